@@ -1,0 +1,134 @@
+//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock.
+//!
+//! ```text
+//! replace   write .name.XXXX beside ─▶ fsync ─▶ rename over name ─▶ fsync directory
+//! ```
+//! Whatever moment the process dies at, `name` holds the old bytes or the new ones.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Replaces `path` by what `write` writes.
+///
+/// # Errors
+/// Whatever writing, syncing or renaming says; `path` is then as it was.
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let dir = parent(path);
+    let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(".mlloop-").tempfile_in(dir)?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    set_shared_mode(file.as_file())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|err| err.error)?;
+    sync_dir(dir)
+}
+
+/// Makes the directory `path` from what `fill` puts into an empty one beside it; `path` must not exist.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when `path` is there; otherwise whatever `fill` or the system says, and nothing is left.
+pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    if path.exists() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display())));
+    }
+    let dir = parent(path);
+    let beside = tempfile::Builder::new().prefix(".mlloop-").tempdir_in(dir)?;
+    fill(beside.path())?;
+    for entry in fs::read_dir(beside.path())? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    sync_dir(beside.path())?;
+    set_shared_mode(&File::open(beside.path())?)?;
+    fs::rename(beside.keep(), path)?;
+    sync_dir(dir)
+}
+
+/// Appends whole lines to `path` and syncs them; `lines` must end in a newline.
+///
+/// A last line that an earlier crash cut short is dropped first, so that every line stays whole.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
+    debug_assert!(lines.ends_with(b"\n"), "append takes whole lines");
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    file.lock()?;
+    let whole = whole_lines_len(path, file.metadata()?.len())?;
+    file.set_len(whole)?;
+    file.write_all(lines)?;
+    file.sync_data()
+}
+
+/// Length of `path` up to and with its last newline.
+fn whole_lines_len(path: &Path, len: u64) -> io::Result<u64> {
+    use std::io::{Read, Seek, SeekFrom};
+    const STEP: u64 = 4096;
+    let mut file = File::open(path)?;
+    let mut end = len;
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.by_ref().take(end - start).read_to_end(&mut tail)?;
+        if let Some(newline) = memchr::memrchr(b'\n', &tail) {
+            return Ok(start + newline as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// The lock of a workspace, held until dropped (also by the death of the process).
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Takes the lock `path`, or says that another process holds it.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
+pub fn lock(path: &Path) -> io::Result<Lock> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock { _file: file }),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, format!("{} is held by another mlloop", path.display())))
+        }
+        Err(TryLockError::Error(err)) => Err(err),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Temporary files are made for their owner alone; what replaces a workspace file is as readable as any other file.
+fn set_shared_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = if file.metadata()?.is_dir() { 0o755 } else { 0o644 };
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+/// The temporary files and directories that a killed process left in `dir`.
+///
+/// # Errors
+/// Whatever listing says.
+pub fn leftovers(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(".mlloop-") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,31 @@
+//! The learning loop on tabular data, as a library of nouns; the verbs are in the binary.
+//!
+//! The modules below stand in the order in which data flows. **A module uses only modules above it**;
+//! `tests/layers.rs` holds the source to that.
+//!
+//! The library never prints, prompts, reads the environment or asks for the time: those arrive as arguments.
+
+// ── numbers ──
+/// Replace a file, append a line, take the lock: the only code that writes to a workspace.
+pub mod atomic;
+/// Numbers in, numbers out: seeded random, hashing, intervals, moments.
+pub mod stats;
+// ── tables ──
+/// Columns, their schema, and the readers and writers of CSV and Parquet.
+pub mod table;
+// ── models ──
+/// Table to matrix: impute, encode, clip, scale; learned on training rows only.
+pub mod features;
+/// Matrix to prediction: forest, boosting, single tree behind one type; contributions; other tools' formats.
+pub mod model;
+/// Schema, features, model, calibration and threshold: fitted, stored and served as one thing.
+pub mod pipeline;
+/// Predictions and truth to metrics, intervals, calibration and operating thresholds.
+pub mod score;
+// ── the loop ──
+/// A small, seeded, drifting stream of card payments to try the loop on.
+pub mod demo;
+/// Versions and roles: what was trained, and which of it is in production.
+pub mod registry;
+/// `mlloop.toml`, the paths of a workspace, and the run log.
+pub mod workspace;

@@ -1,0 +1,1 @@
+//! Schema, features, model, calibration and threshold as one thing.

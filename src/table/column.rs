@@ -1,0 +1,172 @@
+//! One column: a name and typed values.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The code of a missing category.
+pub const MISSING_CODE: u32 = u32::MAX;
+/// The instant that stands for a missing time.
+pub const MISSING_TIME: i64 = i64::MIN;
+
+/// A named column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// The header's name, or `c1`, `c2`, … without a header.
+    pub name: String,
+    /// The cells.
+    pub values: Values,
+}
+
+/// The cells of a column, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Numbers; `NaN` is missing.
+    Number(Vec<f64>),
+    /// Few distinct texts.
+    Category(Categories),
+    /// Microseconds since 1970-01-01 UTC; [`MISSING_TIME`] is missing.
+    Time(Vec<i64>),
+    /// Ids and free text.
+    Text(Texts),
+}
+
+/// A dictionary-encoded column.
+///
+/// ```text
+/// codes   0 2 0 MISSING 1        one u32 per row
+/// levels  ["DSL","Fiber","No"]   sorted, distinct
+/// ```
+/// Levels are sorted bytewise, so that the codes do not depend on how the file was cut.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Categories {
+    /// Index into `levels`, or [`MISSING_CODE`].
+    pub codes: Vec<u32>,
+    /// Sorted distinct levels; a level need not occur.
+    pub levels: Arc<[String]>,
+}
+
+/// Texts in one buffer; an empty text is missing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Texts {
+    bytes: String,
+    ends: Vec<usize>,
+}
+
+impl Column {
+    /// A column of that name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, values: Values) -> Self {
+        Self { name: name.into(), values }
+    }
+
+    /// The rows at `rows`, in that order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        Self { name: self.name.clone(), values: self.values.take(rows) }
+    }
+}
+
+impl Values {
+    /// Number of cells.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Number(v) => v.len(),
+            Self::Category(c) => c.codes.len(),
+            Self::Time(v) => v.len(),
+            Self::Text(t) => t.len(),
+        }
+    }
+
+    /// Whether there is no cell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the cell at `row` is missing.
+    #[must_use]
+    pub fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Number(v) => v[row].is_nan(),
+            Self::Category(c) => c.codes[row] == MISSING_CODE,
+            Self::Time(v) => v[row] == MISSING_TIME,
+            Self::Text(t) => t.get(row).is_empty(),
+        }
+    }
+
+    /// The rows at `rows`, in that order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        match self {
+            Self::Number(v) => Self::Number(rows.iter().map(|&r| v[r as usize]).collect()),
+            Self::Category(c) => Self::Category(Categories {
+                codes: rows.iter().map(|&r| c.codes[r as usize]).collect(),
+                levels: Arc::clone(&c.levels),
+            }),
+            Self::Time(v) => Self::Time(rows.iter().map(|&r| v[r as usize]).collect()),
+            Self::Text(t) => Self::Text(rows.iter().map(|&r| t.get(r as usize)).collect()),
+        }
+    }
+}
+
+impl Categories {
+    /// Encodes texts; an empty text is missing.
+    #[must_use]
+    pub fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        let mut levels: Vec<&str> = texts.clone().into_iter().filter(|t| !t.is_empty()).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        let index: HashMap<&str, u32> = levels.iter().copied().zip(0..).collect();
+        let codes = texts.into_iter().map(|t| index.get(t).copied().unwrap_or(MISSING_CODE)).collect();
+        Self { codes, levels: levels.iter().map(|&l| l.to_owned()).collect() }
+    }
+
+    /// The level at `row`, or `None` when missing.
+    #[must_use]
+    pub fn level(&self, row: usize) -> Option<&str> {
+        self.levels.get(self.codes[row] as usize).map(String::as_str)
+    }
+}
+
+impl Texts {
+    /// Adds a text at the end.
+    pub fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The text at `row`.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.bytes[start..self.ends[row]]
+    }
+
+    /// Number of texts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The texts in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        (0..self.len()).map(|row| self.get(row))
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Texts {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
+        let mut all = Self::default();
+        for text in texts {
+            all.push(text);
+        }
+        all
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be wrong with a table, each with its place.
+
+use std::path::PathBuf;
+
+/// A table that cannot be read, with where and what.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// Opening or reading failed.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file, or `stdin`.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A cell that does not fit its column.
+    #[error("{file}: line {line}, column {column:?}: {value:?} is not {expected}")]
+    Cell {
+        /// The file, or `stdin`.
+        file: String,
+        /// 1-based line on which the record begins.
+        line: u64,
+        /// The column's name.
+        column: String,
+        /// The offending text, shortened.
+        value: String,
+        /// `a number`, `a time written like %d/%m/%Y`, ….
+        expected: String,
+    },
+    /// A record with too few or too many fields, or an unfinished quote.
+    #[error("{file}: line {line}: {what}")]
+    Record {
+        /// The file, or `stdin`.
+        file: String,
+        /// 1-based line on which the record begins.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The file as a whole is unusable (empty, a directory, not UTF-8 header, damaged Parquet).
+    #[error("{file}: {what}")]
+    File {
+        /// The file, or `stdin`.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Columns that the schema names and the file lacks.
+    #[error("{file}: missing column{} {}", if .columns.len() == 1 { "" } else { "s" }, .columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(", "))]
+    MissingColumns {
+        /// The file, or `stdin`.
+        file: String,
+        /// Their names.
+        columns: Vec<String>,
+    },
+    /// A name that stands twice.
+    #[error("column {column:?} stands twice")]
+    DuplicateColumn {
+        /// The name.
+        column: String,
+    },
+    /// Columns of different lengths.
+    #[error("column {column:?} has {n_rows} rows where others have {expected}")]
+    Ragged {
+        /// The name.
+        column: String,
+        /// Its length.
+        n_rows: usize,
+        /// The others' length.
+        expected: usize,
+    },
+    /// A column that is not there.
+    #[error("no column {column:?}; there are {}", .have.join(", "))]
+    NoColumn {
+        /// The name that was asked for.
+        column: String,
+        /// The names that exist.
+        have: Vec<String>,
+    },
+    /// A workspace file could not be written.
+    #[error("{}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,91 @@
+//! Columns that are typed once, and the readers and writers around them.
+//!
+//! ```text
+//! bytes ─input─▶ csv pieces (cut at record ends) ─▶ typed columns ─▶ Table ─▶ rows taken, split, written
+//!        parquet row groups ──────────────────────▲
+//! ```
+//!
+//! [`Schema`] says how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and after that
+//! a value that does not fit is an error with its place, never a silent conversion.
+
+pub mod column;
+pub mod error;
+pub mod schema;
+
+pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
+pub use error::TableError;
+pub use schema::{ColumnSpec, Dialect, Kind, Schema};
+
+use std::collections::HashMap;
+
+/// Named columns of equal length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    columns: Vec<Column>,
+    n_rows: usize,
+}
+
+impl Table {
+    /// Puts columns together.
+    ///
+    /// # Errors
+    /// When lengths differ or a name stands twice.
+    pub fn new(columns: Vec<Column>) -> Result<Self, TableError> {
+        let n_rows = columns.first().map_or(0, |c| c.values.len());
+        let mut seen = HashMap::new();
+        for (idx, column) in columns.iter().enumerate() {
+            if column.values.len() != n_rows {
+                return Err(TableError::Ragged {
+                    column: column.name.clone(),
+                    n_rows: column.values.len(),
+                    expected: n_rows,
+                });
+            }
+            if seen.insert(column.name.as_str(), idx).is_some() {
+                return Err(TableError::DuplicateColumn { column: column.name.clone() });
+            }
+        }
+        Ok(Self { columns, n_rows })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The columns, in the table's order.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// The column of that name, or an error that lists what there is.
+    ///
+    /// # Errors
+    /// [`TableError::NoColumn`].
+    pub fn require(&self, name: &str) -> Result<&Column, TableError> {
+        self.column(name).ok_or_else(|| TableError::NoColumn {
+            column: name.to_owned(),
+            have: self.columns.iter().map(|c| c.name.clone()).collect(),
+        })
+    }
+
+    /// The rows at `rows`, in that order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        Self { columns: self.columns.iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
+    }
+
+    /// The columns, given up.
+    #[must_use]
+    pub fn into_columns(self) -> Vec<Column> {
+        self.columns
+    }
+}

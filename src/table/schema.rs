@@ -1,0 +1,73 @@
+//! How a file is written and how each of its columns is stored.
+
+use serde::{Deserialize, Serialize};
+
+/// What a column is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Names the row; never a feature. Stored as text, so leading zeros survive.
+    Id,
+    /// An instant or a date. Stored as microseconds UTC.
+    Time,
+    /// A number.
+    Number,
+    /// One of few texts.
+    Category,
+    /// Free text; kept, not a feature.
+    Text,
+    /// Always the same (or always missing); stored as a category, not a feature.
+    Constant,
+    /// Not read at all.
+    Ignore,
+}
+
+/// One column of a [`Schema`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnSpec {
+    /// Name in the header.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+}
+
+/// How a CSV file is written. Parquet needs none of it but `missing`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dialect {
+    /// Field separator: one ASCII byte.
+    pub delimiter: char,
+    /// Whether the first record names the columns; otherwise they are `c1`, `c2`, ….
+    pub header: bool,
+    /// Texts that mean "missing", after spaces around them are dropped. The empty text always is.
+    pub missing: Vec<String>,
+}
+
+/// The missing markers declared when nobody says otherwise.
+pub const DEFAULT_MISSING: [&str; 9] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"];
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { delimiter: ',', header: true, missing: DEFAULT_MISSING.map(str::to_owned).to_vec() }
+    }
+}
+
+/// The dialect of a file and its columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Schema {
+    /// How the file is written.
+    pub dialect: Dialect,
+    /// The columns, in the file's order when it was inferred.
+    pub columns: Vec<ColumnSpec>,
+}
+
+impl Schema {
+    /// The column of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+}
