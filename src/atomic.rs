@@ -70,7 +70,7 @@ fn whole_lines_len(path: &Path, len: u64) -> io::Result<u64> {
         let start = end.saturating_sub(STEP);
         file.seek(SeekFrom::Start(start))?;
         let mut tail = Vec::new();
-        file.by_ref().take(end - start).read_to_end(&mut tail)?;
+        Read::by_ref(&mut file).take(end - start).read_to_end(&mut tail)?;
         if let Some(newline) = memchr::memrchr(b'\n', &tail) {
             return Ok(start + newline as u64 + 1);
         }
