@@ -136,6 +136,23 @@ impl Texts {
         self.ends.push(self.bytes.len());
     }
 
+    /// Adds all of another column's texts at the end.
+    pub fn append(&mut self, other: &Self) {
+        let shift = self.bytes.len();
+        if shift + other.bytes.len() > self.bytes.capacity() {
+            self.bytes.reserve_exact(room(shift, other.bytes.len()));
+        }
+        reserve(&mut self.ends, other.ends.len());
+        self.bytes.push_str(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| shift + end));
+    }
+
+    /// Gives back memory that is reserved but not used.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     /// The text at `row`.
     #[must_use]
     pub fn get(&self, row: usize) -> &str {
@@ -159,6 +176,17 @@ impl Texts {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         (0..self.len()).map(|row| self.get(row))
     }
+}
+
+/// Makes room for `more` elements, growing by an eighth: doubling would take twice the column's size at its peak.
+pub(crate) fn reserve<T>(all: &mut Vec<T>, more: usize) {
+    if all.len() + more > all.capacity() {
+        all.reserve_exact(room(all.len(), more));
+    }
+}
+
+fn room(len: usize, more: usize) -> usize {
+    more + len / 8
 }
 
 impl<'a> FromIterator<&'a str> for Texts {

@@ -8,12 +8,22 @@
 //! [`Schema`] says how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and after that
 //! a value that does not fit is an error with its place, never a silent conversion.
 
+mod cell;
 pub mod column;
+mod csv;
+mod dictionary;
 pub mod error;
+pub mod input;
+pub mod read;
+pub mod rejects;
 pub mod schema;
+mod time;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
+pub use input::Input;
+pub use read::{Progress, ReadOptions, ReadResult, read};
+pub use rejects::{Reject, Rejects};
 pub use schema::{ColumnSpec, Dialect, Kind, Schema};
 
 use std::collections::HashMap;

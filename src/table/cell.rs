@@ -1,0 +1,138 @@
+//! What the text of one cell means: spaces, quotes, missing markers, numbers.
+
+/// The texts that mean "missing".
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Markers {
+    texts: Vec<Box<[u8]>>,
+    longest: usize,
+    /// Whether some marker is itself a number (`-999`), so that it must be looked for before parsing.
+    numeric: bool,
+}
+
+impl Markers {
+    pub(crate) fn new(missing: &[String]) -> Self {
+        let texts: Vec<Box<[u8]>> = missing.iter().map(|m| m.trim().as_bytes().into()).collect();
+        let longest = texts.iter().map(|t| t.len()).max().unwrap_or(0);
+        let numeric = texts.iter().any(|t| number(t).is_some());
+        Self { texts, longest, numeric }
+    }
+
+    /// Whether a trimmed text means "missing"; the empty text always does.
+    pub(crate) fn is_missing(&self, text: &[u8]) -> bool {
+        text.is_empty() || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))
+    }
+
+    /// The number in a trimmed text: `NaN` when missing, `None` when it is neither.
+    #[inline]
+    pub(crate) fn number(&self, text: &[u8]) -> Option<f64> {
+        if self.numeric && self.is_missing(text) {
+            return Some(f64::NAN);
+        }
+        match number(text) {
+            Some(value) => Some(value),
+            None if self.is_missing(text) => Some(f64::NAN),
+            None => None,
+        }
+    }
+}
+
+/// A finite decimal number: `1e5`, `+1`, `.5`, `64.000`; not `inf`, `nan`, `1,000` or `0x1f`.
+#[inline]
+pub(crate) fn number(text: &[u8]) -> Option<f64> {
+    let digits = match text.first() {
+        Some(b'+') if !matches!(text.get(1), Some(b'+' | b'-')) => &text[1..],
+        Some(_) => text,
+        None => return None,
+    };
+    fast_float2::parse::<f64, _>(digits).ok().filter(|v| v.is_finite())
+}
+
+/// Drops spaces, tabs and carriage returns around a field.
+#[inline]
+pub(crate) fn trim(mut field: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\r', rest @ ..] = field {
+        field = rest;
+    }
+    while let [rest @ .., b' ' | b'\t' | b'\r'] = field {
+        field = rest;
+    }
+    field
+}
+
+/// The content of a trimmed field that begins with `"`, without its quotes and with doubled ones halved.
+///
+/// What follows the closing quote is kept as it stands, as the `csv` crate does: `"a"b` is `ab`.
+pub(crate) fn unquote<'a>(field: &'a str, scratch: &'a mut String) -> &'a str {
+    let inner = &field[1..];
+    match memchr::memchr(b'"', inner.as_bytes()) {
+        None => return inner.trim_matches([' ', '\t']),
+        Some(end) if end + 1 == inner.len() => return inner[..end].trim_matches([' ', '\t']),
+        Some(_) => {}
+    }
+    scratch.clear();
+    let mut rest = inner;
+    while let Some(end) = memchr::memchr(b'"', rest.as_bytes()) {
+        scratch.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        if !rest.starts_with('"') {
+            break;
+        }
+        scratch.push('"');
+        rest = &rest[1..];
+    }
+    scratch.push_str(rest);
+    scratch.trim_matches([' ', '\t'])
+}
+
+/// A text for an error message: at most 60 characters of it.
+pub(crate) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal_and_finite() {
+        for (text, value) in
+            [("1e5", 1e5), ("+1", 1.0), ("64.000", 64.0), (".5", 0.5), ("-0.25", -0.25), ("5.", 5.0), ("007", 7.0)]
+        {
+            assert_eq!(number(text.as_bytes()), Some(value), "{text}");
+        }
+        for text in ["", "inf", "-inf", "nan", "1e999", "1,5", "1 2", "0x1f", "+-1", "++1", "$5", "5%", "-", ".", "e5"]
+        {
+            assert_eq!(number(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_numeric_marker_is_missing_not_a_number() {
+        let markers = Markers::new(&["-999".to_owned(), "?".to_owned()]);
+        assert!(markers.number(b"-999").unwrap().is_nan());
+        assert!(markers.number(b"?").unwrap().is_nan());
+        assert!(markers.number(b"").unwrap().is_nan());
+        assert_eq!(markers.number(b"-998"), Some(-998.0));
+        assert_eq!(markers.number(b"NA"), None);
+    }
+
+    #[test]
+    fn quotes_come_off() {
+        let mut scratch = String::new();
+        for (field, content) in [
+            ("\"a\"", "a"),
+            ("\"\"", ""),
+            ("\"a\"\"b\"", "a\"b"),
+            ("\"\"\"\"", "\""),
+            ("\"a\"b", "ab"),
+            ("\"a\"b\"c", "ab\"c"),
+            ("\" a \"", "a"),
+            ("\"a\nb\"", "a\nb"),
+        ] {
+            assert_eq!(unquote(field, &mut scratch), content, "{field}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Reads a CSV file block by block and cuts each block into pieces at record ends.
+//!
+//! ```text
+//! file   ───────────────────────────────────────────▶
+//! block  [ piece │ piece │ piece │ carry )            carry: a record that is not complete yet
+//!                                [ carry │ piece …    goes in front of the next block
+//! ```
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::table::TableError;
+use crate::table::input::Text;
+
+/// A record longer than this is a quote that was never closed, not a record.
+const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// How much is read at once and how finely it is cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) block: usize,
+    pub(crate) piece: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { block: 8 << 20, piece: 256 << 10 }
+    }
+}
+
+/// Whole records, cut into pieces.
+pub(crate) struct Block {
+    pub(crate) bytes: Vec<u8>,
+    /// Where each piece ends, and the line on which it begins.
+    pub(crate) pieces: Vec<PieceBounds>,
+    /// Whether the file ends here.
+    pub(crate) last: bool,
+}
+
+/// One piece of a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PieceBounds {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) line: u64,
+}
+
+/// The blocks of a file.
+pub(crate) struct Blocks {
+    name: String,
+    reader: Box<dyn Read + Send>,
+    /// Bytes of unpacked text, when known.
+    pub(crate) size: Option<u64>,
+    consumed: Arc<AtomicU64>,
+    pub(crate) delimiter: u8,
+    sizes: Sizes,
+    carry: Vec<u8>,
+    spare: Vec<u8>,
+    line: u64,
+    eof: bool,
+    done: bool,
+}
+
+impl Blocks {
+    /// Reads the first block's worth of bytes and drops a byte order mark.
+    pub(crate) fn open(name: String, text: Text, delimiter: u8, sizes: Sizes) -> Result<Self, TableError> {
+        let mut blocks = Self {
+            name,
+            reader: text.reader,
+            size: text.size,
+            consumed: text.consumed,
+            delimiter,
+            sizes,
+            carry: Vec::new(),
+            spare: Vec::new(),
+            line: 1,
+            eof: false,
+            done: false,
+        };
+        let mut carry = Vec::new();
+        blocks.fill(&mut carry, sizes.block.max(4))?;
+        if carry.starts_with(b"\xef\xbb\xbf") {
+            carry.drain(..3);
+        }
+        let head = &carry[..carry.len().min(1 << 16)];
+        let enough = blocks.eof || carry.len() >= 1 << 16;
+        if enough && memchr::memchr(b'\n', &carry).is_none() && memchr::memchr(b'\r', head.trim_ascii_end()).is_some() {
+            return Err(blocks.unusable("ends its lines with CR alone: convert them to LF (tr '\\r' '\\n')"));
+        }
+        if memchr::memchr(0, head).is_some() {
+            return Err(blocks.unusable("holds zero bytes: it is not UTF-8 text"));
+        }
+        blocks.carry = carry;
+        Ok(blocks)
+    }
+
+    /// The file's name in errors.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes taken from the file so far.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed.load(Ordering::Relaxed)
+    }
+
+    /// The bytes at hand that no block has been made of.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.carry
+    }
+
+    /// Takes the first record that is not blank: its bytes without the line ending, and its line.
+    pub(crate) fn take_record(&mut self) -> Result<Option<(Vec<u8>, u64)>, TableError> {
+        let Some((start, end)) = self.first_record()? else { return Ok(None) };
+        let line = self.line + count_lines(&self.carry[..start]);
+        let record = without_line_end(&self.carry[start..end]).to_vec();
+        self.line += count_lines(&self.carry[..end]);
+        self.carry.drain(..end);
+        Ok(Some((record, line)))
+    }
+
+    /// The number of fields of the first record that is not blank, which stays where it is.
+    pub(crate) fn first_width(&mut self) -> Result<Option<usize>, TableError> {
+        let Some((start, end)) = self.first_record()? else { return Ok(None) };
+        let record = without_line_end(&self.carry[start..end]);
+        Ok(Some(super::index::fields_of(record, self.delimiter).len()))
+    }
+
+    /// Where the first record that is not blank lies in `carry`.
+    fn first_record(&mut self) -> Result<Option<(usize, usize)>, TableError> {
+        let mut start = 0;
+        loop {
+            if start == self.carry.len() && self.eof {
+                return Ok(None);
+            }
+            let Some(len) = first_record_len(&self.carry[start..], self.delimiter, self.eof) else {
+                if self.eof || self.carry.len() >= MAX_RECORD_BYTES {
+                    return Err(self.unfinished());
+                }
+                let mut carry = std::mem::take(&mut self.carry);
+                let target = carry.len() * 2;
+                self.fill(&mut carry, target)?;
+                self.carry = carry;
+                continue;
+            };
+            if !super::index::is_blank(without_line_end(&self.carry[start..start + len]), self.delimiter) {
+                return Ok(Some((start, start + len)));
+            }
+            start += len;
+        }
+    }
+
+    /// The next block; `None` after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Block>, TableError> {
+        if self.done {
+            return Ok(None);
+        }
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        bytes.append(&mut self.carry);
+        let mut target = self.sizes.block;
+        let ends = loop {
+            self.fill(&mut bytes, target)?;
+            let ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
+            if self.eof || !ends.is_empty() {
+                break ends;
+            }
+            if bytes.len() >= MAX_RECORD_BYTES {
+                return Err(self.unfinished());
+            }
+            target = bytes.len() * 2;
+        };
+        let end = ends.last().copied().unwrap_or(0);
+        self.carry.extend_from_slice(&bytes[end..]);
+        bytes.truncate(end);
+        let pieces = self.bounds(&bytes, &ends);
+        self.done = self.eof && self.carry.is_empty();
+        Ok(Some(Block { bytes, pieces, last: self.done }))
+    }
+
+    /// Gives a block's memory back for the next one.
+    pub(crate) fn recycle(&mut self, block: Block) {
+        self.spare = block.bytes;
+    }
+
+    fn bounds(&mut self, bytes: &[u8], ends: &[usize]) -> Vec<PieceBounds> {
+        let mut start = 0;
+        ends.iter()
+            .map(|&end| {
+                let piece = PieceBounds { start, end, line: self.line };
+                self.line += count_lines(&bytes[start..end]);
+                start = end;
+                piece
+            })
+            .collect()
+    }
+
+    /// Reads until `bytes` is `target` long or the file ends; knows the end of the file at once.
+    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) -> Result<(), TableError> {
+        if self.eof {
+            return Ok(());
+        }
+        // One byte beyond the target tells a full block from the end of the file.
+        let wanted = (target + 1).saturating_sub(bytes.len());
+        bytes.reserve(wanted);
+        let n = (&mut self.reader)
+            .take(wanted as u64)
+            .read_to_end(bytes)
+            .map_err(|source| TableError::Io { file: self.name.clone(), source })?;
+        self.eof = n < wanted;
+        Ok(())
+    }
+
+    fn unfinished(&self) -> TableError {
+        TableError::Record {
+            file: self.name.clone(),
+            line: self.line,
+            what: "the record that begins here does not end; a quote that opens a field is probably never closed"
+                .to_owned(),
+        }
+    }
+
+    fn unusable(&self, what: &str) -> TableError {
+        TableError::File { file: self.name.clone(), what: what.to_owned() }
+    }
+}
+
+fn without_line_end(record: &[u8]) -> &[u8] {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    record.strip_suffix(b"\r").unwrap_or(record)
+}
+
+/// Number of line feeds.
+pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// The length of the first record, its line feed included; `None` when it does not end here.
+fn first_record_len(bytes: &[u8], delimiter: u8, eof: bool) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        let end = super::index::field_end(bytes, start, delimiter)?;
+        match bytes.get(end) {
+            Some(b'\n') => return Some(end + 1),
+            Some(_) => start = end + 1,
+            None => return eof.then_some(end),
+        }
+    }
+}
+
+/// Whether a quote at `at` opens a field: only spaces stand between it and a delimiter or line end.
+///
+/// Looking back is exact: between a closing quote and the next delimiter there is at least that quote,
+/// which is not a space.
+pub(crate) fn opens_field(bytes: &[u8], at: usize, delimiter: u8) -> bool {
+    let mut before = at;
+    while before > 0 && (bytes[before - 1] == b' ' || (bytes[before - 1] == b'\t' && delimiter != b'\t')) {
+        before -= 1;
+    }
+    before == 0 || bytes[before - 1] == delimiter || bytes[before - 1] == b'\n'
+}
+
+/// The position after the quote that closes the field opened just before `from`; `None` when there is none.
+///
+/// A quote that ends the bytes closes the field only at the end of the file: its double may be in the next block.
+pub(crate) fn closing_quote(bytes: &[u8], from: usize, eof: bool) -> Option<usize> {
+    let mut from = from;
+    loop {
+        let quote = from + memchr::memchr(b'"', &bytes[from..])?;
+        match bytes.get(quote + 1) {
+            Some(b'"') => from = quote + 2,
+            None if !eof => return None,
+            _ => return Some(quote + 1),
+        }
+    }
+}
+
+/// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record
+/// (or at the end of the file). What follows the last end is incomplete.
+fn cut(bytes: &[u8], delimiter: u8, piece: usize, eof: bool) -> Vec<usize> {
+    let mut cutter = Cutter { bytes, piece: piece.max(1), ends: Vec::new(), last_end: 0 };
+    let mut at = 0;
+    let mut complete = true;
+    while let Some(found) = memchr::memchr(b'"', &bytes[at..]) {
+        let quote = at + found;
+        cutter.outside(at, quote);
+        if !opens_field(bytes, quote, delimiter) {
+            at = quote + 1;
+            continue;
+        }
+        match closing_quote(bytes, quote + 1, eof) {
+            Some(after) => at = after,
+            None => {
+                complete = false;
+                break;
+            }
+        }
+    }
+    if complete {
+        cutter.outside(at, bytes.len());
+    }
+    cutter.finish(eof)
+}
+
+/// Collects piece ends while the text outside quotes goes by.
+struct Cutter<'a> {
+    bytes: &'a [u8],
+    piece: usize,
+    ends: Vec<usize>,
+    /// After the last line feed seen outside quotes.
+    last_end: usize,
+}
+
+impl Cutter<'_> {
+    /// Takes note of `from..to`, which lies outside quotes.
+    fn outside(&mut self, from: usize, to: usize) {
+        let mut from = from;
+        loop {
+            let wanted = self.ends.last().copied().unwrap_or(0) + self.piece - 1;
+            let search = wanted.max(from);
+            if search >= to {
+                break;
+            }
+            match memchr::memchr(b'\n', &self.bytes[search..to]) {
+                Some(found) => {
+                    self.last_end = search + found + 1;
+                    self.ends.push(self.last_end);
+                    from = self.last_end;
+                }
+                None => break,
+            }
+        }
+        if let Some(found) = self.bytes.get(from..to).and_then(|text| memchr::memrchr(b'\n', text)) {
+            self.last_end = self.last_end.max(from + found + 1);
+        }
+    }
+
+    fn finish(mut self, eof: bool) -> Vec<usize> {
+        let end = if eof { self.bytes.len() } else { self.last_end };
+        if end > self.ends.last().copied().unwrap_or(0) {
+            self.ends.push(end);
+        }
+        self.ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(text: &str, piece: usize, eof: bool) -> Vec<usize> {
+        cut(text.as_bytes(), b',', piece, eof)
+    }
+
+    #[test]
+    fn cuts_only_at_record_ends() {
+        assert_eq!(ends("a,b\nc,d\ne", 1, false), [4, 8]);
+        assert_eq!(ends("a,b\nc,d\ne", 1, true), [4, 8, 9]);
+        assert_eq!(ends("a,b\nc,d\ne", 5, true), [8, 9]);
+        assert_eq!(ends("\"a\nb\",c\nd\n", 1, true), [8, 10]);
+        assert_eq!(ends("\"a\"\"\nb\",c\nd\n", 1, true), [10, 12]);
+        // A stray quote inside a field is literal.
+        assert_eq!(ends("5\" pipe,1\nx\n", 1, true), [10, 12]);
+        // A quote after spaces opens a field.
+        assert_eq!(ends("1, \"a\nb\"\nx\n", 1, true), [9, 11]);
+        // Unfinished quote: nothing is complete, unless the file ends.
+        assert_eq!(ends("a\n\"b\nc\n", 1, false), [2]);
+        assert_eq!(ends("a\n\"b\nc\n", 1, true), [2, 7]);
+        // The quote that ends the block may be half of a doubled one.
+        assert_eq!(ends("a\n\"b\n\"", 1, false), [2]);
+    }
+
+    #[test]
+    fn blocks_join_to_the_whole_text_and_count_lines() {
+        let text: String = (0..500).map(|i| format!("{i},\"x\n{i}\"\n")).collect();
+        for block in [7, 64, 1000] {
+            let source =
+                Text { reader: Box::new(std::io::Cursor::new(text.clone())), size: None, consumed: Arc::default() };
+            let sizes = Sizes { block, piece: 16 };
+            let mut blocks = Blocks::open("t".to_owned(), source, b',', sizes).unwrap();
+            let (mut joined, mut n_last) = (Vec::new(), 0);
+            while let Some(block) = blocks.next().unwrap() {
+                for piece in &block.pieces {
+                    let before = &text.as_bytes()[..joined.len()];
+                    assert_eq!(piece.line, 1 + count_lines(before));
+                    joined.extend_from_slice(&block.bytes[piece.start..piece.end]);
+                }
+                n_last += u32::from(block.last);
+            }
+            assert_eq!(joined, text.as_bytes());
+            assert_eq!(n_last, 1);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Finds the fields of a piece: one flat array of edges, so that columns are parsed one after another without
+//! looking at a delimiter twice.
+
+use std::borrow::Cow;
+
+use super::block::{closing_quote, count_lines};
+use crate::table::cell;
+
+/// The fields of whole records.
+///
+/// ```text
+/// text    a , b , c \n d , e , f \n      n_fields = 3
+/// edges   0   2   4    6                 row 0: start, then the position after each field's delimiter
+///                      6   8  10   12    row 1
+/// ```
+/// Field `f` of a row lies in `edges[f] .. edges[f+1]-1`. Rows need not adjoin: blank lines and bad records are left out.
+pub(crate) struct Index<'a> {
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) edges: Vec<u32>,
+    pub(crate) n_fields: usize,
+    /// Line on which the piece begins.
+    line: u64,
+    /// Records that cannot be taken in, by position.
+    pub(crate) bad: Vec<BadRecord>,
+}
+
+/// A record that cannot be taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadRecord {
+    pub(crate) at: usize,
+    pub(crate) why: Why,
+}
+
+/// Why it cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Another number of fields than the header has; whether the record ends without a line feed.
+    Fields { n: usize, cut: bool },
+    /// A quote that is never closed.
+    OpenQuote,
+    /// A byte that is not UTF-8.
+    NotUtf8(u8),
+}
+
+impl<'a> Index<'a> {
+    /// Indexes a piece that begins on `line`.
+    pub(crate) fn new(bytes: &'a [u8], line: u64, delimiter: u8, n_fields: usize) -> Self {
+        let (text, invalid) = utf8(bytes);
+        let mut fields = Fields {
+            bytes: text.as_bytes(),
+            edges: Vec::with_capacity(bytes.len() / 5),
+            row: 0,
+            n_fields,
+            delimiter,
+            bad: Vec::new(),
+        };
+        if memchr::memchr(b'"', bytes).is_some() {
+            fields.quoted();
+        } else {
+            fields.plain();
+        }
+        let Fields { edges, bad, .. } = fields;
+        let mut index = Self { text, edges, n_fields, line, bad };
+        index.reject_invalid(&invalid);
+        index
+    }
+
+    /// Entries of `edges` per row.
+    pub(crate) fn stride(&self) -> usize {
+        self.n_fields + 1
+    }
+
+    /// Number of rows.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.edges.len() / self.stride()
+    }
+
+    /// Where a row lies in the text, its line ending left out.
+    pub(crate) fn span(&self, row: usize) -> (usize, usize) {
+        let edges = &self.edges[row * self.stride()..(row + 1) * self.stride()];
+        let (start, end) = (edges[0] as usize, edges[self.n_fields] as usize - 1);
+        let end = if end > start && self.text.as_bytes()[end - 1] == b'\r' { end - 1 } else { end };
+        (start, end)
+    }
+
+    /// The line on which the record at a position begins.
+    pub(crate) fn line_at(&self, at: usize) -> u64 {
+        self.line + count_lines(&self.text.as_bytes()[..at])
+    }
+
+    /// The content of a field: trimmed, quotes taken off.
+    pub(crate) fn cell<'s>(&'s self, row: usize, field: usize, scratch: &'s mut String) -> &'s str {
+        let at = row * self.stride() + field;
+        cell_at(&self.text, self.edges[at], self.edges[at + 1], scratch)
+    }
+
+    /// Whether nothing but spaces stands in a field.
+    pub(crate) fn is_blank_field(&self, row: usize, field: usize) -> bool {
+        let at = row * self.stride() + field;
+        let raw = &self.text.as_bytes()[self.edges[at] as usize..self.edges[at + 1] as usize - 1];
+        cell::trim(raw).is_empty()
+    }
+
+    /// Takes out rows, given in ascending order.
+    pub(crate) fn remove(&mut self, rows: &[usize]) {
+        let stride = self.stride();
+        let mut gone = rows.iter().copied().peekable();
+        let mut kept = 0;
+        for row in 0..self.n_rows() {
+            if gone.next_if_eq(&row).is_some() {
+                continue;
+            }
+            self.edges.copy_within(row * stride..(row + 1) * stride, kept * stride);
+            kept += 1;
+        }
+        self.edges.truncate(kept * stride);
+    }
+
+    /// Rows that begin before a position.
+    pub(crate) fn n_rows_before(&self, at: usize) -> usize {
+        let stride = self.stride();
+        let (mut low, mut high) = (0, self.n_rows());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if (self.edges[middle * stride] as usize) < at { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    fn reject_invalid(&mut self, invalid: &[(usize, u8)]) {
+        let mut rows: Vec<usize> = Vec::new();
+        for &(at, byte) in invalid {
+            let row = self.n_rows_before(at + 1);
+            // A position in no row is in a record that is bad already.
+            if row == 0 || self.span(row - 1).1 <= at || rows.last() == Some(&(row - 1)) {
+                continue;
+            }
+            self.bad.push(BadRecord { at: self.span(row - 1).0, why: Why::NotUtf8(byte) });
+            rows.push(row - 1);
+        }
+        self.remove(&rows);
+        self.bad.sort_by_key(|b| b.at);
+    }
+}
+
+/// The content between two edges: trimmed, quotes taken off.
+#[inline]
+pub(crate) fn cell_at<'s>(text: &'s str, start: u32, next: u32, scratch: &'s mut String) -> &'s str {
+    let bytes = text.as_bytes();
+    let (mut start, mut end) = (start as usize, next as usize - 1);
+    while start < end && matches!(bytes[start], b' ' | b'\t' | b'\r') {
+        start += 1;
+    }
+    while start < end && matches!(bytes[end - 1], b' ' | b'\t' | b'\r') {
+        end -= 1;
+    }
+    let field = &text[start..end];
+    if field.starts_with('"') { cell::unquote(field, scratch) } else { field }
+}
+
+/// The text; bytes that are not UTF-8 become `?` and are listed.
+fn utf8(bytes: &[u8]) -> (Cow<'_, str>, Vec<(usize, u8)>) {
+    let mut invalid = Vec::new();
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return (Cow::Borrowed(text), invalid);
+    }
+    let mut patched = bytes.to_vec();
+    let mut from = 0;
+    while let Err(error) = std::str::from_utf8(&patched[from..]) {
+        let at = from + error.valid_up_to();
+        let len = error.error_len().unwrap_or(patched.len() - at);
+        invalid.push((at, patched[at]));
+        patched[at..at + len].fill(b'?');
+        from = at + len;
+    }
+    (Cow::Owned(String::from_utf8_lossy(&patched).into_owned()), invalid)
+}
+
+/// Whether a line holds nothing but spaces.
+pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
+    line.iter().all(|&b| b == b' ' || b == b'\r' || (b == b'\t' && delimiter != b'\t'))
+}
+
+/// The fields of one record.
+pub(crate) fn fields_of(record: &[u8], delimiter: u8) -> Vec<String> {
+    let text = String::from_utf8_lossy(record);
+    let bytes = text.as_bytes();
+    let (mut scratch, mut start, mut fields) = (String::new(), 0, Vec::new());
+    loop {
+        let end = field_end(bytes, start, delimiter).unwrap_or(bytes.len());
+        fields.push(cell_at(&text, start as u32, end as u32 + 1, &mut scratch).to_owned());
+        if end >= bytes.len() {
+            return fields;
+        }
+        start = end + 1;
+    }
+}
+
+/// Where the field that begins at `start` ends (a delimiter, a line feed or the end); `None` for an open quote.
+pub(crate) fn field_end(bytes: &[u8], start: usize, delimiter: u8) -> Option<usize> {
+    let mut at = start;
+    while at < bytes.len() && (bytes[at] == b' ' || (bytes[at] == b'\t' && delimiter != b'\t')) {
+        at += 1;
+    }
+    if bytes.get(at) == Some(&b'"') {
+        at = closing_quote(bytes, at + 1, true)?;
+    } else {
+        at = start;
+    }
+    Some(memchr::memchr2(delimiter, b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found))
+}
+
+/// Builds the edges.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    edges: Vec<u32>,
+    /// Where the current row's edges begin.
+    row: usize,
+    n_fields: usize,
+    delimiter: u8,
+    bad: Vec<BadRecord>,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+
+/// The high bit of every zero byte.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    !(((word & LOW) + LOW) | word | LOW)
+}
+
+impl Fields<'_> {
+    /// Without quotes: every delimiter and every line feed counts. Eight bytes at a time.
+    fn plain(&mut self) {
+        let delimiters = ONES * u64::from(self.delimiter);
+        let feeds = ONES * u64::from(b'\n');
+        let bytes = self.bytes;
+        self.edges.push(0);
+        let mut words = bytes.chunks_exact(8);
+        let mut base = 0;
+        for word in words.by_ref() {
+            // The chunk is eight bytes long by construction; the default is never taken.
+            let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
+            let mut hits = zero_bytes(word ^ delimiters) | zero_bytes(word ^ feeds);
+            while hits != 0 {
+                let at = base + (hits.trailing_zeros() / 8) as usize;
+                hits &= hits - 1;
+                self.edges.push(at as u32 + 1);
+                if bytes[at] == b'\n' {
+                    self.end_record(at, false);
+                }
+            }
+            base += 8;
+        }
+        for (offset, &byte) in words.remainder().iter().enumerate() {
+            if byte == self.delimiter || byte == b'\n' {
+                self.edges.push((base + offset) as u32 + 1);
+                if byte == b'\n' {
+                    self.end_record(base + offset, false);
+                }
+            }
+        }
+        self.end_text();
+    }
+
+    /// With quotes: field by field.
+    fn quoted(&mut self) {
+        let bytes = self.bytes;
+        self.edges.push(0);
+        let mut start = 0;
+        while start < bytes.len() {
+            let Some(end) = field_end(bytes, start, self.delimiter) else {
+                self.bad.push(BadRecord { at: self.edges[self.row] as usize, why: Why::OpenQuote });
+                self.edges.truncate(self.row);
+                return;
+            };
+            if end == bytes.len() {
+                break;
+            }
+            self.edges.push(end as u32 + 1);
+            if bytes[end] == b'\n' {
+                self.end_record(end, false);
+            }
+            start = end + 1;
+        }
+        self.end_text();
+    }
+
+    /// The edges of a record are complete, the last one pushed; the next record begins after `feed`.
+    #[inline]
+    fn end_record(&mut self, feed: usize, cut: bool) {
+        let n = self.edges.len() - self.row - 1;
+        if n != self.n_fields || n == 1 {
+            self.odd_record(n, feed, cut);
+        }
+        self.row = self.edges.len();
+        self.edges.push(feed as u32 + 1);
+    }
+
+    /// A record that is blank or has another number of fields.
+    fn odd_record(&mut self, n: usize, feed: usize, cut: bool) {
+        let start = self.edges[self.row] as usize;
+        if n == 1 && is_blank(&self.bytes[start..feed], self.delimiter) {
+            self.edges.truncate(self.row);
+        } else if n != self.n_fields {
+            self.bad.push(BadRecord { at: start, why: Why::Fields { n, cut } });
+            self.edges.truncate(self.row);
+        }
+    }
+
+    /// Ends a record that has no line feed, and drops the start of the one that never came.
+    fn end_text(&mut self) {
+        let len = self.bytes.len();
+        if (self.edges[self.row] as usize) < len {
+            self.edges.push(len as u32 + 1);
+            self.end_record(len, true);
+        }
+        self.edges.truncate(self.row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(text: &str, n_fields: usize) -> Vec<Vec<String>> {
+        let index = Index::new(text.as_bytes(), 1, b',', n_fields);
+        let mut scratch = String::new();
+        (0..index.n_rows())
+            .map(|row| (0..n_fields).map(|field| index.cell(row, field, &mut scratch).to_owned()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn fields_with_and_without_quotes() {
+        assert_eq!(cells("a,b\r\n\r\n c ,d\n  \n,\n", 2), [["a", "b"], ["c", "d"], ["", ""]]);
+        assert_eq!(cells("\"a,\n\",5\" pipe\n\"x\"\"y\", \"z\"\n", 2), [["a,\n", "5\" pipe"], ["x\"y", "z"]]);
+        assert_eq!(cells("long first field,b\nc,another long field without end", 2).len(), 2);
+        assert_eq!(cells("\"\"\n\nx\n", 1), [[""], ["x"]]);
+    }
+
+    #[test]
+    fn odd_records_are_named_and_left_out() {
+        let text = "a,b\nc\nd,e,f\ng,h\ni";
+        let index = Index::new(text.as_bytes(), 10, b',', 2);
+        assert_eq!(index.n_rows(), 2);
+        let found: Vec<_> = index.bad.iter().map(|b| (index.line_at(b.at), b.why)).collect();
+        let fields = |n, cut| Why::Fields { n, cut };
+        assert_eq!(found, [(11, fields(1, false)), (12, fields(3, false)), (14, fields(1, true))]);
+        let index = Index::new(b"a,b\n\"c,d\ne,f\n", 1, b',', 2);
+        assert_eq!((index.n_rows(), index.bad[0].why), (1, Why::OpenQuote));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_spoil_their_record_only() {
+        let index = Index::new(b"a,b\n\xe9t\xe9,c\nd,\xc3\xa9\n", 1, b',', 2);
+        assert_eq!(index.n_rows(), 2);
+        assert_eq!(index.bad, [BadRecord { at: 4, why: Why::NotUtf8(0xe9) }]);
+        assert_eq!(index.cell(1, 1, &mut String::new()), "é");
+    }
+
+    #[test]
+    fn zero_bytes_are_found_exactly() {
+        for word in [0u64, 1, 0x0100, 0xff00_00ff_0001_8000, u64::MAX, 0x8080_8080_8080_8080] {
+            let expected = (0..8).filter(|i| word >> (8 * i) & 0xff == 0).fold(0, |m, i| m | 0x80u64 << (8 * i));
+            assert_eq!(zero_bytes(word), expected, "{word:x}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! CSV: blocks of bytes to typed columns, on all cores.
+//!
+//! ```text
+//! Blocks ─▶ Block ─┬▶ piece ─▶ Index ─▶ one Part per column ─┐
+//!                  ├▶ piece ─▶ Index ─▶ …                     ├▶ Builder per column, in file order ─▶ Table
+//!                  └▶ …       (pieces in parallel)            ┘
+//! ```
+//! While one block is parsed the next is read. Nothing that is reported or stored depends on where the cuts fall.
+
+pub(crate) mod block;
+pub(crate) mod columns;
+pub(crate) mod index;
+pub(crate) mod plan;
+pub(crate) mod stream;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use self::block::{Block, Blocks, PieceBounds, Sizes};
+use self::columns::{Builder, Part};
+use self::index::{BadRecord, Index, Why};
+use self::plan::{Plan, Wanted};
+use self::tail::{Tail, TailWatch};
+use crate::table::cell::shorten;
+use crate::table::input::Text;
+use crate::table::rejects::{Fault, Rejects, What};
+use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
+
+/// A CSV file whose header has been matched with a schema.
+pub(crate) struct Reader<'a> {
+    blocks: Blocks,
+    plan: Plan,
+    options: &'a ReadOptions,
+    watch: TailWatch,
+    rejects: Rejects,
+    /// The header record as it stands in the file; empty without a header.
+    header: Vec<u8>,
+}
+
+/// What became of one piece.
+pub(crate) struct Parsed {
+    parts: Vec<Part>,
+    n_rows: usize,
+    faults: Vec<Fault>,
+    tail: Tail,
+    /// Where each row lies in its block, when the caller wants to see the bytes again.
+    spans: Vec<(usize, usize)>,
+}
+
+/// Reads a whole CSV file.
+pub(crate) fn read(
+    name: &str,
+    text: Text,
+    schema: &Schema,
+    options: &ReadOptions,
+    sizes: Sizes,
+) -> Result<ReadResult, TableError> {
+    let mut reader = Reader::open(name, text, schema, options, sizes)?;
+    let mut builders: Option<Vec<Builder>> = None;
+    let mut block = reader.blocks.next()?;
+    while let Some(current) = block {
+        let (parsed, next) = reader.parse_and_read_on(&current, false)?;
+        let builders = builders.get_or_insert_with(|| reader.builders(&current, &parsed));
+        builders.par_iter_mut().enumerate().for_each(|(column, builder)| {
+            for piece in &parsed {
+                builder.append(&piece.parts[column]);
+            }
+        });
+        reader.blocks.recycle(current);
+        block = next;
+    }
+    let builders =
+        builders.unwrap_or_else(|| reader.plan.columns.iter().map(|w| Builder::new(&w.storage, 0)).collect());
+    let Reader { plan, rejects, .. } = reader;
+    let columns = plan.columns.into_iter().zip(builders).map(|(w, b)| Column::new(w.name, b.finish())).collect();
+    Ok(ReadResult { table: Table::new(columns)?, rejects, notes: plan.notes })
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn open(
+        name: &str,
+        text: Text,
+        schema: &Schema,
+        options: &'a ReadOptions,
+        sizes: Sizes,
+    ) -> Result<Self, TableError> {
+        let delimiter = plan::check_dialect(name, &schema.dialect)?;
+        let mut blocks = Blocks::open(name.to_owned(), text, delimiter, sizes)?;
+        let (header, names, n_fields) = if schema.dialect.header {
+            let (record, line) = blocks.take_record()?.ok_or_else(|| no_records(name))?;
+            let names = header_names(name, &record, line, delimiter)?;
+            let n_fields = names.len();
+            (record, Some(names), n_fields)
+        } else {
+            (Vec::new(), None, blocks.first_width()?.ok_or_else(|| no_records(name))?)
+        };
+        let plan = Plan::new(name, names, n_fields, schema, options)?;
+        let watch = TailWatch::new(n_fields);
+        Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), header })
+    }
+
+    /// Parses a block while the next one is read. With `spans`, keeps where each row lies.
+    pub(crate) fn parse_and_read_on(
+        &mut self,
+        block: &Block,
+        spans: bool,
+    ) -> Result<(Vec<Parsed>, Option<Block>), TableError> {
+        let (plan, skip, delimiter) = (&self.plan, self.options.skip_invalid, self.blocks.delimiter);
+        let blocks = &mut self.blocks;
+        let (mut parsed, next) = rayon::join(
+            || -> Vec<Parsed> {
+                let parse = |bounds: &PieceBounds| {
+                    let bytes = &block.bytes[bounds.start..bounds.end];
+                    let index = Index::new(bytes, bounds.line, delimiter, plan.n_fields);
+                    parse_piece(plan, index, skip, if spans { Some(bounds.start) } else { None })
+                };
+                block.pieces.par_iter().map(parse).collect()
+            },
+            || if block.last { Ok(None) } else { blocks.next() },
+        );
+        if let Some(progress) = &self.options.progress {
+            progress(self.blocks.consumed());
+        }
+        for piece in &parsed {
+            self.watch.add(&piece.tail);
+        }
+        if block.last {
+            self.check_end(block, &mut parsed);
+        }
+        for piece in &mut parsed {
+            let faults = std::mem::take(&mut piece.faults);
+            if skip {
+                self.rejects.add(faults);
+            } else if let Some(first) = faults.into_iter().next() {
+                return Err(first.into_error(self.blocks.name()));
+            }
+        }
+        Ok((parsed, next?))
+    }
+
+    /// A last record whose trailing columns are blank as nowhere else is a truncated one.
+    fn check_end(&self, block: &Block, parsed: &mut [Parsed]) {
+        let Some(what) = self.watch.truncated(&self.plan.names) else { return };
+        let Some(at) = parsed.iter().rposition(|p| p.tail.n_rows > 0) else { return };
+        let bounds = block.pieces[at];
+        let bytes = &block.bytes[bounds.start..bounds.end];
+        let mut index = Index::new(bytes, bounds.line, self.blocks.delimiter, self.plan.n_fields);
+        let last = index.n_rows() - 1;
+        let start = index.span(last).0;
+        let fault = Fault { line: index.line_at(start), what: What::Record(what) };
+        if self.options.skip_invalid {
+            index.remove(&[last]);
+            let spans = parsed[at].spans.first().map(|_| bounds.start);
+            parsed[at] = parse_piece(&self.plan, index, true, spans);
+        }
+        let faults = &mut parsed[at].faults;
+        faults.retain(|f| f.line != fault.line);
+        faults.push(fault);
+    }
+
+    /// Builders with room for the rows that the file is likely to have.
+    fn builders(&self, block: &Block, parsed: &[Parsed]) -> Vec<Builder> {
+        let n_rows: usize = parsed.iter().map(|p| p.n_rows).sum();
+        let expected = match self.blocks.size {
+            Some(size) if !block.last && !block.bytes.is_empty() => {
+                let ratio = size as f64 / block.bytes.len() as f64;
+                (n_rows as f64 * ratio * 1.02) as usize
+            }
+            _ => n_rows,
+        };
+        self.plan.columns.iter().map(|w| Builder::new(&w.storage, expected)).collect()
+    }
+}
+
+/// Parses the wanted columns of one piece. Without `skip` the first fault in file order comes first in `faults`
+/// and the parts may end there; with it the rejected rows leave no trace in the parts.
+fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option<usize>) -> Parsed {
+    let tail = Tail::of(&index);
+    let mut faults: BTreeMap<usize, Fault> =
+        index.bad.iter().map(|bad| (bad.at, record_fault(plan, &index, bad))).collect();
+    let mut limit = match faults.keys().next() {
+        Some(&first) if !skip => index.n_rows_before(first),
+        _ => index.n_rows(),
+    };
+    let mut parts = Vec::with_capacity(plan.columns.len());
+    let mut bad_rows: BTreeMap<usize, Fault> = BTreeMap::new();
+    let mut by_field: Vec<&Wanted> = plan.columns.iter().collect();
+    by_field.sort_by_key(|w| w.field);
+    for wanted in by_field {
+        let (part, bad) = columns::parse(&index, wanted.field, limit, &wanted.storage, &plan.markers, !skip);
+        for row in bad {
+            bad_rows.entry(row).or_insert_with(|| cell_fault(&index, row, wanted));
+            limit = if skip { limit } else { row };
+        }
+        parts.push((wanted.field, part));
+    }
+    if bad_rows.is_empty() || !skip {
+        // Parts were made in the file's order; the plan's order is the schema's.
+        let position: Vec<usize> = plan.columns.iter().map(|w| w.field).collect();
+        parts.sort_by_key(|(field, _)| position.iter().position(|p| p == field));
+    } else {
+        let rows: Vec<usize> = bad_rows.keys().copied().collect();
+        faults.extend(bad_rows.iter().map(|(&row, fault)| (index.span(row).0, fault.clone())));
+        bad_rows.clear();
+        index.remove(&rows);
+        let n_rows = index.n_rows();
+        parts = plan
+            .columns
+            .iter()
+            .map(|w| (w.field, columns::parse(&index, w.field, n_rows, &w.storage, &plan.markers, false).0))
+            .collect();
+    }
+    faults.extend(bad_rows.into_iter().map(|(row, fault)| (index.span(row).0, fault)));
+    let n_rows = index.n_rows();
+    let spans = spans_from.map_or_else(Vec::new, |from| {
+        (0..n_rows).map(|row| index.span(row)).map(|(start, end)| (from + start, from + end)).collect()
+    });
+    Parsed {
+        parts: parts.into_iter().map(|(_, p)| p).collect(),
+        n_rows,
+        faults: faults.into_values().collect(),
+        tail,
+        spans,
+    }
+}
+
+fn record_fault(plan: &Plan, index: &Index<'_>, bad: &BadRecord) -> Fault {
+    let what = match bad.why {
+        Why::Fields { n, cut } => {
+            let s = if n == 1 { "" } else { "s" };
+            let end = if cut { "; the file ends in the middle of this record" } else { "" };
+            format!("{n} field{s} where {} {}{end}", plan.yardstick, plan.n_fields)
+        }
+        Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
+        Why::NotUtf8(byte) => {
+            format!("byte 0x{byte:02x} is not UTF-8: convert the file (iconv -f LATIN1 -t UTF-8)")
+        }
+    };
+    Fault { line: index.line_at(bad.at), what: What::Record(what) }
+}
+
+fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Fault {
+    let mut scratch = String::new();
+    let value = shorten(index.cell(row, wanted.field, &mut scratch));
+    let what = What::Cell { column: wanted.name.clone(), value, expected: wanted.storage.expected() };
+    Fault { line: index.line_at(index.span(row).0), what }
+}
+
+/// The names in a header record; a field without a name is called after its position, `c3`.
+pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) -> Result<Vec<String>, TableError> {
+    if std::str::from_utf8(record).is_err() {
+        let what = "the header is not UTF-8: convert the file (iconv -f LATIN1 -t UTF-8)".to_owned();
+        return Err(TableError::Record { file: file.to_owned(), line, what });
+    }
+    let names = index::fields_of(record, delimiter);
+    Ok(names.into_iter().zip(1..).map(|(name, n)| if name.is_empty() { format!("c{n}") } else { name }).collect())
+}
+
+fn no_records(file: &str) -> TableError {
+    TableError::File { file: file.to_owned(), what: "holds no records".to_owned() }
+}

@@ -1,0 +1,140 @@
+//! Which field of a file becomes which column.
+
+use std::collections::{HashMap, HashSet};
+
+use super::columns::Storage;
+use crate::table::cell::Markers;
+use crate::table::time::TimeFormat;
+use crate::table::{ColumnSpec, Dialect, Kind, ReadOptions, Schema, TableError};
+
+/// The columns to take, in the schema's order.
+pub(crate) struct Plan {
+    /// Fields of every record.
+    pub(crate) n_fields: usize,
+    /// The names of the file's fields.
+    pub(crate) names: Vec<String>,
+    pub(crate) columns: Vec<Wanted>,
+    pub(crate) markers: Markers,
+    /// What was left out and why.
+    pub(crate) notes: Vec<String>,
+    /// What a record with another number of fields is compared with in errors.
+    pub(crate) yardstick: &'static str,
+}
+
+/// A column to take.
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) field: usize,
+    pub(crate) storage: Storage,
+}
+
+impl Plan {
+    /// Matches the schema's columns with a file's names. Without a header (`names` is `None`) fields are matched by
+    /// position; a single optional column may then be absent.
+    pub(crate) fn new(
+        file: &str,
+        names: Option<Vec<String>>,
+        n_fields: usize,
+        schema: &Schema,
+        options: &ReadOptions,
+    ) -> Result<Self, TableError> {
+        check_dialect(file, &schema.dialect)?;
+        let asked = asked(schema, options)?;
+        let headed = names.is_some();
+        let names = match names {
+            Some(names) => unique(names)?,
+            None => by_position(file, n_fields, schema, options)?,
+        };
+        let fields: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+        let mut missing = Vec::new();
+        let mut columns = Vec::new();
+        for spec in asked {
+            let Some(storage) = Storage::of(spec.kind, time_format(file, spec)?) else { continue };
+            match fields.get(spec.name.as_str()) {
+                Some(&field) => columns.push(Wanted { name: spec.name.clone(), field, storage }),
+                None if options.optional.contains(&spec.name) => {}
+                None => missing.push(spec.name.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(TableError::MissingColumns { file: file.to_owned(), columns: missing });
+        }
+        let known: HashSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
+        let extra: Vec<&str> = names.iter().map(String::as_str).filter(|n| !known.contains(n)).collect();
+        let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
+        let yardstick = if headed { "the header has" } else { "the first record has" };
+        Ok(Self { n_fields, names, columns, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
+    }
+}
+
+/// The delimiter as a byte.
+pub(crate) fn check_dialect(file: &str, dialect: &Dialect) -> Result<u8, TableError> {
+    match u8::try_from(dialect.delimiter) {
+        Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | b' ' | 0) => Ok(byte),
+        _ => Err(TableError::File {
+            file: file.to_owned(),
+            what: format!(
+                "{:?} cannot be a delimiter: use one ASCII character such as , ; tab or |",
+                dialect.delimiter
+            ),
+        }),
+    }
+}
+
+fn time_format(file: &str, spec: &ColumnSpec) -> Result<TimeFormat, TableError> {
+    if spec.kind != Kind::Time {
+        return Ok(TimeFormat::Iso);
+    }
+    TimeFormat::new(spec.format.as_deref().unwrap_or("iso"))
+        .map_err(|what| TableError::File { file: file.to_owned(), what: format!("column {:?}: {what}", spec.name) })
+}
+
+/// The schema's columns, or those of them that the caller names.
+fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a ColumnSpec>, TableError> {
+    unique(schema.columns.iter().map(|c| c.name.clone()).collect())?;
+    let Some(wanted) = &options.columns else { return Ok(schema.columns.iter().collect()) };
+    for name in wanted {
+        if schema.column(name).is_none() {
+            return Err(TableError::NoColumn {
+                column: name.clone(),
+                have: schema.columns.iter().map(|c| c.name.clone()).collect(),
+            });
+        }
+    }
+    Ok(schema.columns.iter().filter(|c| wanted.contains(&c.name)).collect())
+}
+
+fn unique(names: Vec<String>) -> Result<Vec<String>, TableError> {
+    let mut seen = HashSet::new();
+    match names.iter().find(|n| !seen.insert(n.as_str())) {
+        Some(twice) => Err(TableError::DuplicateColumn { column: twice.clone() }),
+        None => Ok(names),
+    }
+}
+
+/// The schema's names for the fields of a file without a header.
+fn by_position(file: &str, n_fields: usize, schema: &Schema, options: &ReadOptions) -> Result<Vec<String>, TableError> {
+    let all: Vec<String> = schema.columns.iter().map(|c| c.name.clone()).collect();
+    if n_fields == all.len() {
+        return Ok(all);
+    }
+    let optional: Vec<&String> = all.iter().filter(|n| options.optional.contains(n)).collect();
+    if n_fields + 1 == all.len() && optional.len() == 1 {
+        let absent = optional[0].clone();
+        return Ok(all.into_iter().filter(|n| *n != absent).collect());
+    }
+    Err(TableError::File {
+        file: file.to_owned(),
+        what: format!(
+            "has {n_fields} fields per record where the schema has {}; without a header they must agree",
+            all.len()
+        ),
+    })
+}
+
+fn extra_note(extra: &[&str]) -> String {
+    let shown: Vec<&str> = extra.iter().take(8).copied().collect();
+    let more = if extra.len() > shown.len() { ", …" } else { "" };
+    let s = if extra.len() == 1 { "" } else { "s" };
+    format!("ignored {} column{s} that the schema does not have: {}{more}", extra.len(), shown.join(", "))
+}

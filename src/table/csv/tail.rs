@@ -1,0 +1,82 @@
+//! Notices a file whose last record was cut off and then filled up with empty fields.
+
+use super::index::Index;
+
+/// Blank fields at the end of a record that make it suspicious, at least.
+const MIN_RUN: usize = 3;
+/// Records from which "nowhere else" means something.
+const MIN_ROWS: u64 = 20;
+
+/// What one piece shows about blank fields at record ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tail {
+    /// Rows with the right number of fields, before any is rejected.
+    pub(crate) n_rows: u64,
+    /// Rows whose last three fields are blank.
+    n_blank: u64,
+    /// Blank fields at the end of the last row.
+    last_run: usize,
+    /// Whether the piece holds any record.
+    any: bool,
+}
+
+/// The sum over all pieces so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TailWatch {
+    n_fields: usize,
+    n_rows: u64,
+    n_blank: u64,
+    last_run: usize,
+}
+
+impl Tail {
+    pub(crate) fn of(index: &Index<'_>) -> Self {
+        let (n_rows, n_fields) = (index.n_rows(), index.n_fields);
+        let any = n_rows > 0 || !index.bad.is_empty();
+        if n_fields <= MIN_RUN {
+            return Self { n_rows: n_rows as u64, n_blank: 0, last_run: 0, any };
+        }
+        let blank = |row: usize| (n_fields - MIN_RUN..n_fields).rev().all(|field| index.is_blank_field(row, field));
+        let n_blank = (0..n_rows).filter(|&row| blank(row)).count() as u64;
+        // A bad record after the last row is the file's end, and is an error of its own.
+        let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
+        let last_run = if whole {
+            (0..n_fields).rev().take_while(|&field| index.is_blank_field(n_rows - 1, field)).count()
+        } else {
+            0
+        };
+        Self { n_rows: n_rows as u64, n_blank, last_run, any }
+    }
+}
+
+impl TailWatch {
+    pub(crate) fn new(n_fields: usize) -> Self {
+        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0 }
+    }
+
+    /// Adds the next piece in file order.
+    pub(crate) fn add(&mut self, tail: &Tail) {
+        self.n_rows += tail.n_rows;
+        self.n_blank += tail.n_blank;
+        if tail.any {
+            self.last_run = tail.last_run;
+        }
+    }
+
+    /// After the last piece: what is wrong with the last record, if it looks cut off.
+    ///
+    /// It does when at least three fields and a third of the record are blank up to its end, some field is not,
+    /// and at most one record in a thousand ends like that elsewhere.
+    pub(crate) fn truncated(&self, names: &[String]) -> Option<String> {
+        let run = self.last_run;
+        let suspicious = run >= MIN_RUN && 3 * run >= self.n_fields && run < self.n_fields && self.n_rows >= MIN_ROWS;
+        let elsewhere = self.n_blank.saturating_sub(1);
+        if !suspicious || elsewhere * 1000 > self.n_rows {
+            return None;
+        }
+        let (first, last) = (&names[self.n_fields - run], &names[self.n_fields - 1]);
+        Some(format!(
+            "the last record looks truncated: its last {run} fields ({first} to {last}) are blank, as in hardly any other record"
+        ))
+    }
+}

@@ -1,0 +1,275 @@
+//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd and Parquet are.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Chain, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::table::TableError;
+
+/// Bytes of a table that nobody has looked at yet.
+#[derive(Debug)]
+pub struct Input {
+    name: String,
+    body: Body,
+    size: Option<u64>,
+    consumed: Arc<AtomicU64>,
+}
+
+enum Body {
+    File(File),
+    Reader(Box<dyn Read + Send>),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File(_) => "File",
+            Self::Reader(_) => "Reader",
+        })
+    }
+}
+
+/// What the first bytes say.
+pub(crate) enum Unpacked {
+    /// CSV text, unpacked where it was packed.
+    Text(Text),
+    /// A seekable Parquet file.
+    Parquet(File),
+}
+
+/// CSV text with what is known about its length.
+pub(crate) struct Text {
+    pub(crate) reader: Box<dyn Read + Send>,
+    /// Bytes of text to come, when the file is not packed.
+    pub(crate) size: Option<u64>,
+    /// Bytes taken from the file so far, before unpacking.
+    pub(crate) consumed: Arc<AtomicU64>,
+}
+
+impl Input {
+    /// Opens a file, or standard input for `-`.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is a directory, or is an empty file.
+    pub fn open(path: &Path) -> Result<Self, TableError> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::from_reader("stdin", io::stdin()));
+        }
+        let name = path.display().to_string();
+        let failed = |source| TableError::Io { file: name.clone(), source };
+        let file = File::open(path).map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        if meta.is_dir() {
+            return Err(TableError::File { file: name, what: "is a directory, not a table".to_owned() });
+        }
+        if meta.is_file() {
+            if meta.len() == 0 {
+                return Err(empty(&name));
+            }
+            return Ok(Self { name, body: Body::File(file), size: Some(meta.len()), consumed: Arc::default() });
+        }
+        Ok(Self { name, body: Body::Reader(Box::new(file)), size: None, consumed: Arc::default() })
+    }
+
+    /// Any reader, under the name that errors shall use.
+    pub fn from_reader(name: &str, reader: impl Read + Send + 'static) -> Self {
+        Self { name: name.to_owned(), body: Body::Reader(Box::new(reader)), size: None, consumed: Arc::default() }
+    }
+
+    /// The file's path, or `stdin`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of the file as it lies on disk, when that is known.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Looks at the first bytes and unpacks.
+    pub(crate) fn unpack(self) -> Result<Unpacked, TableError> {
+        let Self { name, body, size, consumed } = self;
+        let failed = |source| TableError::Io { file: name.clone(), source };
+        let (head, mut rest) = match body {
+            Body::File(mut file) => {
+                let head = first_bytes(&mut file).map_err(failed)?;
+                if head.starts_with(b"PAR1") {
+                    return Ok(Unpacked::Parquet(file));
+                }
+                file.seek(SeekFrom::Start(0)).map_err(failed)?;
+                (head, Box::new(Counted { reader: file, consumed: Arc::clone(&consumed) }) as Box<dyn Read + Send>)
+            }
+            Body::Reader(reader) => {
+                let mut reader = Counted { reader, consumed: Arc::clone(&consumed) };
+                let head = first_bytes(&mut reader).map_err(failed)?;
+                let whole: Chain<_, _> = Cursor::new(head.clone()).chain(reader);
+                (head, Box::new(whole) as Box<dyn Read + Send>)
+            }
+        };
+        if head.is_empty() {
+            return Err(empty(&name));
+        }
+        if head.starts_with(b"PAR1") {
+            return spool(&mut rest).map(Unpacked::Parquet).map_err(failed);
+        }
+        let packed: Box<dyn Read + Send> = if head.starts_with(&[0x1f, 0x8b]) {
+            Box::new(Named { reader: flate2::read::MultiGzDecoder::new(io::BufReader::new(rest)), packing: "gzip" })
+        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            let decoder = zstd::stream::read::Decoder::new(rest).map_err(failed)?;
+            Box::new(Named { reader: decoder, packing: "zstd" })
+        } else {
+            reject_foreign(&name, &head)?;
+            return Ok(Unpacked::Text(Text { reader: rest, size, consumed }));
+        };
+        let mut packed = packed;
+        let head = first_bytes(&mut packed).map_err(failed)?;
+        if head.is_empty() {
+            return Err(empty(&name));
+        }
+        reject_packed(&name, &head)?;
+        let reader = Box::new(Cursor::new(head).chain(packed));
+        Ok(Unpacked::Text(Text { reader, size: None, consumed }))
+    }
+}
+
+fn empty(name: &str) -> TableError {
+    TableError::File { file: name.to_owned(), what: "is empty".to_owned() }
+}
+
+/// Files that people hand over as tables and that are not.
+fn reject_foreign(name: &str, head: &[u8]) -> Result<(), TableError> {
+    let what = if head.starts_with(b"PK\x03\x04") {
+        "is a zip archive or a spreadsheet: unpack it, or save the sheet as CSV"
+    } else if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        "is UTF-16 text: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
+    } else if head.starts_with(b"BZh") || head.starts_with(&[0xfd, b'7', b'z', b'X']) {
+        "is packed with bzip2 or xz: unpack it, or pack it with gzip or zstd"
+    } else {
+        return Ok(());
+    };
+    Err(TableError::File { file: name.to_owned(), what: what.to_owned() })
+}
+
+/// The same for what was inside gzip or zstd.
+fn reject_packed(name: &str, head: &[u8]) -> Result<(), TableError> {
+    if head.starts_with(b"PAR1") {
+        let what = "is a packed Parquet file: unpack it first".to_owned();
+        return Err(TableError::File { file: name.to_owned(), what });
+    }
+    reject_foreign(name, head)
+}
+
+/// Up to the first four bytes.
+fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(4);
+    reader.take(4).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Parquet is read from its end, so a pipe goes through an unnamed temporary file.
+fn spool(reader: &mut impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(reader, &mut file)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
+}
+
+/// Counts the bytes that pass.
+struct Counted<R> {
+    reader: R,
+    consumed: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buf)?;
+        self.consumed.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// Says in its errors which packing was damaged.
+struct Named<R> {
+    reader: R,
+    packing: &'static str,
+}
+
+impl<R: Read> Read for Named<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buf).map_err(|e| match e.kind() {
+            io::ErrorKind::Interrupted => e,
+            kind => io::Error::new(kind, format!("truncated or damaged {}: {e}", self.packing)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn text_of(input: Input) -> Result<String, TableError> {
+        match input.unpack()? {
+            Unpacked::Text(mut text) => {
+                let mut all = String::new();
+                text.reader
+                    .read_to_string(&mut all)
+                    .map_err(|source| TableError::Io { file: "t".to_owned(), source })?;
+                Ok(all)
+            }
+            Unpacked::Parquet(_) => Ok("parquet".to_owned()),
+        }
+    }
+
+    fn gz(text: &str) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        out.write_all(text.as_bytes()).unwrap();
+        out.finish().unwrap()
+    }
+
+    #[test]
+    fn unpacks_by_magic_bytes() {
+        let plain = "a,b\n1,2\n";
+        assert_eq!(text_of(Input::from_reader("t", plain.as_bytes())).unwrap(), plain);
+        let members = [gz("a,b\n"), gz("1,2\n")].concat();
+        assert_eq!(text_of(Input::from_reader("t", Cursor::new(members))).unwrap(), plain);
+        let zst = zstd::encode_all(plain.as_bytes(), 3).unwrap();
+        assert_eq!(text_of(Input::from_reader("t", Cursor::new(zst))).unwrap(), plain);
+        assert_eq!(text_of(Input::from_reader("t", &b"PAR1xxxx"[..])).unwrap(), "parquet");
+    }
+
+    #[test]
+    fn truncated_packing_is_an_error_that_names_it() {
+        let long: String = (0..5000).map(|i| format!("{i},{}\n", i * 7919 % 1013)).collect();
+        let packed = gz(&long);
+        let cut = packed[..packed.len() / 2].to_vec();
+        let error = text_of(Input::from_reader("t", Cursor::new(cut))).unwrap_err().to_string();
+        assert!(error.contains("gzip"), "{error}");
+        let packed = zstd::encode_all(long.as_bytes(), 3).unwrap();
+        let cut = packed[..packed.len() / 2].to_vec();
+        let error = text_of(Input::from_reader("t", Cursor::new(cut))).unwrap_err().to_string();
+        assert!(error.contains("zstd"), "{error}");
+    }
+
+    #[test]
+    fn unusable_files_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Input::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("is a directory"), "{error}");
+        let error = Input::open(&dir.path().join("none.csv")).unwrap_err().to_string();
+        assert!(error.contains("none.csv"), "{error}");
+        let path = dir.path().join("empty.csv");
+        drop(tempfile::Builder::new().tempfile_in(dir.path()).unwrap().persist(&path).unwrap());
+        let error = Input::open(&path).unwrap_err().to_string();
+        assert!(error.ends_with("empty.csv: is empty"), "{error}");
+        for (bytes, word) in [(&b"PK\x03\x04zip"[..], "zip"), (&[0xff, 0xfe, b'a', 0][..], "UTF-16")] {
+            let error = text_of(Input::from_reader("t", bytes)).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Rows that could not be taken in: as an error, or as a list when the caller wants to go on.
+
+use crate::table::TableError;
+
+/// How many rejected rows are kept with their place; the rest is counted.
+pub const MAX_REJECTS_KEPT: usize = 1000;
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// 1-based line on which the record begins (for Parquet: the row).
+    pub line: u64,
+    /// The column that did not fit, unless the record as a whole is wrong.
+    pub column: Option<String>,
+    /// The offending text, shortened.
+    pub value: Option<String>,
+    /// What is wrong, as a clause: `is not a number`, `14 fields where the header has 31`.
+    pub reason: String,
+}
+
+/// The rows that were left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejects {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them in file order, at most [`MAX_REJECTS_KEPT`].
+    pub first: Vec<Reject>,
+}
+
+impl Rejects {
+    pub(crate) fn add(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        for fault in faults {
+            self.count += 1;
+            if self.first.len() < MAX_REJECTS_KEPT {
+                self.first.push(fault.into_reject());
+            }
+        }
+    }
+}
+
+/// One thing that is wrong with one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) line: u64,
+    pub(crate) what: What,
+}
+
+/// Which part of the record is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A cell that does not fit its column.
+    Cell { column: String, value: String, expected: String },
+    /// The record as a whole.
+    Record(String),
+}
+
+impl Fault {
+    pub(crate) fn into_error(self, file: &str) -> TableError {
+        let (file, line) = (file.to_owned(), self.line);
+        match self.what {
+            What::Cell { column, value, expected } => TableError::Cell { file, line, column, value, expected },
+            What::Record(what) => TableError::Record { file, line, what },
+        }
+    }
+
+    fn into_reject(self) -> Reject {
+        match self.what {
+            What::Cell { column, value, expected } => Reject {
+                line: self.line,
+                column: Some(column),
+                value: Some(value),
+                reason: format!("is not {expected}"),
+            },
+            What::Record(reason) => Reject { line: self.line, column: None, value: None, reason },
+        }
+    }
+}
