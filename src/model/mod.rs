@@ -1,7 +1,169 @@
 //! Matrix to prediction: forest, boosting and single tree behind one type.
 //!
+//! ```text
+//! Params ─check─▶ Checked ─plan(rows, features)─▶ Plan ─Model::fit─▶ Model ─▶ margins ─link─▶ scores
+//!                                                                     ├─▶ contributions, gain, rules
+//!                                                                     ├─▶ trees (a view for other formats)
+//!                                                                     └─▶ bytes
+//! ```
+//!
 //! Nothing but this module names the engine.
 
-pub mod params;
+mod bytes;
+mod error;
+mod fit;
+mod params;
+mod plan;
+mod predict;
+mod trees;
 
-pub use params::{Algorithm, Params};
+pub use error::ModelError;
+pub use fit::{FitData, FitOptions, Round};
+pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
+pub use plan::{Plan, Shape};
+pub use predict::Contributions;
+pub use trees::{Assembly, Node, Tree};
+
+use crate::features::Task;
+use hessboost::model::BoostedModel;
+use serde::{Deserialize, Serialize};
+
+/// How a margin, the sum of leaf values, becomes a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Link {
+    /// The margin is the score; a probability is clipped to `[0, 1]`.
+    Identity,
+    /// `1 / (1 + exp(−margin))`, for every margin by itself.
+    Logistic,
+    /// `exp(margin)` over the sum of all classes' `exp(margin)`.
+    Softmax,
+    /// `exp(margin)`.
+    Exp,
+}
+
+/// What a model predicts, and how its margins become scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// What is predicted.
+    pub task: Task,
+    /// Number of classes: 2 for binary, at least 2 for multi-class, 0 for regression.
+    pub n_classes: usize,
+    /// How margins become scores.
+    pub link: Link,
+}
+
+impl Head {
+    /// Scores per row: one for binary (the positive class) and regression, else one per class.
+    #[must_use]
+    pub fn n_scores(&self) -> usize {
+        match self.task {
+            Task::Binary | Task::Regression => 1,
+            Task::Multiclass => self.n_classes,
+        }
+    }
+}
+
+/// A fitted (or imported) tree ensemble: plain data, immutable, the same on every machine.
+#[derive(Debug, Clone)]
+pub struct Model {
+    engine: BoostedModel,
+    head: Head,
+    /// Absent for a model that was made elsewhere.
+    plan: Option<Plan>,
+}
+
+impl Model {
+    /// Wraps an engine's model; `head` must fit its number of outputs.
+    ///
+    /// # Errors
+    ///
+    /// When the outputs do not give the scores that `head` promises.
+    pub(in crate::model) fn from_engine(
+        engine: BoostedModel,
+        head: Head,
+        plan: Option<Plan>,
+    ) -> Result<Self, ModelError> {
+        let n_margins = engine.n_outputs();
+        let fits = match head.task {
+            Task::Regression => n_margins == 1 && head.link != Link::Softmax,
+            Task::Binary => n_margins == 1 && head.link != Link::Softmax || n_margins == 2,
+            Task::Multiclass => n_margins == head.n_classes && n_margins >= 2,
+        };
+        if !fits {
+            return Err(ModelError::Format(format!(
+                "{n_margins} outputs cannot give the scores of a {:?} model with {} classes",
+                head.task, head.n_classes
+            )));
+        }
+        Ok(Self { engine, head, plan })
+    }
+
+    /// What is predicted, and how margins become scores.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// What is predicted.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.head.task
+    }
+
+    /// How margins become scores.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.head.link
+    }
+
+    /// The parameters it was fitted with; `None` for a model that was made elsewhere.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// Number of features.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.engine.n_features()
+    }
+
+    /// Raw values per row.
+    #[must_use]
+    pub fn n_margins(&self) -> usize {
+        self.engine.n_outputs()
+    }
+
+    /// Scores per row.
+    #[must_use]
+    pub fn n_scores(&self) -> usize {
+        self.head.n_scores()
+    }
+
+    /// Number of trees.
+    #[must_use]
+    pub fn n_trees(&self) -> usize {
+        self.engine.num_trees()
+    }
+
+    /// Boosting rounds kept: after early stopping those up to the best one; 1 for a forest or a tree.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        if self.engine.num_trees() == 0 { 0 } else { self.engine.num_boost_rounds() }
+    }
+
+    /// What every margin starts from, one per margin.
+    #[must_use]
+    pub fn base_scores(&self) -> &[f32] {
+        self.engine.base_scores()
+    }
+
+    /// The engine's model, for the formats of other tools.
+    pub(in crate::model) fn engine(&self) -> &BoostedModel {
+        &self.engine
+    }
+}
+
+#[cfg(test)]
+mod tests;

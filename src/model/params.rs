@@ -1,5 +1,7 @@
 //! Parameters under the names that XGBoost and scikit-learn use.
 
+use crate::features::Task;
+use crate::model::error::ModelError;
 use serde::{Deserialize, Serialize};
 
 /// Which model is fitted.
@@ -15,14 +17,305 @@ pub enum Algorithm {
     DecisionTree,
 }
 
+impl Algorithm {
+    /// The name in `mlloop.toml` and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GradientBoosting => "gradient-boosting",
+            Self::RandomForest => "random-forest",
+            Self::DecisionTree => "decision-tree",
+        }
+    }
+}
+
+/// In which order a tree grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GrowPolicy {
+    /// Level by level (XGBoost's default).
+    Depthwise,
+    /// The leaf with the greatest gain first (LightGBM's way).
+    Lossguide,
+    /// One split per level, shared by all nodes of the level (CatBoost's way).
+    Symmetric,
+}
+
+/// How many features a split may choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MaxFeatures {
+    /// That many features.
+    Count(u32),
+    /// That share of the features, in `(0, 1]`.
+    Share(f64),
+    /// By a rule.
+    Rule(FeatureRule),
+}
+
+/// A rule for the number of features a split may choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeatureRule {
+    /// The square root of their number.
+    Sqrt,
+    /// The binary logarithm of their number.
+    Log2,
+    /// All of them.
+    All,
+}
+
+impl MaxFeatures {
+    /// The share of `n_features` that this stands for: at least one feature, at most all.
+    #[must_use]
+    pub fn share(self, n_features: usize) -> f64 {
+        let n = n_features.max(1) as f64;
+        let count = match self {
+            Self::Count(count) => f64::from(count),
+            Self::Share(share) => (share * n).floor(),
+            Self::Rule(FeatureRule::Sqrt) => n.sqrt().floor(),
+            Self::Rule(FeatureRule::Log2) => n.log2().floor(),
+            Self::Rule(FeatureRule::All) => n,
+        };
+        let count = count.clamp(1.0, n);
+        // The engine truncates share × n in f32: half a feature more keeps `count` from becoming `count − 1`.
+        if count < n { ((count + 0.5) / n).min(1.0) } else { 1.0 }
+    }
+}
+
 /// What `mlloop.toml` says under `[model]`; whatever is absent has a default that suits the table.
+///
+/// ```
+/// use mlloop::features::Task;
+/// use mlloop::model::{Algorithm, Params};
+///
+/// let params: Params = serde_json::from_str(r#"{"algorithm": "random-forest", "n_estimators": 400, "max_depth": 10}"#)?;
+/// assert_eq!(params.check(Task::Binary)?.algorithm(), Algorithm::RandomForest);
+///
+/// let params = Params { learning_rate: Some(0.1), ..params };
+/// let error = params.check(Task::Binary).unwrap_err().to_string();
+/// assert!(error.starts_with("parameter \"learning_rate\" does not apply to random-forest"), "{error}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
     /// Which model is fitted.
     pub algorithm: Algorithm,
-    /// Number of trees (an upper bound when early stopping is on).
+    /// Number of trees (an upper bound when early stopping is on); 1 to 100 000.
+    #[serde(alias = "num_boost_round", alias = "num_iterations", skip_serializing_if = "Option::is_none")]
     pub n_estimators: Option<u32>,
-    /// Greatest depth of a tree.
+    /// Greatest depth of a tree, 1 to 64; 0 is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_depth: Option<u32>,
+    /// What each boosted tree is multiplied by, in `(0, 1]`.
+    #[serde(alias = "eta", skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Share of the rows that a tree sees (drawn without replacement), in `(0, 1]`.
+    #[serde(alias = "bagging_fraction", skip_serializing_if = "Option::is_none")]
+    pub subsample: Option<f64>,
+    /// Share of the features that a tree may use, in `(0, 1]`.
+    #[serde(alias = "feature_fraction", skip_serializing_if = "Option::is_none")]
+    pub colsample_bytree: Option<f64>,
+    /// Share of the features that a split may choose from, in `(0, 1]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colsample_bynode: Option<f64>,
+    /// Features that a split may choose from: `"sqrt"`, `"log2"`, `"all"`, a count, or a share such as `0.5`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_features: Option<MaxFeatures>,
+    /// Least sum of second derivatives (boosting) or row weights (forest, tree) in a leaf.
+    #[serde(alias = "min_sum_hessian_in_leaf", skip_serializing_if = "Option::is_none")]
+    pub min_child_weight: Option<f64>,
+    /// Fewest rows in a leaf of a forest or tree (their weights, when rows are weighted).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_samples_leaf: Option<u32>,
+    /// Most leaves of a tree, from 2; 0 is no limit.
+    #[serde(alias = "num_leaves", alias = "max_leaf_nodes", skip_serializing_if = "Option::is_none")]
+    pub max_leaves: Option<u32>,
+    /// L2 penalty on leaf values, from 0.
+    #[serde(alias = "lambda", alias = "lambda_l2", skip_serializing_if = "Option::is_none")]
+    pub reg_lambda: Option<f64>,
+    /// L1 penalty on leaf values, from 0.
+    #[serde(alias = "alpha", alias = "lambda_l1", skip_serializing_if = "Option::is_none")]
+    pub reg_alpha: Option<f64>,
+    /// Least gain of a split, from 0.
+    #[serde(alias = "min_split_gain", alias = "min_split_loss", skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f64>,
+    /// Most histogram bins per feature, 2 to 65 535.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bin: Option<u32>,
+    /// In which order a boosted tree grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grow_policy: Option<GrowPolicy>,
+    /// Stop when the tune part has not improved for so many rounds; 0 switches it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping_rounds: Option<u32>,
+}
+
+const SHARE: &str = "above 0 and at most 1";
+const FROM_ZERO: &str = "a finite number from 0";
+
+impl Params {
+    /// Checks every value and that every name means something to the algorithm.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that is out of range or does not apply, with its name and what it may be.
+    pub fn check(&self, task: Task) -> Result<Checked, ModelError> {
+        self.check_counts()?;
+        self.check_shares()?;
+        self.check_penalties()?;
+        self.check_names()?;
+        self.check_growth()?;
+        Ok(Checked { params: self.clone(), task, seed: 0 })
+    }
+
+    fn check_counts(&self) -> Result<(), ModelError> {
+        count("n_estimators", self.n_estimators, |n| (1..=100_000).contains(&n), "1 to 100000")?;
+        count("max_depth", self.max_depth, |n| n <= 64, "1 to 64, or 0 for no limit")?;
+        count("max_leaves", self.max_leaves, |n| n != 1, "at least 2, or 0 for no limit")?;
+        count("max_bin", self.max_bin, |n| (2..=65_535).contains(&n), "2 to 65535")?;
+        count("min_samples_leaf", self.min_samples_leaf, |n| n >= 1, "at least 1")
+    }
+
+    fn check_shares(&self) -> Result<(), ModelError> {
+        let share = |v: f64| v > 0.0 && v <= 1.0;
+        number("learning_rate", self.learning_rate, share, SHARE)?;
+        number("subsample", self.subsample, share, SHARE)?;
+        number("colsample_bytree", self.colsample_bytree, share, SHARE)?;
+        number("colsample_bynode", self.colsample_bynode, share, SHARE)?;
+        let allowed = "\"sqrt\", \"log2\", \"all\", a count from 1, or a share above 0 and at most 1";
+        match self.max_features {
+            Some(MaxFeatures::Count(0)) => Err(parameter("max_features", 0, allowed)),
+            Some(MaxFeatures::Share(v)) if !share(v) => Err(parameter("max_features", v, allowed)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_penalties(&self) -> Result<(), ModelError> {
+        let from_zero = |v: f64| v >= 0.0 && v.is_finite();
+        number("min_child_weight", self.min_child_weight, from_zero, FROM_ZERO)?;
+        number("reg_lambda", self.reg_lambda, from_zero, FROM_ZERO)?;
+        number("reg_alpha", self.reg_alpha, from_zero, FROM_ZERO)?;
+        number("gamma", self.gamma, from_zero, FROM_ZERO)
+    }
+
+    /// Names that the algorithm has no use for, and pairs that say the same thing twice.
+    fn check_names(&self) -> Result<(), ModelError> {
+        let boosting = self.algorithm == Algorithm::GradientBoosting;
+        let tree = self.algorithm == Algorithm::DecisionTree;
+        let penalty = "its leaves are means, which no penalty shrinks";
+        let refused: [(&'static str, bool, &'static str); 13] = [
+            ("learning_rate", !boosting && self.learning_rate.is_some(), "its trees are not boosted; leave it out"),
+            (
+                "early_stopping_rounds",
+                !boosting && self.early_stopping_rounds.is_some(),
+                "its trees do not build on each other; leave it out",
+            ),
+            ("grow_policy", !boosting && self.grow_policy.is_some(), "use max_depth or max_leaves"),
+            ("reg_lambda", !boosting && self.reg_lambda.is_some(), penalty),
+            ("reg_alpha", !boosting && self.reg_alpha.is_some(), penalty),
+            ("min_samples_leaf", boosting && self.min_samples_leaf.is_some(), "use min_child_weight"),
+            ("n_estimators", tree && self.n_estimators.is_some(), "it is one tree; use random-forest for several"),
+            ("subsample", tree && self.subsample.is_some(), "it sees every row"),
+            ("colsample_bytree", tree && self.colsample_bytree.is_some(), "it sees every feature"),
+            ("colsample_bynode", tree && self.colsample_bynode.is_some(), "it sees every feature"),
+            ("max_features", tree && self.max_features.is_some(), "it sees every feature"),
+            (
+                "max_features",
+                self.colsample_bynode.is_some() && self.max_features.is_some(),
+                "colsample_bynode says the same; keep one of them",
+            ),
+            (
+                "min_samples_leaf",
+                self.min_child_weight.is_some() && self.min_samples_leaf.is_some(),
+                "min_child_weight says the same; keep one of them",
+            ),
+        ];
+        match refused.into_iter().find(|(_, refused, _)| *refused) {
+            Some((key, _, hint)) => Err(ModelError::NotApplicable { key, algorithm: self.algorithm.name(), hint }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_growth(&self) -> Result<(), ModelError> {
+        let refuse = |key, hint| Err(ModelError::NotApplicable { key, algorithm: "grow_policy = \"symmetric\"", hint });
+        match self.grow_policy {
+            Some(GrowPolicy::Symmetric) if self.max_leaves.is_some_and(|n| n > 0) => {
+                refuse("max_leaves", "a symmetric tree has 2^max_depth leaves")
+            }
+            Some(GrowPolicy::Symmetric) if self.max_depth.is_some_and(|d| d == 0 || d > 16) => {
+                refuse("max_depth", "a symmetric tree has a depth of 1 to 16")
+            }
+            Some(GrowPolicy::Depthwise) if self.max_leaves.is_some_and(|n| n > 0) => Err(ModelError::NotApplicable {
+                key: "max_leaves",
+                algorithm: "grow_policy = \"depthwise\"",
+                hint: "use grow_policy = \"lossguide\" or max_depth",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parameter(key: &'static str, value: impl ToString, allowed: &'static str) -> ModelError {
+    ModelError::Parameter { key, value: value.to_string(), allowed }
+}
+
+fn count(
+    key: &'static str,
+    value: Option<u32>,
+    holds: impl Fn(u32) -> bool,
+    allowed: &'static str,
+) -> Result<(), ModelError> {
+    value.filter(|&v| !holds(v)).map_or(Ok(()), |v| Err(parameter(key, v, allowed)))
+}
+
+fn number(
+    key: &'static str,
+    value: Option<f64>,
+    holds: impl Fn(f64) -> bool,
+    allowed: &'static str,
+) -> Result<(), ModelError> {
+    value.filter(|&v| !holds(v)).map_or(Ok(()), |v| Err(parameter(key, v, allowed)))
+}
+
+/// Parameters that passed [`Params::check`]; only these can fit a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    params: Params,
+    task: Task,
+    seed: u64,
+}
+
+impl Checked {
+    /// The same parameters with another seed (0 unless said otherwise).
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Which model is fitted.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.params.algorithm
+    }
+
+    /// What is predicted.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The seed of all randomness.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What was given.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
 }

@@ -1,0 +1,54 @@
+//! What can go wrong between a matrix and a prediction.
+
+use thiserror::Error;
+
+/// Why a model could not be fitted, read or used.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// A parameter lies outside its range.
+    #[error("parameter \"{key}\" is {value}: it must be {allowed}")]
+    Parameter {
+        /// The parameter's name.
+        key: &'static str,
+        /// What was given.
+        value: String,
+        /// What may be given.
+        allowed: &'static str,
+    },
+    /// A parameter means nothing to this algorithm, or contradicts another one.
+    #[error("parameter \"{key}\" does not apply to {algorithm}: {hint}")]
+    NotApplicable {
+        /// The parameter's name.
+        key: &'static str,
+        /// The algorithm's name.
+        algorithm: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// The rows, targets or weights cannot be learned from.
+    #[error("training data: {0}")]
+    Data(String),
+    /// A matrix or row does not have the columns that the model was fitted on.
+    #[error("the model has {expected} features, the data {found}")]
+    Features {
+        /// Features of the model.
+        expected: usize,
+        /// Features of the data.
+        found: usize,
+    },
+    /// A value is infinite; missing values are `NaN`, all others finite.
+    #[error("feature values must be finite or missing: {0}")]
+    Infinite(String),
+    /// The bytes are not a model, or not an undamaged one.
+    #[error("not a usable model: {0}")]
+    Format(String),
+    /// The model holds something that the requested view cannot express.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The tree engine refused; this names its reason.
+    #[error("tree engine: {0}")]
+    Engine(#[from] hessboost::error::HessboostError),
+    /// `linfa` refused; this names its reason.
+    #[error("linfa: {0}")]
+    Linfa(#[from] linfa::Error),
+}

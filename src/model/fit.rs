@@ -1,0 +1,252 @@
+//! Fitting: checks, the engine's parameters, early stopping.
+
+use crate::features::{Matrix, Task};
+use crate::model::error::ModelError;
+use crate::model::params::{Algorithm, Checked, GrowPolicy};
+use crate::model::plan::{Plan, Shape};
+use crate::model::{Head, Link, Model};
+use hessboost::config::{GrowPolicy as EngineGrowth, MultiStrategy, TrainingParams, TreeMethod};
+use hessboost::data::DMatrix;
+use hessboost::objective::{Multiclass, Objective, RegLoss};
+use hessboost::training::{RoundEval, Trainer};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Rows with their targets.
+#[derive(Debug, Clone, Copy)]
+pub struct FitData<'a> {
+    /// The features, `NaN` where missing.
+    pub x: &'a Matrix,
+    /// One target per row: a class index (0, 1, …) or a value; never missing.
+    pub y: &'a [f32],
+    /// One weight per row, finite and not negative; every row weighs 1 when absent.
+    pub weights: Option<&'a [f32]>,
+}
+
+/// One finished boosting round, for progress.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    /// Rounds finished, from 1.
+    pub done: usize,
+    /// The most rounds there will be.
+    pub most: usize,
+    /// Loss on the tune part after this round (log loss, or root mean squared error).
+    pub tune_loss: Option<f64>,
+}
+
+/// How to fit.
+#[derive(Clone, Copy)]
+pub struct FitOptions<'a> {
+    /// Parameters, task and seed.
+    pub params: &'a Checked,
+    /// Number of classes: 2 for binary, at least 2 for multi-class; not read for regression.
+    pub n_classes: usize,
+    /// Rows to stop early on; not trained on.
+    pub tune: Option<FitData<'a>>,
+    /// Called after every boosting round.
+    pub progress: Option<&'a (dyn Fn(Round) + Sync)>,
+}
+
+impl Model {
+    /// Fits the trees that `options.params` ask for.
+    ///
+    /// The same rows, parameters and seed give the same bytes on any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Data`] when there are no rows or no features, lengths differ, a target is missing or is not
+    /// a class index, a weight is negative or not finite, or only one class is present.
+    pub fn fit(data: &FitData<'_>, options: &FitOptions<'_>) -> Result<Self, ModelError> {
+        let task = options.params.task();
+        let n_classes = match task {
+            Task::Binary => 2,
+            Task::Multiclass => options.n_classes,
+            Task::Regression => 0,
+        };
+        check_data(data, task, n_classes)?;
+        if let Some(tune) = &options.tune {
+            check_rows(tune, task, n_classes)?;
+            if tune.x.n_features() != data.x.n_features() {
+                return Err(ModelError::Features { expected: data.x.n_features(), found: tune.x.n_features() });
+            }
+        }
+        let tune = options.tune.filter(|tune| tune.x.n_rows > 0);
+        let shape = Shape { n_rows: data.x.n_rows, n_features: data.x.n_features(), has_tune: tune.is_some() };
+        let plan = options.params.plan(shape);
+        match plan.algorithm {
+            Algorithm::GradientBoosting => boost(data, options, n_classes, plan, tune),
+            Algorithm::RandomForest | Algorithm::DecisionTree => average(data, options, n_classes, plan),
+        }
+    }
+}
+
+/// Boosting: each round's trees correct the sum of those before.
+fn boost(
+    data: &FitData<'_>,
+    options: &FitOptions<'_>,
+    n_classes: usize,
+    plan: Plan,
+    tune: Option<FitData<'_>>,
+) -> Result<Model, ModelError> {
+    let task = options.params.task();
+    let (objective, link) = match task {
+        Task::Binary => (Objective::BinaryLogistic(RegLoss::default()), Link::Logistic),
+        Task::Multiclass => (Objective::Softprob(Multiclass::new(n_classes)?), Link::Softmax),
+        Task::Regression => (Objective::SquaredError(RegLoss::default()), Link::Identity),
+    };
+    let mut params = engine_params(&plan, options.params.seed());
+    params.objective = objective;
+    let train = engine_matrix(data)?.with_labels(data.y)?;
+    let tune = tune.map(|tune| Ok::<_, ModelError>(engine_matrix(&tune)?.with_labels(tune.y)?)).transpose()?;
+    let most = plan.n_estimators as usize;
+    let mut trainer = Trainer::new(&params, &train, most);
+    if let Some(tune) = &tune {
+        trainer = trainer.eval(tune, "tune");
+        if let Some(patience) = plan.early_stopping_rounds.and_then(|n| NonZeroUsize::new(n as usize)) {
+            trainer = trainer.early_stopping_rounds(patience);
+        }
+    }
+    if let Some(progress) = options.progress {
+        trainer = trainer.on_round(move |round: RoundEval<'_>| {
+            progress(Round { done: round.iteration() + 1, most, tune_loss: round.values().last().copied() });
+            ControlFlow::Continue(())
+        });
+    }
+    let fitted = trainer.train()?.model;
+    let engine = match fitted.best_iteration() {
+        Some(best) => fitted.slice(..=best, 1)?,
+        None => fitted,
+    };
+    Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))
+}
+
+/// A forest, or one tree: leaves are (weighted) means of what is predicted, and trees are averaged.
+///
+/// Squared error on class indicators makes each leaf the share of its class, and its gain the decrease in Gini
+/// impurity; all trees of one round start from the same gradients, so nothing is boosted.
+fn average(data: &FitData<'_>, options: &FitOptions<'_>, n_classes: usize, plan: Plan) -> Result<Model, ModelError> {
+    let task = options.params.task();
+    let mut params = engine_params(&plan, options.params.seed());
+    params.objective = Objective::SquaredError(RegLoss::default());
+    params.num_parallel_tree = plan.n_estimators as usize;
+    let matrix = engine_matrix(data)?;
+    let train = match task {
+        Task::Binary => {
+            params.base_score = Some(0.0);
+            matrix.with_labels(data.y)?
+        }
+        // The engine starts from the mean, so that leaf values keep their digits however large the targets are.
+        Task::Regression => matrix.with_labels(data.y)?,
+        Task::Multiclass => {
+            params.base_score = Some(0.0);
+            params.multi_strategy = MultiStrategy::MultiOutputTree;
+            matrix.with_label_matrix(&indicators(data.y, n_classes), n_classes)?
+        }
+    };
+    let engine = Trainer::new(&params, &train, 1).train()?.model;
+    if let Some(progress) = options.progress {
+        progress(Round { done: 1, most: 1, tune_loss: None });
+    }
+    Model::from_engine(engine, Head { task, n_classes, link: Link::Identity }, Some(plan))
+}
+
+/// One column per class, 1 where the row is of that class.
+fn indicators(y: &[f32], n_classes: usize) -> Vec<f32> {
+    let mut columns = vec![0.0; y.len() * n_classes];
+    for (row, &class) in columns.chunks_exact_mut(n_classes).zip(y) {
+        row[class as usize] = 1.0;
+    }
+    columns
+}
+
+/// The plan in the engine's words.
+fn engine_params(plan: &Plan, seed: u64) -> TrainingParams {
+    let limit = |n: Option<u32>| n.and_then(|n| NonZeroUsize::new(n as usize));
+    let mut params = TrainingParams::default();
+    params.seed = seed;
+    params.eta = plan.learning_rate;
+    params.gamma = plan.gamma;
+    params.min_child_weight = plan.min_child_weight;
+    params.subsample = plan.subsample;
+    params.colsample_bytree = plan.colsample_bytree;
+    params.colsample_bynode = plan.colsample_bynode;
+    params.lambda = plan.reg_lambda;
+    params.alpha = plan.reg_alpha;
+    params.tree_method = TreeMethod::Hist;
+    params.max_bin = plan.max_bin as usize;
+    params.max_depth = limit(plan.max_depth);
+    params.max_leaves = limit(plan.max_leaves);
+    params.grow_policy = match plan.grow_policy {
+        GrowPolicy::Depthwise => EngineGrowth::DepthWise,
+        GrowPolicy::Lossguide => EngineGrowth::LossGuide,
+        GrowPolicy::Symmetric => EngineGrowth::Symmetric,
+    };
+    params
+}
+
+/// The engine reads the matrix in place.
+fn engine_matrix(data: &FitData<'_>) -> Result<DMatrix, ModelError> {
+    let values = Arc::new(SharedCells(Arc::clone(&data.x.values)));
+    let matrix = DMatrix::from_dense_shared(values, data.x.n_rows, data.x.n_features(), f32::NAN)
+        .map_err(|error| ModelError::Data(error.to_string()))?;
+    match data.weights {
+        Some(weights) => Ok(matrix.with_weights(weights)?),
+        None => Ok(matrix),
+    }
+}
+
+/// A matrix's cells as the engine takes them.
+struct SharedCells(Arc<Vec<f32>>);
+
+impl AsRef<[f32]> for SharedCells {
+    fn as_ref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+fn check_data(data: &FitData<'_>, task: Task, n_classes: usize) -> Result<(), ModelError> {
+    let refuse = |reason: String| Err(ModelError::Data(reason));
+    if data.x.n_rows == 0 {
+        return refuse("there are no rows".into());
+    }
+    if data.x.n_features() == 0 {
+        return refuse("there are no features".into());
+    }
+    if task == Task::Multiclass && n_classes < 2 {
+        return refuse(format!("{n_classes} classes: multi-class needs at least 2"));
+    }
+    check_rows(data, task, n_classes)?;
+    if task != Task::Regression && data.y.iter().all(|&y| y == data.y[0]) {
+        return refuse(format!("every row is of class {}: there is nothing to tell apart", data.y[0]));
+    }
+    Ok(())
+}
+
+fn check_rows(data: &FitData<'_>, task: Task, n_classes: usize) -> Result<(), ModelError> {
+    let refuse = |reason: String| Err(ModelError::Data(reason));
+    let n = data.x.n_rows;
+    if data.y.len() != n {
+        return refuse(format!("{} targets for {n} rows", data.y.len()));
+    }
+    if let Some(row) = data.y.iter().position(|y| !y.is_finite()) {
+        return refuse(format!("the target of row {row} is {}: leave unlabelled rows out", data.y[row]));
+    }
+    let class = |y: f32| y >= 0.0 && y.fract() == 0.0 && (y as usize) < n_classes;
+    if task != Task::Regression
+        && let Some(row) = data.y.iter().position(|&y| !class(y))
+    {
+        return refuse(format!("the target of row {row} is {}: a class is 0 to {}", data.y[row], n_classes - 1));
+    }
+    let Some(weights) = data.weights else { return Ok(()) };
+    if weights.len() != n {
+        return refuse(format!("{} weights for {n} rows", weights.len()));
+    }
+    if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+        return refuse(format!("the weight of row {row} is {}: it must be finite and from 0", weights[row]));
+    }
+    if n > 0 && weights.iter().all(|&w| w == 0.0) {
+        return refuse("every weight is 0".into());
+    }
+    Ok(())
+}

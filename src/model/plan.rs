@@ -1,0 +1,181 @@
+//! Every number a fit needs: what was given, and defaults that suit the table where nothing was.
+
+use crate::features::Task;
+use crate::model::params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures};
+use serde::{Deserialize, Serialize};
+
+/// The parameters a model was fitted with, none left open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Which model is fitted.
+    pub algorithm: Algorithm,
+    /// Number of trees per output; an upper bound under early stopping.
+    pub n_estimators: u32,
+    /// Greatest depth, `None` for no limit.
+    pub max_depth: Option<u32>,
+    /// Most leaves, `None` for no limit.
+    pub max_leaves: Option<u32>,
+    /// In which order a tree grows.
+    pub grow_policy: GrowPolicy,
+    /// What each tree is multiplied by.
+    pub learning_rate: f64,
+    /// Share of the rows that a tree sees.
+    pub subsample: f64,
+    /// Share of the features that a tree may use.
+    pub colsample_bytree: f64,
+    /// Share of the features that a split may choose from.
+    pub colsample_bynode: f64,
+    /// Least sum of second derivatives in a leaf.
+    pub min_child_weight: f64,
+    /// L2 penalty on leaf values.
+    pub reg_lambda: f64,
+    /// L1 penalty on leaf values.
+    pub reg_alpha: f64,
+    /// Least gain of a split.
+    pub gamma: f64,
+    /// Most histogram bins per feature.
+    pub max_bin: u32,
+    /// Rounds without improvement on the tune part after which boosting stops.
+    pub early_stopping_rounds: Option<u32>,
+}
+
+/// The table that a model is to be fitted on, as far as defaults depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Training rows.
+    pub n_rows: usize,
+    /// Features.
+    pub n_features: usize,
+    /// Whether there is a tune part to stop on.
+    pub has_tune: bool,
+}
+
+impl Checked {
+    /// Fills in what was not given.
+    #[must_use]
+    pub fn plan(&self, shape: Shape) -> Plan {
+        let mut plan = match self.algorithm() {
+            Algorithm::GradientBoosting => boosting(self.task(), shape),
+            Algorithm::RandomForest => forest(self.task(), shape),
+            Algorithm::DecisionTree => single_tree(shape),
+        };
+        self.overwrite(&mut plan, shape);
+        plan
+    }
+
+    /// Puts what was given over the defaults.
+    fn overwrite(&self, plan: &mut Plan, shape: Shape) {
+        let given = self.params();
+        set(&mut plan.n_estimators, given.n_estimators);
+        set(&mut plan.learning_rate, given.learning_rate);
+        set(&mut plan.subsample, given.subsample);
+        set(&mut plan.colsample_bytree, given.colsample_bytree);
+        set(&mut plan.colsample_bynode, given.colsample_bynode);
+        set(&mut plan.colsample_bynode, given.max_features.map(|m| m.share(shape.n_features)));
+        set(&mut plan.min_child_weight, given.min_child_weight);
+        set(&mut plan.min_child_weight, given.min_samples_leaf.map(f64::from));
+        set(&mut plan.reg_lambda, given.reg_lambda);
+        set(&mut plan.reg_alpha, given.reg_alpha);
+        set(&mut plan.gamma, given.gamma);
+        set(&mut plan.max_bin, given.max_bin);
+        if let Some(rounds) = given.early_stopping_rounds {
+            plan.early_stopping_rounds = (rounds > 0 && shape.has_tune).then_some(rounds);
+        }
+        if let Some(depth) = given.max_depth {
+            plan.max_depth = (depth > 0).then_some(depth);
+        }
+        if let Some(leaves) = given.max_leaves {
+            plan.max_leaves = (leaves > 0).then_some(leaves);
+        }
+        // A limit on leaves picks the best leaf first; a depth that a symmetric tree cannot have grows by level.
+        plan.grow_policy = match given.grow_policy {
+            Some(policy) => policy,
+            None if plan.max_leaves.is_some() => GrowPolicy::Lossguide,
+            None if plan.max_depth.is_none_or(|d| d > 16) => GrowPolicy::Depthwise,
+            None => plan.grow_policy,
+        };
+        if plan.grow_policy == GrowPolicy::Lossguide && given.max_leaves.is_some() && given.max_depth.is_none() {
+            plan.max_depth = None;
+        }
+        if plan.grow_policy == GrowPolicy::Symmetric && plan.max_depth.is_none() {
+            plan.max_depth = Some(6);
+        }
+    }
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+/// Small steps and small trees where rows are few; larger ones where rows carry them.
+fn boosting(task: Task, shape: Shape) -> Plan {
+    let (n_estimators, learning_rate) = match shape.n_rows {
+        0..2_000 => (400, 0.03),
+        2_000..20_000 => (600, 0.04),
+        20_000..200_000 => (800, 0.06),
+        _ => (500, 0.1),
+    };
+    let max_depth = match shape.n_rows {
+        0..2_000 => 4,
+        2_000..20_000 => 5,
+        20_000..200_000 => 6,
+        _ => 7,
+    };
+    Plan {
+        algorithm: Algorithm::GradientBoosting,
+        n_estimators,
+        max_depth: Some(max_depth),
+        max_leaves: None,
+        grow_policy: if task == Task::Regression { GrowPolicy::Depthwise } else { GrowPolicy::Symmetric },
+        learning_rate,
+        subsample: 0.8,
+        colsample_bytree: 0.8,
+        colsample_bynode: 1.0,
+        min_child_weight: 1.0,
+        reg_lambda: 3.0,
+        reg_alpha: 0.0,
+        gamma: 0.0,
+        max_bin: 255,
+        early_stopping_rounds: shape.has_tune.then_some(50),
+    }
+}
+
+fn forest(task: Task, shape: Shape) -> Plan {
+    let rule = match task {
+        Task::Regression => MaxFeatures::Share(1.0 / 3.0),
+        Task::Binary | Task::Multiclass => MaxFeatures::Rule(FeatureRule::Sqrt),
+    };
+    Plan {
+        algorithm: Algorithm::RandomForest,
+        n_estimators: 200,
+        max_depth: Some(16),
+        max_leaves: None,
+        grow_policy: GrowPolicy::Depthwise,
+        learning_rate: 1.0,
+        // A bootstrap sample holds 1 − 1/e of the rows.
+        subsample: 0.632,
+        colsample_bytree: 1.0,
+        colsample_bynode: rule.share(shape.n_features),
+        min_child_weight: 2.0,
+        reg_lambda: 0.0,
+        reg_alpha: 0.0,
+        gamma: 0.0,
+        max_bin: 255,
+        early_stopping_rounds: None,
+    }
+}
+
+fn single_tree(shape: Shape) -> Plan {
+    Plan {
+        algorithm: Algorithm::DecisionTree,
+        n_estimators: 1,
+        max_depth: Some(5),
+        subsample: 1.0,
+        colsample_bynode: 1.0,
+        // A leaf that speaks for a class should hold more than a handful of rows.
+        min_child_weight: (shape.n_rows as f64 / 200.0).clamp(5.0, 100.0).round(),
+        ..forest(Task::Binary, shape)
+    }
+}

@@ -1,0 +1,170 @@
+//! Rows to margins, scores and contributions.
+
+use crate::features::{Matrix, Task};
+use crate::model::error::ModelError;
+use crate::model::{Link, Model};
+use hessboost::data::DMatrix;
+use hessboost::model::{ImportanceType, Iterations};
+use rayon::prelude::*;
+
+/// Rows per parallel piece where scores are computed from margins.
+const PIECE: usize = 4096;
+
+/// What each feature adds to each margin, and what every row starts from.
+///
+/// ```text
+/// values  r0o0f0 r0o0f1 … r0o0bias  r0o1f0 … r0o1bias  r1o0f0 …     n_rows × n_margins × (n_features + 1)
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contributions {
+    values: Vec<f32>,
+    n_rows: usize,
+    n_margins: usize,
+    n_features: usize,
+}
+
+impl Contributions {
+    /// Number of rows.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Raw values per row.
+    #[must_use]
+    pub fn n_margins(&self) -> usize {
+        self.n_margins
+    }
+
+    /// What each feature adds to margin `margin` of row `row`.
+    #[must_use]
+    pub fn features(&self, row: usize, margin: usize) -> &[f32] {
+        let at = self.at(row, margin);
+        &self.values[at..at + self.n_features]
+    }
+
+    /// What margin `margin` of row `row` starts from: the expectation over the training rows.
+    #[must_use]
+    pub fn bias(&self, row: usize, margin: usize) -> f32 {
+        self.values[self.at(row, margin) + self.n_features]
+    }
+
+    fn at(&self, row: usize, margin: usize) -> usize {
+        (row * self.n_margins + margin) * (self.n_features + 1)
+    }
+}
+
+impl Model {
+    /// Raw values, `n_rows × n_margins`, row-major.
+    ///
+    /// # Errors
+    ///
+    /// When the matrix has another number of features, or holds an infinite value.
+    pub fn margins(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
+        self.check_features(x.n_features())?;
+        let margins = self.engine.predict_margin_rows(&x.values, Iterations::Best);
+        Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
+    }
+
+    /// Scores, `n_rows × n_scores`, row-major: the probability of the positive class, one probability per class,
+    /// or the value.
+    ///
+    /// # Errors
+    ///
+    /// When the matrix has another number of features, or holds an infinite value.
+    pub fn scores(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
+        let mut margins = self.margins(x)?;
+        let n_margins = self.n_margins();
+        margins.par_chunks_mut(PIECE * n_margins).for_each(|piece| {
+            piece.chunks_exact_mut(n_margins).for_each(|row| self.link_row(row));
+        });
+        if n_margins > self.n_scores() {
+            // Two margins of a binary model: the second is the positive class.
+            margins = margins.into_iter().skip(1).step_by(2).collect();
+        }
+        Ok(margins)
+    }
+
+    /// The scores of one row into `out` (`n_scores` values), without allocating; the same values as
+    /// [`scores`](Self::scores) gives.
+    ///
+    /// # Errors
+    ///
+    /// When `row` does not have one value per feature or `out` one place per score, or a value is infinite.
+    pub fn score_row(&self, row: &[f32], out: &mut [f32]) -> Result<(), ModelError> {
+        self.check_features(row.len())?;
+        if out.len() != self.n_scores() {
+            return Err(ModelError::Data(format!("room for {} scores, the model has {}", out.len(), self.n_scores())));
+        }
+        let infinite = |error: hessboost::error::HessboostError| ModelError::Infinite(error.to_string());
+        if self.n_margins() == out.len() {
+            self.engine.predict_margin_row_into(row, Iterations::Best, out).map_err(infinite)?;
+            self.link_row(out);
+        } else {
+            let mut pair = [0.0; 2];
+            self.engine.predict_margin_row_into(row, Iterations::Best, &mut pair).map_err(infinite)?;
+            self.link_row(&mut pair);
+            out[0] = pair[1];
+        }
+        Ok(())
+    }
+
+    /// What each feature adds to each row's margins: exact TreeSHAP values (Lundberg et al., "From local
+    /// explanations to global understanding with explainable AI for trees", 2020).
+    ///
+    /// A row's contributions and its bias sum to its margin.
+    ///
+    /// # Errors
+    ///
+    /// When the matrix has another number of features, or holds an infinite value.
+    pub fn contributions(&self, x: &Matrix) -> Result<Contributions, ModelError> {
+        self.check_features(x.n_features())?;
+        let (n_rows, n_margins, n_features) = (x.n_rows, self.n_margins(), self.n_features());
+        if n_rows == 0 {
+            return Ok(Contributions { values: Vec::new(), n_rows, n_margins, n_features });
+        }
+        let matrix = DMatrix::from_dense(&x.values, n_rows, n_features)
+            .map_err(|error| ModelError::Infinite(error.to_string()))?;
+        let values = self.engine.predict_contribs(&matrix, Iterations::Best)?.into_vec();
+        Ok(Contributions { values, n_rows, n_margins, n_features })
+    }
+
+    /// Share of the training loss that each feature's splits removed, one per feature, summing to 1
+    /// (all 0 when nothing was split or gains are unknown).
+    #[must_use]
+    pub fn gain(&self) -> Vec<f64> {
+        let mut gain = vec![0.0; self.n_features()];
+        for (feature, total) in self.engine.feature_importance(ImportanceType::TotalGain) {
+            gain[feature] = total.max(0.0);
+        }
+        let total: f64 = gain.iter().sum();
+        if total > 0.0 {
+            gain.iter_mut().for_each(|g| *g /= total);
+        }
+        gain
+    }
+
+    fn check_features(&self, found: usize) -> Result<(), ModelError> {
+        let expected = self.n_features();
+        if found == expected { Ok(()) } else { Err(ModelError::Features { expected, found }) }
+    }
+
+    /// One row's margins to scores, in place. Exponentials are taken in `f64`, so that probabilities keep the digits
+    /// that `f32` can hold.
+    fn link_row(&self, row: &mut [f32]) {
+        match self.head.link {
+            Link::Identity if self.head.task == Task::Regression => {}
+            Link::Identity => row.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0)),
+            Link::Logistic => row.iter_mut().for_each(|v| *v = (1.0 / (1.0 + (-f64::from(*v)).exp())) as f32),
+            Link::Exp => row.iter_mut().for_each(|v| *v = f64::from(*v).exp() as f32),
+            Link::Softmax => softmax(row),
+        }
+    }
+}
+
+fn softmax(row: &mut [f32]) {
+    let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |v: f32| f64::from(v - greatest).exp();
+    let total: f64 = row.iter().map(|&v| weight(v)).sum();
+    row.iter_mut().for_each(|v| *v = (weight(*v) / total) as f32);
+}
