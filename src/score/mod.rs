@@ -1,1 +1,29 @@
-//! Predictions and truth to metrics.
+//! Predictions and truth to metrics, intervals, calibration and operating thresholds.
+//!
+//! ```text
+//! y, scores ─evaluate─▶ Evaluation { metrics with 95 % intervals, baseline, confusion, reliability } ─render─▶ text
+//!         └─Calibration::fit (tune part)─▶ apply ─threshold::choose─▶ operating threshold
+//! ```
+//!
+//! The truth `y` is a class index (0 or 1 for binary, below the number of classes for multi-class) or a value.
+//! Scores are row-major: the probability of the positive class, one probability per class, or the predicted value.
+//! A binary row is predicted positive when its score is **at least** the threshold; a multi-class row is predicted
+//! as its highest score, the first of equal ones. Metrics follow scikit-learn's conventions and agree with it to 1e-9.
+
+pub mod binary;
+pub mod confusion;
+pub mod curve;
+mod error;
+pub mod evaluation;
+pub mod interval;
+pub mod metric;
+pub mod multiclass;
+pub mod regression;
+pub mod report;
+#[cfg(test)]
+mod tests;
+
+pub use confusion::Confusion;
+pub use error::ScoreError;
+pub use evaluation::{Baseline, EvaluateOptions, Evaluation, Reading, evaluate};
+pub use metric::{Direction, Estimate, Method, Metric, Metrics};

@@ -1,0 +1,84 @@
+//! What can be wrong with scores.
+
+use thiserror::Error;
+
+/// Why scores could not be evaluated, calibrated or cut.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum ScoreError {
+    /// There is nothing to evaluate.
+    #[error("no rows to evaluate")]
+    NoRows,
+    /// Two columns that belong together differ in length.
+    #[error("{what}: {found} values for {expected} expected")]
+    Length {
+        /// The column.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length it should have.
+        expected: usize,
+    },
+    /// The truth of a row is not a class or a number.
+    #[error("row {row}: the true value {value} is not {expected}; leave rows without a known outcome out")]
+    Truth {
+        /// Index of the row, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The score of a row cannot be used.
+    #[error("row {row}: the score {value} is not {expected}")]
+    Score {
+        /// Index of the row, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The weight of a row cannot be used.
+    #[error("row {row}: the weight {value} is not a number of at least 0")]
+    Weight {
+        /// Index of the row, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// All weights are zero.
+    #[error("the weights of all {rows} rows are 0")]
+    NoWeight {
+        /// Number of rows.
+        rows: usize,
+    },
+    /// A metric of another task, or of no task at all.
+    #[error("unknown metric {name:?}; known: {known}")]
+    UnknownMetric {
+        /// The name as given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A threshold rule that means nothing.
+    #[error("threshold rule: {0}")]
+    Rule(String),
+    /// A threshold that does what is asked does not exist on these rows.
+    #[error("no threshold reaches {wanted}: the best on {rows} rows is {best:.4}")]
+    Unreachable {
+        /// What was asked for.
+        wanted: String,
+        /// The best value there is.
+        best: f64,
+        /// Number of rows.
+        rows: usize,
+    },
+    /// The rows hold one class only.
+    #[error("cannot tell: all {rows} rows are {class}")]
+    OneClass {
+        /// Number of rows.
+        rows: usize,
+        /// `positive` or `negative`.
+        class: &'static str,
+    },
+}

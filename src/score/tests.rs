@@ -1,0 +1,207 @@
+//! Numbers against scikit-learn's, from `fixtures/reference/score.json`.
+
+use serde_json::Value;
+
+use crate::features::Task;
+use crate::score::interval::MAX_VISITS;
+use crate::score::report::{classification_report, metrics_table, render};
+use crate::score::{Baseline, EvaluateOptions, Evaluation, Method, Metric, Reading, evaluate};
+
+pub(super) fn reference() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/reference/score.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub(super) fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+/// Equal to 1e-9, absolutely or in proportion.
+#[track_caller]
+pub(super) fn close(what: &str, ours: f64, theirs: f64) {
+    assert!((ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0), "{what}: {ours} v {theirs}");
+}
+
+const NO_INTERVALS: EvaluateOptions = EvaluateOptions { seed: 0, max_replicates: 0 };
+
+fn case(case: &Value, options: EvaluateOptions) -> Evaluation {
+    let task: Task = serde_json::from_value(case["task"].clone()).unwrap();
+    let classes: Vec<String> = serde_json::from_value(case["classes"].clone()).unwrap();
+    let y: Vec<f32> = numbers(&case["y"]).iter().map(|y| *y as f32).collect();
+    let scores = numbers(&case["scores"]);
+    let weights = (!case["weights"].is_null()).then(|| numbers(&case["weights"]));
+    let threshold = case["threshold"].as_f64().unwrap();
+    let (scores, weights) = (scores.as_slice(), weights.as_deref());
+    let reading = Reading { task, classes: &classes, y: &y, scores, weights, threshold };
+    evaluate(&reading, None, options).unwrap()
+}
+
+#[test]
+fn metrics_agree_with_scikit_learn() {
+    let reference = reference();
+    let cases = reference["metrics"].as_object().unwrap();
+    assert!(cases.len() > 20);
+    for (name, expected) in cases {
+        let evaluation = case(expected, NO_INTERVALS);
+        for (metric, estimate) in evaluation.metrics.iter() {
+            let theirs = expected["metrics"].get(metric.name()).expect("the peer computes every metric");
+            match theirs.as_f64() {
+                Some(theirs) => close(&format!("{name} {metric}"), estimate.value.unwrap(), theirs),
+                None => {
+                    assert_eq!(estimate.value, None, "{name} {metric}");
+                    assert!(estimate.note.is_some(), "{name} {metric} has no value and no reason");
+                }
+            }
+        }
+        if let Some(matrix) = &evaluation.confusion {
+            for (t, row) in expected["confusion"].as_array().unwrap().iter().enumerate() {
+                for (p, theirs) in numbers(row).into_iter().enumerate() {
+                    close(name, matrix.cell(t, p), theirs);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_report_reads_as_scikit_learns() {
+    let reference = reference();
+    for name in ["binary", "binary_none_predicted", "multiclass_absent", "multiclass_never"] {
+        let expected = &reference["metrics"][name];
+        let evaluation = case(expected, NO_INTERVALS);
+        let text = classification_report(evaluation.confusion.as_ref().unwrap(), &evaluation.classes, 4);
+        assert_eq!(text, expected["report"].as_str().unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn intervals_hold_the_value_and_repeat() {
+    let reference = reference();
+    for name in ["binary", "binary_ties_weights", "multiclass_absent", "regression_weights"] {
+        let evaluation = case(&reference["metrics"][name], EvaluateOptions::default());
+        for (metric, estimate) in evaluation.metrics.iter() {
+            let (value, low, high) = (estimate.value.unwrap(), estimate.low.unwrap(), estimate.high.unwrap());
+            assert!(low <= value && value <= high && low < high, "{name} {metric} {low} {value} {high}");
+            assert_eq!(estimate.method, Some(Method::Bootstrap));
+        }
+        let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let again = one_thread.install(|| case(&reference["metrics"][name], EvaluateOptions::default()));
+        assert_eq!(evaluation, again);
+        let json = serde_json::to_string(&evaluation).unwrap();
+        assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap(), evaluation);
+    }
+}
+
+/// The two kinds of interval have to tell the same story where both can be had.
+#[test]
+fn the_jackknife_agrees_with_the_bootstrap() {
+    use crate::score::interval::{Resample, estimates_by_jackknife};
+    let reference = reference();
+    let check = |rows: &dyn Fn(bool) -> Vec<(Metric, crate::score::Estimate)>| {
+        for ((metric, smooth), (_, resampled)) in rows(true).into_iter().zip(rows(false)) {
+            let width = |e: &crate::score::Estimate| e.high.unwrap() - e.low.unwrap();
+            let ratio = width(&smooth) / width(&resampled);
+            assert!((0.8..1.25).contains(&ratio), "{metric}: {smooth:?} {resampled:?}");
+        }
+    };
+    fn both(rows: &impl Resample, smooth: bool) -> Vec<(Metric, crate::score::Estimate)> {
+        if smooth { estimates_by_jackknife(rows) } else { super::interval::estimates(rows, 1000, 3) }
+    }
+    let binary = &reference["metrics"]["binary_weights"];
+    let positive: Vec<bool> = numbers(&binary["y"]).iter().map(|y| *y == 1.0).collect();
+    let (scores, weights) = (numbers(&binary["scores"]), numbers(&binary["weights"]));
+    check(&|smooth| both(&super::binary::Rows::new(&positive, &scores, Some(&weights), 0.5), smooth));
+    let multi = &reference["metrics"]["multiclass_weights"];
+    let truth: Vec<u32> = numbers(&multi["y"]).iter().map(|y| *y as u32).collect();
+    let (scores, weights) = (numbers(&multi["scores"]), numbers(&multi["weights"]));
+    let names: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+    check(&|smooth| both(&super::multiclass::Rows::new(&names, &truth, &scores, Some(&weights)), smooth));
+    let numeric = &reference["metrics"]["regression"];
+    let (truth, scores) = (numbers(&numeric["y"]), numbers(&numeric["scores"]));
+    check(&|smooth| both(&super::regression::Rows::new(&truth, &scores, None), smooth));
+}
+
+#[test]
+fn a_large_table_takes_the_jackknife() {
+    let n = MAX_VISITS / 200 + 1;
+    let y: Vec<f32> = (0..n).map(|i| (i % 10 == 0) as u8 as f32).collect();
+    let scores: Vec<f64> = (0..n).map(|i| ((i * 7919) % 1000) as f64 / 1000.0).collect();
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let reading =
+        Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
+    let evaluation = evaluate(&reading, None, EvaluateOptions::default()).unwrap();
+    let auc = evaluation.metrics.get(Metric::RocAuc).unwrap();
+    assert_eq!(auc.method, Some(Method::Jackknife));
+    assert!(auc.high.unwrap() - auc.low.unwrap() < 0.02);
+}
+
+#[test]
+fn what_cannot_be_told_says_why() {
+    let reference = reference();
+    let evaluation = case(&reference["metrics"]["binary_all_negative"], EvaluateOptions::default());
+    let auc = evaluation.metrics.get(Metric::RocAuc).unwrap();
+    assert_eq!((auc.value, auc.low, auc.note.as_deref()), (None, None, Some("no row is positive")));
+    let text = metrics_table(&evaluation);
+    assert!(text.lines().any(|l| l.starts_with("roc_auc") && l.ends_with("no row is positive")), "{text}");
+    let absent = case(&reference["metrics"]["multiclass_absent"], NO_INTERVALS);
+    let note = absent.metrics.get(Metric::RocAucMacro).unwrap().note.clone().unwrap();
+    assert_eq!(note, "left out, as no row is of the class: \"2\", \"4\"");
+}
+
+#[test]
+fn a_share_of_one_keeps_an_interval() {
+    let reference = reference();
+    let evaluation = case(&reference["metrics"]["binary_perfect"], EvaluateOptions::default());
+    let recall = evaluation.metrics.get(Metric::Recall).unwrap();
+    assert_eq!((recall.value, recall.high, recall.method), (Some(1.0), Some(1.0), Some(Method::Wilson)));
+    // statsmodels proportion_confint(2, 2, method="wilson")
+    close("low", recall.low.unwrap(), 0.342_380_227_3);
+}
+
+#[test]
+fn the_baseline_stands_beside() {
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let baseline = Baseline::fit(2, &[0.0, 0.0, 0.0, 1.0, f32::NAN], None);
+    assert_eq!(baseline, Baseline::ClassShares { shares: vec![0.75, 0.25] });
+    let reading = Reading {
+        task: Task::Binary,
+        classes: &classes,
+        y: &[0.0, 1.0, 0.0, 1.0],
+        scores: &[0.2, 0.9, 0.4, 0.6],
+        weights: None,
+        threshold: 0.5,
+    };
+    let evaluation = evaluate(&reading, Some(&baseline), NO_INTERVALS).unwrap();
+    let beside = &evaluation.baseline.as_ref().unwrap().metrics;
+    assert_eq!(beside.get(Metric::RocAuc), Some(&Some(0.5)));
+    assert_eq!(beside.get(Metric::Accuracy), Some(&Some(0.5)));
+    close("log loss", beside.get(Metric::LogLoss).unwrap().unwrap(), -(0.75_f64.ln() + 0.25_f64.ln()) / 2.0);
+    let text = render(&evaluation);
+    assert!(text.contains("roc_auc                1.0000"), "{text}");
+    assert!(text.contains("true \\ predicted   no  yes\nno                  2    0\n"), "{text}");
+    assert_eq!(Baseline::fit(0, &[1.0, f32::NAN, 4.0], Some(&[1.0, 9.0, 2.0])), Baseline::Mean { mean: 3.0 });
+}
+
+#[test]
+fn unusable_input_is_an_error() {
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let good = Reading {
+        task: Task::Binary,
+        classes: &classes,
+        y: &[0.0, 1.0],
+        scores: &[0.5, 0.5],
+        weights: None,
+        threshold: 0.5,
+    };
+    let text = |reading: Reading<'_>| evaluate(&reading, None, NO_INTERVALS).unwrap_err().to_string();
+    assert_eq!(text(Reading { y: &[], scores: &[], ..good }), "no rows to evaluate");
+    assert_eq!(text(Reading { scores: &[0.5], ..good }), "scores: 1 values for 2 expected");
+    assert!(text(Reading { y: &[0.0, f32::NAN], ..good }).starts_with("row 1: the true value NaN is not 0 or 1"));
+    assert!(text(Reading { y: &[0.0, 2.0], ..good }).starts_with("row 1: the true value 2 is not 0 or 1"));
+    assert_eq!(text(Reading { scores: &[0.5, 1.5], ..good }), "row 1: the score 1.5 is not a probability");
+    assert_eq!(
+        text(Reading { weights: Some(&[1.0, -1.0]), ..good }),
+        "row 1: the weight -1 is not a number of at least 0"
+    );
+    assert_eq!(text(Reading { weights: Some(&[0.0, 0.0]), ..good }), "the weights of all 2 rows are 0");
+}
