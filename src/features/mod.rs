@@ -4,9 +4,23 @@
 //! Table ─Features::fit(train)─▶ Features ─transform(any table)─▶ Matrix (n_rows × n_features, f32, row-major)
 //!       └Target::fit / encode ─────────────────────────────────▶ y (class index or value)
 //! ```
+//!
+//! Every encoder is data ([`Encoder`]): a table to look up, bounds to clip at, a mean to subtract. Training and scoring
+//! take the same path through [`Features::transform`], except that training rows see out-of-fold target statistics.
 
+mod apply;
+pub mod encoder;
+pub mod error;
+mod learn;
 pub mod matrix;
+pub mod options;
 pub mod target;
+pub mod time;
+mod transform;
 
+pub use encoder::{Encoder, Input, NumberEncoder, OneHotEncoder, TargetStatistic};
+pub use error::FeatureError;
 pub use matrix::Matrix;
-pub use target::{Target, Task};
+pub use options::{Clip, ColumnOptions, Encode, FeatureOptions, Impute, Negative, Scale, TimePart};
+pub use target::{Encoded, Target, Task};
+pub use transform::Features;

@@ -1,6 +1,15 @@
 //! What is to be predicted.
 
+mod choose;
+mod labels;
+
 use serde::{Deserialize, Serialize};
+
+use super::error::FeatureError;
+use crate::table::{Column, MISSING_CODE, Values};
+use labels::Labels;
+
+pub use labels::number_text;
 
 /// The kind of prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +34,40 @@ pub struct Target {
     pub classes: Vec<String>,
 }
 
+/// A target column as numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// Class index (0-based, in the order of [`Target::classes`]) or value; `NaN` where the label is missing.
+    pub y: Vec<f32>,
+    /// One sentence per spelling of a label that was understood without being written like its class.
+    pub notes: Vec<String>,
+}
+
 impl Target {
+    /// Decides what `column` asks for; see [`Target::choose`], which also says why.
+    ///
+    /// # Errors
+    /// As [`Target::choose`].
+    pub fn fit(column: &Column, positive: Option<&str>, task: Option<Task>) -> Result<Self, FeatureError> {
+        Self::choose(column, positive, task).map(|(target, _)| target)
+    }
+
+    /// Decides what `column` asks for, and says why in one sentence.
+    ///
+    /// Two distinct values are binary. Texts with more are classes, and so are 3 to 10 distinct integers;
+    /// other numbers are a regression. `task` overrules this. Numbers are written as short as they can be
+    /// (`0.0` and `1.0` are the classes `0` and `1`), numeric classes are sorted by value, others bytewise.
+    ///
+    /// The positive class is `positive` if given, else the one that says so (`yes`, `true`, `1`, `fraud`, `churn`,
+    /// `default`, `>50K`, …), else the rarer one, on a tie the later one. Missing labels are not looked at.
+    ///
+    /// # Errors
+    /// [`FeatureError::Target`] when there are fewer than two values, a time, labels that hardly ever repeat,
+    /// or a `positive` or `task` that does not fit.
+    pub fn choose(column: &Column, positive: Option<&str>, task: Option<Task>) -> Result<(Self, String), FeatureError> {
+        choose::choose(column, positive, task)
+    }
+
     /// Scores per row: one for binary (the positive class) and regression, else one per class.
     #[must_use]
     pub fn n_scores(&self) -> usize {
@@ -34,4 +76,143 @@ impl Target {
             Task::Multiclass => self.classes.len(),
         }
     }
+
+    /// The index of the class that `label` means, or `None`.
+    ///
+    /// An exact match comes first; then one without spaces around, case and a trailing full stop; then an equal number
+    /// (`1.0` is `1`); then, for two classes that say yes and no, another way of saying so (`TRUE` for `Yes`).
+    /// Each only when it leaves exactly one class.
+    #[must_use]
+    pub fn class_of(&self, label: &str) -> Option<usize> {
+        Labels::new(&self.classes).find(label).map(|found| found.class)
+    }
+
+    /// The target as numbers.
+    ///
+    /// # Errors
+    /// [`FeatureError::Label`] names the first row whose label is none of the classes ([`Target::class_of`]);
+    /// for a regression, [`FeatureError::Target`] names a column that holds no numbers or a value that is not finite
+    /// or beyond what an `f32` holds.
+    pub fn encode(&self, column: &Column) -> Result<Encoded, FeatureError> {
+        match self.task {
+            Task::Regression => self.encode_values(column),
+            Task::Binary | Task::Multiclass => self.encode_classes(column),
+        }
+    }
+
+    fn encode_values(&self, column: &Column) -> Result<Encoded, FeatureError> {
+        let Values::Number(values) = &column.values else {
+            return Err(self.error(format!("holds {}, where a regression needs numbers", kind_of(&column.values))));
+        };
+        let mut y = Vec::with_capacity(values.len());
+        for (row, &value) in values.iter().enumerate() {
+            if !value.is_nan() && !(value as f32).is_finite() {
+                return Err(self.error(format!("row {}: {value} is not a number that can be learned", row + 1)));
+            }
+            y.push(value as f32);
+        }
+        Ok(Encoded { y, notes: Vec::new() })
+    }
+
+    fn encode_classes(&self, column: &Column) -> Result<Encoded, FeatureError> {
+        let mut reader = LabelReader::new(self);
+        let n_rows = column.values.len();
+        let mut y = Vec::with_capacity(n_rows);
+        match &column.values {
+            Values::Category(categories) => {
+                // One look-up per level that occurs; cells are then an index each.
+                let mut classes: Vec<Option<f32>> = vec![None; categories.levels.len()];
+                for (row, &code) in categories.codes.iter().enumerate() {
+                    if code == MISSING_CODE {
+                        y.push(f32::NAN);
+                        continue;
+                    }
+                    let slot = &mut classes[code as usize];
+                    let class = match *slot {
+                        Some(class) => class,
+                        None => *slot.insert(reader.read(&categories.levels[code as usize], row)?),
+                    };
+                    y.push(class);
+                }
+            }
+            Values::Number(values) => {
+                let mut known: Vec<(u64, f32)> = Vec::new();
+                for (row, &value) in values.iter().enumerate() {
+                    y.push(reader.read_number(value, row, &mut known)?);
+                }
+            }
+            Values::Text(texts) => {
+                for (row, text) in texts.iter().enumerate() {
+                    y.push(if text.is_empty() { f32::NAN } else { reader.read(text, row)? });
+                }
+            }
+            Values::Time(_) => return Err(self.error("holds times, where the classes are texts or numbers".to_owned())),
+        }
+        Ok(Encoded { y, notes: reader.notes })
+    }
+
+    fn error(&self, what: String) -> FeatureError {
+        FeatureError::Target { column: self.name.clone(), what }
+    }
 }
+
+/// Reads labels one at a time and takes down which spellings were bent.
+struct LabelReader<'a> {
+    target: &'a Target,
+    labels: Labels,
+    bent: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'a> LabelReader<'a> {
+    /// A table in which more spellings than this are bent says so in one last note.
+    const MAX_NOTES: usize = 8;
+
+    fn new(target: &'a Target) -> Self {
+        Self { target, labels: Labels::new(&target.classes), bent: Vec::new(), notes: Vec::new() }
+    }
+
+    fn read(&mut self, label: &str, row: usize) -> Result<f32, FeatureError> {
+        let Some(found) = self.labels.find(label) else {
+            return Err(FeatureError::Label {
+                column: self.target.name.clone(),
+                row: row + 1,
+                value: label.chars().take(80).collect(),
+                classes: self.target.classes.clone(),
+            });
+        };
+        if !found.exact && self.bent.len() < Self::MAX_NOTES && !self.bent.iter().any(|b| b == label) {
+            self.bent.push(label.to_owned());
+            let class = &self.target.classes[found.class];
+            self.notes.push(format!("column {:?}: the label {label:?} is read as {class:?}", self.target.name));
+        }
+        Ok(found.class as f32)
+    }
+
+    /// `known` remembers numbers by their bits; there are few, so a linear search beats a map.
+    fn read_number(&mut self, value: f64, row: usize, known: &mut Vec<(u64, f32)>) -> Result<f32, FeatureError> {
+        if value.is_nan() {
+            return Ok(f32::NAN);
+        }
+        let bits = value.to_bits();
+        if let Some(&(_, class)) = known.iter().find(|(b, _)| *b == bits) {
+            return Ok(class);
+        }
+        let class = self.read(&number_text(value), row)?;
+        known.push((bits, class));
+        Ok(class)
+    }
+}
+
+/// What a column holds, for messages.
+pub(super) fn kind_of(values: &Values) -> &'static str {
+    match values {
+        Values::Number(_) => "numbers",
+        Values::Category(_) => "categories",
+        Values::Time(_) => "times",
+        Values::Text(_) => "texts",
+    }
+}
+
+#[cfg(test)]
+mod tests;

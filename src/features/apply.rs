@@ -1,0 +1,162 @@
+//! Cells to features, column by column within chunks of rows.
+
+use rayon::prelude::*;
+
+use super::encoder::{Encoder, Input, NumberEncoder, write_parts};
+use super::error::FeatureError;
+use super::options::TimePart;
+use super::target::kind_of;
+use crate::table::{Categories, Column, Table, Values};
+
+/// Rows that one task fills: their features stay in the second-level cache while column after column is written.
+const CHUNK_ROWS: usize = 1024;
+/// Fewer rows than this are not worth waking other threads for.
+const PARALLEL_ROWS: usize = 4 * CHUNK_ROWS;
+
+/// A raw column found in a table and tied to its encoder, ready to be read cell by cell.
+pub(super) struct Bound<'a> {
+    /// First feature of this column and how many there are.
+    start: usize,
+    width: usize,
+    column: &'a str,
+    cells: Cells<'a>,
+}
+
+enum Cells<'a> {
+    Numbers { values: &'a [f64], encoder: &'a NumberEncoder },
+    Levels { codes: &'a [u32], slots: Slots<'a>, n_levels: usize, blocks: &'a [f32], folds: Option<&'a [u8]> },
+    Times { values: &'a [i64], parts: &'a [TimePart] },
+}
+
+/// From the code of a table's level to the encoder's block.
+enum Slots<'a> {
+    /// Looked up once per level.
+    Table(Vec<u32>),
+    /// Looked up per row, where there are fewer rows than levels.
+    Search { table: &'a [String], levels: &'a [String] },
+}
+
+impl Slots<'_> {
+    /// The block of a code: its level's, or the one for missing or unseen.
+    fn block(&self, code: u32, n_levels: usize) -> usize {
+        match self {
+            Self::Table(slots) => slots.get(code as usize).map_or(n_levels, |&s| s as usize),
+            Self::Search { table, levels } => {
+                table.get(code as usize).map_or(n_levels, |level| position(levels, level) as usize)
+            }
+        }
+    }
+}
+
+/// The index of a level, or that of the block for unseen levels.
+fn position(levels: &[String], level: &str) -> u32 {
+    levels.binary_search_by(|l| l.as_str().cmp(level)).unwrap_or(levels.len() + 1) as u32
+}
+
+fn slots<'a>(categories: &'a Categories, levels: &'a [String]) -> Slots<'a> {
+    let table = &*categories.levels;
+    if table == levels {
+        return Slots::Table((0..levels.len() as u32).collect());
+    }
+    if categories.codes.len() < table.len() {
+        return Slots::Search { table, levels };
+    }
+    Slots::Table(table.iter().map(|level| position(levels, level)).collect())
+}
+
+/// Finds every input in `table`. A table in the inputs' order is searched in one pass.
+pub(super) fn find<'a>(table: &'a Table, inputs: &[Input]) -> Result<Vec<&'a Column>, FeatureError> {
+    let columns = table.columns();
+    let mut found = Vec::with_capacity(inputs.len());
+    let mut missing = Vec::new();
+    let mut next = 0;
+    for input in inputs {
+        let mut around = (next..columns.len()).chain(0..next);
+        match around.find(|&idx| columns[idx].name == input.column) {
+            Some(idx) => {
+                found.push(&columns[idx]);
+                next = idx + 1;
+            }
+            None => missing.push(input.column.clone()),
+        }
+    }
+    if missing.is_empty() { Ok(found) } else { Err(FeatureError::MissingColumns { columns: missing }) }
+}
+
+/// Ties a column to its encoder. `blocks` are those of [`Encoder::blocks`], one set per fold when `folds` are given.
+pub(super) fn bind<'a>(
+    column: &'a Column,
+    encoder: &'a Encoder,
+    start: usize,
+    blocks: &'a [f32],
+    folds: Option<&'a [u8]>,
+) -> Result<Bound<'a>, FeatureError> {
+    let cells = match (&column.values, encoder) {
+        (Values::Number(values), Encoder::Number(encoder)) => Cells::Numbers { values, encoder },
+        (Values::Time(values), Encoder::TimeParts { parts }) => Cells::Times { values, parts },
+        (Values::Category(categories), Encoder::OneHot(_) | Encoder::TargetStatistic(_)) => {
+            let levels = encoder.levels().unwrap_or_default();
+            let slots = slots(categories, levels);
+            Cells::Levels { codes: &categories.codes, slots, n_levels: levels.len(), blocks, folds }
+        }
+        (values, encoder) => {
+            return Err(FeatureError::Kind {
+                column: column.name.clone(),
+                expected: encoder.kind(),
+                found: kind_of(values),
+            });
+        }
+    };
+    Ok(Bound { start, width: encoder.n_features(), column: &column.name, cells })
+}
+
+/// Fills a row-major matrix of `n_features` columns.
+///
+/// When several rows are refused, the error is that of the first chunk that has one, so it does not depend on threads.
+pub(super) fn fill(bound: &[Bound<'_>], n_rows: usize, n_features: usize) -> Result<Vec<f32>, FeatureError> {
+    let mut values = vec![0.0_f32; n_rows * n_features];
+    if n_rows < PARALLEL_ROWS {
+        fill_chunk(bound, 0, n_features, &mut values)?;
+        return Ok(values);
+    }
+    let refused = values
+        .par_chunks_mut(CHUNK_ROWS * n_features)
+        .enumerate()
+        .filter_map(|(chunk, out)| fill_chunk(bound, chunk * CHUNK_ROWS, n_features, out).err().map(|e| (chunk, e)))
+        .min_by_key(|(chunk, _)| *chunk);
+    match refused {
+        Some((_, error)) => Err(error),
+        None => Ok(values),
+    }
+}
+
+fn fill_chunk(bound: &[Bound<'_>], first: usize, n_features: usize, out: &mut [f32]) -> Result<(), FeatureError> {
+    for b in bound {
+        let features = out.chunks_exact_mut(n_features).map(|row| &mut row[b.start..b.start + b.width]);
+        match &b.cells {
+            Cells::Numbers { values, encoder } => {
+                for ((row, feature), &value) in (first..).zip(features).zip(&values[first..]) {
+                    feature[0] = encoder.apply(value).ok_or_else(|| FeatureError::Negative {
+                        column: b.column.to_owned(),
+                        row: row + 1,
+                        value,
+                    })?;
+                }
+            }
+            Cells::Levels { codes, slots, n_levels, blocks, folds } => {
+                let per_fold = (n_levels + 2) * b.width;
+                for ((row, feature), &code) in (first..).zip(features).zip(&codes[first..]) {
+                    let fold = folds.map_or(0, |f| usize::from(f[row]) * per_fold);
+                    let block = fold + slots.block(code, *n_levels) * b.width;
+                    feature.copy_from_slice(&blocks[block..block + b.width]);
+                }
+            }
+            Cells::Times { values, parts } => {
+                for (feature, &micros) in features.zip(&values[first..]) {
+                    write_parts(parts, micros, feature);
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! What each raw column becomes: data only, so that it can be stored, read and exported.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::FeatureError;
+use super::options::{Negative, TimePart};
+use super::time;
+use crate::table::Kind;
+
+/// A raw column and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The raw column's name.
+    pub column: String,
+    /// How its cells become features.
+    pub encoder: Encoder,
+}
+
+/// How the cells of one raw column become one or more features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Encoder {
+    /// A number stays one feature.
+    Number(NumberEncoder),
+    /// A category becomes 0/1 features.
+    OneHot(OneHotEncoder),
+    /// A category becomes what its rows' target was like.
+    TargetStatistic(TargetStatistic),
+    /// A time becomes parts of the calendar.
+    TimeParts {
+        /// One feature each.
+        parts: Vec<TimePart>,
+    },
+}
+
+/// A number: `negative`, then `clip`, then `fill`, then `scale`, all in `f64`; then rounded to `f32`.
+///
+/// Infinities and numbers beyond `f32` end at the largest finite `f32` of their sign: trees look at order only,
+/// and an extreme row keeps a score. Missing stays `NaN` without `fill`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NumberEncoder {
+    /// What happens to negative numbers.
+    pub negative: Negative,
+    /// Lowest and highest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<(f64, f64)>,
+    /// What stands for a missing value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fill: Option<f64>,
+    /// Mean and standard deviation (not 0).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<(f64, f64)>,
+}
+
+/// A category as 0/1 features.
+///
+/// ```text
+/// levels    ["Month-to-month", "One year", "Two year"]    hot = [0, 1, 2]   one feature per hot level
+/// levels    ["No", "Yes"]                                 hot = [1]         one of two is enough
+/// missing                                                                   a last feature, if training had missing cells
+/// ```
+/// A level that training did not have, and a missing cell where training had none, take the row `unseen`:
+/// all 0, but of two levels the more frequent one (there all 0 would be the first level).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneHotEncoder {
+    /// The levels of the training rows, sorted.
+    pub levels: Vec<String>,
+    /// Indices into `levels` that have a feature, ascending.
+    pub hot: Vec<u32>,
+    /// Whether missing cells have a feature of their own, the last.
+    pub missing: bool,
+    /// The features of an unseen level.
+    pub unseen: Vec<f32>,
+}
+
+/// A category as smoothed means of the target: (Σ y + a·prior) / (n + a) over the training rows of the level
+/// (Micci-Barreca, "A Preprocessing Scheme for High-Cardinality Categorical Attributes", 2001, with fixed a).
+///
+/// ```text
+/// values   level 0: s0 s1 …      (levels.len() + 2) × outputs.len()
+///          level 1: s0 s1 …
+///          …
+///          missing: s0 s1 …      the prior when training had no missing cells
+///          unseen:  s0 s1 …      the prior
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetStatistic {
+    /// The levels of the training rows, sorted.
+    pub levels: Vec<String>,
+    /// What each statistic is, as in the feature's name: `share of Yes`, `mean of cnt`.
+    pub outputs: Vec<String>,
+    /// The statistics, see the picture.
+    pub values: Vec<f32>,
+}
+
+impl Encoder {
+    /// What the raw column holds.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Number(_) => Kind::Number,
+            Self::OneHot(_) | Self::TargetStatistic(_) => Kind::Category,
+            Self::TimeParts { .. } => Kind::Time,
+        }
+    }
+
+    /// How many features come out.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        match self {
+            Self::Number(_) => 1,
+            Self::OneHot(e) => e.hot.len() + usize::from(e.missing),
+            Self::TargetStatistic(e) => e.outputs.len(),
+            Self::TimeParts { parts } => parts.len(),
+        }
+    }
+
+    /// The features' names: `tenure`, `Contract=Two year`, `city (share of Yes)`, `dteday:hour`.
+    #[must_use]
+    pub fn names(&self, column: &str) -> Vec<String> {
+        match self {
+            Self::Number(_) => vec![column.to_owned()],
+            Self::OneHot(e) => {
+                let levels = e.hot.iter().filter_map(|&l| e.levels.get(l as usize));
+                let mut names: Vec<String> = levels.map(|l| format!("{column}={l}")).collect();
+                names.extend(e.missing.then(|| format!("{column} is missing")));
+                names
+            }
+            Self::TargetStatistic(e) => e.outputs.iter().map(|o| format!("{column} ({o})")).collect(),
+            Self::TimeParts { parts } => parts.iter().map(|p| format!("{column}:{}", p.name())).collect(),
+        }
+    }
+
+    /// The levels of a category.
+    #[must_use]
+    pub fn levels(&self) -> Option<&[String]> {
+        match self {
+            Self::OneHot(e) => Some(&e.levels),
+            Self::TargetStatistic(e) => Some(&e.levels),
+            Self::Number(_) | Self::TimeParts { .. } => None,
+        }
+    }
+
+    /// The features of a category, one block per level and then one for missing and one for unseen; no block else.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<f32> {
+        match self {
+            Self::OneHot(e) => e.blocks(),
+            Self::TargetStatistic(e) => e.values.clone(),
+            Self::Number(_) | Self::TimeParts { .. } => Vec::new(),
+        }
+    }
+
+    /// Checks what a stored encoder promises, so that a damaged file cannot lead to a panic later.
+    pub(super) fn check(&self, column: &str) -> Result<(), FeatureError> {
+        let damaged = |what| Err(FeatureError::Damaged { column: column.to_owned(), what });
+        if self.levels().is_some_and(|levels| !levels.is_sorted_by(|a, b| a < b)) {
+            return damaged("levels are not sorted");
+        }
+        match self {
+            Self::Number(e) => {
+                let numbers =
+                    [e.clip.map(|c| c.0), e.clip.map(|c| c.1), e.fill, e.scale.map(|s| s.0), e.scale.map(|s| s.1)];
+                if numbers.into_iter().flatten().any(|v| !v.is_finite())
+                    || e.clip.is_some_and(|(low, high)| low > high)
+                    || e.scale.is_some_and(|(_, sd)| sd <= 0.0)
+                {
+                    return damaged("a bound, a filling or a scale is not a proper number");
+                }
+            }
+            Self::OneHot(e) => {
+                if !e.hot.is_sorted_by(|a, b| a < b) || e.hot.iter().any(|&h| h as usize >= e.levels.len()) {
+                    return damaged("a feature of a level that is not there");
+                }
+                if e.unseen.len() != self.n_features() || e.unseen.iter().any(|v| !v.is_finite()) {
+                    return damaged("the features of unseen levels do not fit");
+                }
+            }
+            Self::TargetStatistic(e) => {
+                if (e.levels.len() + 2).checked_mul(e.outputs.len()) != Some(e.values.len()) {
+                    return damaged("statistics and levels differ in number");
+                }
+                if e.values.iter().any(|v| !v.is_finite()) {
+                    return damaged("a statistic is not finite");
+                }
+            }
+            Self::TimeParts { .. } => {}
+        }
+        if self.n_features() == 0 { damaged("no feature") } else { Ok(()) }
+    }
+}
+
+impl NumberEncoder {
+    /// The feature of a cell; `None` when the negative-value rule refuses it.
+    #[must_use]
+    pub fn apply(&self, value: f64) -> Option<f32> {
+        let mut v = self.sign(value)?;
+        if let Some((low, high)) = self.clip {
+            // `clamp` keeps NaN.
+            v = v.clamp(low, high);
+        }
+        if let (true, Some(fill)) = (v.is_nan(), self.fill) {
+            v = fill;
+        }
+        if let Some((mean, sd)) = self.scale {
+            v = (v - mean) / sd;
+        }
+        Some(narrow(v))
+    }
+
+    /// The negative-value rule; `None` refuses.
+    pub(super) fn sign(&self, value: f64) -> Option<f64> {
+        if value >= 0.0 || value.is_nan() || self.negative == Negative::Keep {
+            return Some(value);
+        }
+        match self.negative {
+            Negative::Keep => Some(value),
+            Negative::Missing => Some(f64::NAN),
+            Negative::Zero => Some(0.0),
+            Negative::Abs => Some(-value),
+            Negative::Error => None,
+        }
+    }
+}
+
+impl OneHotEncoder {
+    fn blocks(&self) -> Vec<f32> {
+        let width = self.hot.len() + usize::from(self.missing);
+        let mut blocks = vec![0.0; (self.levels.len() + 2) * width];
+        for (feature, &level) in self.hot.iter().enumerate() {
+            blocks[level as usize * width + feature] = 1.0;
+        }
+        let missing = self.levels.len() * width;
+        if self.missing {
+            blocks[missing + width - 1] = 1.0;
+        } else {
+            blocks[missing..missing + width].copy_from_slice(&self.unseen);
+        }
+        blocks[missing + width..].copy_from_slice(&self.unseen);
+        blocks
+    }
+}
+
+/// Writes the parts of an instant.
+pub(super) fn write_parts(parts: &[TimePart], micros: i64, out: &mut [f32]) {
+    for (slot, &part) in out.iter_mut().zip(parts) {
+        *slot = narrow(time::part(part, micros));
+    }
+}
+
+/// To `f32`, finite numbers staying finite and infinities becoming the largest ones.
+pub(super) fn narrow(value: f64) -> f32 {
+    (value as f32).clamp(f32::MIN, f32::MAX)
+}

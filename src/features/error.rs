@@ -1,0 +1,109 @@
+//! What can be wrong between a table and a matrix.
+
+use crate::table::Kind;
+
+/// A table that cannot be turned into numbers, with the column and, where there is one, the row.
+///
+/// Rows are counted from 1 and do not count the header.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FeatureError {
+    /// Columns that the model needs and the table lacks.
+    #[error("missing column{} {}", if .columns.len() == 1 { "" } else { "s" }, list(.columns))]
+    MissingColumns {
+        /// Their names.
+        columns: Vec<String>,
+    },
+    /// A column that holds something else than what was learned from.
+    #[error("column {column:?} holds {found}, where training had {}; see its kind in the schema", plural(*.expected))]
+    Kind {
+        /// The column's name.
+        column: String,
+        /// What it was in training.
+        expected: Kind,
+        /// What it is now.
+        found: &'static str,
+    },
+    /// A label that is none of the classes.
+    #[error("column {column:?}, row {row}: {value:?} is none of the classes {}", list(.classes))]
+    Label {
+        /// The target's name.
+        column: String,
+        /// 1-based row.
+        row: usize,
+        /// The label as it stands in the table.
+        value: String,
+        /// What it could have been.
+        classes: Vec<String>,
+    },
+    /// A target that cannot be learned.
+    #[error("target {column:?}: {what}")]
+    Target {
+        /// The target's name.
+        column: String,
+        /// Why, and what to do.
+        what: String,
+    },
+    /// A value that the negative-value rule refuses.
+    #[error("column {column:?}, row {row}: {value} is negative, and the rule for this column is negative = \"error\"")]
+    Negative {
+        /// The column's name.
+        column: String,
+        /// 1-based row.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+    /// An option that does not fit the table or has no meaning.
+    #[error("[features] {what}")]
+    Option {
+        /// Which option, and why.
+        what: String,
+    },
+    /// No column is left to learn from.
+    #[error(
+        "no column is left to learn from: ids, texts, constant columns, dropped columns and the target are left out"
+    )]
+    NoFeatures,
+    /// Arguments whose lengths disagree.
+    #[error("{what}: {found} where the table has {expected} rows")]
+    Length {
+        /// Which argument.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The table's rows.
+        expected: usize,
+    },
+    /// Rows that a resampling method cannot work with.
+    #[error("resampling: {what}")]
+    Resample {
+        /// Why, and what to do.
+        what: String,
+    },
+    /// A stored encoder that contradicts itself.
+    #[error("the stored features are damaged: column {column:?}: {what}")]
+    Damaged {
+        /// The column's name.
+        column: String,
+        /// What does not fit.
+        what: &'static str,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut text = names.iter().take(SHOWN).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Number => "numbers",
+        Kind::Time => "times",
+        Kind::Category | Kind::Constant => "categories",
+        Kind::Id | Kind::Text | Kind::Ignore => "texts",
+    }
+}

@@ -1,0 +1,320 @@
+//! What is learned from one training column.
+
+use rayon::prelude::*;
+
+use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, narrow};
+use super::error::FeatureError;
+use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Scale, TimePart};
+use super::target::{Target, Task};
+use super::time;
+use crate::stats::random::hash64;
+use crate::table::{Categories, Column, MISSING_CODE, Values};
+
+/// Training rows take their target statistics from the other folds.
+const FOLDS: usize = 5;
+/// A target statistic per class up to here; beyond, the most frequent classes have one.
+const MAX_CLASS_STATISTICS: usize = 10;
+/// Bounds (levels × statistics) of one column: 16 MB stored.
+const MAX_STATISTICS: usize = 4_000_000;
+
+/// The target as the statistics see it.
+pub(super) struct Outcome<'a> {
+    y: &'a [f32],
+    /// What is averaged: one 0/1 outcome per class, or the value.
+    classes: Vec<u32>,
+    names: Vec<String>,
+    /// Fold of each row.
+    folds: Vec<u8>,
+}
+
+/// An encoder and, for target statistics, what the training rows see instead of the stored table.
+pub(super) struct Learned {
+    pub(super) encoder: Encoder,
+    pub(super) out_of_fold: Option<OutOfFold>,
+}
+
+/// Target statistics of each level without the rows of one fold.
+///
+/// ```text
+/// blocks   fold 0: level 0, level 1, …, missing, unseen
+///          fold 1: …                                      FOLDS × (n_levels + 2) × n_statistics
+/// ```
+pub(super) struct OutOfFold {
+    pub(super) blocks: Vec<f32>,
+}
+
+impl<'a> Outcome<'a> {
+    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64) -> Self {
+        let (classes, names) = match target.task {
+            Task::Regression => (Vec::new(), vec![format!("mean of {}", target.name)]),
+            Task::Binary => (vec![1], vec![format!("share of {}", target.classes[1])]),
+            Task::Multiclass => {
+                let classes = most_frequent(y, target.classes.len());
+                let names = classes.iter().map(|&c| format!("share of {}", target.classes[c as usize]));
+                (classes.clone(), names.collect())
+            }
+        };
+        let folds = (0..y.len() as u64).map(|row| (hash64(&row.to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
+        Self { y, classes, names, folds }
+    }
+
+    /// Fold of each row.
+    pub(super) fn folds(&self) -> &[u8] {
+        &self.folds
+    }
+
+    fn value(&self, row: usize, output: usize) -> f64 {
+        let y = self.y[row];
+        match self.classes.get(output) {
+            Some(&class) => f64::from(u8::from(y == class as f32)),
+            None => f64::from(y),
+        }
+    }
+}
+
+/// The classes that get a statistic, ascending.
+fn most_frequent(y: &[f32], n_classes: usize) -> Vec<u32> {
+    let mut counts = vec![0_u64; n_classes];
+    for &class in y.iter().filter(|v| !v.is_nan()) {
+        if let Some(count) = counts.get_mut(class as usize) {
+            *count += 1;
+        }
+    }
+    let mut order: Vec<u32> = (0..n_classes as u32).collect();
+    order.sort_by_key(|&c| (std::cmp::Reverse(counts[c as usize]), c));
+    order.truncate(MAX_CLASS_STATISTICS);
+    order.sort_unstable();
+    order
+}
+
+/// The encoder of a column, or `None` when it is an id, a text, or constant in these rows.
+pub(super) fn learn(
+    column: &Column,
+    outcome: &Outcome<'_>,
+    options: &FeatureOptions,
+) -> Result<Option<Learned>, FeatureError> {
+    let plain = |encoder| Some(Learned { encoder, out_of_fold: None });
+    Ok(match &column.values {
+        Values::Number(values) => number(column, values, options)?.map(Encoder::Number).and_then(plain),
+        Values::Category(categories) => category(column, categories, outcome, options),
+        Values::Time(values) => {
+            let parts: Vec<TimePart> = options
+                .time_parts
+                .iter()
+                .copied()
+                .filter(|&p| varies(values.iter().map(|&v| time::part(p, v))))
+                .collect();
+            (!parts.is_empty()).then_some(Encoder::TimeParts { parts }).and_then(plain)
+        }
+        Values::Text(_) => None,
+    })
+}
+
+/// Whether two cells differ, a missing one differing from every other.
+fn varies(mut values: impl Iterator<Item = f64>) -> bool {
+    let Some(first) = values.next() else { return false };
+    values.any(|v| v != first && !(v.is_nan() && first.is_nan()))
+}
+
+fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<Option<NumberEncoder>, FeatureError> {
+    let own = options.columns.get(&column.name).cloned().unwrap_or_default();
+    let mut encoder = NumberEncoder { negative: own.negative.unwrap_or(options.negative), ..NumberEncoder::default() };
+    if encoder.negative == Negative::Error {
+        refuse_negative(column, values)?;
+    }
+    let (impute, clip) = (own.impute.unwrap_or(options.impute), own.clip.unwrap_or(options.clip));
+    let scale = own.scale.unwrap_or(options.scale);
+    let signed = || values.iter().map(|&v| encoder.sign(v).unwrap_or(f64::NAN));
+    if impute == Impute::Native && clip == Clip::None && scale == Scale::None {
+        let differ = varies(signed());
+        return Ok(differ.then_some(encoder));
+    }
+    let mut kept: Vec<f64> = signed().filter(|v| v.is_finite()).collect();
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let n_missing = signed().filter(|v| v.is_nan()).count();
+    if clip == Clip::Iqr {
+        encoder.clip = tukey(&mut kept, options.clip_factor);
+        if let Some((low, high)) = encoder.clip {
+            kept.iter_mut().for_each(|v| *v = v.clamp(low, high));
+        }
+    }
+    encoder.fill = match impute {
+        Impute::Native => None,
+        Impute::Median => Some(quantile(&mut kept, 0.5)),
+        Impute::Mean => Some(mean(&kept)),
+    };
+    let differ =
+        varies(kept.iter().copied().chain(encoder.fill.is_none().then_some(f64::NAN).filter(|_| n_missing > 0)));
+    if scale == Scale::Standard {
+        kept.extend(std::iter::repeat_n(encoder.fill, n_missing).flatten());
+        encoder.scale = Some(moments(&kept));
+    }
+    Ok(differ.then_some(encoder))
+}
+
+fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> {
+    match values.iter().position(|&v| v < 0.0) {
+        Some(row) => Err(FeatureError::Negative { column: column.name.clone(), row: row + 1, value: values[row] }),
+        None => Ok(()),
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Mean and population standard deviation, 1 where that is 0 (as scikit-learn's `StandardScaler`).
+fn moments(values: &[f64]) -> (f64, f64) {
+    let mean = mean(values);
+    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64;
+    let sd = variance.sqrt();
+    // Rounding leaves a constant column a tiny spread; dividing by it would blow up noise.
+    let noise = 10.0 * f64::EPSILON * mean.abs();
+    (mean, if sd > noise && sd.is_finite() { sd } else { 1.0 })
+}
+
+/// Quartiles and the fences beyond them; `None` when the middle half of the values is one value.
+fn tukey(values: &mut [f64], factor: f64) -> Option<(f64, f64)> {
+    let (q1, q3) = (quantile(values, 0.25), quantile(values, 0.75));
+    let iqr = q3 - q1;
+    let fences = (q1 - factor * iqr, q3 + factor * iqr);
+    (iqr > 0.0 && fences.0.is_finite() && fences.1.is_finite()).then_some(fences)
+}
+
+/// The `q`-quantile with linear interpolation (type 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages",
+/// 1996, numpy's default). `values` is reordered and must not be empty.
+fn quantile(values: &mut [f64], q: f64) -> f64 {
+    let position = (values.len() - 1) as f64 * q;
+    let (rank, part) = (position as usize, position.fract());
+    let (_, &mut low, above) = values.select_nth_unstable_by(rank, f64::total_cmp);
+    if part == 0.0 {
+        return low;
+    }
+    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
+    low + (high - low) * part
+}
+
+fn category(
+    column: &Column,
+    categories: &Categories,
+    outcome: &Outcome<'_>,
+    options: &FeatureOptions,
+) -> Option<Learned> {
+    let mut counts = vec![0_u64; categories.levels.len()];
+    let mut n_missing = 0_u64;
+    for &code in &categories.codes {
+        match counts.get_mut(code as usize) {
+            Some(count) => *count += 1,
+            None => n_missing += 1,
+        }
+    }
+    // The training rows' levels, and where each level of the table stands among them.
+    let mut slots = vec![MISSING_CODE; counts.len()];
+    let mut levels = Vec::new();
+    let mut used = Vec::new();
+    for (code, &count) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+        slots[code] = levels.len() as u32;
+        levels.push(categories.levels[code].clone());
+        used.push(count);
+    }
+    if levels.len() + usize::from(n_missing > 0) < 2 {
+        return None;
+    }
+    let own = options.columns.get(&column.name).and_then(|c| c.encode);
+    let onehot = match own.unwrap_or(options.encode) {
+        Encode::Onehot => true,
+        Encode::Target => false,
+        Encode::Auto => levels.len() <= options.max_onehot,
+    };
+    if onehot {
+        return Some(Learned { encoder: Encoder::OneHot(one_hot(levels, &used, n_missing > 0)), out_of_fold: None });
+    }
+    let rows =
+        categories.codes.iter().map(|&c| slots.get(c as usize).copied().unwrap_or(levels.len() as u32)).collect();
+    Some(target_statistic(levels, rows, outcome, options.smoothing))
+}
+
+fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder {
+    let hot: Vec<u32> = match (levels.len(), missing) {
+        (1, _) => vec![0],
+        (2, _) => vec![1],
+        (n, _) => (0..n as u32).collect(),
+    };
+    // One level beside missing cells: the 0/1 feature of the level already says which.
+    let missing = missing && levels.len() > 1;
+    let mut unseen = vec![0.0; hot.len() + usize::from(missing)];
+    if levels.len() == 2 && counts[1] > counts[0] {
+        unseen[0] = 1.0;
+    }
+    OneHotEncoder { levels, hot, missing, unseen }
+}
+
+/// Sums and counts per fold and level, from which every statistic follows.
+struct Tally {
+    n_slots: usize,
+    n_outputs: usize,
+    /// (fold, slot, output)
+    sums: Vec<f64>,
+    /// (fold, slot)
+    counts: Vec<f64>,
+}
+
+fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>, smoothing: f64) -> Learned {
+    // Levels and missing; unseen has no rows.
+    let n_slots = levels.len() + 1;
+    let n_outputs = outcome.names.len().min((MAX_STATISTICS / n_slots).max(1));
+    let mut tally =
+        Tally { n_slots, n_outputs, sums: vec![0.0; FOLDS * n_slots * n_outputs], counts: vec![0.0; FOLDS * n_slots] };
+    for (row, &slot) in slots.iter().enumerate() {
+        if outcome.y[row].is_nan() {
+            continue;
+        }
+        let cell = usize::from(outcome.folds[row]) * n_slots + slot as usize;
+        tally.counts[cell] += 1.0;
+        for output in 0..n_outputs {
+            tally.sums[cell * n_outputs + output] += outcome.value(row, output);
+        }
+    }
+    let prior = tally.prior();
+    let values = tally.smooth(None, &prior, smoothing);
+    let blocks = (0..FOLDS).into_par_iter().flat_map_iter(|fold| tally.smooth(Some(fold), &prior, smoothing)).collect();
+    let outputs = outcome.names[..n_outputs].to_vec();
+    Learned {
+        encoder: Encoder::TargetStatistic(TargetStatistic { levels, outputs, values }),
+        out_of_fold: Some(OutOfFold { blocks }),
+    }
+}
+
+impl Tally {
+    /// The mean of all rows, per output.
+    fn prior(&self) -> Vec<f64> {
+        let n: f64 = self.counts.iter().sum();
+        (0..self.n_outputs)
+            .map(|o| self.sums.iter().skip(o).step_by(self.n_outputs).sum::<f64>() / n.max(1.0))
+            .collect()
+    }
+
+    /// The statistics of every slot without the rows of `left_out`, then the prior for unseen levels.
+    ///
+    /// The prior is that of all rows in every fold: a prior per fold would give rare levels five values
+    /// that tell the folds, and so the row's own target, apart.
+    fn smooth(&self, left_out: Option<usize>, prior: &[f64], smoothing: f64) -> Vec<f32> {
+        let mut values = Vec::with_capacity((self.n_slots + 1) * self.n_outputs);
+        for slot in 0..self.n_slots {
+            let cells = || (0..FOLDS).filter(|f| Some(*f) != left_out).map(|f| f * self.n_slots + slot);
+            let n: f64 = cells().map(|c| self.counts[c]).sum();
+            for (output, &prior) in prior.iter().enumerate() {
+                let sum: f64 = cells().map(|c| self.sums[c * self.n_outputs + output]).sum();
+                let weight = n + smoothing;
+                values.push(narrow(if weight > 0.0 { (sum + smoothing * prior) / weight } else { prior }));
+            }
+        }
+        values.extend(prior.iter().map(|&p| narrow(p)));
+        values
+    }
+}
+
+#[cfg(test)]
+mod tests;

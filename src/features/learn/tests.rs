@@ -1,0 +1,135 @@
+use super::*;
+use crate::table::Categories;
+
+fn encoder(values: &[f64], options: &FeatureOptions) -> NumberEncoder {
+    number(&Column::new("x", Values::Number(values.to_vec())), values, options).unwrap().unwrap()
+}
+
+#[test]
+fn quantiles_interpolate_as_numpy_does() {
+    let values = [7.0, 1.0, 3.0, 4.0, 2.0, 100.0];
+    // numpy.quantile([7, 1, 3, 4, 2, 100], [0, .25, .5, .75, 1])
+    for (q, expected) in [(0.0, 1.0), (0.25, 2.25), (0.5, 3.5), (0.75, 6.25), (1.0, 100.0)] {
+        assert_eq!(quantile(&mut values.to_vec(), q), expected);
+    }
+    assert_eq!(quantile(&mut [5.0], 0.75), 5.0);
+}
+
+#[test]
+fn numbers_stay_as_they_are_by_default() {
+    let e = encoder(&[1.0, -2.0, f64::NAN], &FeatureOptions::default());
+    assert_eq!(e, NumberEncoder::default());
+    assert_eq!(e.apply(-2.0), Some(-2.0));
+    assert!(e.apply(f64::NAN).unwrap().is_nan());
+    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(f32::MAX), Some(f32::MIN)));
+}
+
+#[test]
+fn the_steps_are_learned_one_on_the_other() {
+    let options = FeatureOptions {
+        negative: Negative::Missing,
+        clip: Clip::Iqr,
+        impute: Impute::Mean,
+        scale: Scale::Standard,
+        ..FeatureOptions::default()
+    };
+    // Kept: 1 2 3 4 100; Q1 2, Q3 4, fences -1 and 7; clipped: 1 2 3 4 7, mean 3.4; -50 and NaN are filled.
+    let e = encoder(&[1.0, 2.0, 3.0, 4.0, 100.0, -50.0, f64::NAN], &options);
+    assert_eq!((e.clip, e.fill), (Some((-1.0, 7.0)), Some(3.4)));
+    let (mean, sd) = e.scale.unwrap();
+    // Squared distances from 3.4: 5.76 + 1.96 + 0.16 + 0.36 + 12.96, over 7 rows.
+    assert!((mean - 3.4).abs() < 1e-12 && (sd - (21.2_f64 / 7.0).sqrt()).abs() < 1e-12, "{mean} {sd}");
+    assert_eq!(e.apply(100.0), Some(((7.0 - mean) / sd) as f32));
+    assert_eq!(e.apply(-50.0), e.apply(f64::NAN));
+}
+
+#[test]
+fn each_negative_rule_does_what_it_says() {
+    let of = |negative| NumberEncoder { negative, ..NumberEncoder::default() }.apply(-3.0);
+    assert_eq!((of(Negative::Keep), of(Negative::Zero), of(Negative::Abs)), (Some(-3.0), Some(0.0), Some(3.0)));
+    assert!(of(Negative::Missing).unwrap().is_nan());
+    assert_eq!(of(Negative::Error), None);
+    let options = FeatureOptions { negative: Negative::Error, ..FeatureOptions::default() };
+    let error = number(&Column::new("x", Values::Number(vec![])), &[1.0, -3.0], &options).unwrap_err().to_string();
+    assert_eq!(error, "column \"x\", row 2: -3 is negative, and the rule for this column is negative = \"error\"");
+}
+
+#[test]
+fn a_column_of_one_value_is_left_out() {
+    let none = |values: &[f64], options: &FeatureOptions| {
+        number(&Column::new("x", Values::Number(values.to_vec())), values, options).unwrap().is_none()
+    };
+    let native = FeatureOptions::default();
+    let filled = FeatureOptions { impute: Impute::Median, ..FeatureOptions::default() };
+    assert!(none(&[2.0, 2.0], &native) && none(&[f64::NAN, f64::NAN], &native) && none(&[], &native));
+    assert!(!none(&[2.0, f64::NAN], &native), "that a cell is missing tells something");
+    assert!(none(&[2.0, f64::NAN], &filled), "but not once it is filled");
+    assert!(none(&[f64::NAN], &filled));
+    // A fence of width 0 would make most columns of counts constant.
+    let clipped = FeatureOptions { clip: Clip::Iqr, ..FeatureOptions::default() };
+    assert_eq!(encoder(&[0.0, 0.0, 0.0, 0.0, 9.0], &clipped).clip, None);
+}
+
+fn learned(values: &[&str], options: &FeatureOptions, y: &[f32]) -> Option<Learned> {
+    let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
+    let column = Column::new("c", Values::Category(Categories::from_texts(values.iter().copied())));
+    learn(&column, &Outcome::new(&target, y, 1), options).unwrap()
+}
+
+fn one_hot_of(values: &[&str]) -> OneHotEncoder {
+    match learned(values, &FeatureOptions::default(), &vec![0.0; values.len()]).unwrap().encoder {
+        Encoder::OneHot(e) => e,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_hot_has_as_few_features_as_tell_the_levels_apart() {
+    let e = one_hot_of(&["b", "a", "b"]);
+    assert_eq!((e.hot, e.missing, e.unseen), (vec![1], false, vec![1.0]), "unseen goes with the more frequent level");
+    assert_eq!(one_hot_of(&["b", "a", "a"]).unseen, [0.0]);
+    let e = one_hot_of(&["b", "a", "", "c"]);
+    assert_eq!((e.hot, e.missing, e.unseen), (vec![0, 1, 2], true, vec![0.0; 4]));
+    let e = one_hot_of(&["a", "", "a"]);
+    assert_eq!((e.hot, e.missing), (vec![0], false));
+    assert!(learned(&["a", "a"], &FeatureOptions::default(), &[0.0; 2]).is_none());
+}
+
+#[test]
+fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
+    let values: Vec<&str> = ["a", "b", "a", "", "b", "c", "a", "a"].repeat(4);
+    let y: Vec<f32> = (0..values.len()).map(|i| f32::from(u8::from(i % 3 == 0))).collect();
+    let options = FeatureOptions { encode: Encode::Target, smoothing: 2.5, ..FeatureOptions::default() };
+    let learned = learned(&values, &options, &y).unwrap();
+    let Encoder::TargetStatistic(e) = &learned.encoder else { panic!("{:?}", learned.encoder) };
+    assert_eq!(
+        (e.levels.as_slice(), e.outputs.as_slice()),
+        (["a", "b", "c"].map(str::to_owned).as_slice(), ["share of p".to_owned()].as_slice())
+    );
+    let prior = f64::from(y.iter().sum::<f32>()) / y.len() as f64;
+    let smoothed = |level: &str, keep: &dyn Fn(usize) -> bool| {
+        let rows: Vec<usize> = (0..y.len()).filter(|&r| values[r] == level && keep(r)).collect();
+        let sum: f64 = rows.iter().map(|&r| f64::from(y[r])).sum();
+        ((sum + 2.5 * prior) / (rows.len() as f64 + 2.5)) as f32
+    };
+    for (slot, level) in ["a", "b", "c", ""].iter().enumerate() {
+        assert_eq!(e.values[slot], smoothed(level, &|_| true), "{level:?}");
+    }
+    assert_eq!(e.values[4], prior as f32);
+    let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
+    let outcome = Outcome::new(&target, &y, 1);
+    let blocks = &learned.out_of_fold.as_ref().unwrap().blocks;
+    assert_eq!(blocks.len(), FOLDS * 5);
+    for fold in 0..FOLDS {
+        let keep = |r: usize| usize::from(outcome.folds()[r]) != fold;
+        assert_eq!(blocks[fold * 5], smoothed("a", &keep), "fold {fold}");
+        assert_eq!(blocks[fold * 5 + 3], smoothed("", &keep), "fold {fold}");
+    }
+}
+
+#[test]
+fn only_the_most_frequent_classes_have_statistics() {
+    let y: Vec<f32> = (0..12).flat_map(|c| vec![c as f32; if c == 3 || c == 7 { 1 } else { 4 }]).collect();
+    assert_eq!(most_frequent(&y, 12), [0, 1, 2, 4, 5, 6, 8, 9, 10, 11]);
+    assert_eq!(most_frequent(&[f32::NAN], 2), [0, 1]);
+}

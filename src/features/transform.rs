@@ -1,0 +1,186 @@
+//! The fitted features: a list of raw columns with their encoders.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::encoder::{Encoder, Input};
+use super::error::FeatureError;
+use super::learn::{Learned, OutOfFold, Outcome, learn};
+use super::options::FeatureOptions;
+use super::{Matrix, Target, apply};
+use crate::table::{Kind, Table};
+
+/// What turns a table into a matrix, learned from training rows.
+///
+/// ```text
+/// inputs   tenure │ Contract                │ city               raw columns
+/// names    tenure │ Contract=a … Contract=c │ city (share of y)   features, one after another
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Features {
+    inputs: Vec<Input>,
+    names: Arc<[String]>,
+    /// Per feature, its input.
+    sources: Vec<u32>,
+    /// Per input, the features of each level, see [`Encoder::blocks`].
+    blocks: Vec<Vec<f32>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    inputs: Vec<Input>,
+}
+
+impl From<Features> for Stored {
+    fn from(features: Features) -> Self {
+        Self { inputs: features.inputs }
+    }
+}
+
+impl TryFrom<Stored> for Features {
+    type Error = FeatureError;
+
+    fn try_from(stored: Stored) -> Result<Self, FeatureError> {
+        Self::new(stored.inputs)
+    }
+}
+
+impl Features {
+    /// Features from encoders.
+    ///
+    /// # Errors
+    /// [`FeatureError::Damaged`] when an encoder contradicts itself or a column stands twice,
+    /// [`FeatureError::NoFeatures`] without any.
+    pub fn new(inputs: Vec<Input>) -> Result<Self, FeatureError> {
+        for (idx, input) in inputs.iter().enumerate() {
+            input.encoder.check(&input.column)?;
+            if inputs[..idx].iter().any(|other| other.column == input.column) {
+                return Err(FeatureError::Damaged { column: input.column.clone(), what: "the column stands twice" });
+            }
+        }
+        if inputs.is_empty() {
+            return Err(FeatureError::NoFeatures);
+        }
+        let names = inputs.iter().flat_map(|i| i.encoder.names(&i.column)).collect();
+        let sources =
+            (0..).zip(&inputs).flat_map(|(idx, i)| std::iter::repeat_n(idx, i.encoder.n_features())).collect();
+        let blocks = inputs.iter().map(|i| i.encoder.blocks()).collect();
+        Ok(Self { inputs, names, sources, blocks })
+    }
+
+    /// Learns the encoders from training rows, and returns the matrix that a model is to be fitted on.
+    ///
+    /// That matrix is what [`Features::transform`] gives, except for target statistics: a training row sees those of
+    /// the four fifths of the rows that it does not belong to (folds by hash of the row's place and `seed`), lest
+    /// the model learn from its own answers.
+    ///
+    /// `y` is the encoded target ([`Target::encode`]); rows where it is `NaN` do not count in target statistics.
+    /// Ids, texts, the target, dropped columns and columns that are constant in `train` are left out.
+    ///
+    /// # Errors
+    /// [`FeatureError::Option`] for options that do not fit the table, [`FeatureError::Length`] when `y` does not,
+    /// [`FeatureError::Negative`] where that rule is `error`, [`FeatureError::NoFeatures`] when nothing is left.
+    pub fn fit(
+        train: &Table,
+        target: &Target,
+        y: &[f32],
+        options: &FeatureOptions,
+        seed: u64,
+    ) -> Result<(Self, Matrix), FeatureError> {
+        options.check(train)?;
+        if y.len() != train.n_rows() {
+            return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.n_rows() });
+        }
+        let outcome = Outcome::new(target, y, seed);
+        let columns: Vec<_> =
+            train.columns().iter().filter(|c| c.name != target.name && !options.drop.contains(&c.name)).collect();
+        let learned: Vec<Option<Learned>> =
+            columns.par_iter().map(|c| learn(c, &outcome, options)).collect::<Result<_, _>>()?;
+        let mut inputs = Vec::new();
+        let mut out_of_fold: Vec<Option<OutOfFold>> = Vec::new();
+        for (column, learned) in columns.iter().zip(learned) {
+            let Some(learned) = learned else { continue };
+            inputs.push(Input { column: column.name.clone(), encoder: learned.encoder });
+            out_of_fold.push(learned.out_of_fold);
+        }
+        let features = Self::new(inputs)?;
+        let matrix =
+            features.matrix(train, |idx| out_of_fold[idx].as_ref().map(|o| (o.blocks.as_slice(), outcome.folds())))?;
+        Ok((features, matrix))
+    }
+
+    /// The features of every row of `table`; `NaN` is missing, all else finite.
+    ///
+    /// Columns are found by name, in any order; others are not looked at. Single rows are as quick as this gets:
+    /// nothing is set up per call beyond a look at the columns.
+    ///
+    /// # Errors
+    /// [`FeatureError::MissingColumns`], [`FeatureError::Kind`] when a column holds something else than in training,
+    /// [`FeatureError::Negative`] where that rule is `error`.
+    pub fn transform(&self, table: &Table) -> Result<Matrix, FeatureError> {
+        self.matrix(table, |_| None)
+    }
+
+    /// `training` gives, per input, blocks per fold and the rows' folds.
+    fn matrix<'a>(
+        &'a self,
+        table: &'a Table,
+        training: impl Fn(usize) -> Option<(&'a [f32], &'a [u8])>,
+    ) -> Result<Matrix, FeatureError> {
+        let columns = apply::find(table, &self.inputs)?;
+        let mut bound = Vec::with_capacity(columns.len());
+        let mut start = 0;
+        for (idx, (column, input)) in columns.into_iter().zip(&self.inputs).enumerate() {
+            let (blocks, folds) = match training(idx) {
+                Some((blocks, folds)) => (blocks, Some(folds)),
+                None => (self.blocks[idx].as_slice(), None),
+            };
+            bound.push(apply::bind(column, &input.encoder, start, blocks, folds)?);
+            start += input.encoder.n_features();
+        }
+        let values = apply::fill(&bound, table.n_rows(), self.names.len())?;
+        Ok(Matrix::new(values, table.n_rows(), Arc::clone(&self.names)))
+    }
+
+    /// The features' names, in the matrix's order.
+    #[must_use]
+    pub fn names(&self) -> &Arc<[String]> {
+        &self.names
+    }
+
+    /// The raw columns with their encoders, in the order of their features.
+    #[must_use]
+    pub fn encoders(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The raw columns that [`Features::transform`] needs, and what they must hold.
+    pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, Kind)> + '_ {
+        self.inputs.iter().map(|i| (i.column.as_str(), i.encoder.kind()))
+    }
+
+    /// Per feature, the index of its raw column in [`Features::inputs`]: sums over it are per raw column.
+    #[must_use]
+    pub fn sources(&self) -> &[u32] {
+        &self.sources
+    }
+
+    /// The raw column of a feature, or `None` beyond the last.
+    #[must_use]
+    pub fn source_of(&self, feature: usize) -> Option<&str> {
+        self.sources.get(feature).map(|&s| self.inputs[s as usize].column.as_str())
+    }
+
+    /// Whether any feature is a target statistic, so that its training matrix differs from its transform.
+    #[must_use]
+    pub fn has_target_statistics(&self) -> bool {
+        self.inputs.iter().any(|i| matches!(i.encoder, Encoder::TargetStatistic(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
