@@ -17,7 +17,9 @@ pub mod input;
 pub mod read;
 pub mod rejects;
 pub mod schema;
+pub mod stream;
 mod time;
+pub mod write;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
@@ -25,6 +27,8 @@ pub use input::Input;
 pub use read::{Progress, ReadOptions, ReadResult, read};
 pub use rejects::{Reject, Rejects};
 pub use schema::{ColumnSpec, Dialect, Kind, Schema};
+pub use stream::{Batch, RawRecords, Stream, stream};
+pub use write::{push_field, push_number, push_record, write_csv, write_rows};
 
 use std::collections::HashMap;
 

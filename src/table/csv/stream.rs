@@ -1,1 +1,70 @@
-//! x
+//! One block after another, with the bytes of every record, for scoring in constant memory.
+
+use super::block::{Block, Sizes};
+use super::columns::Builder;
+use super::{Parsed, Reader};
+use crate::table::input::Text;
+use crate::table::stream::{Batch, RawRecords};
+use crate::table::{Column, ReadOptions, Rejects, Schema, Table, TableError};
+
+/// Bytes of text in a batch.
+const SIZES: Sizes = Sizes { block: 4 << 20, piece: 256 << 10 };
+
+/// The batches of a CSV file.
+pub(crate) struct CsvStream<'a> {
+    reader: Reader<'a>,
+    block: Option<Block>,
+}
+
+impl<'a> CsvStream<'a> {
+    pub(crate) fn open(name: &str, text: Text, schema: &Schema, options: &'a ReadOptions) -> Result<Self, TableError> {
+        let mut reader = Reader::open(name, text, schema, options, SIZES)?;
+        let block = reader.blocks.next()?;
+        Ok(Self { reader, block })
+    }
+
+    /// The next batch of at least one row; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Batch>, TableError> {
+        while let Some(block) = self.block.take() {
+            let (parsed, next) = self.reader.parse_and_read_on(&block, true)?;
+            self.block = next;
+            if parsed.iter().any(|p| p.n_rows > 0) {
+                return self.batch(block, parsed).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn batch(&self, block: Block, parsed: Vec<Parsed>) -> Result<Batch, TableError> {
+        let n_rows = parsed.iter().map(|p| p.n_rows).sum();
+        let wanted = &self.reader.plan.columns;
+        let columns = wanted.iter().enumerate().map(|(idx, wanted)| {
+            let mut builder = Builder::new(&wanted.storage, n_rows);
+            parsed.iter().for_each(|piece| builder.append(&piece.parts[idx]));
+            Column::new(wanted.name.clone(), builder.finish())
+        });
+        let table = Table::new(columns.collect())?;
+        let spans = parsed.into_iter().flat_map(|p| p.spans).collect();
+        Ok(Batch { table, raw: RawRecords::new(block.bytes, spans) })
+    }
+
+    pub(crate) fn header(&self) -> Option<&[u8]> {
+        (!self.reader.header.is_empty()).then_some(&self.reader.header)
+    }
+
+    pub(crate) fn delimiter(&self) -> u8 {
+        self.reader.blocks.delimiter
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.reader.plan.names
+    }
+
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.reader.plan.notes
+    }
+
+    pub(crate) fn rejects(&self) -> &Rejects {
+        &self.reader.rejects
+    }
+}

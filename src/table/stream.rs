@@ -1,0 +1,189 @@
+//! A table in batches, in input order and constant memory, each row with its record as it stood in the file.
+
+use crate::table::csv::stream::CsvStream;
+use crate::table::input::Unpacked;
+use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
+
+/// Some rows of a table and the records they were read from.
+#[derive(Debug)]
+pub struct Batch {
+    /// The typed columns. Category levels are those of this batch.
+    pub table: Table,
+    /// One record per row.
+    pub raw: RawRecords,
+}
+
+/// Records as bytes of CSV, without their line endings.
+#[derive(Debug, Default)]
+pub struct RawRecords {
+    bytes: Vec<u8>,
+    spans: Vec<(usize, usize)>,
+}
+
+impl RawRecords {
+    pub(crate) fn new(bytes: Vec<u8>, spans: Vec<(usize, usize)>) -> Self {
+        Self { bytes, spans }
+    }
+
+    /// The record at `row`.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &[u8] {
+        let (start, end) = self.spans[row];
+        &self.bytes[start..end]
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+}
+
+/// The batches of a table; see [`stream`].
+pub struct Stream<'a> {
+    source: Source<'a>,
+    done: bool,
+}
+
+enum Source<'a> {
+    Csv(Box<CsvStream<'a>>),
+}
+
+/// Reads a table batch by batch. Matching, errors and rejects are those of [`read`](fn@crate::table::read).
+///
+/// # Errors
+/// What is wrong with the file as a whole or with its header; what is wrong with a record comes with its batch,
+/// after which the stream ends.
+pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
+    let name = input.name().to_owned();
+    let source = match input.unpack()? {
+        Unpacked::Text(text) => Source::Csv(Box::new(CsvStream::open(&name, text, schema, options)?)),
+        Unpacked::Parquet(_) => return Err(TableError::File { file: name, what: "is a Parquet file".to_owned() }),
+    };
+    Ok(Stream { source, done: false })
+}
+
+impl Stream<'_> {
+    /// The header record as it stands in the file, without its line ending; `None` where there is no header.
+    #[must_use]
+    pub fn header(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Csv(csv) => csv.header(),
+        }
+    }
+
+    /// The delimiter of the raw records.
+    #[must_use]
+    pub fn delimiter(&self) -> u8 {
+        match &self.source {
+            Source::Csv(csv) => csv.delimiter(),
+        }
+    }
+
+    /// The names of all fields of the file, whether the schema has them or not.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match &self.source {
+            Source::Csv(csv) => csv.names(),
+        }
+    }
+
+    /// Remarks for a person, such as columns that are ignored.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        match &self.source {
+            Source::Csv(csv) => csv.notes(),
+        }
+    }
+
+    /// Rows left out so far.
+    #[must_use]
+    pub fn rejects(&self) -> &Rejects {
+        match &self.source {
+            Source::Csv(csv) => csv.rejects(),
+        }
+    }
+}
+
+impl Iterator for Stream<'_> {
+    type Item = Result<Batch, TableError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = match &mut self.source {
+            Source::Csv(csv) => csv.next(),
+        };
+        self.done = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{ColumnSpec, Dialect, Kind, Values};
+    use std::io::Cursor;
+
+    fn schema() -> Schema {
+        let column = |name: &str, kind| ColumnSpec { name: name.to_owned(), kind, format: None };
+        Schema { dialect: Dialect::default(), columns: vec![column("b", Kind::Category), column("a", Kind::Number)] }
+    }
+
+    #[test]
+    fn batches_keep_order_and_bytes() {
+        let mut text = "\"a\",extra, b\r\n".to_owned();
+        let n = 300_000;
+        for i in 0..n {
+            text.push_str(&format!("{i},\"x,{}\", {}\r\n", i % 7, if i < n / 2 { "early" } else { "late" }));
+        }
+        let options = ReadOptions::default();
+        let mut stream = stream(Input::from_reader("t", Cursor::new(text)), &schema(), &options).unwrap();
+        assert_eq!(stream.header().unwrap(), b"\"a\",extra, b");
+        assert_eq!(stream.names(), ["a", "extra", "b"]);
+        let (mut row, mut n_batches) = (0, 0);
+        for batch in stream.by_ref() {
+            let batch = batch.unwrap();
+            n_batches += 1;
+            let Values::Number(a) = &batch.table.columns()[1].values else { panic!() };
+            assert_eq!(batch.raw.len(), a.len());
+            assert_eq!(a[0], f64::from(row));
+            let last = a.len() - 1;
+            let expected = format!("{},\"x,{}\", ", a[last], (row + last as i32) % 7);
+            assert!(batch.raw.get(last).starts_with(expected.as_bytes()));
+            assert!(!batch.raw.get(last).ends_with(b"\r"));
+            row += a.len() as i32;
+        }
+        assert_eq!((row, n_batches), (n, 2));
+        assert_eq!(stream.rejects().count, 0);
+    }
+
+    #[test]
+    fn a_bad_record_ends_the_stream_unless_skipped() {
+        let text = "a,b\n1,x\nz,y\n3,x\n";
+        let strict = ReadOptions::default();
+        let mut batches = stream(Input::from_reader("t", text.as_bytes()), &schema(), &strict).unwrap();
+        assert!(batches.next().unwrap().unwrap_err().to_string().contains("line 3"));
+        assert!(batches.next().is_none());
+        let skipping = ReadOptions { skip_invalid: true, ..ReadOptions::default() };
+        let mut batches = stream(Input::from_reader("t", text.as_bytes()), &schema(), &skipping).unwrap();
+        let batch = batches.next().unwrap().unwrap();
+        assert_eq!((batch.raw.get(1), batch.table.n_rows()), (&b"3,x"[..], 2));
+        assert_eq!(batches.rejects().count, 1);
+    }
+
+    #[test]
+    fn a_header_alone_has_no_batches() {
+        let options = ReadOptions::default();
+        let mut batches = stream(Input::from_reader("t", &b"b,a\n"[..]), &schema(), &options).unwrap();
+        assert_eq!(batches.header(), Some(&b"b,a"[..]));
+        assert!(batches.next().is_none());
+    }
+}
