@@ -9,16 +9,23 @@
 //!
 //! Nothing but this module names the engine.
 
+mod assemble;
 mod bytes;
 mod error;
 mod fit;
+mod foreign;
+mod lightgbm;
+mod onnx;
 mod params;
 mod plan;
 mod predict;
 mod trees;
+mod ubjson;
+mod xgboost;
 
 pub use error::ModelError;
 pub use fit::{FitData, FitOptions, Round};
+pub use foreign::{ForeignError, ForeignModel, Format};
 pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
 pub use plan::{Plan, Shape};
 pub use predict::Contributions;

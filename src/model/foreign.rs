@@ -1,0 +1,147 @@
+//! Models made by other tools, told apart by their first bytes.
+//!
+//! | format | read by | written by |
+//! |---|---|---|
+//! | ONNX | [`onnx`](super::onnx) | skl2onnx, onnxmltools, CatBoost |
+//! | XGBoost JSON, UBJSON | [`xgboost`](super::xgboost) | `Booster.save_model` |
+//! | LightGBM text | [`lightgbm`](super::lightgbm) | `Booster.save_model` |
+//!
+//! A damaged or hostile file is an error: it never panics, and what it makes us allocate stays in proportion to
+//! its length.
+
+use crate::features::Task;
+use crate::model::{Head, Link, Model, ModelError, lightgbm, onnx, xgboost};
+use hessboost::model::BoostedModel;
+
+/// Why a model of another tool was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForeignError {
+    /// The first bytes are of no format that is read.
+    #[error("not a model that can be taken in: expected ONNX, XGBoost JSON or UBJSON, or LightGBM text")]
+    UnknownFormat,
+    /// The file is of the format, but it is broken.
+    #[error("damaged {format} model: {reason}")]
+    Damaged {
+        /// The format's name.
+        format: &'static str,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// The file is whole, but it holds something that trees over numbers cannot say.
+    #[error("the {format} model cannot be taken in: {what} is not supported")]
+    Unsupported {
+        /// The format's name.
+        format: &'static str,
+        /// The operator, objective or mode.
+        what: String,
+    },
+}
+
+/// The formats of other tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// ONNX, a protocol buffer.
+    Onnx,
+    /// XGBoost's JSON.
+    XgboostJson,
+    /// XGBoost's UBJSON, a binary form of its JSON.
+    XgboostUbjson,
+    /// LightGBM's text.
+    LightgbmText,
+}
+
+impl Format {
+    /// The tool's name, for messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Onnx => "ONNX",
+            Format::XgboostJson | Format::XgboostUbjson => "XGBoost",
+            Format::LightgbmText => "LightGBM",
+        }
+    }
+
+    /// The format of `bytes`, judged from their start; `None` when it is none of them.
+    #[must_use]
+    pub fn detect(bytes: &[u8]) -> Option<Self> {
+        use hessboost::model::ModelFormat;
+        match ModelFormat::detect(bytes) {
+            Some(ModelFormat::XgboostJson) => Some(Format::XgboostJson),
+            Some(ModelFormat::XgboostUbjson) => Some(Format::XgboostUbjson),
+            Some(ModelFormat::LightgbmText) => Some(Format::LightgbmText),
+            Some(_) => None,
+            // A protocol buffer begins with a field's tag; ONNX files with the IR version (field 1, a number).
+            None => (bytes.first() == Some(&0x08)).then_some(Format::Onnx),
+        }
+    }
+}
+
+/// What a reader of a format hands over.
+#[derive(Debug)]
+pub(super) struct ForeignTrees {
+    pub engine: BoostedModel,
+    pub head: Head,
+    pub classes: Option<Vec<String>>,
+    pub feature_names: Option<Vec<String>>,
+}
+
+/// A model made by another tool, and what its file says about it.
+#[derive(Debug)]
+pub struct ForeignModel {
+    /// Scores like any other model.
+    pub model: Model,
+    /// What the file was.
+    pub format: Format,
+    /// The features' names in the model's order, when the file has them.
+    pub feature_names: Option<Vec<String>>,
+    /// The classes' labels in score order, when the file has them; XGBoost and LightGBM count classes from 0.
+    pub classes: Option<Vec<String>>,
+}
+
+impl ForeignModel {
+    /// Reads a model in any [`Format`].
+    ///
+    /// Its features are 32-bit numbers, missing ones `NaN`; categories are the codes that the tool gave them.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are of no known format, damaged, or hold what trees over numbers cannot say.
+    pub fn read(bytes: &[u8]) -> Result<Self, ForeignError> {
+        let format = Format::detect(bytes).ok_or(ForeignError::UnknownFormat)?;
+        let ForeignTrees { engine, head, classes, feature_names } = match format {
+            Format::Onnx => onnx::read(bytes),
+            Format::XgboostJson | Format::XgboostUbjson => xgboost::read(bytes, format),
+            Format::LightgbmText => lightgbm::read(bytes),
+        }?;
+        let damaged = |e: ModelError| ForeignError::Damaged { format: format.name(), reason: e.to_string() };
+        let model = Model::from_engine(engine, head, None).map_err(damaged)?;
+        Ok(Self { model, format, feature_names, classes })
+    }
+}
+
+/// What an engine's model with a decoded objective predicts.
+pub(super) fn head_of(engine: &BoostedModel, format: &'static str) -> Result<Head, ForeignError> {
+    let n_outputs = engine.n_outputs();
+    let objective = engine.objective().name();
+    let unsupported = |what: String| Err(ForeignError::Unsupported { format, what });
+    let head = |task, n_classes, link| Ok(Head { task, n_classes, link });
+    match (objective, n_outputs) {
+        ("binary:logistic", 1) => head(Task::Binary, 2, Link::Logistic),
+        ("multi:softprob" | "multi:softmax", n) => head(Task::Multiclass, n, Link::Softmax),
+        // One class against the others.
+        ("binary:logistic", n) if format == "LightGBM" => head(Task::Multiclass, n, Link::Logistic),
+        (
+            "reg:squarederror"
+            | "reg:absoluteerror"
+            | "reg:pseudohubererror"
+            | "reg:squaredlogerror"
+            | "reg:quantileerror"
+            | "reg:expectileerror",
+            1,
+        ) => head(Task::Regression, 0, Link::Identity),
+        ("reg:logistic", 1) => head(Task::Regression, 0, Link::Logistic),
+        ("count:poisson" | "reg:gamma" | "reg:tweedie", 1) => head(Task::Regression, 0, Link::Exp),
+        (name, 1) => unsupported(format!("objective {name}")),
+        (name, n) => unsupported(format!("objective {name} with {n} outputs")),
+    }
+}

@@ -1,0 +1,419 @@
+//! Tree ensemble operators of `ai.onnx.ml`: TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble.
+//!
+//! The older two list nodes as parallel arrays with a tree id and a node id each, in any order, and leaf weights
+//! beside them; TreeEnsemble (version 5) lists branches and leaves apart, with indices instead of ids. Both become
+//! [`RawTree`]s. Reference: ONNX Operators, domain `ai.onnx.ml` (onnx.ai/onnx/operators), and where that is silent
+//! (one weight per leaf for two classes) the behaviour of onnxruntime.
+
+use crate::model::Link;
+use crate::model::assemble::{Below, RawNode, RawTree};
+use crate::model::foreign::ForeignError;
+use crate::model::onnx::attributes::Attributes;
+use crate::model::onnx::proto::NodeProto;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What trees put out before the nodes that follow them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scores {
+    /// Trees of the operators that were added, each with what multiplies its leaves.
+    pub parts: Vec<Part>,
+    /// One intercept per output; a binary classifier has one output, the positive class.
+    pub base: Vec<f64>,
+    pub link: Link,
+    pub kind: Kind,
+    /// The classes' labels in score order, when the file names them.
+    pub classes: Rc<[String]>,
+    /// One more than the greatest feature index that a branch tests.
+    pub n_features: usize,
+}
+
+impl Scores {
+    /// Values of a regression.
+    pub(super) fn values(trees: Vec<RawTree>, base: Vec<f64>, n_features: usize) -> Self {
+        let (parts, classes) = (Part::whole(trees), Rc::from([]));
+        Self { parts, base, link: Link::Identity, kind: Kind::Values, classes, n_features }
+    }
+}
+
+/// The trees of one operator, shared by every value that is computed from them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    pub trees: Rc<[RawTree]>,
+    pub factor: f64,
+}
+
+impl Part {
+    pub(super) fn whole(trees: Vec<RawTree>) -> Vec<Self> {
+        vec![Self { trees: Rc::from(trees), factor: 1.0 }]
+    }
+}
+
+/// What the scores of [`Scores`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Values of a regression, or raw sums.
+    Values,
+    /// Probabilities of classes.
+    Probabilities,
+    /// A classifier's sums that nothing has yet turned into probabilities.
+    Margins,
+}
+
+/// Reads a tree ensemble, or `None` when `node` is something else.
+pub(super) fn read(node: &NodeProto) -> Option<Result<Scores, ForeignError>> {
+    match node.op_type.as_str() {
+        "TreeEnsembleClassifier" => Some(classifier(node)),
+        "TreeEnsembleRegressor" => Some(regressor(node)),
+        "TreeEnsemble" => Some(super::ensemble_v5::read(node)),
+        _ => None,
+    }
+}
+
+pub(super) fn unsupported(op: &str, what: impl std::fmt::Display) -> ForeignError {
+    ForeignError::Unsupported { format: "ONNX", what: format!("{op} with {what}") }
+}
+
+fn classifier(node: &NodeProto) -> Result<Scores, ForeignError> {
+    let at = Attributes::of(node);
+    let mut classes: Vec<String> = at.texts("classlabels_strings")?.into_iter().map(str::to_owned).collect();
+    if classes.is_empty() {
+        classes = at.ints("classlabels_int64s").iter().map(i64::to_string).collect();
+    }
+    if classes.len() < 2 {
+        return Err(at.damaged(format!("it has {} classes, and a classifier needs two", classes.len())));
+    }
+    let trees = Trees::read(&at, ["class_treeids", "class_nodeids", "class_ids", "class_weights"], classes.len())?;
+    let post = at.text("post_transform", "NONE")?;
+    let base = at.numbers("base_values")?;
+    let (trees, n_features) = (trees.trees, trees.n_features);
+    classes_to_scores(&at, post, ClassSums { trees, base, n_features, classes, n_classes: 0 })
+}
+
+/// Sums per class before the post-transform.
+pub(super) struct ClassSums {
+    pub trees: Vec<RawTree>,
+    pub base: Vec<f64>,
+    pub n_features: usize,
+    pub classes: Vec<String>,
+    /// Number of classes when `classes` names none.
+    pub n_classes: usize,
+}
+
+/// Scores of class sums after `post`.
+pub(super) fn classes_to_scores(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Scores, ForeignError> {
+    let n_classes = sums.classes.len().max(sums.n_classes);
+    if !matches!(post, "NONE" | "LOGISTIC" | "SOFTMAX") {
+        return Err(unsupported("a tree classifier", format_args!("post_transform {post}")));
+    }
+    if n_classes == 2 {
+        return two_classes(at, post, sums);
+    }
+    let ClassSums { trees, mut base, n_features, classes, .. } = sums;
+    if base.is_empty() {
+        base = vec![0.0; n_classes];
+    }
+    at.expect_len("base_values", base.len(), n_classes)?;
+    let (link, kind) = match post {
+        "SOFTMAX" => (Link::Softmax, Kind::Probabilities),
+        "LOGISTIC" => (Link::Logistic, Kind::Probabilities),
+        _ => (Link::Identity, kind_of_sums(&trees)),
+    };
+    Ok(Scores { parts: Part::whole(trees), base, link, kind, classes: Rc::from(classes), n_features })
+}
+
+/// Two classes: one output, the positive class, whichever way the file spells it.
+///
+/// Weights for one class only are the positive class's; weights for both are kept for the positive class, or
+/// subtracted for a softmax of two, which is the logistic function of their difference.
+fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Scores, ForeignError> {
+    let ClassSums { mut trees, base, n_features, classes, .. } = sums;
+    let feeds = |output| trees.iter().any(|t: &RawTree| t.weights.iter().any(|w| w.0 == output));
+    let both = feeds(0) && feeds(1);
+    let subtract = both && post == "SOFTMAX";
+    if base.len() > 2 || (both && base.len() == 1) {
+        return Err(at.damaged(format!("base_values has {} entries for two classes", base.len())));
+    }
+    let base = match base[..] {
+        [negative, positive] if subtract => positive - negative,
+        [.., positive] => positive,
+        [] => 0.0,
+    };
+    let (link, kind) = match post {
+        "LOGISTIC" => (Link::Logistic, Kind::Probabilities),
+        "SOFTMAX" if both => (Link::Logistic, Kind::Probabilities),
+        "SOFTMAX" => return Err(unsupported("a tree classifier", "SOFTMAX over the weights of one class")),
+        _ => (Link::Identity, kind_of_sums(&trees)),
+    };
+    if both {
+        for tree in &mut trees {
+            for (output, weight) in &mut tree.weights {
+                // A weight of nothing keeps the leaf's range as it is.
+                *weight *= if *output == 1 { 1.0 } else { f64::from(-i8::from(subtract)) };
+            }
+        }
+    }
+    for tree in &mut trees {
+        tree.weights.iter_mut().for_each(|w| w.0 = 0);
+    }
+    let parts = Part::whole(trees);
+    Ok(Scores { parts, base: vec![base], link, kind, classes: Rc::from(classes), n_features })
+}
+
+/// Leaves that hold shares sum to probabilities; a negative weight tells raw sums.
+fn kind_of_sums(trees: &[RawTree]) -> Kind {
+    let negative = trees.iter().any(|t| t.weights.iter().any(|w| w.1 < 0.0));
+    if negative { Kind::Margins } else { Kind::Probabilities }
+}
+
+fn regressor(node: &NodeProto) -> Result<Scores, ForeignError> {
+    let at = Attributes::of(node);
+    let n_targets = at.int("n_targets").unwrap_or(1);
+    let n_targets = usize::try_from(n_targets).ok().filter(|n| (1..=MAX_TARGETS).contains(n));
+    let n_targets = n_targets.ok_or_else(|| at.damaged("n_targets is out of range"))?;
+    let trees = Trees::read(&at, ["target_treeids", "target_nodeids", "target_ids", "target_weights"], n_targets)?;
+    let post = at.text("post_transform", "NONE")?;
+    if post != "NONE" {
+        return Err(unsupported("a tree regressor", format_args!("post_transform {post}")));
+    }
+    let mut base = at.numbers("base_values")?;
+    if base.is_empty() {
+        base = vec![0.0; n_targets];
+    }
+    at.expect_len("base_values", base.len(), n_targets)?;
+    let Trees { mut trees, n_features } = trees;
+    match at.text("aggregate_function", "SUM")? {
+        "SUM" => {}
+        "AVERAGE" => {
+            let n_trees = count(trees.len());
+            scale(&mut trees, 1.0 / n_trees);
+        }
+        other => return Err(unsupported("a tree regressor", format_args!("aggregate_function {other}"))),
+    }
+    Ok(Scores::values(trees, base, n_features))
+}
+
+/// Targets beyond this are a damaged count.
+pub(super) const MAX_TARGETS: usize = 1 << 12;
+
+pub(super) fn count(n: usize) -> f64 {
+    n.max(1) as f64
+}
+
+/// Multiplies what every leaf adds.
+pub(super) fn scale(trees: &mut [RawTree], factor: f64) {
+    for tree in trees {
+        tree.weights.iter_mut().for_each(|w| w.1 *= factor);
+    }
+}
+
+/// Trees read from parallel arrays.
+struct Trees {
+    trees: Vec<RawTree>,
+    n_features: usize,
+}
+
+/// The parallel arrays of a node table.
+struct Table<'a> {
+    true_ids: &'a [i64],
+    false_ids: &'a [i64],
+    features: &'a [i64],
+    modes: Vec<&'a str>,
+    values: Vec<f64>,
+    missing: &'a [i64],
+    /// The place in the table of a tree's node.
+    place: HashMap<(i64, i64), usize>,
+    /// The weights of each node in the table.
+    weights: Vec<Vec<(u32, f64)>>,
+}
+
+impl Trees {
+    /// Reads the node table and the weights under the four `weight_names` (tree, node, output, weight).
+    fn read(at: &Attributes<'_>, weight_names: [&str; 4], n_outputs: usize) -> Result<Self, ForeignError> {
+        let tree_ids = at.ints("nodes_treeids");
+        let node_ids = at.ints("nodes_nodeids");
+        let n = node_ids.len();
+        let table = Table {
+            true_ids: at.ints("nodes_truenodeids"),
+            false_ids: at.ints("nodes_falsenodeids"),
+            features: at.ints("nodes_featureids"),
+            modes: at.texts("nodes_modes")?,
+            values: at.numbers("nodes_values")?,
+            missing: at.ints("nodes_missing_value_tracks_true"),
+            place: tree_ids.iter().copied().zip(node_ids.iter().copied()).zip(0..).collect(),
+            weights: vec![Vec::new(); n],
+        };
+        for (name, len) in [
+            ("nodes_treeids", tree_ids.len()),
+            ("nodes_truenodeids", table.true_ids.len()),
+            ("nodes_falsenodeids", table.false_ids.len()),
+            ("nodes_featureids", table.features.len()),
+            ("nodes_modes", table.modes.len()),
+            ("nodes_values", table.values.len()),
+            ("nodes_missing_value_tracks_true", if table.missing.is_empty() { n } else { table.missing.len() }),
+        ] {
+            at.expect_len(name, len, n)?;
+        }
+        if table.place.len() != n {
+            return Err(at.damaged("two nodes of a tree have the same id"));
+        }
+        let table = table.with_weights(at, weight_names, n_outputs)?;
+        table.grow(at, tree_ids)
+    }
+}
+
+impl Table<'_> {
+    fn with_weights(
+        mut self,
+        at: &Attributes<'_>,
+        [trees, nodes, outputs, weights]: [&str; 4],
+        n_outputs: usize,
+    ) -> Result<Self, ForeignError> {
+        let values = at.numbers(weights)?;
+        let (tree_ids, node_ids, output_ids) = (at.ints(trees), at.ints(nodes), at.ints(outputs));
+        for (name, len) in [(trees, tree_ids.len()), (nodes, node_ids.len()), (outputs, output_ids.len())] {
+            at.expect_len(name, len, values.len())?;
+        }
+        for (i, &value) in values.iter().enumerate() {
+            let output = usize::try_from(output_ids[i]).ok().filter(|&o| o < n_outputs);
+            let output = output.ok_or_else(|| at.damaged(format!("{outputs} has {}", output_ids[i])))?;
+            let place = self.place.get(&(tree_ids[i], node_ids[i])).copied();
+            let leaf = place.filter(|&p| self.modes[p] == "LEAF").ok_or_else(|| {
+                at.damaged(format!("a weight for node {} of tree {}, which is no leaf", node_ids[i], tree_ids[i]))
+            })?;
+            self.weights[leaf].push((output as u32, value));
+        }
+        Ok(self)
+    }
+
+    /// Follows every tree from its root: the one node that is no other node's child.
+    fn grow(&self, at: &Attributes<'_>, tree_ids: &[i64]) -> Result<Trees, ForeignError> {
+        let mut is_child = vec![false; tree_ids.len()];
+        for (place, &tree) in tree_ids.iter().enumerate().filter(|&(place, _)| self.modes[place] != "LEAF") {
+            for child in [self.true_ids[place], self.false_ids[place]] {
+                let child = self.place.get(&(tree, child)).copied();
+                let child = child.ok_or_else(|| at.damaged(format!("tree {tree} has a child that does not exist")))?;
+                if std::mem::replace(&mut is_child[child], true) {
+                    return Err(at.damaged(format!("two branches of tree {tree} lead to one node")));
+                }
+            }
+        }
+        let mut grown = Trees { trees: Vec::new(), n_features: 0 };
+        let mut reached = 0;
+        for root in (0..tree_ids.len()).filter(|&place| !is_child[place]) {
+            let tree = self.tree(at, root, tree_ids[root], &mut grown.n_features)?;
+            reached += tree.nodes.len();
+            grown.trees.push(tree);
+        }
+        // Nodes without a way from a root go round in circles.
+        at.expect_len("the trees", reached, tree_ids.len())?;
+        let mut roots: Vec<i64> = (0..tree_ids.len()).filter(|&p| !is_child[p]).map(|p| tree_ids[p]).collect();
+        roots.sort_unstable();
+        if roots.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(at.damaged("a tree has two roots"));
+        }
+        Ok(grown)
+    }
+
+    /// One tree, parents before children.
+    fn tree(&self, at: &Attributes<'_>, root: usize, id: i64, width: &mut usize) -> Result<RawTree, ForeignError> {
+        let mut tree = RawTree::default();
+        let mut builder = Builder::new(&mut tree);
+        while let Some((place, slot)) = builder.next(root) {
+            if self.modes[place] == "LEAF" {
+                builder.leaf(slot, &self.weights[place]);
+                continue;
+            }
+            let test = Test {
+                feature: self.features[place],
+                mode: self.modes[place],
+                value: self.values[place],
+                missing_true: self.missing.get(place).is_some_and(|&m| m != 0),
+            };
+            let yes = self.place[&(id, self.true_ids[place])];
+            let no = self.place[&(id, self.false_ids[place])];
+            builder.branch(at, slot, &test, (yes, no), width)?;
+        }
+        Ok(tree)
+    }
+}
+
+/// A branch's test as the file has it.
+pub(super) struct Test<'a> {
+    pub feature: i64,
+    pub mode: &'a str,
+    pub value: f64,
+    pub missing_true: bool,
+}
+
+/// Lays out a tree from its root, children after their parents; each child is a place in the file.
+pub(super) struct Builder<'t> {
+    tree: &'t mut RawTree,
+    waiting: Vec<(usize, usize)>,
+    started: bool,
+}
+
+impl<'t> Builder<'t> {
+    pub(super) fn new(tree: &'t mut RawTree) -> Self {
+        Self { tree, waiting: Vec::new(), started: false }
+    }
+
+    /// The next place to visit and the slot of the tree that its node takes.
+    pub(super) fn next(&mut self, root: usize) -> Option<(usize, usize)> {
+        if !self.started {
+            self.started = true;
+            let slot = self.reserve();
+            return Some((root, slot));
+        }
+        self.waiting.pop()
+    }
+
+    fn reserve(&mut self) -> usize {
+        self.tree.nodes.push(RawNode::Leaf { first: 0, end: 0 });
+        self.tree.nodes.len() - 1
+    }
+
+    pub(super) fn leaf(&mut self, slot: usize, weights: &[(u32, f64)]) {
+        let first = self.tree.weights.len() as u32;
+        self.tree.weights.extend_from_slice(weights);
+        self.tree.nodes[slot] = RawNode::Leaf { first, end: self.tree.weights.len() as u32 };
+    }
+
+    pub(super) fn branch(
+        &mut self,
+        at: &Attributes<'_>,
+        slot: usize,
+        test: &Test<'_>,
+        (yes, no): (usize, usize),
+        width: &mut usize,
+    ) -> Result<(), ForeignError> {
+        let feature = usize::try_from(test.feature).ok().filter(|&f| f < MAX_FEATURES);
+        let feature = feature.ok_or_else(|| at.damaged(format!("a branch tests feature {}", test.feature)))?;
+        if test.value.is_nan() {
+            return Err(at.damaged("a threshold is NaN"));
+        }
+        let (below, yes_is_below) = match test.mode {
+            "BRANCH_LEQ" => (Below::at_most(test.value), true),
+            "BRANCH_LT" => (Below::less_than(test.value), true),
+            "BRANCH_GT" => (Below::at_most(test.value), false),
+            "BRANCH_GTE" => (Below::less_than(test.value), false),
+            other => return Err(unsupported("a tree ensemble", format_args!("branches of mode {other}"))),
+        };
+        let yes_left = yes_is_below != below.swapped;
+        let (left, right) = (self.reserve(), self.reserve());
+        *width = (*width).max(feature + 1);
+        self.tree.nodes[slot] = RawNode::Branch {
+            feature: feature as u32,
+            below: below.below,
+            missing_left: test.missing_true == yes_left,
+            left: left as u32,
+            right: right as u32,
+        };
+        let (yes_slot, no_slot) = if yes_left { (left, right) } else { (right, left) };
+        self.waiting.extend([(no, no_slot), (yes, yes_slot)]);
+        Ok(())
+    }
+}
+
+/// Feature indices beyond this are damaged ones.
+pub(super) const MAX_FEATURES: usize = 1 << 20;

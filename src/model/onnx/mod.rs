@@ -1,0 +1,64 @@
+//! Models as ONNX: tree ensembles of any converter in, the project's own models out.
+
+mod attributes;
+mod ensemble;
+mod ensemble_v5;
+mod graph;
+pub(crate) mod proto;
+
+use crate::features::Task;
+use crate::model::Head;
+use crate::model::assemble::{Ensemble, RawTree};
+use crate::model::foreign::{ForeignError, ForeignTrees};
+use ensemble::{Kind, Scores};
+use graph::Graph;
+use prost::Message;
+use proto::ModelProto;
+
+/// Reads the trees of an ONNX model.
+///
+/// # Errors
+///
+/// When the bytes are no ONNX model, its trees are damaged, or its scores depend on an operator other than those
+/// named in [`graph`]; the operator is named.
+pub(super) fn read(bytes: &[u8]) -> Result<ForeignTrees, ForeignError> {
+    let damaged = |reason: String| ForeignError::Damaged { format: "ONNX", reason };
+    let model = ModelProto::decode(bytes).map_err(|e| damaged(e.to_string()))?;
+    let graph = model.graph.ok_or_else(|| damaged("it has no graph".to_owned()))?;
+    let Graph { scores, n_features, feature_names } = graph::read(&graph)?;
+    let head = head(&scores)?;
+    let classes = if scores.classes.is_empty() { None } else { Some(scores.classes.to_vec()) };
+    let (base, link) = (scores.base.clone(), scores.link);
+    let ensemble = Ensemble { trees: joined(scores), base, n_features, link };
+    Ok(ForeignTrees { engine: ensemble.assemble("ONNX")?, head, classes, feature_names })
+}
+
+/// What the scores are.
+fn head(scores: &Scores) -> Result<Head, ForeignError> {
+    let n_outputs = scores.base.len();
+    match (scores.kind, n_outputs) {
+        (Kind::Values, 1) => Ok(Head { task: Task::Regression, n_classes: 0, link: scores.link }),
+        (Kind::Values, n) => Err(ensemble::unsupported("a regression", format_args!("{n} targets"))),
+        (Kind::Probabilities, 1) => Ok(Head { task: Task::Binary, n_classes: 2, link: scores.link }),
+        (Kind::Probabilities, n) => Ok(Head { task: Task::Multiclass, n_classes: n, link: scores.link }),
+        (Kind::Margins, _) => {
+            Err(ensemble::unsupported("a classifier", "raw scores: convert it so that it puts out probabilities"))
+        }
+    }
+}
+
+/// The trees of all parts, each with its factor in its leaves.
+fn joined(scores: Scores) -> Vec<RawTree> {
+    let mut trees = Vec::new();
+    for part in scores.parts {
+        let start = trees.len();
+        trees.extend_from_slice(&part.trees);
+        if part.factor != 1.0 {
+            ensemble::scale(&mut trees[start..], part.factor);
+        }
+    }
+    trees
+}
+
+#[cfg(test)]
+mod tests;

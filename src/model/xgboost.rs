@@ -1,0 +1,154 @@
+//! XGBoost's own files: JSON and UBJSON in, JSON out.
+//!
+//! The engine decodes the trees; here stands what it leaves out: the features' names, the best iteration (models
+//! that stopped early predict with the rounds up to it, as XGBoost's scikit-learn interface does), the scalar
+//! `base_score` of files written before XGBoost 3, and the layout of DART's trees and weights before XGBoost 3.4.
+
+use crate::model::foreign::{ForeignError, ForeignTrees, Format, head_of};
+use crate::model::ubjson;
+use hessboost::model::{BoostedModel, ModelFormat};
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+const XGBOOST: &str = "XGBoost";
+
+fn damaged(reason: impl std::fmt::Display) -> ForeignError {
+    ForeignError::Damaged { format: XGBOOST, reason: reason.to_string() }
+}
+
+/// What a document says beside its trees.
+#[derive(Debug, Default, PartialEq)]
+struct Preamble {
+    feature_names: Vec<String>,
+    best_iteration: Option<String>,
+    booster: String,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    learner: Learner,
+}
+
+#[derive(Deserialize)]
+struct Learner {
+    #[serde(default)]
+    feature_names: Vec<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+    learner_model_param: LearnerParam,
+    gradient_booster: Booster,
+}
+
+#[derive(Deserialize)]
+struct Booster {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct LearnerParam {
+    base_score: String,
+}
+
+/// Reads a model in `format`.
+pub(super) fn read(bytes: &[u8], format: Format) -> Result<ForeignTrees, ForeignError> {
+    let (preamble, bytes, format) = match format {
+        Format::XgboostUbjson => {
+            let (preamble, bytes) = binary_preamble(bytes)?;
+            (preamble, bytes, ModelFormat::XgboostUbjson)
+        }
+        _ => {
+            let (preamble, bytes) = text_preamble(bytes)?;
+            (preamble, bytes, ModelFormat::XgboostJson)
+        }
+    };
+    let mut engine = BoostedModel::decode(&bytes, format).map_err(damaged)?;
+    if let Some(best) = preamble.best_iteration {
+        let best: usize = best.parse().map_err(|_| damaged(format!("best_iteration is {best:?}")))?;
+        if best >= engine.num_boost_rounds() {
+            return Err(damaged(format!("best_iteration is {best} of {} rounds", engine.num_boost_rounds())));
+        }
+        engine = engine.slice(..=best, 1).map_err(damaged)?;
+    }
+    let n_names = preamble.feature_names.len();
+    if n_names > 0 && n_names != engine.n_features() {
+        return Err(damaged(format!("{n_names} feature names for {} features", engine.n_features())));
+    }
+    let head = head_of(&engine, XGBOOST)?;
+    let feature_names = (n_names > 0).then_some(preamble.feature_names);
+    Ok(ForeignTrees { engine, head, classes: None, feature_names })
+}
+
+/// Whether `base_score` is the single number of older files, which the engine wants as a list of one.
+fn is_scalar(base_score: &str) -> bool {
+    !base_score.trim_start().starts_with('[')
+}
+
+/// Refuses boosters without trees.
+fn check_booster(name: &str, readable: &[&str]) -> Result<(), ForeignError> {
+    if readable.contains(&name) {
+        return Ok(());
+    }
+    let json = if name == "dart" { " in UBJSON (saved as JSON it is)" } else { "" };
+    Err(ForeignError::Unsupported { format: XGBOOST, what: format!("booster {name}{json}") })
+}
+
+fn text_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignError> {
+    let document: Document = serde_json::from_slice(bytes).map_err(damaged)?;
+    let Learner { feature_names, mut attributes, learner_model_param, gradient_booster } = document.learner;
+    let base_score = learner_model_param.base_score;
+    let booster = gradient_booster.name;
+    check_booster(&booster, &["gbtree", "dart"])?;
+    let mut bytes = Cow::Borrowed(bytes);
+    if is_scalar(&base_score) || booster == "dart" {
+        let mut value: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let learner = &mut value["learner"];
+        if is_scalar(&base_score) {
+            learner["learner_model_param"]["base_score"] = format!("[{base_score}]").into();
+        }
+        if booster == "dart" {
+            flatten_dart(&mut learner["gradient_booster"])?;
+        }
+        bytes = Cow::Owned(serde_json::to_vec(&value).map_err(damaged)?);
+    }
+    let best_iteration = attributes.remove("best_iteration");
+    Ok((Preamble { feature_names, best_iteration, booster }, bytes))
+}
+
+/// DART's trees stand one level deeper than other trees, and its weights beside them.
+fn flatten_dart(booster: &mut Value) -> Result<(), ForeignError> {
+    let mut inner = booster["gbtree"].take();
+    let weights = booster["weight_drop"].take();
+    match inner.get_mut("model").and_then(Value::as_object_mut) {
+        Some(model) => model.insert("weight_drop".to_owned(), weights),
+        None => return Err(damaged("booster dart has no gbtree.model")),
+    };
+    *booster = inner;
+    Ok(())
+}
+
+fn binary_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignError> {
+    let mut preamble = Preamble::default();
+    let mut base_score = None;
+    ubjson::strings(bytes, |path, text, range| match path {
+        ["learner", "feature_names"] => preamble.feature_names.push(text.to_owned()),
+        ["learner", "attributes", "best_iteration"] => preamble.best_iteration = Some(text.to_owned()),
+        ["learner", "gradient_booster", "name"] => text.clone_into(&mut preamble.booster),
+        ["learner", "learner_model_param", "base_score"] => base_score = Some((text, range)),
+        _ => {}
+    })
+    .map_err(damaged)?;
+    check_booster(&preamble.booster, &["gbtree"])?;
+    let mut bytes = Cow::Borrowed(bytes);
+    if let Some((number, range)) = base_score.filter(|(text, _)| is_scalar(text)) {
+        let list = format!("[{number}]");
+        let mut with_list = bytes[..range.start].to_vec();
+        with_list.push(b'L');
+        with_list.extend_from_slice(&(list.len() as i64).to_be_bytes());
+        with_list.extend_from_slice(list.as_bytes());
+        with_list.extend_from_slice(&bytes[range.end..]);
+        bytes = Cow::Owned(with_list);
+    }
+    Ok((preamble, bytes))
+}

@@ -1,0 +1,3 @@
+//! One binary for all tests from outside, one module per subject.
+
+mod interchange;
