@@ -13,20 +13,23 @@ pub mod column;
 mod csv;
 mod dictionary;
 pub mod error;
+pub mod infer;
 pub mod input;
 pub mod read;
 pub mod rejects;
 pub mod schema;
+mod sniff;
 pub mod stream;
 mod time;
 pub mod write;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
+pub use infer::{Finding, InferOptions, Inference, TargetGuess, infer};
 pub use input::Input;
 pub use read::{Progress, ReadOptions, ReadResult, read};
 pub use rejects::{Reject, Rejects};
-pub use schema::{ColumnSpec, Dialect, Kind, Schema};
+pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
 pub use stream::{Batch, RawRecords, Stream, stream};
 pub use write::{push_field, push_number, push_record, write_csv, write_rows};
 

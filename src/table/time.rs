@@ -363,11 +363,11 @@ impl Parts {
 fn month_name(text: &[u8]) -> Option<(i64, &[u8])> {
     let n = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     let (name, rest) = text.split_at(n);
-    let same = |month: &&str| {
+    let same = |month: &str| {
         let month = month.as_bytes();
         name.eq_ignore_ascii_case(month) || name.eq_ignore_ascii_case(&month[..3])
     };
-    let found = MONTHS.iter().position(|month| same(&month))?;
+    let found = MONTHS.iter().position(|month| same(month))?;
     Some((found as i64 + 1, rest))
 }
 

@@ -249,6 +249,21 @@ fn first_record_len(bytes: &[u8], delimiter: u8, eof: bool) -> Option<usize> {
     }
 }
 
+/// The first records that are not blank, at most `n` of them, without their line endings.
+pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]> {
+    let (mut start, mut records) = (0, Vec::new());
+    while records.len() < n && start < bytes.len() {
+        // A record that the bytes cut short tells nothing, unless there is no other.
+        let Some(len) = first_record_len(&bytes[start..], delimiter, records.is_empty()) else { break };
+        let record = without_line_end(&bytes[start..start + len]);
+        if !super::index::is_blank(record, delimiter) {
+            records.push(record);
+        }
+        start += len;
+    }
+    records
+}
+
 /// Whether a quote at `at` opens a field: only spaces stand between it and a delimiter or line end.
 ///
 /// Looking back is exact: between a closing quote and the next delimiter there is at least that quote,

@@ -11,6 +11,7 @@ pub(crate) mod block;
 pub(crate) mod columns;
 pub(crate) mod index;
 pub(crate) mod plan;
+pub(crate) mod scan;
 pub(crate) mod stream;
 mod tail;
 #[cfg(test)]
@@ -181,7 +182,7 @@ impl<'a> Reader<'a> {
 fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option<usize>) -> Parsed {
     let tail = Tail::of(&index);
     let mut faults: BTreeMap<usize, Fault> =
-        index.bad.iter().map(|bad| (bad.at, record_fault(plan, &index, bad))).collect();
+        index.bad.iter().map(|bad| (bad.at, record_fault(plan.yardstick, &index, bad))).collect();
     let mut limit = match faults.keys().next() {
         Some(&first) if !skip => index.n_rows_before(first),
         _ => index.n_rows(),
@@ -228,12 +229,12 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
     }
 }
 
-fn record_fault(plan: &Plan, index: &Index<'_>, bad: &BadRecord) -> Fault {
+fn record_fault(yardstick: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
     let what = match bad.why {
         Why::Fields { n, cut } => {
             let s = if n == 1 { "" } else { "s" };
             let end = if cut { "; the file ends in the middle of this record" } else { "" };
-            format!("{n} field{s} where {} {}{end}", plan.yardstick, plan.n_fields)
+            format!("{n} field{s} where {yardstick} {}{end}", index.n_fields)
         }
         Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
         Why::NotUtf8(byte) => {

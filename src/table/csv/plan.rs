@@ -62,7 +62,7 @@ impl Plan {
         let known: HashSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
         let extra: Vec<&str> = names.iter().map(String::as_str).filter(|n| !known.contains(n)).collect();
         let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
-        let yardstick = if headed { "the header has" } else { "the first record has" };
+        let yardstick = super::scan::yardstick(headed);
         Ok(Self { n_fields, names, columns, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
     }
 }
@@ -104,7 +104,8 @@ fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a Column
     Ok(schema.columns.iter().filter(|c| wanted.contains(&c.name)).collect())
 }
 
-fn unique(names: Vec<String>) -> Result<Vec<String>, TableError> {
+/// The names, if none stands twice.
+pub(crate) fn unique(names: Vec<String>) -> Result<Vec<String>, TableError> {
     let mut seen = HashSet::new();
     match names.iter().find(|n| !seen.insert(n.as_str())) {
         Some(twice) => Err(TableError::DuplicateColumn { column: twice.clone() }),

@@ -1,0 +1,158 @@
+//! All fields of a CSV file of which nothing is known yet, piece by piece on all cores.
+
+use rayon::prelude::*;
+
+use super::block::{Block, Blocks, PieceBounds, Sizes};
+use super::index::Index;
+use super::tail::{Tail, TailWatch};
+use super::{header_names, no_records, plan, record_fault};
+use crate::table::input::Text;
+use crate::table::rejects::{Fault, What};
+use crate::table::{Dialect, Progress, Rejects, TableError, sniff};
+
+/// The fields of one piece.
+pub(crate) type Piece<'a> = Index<'a>;
+
+/// A CSV file whose delimiter and names have been found out.
+pub(crate) struct Scan {
+    blocks: Blocks,
+    pub(crate) delimiter: u8,
+    pub(crate) header: bool,
+    pub(crate) names: Vec<String>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What one piece gave, and what is wrong in it.
+struct Scanned<R> {
+    result: R,
+    faults: Vec<Fault>,
+    tail: Tail,
+}
+
+impl Scan {
+    /// Guesses what is not given.
+    pub(crate) fn open(
+        name: &str,
+        text: Text,
+        delimiter: Option<char>,
+        header: Option<bool>,
+        sizes: Sizes,
+    ) -> Result<Self, TableError> {
+        let mut blocks = Blocks::open(name.to_owned(), text, b',', sizes)?;
+        let head = &blocks.ahead()[..blocks.ahead().len().min(1 << 20)];
+        let delimiter = match delimiter {
+            Some(delimiter) => plan::check_dialect(name, &Dialect { delimiter, ..Dialect::default() })?,
+            None => sniff::delimiter(head),
+        };
+        let data = sniff::first_record_is_data(head, delimiter);
+        blocks.delimiter = delimiter;
+        let mut notes = Vec::new();
+        let header = match (header, &data) {
+            (Some(header), _) => header,
+            (None, None) => true,
+            (None, Some(cell)) => {
+                notes.push(format!("no header: the first record holds data ({cell:?}), so columns are c1, c2, …"));
+                false
+            }
+        };
+        if header && let Some(cell) = &data {
+            notes.push(format!("the first record looks like data ({cell:?}): say --no-header if it is"));
+        }
+        let names = if header {
+            let (record, line) = blocks.take_record()?.ok_or_else(|| no_records(name))?;
+            plan::unique(header_names(name, &record, line, delimiter)?)?
+        } else {
+            let n_fields = blocks.first_width()?.ok_or_else(|| no_records(name))?;
+            (1..=n_fields).map(|n| format!("c{n}")).collect()
+        };
+        Ok(Self { blocks, delimiter, header, names, notes })
+    }
+
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Gives every piece to `look`, in parallel, and the results of a block to `take`, in file order.
+    pub(crate) fn run<R: Send>(
+        &mut self,
+        skip: bool,
+        progress: Option<&Progress>,
+        look: impl Fn(&Piece<'_>) -> R + Sync,
+        mut take: impl FnMut(Vec<R>),
+    ) -> Result<Rejects, TableError> {
+        let mut watch = TailWatch::new(self.names.len());
+        let mut rejects = Rejects::default();
+        let mut block = self.blocks.next()?;
+        while let Some(current) = block {
+            let (mut scanned, next) = self.block(&current, &look);
+            scanned.iter().for_each(|s| watch.add(&s.tail));
+            if current.last {
+                self.check_end(&current, &watch, &mut scanned, skip, &look);
+            }
+            for piece in &mut scanned {
+                let faults = std::mem::take(&mut piece.faults);
+                if skip {
+                    rejects.add(faults);
+                } else if let Some(first) = faults.into_iter().next() {
+                    return Err(first.into_error(self.blocks.name()));
+                }
+            }
+            take(scanned.into_iter().map(|s| s.result).collect());
+            if let Some(progress) = progress {
+                progress(self.blocks.consumed());
+            }
+            self.blocks.recycle(current);
+            block = next?;
+        }
+        Ok(rejects)
+    }
+
+    /// Looks at a block while the next is read.
+    fn block<R: Send>(
+        &mut self,
+        block: &Block,
+        look: &(impl Fn(&Piece<'_>) -> R + Sync),
+    ) -> (Vec<Scanned<R>>, Result<Option<Block>, TableError>) {
+        let (names, delimiter, header) = (&self.names, self.delimiter, self.header);
+        let blocks = &mut self.blocks;
+        let scan = |bounds: &PieceBounds| {
+            let bytes = &block.bytes[bounds.start..bounds.end];
+            let index = Index::new(bytes, bounds.line, delimiter, names.len());
+            let faults = index.bad.iter().map(|bad| record_fault(yardstick(header), &index, bad)).collect();
+            Scanned { result: look(&index), faults, tail: Tail::of(&index) }
+        };
+        rayon::join(
+            || block.pieces.par_iter().map(scan).collect(),
+            || if block.last { Ok(None) } else { blocks.next() },
+        )
+    }
+
+    /// Reports a last record that looks truncated, and with `skip` looks at its piece again without it.
+    fn check_end<R: Send>(
+        &self,
+        block: &Block,
+        watch: &TailWatch,
+        scanned: &mut [Scanned<R>],
+        skip: bool,
+        look: &(impl Fn(&Piece<'_>) -> R + Sync),
+    ) {
+        let Some(what) = watch.truncated(&self.names) else { return };
+        let Some(at) = scanned.iter().rposition(|s| s.tail.n_rows > 0) else { return };
+        let bounds = block.pieces[at];
+        let mut index =
+            Index::new(&block.bytes[bounds.start..bounds.end], bounds.line, self.delimiter, self.names.len());
+        let last = index.n_rows() - 1;
+        let line = index.line_at(index.span(last).0);
+        scanned[at].faults.push(Fault { line, what: What::Record(what) });
+        if skip {
+            index.remove(&[last]);
+            scanned[at].result = look(&index);
+        }
+    }
+}
+
+/// What the number of fields of a record is compared with.
+pub(crate) fn yardstick(header: bool) -> &'static str {
+    if header { "the header has" } else { "the first record has" }
+}

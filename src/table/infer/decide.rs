@@ -1,0 +1,364 @@
+//! From evidence to a kind, with the reason in one line.
+
+use super::evidence::{Evidence, MAX_LEVELS};
+use crate::table::time::TimeFormat;
+use crate::table::{ColumnSpec, Kind};
+
+/// Rows from which "each value occurs once" and "counts the rows" mean something.
+const MIN_ROWS_FOR_ID: u64 = 10;
+/// Mean bytes of a text beyond which it is prose rather than a level.
+const PROSE_BYTES: f64 = 40.0;
+/// Words in names of columns that name rows.
+const ID_WORDS: [&str; 12] =
+    ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
+/// Words in names of columns that hold times.
+const TIME_WORDS: [&str; 9] = ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch"];
+
+/// A kind and why.
+pub(crate) struct Decision {
+    pub(crate) kind: Kind,
+    pub(crate) format: Option<String>,
+    pub(crate) reason: String,
+}
+
+impl Decision {
+    fn new(kind: Kind, reason: impl Into<String>) -> Self {
+        Self { kind, format: None, reason: reason.into() }
+    }
+
+    pub(crate) fn spec(&self, name: &str) -> ColumnSpec {
+        ColumnSpec { name: name.to_owned(), kind: self.kind, format: self.format.clone() }
+    }
+}
+
+/// Decides one column.
+pub(crate) fn decide(name: &str, seen: &Evidence) -> Decision {
+    let mut decision = constant(seen)
+        .or_else(|| written_time(seen))
+        .or_else(|| numeric(name, seen))
+        .unwrap_or_else(|| textual(name, seen));
+    if seen.missing > 0 && seen.present() > 0 {
+        decision.reason.push_str(&format!("; {} missing", seen.missing));
+    }
+    decision
+}
+
+fn constant(seen: &Evidence) -> Option<Decision> {
+    if seen.present() == 0 {
+        return Some(Decision::new(Kind::Constant, "always missing"));
+    }
+    if seen.missing > 0 || seen.distinct.count() != 1 {
+        return None;
+    }
+    Some(Decision::new(Kind::Constant, format!("always {:?}", seen.levels.get(0))))
+}
+
+/// A time in one of the known ways of writing.
+fn written_time(seen: &Evidence) -> Option<Decision> {
+    let fitting = seen.times.fitting();
+    let first = *fitting.first()?;
+    let (day, month) = ("the day stands first", "the month stands first");
+    let (format, remark) = match fitting.get(1) {
+        Some(other) => match seen.times.first_is_fixed() {
+            Some(true) => (first, format!("{day}: it is always the same")),
+            Some(false) => (*other, format!("{month}: the day is always the same")),
+            None => (first, format!("ambiguous, taken as {day}; it could be {}", other.name())),
+        },
+        None => {
+            let other = swapped(first).and_then(|o| seen.times.ruled_out(&o).map(|p| (o, p)));
+            match other {
+                Some((_, place)) => {
+                    let order = if first.name().starts_with("%d") { day } else { month };
+                    (first, format!("{order}, as {:?} on line {} shows", place.value, place.line))
+                }
+                None => (first, String::new()),
+            }
+        }
+    };
+    let example = seen.levels.get(0);
+    let mut reason = match format {
+        TimeFormat::Iso => format!("ISO times such as {example}"),
+        format => format!("times such as {example}, written {}", format.name()),
+    };
+    if !remark.is_empty() {
+        reason.push_str(&format!(" ({remark})"));
+    }
+    Some(Decision { kind: Kind::Time, format: Some(format.name().to_owned()), reason })
+}
+
+/// The format with day and month exchanged.
+fn swapped(format: &TimeFormat) -> Option<String> {
+    let name = format.name();
+    let swapped = if let Some(rest) = name.strip_prefix("%d/%m/") {
+        format!("%m/%d/{rest}")
+    } else if let Some(rest) = name.strip_prefix("%m/%d/") {
+        format!("%d/%m/{rest}")
+    } else if let Some(rest) = name.strip_prefix("%d-%m-") {
+        format!("%m-%d-{rest}")
+    } else if let Some(rest) = name.strip_prefix("%m-%d-") {
+        format!("%d-%m-{rest}")
+    } else {
+        return None;
+    };
+    Some(swapped)
+}
+
+fn numeric(name: &str, seen: &Evidence) -> Option<Decision> {
+    if seen.numbers < seen.present() {
+        return None;
+    }
+    if let Some(zero) = &seen.leading_zero {
+        let note = format!("leading zeros ({:?} on line {}), so text", zero.value, zero.line);
+        return Some(match coded(name, seen) {
+            Kind::Id => Decision::new(Kind::Id, format!("{note}; each value once")),
+            kind => Decision::new(kind, format!("{note}; {} distinct", count(seen))),
+        });
+    }
+    let integers = seen.integers == seen.present();
+    Some(
+        numeric_time(name, seen, integers)
+            .or_else(|| numeric_id(name, seen, integers))
+            .unwrap_or_else(|| Decision::new(Kind::Number, number_reason(seen, integers))),
+    )
+}
+
+/// Seconds or milliseconds since 1970 or 20250131, when the name says that it is a time.
+fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
+    if !has_word(name, &TIME_WORDS) {
+        return None;
+    }
+    let within = |low: f64, high: f64| seen.min >= low && seen.max < high;
+    let compact = TimeFormat::new("%Y%m%d").ok()?;
+    let (format, what) = if within(3e8, 4.2e9) {
+        ("unix", "seconds since 1970")
+    } else if integers && within(3e11, 4.2e12) {
+        ("unix_ms", "milliseconds since 1970")
+    } else if integers && within(19_000_101.0, 21_010_101.0) && seen.levels.iter().all(|l| compact.parse(l).is_some()) {
+        ("%Y%m%d", "dates written %Y%m%d")
+    } else {
+        return None;
+    };
+    let reason = format!("{what}, {} to {}, as the name says", seen.min, seen.max);
+    Some(Decision { kind: Kind::Time, format: Some(format.to_owned()), reason })
+}
+
+fn numeric_id(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
+    if !integers || seen.n < MIN_ROWS_FOR_ID {
+        return None;
+    }
+    if seen.is_unique() {
+        if let Some((first, last)) = seen.run.unbroken().filter(|_| !has_word(name, &["year"])) {
+            return Some(Decision::new(Kind::Id, format!("counts the rows, {first} to {last}")));
+        }
+        if has_word(name, &ID_WORDS) {
+            return Some(Decision::new(Kind::Id, "whole numbers, each once, and the name says so"));
+        }
+    } else if has_word(name, &["id", "uuid", "guid", "key"]) && seen.distinct.count() > 20 {
+        let reason = format!("the name says id, but values repeat: {} distinct", count(seen));
+        return Some(Decision::new(Kind::Category, reason));
+    }
+    None
+}
+
+fn number_reason(seen: &Evidence, integers: bool) -> String {
+    let range = format!("{} to {}", seen.min, seen.max);
+    match (integers, seen.distinct.count()) {
+        (true, 2) if seen.min == 0.0 && seen.max == 1.0 => "0/1 flag".to_owned(),
+        (true, _) => format!("whole numbers, {range}, {} distinct", count(seen)),
+        (false, _) => format!("numbers, {range}"),
+    }
+}
+
+fn textual(name: &str, seen: &Evidence) -> Decision {
+    let kind = coded(name, seen);
+    let mut reason = match kind {
+        Kind::Id => "texts without spaces, each once".to_owned(),
+        Kind::Text => format!("long texts, {} distinct", count(seen)),
+        _ if seen.distinct.count() <= 4 => format!("texts: {}", seen.levels.iter().collect::<Vec<_>>().join(", ")),
+        _ => format!("texts, {} distinct", count(seen)),
+    };
+    if kind == Kind::Id && !seen.is_unique() {
+        reason = format!("the name says id, and nearly all values differ ({} distinct)", count(seen));
+    }
+    if let Some(hint) = almost(seen) {
+        reason = format!("{reason}; {hint}");
+    }
+    Decision::new(kind, reason)
+}
+
+/// Id, text or category for cells that are not numbers or must not be.
+fn coded(name: &str, seen: &Evidence) -> Kind {
+    let present = seen.present().max(1) as f64;
+    let mean_bytes = seen.text_bytes as f64 / present;
+    let spaced = seen.spaced as f64 / present;
+    let enough = seen.n >= MIN_ROWS_FOR_ID;
+    let nearly = seen.missing == 0 && seen.distinct.share() > 0.95 && has_word(name, &ID_WORDS);
+    if enough && spaced < 0.01 && mean_bytes <= PROSE_BYTES && (seen.is_unique() || nearly) {
+        return Kind::Id;
+    }
+    let many = seen.distinct.count() > MAX_LEVELS as u64;
+    let prose = mean_bytes > PROSE_BYTES && spaced > 0.5;
+    let names = seen.distinct.share() > 0.9 && spaced > 0.5;
+    if many && (prose || names) { Kind::Text } else { Kind::Category }
+}
+
+/// What a column of texts nearly is, so that a person can mend it.
+fn almost(seen: &Evidence) -> Option<String> {
+    let others = seen.present() - seen.numbers;
+    if let Some((format, place)) = seen.times.longest() {
+        return Some(format!("times written {} until {:?} on line {}", format.name(), place.value, place.line));
+    }
+    if let Some(place) = &seen.decorated {
+        return Some(format!(
+            "{:?} on line {} is a number with marks: remove them to use it as one",
+            place.value, place.line
+        ));
+    }
+    if let Some((one, other)) = alike(seen) {
+        return Some(format!("{one} and {other} differ in case only"));
+    }
+    let place = seen.first_not_number.as_ref().filter(|_| seen.numbers * 10 >= others * 90)?;
+    Some(format!(
+        "numbers but for {others}, first {:?} on line {}: declare it as missing if it means that",
+        place.value, place.line
+    ))
+}
+
+/// Two levels that differ in case only.
+fn alike(seen: &Evidence) -> Option<(String, String)> {
+    if seen.distinct.count() > MAX_LEVELS as u64 {
+        return None;
+    }
+    let mut lower: Vec<(String, &str)> = seen.levels.iter().map(|l| (l.to_lowercase(), l)).collect();
+    lower.sort_unstable();
+    lower.windows(2).find(|w| w[0].0 == w[1].0).map(|w| (w[0].1.to_owned(), w[1].1.to_owned()))
+}
+
+fn count(seen: &Evidence) -> String {
+    let about = if seen.distinct.is_exact() { "" } else { "about " };
+    format!("{about}{}", seen.distinct.count())
+}
+
+/// Whether a name has one of the words, where words are split at `_`, `-`, `.`, spaces, and where case changes.
+pub(crate) fn has_word(name: &str, words: &[&str]) -> bool {
+    words_of(name).iter().any(|word| words.contains(&word.as_str()))
+}
+
+/// The words of a name in lower case: `customerID` is `customer`, `id`; `isFraud` is `is`, `fraud`.
+pub(crate) fn words_of(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut previous_lower = false;
+    let mut open = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() {
+            open = false;
+            continue;
+        }
+        if !open || (c.is_uppercase() && previous_lower) {
+            words.push(String::new());
+        }
+        open = true;
+        previous_lower = c.is_lowercase();
+        if let Some(word) = words.last_mut() {
+            word.extend(c.to_lowercase());
+        }
+    }
+    // `userid` and `accountid` are written as one word.
+    if let Some(word) =
+        words.iter().find(|w| w.len() > 4 && w.ends_with("id") && STEMS.iter().any(|s| w.starts_with(s)))
+    {
+        let stem = word[..word.len() - 2].to_owned();
+        words.extend([stem, "id".to_owned()]);
+    }
+    words
+}
+
+/// What `id` is often appended to without a break.
+const STEMS: [&str; 12] = [
+    "user",
+    "customer",
+    "client",
+    "account",
+    "order",
+    "invoice",
+    "transaction",
+    "product",
+    "session",
+    "device",
+    "row",
+    "member",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::cell::Markers;
+
+    fn decide_cells(name: &str, cells: &[&str]) -> Decision {
+        let markers = Markers::new(&["".to_owned(), "NA".to_owned()]);
+        let mut seen = Evidence::default();
+        for (cell, line) in cells.iter().zip(2..) {
+            seen.push(cell, &markers, &|| line);
+        }
+        decide(name, &seen)
+    }
+
+    fn kind(name: &str, cells: &[&str]) -> (Kind, String) {
+        let decision = decide_cells(name, cells);
+        (decision.kind, decision.reason)
+    }
+
+    #[test]
+    fn words_of_names() {
+        assert_eq!(words_of("customerID"), ["customer", "id"]);
+        assert_eq!(words_of("default.payment.next.month"), ["default", "payment", "next", "month"]);
+        assert_eq!(words_of("isFraud"), ["is", "fraud"]);
+        assert_eq!(words_of("userid"), ["userid", "user", "id"]);
+        assert_eq!(words_of("MedInc"), ["med", "inc"]);
+        assert!(!has_word("paid", &["id"]));
+        assert!(!has_word("humid", &["id"]));
+    }
+
+    #[test]
+    fn days_and_months_are_told_apart_by_evidence() {
+        let d = decide_cells("d", &["1/01/2011", "2/01/2011", "13/01/2011"]);
+        assert_eq!((d.kind, d.format.as_deref()), (Kind::Time, Some("%d/%m/%Y")));
+        assert!(d.reason.contains("day stands first") && d.reason.contains("line 4"), "{}", d.reason);
+        let d = decide_cells("d", &["01/02/2025", "01/15/2025"]);
+        assert_eq!(d.format.as_deref(), Some("%m/%d/%Y"));
+        let d = decide_cells("d", &["01/02/2025", "02/03/2025"]);
+        assert!(d.reason.contains("ambiguous"), "{}", d.reason);
+        let d = decide_cells("d", &["1/1/2025", "2/1/2025", "3/1/2025"]);
+        assert_eq!(d.format.as_deref(), Some("%m/%d/%Y"));
+        let d = decide_cells("d", &["1/1/2025", "1/2/2025", "1/3/2025"]);
+        assert_eq!(d.format.as_deref(), Some("%d/%m/%Y"));
+    }
+
+    #[test]
+    fn mixed_dates_name_the_first_that_differs() {
+        let (kind, reason) = kind("entry_date", &["01/15/2025", "1-15-2025", "01/16/2025"]);
+        assert_eq!(kind, Kind::Category);
+        assert!(reason.contains("%m/%d/%Y until \"1-15-2025\" on line 3"), "{reason}");
+    }
+
+    #[test]
+    fn numbers_codes_and_ids() {
+        let rows: Vec<String> = (1..=30).map(|i| i.to_string()).collect();
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        assert_eq!(kind("instant", &rows), (Kind::Id, "counts the rows, 1 to 30".to_owned()));
+        assert_eq!(kind("year", &rows).0, Kind::Number);
+        let codes: Vec<String> = (1..=30).map(|i| format!("{i:03}")).collect();
+        let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+        assert_eq!(kind("zip", &codes).0, Kind::Id);
+        assert_eq!(kind("zip", &["01", "02", "01", "11"]).0, Kind::Category);
+        assert_eq!(kind("flag", &["0", "1", "0", ""]), (Kind::Number, "0/1 flag; 1 missing".to_owned()));
+        assert_eq!(kind("x", &["3", "3"]), (Kind::Constant, "always \"3\"".to_owned()));
+        assert_eq!(kind("x", &["3", ""]).0, Kind::Number);
+        assert_eq!(kind("x", &["", "NA"]), (Kind::Constant, "always missing".to_owned()));
+        assert_eq!(kind("created_at", &["1700000000", "1700000100"]).0, Kind::Time);
+        assert_eq!(kind("amount", &["1700000000", "1700000100"]).0, Kind::Number);
+        assert_eq!(kind("date", &["20250131", "20250201"]).0, Kind::Time);
+        let (kind, reason) = kind("amount", &["$4,500.00", "4500", "0"]);
+        assert!(kind == Kind::Category && reason.contains("\"$4,500.00\" on line 2"), "{reason}");
+    }
+}

@@ -1,0 +1,212 @@
+//! Types every column once, from the whole file, and says why.
+
+mod decide;
+mod evidence;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use target::TargetGuess;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use rayon::prelude::*;
+
+use self::decide::Decision;
+use self::evidence::Evidence;
+use crate::table::cell::Markers;
+use crate::table::csv::block::Sizes;
+use crate::table::csv::scan::{self, Scan};
+use crate::table::input::Unpacked;
+use crate::table::{DEFAULT_MISSING, Dialect, Input, Kind, Progress, Rejects, Schema, TableError};
+
+/// What is known about a table beforehand.
+#[derive(Default)]
+pub struct InferOptions {
+    /// The delimiter; guessed when `None`.
+    pub delimiter: Option<char>,
+    /// Whether the first record names the columns; guessed when `None`.
+    pub header: Option<bool>,
+    /// The texts that mean "missing"; [`DEFAULT_MISSING`] when `None`.
+    pub missing: Option<Vec<String>>,
+    /// The column to predict; guessed when `None`.
+    pub target: Option<String>,
+    /// Leave out records that are broken, and list them, instead of stopping at the first.
+    pub skip_invalid: bool,
+    /// Told how far reading has come.
+    pub progress: Option<Progress>,
+}
+
+impl fmt::Debug for InferOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InferOptions")
+            .field("delimiter", &self.delimiter)
+            .field("header", &self.header)
+            .field("missing", &self.missing)
+            .field("target", &self.target)
+            .field("skip_invalid", &self.skip_invalid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a table turned out to be.
+#[derive(Debug)]
+pub struct Inference {
+    /// How to read it from now on.
+    pub schema: Schema,
+    /// One finding per column of the schema, in its order.
+    pub columns: Vec<Finding>,
+    /// Rows of the table.
+    pub n_rows: u64,
+    /// The column to predict: the one asked for, or a guess.
+    pub target: Option<TargetGuess>,
+    /// Records that were left out; empty unless `skip_invalid` was set.
+    pub rejects: Rejects,
+    /// Remarks about the file as a whole: no header, equal columns.
+    pub notes: Vec<String>,
+}
+
+/// What was decided about one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Why, in one line.
+    pub reason: String,
+    /// Missing cells.
+    pub n_missing: u64,
+    /// Distinct values that are not missing; within a few percent beyond some thousands.
+    pub n_distinct: u64,
+}
+
+/// Reads the whole table once and decides what each column is.
+///
+/// # Errors
+/// A file that cannot be read, a record with another number of fields than the others or one that looks truncated
+/// (unless `skip_invalid`), a table without rows, and a target that is no column.
+pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableError> {
+    let name = input.name().to_owned();
+    let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
+    let gathered = match input.unpack()? {
+        Unpacked::Text(text) => gather(&name, text, options, missing)?,
+        Unpacked::Parquet(_) => {
+            return Err(TableError::File { file: name, what: "is a Parquet file".to_owned() });
+        }
+    };
+    conclude(&name, gathered, options)
+}
+
+/// The evidence of all columns.
+pub(crate) struct Gathered {
+    pub(crate) dialect: Dialect,
+    pub(crate) names: Vec<String>,
+    pub(crate) seen: Vec<Evidence>,
+    /// Kinds that the file itself declares (Parquet); they go before the evidence.
+    pub(crate) n_rows: u64,
+    pub(crate) rejects: Rejects,
+    pub(crate) notes: Vec<String>,
+}
+
+fn gather(
+    name: &str,
+    text: crate::table::input::Text,
+    options: &InferOptions,
+    missing: Vec<String>,
+) -> Result<Gathered, TableError> {
+    let markers = Markers::new(&missing);
+    let mut scan = Scan::open(name, text, options.delimiter, options.header, Sizes::default())?;
+    let mut seen = vec![Evidence::default(); scan.names().len()];
+    let mut n_rows = 0;
+    let rejects = scan.run(
+        options.skip_invalid,
+        options.progress.as_ref(),
+        |index| piece_evidence(index, &markers),
+        |pieces| {
+            n_rows += pieces.iter().filter_map(|p| p.first()).map(|e| e.n).sum::<u64>();
+            let mut columns: Vec<Vec<Evidence>> = seen.iter().map(|_| Vec::with_capacity(pieces.len())).collect();
+            for piece in pieces {
+                columns.iter_mut().zip(piece).for_each(|(column, evidence)| column.push(evidence));
+            }
+            seen.par_iter_mut().zip(columns).for_each(|(all, parts)| parts.into_iter().for_each(|p| all.merge(p)));
+        },
+    )?;
+    let Scan { delimiter, header, names, notes, .. } = scan;
+    let dialect = Dialect { delimiter: char::from(delimiter), header, missing };
+    Ok(Gathered { dialect, names, seen, n_rows, rejects, notes })
+}
+
+/// The evidence of each column in one piece.
+fn piece_evidence(index: &scan::Piece<'_>, markers: &Markers) -> Vec<Evidence> {
+    let mut scratch = String::new();
+    let column = |field: usize| {
+        let mut seen = Evidence::default();
+        for row in 0..index.n_rows() {
+            let line = || index.line_at(index.span(row).0);
+            seen.push(index.cell(row, field, &mut scratch), markers, &line);
+        }
+        seen
+    };
+    (0..index.n_fields).map(column).collect()
+}
+
+fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<Inference, TableError> {
+    let Gathered { dialect, names, seen, n_rows, rejects, mut notes } = gathered;
+    if n_rows == 0 {
+        return Err(TableError::File { file: file.to_owned(), what: "has a header but no rows".to_owned() });
+    }
+    if let Some(target) = options.target.as_ref().filter(|t| !names.contains(t)) {
+        return Err(TableError::NoColumn { column: target.clone(), have: names });
+    }
+    let mut decisions: Vec<Decision> = names.iter().zip(&seen).map(|(name, e)| decide::decide(name, e)).collect();
+    let columns = names.iter().zip(&decisions).map(|(name, d)| d.spec(name)).collect();
+    let mut schema = Schema { dialect, columns };
+    let target = match &options.target {
+        Some(name) => Some(TargetGuess { name: name.clone(), reason: "as asked".to_owned() }),
+        None => target::guess(&schema.columns, &seen),
+    };
+    if let Some(idx) = target.as_ref().and_then(|t| names.iter().position(|n| *n == t.name)) {
+        usable_as_target(&mut decisions[idx], &seen[idx]);
+        schema.columns[idx] = decisions[idx].spec(&names[idx]);
+    }
+    notes.extend(equal_columns(&names, &seen));
+    let columns = names
+        .into_iter()
+        .zip(decisions)
+        .zip(&seen)
+        .map(|((name, decision), e)| Finding {
+            name,
+            kind: decision.kind,
+            reason: decision.reason,
+            n_missing: e.missing,
+            n_distinct: e.distinct.count(),
+        })
+        .collect();
+    Ok(Inference { schema, columns, n_rows, target, rejects, notes })
+}
+
+/// A column that was taken for an id or a text is a number or a category when it is the target.
+fn usable_as_target(decision: &mut Decision, seen: &Evidence) {
+    if matches!(decision.kind, Kind::Id | Kind::Text) {
+        let numeric = seen.numbers == seen.present() && seen.leading_zero.is_none();
+        decision.kind = if numeric { Kind::Number } else { Kind::Category };
+        decision.reason.push_str("; taken as the target");
+    }
+}
+
+/// Columns whose cells are the same in every row.
+fn equal_columns(names: &[String], seen: &[Evidence]) -> Vec<String> {
+    let mut first: HashMap<u64, &str> = HashMap::new();
+    let mut notes = Vec::new();
+    for (name, e) in names.iter().zip(seen).filter(|(_, e)| e.distinct.count() > 1) {
+        match first.get(&e.fingerprint) {
+            Some(other) => notes.push(format!("columns {other} and {name} are equal in every row")),
+            None => {
+                first.insert(e.fingerprint, name);
+            }
+        }
+    }
+    notes
+}

@@ -1,0 +1,143 @@
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::table::{ReadOptions, read};
+
+/// A real table, when the collection is there.
+#[allow(clippy::print_stderr, reason = "a skipped test is seen")]
+fn real(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not there", path.display());
+    None
+}
+
+fn infer_file(path: &Path, options: &InferOptions) -> Inference {
+    infer(Input::open(path).unwrap(), options).unwrap()
+}
+
+fn finding<'a>(inference: &'a Inference, name: &str) -> &'a Finding {
+    inference.columns.iter().find(|c| c.name == name).unwrap()
+}
+
+/// Infers, checks kinds and target, and reads the file with the schema that came out.
+fn check(path: &str, n_rows: u64, target: Option<&str>, kinds: &[(&str, Kind)]) -> Option<Inference> {
+    let path = real(path)?;
+    let found = infer_file(&path, &InferOptions::default());
+    for (name, kind) in kinds {
+        assert_eq!(finding(&found, name).kind, *kind, "{name}: {}", finding(&found, name).reason);
+    }
+    assert_eq!(found.n_rows, n_rows);
+    assert_eq!(found.target.as_ref().map(|t| t.name.as_str()), target);
+    let table = read(Input::open(&path).unwrap(), &found.schema, &ReadOptions::default()).unwrap().table;
+    assert_eq!(table.n_rows() as u64, n_rows);
+    Some(found)
+}
+
+#[test]
+fn telco() {
+    let kinds = [
+        ("customerID", Kind::Id),
+        ("SeniorCitizen", Kind::Number),
+        ("Partner", Kind::Category),
+        ("TotalCharges", Kind::Number),
+    ];
+    let Some(found) = check("telco_ibm/Telco-Customer-Churn.csv", 7043, Some("Churn"), &kinds) else { return };
+    assert_eq!(finding(&found, "TotalCharges").n_missing, 11);
+    assert_eq!(finding(&found, "SeniorCitizen").reason, "0/1 flag");
+}
+
+#[test]
+fn semicolons_and_quotes() {
+    let kinds = [("job", Kind::Category), ("balance", Kind::Number), ("default", Kind::Category)];
+    if let Some(found) = check("bank_marketing/bank-full.csv", 45211, Some("y"), &kinds) {
+        assert_eq!(found.schema.dialect.delimiter, ';');
+    }
+    check("wine_quality/winequality-red.csv", 1599, Some("quality"), &[("fixed acidity", Kind::Number)]);
+}
+
+#[test]
+fn files_without_a_header() {
+    let Some(path) = real("adult/adult-train.csv") else { return };
+    let options = InferOptions { header: Some(false), ..InferOptions::default() };
+    let found = infer_file(&path, &options);
+    assert_eq!((found.n_rows, found.notes.len()), (32561, 0));
+    assert_eq!(finding(&found, "c2").n_missing, 1836);
+    assert_eq!(finding(&found, "c15").reason, "texts: <=50K, >50K");
+    // Without being told it says what it took for granted.
+    let guessed = infer_file(&path, &InferOptions::default());
+    assert!(!guessed.schema.dialect.header && guessed.notes[0].contains("no header"), "{:?}", guessed.notes);
+    let forced = infer_file(&path, &InferOptions { header: Some(true), ..InferOptions::default() });
+    assert!(forced.notes[0].contains("--no-header"), "{:?}", forced.notes);
+    check("pima_diabetes/pima-indians-diabetes.csv", 768, Some("c9"), &[("c9", Kind::Number)]);
+}
+
+#[test]
+fn days_first_and_byte_order_marks() {
+    let kinds = [("instant", Kind::Id), ("dteday", Kind::Time), ("hr", Kind::Number)];
+    if let Some(found) = check("bike_sharing/hour.csv", 17379, Some("cnt"), &kinds) {
+        assert_eq!(found.schema.column("dteday").unwrap().format.as_deref(), Some("%d/%m/%Y"));
+    }
+    let kinds = [("userid", Kind::Id), ("retention_1", Kind::Category)];
+    check("cookie_cats/cookie_cats.csv", 90189, Some("retention_7"), &kinds);
+}
+
+#[test]
+fn other_tables() {
+    let kinds = [("ID", Kind::Id), ("PAY_0", Kind::Number)];
+    check("uci_credit_default/UCI_Credit_Card.csv", 30000, Some("default.payment.next.month"), &kinds);
+    check("elec2/elec.csv", 45312, Some("class"), &[("vicprice", Kind::Number)]);
+    check("hillstrom/hillstrom.csv", 64000, Some("spend"), &[("history_segment", Kind::Category)]);
+    check("telecust_plans/teleCust1000t.csv", 1000, Some("custcat"), &[("income", Kind::Number)]);
+    let kinds = [("id", Kind::Id), ("timestamp", Kind::Time), ("y_pred", Kind::Number)];
+    check("california_housing/california_housing_reference.csv", 5832, Some("clf_target"), &kinds);
+    let kinds = [("invoice_id", Kind::Id), ("customer_id", Kind::Category), ("payment_date", Kind::Time)];
+    check("gl_accounting_book/sales_transactions.csv", 427, Some("is_paid"), &kinds);
+    let kinds = [("entry_date", Kind::Category), ("debit", Kind::Category)];
+    if let Some(found) = check("gl_accounting_book/messy_general_ledger.csv", 11, Some("department"), &kinds) {
+        assert!(finding(&found, "entry_date").reason.contains("\"1-15-2025\" on line 3"));
+        assert!(finding(&found, "debit").reason.contains("\"$4,500.00\" on line 2"));
+        assert!(finding(&found, "department").reason.contains("differ in case only"));
+    }
+}
+
+#[test]
+fn a_truncated_last_line_is_an_error_unless_skipped() {
+    let Some(path) = real("ulb_creditcard_head/creditcard_head.csv") else { return };
+    let error = infer(Input::open(&path).unwrap(), &InferOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("line 7974: the last record looks truncated: its last 16 fields (V15 to Class)"), "{error}");
+    let found = infer_file(&path, &InferOptions { skip_invalid: true, ..InferOptions::default() });
+    assert_eq!((found.n_rows, found.rejects.count, found.rejects.first[0].line), (7972, 1, 7974));
+    let strict = ReadOptions::default();
+    let error = read(Input::open(&path).unwrap(), &found.schema, &strict).unwrap_err().to_string();
+    assert!(error.contains("line 7974"), "{error}");
+    let skipping = ReadOptions { skip_invalid: true, ..ReadOptions::default() };
+    let result = read(Input::open(&path).unwrap(), &found.schema, &skipping).unwrap();
+    assert_eq!((result.table.n_rows(), result.rejects.count), (7972, 1));
+}
+
+#[test]
+fn a_target_must_be_a_column_and_is_never_an_id() {
+    let text = "id,code\n".to_owned() + &(0..20).map(|i| format!("{i},x{i}\n")).collect::<String>();
+    let open = || Input::from_reader("t", std::io::Cursor::new(text.clone()));
+    let ask = |name: &str| InferOptions { target: Some(name.to_owned()), ..InferOptions::default() };
+    let error = infer(open(), &ask("churn")).unwrap_err().to_string();
+    assert_eq!(error, "no column \"churn\"; there are id, code");
+    let found = infer(open(), &ask("code")).unwrap();
+    assert_eq!((found.columns[0].kind, found.columns[1].kind), (Kind::Id, Kind::Category));
+}
+
+#[test]
+fn equal_columns_are_noted() {
+    let text = "a,b,c\n".to_owned() + &(0..50).map(|i| format!("{0},{0},{1}\n", i % 7, i % 5)).collect::<String>();
+    let found = infer(Input::from_reader("t", std::io::Cursor::new(text)), &InferOptions::default()).unwrap();
+    assert_eq!(found.notes, ["columns a and b are equal in every row"]);
+}
+
+#[test]
+fn a_table_without_rows_is_an_error() {
+    let error = infer(Input::from_reader("t", &b"a,b\n"[..]), &InferOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "t: has a header but no rows");
+}
