@@ -7,6 +7,8 @@ use super::error::FeatureError;
 use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Scale, TimePart};
 use super::target::{Target, Task};
 use super::time;
+use crate::stats::moments;
+use crate::stats::quantiles::quantile_sorted;
 use crate::stats::random::hash64;
 use crate::table::{Categories, Column, MISSING_CODE, Values};
 
@@ -133,23 +135,24 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     if kept.is_empty() {
         return Ok(None);
     }
+    kept.sort_unstable_by(f64::total_cmp);
     let n_missing = signed().filter(|v| v.is_nan()).count();
     if clip == Clip::Iqr {
-        encoder.clip = tukey(&mut kept, options.clip_factor);
+        encoder.clip = tukey(&kept, options.clip_factor);
         if let Some((low, high)) = encoder.clip {
             kept.iter_mut().for_each(|v| *v = v.clamp(low, high));
         }
     }
     encoder.fill = match impute {
         Impute::Native => None,
-        Impute::Median => Some(quantile(&mut kept, 0.5)),
-        Impute::Mean => Some(mean(&kept)),
+        Impute::Median => Some(quantile_sorted(&kept, 0.5)),
+        Impute::Mean => Some(moments::mean(&kept)),
     };
     let differ =
         varies(kept.iter().copied().chain(encoder.fill.is_none().then_some(f64::NAN).filter(|_| n_missing > 0)));
     if scale == Scale::Standard {
         kept.extend(std::iter::repeat_n(encoder.fill, n_missing).flatten());
-        encoder.scale = Some(moments(&kept));
+        encoder.scale = Some(mean_and_sd(&kept));
     }
     Ok(differ.then_some(encoder))
 }
@@ -161,39 +164,22 @@ fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> 
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
 /// Mean and population standard deviation, 1 where that is 0 (as scikit-learn's `StandardScaler`).
-fn moments(values: &[f64]) -> (f64, f64) {
-    let mean = mean(values);
-    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64;
-    let sd = variance.sqrt();
+fn mean_and_sd(values: &[f64]) -> (f64, f64) {
+    let n = values.len();
+    let mean = moments::mean(values);
+    let sd = (moments::sum_of(n, &|i| (values[i] - mean) * (values[i] - mean)) / n as f64).sqrt();
     // Rounding leaves a constant column a tiny spread; dividing by it would blow up noise.
     let noise = 10.0 * f64::EPSILON * mean.abs();
     (mean, if sd > noise && sd.is_finite() { sd } else { 1.0 })
 }
 
-/// Quartiles and the fences beyond them; `None` when the middle half of the values is one value.
-fn tukey(values: &mut [f64], factor: f64) -> Option<(f64, f64)> {
-    let (q1, q3) = (quantile(values, 0.25), quantile(values, 0.75));
+/// The fences beyond the quartiles; `None` when the middle half of the values is one value.
+fn tukey(sorted: &[f64], factor: f64) -> Option<(f64, f64)> {
+    let (q1, q3) = (quantile_sorted(sorted, 0.25), quantile_sorted(sorted, 0.75));
     let iqr = q3 - q1;
     let fences = (q1 - factor * iqr, q3 + factor * iqr);
     (iqr > 0.0 && fences.0.is_finite() && fences.1.is_finite()).then_some(fences)
-}
-
-/// The `q`-quantile with linear interpolation (type 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages",
-/// 1996, numpy's default). `values` is reordered and must not be empty.
-fn quantile(values: &mut [f64], q: f64) -> f64 {
-    let position = (values.len() - 1) as f64 * q;
-    let (rank, part) = (position as usize, position.fract());
-    let (_, &mut low, above) = values.select_nth_unstable_by(rank, f64::total_cmp);
-    if part == 0.0 {
-        return low;
-    }
-    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
-    low + (high - low) * part
 }
 
 fn category(

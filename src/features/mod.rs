@@ -9,18 +9,24 @@
 //! take the same path through [`Features::transform`], except that training rows see out-of-fold target statistics.
 
 mod apply;
+pub mod duplicates;
 pub mod encoder;
 pub mod error;
+pub mod leaks;
 mod learn;
 pub mod matrix;
 pub mod options;
+pub mod resample;
 pub mod target;
 pub mod time;
 mod transform;
 
+pub use duplicates::row_digest;
 pub use encoder::{Encoder, Input, NumberEncoder, OneHotEncoder, TargetStatistic};
 pub use error::FeatureError;
+pub use leaks::{Leak, find_leaks};
 pub use matrix::Matrix;
 pub use options::{Clip, ColumnOptions, Encode, FeatureOptions, Impute, Negative, Scale, TimePart};
+pub use resample::{Resampled, Smote, smote_nc};
 pub use target::{Encoded, Target, Task};
 pub use transform::Features;

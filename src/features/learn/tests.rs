@@ -6,16 +6,6 @@ fn encoder(values: &[f64], options: &FeatureOptions) -> NumberEncoder {
 }
 
 #[test]
-fn quantiles_interpolate_as_numpy_does() {
-    let values = [7.0, 1.0, 3.0, 4.0, 2.0, 100.0];
-    // numpy.quantile([7, 1, 3, 4, 2, 100], [0, .25, .5, .75, 1])
-    for (q, expected) in [(0.0, 1.0), (0.25, 2.25), (0.5, 3.5), (0.75, 6.25), (1.0, 100.0)] {
-        assert_eq!(quantile(&mut values.to_vec(), q), expected);
-    }
-    assert_eq!(quantile(&mut [5.0], 0.75), 5.0);
-}
-
-#[test]
 fn numbers_stay_as_they_are_by_default() {
     let e = encoder(&[1.0, -2.0, f64::NAN], &FeatureOptions::default());
     assert_eq!(e, NumberEncoder::default());

@@ -1,0 +1,109 @@
+//! Rows that are the same.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::error::FeatureError;
+use crate::stats::random::hash64;
+use crate::table::{Column, Table, Values};
+
+/// What stands for a missing cell.
+const MISSING: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A 64-bit digest of the cells of each row in `columns`, in their order.
+///
+/// Equal rows have equal digests in any table: a category counts by its text and a number by its value
+/// (−0 is 0, every missing number is the same). Among a million different rows the chance of one collision is 3·10⁻⁸.
+///
+/// # Errors
+/// [`FeatureError::MissingColumns`].
+pub fn row_digest(table: &Table, columns: &[&str]) -> Result<Vec<u64>, FeatureError> {
+    let missing: Vec<String> = columns.iter().filter(|c| table.column(c).is_none()).map(|&c| c.to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(FeatureError::MissingColumns { columns: missing });
+    }
+    let mut digests = vec![columns.len() as u64; table.n_rows()];
+    for column in columns.iter().filter_map(|c| table.column(c)) {
+        add(column, &mut digests);
+    }
+    Ok(digests)
+}
+
+fn add(column: &Column, digests: &mut [u64]) {
+    let mix = |digest: &mut u64, cell: u64| *digest = hash64(&cell.to_le_bytes(), *digest);
+    match &column.values {
+        Values::Number(values) => digests.par_iter_mut().zip(values).for_each(|(digest, &v)| {
+            mix(digest, if v.is_nan() { MISSING } else { (v + 0.0).to_bits() });
+        }),
+        Values::Time(values) => digests.par_iter_mut().zip(values).for_each(|(digest, &v)| mix(digest, v as u64)),
+        Values::Category(c) => {
+            let levels: Vec<u64> = c.levels.iter().map(|l| hash64(l.as_bytes(), 0)).collect();
+            digests.par_iter_mut().zip(&c.codes).for_each(|(digest, &code)| {
+                mix(digest, levels.get(code as usize).copied().unwrap_or(MISSING));
+            });
+        }
+        Values::Text(texts) => digests.par_iter_mut().enumerate().for_each(|(row, digest)| {
+            let text = texts.get(row);
+            mix(digest, if text.is_empty() { MISSING } else { hash64(text.as_bytes(), 0) });
+        }),
+    }
+}
+
+/// Per row, the first row that equals it (itself, when there is none before).
+#[must_use]
+pub fn first_equal(digests: &[u64]) -> Vec<u32> {
+    let mut first = HashMap::with_capacity(digests.len());
+    digests.iter().zip(0_u32..).map(|(&d, row)| *first.entry(d).or_insert(row)).collect()
+}
+
+/// How many rows equal an earlier row.
+#[must_use]
+pub fn count_repeated(digests: &[u64]) -> usize {
+    first_equal(digests).iter().zip(0_u32..).filter(|&(&first, row)| first != row).count()
+}
+
+/// How many rows of `there` also stand among `here`, counting each as often as it occurs in `there`.
+#[must_use]
+pub fn count_shared(here: &[u64], there: &[u64]) -> usize {
+    let mut sorted = here.to_vec();
+    sorted.sort_unstable();
+    there.iter().filter(|&d| sorted.binary_search(d).is_ok()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Categories, MISSING_TIME, Texts};
+
+    fn table(numbers: &[f64], texts: &[&str]) -> Table {
+        Table::new(vec![
+            Column::new("x", Values::Number(numbers.to_vec())),
+            Column::new("c", Values::Category(Categories::from_texts(texts.iter().copied()))),
+            Column::new("t", Values::Time(texts.iter().map(|t| if t.is_empty() { MISSING_TIME } else { 7 }).collect())),
+            Column::new("s", Values::Text(texts.iter().copied().collect::<Texts>())),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn equal_rows_have_equal_digests_in_any_table() {
+        let all = ["x", "c", "t", "s"];
+        let a = row_digest(&table(&[1.0, 0.0, f64::NAN, 1.0, 1.0], &["a", "b", "", "b", "a"]), &all).unwrap();
+        assert_eq!(first_equal(&a), [0, 1, 2, 3, 0]);
+        assert_eq!(count_repeated(&a), 1);
+        // Another dictionary, a negative zero, another NaN.
+        let b = row_digest(&table(&[-0.0, -f64::NAN, 1.0], &["b", "", "z"]), &all).unwrap();
+        assert_eq!(b[..2], a[1..3]);
+        assert_eq!((count_shared(&a, &b), count_shared(&b, &a)), (2, 2));
+    }
+
+    #[test]
+    fn only_the_named_columns_count() {
+        let t = table(&[1.0, 1.0], &["a", "b"]);
+        let x = row_digest(&t, &["x"]).unwrap();
+        assert_eq!(x[0], x[1]);
+        let error = row_digest(&t, &["x", "nope"]).unwrap_err().to_string();
+        assert_eq!(error, "missing column \"nope\"");
+    }
+}

@@ -1,0 +1,302 @@
+//! Columns that know the answer.
+//!
+//! A column that alone nearly gives the target away was usually written after the fact (a refund date beside "churned",
+//! the two parts of a sum beside the sum). The model would be excellent in tests and useless in use.
+
+use std::fmt;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::target::{Target, Task};
+use crate::stats::random::{hash64, rng};
+use crate::stats::ranks;
+use crate::table::{Column, Table, Values};
+
+/// Rows that are looked at.
+const MAX_ROWS: usize = 20_000;
+/// Fewer labelled rows than this say nothing.
+const MIN_ROWS: usize = 50;
+/// Fewer rows of a class than this say nothing about it.
+const MIN_CLASS_ROWS: usize = 10;
+/// ROC-AUC of one column from which it is suspected.
+const MIN_AUC: f64 = 0.99;
+/// Share of the variance (or squared rank correlation) from which a column is suspected in a regression.
+const MIN_R2: f64 = 0.96;
+/// A number is cut into this many bins of equal frequency, to see relations that go up and down.
+const BINS: usize = 64;
+/// Pairs of columns are tried for sums and the like among the first numeric columns only.
+const MAX_PAIRED: usize = 300;
+
+/// One or two columns that are suspected of knowing the target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Leak {
+    /// The columns.
+    pub columns: Vec<String>,
+    /// How they give it away.
+    pub how: How,
+}
+
+/// How columns give the target away.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// The column is the target.
+    Equal,
+    /// The two columns make the target: `a + b`, `a - b`, `a * b` or `a / b`.
+    Formula(String),
+    /// The column alone tells the classes apart, with this ROC-AUC (mean over classes of one against the rest).
+    Separates(f64),
+    /// The column alone explains this share of the target's variance or of its ranks'.
+    Explains(f64),
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(" and ");
+        match &self.how {
+            How::Equal => write!(f, "column {names} equals the target"),
+            How::Formula(formula) => write!(f, "columns {names} make up the target: it equals {formula}"),
+            How::Separates(auc) => write!(f, "column {names} alone separates the target (ROC-AUC {auc:.3})"),
+            How::Explains(r2) => write!(f, "column {names} alone explains {:.1} % of the target", 100.0 * r2),
+        }?;
+        f.write_str("; is it known when a prediction is wanted?")
+    }
+}
+
+/// Looks at each column, and for a regression at each pair of numeric columns, on up to 20 000 rows.
+///
+/// A column is suspected when out-of-sample means of the target by its level, or by 64 bins of its value, reach a
+/// ROC-AUC of .99 (the mean over classes of one against the rest), or when its value as such does, either way round; for
+/// a regression, when such means explain 96 % of the variance or the squared rank correlation is .96. Pairs are
+/// suspected when they make the target to six digits in every row. Texts and `skip` are not looked at; missing cells
+/// are a level of their own. Fewer than 50 labelled rows, or 10 of a class, give no suspicion.
+///
+/// `y` is the encoded target ([`Target::encode`]), one value per row of `table`.
+#[must_use]
+pub fn find_leaks(table: &Table, target: &Target, y: &[f32], skip: &[String], seed: u64) -> Vec<Leak> {
+    let mut rows: Vec<u32> = (0..table.n_rows().min(y.len()) as u32).filter(|&r| !y[r as usize].is_nan()).collect();
+    if rows.len() < MIN_ROWS {
+        return Vec::new();
+    }
+    if rows.len() > MAX_ROWS {
+        let mut rng = rng(seed, "leaks");
+        let chosen = rand::seq::index::sample(&mut rng, rows.len(), MAX_ROWS).into_vec();
+        rows = chosen.into_iter().map(|i| rows[i]).collect();
+        rows.sort_unstable();
+    }
+    let sample = Sample::new(table, target, y, &rows, seed);
+    let columns: Vec<&Column> =
+        table.columns().iter().filter(|c| c.name != target.name && !skip.contains(&c.name)).collect();
+    let mut leaks: Vec<Leak> = columns
+        .par_iter()
+        .filter_map(|c| Some(Leak { columns: vec![c.name.clone()], how: sample.suspect(c)? }))
+        .collect();
+    if target.task == Task::Regression {
+        let equal: Vec<&str> = leaks.iter().filter(|l| l.how == How::Equal).map(|l| l.columns[0].as_str()).collect();
+        let numeric = columns.into_iter().filter(|c| !equal.contains(&c.name.as_str())).take(MAX_PAIRED);
+        let formulas = sample.formulas(&numeric.collect::<Vec<_>>());
+        leaks.extend(formulas);
+    }
+    leaks
+}
+
+/// The rows that are looked at.
+struct Sample<'a> {
+    rows: &'a [u32],
+    task: Task,
+    /// The target as it stands in the table where that is a number, which holds more digits than `y`.
+    value: Vec<f64>,
+    classes: Vec<f64>,
+    halves: Vec<bool>,
+}
+
+impl<'a> Sample<'a> {
+    fn new(table: &Table, target: &Target, y: &[f32], rows: &'a [u32], seed: u64) -> Self {
+        let raw = match table.column(&target.name).map(|c| &c.values) {
+            Some(Values::Number(values)) => Some(values),
+            _ => None,
+        };
+        let value = |&r: &u32| raw.map_or(f64::from(y[r as usize]), |v| v[r as usize]);
+        let of_class = |c: usize| rows.iter().filter(|&&r| y[r as usize] == c as f32).count();
+        let classes: Vec<usize> = match target.task {
+            Task::Regression => Vec::new(),
+            Task::Binary => vec![1],
+            Task::Multiclass => (0..target.classes.len()).collect(),
+        };
+        let enough = |c: &usize| (MIN_CLASS_ROWS..=rows.len() - MIN_CLASS_ROWS).contains(&of_class(*c));
+        Self {
+            rows,
+            task: target.task,
+            value: match target.task {
+                Task::Regression => rows.iter().map(value).collect(),
+                Task::Binary | Task::Multiclass => rows.iter().map(|&r| f64::from(y[r as usize])).collect(),
+            },
+            classes: classes.into_iter().filter(enough).map(|c| c as f64).collect(),
+            halves: rows.iter().map(|r| hash64(&r.to_le_bytes(), seed) & 1 == 1).collect(),
+        }
+    }
+
+    fn suspect(&self, column: &Column) -> Option<How> {
+        let numbers = numbers(column, self.rows);
+        if numbers.is_none() && matches!(column.values, Values::Text(_)) {
+            return None;
+        }
+        let bins = match (&numbers, &column.values) {
+            (Some(numbers), _) => bins(numbers),
+            (None, Values::Category(c)) => {
+                self.rows.iter().map(|&r| c.codes[r as usize].min(c.levels.len() as u32)).collect()
+            }
+            (None, _) => return None,
+        };
+        match self.task {
+            Task::Regression => self.suspect_value(numbers.as_deref(), &bins),
+            Task::Binary | Task::Multiclass => self.suspect_classes(numbers.as_deref(), &bins),
+        }
+    }
+
+    fn suspect_value(&self, numbers: Option<&[f64]>, bins: &[u32]) -> Option<How> {
+        let spread = spread(&self.value);
+        if spread <= 0.0 {
+            return None;
+        }
+        if numbers.is_some_and(|n| n.iter().zip(&self.value).all(|(a, b)| same(*a, *b))) {
+            return Some(How::Equal);
+        }
+        let means = self.means(bins, &self.value);
+        let rest: f64 = means.iter().zip(&self.value).map(|(m, v)| (v - m) * (v - m)).sum();
+        let ranked = numbers.map_or(0.0, |n| rank_correlation(n, &self.value));
+        let r2 = (1.0 - rest / spread).max(ranked * ranked);
+        (r2 >= MIN_R2).then_some(How::Explains(r2))
+    }
+
+    fn suspect_classes(&self, numbers: Option<&[f64]>, bins: &[u32]) -> Option<How> {
+        if self.classes.is_empty() {
+            return None;
+        }
+        let ranks = numbers.map(ranks::average);
+        let total: f64 = self
+            .classes
+            .iter()
+            .map(|&class| {
+                let is: Vec<f64> = self.value.iter().map(|&v| f64::from(u8::from(v == class))).collect();
+                let by_bin = auc(&ranks::average(&self.means(bins, &is)), &is);
+                // The value as such, where missing cells rank last.
+                let as_such = ranks.as_ref().map_or(0.5, |r| auc(r, &is));
+                by_bin.max(as_such).max(1.0 - as_such)
+            })
+            .sum();
+        let mean = total / self.classes.len() as f64;
+        (mean >= MIN_AUC).then_some(How::Separates(mean))
+    }
+
+    /// The mean of `outcome` in each row's bin among the rows of the other half, drawn to the overall mean by one row.
+    fn means(&self, bins: &[u32], outcome: &[f64]) -> Vec<f64> {
+        let n_bins = bins.iter().max().map_or(0, |&b| b as usize + 1);
+        let mut sums = vec![[0.0_f64; 4]; n_bins];
+        for ((&bin, &half), &v) in bins.iter().zip(&self.halves).zip(outcome) {
+            let sum = &mut sums[bin as usize];
+            sum[2 * usize::from(half)] += v;
+            sum[2 * usize::from(half) + 1] += 1.0;
+        }
+        let prior = outcome.iter().sum::<f64>() / outcome.len() as f64;
+        bins.iter()
+            .zip(&self.halves)
+            .map(|(&bin, &half)| {
+                let other = 2 * usize::from(!half);
+                (sums[bin as usize][other] + prior) / (sums[bin as usize][other + 1] + 1.0)
+            })
+            .collect()
+    }
+
+    /// Pairs of numeric columns that make the target.
+    fn formulas(&self, columns: &[&Column]) -> Vec<Leak> {
+        let numeric: Vec<(&str, Vec<f64>)> = columns
+            .iter()
+            .filter(|c| matches!(c.values, Values::Number(_)))
+            .filter_map(|c| Some((c.name.as_str(), numbers(c, self.rows)?)))
+            .filter(|(_, v)| v.iter().any(|x| *x != v[0]))
+            .collect();
+        (0..numeric.len())
+            .into_par_iter()
+            .flat_map_iter(|i| (0..i).map(move |j| (j, i)))
+            .filter_map(|(j, i)| {
+                let ((a, x), (b, y)) = (&numeric[j], &numeric[i]);
+                let formula = self.formula((a, x), (b, y))?;
+                Some(Leak { columns: vec![(*a).to_owned(), (*b).to_owned()], how: How::Formula(formula) })
+            })
+            .collect()
+    }
+
+    fn formula(&self, (a, x): (&str, &[f64]), (b, y): (&str, &[f64])) -> Option<String> {
+        type Operation = fn(f64, f64) -> f64;
+        let tries: [(Operation, String); 6] = [
+            (|x, y| x + y, format!("{a} + {b}")),
+            (|x, y| x - y, format!("{a} - {b}")),
+            (|x, y| y - x, format!("{b} - {a}")),
+            (|x, y| x * y, format!("{a} * {b}")),
+            (|x, y| x / y, format!("{a} / {b}")),
+            (|x, y| y / x, format!("{b} / {a}")),
+        ];
+        // Nearly every pair fails in the first row.
+        let holds = |f: Operation| self.value.iter().zip(x.iter().zip(y)).all(|(&v, (&x, &y))| same(f(x, y), v));
+        tries.into_iter().find(|(f, _)| holds(*f)).map(|(_, text)| text)
+    }
+}
+
+/// Equal to six digits.
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-6 * b.abs().max(1e-9)
+}
+
+/// Numbers and times in the sampled rows; a missing one is `NaN`.
+fn numbers(column: &Column, rows: &[u32]) -> Option<Vec<f64>> {
+    match &column.values {
+        Values::Number(v) => Some(rows.iter().map(|&r| v[r as usize]).collect()),
+        Values::Time(v) => {
+            let missing = |r: u32| column.values.is_missing(r as usize);
+            Some(rows.iter().map(|&r| if missing(r) { f64::NAN } else { v[r as usize] as f64 }).collect())
+        }
+        Values::Category(_) | Values::Text(_) => None,
+    }
+}
+
+/// Bins of equal frequency; equal values share one, missing ones have the last.
+fn bins(values: &[f64]) -> Vec<u32> {
+    let n_bins = BINS.min(values.len() / 20).max(2);
+    let present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+    let mut ranks = ranks::average(&present).into_iter();
+    let bin = |rank: f64| ((rank - 0.5) * n_bins as f64 / present.len() as f64) as u32;
+    values.iter().map(|v| if v.is_nan() { n_bins as u32 } else { ranks.next().map_or(0, bin) }).collect()
+}
+
+/// The sum of squared distances from the mean.
+fn spread(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|v| (v - mean) * (v - mean)).sum()
+}
+
+/// ROC-AUC by the rank sum of the positive rows (Mann & Whitney 1947); ties count half.
+fn auc(ranks: &[f64], positive: &[f64]) -> f64 {
+    let n1: f64 = positive.iter().sum();
+    let n0 = positive.len() as f64 - n1;
+    let sum: f64 = ranks.iter().zip(positive).map(|(r, p)| r * p).sum();
+    (sum - n1 * (n1 + 1.0) / 2.0) / (n1 * n0)
+}
+
+/// Spearman's rank correlation over rows where both are present; 0 when one of them does not vary.
+fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b): (Vec<f64>, Vec<f64>) =
+        a.iter().zip(b).filter(|(x, y)| !x.is_nan() && !y.is_nan()).map(|(&x, &y)| (x, y)).unzip();
+    if a.len() < MIN_ROWS {
+        return 0.0;
+    }
+    let (a, b) = (ranks::average(&a), ranks::average(&b));
+    let middle = (a.len() + 1) as f64 / 2.0;
+    let shared: f64 = a.iter().zip(&b).map(|(x, y)| (x - middle) * (y - middle)).sum();
+    let scale = (spread(&a) * spread(&b)).sqrt();
+    if scale > 0.0 { shared / scale } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use super::*;
+use crate::table::{Categories, Texts};
+
+const N: usize = 600;
+
+fn number(name: &str, value: impl Fn(usize) -> f64) -> Column {
+    Column::new(name, Values::Number((0..N).map(value).collect()))
+}
+
+/// Something that looks like noise.
+fn noise(row: usize, salt: u64) -> f64 {
+    crate::stats::random::unit_hash(&(row as u64).to_le_bytes(), salt)
+}
+
+fn regression() -> Target {
+    Target { name: "cnt".into(), task: Task::Regression, classes: Vec::new() }
+}
+
+fn classes(names: &[&str]) -> Target {
+    let task = if names.len() == 2 { Task::Binary } else { Task::Multiclass };
+    Target { name: "y".into(), task, classes: names.iter().map(|&n| n.to_owned()).collect() }
+}
+
+fn names(leaks: &[Leak]) -> Vec<Vec<&str>> {
+    leaks.iter().map(|l| l.columns.iter().map(String::as_str).collect()).collect()
+}
+
+#[test]
+fn the_parts_of_a_sum_are_named_together() {
+    let casual = |r: usize| (noise(r, 1) * 100.0).floor();
+    let registered = |r: usize| (noise(r, 2) * 400.0).floor();
+    let table = Table::new(vec![
+        number("casual", casual),
+        number("hum", |r| noise(r, 3)),
+        number("registered", registered),
+        number("zero", |_| 0.0),
+        number("cnt", |r| casual(r) + registered(r)),
+    ])
+    .unwrap();
+    let y: Vec<f32> = (0..N).map(|r| (casual(r) + registered(r)) as f32).collect();
+    let leaks = find_leaks(&table, &regression(), &y, &[], 0);
+    assert_eq!(names(&leaks), [["casual", "registered"]]);
+    assert_eq!(
+        leaks[0].to_string(),
+        "columns \"casual\" and \"registered\" make up the target: it equals casual + registered; \
+         is it known when a prediction is wanted?"
+    );
+    assert!(find_leaks(&table, &regression(), &y, &["casual".to_owned()], 0).is_empty());
+}
+
+#[test]
+fn differences_products_and_quotients_are_seen_too() {
+    for (formula, of) in [
+        ("a - b", (|a, b| a - b) as fn(f64, f64) -> f64),
+        ("b - a", |a, b| b - a),
+        ("a * b", |a, b| a * b),
+        ("a / b", |a, b| a / b),
+        ("b / a", |a, b| b / a),
+    ] {
+        let (a, b) = (|r| 1.0 + noise(r, 1), |r| 1.0 + noise(r, 2));
+        let table = Table::new(vec![number("a", a), number("b", b), number("cnt", |r| of(a(r), b(r)))]).unwrap();
+        let y: Vec<f32> = (0..N).map(|r| of(a(r), b(r)) as f32).collect();
+        let leaks = find_leaks(&table, &regression(), &y, &[], 0);
+        assert_eq!(leaks.last().map(|l| l.how.clone()), Some(How::Formula(formula.to_owned())));
+    }
+}
+
+#[test]
+fn copies_and_monotone_or_bent_images_of_a_value_are_seen() {
+    let y = |r: usize| noise(r, 1) * 10.0;
+    let table = Table::new(vec![
+        number("copy", y),
+        number("log", |r| y(r).ln()),
+        number("half", |r| y(r) + 10.0 * noise(r, 2)),
+        Column::new("rounded", {
+            let texts: Vec<String> = (0..N).map(|r| format!("{:.0}", y(r) * 2.0)).collect();
+            Values::Category(Categories::from_texts(texts.iter().map(String::as_str)))
+        }),
+    ])
+    .unwrap();
+    let encoded: Vec<f32> = (0..N).map(|r| y(r) as f32).collect();
+    let leaks = find_leaks(&table, &regression(), &encoded, &[], 0);
+    assert_eq!(names(&leaks), [["copy"], ["log"], ["rounded"]]);
+    assert_eq!(leaks[0].how, How::Equal);
+    assert!(matches!(leaks[1].how, How::Explains(r2) if r2 > 0.999_999));
+}
+
+#[test]
+fn a_column_that_separates_classes_is_seen_however_it_does() {
+    let label = |r: usize| usize::from(noise(r, 1) < 0.3);
+    let text: Vec<&str> = (0..N).map(|r| ["stay", "gone"][label(r)]).collect();
+    let table = Table::new(vec![
+        number("up", |r| label(r) as f64 + 0.9 * noise(r, 2)),
+        number("down", |r| -(label(r) as f64)),
+        // Positive in the middle, negative at both ends.
+        number(
+            "bent",
+            |r| if label(r) == 1 { 0.5 } else { 1.0 + noise(r, 3) } * if noise(r, 4) < 0.5 { -1.0 } else { 1.0 },
+        ),
+        number("only when gone", |r| if label(r) == 1 { noise(r, 5) } else { f64::NAN }),
+        number("honest", |r| label(r) as f64 + 3.0 * noise(r, 6)),
+        Column::new("status", Values::Category(Categories::from_texts(text.iter().copied()))),
+        Column::new("note", Values::Text(text.iter().copied().collect::<Texts>())),
+    ])
+    .unwrap();
+    let y: Vec<f32> = (0..N).map(|r| label(r) as f32).collect();
+    let leaks = find_leaks(&table, &classes(&["no", "yes"]), &y, &[], 0);
+    assert_eq!(names(&leaks), [["up"], ["down"], ["bent"], ["only when gone"], ["status"]]);
+    assert!(leaks.iter().all(|l| matches!(l.how, How::Separates(auc) if auc >= 0.99)));
+}
+
+#[test]
+fn a_level_per_row_does_not_know_the_answer() {
+    let ids: Vec<String> = (0..N).map(|r| format!("id{r}")).collect();
+    let table =
+        Table::new(vec![Column::new("id", Values::Category(Categories::from_texts(ids.iter().map(String::as_str))))])
+            .unwrap();
+    let y: Vec<f32> = (0..N).map(|r| (r % 2) as f32).collect();
+    assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty());
+    let y: Vec<f32> = (0..N).map(|r| r as f32).collect();
+    assert!(find_leaks(&table, &regression(), &y, &[], 0).is_empty());
+}
+
+#[test]
+fn many_classes_are_suspected_only_when_all_are_told_apart() {
+    let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
+    let table = Table::new(vec![
+        number("all", |r| (r % 3) as f64 + 0.5 * noise(r, 1)),
+        number("one", |r| if r % 3 == 0 { 0.0 } else { 1.0 + noise(r, 1) }),
+    ])
+    .unwrap();
+    assert_eq!(names(&find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0)), [["all"]]);
+}
+
+#[test]
+fn too_little_says_nothing() {
+    let table = Table::new(vec![number("x", |r| f64::from(u8::from(r < 9)))]).unwrap();
+    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(r < 9))).collect();
+    assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty(), "nine positives");
+    let y = vec![f32::NAN; N];
+    assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty());
+}
+
+#[test]
+fn ranks_give_the_known_area() {
+    // sklearn.metrics.roc_auc_score([0, 0, 1, 1], [.1, .4, .35, .8])
+    assert_eq!(auc(&ranks::average(&[0.1, 0.4, 0.35, 0.8]), &[0.0, 0.0, 1.0, 1.0]), 0.75);
+}
