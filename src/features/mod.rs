@@ -16,6 +16,8 @@ pub mod leaks;
 mod learn;
 pub mod matrix;
 pub mod options;
+#[cfg(test)]
+mod reference;
 pub mod resample;
 pub mod target;
 pub mod time;

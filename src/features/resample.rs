@@ -179,7 +179,7 @@ impl Plan {
 }
 
 /// The rows of a class as points.
-struct Space {
+pub(super) struct Space {
     /// Standardised numbers, row-major; `NaN` is missing.
     numbers: Vec<f64>,
     n_numbers: usize,
@@ -190,7 +190,7 @@ struct Space {
 }
 
 impl Space {
-    fn new(table: &Table, rows: &[u32], left_out: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn new(table: &Table, rows: &[u32], left_out: impl Fn(&str) -> bool) -> Self {
         let mut columns: Vec<Vec<f64>> = Vec::new();
         let mut categories: Vec<&[u32]> = Vec::new();
         for column in table.columns().iter().filter(|c| !left_out(&c.name)) {
@@ -213,7 +213,7 @@ impl Space {
         }
     }
 
-    fn distance2(&self, a: usize, b: usize) -> f64 {
+    pub(super) fn distance2(&self, a: usize, b: usize) -> f64 {
         let numbers = |row: usize| &self.numbers[row * self.n_numbers..(row + 1) * self.n_numbers];
         let codes = |row: usize| &self.codes[row * self.n_codes..(row + 1) * self.n_codes];
         let apart = |(x, y): (&f64, &f64)| {
@@ -225,7 +225,7 @@ impl Space {
     }
 
     /// The `k` nearest other rows, nearest first; of equally near ones, the first in the table.
-    fn nearest(&self, row: usize, k: usize) -> Vec<u32> {
+    pub(super) fn nearest(&self, row: usize, k: usize) -> Vec<u32> {
         let mut near: Vec<(f64, u32)> = Vec::with_capacity(k + 1);
         for other in (0..self.n_rows).filter(|&o| o != row) {
             let distance = self.distance2(row, other);
