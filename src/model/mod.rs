@@ -15,14 +15,17 @@ mod error;
 mod fit;
 mod foreign;
 mod lightgbm;
+mod linfa;
 mod onnx;
 mod params;
 mod plan;
 mod predict;
+mod rules;
 mod trees;
 mod ubjson;
 mod xgboost;
 
+pub use self::linfa::Cell;
 pub use error::ModelError;
 pub use fit::{FitData, FitOptions, Round};
 pub use foreign::{ForeignError, ForeignModel, Format};
@@ -172,5 +175,7 @@ impl Model {
     }
 }
 
+#[cfg(test)]
+mod reference_tests;
 #[cfg(test)]
 mod tests;

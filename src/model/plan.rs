@@ -179,3 +179,45 @@ fn single_tree(shape: Shape) -> Plan {
         ..forest(Task::Binary, shape)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::params::Params;
+
+    fn plan(json: &str, n_rows: usize) -> Plan {
+        let params: Params = serde_json::from_str(json).unwrap();
+        params.check(Task::Binary).unwrap().plan(Shape { n_rows, n_features: 30, has_tune: true })
+    }
+
+    #[test]
+    fn what_is_given_is_what_is_used() {
+        let plan = plan(r#"{"algorithm": "random-forest", "n_estimators": 400, "max_depth": 10}"#, 1000);
+        assert_eq!((plan.n_estimators, plan.max_depth, plan.learning_rate, plan.reg_lambda), (400, Some(10), 1.0, 0.0));
+        // The square root of 30 features, with half a feature against rounding.
+        assert!((plan.colsample_bynode - 5.5 / 30.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn leaves_are_grown_best_first_without_a_depth() {
+        let plan = plan(r#"{"num_leaves": 31}"#, 1000);
+        assert_eq!((plan.max_leaves, plan.max_depth, plan.grow_policy), (Some(31), None, GrowPolicy::Lossguide));
+        let plan = self::plan(r#"{"num_leaves": 31, "max_depth": 4}"#, 1000);
+        assert_eq!((plan.max_leaves, plan.max_depth), (Some(31), Some(4)));
+    }
+
+    #[test]
+    fn a_depth_without_limit_is_not_symmetric() {
+        let plan = plan(r#"{"max_depth": 0}"#, 1000);
+        assert_eq!((plan.max_depth, plan.grow_policy), (None, GrowPolicy::Depthwise));
+    }
+
+    #[test]
+    fn early_stopping_needs_rows_to_stop_on() {
+        let params = Params { early_stopping_rounds: Some(10), ..Params::default() };
+        let checked = params.check(Task::Binary).unwrap();
+        let rounds = |has_tune| checked.plan(Shape { n_rows: 100, n_features: 3, has_tune }).early_stopping_rounds;
+        assert_eq!((rounds(true), rounds(false)), (Some(10), None));
+        assert_eq!(plan(r#"{"early_stopping_rounds": 0}"#, 1000).early_stopping_rounds, None);
+    }
+}
