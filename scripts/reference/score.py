@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy
+import scipy.stats
 import sklearn
 from sklearn import metrics as m
 
@@ -168,10 +169,115 @@ def cases():
     yield "regression_worse", regression([1.0, 2.0, 3.0, 4.0], [9.0, -4.0, 0.0, 1.0])
 
 
+def isotonic_cases():
+    from sklearn.isotonic import isotonic_regression
+
+    rng = np.random.default_rng(21)
+    values = [
+        (rng.normal(size=60) + np.arange(60) / 20, None),
+        ((rng.random(200) < np.arange(200) / 200).astype(float), rng.gamma(1.0, size=200) + 0.01),
+        (np.arange(10, 0, -1.0), None),
+        (np.array([1.0, 1.0, 0.5, 2.0, 2.0]), None),
+    ]
+    for y, w in values:
+        fitted = isotonic_regression(y, sample_weight=w)
+        yield {"values": y.tolist(), "weights": None if w is None else w.tolist(), "fitted": fitted.tolist()}
+
+
+def platt_cases():
+    from scipy.optimize import minimize
+    from sklearn.calibration import _sigmoid_calibration
+
+    rng = np.random.default_rng(22)
+    for n, a, b, weighted in [(200, -1.7, 0.5, False), (80, -0.3, 3.0, True), (30, -4.0, 0.0, False)]:
+        f = rng.normal(size=n)
+        y = (rng.random(n) < 1 / (1 + np.exp(a * f + b))).astype(int)
+        w = rng.gamma(2.0, size=n) if weighted else np.ones(n)
+        pos, neg = w[y == 1].sum(), w[y == 0].sum()
+        t = np.where(y == 1, (pos + 1) / (pos + 2), 1 / (neg + 2))
+
+        def loss(ab):
+            z = ab[0] * f + ab[1]
+            return np.sum(w * (np.logaddexp(0, z) - (1 - t) * z))
+
+        def slope(ab):
+            r = w * (1 / (1 + np.exp(-(ab[0] * f + ab[1]))) - (1 - t))
+            return np.array([r @ f, r.sum()])
+
+        start = _sigmoid_calibration(f, y, w if weighted else None)
+        exact = minimize(loss, start, jac=slope, method="BFGS", options={"gtol": 1e-11}).x
+        yield {
+            "values": f.tolist(),
+            "y": y.tolist(),
+            "weights": w.tolist() if weighted else None,
+            "sklearn": [float(v) for v in start],
+            "exact": [float(v) for v in exact],
+        }
+
+
+def reliability_cases():
+    from sklearn.calibration import calibration_curve
+
+    rng = np.random.default_rng(23)
+    p = rng.beta(0.5, 2, size=300)
+    y = (rng.random(300) < p).astype(int)
+    for scores in (p, np.round(p, 1)):
+        observed, predicted = calibration_curve(y, scores, n_bins=10, strategy="quantile")
+        yield {
+            "y": y.tolist(),
+            "scores": scores.tolist(),
+            "observed": observed.tolist(),
+            "predicted": predicted.tolist(),
+        }
+
+
+def delong_cases():
+    """DeLong's variance from the placement values of every pair."""
+    rng = np.random.default_rng(24)
+    for n, share, digits in [(80, 0.4, 9), (150, 0.1, 1), (60, 0.5, 2)]:
+        y = (rng.random(n) < share).astype(int)
+        y[:2], y[2:4] = 1, 0
+        signal = y + rng.normal(size=n)
+        a = np.round(signal + rng.normal(scale=0.5, size=n), digits)
+        b = np.round(signal + rng.normal(scale=1.5, size=n), digits)
+
+        def placements(s):
+            won = s[y == 1][:, None] - s[y == 0][None, :]
+            won = (won > 0) + 0.5 * (won == 0)
+            return won.mean(axis=1), won.mean(axis=0)
+
+        def error(v10, v01):
+            return np.sqrt(v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01))
+
+        (a10, a01), (b10, b01) = placements(a), placements(b)
+        both = error(a10 - b10, a01 - b01)
+        yield {
+            "y": y.tolist(),
+            "a": a.tolist(),
+            "b": b.tolist(),
+            "error": float(both),
+            "error_a": float(error(a10, a01)),
+            "p": float(2 * scipy.stats.norm.sf(abs((a10.mean() - b10.mean()) / both))),
+        }
+
+
+def mcnemar_cases():
+    for only_a, only_b in [(0, 0), (5, 1), (3, 3), (10, 25), (400, 460), (0, 12)]:
+        n, fewer = only_a + only_b, min(only_a, only_b)
+        coin = scipy.stats.binom(n, 0.5)
+        p = min(1.0, 2 * coin.cdf(fewer) - coin.pmf(fewer)) if n else 1.0
+        yield {"only_a": only_a, "only_b": only_b, "p": float(p)}
+
+
 def main():
     doc = {
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__},
         "metrics": dict(cases()),
+        "isotonic": list(isotonic_cases()),
+        "platt": list(platt_cases()),
+        "reliability": list(reliability_cases()),
+        "delong": list(delong_cases()),
+        "mcnemar": list(mcnemar_cases()),
     }
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(doc, indent=None, separators=(",", ":")) + "\n")

@@ -12,8 +12,8 @@ use crate::score::metric::Range;
 use crate::score::{Estimate, Method, Metric};
 use crate::stats::{moments, normal, quantiles, random};
 
-/// Row visits that a bootstrap may cost: about .3 s on one core.
-pub(crate) const MAX_VISITS: usize = 50_000_000;
+/// Row visits that a bootstrap may cost: about .4 s of CPU time.
+pub(crate) const MAX_VISITS: usize = 25_000_000;
 /// Fewer replicates than this place the 2.5 % quantile badly.
 const MIN_REPLICATES: usize = 200;
 

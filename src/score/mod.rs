@@ -11,6 +11,7 @@
 //! as its highest score, the first of equal ones. Metrics follow scikit-learn's conventions and agree with it to 1e-9.
 
 pub mod binary;
+pub mod calibration;
 pub mod confusion;
 pub mod curve;
 mod error;
@@ -18,12 +19,17 @@ pub mod evaluation;
 pub mod interval;
 pub mod metric;
 pub mod multiclass;
+pub mod paired;
+pub mod permutation;
 pub mod regression;
 pub mod report;
 #[cfg(test)]
 mod tests;
+pub mod threshold;
 
+pub use calibration::{Calibration, CalibrationRule};
 pub use confusion::Confusion;
 pub use error::ScoreError;
 pub use evaluation::{Baseline, EvaluateOptions, Evaluation, Reading, evaluate};
 pub use metric::{Direction, Estimate, Method, Metric, Metrics};
+pub use threshold::ThresholdRule;

@@ -205,3 +205,40 @@ fn unusable_input_is_an_error() {
     );
     assert_eq!(text(Reading { weights: Some(&[0.0, 0.0]), ..good }), "the weights of all 2 rows are 0");
 }
+
+/// Draws many small tables whose true values are known: intervals of 95 % should hold them about that often.
+#[test]
+fn intervals_cover_the_truth() {
+    use rand::Rng;
+    const N_TABLES: u64 = 200;
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let options = EvaluateOptions { seed: 1, max_replicates: 200 };
+    let (mut held, mut smooth_held) = ([0; 3], [0; 3]);
+    for table in 0..N_TABLES {
+        let mut rng = crate::stats::random::rng(table, "coverage");
+        let (mut y, mut scores) = (Vec::new(), Vec::new());
+        for _ in 0..150 {
+            let positive = rng.r#gen::<f64>() < 0.3;
+            // Uniform scores, the higher of two draws for positives: P(positive > negative) = 2/3.
+            let (a, b) = (rng.r#gen::<f64>(), rng.r#gen::<f64>());
+            y.push(if positive { 1.0_f32 } else { 0.0 });
+            scores.push(if positive { a.max(b) } else { a });
+        }
+        let reading =
+            Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
+        let truths = [(Metric::RocAuc, 2.0 / 3.0), (Metric::Recall, 0.75), (Metric::Specificity, 0.5)];
+        let positive: Vec<bool> = y.iter().map(|y| *y == 1.0).collect();
+        let rows = super::binary::Rows::new(&positive, &scores, None, 0.5);
+        let smooth = crate::score::Metrics::new(crate::score::interval::estimates_by_jackknife(&rows));
+        let evaluation = evaluate(&reading, None, options).unwrap();
+        for (at, (metric, truth)) in truths.into_iter().enumerate() {
+            let holds = |e: &crate::score::Estimate| e.low.unwrap() <= truth && truth <= e.high.unwrap();
+            held[at] += u64::from(holds(evaluation.metrics.get(metric).unwrap()));
+            smooth_held[at] += u64::from(holds(smooth.get(metric).unwrap()));
+        }
+    }
+    // Two standard errors of a share of .95 among 200 are .03; percentile intervals of few positives are a bit short.
+    for share in held.into_iter().chain(smooth_held).map(|n| n as f64 / N_TABLES as f64) {
+        assert!((0.905..=0.99).contains(&share), "bootstrap {held:?}, jackknife {smooth_held:?}");
+    }
+}

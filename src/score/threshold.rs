@@ -1,0 +1,436 @@
+//! The operating threshold: from which score on a row is predicted positive.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::score::ScoreError;
+use crate::score::curve::Curve;
+use crate::score::evaluation::{check_weights, length};
+
+/// How the threshold is found, as written in `mlloop.toml`.
+///
+/// ```text
+/// threshold = "f1"                            highest F1
+/// threshold = "accuracy"                      most rows right
+/// threshold = "youden"                        highest recall + specificity
+/// threshold = 0.35                            this one
+/// threshold = { cost_fp = 1, cost_fn = 10 }   lowest cost
+/// threshold = { alerts = 0.02 }               at most 2 % of the rows
+/// threshold = { recall = 0.9 }                the fewest alerts that reach this recall
+/// threshold = { precision = 0.5 }             the highest recall at this precision or more
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum ThresholdRule {
+    /// The highest F1.
+    #[default]
+    F1,
+    /// The most rows right.
+    Accuracy,
+    /// The highest recall + specificity (W. Youden, "Index for Rating Diagnostic Tests", 1950).
+    Youden,
+    /// This threshold.
+    Fixed(f64),
+    /// The lowest cost_fp · false positives + cost_fn · false negatives.
+    Cost {
+        /// What a false alert costs; 0 or more.
+        cost_fp: f64,
+        /// What a missed positive costs; 0 or more.
+        cost_fn: f64,
+    },
+    /// As many alerts as fit into this share of the rows, 0 to 1.
+    Alerts(f64),
+    /// The fewest alerts whose recall is at least this, 0 to 1.
+    Recall(f64),
+    /// The highest recall whose precision is at least this, 0 to 1.
+    Precision(f64),
+}
+
+/// A rule in the form of `mlloop.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(f64),
+    Name(String),
+    Table(BTreeMap<String, f64>),
+}
+
+const KNOWN: &str = "\"f1\", \"accuracy\", \"youden\", a number, { cost_fp = …, cost_fn = … }, { alerts = … }, \
+                     { recall = … } or { precision = … }";
+
+impl TryFrom<Written> for ThresholdRule {
+    type Error = ScoreError;
+
+    fn try_from(written: Written) -> Result<Self, ScoreError> {
+        let rule = match &written {
+            Written::Number(threshold) => Self::Fixed(*threshold),
+            Written::Name(name) => match name.as_str() {
+                "f1" => Self::F1,
+                "accuracy" => Self::Accuracy,
+                "youden" => Self::Youden,
+                other => return Err(ScoreError::Rule(format!("{other:?} is not {KNOWN}"))),
+            },
+            Written::Table(table) => {
+                let entries: Vec<(&str, f64)> = table.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+                match entries[..] {
+                    // A BTreeMap is in the order of its keys.
+                    [("cost_fn", cost_fn), ("cost_fp", cost_fp)] => Self::Cost { cost_fp, cost_fn },
+                    [("alerts", share)] => Self::Alerts(share),
+                    [("recall", share)] => Self::Recall(share),
+                    [("precision", share)] => Self::Precision(share),
+                    _ => {
+                        let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
+                        return Err(ScoreError::Rule(format!("{{ {} }} is not {KNOWN}", keys.join(", "))));
+                    }
+                }
+            }
+        };
+        rule.check()?;
+        Ok(rule)
+    }
+}
+
+impl From<ThresholdRule> for Written {
+    fn from(rule: ThresholdRule) -> Self {
+        let table = |entries: &[(&str, f64)]| {
+            Self::Table(entries.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect())
+        };
+        match rule {
+            ThresholdRule::F1 => Self::Name("f1".to_owned()),
+            ThresholdRule::Accuracy => Self::Name("accuracy".to_owned()),
+            ThresholdRule::Youden => Self::Name("youden".to_owned()),
+            ThresholdRule::Fixed(threshold) => Self::Number(threshold),
+            ThresholdRule::Cost { cost_fp, cost_fn } => table(&[("cost_fp", cost_fp), ("cost_fn", cost_fn)]),
+            ThresholdRule::Alerts(share) => table(&[("alerts", share)]),
+            ThresholdRule::Recall(share) => table(&[("recall", share)]),
+            ThresholdRule::Precision(share) => table(&[("precision", share)]),
+        }
+    }
+}
+
+impl fmt::Display for ThresholdRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F1 => write!(f, "highest F1"),
+            Self::Accuracy => write!(f, "highest accuracy"),
+            Self::Youden => write!(f, "highest recall + specificity"),
+            Self::Fixed(threshold) => write!(f, "fixed at {threshold}"),
+            Self::Cost { cost_fp, cost_fn } => {
+                write!(f, "lowest cost, {cost_fp} for a false alert and {cost_fn} for a miss")
+            }
+            Self::Alerts(share) => write!(f, "alerts for at most {share} of the rows"),
+            Self::Recall(share) => write!(f, "recall of at least {share}"),
+            Self::Precision(share) => write!(f, "precision of at least {share}"),
+        }
+    }
+}
+
+impl ThresholdRule {
+    fn check(self) -> Result<(), ScoreError> {
+        let (name, value, highest) = match self {
+            Self::F1 | Self::Accuracy | Self::Youden => return Ok(()),
+            Self::Cost { cost_fp, cost_fn } => {
+                let good = |cost: f64| cost.is_finite() && cost >= 0.0;
+                return if good(cost_fp) && good(cost_fn) && cost_fp + cost_fn > 0.0 {
+                    Ok(())
+                } else {
+                    let costs = format!("cost_fp = {cost_fp} and cost_fn = {cost_fn}");
+                    Err(ScoreError::Rule(format!("{costs} must be at least 0, and one of them more")))
+                };
+            }
+            // Above 1 nothing is ever predicted positive, which is for the caller to say.
+            Self::Fixed(value) => ("a fixed threshold", value, f64::MAX),
+            Self::Alerts(value) => ("alerts", value, 1.0),
+            Self::Recall(value) => ("recall", value, 1.0),
+            Self::Precision(value) => ("precision", value, 1.0),
+        };
+        if (0.0..=highest).contains(&value) {
+            return Ok(());
+        }
+        let range = if highest == 1.0 { "a share between 0 and 1" } else { "a number of at least 0" };
+        Err(ScoreError::Rule(format!("{name} = {value} is not {range}")))
+    }
+
+    const fn needs_both_classes(self) -> bool {
+        !matches!(self, Self::Fixed(_) | Self::Alerts(_) | Self::Accuracy)
+    }
+}
+
+/// A threshold and what it gives on the rows that it was chosen on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Operating {
+    /// The rule.
+    pub rule: ThresholdRule,
+    /// Rows with this score or more are predicted positive.
+    pub threshold: f64,
+    /// The share of the rows that are predicted positive.
+    pub alerts: f64,
+    /// The share of those that are positive; 0 for none.
+    pub precision: f64,
+    /// The share of the positives that are predicted positive; 0 for none.
+    pub recall: f64,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+}
+
+/// A place between two distinct scores: what lies above it.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Number of rows above.
+    end: usize,
+    tp: f64,
+    fp: f64,
+}
+
+/// Weights of all rows.
+#[derive(Clone, Copy)]
+struct Totals {
+    positives: f64,
+    negatives: f64,
+}
+
+impl Cut {
+    fn alerts(self, totals: Totals) -> f64 {
+        (self.tp + self.fp) / (totals.positives + totals.negatives)
+    }
+
+    fn precision(self) -> f64 {
+        if self.tp == 0.0 { 0.0 } else { self.tp / (self.tp + self.fp) }
+    }
+
+    fn recall(self, totals: Totals) -> f64 {
+        if self.tp == 0.0 { 0.0 } else { self.tp / totals.positives }
+    }
+
+    fn f1(self, totals: Totals) -> f64 {
+        if self.tp == 0.0 { 0.0 } else { 2.0 * self.tp / (self.tp + self.fp + totals.positives) }
+    }
+
+    /// What the rule wants to be as high as possible; none where the cut is out of bounds for it.
+    fn worth(self, rule: ThresholdRule, totals: Totals) -> Option<f64> {
+        match rule {
+            ThresholdRule::F1 => Some(self.f1(totals)),
+            ThresholdRule::Accuracy => Some(self.tp + totals.negatives - self.fp),
+            ThresholdRule::Youden => Some(self.recall(totals) - self.fp / totals.negatives),
+            ThresholdRule::Cost { cost_fp, cost_fn } => {
+                Some(-(cost_fp * self.fp + cost_fn * (totals.positives - self.tp)))
+            }
+            ThresholdRule::Alerts(share) => (self.alerts(totals) <= share).then_some(self.tp + self.fp),
+            ThresholdRule::Recall(share) => (self.recall(totals) >= share).then_some(-(self.tp + self.fp)),
+            ThresholdRule::Precision(share) => (self.tp > 0.0 && self.precision() >= share).then_some(self.tp),
+            ThresholdRule::Fixed(_) => None,
+        }
+    }
+}
+
+/// Finds the threshold that `rule` asks for on rows that the model was not fitted on.
+///
+/// A threshold lies half-way between two neighbouring distinct scores, so equal scores are never parted; of cuts that
+/// are equally good the one with the fewest alerts is taken. `y` is 0 or 1.
+///
+/// ```
+/// use mlloop::score::threshold::{ThresholdRule, choose};
+/// let found = choose(ThresholdRule::F1, &[0.0, 1.0, 0.0, 1.0], &[0.1, 0.6, 0.4, 0.8], None)?;
+/// assert_eq!((found.threshold, found.f1), (0.5, 1.0));
+/// # Ok::<(), mlloop::score::ScoreError>(())
+/// ```
+///
+/// # Errors
+/// No rows, columns of different lengths, a score that is `NaN`, bad weights, a rule out of range, one class only
+/// where the rule compares two, and a precision that no threshold reaches.
+pub fn choose(
+    rule: ThresholdRule,
+    y: &[f32],
+    scores: &[f64],
+    weights: Option<&[f64]>,
+) -> Result<Operating, ScoreError> {
+    check(rule, y, scores, weights)?;
+    let curve = Curve::new(scores, |i| y[i] == 1.0);
+    let score = |position: usize| scores[curve.order()[position] as usize];
+    let mut cuts = vec![Cut { end: 0, tp: 0.0, fp: 0.0 }];
+    curve.walk(
+        |j| weights.map_or(1.0, |w| w[curve.order()[j] as usize]),
+        |step| cuts.push(Cut { end: step.end, tp: step.true_positives, fp: step.false_positives }),
+    );
+    let last = cuts[cuts.len() - 1];
+    let totals = Totals { positives: last.tp, negatives: last.fp };
+    if rule.needs_both_classes() && (totals.positives == 0.0 || totals.negatives == 0.0) {
+        let class = if totals.positives == 0.0 { "negative" } else { "positive" };
+        return Err(ScoreError::OneClass { rows: y.len(), class });
+    }
+    let (cut, threshold) = if let ThresholdRule::Fixed(threshold) = rule {
+        let above = curve.order().partition_point(|&i| scores[i as usize] >= threshold);
+        (cuts[cuts.partition_point(|cut| cut.end < above)], threshold)
+    } else {
+        let cut = best(rule, &cuts, totals).ok_or_else(|| unreachable_share(rule, &cuts, y.len()))?;
+        (cut, between(cut.end, y.len(), score))
+    };
+    Ok(Operating {
+        rule,
+        threshold,
+        alerts: cut.alerts(totals),
+        precision: cut.precision(),
+        recall: cut.recall(totals),
+        f1: cut.f1(totals),
+    })
+}
+
+/// The cut of the highest worth, the first (fewest alerts) of equal ones.
+fn best(rule: ThresholdRule, cuts: &[Cut], totals: Totals) -> Option<Cut> {
+    let mut best: Option<(f64, Cut)> = None;
+    for cut in cuts {
+        let Some(worth) = cut.worth(rule, totals) else { continue };
+        if best.is_none_or(|(highest, _)| worth > highest) {
+            best = Some((worth, *cut));
+        }
+    }
+    best.map(|(_, cut)| cut)
+}
+
+fn unreachable_share(rule: ThresholdRule, cuts: &[Cut], rows: usize) -> ScoreError {
+    let best = cuts.iter().map(|cut| cut.precision()).fold(0.0, f64::max);
+    ScoreError::Unreachable { wanted: rule.to_string(), best, rows }
+}
+
+/// A threshold that the first `end` of `n` scores in descending order reach and the others do not.
+fn between(end: usize, n: usize, score: impl Fn(usize) -> f64) -> f64 {
+    if end == n {
+        return score(n - 1).min(0.0);
+    }
+    let below = score(end);
+    // Above the highest score: half-way to 1, or the next number after it.
+    let above = if end == 0 { 1.0 } else { score(end - 1) };
+    let middle = below + (above - below) / 2.0;
+    if middle > below && middle <= above { middle } else { below.next_up() }
+}
+
+fn check(rule: ThresholdRule, y: &[f32], scores: &[f64], weights: Option<&[f64]>) -> Result<(), ScoreError> {
+    rule.check()?;
+    if y.is_empty() {
+        return Err(ScoreError::NoRows);
+    }
+    length("scores", scores.len(), y.len())?;
+    if let Some(row) = y.iter().position(|y| *y != 0.0 && *y != 1.0) {
+        return Err(ScoreError::Truth { row, value: f64::from(y[row]), expected: "0 or 1" });
+    }
+    if let Some(row) = scores.iter().position(|s| !s.is_finite()) {
+        return Err(ScoreError::Score { row, value: scores[row], expected: "a finite number" });
+    }
+    check_weights(weights, y.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Operating, ThresholdRule, choose};
+    use crate::score::{Confusion, ScoreError};
+
+    const Y: [f32; 10] = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0];
+    const SCORES: [f64; 10] = [0.05, 0.1, 0.2, 0.2, 0.3, 0.5, 0.5, 0.5, 0.9, 0.95];
+
+    fn chosen(rule: ThresholdRule) -> Operating {
+        choose(rule, &Y, &SCORES, None).unwrap()
+    }
+
+    /// Every distinct way to cut the rows, counted one by one.
+    fn by_hand(worth: impl Fn(&Confusion) -> f64) -> f64 {
+        let worths = [0.0, 0.07, 0.15, 0.25, 0.4, 0.6, 0.92, 2.0].map(|t| {
+            let truth = Y.map(|y| y as u32);
+            let predicted = SCORES.map(|s| u32::from(s >= t));
+            worth(&Confusion::count(2, &truth, &predicted, None))
+        });
+        worths.into_iter().fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    #[test]
+    fn rules_find_what_counting_finds() {
+        let f1 = chosen(ThresholdRule::F1);
+        assert_eq!(f1.f1, by_hand(|m| m.class(1, 0.0).f1));
+        assert_eq!(f1.threshold, 0.4);
+        let cost = ThresholdRule::Cost { cost_fp: 1.0, cost_fn: 10.0 };
+        let found = chosen(cost);
+        let lowest = by_hand(|m| -(m.cell(0, 1) + 10.0 * m.cell(1, 0)));
+        let spent = |o: &Operating| (o.alerts * 10.0 - o.recall * 4.0) + 10.0 * (4.0 - o.recall * 4.0);
+        assert!((spent(&found) + lowest).abs() < 1e-12, "{found:?}");
+        assert!((found.threshold - 0.15).abs() < 1e-12);
+        let accuracy = chosen(ThresholdRule::Accuracy);
+        let right = |o: &Operating| (o.recall * 4.0 + 6.0 - (o.alerts * 10.0 - o.recall * 4.0)) / 10.0;
+        assert!((right(&accuracy) - by_hand(Confusion::accuracy)).abs() < 1e-12);
+        let youden = chosen(ThresholdRule::Youden);
+        assert!((youden.threshold - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn budgets_and_floors_hold() {
+        // Three rows share the score .5: two alerts fit into 40 %, five do not.
+        let alerts = chosen(ThresholdRule::Alerts(0.4));
+        assert_eq!((alerts.alerts, alerts.threshold), (0.2, 0.7));
+        assert_eq!(chosen(ThresholdRule::Alerts(1.0)).threshold, 0.0);
+        let none = chosen(ThresholdRule::Alerts(0.05));
+        assert_eq!(none.alerts, 0.0);
+        assert!(none.threshold > 0.95 && none.threshold < 1.0);
+        assert_eq!(chosen(ThresholdRule::Recall(0.75)).alerts, 0.5);
+        assert_eq!(chosen(ThresholdRule::Recall(0.76)).alerts, 0.8);
+        let precise = chosen(ThresholdRule::Precision(0.6));
+        assert_eq!((precise.precision, precise.recall), (0.6, 0.75));
+        let error = choose(ThresholdRule::Precision(0.9), &Y, &SCORES, None).unwrap_err();
+        assert_eq!(error.to_string(), "no threshold reaches precision of at least 0.9: the best on 10 rows is 0.6000");
+    }
+
+    #[test]
+    fn a_fixed_threshold_is_kept_and_read_as_at_least() {
+        let found = chosen(ThresholdRule::Fixed(0.5));
+        assert_eq!((found.threshold, found.alerts), (0.5, 0.5));
+        assert_eq!(chosen(ThresholdRule::Fixed(0.0)).alerts, 1.0);
+        assert_eq!(chosen(ThresholdRule::Fixed(1.0)).alerts, 0.0);
+    }
+
+    #[test]
+    fn neighbouring_numbers_are_still_parted() {
+        let low = 0.3_f64;
+        let found = choose(ThresholdRule::F1, &[0.0, 1.0], &[low, low.next_up()], None).unwrap();
+        assert!(low < found.threshold && low.next_up() >= found.threshold);
+        let found = choose(ThresholdRule::Alerts(0.0), &[0.0, 1.0], &[1.0, 1.0], None).unwrap();
+        assert!(found.threshold > 1.0);
+    }
+
+    #[test]
+    fn weights_count() {
+        let weights = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 100.0];
+        let found = choose(ThresholdRule::Accuracy, &Y, &SCORES, Some(&weights)).unwrap();
+        assert_eq!(found.alerts, 0.0);
+    }
+
+    #[test]
+    fn one_class_and_bad_rules_are_errors() {
+        let error = choose(ThresholdRule::F1, &[0.0, 0.0], &[0.1, 0.2], None).unwrap_err();
+        assert_eq!(error, ScoreError::OneClass { rows: 2, class: "negative" });
+        assert!(choose(ThresholdRule::Alerts(0.5), &[0.0, 0.0], &[0.1, 0.2], None).is_ok());
+        assert!(choose(ThresholdRule::Recall(1.5), &Y, &SCORES, None).is_err());
+        assert!(choose(ThresholdRule::F1, &[0.0, 2.0], &[0.1, 0.2], None).is_err());
+        assert!(choose(ThresholdRule::F1, &[0.0, 1.0], &[0.1, f64::NAN], None).is_err());
+    }
+
+    #[test]
+    fn rules_are_written_as_in_the_config() {
+        #[derive(serde::Deserialize, serde::Serialize, PartialEq, Debug)]
+        struct Config {
+            threshold: ThresholdRule,
+        }
+        for (text, rule) in [
+            ("threshold = \"f1\"\n", ThresholdRule::F1),
+            ("threshold = 0.35\n", ThresholdRule::Fixed(0.35)),
+            ("threshold = { cost_fp = 1, cost_fn = 10.5 }\n", ThresholdRule::Cost { cost_fp: 1.0, cost_fn: 10.5 }),
+            ("threshold = { alerts = 0.02 }\n", ThresholdRule::Alerts(0.02)),
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            assert_eq!(config, Config { threshold: rule });
+            assert_eq!(toml::from_str::<Config>(&toml::to_string(&config).unwrap()).unwrap(), config);
+        }
+        for bad in ["\"f2\"", "{ alert = 0.1 }", "{ alerts = 2.0 }", "{ cost_fp = 0, cost_fn = 0 }", "-0.1", "nan"] {
+            let text = toml::from_str::<Config>(&format!("threshold = {bad}")).unwrap_err().to_string();
+            assert!(text.contains("threshold rule: "), "{bad}: {text}");
+        }
+    }
+}
