@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::encoder::{Encoder, Input, NumberEncoder, write_parts};
+use super::encoder::{Encoder, NumberEncoder, RawColumn, write_parts};
 use super::error::FeatureError;
 use super::options::TimePart;
 use super::target::kind_of;
@@ -65,7 +65,7 @@ fn slots<'a>(categories: &'a Categories, levels: &'a [String]) -> Slots<'a> {
 }
 
 /// Finds every input in `table`. A table in the inputs' order is searched in one pass.
-pub(super) fn find<'a>(table: &'a Table, inputs: &[Input]) -> Result<Vec<&'a Column>, FeatureError> {
+pub(super) fn find<'a>(table: &'a Table, inputs: &[RawColumn]) -> Result<Vec<&'a Column>, FeatureError> {
     let columns = table.columns();
     let mut found = Vec::with_capacity(inputs.len());
     let mut missing = Vec::new();

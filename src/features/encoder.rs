@@ -10,7 +10,7 @@ use crate::table::Kind;
 /// A raw column and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Input {
+pub struct RawColumn {
     /// The raw column's name.
     pub column: String,
     /// How its cells become features.

@@ -24,7 +24,7 @@ pub mod time;
 mod transform;
 
 pub use duplicates::row_digest;
-pub use encoder::{Encoder, Input, NumberEncoder, OneHotEncoder, TargetStatistic};
+pub use encoder::{Encoder, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
 pub use error::FeatureError;
 pub use leaks::{Leak, find_leaks};
 pub use matrix::Matrix;

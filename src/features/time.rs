@@ -2,14 +2,14 @@
 
 use super::options::TimePart;
 use crate::table::MISSING_TIME;
+use crate::table::time::{civil, days as days_of};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
 
 /// One part of an instant in microseconds since 1970-01-01 UTC; `NaN` when it is missing.
 ///
-/// Calendar arithmetic on integers, after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013);
-/// proleptic Gregorian, no leap seconds.
+/// Proleptic Gregorian calendar, no leap seconds.
 ///
 /// ```
 /// use mlloop::features::{TimePart, time::part};
@@ -38,30 +38,6 @@ pub fn part(part: TimePart, micros: i64) -> f64 {
         TimePart::Days => return micros as f64 / DAY_US as f64,
     };
     value as f64
-}
-
-/// Year, month and day of a number of days since 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Eras of 400 years begin on 1 March, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// Days since 1970-01-01 of a date.
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let shifted_year = year - i64::from(month <= 2);
-    let era = shifted_year.div_euclid(400);
-    let year_of_era = shifted_year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::encoder::{Encoder, Input};
+use super::encoder::{Encoder, RawColumn};
 use super::error::FeatureError;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
@@ -21,7 +21,7 @@ use crate::table::{Kind, Table};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Features {
-    inputs: Vec<Input>,
+    inputs: Vec<RawColumn>,
     names: Arc<[String]>,
     /// Per feature, its input.
     sources: Vec<u32>,
@@ -32,7 +32,7 @@ pub struct Features {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    inputs: Vec<Input>,
+    inputs: Vec<RawColumn>,
 }
 
 impl From<Features> for Stored {
@@ -55,7 +55,7 @@ impl Features {
     /// # Errors
     /// [`FeatureError::Damaged`] when an encoder contradicts itself or a column stands twice,
     /// [`FeatureError::NoFeatures`] without any.
-    pub fn new(inputs: Vec<Input>) -> Result<Self, FeatureError> {
+    pub fn new(inputs: Vec<RawColumn>) -> Result<Self, FeatureError> {
         for (idx, input) in inputs.iter().enumerate() {
             input.encoder.check(&input.column)?;
             if inputs[..idx].iter().any(|other| other.column == input.column) {
@@ -104,7 +104,7 @@ impl Features {
         let mut out_of_fold: Vec<Option<OutOfFold>> = Vec::new();
         for (column, learned) in columns.iter().zip(learned) {
             let Some(learned) = learned else { continue };
-            inputs.push(Input { column: column.name.clone(), encoder: learned.encoder });
+            inputs.push(RawColumn { column: column.name.clone(), encoder: learned.encoder });
             out_of_fold.push(learned.out_of_fold);
         }
         let features = Self::new(inputs)?;
@@ -154,7 +154,7 @@ impl Features {
 
     /// The raw columns with their encoders, in the order of their features.
     #[must_use]
-    pub fn encoders(&self) -> &[Input] {
+    pub fn encoders(&self) -> &[RawColumn] {
         &self.inputs
     }
 

@@ -20,7 +20,7 @@ pub mod rejects;
 pub mod schema;
 mod sniff;
 pub mod stream;
-mod time;
+pub(crate) mod time;
 pub mod write;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
