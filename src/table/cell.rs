@@ -17,6 +17,11 @@ impl Markers {
         Self { texts, longest, numeric }
     }
 
+    /// Whether some marker is a number.
+    pub(crate) fn any_numeric(&self) -> bool {
+        self.numeric
+    }
+
     /// Whether a trimmed text means "missing"; the empty text always does.
     pub(crate) fn is_missing(&self, text: &[u8]) -> bool {
         text.is_empty() || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))

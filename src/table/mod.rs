@@ -15,6 +15,7 @@ mod dictionary;
 pub mod error;
 pub mod infer;
 pub mod input;
+mod parquet;
 pub mod read;
 pub mod rejects;
 pub mod schema;

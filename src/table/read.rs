@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::table::csv::block::Sizes;
 use crate::table::input::Unpacked;
-use crate::table::{Input, Rejects, Schema, Table, TableError, csv};
+use crate::table::{Input, Rejects, Schema, Table, TableError, csv, parquet};
 
 /// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`]).
 pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
@@ -56,6 +56,6 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
     let name = input.name().to_owned();
     match input.unpack()? {
         Unpacked::Text(text) => csv::read(&name, text, schema, options, Sizes::default()),
-        Unpacked::Parquet(_) => Err(TableError::File { file: name, what: "is a Parquet file".to_owned() }),
+        Unpacked::Parquet(file) => parquet::read(&name, file, schema, options),
     }
 }

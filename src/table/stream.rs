@@ -2,6 +2,7 @@
 
 use crate::table::csv::stream::CsvStream;
 use crate::table::input::Unpacked;
+use crate::table::parquet::stream::ParquetStream;
 use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
 
 /// Some rows of a table and the records they were read from.
@@ -53,6 +54,7 @@ pub struct Stream<'a> {
 
 enum Source<'a> {
     Csv(Box<CsvStream<'a>>),
+    Parquet(Box<ParquetStream>),
 }
 
 /// Reads a table batch by batch. Matching, errors and rejects are those of [`read`](fn@crate::table::read).
@@ -64,7 +66,7 @@ pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Re
     let name = input.name().to_owned();
     let source = match input.unpack()? {
         Unpacked::Text(text) => Source::Csv(Box::new(CsvStream::open(&name, text, schema, options)?)),
-        Unpacked::Parquet(_) => return Err(TableError::File { file: name, what: "is a Parquet file".to_owned() }),
+        Unpacked::Parquet(file) => Source::Parquet(Box::new(ParquetStream::open(&name, file, schema, options)?)),
     };
     Ok(Stream { source, done: false })
 }
@@ -75,6 +77,7 @@ impl Stream<'_> {
     pub fn header(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Csv(csv) => csv.header(),
+            Source::Parquet(parquet) => Some(&parquet.header),
         }
     }
 
@@ -83,6 +86,7 @@ impl Stream<'_> {
     pub fn delimiter(&self) -> u8 {
         match &self.source {
             Source::Csv(csv) => csv.delimiter(),
+            Source::Parquet(parquet) => parquet.delimiter,
         }
     }
 
@@ -91,6 +95,7 @@ impl Stream<'_> {
     pub fn names(&self) -> &[String] {
         match &self.source {
             Source::Csv(csv) => csv.names(),
+            Source::Parquet(parquet) => &parquet.plan.names,
         }
     }
 
@@ -99,6 +104,7 @@ impl Stream<'_> {
     pub fn notes(&self) -> &[String] {
         match &self.source {
             Source::Csv(csv) => csv.notes(),
+            Source::Parquet(parquet) => &parquet.plan.notes,
         }
     }
 
@@ -107,6 +113,7 @@ impl Stream<'_> {
     pub fn rejects(&self) -> &Rejects {
         match &self.source {
             Source::Csv(csv) => csv.rejects(),
+            Source::Parquet(parquet) => &parquet.rejects,
         }
     }
 }
@@ -120,6 +127,7 @@ impl Iterator for Stream<'_> {
         }
         let next = match &mut self.source {
             Source::Csv(csv) => csv.next(),
+            Source::Parquet(parquet) => parquet.next(),
         };
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()

@@ -14,12 +14,12 @@ use std::fmt;
 use rayon::prelude::*;
 
 use self::decide::Decision;
-use self::evidence::Evidence;
+pub(crate) use self::evidence::Evidence;
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
 use crate::table::csv::scan::{self, Scan};
-use crate::table::input::Unpacked;
-use crate::table::{DEFAULT_MISSING, Dialect, Input, Kind, Progress, Rejects, Schema, TableError};
+use crate::table::input::{Text, Unpacked};
+use crate::table::{DEFAULT_MISSING, Dialect, Input, Kind, Progress, Rejects, Schema, TableError, parquet};
 
 /// What is known about a table beforehand.
 #[derive(Default)]
@@ -92,30 +92,27 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
     let gathered = match input.unpack()? {
         Unpacked::Text(text) => gather(&name, text, options, missing)?,
-        Unpacked::Parquet(_) => {
-            return Err(TableError::File { file: name, what: "is a Parquet file".to_owned() });
+        Unpacked::Parquet(file) => {
+            let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
+            let parquet::infer::Scanned { names, seen, n_rows, notes } = found;
+            let dialect = Dialect { missing, ..Dialect::default() };
+            Gathered { dialect, names, seen, n_rows, rejects: Rejects::default(), notes }
         }
     };
     conclude(&name, gathered, options)
 }
 
 /// The evidence of all columns.
-pub(crate) struct Gathered {
-    pub(crate) dialect: Dialect,
-    pub(crate) names: Vec<String>,
-    pub(crate) seen: Vec<Evidence>,
-    /// Kinds that the file itself declares (Parquet); they go before the evidence.
-    pub(crate) n_rows: u64,
-    pub(crate) rejects: Rejects,
-    pub(crate) notes: Vec<String>,
+struct Gathered {
+    dialect: Dialect,
+    names: Vec<String>,
+    seen: Vec<Evidence>,
+    n_rows: u64,
+    rejects: Rejects,
+    notes: Vec<String>,
 }
 
-fn gather(
-    name: &str,
-    text: crate::table::input::Text,
-    options: &InferOptions,
-    missing: Vec<String>,
-) -> Result<Gathered, TableError> {
+fn gather(name: &str, text: Text, options: &InferOptions, missing: Vec<String>) -> Result<Gathered, TableError> {
     let markers = Markers::new(&missing);
     let mut scan = Scan::open(name, text, options.delimiter, options.header, Sizes::default())?;
     let mut seen = vec![Evidence::default(); scan.names().len()];

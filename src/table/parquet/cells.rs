@@ -1,0 +1,242 @@
+//! The cells of one Parquet column: decoded in runs, taken by a typed column or written as text.
+
+use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
+use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use ::parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
+use ::parquet::errors::{ParquetError, Result};
+use ::parquet::schema::types::ColumnDescriptor;
+
+use crate::table::cell::Markers;
+use crate::table::csv::columns::{Part, Storage};
+use crate::table::time::write_iso;
+use crate::table::write::push_number;
+use crate::table::{MISSING_TIME, Texts};
+
+/// What the stored values of a column mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Meaning {
+    Bool,
+    Integer,
+    /// An unsigned integer in a signed one of so many bits.
+    Unsigned(u32),
+    Float,
+    /// An integer that counts 10 to the minus this.
+    Decimal(i32),
+    /// Days since 1970.
+    Date,
+    /// A time in units of so many nanoseconds.
+    Time(i64),
+    Text,
+}
+
+/// Decoded cells.
+#[derive(Debug)]
+pub(crate) enum Cells {
+    Bool(Vec<Option<bool>>),
+    Integer(Vec<Option<i64>>),
+    /// `NaN` is missing.
+    Number(Vec<f64>),
+    /// Microseconds; [`MISSING_TIME`] is missing.
+    Time(Vec<i64>),
+    /// The empty text is missing.
+    Text(Texts),
+}
+
+impl Meaning {
+    /// The meaning of a flat column; `None` for types that are no table cells (intervals, UUIDs, variants).
+    pub(crate) fn of(column: &ColumnDescriptor) -> Option<Self> {
+        let scale = column.type_scale();
+        let decimal = match column.logical_type_ref() {
+            Some(LogicalType::Decimal(d)) => Some(d.scale),
+            _ if column.converted_type() == ConvertedType::DECIMAL => Some(scale),
+            _ => None,
+        };
+        if let Some(scale) = decimal {
+            return Some(Self::Decimal(scale));
+        }
+        match column.physical_type() {
+            Type::BOOLEAN => Some(Self::Bool),
+            Type::FLOAT | Type::DOUBLE => Some(Self::Float),
+            Type::INT96 => Some(Self::Time(1000)),
+            Type::BYTE_ARRAY => Some(Self::Text),
+            Type::FIXED_LEN_BYTE_ARRAY => None,
+            Type::INT32 | Type::INT64 => Some(Self::of_integer(column)),
+        }
+    }
+
+    fn of_integer(column: &ColumnDescriptor) -> Self {
+        if let Some(LogicalType::Timestamp(t)) = column.logical_type_ref() {
+            return Self::Time(match t.unit {
+                TimeUnit::MILLIS => 1_000_000,
+                TimeUnit::MICROS => 1000,
+                TimeUnit::NANOS => 1,
+            });
+        }
+        match column.converted_type() {
+            ConvertedType::DATE => Self::Date,
+            ConvertedType::TIMESTAMP_MILLIS => Self::Time(1_000_000),
+            ConvertedType::TIMESTAMP_MICROS => Self::Time(1000),
+            ConvertedType::UINT_32 => Self::Unsigned(32),
+            ConvertedType::UINT_64 => Self::Unsigned(64),
+            _ => Self::Integer,
+        }
+    }
+
+    /// Puts integers into cells.
+    fn integers(self, values: Vec<Option<i64>>) -> Cells {
+        let times = |to_micros: &dyn Fn(i64) -> i64| {
+            Cells::Time(values.iter().map(|v| v.map_or(MISSING_TIME, to_micros)).collect())
+        };
+        match self {
+            Self::Date => times(&|days| days.saturating_mul(86_400_000_000)),
+            Self::Time(nanos) if nanos >= 1000 => times(&|v| v.saturating_mul(nanos / 1000)),
+            Self::Time(nanos) => times(&|v| v.div_euclid(1000 / nanos)),
+            Self::Decimal(scale) => {
+                let value = |v: i64| scaled(v as f64, scale);
+                Cells::Number(values.iter().map(|v| v.map_or(f64::NAN, value)).collect())
+            }
+            Self::Unsigned(32) => Cells::Integer(values.iter().map(|v| v.map(|v| v & 0xffff_ffff)).collect()),
+            Self::Unsigned(_) if values.iter().flatten().any(|&v| v < 0) => {
+                Cells::Number(values.iter().map(|v| v.map_or(f64::NAN, |v| v as u64 as f64)).collect())
+            }
+            _ => Cells::Integer(values),
+        }
+    }
+
+    /// Puts byte strings into cells.
+    fn bytes<'a>(self, values: impl Iterator<Item = Option<&'a [u8]>>) -> Result<Cells> {
+        if let Self::Decimal(scale) = self {
+            return Ok(Cells::Number(values.map(|v| v.map_or(f64::NAN, |v| scaled(big_endian(v), scale))).collect()));
+        }
+        let mut texts = Texts::default();
+        for value in values {
+            let text = std::str::from_utf8(value.unwrap_or_default())
+                .map_err(|_| ParquetError::General("a text is not UTF-8".to_owned()))?;
+            texts.push(text.trim_matches([' ', '\t']));
+        }
+        Ok(Cells::Text(texts))
+    }
+}
+
+fn scaled(value: f64, scale: i32) -> f64 {
+    value / 10_f64.powi(scale)
+}
+
+/// A signed big-endian integer of any length.
+fn big_endian(bytes: &[u8]) -> f64 {
+    let negative = bytes.first().is_some_and(|b| b & 0x80 != 0);
+    let magnitude = bytes.iter().fold(0.0, |v, &b| v * 256.0 + f64::from(b));
+    if negative { magnitude - 256_f64.powi(bytes.len() as i32) } else { magnitude }
+}
+
+/// Reads up to `n` cells of a flat column; fewer at its end.
+pub(crate) fn decode(reader: &mut ColumnReader, meaning: Meaning, max_def: i16, n: usize) -> Result<Cells> {
+    match reader {
+        ColumnReader::BoolColumnReader(r) => Ok(Cells::Bool(values(r, max_def, n)?)),
+        ColumnReader::Int32ColumnReader(r) => {
+            Ok(meaning.integers(values(r, max_def, n)?.into_iter().map(|v| v.map(i64::from)).collect()))
+        }
+        ColumnReader::Int64ColumnReader(r) => Ok(meaning.integers(values(r, max_def, n)?)),
+        ColumnReader::Int96ColumnReader(r) => {
+            let micros = values(r, max_def, n)?.into_iter().map(|v| v.map_or(MISSING_TIME, |v| v.to_micros()));
+            Ok(Cells::Time(micros.collect()))
+        }
+        ColumnReader::FloatColumnReader(r) => {
+            Ok(Cells::Number(values(r, max_def, n)?.into_iter().map(|v| v.map_or(f64::NAN, f64::from)).collect()))
+        }
+        ColumnReader::DoubleColumnReader(r) => {
+            Ok(Cells::Number(values(r, max_def, n)?.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()))
+        }
+        ColumnReader::ByteArrayColumnReader(r) => {
+            let found = values(r, max_def, n)?;
+            meaning.bytes(found.iter().map(|v| v.as_ref().map(ByteArray::data)))
+        }
+        ColumnReader::FixedLenByteArrayColumnReader(r) => {
+            let found = values(r, max_def, n)?;
+            meaning.bytes(found.iter().map(|v: &Option<FixedLenByteArray>| v.as_ref().map(|v| v.data())))
+        }
+    }
+}
+
+/// Reads up to `n` values with `None` for nulls.
+fn values<T: DataType>(reader: &mut ColumnReaderImpl<T>, max_def: i16, n: usize) -> Result<Vec<Option<T::T>>> {
+    let mut all = Vec::with_capacity(n);
+    while all.len() < n {
+        let (mut found, mut levels) = (Vec::new(), Vec::new());
+        let (n_records, _, n_levels) = reader.read_records(n - all.len(), Some(&mut levels), None, &mut found)?;
+        if n_records == 0 {
+            break;
+        }
+        if max_def == 0 {
+            all.extend(found.into_iter().map(Some));
+            continue;
+        }
+        let mut found = found.into_iter();
+        for &level in levels.iter().take(n_levels) {
+            let value = if level < max_def { None } else { Some(found.next().ok_or_else(short)?) };
+            all.push(value);
+        }
+    }
+    Ok(all)
+}
+
+fn short() -> ParquetError {
+    ParquetError::General("a page holds fewer values than its levels say".to_owned())
+}
+
+impl Cells {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bool(v) => v.len(),
+            Self::Integer(v) => v.len(),
+            Self::Number(v) => v.len(),
+            Self::Time(v) => v.len(),
+            Self::Text(v) => v.len(),
+        }
+    }
+
+    /// Writes a cell as CSV would hold it, before quoting; nothing when it is missing.
+    pub(crate) fn render(&self, row: usize, out: &mut String) {
+        out.clear();
+        match self {
+            Self::Bool(v) => out.push_str(v[row].map_or("", |v| if v { "true" } else { "false" })),
+            Self::Integer(v) => {
+                if let Some(value) = v[row] {
+                    out.push_str(&value.to_string());
+                }
+            }
+            Self::Number(v) => {
+                let mut line = Vec::new();
+                push_number(&mut line, v[row]);
+                out.push_str(&String::from_utf8_lossy(&line));
+            }
+            Self::Time(v) if v[row] == MISSING_TIME => {}
+            Self::Time(v) => write_iso(v[row], out),
+            Self::Text(v) => out.push_str(v.get(row)),
+        }
+    }
+
+    /// Adds a cell to a typed column; `false`, with a missing cell added, when it does not fit.
+    pub(crate) fn push_to(
+        &self,
+        row: usize,
+        part: &mut Part,
+        storage: &Storage,
+        markers: &Markers,
+        scratch: &mut String,
+    ) -> bool {
+        match (self, &mut *part) {
+            (Self::Number(v), Part::Number(to)) if !markers.any_numeric() && !v[row].is_infinite() => to.push(v[row]),
+            (Self::Integer(v), Part::Number(to)) if !markers.any_numeric() => {
+                to.push(v[row].map_or(f64::NAN, |v| v as f64));
+            }
+            (Self::Bool(v), Part::Number(to)) => to.push(v[row].map_or(f64::NAN, f64::from)),
+            (Self::Time(v), Part::Time(to)) => to.push(v[row]),
+            _ => {
+                self.render(row, scratch);
+                return part.push(scratch, storage, markers);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,138 @@
+//! A Parquet file in batches, each row also as a record of CSV.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use rayon::prelude::*;
+
+use super::{Cells, Cursor, Parquet, fault};
+use crate::table::csv::columns::{Builder, Part};
+use crate::table::csv::plan::{Plan, Wanted};
+use crate::table::rejects::{Fault, Rejects};
+use crate::table::stream::{Batch, RawRecords};
+use crate::table::write::{push_field, push_record};
+use crate::table::{Column, ReadOptions, Schema, Table, TableError};
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 32 << 10;
+
+/// The batches of a Parquet file.
+pub(crate) struct ParquetStream {
+    parquet: Parquet,
+    pub(crate) plan: Plan,
+    skip: bool,
+    pub(crate) rejects: Rejects,
+    pub(crate) header: Vec<u8>,
+    pub(crate) delimiter: u8,
+    group: usize,
+    /// The current row group: a cursor per column of the file, and the rows taken from it.
+    cursors: Vec<Cursor>,
+    taken: usize,
+    n_rows: u64,
+}
+
+impl ParquetStream {
+    pub(crate) fn open(name: &str, file: File, schema: &Schema, options: &ReadOptions) -> Result<Self, TableError> {
+        let parquet = Parquet::open(name, file)?;
+        let plan = parquet.plan(schema, options)?;
+        let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
+        let mut header = Vec::new();
+        push_record(&mut header, &parquet.names(), delimiter);
+        header.pop();
+        let skip = options.skip_invalid;
+        let rejects = Rejects::default();
+        Ok(Self { parquet, plan, skip, rejects, header, delimiter, group: 0, cursors: Vec::new(), taken: 0, n_rows: 0 })
+    }
+
+    /// The next batch of at least one row; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Batch>, TableError> {
+        while self.group < self.parquet.n_groups() {
+            let left = self.parquet.group_rows(self.group) - self.taken;
+            if left == 0 {
+                self.group += 1;
+                (self.taken, self.cursors) = (0, Vec::new());
+                continue;
+            }
+            if self.cursors.is_empty() {
+                let all = 0..self.parquet.fields.len();
+                self.cursors = all.map(|f| self.parquet.cursor(self.group, f)).collect::<Result<_, _>>()?;
+            }
+            let n = left.min(BATCH_ROWS);
+            let parquet = &self.parquet;
+            let cells: Vec<Cells> =
+                self.cursors.par_iter_mut().map(|c| parquet.cells(c, n)).collect::<Result<_, _>>()?;
+            self.taken += n;
+            let batch = self.batch(&cells, n)?;
+            self.n_rows += n as u64;
+            if batch.table.n_rows() > 0 || self.plan.columns.is_empty() {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
+    fn batch(&mut self, cells: &[Cells], n: usize) -> Result<Batch, TableError> {
+        let mut bad: BTreeMap<usize, Fault> = BTreeMap::new();
+        let mut columns = self.columns(cells, &(0..n).collect::<Vec<_>>(), &mut bad);
+        let mut rows: Vec<usize> = (0..n).collect();
+        if !bad.is_empty() {
+            rows.retain(|row| !bad.contains_key(row));
+            let mut faults = bad.into_values();
+            match faults.next() {
+                Some(first) if !self.skip => return Err(first.into_error(&self.parquet.name)),
+                first => self.rejects.add(first.into_iter().chain(faults)),
+            }
+            columns = self.columns(cells, &rows, &mut BTreeMap::new());
+        }
+        let table = Table::new(columns)?;
+        Ok(Batch { table, raw: self.raw(cells, &rows) })
+    }
+
+    /// The wanted columns at `rows`; the first fault of each row that does not fit.
+    fn columns(&self, cells: &[Cells], rows: &[usize], bad: &mut BTreeMap<usize, Fault>) -> Vec<Column> {
+        let (markers, n_before) = (&self.plan.markers, self.n_rows);
+        let column = |wanted: &Wanted| {
+            let mut part = Part::new(&wanted.storage, rows.len());
+            let mut scratch = String::new();
+            let mut faults = Vec::new();
+            let cells = &cells[wanted.field];
+            for &row in rows {
+                if !cells.push_to(row, &mut part, &wanted.storage, markers, &mut scratch) {
+                    cells.render(row, &mut scratch);
+                    faults.push((row, fault(n_before + row as u64 + 1, wanted, &scratch)));
+                }
+            }
+            let mut builder = Builder::new(&wanted.storage, rows.len());
+            builder.append(&part);
+            (Column::new(wanted.name.clone(), builder.finish()), faults)
+        };
+        let found: Vec<(Column, Vec<(usize, Fault)>)> = self.plan.columns.par_iter().map(column).collect();
+        let mut columns = Vec::with_capacity(found.len());
+        for (column, faults) in found {
+            columns.push(column);
+            for (row, fault) in faults {
+                bad.entry(row).or_insert(fault);
+            }
+        }
+        columns
+    }
+
+    /// The rows as records of CSV.
+    fn raw(&self, cells: &[Cells], rows: &[usize]) -> RawRecords {
+        let mut bytes = Vec::new();
+        let mut spans = Vec::with_capacity(rows.len());
+        let mut text = String::new();
+        for &row in rows {
+            let start = bytes.len();
+            for (field, cells) in cells.iter().enumerate() {
+                if field > 0 {
+                    bytes.push(self.delimiter);
+                }
+                cells.render(row, &mut text);
+                push_field(&mut bytes, &text, self.delimiter);
+            }
+            spans.push((start, bytes.len()));
+        }
+        RawRecords::new(bytes, spans)
+    }
+}
