@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Runs mlloop and its Python peers side by side and prints a Markdown table of medians and ratios.
+
+usage: scripts/bench.py [--jobs forest,boost,…] [--rows N] [--repeats N] [--json FILE] [--venv DIR] [--work DIR]
+
+Every measurement is a whole process, started in turn (ours, peer, peer, ours, …) so that a busy machine hurts all
+alike. CPU time (user + system), wall time and peak memory come from the kernel's account of that process (wait4).
+Figures of mlloop are whole processes too: its init has run before, its train reads the CSV file, fits, calibrates,
+evaluates and stores a version, where the peers only read, fit and score the test table.
+A small run of about a minute: --rows 20000 --repeats 1. The virtual environment is made on the first run from
+scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --release).
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HERE = ROOT / "scripts" / "bench"
+PEERS = HERE / "peers"
+MLLOOP = ROOT / "target" / "release" / "mlloop"
+ROUNDS, LEAVES = 200, 31
+
+
+def main():
+    args = parse()
+    python = environment(Path(args.venv))
+    work = Path(args.work or tempfile.mkdtemp(prefix="mlloop-bench-"))
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(python, work, args.rows, args.repeats)
+    results = []
+    for name in args.jobs:
+        print(f"bench: {name}", file=sys.stderr)
+        title, rows, job = JOBS[name]
+        results.append({"job": name, "title": title.format(args.rows or rows), "runs": job(bench)})
+    print(table(results))
+    if args.json:
+        about = {"rows": args.rows, "repeats": args.repeats, "cpus": os.cpu_count(), "jobs": results}
+        Path(args.json).write_text(json.dumps(about, indent=1) + "\n")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", default=",".join(JOBS), help="of: " + ", ".join(JOBS))
+    parser.add_argument("--rows", type=int, default=0, help="rows of every table (0: as in the table of targets)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", help="also write the figures here")
+    parser.add_argument("--venv", default=str(ROOT / "target" / "bench-venv"))
+    parser.add_argument("--work", help="keep tables and models here (default: a new temporary folder)")
+    args = parser.parse_args()
+    args.jobs = args.jobs.split(",")
+    unknown = [job for job in args.jobs if job not in JOBS]
+    if unknown:
+        parser.error(f"unknown job {', '.join(unknown)}; known: {', '.join(JOBS)}")
+    if not MLLOOP.exists():
+        parser.error(f"{MLLOOP} is missing; run: cargo build --release")
+    return args
+
+
+def environment(folder):
+    """The Python of the virtual environment, made with the pinned peers when it is not there."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        print(f"bench: making {folder}", file=sys.stderr)
+        venv.create(folder, with_pip=True)
+        wanted = str(HERE / "requirements.txt")
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", wanted], check=True)
+    return str(python)
+
+
+class Bench:
+    """Runs processes and keeps what they used."""
+
+    def __init__(self, python, work, rows, repeats):
+        self.python, self.work, self.rows, self.repeats = python, work, rows, repeats
+
+    def peer(self, script, *arguments):
+        return [self.python, str(PEERS / script), *map(str, arguments)]
+
+    def tables(self, rows, n_categories, share_positive, seed):
+        """Paths of the training and the test table, made once."""
+        rows = self.rows or rows
+        stem = f"{rows}_{n_categories}"
+        train, test = self.work / f"train_{stem}.csv", self.work / f"test_{stem}.csv"
+        if not test.exists():
+            code = "import sys; sys.path.insert(0, sys.argv[1]); import tables; tables.make(*sys.argv[2:4], "
+            code += f"{rows}, {n_categories}, {share_positive}, {seed})"
+            subprocess.run([self.python, "-c", code, str(HERE), train, test], check=True)
+        return train, test
+
+    def workspace(self, train, name, **settings):
+        """A folder after `mlloop init`, with `settings` written into its mlloop.toml."""
+        folder = self.work / name
+        folder.mkdir(exist_ok=True)
+        config = folder / "mlloop.toml"
+        if not config.exists():
+            command = [MLLOOP, "-C", folder, "-q", "init", train, "--target", "y"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            text = config.read_text()
+            for key, value in settings.items():
+                line = f"{key} = {json.dumps(value)}"
+                text, found = re.subn(rf"(?m)^#?\s*{key}\s*=.*$", line, text, count=1)
+                if not found:
+                    text = re.sub(r"(?m)^\[model\].*$", lambda m: f"{m[0]}\n{line}", text, count=1)
+            config.write_text(text)
+        return folder
+
+    def run(self, command):
+        """One process: what it used and what it said in JSON."""
+        start = time.perf_counter()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            child = subprocess.Popen([str(c) for c in command], stdout=out, stderr=err)
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            wall = time.perf_counter() - start
+            out.seek(0), err.seek(0)
+            said = out.read().decode(errors="replace")
+            if child.returncode != 0:
+                sys.exit(f"bench: {' '.join(map(str, command))}\n{err.read().decode(errors='replace')}")
+        figures = {"cpu_s": used.ru_utime + used.ru_stime, "wall_s": wall, "memory_mb": used.ru_maxrss / 1024}
+        if said.startswith("{"):
+            figures.update({k: v for k, v in json.loads(said).items() if isinstance(v, (int, float))})
+        return figures
+
+    def side_by_side(self, commands, repeats=None):
+        """Medians of each command, all of them run in turn several times."""
+        runs = {name: [] for name in commands}
+        for _ in range(repeats or self.repeats):
+            for name, command in commands.items():
+                runs[name].append(self.run(command))
+        return {name: {k: statistics.median(r[k] for r in of) for k in of[0]} for name, of in runs.items()}
+
+    def roc_auc(self, folder, test):
+        """The area of ours on the test table."""
+        scored = folder / "scored.csv"
+        subprocess.run([MLLOOP, "-C", folder, "-q", "predict", test, "-o", scored], check=True)
+        code = "import sys, pandas as p; from sklearn.metrics import roc_auc_score as auc; "
+        code += "print(auc(p.read_csv(sys.argv[1])['y'], p.read_csv(sys.argv[2])['score']))"
+        done = subprocess.run([self.python, "-c", code, test, scored], check=True, capture_output=True, text=True)
+        return float(done.stdout)
+
+    def train(self, name, table, peers, **settings):
+        """Ours against peers, each from the CSV file to a fitted model."""
+        train, test = table
+        folder = self.workspace(train, name, **settings)
+        ours = [MLLOOP, "-C", folder, "--threads", "2", "-q", "train"]
+        arguments = (train, test, ROUNDS, LEAVES)
+        runs = self.side_by_side({"mlloop": ours, **{p: self.peer(s, *arguments) for p, s in peers.items()}})
+        runs["mlloop"]["roc_auc"] = self.roc_auc(folder, test)
+        return runs
+
+
+def forest(bench):
+    return bench.train(
+        "forest", bench.tables(284_807, 0, 0.01, 1), {"scikit-learn": "sklearn_forest.py"},
+        algorithm="random-forest", n_estimators=100, max_depth=10,
+    )
+
+
+BOOSTERS = {"LightGBM": "lightgbm_boost.py", "XGBoost": "xgboost_boost.py"}
+BOOSTING = dict(
+    algorithm="gradient-boosting", n_estimators=ROUNDS, max_leaves=LEAVES, max_depth=0, learning_rate=0.1,
+    grow_policy="lossguide", early_stopping_rounds=0,
+)
+
+
+def boost(bench):
+    return bench.train("boost", bench.tables(284_807, 0, 0.01, 1), BOOSTERS, **BOOSTING)
+
+
+def boost_mixed(bench):
+    return bench.train("boost_mixed", bench.tables(1_000_000, 10, 0.2, 2), BOOSTERS, **BOOSTING)
+
+
+def train_default(bench):
+    peers = {"pandas + LightGBM": "lightgbm_boost.py"}
+    return bench.train("train_default", bench.tables(1_000_000, 10, 0.2, 2), peers)
+
+
+def score(bench):
+    train, test = bench.tables(284_807, 0, 0.01, 1)
+    stored, onnx = bench.work / "forest.joblib", bench.work / "forest.onnx"
+    folder = bench.workspace(train, "score", algorithm="random-forest", n_estimators=400, max_depth=10)
+    if not onnx.exists():
+        subprocess.run(bench.peer("make_forest.py", train, stored, onnx), check=True)
+        subprocess.run([MLLOOP, "-C", folder, "-q", "train"], check=True, stdout=subprocess.DEVNULL)
+    out = bench.work / "out.csv"
+    return bench.side_by_side({
+        "mlloop": [MLLOOP, "-C", folder, "--threads", "2", "-q", "predict", train, "-o", out],
+        "scikit-learn + pandas": bench.peer("sklearn_predict.py", stored, train, out),
+        "onnxruntime + pandas": bench.peer("onnx_predict.py", onnx, train, out),
+    })
+
+
+def row(bench):
+    """Ours is measured by an example program of the library, when it is built."""
+    train, test = bench.tables(284_807, 0, 0.01, 1)
+    score(Bench(bench.python, bench.work, bench.rows, 1))
+    commands = {"onnxruntime": bench.peer("onnx_row.py", bench.work / "forest.onnx", test)}
+    example = MLLOOP.parent / "examples" / "one_row"
+    if example.exists():
+        commands = {"mlloop": [example, bench.work / "score", test], **commands}
+    return bench.side_by_side(commands)
+
+
+def start(bench):
+    return bench.side_by_side({"mlloop": [MLLOOP, "--version"]}, repeats=20)
+
+
+# title, rows of the table when --rows does not say otherwise, function
+JOBS = {
+    "forest": ("forest, 100 trees, depth 10, {} × 30", 284_807, forest),
+    "boost": ("boosting, 200 rounds, 31 leaves, {} × 30", 284_807, boost),
+    "boost-mixed": ("boosting, 200 rounds, 31 leaves, {} × 30 with 10 categories", 1_000_000, boost_mixed),
+    "train-default": ("train with default settings, {} × 30 with 10 categories", 1_000_000, train_default),
+    "score": ("batch scoring, CSV to CSV, {} rows, 400 trees of depth 10", 284_807, score),
+    "row": ("one row in process, 400 trees of depth 10", 284_807, row),
+    "start": ("mlloop --version", 0, start),
+}
+
+COLUMNS = [
+    ("cpu_s", "CPU s", "{:.3f}"), ("wall_s", "wall s", "{:.3f}"), ("memory_mb", "peak MB", "{:.0f}"),
+    ("fit_cpu_s", "fit CPU s", "{:.2f}"), ("roc_auc", "ROC-AUC", "{:.4f}"), ("row_us", "µs a row", "{:.1f}"),
+]
+
+
+def table(results):
+    """Markdown; a ratio says how many times ours goes into the peer's figure."""
+    lines = ["| job | program | " + " | ".join(title for _, title, _ in COLUMNS) + " | CPU ratio | wall ratio |"]
+    lines.append("|---|---|" + "---:|" * (len(COLUMNS) + 2))
+    for result in results:
+        ours = result["runs"].get("mlloop")
+        for name, figures in result["runs"].items():
+            cells = [form.format(figures[key]) if key in figures else "" for key, _, form in COLUMNS]
+            for key in ("cpu_s", "wall_s"):
+                cells.append(f"{figures[key] / ours[key]:.1f}×" if ours and figures is not ours else "")
+            lines.append(f"| {result['title']} | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
