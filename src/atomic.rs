@@ -12,16 +12,17 @@ use std::path::{Path, PathBuf};
 /// Replaces `path` by what `write` writes.
 ///
 /// # Errors
-/// Whatever writing, syncing or renaming says; `path` is then as it was.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+/// Whatever `write`, syncing or renaming says; `path` is then as it was.
+pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, E>) -> Result<T, E> {
     let dir = parent(path);
     let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(".mlloop-").tempfile_in(dir)?);
-    write(&mut file)?;
+    let written = write(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     set_shared_mode(file.as_file())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|err| err.error)?;
-    sync_dir(dir)
+    sync_dir(dir)?;
+    Ok(written)
 }
 
 /// Makes the directory `path` from what `fill` puts into an empty one beside it; `path` must not exist.

@@ -25,7 +25,13 @@ pub mod score;
 // ── the loop ──
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
+/// From a reference to a stored version: what `train` does.
+pub mod learn;
+/// Scores for a table of any length, in the order of its rows.
+pub mod predict;
 /// Versions and roles: what was trained, and which of it is in production.
 pub mod registry;
+/// From a table to `mlloop.toml`: what `init` does.
+pub mod setup;
 /// `mlloop.toml`, the paths of a workspace, and the run log.
 pub mod workspace;

@@ -1,1 +1,39 @@
-fn main() {}
+//! The `mlloop` binary: parse, call, exit status. Nothing else prints to stderr or ends the program.
+
+mod cmd;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match cmd::Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap prints help and version to stdout with status 0, and usage errors to stderr with status 2.
+        Err(err) => {
+            let _ = err.print();
+            return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
+        }
+    };
+    let exit_zero = cli.global.exit_zero;
+    match cmd::run(cli) {
+        Ok(outcome) => outcome.exit_code(exit_zero),
+        Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
+        Err(err) => {
+            let _ = writeln!(std::io::stderr(), "mlloop: {err:#}");
+            if let Some(hint) = cmd::hint::of(&err) {
+                let _ = writeln!(std::io::stderr(), "  hint: {hint}");
+            }
+            cmd::Outcome::Error.exit_code(false)
+        }
+    }
+}
+
+/// Whether the reader of our output went away (`| head`), which is no failure of ours.
+fn is_broken_pipe(err: &anyhow::Error) -> bool {
+    err.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}

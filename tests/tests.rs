@@ -1,3 +1,8 @@
-//! One binary for all tests from outside, one module per subject.
+//! One binary for all tests from outside, one module per subject: linking is what takes long.
 
+mod support;
+
+mod cli;
 mod interchange;
+mod layers;
+mod real_tables;

@@ -1,1 +1,184 @@
-//! Schema, features, model, calibration and threshold as one thing.
+//! Schema, features, model, calibration and threshold as one thing: raw row in, score out.
+//!
+//! ```text
+//! Table ─Features─▶ Matrix ─Model─▶ score ─Calibration─▶ probability ─threshold─▶ class
+//! ```
+//! There is no other path from a row to a score, so training, batch scoring and serving cannot differ.
+
+mod adopt;
+mod cv;
+mod examples;
+mod fit;
+mod golden;
+mod importance;
+mod recipe;
+mod store;
+
+pub use adopt::adopt;
+pub use cv::{CrossValidated, cross_validate};
+pub use examples::Examples;
+pub use fit::{FitProgress, Fitted, fit, judge};
+pub use importance::Importance;
+pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
+
+use crate::features::{FeatureError, Features, Target, Task};
+use crate::model::{ForeignError, Model, ModelError};
+use crate::score::{Calibration, ScoreError};
+use crate::table::{Schema, Table, TableError};
+use rayon::prelude::*;
+use std::path::PathBuf;
+
+/// What can go wrong between a table and a pipeline.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A table problem.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A feature or target problem.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// A model problem.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A metric or calibration problem.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// A model made elsewhere that cannot be read, or does not fit the table.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    /// Too little to learn from, or a row that would stand on both sides.
+    #[error("{0}")]
+    Rows(String),
+    /// A version's files are damaged, or do not give the scores they were stored with.
+    #[error("{}: {what}", .path.display())]
+    Version {
+        /// The version's directory or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// A fitted path from a raw row to an answer.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// How the training table was written and typed.
+    pub schema: Schema,
+    /// What is predicted.
+    pub target: Target,
+    /// From columns to features.
+    pub features: Features,
+    /// From features to scores.
+    pub model: Model,
+    /// From scores to probabilities.
+    pub calibration: Calibration,
+    /// Two classes: scores of at least this are positive.
+    pub threshold: Option<f64>,
+}
+
+/// Scores of rows, row-major: one per row for two classes and for numbers, else one per class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// `n_rows × width` values.
+    pub values: Vec<f64>,
+    /// Scores per row.
+    pub width: usize,
+}
+
+impl Scores {
+    /// The scores of one row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[f64] {
+        &self.values[row * self.width..(row + 1) * self.width]
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.values.len() / self.width
+    }
+}
+
+/// One feature's share in a score.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Contribution {
+    /// The raw column.
+    pub column: String,
+    /// Its share of the raw score (log-odds for boosted classes, probability for forests, the unit of the target for numbers).
+    pub value: f64,
+}
+
+impl Pipeline {
+    /// Scores of every row of `table`.
+    ///
+    /// # Errors
+    /// When a column that the features need is missing or of another kind.
+    pub fn score(&self, table: &Table) -> Result<Scores, PipelineError> {
+        let matrix = self.features.transform(table)?;
+        let mut values: Vec<f64> = self.model.scores(&matrix)?.into_iter().map(f64::from).collect();
+        let width = self.target.n_scores();
+        self.calibration.apply_all(&mut values, width);
+        Ok(Scores { values, width })
+    }
+
+    /// The class of a row by its scores: an index into `target.classes`; `None` for a number.
+    #[must_use]
+    pub fn class_of(&self, scores: &[f64]) -> Option<usize> {
+        match self.target.task {
+            Task::Regression => None,
+            Task::Binary => Some(usize::from(scores[0] >= self.threshold.unwrap_or(0.5))),
+            // The first of equal scores, so that the answer does not depend on anything else.
+            Task::Multiclass => (0..scores.len()).reduce(|best, c| if scores[c] > scores[best] { c } else { best }),
+        }
+    }
+
+    /// The `n` strongest contributions of each row, strongest first, summed over the features of a raw column.
+    ///
+    /// For several classes they explain the score of the class that is predicted.
+    ///
+    /// # Errors
+    /// As [`Pipeline::score`].
+    pub fn explain(&self, table: &Table, scores: &Scores, n: usize) -> Result<Vec<Vec<Contribution>>, PipelineError> {
+        let contributions = self.model.contributions(&self.features.transform(table)?)?;
+        let columns: Vec<&str> = self.features.inputs().map(|(column, _)| column).collect();
+        let explain_row = |row: usize| {
+            let mut sums: Vec<Contribution> =
+                columns.iter().map(|&c| Contribution { column: c.to_owned(), value: 0.0 }).collect();
+            let shares = contributions.features(row, self.explained_margin(scores.row(row)));
+            for (&source, &share) in self.features.sources().iter().zip(shares) {
+                sums[source as usize].value += f64::from(share);
+            }
+            sums.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()).then_with(|| a.column.cmp(&b.column)));
+            sums.truncate(n);
+            sums
+        };
+        Ok((0..table.n_rows()).into_par_iter().map(explain_row).collect())
+    }
+
+    /// Which raw value of the model an explanation is about.
+    fn explained_margin(&self, scores: &[f64]) -> usize {
+        match (self.target.task, self.model.n_margins()) {
+            (_, 1) | (Task::Regression, _) => 0,
+            (Task::Binary, _) => 1,
+            (Task::Multiclass, _) => self.class_of(scores).unwrap_or(0),
+        }
+    }
+
+    /// A single tree as rules to read; `None` for more trees than one.
+    #[must_use]
+    pub fn rules(&self) -> Option<String> {
+        self.model.rules(self.features.names(), &self.target.classes).ok()
+    }
+
+    /// The names of the columns that `predict` adds.
+    #[must_use]
+    pub fn answer_columns(&self) -> Vec<String> {
+        match self.target.task {
+            Task::Regression => vec!["prediction".to_owned()],
+            Task::Binary => vec!["prediction".to_owned(), "score".to_owned()],
+            Task::Multiclass => std::iter::once("prediction".to_owned())
+                .chain(self.target.classes.iter().map(|class| format!("score_{class}")))
+                .collect(),
+        }
+    }
+}

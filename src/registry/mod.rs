@@ -1,1 +1,256 @@
-//! registry
+//! Versions and roles: what was trained, and which of it is in production.
+//!
+//! ```text
+//! candidate ──retrain──▶ challenger ──promote──▶ production ──promote(other)──▶ retired
+//!                            └──reject──▶ rejected        ◀──────rollback──────────┘
+//! ```
+//! 1. At most one version is in production.
+//! 2. A version's bytes never change: its directory is made beside and renamed into place.
+//! 3. `roles.json` changes by rename, after the version it names is whole.
+
+mod manifest;
+mod roles;
+
+pub use manifest::{DataDigest, Manifest, RowCounts};
+pub use roles::{Role, Roles};
+
+use crate::atomic;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What can be wrong with a registry.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `roles.json` cannot be understood.
+    #[error("{}: {what}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A version that does not exist.
+    #[error("there is no version {version} in {}; there are: {}", .dir.display(), list(.have))]
+    NoVersion {
+        /// The version that was asked for.
+        version: Version,
+        /// The models directory.
+        dir: PathBuf,
+        /// The versions that exist.
+        have: Vec<Version>,
+    },
+    /// No version holds the role.
+    #[error("no version is {role} in {}: run `mlloop train` first", .dir.display())]
+    NoRole {
+        /// The role that was asked for.
+        role: Role,
+        /// The models directory.
+        dir: PathBuf,
+    },
+    /// A name that is not a version's.
+    #[error("{0:?} is not a version: write v0001, v1 or 1")]
+    NotAVersion(String),
+}
+
+fn list(versions: &[Version]) -> String {
+    if versions.is_empty() {
+        return "none".to_owned();
+    }
+    versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The number of a version, written `v0001`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version(pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{:04}", self.0)
+    }
+}
+
+impl FromStr for Version {
+    type Err = RegistryError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('v').unwrap_or(text);
+        match digits.parse() {
+            Ok(number) if number > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Self(number)),
+            _ => Err(RegistryError::NotAVersion(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = RegistryError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.to_string()
+    }
+}
+
+/// The `models/` directory of a workspace.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    dir: PathBuf,
+}
+
+impl Registry {
+    /// The registry in `dir`, which need not exist yet.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Every version, ascending.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed; a directory that does not exist has no version.
+    pub fn versions(&self) -> Result<Vec<Version>, RegistryError> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(RegistryError::Io { path: self.dir.clone(), source }),
+        };
+        let mut versions = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|source| RegistryError::Io { path: self.dir.clone(), source })?.file_name();
+            let Some(name) = name.to_str().filter(|n| n.starts_with('v')) else { continue };
+            versions.extend(name.parse::<Version>().ok());
+        }
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// The directory of `version`.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoVersion`].
+    pub fn path(&self, version: Version) -> Result<PathBuf, RegistryError> {
+        let have = self.versions()?;
+        if have.contains(&version) {
+            return Ok(self.dir.join(version.to_string()));
+        }
+        Err(RegistryError::NoVersion { version, dir: self.dir.clone(), have })
+    }
+
+    /// Stores what `fill` writes as the next version and gives it its role: the first version becomes
+    /// production, a later one the challenger. Call it under the workspace's lock.
+    ///
+    /// # Errors
+    /// Whatever `fill` or the system says; nothing is left behind then.
+    pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<(Version, Role), RegistryError> {
+        let io_err = |source| RegistryError::Io { path: self.dir.clone(), source };
+        std::fs::create_dir_all(&self.dir).map_err(io_err)?;
+        let version = Version(self.versions()?.last().map_or(0, |v| v.0) + 1);
+        let roles = self.roles()?;
+        let path = self.dir.join(version.to_string());
+        atomic::new_dir(&path, |dir| fill(version, dir)).map_err(|source| RegistryError::Io { path, source })?;
+        let (roles, role) = roles.admit(version);
+        self.set_roles(&roles)?;
+        Ok((version, role))
+    }
+
+    /// Who is production, challenger and predecessor.
+    ///
+    /// # Errors
+    /// When `roles.json` exists and cannot be read.
+    pub fn roles(&self) -> Result<Roles, RegistryError> {
+        let path = self.roles_path();
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|err| RegistryError::Damaged { path, what: format!("not the roles of a loop: {err}") }),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Roles::default()),
+            Err(source) => Err(RegistryError::Io { path, source }),
+        }
+    }
+
+    /// The version that holds `role`.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoRole`] when none does.
+    pub fn holder(&self, role: Role) -> Result<Version, RegistryError> {
+        self.roles()?.holder(role).ok_or_else(|| RegistryError::NoRole { role, dir: self.dir.clone() })
+    }
+
+    fn set_roles(&self, roles: &Roles) -> Result<(), RegistryError> {
+        let path = self.roles_path();
+        atomic::replace(&path, |out| {
+            serde_json::to_writer_pretty(&mut *out, roles)?;
+            out.write_all(b"\n")
+        })
+        .map_err(|source| RegistryError::Io { path, source })
+    }
+
+    fn roles_path(&self) -> PathBuf {
+        self.dir.join("roles.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(registry: &Registry) -> (Version, Role) {
+        registry.store(|version, dir| std::fs::write(dir.join("name"), version.to_string())).unwrap()
+    }
+
+    #[test]
+    fn the_first_version_is_production_and_the_next_a_challenger() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path().join("models"));
+        assert_eq!(store(&registry), (Version(1), Role::Production));
+        assert_eq!(store(&registry), (Version(2), Role::Challenger));
+        assert_eq!(store(&registry), (Version(3), Role::Challenger));
+        assert_eq!(registry.versions().unwrap(), [Version(1), Version(2), Version(3)]);
+        assert_eq!(registry.holder(Role::Production).unwrap(), Version(1));
+        assert_eq!(registry.holder(Role::Challenger).unwrap(), Version(3));
+    }
+
+    #[test]
+    fn a_failed_store_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path());
+        let failed = registry.store(|_, dir| {
+            std::fs::write(dir.join("model.bin"), "half")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.unwrap_err().to_string().ends_with("disk full"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn versions_are_written_in_several_ways() {
+        for text in ["v0007", "v7", "7"] {
+            assert_eq!(text.parse::<Version>().unwrap(), Version(7));
+        }
+        for text in ["", "v", "0", "v0", "+7", "vv7", "latest"] {
+            assert!(text.parse::<Version>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_roles_file_is_an_error_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("roles.json"), "{").unwrap();
+        let message = Registry::new(dir.path()).roles().unwrap_err().to_string();
+        assert!(message.contains("roles.json: not the roles of a loop"), "{message}");
+    }
+}

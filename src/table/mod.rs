@@ -20,6 +20,7 @@ pub mod read;
 pub mod rejects;
 pub mod schema;
 mod sniff;
+pub mod split;
 pub mod stream;
 pub(crate) mod time;
 pub mod write;

@@ -1,5 +1,7 @@
 //! Rows that could not be taken in: as an error, or as a list when the caller wants to go on.
 
+use std::fmt;
+
 use crate::table::TableError;
 
 /// How many rejected rows are kept with their place; the rest is counted.
@@ -16,6 +18,19 @@ pub struct Reject {
     pub value: Option<String>,
     /// What is wrong, as a clause: `is not a number`, `14 fields where the header has 31`.
     pub reason: String,
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(column) = &self.column {
+            write!(f, ", column {column:?}")?;
+        }
+        match &self.value {
+            Some(value) => write!(f, ": {value:?} {}", self.reason),
+            None => write!(f, ": {}", self.reason),
+        }
+    }
 }
 
 /// The rows that were left out.

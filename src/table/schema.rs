@@ -1,6 +1,7 @@
 //! How a file is written and how each of its columns is stored.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,6 +21,28 @@ pub enum Kind {
     Constant,
     /// Not read at all.
     Ignore,
+}
+
+impl Kind {
+    /// The name that `mlloop.toml` uses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Time => "time",
+            Self::Number => "number",
+            Self::Category => "category",
+            Self::Text => "text",
+            Self::Constant => "constant",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// One column of a [`Schema`].

@@ -1,1 +1,142 @@
-//! workspace
+//! A loop's directory: `mlloop.toml`, where things are, and the run log.
+
+mod columns;
+mod config;
+mod runs;
+
+pub use config::{Config, DataSpec};
+pub use runs::Run;
+
+use crate::atomic::{self, Lock};
+use crate::registry::Registry;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can be wrong with a workspace.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// There is no `mlloop.toml`.
+    #[error("{}: no loop here: run `mlloop init TABLE` first, or name its directory with -C DIR", .0.display())]
+    NoLoop(PathBuf),
+    /// `mlloop.toml` is there and would be replaced.
+    #[error("{}: exists; --force replaces it", .0.display())]
+    Exists(PathBuf),
+    /// `mlloop.toml` cannot be understood.
+    #[error("{}: {what}", .path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with its line.
+        what: String,
+    },
+    /// Another `mlloop` is changing this loop.
+    #[error("{}: another mlloop is changing this loop; try again when it is done", .0.display())]
+    Locked(PathBuf),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// One directory, one loop.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    dir: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace in `dir`.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path that `mlloop.toml` names: relative ones start at the workspace.
+    #[must_use]
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(path)
+    }
+
+    /// `mlloop.toml`.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.path("mlloop.toml")
+    }
+
+    /// What `mlloop.toml` says.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::NoLoop`] without the file, [`WorkspaceError::Config`] when it cannot be understood.
+    pub fn config(&self) -> Result<Config, WorkspaceError> {
+        let path = self.config_path();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(WorkspaceError::NoLoop(path)),
+            Err(source) => return Err(WorkspaceError::Io { path, source }),
+        };
+        Config::parse(&text).map_err(|what| WorkspaceError::Config { path, what })
+    }
+
+    /// Writes `mlloop.toml`.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Exists`] unless `force`.
+    pub fn write_config(
+        &self,
+        config: &Config,
+        comments: &[(String, String)],
+        force: bool,
+    ) -> Result<(), WorkspaceError> {
+        let path = self.config_path();
+        if path.exists() && !force {
+            return Err(WorkspaceError::Exists(path));
+        }
+        let text = config.to_commented_toml(comments);
+        atomic::replace(&path, |out| out.write_all(text.as_bytes()))
+            .map_err(|source| WorkspaceError::Io { path, source })
+    }
+
+    /// The versions of this loop.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        Registry::new(self.path("models"))
+    }
+
+    /// The right to change this loop, held until dropped.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Locked`] when another process has it.
+    pub fn lock(&self) -> Result<Lock, WorkspaceError> {
+        let path = self.path(".mlloop.lock");
+        atomic::lock(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => WorkspaceError::Locked(path),
+            _ => WorkspaceError::Io { path, source },
+        })
+    }
+
+    /// Adds a line to the run log.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
+        let dir = self.path("runs");
+        let path = dir.join("runs.jsonl");
+        let append = || {
+            std::fs::create_dir_all(&dir)?;
+            let mut line = serde_json::to_vec(run)?;
+            line.push(b'\n');
+            atomic::append(&path, &line)
+        };
+        append().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+    }
+}

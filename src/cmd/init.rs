@@ -1,0 +1,78 @@
+use super::args::TableArgs;
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::{Context as _, Result};
+use mlloop::setup::{self, Column, Setup, Wanted};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Look at a table, decide what each column is, and write mlloop.toml
+///
+/// TABLE becomes the reference: the rows that `train` learns from. Every decision is printed with its reason and stands
+/// in mlloop.toml, where you can change it.
+///
+///   mlloop init customers.csv
+///   mlloop init payments.csv --target is_fraud --positive 1
+///   mlloop init adult.data --no-header --target c15
+///
+/// Exit status: 0 written, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV (also .gz, .zst) or Parquet
+    table: PathBuf,
+    /// The column to predict; by default a good guess, which is stated
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// The class that scores count toward, for two classes
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
+    /// The first record is a row; columns are named c1, c2, …
+    #[arg(long)]
+    no_header: bool,
+    /// A text that means "missing", besides the usual ones; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    missing: Vec<String>,
+    /// Columns that are not to be read
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// Replace mlloop.toml
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    read: TableArgs,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let dir = ctx.workspace.dir();
+    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    let wanted = Wanted {
+        table: &args.table,
+        target: args.target.clone(),
+        positive: args.positive.clone(),
+        header: args.no_header.then_some(false),
+        missing: args.missing.clone(),
+        ignore: args.ignore.clone(),
+        delimiter: args.read.delimiter,
+        skip_invalid: args.read.skip_invalid,
+        force: args.force,
+    };
+    let setup = setup::init(&ctx.workspace, &wanted)?;
+    ctx.progress.rejects(&setup.rejects);
+    setup.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+    out.answer(&setup, |style| readable(&setup, style))?;
+    Ok(Outcome::Yes)
+}
+
+fn readable(setup: &Setup, style: Style) -> String {
+    let width = setup.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).min(32);
+    // Writing to a String cannot fail.
+    let mut text = format!("{} rows, {} columns\n", setup.n_rows, setup.columns.len());
+    for Column { name, kind, reason, .. } in &setup.columns {
+        let _ = writeln!(text, "  {name:<width$}  {kind:<9} {}", style.dim(reason));
+    }
+    let task = &setup.target;
+    let _ = writeln!(text, "target {}: {}", style.bold(&task.column), task.reason);
+    let _ = writeln!(text, "wrote {}; look it over, then run `mlloop train`", setup.config);
+    text
+}

@@ -1,0 +1,110 @@
+//! The verbs: one small file each, the enum that lists them, and the one match that calls them.
+
+mod args;
+mod completions;
+mod context;
+mod demo;
+mod export;
+pub(crate) mod hint;
+mod init;
+mod man;
+mod output;
+mod predict;
+mod progress;
+mod status;
+mod train;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+pub(crate) use args::Global;
+pub(crate) use context::Context;
+pub(crate) use output::Output;
+
+/// The answer of a verb; the exit status is its number (docs: `mlloop --help`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Yes, or done.
+    Yes,
+    /// No: there is nothing to act on.
+    No,
+    /// Bad usage, bad input or I/O; nothing was changed.
+    Error,
+    /// Too few rows or labels to answer.
+    #[expect(dead_code, reason = "monitor, promote and ab-report answer it; no verb of this version does")]
+    CannotTell,
+    /// An approval is pending.
+    #[expect(dead_code, reason = "promote answers it; no verb of this version does")]
+    Waiting,
+}
+
+impl Outcome {
+    /// The exit status; `exit_zero` turns every answer but an error into 0.
+    pub(crate) fn exit_code(self, exit_zero: bool) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Yes => 0,
+            Self::Error => 2,
+            _ if exit_zero => 0,
+            Self::No => 1,
+            Self::CannotTell => 3,
+            Self::Waiting => 4,
+        })
+    }
+}
+
+const EXIT_STATUSES: &str = "\
+Exit status:
+  0  yes / done
+  1  no: nothing to act on
+  2  error: a message on stderr says what and where; nothing was changed
+  3  cannot tell: too few rows or labels to answer
+  4  waiting for a person: an approval is pending
+  --exit-zero turns 1, 3 and 4 into 0.
+
+Examples:
+  mlloop init customers.csv && mlloop train    from a table to a stored model
+  mlloop predict new.csv > scored.csv          score rows
+  mlloop status                                where the loop stands
+  mlloop demo /tmp/demo                        the whole loop on a made-up stream of payments";
+
+/// Closes the learning loop on tabular data: train, predict, monitor, label, retrain, promote.
+///
+/// One directory is one loop: a mlloop.toml, and plain CSV and JSON files beside it. Each verb answers one question
+/// or makes one change, and its exit status is the answer.
+#[derive(Debug, Parser)]
+#[command(name = "mlloop", version, after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::Args),
+    Train(train::Args),
+    Predict(predict::Args),
+    Status(status::Args),
+    Export(export::Args),
+    Demo(demo::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Calls the verb.
+pub(crate) fn run(cli: Cli) -> Result<Outcome> {
+    let ctx = Context::new(&cli.global)?;
+    let mut out = Output::new(&cli.global);
+    match cli.verb {
+        Verb::Init(args) => init::run(&args, &ctx, &mut out),
+        Verb::Train(args) => train::run(&args, &ctx, &mut out),
+        Verb::Predict(args) => predict::run(&args, &ctx, &mut out),
+        Verb::Status(args) => status::run(&args, &ctx, &mut out),
+        Verb::Export(args) => export::run(&args, &ctx, &mut out),
+        Verb::Demo(args) => demo::run(&args, &ctx, &mut out),
+        Verb::Completions(args) => completions::run(&args, &mut out),
+        Verb::Man(args) => man::run(&args, &mut out),
+    }
+}

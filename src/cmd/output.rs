@@ -1,0 +1,83 @@
+//! Where a verb's answer goes: stdout or a file, as JSON, as a readable table, or nowhere.
+
+use super::Global;
+use super::args::Color;
+use anyhow::{Context as _, Result};
+use mlloop::atomic;
+use serde::Serialize;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+/// The one way out for data.
+pub(crate) struct Output {
+    file: Option<PathBuf>,
+    quiet: bool,
+    readable: bool,
+    color: bool,
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        let terminal = global.output.is_none() && io::stdout().is_terminal();
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks for NO_COLOR")]
+        let no_color = std::env::var("NO_COLOR").is_ok_and(|v| !v.is_empty());
+        Self {
+            file: global.output.clone(),
+            quiet: global.quiet,
+            readable: global.text || (terminal && !global.json),
+            color: match global.color {
+                Color::Auto => terminal && !no_color,
+                Color::Always => true,
+                Color::Never => false,
+            },
+        }
+    }
+
+    /// Prints `value` as JSON, or `text` where people read.
+    pub(crate) fn answer<T: Serialize>(&mut self, value: &T, text: impl FnOnce(Style) -> String) -> Result<()> {
+        let rendered =
+            if self.readable { text(Style { color: self.color }) } else { serde_json::to_string_pretty(value)? + "\n" };
+        self.bytes(rendered.as_bytes())
+    }
+
+    /// Writes bytes that are all there.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write(|out| Ok(out.write_all(bytes)?))
+    }
+
+    /// Writes bytes as they come: stdout is streamed, a file appears when it is whole.
+    pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+        match &self.file {
+            Some(path) => atomic::replace(path, write).with_context(|| path.display().to_string()),
+            None if self.quiet => write(&mut io::sink()),
+            None => {
+                let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+                let written = write(&mut out)?;
+                out.flush()?;
+                Ok(written)
+            }
+        }
+    }
+}
+
+/// How readable text is set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    color: bool,
+}
+
+impl Style {
+    /// Text that stands out.
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// Text that steps back.
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,53 @@
+use super::args::TableArgs;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::learn;
+use mlloop::predict::{Options, predict};
+
+use mlloop::registry::Version;
+use mlloop::table::Input;
+use std::path::PathBuf;
+
+/// Score rows: the table with `prediction` and `score` added, in the order of the input
+///
+/// Columns are found by name; others are passed through. The table is streamed, so memory does not grow with it.
+///
+///   mlloop predict new.csv > scored.csv
+///   zcat new.csv.gz | mlloop predict --explain 3 -
+///   mlloop predict new.csv --columns id,prediction,score
+///   mlloop predict new.csv --model v0002
+///
+/// Exit status: 0 every row was scored, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV (also .gz, .zst) or Parquet; - is stdin
+    #[arg(default_value = "-")]
+    table: PathBuf,
+    /// The version (default: production)
+    #[arg(long, value_name = "VERSION")]
+    model: Option<Version>,
+    /// Also say the N columns that moved the score most, and by how much
+    #[arg(long, value_name = "N")]
+    explain: Option<usize>,
+    /// Print only these columns, of the table and of what is added
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Vec<String>,
+    #[command(flatten)]
+    read: TableArgs,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let (_, pipeline) = learn::load(&ctx.workspace, args.model)?;
+    let options = Options {
+        explain: args.explain.unwrap_or(0),
+        columns: args.columns.clone(),
+        delimiter: args.read.delimiter,
+        skip_invalid: args.read.skip_invalid,
+    };
+    let input = Input::open(&args.table)?;
+    let told = out.write(|out| Ok(predict(input, &pipeline, &options, out)?))?;
+    ctx.progress.rejects(&told.rejects);
+    told.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+    Ok(Outcome::Yes)
+}

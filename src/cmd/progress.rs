@@ -1,0 +1,77 @@
+//! Bars and messages on stderr; bars only on a terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mlloop::table::Rejects;
+use std::io::{IsTerminal, Write};
+
+/// Where a verb says what it is doing.
+pub(crate) struct Progress {
+    quiet: bool,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// One line for people.
+    pub(crate) fn note(&self, message: impl std::fmt::Display) {
+        if !self.quiet {
+            // A closed stderr is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{message}");
+        }
+    }
+
+    /// What was left out of a table, with the first reasons.
+    pub(crate) fn rejects(&self, rejects: &Rejects) {
+        const SHOWN: usize = 5;
+        if rejects.count == 0 {
+            return;
+        }
+        self.note(format_args!("note: {} rows were left out", rejects.count));
+        for reject in rejects.first.iter().take(SHOWN) {
+            self.note(format_args!("  {reject}"));
+        }
+        if rejects.count > SHOWN as u64 {
+            self.note(format_args!("  and {} more", rejects.count - SHOWN as u64));
+        }
+    }
+
+    /// A bar that names what is being done, hidden unless stderr is a terminal.
+    pub(crate) fn steps(&self) -> Steps {
+        let hidden = self.quiet || !self.terminal;
+        let bar = ProgressBar::with_draw_target(
+            Some(0),
+            if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() },
+        );
+        if let Ok(style) = ProgressStyle::with_template("{msg:<18} {bar:32} {pos}/{len} {elapsed}") {
+            bar.set_style(style);
+        }
+        Steps { bar }
+    }
+}
+
+/// A bar over several things that are done one after another.
+pub(crate) struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    /// `done` of `total` steps of `what` are done.
+    pub(crate) fn at(&self, what: &'static str, done: u64, total: u64) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        if self.bar.message() != what {
+            self.bar.set_message(what);
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,131 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::learn::{self, Learned, Request};
+use mlloop::model::Algorithm;
+use mlloop::registry::{Manifest, Role, Version};
+use mlloop::score::report;
+use mlloop::workspace::Run;
+use serde::Serialize;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Fit a model on the reference, evaluate it on rows it never saw, and store it as a version
+///
+/// The rows are split for good into train, tune and gate (a row never changes sides). The first version becomes
+/// production, later ones the challenger.
+///
+///   mlloop train
+///   mlloop train --cv 5                       out-of-fold metrics besides
+///   mlloop train --algorithm random-forest
+///   mlloop train --test holdout.csv           metrics on another table besides
+///   mlloop train --from model.onnx            take in a model made elsewhere
+///
+/// Exit status: 0 a version was stored, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// gradient-boosting, random-forest or decision-tree, instead of what mlloop.toml says
+    #[arg(long, value_name = "ALGORITHM", value_parser = parse_algorithm)]
+    algorithm: Option<Algorithm>,
+    /// Also score every row by a model that did not see it, in K folds
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
+    cv: Option<u8>,
+    /// Also evaluate on this labelled table
+    #[arg(long, value_name = "TABLE")]
+    test: Option<PathBuf>,
+    /// Store a model made elsewhere: an ONNX tree ensemble, XGBoost JSON or UBJSON, LightGBM text
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv"])]
+    from: Option<PathBuf>,
+    /// Leave out rows that do not fit, and report them
+    #[arg(long)]
+    skip_invalid: bool,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let mut config = ctx.workspace.config()?;
+    if let Some(algorithm) = args.algorithm {
+        config.model.algorithm = algorithm;
+    }
+    let started = Instant::now();
+    let lock = ctx.workspace.lock()?;
+    let steps = ctx.progress.steps();
+    let learned = learn::train(
+        &ctx.workspace,
+        &lock,
+        &Request {
+            config: &config,
+            seed: ctx.seed,
+            now: ctx.now,
+            cv: args.cv.map(usize::from),
+            test: args.test.as_deref(),
+            from: args.from.as_deref(),
+            skip_invalid: args.skip_invalid,
+            progress: &|what, done, total| steps.at(what, done, total),
+        },
+    )?;
+    steps.finish();
+    ctx.progress.rejects(&learned.rejects);
+    learned.manifest.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+    let summary = json!({ "version": learned.version, "role": learned.role, "gate": learned.manifest.headline() });
+    ctx.workspace.log(&Run {
+        at: ctx.now,
+        verb: "train".to_owned(),
+        seconds: started.elapsed().as_secs_f64(),
+        result: summary,
+    })?;
+    let answer = Answer { version: learned.version, role: learned.role, manifest: &learned.manifest };
+    out.answer(&answer, |style| readable(&learned, style))?;
+    Ok(Outcome::Yes)
+}
+
+/// The version's manifest, with its number and role in front.
+#[derive(Serialize)]
+struct Answer<'a> {
+    version: Version,
+    role: Role,
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+}
+
+fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
+    let known = [Algorithm::GradientBoosting, Algorithm::RandomForest, Algorithm::DecisionTree];
+    known.into_iter().find(|a| a.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|a| a.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+fn readable(learned: &Learned, style: Style) -> String {
+    let Learned { version, role, manifest, gate, cross_validation, test, importance, .. } = learned;
+    let rows = manifest.rows;
+    // Writing to a String cannot fail.
+    let mut text = format!(
+        "{} is {role}: learned from {} rows, tuned on {}, judged on {} that it never saw\n",
+        style.bold(&version.to_string()),
+        rows.train,
+        rows.tune,
+        rows.gate
+    );
+    let evaluations = [
+        ("On the gate rows", gate.as_ref()),
+        ("Out of fold", cross_validation.as_ref().map(|cv| &cv.out_of_fold)),
+        ("On the test table", test.as_ref()),
+    ];
+    for (title, evaluation) in evaluations {
+        if let Some(evaluation) = evaluation {
+            let _ = write!(text, "\n{}\n{}", style.bold(title), report::render(evaluation));
+        }
+    }
+    if let Some(rules) = &learned.rules {
+        let _ = write!(text, "\n{}\n{rules}", style.bold("The tree"));
+    }
+    let _ = writeln!(text, "\n{}", style.bold("What matters most"));
+    for column in importance.iter().take(8) {
+        let bar = "▇".repeat((column.gain * 40.0).round() as usize);
+        let _ = writeln!(text, "  {:<24} {:>5.1} %  {bar}", column.column, column.gain * 100.0);
+    }
+    text
+}

@@ -1,0 +1,239 @@
+//! From a workspace's reference to a stored version: what `train` does.
+
+use crate::atomic::Lock;
+use crate::model::ForeignModel;
+use crate::pipeline::{
+    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
+};
+use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version};
+use crate::score::Evaluation;
+use crate::table::{self, Input, ReadOptions, Rejects, Schema, Table, TableError};
+use crate::workspace::{Config, Workspace, WorkspaceError};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// What can go wrong on the way to a version.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// A table, feature, model or metric problem.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A file could not be read.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<TableError> for LearnError {
+    fn from(err: TableError) -> Self {
+        Self::Pipeline(err.into())
+    }
+}
+
+/// What is to be learned, and how.
+pub struct Request<'a> {
+    /// What `mlloop.toml` says, with what the command line changed.
+    pub config: &'a Config,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Number of folds, when cross-validation is wanted.
+    pub cv: Option<usize>,
+    /// A labelled table to evaluate on besides.
+    pub test: Option<&'a Path>,
+    /// A model made elsewhere, to be taken in instead of fitting one.
+    pub from: Option<&'a Path>,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+    /// Is told how far it is.
+    pub progress: &'a FitProgress<'a>,
+}
+
+/// A stored version and what was found out on the way.
+#[derive(Debug)]
+pub struct Learned {
+    /// Its number.
+    pub version: Version,
+    /// Its role now.
+    pub role: Role,
+    /// What was stored about it.
+    pub manifest: Manifest,
+    /// Metrics on the gate rows.
+    pub gate: Option<Evaluation>,
+    /// Out-of-fold metrics.
+    pub cross_validation: Option<CrossValidated>,
+    /// Metrics on the other table.
+    pub test: Option<Evaluation>,
+    /// Importance of each raw column.
+    pub importance: Vec<Importance>,
+    /// A single tree, as rules to read.
+    pub rules: Option<String>,
+    /// Rows that were left out.
+    pub rejects: Rejects,
+}
+
+/// Reads the reference, fits (or takes in) a pipeline, evaluates it and stores it as the next version.
+///
+/// # Errors
+/// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
+pub fn train(workspace: &Workspace, _lock: &Lock, request: &Request) -> Result<Learned, LearnError> {
+    let schema = request.config.schema();
+    let recipe = request.config.recipe();
+    let reference = workspace.path(&request.config.data.reference);
+    let (table, rejects, mut notes) = read(&reference, &schema, request)?;
+    let mut data = vec![digest(&reference, &request.config.data.reference, table.n_rows())?];
+    let examples = Examples::new(table, &schema, &recipe)?;
+    let fitted = match request.from {
+        Some(file) => adopt(file, &examples, &schema, request)?,
+        None => pipeline::fit(&examples, &schema, &recipe, request.seed, request.progress)?,
+    };
+    let cross_validation = match request.cv {
+        Some(k) => Some(cross_validate(&examples, &schema, &recipe, k, request.seed, request.progress)?),
+        None => None,
+    };
+    let test = match request.test {
+        Some(path) => {
+            let (evaluation, digest) = test(path, &fitted, &examples, &schema, request, &mut notes)?;
+            data.push(digest);
+            Some(evaluation)
+        }
+        None => None,
+    };
+    notes.splice(0..0, fitted.notes.iter().cloned());
+    let evidence = Evidence { data, notes, cross_validation, test };
+    let (version, role, manifest) = store(workspace, request, &examples, &fitted, &evidence)?;
+    let rules = fitted.pipeline.rules();
+    let Evidence { cross_validation, test, .. } = evidence;
+    let Fitted { gate, importance, .. } = fitted;
+    Ok(Learned { version, role, manifest, gate, cross_validation, test, importance, rules, rejects })
+}
+
+/// What goes into the manifest beside the fitted pipeline.
+struct Evidence {
+    data: Vec<DataDigest>,
+    notes: Vec<String>,
+    cross_validation: Option<CrossValidated>,
+    test: Option<Evaluation>,
+}
+
+fn read(path: &Path, schema: &Schema, request: &Request) -> Result<(Table, Rejects, Vec<String>), LearnError> {
+    let input = Input::open(path)?;
+    (request.progress)("reading", 0, input.size().unwrap_or(0));
+    let options = ReadOptions { skip_invalid: request.skip_invalid, ..Default::default() };
+    let read = table::read(input, schema, &options)?;
+    Ok((read.table, read.rejects, read.notes))
+}
+
+fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &Request) -> Result<Fitted, LearnError> {
+    let bytes = std::fs::read(file).map_err(|source| LearnError::Io { file: file.display().to_string(), source })?;
+    let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
+    Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.seed)?)
+}
+
+fn test(
+    path: &Path,
+    fitted: &Fitted,
+    examples: &Examples,
+    schema: &Schema,
+    request: &Request,
+    notes: &mut Vec<String>,
+) -> Result<(Evaluation, DataDigest), LearnError> {
+    let (table, _, read_notes) = read(path, schema, request)?;
+    notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
+    let digest = digest(path, path, table.n_rows())?;
+    let labels = examples.target.encode(table.require(&examples.target.name)?).map_err(PipelineError::from)?;
+    notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
+    let rows: Vec<u32> = (0..).zip(&labels.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row).collect();
+    let y: Vec<f32> = rows.iter().map(|&row| labels.y[row as usize]).collect();
+    let train_y = examples.labels(&fitted.parts.train);
+    Ok((judge(&fitted.pipeline, &table.take(&rows), &y, &train_y, request.seed)?, digest))
+}
+
+fn store(
+    workspace: &Workspace,
+    request: &Request,
+    examples: &Examples,
+    fitted: &Fitted,
+    evidence: &Evidence,
+) -> Result<(Version, Role, Manifest), LearnError> {
+    let registry = workspace.registry();
+    let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
+    let golden = examples.golden(&fitted.parts);
+    let (version, role) = registry.store(|_, dir| {
+        fitted.pipeline.save(dir, &golden).map_err(io::Error::other)?;
+        manifest.save(dir)
+    })?;
+    Ok((version, role, manifest))
+}
+
+fn manifest(request: &Request, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
+    let parts = &fitted.parts;
+    Manifest {
+        format: 1,
+        mlloop: env!("CARGO_PKG_VERSION").to_owned(),
+        trained_at: request.now,
+        parent,
+        seed: request.seed,
+        data: evidence.data.clone(),
+        rows: RowCounts {
+            train: parts.train.len() as u64,
+            tune: parts.tune.len() as u64,
+            gate: parts.gate.len() as u64,
+        },
+        model: describe(&fitted.pipeline),
+        recipe: json!(request.config.recipe()),
+        gate: json!(fitted.gate),
+        cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
+        test: evidence.test.as_ref().map(|test| json!(test)),
+        importance: json!(fitted.importance),
+        notes: evidence.notes.clone(),
+    }
+}
+
+fn digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, LearnError> {
+    let io_err = |source| LearnError::Io { file: path.display().to_string(), source };
+    let mut file = File::open(path).map_err(io_err)?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block).map_err(io_err)? {
+            0 => break,
+            n => hasher.update(&block[..n]),
+        }
+    }
+    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(DataDigest { path: name.display().to_string(), n_rows: n_rows as u64, sha256 })
+}
+
+/// The pipeline of a version, verified by its golden rows.
+///
+/// # Errors
+/// When the version does not exist or is damaged.
+pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version, Pipeline), LearnError> {
+    let registry = workspace.registry();
+    let version = match version {
+        Some(version) => version,
+        None => registry.holder(Role::Production)?,
+    };
+    Ok((version, Pipeline::load(&registry.path(version)?)?))
+}
+
+/// The algorithm and every parameter as it was used.
+fn describe(pipeline: &Pipeline) -> serde_json::Value {
+    let model = &pipeline.model;
+    json!({ "parameters": model.plan(), "n_trees": model.n_trees(), "rounds": model.rounds(), "n_features": model.n_features() })
+}

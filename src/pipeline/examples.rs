@@ -1,0 +1,227 @@
+//! Rows that can be learned from: labelled, keyed, and on a side for good.
+
+use super::golden::N_GOLDEN;
+use super::{PipelineError, Recipe, SplitBy};
+use crate::features::duplicates::row_digest;
+use crate::features::{Target, Task};
+use crate::stats::random::hash64;
+use crate::table::split::{Parts, by_position, fold, hash_position, time_positions};
+use crate::table::{Kind, Schema, Table, Values};
+use std::collections::HashMap;
+
+/// Labelled rows with their positions.
+#[derive(Debug, Clone)]
+pub struct Examples {
+    /// The rows with a label.
+    pub table: Table,
+    /// What is predicted.
+    pub target: Target,
+    /// Class index or value, one per row.
+    pub y: Vec<f32>,
+    /// Hash of what decides a row's side.
+    pub keys: Vec<u64>,
+    /// Position in `[0, 1)`: see [`crate::table::split`].
+    pub positions: Vec<f64>,
+    /// What a person should know about how the rows were taken.
+    pub notes: Vec<String>,
+}
+
+impl Examples {
+    /// Takes the labelled rows of `table` and places them.
+    ///
+    /// # Errors
+    /// When nothing is labelled, an id stands twice, or the split names a column that is not there.
+    pub fn new(table: Table, schema: &Schema, recipe: &Recipe) -> Result<Self, PipelineError> {
+        let column = table.require(&recipe.target.column)?;
+        let target = Target::fit(column, recipe.target.positive.as_deref(), recipe.target.task)?;
+        let encoded = target.encode(column)?;
+        let mut notes = encoded.notes;
+        let labelled: Vec<u32> = (0..).zip(&encoded.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row).collect();
+        let (table, y) = if labelled.len() == table.n_rows() {
+            (table, encoded.y)
+        } else {
+            notes.push(format!("{} rows without {:?} are left out", table.n_rows() - labelled.len(), target.name));
+            (table.take(&labelled), labelled.iter().map(|&row| encoded.y[row as usize]).collect())
+        };
+        if y.is_empty() {
+            return Err(PipelineError::Rows(format!("no row has a value in the target column {:?}", target.name)));
+        }
+        refuse_repeated_ids(&table, schema)?;
+        let keys = keys(&table, schema, recipe)?;
+        let positions = match recipe.split.by {
+            SplitBy::Time => time_positions(times(&table, schema)?),
+            _ => keys.iter().map(|key| hash_position(&key.to_le_bytes())).collect(),
+        };
+        Ok(Self { table, target, y, keys, positions, notes })
+    }
+
+    /// The rows of each side.
+    ///
+    /// # Errors
+    /// When the shares are unusable or a side that is needed stays empty.
+    pub fn parts(&self, recipe: &Recipe) -> Result<Parts, PipelineError> {
+        let shares = recipe.split.shares().map_err(PipelineError::Rows)?;
+        let parts = by_position(&self.positions, shares);
+        self.check_rows("train", &parts.train)?;
+        if shares.gate > 0.0 && parts.gate.is_empty() {
+            return Err(PipelineError::Rows(format!(
+                "{} labelled rows leave none to judge a model on: add rows, or set [split] gate = 0",
+                self.y.len()
+            )));
+        }
+        Ok(parts)
+    }
+
+    /// Folds for cross-validation: (rows to learn from, rows to score).
+    #[must_use]
+    pub fn folds(&self, k: usize, by: SplitBy) -> Vec<(Vec<u32>, Vec<u32>)> {
+        if by == SplitBy::Time {
+            // Forward: each block is scored by what was learned on all blocks before it.
+            let block = |row: u32| ((self.positions[row as usize] * (k + 1) as f64) as usize).min(k);
+            return (1..=k)
+                .map(|i| {
+                    (self.rows().filter(|&r| block(r) < i).collect(), self.rows().filter(|&r| block(r) == i).collect())
+                })
+                .collect();
+        }
+        let folds: Vec<usize> = self.keys.iter().map(|key| fold(&key.to_le_bytes(), k)).collect();
+        (0..k).map(|i| self.rows().partition(|&row| folds[row as usize] != i)).collect()
+    }
+
+    /// Rows to verify a version by: those of the gate (else of the training part) with the lowest keys, so that more
+    /// rows of the table hardly change them.
+    #[must_use]
+    pub fn golden(&self, parts: &Parts) -> Table {
+        let mut rows = if parts.gate.is_empty() { parts.train.clone() } else { parts.gate.clone() };
+        rows.sort_unstable_by_key(|&row| (self.keys[row as usize], row));
+        rows.truncate(N_GOLDEN);
+        self.table.take(&rows)
+    }
+
+    /// The same rows for a model that counts the classes in another order.
+    ///
+    /// # Errors
+    /// When the classes are not those of the target.
+    pub(super) fn reordered(&self, classes: &[String]) -> Result<Self, PipelineError> {
+        let places: Option<Vec<f32>> = self
+            .target
+            .classes
+            .iter()
+            .map(|class| classes.iter().position(|c| c == class).map(|place| place as f32))
+            .collect();
+        let Some(places) = places.filter(|places| places.len() == classes.len()) else {
+            return Err(PipelineError::Rows(format!(
+                "the model tells the classes {} apart, the target {:?} has {}",
+                classes.join(", "),
+                self.target.name,
+                self.target.classes.join(", ")
+            )));
+        };
+        let y = self.y.iter().map(|&class| places[class as usize]).collect();
+        let target = Target { classes: classes.to_vec(), ..self.target.clone() };
+        Ok(Self { target, y, ..self.clone() })
+    }
+
+    /// The labels of `rows`.
+    #[must_use]
+    pub fn labels(&self, rows: &[u32]) -> Vec<f32> {
+        rows.iter().map(|&row| self.y[row as usize]).collect()
+    }
+
+    /// Whether a model can be fitted on `rows`.
+    pub(super) fn check_rows(&self, part: &str, rows: &[u32]) -> Result<(), PipelineError> {
+        let n_classes = self.target.classes.len();
+        let mut counts = vec![0_usize; n_classes];
+        if self.target.task != Task::Regression {
+            rows.iter().for_each(|&row| counts[self.y[row as usize] as usize] += 1);
+        }
+        if rows.len() < 10 {
+            return Err(PipelineError::Rows(format!(
+                "the {part} part has {} labelled rows; at least 10 are needed",
+                rows.len()
+            )));
+        }
+        if n_classes > 0 && counts.iter().filter(|&&count| count > 0).count() < 2 {
+            return Err(PipelineError::Rows(format!(
+                "the {part} part has rows of one class only; the target {:?} needs at least two",
+                self.target.name
+            )));
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> impl Iterator<Item = u32> {
+        0..u32::try_from(self.y.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn keys(table: &Table, schema: &Schema, recipe: &Recipe) -> Result<Vec<u64>, PipelineError> {
+    let column = match recipe.split.by {
+        SplitBy::Id => id_column(schema),
+        SplitBy::Row | SplitBy::Time => None,
+        SplitBy::Column => Some(
+            recipe
+                .split
+                .column
+                .as_deref()
+                .ok_or_else(|| PipelineError::Rows("[split] by = \"column\" needs column = \"NAME\"".to_owned()))?,
+        ),
+    };
+    Ok(match column {
+        Some(name) => cell_hashes(&table.require(name)?.values),
+        None => {
+            let names: Vec<&str> = schema
+                .columns
+                .iter()
+                .filter(|c| c.name != recipe.target.column && !matches!(c.kind, Kind::Id | Kind::Ignore))
+                .map(|c| c.name.as_str())
+                .collect();
+            row_digest(table, &names)?
+        }
+    })
+}
+
+fn id_column(schema: &Schema) -> Option<&str> {
+    schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str())
+}
+
+fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {
+    let name = schema.columns.iter().find(|c| c.kind == Kind::Time).map(|c| c.name.as_str()).ok_or_else(|| {
+        PipelineError::Rows("[split] by = \"time\" needs a column of kind \"time\" in [columns]".to_owned())
+    })?;
+    match &table.require(name)?.values {
+        Values::Time(times) => Ok(times),
+        _ => Err(PipelineError::Rows(format!("column {name:?} is not a time"))),
+    }
+}
+
+/// A hash of each cell by its value, not by how the table encodes it.
+fn cell_hashes(values: &Values) -> Vec<u64> {
+    match values {
+        Values::Number(v) => v.iter().map(|x| hash64(&x.to_bits().to_le_bytes(), 1)).collect(),
+        Values::Time(v) => v.iter().map(|t| hash64(&t.to_le_bytes(), 2)).collect(),
+        Values::Text(t) => t.iter().map(|text| hash64(text.as_bytes(), 3)).collect(),
+        Values::Category(c) => {
+            (0..c.codes.len()).map(|row| hash64(c.level(row).unwrap_or_default().as_bytes(), 3)).collect()
+        }
+    }
+}
+
+fn refuse_repeated_ids(table: &Table, schema: &Schema) -> Result<(), PipelineError> {
+    let Some(name) = id_column(schema) else { return Ok(()) };
+    let Some(Values::Text(ids)) = table.column(name).map(|c| &c.values) else { return Ok(()) };
+    let mut first = HashMap::with_capacity(ids.len());
+    for (row, id) in ids.iter().enumerate() {
+        if let Some(before) = first.insert(id, row)
+            && !id.is_empty()
+        {
+            return Err(PipelineError::Rows(format!(
+                "the id {id:?} in column {name:?} stands in labelled rows {} and {}: a row that stands twice would be on \
+                 both sides; remove one, or let the column be \"text\" in mlloop.toml with [split] by = \"column\", column = {name:?}",
+                before + 1,
+                row + 1
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! How much each raw column matters.
+
+use super::fit::reading;
+use super::{Pipeline, PipelineError};
+use crate::score::permutation::{order, permutation_importance};
+use crate::score::{EvaluateOptions, Metric, evaluate};
+use crate::table::{Column, Table};
+
+/// How much a raw column matters.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Importance {
+    /// The column.
+    pub column: String,
+    /// Its share of the loss that the trees' splits took away; all columns together 1.
+    pub gain: f64,
+    /// How much worse the primary metric gets when the column is shuffled among the gate rows; `None` when it cannot
+    /// be told.
+    pub permutation: Option<f64>,
+}
+
+/// Shuffling is done on at most so many rows, this often.
+const MAX_ROWS: u32 = 2_000;
+const N_REPEATS: usize = 2;
+
+/// Importance of every raw column, largest gain first.
+pub(super) fn importance(
+    pipeline: &Pipeline,
+    rows: &Table,
+    y: &[f32],
+    seed: u64,
+) -> Result<Vec<Importance>, PipelineError> {
+    let mut all: Vec<Importance> = pipeline
+        .features
+        .inputs()
+        .map(|(column, _)| Importance { column: column.to_owned(), gain: 0.0, permutation: None })
+        .collect();
+    let gains = pipeline.model.gain();
+    let total: f64 = gains.iter().sum();
+    for (&source, gain) in pipeline.features.sources().iter().zip(gains) {
+        all[source as usize].gain += if total > 0.0 { gain / total } else { 0.0 };
+    }
+    if rows.n_rows() > 0 {
+        let n_rows = MAX_ROWS.min(u32::try_from(y.len()).unwrap_or(MAX_ROWS));
+        let sample: Vec<u32> = (0..n_rows).collect();
+        permute(pipeline, &rows.take(&sample), &y[..n_rows as usize], seed, &mut all)?;
+    }
+    all.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.column.cmp(&b.column)));
+    Ok(all)
+}
+
+fn permute(
+    pipeline: &Pipeline,
+    rows: &Table,
+    y: &[f32],
+    seed: u64,
+    all: &mut [Importance],
+) -> Result<(), PipelineError> {
+    let primary = Metric::primary(pipeline.target.task);
+    let Some(baseline) = primary_of(pipeline, rows, y) else { return Ok(()) };
+    let shuffled = |column: usize, repeat: usize| {
+        let order = order(rows.n_rows() as u32, column, repeat, seed);
+        let shuffle = |c: &Column| if c.name == all[column].column { c.take(&order) } else { c.clone() };
+        let table = Table::new(rows.columns().iter().map(shuffle).collect());
+        table.ok().and_then(|table| primary_of(pipeline, &table, y)).unwrap_or(f64::NAN)
+    };
+    let losses = permutation_importance(all.len(), N_REPEATS, baseline, primary.direction(), shuffled);
+    for loss in losses {
+        all[loss.column].permutation = loss.mean.is_finite().then_some(loss.mean);
+    }
+    Ok(())
+}
+
+fn primary_of(pipeline: &Pipeline, rows: &Table, y: &[f32]) -> Option<f64> {
+    let scores = pipeline.score(rows).ok()?;
+    let options = EvaluateOptions { max_replicates: 0, ..Default::default() };
+    evaluate(&reading(pipeline, &scores, y), None, options).ok()?.primary_value()
+}

@@ -1,0 +1,131 @@
+//! How a pipeline is fitted: what `mlloop.toml` says beyond the columns.
+
+use crate::features::{FeatureOptions, Task};
+use crate::model::Params;
+use crate::score::{CalibrationRule, ThresholdRule};
+use crate::table::split::Shares;
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides what is learned from a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The column to predict.
+    pub target: TargetSpec,
+    /// Which rows learn and which judge.
+    pub split: SplitSpec,
+    /// From columns to features.
+    pub features: FeatureOptions,
+    /// The model and its parameters.
+    pub model: Params,
+    /// From scores to answers.
+    pub decision: Decision,
+}
+
+/// `[target]`: the column to predict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSpec {
+    /// The column's name.
+    pub column: String,
+    /// The task; found out from the values when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// The class that scores count toward, for two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
+}
+
+/// `[split]`: which rows learn and which judge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SplitSpec {
+    /// What decides a row's side.
+    pub by: SplitBy,
+    /// With `by = "column"`: rows with the same value of this column stay on one side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Share of rows for early stopping, calibration and the threshold.
+    pub tune: f64,
+    /// Share of rows on which versions are compared.
+    pub gate: f64,
+}
+
+/// What decides a row's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    /// The id column's hash; without an id column, like `row`.
+    Id,
+    /// The hash of all features: equal rows stay together.
+    Row,
+    /// The time column: the latest rows judge.
+    Time,
+    /// The hash of `column`, such as a customer with many rows.
+    Column,
+}
+
+/// `[decision]`: from scores to answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Decision {
+    /// What is done about rare classes.
+    pub imbalance: Imbalance,
+    /// How scores become probabilities.
+    pub calibration: CalibrationRule,
+    /// When a row is called positive (two classes).
+    pub threshold: ThresholdRule,
+}
+
+/// What is done about rare classes, on the training part only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Imbalance {
+    /// Two classes: weights, which the calibration and the threshold make up for. More: nothing, since there the class
+    /// with the highest score is the answer, and weights would move it (red wine, six classes: accuracy .46 v .61).
+    Auto,
+    /// Rows weigh in inverse proportion to their class.
+    Weights,
+    /// Made-up rows of the rare classes (SMOTE-NC).
+    Smote,
+    /// Nothing.
+    None,
+}
+
+impl Default for SplitSpec {
+    fn default() -> Self {
+        Self { by: SplitBy::Id, column: None, tune: 0.15, gate: 0.2 }
+    }
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Self { imbalance: Imbalance::Auto, calibration: CalibrationRule::Auto, threshold: ThresholdRule::default() }
+    }
+}
+
+impl Decision {
+    /// The threshold where there are too few rows to choose one.
+    pub(super) fn untuned_threshold(&self) -> f64 {
+        match self.threshold {
+            ThresholdRule::Fixed(threshold) => threshold,
+            _ => 0.5,
+        }
+    }
+}
+
+impl SplitSpec {
+    /// The shares, when they leave rows to learn from.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn shares(&self) -> Result<Shares, String> {
+        let fits = |share: f64| (0.0..1.0).contains(&share);
+        if !fits(self.tune) || !fits(self.gate) || self.tune + self.gate > 0.9 {
+            return Err(format!(
+                "[split] tune = {} and gate = {} must be shares of at least 0 that leave a tenth of the rows for training",
+                self.tune, self.gate
+            ));
+        }
+        Ok(Shares { tune: self.tune, gate: self.gate })
+    }
+}

@@ -1,0 +1,103 @@
+//! A pipeline's files in a version directory: `model.bin`, `pipeline.json`, `golden.csv`.
+
+use super::{Pipeline, PipelineError, golden};
+use crate::atomic;
+use crate::features::{Features, Target};
+use crate::model::Model;
+use crate::score::Calibration;
+use crate::table::{Schema, Table, TableError};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+const FORMAT: u32 = 1;
+/// Files larger than these are not a version's: refused before they are read.
+const MAX_MODEL_BYTES: u64 = 4 << 30;
+const MAX_PIPELINE_BYTES: u64 = 256 << 20;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PipelineFile {
+    format: u32,
+    schema: Schema,
+    target: Target,
+    features: Features,
+    calibration: Calibration,
+    threshold: Option<f64>,
+}
+
+impl Pipeline {
+    /// Writes the pipeline into `dir`, with `golden` rows to verify it by.
+    ///
+    /// # Errors
+    /// Whatever scoring the golden rows or the system says.
+    pub fn save(&self, dir: &Path, golden: &Table) -> Result<(), PipelineError> {
+        let file = PipelineFile {
+            format: FORMAT,
+            schema: self.schema.clone(),
+            target: self.target.clone(),
+            features: self.features.clone(),
+            calibration: self.calibration.clone(),
+            threshold: self.threshold,
+        };
+        write_file(&dir.join("pipeline.json"), |out| Ok(serde_json::to_writer_pretty(out, &file)?))?;
+        let model = self.model.to_bytes()?;
+        write_file(&dir.join("model.bin"), |out| out.write_all(&model))?;
+        let mut rows = Vec::new();
+        golden::write(self, golden, &mut rows)?;
+        write_file(&dir.join("golden.csv"), |out| out.write_all(&rows))
+    }
+
+    /// Reads the pipeline in `dir` and scores its golden rows again.
+    ///
+    /// # Errors
+    /// [`PipelineError::Version`] when a file is missing, damaged or of another format, or a golden row scores differently.
+    pub fn load(dir: &Path) -> Result<Self, PipelineError> {
+        let path = dir.join("pipeline.json");
+        let file: PipelineFile = serde_json::from_slice(&read_file(&path, MAX_PIPELINE_BYTES)?)
+            .map_err(|err| damaged(&path, format!("not a pipeline: {err}")))?;
+        if file.format != FORMAT {
+            return Err(damaged(&path, format!("is of format {}; this mlloop reads format {FORMAT}", file.format)));
+        }
+        let path = dir.join("model.bin");
+        let model =
+            Model::from_bytes(&read_file(&path, MAX_MODEL_BYTES)?).map_err(|err| damaged(&path, err.to_string()))?;
+        let PipelineFile { schema, target, features, calibration, threshold, .. } = file;
+        let pipeline = Self { schema, target, features, model, calibration, threshold };
+        pipeline.check(dir)?;
+        golden::verify(&pipeline, &dir.join("golden.csv"))?;
+        Ok(pipeline)
+    }
+
+    /// Whether the parts belong together.
+    fn check(&self, dir: &Path) -> Result<(), PipelineError> {
+        let (have, want) = (self.features.names().len(), self.model.n_features());
+        if have != want {
+            return Err(damaged(dir, format!("pipeline.json makes {have} features where model.bin takes {want}")));
+        }
+        let (have, want) = (self.model.n_scores(), self.target.n_scores());
+        if have != want {
+            return Err(damaged(dir, format!("model.bin gives {have} scores where pipeline.json has {want}")));
+        }
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path, what: String) -> PipelineError {
+    PipelineError::Version { path: path.to_owned(), what }
+}
+
+fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, PipelineError> {
+    let io_err = |err: io::Error| damaged(path, err.to_string());
+    let mut bytes = Vec::new();
+    File::open(path).map_err(io_err)?.take(max_bytes + 1).read_to_end(&mut bytes).map_err(io_err)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(damaged(path, format!("is larger than {max_bytes} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), PipelineError> {
+    atomic::replace(path, write).map_err(|source| TableError::Write { path: path.to_owned(), source }.into())
+}

@@ -1,0 +1,282 @@
+//! Scores for a table of any length, in the order of its rows.
+//!
+//! ```text
+//! record of the input ──────────────────────────▶ the same bytes , prediction , score , contributions
+//!        └ typed batch ─ pipeline.score ─▶ ─────────────────────────▲
+//! ```
+//! One batch of records is in memory at a time; the bytes of a record are passed through as they came.
+
+use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
+use crate::table::{Batch, Input, ReadOptions, Rejects, Schema, Stream, TableError, stream};
+use rayon::prelude::*;
+use std::io::{self, Write};
+
+/// What can go wrong while rows are scored.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// A table or pipeline problem.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A column that was asked for and is neither in the table nor added.
+    #[error("no column {column:?}; there are {}", .have.join(", "))]
+    NoColumn {
+        /// The name.
+        column: String,
+        /// The names that exist.
+        have: Vec<String>,
+    },
+    /// A column of the table that has the name of an answer.
+    #[error(
+        "the table already has a column {column:?}, which would be added: name the columns you want with --columns"
+    )]
+    Taken {
+        /// The name.
+        column: String,
+    },
+    /// Writing failed.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+impl From<TableError> for PredictError {
+    fn from(err: TableError) -> Self {
+        Self::Pipeline(err.into())
+    }
+}
+
+/// What is printed, and how the table is read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How many contributions are added for each row.
+    pub explain: usize,
+    /// Print only these columns, in this order; all when empty.
+    pub columns: Vec<String>,
+    /// Field separator, when it is not the one of the training table.
+    pub delimiter: Option<char>,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+}
+
+/// What was found out while scoring.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Number of rows scored.
+    pub n_rows: u64,
+    /// Rows that were left out.
+    pub rejects: Rejects,
+    /// Remarks for a person.
+    pub notes: Vec<String>,
+}
+
+/// Scores `input` and writes it, with the answers added, to `out`.
+///
+/// # Errors
+/// What is wrong with the table or the options, or whatever `out` says.
+pub fn predict(
+    input: Input,
+    pipeline: &Pipeline,
+    options: &Options,
+    out: &mut dyn Write,
+) -> Result<Told, PredictError> {
+    let schema = input_schema(pipeline, options);
+    let read = ReadOptions {
+        columns: Some(pipeline.features.inputs().map(|(name, _)| name.to_owned()).collect()),
+        optional: vec![pipeline.target.name.clone()],
+        skip_invalid: options.skip_invalid,
+        progress: None,
+    };
+    let mut rows = stream(input, &schema, &read)?;
+    let layout = Layout::new(&rows, pipeline, options)?;
+    if let Some(header) = rows.header() {
+        let mut line = Vec::new();
+        layout.header(header, &mut line);
+        out.write_all(&line)?;
+    }
+    let mut n_rows = 0;
+    while let Some(batch) = rows.next().transpose()? {
+        n_rows += batch.table.n_rows() as u64;
+        for piece in layout.batch(&batch, pipeline)? {
+            out.write_all(&piece)?;
+        }
+    }
+    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: rows.notes().to_vec() })
+}
+
+/// The training table's schema; the delimiter is the file's own.
+fn input_schema(pipeline: &Pipeline, options: &Options) -> Schema {
+    let mut schema = pipeline.schema.clone();
+    if let Some(delimiter) = options.delimiter {
+        schema.dialect.delimiter = delimiter;
+    }
+    schema
+}
+
+/// A column of the output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Field {
+    /// A field of the record.
+    Raw(usize),
+    /// One of the answers.
+    Answer(usize),
+}
+
+/// Which columns are written, and how.
+struct Layout {
+    delimiter: u8,
+    explain: usize,
+    answers: Vec<String>,
+    /// `None`: the record as it is, then all answers.
+    fields: Option<Vec<Field>>,
+}
+
+/// Rows that one thread formats at a time.
+const PIECE: usize = 2048;
+
+impl Layout {
+    fn new(rows: &Stream, pipeline: &Pipeline, options: &Options) -> Result<Self, PredictError> {
+        let mut answers = pipeline.answer_columns();
+        for n in 1..=options.explain {
+            answers.push(format!("reason_{n}"));
+            answers.push(format!("contribution_{n}"));
+        }
+        let names = rows.names();
+        let place = |column: &String| {
+            // An answer comes before a column of the table that happens to have its name.
+            let answer = answers.iter().position(|a| a == column).map(Field::Answer);
+            let field = answer.or_else(|| names.iter().position(|n| n == column).map(Field::Raw));
+            field.ok_or_else(|| PredictError::NoColumn {
+                column: column.clone(),
+                have: names.iter().chain(&answers).cloned().collect(),
+            })
+        };
+        let fields = match options.columns.is_empty() {
+            true => None,
+            false => Some(options.columns.iter().map(place).collect::<Result<Vec<_>, _>>()?),
+        };
+        if fields.is_none()
+            && let Some(taken) = answers.iter().find(|a| names.contains(a))
+        {
+            return Err(PredictError::Taken { column: taken.clone() });
+        }
+        Ok(Self { delimiter: rows.delimiter(), explain: options.explain, answers, fields })
+    }
+
+    fn header(&self, raw: &[u8], line: &mut Vec<u8>) {
+        self.record(raw, line, |k, line| push_text(line, &self.answers[k], self.delimiter));
+    }
+
+    /// The lines of a batch, in pieces.
+    fn batch(&self, batch: &Batch, pipeline: &Pipeline) -> Result<Vec<Vec<u8>>, PredictError> {
+        let scores = pipeline.score(&batch.table)?;
+        let reasons = match self.explain {
+            0 => Vec::new(),
+            n => pipeline.explain(&batch.table, &scores, n)?,
+        };
+        let starts: Vec<usize> = (0..scores.n_rows()).step_by(PIECE).collect();
+        let piece = |&start: &usize| {
+            let mut lines = Vec::new();
+            for row in start..(start + PIECE).min(scores.n_rows()) {
+                let answer =
+                    Answer { pipeline, scores: &scores, row, reasons: reasons.get(row), delimiter: self.delimiter };
+                self.record(batch.raw.get(row), &mut lines, |k, line| answer.push(k, line));
+            }
+            lines
+        };
+        Ok(starts.par_iter().map(piece).collect())
+    }
+
+    /// One line: the record and the answers, or the columns that were asked for.
+    fn record(&self, raw: &[u8], line: &mut Vec<u8>, answer: impl Fn(usize, &mut Vec<u8>)) {
+        match &self.fields {
+            None => {
+                line.extend_from_slice(raw);
+                for k in 0..self.answers.len() {
+                    line.push(self.delimiter);
+                    answer(k, line);
+                }
+            }
+            Some(fields) => {
+                let ends = field_ends(raw, self.delimiter);
+                for (n, field) in fields.iter().enumerate() {
+                    if n > 0 {
+                        line.push(self.delimiter);
+                    }
+                    match *field {
+                        Field::Answer(k) => answer(k, line),
+                        Field::Raw(k) => {
+                            let start = if k == 0 { 0 } else { ends.get(k - 1).map_or(raw.len(), |end| end + 1) };
+                            line.extend_from_slice(&raw[start..ends.get(k).copied().unwrap_or(raw.len())]);
+                        }
+                    }
+                }
+            }
+        }
+        line.push(b'\n');
+    }
+}
+
+/// Where the fields of a valid record end: a delimiter inside quotes does not count.
+fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut quoted = false;
+    let mut at_start = true;
+    for (at, &byte) in record.iter().enumerate() {
+        match byte {
+            b'"' if quoted || at_start => quoted = !quoted,
+            _ if byte == delimiter && !quoted => ends.push(at),
+            _ => {}
+        }
+        // A quote opens a field at its start only; a doubled quote closes and opens it again.
+        at_start = byte == delimiter && !quoted || (byte == b'"' && !quoted);
+    }
+    ends.push(record.len());
+    ends
+}
+
+/// The answers for one row.
+struct Answer<'a> {
+    pipeline: &'a Pipeline,
+    scores: &'a Scores,
+    row: usize,
+    reasons: Option<&'a Vec<Contribution>>,
+    delimiter: u8,
+}
+
+impl Answer<'_> {
+    fn push(&self, k: usize, line: &mut Vec<u8>) {
+        let scores = self.scores.row(self.row);
+        let class = self.pipeline.class_of(scores);
+        let n_scores = if class.is_some() { scores.len() } else { 0 };
+        match (k, class) {
+            (0, Some(class)) => push_text(line, &self.pipeline.target.classes[class], self.delimiter),
+            (0, None) => push_number(line, scores[0]),
+            (k, _) if k <= n_scores => push_number(line, scores[k - 1]),
+            (k, _) => {
+                let n = k - n_scores - 1;
+                let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return };
+                if n % 2 == 0 {
+                    push_text(line, &reason.column, self.delimiter);
+                } else {
+                    push_number(line, reason.value);
+                }
+            }
+        }
+    }
+}
+
+/// A number to the seven digits that the trees compute with.
+fn push_number(line: &mut Vec<u8>, value: f64) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(line, "{}", value as f32);
+}
+
+fn push_text(line: &mut Vec<u8>, text: &str, delimiter: u8) {
+    let special = |b: u8| b == delimiter || matches!(b, b'"' | b'\n' | b'\r');
+    if text.bytes().any(special) {
+        line.push(b'"');
+        line.extend(text.bytes().flat_map(|b| std::iter::repeat_n(b, if b == b'"' { 2 } else { 1 })));
+        line.push(b'"');
+    } else {
+        line.extend_from_slice(text.as_bytes());
+    }
+}

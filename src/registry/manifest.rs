@@ -1,0 +1,110 @@
+//! `manifest.json`: where a version comes from and how good it was.
+
+use super::{Registry, RegistryError, Version};
+use crate::atomic;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
+
+/// What is known of a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's format: 1.
+    pub format: u32,
+    /// The `mlloop` that made it.
+    pub mlloop: String,
+    /// When it was made.
+    pub trained_at: jiff::Timestamp,
+    /// The version that was in production then.
+    pub parent: Option<Version>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// What was read.
+    pub data: Vec<DataDigest>,
+    /// Rows by use.
+    pub rows: RowCounts,
+    /// The algorithm and its parameters, or the format of the file it came from.
+    pub model: serde_json::Value,
+    /// What was to be learned: `mlloop.toml` without the columns.
+    pub recipe: serde_json::Value,
+    /// Metrics on the gate rows, with intervals and baseline.
+    pub gate: serde_json::Value,
+    /// Metrics of cross-validation, when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<serde_json::Value>,
+    /// Metrics on another table, when one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<serde_json::Value>,
+    /// Importance of each raw column.
+    pub importance: serde_json::Value,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// A file that was learned from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataDigest {
+    /// Its path as `mlloop.toml` or the command line gave it.
+    pub path: String,
+    /// Its rows.
+    pub n_rows: u64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Rows by use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RowCounts {
+    /// Learned from.
+    pub train: u64,
+    /// Used for early stopping, calibration and the threshold.
+    pub tune: u64,
+    /// Judged on.
+    pub gate: u64,
+}
+
+impl RowCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.train + self.tune + self.gate
+    }
+}
+
+impl Manifest {
+    /// Writes `manifest.json` into a version directory that nobody can see yet.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn save(&self, dir: &Path) -> io::Result<()> {
+        atomic::replace(&dir.join("manifest.json"), |out| {
+            serde_json::to_writer_pretty(&mut *out, self)?;
+            out.write_all(b"\n")
+        })
+    }
+
+    /// The primary metric in a few words: `roc_auc 0.847 (0.829–0.864)`.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let name = self.gate["primary"].as_str().unwrap_or("-");
+        let metric = &self.gate["metrics"][name];
+        match (metric["value"].as_f64(), metric["low"].as_f64(), metric["high"].as_f64()) {
+            (Some(value), Some(low), Some(high)) => format!("{name} {value:.3} ({low:.3}–{high:.3})"),
+            (Some(value), _, _) => format!("{name} {value:.3}"),
+            _ => "not measured".to_owned(),
+        }
+    }
+}
+
+impl Registry {
+    /// The manifest of `version`.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub fn manifest(&self, version: Version) -> Result<Manifest, RegistryError> {
+        let path = self.path(version)?.join("manifest.json");
+        let bytes = std::fs::read(&path).map_err(|source| RegistryError::Io { path: path.clone(), source })?;
+        serde_json::from_slice(&bytes)
+            .map_err(|err| RegistryError::Damaged { path, what: format!("not a manifest: {err}") })
+    }
+}

@@ -1,0 +1,72 @@
+//! `roles.json`: pointers to versions.
+
+use super::Version;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A role that at most one version holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It answers.
+    Production,
+    /// It wants to.
+    Challenger,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Production => "production",
+            Self::Challenger => "challenger",
+        })
+    }
+}
+
+/// Which version holds which role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roles {
+    /// Version of this file's format: 1.
+    pub format: u32,
+    /// The version that answers.
+    pub production: Option<Version>,
+    /// The version that wants to.
+    pub challenger: Option<Version>,
+    /// What was in production before, latest last.
+    pub previous: Vec<Version>,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { format: 1, production: None, challenger: None, previous: Vec::new() }
+    }
+}
+
+impl Roles {
+    /// The version that holds `role`.
+    #[must_use]
+    pub fn holder(&self, role: Role) -> Option<Version> {
+        match role {
+            Role::Production => self.production,
+            Role::Challenger => self.challenger,
+        }
+    }
+
+    /// The role of `version`, when it has one.
+    #[must_use]
+    pub fn role_of(&self, version: Version) -> Option<Role> {
+        [Role::Production, Role::Challenger].into_iter().find(|&role| self.holder(role) == Some(version))
+    }
+
+    /// The roles after a new version came: production when there is none, else the challenger.
+    pub(super) fn admit(mut self, version: Version) -> (Self, Role) {
+        if self.production.is_none() {
+            self.production = Some(version);
+            (self, Role::Production)
+        } else {
+            self.challenger = Some(version);
+            (self, Role::Challenger)
+        }
+    }
+}

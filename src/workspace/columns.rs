@@ -1,0 +1,47 @@
+//! The `[columns]` table: `name = "kind"` or `name = { kind = "time", format = "%d/%m/%Y" }`, in the file's order.
+
+use crate::table::{ColumnSpec, Kind};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a kind (id, time, number, category, text, constant, ignore) or { kind, format }")]
+enum Entry {
+    Kind(Kind),
+    Full(Full),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Full {
+    kind: Kind,
+    #[serde(default)]
+    format: Option<String>,
+}
+
+/// Reads the table, keeping the order in which the columns stand.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ColumnSpec>, D::Error> {
+    deserializer.deserialize_map(InOrder)
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Vec<ColumnSpec>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of column names and kinds")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut columns = Vec::new();
+        while let Some((name, entry)) = map.next_entry::<String, Entry>()? {
+            columns.push(match entry {
+                Entry::Kind(kind) => ColumnSpec { name, kind, format: None },
+                Entry::Full(Full { kind, format }) => ColumnSpec { name, kind, format },
+            });
+        }
+        Ok(columns)
+    }
+}

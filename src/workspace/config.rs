@@ -1,0 +1,207 @@
+//! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
+
+use super::columns;
+use crate::features::FeatureOptions;
+use crate::model::Params;
+use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
+use crate::table::schema::DEFAULT_MISSING;
+use crate::table::{ColumnSpec, Dialect, Kind, Schema};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// The file as a whole.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the rows are and how they are written.
+    pub data: DataSpec,
+    /// The column to predict.
+    pub target: TargetSpec,
+    /// Every column and what it is.
+    #[serde(deserialize_with = "columns::deserialize")]
+    pub columns: Vec<ColumnSpec>,
+    /// Which rows learn and which judge.
+    #[serde(default)]
+    pub split: SplitSpec,
+    /// From columns to features.
+    #[serde(default)]
+    pub features: FeatureOptions,
+    /// The model and its parameters.
+    #[serde(default)]
+    pub model: Params,
+    /// From scores to answers.
+    #[serde(default)]
+    pub decision: Decision,
+}
+
+/// `[data]`: where the rows are and how they are written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSpec {
+    /// The rows that production learns from, relative to the workspace.
+    pub reference: PathBuf,
+    /// Field separator.
+    #[serde(default = "comma")]
+    pub delimiter: char,
+    /// Whether the first record names the columns.
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// Texts that mean "missing".
+    #[serde(default = "default_missing")]
+    pub missing: Vec<String>,
+}
+
+fn comma() -> char {
+    ','
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_missing() -> Vec<String> {
+    DEFAULT_MISSING.map(str::to_owned).to_vec()
+}
+
+impl Config {
+    /// Reads the text of a `mlloop.toml`.
+    ///
+    /// # Errors
+    /// What is wrong with it, with line and column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
+        let named = |name: &str| config.columns.iter().find(|c| c.name == name);
+        match named(&config.target.column) {
+            None => return Err(format!("[target] column = {:?} is not in [columns]", config.target.column)),
+            Some(c) if matches!(c.kind, Kind::Ignore | Kind::Id | Kind::Time | Kind::Text) => {
+                return Err(format!("the target {:?} must be a number or a category in [columns]", c.name));
+            }
+            Some(_) => {}
+        }
+        if !config.data.delimiter.is_ascii() {
+            return Err("[data] delimiter must be one ASCII character".to_owned());
+        }
+        let ids: Vec<&str> = config.columns.iter().filter(|c| c.kind == Kind::Id).map(|c| c.name.as_str()).collect();
+        if ids.len() > 1 {
+            return Err(format!("[columns] names several ids ({}): keep one, the others are text", ids.join(", ")));
+        }
+        config.split.shares()?;
+        Ok(config)
+    }
+
+    /// How the loop's tables are written and typed.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        let DataSpec { delimiter, header, missing, .. } = &self.data;
+        Schema {
+            dialect: Dialect { delimiter: *delimiter, header: *header, missing: missing.clone() },
+            columns: self.columns.clone(),
+        }
+    }
+
+    /// What decides what is learned.
+    #[must_use]
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            target: self.target.clone(),
+            split: self.split.clone(),
+            features: self.features.clone(),
+            model: self.model.clone(),
+            decision: self.decision.clone(),
+        }
+    }
+
+    /// The file that `init` writes; `comments` are (column, why it is what it is).
+    #[must_use]
+    pub fn to_commented_toml(&self, comments: &[(String, String)]) -> String {
+        let mut text =
+            String::from("# What this loop learns, and how. Written by `mlloop init`; edit it as you like.\n\n");
+        self.write_data(&mut text);
+        self.write_columns(&mut text, comments);
+        text.push_str(TAIL);
+        text
+    }
+
+    fn write_data(&self, text: &mut String) {
+        let DataSpec { reference, delimiter, header, missing } = &self.data;
+        let quoted: Vec<String> = missing.iter().map(|m| quote(m)).collect();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "[data]\nreference = {}   # the rows to learn from, relative to this file\ndelimiter = {}\nheader = {header}\n\
+             missing = [{}]   # texts that mean \"missing\"; spaces around them do not count\n\n",
+            quote(&reference.to_string_lossy()),
+            quote(&delimiter.to_string()),
+            quoted.join(", "),
+        );
+        let _ = writeln!(text, "[target]\ncolumn = {}", quote(&self.target.column));
+        if let Some(task) = self.target.task {
+            let name = format!("{task:?}").to_lowercase();
+            let _ = writeln!(text, "task = {}   # binary, multiclass or regression", quote(&name));
+        }
+        if let Some(positive) = &self.target.positive {
+            let _ = writeln!(text, "positive = {}   # the class that scores count toward", quote(positive));
+        }
+        text.push('\n');
+    }
+
+    fn write_columns(&self, text: &mut String, comments: &[(String, String)]) {
+        text.push_str(
+            "# id: names the row, never a feature · time · number · category: one of few texts · text: kept, not a feature\n\
+             # constant: not a feature · ignore: not read\n[columns]\n",
+        );
+        for column in &self.columns {
+            let kind = quote(column.kind.name());
+            let name = quote(&column.name);
+            let comment = comments.iter().find(|(name, _)| *name == column.name);
+            let comment =
+                comment.map(|(_, why)| format!("   # {}", why.replace(['\n', '\r'], " "))).unwrap_or_default();
+            let _ = match &column.format {
+                None => writeln!(text, "{name} = {kind}{comment}"),
+                Some(format) => writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format)),
+            };
+        }
+    }
+}
+
+/// A basic TOML string.
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn place(text: &str, err: &toml::de::Error) -> String {
+    let message = err.message().trim_end();
+    match err.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message.to_owned(),
+    }
+}
+
+/// The sections that have defaults, as comments that show them.
+const TAIL: &str = r#"
+[split]
+by = "id"      # id; row: equal rows stay together (also without an id column); time: the latest rows judge; column: column = "customer"
+tune = 0.15    # share of rows for early stopping, calibration and the threshold
+gate = 0.2     # share of rows that no version learns from; versions are compared on them
+
+[features]
+# impute = "native"    # native: the trees handle missing values; median; mean
+# scale = "none"       # standard: mean 0, deviation 1
+# clip = "none"        # iqr: outliers are moved to the fences
+# drop = []            # columns to leave out
+
+[model]
+algorithm = "gradient-boosting"   # random-forest, decision-tree
+# n_estimators = 400   # these and other names mean what they mean in XGBoost and scikit-learn;
+# max_depth = 6        # what is not set suits the table
+# learning_rate = 0.05
+
+[decision]
+imbalance = "auto"       # weights (auto: for two classes), smote: made-up rows of the rare classes; none
+calibration = "auto"     # platt, isotonic, none
+threshold = "f1"         # 0.35; { alerts = 0.02 }; { cost_fp = 1, cost_fn = 10 }
+"#;

@@ -1,0 +1,115 @@
+//! What holds for every verb: exit statuses, streams, global options.
+
+use crate::support::{ERROR, Loop, NO, YES};
+use assert_cmd::Command;
+use std::io::Read;
+use std::process::Stdio;
+
+const TINY: &str = "id,age,plan,churn\na1,30,basic,no\na2,41,plus,yes\na3,52,basic,no\na4,25,plus,yes\n";
+
+fn tiny() -> Loop {
+    Loop::new().table("tiny.csv", TINY)
+}
+
+#[test]
+fn no_verb_shows_the_help_with_the_exit_statuses() {
+    let said = Loop::new().run("--help").answers(YES).prints("Exit status:").prints("4  waiting for a person");
+    for verb in ["init", "train", "predict", "status", "export", "demo", "completions", "man"] {
+        assert!(said.stdout.contains(verb), "{verb} is listed");
+    }
+}
+
+#[test]
+fn bad_usage_is_status_2_and_says_what() {
+    Loop::new().run("tarin").answers(ERROR).says("unrecognized subcommand 'tarin'").says("train");
+    Loop::new().run("train --cv 1").answers(ERROR).says("--cv");
+    Loop::new().run("predict --delimiter ab x.csv").answers(ERROR).says("one ASCII character");
+    Loop::new().run("status --threads 0").answers(ERROR).says("--threads");
+}
+
+#[test]
+fn a_directory_without_a_loop_says_what_to_do() {
+    for verb in ["train", "status"] {
+        Loop::new().run(verb).answers(ERROR).says("no loop here: run `mlloop init TABLE` first");
+    }
+}
+
+#[test]
+fn another_directory_is_chosen_by_capital_c() {
+    let tiny = tiny();
+    std::fs::create_dir(tiny.path("loops")).unwrap();
+    tiny.run("-C loops init tiny.csv").answers(YES);
+    assert!(tiny.read("loops/mlloop.toml").contains("reference = \"../tiny.csv\""));
+    tiny.run("-C loops status").answers(NO).json("/target", "churn");
+    tiny.run("-C loops status --exit-zero").answers(YES);
+    tiny.run("-C nowhere status").answers(ERROR);
+}
+
+#[test]
+fn init_does_not_replace_what_a_person_may_have_edited() {
+    let tiny = tiny();
+    tiny.run("init tiny.csv").answers(YES);
+    let before = tiny.files();
+    tiny.run("init tiny.csv --target plan").answers(ERROR).says("exists; --force replaces it");
+    assert_eq!(tiny.files(), before);
+    tiny.run("init tiny.csv --target plan --force").answers(YES).json("/target/column", "plan");
+}
+
+#[test]
+fn quiet_prints_nothing_and_output_goes_to_a_file() {
+    let tiny = tiny();
+    let said = tiny.run("init tiny.csv -q").answers(YES);
+    assert!(said.stdout.is_empty() && said.stderr.is_empty(), "{} {}", said.stdout, said.stderr);
+    let said = tiny.run("status -o status.json").answers(NO);
+    assert!(said.stdout.is_empty());
+    assert!(tiny.read("status.json").contains("\"target\": \"churn\""));
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mlloop"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(stderr.is_empty(), "{stderr}");
+}
+
+#[test]
+fn completions_and_man_pages_are_written() {
+    Loop::new().run("completions bash").answers(YES).prints("_mlloop");
+    Loop::new().run("man").answers(YES).prints(".TH mlloop");
+    Loop::new().run("man train").answers(YES).prints("cv");
+    Loop::new().run("man fly").answers(ERROR).says("there is no verb \"fly\"");
+}
+
+#[test]
+fn a_mistake_in_mlloop_toml_is_named_with_its_line() {
+    let tiny = tiny();
+    tiny.run("init tiny.csv").answers(YES);
+    let good = tiny.read("mlloop.toml");
+    for (from, to, message) in [
+        ("[split]", "[splt]", "unknown field `splt`"),
+        ("gate = 0.2", "gate = 1.2", "[split] tune = 0.15 and gate = 1.2"),
+        ("column = \"churn\"", "column = \"chrun\"", "[target] column = \"chrun\" is not in [columns]"),
+        ("\"age\" = \"number\"", "\"age\" = \"numbr\"", "line"),
+    ] {
+        assert!(good.contains(from), "{from} is in\n{good}");
+        tiny.write("mlloop.toml", good.replacen(from, to, 1));
+        tiny.run("train").answers(ERROR).says("mlloop.toml: ").says(message);
+    }
+}
+
+#[test]
+fn the_version_is_quick_to_say() {
+    Command::new(env!("CARGO_BIN_EXE_mlloop"))
+        .arg("--version")
+        .assert()
+        .success()
+        .stdout(predicates::str::contains("0.1.0"));
+}

@@ -1,0 +1,164 @@
+//! A loop in a temporary directory, and what is expected of each command in it.
+//!
+//! ```ignore
+//! Loop::new().table("reference.csv", CALM).run("init reference.csv").answers(YES).json("/target", "churn");
+//! ```
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Exit statuses (CONTRACT).
+pub const YES: i32 = 0;
+pub const NO: i32 = 1;
+pub const ERROR: i32 = 2;
+
+/// A workspace that is deleted when dropped.
+pub struct Loop {
+    dir: tempfile::TempDir,
+}
+
+/// What a command said.
+pub struct Said {
+    line: String,
+    status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Loop {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts a file into the loop.
+    pub fn table(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.write(name, bytes);
+        self
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Runs `mlloop` in the loop's directory; the words are separated by spaces, `'…'` keeps spaces.
+    pub fn run(&self, line: &str) -> Said {
+        self.pipe(line, "")
+    }
+
+    /// Runs `mlloop` with this standard input.
+    pub fn pipe(&self, line: &str, stdin: impl Into<Vec<u8>>) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_mlloop"))
+            .args(words(line))
+            .current_dir(self.dir.path())
+            .env("NO_COLOR", "1")
+            .write_stdin(stdin)
+            .output()
+            .unwrap();
+        let said = Said {
+            line: line.to_owned(),
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!said.stderr.contains("panicked"), "mlloop {line}\n{}", said.stderr);
+        said
+    }
+
+    /// Every file of the loop with its bytes, to show that nothing was changed.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        collect(self.dir.path(), &mut files);
+        files.sort();
+        files
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            files.push((path, bytes));
+        }
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (n, part) in line.split('\'').enumerate() {
+        if n % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+impl Said {
+    /// The exit status must be this one; an error must have been said in one line (and perhaps a hint).
+    #[track_caller]
+    pub fn answers(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "mlloop {}\nstdout: {}\nstderr: {}", self.line, self.stdout, self.stderr);
+        if status == ERROR {
+            assert!(self.stdout.is_empty(), "an error leaves stdout empty: {}", self.stdout);
+        }
+        self
+    }
+
+    /// The JSON on stdout.
+    #[track_caller]
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|err| panic!("mlloop {}: {err}\n{}", self.line, self.stdout))
+    }
+
+    /// The JSON on stdout has this value at the pointer.
+    #[track_caller]
+    pub fn json(self, pointer: &str, expected: impl Into<Value>) -> Self {
+        let value = self.value();
+        assert_eq!(value.pointer(pointer), Some(&expected.into()), "mlloop {} {pointer}\n{value:#}", self.line);
+        self
+    }
+
+    /// stderr contains this text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.stderr.contains(text),
+            "mlloop {}\nexpected on stderr: {text}\nstderr: {}",
+            self.line,
+            self.stderr
+        );
+        self
+    }
+
+    /// stdout contains this text.
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "mlloop {}\nexpected: {text}\nstdout: {}", self.line, self.stdout);
+        self
+    }
+}
+
+/// A table of `shared/data`, or `None` with a visible line when the folder is not there.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if path.exists() {
+        return Some(path.canonicalize().unwrap());
+    }
+    eprintln!("skipped: ../shared/data/{name} is not there");
+    None
+}
