@@ -6,10 +6,10 @@
 //! The library never prints, prompts, reads the environment or asks for the time: those arrive as arguments.
 
 // ── numbers ──
+/// Numbers in, numbers out: seeded random, moments, ranks, quantiles, the normal distribution.
+pub mod stats;
 /// Replace a file, append a line, take the lock: the only code that writes to a workspace.
 pub mod atomic;
-/// Numbers in, numbers out: seeded random, hashing, intervals, moments.
-pub mod stats;
 // ── tables ──
 /// Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
@@ -18,20 +18,20 @@ pub mod table;
 pub mod features;
 /// Matrix to prediction: forest, boosting, single tree behind one type; contributions; other tools' formats.
 pub mod model;
-/// Schema, features, model, calibration and threshold: fitted, stored and served as one thing.
-pub mod pipeline;
 /// Predictions and truth to metrics, intervals, calibration and operating thresholds.
 pub mod score;
+/// Schema, features, model, calibration and threshold: fitted, stored and served as one thing.
+pub mod pipeline;
 // ── the loop ──
-/// A small, seeded, drifting stream of card payments to try the loop on.
-pub mod demo;
+/// Versions and roles: what was trained, and which of it is in production.
+pub mod registry;
+/// `mlloop.toml`, the paths of a workspace, and the run log.
+pub mod workspace;
+/// From a table to `mlloop.toml`: what `init` does.
+pub mod setup;
 /// From a reference to a stored version: what `train` does.
 pub mod learn;
 /// Scores for a table of any length, in the order of its rows.
 pub mod predict;
-/// Versions and roles: what was trained, and which of it is in production.
-pub mod registry;
-/// From a table to `mlloop.toml`: what `init` does.
-pub mod setup;
-/// `mlloop.toml`, the paths of a workspace, and the run log.
-pub mod workspace;
+/// A small, seeded, drifting stream of card payments to try the loop on.
+pub mod demo;

@@ -5,4 +5,6 @@ mod support;
 mod cli;
 mod interchange;
 mod layers;
+mod readme;
 mod real_tables;
+mod train;

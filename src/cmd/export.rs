@@ -1,5 +1,5 @@
 use super::{Context, Outcome, Output};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use mlloop::pipeline::Pipeline;
 use mlloop::registry::{Role, Version};

@@ -29,7 +29,8 @@ impl Progress {
         if rejects.count == 0 {
             return;
         }
-        self.note(format_args!("note: {} rows were left out", rejects.count));
+        let rows = if rejects.count == 1 { "row was" } else { "rows were" };
+        self.note(format_args!("note: {} {rows} left out", rejects.count));
         for reject in rejects.first.iter().take(SHOWN) {
             self.note(format_args!("  {reject}"));
         }

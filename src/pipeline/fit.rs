@@ -226,7 +226,8 @@ impl Teacher<'_> {
     fn weights(&self, y: &[f32]) -> Option<Vec<f32>> {
         let n_classes = self.examples.target.classes.len();
         let wanted = match self.recipe.decision.imbalance {
-            Imbalance::Auto => n_classes == 2,
+            // The leaves of a single tree are to be read as shares.
+            Imbalance::Auto => n_classes == 2 && self.recipe.model.algorithm != Algorithm::DecisionTree,
             Imbalance::Weights => n_classes > 0,
             Imbalance::Smote | Imbalance::None => false,
         };

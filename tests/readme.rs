@@ -1,0 +1,80 @@
+//! The transcripts in README.md and docs are what mlloop prints.
+//!
+//! A ```` ```console ```` block holds commands after `$ ` and what they print; `[..]` stands for any text in a line, a
+//! line `...` for any lines. The blocks of one file run one after another in one directory that holds `churn.csv`.
+
+use crate::support::Loop;
+use std::path::Path;
+
+/// Commands with the text they are said to print.
+fn transcript(markdown: &str) -> Vec<(String, String)> {
+    let mut steps: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in markdown.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            _ if !inside => {}
+            _ => match line.strip_prefix("$ ") {
+                Some(command) => steps.push((command.to_owned(), String::new())),
+                None => {
+                    let (_, printed) = steps.last_mut().unwrap_or_else(|| panic!("{line:?} stands before any command"));
+                    printed.push_str(line);
+                    printed.push('\n');
+                }
+            },
+        }
+    }
+    steps
+}
+
+/// Whether `actual` has the form of `expected`.
+fn fits(expected: &[&str], actual: &[&str]) -> bool {
+    match (expected, actual) {
+        ([], []) => true,
+        (["...", rest @ ..], _) => (0..=actual.len()).any(|skipped| fits(rest, &actual[skipped..])),
+        ([line, rest @ ..], [first, others @ ..]) => line_fits(line, first) && fits(rest, others),
+        _ => false,
+    }
+}
+
+fn line_fits(expected: &str, actual: &str) -> bool {
+    let mut parts = expected.split("[..]");
+    let Some(mut rest) = parts.next().and_then(|first| actual.strip_prefix(first)) else { return false };
+    let mut last = None;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+        last = Some(part);
+    }
+    rest.is_empty() || last == Some("") || last.is_some_and(|part| rest.ends_with(part))
+}
+
+fn check(file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let steps = transcript(&std::fs::read_to_string(path).unwrap());
+    assert!(!steps.is_empty(), "{file} has transcripts");
+    let work = Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv"));
+    for (command, expected) in steps {
+        let Some(line) = command.strip_prefix("mlloop ") else { panic!("{file}: {command}: only mlloop is run") };
+        let said = work.run(line);
+        let actual = format!("{}{}", said.stdout, said.stderr);
+        let (want, have): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
+        assert!(fits(&want, &have), "{file}: $ {command}\n--- said to print\n{expected}--- prints\n{actual}");
+    }
+}
+
+#[test]
+fn the_readme_is_true() {
+    check("README.md");
+}
+
+#[test]
+fn a_line_fits_around_its_gaps() {
+    assert!(line_fits("v0001 is [..]", "v0001 is production"));
+    assert!(line_fits("roc_auc [..] to [..] 0.5000", "roc_auc 0.81 0.79 to 0.83 0.5000"));
+    assert!(!line_fits("roc_auc [..] 0.5000", "roc_auc 0.81 0.6000"));
+    assert!(!line_fits("abc", "abcd"));
+    assert!(fits(&["a", "...", "b"], &["a", "x", "y", "b"]));
+    assert!(!fits(&["a", "...", "b"], &["a", "x"]));
+}
