@@ -125,6 +125,13 @@ fn boost(
 ///
 /// Squared error on class indicators makes each leaf the share of its class, and its gain the decrease in Gini
 /// impurity; all trees of one round start from the same gradients, so nothing is boosted.
+///
+/// The single tree is grown here too, not by `linfa-trees` 0.8.1, for what that does on the project's tables (five
+/// levels, equal leaves): 20 fits on wine quality's classes gave 20 different trees, because impurities are summed
+/// and ties broken in the order of a hash map; a split between equal values is lost to a node unless the node holds
+/// the last of them; subtrees whose leaves agree on a class are cut, whatever their shares. Held-out ROC-AUC was
+/// .801 v .824 here (churn), .746 v .764 (diabetes), .687 v .746 (credit default), at 2 to 10 times the time. It
+/// knows neither missing values nor regression, and sorts `NaN` in no total order.
 fn average(data: &FitData<'_>, options: &FitOptions<'_>, n_classes: usize, plan: Plan) -> Result<Model, ModelError> {
     let task = options.params.task();
     let mut params = engine_params(&plan, options.params.seed());

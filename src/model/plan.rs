@@ -110,25 +110,28 @@ fn set<T>(slot: &mut T, value: Option<T>) {
 }
 
 /// Small steps and small trees where rows are few; larger ones where rows carry them.
+///
+/// Chosen by 5-fold cross-validation on tables of 768 to 48 842 rows (churn, credit default, bank marketing,
+/// census income, electricity price, bike rental, wine quality, diabetes, customer plans). Symmetric trees were the
+/// better ones for classes on most of these tables, for they vary less; depth-wise trees for numbers.
 fn boosting(task: Task, shape: Shape) -> Plan {
-    let (n_estimators, learning_rate) = match shape.n_rows {
-        0..2_000 => (400, 0.03),
-        2_000..20_000 => (600, 0.04),
-        20_000..200_000 => (800, 0.06),
-        _ => (500, 0.1),
-    };
-    let max_depth = match shape.n_rows {
-        0..2_000 => 4,
-        2_000..20_000 => 5,
-        20_000..200_000 => 6,
-        _ => 7,
+    let number = task == Task::Regression;
+    // The last column is the number of rounds where there is nothing to stop on.
+    let (max_depth, learning_rate, most, fixed) = match (shape.n_rows, task) {
+        (0..2_000, Task::Multiclass) => (5, 0.03, 700, 150),
+        (0..2_000, _) => (4, 0.03, 700, 120),
+        (2_000..20_000, Task::Regression) => (6, 0.06, 1000, 500),
+        (2_000..20_000, _) => (5, 0.04, 1000, 150),
+        (20_000..200_000, _) => (7, 0.08, 1000, 250),
+        (200_000..500_000, _) => (8, 0.1, 500, 250),
+        _ => (8, 0.15, 300, 200),
     };
     Plan {
         algorithm: Algorithm::GradientBoosting,
-        n_estimators,
+        n_estimators: if shape.has_tune { most } else { fixed },
         max_depth: Some(max_depth),
         max_leaves: None,
-        grow_policy: if task == Task::Regression { GrowPolicy::Depthwise } else { GrowPolicy::Symmetric },
+        grow_policy: if number { GrowPolicy::Depthwise } else { GrowPolicy::Symmetric },
         learning_rate,
         subsample: 0.8,
         colsample_bytree: 0.8,
@@ -138,19 +141,20 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         reg_alpha: 0.0,
         gamma: 0.0,
         max_bin: 255,
-        early_stopping_rounds: shape.has_tune.then_some(50),
+        early_stopping_rounds: shape.has_tune.then_some(if shape.n_rows < 200_000 { 50 } else { 20 }),
     }
 }
 
+/// Chosen as above; on the same tables ROC-AUC is that of scikit-learn's forest of equal size and depth, or better.
 fn forest(task: Task, shape: Shape) -> Plan {
     let rule = match task {
-        Task::Regression => MaxFeatures::Share(1.0 / 3.0),
+        Task::Regression => MaxFeatures::Share(0.7),
         Task::Binary | Task::Multiclass => MaxFeatures::Rule(FeatureRule::Sqrt),
     };
     Plan {
         algorithm: Algorithm::RandomForest,
         n_estimators: 200,
-        max_depth: Some(16),
+        max_depth: Some(14),
         max_leaves: None,
         grow_policy: GrowPolicy::Depthwise,
         learning_rate: 1.0,
@@ -158,11 +162,12 @@ fn forest(task: Task, shape: Shape) -> Plan {
         subsample: 0.632,
         colsample_bytree: 1.0,
         colsample_bynode: rule.share(shape.n_features),
-        min_child_weight: 2.0,
+        min_child_weight: 4.0,
         reg_lambda: 0.0,
         reg_alpha: 0.0,
         gamma: 0.0,
-        max_bin: 255,
+        // Random trees do not miss finer cuts, and smaller histograms stay in the nearest cache.
+        max_bin: if shape.n_rows < 50_000 { 255 } else { 64 },
         early_stopping_rounds: None,
     }
 }
@@ -175,6 +180,7 @@ fn single_tree(shape: Shape) -> Plan {
         subsample: 1.0,
         colsample_bynode: 1.0,
         // A leaf that speaks for a class should hold more than a handful of rows.
+        max_bin: 255,
         min_child_weight: (shape.n_rows as f64 / 200.0).clamp(5.0, 100.0).round(),
         ..forest(Task::Binary, shape)
     }

@@ -408,3 +408,54 @@ fn a_tree_reads_as_rules() {
         text.lines().filter_map(|line| line.split(", ").nth(1)?.strip_suffix(" rows")?.parse::<f64>().ok()).sum();
     assert_eq!(rows, 300.0);
 }
+
+#[test]
+fn the_single_tree_is_no_worse_than_linfa_trees() {
+    use ::linfa::prelude::*;
+    use ndarray::{Array1, Array2};
+    // A table without missing values: the peer does not know them.
+    let complete = |seed| {
+        let x = table(1500, seed);
+        let values = x.values.iter().map(|v| if v.is_nan() { 0.5 } else { *v }).collect();
+        Matrix::new(values, 1500, Arc::clone(&x.names))
+    };
+    let records = |x: &Matrix| Array2::from_shape_vec((1500, 4), x.values.to_vec()).unwrap();
+    let (train, test) = (complete(1), complete(2));
+    let (y, truth) = (target(&train, Task::Binary, 1), target(&test, Task::Binary, 2));
+    let labels: Array1<usize> = y.iter().map(|&y| y as usize).collect();
+    let peer = linfa_trees::DecisionTree::params().max_depth(Some(5)).min_weight_leaf(8.0);
+    let peer = peer.fit(&Dataset::new(records(&train), labels.clone())).unwrap();
+    let found: Array1<usize> = peer.predict(&records(&test));
+    let of_peer = found.iter().zip(&truth).filter(|(a, b)| **a as f32 == **b).count();
+    let params: Params =
+        serde_json::from_str(r#"{"algorithm": "decision-tree", "max_depth": 5, "min_samples_leaf": 8}"#).unwrap();
+    let model = params.check(Task::Binary).unwrap().fit(&Dataset::new(records(&train), labels)).unwrap();
+    let found: Array1<f32> = model.predict(&records(&test));
+    let of_ours = found.iter().zip(&truth).filter(|(a, b)| a == b).count();
+    assert!(of_ours + 15 >= of_peer, "{of_ours} of 1500 rows right, linfa-trees {of_peer}");
+    assert!(of_ours > 1200, "{of_ours}");
+}
+
+#[test]
+fn linfa_predicts_what_the_model_scores() {
+    use ::linfa::traits::Predict;
+    use ndarray::{Array1, Array2};
+    let x = table(50, 5);
+    let records = Array2::from_shape_vec((50, 4), x.values.to_vec()).unwrap();
+    for task in TASKS {
+        let model = fit(&small(Algorithm::RandomForest), task, 300, 3);
+        let scores: Array2<f32> = model.predict(&records);
+        assert_eq!(scores.iter().copied().collect::<Vec<f32>>(), model.scores(&x).unwrap());
+        let found: Array1<f32> = model.predict(&records);
+        for (found, row) in found.iter().zip(scores.rows()) {
+            match task {
+                Task::Regression => assert_eq!(*found, row[0]),
+                Task::Binary => assert_eq!(*found, f32::from(row[0] >= 0.5)),
+                Task::Multiclass => assert!(row.iter().all(|&score| score <= row[*found as usize])),
+            }
+        }
+        // Other columns than the model's: no number is made up.
+        let wrong: Array1<f32> = model.predict(&Array2::<f32>::zeros((3, 2)));
+        assert!(wrong.iter().all(|v| v.is_nan()));
+    }
+}
