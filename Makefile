@@ -24,9 +24,9 @@ check: ## formatting, lints, tests and documentation, as CI does
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
-bench: ## measure against the Python peers (makes a virtual environment and data under target/bench)
-	cargo build --release
-	$(PYTHON) scripts/bench.py --mlloop "$(CARGO_TARGET_DIR)"/release/mlloop
+bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
+	cargo build --release --features bench --bins --examples
+	$(PYTHON) scripts/bench.py $(BENCH)
 
 reference: ## compute the reference numbers of fixtures/ anew with scipy, scikit-learn and others
 	$(PYTHON) scripts/reference.py

@@ -26,7 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "scripts" / "bench"
 PEERS = HERE / "peers"
-MLLOOP = ROOT / "target" / "release" / "mlloop"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+MLLOOP = TARGET / "release" / "mlloop"
 ROUNDS, LEAVES = 200, 31
 
 
@@ -53,7 +54,7 @@ def parse():
     parser.add_argument("--rows", type=int, default=0, help="rows of every table (0: as in the table of targets)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", help="also write the figures here")
-    parser.add_argument("--venv", default=str(ROOT / "target" / "bench-venv"))
+    parser.add_argument("--venv", default=str(TARGET / "bench-venv"))
     parser.add_argument("--work", help="keep tables and models here (default: a new temporary folder)")
     args = parser.parse_args()
     args.jobs = args.jobs.split(",")

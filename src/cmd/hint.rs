@@ -1,23 +1,37 @@
 //! A second line for errors that have a usual way out.
 
+use mlloop::learn::LearnError;
 use mlloop::pipeline::PipelineError;
+use mlloop::predict::PredictError;
 use mlloop::registry::RegistryError;
+use mlloop::setup::SetupError;
 use mlloop::table::TableError;
 
 /// What to do about `err`, when that is known.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
-    err.chain().find_map(|cause| {
-        if let Some(table) = cause.downcast_ref::<TableError>() {
-            return of_table(table);
-        }
-        if let Some(PipelineError::Table(table)) = cause.downcast_ref() {
-            return of_table(table);
-        }
-        match cause.downcast_ref()? {
-            RegistryError::NoVersion { .. } => Some("`mlloop status` lists the versions and their roles"),
-            _ => None,
-        }
-    })
+    if let Some(table) = table_error(err) {
+        return of_table(table);
+    }
+    let registry = err.downcast_ref::<RegistryError>().or_else(|| match err.downcast_ref()? {
+        LearnError::Registry(registry) => Some(registry),
+        _ => None,
+    });
+    matches!(registry?, RegistryError::NoVersion { .. }).then_some("`mlloop status` lists the versions and their roles")
+}
+
+/// The table problem inside `err`: the library's errors hand it on as it is.
+fn table_error(err: &anyhow::Error) -> Option<&TableError> {
+    if let Some(SetupError::Table(table)) = err.downcast_ref() {
+        return Some(table);
+    }
+    let pipeline = match (err.downcast_ref(), err.downcast_ref()) {
+        (Some(LearnError::Pipeline(pipeline)), _) | (_, Some(PredictError::Pipeline(pipeline))) => pipeline,
+        _ => err.downcast_ref::<PipelineError>()?,
+    };
+    match pipeline {
+        PipelineError::Table(table) => Some(table),
+        _ => None,
+    }
 }
 
 fn of_table(err: &TableError) -> Option<&'static str> {

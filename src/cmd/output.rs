@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::args::Color;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use mlloop::atomic;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -48,7 +48,11 @@ impl Output {
     /// Writes bytes as they come: stdout is streamed, a file appears when it is whole.
     pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
         match &self.file {
-            Some(path) => atomic::replace(path, write).with_context(|| path.display().to_string()),
+            // What `write` says names its own place; what the system says about the file does not.
+            Some(path) => atomic::replace(path, write).map_err(|err| match err.is::<io::Error>() {
+                true => err.context(path.display().to_string()),
+                false => err,
+            }),
             None if self.quiet => write(&mut io::sink()),
             None => {
                 let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

@@ -212,7 +212,7 @@ fn category(
     let onehot = match own.unwrap_or(options.encode) {
         Encode::Onehot => true,
         Encode::Target => false,
-        Encode::Auto => levels.len() <= options.max_onehot,
+        Encode::Auto => levels.len() <= options.onehot_limit(categories.codes.len()),
     };
     if onehot {
         return Some(Learned { encoder: Encoder::OneHot(one_hot(levels, &used, n_missing > 0)), out_of_fold: None });

@@ -135,7 +135,7 @@ fn options_that_do_not_fit_are_refused() {
     let toml: FeatureOptions =
         toml::from_str("drop = [\"a\"]\nmax_onehot = 4\n[columns.amount]\nclip = \"iqr\"\nnegative = \"error\"")
             .unwrap();
-    assert_eq!((toml.max_onehot, toml.columns["amount"].clip), (4, Some(crate::features::Clip::Iqr)));
+    assert_eq!((toml.max_onehot, toml.columns["amount"].clip), (Some(4), Some(crate::features::Clip::Iqr)));
 }
 
 /// Enough rows for several chunks and threads, 40 levels, some cells missing.
