@@ -2,9 +2,10 @@
 //!
 //! `fixtures/models` holds small models and the scores that their own tools gave (`scripts/reference/interchange.py`).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests")]
 
 mod hostile;
+mod live;
 
 use mlloop::features::{Matrix, Task};
 use mlloop::model::{ForeignModel, Format};

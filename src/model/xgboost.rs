@@ -5,7 +5,7 @@
 //! `base_score` of files written before XGBoost 3, and the layout of DART's trees and weights before XGBoost 3.4.
 
 use crate::model::foreign::{ForeignError, ForeignTrees, Format, head_of};
-use crate::model::ubjson;
+use crate::model::{Model, ModelError, ubjson};
 use hessboost::model::{BoostedModel, ModelFormat};
 use serde::Deserialize;
 use serde_json::Value;
@@ -151,4 +151,29 @@ fn binary_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignErr
         bytes = Cow::Owned(with_list);
     }
     Ok((preamble, bytes))
+}
+
+impl Model {
+    /// The trees as XGBoost's JSON (version 3), for `xgboost.Booster.load_model`.
+    ///
+    /// On a matrix of these features with `NaN` for missing, `predict` gives [`Model::scores`]; where those are
+    /// probabilities that trees average, XGBoost sees a regression on them. A margin that rounding takes past 0 or 1
+    /// is clipped here and not there. `names` are written when XGBoost takes them (it refuses `[`, `]` and `<`) and
+    /// when there is one per feature.
+    ///
+    /// # Errors
+    ///
+    /// When a tree has linear leaves, which XGBoost does not know.
+    pub fn to_xgboost_json(&self, names: &[String]) -> Result<Vec<u8>, ModelError> {
+        let bytes = self.engine().encode(ModelFormat::XgboostJson)?;
+        let allowed = |name: &String| !name.is_empty() && !name.contains(['[', ']', '<']);
+        if names.len() != self.n_features() || !names.iter().all(allowed) {
+            return Ok(bytes);
+        }
+        let format = |e: serde_json::Error| ModelError::Format(e.to_string());
+        let mut document: Value = serde_json::from_slice(&bytes).map_err(format)?;
+        document["learner"]["feature_names"] = names.into();
+        document["learner"]["feature_types"] = vec!["float"; names.len()].into();
+        serde_json::to_vec(&document).map_err(format)
+    }
 }

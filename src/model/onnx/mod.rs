@@ -5,6 +5,7 @@ mod ensemble;
 mod ensemble_v5;
 mod graph;
 pub(crate) mod proto;
+pub(crate) mod write;
 
 use crate::features::Task;
 use crate::model::Head;
