@@ -20,7 +20,10 @@ def session(path):
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Trees are then added in their order; in parts, the last digit of a sum depends on the number of cores.
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def score(job):
@@ -43,12 +46,10 @@ def columns(job):
         else:
             values = np.fromfile(path, dtype={"number": "<f8", "time": "<i8"}[kind])
         feed[name] = values.reshape(-1, 1)
-    run = session(job["model"])
-    answers = dict(zip([o.name for o in run.get_outputs()], run.run(None, feed)))
-    prediction = answers["prediction"]
-    scores = answers.get("score", prediction)
-    np.asarray(scores, dtype="<f8").tofile(job["out"])
-    if "score" in answers:
+    # The prediction comes first, and for classes the scores after it; their names give way to columns' names.
+    prediction, *scores = session(job["model"]).run(None, feed)
+    np.asarray(scores[0] if scores else prediction, dtype="<f8").tofile(job["out"])
+    if scores:
         pathlib.Path(job["out"] + ".labels").write_text(json.dumps(prediction.tolist()))
 
 

@@ -29,6 +29,7 @@ pub use self::linfa::Cell;
 pub use error::ModelError;
 pub use fit::{FitData, FitOptions, Round};
 pub use foreign::{ForeignError, ForeignModel, Format};
+pub(crate) use onnx::write::{Element, Value as GraphValue, Writer as GraphWriter};
 pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
 pub use plan::{Plan, Shape};
 pub use predict::Contributions;

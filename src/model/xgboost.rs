@@ -167,13 +167,39 @@ impl Model {
     pub fn to_xgboost_json(&self, names: &[String]) -> Result<Vec<u8>, ModelError> {
         let bytes = self.engine().encode(ModelFormat::XgboostJson)?;
         let allowed = |name: &String| !name.is_empty() && !name.contains(['[', ']', '<']);
-        if names.len() != self.n_features() || !names.iter().all(allowed) {
+        let named = names.len() == self.n_features() && names.iter().all(allowed);
+        let weighted = self.engine().tree_weights().any(|weight| weight != 1.0);
+        if !named && !weighted {
             return Ok(bytes);
         }
         let format = |e: serde_json::Error| ModelError::Format(e.to_string());
         let mut document: Value = serde_json::from_slice(&bytes).map_err(format)?;
-        document["learner"]["feature_names"] = names.into();
-        document["learner"]["feature_types"] = vec!["float"; names.len()].into();
+        let learner = &mut document["learner"];
+        if weighted {
+            weigh_leaves(&mut learner["gradient_booster"]["model"]);
+        }
+        if named {
+            learner["feature_names"] = names.into();
+            learner["feature_types"] = vec!["float"; names.len()].into();
+        }
         serde_json::to_vec(&document).map_err(format)
+    }
+}
+
+/// Multiplies DART's weights into the leaves: where they are kept has changed between versions of XGBoost.
+fn weigh_leaves(model: &mut Value) {
+    let weights = model.as_object_mut().and_then(|model| model.remove("weight_drop"));
+    let weights: Vec<f32> = weights.and_then(|w| serde_json::from_value(w).ok()).unwrap_or_default();
+    let Some(trees) = model["trees"].as_array_mut() else { return };
+    for (tree, weight) in trees.iter_mut().zip(weights) {
+        let children = tree["left_children"].take();
+        for values in ["split_conditions", "base_weights"] {
+            let leaves = children.as_array().into_iter().flatten().enumerate().filter(|(_, left)| **left == -1);
+            for (at, _) in leaves {
+                let value = tree[values][at].as_f64().unwrap_or(0.0) as f32;
+                tree[values][at] = (value * weight).into();
+            }
+        }
+        tree["left_children"] = children;
     }
 }

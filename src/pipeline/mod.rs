@@ -11,6 +11,7 @@ mod examples;
 mod fit;
 mod golden;
 mod importance;
+mod onnx;
 mod recipe;
 mod store;
 
@@ -19,6 +20,7 @@ pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge};
 pub use importance::Importance;
+pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
 
 use crate::features::{FeatureError, Features, Target, Task};
@@ -168,6 +170,15 @@ impl Pipeline {
     #[must_use]
     pub fn rules(&self) -> Option<String> {
         self.model.rules(self.features.names(), &self.target.classes).ok()
+    }
+
+    /// The pipeline as ONNX over raw columns; see [`OnnxParts::to_onnx`].
+    ///
+    /// # Errors
+    /// When the model branches on codes of categories or has linear leaves.
+    pub fn to_onnx(&self) -> Result<Vec<u8>, PipelineError> {
+        let Self { target, features, model, calibration, threshold, .. } = self;
+        Ok(OnnxParts { target, features, model, calibration, threshold: *threshold }.to_onnx()?)
     }
 
     /// The names of the columns that `predict` adds.
