@@ -2,7 +2,7 @@
 //!
 //! `fixtures/models` holds small models and the scores that their own tools gave (`scripts/reference/interchange.py`).
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, reason = "helpers of tests")]
 
 mod columns;
 mod hostile;

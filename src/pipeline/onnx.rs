@@ -125,7 +125,7 @@ fn number_feature(graph: &mut GraphWriter, input: String, encoder: &NumberEncode
     if let Some(instead) = instead {
         value = bounded(graph, &value, "Less", 0.0, &instead);
     }
-    let mut clamp = |graph: &mut GraphWriter, value: &str, low: f64, high: f64| {
+    let clamp = |graph: &mut GraphWriter, value: &str, low: f64, high: f64| {
         let (low_name, high_name) = (graph.double(low), graph.double(high));
         let value = bounded(graph, value, "Less", low, &low_name);
         bounded(graph, &value, "Greater", high, &high_name)
@@ -357,7 +357,7 @@ fn isotonic(graph: &mut GraphWriter, scores: &str, x: &[f64], y: &[f64]) -> Stri
     let passed = graph.cast(&passed, Element::Int64);
     let axis = graph.int(1);
     let line = graph.node("ReduceSum", &[&passed, &axis], &[("keepdims", GraphValue::Int(1))]);
-    let mut pick = |graph: &mut GraphWriter, of: usize| {
+    let pick = |graph: &mut GraphWriter, of: usize| {
         let table = graph.doubles(lines.iter().map(|line| line[of]).collect(), &[n + 1]);
         graph.node("Gather", &[&table, &line], &[("axis", GraphValue::Int(0))])
     };
