@@ -37,8 +37,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let version = args.model.map_or_else(|| registry.holder(Role::Production), Ok)?;
     let pipeline = Pipeline::load(&registry.path(version)?)?;
     let bytes: Vec<u8> = match args.format {
-        Format::Onnx => anyhow::bail!("pipeline.to_onnx()"),
-        Format::Xgboost => pipeline.model.to_bytes()?,
+        Format::Onnx => pipeline.to_onnx()?,
+        Format::Xgboost => pipeline.model.to_xgboost_json(pipeline.features.names())?,
     };
     out.bytes(&bytes)?;
     Ok(Outcome::Yes)

@@ -135,7 +135,12 @@ fn adult_scores_the_same_in_onnxruntime_on_every_row() {
     for (options, rule) in [
         (FeatureOptions::default(), CalibrationRule::Isotonic),
         (
-            FeatureOptions { scale: Scale::Standard, impute: Impute::Mean, max_onehot: 4, ..FeatureOptions::default() },
+            FeatureOptions {
+                scale: Scale::Standard,
+                impute: Impute::Mean,
+                max_onehot: Some(4),
+                ..FeatureOptions::default()
+            },
             CalibrationRule::Platt,
         ),
     ] {
@@ -209,7 +214,7 @@ fn every_encoder_and_task_scores_the_same_in_onnxruntime() {
                 clip: Clip::Iqr,
                 scale: Scale::Standard,
                 impute: if n_classes == 2 { Impute::Median } else { Impute::Native },
-                max_onehot: if n_classes == 3 { 16 } else { 2 },
+                max_onehot: Some(if n_classes == 3 { 16 } else { 2 }),
                 time_parts: time_parts.clone(),
                 ..FeatureOptions::default()
             };
