@@ -1,10 +1,12 @@
 //! Types every column once, from the whole file, and says why.
 
 mod decide;
+mod distinct;
 mod evidence;
 mod target;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use target::TargetGuess;
 
