@@ -227,7 +227,7 @@ fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
             _ => {}
         }
         // A quote opens a field at its start only; a doubled quote closes and opens it again.
-        at_start = byte == delimiter && !quoted || (byte == b'"' && !quoted);
+        at_start = !quoted && (byte == delimiter || byte == b'"');
     }
     ends.push(record.len());
     ends

@@ -1,5 +1,13 @@
 //! One binary for all tests from outside, one module per subject: linking is what takes long.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    reason = "tests may stop at once, write files as they like, and say what they skip"
+)]
+
 mod support;
 
 mod cli;

@@ -116,9 +116,12 @@ fn set<T>(slot: &mut T, value: Option<T>) {
 /// better ones for classes on most of these tables, for they vary less; depth-wise trees for numbers.
 fn boosting(task: Task, shape: Shape) -> Plan {
     let number = task == Task::Regression;
+    // Several classes share few rows: deeper trees with smaller leaves, kept apart by the features they may choose from
+    // (red wine, out of fold, mean of three seeds: accuracy .606 against .598 with what suits two classes).
+    let few_of_many = shape.n_rows < 2_000 && task == Task::Multiclass;
     // The last column is the number of rounds where there is nothing to stop on.
     let (max_depth, learning_rate, most, fixed) = match (shape.n_rows, task) {
-        (0..2_000, Task::Multiclass) => (5, 0.03, 700, 150),
+        (0..2_000, Task::Multiclass) => (7, 0.03, 700, 150),
         (0..2_000, _) => (4, 0.03, 700, 120),
         (2_000..20_000, Task::Regression) => (6, 0.06, 1000, 500),
         (2_000..20_000, _) => (5, 0.04, 1000, 150),
@@ -134,9 +137,9 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         grow_policy: if number { GrowPolicy::Depthwise } else { GrowPolicy::Symmetric },
         learning_rate,
         subsample: 0.8,
-        colsample_bytree: 0.8,
-        colsample_bynode: 1.0,
-        min_child_weight: 1.0,
+        colsample_bytree: if few_of_many { 1.0 } else { 0.8 },
+        colsample_bynode: if few_of_many { 0.5 } else { 1.0 },
+        min_child_weight: if few_of_many { 0.3 } else { 1.0 },
         reg_lambda: 3.0,
         reg_alpha: 0.0,
         gamma: 0.0,

@@ -39,6 +39,15 @@ pub(super) struct Teacher<'a> {
     pub(super) progress: &'a FitProgress<'a>,
 }
 
+/// What a model is fitted on.
+struct Lesson {
+    table: Table,
+    /// Class index or value, one per row.
+    y: Vec<f32>,
+    /// Weight of each row; all weigh the same when absent.
+    weights: Option<Vec<f32>>,
+}
+
 /// Fewer rows than this cannot stop, calibrate or choose a threshold.
 const MIN_TUNE_ROWS: usize = 30;
 /// Up to so many rows, the tune rows also teach once they have tuned: small tables need every row.
@@ -163,7 +172,7 @@ impl Teacher<'_> {
         params: &Params,
     ) -> Result<(Features, Model), PipelineError> {
         let Self { examples, seed, .. } = *self;
-        let (table, y, weights) = self.balanced(rows)?;
+        let Lesson { table, y, weights } = self.balanced(rows)?;
         let (features, matrix) = Features::fit(&table, &examples.target, &y, &self.options(), seed)?;
         drop(table);
         let tune = match tune {
@@ -209,17 +218,17 @@ impl Teacher<'_> {
     }
 
     /// The rows to learn from after what is done about rare classes, their labels and their weights.
-    fn balanced(&self, rows: &[u32]) -> Result<(Table, Vec<f32>, Option<Vec<f32>>), PipelineError> {
+    fn balanced(&self, rows: &[u32]) -> Result<Lesson, PipelineError> {
         let Self { examples, recipe, seed, .. } = *self;
         let table = examples.table.take(rows);
         let y = examples.labels(rows);
         if examples.target.task == Task::Regression || recipe.decision.imbalance != Imbalance::Smote {
             let weights = self.weights(&y);
-            return Ok((table, y, weights));
+            return Ok(Lesson { table, y, weights });
         }
         let skip = &self.options().drop;
         let resampled = smote_nc(&table, &examples.target, &y, skip, &Smote::default(), seed)?;
-        Ok((resampled.table, resampled.y, None))
+        Ok(Lesson { table: resampled.table, y: resampled.y, weights: None })
     }
 
     /// A weight per row, in inverse proportion to its class.

@@ -205,6 +205,7 @@ impl Registry {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 mod tests {
     use super::*;
 
