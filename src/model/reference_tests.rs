@@ -38,7 +38,7 @@ fn boosting_predicts_as_xgboost_does() {
     let part = &fixture["xgboost"];
     let params: Params = serde_json::from_str(
         r#"{"n_estimators": 25, "max_depth": 4, "eta": 0.2, "lambda": 1.5, "alpha": 0.1, "gamma": 0.05,
-            "min_child_weight": 2, "max_bin": 64, "subsample": 1, "colsample_bytree": 1, "grow_policy": "depthwise"}"#,
+            "min_child_weight": 2, "max_bin": 64, "subsample": 1, "colsample_bytree": 1, "colsample_bynode": 1, "grow_policy": "depthwise"}"#,
     )
     .unwrap();
     compare(part, &part["scores"]["regression"], &params, Task::Regression, 1e-4);
