@@ -7,7 +7,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+/// What names of half-written files begin with.
+const PREFIX: &str = ".mlloop-";
 
 /// Replaces `path` by what `write` writes.
 ///
@@ -15,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Whatever `write`, syncing or renaming says; `path` is then as it was.
 pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, E>) -> Result<T, E> {
     let dir = parent(path);
-    let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(".mlloop-").tempfile_in(dir)?);
+    let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(PREFIX).tempfile_in(dir)?);
     let written = write(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     set_shared_mode(file.as_file())?;
@@ -34,7 +37,7 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display())));
     }
     let dir = parent(path);
-    let beside = tempfile::Builder::new().prefix(".mlloop-").tempdir_in(dir)?;
+    let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?;
     fill(beside.path())?;
     for entry in fs::read_dir(beside.path())? {
         File::open(entry?.path())?.sync_all()?;
@@ -119,17 +122,71 @@ fn set_shared_mode(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
-/// The temporary files and directories that a killed process left in `dir`.
+/// Removes what a killed process left half written in `dir`. Call it under the lock of the workspace.
 ///
 /// # Errors
-/// Whatever listing says.
-pub fn leftovers(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// Whatever listing or removing says.
+pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(".mlloop-") {
-            found.push(entry.path());
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            match entry.file_type()?.is_dir() {
+                true => fs::remove_dir_all(entry.path())?,
+                false => fs::remove_file(entry.path())?,
+            }
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_replacement_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("roles.json");
+        fs::write(&path, "old").unwrap();
+        let failed = replace(&path, |out| {
+            out.write_all(b"half")?;
+            Err::<(), _>(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        replace(&path, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_short_is_dropped_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("runs.jsonl");
+        append(&path, b"one\n").unwrap();
+        fs::write(&path, [&b"one\n"[..], &[b'x'; 10_000]].concat()).unwrap();
+        append(&path, b"two\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".mlloop.lock");
+        let held = lock(&path).unwrap();
+        assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        lock(&path).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(".mlloop-half")).unwrap();
+        fs::write(dir.path().join(".mlloop-half/model.bin"), "x").unwrap();
+        fs::write(dir.path().join("roles.json"), "{}").unwrap();
+        remove_leftovers(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

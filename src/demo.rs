@@ -40,8 +40,9 @@ const COUNTRIES: [&str; 6] = ["AT", "CH", "DE", "FR", "IT", "RO"];
 const CHANNELS: [&str; 4] = ["chip", "contactless", "online", "atm"];
 /// 2026-01-05T00:00:00Z, a Monday, in microseconds.
 const START: i64 = 1_767_571_200_000_000;
+const SECOND: i64 = 1_000_000;
 /// One payment every 100 seconds.
-const STEP: i64 = 100_000_000;
+const STEP: i64 = 100 * SECOND;
 
 struct Payment {
     paid_at: i64,
@@ -84,7 +85,7 @@ pub fn payments(stream: Stream) -> Result<Table, TableError> {
 fn payment(n: usize, stream: Stream) -> Payment {
     let mut rng = rng(stream.seed, &format!("payment {n}"));
     let drift = stream.drift.clamp(0.0, 1.0);
-    let paid_at = START + n as i64 * STEP + rng.gen_range(0..STEP);
+    let paid_at = START + n as i64 * STEP + rng.gen_range(0..STEP) / SECOND * SECOND;
     let hour = (paid_at / 3_600_000_000) % 24;
     let known = MERCHANTS.len() - 1;
     let (merchant, typical, merchant_risk) =

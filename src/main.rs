@@ -20,13 +20,25 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.exit_code(exit_zero),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => {
-            let _ = writeln!(std::io::stderr(), "mlloop: {err:#}");
+            let _ = writeln!(std::io::stderr(), "mlloop: {}", one_line(&err));
             if let Some(hint) = cmd::hint::of(&err) {
                 let _ = writeln!(std::io::stderr(), "  hint: {hint}");
             }
             cmd::Outcome::Error.exit_code(false)
         }
     }
+}
+
+/// The error and its causes; a cause that the text before it already tells is not told again.
+fn one_line(err: &anyhow::Error) -> String {
+    err.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match told.as_str() {
+            "" => cause,
+            _ if told.contains(&cause) => told,
+            _ => format!("{told}: {cause}"),
+        }
+    })
 }
 
 /// Whether the reader of our output went away (`| head`), which is no failure of ours.

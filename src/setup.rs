@@ -134,6 +134,7 @@ fn write(
     reason: &str,
 ) -> Result<Setup, SetupError> {
     let Inference { schema, columns, n_rows, rejects, notes, .. } = inference;
+    workspace.create()?;
     let reference = from_workspace(workspace.dir(), wanted.table);
     let positive = (target.task == Task::Binary).then(|| target.classes[1].clone());
     let config = Config {

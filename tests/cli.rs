@@ -56,6 +56,23 @@ fn init_does_not_replace_what_a_person_may_have_edited() {
 }
 
 #[test]
+fn a_table_that_cannot_be_read_is_one_line_and_changes_nothing() {
+    let work = Loop::new().table("empty.csv", "").table("header.csv", "a,b\n").table("twice.csv", "a,a\n1,2\n");
+    let before = work.files();
+    for (table, message) in [
+        ("absent.csv", "mlloop: absent.csv: No such file or directory (os error 2)\n"),
+        ("empty.csv", "mlloop: empty.csv: is empty\n"),
+        ("header.csv", "mlloop: header.csv: has a header but no rows\n"),
+        ("twice.csv", "mlloop: column \"a\" stands twice\n"),
+    ] {
+        let said = work.run(&format!("-C new init {table}")).answers(ERROR);
+        assert_eq!(said.stderr, message);
+    }
+    assert_eq!(work.files(), before);
+    assert!(!work.path("new").exists());
+}
+
+#[test]
 fn quiet_prints_nothing_and_output_goes_to_a_file() {
     let tiny = tiny();
     let said = tiny.run("init tiny.csv -q").answers(YES);

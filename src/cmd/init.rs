@@ -1,7 +1,7 @@
 use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use mlloop::setup::{self, Column, Setup, Wanted};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -44,8 +44,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    let dir = ctx.workspace.dir();
-    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let wanted = Wanted {
         table: &args.table,
         target: args.target.clone(),

@@ -159,6 +159,7 @@ impl Registry {
     pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<(Version, Role), RegistryError> {
         let io_err = |source| RegistryError::Io { path: self.dir.clone(), source };
         std::fs::create_dir_all(&self.dir).map_err(io_err)?;
+        atomic::remove_leftovers(&self.dir).map_err(io_err)?;
         let version = Version(self.versions()?.last().map_or(0, |v| v.0) + 1);
         let roles = self.roles()?;
         let path = self.dir.join(version.to_string());

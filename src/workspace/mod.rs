@@ -61,6 +61,14 @@ impl Workspace {
         &self.dir
     }
 
+    /// Makes the directory when it is not there.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn create(&self) -> Result<(), WorkspaceError> {
+        std::fs::create_dir_all(&self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
+    }
+
     /// A path that `mlloop.toml` names: relative ones start at the workspace.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
