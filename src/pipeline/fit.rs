@@ -234,12 +234,7 @@ impl Teacher<'_> {
     /// A weight per row, in inverse proportion to its class.
     fn weights(&self, y: &[f32]) -> Option<Vec<f32>> {
         let n_classes = self.examples.target.classes.len();
-        let wanted = match self.recipe.decision.imbalance {
-            // The leaves of a single tree are to be read as shares.
-            Imbalance::Auto => n_classes == 2 && self.recipe.model.algorithm != Algorithm::DecisionTree,
-            Imbalance::Weights => n_classes > 0,
-            Imbalance::Smote | Imbalance::None => false,
-        };
+        let wanted = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
         wanted.then(|| row_weights(y, n_classes))
     }
 

@@ -77,12 +77,14 @@ pub struct Decision {
 }
 
 /// What is done about rare classes, on the training part only.
+///
+/// Nothing by default: the threshold takes care of rare positives, and weights cost more than they give. Measured out of
+/// fold, ROC-AUC without and with weights: Telco .848 and .849, credit default .785 and .784, bank marketing .938 and
+/// .939, Pima .830 and .817, card fraud .996 and .987; a forest with 1 % positives .849 and .835; red wine in six classes,
+/// accuracy .61 and .46.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Imbalance {
-    /// Two classes: weights, which the calibration and the threshold make up for. More: nothing, since there the class
-    /// with the highest score is the answer, and weights would move it (red wine, six classes: accuracy .46 v .61).
-    Auto,
     /// Rows weigh in inverse proportion to their class.
     Weights,
     /// Made-up rows of the rare classes (SMOTE-NC).
@@ -99,7 +101,7 @@ impl Default for SplitSpec {
 
 impl Default for Decision {
     fn default() -> Self {
-        Self { imbalance: Imbalance::Auto, calibration: CalibrationRule::Auto, threshold: ThresholdRule::default() }
+        Self { imbalance: Imbalance::None, calibration: CalibrationRule::Auto, threshold: ThresholdRule::default() }
     }
 }
 

@@ -201,7 +201,7 @@ algorithm = "gradient-boosting"   # random-forest, decision-tree
 # learning_rate = 0.05
 
 [decision]
-imbalance = "auto"       # weights (auto: for two classes), smote: made-up rows of the rare classes; none
+imbalance = "none"       # weights: rare classes weigh more; smote: made-up rows of the rare classes
 calibration = "auto"     # platt, isotonic, none
 threshold = "f1"         # 0.35; { alerts = 0.02 }; { cost_fp = 1, cost_fn = 10 }
 "#;
