@@ -7,7 +7,7 @@
 //! One batch of records is in memory at a time; the bytes of a record are passed through as they came.
 
 use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
-use crate::table::{Batch, Input, ReadOptions, Rejects, Schema, Stream, TableError, stream};
+use crate::table::{Batch, Input, ReadOptions, Rejects, Schema, Stream, TableError, push_field, stream};
 use rayon::prelude::*;
 use std::io::{self, Write};
 
@@ -162,15 +162,14 @@ impl Layout {
     }
 
     fn header(&self, raw: &[u8], line: &mut Vec<u8>) {
-        self.record(raw, line, |k, line| push_text(line, &self.answers[k], self.delimiter));
+        self.record(raw, line, |k, line| push_field(line, &self.answers[k], self.delimiter));
     }
 
     /// The lines of a batch, in pieces.
     fn batch(&self, batch: &Batch, pipeline: &Pipeline) -> Result<Vec<Vec<u8>>, PredictError> {
-        let scores = pipeline.score(&batch.table)?;
-        let reasons = match self.explain {
-            0 => Vec::new(),
-            n => pipeline.explain(&batch.table, &scores, n)?,
+        let (scores, reasons) = match self.explain {
+            0 => (pipeline.score(&batch.table)?, Vec::new()),
+            n => pipeline.score_and_explain(&batch.table, n)?,
         };
         let starts: Vec<usize> = (0..scores.n_rows()).step_by(PIECE).collect();
         let piece = |&start: &usize| {
@@ -248,16 +247,16 @@ impl Answer<'_> {
         let class = self.pipeline.class_of(scores);
         let n_scores = if class.is_some() { scores.len() } else { 0 };
         match (k, class) {
-            (0, Some(class)) => push_text(line, &self.pipeline.target.classes[class], self.delimiter),
-            (0, None) => push_number(line, scores[0]),
-            (k, _) if k <= n_scores => push_number(line, scores[k - 1]),
+            (0, Some(class)) => push_field(line, &self.pipeline.target.classes[class], self.delimiter),
+            (0, None) => push_score(line, scores[0]),
+            (k, _) if k <= n_scores => push_score(line, scores[k - 1]),
             (k, _) => {
                 let n = k - n_scores - 1;
                 let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return };
                 if n % 2 == 0 {
-                    push_text(line, &reason.column, self.delimiter);
+                    push_field(line, &reason.column, self.delimiter);
                 } else {
-                    push_number(line, reason.value);
+                    push_score(line, reason.value);
                 }
             }
         }
@@ -265,18 +264,7 @@ impl Answer<'_> {
 }
 
 /// A number to the seven digits that the trees compute with.
-fn push_number(line: &mut Vec<u8>, value: f64) {
+fn push_score(line: &mut Vec<u8>, value: f64) {
     // Writing to a Vec cannot fail.
     let _ = write!(line, "{}", value as f32);
-}
-
-fn push_text(line: &mut Vec<u8>, text: &str, delimiter: u8) {
-    let special = |b: u8| b == delimiter || matches!(b, b'"' | b'\n' | b'\r');
-    if text.bytes().any(special) {
-        line.push(b'"');
-        line.extend(text.bytes().flat_map(|b| std::iter::repeat_n(b, if b == b'"' { 2 } else { 1 })));
-        line.push(b'"');
-    } else {
-        line.extend_from_slice(text.as_bytes());
-    }
 }

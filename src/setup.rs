@@ -207,28 +207,21 @@ impl Wanted<'_> {
         let labels = target.encode(sample.require(&target.name)?)?;
         let excluded = |c: &&Finding| matches!(c.kind, Kind::Id | Kind::Constant);
         let skip: Vec<String> = inference.columns.iter().filter(excluded).map(|c| c.name.clone()).collect();
-        let mut notes = Vec::new();
-        for leak in find_leaks(&sample, target, &labels.y, &skip, 0) {
-            let gone = leak.columns.iter().all(|c| inference.schema.column(c).is_some_and(|c| c.kind == Kind::Ignore));
+        let leaks = find_leaks(&sample, target, &labels.y, &skip, 0);
+        for leak in &leaks {
             let reason = match &leak.how {
                 How::Formula(formula) => {
                     format!("left out: {} = {formula}, so it is known only when the target is", target.name)
                 }
                 How::Equal => format!("left out: it equals {}", target.name),
-                How::Separates(_) | How::Explains(_) => {
-                    notes.extend((!gone).then(|| leak.to_string()));
-                    continue;
-                }
+                How::Separates(_) | How::Explains(_) => continue,
             };
             for column in &leak.columns {
                 set_kind(inference, column, Kind::Ignore, &reason);
             }
         }
-        let left_out = |note: &String| {
-            !inference.columns.iter().any(|c| c.kind == Kind::Ignore && note.contains(&format!("{:?}", c.name)))
-        };
-        notes.retain(left_out);
-        Ok(notes)
+        let left_out = |name: &String| inference.schema.column(name).is_some_and(|c| c.kind == Kind::Ignore);
+        Ok(leaks.iter().filter(|leak| !leak.columns.iter().any(left_out)).map(ToString::to_string).collect())
     }
 
     /// The first rows of the table.

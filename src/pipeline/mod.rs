@@ -23,7 +23,7 @@ pub use importance::Importance;
 pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
 
-use crate::features::{FeatureError, Features, Target, Task};
+use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{ForeignError, Model, ModelError};
 use crate::score::{Calibration, ScoreError};
 use crate::table::{Schema, Table, TableError};
@@ -116,8 +116,11 @@ impl Pipeline {
     /// # Errors
     /// When a column that the features need is missing or of another kind.
     pub fn score(&self, table: &Table) -> Result<Scores, PipelineError> {
-        let matrix = self.features.transform(table)?;
-        let mut values: Vec<f64> = self.model.scores(&matrix)?.into_iter().map(f64::from).collect();
+        self.score_matrix(&self.features.transform(table)?)
+    }
+
+    fn score_matrix(&self, matrix: &Matrix) -> Result<Scores, PipelineError> {
+        let mut values: Vec<f64> = self.model.scores(matrix)?.into_iter().map(f64::from).collect();
         let width = self.target.n_scores();
         self.calibration.apply_all(&mut values, width);
         Ok(Scores { values, width })
@@ -134,14 +137,20 @@ impl Pipeline {
         }
     }
 
-    /// The `n` strongest contributions of each row, strongest first, summed over the features of a raw column.
+    /// Scores of every row and its `n` strongest contributions, strongest first, summed over the features of a raw column.
     ///
     /// For several classes they explain the score of the class that is predicted.
     ///
     /// # Errors
     /// As [`Pipeline::score`].
-    pub fn explain(&self, table: &Table, scores: &Scores, n: usize) -> Result<Vec<Vec<Contribution>>, PipelineError> {
-        let contributions = self.model.contributions(&self.features.transform(table)?)?;
+    pub fn score_and_explain(
+        &self,
+        table: &Table,
+        n: usize,
+    ) -> Result<(Scores, Vec<Vec<Contribution>>), PipelineError> {
+        let matrix = self.features.transform(table)?;
+        let scores = self.score_matrix(&matrix)?;
+        let contributions = self.model.contributions(&matrix)?;
         let columns: Vec<&str> = self.features.inputs().map(|(column, _)| column).collect();
         let explain_row = |row: usize| {
             let mut sums: Vec<Contribution> =
@@ -154,7 +163,8 @@ impl Pipeline {
             sums.truncate(n);
             sums
         };
-        Ok((0..table.n_rows()).into_par_iter().map(explain_row).collect())
+        let explanations = (0..table.n_rows()).into_par_iter().map(explain_row).collect();
+        Ok((scores, explanations))
     }
 
     /// Which raw value of the model an explanation is about.
