@@ -33,8 +33,8 @@ pub enum PredictError {
         /// The name.
         column: String,
     },
-    /// Writing failed.
-    #[error(transparent)]
+    /// Writing failed; the system's error is the cause, so that a closed pipe is seen as one.
+    #[error("writing the scores: {0}")]
     Write(#[from] io::Error),
 }
 

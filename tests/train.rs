@@ -121,6 +121,21 @@ fn predict_adds_answers_and_keeps_the_rest_as_it_was() {
 }
 
 #[test]
+fn scores_into_a_closed_pipe_end_quietly() {
+    let work = trained();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mlloop"))
+        .args(["predict", "churn.csv"])
+        .current_dir(work.path("."))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
 fn stdin_gz_and_reordered_columns_give_the_same_scores() {
     let work = trained();
     let expected = work.run("predict churn.csv --columns score").answers(YES).stdout;
