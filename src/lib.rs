@@ -27,6 +27,8 @@ pub mod pipeline;
 pub mod registry;
 /// `mlloop.toml`, the paths of a workspace, and the run log.
 pub mod workspace;
+/// Compare profiles: columns, target, score, performance; triggers and the verdict.
+pub mod drift;
 /// From a table to `mlloop.toml`: what `init` does.
 pub mod setup;
 /// From a reference to a stored version: what `train` does.

@@ -5,3 +5,4 @@ pub mod normal;
 pub mod quantiles;
 pub mod random;
 pub mod ranks;
+pub mod sample;

@@ -1,0 +1,3 @@
+//! What arrived against what production was trained on: is there a reason to retrain?
+
+pub mod report;
