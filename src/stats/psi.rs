@@ -1,0 +1,127 @@
+//! The population stability index as `mlloop` reads it: smoothed, over reference deciles, against a critical value that
+//! knows how many rows there were.
+
+use super::sample::{Cannot, Sample};
+use super::shares::totals;
+use super::tails::chi_squared_above;
+
+/// Σ (q − p) ln(q/p) over aligned counts with shares (c + ½)/(n + B/2), B the number of bins: no bin is empty, and few
+/// rows do not make a large index by themselves.
+///
+/// ```
+/// let psi = mlloop::stats::psi::psi_smoothed(&[50, 50], &[50, 50]).unwrap();
+/// assert_eq!(psi, 0.0);
+/// ```
+///
+/// # Errors
+/// When a side is empty.
+pub fn psi_smoothed(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
+    let (n, m) = totals(reference, current)?;
+    let half = reference.len() as f64 / 2.0;
+    let share = |count: u64, total: u64| (count as f64 + 0.5) / (total as f64 + half);
+    let terms = reference.iter().zip(current).map(|(&r, &c)| {
+        let (p, q) = (share(r, n), share(c, m));
+        (q - p) * (q / p).ln()
+    });
+    Ok(terms.sum())
+}
+
+/// The PSI that `n` and `m` rows from the same shares over `bins` bins exceed with probability `alpha`:
+/// χ²₁₋α,B₋₁ (1/n + 1/m) (B. Yurdakul, "Statistical Properties of Population Stability Index", 2018). `None` with fewer
+/// than two bins or without rows.
+///
+/// ```
+/// let critical = mlloop::stats::psi::critical_value(0.05, 10, 10_000, 200).unwrap();
+/// assert!((critical - 0.0863).abs() < 1e-4);
+/// ```
+#[must_use]
+pub fn critical_value(alpha: f64, bins: usize, n: u64, m: u64) -> Option<f64> {
+    (bins >= 2 && n > 0 && m > 0)
+        .then(|| chi_squared_above(alpha, (bins - 1) as f64) * (1.0 / n as f64 + 1.0 / m as f64))
+}
+
+/// Inner edges that cut the reference into at most ten bins with about a tenth of its rows each.
+///
+/// An edge is the smallest value with k tenths of the rows at or below it; edges that fall together stand once, and the
+/// largest value is none. Bins are (below, edge] in [`bin_counts`], the first and last one open.
+#[must_use]
+pub fn decile_edges(reference: &Sample) -> Vec<f64> {
+    let n = u128::from(reference.n());
+    let mut edges: Vec<f64> = Vec::with_capacity(9);
+    let (mut seen, mut k) = (0_u128, 1_u128);
+    let largest = reference.values().last().copied();
+    for (&value, &count) in reference.values().iter().zip(reference.counts()) {
+        seen += u128::from(count);
+        if k < 10 && seen * 10 >= k * n && Some(value) != largest {
+            edges.push(value);
+        }
+        while k < 10 && seen * 10 >= k * n {
+            k += 1;
+        }
+    }
+    edges
+}
+
+/// Counts of a sample in the bins (−∞, e₁], (e₁, e₂], …, (e_last, ∞): one more than there are edges.
+#[must_use]
+pub fn bin_counts(sample: &Sample, edges: &[f64]) -> Vec<u64> {
+    let mut counts = vec![0; edges.len() + 1];
+    for (&value, &count) in sample.values().iter().zip(sample.counts()) {
+        counts[edges.partition_point(|&edge| edge < value)] += count;
+    }
+    counts
+}
+
+/// Benjamini and Hochberg's adjusted p-values, in the order given: the smallest false discovery rate at which each would
+/// be called ("Controlling the False Discovery Rate", 1995). `NaN` stays `NaN` and is not counted.
+///
+/// ```
+/// let adjusted = mlloop::stats::psi::benjamini_hochberg(&[0.01, 0.04, 0.03, 0.5]);
+/// assert!((adjusted[1] - 0.16 / 3.0).abs() < 1e-12 && (adjusted[0] - 0.04).abs() < 1e-12);
+/// ```
+#[must_use]
+pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).filter(|&i| !p[i].is_nan()).collect();
+    order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+    let tests = order.len() as f64;
+    let mut adjusted = vec![f64::NAN; p.len()];
+    let mut least = 1.0_f64;
+    for (behind, &i) in order.iter().enumerate() {
+        least = least.min(p[i] * tests / (tests - behind as f64));
+        adjusted[i] = least;
+    }
+    adjusted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deciles_cut_tenths_and_survive_ties() {
+        let even = Sample::from_values((1..=100).map(f64::from).collect());
+        let edges = decile_edges(&even);
+        assert_eq!(edges, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]);
+        assert_eq!(bin_counts(&even, &edges), [10; 10]);
+        let tied = Sample::from_weighted(vec![(0.0, 95), (1.0, 5)]);
+        assert_eq!(decile_edges(&tied), [0.0]);
+        assert!(decile_edges(&Sample::from_values(vec![3.0; 9])).is_empty());
+        assert!(decile_edges(&Sample::default()).is_empty());
+        assert_eq!(bin_counts(&tied, &[]), [100]);
+    }
+
+    #[test]
+    fn adjusted_values_keep_their_order() {
+        let adjusted = benjamini_hochberg(&[0.9, f64::NAN, 0.01, 0.02]);
+        assert!((adjusted[2] - 0.03).abs() < 1e-12 && (adjusted[3] - 0.03).abs() < 1e-12);
+        assert!(adjusted[1].is_nan() && (adjusted[0] - 0.9).abs() < 1e-12);
+        assert!(benjamini_hochberg(&[]).is_empty());
+    }
+
+    #[test]
+    fn nothing_has_no_index() {
+        assert!(psi_smoothed(&[0, 0], &[1, 2]).is_err());
+        assert!(psi_smoothed(&[10, 0], &[0, 10]).unwrap() > 1.0);
+        assert!(critical_value(0.05, 1, 10, 10).is_none());
+    }
+}
