@@ -3,6 +3,7 @@
 use mlloop::learn::LearnError;
 use mlloop::pipeline::PipelineError;
 use mlloop::predict::PredictError;
+use mlloop::profile::ProfileError;
 use mlloop::registry::RegistryError;
 use mlloop::setup::SetupError;
 use mlloop::table::TableError;
@@ -16,12 +17,19 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
         LearnError::Registry(registry) => Some(registry),
         _ => None,
     });
-    matches!(registry?, RegistryError::NoVersion { .. }).then_some("`mlloop status` lists the versions and their roles")
+    match registry? {
+        RegistryError::NoVersion { .. } => Some("`mlloop status` lists the versions and their roles"),
+        RegistryError::NoProfile { .. } => Some("train again, or give --reference TABLE"),
+        _ => None,
+    }
 }
 
 /// The table problem inside `err`: the library's errors hand it on as it is.
 fn table_error(err: &anyhow::Error) -> Option<&TableError> {
     if let Some(SetupError::Table(table)) = err.downcast_ref() {
+        return Some(table);
+    }
+    if let Some(ProfileError::Table(table)) = err.downcast_ref() {
         return Some(table);
     }
     let pipeline = match (err.downcast_ref(), err.downcast_ref()) {

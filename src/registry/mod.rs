@@ -9,9 +9,11 @@
 //! 3. `roles.json` changes by rename, after the version it names is whole.
 
 mod manifest;
+mod profiles;
 mod roles;
 
 pub use manifest::{DataDigest, Manifest, RowCounts};
+pub use profiles::save_profiles;
 pub use roles::{Role, Roles};
 
 use crate::atomic;
@@ -38,6 +40,14 @@ pub enum RegistryError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// A version that was stored before profiles were.
+    #[error("{}: version {version} has no profile of what it was trained on", .path.display())]
+    NoProfile {
+        /// The version.
+        version: Version,
+        /// The file that is not there.
+        path: PathBuf,
     },
     /// A version that does not exist.
     #[error("there is no version {version} in {}; there are: {}", .dir.display(), list(.have))]

@@ -74,6 +74,23 @@ impl Input {
         Ok(Self { name, body: Body::Reader(Box::new(file)), size: None, consumed: Arc::default() })
     }
 
+    /// The same table twice, to look at and then to read; standard input is kept in a temporary file in between.
+    ///
+    /// # Errors
+    /// As [`Input::open`], and when there is no room for standard input.
+    pub fn open_twice(path: &Path) -> Result<(Self, Self), TableError> {
+        if path.as_os_str() != "-" {
+            return Ok((Self::open(path)?, Self::open(path)?));
+        }
+        let spool = || {
+            let mut kept = tempfile::NamedTempFile::new()?;
+            io::copy(&mut io::stdin().lock(), &mut kept)?;
+            Ok((kept.reopen()?, kept.reopen()?))
+        };
+        let (first, second) = spool().map_err(|source| TableError::Io { file: "stdin".to_owned(), source })?;
+        Ok((Self::from_reader("stdin", first), Self::from_reader("stdin", second)))
+    }
+
     /// Any reader, under the name that errors shall use.
     pub fn from_reader(name: &str, reader: impl Read + Send + 'static) -> Self {
         Self { name: name.to_owned(), body: Body::Reader(Box::new(reader)), size: None, consumed: Arc::default() }

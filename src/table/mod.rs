@@ -102,6 +102,12 @@ impl Table {
         Self { columns: self.columns.iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
+    /// The rows at `rows`, in that order; the table is given up column by column, so that both are never held whole.
+    #[must_use]
+    pub fn into_rows(self, rows: &[u32]) -> Self {
+        Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
+    }
+
     /// The columns, given up.
     #[must_use]
     pub fn into_columns(self) -> Vec<Column> {

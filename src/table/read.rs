@@ -18,6 +18,8 @@ pub struct ReadOptions {
     pub optional: Vec<String>,
     /// Leave out rows that do not fit, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
+    /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
+    pub no_raw: bool,
     /// Told how far reading has come.
     pub progress: Option<Progress>,
 }
@@ -28,6 +30,7 @@ impl fmt::Debug for ReadOptions {
             .field("columns", &self.columns)
             .field("optional", &self.optional)
             .field("skip_invalid", &self.skip_invalid)
+            .field("no_raw", &self.no_raw)
             .finish_non_exhaustive()
     }
 }

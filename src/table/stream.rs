@@ -10,7 +10,7 @@ use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
 pub struct Batch {
     /// The typed columns. Category levels are those of this batch.
     pub table: Table,
-    /// One record per row.
+    /// One record per row; none with [`ReadOptions::no_raw`].
     pub raw: RawRecords,
 }
 

@@ -26,7 +26,7 @@ impl<'a> CsvStream<'a> {
     /// The next batch of at least one row; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Batch>, TableError> {
         while let Some(block) = self.block.take() {
-            let (parsed, next) = self.reader.parse_and_read_on(&block, true)?;
+            let (parsed, next) = self.reader.parse_and_read_on(&block, !self.reader.options.no_raw)?;
             self.block = next;
             if parsed.iter().any(|p| p.n_rows > 0) {
                 return self.batch(block, parsed).map(Some);
@@ -35,7 +35,7 @@ impl<'a> CsvStream<'a> {
         Ok(None)
     }
 
-    fn batch(&self, block: Block, parsed: Vec<Parsed>) -> Result<Batch, TableError> {
+    fn batch(&mut self, block: Block, parsed: Vec<Parsed>) -> Result<Batch, TableError> {
         let n_rows = parsed.iter().map(|p| p.n_rows).sum();
         let wanted = &self.reader.plan.columns;
         let columns = wanted.iter().enumerate().map(|(idx, wanted)| {
@@ -44,6 +44,10 @@ impl<'a> CsvStream<'a> {
             Column::new(wanted.name.clone(), builder.finish())
         });
         let table = Table::new(columns.collect())?;
+        if self.reader.options.no_raw {
+            self.reader.blocks.recycle(block);
+            return Ok(Batch { table, raw: RawRecords::default() });
+        }
         let spans = parsed.into_iter().flat_map(|p| p.spans).collect();
         Ok(Batch { table, raw: RawRecords::new(block.bytes, spans) })
     }

@@ -21,6 +21,7 @@ pub(crate) struct ParquetStream {
     parquet: Parquet,
     pub(crate) plan: Plan,
     skip: bool,
+    no_raw: bool,
     pub(crate) rejects: Rejects,
     pub(crate) header: Vec<u8>,
     pub(crate) delimiter: u8,
@@ -39,9 +40,10 @@ impl ParquetStream {
         let mut header = Vec::new();
         push_record(&mut header, &parquet.names(), delimiter);
         header.pop();
-        let skip = options.skip_invalid;
+        let (skip, no_raw) = (options.skip_invalid, options.no_raw);
         let rejects = Rejects::default();
-        Ok(Self { parquet, plan, skip, rejects, header, delimiter, group: 0, cursors: Vec::new(), taken: 0, n_rows: 0 })
+        let (group, taken, n_rows, cursors) = (0, 0, 0, Vec::new());
+        Ok(Self { parquet, plan, skip, no_raw, rejects, header, delimiter, group, cursors, taken, n_rows })
     }
 
     /// The next batch of at least one row; `None` at the end.
@@ -85,7 +87,8 @@ impl ParquetStream {
             columns = self.columns(cells, &rows, &mut BTreeMap::new());
         }
         let table = Table::new(columns)?;
-        Ok(Batch { table, raw: self.raw(cells, &rows) })
+        let raw = if self.no_raw { RawRecords::default() } else { self.raw(cells, &rows) };
+        Ok(Batch { table, raw })
     }
 
     /// The wanted columns at `rows`; the first fault of each row that does not fit.

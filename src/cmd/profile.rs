@@ -1,0 +1,52 @@
+use super::args::TableArgs;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::profile::{merge_files, profile_tables, summary};
+use mlloop::workspace::WorkspaceError;
+use std::path::PathBuf;
+
+/// Summarise tables: each column's moments and distribution, small enough to keep and to compare
+///
+/// The columns are those of mlloop.toml; without one they are found out as `init` does. Several tables are taken as
+/// parts of one. Columns of more than 10 000 distinct values are sketched (Apache DataSketches KLL).
+///
+///   mlloop profile january.csv > january.json
+///   mlloop profile day-*.csv.gz
+///   zcat new.csv.gz | mlloop profile -
+///   mlloop profile --merge part-1.json part-2.json > whole.json
+///
+/// Exit status: 0 done, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV (also .gz, .zst) or Parquet; - is stdin. With --merge: profiles
+    #[arg(required = true, value_name = "TABLE")]
+    tables: Vec<PathBuf>,
+    /// Keep every distinct value, however many there are
+    #[arg(long)]
+    exact: bool,
+    /// The arguments are profiles, to be merged
+    #[arg(long)]
+    merge: bool,
+    #[command(flatten)]
+    read: TableArgs,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let profile = if args.merge {
+        merge_files(&args.tables, args.exact)?
+    } else {
+        let schema = match ctx.workspace.config() {
+            Ok(config) => Some(config.schema()),
+            Err(WorkspaceError::NoLoop(_)) => None,
+            Err(err) => return Err(err.into()),
+        };
+        let TableArgs { delimiter, skip_invalid } = args.read;
+        let found = profile_tables(&args.tables, schema, delimiter, skip_invalid, args.exact)?;
+        ctx.progress.rejects(&found.rejects);
+        found.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+        found.profile
+    };
+    out.answer(&profile, |style| summary(&profile, |heading| style.dim(heading)))?;
+    Ok(Outcome::Yes)
+}

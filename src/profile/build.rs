@@ -1,0 +1,139 @@
+//! A profile from batches of rows, in memory that does not grow with them.
+
+use super::numbers::NumbersBuilder;
+use super::{ColumnProfile, FORMAT, Levels, Limits, Profile, ProfileError, Shape};
+use crate::table::{Column, Kind, MISSING_TIME, Schema, Table, Values};
+use rayon::prelude::*;
+
+/// Takes the batches of a table in order.
+///
+/// Columns are worked on in parallel and each sees its values in order, so that the result depends neither on the
+/// number of threads nor on where the batches end.
+#[derive(Debug)]
+pub struct ProfileBuilder {
+    columns: Vec<Building>,
+    limits: Limits,
+    n_rows: u64,
+}
+
+#[derive(Debug)]
+struct Building {
+    name: String,
+    kind: Kind,
+    n_missing: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Numbers(Box<NumbersBuilder>),
+    Levels(Levels),
+    Text,
+}
+
+impl ProfileBuilder {
+    /// For batches with these columns of a schema, in this order.
+    #[must_use]
+    pub fn new(schema: &Schema, limits: Limits) -> Self {
+        let columns = schema.columns.iter().filter(|c| c.kind != Kind::Ignore);
+        Self::with(columns.map(|c| (c.name.clone(), c.kind)), limits)
+    }
+
+    /// For tables like this one, the kinds being what its columns are stored as.
+    #[must_use]
+    pub fn of_table(table: &Table, limits: Limits) -> Self {
+        let kind = |values: &Values| match values {
+            Values::Number(_) => Kind::Number,
+            Values::Category(_) => Kind::Category,
+            Values::Time(_) => Kind::Time,
+            Values::Text(_) => Kind::Text,
+        };
+        Self::with(table.columns().iter().map(|c| (c.name.clone(), kind(&c.values))), limits)
+    }
+
+    /// For batches with those of the schema's columns that `table` has: optional ones may be absent.
+    #[must_use]
+    pub fn for_columns(schema: &Schema, table: &Table, limits: Limits) -> Self {
+        let mut schema = schema.clone();
+        schema.columns.retain(|c| table.column(&c.name).is_some());
+        Self::new(&schema, limits)
+    }
+
+    fn with(columns: impl Iterator<Item = (String, Kind)>, limits: Limits) -> Self {
+        let columns = columns.map(|(name, kind)| {
+            let state = match kind {
+                Kind::Number | Kind::Time => State::Numbers(Box::new(NumbersBuilder::new(limits))),
+                Kind::Category | Kind::Constant => State::Levels(Levels::default()),
+                Kind::Id | Kind::Text | Kind::Ignore => State::Text,
+            };
+            Building { name, kind, n_missing: 0, state }
+        });
+        Self { columns: columns.collect(), limits, n_rows: 0 }
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When the columns are not those that the builder was made for.
+    pub fn push(&mut self, table: &Table) -> Result<(), ProfileError> {
+        let limits = self.limits;
+        for building in &self.columns {
+            let fits = table.column(&building.name).is_some_and(|c| building.fits(&c.values));
+            if !fits {
+                let what = format!("is not in the batch as a {}", building.kind);
+                return Err(ProfileError::Mismatch { column: building.name.clone(), what });
+            }
+        }
+        self.n_rows += table.n_rows() as u64;
+        self.columns.par_iter_mut().for_each(|building| {
+            if let Some(column) = table.column(&building.name) {
+                building.push(column, limits);
+            }
+        });
+        Ok(())
+    }
+
+    /// The profile of what was added.
+    #[must_use]
+    pub fn finish(self) -> Profile {
+        let limits = self.limits;
+        let columns = self.columns.into_par_iter().map(|c| c.finish(limits)).collect();
+        Profile { format: FORMAT, n_rows: self.n_rows, columns }
+    }
+}
+
+impl Building {
+    fn fits(&self, values: &Values) -> bool {
+        matches!(
+            (&self.state, values),
+            (State::Numbers(_), Values::Number(_) | Values::Time(_))
+                | (State::Levels(_), Values::Category(_))
+                | (State::Text, _)
+        )
+    }
+
+    fn push(&mut self, column: &Column, limits: Limits) {
+        self.n_missing += match (&mut self.state, &column.values) {
+            (State::Numbers(numbers), Values::Number(values)) => numbers.push(values.iter().copied()),
+            (State::Numbers(numbers), Values::Time(values)) => {
+                // Microseconds are exact as f64 until the year 2255.
+                numbers.push(values.iter().map(|&t| if t == MISSING_TIME { f64::NAN } else { t as f64 }))
+            }
+            (State::Levels(levels), Values::Category(cells)) => levels.push(cells, limits),
+            (_, values) => (0..values.len()).filter(|&row| values.is_missing(row)).count() as u64,
+        };
+    }
+
+    fn finish(self, limits: Limits) -> ColumnProfile {
+        let Self { name, kind, n_missing, state } = self;
+        let shape = match state {
+            State::Numbers(numbers) => Shape::Numbers(numbers.finish()),
+            State::Levels(mut levels) => {
+                levels.prune(limits.levels);
+                Shape::Levels(levels)
+            }
+            State::Text => Shape::Text,
+        };
+        ColumnProfile { name, kind, n_missing, shape }
+    }
+}

@@ -1,0 +1,30 @@
+//! What can be wrong with a profile.
+
+use crate::table::TableError;
+
+/// What can be wrong with a profile, with the column where one is to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Two profiles are of different tables.
+    #[error("column {column:?} {what}")]
+    Mismatch {
+        /// The column.
+        column: String,
+        /// How it differs.
+        what: String,
+    },
+    /// A file is not a profile, or not of the same columns as the others.
+    #[error("{file}: {what}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The bytes are not a profile.
+    #[error("not a profile: {0}")]
+    Damaged(String),
+}

@@ -1,0 +1,178 @@
+//! The JSON of a profile: what is short is readable, what is long is packed, what is read is checked.
+
+use super::kll::Kll;
+use super::{Distribution, FORMAT, Moments, Profile, ProfileError, Shape};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
+
+/// Longer lists are packed: base64 of little-endian f64 (values) or u64 (counts).
+const READABLE: usize = 256;
+/// No table has more rows; counts up to here are exact as f64, and thousands of profiles add up without overflow.
+const MAX_ROWS: u64 = 1 << 53;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form<'a> {
+    #[serde(rename = "exact")]
+    Exact {
+        values: List<f64>,
+        /// Left out of a long list whose values all differ.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counts: Option<List<u64>>,
+    },
+    /// Base64 of the binary form of Apache DataSketches.
+    #[serde(borrow)]
+    Kll(Cow<'a, str>),
+}
+
+/// A list as it is, or packed.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum List<T> {
+    Readable(Vec<T>),
+    Packed(String),
+}
+
+impl<T: Copy> List<T> {
+    fn new(all: &[T], bytes: impl Fn(T) -> [u8; 8]) -> Self {
+        if all.len() <= READABLE {
+            return Self::Readable(all.to_vec());
+        }
+        let mut packed = Vec::with_capacity(all.len() * 8);
+        all.iter().for_each(|&v| packed.extend_from_slice(&bytes(v)));
+        Self::Packed(STANDARD.encode(packed))
+    }
+
+    fn open(self, value: impl Fn([u8; 8]) -> T) -> Result<Vec<T>, String> {
+        match self {
+            Self::Readable(all) => Ok(all),
+            Self::Packed(text) => {
+                let bytes = STANDARD.decode(text).map_err(|err| format!("a packed list is not base64: {err}"))?;
+                let (all, rest) = bytes.as_chunks::<8>();
+                if !rest.is_empty() {
+                    return Err("a packed list is cut short".to_owned());
+                }
+                Ok(all.iter().map(|&chunk| value(chunk)).collect())
+            }
+        }
+    }
+}
+
+impl Serialize for Distribution {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let form = match self {
+            Self::Exact { values, counts } => {
+                let all_differ = counts.len() > READABLE && counts.iter().all(|&count| count == 1);
+                Form::Exact {
+                    values: List::new(values, f64::to_le_bytes),
+                    counts: (!all_differ).then(|| List::new(counts, u64::to_le_bytes)),
+                }
+            }
+            Self::Sketch(sketch) => Form::Kll(STANDARD.encode(sketch.to_bytes()).into()),
+        };
+        form.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Distribution {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        open(Form::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+fn open(form: Form<'_>) -> Result<Distribution, String> {
+    match form {
+        Form::Exact { values, counts } => {
+            let values = values.open(f64::from_le_bytes)?;
+            let counts = match counts {
+                Some(counts) => counts.open(u64::from_le_bytes)?,
+                None => vec![1; values.len()],
+            };
+            if values.len() != counts.len() {
+                return Err(format!("{} values have {} counts", values.len(), counts.len()));
+            }
+            if !values.iter().all(|v| v.is_finite()) || !values.is_sorted_by(|a, b| a < b) {
+                return Err("values are not finite, sorted and distinct".to_owned());
+            }
+            if counts.contains(&0) {
+                return Err("a value has the count 0".to_owned());
+            }
+            Ok(Distribution::Exact { values, counts })
+        }
+        Form::Kll(text) => {
+            let bytes = STANDARD.decode(text.as_bytes()).map_err(|err| format!("a sketch is not base64: {err}"))?;
+            Ok(Distribution::Sketch(Kll::from_bytes(&bytes).map_err(|what| format!("a sketch {what}"))?))
+        }
+    }
+}
+
+impl Profile {
+    /// Reads a profile and checks that its numbers belong together.
+    ///
+    /// # Errors
+    /// [`ProfileError::Damaged`], with the place.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ProfileError> {
+        let profile: Self = serde_json::from_slice(bytes).map_err(|err| ProfileError::Damaged(err.to_string()))?;
+        profile.check().map_err(ProfileError::Damaged)?;
+        Ok(profile)
+    }
+
+    /// The profile as JSON on one line per file.
+    ///
+    /// # Errors
+    /// What serde says; nothing that a profile holds is refused by it.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.format != FORMAT {
+            return Err(format!("is of format {}; this mlloop reads format {FORMAT}", self.format));
+        }
+        if self.n_rows > MAX_ROWS {
+            return Err(format!("says that it is of {} rows", self.n_rows));
+        }
+        let mut seen = std::collections::HashSet::new();
+        for column in &self.columns {
+            let name = &column.name;
+            if !seen.insert(name) {
+                return Err(format!("column {name:?} stands twice"));
+            }
+            let counted = match &column.shape {
+                Shape::Numbers(numbers) => {
+                    let Moments { n, min, max, .. } = numbers.moments;
+                    let (total, least, greatest) = extent(&numbers.distribution);
+                    if total != Some(n) || (n > 0 && (least != min || greatest != max)) {
+                        return Err(format!("column {name:?}: moments and distribution do not agree"));
+                    }
+                    n.checked_add(numbers.n_infinite)
+                }
+                Shape::Levels(levels) => {
+                    total(levels.counts.values().copied()).and_then(|n| n.checked_add(levels.other))
+                }
+                Shape::Text => self.n_rows.checked_sub(column.n_missing),
+            };
+            if counted.and_then(|n| n.checked_add(column.n_missing)) != Some(self.n_rows) {
+                return Err(format!("column {name:?}: cells do not add up to {} rows", self.n_rows));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many values there are, the least and the greatest.
+fn extent(distribution: &Distribution) -> (Option<u64>, f64, f64) {
+    match distribution {
+        Distribution::Exact { values, counts } => {
+            let end = |v: Option<&f64>| v.copied().unwrap_or(0.0);
+            (total(counts.iter().copied()), end(values.first()), end(values.last()))
+        }
+        Distribution::Sketch(sketch) => (Some(sketch.n), sketch.min, sketch.max),
+    }
+}
+
+fn total(mut counts: impl Iterator<Item = u64>) -> Option<u64> {
+    counts.try_fold(0_u64, u64::checked_add)
+}

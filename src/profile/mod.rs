@@ -1,0 +1,194 @@
+//! What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.
+//!
+//! ```text
+//! batches ─ProfileBuilder─▶ Profile ─┬─▶ JSON (profile.json of a version, `mlloop profile`)
+//! other profiles ────merge──────────▲└─▶ Sample per column, for every statistic of drift
+//! ```
+//! A number column is a list of distinct values with counts; past [`Limits::values`] distinct ones it becomes a
+//! [`Kll`] sketch. A category column is a counted set of levels. Whether a column is exact does not depend on how the
+//! table was cut, and exact columns are equal to the byte.
+
+mod build;
+mod error;
+mod json;
+pub mod kll;
+mod kll_bytes;
+mod levels;
+mod merge;
+mod numbers;
+mod read;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use build::ProfileBuilder;
+pub use error::ProfileError;
+pub use kll::Kll;
+pub use levels::Levels;
+pub use numbers::{Distribution, Moments, Numbers};
+pub use read::{Profiled, merge_files, profile_input, profile_tables};
+pub use summary::summary;
+
+use crate::stats::sample::Sample;
+use crate::table::{Kind, Table};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The format of the JSON that this version reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// A table in summary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of this form: [`FORMAT`].
+    pub format: u32,
+    /// Rows of the table.
+    pub n_rows: u64,
+    /// The columns, in the schema's order.
+    pub columns: Vec<ColumnProfile>,
+}
+
+/// A column in summary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnProfile {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Missing cells.
+    pub n_missing: u64,
+    /// What the other cells look like.
+    pub shape: Shape,
+}
+
+/// What the cells of a column look like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Numbers, or instants in microseconds since 1970-01-01 UTC.
+    Numbers(Numbers),
+    /// Levels of a category (or the one of a constant).
+    Levels(Levels),
+    /// Ids and free text: counted, not kept.
+    Text,
+}
+
+/// How much of a column is kept as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Distinct numbers of a column, beyond which it is sketched.
+    pub values: usize,
+    /// Levels of a category, beyond which the rarest are counted together.
+    pub levels: usize,
+}
+
+impl Limits {
+    /// Everything is kept.
+    pub const NONE: Self = Self { values: usize::MAX, levels: usize::MAX };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { values: 10_000, levels: 10_000 }
+    }
+}
+
+impl Profile {
+    /// The profile of a table, within the default [`Limits`].
+    ///
+    /// ```
+    /// use mlloop::profile::Profile;
+    /// use mlloop::table::{Column, Table, Values};
+    ///
+    /// let table = Table::new(vec![Column::new("age", Values::Number(vec![40.0, 31.0, f64::NAN, 40.0]))])?;
+    /// let profile = Profile::of_table(&table);
+    /// let age = profile.column("age").unwrap();
+    /// assert_eq!((age.n_missing, age.n_present(profile.n_rows)), (1, 3));
+    /// assert_eq!(age.sample().counts(), [1, 2]);
+    /// # Ok::<(), mlloop::table::TableError>(())
+    /// ```
+    #[must_use]
+    pub fn of_table(table: &Table) -> Self {
+        let mut builder = ProfileBuilder::of_table(table, Limits::default());
+        // The builder was made for this very table.
+        let _ = builder.push(table);
+        builder.finish()
+    }
+
+    /// The column of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Whether nothing is sketched or left uncounted.
+    #[must_use]
+    pub fn exact(&self) -> bool {
+        self.columns.iter().all(ColumnProfile::exact)
+    }
+
+    /// The largest rank error of any column, with 99 % confidence; 0 when every number is exact.
+    #[must_use]
+    pub fn rank_error(&self) -> f64 {
+        self.columns.iter().map(ColumnProfile::rank_error).fold(0.0, f64::max)
+    }
+}
+
+impl ColumnProfile {
+    /// Whether its distribution is exact.
+    #[must_use]
+    pub fn exact(&self) -> bool {
+        match &self.shape {
+            Shape::Numbers(numbers) => matches!(numbers.distribution, Distribution::Exact { .. }),
+            Shape::Levels(levels) => levels.other == 0,
+            Shape::Text => true,
+        }
+    }
+
+    /// By how much of the rows a rank can be off, with 99 % confidence; 0 when exact.
+    #[must_use]
+    pub fn rank_error(&self) -> f64 {
+        match &self.shape {
+            Shape::Numbers(Numbers { distribution: Distribution::Sketch(sketch), .. }) => sketch.rank_error(),
+            _ => 0.0,
+        }
+    }
+
+    /// Cells that are not missing, in a table of `n_rows`.
+    #[must_use]
+    pub fn n_present(&self, n_rows: u64) -> u64 {
+        n_rows.saturating_sub(self.n_missing)
+    }
+
+    /// The numbers, when it is of numbers or instants.
+    #[must_use]
+    pub fn numbers(&self) -> Option<&Numbers> {
+        match &self.shape {
+            Shape::Numbers(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
+
+    /// The count of each level, when it is a category or a constant.
+    #[must_use]
+    pub fn levels(&self) -> Option<&BTreeMap<String, u64>> {
+        match &self.shape {
+            Shape::Levels(levels) => Some(&levels.counts),
+            _ => None,
+        }
+    }
+
+    /// The finite numbers as distinct values with weights; empty when it is not of numbers.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        self.numbers().map(Numbers::sample).unwrap_or_default()
+    }
+
+    /// The smallest value that `share` of the finite numbers do not exceed; `None` without numbers.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        self.numbers()?.quantile(share)
+    }
+}

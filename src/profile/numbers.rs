@@ -1,0 +1,282 @@
+//! The numbers of a column: moments, and the distribution as counts or as a sketch.
+
+use super::Limits;
+use super::kll::{DEFAULT_K, Kll};
+use crate::stats::sample::Sample;
+use serde::{Deserialize, Serialize};
+
+/// Values put together before they are sorted and counted.
+const BLOCK: usize = 4096;
+
+/// Numbers in summary. Infinite ones are counted and otherwise left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Numbers {
+    /// Moments of the finite numbers.
+    pub moments: Moments,
+    /// Infinite numbers, of either sign.
+    #[serde(default)]
+    pub n_infinite: u64,
+    /// Whether every finite number is whole.
+    pub integer: bool,
+    /// How the finite numbers are distributed.
+    pub distribution: Distribution,
+}
+
+/// Count, mean, sum of squares about the mean, and range.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moments {
+    /// Number of values.
+    pub n: u64,
+    /// Their mean; 0 for none.
+    pub mean: f64,
+    /// Σ (value − mean)².
+    pub m2: f64,
+    /// The smallest; 0 for none.
+    pub min: f64,
+    /// The largest; 0 for none.
+    pub max: f64,
+}
+
+/// The distribution of finite numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Distribution {
+    /// Sorted distinct values, each with its count.
+    Exact {
+        /// Sorted distinct values.
+        values: Vec<f64>,
+        /// How often each stands; never 0.
+        counts: Vec<u64>,
+    },
+    /// A sketch of them.
+    Sketch(Kll),
+}
+
+impl Moments {
+    /// The sample variance (denominator n − 1); `NaN` for fewer than two values.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        if self.n < 2 { f64::NAN } else { self.m2 / (self.n - 1) as f64 }
+    }
+
+    fn of_weighted(values: &[f64], counts: &[u64]) -> Self {
+        let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Self::default() };
+        let n: u64 = counts.iter().sum();
+        let weighted = || values.iter().zip(counts).map(|(&v, &c)| (v, c as f64));
+        // About the first value, so that a large offset costs no digits.
+        let mean = min + weighted().map(|(v, c)| c * (v - min)).sum::<f64>() / n as f64;
+        let m2 = weighted().map(|(v, c)| c * (v - mean) * (v - mean)).sum();
+        Self { n, mean, m2, min, max }.bounded()
+    }
+
+    /// Those of sorted values.
+    fn of_sorted(values: &[f64]) -> Self {
+        let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Self::default() };
+        let n = values.len() as f64;
+        let mean = min + values.iter().map(|v| v - min).sum::<f64>() / n;
+        let m2 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+        Self { n: values.len() as u64, mean, m2, min, max }.bounded()
+    }
+
+    /// Those of two parts together (Chan, Golub, LeVeque 1983).
+    fn merge(self, other: Self) -> Self {
+        if self.n == 0 || other.n == 0 {
+            return if self.n == 0 { other } else { self };
+        }
+        let n = self.n + other.n;
+        let (a, b) = (self.n as f64, other.n as f64);
+        let delta = other.mean - self.mean;
+        Self {
+            n,
+            mean: self.mean + delta * (b / n as f64),
+            m2: self.m2 + other.m2 + delta * delta * (a * (b / n as f64)),
+            min: self.min.min(other.min),
+            max: self.max.max(other.max),
+        }
+        .bounded()
+    }
+
+    /// What overflows is set to the largest number: JSON has no infinity.
+    fn bounded(mut self) -> Self {
+        for moment in [&mut self.mean, &mut self.m2] {
+            *moment = if moment.is_nan() { f64::MAX } else { moment.clamp(-f64::MAX, f64::MAX) };
+        }
+        self
+    }
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        let distribution = Distribution::Exact { values: Vec::new(), counts: Vec::new() };
+        Self { moments: Moments::default(), n_infinite: 0, integer: true, distribution }
+    }
+}
+
+impl Numbers {
+    /// The finite numbers as distinct values with weights.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        Sample::from_weighted(match &self.distribution {
+            Distribution::Exact { values, counts } => values.iter().copied().zip(counts.iter().copied()).collect(),
+            Distribution::Sketch(sketch) => sketch.weighted().collect(),
+        })
+    }
+
+    /// The smallest value that `share` of the numbers do not exceed (numpy's `inverted_cdf`); `None` without numbers.
+    /// The ends, 0 and 1, are the exact least and largest number.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        if self.moments.n == 0 {
+            return None;
+        }
+        if share <= 0.0 || share >= 1.0 {
+            return Some(if share <= 0.0 { self.moments.min } else { self.moments.max });
+        }
+        let rank = share * self.moments.n as f64;
+        let mut below = 0;
+        let mut reached = |count: &u64| {
+            below += count;
+            below as f64 >= rank
+        };
+        if let Distribution::Exact { values, counts } = &self.distribution {
+            return values.get(counts.iter().position(&mut reached)?).copied();
+        }
+        let sample = self.sample();
+        sample.values().get(sample.counts().iter().position(&mut reached)?).copied()
+    }
+
+    pub(super) fn merge(&mut self, other: &Self, limits: Limits) {
+        self.n_infinite += other.n_infinite;
+        self.integer &= other.integer;
+        let moments = self.moments.merge(other.moments);
+        match (&mut self.distribution, &other.distribution) {
+            (Distribution::Exact { values, counts }, Distribution::Exact { values: more, counts: n }) => {
+                let all = values.iter().copied().zip(counts.iter().copied());
+                let all = Sample::from_weighted(all.chain(more.iter().copied().zip(n.iter().copied())).collect());
+                (*values, *counts) = (all.values().to_vec(), all.counts().to_vec());
+            }
+            (Distribution::Sketch(sketch), other) => take_in(sketch, other),
+            (exact @ Distribution::Exact { .. }, Distribution::Sketch(sketch)) => {
+                let mut all = sketch.clone();
+                take_in(&mut all, exact);
+                *exact = Distribution::Sketch(all);
+            }
+        }
+        self.moments = moments;
+        self.settle(limits);
+    }
+
+    /// Sketches what has grown past the limit; what stays exact gets its moments from its counts, whatever the cut.
+    fn settle(&mut self, limits: Limits) {
+        if let Distribution::Exact { values, counts } = &self.distribution {
+            self.moments = Moments::of_weighted(values, counts);
+            if values.len() > limits.values {
+                let mut sketch = Kll::new(DEFAULT_K);
+                sketch.add_weighted(values, counts);
+                self.distribution = Distribution::Sketch(sketch);
+            }
+        }
+    }
+}
+
+fn take_in(sketch: &mut Kll, other: &Distribution) {
+    match other {
+        Distribution::Exact { values, counts } => sketch.add_weighted(values, counts),
+        Distribution::Sketch(other) => sketch.merge(other),
+    }
+}
+
+/// Numbers on the way: values wait in blocks whose ends do not depend on how the table comes.
+#[derive(Debug, Clone)]
+pub(super) struct NumbersBuilder {
+    numbers: Numbers,
+    pending: Vec<f64>,
+    limits: Limits,
+}
+
+impl NumbersBuilder {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), limits }
+    }
+
+    /// Adds values and returns how many are missing (`NaN`).
+    pub(super) fn push(&mut self, values: impl Iterator<Item = f64>) -> u64 {
+        let mut n_missing = 0;
+        let mut room = self.room();
+        for value in values {
+            if value.is_finite() {
+                // -0 and 0 are one value.
+                self.pending.push(value + 0.0);
+                if self.pending.len() >= room {
+                    self.flush();
+                    room = self.room();
+                }
+            } else if value.is_nan() {
+                n_missing += 1;
+            } else {
+                self.numbers.n_infinite += 1;
+            }
+        }
+        n_missing
+    }
+
+    /// Growing with what is kept, so that merging costs a constant per value.
+    fn room(&self) -> usize {
+        match &self.numbers.distribution {
+            Distribution::Exact { values, .. } => BLOCK.max(values.len()),
+            Distribution::Sketch(_) => BLOCK,
+        }
+    }
+
+    fn flush(&mut self) {
+        let Self { numbers, pending, limits } = self;
+        numbers.integer = numbers.integer && pending.iter().all(|v| v.fract() == 0.0);
+        sort(pending);
+        match &mut numbers.distribution {
+            Distribution::Exact { values, counts } => {
+                count_in(values, counts, pending);
+                if values.len() > limits.values {
+                    numbers.settle(*limits);
+                }
+            }
+            Distribution::Sketch(sketch) => {
+                numbers.moments = numbers.moments.merge(Moments::of_sorted(pending));
+                sketch.add_sorted(pending);
+            }
+        }
+        pending.clear();
+    }
+
+    pub(super) fn finish(mut self) -> Numbers {
+        self.flush();
+        self.numbers.settle(self.limits);
+        self.numbers
+    }
+}
+
+/// Sorts finite numbers, none of them -0.
+fn sort(values: &mut [f64]) {
+    values.sort_unstable_by(f64::total_cmp);
+}
+
+/// Merges sorted `more` into sorted distinct values with counts.
+fn count_in(values: &mut Vec<f64>, counts: &mut Vec<u64>, more: &[f64]) {
+    let mut all = Vec::with_capacity(values.len() + more.len() / 4);
+    let mut n_all: Vec<u64> = Vec::with_capacity(all.capacity());
+    let mut more = more.chunk_by(|a, b| a == b).peekable();
+    for (&value, &count) in values.iter().zip(counts.iter()) {
+        while let Some(new) = more.next_if(|new| new[0] < value) {
+            all.push(new[0]);
+            n_all.push(new.len() as u64);
+        }
+        let again = more.next_if(|new| new[0] == value).map_or(0, <[f64]>::len);
+        all.push(value);
+        n_all.push(count + again as u64);
+    }
+    for new in more {
+        all.push(new[0]);
+        n_all.push(new.len() as u64);
+    }
+    (*values, *counts) = (all, n_all);
+}
