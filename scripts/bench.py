@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs mlloop and its Python peers side by side and prints a Markdown table of medians and ratios.
+"""Runs mlloop and its Python peers side by side and prints a Markdown table of medians and ratios,
+each job as soon as it is measured.
 
 usage: scripts/bench.py [--jobs forest,boost,…] [--rows N] [--repeats N] [--json FILE] [--venv DIR] [--work DIR]
 
@@ -42,7 +43,7 @@ def main():
         print(f"bench: {name}", file=sys.stderr)
         title, rows, job = JOBS[name]
         results.append({"job": name, "title": title.format(args.rows or rows), "runs": job(bench)})
-    print(table(results))
+        print(table(results[-1:], header=len(results) == 1), flush=True)
     if args.json:
         about = {"rows": args.rows, "repeats": args.repeats, "cpus": os.cpu_count(), "jobs": results}
         Path(args.json).write_text(json.dumps(about, indent=1) + "\n")
@@ -188,17 +189,31 @@ def train_default(bench):
 
 def score(bench):
     train, test = bench.tables(284_807, 0, 0.01, 1)
-    stored, onnx = bench.work / "forest.joblib", bench.work / "forest.onnx"
+    stored, onnx, nodes = (bench.work / name for name in ("forest.joblib", "forest.onnx", "forest_nodes.json"))
     folder = bench.workspace(train, "score", algorithm="random-forest", n_estimators=400, max_depth=10)
-    if not onnx.exists():
-        subprocess.run(bench.peer("make_forest.py", train, stored, onnx), check=True)
+    if not nodes.exists():
+        made = bench.run(bench.peer("make_forest.py", train, stored, onnx))
         subprocess.run([MLLOOP, "-C", folder, "-q", "train"], check=True, stdout=subprocess.DEVNULL)
+        nodes.write_text(json.dumps({"mlloop": our_nodes(folder), "peers": made["nodes"]}))
+    sizes = json.loads(nodes.read_text())
     out = bench.work / "out.csv"
-    return bench.side_by_side({
+    runs = bench.side_by_side({
         "mlloop": [MLLOOP, "-C", folder, "--threads", "2", "-q", "predict", train, "-o", out],
         "scikit-learn + pandas": bench.peer("sklearn_predict.py", stored, train, out),
         "onnxruntime + pandas": bench.peer("onnx_predict.py", onnx, train, out),
     })
+    for name, figures in runs.items():
+        figures["nodes"] = sizes["mlloop" if name == "mlloop" else "peers"]
+    return runs
+
+
+def our_nodes(folder):
+    """How many nodes the trees of the stored version have."""
+    model = folder / "nodes.json"
+    subprocess.run([MLLOOP, "-C", folder, "-q", "export", "--format", "xgboost", "-o", model], check=True)
+    booster = json.loads(model.read_text())["learner"]["gradient_booster"]
+    trees = booster.get("model", booster)["trees"]
+    return sum(int(tree["tree_param"]["num_nodes"]) for tree in trees)
 
 
 def row(bench):
@@ -230,13 +245,15 @@ JOBS = {
 COLUMNS = [
     ("cpu_s", "CPU s", "{:.3f}"), ("wall_s", "wall s", "{:.3f}"), ("memory_mb", "peak MB", "{:.0f}"),
     ("fit_cpu_s", "fit CPU s", "{:.2f}"), ("roc_auc", "ROC-AUC", "{:.4f}"), ("row_us", "µs a row", "{:.1f}"),
+    ("nodes", "nodes", "{:.0f}"),
 ]
 
 
-def table(results):
-    """Markdown; a ratio says how many times ours goes into the peer's figure."""
+def table(results, header=True):
+    """Markdown, with or without its first two lines; a ratio says how many times ours goes into the peer's figure."""
     lines = ["| job | program | " + " | ".join(title for _, title, _ in COLUMNS) + " | CPU ratio | wall ratio |"]
     lines.append("|---|---|" + "---:|" * (len(COLUMNS) + 2))
+    lines = lines if header else []
     for result in results:
         ours = result["runs"].get("mlloop")
         for name, figures in result["runs"].items():

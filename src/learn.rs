@@ -1,16 +1,20 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
 use crate::atomic::Lock;
+use crate::features::Task;
 use crate::model::ForeignModel;
 use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
 };
-use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version};
+use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
+use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, save_profiles};
 use crate::score::Evaluation;
-use crate::table::{self, Input, ReadOptions, Rejects, Schema, Table, TableError};
+use crate::table::split::Parts;
+use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -27,6 +31,9 @@ pub enum LearnError {
     /// A problem of the registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A problem with the profile of the training rows.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// A file could not be read.
     #[error("{file}: {source}")]
     Io {
@@ -97,25 +104,26 @@ pub fn train(workspace: &Workspace, _lock: &Lock, request: &Request) -> Result<L
     let (table, rejects, mut notes) = read(&reference, &schema, request)?;
     let mut data = vec![digest(&reference, &request.config.data.reference, table.n_rows())?];
     let examples = Examples::new(table, &schema, &recipe)?;
-    let fitted = match request.from {
-        Some(file) => adopt(file, &examples, &schema, request)?,
-        None => pipeline::fit(&examples, &schema, &recipe, request.seed, request.progress)?,
-    };
-    let cross_validation = match request.cv {
-        Some(k) => Some(cross_validate(&examples, &schema, &recipe, k, request.seed, request.progress)?),
-        None => None,
+    let trained_on = trained_on(&examples, &examples.parts(&recipe)?, &schema)?;
+    let (fitted, cross_validation) = match request.cv {
+        None => (fit(Cow::Owned(examples), &schema, request)?, None),
+        Some(k) => {
+            let fitted = fit(Cow::Borrowed(&examples), &schema, request)?;
+            let found = cross_validate(&examples, &schema, &recipe, k, request.seed, request.progress)?;
+            (fitted, Some(found))
+        }
     };
     let test = match request.test {
         Some(path) => {
-            let (evaluation, digest) = test(path, &fitted, &examples, &schema, request, &mut notes)?;
+            let (evaluation, digest) = test(path, &fitted, &schema, request, &mut notes)?;
             data.push(digest);
             Some(evaluation)
         }
         None => None,
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
-    let evidence = Evidence { data, notes, cross_validation, test };
-    let (version, role, manifest) = store(workspace, request, &examples, &fitted, &evidence)?;
+    let evidence = Evidence { data, notes, trained_on, cross_validation, test };
+    let (version, role, manifest) = store(workspace, request, &fitted, &evidence)?;
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
     let Fitted { gate, importance, .. } = fitted;
@@ -126,6 +134,7 @@ pub fn train(workspace: &Workspace, _lock: &Lock, request: &Request) -> Result<L
 struct Evidence {
     data: Vec<DataDigest>,
     notes: Vec<String>,
+    trained_on: Profile,
     cross_validation: Option<CrossValidated>,
     test: Option<Evaluation>,
 }
@@ -138,6 +147,15 @@ fn read(path: &Path, schema: &Schema, request: &Request) -> Result<(Table, Rejec
     Ok((read.table, read.rejects, read.notes))
 }
 
+/// Fits a pipeline, or takes one in.
+fn fit(examples: Cow<'_, Examples>, schema: &Schema, request: &Request) -> Result<Fitted, LearnError> {
+    let recipe = request.config.recipe();
+    match request.from {
+        Some(file) => adopt(file, &examples, schema, request),
+        None => Ok(pipeline::fit(examples, schema, &recipe, request.seed, request.progress)?),
+    }
+}
+
 fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &Request) -> Result<Fitted, LearnError> {
     let bytes = std::fs::read(file).map_err(|source| LearnError::Io { file: file.display().to_string(), source })?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
@@ -147,7 +165,6 @@ fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &Request) -
 fn test(
     path: &Path,
     fitted: &Fitted,
-    examples: &Examples,
     schema: &Schema,
     request: &Request,
     notes: &mut Vec<String>,
@@ -155,29 +172,53 @@ fn test(
     let (table, _, read_notes) = read(path, schema, request)?;
     notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let digest = digest(path, path, table.n_rows())?;
-    let labels = examples.target.encode(table.require(&examples.target.name)?).map_err(PipelineError::from)?;
+    let target = &fitted.pipeline.target;
+    let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;
     notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let rows: Vec<u32> = (0..).zip(&labels.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row).collect();
     let y: Vec<f32> = rows.iter().map(|&row| labels.y[row as usize]).collect();
-    let train_y = examples.labels(&fitted.parts.train);
-    Ok((judge(&fitted.pipeline, &table.take(&rows), &y, &train_y, request.seed)?, digest))
+    Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &y, &fitted.train_y, request.seed)?, digest))
 }
 
 fn store(
     workspace: &Workspace,
     request: &Request,
-    examples: &Examples,
     fitted: &Fitted,
     evidence: &Evidence,
 ) -> Result<(Version, Role, Manifest), LearnError> {
     let registry = workspace.registry();
     let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
-    let golden = examples.golden(&fitted.parts);
+    let scores = score_profile(fitted)?;
     let (version, role) = registry.store(|_, dir| {
-        fitted.pipeline.save(dir, &golden).map_err(io::Error::other)?;
+        fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
+        save_profiles(dir, &evidence.trained_on, &scores)?;
         manifest.save(dir)
     })?;
     Ok((version, role, manifest))
+}
+
+/// The profile of the rows that the version was fitted and tuned on.
+fn trained_on(examples: &Examples, parts: &Parts, schema: &Schema) -> Result<Profile, ProfileError> {
+    /// Rows that are copied at a time.
+    const ROWS: usize = 1 << 16;
+    let mut rows = [parts.train.as_slice(), &parts.tune].concat();
+    rows.sort_unstable();
+    let mut builder = ProfileBuilder::for_columns(schema, &examples.table, Limits::default());
+    for rows in rows.chunks(ROWS) {
+        builder.push(&examples.table.take(rows))?;
+    }
+    Ok(builder.finish())
+}
+
+/// The profile of the scores on the gate rows; without rows when none were kept.
+fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
+    let Fitted { pipeline, scores, .. } = fitted;
+    let values = |score: usize| (0..scores.n_rows()).map(|row| scores.row(row)[score]).collect();
+    // The first answer of a class is its name.
+    let skip = usize::from(pipeline.target.task != Task::Regression);
+    let names = pipeline.answer_columns().into_iter().skip(skip).enumerate();
+    let columns = names.map(|(at, name)| Column::new(name, Values::Number(values(at)))).collect();
+    Ok(Profile::of_table(&Table::new(columns)?))
 }
 
 fn manifest(request: &Request, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {

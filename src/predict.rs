@@ -83,7 +83,7 @@ pub fn predict(
         columns: Some(pipeline.features.inputs().map(|(name, _)| name.to_owned()).collect()),
         optional: vec![pipeline.target.name.clone()],
         skip_invalid: options.skip_invalid,
-        progress: None,
+        ..ReadOptions::default()
     };
     let mut rows = stream(input, &schema, &read)?;
     let layout = Layout::new(&rows, pipeline, options)?;

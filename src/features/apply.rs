@@ -130,6 +130,24 @@ pub(super) fn fill(bound: &[Bound<'_>], n_rows: usize, n_features: usize) -> Res
     }
 }
 
+/// Puts the features of several columns side by side. `cells` holds those of one column after another, each column
+/// row-major of its own width.
+pub(super) fn side_by_side(cells: &[f32], widths: &[usize], n_rows: usize) -> Vec<f32> {
+    let n_features: usize = widths.iter().sum();
+    let mut values = vec![0.0_f32; n_rows * n_features];
+    values.par_chunks_mut((CHUNK_ROWS * n_features).max(1)).enumerate().for_each(|(chunk, out)| {
+        let mut start = 0;
+        for &width in widths {
+            let cells = cells[start * n_rows + chunk * CHUNK_ROWS * width..].chunks_exact(width);
+            for (row, cells) in out.chunks_exact_mut(n_features).zip(cells) {
+                row[start..start + width].copy_from_slice(cells);
+            }
+            start += width;
+        }
+    });
+    values
+}
+
 fn fill_chunk(bound: &[Bound<'_>], first: usize, n_features: usize, out: &mut [f32]) -> Result<(), FeatureError> {
     for b in bound {
         let features = out.chunks_exact_mut(n_features).map(|row| &mut row[b.start..b.start + b.width]);

@@ -10,7 +10,7 @@ use super::error::FeatureError;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
 use super::{Matrix, Target, apply};
-use crate::table::{Kind, Table};
+use crate::table::{Column, Kind, Table};
 
 /// What turns a table into a matrix, learned from training rows.
 ///
@@ -113,6 +113,65 @@ impl Features {
         Ok((features, matrix))
     }
 
+    /// What [`Features::fit`] gives for the rows `train` of a large table, and the table's rows in each part of `keep`.
+    ///
+    /// The table is given up column by column, so that at no time much more is held than it:
+    ///
+    /// ```text
+    /// table    column ─┬─ rows `train` ─▶ features of this column ─┐
+    ///          column ─┤                                           ├─▶ matrix
+    ///          …       └─ rows `keep`  ─▶ tables of these rows     ┘
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Features::fit`].
+    pub fn fit_from(
+        table: Table,
+        (train, keep): (&[u32], [&[u32]; 2]),
+        target: &Target,
+        y: &[f32],
+        options: &FeatureOptions,
+        seed: u64,
+    ) -> Result<(Self, Matrix, [Table; 2]), FeatureError> {
+        options.check(&table)?;
+        if y.len() != train.len() {
+            return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.len() });
+        }
+        let outcome = Outcome::new(target, y, seed);
+        let each = |column: Column| -> Result<([Column; 2], Option<Filled>), FeatureError> {
+            let kept = keep.map(|rows| column.take(rows));
+            if column.name == target.name || options.drop.contains(&column.name) {
+                return Ok((kept, None));
+            }
+            let rows = column.take(train);
+            drop(column);
+            Ok((kept, Filled::new(&rows, &outcome, options)?))
+        };
+        let mut columns = table.into_columns().into_iter();
+        let (mut inputs, mut widths, mut kept) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        // One buffer for all: many of a few megabytes would leave holes that the allocator does not give back.
+        let mut cells: Vec<f32> = Vec::with_capacity(train.len() * columns.len());
+        while columns.len() > 0 {
+            let some: Vec<Column> = columns.by_ref().take(rayon::current_num_threads()).collect();
+            let done: Vec<_> = some.into_par_iter().map(each).collect::<Result<_, _>>()?;
+            for ([first, second], filled) in done {
+                kept[0].push(first);
+                kept[1].push(second);
+                if let Some(filled) = filled {
+                    widths.push(filled.input.encoder.n_features());
+                    inputs.push(filled.input);
+                    cells.extend_from_slice(&filled.cells);
+                }
+            }
+        }
+        let features = Self::new(inputs)?;
+        let values = apply::side_by_side(&cells, &widths, train.len());
+        let matrix = Matrix::new(values, train.len(), Arc::clone(&features.names));
+        let [first, second] = kept;
+        let table = |columns| Table::new(columns).map_err(|_| FeatureError::NoFeatures);
+        Ok((features, matrix, [table(first)?, table(second)?]))
+    }
+
     /// The features of every row of `table`; `NaN` is missing, all else finite.
     ///
     /// Columns are found by name, in any order; others are not looked at. Single rows are as quick as this gets:
@@ -179,6 +238,26 @@ impl Features {
     #[must_use]
     pub fn has_target_statistics(&self) -> bool {
         self.inputs.iter().any(|i| matches!(i.encoder, Encoder::TargetStatistic(_)))
+    }
+}
+
+/// One column's encoder with the training rows' features.
+struct Filled {
+    input: RawColumn,
+    cells: Vec<f32>,
+}
+
+impl Filled {
+    fn new(rows: &Column, outcome: &Outcome<'_>, options: &FeatureOptions) -> Result<Option<Self>, FeatureError> {
+        let Some(Learned { encoder, out_of_fold }) = learn(rows, outcome, options)? else { return Ok(None) };
+        let stored = encoder.blocks();
+        let (blocks, folds) = match &out_of_fold {
+            Some(out_of_fold) => (out_of_fold.blocks.as_slice(), Some(outcome.folds())),
+            None => (stored.as_slice(), None),
+        };
+        let bound = apply::bind(rows, &encoder, 0, blocks, folds)?;
+        let cells = apply::fill(&[bound], rows.values.len(), encoder.n_features())?;
+        Ok(Some(Self { input: RawColumn { column: rows.name.clone(), encoder }, cells }))
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Round {
     pub done: usize,
     /// The most rounds there will be.
     pub most: usize,
-    /// Loss on the tune part after this round (log loss, or root mean squared error).
+    /// Loss on the tune part after this round, when it may stop the fit (log loss, or root mean squared error).
     pub tune_loss: Option<f64>,
 }
 
@@ -101,11 +101,10 @@ fn boost(
     let tune = tune.map(|tune| Ok::<_, ModelError>(engine_matrix(&tune)?.with_labels(tune.y)?)).transpose()?;
     let most = plan.n_estimators as usize;
     let mut trainer = Trainer::new(&params, &train, most);
-    if let Some(tune) = &tune {
-        trainer = trainer.eval(tune, "tune");
-        if let Some(patience) = plan.early_stopping_rounds.and_then(|n| NonZeroUsize::new(n as usize)) {
-            trainer = trainer.early_stopping_rounds(patience);
-        }
+    // Rows that stop nothing need not be scored every round.
+    let patience = plan.early_stopping_rounds.and_then(|n| NonZeroUsize::new(n as usize));
+    if let (Some(tune), Some(patience)) = (&tune, patience) {
+        trainer = trainer.eval(tune, "tune").early_stopping_rounds(patience);
     }
     if let Some(progress) = options.progress {
         trainer = trainer.on_round(move |round: RoundEval<'_>| {

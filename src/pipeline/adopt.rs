@@ -1,6 +1,6 @@
 //! A model made elsewhere, taken in as a pipeline.
 
-use super::fit::{Fitted, evaluated};
+use super::fit::{Fitted, HeldOut, evaluated};
 use super::{Examples, Pipeline, PipelineError, Recipe};
 use crate::features::{Encoder, Features, NumberEncoder, RawColumn, Task};
 use crate::model::ForeignModel;
@@ -69,7 +69,8 @@ pub fn adopt(
         "the model came as {}: metrics are flattered if it was trained on rows of the gate",
         format.name()
     ));
-    evaluated(pipeline, examples, parts, notes, seed)
+    let held_out = HeldOut::new(examples, &parts);
+    evaluated(pipeline, held_out, parts, notes, seed)
 }
 
 /// The raw column of each feature.

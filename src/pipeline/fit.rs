@@ -4,7 +4,7 @@ use super::importance::{Importance, importance};
 use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores};
 use crate::features::leaks::find_leaks;
 use crate::features::resample::{Smote, row_weights, smote_nc};
-use crate::features::{FeatureOptions, Features, Task};
+use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
 use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round};
 use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
 use crate::table::split::Parts;
@@ -21,6 +21,12 @@ pub struct Fitted {
     pub pipeline: Pipeline,
     /// The rows by use.
     pub parts: Parts,
+    /// The labels of the training rows.
+    pub train_y: Vec<f32>,
+    /// Rows to verify a version by.
+    pub golden: Table,
+    /// Scores of the gate rows.
+    pub scores: Scores,
     /// Metrics on the gate rows; `None` when no row was kept for it.
     pub gate: Option<Evaluation>,
     /// Importance of each raw column, largest gain first.
@@ -32,20 +38,54 @@ pub struct Fitted {
 /// Everything that learning is done by.
 #[derive(Clone, Copy)]
 pub(super) struct Teacher<'a> {
-    pub(super) examples: &'a Examples,
+    pub(super) target: &'a Target,
     pub(super) schema: &'a Schema,
     pub(super) recipe: &'a Recipe,
     pub(super) seed: u64,
     pub(super) progress: &'a FitProgress<'a>,
 }
 
-/// What a model is fitted on.
+/// What a pipeline is learned on.
 struct Lesson {
-    table: Table,
+    features: Features,
+    train: Part,
+    /// The rows that stop, calibrate and choose the threshold.
+    tune: Option<Part>,
+}
+
+/// Rows of the engine.
+struct Part {
+    x: Matrix,
     /// Class index or value, one per row.
     y: Vec<f32>,
     /// Weight of each row; all weigh the same when absent.
     weights: Option<Vec<f32>>,
+}
+
+impl Part {
+    fn data(&self) -> FitData<'_> {
+        FitData { x: &self.x, y: &self.y, weights: self.weights.as_deref() }
+    }
+}
+
+/// What is needed of the examples once a pipeline is learned.
+pub(super) struct HeldOut {
+    /// The gate rows.
+    rows: Table,
+    y: Vec<f32>,
+    train_y: Vec<f32>,
+    golden: Table,
+}
+
+impl HeldOut {
+    pub(super) fn new(examples: &Examples, parts: &Parts) -> Self {
+        Self {
+            rows: examples.table.take(&parts.gate),
+            y: examples.labels(&parts.gate),
+            train_y: examples.labels(&parts.train),
+            golden: examples.golden(parts),
+        }
+    }
 }
 
 /// Fewer rows than this cannot stop, calibrate or choose a threshold.
@@ -55,40 +95,48 @@ const REFIT_UP_TO: usize = 50_000;
 
 /// Fits, and evaluates on the gate rows.
 ///
+/// Examples that are given away are let go of as soon as they are features: a large table is then never held together
+/// with what is made of it.
+///
 /// # Errors
 /// When there is too little to learn from, or whatever the parts say.
 pub fn fit(
-    examples: &Examples,
+    examples: Cow<'_, Examples>,
     schema: &Schema,
     recipe: &Recipe,
     seed: u64,
     progress: &FitProgress,
 ) -> Result<Fitted, PipelineError> {
     let parts = examples.parts(recipe)?;
-    let teacher = Teacher { examples, schema, recipe, seed, progress };
+    let target = examples.target.clone();
+    let teacher = Teacher { target: &target, schema, recipe, seed, progress };
     let mut notes = examples.notes.clone();
-    notes.extend(teacher.suspicions());
-    let pipeline = teacher.learn(&parts.train, &parts.tune)?;
+    notes.extend(teacher.suspicions(&examples));
+    let once = parts.train.len() + parts.tune.len() > REFIT_UP_TO && !teacher.makes_rows();
+    let (pipeline, held_out) = match examples {
+        Cow::Owned(examples) if once => teacher.learn_from(examples, &parts)?,
+        examples => (teacher.learn(&examples, &parts.train, &parts.tune)?, HeldOut::new(&examples, &parts)),
+    };
     progress("evaluating", 0, 1);
-    evaluated(pipeline, examples, parts, notes, seed)
+    evaluated(pipeline, held_out, parts, notes, seed)
 }
 
 /// A pipeline with its metrics on the gate rows and the importance of its columns.
 pub(super) fn evaluated(
     pipeline: Pipeline,
-    examples: &Examples,
+    held_out: HeldOut,
     parts: Parts,
     notes: Vec<String>,
     seed: u64,
 ) -> Result<Fitted, PipelineError> {
-    let rows = examples.table.take(&parts.gate);
-    let y = examples.labels(&parts.gate);
+    let HeldOut { rows, y, train_y, golden } = held_out;
+    let scores = pipeline.score(&rows)?;
     let gate = match y.is_empty() {
         true => None,
-        false => Some(judge(&pipeline, &rows, &y, &examples.labels(&parts.train), seed)?),
+        false => Some(evaluation(&pipeline, &scores, &y, &train_y, seed)?),
     };
     let importance = importance(&pipeline, &rows, &y, seed)?;
-    Ok(Fitted { pipeline, parts, gate, importance, notes })
+    Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, importance, notes })
 }
 
 /// Metrics of a pipeline on labelled rows; the baseline is what the training labels alone would say.
@@ -135,114 +183,143 @@ impl Teacher<'_> {
     ///
     /// Small tables are learned twice: once without the tune rows, which then say when to stop, how scores become
     /// probabilities and where the threshold lies, and once more with them.
-    pub(super) fn learn(&self, train: &[u32], tune: &[u32]) -> Result<Pipeline, PipelineError> {
-        let Self { examples, recipe, .. } = self;
+    pub(super) fn learn(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<Pipeline, PipelineError> {
         examples.check_rows("train", train)?;
-        let can_tune = tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok();
-        let tune_part = can_tune.then(|| (examples.table.take(tune), examples.labels(tune)));
-        let (features, model) = self.stage(train, tune_part.as_ref(), &recipe.model)?;
-        let mut pipeline = Pipeline {
-            schema: self.schema.clone(),
-            target: examples.target.clone(),
-            features,
-            model,
-            calibration: Calibration::None,
-            threshold: (examples.target.task == Task::Binary).then(|| recipe.decision.untuned_threshold()),
-        };
-        let Some((rows, y)) = &tune_part else { return Ok(pipeline) };
-        self.decide(&mut pipeline, rows, y)?;
-        if train.len() + tune.len() <= REFIT_UP_TO {
+        let tune = if can_tune(examples, tune) { tune } else { &[] };
+        let mut pipeline = self.teach(self.lesson(examples, train, tune)?)?;
+        if !tune.is_empty() && train.len() + tune.len() <= REFIT_UP_TO {
             let mut all = [train, tune].concat();
             all.sort_unstable();
-            let mut params = recipe.model.clone();
+            let mut params = self.recipe.model.clone();
             if params.algorithm == Algorithm::GradientBoosting {
                 params.n_estimators = Some(u32::try_from(pipeline.model.rounds().max(1)).unwrap_or(u32::MAX));
                 params.early_stopping_rounds = Some(0);
             }
-            (pipeline.features, pipeline.model) = self.stage(&all, None, &params)?;
+            let lesson = self.lesson(examples, &all, &[])?;
+            pipeline.model = self.model(&lesson, &params)?;
+            pipeline.features = lesson.features;
         }
         Ok(pipeline)
     }
 
-    /// Features and model from `rows`, stopped early on `tune` when it is given.
-    fn stage(
-        &self,
-        rows: &[u32],
-        tune: Option<&(Table, Vec<f32>)>,
-        params: &Params,
-    ) -> Result<(Features, Model), PipelineError> {
-        let Self { examples, seed, .. } = *self;
-        let Lesson { table, y, weights } = self.balanced(rows)?;
-        let (features, matrix) = Features::fit(&table, &examples.target, &y, &self.options(), seed)?;
+    /// As [`Teacher::learn`], once, giving up the examples on the way.
+    fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, HeldOut), PipelineError> {
+        examples.check_rows("train", &parts.train)?;
+        let can_tune = can_tune(&examples, &parts.tune);
+        let (y, tune_y) = (examples.labels(&parts.train), examples.labels(&parts.tune));
+        let (gate_y, golden) = (examples.labels(&parts.gate), examples.golden(parts));
+        let options = self.options(&examples.table);
+        let table = std::mem::take(&mut examples.table);
+        drop(examples);
+        let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
+        let (features, x, [tune_rows, gate]) = Features::fit_from(table, rows, self.target, &y, &options, self.seed)?;
+        let tune = match can_tune {
+            true => Some(self.part(features.transform(&tune_rows)?, tune_y)),
+            false => None,
+        };
+        drop(tune_rows);
+        let held_out = HeldOut { rows: gate, y: gate_y, train_y: y.clone(), golden };
+        let pipeline = self.teach(Lesson { features, train: self.part(x, y), tune })?;
+        Ok((pipeline, held_out))
+    }
+
+    /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
+    fn lesson(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<Lesson, PipelineError> {
+        let options = self.options(&examples.table);
+        let mut table = examples.table.take(train);
+        let mut y = examples.labels(train);
+        if self.makes_rows() {
+            let made = smote_nc(&table, self.target, &y, &options.drop, &Smote::default(), self.seed)?;
+            (table, y) = (made.table, made.y);
+        }
+        let (features, x) = Features::fit(&table, self.target, &y, &options, self.seed)?;
         drop(table);
         let tune = match tune {
-            Some((rows, y)) => Some((features.transform(rows)?, y, self.weights(y))),
-            None => None,
+            [] => None,
+            _ => Some(self.part(features.transform(&examples.table.take(tune))?, examples.labels(tune))),
         };
+        Ok(Lesson { features, train: self.part(x, y), tune })
+    }
+
+    fn part(&self, x: Matrix, y: Vec<f32>) -> Part {
+        let weights = self.weights(&y);
+        Part { x, y, weights }
+    }
+
+    /// The pipeline that a lesson gives, with its decisions made on the tune rows.
+    fn teach(&self, lesson: Lesson) -> Result<Pipeline, PipelineError> {
+        let model = self.model(&lesson, &self.recipe.model)?;
+        let Lesson { features, train, tune } = lesson;
+        drop(train);
+        let mut pipeline = Pipeline {
+            schema: self.schema.clone(),
+            target: self.target.clone(),
+            features,
+            model,
+            calibration: Calibration::None,
+            threshold: (self.target.task == Task::Binary).then(|| self.recipe.decision.untuned_threshold()),
+        };
+        if let Some(tune) = &tune {
+            self.decide(&mut pipeline, tune)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// The model of a lesson, stopped early on its tune rows.
+    fn model(&self, lesson: &Lesson, params: &Params) -> Result<Model, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
-        let params = params.check(examples.target.task)?.with_seed(seed);
+        let params = params.check(self.target.task)?.with_seed(self.seed);
         let options = FitOptions {
             params: &params,
-            n_classes: examples.target.classes.len(),
-            tune: tune.as_ref().map(|(x, y, weights)| FitData { x, y, weights: weights.as_deref() }),
+            n_classes: self.target.classes.len(),
+            tune: lesson.tune.as_ref().map(Part::data),
             progress: Some(&progress),
         };
-        let data = FitData { x: &matrix, y: &y, weights: weights.as_deref() };
-        let model = Model::fit(&data, &options)?;
-        Ok((features, model))
+        Ok(Model::fit(&lesson.train.data(), &options)?)
     }
 
     /// Calibration and threshold, chosen on the tune rows.
-    fn decide(&self, pipeline: &mut Pipeline, rows: &Table, y: &[f32]) -> Result<(), PipelineError> {
+    fn decide(&self, pipeline: &mut Pipeline, tune: &Part) -> Result<(), PipelineError> {
         if pipeline.target.task == Task::Regression {
             return Ok(());
         }
         let decision = &self.recipe.decision;
         let n_classes = pipeline.target.classes.len();
-        let mut scores = pipeline.score(rows)?;
-        let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores.values, None, self.seed)?;
+        let mut scores = pipeline.score_matrix(&tune.x)?;
+        let fitted = Calibration::fit(decision.calibration, n_classes, &tune.y, &scores.values, None, self.seed)?;
         pipeline.calibration = fitted.calibration;
         if pipeline.target.task == Task::Binary {
             pipeline.calibration.apply_all(&mut scores.values, scores.width);
-            pipeline.threshold = Some(threshold::choose(decision.threshold, y, &scores.values, None)?.threshold);
+            let chosen = threshold::choose(decision.threshold, &tune.y, &scores.values, None)?;
+            pipeline.threshold = Some(chosen.threshold);
         }
         Ok(())
     }
 
     /// Columns that may know the target.
-    fn suspicions(&self) -> Vec<String> {
-        let Examples { table, target, y, .. } = self.examples;
-        let options = self.options();
-        let skip: Vec<String> = options.drop.clone();
-        find_leaks(table, target, y, &skip, self.seed).iter().map(ToString::to_string).collect()
+    fn suspicions(&self, examples: &Examples) -> Vec<String> {
+        let Examples { table, target, y, .. } = examples;
+        let skip = &self.options(table).drop;
+        find_leaks(table, target, y, skip, self.seed).iter().map(ToString::to_string).collect()
     }
 
-    /// The rows to learn from after what is done about rare classes, their labels and their weights.
-    fn balanced(&self, rows: &[u32]) -> Result<Lesson, PipelineError> {
-        let Self { examples, recipe, seed, .. } = *self;
-        let table = examples.table.take(rows);
-        let y = examples.labels(rows);
-        if examples.target.task == Task::Regression || recipe.decision.imbalance != Imbalance::Smote {
-            let weights = self.weights(&y);
-            return Ok(Lesson { table, y, weights });
-        }
-        let skip = &self.options().drop;
-        let resampled = smote_nc(&table, &examples.target, &y, skip, &Smote::default(), seed)?;
-        Ok(Lesson { table: resampled.table, y: resampled.y, weights: None })
+    /// Whether rows of rare classes are made up.
+    fn makes_rows(&self) -> bool {
+        self.target.task != Task::Regression && self.recipe.decision.imbalance == Imbalance::Smote
     }
 
     /// A weight per row, in inverse proportion to its class.
     fn weights(&self, y: &[f32]) -> Option<Vec<f32>> {
-        let n_classes = self.examples.target.classes.len();
+        let n_classes = self.target.classes.len();
         let wanted = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
         wanted.then(|| row_weights(y, n_classes))
     }
 
     /// The options of `[features]`, with the columns that `[columns]` calls constant dropped.
-    fn options(&self) -> Cow<'_, FeatureOptions> {
+    fn options(&self, table: &Table) -> Cow<'_, FeatureOptions> {
         let constant = |name: &str| self.schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
-        let columns = self.examples.table.columns();
-        let constants: Vec<String> = columns.iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()).collect();
+        let constants: Vec<String> =
+            table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()).collect();
         if constants.is_empty() {
             return Cow::Borrowed(&self.recipe.features);
         }
@@ -250,4 +327,8 @@ impl Teacher<'_> {
         options.drop.extend(constants);
         Cow::Owned(options)
     }
+}
+
+fn can_tune(examples: &Examples, tune: &[u32]) -> bool {
+    tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok()
 }

@@ -216,3 +216,33 @@ fn what_is_stored_is_what_comes_back() {
         assert!(error.contains("damaged"), "{damage}: {error}");
     }
 }
+
+#[test]
+fn a_table_that_is_given_up_teaches_the_same() {
+    let n = 6_000_u32;
+    let city = |i: u32| format!("city {}", (i * 7919) % 40);
+    let cities: Vec<String> = (0..n).map(city).collect();
+    let t = Table::new(vec![
+        Column::new("id", Values::Text(cities.iter().map(String::as_str).collect())),
+        Column::new("size", Values::Number((0..n).map(|i| f64::from(i % 97)).collect())),
+        Column::new("city", Values::Category(Categories::from_texts(cities.iter().map(String::as_str)))),
+        Column::new(
+            "colour",
+            Values::Category(Categories::from_texts((0..n).map(|i| ["red", "blue"][i as usize % 2]))),
+        ),
+        Column::new("plan", Values::Number((0..n).map(|i| f64::from(i % 3 / 2)).collect())),
+    ])
+    .unwrap();
+    let train: Vec<u32> = (0..n).filter(|i| i % 5 > 1).collect();
+    let (first, second): (Vec<u32>, Vec<u32>) = (0..n).filter(|i| i % 5 <= 1).partition(|i| i % 5 == 0);
+    let target = Target::fit(t.column("plan").unwrap(), None, None).unwrap();
+    let y: Vec<f32> = train.iter().map(|i| (i % 3 / 2) as f32).collect();
+    let options = FeatureOptions::default();
+    let expected = Features::fit(&t.take(&train), &target, &y, &options, 3).unwrap();
+    let keep = [first.as_slice(), second.as_slice()];
+    let kept = keep.map(|rows| t.take(rows));
+    let (features, matrix, tables) = Features::fit_from(t, (&train, keep), &target, &y, &options, 3).unwrap();
+    assert!(features.has_target_statistics());
+    assert_eq!((features, matrix), expected);
+    assert_eq!(tables, kept);
+}
