@@ -1,3 +1,32 @@
 //! What arrived against what production was trained on: is there a reason to retrain?
 
+pub mod compare;
+/// Metrics that scores alone promise: CBPE for classes, DLE for numbers.
+pub mod estimate;
+pub mod findings;
+pub mod method;
+/// Whether a classifier can tell the two tables apart, and by which columns.
+pub mod multivariate;
+#[cfg(test)]
+mod multivariate_tests;
+pub mod pair;
+/// Metrics on rows whose outcome is known, beside those of the gate.
+pub mod performance;
+#[cfg(test)]
+mod performance_tests;
+pub mod plot;
 pub mod report;
+pub mod settings;
+#[cfg(test)]
+mod simulations;
+pub mod triggers;
+pub mod verdict;
+
+pub use compare::{compare, compare_one};
+pub use estimate::{cbpe, dle};
+pub use findings::findings;
+pub use multivariate::multivariate;
+pub use pair::{ColumnPair, PairValues};
+pub use performance::performance;
+pub use settings::{Preset, Settings};
+pub use verdict::{drift_share, verdict};

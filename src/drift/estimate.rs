@@ -1,0 +1,307 @@
+//! Metrics that scores alone promise, before any outcome is known: CBPE for classes, DLE for numbers.
+//!
+//! Both assume that the outcome still depends on the columns as it did when the version was made. Then calibrated
+//! scores say how often they will be right, also for a mix of rows that has changed (covariate shift). When the
+//! dependence itself changes (concept drift), they cannot notice.
+
+use super::performance::change;
+use super::report::{Estimate, MetricChange};
+use crate::features::{FeatureError, Matrix, Task};
+use crate::model::{FitData, FitOptions, GrowPolicy, Model, ModelError, Params};
+use crate::pipeline::{Pipeline, PipelineError, Scores};
+use crate::score::confusion::Confusion;
+use crate::score::curve::Curve;
+use crate::score::multiclass::predicted;
+use crate::score::{Metric, Metrics, binary};
+use crate::stats::moments;
+use crate::table::Table;
+
+/// What an estimate of classes cannot see.
+pub const CBPE_LIMIT: &str = "Estimated from the scores alone, as if outcomes still depended on the columns as in \
+    training: a changed mix of rows is tracked, concept drift is not seen (in a simulation .870 was estimated where the \
+    truth was .711). Only outcomes can show it.";
+/// What an estimate of numbers cannot see.
+pub const DLE_LIMIT: &str = "Estimated from how large errors were on labelled rows like these, as if outcomes still \
+    depended on the columns as they did there: a changed mix of rows is tracked as far as labelled rows reach, concept \
+    drift is not seen. Only outcomes can show it.";
+
+/// Fewer labelled rows than this do not say where errors are large.
+pub const MIN_LABELLED_ROWS: usize = 100;
+
+/// Why metrics could not be estimated.
+#[derive(Debug, thiserror::Error)]
+pub enum EstimateError {
+    /// There is nothing to estimate on.
+    #[error("no rows to estimate metrics on")]
+    NoRows,
+    /// The method is for another task.
+    #[error("{method} is for {what}")]
+    Task {
+        /// `cbpe` or `dle`.
+        method: &'static str,
+        /// What it is for.
+        what: &'static str,
+    },
+    /// A score that no calibrated model gives.
+    #[error("row {row}: the score {value} is not a probability")]
+    Score {
+        /// Index of the row, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// Too few labelled rows to learn errors from.
+    #[error("{have} labelled rows are too few to learn where errors are large; {need} are needed")]
+    TooFewRows {
+        /// Labelled rows there are.
+        have: usize,
+        /// Rows that would do.
+        need: usize,
+    },
+    /// Outcomes and labelled rows differ in number, or an outcome is missing.
+    #[error("{0}")]
+    Outcomes(String),
+    /// A problem with scoring.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A problem with the columns.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// A problem with learning the errors.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Confidence-based performance estimation: the metrics that calibrated `scores` promise for the classes predicted
+/// from them, each beside the gate's.
+///
+/// With p the probability of the positive class and ŷ = \[p ≥ `threshold`\], the expected confusion matrix is
+/// TP = Σp·\[ŷ=1\], FP = Σ(1−p)·\[ŷ=1\], FN = Σp·\[ŷ=0\], TN = Σ(1−p)·\[ŷ=0\]; accuracy, precision, recall, F1 and
+/// the like follow from it. ROC-AUC is E(pairs in order) ∕ E(pairs) over pairs of different rows, equal scores counting
+/// half; average precision counts each row p times as positive and 1 − p times as negative; both in O(n log n).
+/// Expected Brier score: mean p(1−p); expected log loss: mean −p ln p − (1−p) ln(1−p). For several classes the same with
+/// one probability per class, and the highest one predicted: accuracy is the mean of the highest.
+///
+/// Ratios are ratios of expectations, off by O(1∕n). Metrics that are 0 ∕ 0 (precision where nothing is predicted
+/// positive) are left out. Method: NannyML, "Confidence-based performance estimation", 2022; there a row also forms a
+/// pair with itself, which pulls ROC-AUC towards .5 by O(1∕n).
+///
+/// # Errors
+/// No rows, numbers instead of classes, a score that is no probability.
+pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>) -> Result<Estimate, EstimateError> {
+    if task == Task::Regression {
+        return Err(EstimateError::Task { method: "cbpe", what: "classes; numbers have dle" });
+    }
+    if scores.values.is_empty() || scores.width == 0 {
+        return Err(EstimateError::NoRows);
+    }
+    if let Some(at) = scores.values.iter().position(|p| !(0.0..=1.0).contains(p)) {
+        return Err(EstimateError::Score { row: at / scores.width, value: scores.values[at] });
+    }
+    let expected = match task {
+        Task::Binary => Expected::of_two(&scores.values, threshold),
+        _ => Expected::of_several(scores),
+    };
+    let told = |&metric: &Metric| {
+        let value = expected.value(metric).filter(|value| value.is_finite())?;
+        Some(change(metric, value, None, gate))
+    };
+    Ok(Estimate {
+        method: "cbpe".to_owned(),
+        n: scores.n_rows() as u64,
+        metrics: Metric::of(task).iter().filter_map(told).collect(),
+        limit: CBPE_LIMIT.to_owned(),
+    })
+}
+
+/// What is expected of scores.
+struct Expected {
+    confusion: Confusion,
+    /// Of each class against the rest; of two classes only the positive one.
+    areas: Vec<ExpectedAreas>,
+    log_loss: f64,
+    brier: f64,
+}
+
+/// Areas that are expected of one class against the rest.
+struct ExpectedAreas {
+    roc: f64,
+    pr: f64,
+    /// Expected rows of the class.
+    support: f64,
+}
+
+impl Expected {
+    fn of_two(p: &[f64], threshold: f64) -> Self {
+        let mut cells = vec![0.0; 4];
+        for &p in p {
+            let predicted = usize::from(p >= threshold);
+            cells[predicted] += 1.0 - p;
+            cells[2 + predicted] += p;
+        }
+        let loss = |i: usize| p[i] * binary::log_loss_of(true, p[i]) + (1.0 - p[i]) * binary::log_loss_of(false, p[i]);
+        Self {
+            confusion: Confusion::from_cells(2, cells),
+            areas: vec![expected_areas(p, p)],
+            log_loss: moments::weighted_mean(p.len(), None, &loss),
+            brier: moments::weighted_mean(p.len(), None, &|i| p[i] * (1.0 - p[i])),
+        }
+    }
+
+    fn of_several(scores: &Scores) -> Self {
+        let (n, width) = (scores.n_rows(), scores.width);
+        let mut cells = vec![0.0; width * width];
+        for (row, &class) in predicted(&scores.values, width).iter().enumerate() {
+            for (truth, p) in scores.row(row).iter().enumerate() {
+                cells[truth * width + class as usize] += p;
+            }
+        }
+        let of_class = |class: usize| {
+            let p: Vec<f64> = (0..n).map(|row| scores.row(row)[class]).collect();
+            expected_areas(&p, &p)
+        };
+        let over_classes =
+            |term: fn(f64) -> f64| moments::weighted_mean(n, None, &|i| scores.row(i).iter().map(|&p| term(p)).sum());
+        Self {
+            confusion: Confusion::from_cells(width, cells),
+            areas: (0..width).map(of_class).collect(),
+            log_loss: over_classes(|p| p * binary::log_loss_of(true, p)),
+            brier: over_classes(|p| p * (1.0 - p)),
+        }
+    }
+
+    fn value(&self, metric: Metric) -> Option<f64> {
+        let n = self.areas.len() as f64;
+        let support = || self.areas.iter().map(|a| a.support).sum::<f64>();
+        match metric {
+            Metric::RocAuc | Metric::RocAucMacro => Some(self.areas.iter().map(|a| a.roc).sum::<f64>() / n),
+            Metric::RocAucWeighted => Some(self.areas.iter().map(|a| a.roc * a.support).sum::<f64>() / support()),
+            Metric::PrAuc | Metric::PrAucMacro => Some(self.areas.iter().map(|a| a.pr).sum::<f64>() / n),
+            Metric::LogLoss => Some(self.log_loss),
+            Metric::Brier => Some(self.brier),
+            _ => self.confusion.metric(metric, f64::NAN),
+        }
+    }
+}
+
+/// Expected areas when rows are ordered by `scores` and row i is positive with probability `p[i]`, in O(n log n).
+///
+/// Each row stands twice, as a positive that weighs p and a negative that weighs 1 − p. The pair that it forms with
+/// itself is taken out of the ROC area: with P = Σp, N = Σ(1−p), V = Σp(1−p), that is (A·P·N − V/2) ∕ (P·N − V).
+fn expected_areas(scores: &[f64], p: &[f64]) -> ExpectedAreas {
+    let n = p.len();
+    let twice: Vec<f64> = scores.iter().chain(scores).copied().collect();
+    let curve = Curve::new(&twice, |i| i < n);
+    let weight = |position: usize| {
+        let at = curve.order()[position] as usize;
+        if at < n { p[at] } else { 1.0 - p[at - n] }
+    };
+    let areas = curve.areas(weight);
+    let positives = moments::sum(p);
+    let pairs = positives * (n as f64 - positives);
+    let own = moments::sum_of(n, &|i| p[i] * (1.0 - p[i]));
+    let roc = if pairs - own > 0.0 { (areas.roc * pairs - own / 2.0) / (pairs - own) } else { f64::NAN };
+    ExpectedAreas { roc: roc.clamp(0.0, 1.0), pr: areas.pr, support: positives }
+}
+
+/// Direct loss estimation: MAE and RMSE of a numeric prediction on `current`, whose outcomes are not known.
+///
+/// From `labelled` rows with outcomes `y` boosted trees learn |y − ŷ| and (y − ŷ)² by the version's features and
+/// its prediction ŷ. Their answers on the current rows, at least 0, are averaged: MAE = mean of the first, RMSE = root
+/// of the mean of the second. Method: NannyML, "Direct loss estimation", 2022.
+///
+/// The labelled rows must be none that the model was fitted on (gate rows, or rows whose outcome came later): on its own
+/// rows a model errs less. Trees do not reach beyond the labelled rows, so a current range that lies outside of theirs
+/// gets the error at its edge.
+///
+/// # Errors
+/// Classes instead of numbers, no current rows, fewer than [`MIN_LABELLED_ROWS`] labelled ones, an outcome that is
+/// missing, a column that the version needs and a table lacks.
+pub fn dle(
+    pipeline: &Pipeline,
+    labelled: &Table,
+    y: &[f32],
+    current: &Table,
+    gate: Option<&Metrics>,
+    seed: u64,
+) -> Result<Estimate, EstimateError> {
+    if pipeline.target.task != Task::Regression {
+        return Err(EstimateError::Task { method: "dle", what: "numbers; classes have cbpe" });
+    }
+    if current.n_rows() == 0 {
+        return Err(EstimateError::NoRows);
+    }
+    let matrix_of = |table: &Table| -> Result<(Matrix, Vec<f64>), EstimateError> {
+        let predictions = pipeline.score(table)?.values;
+        Ok((with_prediction(&pipeline.features.transform(table)?, &predictions), predictions))
+    };
+    let (known, predictions) = matrix_of(labelled)?;
+    let (unknown, _) = matrix_of(current)?;
+    Ok(Estimate {
+        method: "dle".to_owned(),
+        n: current.n_rows() as u64,
+        metrics: expected_errors(&known, &predictions, y, &unknown, gate, seed)?,
+        limit: DLE_LIMIT.to_owned(),
+    })
+}
+
+/// MAE and RMSE that `predictions` with outcomes `y` on `known` rows lead to expect on `unknown` ones.
+pub(super) fn expected_errors(
+    known: &Matrix,
+    predictions: &[f64],
+    y: &[f32],
+    unknown: &Matrix,
+    gate: Option<&Metrics>,
+    seed: u64,
+) -> Result<Vec<MetricChange>, EstimateError> {
+    if y.len() != predictions.len() || y.iter().any(|y| !y.is_finite()) {
+        let text = format!("{} labelled rows need as many known outcomes; {} were given", predictions.len(), y.len());
+        return Err(EstimateError::Outcomes(text));
+    }
+    if y.len() < MIN_LABELLED_ROWS {
+        return Err(EstimateError::TooFewRows { have: y.len(), need: MIN_LABELLED_ROWS });
+    }
+    let errors: Vec<f64> = y.iter().zip(predictions).map(|(&y, prediction)| f64::from(y) - prediction).collect();
+    let absolute: Vec<f32> = errors.iter().map(|error| error.abs() as f32).collect();
+    let squared: Vec<f32> = errors.iter().map(|error| (error * error) as f32).collect();
+    let mae = expected_mean(known, &absolute, unknown, seed)?;
+    let mse = expected_mean(known, &squared, unknown, seed)?;
+    Ok(vec![change(Metric::Mae, mae, None, gate), change(Metric::Rmse, mse.sqrt(), None, gate)])
+}
+
+/// The mean of a loss on `unknown` rows as learned from `known` ones.
+fn expected_mean(known: &Matrix, losses: &[f32], unknown: &Matrix, seed: u64) -> Result<f64, EstimateError> {
+    let params = error_params().check(Task::Regression)?.with_seed(seed);
+    let options = FitOptions { params: &params, n_classes: 0, tune: None, progress: None };
+    let model = Model::fit(&FitData { x: known, y: losses, weights: None }, &options)?;
+    let expected: Vec<f64> = model.scores(unknown)?.into_iter().map(|loss| f64::from(loss).max(0.0)).collect();
+    Ok(moments::mean(&expected))
+}
+
+/// Errors are mostly noise: few, small trees with full leaves.
+fn error_params() -> Params {
+    Params {
+        n_estimators: Some(100),
+        learning_rate: Some(0.05),
+        max_depth: Some(4),
+        grow_policy: Some(GrowPolicy::Depthwise),
+        min_child_weight: Some(20.0),
+        reg_lambda: Some(1.0),
+        colsample_bytree: Some(1.0),
+        subsample: Some(0.8),
+        max_bin: Some(64),
+        ..Params::default()
+    }
+}
+
+/// The features with the prediction as one more.
+fn with_prediction(features: &Matrix, predictions: &[f64]) -> Matrix {
+    let width = features.n_features() + 1;
+    let mut values = Vec::with_capacity(features.n_rows * width);
+    for (row, &prediction) in predictions.iter().enumerate() {
+        values.extend_from_slice(features.row(row));
+        values.push(prediction as f32);
+    }
+    let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
+    Matrix::new(values, features.n_rows, names)
+}

@@ -1,0 +1,82 @@
+//! What is wrong with a table's form or content, whether or not its distributions moved.
+
+use super::pair::{ColumnPair, PairValues};
+use super::report::{Finding, FindingKind};
+use crate::stats::levels::homogeneity;
+use crate::stats::sample::Sample;
+
+/// Chance of a finding about missing cells when nothing changed.
+const ALPHA: f64 = 0.001;
+/// Smaller changes of the share of missing cells are not worth a person's time.
+const MIN_MISSING_CHANGE: f64 = 0.01;
+/// Fewer values outside the reference's range are no finding.
+const MIN_OUTSIDE: u64 = 5;
+/// The next value of an unchanged column is beyond the old extremes with probability 2/(n + 1); a finding is this much more.
+const OUTSIDE_FACTOR: f64 = 10.0;
+/// Unseen levels that are named.
+const N_NAMED: usize = 5;
+
+/// Findings about one column: completeness, unseen levels, range.
+#[must_use]
+pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
+    let content = match &pair.values {
+        PairValues::Number { reference, current, .. } => range(&pair.name, reference, current),
+        PairValues::Category { levels, reference, current } => unseen(&pair.name, levels, reference, current),
+    };
+    completeness(pair).into_iter().chain(content).collect()
+}
+
+/// More is missing (or less) than chance explains.
+fn completeness(pair: &ColumnPair) -> Option<Finding> {
+    let ((n, m), (a, b)) = (pair.n_rows(), pair.n_missing);
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let (before, now) = (a as f64 / n as f64, b as f64 / m as f64);
+    let p = homogeneity(&[a, n - a], &[b, m - b]).ok()?.p?;
+    let changed = p < ALPHA && (now - before).abs() >= MIN_MISSING_CHANGE;
+    changed.then(|| {
+        let text = format!("{:.1} % missing, in the reference {:.1} %", now * 100.0, before * 100.0);
+        finding(FindingKind::Completeness, &pair.name, text)
+    })
+}
+
+/// Levels that the reference does not have.
+fn unseen(column: &str, levels: &[String], reference: &[u64], current: &[u64]) -> Option<Finding> {
+    let total: u64 = current.iter().sum();
+    let mut new: Vec<usize> = (0..levels.len()).filter(|&l| reference[l] == 0 && current[l] > 0).collect();
+    if new.is_empty() || reference.iter().all(|&count| count == 0) {
+        return None;
+    }
+    new.sort_by_key(|&level| (std::cmp::Reverse(current[level]), level));
+    let n_rows: u64 = new.iter().map(|&level| current[level]).sum();
+    let names: Vec<String> = new.iter().take(N_NAMED).map(|&level| format!("{:?}", levels[level])).collect();
+    let more = if new.len() > N_NAMED { ", …" } else { "" };
+    let share = n_rows as f64 / total as f64 * 100.0;
+    let s = if new.len() == 1 { "" } else { "s" };
+    let text = format!("{} unseen level{s} in {n_rows} rows ({share:.1} %): {}{more}", new.len(), names.join(", "));
+    Some(finding(FindingKind::CategoricalValues, column, text))
+}
+
+/// Far more values outside the reference's extremes than an unchanged column has.
+fn range(column: &str, reference: &Sample, current: &Sample) -> Option<Finding> {
+    let (&low, &high) = (reference.values().first()?, reference.values().last()?);
+    let is_outside = |value: f64| value < low || value > high;
+    let pairs = current.values().iter().zip(current.counts());
+    let n_outside: u64 = pairs.filter(|&(&value, _)| is_outside(value)).map(|(_, &count)| count).sum();
+    let share = n_outside as f64 / current.n().max(1) as f64;
+    let expected = 2.0 / (reference.n() as f64 + 1.0);
+    if n_outside < MIN_OUTSIDE || share < OUTSIDE_FACTOR * expected {
+        return None;
+    }
+    let (lowest, highest) = (current.values().first()?, current.values().last()?);
+    let text = format!(
+        "{n_outside} values ({:.1} %) outside {low} to {high}; the current table has {lowest} to {highest}",
+        share * 100.0
+    );
+    Some(finding(FindingKind::Range, column, text))
+}
+
+fn finding(kind: FindingKind, column: &str, text: String) -> Finding {
+    Finding { kind, column: Some(column.to_owned()), text }
+}

@@ -1,0 +1,293 @@
+//! Whether a classifier can tell the two tables apart, and by which columns.
+//!
+//! ```text
+//! reference ─┐ thin   unite                 5 folds, by content                       DeLong
+//! current   ─┴──────▶ levels ─▶ one table ─────────────────────▶ out-of-fold c, gain ────────▶ drifted?
+//! ```
+//! Methods that look at one column at a time do not see that two columns stopped going together; this one does
+//! (D. Lopez-Paz, M. Oquab, "Revisiting Classifier Two-Sample Tests", 2017).
+
+use super::report::Multivariate;
+use crate::features::{FeatureError, FeatureOptions, Features, Target, Task, row_digest};
+use crate::model::{FitData, FitOptions, GrowPolicy, Model, ModelError, Params};
+use crate::score::ScoreError;
+use crate::score::paired::delong;
+use crate::stats::normal;
+use crate::stats::random::hash64;
+use crate::table::{Categories, Column, Kind, MISSING_CODE, Schema, Table, TableError, Values};
+use std::collections::{BTreeSet, HashMap};
+
+/// Drifted when the lower bound of the 95 % interval is above this.
+pub const THRESHOLD: f64 = 0.55;
+/// With fewer rows on a side the interval is wider than ±.08, and the folds teach little.
+pub const MIN_ROWS: usize = 100;
+/// Rows of a side that are used at most: with 20 000 on each the interval is ±.006.
+pub const MAX_ROWS: usize = 20_000;
+const FOLDS: usize = 5;
+
+/// Why nobody can say whether a classifier tells the tables apart.
+#[derive(Debug, thiserror::Error)]
+pub enum MultivariateError {
+    /// A side is too short.
+    #[error("the {side} table has {have} rows; at least {need} are needed to tell two tables apart")]
+    TooFewRows {
+        /// `reference` or `current`.
+        side: &'static str,
+        /// Its rows.
+        have: usize,
+        /// Rows that would do.
+        need: usize,
+    },
+    /// Nothing to tell them apart by.
+    #[error("the tables share no number or category column that varies")]
+    NoColumns,
+    /// A table problem.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A feature problem.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// A model problem.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A problem with the area's interval.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+}
+
+/// Whether boosted trees can tell `current` from `reference` rows by the columns that both hold: out-of-fold ROC-AUC
+/// with DeLong's 95 % interval. .5 is "not at all"; drifted when the lower bound is above [`THRESHOLD`].
+///
+/// Numbers, categories and constants of `schema` are looked at (a constant need not stay one); ids, times, texts,
+/// columns that are stored differently on the two sides, and those in `ignore` are not. The caller puts the target
+/// into `ignore`. Missing values and unseen levels count as values. At most [`MAX_ROWS`] rows of a side are used,
+/// chosen by a hash of their place and `seed`.
+///
+/// Folds are dealt by the rows' content, so that copies of a row on both sides share a fold: identical files give
+/// .5, not less. `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
+///
+/// # Errors
+/// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::NoColumns`] without a column
+/// that varies.
+pub fn multivariate(
+    reference: &Table,
+    current: &Table,
+    schema: &Schema,
+    ignore: &[String],
+    seed: u64,
+) -> Result<Multivariate, MultivariateError> {
+    let domain = Domain::learn(reference, current, schema, ignore, seed)?;
+    let area = delong(&domain.is_current(), &domain.scores, &domain.scores)?;
+    let half = normal::quantile(0.975) * area.error_a;
+    let (lower, upper) = ((area.auc_a - half).max(0.0), (area.auc_a + half).min(1.0));
+    Ok(Multivariate {
+        roc_auc: area.auc_a,
+        lower,
+        upper,
+        threshold: THRESHOLD,
+        drifted: lower > THRESHOLD,
+        columns: domain.shares(),
+        n_rows: (domain.kept[0].len() as u64, domain.kept[1].len() as u64),
+    })
+}
+
+/// The probability c of each row of `current` to be a current and not a reference row, by trees that did not learn
+/// from it.
+///
+/// The density ratio of the two tables at a row is c∕(1−c) · (reference rows used)∕(current rows used).
+///
+/// # Errors
+/// As [`multivariate`].
+pub fn domain_scores(
+    reference: &Table,
+    current: &Table,
+    schema: &Schema,
+    ignore: &[String],
+    seed: u64,
+) -> Result<Vec<f64>, MultivariateError> {
+    let domain = Domain::learn(reference, current, schema, ignore, seed)?;
+    let mut scores = vec![f64::NAN; current.n_rows()];
+    let own = &domain.scores[domain.kept[0].len()..];
+    for (&row, &score) in domain.kept[1].iter().zip(own) {
+        scores[row as usize] = score;
+    }
+    // Rows that were thinned away taught nobody: each asks the trees of one fold.
+    for (fold, (features, model)) in domain.fitted.iter().enumerate() {
+        let n_rows = u32::try_from(scores.len()).unwrap_or(u32::MAX);
+        let rest: Vec<u32> =
+            (0..n_rows).filter(|&r| r as usize % FOLDS == fold && scores[r as usize].is_nan()).collect();
+        let answers = model.scores(&features.transform(&current.take(&rest))?)?;
+        rest.iter().zip(answers).for_each(|(&row, c)| scores[row as usize] = f64::from(c));
+    }
+    Ok(scores)
+}
+
+/// The two tables, and what was learned to tell them apart.
+struct Domain {
+    /// Rows of the reference and of the current table that were used.
+    kept: [Vec<u32>; 2],
+    /// Out-of-fold probability of a current row, reference rows first.
+    scores: Vec<f64>,
+    /// What each fold's other rows taught.
+    fitted: Vec<(Features, Model)>,
+}
+
+impl Domain {
+    fn learn(
+        reference: &Table,
+        current: &Table,
+        schema: &Schema,
+        ignore: &[String],
+        seed: u64,
+    ) -> Result<Self, MultivariateError> {
+        for (side, table) in [("reference", reference), ("current", current)] {
+            if table.n_rows() < MIN_ROWS {
+                return Err(MultivariateError::TooFewRows { side, have: table.n_rows(), need: MIN_ROWS });
+            }
+        }
+        let kept = [thin(reference.n_rows(), seed), thin(current.n_rows(), seed)];
+        let table = united(reference, current, &kept, schema, ignore)?;
+        let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
+        let folds = folds(&row_digest(&table, &names)?, kept[0].len(), seed);
+        let mut domain = Self { kept, scores: vec![f64::NAN; table.n_rows()], fitted: Vec::with_capacity(FOLDS) };
+        for fold in 0..FOLDS {
+            domain.learn_fold(&table, &folds, fold, seed)?;
+        }
+        Ok(domain)
+    }
+
+    /// Learns from all folds but one, and scores that one.
+    fn learn_fold(&mut self, table: &Table, folds: &[u8], fold: usize, seed: u64) -> Result<(), MultivariateError> {
+        let all = 0..u32::try_from(folds.len()).unwrap_or(u32::MAX);
+        let (held, taught): (Vec<u32>, Vec<u32>) = all.partition(|&row| folds[row as usize] as usize == fold);
+        let from = self.kept[0].len();
+        let y: Vec<f32> = taught.iter().map(|&row| if row as usize >= from { 1.0 } else { 0.0 }).collect();
+        let (features, x) = Features::fit(&table.take(&taught), &side(table), &y, &FeatureOptions::default(), seed)?;
+        let params = domain_params().check(Task::Binary)?.with_seed(seed);
+        let options = FitOptions { params: &params, n_classes: 2, tune: None, progress: None };
+        let model = Model::fit(&FitData { x: &x, y: &y, weights: None }, &options)?;
+        let scores = model.scores(&features.transform(&table.take(&held))?)?;
+        held.iter().zip(scores).for_each(|(&row, c)| self.scores[row as usize] = f64::from(c));
+        self.fitted.push((features, model));
+        Ok(())
+    }
+
+    fn is_current(&self) -> Vec<bool> {
+        (0..self.scores.len()).map(|row| row >= self.kept[0].len()).collect()
+    }
+
+    /// Each raw column's share of the gain, the mean over folds, largest first; columns without any are left out.
+    fn shares(&self) -> Vec<(String, f64)> {
+        let mut sums: HashMap<String, f64> = HashMap::new();
+        for (features, model) in &self.fitted {
+            let columns: Vec<&str> = features.inputs().map(|(column, _)| column).collect();
+            for (&source, gain) in features.sources().iter().zip(model.gain()) {
+                *sums.entry(columns[source as usize].to_owned()).or_default() += gain;
+            }
+        }
+        let total: f64 = sums.values().sum();
+        let mut shares: Vec<(String, f64)> =
+            sums.into_iter().filter(|(_, gain)| *gain > 0.0).map(|(column, gain)| (column, gain / total)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        shares
+    }
+}
+
+/// Trees deep enough to see columns that no longer go together, and too few to learn rows by heart. Every tree sees
+/// every column: of two columns that changed together, one alone shows nothing.
+fn domain_params() -> Params {
+    Params {
+        n_estimators: Some(80),
+        learning_rate: Some(0.1),
+        max_depth: Some(4),
+        grow_policy: Some(GrowPolicy::Depthwise),
+        min_child_weight: Some(5.0),
+        reg_lambda: Some(5.0),
+        subsample: Some(0.8),
+        colsample_bytree: Some(1.0),
+        max_bin: Some(64),
+        ..Params::default()
+    }
+}
+
+/// What the classifier predicts: the side, under a name that no column has.
+fn side(table: &Table) -> Target {
+    let mut name = "side".to_owned();
+    while table.column(&name).is_some() {
+        name.push('_');
+    }
+    Target { name, task: Task::Binary, classes: vec!["reference".to_owned(), "current".to_owned()] }
+}
+
+/// At most [`MAX_ROWS`] rows: those with the lowest hash of their place, so that two equal files keep the same.
+fn thin(n_rows: usize, seed: u64) -> Vec<u32> {
+    let mut rows: Vec<u32> = (0..u32::try_from(n_rows).unwrap_or(u32::MAX)).collect();
+    if n_rows > MAX_ROWS {
+        rows.sort_by_cached_key(|row| hash64(&row.to_le_bytes(), seed));
+        rows.truncate(MAX_ROWS);
+        rows.sort_unstable();
+    }
+    rows
+}
+
+/// Deals the rows of each side to the folds in the order of a hash of their content: the folds have equal shares of
+/// both sides, and equal rows of the two sides tend to share one.
+fn folds(digests: &[u64], n_reference: usize, seed: u64) -> Vec<u8> {
+    let mut folds = vec![0; digests.len()];
+    for side in [0..n_reference, n_reference..digests.len()] {
+        let mut rows: Vec<usize> = side.collect();
+        rows.sort_by_cached_key(|&row| hash64(&digests[row].to_le_bytes(), seed));
+        rows.iter().enumerate().for_each(|(place, &row)| folds[row] = (place % FOLDS) as u8);
+    }
+    folds
+}
+
+/// The kept rows of both tables in one, reference first, without columns that say nothing.
+fn united(
+    reference: &Table,
+    current: &Table,
+    kept: &[Vec<u32>; 2],
+    schema: &Schema,
+    ignore: &[String],
+) -> Result<Table, MultivariateError> {
+    let wanted = |column: &&Column| {
+        let kind = schema.column(&column.name).map(|spec| spec.kind);
+        matches!(kind, Some(Kind::Number | Kind::Category | Kind::Constant)) && !ignore.contains(&column.name)
+    };
+    let unite_column = |old: &Column| {
+        let new = current.column(&old.name)?;
+        let values = unite(&old.values.take(&kept[0]), &new.values.take(&kept[1]))?;
+        varies(&values).then(|| Column::new(old.name.clone(), values))
+    };
+    let columns: Vec<Column> = reference.columns().iter().filter(wanted).filter_map(unite_column).collect();
+    if columns.is_empty() {
+        return Err(MultivariateError::NoColumns);
+    }
+    Ok(Table::new(columns)?)
+}
+
+/// The cells of both, `old` first; `None` when they are not both numbers or both categories.
+fn unite(old: &Values, new: &Values) -> Option<Values> {
+    match (old, new) {
+        (Values::Number(old), Values::Number(new)) => Some(Values::Number([old.as_slice(), new].concat())),
+        (Values::Category(old), Values::Category(new)) => {
+            let levels: BTreeSet<&str> = old.levels.iter().chain(new.levels.iter()).map(String::as_str).collect();
+            let index: HashMap<&str, u32> = levels.iter().copied().zip(0..).collect();
+            let codes_of = |side: &Categories| -> Vec<u32> {
+                (0..side.codes.len()).map(|r| side.level(r).map_or(MISSING_CODE, |level| index[level])).collect()
+            };
+            let codes = [codes_of(old), codes_of(new)].concat();
+            Some(Values::Category(Categories { codes, levels: levels.iter().map(|&l| l.to_owned()).collect() }))
+        }
+        _ => None,
+    }
+}
+
+/// Whether two cells differ, a missing one differing from every other.
+fn varies(values: &Values) -> bool {
+    match values {
+        Values::Number(v) => v.iter().any(|x| *x != v[0] && !(x.is_nan() && v[0].is_nan())),
+        Values::Category(c) => c.codes.iter().any(|code| *code != c.codes[0]),
+        Values::Time(_) | Values::Text(_) => false,
+    }
+}

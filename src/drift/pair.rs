@@ -1,0 +1,234 @@
+//! One column of both tables, in the shape that every method reads.
+
+use super::method::{ColumnKind, Method};
+use super::report::Summary;
+use crate::profile::{ColumnProfile, Levels, Profile, Shape};
+use crate::stats::pooled;
+use crate::stats::psi;
+use crate::stats::sample::{Cannot, Measured, Sample};
+
+/// One column of both tables.
+#[derive(Debug, Clone)]
+pub struct ColumnPair {
+    /// Its name.
+    pub name: String,
+    /// `number` or `category`.
+    pub kind: String,
+    /// What is there.
+    pub values: PairValues,
+    /// Missing cells of the reference and of the current table.
+    pub n_missing: (u64, u64),
+    /// Largest error of a rank on both sides together; 0 when exact.
+    pub rank_error: f64,
+    /// Share of the model's gain.
+    pub importance: Option<f64>,
+    /// Both sides in numbers.
+    pub summaries: (Summary, Summary),
+}
+
+/// The values of both sides.
+#[derive(Debug, Clone)]
+pub enum PairValues {
+    /// Numbers.
+    Number {
+        /// The reference's values.
+        reference: Sample,
+        /// The current values.
+        current: Sample,
+        /// Whether all values of both sides are whole.
+        integer: bool,
+    },
+    /// Levels of either side, sorted, and how often each stands.
+    Category {
+        /// Their names.
+        levels: Vec<String>,
+        /// Counts in the reference.
+        reference: Vec<u64>,
+        /// Counts in the current table.
+        current: Vec<u64>,
+    },
+}
+
+/// Counts of both sides in the same cells.
+#[derive(Debug, Clone, Default)]
+pub struct Cells {
+    /// Of the reference.
+    pub reference: Vec<u64>,
+    /// Of the current table.
+    pub current: Vec<u64>,
+    /// The cell of what is missing, when anything is.
+    pub missing: Option<(u64, u64)>,
+}
+
+impl Cells {
+    /// Number of cells.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.reference.len()
+    }
+
+    /// Whether there is no cell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reference.is_empty()
+    }
+
+    fn push(&mut self, reference: u64, current: u64) {
+        self.reference.push(reference);
+        self.current.push(current);
+    }
+}
+
+/// The most frequent levels of the reference have a cell of their own; the others share one.
+const MAX_LEVELS: usize = 50;
+
+impl ColumnPair {
+    /// Whether it holds numbers.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        matches!(self.values, PairValues::Number { .. })
+    }
+
+    /// Rows of the reference and of the current table, with what is missing.
+    #[must_use]
+    pub fn n_rows(&self) -> (u64, u64) {
+        let (reference, current) = match &self.values {
+            PairValues::Number { reference, current, .. } => (reference.n(), current.n()),
+            PairValues::Category { reference, current, .. } => (reference.iter().sum(), current.iter().sum()),
+        };
+        (reference + self.n_missing.0, current + self.n_missing.1)
+    }
+
+    /// Reference deciles or levels, a cell for unseen levels, one for what is missing; cells empty on both sides are
+    /// left out.
+    #[must_use]
+    pub fn cells(&self) -> Cells {
+        let mut cells = Cells::default();
+        match &self.values {
+            PairValues::Number { reference, current, .. } => {
+                let edges = psi::decile_edges(reference);
+                (cells.reference, cells.current) =
+                    (psi::bin_counts(reference, &edges), psi::bin_counts(current, &edges));
+                let full: Vec<bool> = cells.reference.iter().zip(&cells.current).map(|(a, b)| a + b > 0).collect();
+                let mut keep = full.iter();
+                cells.reference.retain(|_| keep.next().copied().unwrap_or(false));
+                let mut keep = full.iter();
+                cells.current.retain(|_| keep.next().copied().unwrap_or(false));
+            }
+            PairValues::Category { reference, current, .. } => level_cells(&mut cells, reference, current),
+        }
+        if self.n_missing != (0, 0) {
+            cells.missing = Some(self.n_missing);
+            cells.push(self.n_missing.0, self.n_missing.1);
+        }
+        cells
+    }
+
+    /// A column of both profiles; `None` when either lacks it, or it is no number and no category on both sides.
+    #[must_use]
+    pub fn of(name: &str, reference: &Profile, current: &Profile) -> Option<Self> {
+        let (before, now) = (reference.column(name)?, current.column(name)?);
+        let values = match (&before.shape, &now.shape) {
+            (Shape::Numbers(a), Shape::Numbers(b)) => PairValues::Number {
+                reference: before.sample(),
+                current: now.sample(),
+                integer: a.integer && b.integer,
+            },
+            (Shape::Levels(a), Shape::Levels(b)) => united(a, b),
+            _ => return None,
+        };
+        Some(Self {
+            name: name.to_owned(),
+            kind: if matches!(values, PairValues::Number { .. }) { "number" } else { "category" }.to_owned(),
+            values,
+            n_missing: (before.n_missing, now.n_missing),
+            rank_error: before.rank_error() + now.rank_error(),
+            importance: None,
+            summaries: (summary(before, reference.n_rows), summary(now, current.n_rows)),
+        })
+    }
+
+    /// The method that Evidently picks by itself.
+    #[must_use]
+    pub fn evidently_choice(&self) -> Method {
+        match &self.values {
+            PairValues::Number { reference, current, .. } => {
+                Method::evidently_choice(ColumnKind::Number, reference.n(), pooled::distinct(reference, current))
+            }
+            PairValues::Category { levels, reference, .. } => {
+                Method::evidently_choice(ColumnKind::Category, reference.iter().sum(), levels.len())
+            }
+        }
+    }
+
+    /// The statistic of a method by name. Numbers are taken for levels where the method compares only those.
+    ///
+    /// # Errors
+    /// Why it has no value here.
+    pub fn measure(&self, method: Method, seed: u64) -> Result<Measured, Cannot> {
+        match &self.values {
+            PairValues::Number { reference, current, integer } if method.fits(ColumnKind::Number) => {
+                method.measure_numbers(reference, current, *integer, seed)
+            }
+            PairValues::Number { reference, current, .. } => {
+                let steps: Vec<_> = pooled::steps(reference, current).collect();
+                let counts = |side: fn(&pooled::Step) -> u64| steps.iter().map(side).collect::<Vec<u64>>();
+                let names = vec![""; steps.len()];
+                method.measure_categories(&names, &counts(|s| s.reference), &counts(|s| s.current), seed)
+            }
+            PairValues::Category { levels, reference, current } => {
+                let names: Vec<&str> = levels.iter().map(String::as_str).collect();
+                method.measure_categories(&names, reference, current, seed)
+            }
+        }
+    }
+}
+
+/// The levels of either side, sorted; what was counted without a name is one level more.
+fn united(a: &Levels, b: &Levels) -> PairValues {
+    let mut levels: Vec<&String> = a.counts.keys().chain(b.counts.keys()).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    let counts = |side: &Levels| {
+        let named = levels.iter().map(|&level| side.counts.get(level).copied().unwrap_or(0));
+        let other = (a.other + b.other > 0).then_some(side.other);
+        named.chain(other).collect::<Vec<u64>>()
+    };
+    let (reference, current) = (counts(a), counts(b));
+    let mut names: Vec<String> = levels.into_iter().cloned().collect();
+    if names.len() < reference.len() {
+        names.push("(levels too many to count)".to_owned());
+    }
+    PairValues::Category { levels: names, reference, current }
+}
+
+fn summary(column: &ColumnProfile, n_rows: u64) -> Summary {
+    let moments = column.numbers().map(|numbers| numbers.moments).filter(|moments| moments.n > 0);
+    Summary {
+        n: column.n_present(n_rows),
+        n_missing: column.n_missing,
+        n_levels: column.levels().map(|levels| levels.len() as u64),
+        mean: moments.map(|m| m.mean),
+        sd: moments.map(|m| m.variance().sqrt()).filter(|sd| sd.is_finite()),
+        min: moments.map(|m| m.min),
+        median: column.quantile(0.5),
+        max: moments.map(|m| m.max),
+    }
+}
+
+fn level_cells(cells: &mut Cells, reference: &[u64], current: &[u64]) {
+    let mut known: Vec<usize> = (0..reference.len()).filter(|&level| reference[level] > 0).collect();
+    known.sort_by_key(|&level| (std::cmp::Reverse(reference[level]), level));
+    for &level in known.iter().take(MAX_LEVELS) {
+        cells.push(reference[level], current[level]);
+    }
+    let rest = known.get(MAX_LEVELS..).unwrap_or(&[]);
+    let sum = |counts: &[u64]| rest.iter().map(|&level| counts[level]).sum::<u64>();
+    if !rest.is_empty() {
+        cells.push(sum(reference), sum(current));
+    }
+    let unseen: u64 = (0..current.len()).filter(|&level| reference[level] == 0).map(|level| current[level]).sum();
+    if unseen > 0 {
+        cells.push(0, unseen);
+    }
+}

@@ -1,0 +1,348 @@
+//! Measured and estimated metrics: a simulation whose truth is known, and values of other implementations.
+
+use super::estimate::{EstimateError, cbpe, dle, expected_errors};
+use super::performance::{measured, performance};
+use super::report::MetricChange;
+use crate::features::{Matrix, Task};
+use crate::model::Params;
+use crate::pipeline::{Decision, Examples, Pipeline, Recipe, Scores, SplitSpec, TargetSpec, fit};
+use crate::score::calibration::isotonic_regression;
+use crate::score::{Estimate, Metric, Metrics, Reading, regression};
+use crate::stats::{normal, random};
+use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
+use rand::Rng;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn value(metrics: &[MetricChange], name: &str) -> f64 {
+    metrics.iter().find(|m| m.name == name).unwrap_or_else(|| panic!("{name} in {metrics:?}")).value
+}
+
+fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!((found - expected).abs() <= tolerance, "{what}: {found} for {expected} ± {tolerance}");
+}
+
+fn scores(values: &[f64], width: usize) -> Scores {
+    Scores { values: values.to_vec(), width }
+}
+
+// ── by hand ──
+
+#[test]
+fn the_expected_confusion_matrix_is_the_sum_of_probabilities() {
+    // TP = .9 + .6 = 1.5, FP = .1 + .4 = .5, FN = .3 + .2 = .5, TN = .7 + .8 = 1.5
+    let estimate = cbpe(Task::Binary, &scores(&[0.9, 0.6, 0.3, 0.2], 1), 0.5, None).unwrap();
+    for name in ["accuracy", "precision", "recall", "specificity", "f1"] {
+        close(value(&estimate.metrics, name), 0.75, 1e-12, name);
+    }
+    close(value(&estimate.metrics, "brier"), (0.09 + 0.24 + 0.21 + 0.16) / 4.0, 1e-12, "brier");
+    assert!(estimate.limit.contains("concept drift"));
+    assert_eq!((estimate.method.as_str(), estimate.n), ("cbpe", 4));
+}
+
+#[test]
+fn the_expected_area_counts_every_pair_of_different_rows() {
+    let p = [0.9, 0.6, 0.6, 0.35, 0.2, 0.2, 0.05];
+    let (mut ordered, mut pairs) = (0.0, 0.0);
+    for i in 0..p.len() {
+        for j in (0..p.len()).filter(|&j| j != i) {
+            let weight = p[i] * (1.0 - p[j]);
+            pairs += weight;
+            ordered += weight
+                * if p[i] > p[j] {
+                    1.0
+                } else if p[i] == p[j] {
+                    0.5
+                } else {
+                    0.0
+                };
+        }
+    }
+    let estimate = cbpe(Task::Binary, &scores(&p, 1), 0.5, None).unwrap();
+    close(value(&estimate.metrics, "roc_auc"), ordered / pairs, 1e-12, "roc_auc");
+}
+
+#[test]
+fn several_classes_expect_the_mean_of_the_highest() {
+    let p = [0.7, 0.2, 0.1, 0.1, 0.5, 0.4, 0.25, 0.25, 0.5];
+    let estimate = cbpe(Task::Multiclass, &scores(&p, 3), 0.5, None).unwrap();
+    close(value(&estimate.metrics, "accuracy"), (0.7 + 0.5 + 0.5) / 3.0, 1e-12, "accuracy");
+    let entropy = -p.iter().map(|p: &f64| p * p.ln()).sum::<f64>() / 3.0;
+    close(value(&estimate.metrics, "log_loss"), entropy, 1e-12, "log_loss");
+}
+
+#[test]
+fn what_cannot_be_told_is_left_out_and_what_is_wrong_is_an_error() {
+    let estimate = cbpe(Task::Binary, &scores(&[0.1, 0.2], 1), 0.5, None).unwrap();
+    assert!(estimate.metrics.iter().all(|m| m.name != "precision" && m.value.is_finite()), "{estimate:?}");
+    let certain = cbpe(Task::Binary, &scores(&[0.0, 0.0], 1), 0.5, None).unwrap();
+    assert!(certain.metrics.iter().all(|m| m.name != "roc_auc"), "{certain:?}");
+    assert!(matches!(cbpe(Task::Binary, &scores(&[], 1), 0.5, None), Err(EstimateError::NoRows)));
+    assert!(matches!(cbpe(Task::Regression, &scores(&[1.0], 1), 0.5, None), Err(EstimateError::Task { .. })));
+    let nan = cbpe(Task::Binary, &scores(&[0.5, f64::NAN], 1), 0.5, None);
+    assert!(matches!(nan, Err(EstimateError::Score { row: 1, .. })));
+}
+
+#[test]
+fn the_gate_stands_beside() {
+    let gate = Metrics::new(vec![(Metric::Accuracy, Estimate { value: Some(0.8), ..Estimate::default() })]);
+    let estimate = cbpe(Task::Binary, &scores(&[0.9, 0.2], 1), 0.5, Some(&gate)).unwrap();
+    let of = |name: &str| estimate.metrics.iter().find(|m| m.name == name).and_then(|m| m.gate);
+    assert_eq!((of("accuracy"), of("recall")), (Some(0.8), None));
+}
+
+// ── a simulation ──
+
+/// Rows of two numbers around `mean`, and the outcome that `outcome(a, b, u)` gives them, u uniform.
+fn world(n: usize, mean: f64, seed: u64, outcome: impl Fn(f64, f64, f64) -> f64) -> (Table, Vec<f32>) {
+    let mut random = random::rng(seed, "performance tests");
+    let mut gauss = |mean: f64| mean + normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
+    let (a, b): (Vec<f64>, Vec<f64>) = (0..n).map(|_| (gauss(mean), gauss(0.0))).unzip();
+    let y: Vec<f64> = a.iter().zip(&b).map(|(&a, &b)| outcome(a, b, random.r#gen())).collect();
+    let labels = y.iter().map(|y| *y as f32).collect();
+    let columns = [("a", a), ("b", b), ("y", y)].map(|(name, v)| Column::new(name, Values::Number(v)));
+    (Table::new(columns.to_vec()).unwrap(), labels)
+}
+
+fn learned(table: Table, task: Task) -> Pipeline {
+    let spec = |name: &str| ColumnSpec { name: name.to_owned(), kind: Kind::Number, format: None };
+    let mut schema = Schema { dialect: Dialect::default(), columns: ["a", "b", "y"].map(spec).to_vec() };
+    let mut columns = table.into_columns();
+    if task == Task::Binary {
+        let Values::Number(y) = &columns[2].values else { panic!("a number") };
+        let texts: Vec<&str> = y.iter().map(|&y| if y == 1.0 { "1" } else { "0" }).collect();
+        columns[2].values = Values::Category(Categories::from_texts(texts));
+        schema.columns[2].kind = Kind::Category;
+    }
+    let recipe = Recipe {
+        target: TargetSpec { column: "y".to_owned(), task: Some(task), positive: None },
+        split: SplitSpec::default(),
+        features: Default::default(),
+        model: Params::default(),
+        decision: Decision::default(),
+    };
+    let examples = Examples::new(Table::new(columns).unwrap(), &schema, &recipe).unwrap();
+    fit(std::borrow::Cow::Borrowed(&examples), &schema, &recipe, 1, &|_, _, _| {}).unwrap().pipeline
+}
+
+fn share(logit: f64, u: f64) -> f64 {
+    f64::from(u < 1.0 / (1.0 + (-logit).exp()))
+}
+
+/// A mix of rows that changed is tracked within .02; a dependence that changed is not seen at all.
+#[test]
+fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
+    let concept = |a: f64, b: f64, u: f64| share(2.0 * a + b, u);
+    let pipeline = learned(world(8_000, 0.0, 1, concept).0, Task::Binary);
+    let both = |(table, y): (Table, Vec<f32>)| {
+        let scores = pipeline.score(&table).unwrap();
+        let real = performance(&pipeline, &scores, &y, None, 1).unwrap();
+        let estimate = cbpe(Task::Binary, &scores, pipeline.threshold.unwrap(), None).unwrap();
+        (estimate.metrics, real.metrics)
+    };
+    for mean in [0.0, 0.5, 1.0] {
+        let (estimated, real) = both(world(10_000, mean, 2, concept));
+        for name in ["accuracy", "roc_auc", "f1", "precision", "recall"] {
+            close(value(&estimated, name), value(&real, name), 0.02, &format!("{name} at {mean}"));
+        }
+        assert!(real.iter().all(|m| m.interval.is_some_and(|(low, high)| low <= m.value && m.value <= high)));
+    }
+    let (estimated, real) = both(world(10_000, 0.0, 3, |a, b, u| share(2.0 * a - 3.0 * b, u)));
+    let (promised, found) = (value(&estimated, "accuracy"), value(&real, "accuracy"));
+    assert!(promised - found > 0.1, "estimated {promised}, real {found}");
+}
+
+/// Errors grow with a; what rows with a larger a bring is foreseen.
+#[test]
+fn direct_loss_estimation_follows_rows_that_are_harder() {
+    let concept =
+        |a: f64, b: f64, u: f64| a + 2.0 * b + (0.5 + a.max(0.0)) * normal::quantile(u.clamp(1e-9, 1.0 - 1e-9));
+    let pipeline = learned(world(4_000, 0.0, 4, concept).0, Task::Regression);
+    let (labelled, y) = world(3_000, 0.3, 5, concept);
+    for mean in [0.0, 0.7] {
+        let (current, truth) = world(5_000, mean, 6, concept);
+        let estimate = dle(&pipeline, &labelled, &y, &current, None, 1).unwrap();
+        let scores = pipeline.score(&current).unwrap();
+        let real = performance(&pipeline, &scores, &truth, None, 1).unwrap();
+        for name in ["mae", "rmse"] {
+            let (promised, found) = (value(&estimate.metrics, name), value(&real.metrics, name));
+            close(promised / found, 1.0, 0.1, &format!("{name} at {mean}"));
+        }
+    }
+    let few = dle(&pipeline, &labelled.take(&[0, 1, 2]), &y[..3], &labelled, None, 1);
+    assert!(matches!(few, Err(EstimateError::TooFewRows { have: 3, need: 100 })), "{few:?}");
+    let short = dle(&pipeline, &labelled, &y[..200], &labelled, None, 1);
+    assert!(matches!(short, Err(EstimateError::Outcomes(_))), "{short:?}");
+}
+
+// ── other implementations ──
+
+/// The cells of each column.
+type Cells = BTreeMap<String, Vec<String>>;
+
+/// The columns of both sides of a pair, and the pair's expected values, when the collection is there.
+#[allow(clippy::print_stderr, reason = "a skipped test is seen")]
+fn pair(name: &str) -> Option<([Cells; 2], serde_json::Value)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle");
+    if !root.exists() {
+        eprintln!("skipped: {} is not there", root.display());
+        return None;
+    }
+    let side = |file: &str| {
+        let mut reader = csv::Reader::from_path(root.join(name).join(file)).unwrap();
+        let header = reader.headers().unwrap().clone();
+        let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for record in reader.records() {
+            for (column, cell) in header.iter().zip(&record.unwrap()) {
+                columns.entry(column.to_owned()).or_default().push(cell.to_owned());
+            }
+        }
+        columns
+    };
+    let text = std::fs::read_to_string(root.join("expected.json")).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    Some(([side("ref.csv"), side("cur.csv")], all["pairs"][name].clone()))
+}
+
+fn numbers(cells: &[String]) -> Vec<f64> {
+    cells.iter().map(|cell| cell.parse().unwrap()).collect()
+}
+
+/// Compares the metrics of both names that `expected` holds.
+fn agree(metrics: &[MetricChange], expected: &serde_json::Value, names: &[(&str, &str)], tolerance: f64) {
+    for (ours, theirs) in names {
+        close(value(metrics, ours), expected[theirs].as_f64().unwrap(), tolerance, ours);
+    }
+}
+
+const TWO_CLASSES: [(&str, &str); 10] = [
+    ("accuracy", "accuracy"),
+    ("balanced_accuracy", "balanced_accuracy"),
+    ("mcc", "mcc"),
+    ("kappa", "kappa"),
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("f1", "f1"),
+    ("roc_auc", "roc_auc"),
+    ("pr_auc", "average_precision"),
+    ("log_loss", "log_loss"),
+];
+
+#[test]
+fn measured_classes_agree_with_scikit_learn() {
+    let Some((sides, expected)) = pair("perf_binary") else { return };
+    let classes = ["0".to_owned(), "1".to_owned()];
+    for (side, name) in sides.iter().zip(["ref", "cur"]) {
+        let y: Vec<f32> = numbers(&side["y_true"]).iter().map(|y| *y as f32).collect();
+        let scores = numbers(&side["y_proba"]);
+        let reading =
+            Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
+        let found = measured(&reading, None, 0).unwrap();
+        agree(&found.metrics, &expected["sklearn"][name], &TWO_CLASSES, 1e-9);
+        agree(&found.metrics, &expected["sklearn"][name], &[("brier", "brier")], 1e-9);
+    }
+    let Some((sides, expected)) = pair("perf_multiclass") else { return };
+    let classes = ["a", "b", "c"].map(str::to_owned);
+    for (side, name) in sides.iter().zip(["ref", "cur"]) {
+        let place = |cell: &String| classes.iter().position(|class| class == cell).unwrap() as f32;
+        let y: Vec<f32> = side["y_true"].iter().map(place).collect();
+        let p = ["p_a", "p_b", "p_c"].map(|column| numbers(&side[column]));
+        // The file has five digits; the peer scored rows that add up to 1.
+        let whole = |row: usize| p.iter().map(|p| p[row]).sum::<f64>();
+        let scores: Vec<f64> = (0..y.len()).flat_map(|row| p.each_ref().map(|p| p[row] / whole(row))).collect();
+        let reading = Reading {
+            task: Task::Multiclass,
+            classes: &classes,
+            y: &y,
+            scores: &scores,
+            weights: None,
+            threshold: 0.5,
+        };
+        let found = measured(&reading, None, 0).unwrap();
+        let names = ["accuracy", "mcc", "kappa", "precision_macro", "recall_macro", "f1_macro", "f1_weighted"];
+        agree(&found.metrics, &expected["sklearn"][name], &names.map(|name| (name, name)), 1e-9);
+        let named = [("roc_auc_macro", "roc_auc_ovr_macro"), ("log_loss", "log_loss")];
+        agree(&found.metrics, &expected["sklearn"][name], &named, 1e-9);
+    }
+}
+
+/// In `f64` to 1e-9; through outcomes in `f32`, as pipelines hold them, to 1e-6.
+#[test]
+fn measured_numbers_agree_with_scikit_learn() {
+    let Some((sides, expected)) = pair("perf_regression") else { return };
+    for (side, name) in sides.iter().zip(["ref", "cur"]) {
+        let expected = &expected["sklearn"][name];
+        let (truth, predicted) = (numbers(&side["y_true"]), numbers(&side["y_pred"]));
+        let y: Vec<f32> = truth.iter().map(|y| *y as f32).collect();
+        let reading =
+            Reading { task: Task::Regression, classes: &[], y: &y, scores: &predicted, weights: None, threshold: 0.5 };
+        let found = measured(&reading, None, 0).unwrap();
+        let names = [("mae", "mae"), ("rmse", "rmse"), ("r2", "r2"), ("mape", "mape"), ("median_ae", "medae")];
+        agree(&found.metrics, expected, &names, 1e-6);
+        let of = |name: &str| expected[name].as_f64().unwrap();
+        close(regression::mae(&truth, &predicted, None), of("mae"), 1e-9, "mae");
+        close(regression::rmse(&truth, &predicted, None), of("rmse"), 1e-9, "rmse");
+        close(regression::r2(&truth, &predicted, None), of("r2"), 1e-9, "r2");
+    }
+}
+
+/// The isotonic map that scikit-learn fits to `x`, `y`, read at `at`: straight between the distinct x, flat beyond.
+fn isotonic(x: &[f64], y: &[f64], at: &[f64]) -> Vec<f64> {
+    let mut pairs: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let runs: Vec<&[(f64, f64)]> = pairs.chunk_by(|a, b| a.0 == b.0).collect();
+    let means: Vec<f64> = runs.iter().map(|run| run.iter().map(|(_, y)| y).sum::<f64>() / run.len() as f64).collect();
+    let weights: Vec<f64> = runs.iter().map(|run| run.len() as f64).collect();
+    let fitted = isotonic_regression(&means, Some(&weights));
+    let xs: Vec<f64> = runs.iter().map(|run| run[0].0).collect();
+    let read = |&score: &f64| match xs.partition_point(|x| *x <= score) {
+        0 => fitted[0],
+        above if above == xs.len() => fitted[above - 1],
+        above => {
+            let share = (score - xs[above - 1]) / (xs[above] - xs[above - 1]);
+            fitted[above - 1] + share * (fitted[above] - fitted[above - 1])
+        }
+    };
+    at.iter().map(read).collect()
+}
+
+/// NannyML calibrates by isotonic regression on the reference and predicts by the raw score; here both come from the
+/// calibrated one, with the threshold where the raw one stood. ROC-AUC differs by the pairs of rows with themselves.
+#[test]
+fn estimated_classes_agree_with_nannyml() {
+    let Some(([reference, current], expected)) = pair("perf_binary") else { return };
+    let raw = numbers(&current["y_proba"]);
+    let mut calibrated = isotonic(&numbers(&reference["y_proba"]), &numbers(&reference["y_true"]), &raw);
+    // A step of the isotonic map may reach over .5: a grain more keeps what was predicted positive apart.
+    for (p, _) in calibrated.iter_mut().zip(&raw).filter(|(_, raw)| **raw >= 0.5) {
+        *p = (*p + 1e-12).min(1.0);
+    }
+    let threshold = raw.iter().zip(&calibrated).filter(|(raw, _)| **raw >= 0.5).map(|(_, p)| *p).fold(1.0, f64::min);
+    let estimate = cbpe(Task::Binary, &scores(&calibrated, 1), threshold, None).unwrap();
+    let theirs = |name: &str| expected["nannyml"]["cbpe_chunk1"][name]["value"][0].as_f64().unwrap();
+    for name in ["accuracy", "precision", "recall", "specificity", "f1"] {
+        close(value(&estimate.metrics, name), theirs(name), 1e-9, name);
+    }
+    close(value(&estimate.metrics, "roc_auc"), theirs("roc_auc"), 1e-3, "roc_auc");
+    // Theirs puts the rows of one step of the isotonic map in the order of the raw score; here they are ties.
+    close(value(&estimate.metrics, "pr_auc"), theirs("average_precision"), 2e-2, "pr_auc");
+}
+
+/// Another learner (LightGBM there) of the same errors: within 3 %.
+#[test]
+fn estimated_numbers_agree_with_nannyml() {
+    let Some(([reference, current], expected)) = pair("perf_regression") else { return };
+    let matrix = |side: &BTreeMap<String, Vec<String>>| {
+        let columns = ["x", "x2", "y_pred"].map(|name| numbers(&side[name]));
+        let n = columns[0].len();
+        let values = (0..n).flat_map(|row| columns.each_ref().map(|c| c[row] as f32)).collect();
+        Matrix::new(values, n, ["x", "x2", "y_pred"].map(str::to_owned).into())
+    };
+    let y: Vec<f32> = numbers(&reference["y_true"]).iter().map(|y| *y as f32).collect();
+    let predicted = numbers(&reference["y_pred"]);
+    let found = expected_errors(&matrix(&reference), &predicted, &y, &matrix(&current), None, 0).unwrap();
+    for name in ["mae", "rmse"] {
+        let theirs = expected["nannyml"]["dle_chunk1"][name]["value"].as_f64().unwrap();
+        close(value(&found, name) / theirs, 1.0, 0.03, name);
+    }
+}

@@ -1,0 +1,196 @@
+//! `[monitor]` of `mlloop.toml`: what counts as drift, and what is a reason to retrain.
+
+use super::method::Method;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Whose rules decide whether a column drifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Significant after Benjamini–Hochberg, and large (PSI), and seen on enough rows.
+    #[default]
+    Default,
+    /// Evidently's choice of method and threshold by rows and distinct values.
+    Evidently,
+    /// PSI alone.
+    Psi,
+}
+
+/// A limit that can be switched off with `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a number, or false to switch the trigger off")]
+pub enum Limit {
+    /// Fires at this value.
+    At(f64),
+    /// `false`: never fires.
+    Off(bool),
+}
+
+impl Limit {
+    /// The value; `None` when switched off.
+    #[must_use]
+    pub fn at(self) -> Option<f64> {
+        match self {
+            Self::At(value) => Some(value),
+            Self::Off(_) => None,
+        }
+    }
+}
+
+/// The section as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The table that is compared when none is named, relative to the workspace.
+    pub current: PathBuf,
+    /// Whose rules decide.
+    pub preset: Preset,
+    /// The table drifted from this share of drifted columns on; `evidently` has .5 unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_share: Option<f64>,
+    /// Whether columns weigh their importance in the model.
+    pub weighted: bool,
+    /// Default preset: largest p after Benjamini–Hochberg.
+    pub alpha: f64,
+    /// Smallest PSI of a drifted column; the `psi` preset has .2 unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<f64>,
+    /// Default preset: fewer rows on either side are too few to say.
+    pub min_rows: u64,
+    /// Days without a run of `monitor` after which the next run says so.
+    pub max_silence_days: f64,
+    /// Reasons to retrain.
+    pub triggers: Triggers,
+    /// Method and threshold of single columns.
+    pub columns: BTreeMap<String, ColumnSettings>,
+}
+
+/// Reasons to retrain; each can be switched off with `false`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Triggers {
+    /// The share of drifted columns is at least `drift_share`.
+    pub drift_share: bool,
+    /// The PSI of a column is above this, and above what chance explains.
+    pub psi: Limit,
+    /// At least so many rows arrived.
+    pub new_rows: Limit,
+    /// At least so many labels came from people since production was trained.
+    pub unused_feedback: Limit,
+    /// Accuracy on rows whose outcome is known is below this (classes).
+    pub recent_accuracy: Limit,
+    /// The primary metric is worse than on the gate rows by more than this (numbers: by this share).
+    pub metric_drop: Limit,
+    /// Production is older than this many days.
+    pub max_age_days: Limit,
+}
+
+/// How one column is judged; what is not set is the preset's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ColumnSettings {
+    /// The method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// What its statistic or p is held to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            current: PathBuf::from("data/current.csv"),
+            preset: Preset::Default,
+            drift_share: None,
+            weighted: false,
+            alpha: 0.01,
+            psi: None,
+            min_rows: 200,
+            max_silence_days: 8.0,
+            triggers: Triggers::default(),
+            columns: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Triggers {
+    fn default() -> Self {
+        Self {
+            drift_share: true,
+            psi: Limit::At(0.2),
+            new_rows: Limit::At(1000.0),
+            unused_feedback: Limit::At(50.0),
+            recent_accuracy: Limit::At(0.7),
+            metric_drop: Limit::At(0.05),
+            max_age_days: Limit::Off(false),
+        }
+    }
+}
+
+impl Settings {
+    /// From this share of drifted columns on, the table drifted.
+    #[must_use]
+    pub fn share_threshold(&self) -> f64 {
+        self.drift_share.unwrap_or(if self.preset == Preset::Evidently { 0.5 } else { 0.25 })
+    }
+
+    /// Smallest PSI of a drifted column.
+    #[must_use]
+    pub fn psi_threshold(&self) -> f64 {
+        self.psi.unwrap_or(if self.preset == Preset::Psi { 0.2 } else { 0.1 })
+    }
+
+    /// Method and threshold that were set for `column`.
+    #[must_use]
+    pub fn of(&self, column: &str) -> ColumnSettings {
+        self.columns.get(column).cloned().unwrap_or_default()
+    }
+
+    /// What is wrong with the settings, or with a column they name.
+    ///
+    /// # Errors
+    /// One line that names the key.
+    pub fn check(&self, columns: &[&str]) -> Result<(), String> {
+        let share = |name: &str, value: f64| match value > 0.0 && value <= 1.0 {
+            true => Ok(()),
+            false => Err(format!("[monitor] {name} = {value} must be above 0 and at most 1")),
+        };
+        share("drift_share", self.share_threshold())?;
+        share("alpha", self.alpha)?;
+        let psi = self.psi_threshold();
+        if !(psi.is_finite() && psi > 0.0) {
+            return Err(format!("[monitor] psi = {psi} must be above 0"));
+        }
+        match self.columns.keys().find(|name| !columns.contains(&name.as_str())) {
+            Some(name) => Err(format!("[monitor.columns] names {name:?}, which is not in [columns]")),
+            None => self.check_limits(),
+        }
+    }
+
+    fn check_limits(&self) -> Result<(), String> {
+        let t = &self.triggers;
+        let limits = [
+            ("psi", t.psi),
+            ("new_rows", t.new_rows),
+            ("unused_feedback", t.unused_feedback),
+            ("recent_accuracy", t.recent_accuracy),
+            ("metric_drop", t.metric_drop),
+            ("max_age_days", t.max_age_days),
+        ];
+        for (name, limit) in limits {
+            match limit {
+                Limit::Off(true) => {
+                    return Err(format!("[monitor.triggers] {name} takes a number, or false to switch it off"));
+                }
+                Limit::At(value) if !(value.is_finite() && value >= 0.0) => {
+                    return Err(format!("[monitor.triggers] {name} = {value} must be a number of at least 0"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! What the default rule promises, by simulation: quiet when nothing happens, awake when something does.
+
+use super::report::{ColumnVerdict, Summary};
+use super::{ColumnPair, PairValues, Settings, compare, drift_share};
+use crate::stats::random::rng;
+use crate::stats::sample::Sample;
+use rand::Rng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+const N_COLUMNS: usize = 30;
+
+/// A standard normal number (Box–Muller).
+fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
+    let (u, v): (f64, f64) = (1.0 - random.r#gen::<f64>(), random.r#gen());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
+fn normals(random: &mut Xoshiro256PlusPlus, n: usize, shift: f64) -> Sample {
+    Sample::from_values((0..n).map(|_| normal(random) + shift).collect())
+}
+
+/// Counts of five levels with shares 40, 30, 15, 10, 5 %.
+fn levels(random: &mut Xoshiro256PlusPlus, n: usize) -> Vec<u64> {
+    let mut counts = vec![0; 5];
+    for _ in 0..n {
+        let u: f64 = random.r#gen();
+        counts[[0.4, 0.7, 0.85, 0.95].iter().filter(|&&edge| u >= edge).count()] += 1;
+    }
+    counts
+}
+
+fn pair(name: usize, values: PairValues) -> ColumnPair {
+    ColumnPair {
+        name: format!("x{name}"),
+        kind: String::new(),
+        values,
+        n_missing: (0, 0),
+        rank_error: 0.0,
+        importance: None,
+        summaries: (Summary::default(), Summary::default()),
+    }
+}
+
+/// A week: 20 numbers and 10 categories, as many of the numbers shifted as `shifted` says.
+fn week(
+    random: &mut Xoshiro256PlusPlus,
+    reference: &[PairValues],
+    n: usize,
+    shifted: usize,
+    shift: f64,
+) -> Vec<ColumnPair> {
+    let values = |(i, side): (usize, &PairValues)| {
+        let drawn = match side {
+            PairValues::Number { reference, .. } => PairValues::Number {
+                reference: reference.clone(),
+                current: normals(random, n, if i < shifted { shift } else { 0.0 }),
+                integer: false,
+            },
+            PairValues::Category { levels: names, reference, .. } => {
+                PairValues::Category { levels: names.clone(), reference: reference.clone(), current: levels(random, n) }
+            }
+        };
+        pair(i, drawn)
+    };
+    reference.iter().enumerate().map(values).collect()
+}
+
+fn reference(random: &mut Xoshiro256PlusPlus, n: usize) -> Vec<PairValues> {
+    let names = || ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+    let column = |i| match i < 20 {
+        true => PairValues::Number { reference: normals(random, n, 0.0), current: Sample::default(), integer: false },
+        false => PairValues::Category { levels: names(), reference: levels(random, n), current: vec![0; 5] },
+    };
+    (0..N_COLUMNS).map(column).collect()
+}
+
+#[test]
+fn a_year_without_drift_is_a_year_without_alarm() {
+    let mut random = rng(7, "weeks without drift");
+    let (mut alarms, mut drifted_columns) = (0, 0);
+    for n in [200, 1000] {
+        let reference = reference(&mut random, 4000);
+        for _ in 0..52 {
+            let columns = compare(&week(&mut random, &reference, n, 0, 0.0), &Settings::default(), 0);
+            let share = drift_share(&columns, &Settings::default());
+            assert_eq!(share.n_unknown, 0);
+            drifted_columns += share.n_drifted;
+            alarms += u32::from(share.share >= Some(share.threshold));
+        }
+    }
+    assert_eq!(alarms, 0, "in two years of weekly runs");
+    // p < .05 for each column alone would have called about 156 of these 3120 columns drifted.
+    assert!(drifted_columns <= 1, "{drifted_columns} columns");
+}
+
+#[test]
+fn a_quarter_of_a_standard_deviation_is_seen_at_two_thousand_rows() {
+    let mut random = rng(11, "weeks with drift");
+    let reference = reference(&mut random, 4000);
+    let (mut found, mut false_alarms) = (0, 0);
+    for _ in 0..5 {
+        let columns = compare(&week(&mut random, &reference, 2000, 10, 0.25), &Settings::default(), 0);
+        for column in columns.iter().filter(|c| c.verdict == ColumnVerdict::Drifted) {
+            let moved = column.name[1..].parse::<usize>().unwrap() < 10;
+            found += u32::from(moved);
+            false_alarms += u32::from(!moved);
+        }
+    }
+    assert!(found >= 45, "{found} of 50");
+    assert_eq!(false_alarms, 0);
+}
+
+#[test]
+fn too_few_rows_are_said_and_not_judged() {
+    let mut random = rng(13, "few rows");
+    let reference = reference(&mut random, 1000);
+    let columns = compare(&week(&mut random, &reference, 50, 20, 1.0), &Settings::default(), 0);
+    assert!(columns.iter().all(|c| c.verdict == ColumnVerdict::TooFewRows { need: 200 }));
+    assert_eq!(drift_share(&columns, &Settings::default()).share, None);
+}

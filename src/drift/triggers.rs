@@ -1,0 +1,148 @@
+//! Reasons to retrain, each with what was measured, what it was held to, and whether it fired.
+
+use super::report::{ColumnReport, ColumnVerdict, DriftShare, MetricChange, Performance, Trigger};
+use super::settings::{Limit, Settings};
+use crate::score::{Direction, Metric};
+
+/// What the triggers look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// How much of the table drifted.
+    pub share: &'a DriftShare,
+    /// The feature columns.
+    pub columns: &'a [ColumnReport],
+    /// Rows that arrived.
+    pub n_rows: u64,
+    /// Labels that came from people since production was trained; `None` without any labels.
+    pub n_feedback: Option<u64>,
+    /// Metrics on rows whose outcome is known.
+    pub performance: Option<&'a Performance>,
+    /// The metric that the version is judged by.
+    pub primary: Option<Metric>,
+    /// Days since production was trained.
+    pub age_days: Option<f64>,
+    /// Whether a person asked for it.
+    pub force: bool,
+}
+
+/// Fewer outcomes than this say nothing about recent accuracy.
+pub const MIN_OUTCOMES: u64 = 50;
+
+/// Every trigger, fired or not.
+#[must_use]
+pub fn triggers(evidence: &Evidence, settings: &Settings) -> Vec<Trigger> {
+    let limits = &settings.triggers;
+    vec![
+        drift_share(evidence, limits.drift_share),
+        psi(evidence, limits.psi),
+        new_rows(evidence, limits.new_rows),
+        unused_feedback(evidence, limits.unused_feedback),
+        recent_accuracy(evidence, limits.recent_accuracy),
+        metric_drop(evidence, limits.metric_drop),
+        age(evidence, limits.max_age_days),
+        force(evidence),
+    ]
+}
+
+fn trigger(name: &str, value: Option<f64>, threshold: Option<f64>, fired: bool, text: String) -> Trigger {
+    Trigger { name: name.to_owned(), value, threshold, fired: fired && threshold.is_some(), text }
+}
+
+fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
+    let share = evidence.share;
+    let value = if share.weighted { share.weighted_share } else { share.share };
+    let judged = share.n_drifted + share.n_stable;
+    let text = match value {
+        Some(_) if !share.weighted => format!("{} of {judged} columns drifted", share.n_drifted),
+        Some(value) => format!("{:.0} % of what the model looks at drifted", value * 100.0),
+        None => "no column could be judged".to_owned(),
+    };
+    let fired = value.is_some_and(|v| v >= share.threshold);
+    trigger("drift_share", value, on.then_some(share.threshold), fired, text)
+}
+
+/// A PSI counts where it is more than chance explains and the rows are enough to judge: at 50 rows, PSI exceeds .2 more
+/// than once in four times without any drift.
+fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
+    let judged = |c: &&ColumnReport| matches!(c.verdict, ColumnVerdict::Drifted | ColumnVerdict::Stable);
+    let real = |c: &ColumnReport| c.psi.filter(|&psi| c.psi_critical.is_none_or(|critical| psi > critical));
+    let found = evidence.columns.iter().filter(judged).filter_map(|c| Some((c, real(c)?)));
+    let worst = found.max_by(|a, b| a.1.total_cmp(&b.1));
+    let fired = worst.zip(limit.at()).is_some_and(|((_, psi), limit)| psi > limit);
+    let text = match worst {
+        Some((column, psi)) => format!("the PSI of {} is {psi:.3}", column.name),
+        None => "no PSI is more than chance explains".to_owned(),
+    };
+    trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
+}
+
+fn new_rows(evidence: &Evidence, limit: Limit) -> Trigger {
+    let n = evidence.n_rows as f64;
+    let fired = limit.at().is_some_and(|limit| n >= limit);
+    trigger("new_rows", Some(n), limit.at(), fired, format!("{} rows arrived", evidence.n_rows))
+}
+
+fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
+    let value = evidence.n_feedback.map(|n| n as f64);
+    let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
+    let text = match evidence.n_feedback {
+        Some(n) => format!("{n} labels from people since production was trained"),
+        None => "there are no labels".to_owned(),
+    };
+    trigger("unused_feedback", value, limit.at(), fired, text)
+}
+
+fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
+    let known = evidence.performance.and_then(|p| Some((p.n, metric(p, Metric::Accuracy)?.value)));
+    let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| n >= MIN_OUTCOMES && value < limit);
+    let text = match known {
+        None => "no outcome of a class is known".to_owned(),
+        Some((n, _)) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
+        Some((n, value)) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
+    };
+    trigger("recent_accuracy", known.map(|(_, value)| value), limit.at(), fired, text)
+}
+
+/// Fires when the metric lost more than the limit *and* its interval lies on the wrong side of the gate's value.
+fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
+    let change =
+        evidence.performance.zip(evidence.primary).and_then(|(p, primary)| Some((primary, metric(p, primary)?)));
+    let Some((primary, change, gate)) = change.and_then(|(m, change)| Some((m, change, change.gate?))) else {
+        return trigger("metric_drop", None, limit.at(), false, "no outcome is known".to_owned());
+    };
+    let loss = match primary.direction() {
+        Direction::Higher => gate - change.value,
+        Direction::Lower => (change.value - gate) / gate.abs().max(f64::MIN_POSITIVE),
+    };
+    let beyond_noise = change.interval.is_none_or(|(low, high)| match primary.direction() {
+        Direction::Higher => high < gate,
+        Direction::Lower => low > gate,
+    });
+    let fired = beyond_noise && limit.at().is_some_and(|limit| loss > limit);
+    let text = format!("{} is {:.3}, at the gate it was {gate:.3}", primary.name(), change.value);
+    trigger("metric_drop", Some(loss), limit.at(), fired, text)
+}
+
+fn age(evidence: &Evidence, limit: Limit) -> Trigger {
+    let fired = evidence.age_days.zip(limit.at()).is_some_and(|(age, limit)| age > limit);
+    let text = match evidence.age_days {
+        Some(days) => format!("production is {days:.1} days old"),
+        None => "nothing is in production".to_owned(),
+    };
+    trigger("age", evidence.age_days, limit.at(), fired, text)
+}
+
+fn force(evidence: &Evidence) -> Trigger {
+    let text = if evidence.force { "a person asked for it" } else { "nobody asked for it" };
+    Trigger {
+        name: "force".to_owned(),
+        value: Some(f64::from(u8::from(evidence.force))),
+        threshold: Some(1.0),
+        fired: evidence.force,
+        text: text.to_owned(),
+    }
+}
+
+fn metric(performance: &Performance, metric: Metric) -> Option<&MetricChange> {
+    performance.metrics.iter().find(|change| change.name == metric.name())
+}

@@ -1,0 +1,64 @@
+//! From columns and triggers to one answer and one sentence.
+
+use super::report::{Answer, ColumnReport, ColumnVerdict, DriftShare, Severity, Trigger, Verdict};
+use super::settings::Settings;
+
+/// Counts verdicts, plainly and by importance.
+#[must_use]
+pub fn drift_share(columns: &[ColumnReport], settings: &Settings) -> DriftShare {
+    let is = |wanted: fn(&ColumnVerdict) -> bool| columns.iter().filter(move |c| wanted(&c.verdict));
+    let weight = |wanted| is(wanted).map(|c| c.importance.unwrap_or(0.0)).sum::<f64>();
+    let drifted = |v: &ColumnVerdict| *v == ColumnVerdict::Drifted;
+    let stable = |v: &ColumnVerdict| *v == ColumnVerdict::Stable;
+    let (n_drifted, n_stable) = (is(drifted).count() as u64, is(stable).count() as u64);
+    let (drifted_weight, stable_weight) = (weight(drifted), weight(stable));
+    let share = |part: f64, rest: f64| (part + rest > 0.0).then(|| part / (part + rest));
+    DriftShare {
+        n_drifted,
+        n_stable,
+        n_unknown: columns.len() as u64 - n_drifted - n_stable,
+        share: share(n_drifted as f64, n_stable as f64),
+        weighted_share: share(drifted_weight, stable_weight),
+        threshold: settings.share_threshold(),
+        weighted: settings.weighted,
+    }
+}
+
+/// LOW below a quarter, HIGH above a half.
+#[must_use]
+pub fn severity(share: &DriftShare) -> Option<Severity> {
+    let value = if share.weighted { share.weighted_share } else { share.share };
+    value.map(|value| match value {
+        v if v < 0.25 => Severity::Low,
+        v if v <= 0.5 => Severity::Medium,
+        _ => Severity::High,
+    })
+}
+
+/// The answer: yes when a trigger fired, no when none did and something could be judged.
+#[must_use]
+pub fn verdict(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger], n_rows: u64) -> Verdict {
+    let fired: Vec<&str> = triggers.iter().filter(|t| t.fired).map(|t| t.text.as_str()).collect();
+    let judged = share.n_drifted + share.n_stable;
+    let (retrain, sentence) = match (fired.is_empty(), judged) {
+        (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
+        (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows)),
+        (true, _) => (
+            Answer::No,
+            format!("No reason to retrain: {} of {judged} columns drifted, no trigger fired.", share.n_drifted),
+        ),
+    };
+    Verdict { retrain, severity: severity(share), sentence }
+}
+
+fn cannot_tell(columns: &[ColumnReport], n_rows: u64) -> String {
+    let need = columns.iter().filter_map(|c| match c.verdict {
+        ColumnVerdict::TooFewRows { need } => Some(need),
+        _ => None,
+    });
+    match (n_rows, need.max()) {
+        (0, _) => "Cannot tell: nothing arrived.".to_owned(),
+        (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived, {need} are needed on either side."),
+        _ => "Cannot tell: no column could be judged.".to_owned(),
+    }
+}
