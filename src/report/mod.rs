@@ -1,0 +1,58 @@
+//! What `monitor` found, for people.
+//!
+//! One [`DriftReport`] is drawn three ways: [`drift_html`] is a page that needs nothing but itself, [`drift_svg`]
+//! and [`drift_png`] are one picture, [`drift_text`] is a terminal's worth of text. What a table's author wrote
+//! (names, levels, findings) is escaped everywhere and cannot steer a terminal.
+
+mod gauge;
+mod number;
+mod overview;
+mod page;
+mod plot;
+mod raster;
+#[cfg(test)]
+mod sample;
+mod shape;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod words;
+
+use crate::drift::report::DriftReport;
+
+/// Why a report cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The picture has no dots.
+    #[error("the report's picture cannot be drawn: {0}")]
+    Picture(String),
+}
+
+/// The report as a page: style and pictures are inside, no scripts, nothing is fetched.
+#[must_use]
+pub fn drift_html(report: &DriftReport) -> String {
+    page::draw(report)
+}
+
+/// The report as one picture, 1200 units wide.
+#[must_use]
+pub fn drift_svg(report: &DriftReport) -> String {
+    overview::draw(report)
+}
+
+/// [`drift_svg`] in dots, two a unit; needs no font on the machine.
+///
+/// # Errors
+///
+/// When the picture is too large to hold.
+pub fn drift_png(report: &DriftReport) -> Result<Vec<u8>, ReportError> {
+    raster::png(&overview::draw(report), 2.0)
+}
+
+/// The report in about 20 lines; `bold` and `dim` set text apart, or return it as it is.
+#[must_use]
+pub fn drift_text(report: &DriftReport, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
+    // A terminal breaks no lines, and people grep.
+    terminal::Terminal { report, bold, dim }.draw().replace('\u{a0}', " ")
+}

@@ -1,0 +1,160 @@
+//! Numbers and names as people read them.
+
+/// What stands where there is no number.
+pub(super) const NOTHING: &str = "–";
+
+/// A number with four significant digits: `0.3127`, `48.2`, `12.35k`, `1.2e-7`.
+pub(super) fn number(x: f64) -> String {
+    let size = x.abs();
+    if !x.is_finite() {
+        return NOTHING.to_owned();
+    }
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-4..1e15).contains(&size) {
+        return minus(format!("{x:.3e}").replace(".000e", "e"));
+    }
+    // What rounds up to the next power is set like it: 9999.6 is 10k.
+    let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")];
+    match units.iter().find(|(unit, _)| size >= unit * 0.999_95) {
+        Some((1e4, suffix)) => significant(x / 1e3) + suffix,
+        Some((unit, suffix)) => significant(x / unit) + suffix,
+        None => significant(x),
+    }
+}
+
+/// A number that may be missing.
+pub(super) fn number_or(x: Option<f64>) -> String {
+    x.map_or_else(|| NOTHING.to_owned(), number)
+}
+
+/// Four significant digits, without zeros that say nothing.
+fn significant(x: f64) -> String {
+    let before_point = x.abs().log10().floor() as i32 + 1;
+    let decimals = (4 - before_point).clamp(0, 8) as usize;
+    let text = format!("{x:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    minus(text.to_owned())
+}
+
+/// A true minus sign.
+fn minus(text: String) -> String {
+    text.replace('-', "−").replace("e−", "e-")
+}
+
+/// A p-value: three decimals, `< 0.001` below.
+pub(super) fn p_value(p: Option<f64>) -> String {
+    match p {
+        Some(p) if p < 0.001 => "< 0.001".to_owned(),
+        Some(p) if p.is_finite() => format!("{p:.3}"),
+        _ => NOTHING.to_owned(),
+    }
+}
+
+/// A share as a percentage: `42 %`, `3.1 %`, `< 0.1 %`.
+pub(super) fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    // The sign must not stand alone on a line, so its space does not break.
+    match value.abs() {
+        _ if !value.is_finite() => NOTHING.to_owned(),
+        0.0 => "0\u{a0}%".to_owned(),
+        v if v < 0.1 => "< 0.1\u{a0}%".to_owned(),
+        v if v < 9.95 => format!("{value:.1}\u{a0}%").replace(".0\u{a0}", "\u{a0}"),
+        // 99.96 % is not all.
+        v if v > 99.5 && v < 100.0 => "> 99\u{a0}%".to_owned(),
+        _ => format!("{value:.0}\u{a0}%"),
+    }
+}
+
+/// A count with a space between thousands.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 row`, `2 rows`.
+pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// The day of a time in microseconds.
+pub(super) fn day(micros: f64) -> String {
+    let time = micros.is_finite().then(|| jiff::Timestamp::from_microsecond(micros as i64).ok()).flatten();
+    time.map_or_else(|| NOTHING.to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// A value of a column: a day where the column holds times.
+pub(super) fn value(kind: &str, x: Option<f64>) -> String {
+    match x {
+        Some(x) if kind == "time" => day(x),
+        x => number_or(x),
+    }
+}
+
+/// Text from a table, without what would steer a terminal, break an XML file or turn the reading order.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// [`clean`] text of at most `max` characters, the last an ellipsis where some were left out.
+pub(super) fn short(text: &str, max: usize) -> String {
+    let text = clean(text);
+    if text.chars().count() <= max {
+        return text;
+    }
+    let kept: String = text.chars().take(max.saturating_sub(1)).collect();
+    kept.trim_end().to_owned() + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clean, count, day, number, p_value, percent, short};
+
+    #[test]
+    fn numbers_have_four_digits() {
+        let cases = [
+            (0.312_74, "0.3127"),
+            (48.2, "48.2"),
+            (-1.0, "−1"),
+            (1234.56, "1235"),
+            (12_345.6, "12.35k"),
+            (9999.6, "10k"),
+            (1_234_567.0, "1.235M"),
+            (999_999.9, "1M"),
+            (1.2e-7, "1.200e-7"),
+            (f64::NAN, "–"),
+        ];
+        for (x, text) in cases {
+            assert_eq!(number(x), text, "{x}");
+        }
+    }
+
+    #[test]
+    fn shares_and_p_never_round_to_a_claim() {
+        assert_eq!([percent(0.421), percent(0.0312), percent(0.0001)], ["42\u{a0}%", "3.1\u{a0}%", "< 0.1\u{a0}%"]);
+        assert_eq!([percent(0.9996), percent(1.0), percent(0.0)], ["> 99\u{a0}%", "100\u{a0}%", "0\u{a0}%"]);
+        assert_eq!([p_value(Some(1e-9)), p_value(Some(0.0421)), p_value(None)], ["< 0.001", "0.042", "–"]);
+        assert_eq!(count(1_000_000), "1\u{a0}000\u{a0}000");
+        assert_eq!(day(0.0), "1970-01-01");
+    }
+
+    #[test]
+    fn names_cannot_steer_a_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(short("abcdefgh", 5), "abcd…");
+        assert_eq!(short("abcde", 5), "abcde");
+    }
+}

@@ -1,0 +1,146 @@
+//! One picture of a report: verdict, dial, share, the columns that matter most, history.
+
+use super::number::{clean, number_or, p_value, percent, short};
+use super::shape::{Drawing, at, escape};
+use super::words::{self, Tone};
+use super::{gauge, plot, timeline};
+use crate::drift::report::{ColumnReport, DriftReport};
+
+const WIDTH: f64 = 1200.0;
+const MARGIN: f64 = 48.0;
+const GAP: f64 = 24.0;
+/// Columns shown.
+const MAX_COLUMNS: usize = 12;
+const PER_ROW: usize = 4;
+const CARD_WIDTH: f64 = (WIDTH - 2.0 * MARGIN - 3.0 * GAP) / 4.0;
+const CARD_HEIGHT: f64 = 182.0;
+
+const STYLE: &str = "\
+text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sans-serif;font-size:14px;fill:#1b1f24}\
+.ax{font-size:11px;fill:#5b6470}.end{text-anchor:end}.mid{text-anchor:middle}\
+.h1{font-size:34px;font-weight:700}.lead{font-size:16px;fill:#3a424c}.h2{font-size:17px;font-weight:700}\
+.strong{font-size:14px;font-weight:700}.big{font-size:32px;font-weight:700}.small{font-size:12px;fill:#3a424c}\
+.t-drifted{font-size:12px;font-weight:700;fill:#b04a08}.t-stable{font-size:12px;fill:#1f6391}.t-unknown{font-size:12px;fill:#5b6470}\
+.ref{fill:#cdd3da}.cur{fill:none;stroke-width:1.8}.cur.drifted{stroke:#c4560c}.cur.stable{stroke:#2a78b0}.cur.unknown{stroke:#78828e}\
+.bar.drifted{fill:#c4560c}.bar.stable{fill:#2a78b0}.bar.unknown{fill:#c3cad2}\
+.median.ref{fill:#98a2ad}.median.drifted{fill:#c4560c}.median.stable{fill:#2a78b0}.median.unknown{fill:#78828e}\
+.base{fill:none;stroke:#98a2ad;stroke-width:1}.limit{fill:none;stroke:#1b1f24;stroke-width:1.4;stroke-dasharray:4 3}\
+.hatch{fill:none;stroke:#78828e;stroke-width:1.2}.needle{fill:#1b1f24}.rule{fill:none;stroke:#dfe3e8;stroke-width:1}\
+.zone{fill:none;stroke-width:16}.low{stroke:#c9dcea}.medium{stroke:#eec79d}.high{stroke:#c4560c}.page{fill:#fff}";
+
+/// Draws the overview.
+pub(super) fn draw(report: &DriftReport) -> String {
+    let mut drawing = Drawing::default();
+    let y = head(&mut drawing, report);
+    let y = columns(&mut drawing, report, y);
+    let y = history(&mut drawing, report, y);
+    let height = y + 12.0;
+    let title = format!("Drift report: {}", words::headline(report));
+    format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{h}" viewBox="0 0 {WIDTH} {h}" role="img"><title>{}</title><desc>{}</desc><style>{STYLE}</style><rect class="page" width="{WIDTH}" height="{h}"/>{}</svg>"#,
+        escape(&title),
+        escape(&report.verdict.sentence),
+        drawing.finish(),
+        h = at(height),
+    )
+}
+
+/// The verdict and why, the dial, the share bar and what was compared; gives where it ends.
+fn head(drawing: &mut Drawing, report: &DriftReport) -> f64 {
+    let made = report.made_at.strftime("%Y-%m-%d %H:%M UTC");
+    drawing.text("ax", (MARGIN, 52.0), &format!("DRIFT REPORT · {made} · mlloop {}", clean(&report.mlloop)));
+    drawing.text("h1", (MARGIN, 98.0), words::headline(report));
+    let mut y = 130.0;
+    for line in wrapped(&report.verdict.sentence, 92, 3) {
+        drawing.text("lead", (MARGIN, y), &line);
+        y += 23.0;
+    }
+    let bar = y + 8.0;
+    drawing.group((MARGIN, bar), &gauge::share_bar(report, 760.0, 18.0));
+    let mut x = MARGIN;
+    for (tone, n) in words::share_counts(report) {
+        drawing.rect(&format!("bar {}", tone.class()), (x, bar + 30.0), (11.0, 11.0));
+        let text = format!("{n} {}", tone.class());
+        drawing.text("small", (x + 17.0, bar + 40.0), &text);
+        x += 120.0;
+    }
+    for (i, (role, side)) in [("reference", &report.reference), ("current", &report.current)].into_iter().enumerate() {
+        let y = bar + 70.0 + i as f64 * 20.0;
+        drawing.text("small", (MARGIN, y), role);
+        drawing.text("small", (MARGIN + 80.0, y), &short(&words::side(side), 100));
+    }
+    drawing.group((WIDTH - MARGIN - gauge::DIAL.0, 44.0), &gauge::dial(report));
+    (bar + 124.0).max(230.0)
+}
+
+/// The small multiples; gives where they end.
+fn columns(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
+    let columns = words::drifted_first(report);
+    let shown = columns.len().min(MAX_COLUMNS);
+    drawing.line("rule", (MARGIN, y - 14.0), (WIDTH - MARGIN, y - 14.0));
+    let title =
+        if shown == columns.len() { "Columns".to_owned() } else { format!("Columns: {shown} of {}", columns.len()) };
+    drawing.text("h2", (MARGIN, y + 20.0), &title);
+    drawing.rect("ref", (WIDTH - MARGIN - 212.0, y + 9.0), (22.0, 11.0));
+    drawing.text("small", (WIDTH - MARGIN - 184.0, y + 20.0), "reference");
+    drawing.line("cur unknown", (WIDTH - MARGIN - 104.0, y + 15.0), (WIDTH - MARGIN - 82.0, y + 15.0));
+    drawing.text("small", (WIDTH - MARGIN - 76.0, y + 20.0), "current");
+    let top = y + 44.0;
+    for (i, column) in columns.iter().take(shown).enumerate() {
+        let x = MARGIN + (i % PER_ROW) as f64 * (CARD_WIDTH + GAP);
+        drawing.group((x, top + (i / PER_ROW) as f64 * CARD_HEIGHT), &card(column));
+    }
+    top + shown.div_ceil(PER_ROW) as f64 * CARD_HEIGHT
+}
+
+fn card(column: &ColumnReport) -> String {
+    let tone = Tone::of(&column.verdict);
+    let mut drawing = Drawing::default();
+    drawing.line("rule", (0.0, 0.0), (CARD_WIDTH, 0.0));
+    if tone == Tone::Drifted {
+        drawing.rect("bar drifted", (0.0, -1.0), (CARD_WIDTH, 3.0));
+    }
+    drawing.text("strong", (0.0, 21.0), &short(&column.name, 22));
+    let verdict = words::verdict(&column.verdict);
+    drawing.text(&format!("t-{} end", tone.class()), (CARD_WIDTH, 21.0), verdict);
+    let psi = format!("PSI {}", number_or(column.psi));
+    let facts = match column.p_adjusted.or(column.p) {
+        Some(p) => format!("{} {} · p {} · {psi}", column.method, number_or(column.statistic), p_value(Some(p))),
+        None => format!("{} {} · {psi}", column.method, number_or(column.statistic)),
+    };
+    drawing.text("ax", (0.0, 38.0), &short(&facts, 46));
+    drawing.group((0.0, 52.0), &plot::column(column, CARD_WIDTH).svg);
+    drawing.finish()
+}
+
+/// The shares over time; gives where they end.
+fn history(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
+    if report.history.is_empty() {
+        return y;
+    }
+    drawing.line("rule", (MARGIN, y), (WIDTH - MARGIN, y));
+    drawing.text("h2", (MARGIN, y + 32.0), "Share of drifted columns over time");
+    let last = report.history.last().and_then(|chunk| chunk.share).map(percent).unwrap_or_default();
+    drawing.text("small end", (WIDTH - MARGIN, y + 32.0), &format!("last: {last}"));
+    let shares = timeline::shares(report, 108.0, WIDTH - 2.0 * MARGIN - 108.0, 90.0);
+    drawing.group((MARGIN, y + 50.0), &shares.svg);
+    y + 50.0 + shares.height + 16.0
+}
+
+/// Words in lines of about `max` characters, at most `n_lines`.
+fn wrapped(text: &str, max: usize, n_lines: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in short(text, max * n_lines).split_whitespace() {
+        let full =
+            lines.last().is_some_and(|line| !line.is_empty() && line.chars().count() + word.chars().count() >= max);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(&short(word, max));
+        }
+    }
+    lines.truncate(n_lines);
+    lines
+}

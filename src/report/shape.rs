@@ -1,0 +1,93 @@
+//! Pieces of SVG: escaped text, rounded coordinates.
+
+use super::number::clean;
+use std::fmt::Write;
+
+/// Text that is safe between tags and in quoted attributes.
+pub(super) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        match c {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A coordinate with one decimal.
+pub(super) fn at(x: f64) -> String {
+    let x = if x.is_finite() { (x * 10.0).round() / 10.0 } else { 0.0 };
+    if x == 0.0 { "0".to_owned() } else { x.to_string() }
+}
+
+/// A drawing that grows.
+#[derive(Debug, Default)]
+pub(super) struct Drawing {
+    body: String,
+}
+
+impl Drawing {
+    /// Adds a piece of SVG as it is.
+    pub(super) fn raw(&mut self, svg: &str) -> &mut Self {
+        self.body.push_str(svg);
+        self
+    }
+
+    /// A box.
+    pub(super) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) -> &mut Self {
+        let (width, height) = (width.max(0.0), height.max(0.0));
+        let _ = write!(
+            self.body,
+            r#"<rect class="{class}" x="{}" y="{}" width="{}" height="{}"/>"#,
+            at(x),
+            at(y),
+            at(width),
+            at(height)
+        );
+        self
+    }
+
+    /// A path.
+    pub(super) fn path(&mut self, class: &str, d: &str) -> &mut Self {
+        let _ = write!(self.body, r#"<path class="{class}" d="{d}"/>"#);
+        self
+    }
+
+    /// A straight line.
+    pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) -> &mut Self {
+        self.path(class, &format!("M{} {}L{} {}", at(from.0), at(from.1), at(to.0), at(to.1)))
+    }
+
+    /// Text whose class says how it is set.
+    pub(super) fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) -> &mut Self {
+        let _ = write!(self.body, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, at(x), at(y), escape(text));
+        self
+    }
+
+    /// The pieces, moved.
+    pub(super) fn group(&mut self, (x, y): (f64, f64), svg: &str) -> &mut Self {
+        let _ = write!(self.body, r#"<g transform="translate({} {})">{svg}</g>"#, at(x), at(y));
+        self
+    }
+
+    /// The pieces alone.
+    pub(super) fn finish(self) -> String {
+        self.body
+    }
+
+    /// The pieces as an image in a page, with what a screen reader says.
+    pub(super) fn image(self, class: &str, (width, height): (f64, f64), title: &str) -> String {
+        format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="{class}" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>"#,
+            at(width),
+            at(height),
+            escape(title),
+            self.body
+        )
+    }
+}

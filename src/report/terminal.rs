@@ -1,0 +1,160 @@
+//! The report in about 20 lines of a terminal.
+
+use super::number::{clean, number, number_or, p_value, percent, short};
+use super::words::{self, Tone};
+use crate::drift::report::{ColumnReport, DriftReport, Plot};
+use std::fmt::Write;
+
+const MAX_COLUMNS: usize = 8;
+const MAX_FINDINGS: usize = 5;
+const MAX_TRIGGERS: usize = 4;
+/// Signs of a histogram.
+const SPARK_WIDTH: usize = 12;
+const NAME_WIDTH: usize = 22;
+
+/// A report and how text is set apart.
+pub(super) struct Terminal<'a> {
+    pub(super) report: &'a DriftReport,
+    pub(super) bold: &'a dyn Fn(&str) -> String,
+    pub(super) dim: &'a dyn Fn(&str) -> String,
+}
+
+impl Terminal<'_> {
+    pub(super) fn draw(&self) -> String {
+        let mut text = self.head();
+        text += &self.columns();
+        text += &self.triggers();
+        text += &self.findings();
+        text.replace('\u{a0}', " ")
+    }
+
+    fn head(&self) -> String {
+        let report = self.report;
+        let mut text = format!("{}\n{}\n\n", (self.bold)(words::headline(report)), clean(&report.verdict.sentence));
+        let (share, of_what) = words::share(report);
+        let severity = words::severity(report.verdict.severity);
+        let dial = share.map_or_else(
+            || "no column could be judged".to_owned(),
+            |share| {
+                let threshold = percent(report.share.threshold);
+                format!("{}  {} {of_what} (threshold {threshold})", meter(share), percent(share))
+            },
+        );
+        let _ = writeln!(text, "{} {} {dial}", (self.dim)("severity "), (self.bold)(severity));
+        let counts = words::share_counts(report).map(|(tone, n)| format!("{n} {}", tone.class())).join(" · ");
+        let _ = writeln!(text, "{} {counts}", (self.dim)("columns  "));
+        let _ = writeln!(text, "{} {}", (self.dim)("reference"), words::side(&report.reference));
+        let _ = writeln!(text, "{} {}\n", (self.dim)("current  "), words::side(&report.current));
+        text
+    }
+
+    fn columns(&self) -> String {
+        let columns = words::drifted_first(self.report);
+        if columns.is_empty() {
+            return String::new();
+        }
+        let head = line(["column", "reference", "current", "method", "statistic", "p", "PSI"]);
+        let mut text = (self.dim)(&format!("{head}  verdict")) + "\n";
+        for column in columns.iter().take(MAX_COLUMNS) {
+            text += &self.column(column);
+        }
+        if columns.len() > MAX_COLUMNS {
+            let rest = &columns[MAX_COLUMNS..];
+            let n_drifted = rest.iter().filter(|column| Tone::of(&column.verdict) == Tone::Drifted).count();
+            let more = format!("and {} more, {n_drifted} of them drifted", rest.len());
+            let _ = writeln!(text, "{}", (self.dim)(&more));
+        }
+        text + "\n"
+    }
+
+    fn column(&self, column: &ColumnReport) -> String {
+        let sparks = sparks(&column.plot);
+        let row = line([
+            &short(&column.name, NAME_WIDTH),
+            &sparks[0],
+            &sparks[1],
+            &short(&column.method, 14),
+            &number_or(column.statistic),
+            &p_value(column.p_adjusted.or(column.p)),
+            &number_or(column.psi),
+        ]);
+        let verdict = words::verdict(&column.verdict);
+        match Tone::of(&column.verdict) {
+            Tone::Drifted => format!("{row}  {}\n", (self.bold)(verdict)),
+            Tone::Stable => format!("{row}  {verdict}\n"),
+            Tone::Unknown => format!("{row}  {}\n", (self.dim)(verdict)),
+        }
+    }
+
+    fn triggers(&self) -> String {
+        let fired: Vec<_> = self.report.triggers.iter().filter(|trigger| trigger.fired).collect();
+        let mut text = String::new();
+        for trigger in fired.iter().take(MAX_TRIGGERS) {
+            let _ = write!(text, "{} {}", (self.bold)("fired"), clean(&trigger.name));
+            if let (Some(value), Some(threshold)) = (trigger.value, trigger.threshold) {
+                let _ = write!(text, " {} (threshold {})", number(value), number(threshold));
+            }
+            let _ = writeln!(text, "  {}", (self.dim)(&clean(&trigger.text)));
+        }
+        if fired.len() > MAX_TRIGGERS {
+            let _ = writeln!(text, "and {} more triggers", fired.len() - MAX_TRIGGERS);
+        }
+        text
+    }
+
+    fn findings(&self) -> String {
+        let findings = &self.report.findings;
+        let mut text = String::new();
+        for finding in findings.iter().take(MAX_FINDINGS) {
+            let kind = format!("{}:", words::finding(finding.kind));
+            let _ = writeln!(text, "{} {}", (self.bold)(&kind), clean(&finding.text));
+        }
+        if findings.len() > MAX_FINDINGS {
+            let more = format!("and {} more in reports/drift_report.html", findings.len() - MAX_FINDINGS);
+            let _ = writeln!(text, "{}", (self.dim)(&more));
+        }
+        text
+    }
+}
+
+/// A row of the table, padded before it is set apart: escape codes have no width.
+fn line([name, reference, current, method, statistic, p, psi]: [&str; 7]) -> String {
+    format!(
+        "{name:NAME_WIDTH$}  {reference:SPARK_WIDTH$}  {current:SPARK_WIDTH$}  {method:14} {statistic:>9} {p:>8} {psi:>7}"
+    )
+}
+
+/// A share as a bar of 20 signs.
+fn meter(share: f64) -> String {
+    let full = (share.clamp(0.0, 1.0) * 20.0).round() as usize;
+    "█".repeat(full) + &"░".repeat(20 - full)
+}
+
+/// Both distributions in signs of one scale.
+fn sparks(plot: &Plot) -> [String; 2] {
+    let (Plot::Number { reference, current, .. } | Plot::Category { reference, current, .. }) = plot else {
+        return [String::new(), String::new()];
+    };
+    let sides = match plot {
+        Plot::Number { .. } => [pooled(reference), pooled(current)],
+        _ => [reference, current].map(|shares| shares.iter().take(SPARK_WIDTH).copied().collect()),
+    };
+    let top = sides.iter().flatten().copied().filter(|share| share.is_finite()).fold(0.0, f64::max);
+    sides.map(|side| side.iter().map(|share| sign(*share, top)).collect())
+}
+
+/// Neighbouring bins added up until they fit.
+fn pooled(shares: &[f64]) -> Vec<f64> {
+    let n = shares.len().min(SPARK_WIDTH);
+    let cut = |i: usize| i * shares.len() / n.max(1);
+    // Groups of three and four bins side by side would look like a comb: a mean has no such edge.
+    (0..n).map(|i| &shares[cut(i)..cut(i + 1)]).map(|group| group.iter().sum::<f64>() / group.len() as f64).collect()
+}
+
+fn sign(share: f64, top: f64) -> char {
+    const SIGNS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    match share > 0.0 && top > 0.0 {
+        true => SIGNS[((share / top * 8.0).ceil() as usize).clamp(1, 8) - 1],
+        false => ' ',
+    }
+}

@@ -1,0 +1,125 @@
+//! Verdicts in words, the same on the page, in the picture and in a terminal.
+
+use super::number::{NOTHING, clean, counted, percent, short};
+use crate::drift::report::{Answer, ColumnReport, ColumnVerdict, DriftReport, FindingKind, Severity, Side};
+
+/// How a column is set: what decides its colour, its sign and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Drifted,
+    Stable,
+    Unknown,
+}
+
+impl Tone {
+    pub(super) fn of(verdict: &ColumnVerdict) -> Self {
+        match verdict {
+            ColumnVerdict::Drifted => Self::Drifted,
+            ColumnVerdict::Stable => Self::Stable,
+            ColumnVerdict::TooFewRows { .. } | ColumnVerdict::CannotTell { .. } => Self::Unknown,
+        }
+    }
+
+    /// The class that colours it.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Drifted => "drifted",
+            Self::Stable => "stable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Says the answer in a few words.
+pub(super) fn headline(report: &DriftReport) -> &'static str {
+    match report.verdict.retrain {
+        Answer::Yes => "Retraining is warranted",
+        Answer::No => "No reason to retrain",
+        Answer::CannotTell => "Too little to tell",
+    }
+}
+
+/// The name of a severity.
+pub(super) fn severity(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Low) => "LOW",
+        Some(Severity::Medium) => "MEDIUM",
+        Some(Severity::High) => "HIGH",
+        None => NOTHING,
+    }
+}
+
+/// A verdict in two words.
+pub(super) fn verdict(verdict: &ColumnVerdict) -> &'static str {
+    match verdict {
+        ColumnVerdict::Drifted => "drifted",
+        ColumnVerdict::Stable => "stable",
+        ColumnVerdict::TooFewRows { .. } => "too few rows",
+        ColumnVerdict::CannotTell { .. } => "cannot tell",
+    }
+}
+
+/// What a verdict needs to be understood.
+pub(super) fn because(verdict: &ColumnVerdict) -> String {
+    match verdict {
+        ColumnVerdict::Drifted | ColumnVerdict::Stable => String::new(),
+        ColumnVerdict::TooFewRows { need } => format!("needs {}", counted(*need, "row", "rows")),
+        ColumnVerdict::CannotTell { reason } => short(reason, 300),
+    }
+}
+
+/// The share that decides, and which it is.
+pub(super) fn share(report: &DriftReport) -> (Option<f64>, &'static str) {
+    match report.share.weighted {
+        true => (report.share.weighted_share, "of the model's importance drifted"),
+        false => (report.share.share, "of columns drifted"),
+    }
+}
+
+/// Drifted, stable and unknown columns.
+pub(super) fn share_counts(report: &DriftReport) -> [(Tone, u64); 3] {
+    let share = &report.share;
+    [(Tone::Drifted, share.n_drifted), (Tone::Stable, share.n_stable), (Tone::Unknown, share.n_unknown)]
+}
+
+/// How a side was read.
+pub(super) fn exactness(side: &Side) -> String {
+    match side.exact {
+        true => "every value read".to_owned(),
+        false => format!("sketch, ranks within ±{}", percent(side.rank_error)),
+    }
+}
+
+/// A side in one line.
+pub(super) fn side(side: &Side) -> String {
+    format!("{} ({}, {})", clean(&side.name), counted(side.n_rows, "row", "rows"), exactness(side))
+}
+
+/// A kind of finding in words.
+pub(super) fn finding(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::MissingColumn => "missing column",
+        FindingKind::DataType => "data type",
+        FindingKind::Completeness => "completeness",
+        FindingKind::CategoricalValues => "new levels",
+        FindingKind::Range => "range",
+        FindingKind::ExtraColumn => "extra column",
+        FindingKind::DuplicateIds => "duplicate ids",
+        FindingKind::NothingArrived => "nothing arrived",
+        FindingKind::NotRunSince => "not run since",
+        FindingKind::Onset => "onset",
+        FindingKind::Recovery => "recovery",
+    }
+}
+
+/// The columns, drifted before the others, each group in the report's order.
+pub(super) fn drifted_first(report: &DriftReport) -> Vec<&ColumnReport> {
+    let mut columns: Vec<_> = report.columns.iter().collect();
+    columns.sort_by_key(|column| Tone::of(&column.verdict) != Tone::Drifted);
+    columns
+}
+
+/// The share of missing values of a side.
+pub(super) fn missing(n: u64, n_missing: u64) -> Option<f64> {
+    (n + n_missing > 0).then(|| n_missing as f64 / (n + n_missing) as f64)
+}
