@@ -13,6 +13,8 @@ pub mod atomic;
 // ── tables ──
 /// Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
+/// What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.
+pub mod profile;
 // ── models ──
 /// Table to matrix: impute, encode, clip, scale; learned on training rows only.
 pub mod features;
@@ -22,18 +24,22 @@ pub mod model;
 pub mod score;
 /// Schema, features, model, calibration and threshold: fitted, stored and served as one thing.
 pub mod pipeline;
+/// Compare profiles: columns, target, score, performance; triggers and the verdict.
+pub mod drift;
+/// What `monitor` found, for people: a page, a picture and a terminal's worth of text.
+pub mod report;
 // ── the loop ──
 /// Versions and roles: what was trained, and which of it is in production.
 pub mod registry;
 /// `mlloop.toml`, the paths of a workspace, and the run log.
 pub mod workspace;
-/// Compare profiles: columns, target, score, performance; triggers and the verdict.
-pub mod drift;
 /// From a table to `mlloop.toml`: what `init` does.
 pub mod setup;
 /// From a reference to a stored version: what `train` does.
 pub mod learn;
 /// Scores for a table of any length, in the order of its rows.
 pub mod predict;
+/// Is there a reason to retrain? What `monitor` does.
+pub mod monitor;
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

@@ -1,5 +1,6 @@
 //! From a table to `mlloop.toml`: what `init` does.
 
+use crate::drift::Settings;
 use crate::features::leaks::{How, find_leaks};
 use crate::features::{FeatureError, FeatureOptions, Target, Task};
 use crate::model::Params;
@@ -150,6 +151,7 @@ fn write(
         features: FeatureOptions::default(),
         model: Params::default(),
         decision: Decision::default(),
+        monitor: Settings::default(),
     };
     let comments: Vec<(String, String)> = columns.iter().map(|c| (c.name.clone(), c.reason.clone())).collect();
     workspace.write_config(&config, &comments, wanted.force)?;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub const YES: i32 = 0;
 pub const NO: i32 = 1;
 pub const ERROR: i32 = 2;
+pub const CANNOT_TELL: i32 = 3;
 
 /// A workspace that is deleted when dropped.
 pub struct Loop {

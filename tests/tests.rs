@@ -13,6 +13,8 @@ mod support;
 mod cli;
 mod interchange;
 mod layers;
+mod monitor;
+mod profile;
 mod readme;
 mod real_tables;
 mod train;

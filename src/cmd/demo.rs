@@ -23,12 +23,16 @@ pub(crate) struct Args {
 }
 
 /// What the demo says and runs, in order: (what for, command).
-const STEPS: [(&str, &str); 6] = [
+const STEPS: [(&str, &str); 7] = [
     ("What is in the table? mlloop decides, says why, and writes mlloop.toml.", "init data/reference.csv --text"),
     ("Learn from it. The first version becomes production.", "train --text"),
     (
         "Score the payments that arrived since, with the three strongest reasons for each.",
         "predict data/current.csv --explain 3 -o predictions.csv",
+    ),
+    (
+        "Is there a reason to retrain? Compare what arrived with what production was trained on.",
+        "monitor data/current.csv --text",
     ),
     (
         "A second opinion that a person can read: one small tree. It becomes the challenger.",
@@ -62,7 +66,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         out.bytes(&shown)?;
     }
     let closing = format!(
-        "\nLook at {0}/mlloop.toml (what was decided), {0}/predictions.csv (scores with their reasons) and {0}/models (the versions).\n",
+        "\nLook at {0}/mlloop.toml (what was decided), {0}/reports/drift_report.html (what changed),\n{0}/predictions.csv (scores with their reasons) and {0}/models (the versions).\n",
         dir.display()
     );
     out.bytes(closing.as_bytes())?;

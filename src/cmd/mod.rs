@@ -8,8 +8,10 @@ mod export;
 pub(crate) mod hint;
 mod init;
 mod man;
+mod monitor;
 mod output;
 mod predict;
+mod profile;
 mod progress;
 mod status;
 mod train;
@@ -32,7 +34,6 @@ pub(crate) enum Outcome {
     /// Bad usage, bad input or I/O; nothing was changed.
     Error,
     /// Too few rows or labels to answer.
-    #[expect(dead_code, reason = "monitor, promote and ab-report answer it; no verb of this version does")]
     CannotTell,
     /// An approval is pending.
     #[expect(dead_code, reason = "promote answers it; no verb of this version does")]
@@ -65,6 +66,7 @@ Exit status:
 Examples:
   mlloop init customers.csv && mlloop train    from a table to a stored model
   mlloop predict new.csv > scored.csv          score rows
+  mlloop monitor                               is there a reason to retrain?
   mlloop status                                where the loop stands
   mlloop demo /tmp/demo                        the whole loop on a made-up stream of payments";
 
@@ -86,6 +88,8 @@ enum Verb {
     Init(init::Args),
     Train(train::Args),
     Predict(predict::Args),
+    Profile(profile::Args),
+    Monitor(monitor::Args),
     Status(status::Args),
     Export(export::Args),
     Demo(demo::Args),
@@ -101,6 +105,8 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
         Verb::Init(args) => init::run(&args, &ctx, &mut out),
         Verb::Train(args) => train::run(&args, &ctx, &mut out),
         Verb::Predict(args) => predict::run(&args, &ctx, &mut out),
+        Verb::Profile(args) => profile::run(&args, &ctx, &mut out),
+        Verb::Monitor(args) => monitor::run(&args, &ctx, &mut out),
         Verb::Status(args) => status::run(&args, &ctx, &mut out),
         Verb::Export(args) => export::run(&args, &ctx, &mut out),
         Verb::Demo(args) => demo::run(&args, &ctx, &mut out),

@@ -1,6 +1,7 @@
 //! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
 
 use super::columns;
+use crate::drift::Settings;
 use crate::features::FeatureOptions;
 use crate::model::Params;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
@@ -33,6 +34,9 @@ pub struct Config {
     /// From scores to answers.
     #[serde(default)]
     pub decision: Decision,
+    /// What counts as drift, and what is a reason to retrain.
+    #[serde(default)]
+    pub monitor: Settings,
 }
 
 /// `[data]`: where the rows are and how they are written.
@@ -87,6 +91,7 @@ impl Config {
             return Err(format!("[columns] names several ids ({}): keep one, the others are text", ids.join(", ")));
         }
         config.split.shares()?;
+        config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
         Ok(config)
     }
 
@@ -204,4 +209,19 @@ algorithm = "gradient-boosting"   # random-forest, decision-tree
 imbalance = "none"       # weights: rare classes weigh more; smote: made-up rows of the rare classes
 calibration = "auto"     # platt, isotonic, none
 threshold = "f1"         # 0.35; { alerts = 0.02 }; { cost_fp = 1, cost_fn = 10 }
+
+[monitor]
+current = "data/current.csv"   # what arrived since, unless `monitor` is given a table
+# preset = "default"     # evidently, psi
+# drift_share = 0.25     # from this share of drifted columns on, retrain
+# [monitor.triggers]     # each can be switched off with false
+# psi = 0.2
+# new_rows = 1000
+# unused_feedback = 50
+# recent_accuracy = 0.7
+# metric_drop = 0.05
+# max_age_days = 90      # off unless set
+# [monitor.columns."NAME"]
+# method = "wasserstein" # ks, psi, jensenshannon, chisquare, …; see docs/methods.md
+# threshold = 0.1
 "#;

@@ -132,15 +132,33 @@ impl Workspace {
         })
     }
 
+    /// The last run of `verb` in the run log. Lines that are no run (a crash cut them short) are passed over.
+    ///
+    /// # Errors
+    /// When the log exists and cannot be read.
+    pub fn last_run(&self, verb: &str) -> Result<Option<Run>, WorkspaceError> {
+        let path = self.runs_path();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(WorkspaceError::Io { path, source }),
+        };
+        let mut runs = text.lines().rev().filter_map(|line| serde_json::from_str::<Run>(line).ok());
+        Ok(runs.find(|run| run.verb == verb))
+    }
+
+    fn runs_path(&self) -> PathBuf {
+        self.path("runs/runs.jsonl")
+    }
+
     /// Adds a line to the run log.
     ///
     /// # Errors
     /// Whatever the system says.
     pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
-        let dir = self.path("runs");
-        let path = dir.join("runs.jsonl");
+        let path = self.runs_path();
         let append = || {
-            std::fs::create_dir_all(&dir)?;
+            std::fs::create_dir_all(self.path("runs"))?;
             let mut line = serde_json::to_vec(run)?;
             line.push(b'\n');
             atomic::append(&path, &line)

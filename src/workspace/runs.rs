@@ -1,4 +1,4 @@
-//! The run log: one JSON line per run of a verb that changed something.
+//! The run log: one JSON line per run of a verb that changed something or answered a question.
 
 use serde::{Deserialize, Serialize};
 

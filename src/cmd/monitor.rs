@@ -1,0 +1,114 @@
+use super::args::TableArgs;
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::drift::Preset;
+use mlloop::drift::report::{Answer, DriftReport};
+use mlloop::monitor::chunks::By;
+use mlloop::monitor::{self, Request, files};
+use mlloop::report;
+use mlloop::workspace::Run;
+use std::path::PathBuf;
+
+/// Is there a reason to retrain? Compare what arrived with what production was trained on
+///
+/// Columns, target and score are compared; labels that came since are held against the predictions. Reasons to retrain
+/// are the triggers under [monitor] in mlloop.toml. The report is written to reports/drift_report.json, .html and .png,
+/// and every run is added to runs/runs.jsonl.
+///
+///   mlloop monitor                            data/current.csv against production's training rows
+///   mlloop monitor && mlloop retrain          in a crontab
+///   mlloop monitor new.csv --by week          when did it begin?
+///   mlloop monitor --reference a.csv b.csv    any two tables, also without a loop
+///   mlloop monitor new.csv --multivariate     also changes that no column shows alone
+///
+/// Exit status: 0 there is a reason to retrain, 1 there is none, 2 error, 3 cannot tell: too little arrived.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// What arrived: CSV (also .gz, .zst) or Parquet, - is stdin; by default [monitor] current
+    #[arg(value_name = "TABLE")]
+    table: Option<PathBuf>,
+    /// The same as TABLE
+    #[arg(long, value_name = "TABLE", conflicts_with = "table")]
+    current: Option<PathBuf>,
+    /// A profile of what arrived (`mlloop profile`), made here or on a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "current", "by", "multivariate"])]
+    current_profile: Option<PathBuf>,
+    /// Compare with this table, not with production's training rows
+    #[arg(long, value_name = "TABLE")]
+    reference: Option<PathBuf>,
+    /// Labels that came since, joined by id; by default data/labels.csv
+    #[arg(long, value_name = "TABLE")]
+    labels: Option<PathBuf>,
+    /// Whose rules decide: default, evidently, psi
+    #[arg(long, value_name = "NAME", value_parser = parse_preset)]
+    preset: Option<Preset>,
+    /// Also ask a classifier whether it can tell the tables apart, and by which columns
+    #[arg(long)]
+    multivariate: bool,
+    /// Cut what arrived into pieces: day, week, month, or a number of rows
+    #[arg(long, value_name = "PIECE")]
+    by: Option<By>,
+    /// Read every value instead of sketches; memory grows with the tables
+    #[arg(long)]
+    exact: bool,
+    /// Answer yes whatever is found
+    #[arg(long)]
+    force: bool,
+    /// Which files to write to reports/
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png")]
+    formats: Vec<files::Format>,
+    #[command(flatten)]
+    read: TableArgs,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let started = std::time::Instant::now();
+    let request = Request {
+        current: args.table.as_deref().or(args.current.as_deref()),
+        current_profile: args.current_profile.as_deref(),
+        reference: args.reference.as_deref(),
+        labels: args.labels.as_deref(),
+        preset: args.preset,
+        exact: args.exact,
+        multivariate: args.multivariate,
+        by: args.by,
+        force: args.force,
+        skip_invalid: args.read.skip_invalid,
+        delimiter: args.read.delimiter,
+        now: ctx.now,
+        seed: ctx.seed,
+    };
+    let found = monitor::monitor(&ctx.workspace, &request)?;
+    ctx.progress.rejects(&found.rejects);
+    if ctx.workspace.config_path().exists() {
+        let _lock = ctx.workspace.lock()?;
+        files::write(&ctx.workspace, &found.report, &args.formats)?;
+        ctx.workspace.log(&Run {
+            at: ctx.now,
+            verb: "monitor".to_owned(),
+            seconds: started.elapsed().as_secs_f64(),
+            result: monitor::summary(&found.report),
+        })?;
+    }
+    out.answer(&found.report, |style| readable(&found.report, style))?;
+    Ok(match found.report.verdict.retrain {
+        Answer::Yes => Outcome::Yes,
+        Answer::No => Outcome::No,
+        Answer::CannotTell => Outcome::CannotTell,
+    })
+}
+
+fn readable(found: &DriftReport, style: Style) -> String {
+    report::drift_text(found, &|text| style.bold(text), &|text| style.dim(text))
+}
+
+fn parse_preset(name: &str) -> Result<Preset, String> {
+    match name {
+        "default" => Ok(Preset::Default),
+        "evidently" => Ok(Preset::Evidently),
+        "psi" => Ok(Preset::Psi),
+        _ => Err("there are default, evidently and psi".to_owned()),
+    }
+}

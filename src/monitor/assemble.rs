@@ -1,0 +1,186 @@
+//! From both profiles and the sampled scores to the report.
+
+use super::arrive::Arrived;
+use super::outcomes::Outcomes;
+use super::watch::Watch;
+use super::{MonitorError, Monitored, days};
+use crate::drift::report::{
+    Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance, Side,
+};
+use crate::drift::triggers::{Evidence, triggers};
+use crate::drift::{ColumnPair, cbpe, compare, compare_one, drift_share, multivariate, performance, verdict};
+use crate::features::Task;
+use crate::pipeline::{Pipeline, Scores};
+use crate::profile::Profile;
+use crate::table::{Column, Input, Kind, Table, Values, read};
+use std::path::Path;
+
+impl Watch<'_> {
+    pub(super) fn report(
+        &self,
+        reference: &Profile,
+        reference_side: Side,
+        arrived: &Arrived,
+        current_side: Side,
+        outcomes: &Outcomes,
+    ) -> Result<Monitored, MonitorError> {
+        let Self { request, settings, production, .. } = self;
+        let pairs = self.pairs(reference, &arrived.profile);
+        let columns = compare(&pairs, settings, request.seed);
+        let n_rows = arrived.profile.n_rows;
+        let share = drift_share(&columns, settings);
+        let known = self.performance(arrived)?;
+        let triggers = triggers(
+            &Evidence {
+                share: &share,
+                columns: &columns,
+                n_rows,
+                n_feedback: outcomes.n_feedback,
+                performance: known.as_ref(),
+                primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
+                age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
+                force: request.force,
+            },
+            settings,
+        );
+        let report = DriftReport {
+            format: 1,
+            mlloop: env!("CARGO_PKG_VERSION").to_owned(),
+            made_at: request.now,
+            predicts: self.config.as_ref().map(|c| c.target.column.clone()).unwrap_or_default(),
+            version: production.as_ref().map(|p| p.version.to_string()),
+            reference: reference_side,
+            current: current_side,
+            verdict: verdict(&share, &columns, &triggers, n_rows),
+            share,
+            target: self.target(reference, arrived),
+            score: self.score(arrived)?,
+            findings: self.findings(&pairs, &columns, arrived)?,
+            multivariate: self.multivariate()?,
+            performance: known,
+            estimate: self.estimate(arrived)?,
+            triggers,
+            history: self.history(reference, arrived),
+            settings: serde_json::json!(settings),
+            notes: self.notes(arrived),
+            columns,
+        };
+        Ok(Monitored { report, rejects: arrived.rejects.clone() })
+    }
+
+    /// Every number and category but the target, as far as both sides have it.
+    fn pairs(&self, reference: &Profile, current: &Profile) -> Vec<ColumnPair> {
+        let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
+        let judged = |kind| matches!(kind, Kind::Number | Kind::Category | Kind::Constant);
+        let columns = self.schema.columns.iter().filter(|c| judged(c.kind) && c.name != target);
+        columns.filter_map(|c| self.pair(reference, current, &c.name)).collect()
+    }
+
+    fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
+        let mut pair = ColumnPair::of(name, reference, current)?;
+        let importance = self.production.as_ref().and_then(|p| p.manifest.importance.as_array());
+        let found = importance.and_then(|all| all.iter().find(|entry| entry["column"] == name));
+        pair.importance = found.and_then(|entry| entry["gain"].as_f64());
+        Some(pair)
+    }
+
+    fn target(&self, reference: &Profile, arrived: &Arrived) -> Option<ColumnReport> {
+        let name = &self.config.as_ref()?.target.column;
+        let pair = self.pair(reference, &arrived.profile, name)?;
+        let (n, n_missing) = (pair.n_rows().1, pair.n_missing.1);
+        (n > n_missing).then(|| compare_one(&pair, &self.settings, self.request.seed))
+    }
+
+    /// The scores of the sampled rows against those of the gate rows.
+    fn score(&self, arrived: &Arrived) -> Result<Option<ColumnReport>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        if arrived.sample.rows().is_empty() {
+            return Ok(None);
+        }
+        let Ok(stored) = self.workspace.registry().score_profile(production.version) else { return Ok(None) };
+        let Some(column) = stored.columns.first() else { return Ok(None) };
+        let values = arrived.sample.rows().iter().map(|row| row.scores[0]).collect();
+        let current = Table::new(vec![Column::new(&column.name, Values::Number(values))])?;
+        let pair = ColumnPair::of(&column.name, &stored, &Profile::of_table(&current));
+        Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
+    }
+
+    /// Scores and outcomes of the sampled rows whose outcome is known.
+    fn performance(&self, arrived: &Arrived) -> Result<Option<Performance>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        let known: Vec<_> = arrived.sample.rows().iter().filter(|row| !row.y.is_nan()).collect();
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let scores = Scores {
+            values: known.iter().flat_map(|row| row.scores.iter().copied()).collect(),
+            width: production.pipeline.target.n_scores(),
+        };
+        let y: Vec<f32> = known.iter().map(|row| row.y).collect();
+        Ok(Some(performance(&production.pipeline, &scores, &y, production.metrics(), self.request.seed)?))
+    }
+
+    /// What the scores alone promise. Numbers need labelled rows to learn their errors from: the gate rows.
+    fn estimate(&self, arrived: &Arrived) -> Result<Option<Estimate>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        let Pipeline { target, threshold, .. } = &production.pipeline;
+        if target.task == Task::Regression || arrived.sample.rows().is_empty() {
+            return Ok(None);
+        }
+        let values = arrived.sample.rows().iter().flat_map(|row| row.scores.iter().copied()).collect();
+        let scores = Scores { values, width: target.n_scores() };
+        Ok(Some(cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())?))
+    }
+
+    fn multivariate(&self) -> Result<Option<Multivariate>, MonitorError> {
+        let Self { request, config, schema, .. } = self;
+        if !request.multivariate {
+            return Ok(None);
+        }
+        let configured = config.as_ref().map(|config| self.workspace.path(&config.data.reference));
+        let current = self.current_path();
+        let reference = match request.reference.map(Path::to_owned).or(configured) {
+            Some(path) if path != Path::new("-") && current != Path::new("-") && request.current_profile.is_none() => {
+                path
+            }
+            _ => return Err(MonitorError::Usage("--multivariate reads both tables: name files".to_owned())),
+        };
+        let options = self.read_options();
+        let rows = |path: &Path| Ok::<_, MonitorError>(read(Input::open(path)?, schema, &options)?.table);
+        let target: Vec<String> = config.iter().map(|config| config.target.column.clone()).collect();
+        Ok(Some(multivariate(&rows(&reference)?, &rows(&current)?, schema, &target, request.seed)?))
+    }
+
+    fn history(&self, reference: &Profile, arrived: &Arrived) -> Vec<Chunk> {
+        let chunk = |(name, profile): &(String, Profile)| {
+            let columns = compare(&self.pairs(reference, profile), &self.settings, self.request.seed);
+            let mut cells: Vec<ChunkColumn> = columns.iter().map(chunk_column).collect();
+            cells.sort_by(|a, b| a.name.cmp(&b.name));
+            let share = drift_share(&columns, &self.settings);
+            let share = if share.weighted { share.weighted_share } else { share.share };
+            Chunk { name: name.clone(), n_rows: profile.n_rows, share, columns: cells }
+        };
+        arrived.pieces.iter().map(chunk).collect()
+    }
+
+    fn notes(&self, arrived: &Arrived) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !arrived.sample.is_whole() {
+            let n = arrived.sample.rows().len();
+            notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));
+        }
+        if arrived.rejects.count > 0 {
+            notes.push(format!("{} rows were left out", arrived.rejects.count));
+        }
+        notes
+    }
+}
+
+fn chunk_column(column: &ColumnReport) -> ChunkColumn {
+    let drifted = match column.verdict {
+        ColumnVerdict::Drifted => Some(true),
+        ColumnVerdict::Stable => Some(false),
+        _ => None,
+    };
+    ChunkColumn { name: column.name.clone(), statistic: column.statistic, drifted }
+}

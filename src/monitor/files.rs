@@ -1,0 +1,56 @@
+//! `reports/drift_report.json`, `.html` and `.png`.
+
+use super::MonitorError;
+use crate::atomic;
+use crate::drift::report::DriftReport;
+use crate::report;
+use crate::workspace::{Workspace, WorkspaceError};
+use std::str::FromStr;
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For programs.
+    Json,
+    /// A page.
+    Html,
+    /// A picture.
+    Png,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "json" => Ok(Self::Json),
+            "html" => Ok(Self::Html),
+            "png" => Ok(Self::Png),
+            _ => Err("there are json, html and png".to_owned()),
+        }
+    }
+}
+
+/// Writes the report in each of the formats; each file is replaced as a whole.
+///
+/// # Errors
+/// Whatever drawing or the system says.
+pub fn write(workspace: &Workspace, found: &DriftReport, formats: &[Format]) -> Result<(), MonitorError> {
+    let dir = workspace.path("reports");
+    let io_err = |path: &std::path::Path| {
+        let path = path.to_owned();
+        move |source| MonitorError::Workspace(WorkspaceError::Io { path, source })
+    };
+    std::fs::create_dir_all(&dir).map_err(io_err(&dir))?;
+    for format in formats {
+        let (name, bytes) = match format {
+            Format::Json => ("drift_report.json", serde_json::to_vec_pretty(found).map_err(std::io::Error::from)),
+            Format::Html => ("drift_report.html", Ok(report::drift_html(found).into_bytes())),
+            Format::Png => ("drift_report.png", Ok(report::drift_png(found)?)),
+        };
+        let path = dir.join(name);
+        let bytes = bytes.map_err(io_err(&path))?;
+        atomic::replace(&path, |out| out.write_all(&bytes)).map_err(io_err(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Findings about the run and the form of the table, beside those about single columns.
+
+use super::arrive::Arrived;
+use super::watch::Watch;
+use super::{MonitorError, days};
+use crate::drift::report::{ColumnReport, ColumnVerdict, Finding, FindingKind};
+use crate::drift::{ColumnPair, findings};
+use crate::table::Kind;
+
+impl Watch<'_> {
+    pub(super) fn findings(
+        &self,
+        pairs: &[ColumnPair],
+        columns: &[ColumnReport],
+        arrived: &Arrived,
+    ) -> Result<Vec<Finding>, MonitorError> {
+        let mut all = Vec::new();
+        if arrived.profile.n_rows == 0 {
+            all.push(finding(
+                FindingKind::NothingArrived,
+                None,
+                format!("{} has no rows", self.current_path().display()),
+            ));
+        }
+        let run = if self.config.is_some() { self.workspace.last_run("monitor")? } else { None };
+        if let Some(run) = run {
+            let silence = days(run.at, self.request.now);
+            if silence > self.settings.max_silence_days {
+                let text = format!("monitor has not run since {} ({silence:.0} days)", run.at.strftime("%Y-%m-%d"));
+                all.push(finding(FindingKind::NotRunSince, None, text));
+            }
+            all.extend(changes(&run.result["drifted"], columns));
+        }
+        all.extend(self.form(arrived));
+        all.extend(pairs.iter().flat_map(findings));
+        Ok(all)
+    }
+
+    /// Columns that are absent, new, or hold cells of another type.
+    fn form(&self, arrived: &Arrived) -> Vec<Finding> {
+        let mut all = Vec::new();
+        if arrived.names.is_empty() {
+            return all;
+        }
+        let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
+        for column in self.schema.columns.iter().filter(|c| c.kind != Kind::Ignore && c.name != target) {
+            if !arrived.names.contains(&column.name) {
+                all.push(finding(FindingKind::MissingColumn, Some(&column.name), "is not in the table".to_owned()));
+            }
+        }
+        for name in arrived.names.iter().filter(|name| self.schema.column(name).is_none()) {
+            all.push(finding(FindingKind::ExtraColumn, Some(name), "is not in the reference".to_owned()));
+        }
+        for column in &self.schema.columns {
+            let bad = arrived.rejects.first.iter().filter(|reject| reject.column.as_ref() == Some(&column.name));
+            let bad: Vec<_> = bad.collect();
+            if let Some(first) = bad.first() {
+                let text = format!("{} of the rows left out do not fit its type, first {first}", bad.len());
+                all.push(finding(FindingKind::DataType, Some(&column.name), text));
+            }
+        }
+        all
+    }
+}
+
+fn finding(kind: FindingKind, column: Option<&str>, text: String) -> Finding {
+    Finding { kind, column: column.map(str::to_owned), text }
+}
+
+/// What began or ended to drift since the last run.
+fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding> {
+    let before: Vec<&str> = before.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    let change = |column: &ColumnReport| match (&column.verdict, before.contains(&column.name.as_str())) {
+        (ColumnVerdict::Drifted, false) => {
+            Some(finding(FindingKind::Onset, Some(&column.name), "drifted; at the last run it had not".to_owned()))
+        }
+        (ColumnVerdict::Stable, true) => {
+            let text = "no longer drifts; at the last run it did".to_owned();
+            Some(finding(FindingKind::Recovery, Some(&column.name), text))
+        }
+        _ => None,
+    };
+    columns.iter().filter_map(change).collect()
+}

@@ -1,0 +1,154 @@
+//! Is there a reason to retrain? What `monitor` does.
+//!
+//! ```text
+//! profile of production ──────────────┐
+//! current table ─pass─▶ profile ──────┴▶ compare ─▶ columns ─▶ share ─┐
+//!                  └─▶ sampled scores ─▶ score drift, performance ────┴▶ triggers ─▶ verdict
+//! ```
+
+mod arrive;
+mod assemble;
+pub mod chunks;
+pub mod files;
+mod form;
+pub mod outcomes;
+mod sample;
+mod watch;
+
+use self::chunks::{By, MAX_CHUNKS};
+use self::watch::Watch;
+use crate::drift::Preset;
+use crate::drift::estimate::EstimateError;
+use crate::drift::multivariate::MultivariateError;
+use crate::drift::report::{ColumnVerdict, DriftReport};
+use crate::learn::LearnError;
+use crate::pipeline::PipelineError;
+use crate::profile::ProfileError;
+use crate::registry::RegistryError;
+use crate::report::ReportError;
+use crate::score::ScoreError;
+use crate::table::{Rejects, TableError};
+use crate::workspace::{Workspace, WorkspaceError};
+use std::path::Path;
+
+/// What can go wrong while a loop is watched.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// A table problem.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A pipeline problem.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A version cannot be used.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A profile is damaged or does not fit.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The two tables cannot be told apart by a classifier.
+    #[error(transparent)]
+    Multivariate(#[from] MultivariateError),
+    /// Performance cannot be estimated.
+    #[error(transparent)]
+    Estimate(#[from] EstimateError),
+    /// Performance cannot be measured.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// The picture cannot be drawn.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The cut gives a piece for nearly every row.
+    #[error("--by {by} cuts the table into more than {MAX_CHUNKS} pieces: take larger ones")]
+    TooManyPieces {
+        /// The cut.
+        by: By,
+    },
+    /// Options that do not go together, or do not fit the loop.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// What is to be compared, and how.
+pub struct Request<'a> {
+    /// What arrived; `[monitor] current` when `None`.
+    pub current: Option<&'a Path>,
+    /// A profile of what arrived, instead of a table.
+    pub current_profile: Option<&'a Path>,
+    /// What to compare with; the training rows of production when `None`.
+    pub reference: Option<&'a Path>,
+    /// Labels that came later; `data/labels.csv` when it is there.
+    pub labels: Option<&'a Path>,
+    /// Whose rules decide, when not those of `mlloop.toml`.
+    pub preset: Option<Preset>,
+    /// Read every value, not sketches.
+    pub exact: bool,
+    /// Also ask a classifier whether it can tell the tables apart.
+    pub multivariate: bool,
+    /// Cut the current table into pieces.
+    pub by: Option<By>,
+    /// Retrain whatever is found.
+    pub force: bool,
+    /// Leave out rows that do not fit, and report them.
+    pub skip_invalid: bool,
+    /// Field separator, when it is not the one of the training table.
+    pub delimiter: Option<char>,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// The report and the rows that were left out.
+#[derive(Debug)]
+pub struct Monitored {
+    /// What was found.
+    pub report: DriftReport,
+    /// Rows that did not fit.
+    pub rejects: Rejects,
+}
+
+/// Compares what arrived with what production was trained on.
+///
+/// # Errors
+/// What is wrong with a table, the options or the workspace; nothing is written here.
+pub fn monitor(workspace: &Workspace, request: &Request) -> Result<Monitored, MonitorError> {
+    let watch = Watch::open(workspace, request)?;
+    let (reference, side) = watch.reference()?;
+    let outcomes = watch.outcomes()?;
+    let (arrived, current) = watch.arrived(&outcomes)?;
+    watch.report(&reference, side, &arrived, current, &outcomes)
+}
+
+/// The columns that drifted, as the run log keeps them.
+#[must_use]
+pub fn drifted(report: &DriftReport) -> Vec<&str> {
+    let drifted = report.columns.iter().filter(|c| c.verdict == ColumnVerdict::Drifted);
+    drifted.map(|c| c.name.as_str()).collect()
+}
+
+/// What the run log keeps of a report.
+#[must_use]
+pub fn summary(report: &DriftReport) -> serde_json::Value {
+    let fired: Vec<&str> = report.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
+    serde_json::json!({
+        "retrain": report.verdict.retrain,
+        "severity": report.verdict.severity,
+        "share": report.share.share,
+        "n_rows": report.current.n_rows,
+        "current": report.current.name,
+        "version": report.version,
+        "fired": fired,
+        "drifted": drifted(report),
+    })
+}
+
+fn days(from: jiff::Timestamp, to: jiff::Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64() / 86_400.0
+}

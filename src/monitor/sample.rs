@@ -1,0 +1,90 @@
+//! A uniform sample of rows of a stream whose length is not known.
+
+use crate::stats::random::unit_hash;
+
+/// A sampled row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// Its place in `[0, 1)`, by the hash of its number.
+    place: f64,
+    /// Its scores.
+    pub scores: Vec<f64>,
+    /// Class index or value; `NaN` while the outcome is not known.
+    pub y: f32,
+}
+
+/// Rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is kept is a uniform
+/// sample, and memory is bounded.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    most: usize,
+    threshold: f64,
+    seed: u64,
+    n_seen: u64,
+    rows: Vec<Scored>,
+}
+
+impl Sample {
+    /// Keeps between `most` and twice as many rows, once so many came.
+    #[must_use]
+    pub fn new(most: usize, seed: u64) -> Self {
+        Self { most, threshold: 1.0, seed, n_seen: 0, rows: Vec::new() }
+    }
+
+    /// Which of the next `n` rows are in the sample, with their places; the numbers count from 0.
+    pub fn choose(&mut self, n: usize) -> Vec<(u32, f64)> {
+        let first = self.n_seen;
+        self.n_seen += n as u64;
+        let place = |row: u32| unit_hash(&(first + u64::from(row)).to_le_bytes(), self.seed);
+        (0..n as u32).map(|row| (row, place(row))).filter(|&(_, place)| place < self.threshold).collect()
+    }
+
+    /// Takes in a chosen row.
+    pub fn push(&mut self, place: f64, scores: &[f64], y: f32) {
+        self.rows.push(Scored { place, scores: scores.to_vec(), y });
+        while self.rows.len() > 2 * self.most {
+            self.threshold /= 2.0;
+            let threshold = self.threshold;
+            self.rows.retain(|row| row.place < threshold);
+        }
+    }
+
+    /// The rows, in the stream's order.
+    #[must_use]
+    pub fn rows(&self) -> &[Scored] {
+        &self.rows
+    }
+
+    /// Whether every row of the stream is in the sample.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.threshold >= 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_stream_leaves_a_bounded_uniform_sample() {
+        let mut sample = Sample::new(1000, 0);
+        for batch in 0..100_u32 {
+            for (row, place) in sample.choose(1000) {
+                sample.push(place, &[f64::from(batch * 1000 + row)], f32::NAN);
+            }
+        }
+        let n = sample.rows().len();
+        assert!((800..=2000).contains(&n) && !sample.is_whole(), "{n}");
+        let mean = sample.rows().iter().map(|row| row.scores[0]).sum::<f64>() / n as f64;
+        assert!((mean - 50_000.0).abs() < 4.0 * 28_868.0 / (n as f64).sqrt(), "{mean}");
+    }
+
+    #[test]
+    fn a_short_stream_is_kept_whole() {
+        let mut sample = Sample::new(1000, 0);
+        let chosen = sample.choose(300);
+        assert_eq!(chosen.len(), 300);
+        assert!(sample.is_whole());
+    }
+}

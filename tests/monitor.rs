@@ -1,0 +1,299 @@
+//! `monitor`: the answer, its reasons, its files, and what it says of bad input.
+
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES, shared};
+use serde_json::Value;
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+
+/// A loop with a version in production, trained on the churn table.
+fn trained() -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    work.run("train --now 2026-11-01T00:00:00Z").answers(YES);
+    work
+}
+
+/// The churn table with each record's fields changed; ids are changed too.
+fn changed(change: impl Fn(usize, &mut Vec<String>)) -> String {
+    let mut lines = CHURN.lines();
+    let mut text = format!("{}\n", lines.next().unwrap());
+    for (row, line) in lines.enumerate() {
+        let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+        fields[0] = format!("N{row}");
+        change(row, &mut fields);
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn trigger<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let all = report["triggers"].as_array().unwrap();
+    all.iter().find(|trigger| trigger["name"] == name).unwrap_or_else(|| panic!("no trigger {name}"))
+}
+
+fn column<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let all = report["columns"].as_array().unwrap();
+    all.iter().find(|column| column["name"] == name).unwrap_or_else(|| panic!("no column {name}"))
+}
+
+fn has_finding(report: &Value, kind: &str, column: &str) -> bool {
+    report["findings"].as_array().unwrap().iter().any(|f| f["kind"] == kind && f["column"] == column)
+}
+
+const QUIET: &str = "[monitor.triggers]\nnew_rows = false\n";
+
+#[test]
+fn the_same_rows_give_no_reason() {
+    let work = trained();
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    work.write("data/current.csv", changed(|_, _| {}));
+    let report = work.run("monitor --now 2026-11-08T00:00:00Z").answers(NO).value();
+    assert_eq!(report["share"]["n_drifted"], 0);
+    assert_eq!(report["verdict"]["severity"], "LOW");
+    assert_eq!(report["score"]["verdict"], "stable");
+    assert!(report["performance"]["n"].as_u64().unwrap() > 1000);
+    for name in ["drift_report.json", "drift_report.html", "drift_report.png"] {
+        assert!(work.path("reports").join(name).metadata().unwrap().len() > 1000, "{name}");
+    }
+    let stored: Value = serde_json::from_str(&work.read("reports/drift_report.json")).unwrap();
+    assert_eq!(stored, report);
+}
+
+#[test]
+fn shifted_rows_do_and_the_run_log_knows_when_it_began_and_ended() {
+    let work = trained();
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    let shifted = changed(|_, fields| {
+        fields[2] = (fields[2].parse::<f64>().unwrap() * 0.4).round().to_string();
+        fields[1] = "weekly".to_owned();
+    });
+    work.write("calm.csv", changed(|_, _| {}));
+    work.write("shifted.csv", shifted);
+    work.run("monitor calm.csv --formats json --now 2026-11-02T00:00:00Z").answers(NO);
+    let report = work.run("monitor shifted.csv --formats json --now 2026-11-03T00:00:00Z").answers(YES).value();
+    assert_eq!(column(&report, "contract")["verdict"], "drifted");
+    assert_eq!(column(&report, "months")["verdict"], "drifted");
+    assert!(has_finding(&report, "categorical_values", "contract"));
+    assert!(has_finding(&report, "onset", "contract"));
+    assert_eq!(trigger(&report, "psi")["fired"], true);
+    assert!(report["verdict"]["sentence"].as_str().unwrap().starts_with("Retrain: "));
+    let after = work.run("monitor calm.csv --formats json --now 2026-11-20T00:00:00Z").answers(NO).value();
+    assert!(has_finding(&after, "recovery", "contract"));
+    let silence = after["findings"].as_array().unwrap().iter().find(|f| f["kind"] == "not_run_since").unwrap();
+    assert_eq!(silence["text"], "monitor has not run since 2026-11-03 (17 days)");
+    assert_eq!(work.read("runs/runs.jsonl").lines().filter(|line| line.contains("\"verb\":\"monitor\"")).count(), 3);
+}
+
+#[test]
+fn nothing_arrived_and_too_little_arrived_are_answers() {
+    let work = trained();
+    let report = work.run("monitor --formats json").answers(CANNOT_TELL).value();
+    assert_eq!(report["findings"][0]["kind"], "nothing_arrived");
+    let header = CHURN.lines().next().unwrap();
+    work.write("header.csv", format!("{header}\n"));
+    work.run("monitor header.csv --formats json").answers(CANNOT_TELL).json("/findings/0/kind", "nothing_arrived");
+    let few: String = CHURN.lines().take(58).map(|line| format!("{line}\n")).collect();
+    work.write("few.csv", few);
+    let said = work.run("monitor few.csv --formats json").answers(CANNOT_TELL);
+    said.json("/columns/0/verdict", "too_few_rows").json("/columns/0/need", 200).json("/share/share", Value::Null);
+    work.run("monitor few.csv --formats json --force").answers(YES);
+    work.run("monitor few.csv --formats json --exit-zero").answers(YES);
+}
+
+#[test]
+fn rows_feedback_accuracy_and_age_are_reasons() {
+    let work = trained();
+    work.write(
+        "current.csv",
+        changed(|_, fields| {
+            let churn = fields.last_mut().unwrap();
+            *churn = if churn == "yes" { "no" } else { "yes" }.to_owned();
+        }),
+    );
+    let report = work.run("monitor current.csv --formats json").answers(YES).value();
+    assert_eq!(trigger(&report, "new_rows")["value"], 1200.0);
+    for name in ["new_rows", "recent_accuracy", "metric_drop"] {
+        assert_eq!(trigger(&report, name)["fired"], true, "{name}");
+    }
+    assert_eq!(trigger(&report, "unused_feedback")["fired"], false);
+    assert_eq!(trigger(&report, "age")["threshold"], Value::Null);
+}
+
+#[test]
+fn labels_that_come_later_join_by_id() {
+    let work = trained();
+    let unlabelled = changed(|_, fields| *fields.last_mut().unwrap() = String::new());
+    work.write("current.csv", unlabelled);
+    let mut labels = "id,label,annotator,labelled_at,source\n".to_owned();
+    for (row, line) in CHURN.lines().skip(1).enumerate().take(300) {
+        labels.push_str(&format!("N{row},{},ann,2026-11-05T00:00:00Z,human\n", line.rsplit(',').next().unwrap()));
+    }
+    labels.push_str("N900,yes,m,2026-11-05T00:00:00Z,model\n");
+    work.write("data/labels.csv", labels);
+    let report = work.run("monitor current.csv --formats json").answers(YES).value();
+    assert_eq!(report["performance"]["n"], 300);
+    assert_eq!(trigger(&report, "unused_feedback")["value"], 300.0);
+    assert_eq!(trigger(&report, "unused_feedback")["fired"], true);
+    assert_eq!(trigger(&report, "recent_accuracy")["fired"], false);
+    assert_eq!(report["estimate"]["method"], "cbpe");
+}
+
+#[test]
+fn a_column_can_have_its_own_method() {
+    let work = trained();
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", format!("{toml}\n[monitor.columns.months]\nmethod = \"wasserstein\"\n"));
+    work.write("current.csv", changed(|_, _| {}));
+    let report = work.run("monitor current.csv --formats json").answers(YES).value();
+    assert_eq!(column(&report, "months")["method"], "wasserstein");
+    assert_eq!(column(&report, "months")["threshold"], 0.1);
+    assert_eq!(column(&report, "contract")["method"], "homogeneity");
+    assert_eq!(report["settings"]["columns"]["months"]["method"], "wasserstein");
+    work.write("mlloop.toml", format!("{toml}\n[monitor.columns.months]\nmethod = \"magic\"\n"));
+    work.run("monitor current.csv").answers(ERROR).says("magic");
+    work.write("mlloop.toml", format!("{toml}\n[monitor.columns.nobody]\nmethod = \"ks\"\n"));
+    work.run("monitor current.csv").answers(ERROR).says("nobody");
+}
+
+#[test]
+fn two_tables_are_compared_without_a_loop() {
+    let work = Loop::new().table("a.csv", CHURN).table("b.csv", changed(|_, _| {}));
+    let report = work.run("monitor --reference a.csv b.csv --preset evidently").answers(YES).value();
+    assert_eq!(column(&report, "months")["method"], "wasserstein");
+    assert_eq!(report["share"]["n_drifted"], 0);
+    assert!(!work.path("reports").exists());
+    work.run("monitor b.csv").answers(ERROR).says("no loop here");
+}
+
+#[test]
+fn pieces_show_when_it_began() {
+    let work = trained();
+    let text = changed(|row, fields| {
+        if row >= 600 {
+            fields[1] = "weekly".to_owned();
+        }
+    });
+    work.write("current.csv", text);
+    let report = work.run("monitor current.csv --formats json --by 300").answers(YES).value();
+    let chunks = report["history"].as_array().unwrap();
+    assert_eq!(chunks.len(), 4);
+    assert_eq!(chunks[3]["name"], "rows 901 to 1200");
+    let drifted = |chunk: &Value| {
+        let all = chunk["columns"].as_array().unwrap();
+        all.iter().find(|c| c["name"] == "contract").unwrap()["drifted"].clone()
+    };
+    assert_eq!(chunks.iter().map(drifted).collect::<Vec<_>>(), [false, false, true, true].map(Value::from));
+    work.run("monitor current.csv --by day").answers(ERROR).says("time column");
+}
+
+#[test]
+fn bad_input_is_one_line_and_changes_nothing() {
+    let work = trained();
+    let without = |name: &str, with: &str| CHURN.replacen(name, with, 1);
+    work.write(
+        "missing.csv",
+        CHURN.lines().map(|l| format!("{}\n", l.rsplit_once(',').unwrap().0)).collect::<String>(),
+    );
+    work.write("renamed.csv", without("months", "tenure"));
+    work.write(
+        "text.csv",
+        changed(|row, fields| {
+            if row == 7 {
+                fields[2] = "twelve".to_owned();
+            }
+        }),
+    );
+    work.write("empty.csv", "");
+    work.write("cut.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2][..]);
+    std::fs::create_dir(work.path("dir.csv")).unwrap();
+    let before = work.files();
+    work.run("monitor renamed.csv").answers(ERROR).says("missing column \"months\"");
+    work.run("monitor text.csv").answers(ERROR).says("line 9, column \"months\": \"twelve\" is not a number");
+    work.run("monitor empty.csv").answers(ERROR).says("empty.csv: ");
+    work.run("monitor cut.csv.gz").answers(ERROR).says("cut.csv.gz: ");
+    work.run("monitor dir.csv").answers(ERROR).says("is a directory");
+    work.run("monitor nobody.csv").answers(ERROR).says("nobody.csv: ");
+    assert_eq!(work.files(), before);
+    // Without the target there is no performance, but there is an answer.
+    work.run("monitor missing.csv --formats json").answers(YES).json("/performance", Value::Null);
+    let report = work.run("monitor text.csv --skip-invalid --formats json").answers(YES).value();
+    assert!(has_finding(&report, "data_type", "months"));
+}
+
+#[test]
+fn a_joint_shift_is_found_by_a_classifier() {
+    let row = |i: u32, flip: bool| {
+        let x = (i * 7919 % 1000) as f64 / 1000.0;
+        format!("{x},{},{}\n", if flip { 1.0 - x } else { x }, i % 2)
+    };
+    let table = |flip| "x,y,z\n".to_owned() + &(0..2000).map(|i| row(i, flip)).collect::<String>();
+    let work = Loop::new().table("a.csv", table(false)).table("b.csv", table(true));
+    let report = work.run("monitor --reference a.csv b.csv --multivariate").answers(YES).value();
+    assert_eq!(report["share"]["n_drifted"], 0);
+    assert_eq!(report["multivariate"]["drifted"], true);
+}
+
+/// Mean statistic of a column over the pieces.
+fn mean_statistic(report: &Value, name: &str) -> f64 {
+    let chunks = report["history"].as_array().unwrap();
+    let of = |chunk: &Value| {
+        let all = chunk["columns"].as_array().unwrap();
+        all.iter().find(|c| c["name"] == name).unwrap()["statistic"].as_f64().unwrap()
+    };
+    chunks.iter().map(of).sum::<f64>() / chunks.len() as f64
+}
+
+#[test]
+fn california_month_by_month_against_the_whole_reference() {
+    let name = |part| format!("california_housing/california_housing_{part}.csv");
+    let (Some(reference), Some(analysis)) = (shared(&name("reference")), shared(&name("analysis"))) else { return };
+    let work = Loop::new();
+    let toml = |columns: &[&str]| {
+        columns.iter().map(|c| format!("[monitor.columns.{c}]\nmethod = \"ks\"\n")).collect::<String>()
+    };
+    work.run(&format!("init {} --target clf_target", reference.display())).answers(YES);
+    let columns = ["Longitude", "Latitude", "HouseAge", "MedInc", "AveOccup", "AveRooms", "AveBedrms", "Population"];
+    work.write("mlloop.toml", format!("{}\n{}", work.read("mlloop.toml"), toml(&columns)));
+    let months = |table: &std::path::Path| {
+        let line = format!(
+            "monitor --reference {} {} --by month --exact --formats json",
+            reference.display(),
+            table.display()
+        );
+        work.run(&line).answers(YES).value()
+    };
+    let (before, after) = (months(&reference), months(&analysis));
+    let expected = [0.712709, 0.672904, 0.201638, 0.154952, 0.143890, 0.129277, 0.089140, 0.073562];
+    for (name, expected) in columns.iter().zip(expected) {
+        let found = (8.0 * mean_statistic(&before, name) + 12.0 * mean_statistic(&after, name)) / 20.0;
+        assert!((found - expected).abs() < 5e-7, "{name}: {found} is not {expected}");
+    }
+}
+
+/// The first lines of a table, and the others under the same header.
+fn halves(text: &str, n: usize) -> (String, String) {
+    let mut lines = text.lines();
+    let header = lines.next().unwrap().to_owned();
+    let all: Vec<&str> = lines.collect();
+    let join = |rows: &[&str]| format!("{header}\n{}\n", rows.join("\n"));
+    (join(&all[..n]), join(&all[n..]))
+}
+
+#[test]
+fn streams_that_are_known_to_drift_do() {
+    let cases = [
+        ("elec2/elec.csv", 17_424, vec!["vicprice", "vicdemand", "transfer"]),
+        ("bank_marketing/bank-full.csv", 20_000, vec!["month", "contact", "pdays"]),
+        ("bike_sharing/hour.csv", 8_645, vec!["yr"]),
+    ];
+    for (table, n, expected) in cases {
+        let Some(path) = shared(table) else { return };
+        let (before, after) = halves(&std::fs::read_to_string(path).unwrap().replace('\r', ""), n);
+        let work = Loop::new().table("before.csv", before).table("after.csv", after);
+        let report = work.run("monitor --reference before.csv after.csv").answers(YES).value();
+        for name in expected {
+            assert_eq!(column(&report, name)["verdict"], "drifted", "{table} {name}");
+        }
+    }
+}
