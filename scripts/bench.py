@@ -67,13 +67,13 @@ def parse():
     return args
 
 
-def environment(folder):
+def environment(folder, requirements="requirements.txt"):
     """The Python of the virtual environment, made with the pinned peers when it is not there."""
     python = folder / "bin" / "python"
     if not python.exists():
         print(f"bench: making {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True)
-        wanted = str(HERE / "requirements.txt")
+        wanted = str(HERE / requirements)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", wanted], check=True)
     return str(python)
 
@@ -98,13 +98,13 @@ class Bench:
             subprocess.run([self.python, "-c", code, str(HERE), train, test], check=True)
         return train, test
 
-    def workspace(self, train, name, **settings):
+    def workspace(self, train, name, target="y", **settings):
         """A folder after `mlloop init`, with `settings` written into its mlloop.toml."""
         folder = self.work / name
         folder.mkdir(exist_ok=True)
         config = folder / "mlloop.toml"
         if not config.exists():
-            command = [MLLOOP, "-C", folder, "-q", "init", train, "--target", "y"]
+            command = [MLLOOP, "-C", folder, "-q", "init", train, "--target", target]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             text = config.read_text()
             for key, value in settings.items():
@@ -227,6 +227,34 @@ def row(bench):
     return bench.side_by_side(commands)
 
 
+def monitor(bench):
+    """CSV on disk to a JSON report; ours also against its stored profile, which spares it one of the tables."""
+    rows = bench.rows or 1_000_000
+    # Evidently wants an older pandas than the other peers have.
+    python = environment(TARGET / "bench-venv-drift", "requirements-drift.txt")
+    peer = lambda script: [python, PEERS / script, reference, current, bench.work / "drift.json"]
+    reference, current = bench.work / f"reference_{rows}.csv", bench.work / f"current_{rows}.csv"
+    for path, seed, shift in ((reference, 3, 0.0), (current, 4, 0.25)):
+        if not path.exists():
+            subprocess.run([python, HERE / "drift.py", path, str(rows), str(seed), str(shift)], check=True)
+    ours = [MLLOOP, "--threads", "2", "-q", "--exit-zero", "monitor", "--reference", reference, current]
+    folder = bench.workspace(reference, f"monitor_{rows}", target="v19", n_estimators=20)
+    if not (folder / "models").exists():
+        subprocess.run([MLLOOP, "-C", folder, "-q", "train"], check=True)
+    stored = [MLLOOP, "-C", folder, "--threads", "2", "-q", "--exit-zero", "monitor", current, "--formats", "json"]
+    return bench.side_by_side({
+        "mlloop": stored,
+        "mlloop, two tables": ours,
+        "mlloop, two tables, --exact": [*ours, "--exact"],
+        "polars + scipy": peer("polars_drift.py"),
+        "Evidently": peer("evidently_drift.py"),
+    })
+
+
+def monitor_small(bench):
+    return monitor(Bench(bench.python, bench.work, 10_000, bench.repeats))
+
+
 def start(bench):
     return bench.side_by_side({"mlloop": [MLLOOP, "--version"]}, repeats=20)
 
@@ -239,6 +267,8 @@ JOBS = {
     "train-default": ("train with default settings, {} × 30 with 10 categories", 1_000_000, train_default),
     "score": ("batch scoring, CSV to CSV, {} rows, 400 trees of depth 10", 284_807, score),
     "row": ("one row in process, 400 trees of depth 10", 284_807, row),
+    "monitor": ("monitor, {} × 30 with 10 categories", 1_000_000, monitor),
+    "monitor-small": ("monitor, 10 000 × 30 with 10 categories", 10_000, monitor_small),
     "start": ("mlloop --version", 0, start),
 }
 
