@@ -18,6 +18,8 @@ use rayon::prelude::*;
 
 /// From this Wasserstein distance on, in standard deviations of the reference, a shift is large (Cohen's small effect).
 pub const LARGE_DISTANCE: f64 = 0.2;
+/// Up to so many rows the default rule's p is exact; beyond, the asymptotic one is close and far cheaper.
+const EXACT_P_UP_TO: u64 = 1000;
 /// Chance of a PSI above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
 
@@ -177,13 +179,13 @@ fn numbers(pair: &ColumnPair, reference: &Sample, current: &Sample, cells: &Cell
         let (n, m) = pair.n_rows();
         levels::homogeneity(&[a, n - a], &[b, m - b]).ok().and_then(|measured| measured.p).unwrap_or(1.0)
     });
-    let values = ks::test(reference, current).map(|measured| match pair.rank_error > 0.0 {
-        true => Measured {
-            p: Some(beyond_the_sketch(measured.statistic - pair.rank_error, reference.n(), current.n())),
-            ..measured
-        },
-        false => measured,
-    });
+    let values = match pair.rank_error == 0.0 && reference.n().max(current.n()) <= EXACT_P_UP_TO {
+        true => ks::test(reference, current),
+        false => ks::distance(reference, current).map(|d| Measured {
+            statistic: d,
+            p: Some(beyond_the_sketch(d - pair.rank_error, reference.n(), current.n())),
+        }),
+    };
     match (values, missing) {
         (Ok(measured), Some(missing)) => {
             Ok(Measured { p: measured.p.map(|p| (2.0 * p.min(missing)).min(1.0)), ..measured })

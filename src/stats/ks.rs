@@ -25,6 +25,29 @@ const EXACT_UP_TO: u64 = 10_000;
 /// # Errors
 /// When a sample is empty.
 pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
+    let d = distance(reference, current)?;
+    let (n, m) = (reference.n(), current.n());
+    let divisor = gcd(n, m);
+    // D is a whole number of these steps.
+    let widest = (d * (n as f64) * (m / divisor) as f64).round() as u64;
+    let p = if n.max(m) > EXACT_UP_TO {
+        let effective = (n as f64 * m as f64 / (n as f64 + m as f64)).round_ties_even();
+        kolmogorov::survival(effective as u64, d)
+    } else if widest == 0 {
+        1.0
+    } else if n == m {
+        equal_sizes(n, widest)
+    } else {
+        unequal_sizes(n.max(m), n.min(m), divisor, widest as i64)
+    };
+    Ok(Measured { statistic: d, p: Some(p.clamp(0.0, 1.0)) })
+}
+
+/// D = max |F(x) − G(x)| alone, in one pass over both samples.
+///
+/// # Errors
+/// When a sample is empty.
+pub fn distance(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());
     let divisor = gcd(n, m);
@@ -35,18 +58,7 @@ pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
         g += u128::from(step.current) * per_current;
         widest = widest.max(f.abs_diff(g));
     }
-    let d = widest as f64 / (u128::from(n) * per_reference) as f64;
-    let p = if n.max(m) > EXACT_UP_TO {
-        let effective = (n as f64 * m as f64 / (n as f64 + m as f64)).round_ties_even();
-        kolmogorov::survival(effective as u64, d)
-    } else if widest == 0 {
-        1.0
-    } else if n == m {
-        equal_sizes(n, widest as u64)
-    } else {
-        unequal_sizes(n.max(m), n.min(m), divisor, widest as i64)
-    };
-    Ok(Measured { statistic: d, p: Some(p.clamp(0.0, 1.0)) })
+    Ok(widest as f64 / (u128::from(n) * per_reference) as f64)
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
