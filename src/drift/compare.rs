@@ -45,7 +45,7 @@ struct Judged {
 #[must_use]
 pub fn compare(pairs: &[ColumnPair], settings: &Settings, seed: u64) -> Vec<ColumnReport> {
     let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, settings, seed)).collect();
-    adjust(&mut judged, settings.alpha);
+    adjust(&mut judged);
     let mut columns: Vec<ColumnReport> = judged.into_iter().map(|judged| judged.report).collect();
     columns.sort_by(|a, b| {
         let drifted = |c: &ColumnReport| c.verdict != ColumnVerdict::Drifted;
@@ -66,17 +66,16 @@ pub fn compare_one(pair: &ColumnPair, settings: &Settings, seed: u64) -> ColumnR
 }
 
 /// Settles the columns of the default rule: Benjamini–Hochberg over those that could be measured on enough rows.
-fn adjust(judged: &mut [Judged], alpha: f64) {
+fn adjust(judged: &mut [Judged]) {
     let waiting: Vec<usize> = (0..judged.len()).filter(|&i| judged[i].waits).collect();
     let p: Vec<f64> = waiting.iter().map(|&i| judged[i].report.p.unwrap_or(1.0)).collect();
     for (&i, adjusted) in waiting.iter().zip(psi::benjamini_hochberg(&p)) {
         let Judged { report, large, .. } = &mut judged[i];
         report.p_adjusted = Some(adjusted);
-        // A column's own threshold stands in for alpha.
+        // The threshold is alpha, or the column's own.
         let drifted = adjusted <= report.threshold && *large;
         report.verdict = if drifted { ColumnVerdict::Drifted } else { ColumnVerdict::Stable };
     }
-    debug_assert!(alpha > 0.0, "checked when the settings were read");
 }
 
 fn judge(pair: &ColumnPair, settings: &Settings, seed: u64) -> Judged {
@@ -154,7 +153,7 @@ fn own(pair: &ColumnPair, settings: &Settings, alpha: f64, cells: &Cells, mut re
     report.method = if pair.is_number() { "ks" } else { "homogeneity" }.to_owned();
     report.threshold = alpha;
     let measured = match &pair.values {
-        PairValues::Number { reference, current, .. } => numbers(pair, reference, current, cells),
+        PairValues::Number { reference, current, .. } => numbers(pair, reference, current),
         PairValues::Category { .. } => levels::homogeneity(&cells.reference, &cells.current),
     };
     let (n_reference, n_current) = pair.n_rows();
@@ -174,11 +173,8 @@ fn own(pair: &ColumnPair, settings: &Settings, alpha: f64, cells: &Cells, mut re
 
 /// Kolmogorov–Smirnov on the values that are there and, where cells are missing, a second test on how many: p is then
 /// twice the smaller (Bonferroni). A sketch's rank error is taken off the distance before p is computed.
-fn numbers(pair: &ColumnPair, reference: &Sample, current: &Sample, cells: &Cells) -> Result<Measured, Cannot> {
-    let missing = cells.missing.map(|(a, b)| {
-        let (n, m) = pair.n_rows();
-        levels::homogeneity(&[a, n - a], &[b, m - b]).ok().and_then(|measured| measured.p).unwrap_or(1.0)
-    });
+fn numbers(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
+    let missing = (pair.n_missing != (0, 0)).then(|| pair.missing_p().unwrap_or(1.0));
     let values = match pair.rank_error == 0.0 && reference.n().max(current.n()) <= EXACT_P_UP_TO {
         true => ks::test(reference, current),
         false => ks::distance(reference, current).map(|d| Measured {

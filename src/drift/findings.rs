@@ -2,7 +2,6 @@
 
 use super::pair::{ColumnPair, PairValues};
 use super::report::{Finding, FindingKind};
-use crate::stats::levels::homogeneity;
 use crate::stats::sample::Sample;
 
 /// Chance of a finding about missing cells when nothing changed.
@@ -33,7 +32,7 @@ fn completeness(pair: &ColumnPair) -> Option<Finding> {
         return None;
     }
     let (before, now) = (a as f64 / n as f64, b as f64 / m as f64);
-    let p = homogeneity(&[a, n - a], &[b, m - b]).ok()?.p?;
+    let p = pair.missing_p()?;
     let changed = p < ALPHA && (now - before).abs() >= MIN_MISSING_CHANGE;
     changed.then(|| {
         let text = format!("{:.1} % missing, in the reference {:.1} %", now * 100.0, before * 100.0);

@@ -3,6 +3,7 @@
 use super::method::{ColumnKind, Method};
 use super::report::Summary;
 use crate::profile::{ColumnProfile, Levels, Profile, Shape};
+use crate::stats::levels::homogeneity;
 use crate::stats::pooled;
 use crate::stats::psi;
 use crate::stats::sample::{Cannot, Measured, Sample};
@@ -56,8 +57,6 @@ pub struct Cells {
     pub reference: Vec<u64>,
     /// Of the current table.
     pub current: Vec<u64>,
-    /// The cell of what is missing, when anything is.
-    pub missing: Option<(u64, u64)>,
 }
 
 impl Cells {
@@ -99,6 +98,14 @@ impl ColumnPair {
         (reference + self.n_missing.0, current + self.n_missing.1)
     }
 
+    /// The probability of shares of missing cells as different as these when nothing changed (χ²); `None` when it cannot
+    /// be told, as when nothing or everything is missing.
+    #[must_use]
+    pub fn missing_p(&self) -> Option<f64> {
+        let ((n, m), (a, b)) = (self.n_rows(), self.n_missing);
+        homogeneity(&[a, n - a], &[b, m - b]).ok()?.p
+    }
+
     /// Reference deciles or levels, a cell for unseen levels, one for what is missing; cells empty on both sides are
     /// left out.
     #[must_use]
@@ -107,18 +114,14 @@ impl ColumnPair {
         match &self.values {
             PairValues::Number { reference, current, .. } => {
                 let edges = psi::decile_edges(reference);
+                let bins = psi::bin_counts(reference, &edges).into_iter().zip(psi::bin_counts(current, &edges));
+                bins.filter(|&(a, b)| a + b > 0).for_each(|(a, b)| cells.push(a, b));
                 (cells.reference, cells.current) =
                     (psi::bin_counts(reference, &edges), psi::bin_counts(current, &edges));
-                let full: Vec<bool> = cells.reference.iter().zip(&cells.current).map(|(a, b)| a + b > 0).collect();
-                let mut keep = full.iter();
-                cells.reference.retain(|_| keep.next().copied().unwrap_or(false));
-                let mut keep = full.iter();
-                cells.current.retain(|_| keep.next().copied().unwrap_or(false));
             }
             PairValues::Category { reference, current, .. } => level_cells(&mut cells, reference, current),
         }
         if self.n_missing != (0, 0) {
-            cells.missing = Some(self.n_missing);
             cells.push(self.n_missing.0, self.n_missing.1);
         }
         cells

@@ -114,6 +114,14 @@ pub struct DriftShare {
     pub weighted: bool,
 }
 
+impl DriftShare {
+    /// The share that decides: the weighted one when that was asked for.
+    #[must_use]
+    pub fn deciding(&self) -> Option<f64> {
+        if self.weighted { self.weighted_share } else { self.share }
+    }
+}
+
 /// What is said of one column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -231,8 +239,6 @@ pub enum FindingKind {
     Range,
     /// A column that the reference does not have.
     ExtraColumn,
-    /// Ids that stand more than once.
-    DuplicateIds,
     /// No row arrived.
     NothingArrived,
     /// `monitor` has not run for longer than it should.

@@ -50,7 +50,7 @@ fn trigger(name: &str, value: Option<f64>, threshold: Option<f64>, fired: bool, 
 
 fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
     let share = evidence.share;
-    let value = if share.weighted { share.weighted_share } else { share.share };
+    let value = share.deciding();
     let judged = share.n_drifted + share.n_stable;
     let text = match value {
         Some(_) if !share.weighted => format!("{} of {judged} columns drifted", share.n_drifted),

@@ -27,8 +27,7 @@ pub fn drift_share(columns: &[ColumnReport], settings: &Settings) -> DriftShare 
 /// LOW below a quarter, HIGH above a half.
 #[must_use]
 pub fn severity(share: &DriftShare) -> Option<Severity> {
-    let value = if share.weighted { share.weighted_share } else { share.share };
-    value.map(|value| match value {
+    share.deciding().map(|value| match value {
         v if v < 0.25 => Severity::Low,
         v if v <= 0.5 => Severity::Medium,
         _ => Severity::High,

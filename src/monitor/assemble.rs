@@ -12,6 +12,7 @@ use crate::drift::{ColumnPair, cbpe, compare, compare_one, drift_share, multivar
 use crate::features::Task;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
+use crate::registry::RegistryError;
 use crate::table::{Column, Input, Kind, Table, Values, read};
 use std::path::Path;
 
@@ -97,7 +98,11 @@ impl Watch<'_> {
         if arrived.sample.rows().is_empty() {
             return Ok(None);
         }
-        let Ok(stored) = self.workspace.registry().score_profile(production.version) else { return Ok(None) };
+        let stored = match self.workspace.registry().score_profile(production.version) {
+            // A version from before scores were kept; any other trouble is told.
+            Err(RegistryError::NoProfile { .. }) => return Ok(None),
+            stored => stored?,
+        };
         let Some(column) = stored.columns.first() else { return Ok(None) };
         let values = arrived.sample.rows().iter().map(|row| row.scores[0]).collect();
         let current = Table::new(vec![Column::new(&column.name, Values::Number(values))])?;
@@ -120,7 +125,7 @@ impl Watch<'_> {
         Ok(Some(performance(&production.pipeline, &scores, &y, production.metrics(), self.request.seed)?))
     }
 
-    /// What the scores alone promise. Numbers need labelled rows to learn their errors from: the gate rows.
+    /// What the scores of classes alone promise.
     fn estimate(&self, arrived: &Arrived) -> Result<Option<Estimate>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let Pipeline { target, threshold, .. } = &production.pipeline;
@@ -156,8 +161,7 @@ impl Watch<'_> {
             let columns = compare(&self.pairs(reference, profile), &self.settings, self.request.seed);
             let mut cells: Vec<ChunkColumn> = columns.iter().map(chunk_column).collect();
             cells.sort_by(|a, b| a.name.cmp(&b.name));
-            let share = drift_share(&columns, &self.settings);
-            let share = if share.weighted { share.weighted_share } else { share.share };
+            let share = drift_share(&columns, &self.settings).deciding();
             Chunk { name: name.clone(), n_rows: profile.n_rows, share, columns: cells }
         };
         arrived.pieces.iter().map(chunk).collect()

@@ -8,7 +8,7 @@ use crate::drift::Settings;
 use crate::drift::report::Side;
 use crate::learn;
 use crate::pipeline::Pipeline;
-use crate::profile::{Limits, Profile, ProfileBuilder, profile_input};
+use crate::profile::{Limits, Profile, ProfileBuilder, merge_files, profile_input};
 use crate::registry::{Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
 use crate::table::{InferOptions, Input, Kind, ReadOptions, Schema, infer};
@@ -137,8 +137,7 @@ impl<'a> Watch<'a> {
     /// What arrived. A table that nobody named and that is not there is nothing, not an error.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         if let Some(path) = self.request.current_profile {
-            let bytes = std::fs::read(path).map_err(|source| WorkspaceError::Io { path: path.to_owned(), source })?;
-            let arrived = Arrived::profile(Profile::from_json(&bytes)?);
+            let arrived = Arrived::profile(merge_files(&[path.to_owned()], self.request.exact)?);
             let side = side(path.display().to_string(), &arrived.profile);
             return Ok((arrived, side));
         }

@@ -168,7 +168,7 @@ fn findings() -> Vec<Finding> {
         finding(FindingKind::ExtraColumn, Some("campaign"), "campaign: the reference has no such column"),
         finding(FindingKind::Onset, Some("account_opened"), "account_opened: began to drift since 2026-11-09"),
         finding(
-            FindingKind::DuplicateIds,
+            FindingKind::Completeness,
             Some("payment_id"),
             "payment_id: 2 ids stand more than once, first in row 811",
         ),

@@ -104,7 +104,6 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
         FindingKind::CategoricalValues => "new levels",
         FindingKind::Range => "range",
         FindingKind::ExtraColumn => "extra column",
-        FindingKind::DuplicateIds => "duplicate ids",
         FindingKind::NothingArrived => "nothing arrived",
         FindingKind::NotRunSince => "not run since",
         FindingKind::Onset => "onset",
