@@ -11,6 +11,7 @@ use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Vers
 use crate::score::Evaluation;
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};
+use crate::workspace::audit::Event;
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -97,7 +98,7 @@ pub struct Learned {
 ///
 /// # Errors
 /// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
-pub fn train(workspace: &Workspace, _lock: &Lock, request: &Request) -> Result<Learned, LearnError> {
+pub fn train(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Learned, LearnError> {
     let schema = request.config.schema();
     let recipe = request.config.recipe();
     let reference = workspace.path(&request.config.data.reference);
@@ -123,7 +124,7 @@ pub fn train(workspace: &Workspace, _lock: &Lock, request: &Request) -> Result<L
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
     let evidence = Evidence { data, notes, trained_on, cross_validation, test };
-    let (version, role, manifest) = store(workspace, request, &fitted, &evidence)?;
+    let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence)?;
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
     let Fitted { gate, importance, .. } = fitted;
@@ -182,6 +183,7 @@ fn test(
 
 fn store(
     workspace: &Workspace,
+    lock: &Lock,
     request: &Request,
     fitted: &Fitted,
     evidence: &Evidence,
@@ -189,11 +191,20 @@ fn store(
     let registry = workspace.registry();
     let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
     let scores = score_profile(fitted)?;
-    let (version, role) = registry.store(|_, dir| {
+    let version = registry.store(|_, dir| {
         fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
         save_profiles(dir, &evidence.trained_on, &scores)?;
         manifest.save(dir)
     })?;
+    let (roles, role) = registry.roles()?.admit(version);
+    let event = Event {
+        at: request.now,
+        event: "trained",
+        by: None,
+        roles: Some(roles),
+        details: json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data }),
+    };
+    workspace.record(lock, event)?;
     Ok((version, role, manifest))
 }
 

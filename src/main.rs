@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         }
     };
     let exit_zero = cli.global.exit_zero;
+    plan_fault();
     match cmd::run(cli) {
         Ok(outcome) => outcome.exit_code(exit_zero),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
@@ -26,6 +27,25 @@ fn main() -> ExitCode {
             }
             cmd::Outcome::Error.exit_code(false)
         }
+    }
+}
+
+/// In debug builds, `MLLOOP_FAULT=die:7` ends the process at its seventh write point, `full:7` fills the disk from there
+/// on, so that tests can show that nothing is lost.
+fn plan_fault() {
+    use mlloop::atomic::fault::{Fault, plan};
+    if cfg!(not(debug_assertions)) {
+        return;
+    }
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    let wanted = std::env::var("MLLOOP_FAULT").unwrap_or_default();
+    let fault = match wanted.split_once(':') {
+        Some(("die", n)) => n.parse().map(|n| (Fault::Die, n)),
+        Some(("full", n)) => n.parse().map(|n| (Fault::Full, n)),
+        _ => return,
+    };
+    if let Ok((fault, n)) = fault {
+        plan(fault, n);
     }
 }
 

@@ -14,7 +14,7 @@ mod roles;
 
 pub use manifest::{DataDigest, Manifest, RowCounts};
 pub use profiles::save_profiles;
-pub use roles::{Role, Roles};
+pub use roles::{Head, Role, Roles};
 
 use crate::atomic;
 use std::fmt;
@@ -161,22 +161,18 @@ impl Registry {
         Err(RegistryError::NoVersion { version, dir: self.dir.clone(), have })
     }
 
-    /// Stores what `fill` writes as the next version and gives it its role: the first version becomes
-    /// production, a later one the challenger. Call it under the workspace's lock.
+    /// Stores what `fill` writes as the next version; it has no role yet. Call it under the workspace's lock.
     ///
     /// # Errors
     /// Whatever `fill` or the system says; nothing is left behind then.
-    pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<(Version, Role), RegistryError> {
+    pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<Version, RegistryError> {
         let io_err = |source| RegistryError::Io { path: self.dir.clone(), source };
         std::fs::create_dir_all(&self.dir).map_err(io_err)?;
         atomic::remove_leftovers(&self.dir).map_err(io_err)?;
         let version = Version(self.versions()?.last().map_or(0, |v| v.0) + 1);
-        let roles = self.roles()?;
         let path = self.dir.join(version.to_string());
         atomic::new_dir(&path, |dir| fill(version, dir)).map_err(|source| RegistryError::Io { path, source })?;
-        let (roles, role) = roles.admit(version);
-        self.set_roles(&roles)?;
-        Ok((version, role))
+        Ok(version)
     }
 
     /// Who is production, challenger and predecessor.
@@ -201,13 +197,17 @@ impl Registry {
         self.roles()?.holder(role).ok_or_else(|| RegistryError::NoRole { role, dir: self.dir.clone() })
     }
 
-    fn set_roles(&self, roles: &Roles) -> Result<(), RegistryError> {
+    /// Replaces `roles.json`. Changes of roles go through the audit chain (`Workspace::record`), which calls this.
+    pub(crate) fn set_roles(&self, roles: &Roles) -> Result<(), RegistryError> {
         let path = self.roles_path();
-        atomic::replace(&path, |out| {
-            serde_json::to_writer_pretty(&mut *out, roles)?;
-            out.write_all(b"\n")
-        })
-        .map_err(|source| RegistryError::Io { path, source })
+        let replace = || {
+            std::fs::create_dir_all(&self.dir)?;
+            atomic::replace(&path, |out| {
+                serde_json::to_writer_pretty(&mut *out, roles)?;
+                out.write_all(b"\n")
+            })
+        };
+        replace().map_err(|source| RegistryError::Io { path: path.clone(), source })
     }
 
     fn roles_path(&self) -> PathBuf {
@@ -221,7 +221,10 @@ mod tests {
     use super::*;
 
     fn store(registry: &Registry) -> (Version, Role) {
-        registry.store(|version, dir| std::fs::write(dir.join("name"), version.to_string())).unwrap()
+        let version = registry.store(|version, dir| std::fs::write(dir.join("name"), version.to_string())).unwrap();
+        let (roles, role) = registry.roles().unwrap().admit(version);
+        registry.set_roles(&roles).unwrap();
+        (version, role)
     }
 
     #[test]

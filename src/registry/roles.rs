@@ -35,11 +35,24 @@ pub struct Roles {
     pub challenger: Option<Version>,
     /// What was in production before, latest last.
     pub previous: Vec<Version>,
+    /// The last line of the audit chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Head>,
+}
+
+/// Where the audit chain ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// Number of the last line, from 1.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
 }
 
 impl Default for Roles {
     fn default() -> Self {
-        Self { format: 1, production: None, challenger: None, previous: Vec::new() }
+        Self { format: 1, production: None, challenger: None, previous: Vec::new(), audit: None }
     }
 }
 
@@ -60,7 +73,8 @@ impl Roles {
     }
 
     /// The roles after a new version came: production when there is none, else the challenger.
-    pub(super) fn admit(mut self, version: Version) -> (Self, Role) {
+    #[must_use]
+    pub fn admit(mut self, version: Version) -> (Self, Role) {
         if self.production.is_none() {
             self.production = Some(version);
             (self, Role::Production)

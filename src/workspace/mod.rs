@@ -1,5 +1,6 @@
 //! A loop's directory: `mlloop.toml`, where things are, and the run log.
 
+pub mod audit;
 mod columns;
 mod config;
 mod runs;
@@ -8,7 +9,7 @@ pub use config::{Config, DataSpec};
 pub use runs::Run;
 
 use crate::atomic::{self, Lock};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,17 @@ pub enum WorkspaceError {
     /// Another `mlloop` is changing this loop.
     #[error("{}: another mlloop is changing this loop; try again when it is done", .0.display())]
     Locked(PathBuf),
+    /// The audit chain does not hold, so nothing may be added to it.
+    #[error("{}: {what}", .path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A problem of the registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]
     Io {
@@ -120,16 +132,18 @@ impl Workspace {
         Registry::new(self.path("models"))
     }
 
-    /// The right to change this loop, held until dropped.
+    /// The right to change this loop, held until dropped. What a killed process left half done is completed first.
     ///
     /// # Errors
-    /// [`WorkspaceError::Locked`] when another process has it.
+    /// [`WorkspaceError::Locked`] when another process has it, and what is wrong with the loop's files.
     pub fn lock(&self) -> Result<Lock, WorkspaceError> {
         let path = self.path(".mlloop.lock");
-        atomic::lock(&path).map_err(|source| match source.kind() {
+        let lock = atomic::lock(&path).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => WorkspaceError::Locked(path),
             _ => WorkspaceError::Io { path, source },
-        })
+        })?;
+        self.complete(&lock)?;
+        Ok(lock)
     }
 
     /// The last run of `verb` in the run log. Lines that are no run (a crash cut them short) are passed over.

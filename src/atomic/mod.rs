@@ -5,8 +5,11 @@
 //! ```
 //! Whatever moment the process dies at, `name` holds the old bytes or the new ones.
 
+pub mod fault;
+
+use self::fault::point;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// What names of half-written files begin with.
@@ -18,12 +21,15 @@ const PREFIX: &str = ".mlloop-";
 /// Whatever `write`, syncing or renaming says; `path` is then as it was.
 pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, E>) -> Result<T, E> {
     let dir = parent(path);
+    point()?;
     let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(PREFIX).tempfile_in(dir)?);
     let written = write(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     set_shared_mode(file.as_file())?;
+    point()?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|err| err.error)?;
+    point()?;
     sync_dir(dir)?;
     Ok(written)
 }
@@ -37,14 +43,17 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display())));
     }
     let dir = parent(path);
+    point()?;
     let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?;
     fill(beside.path())?;
+    point()?;
     for entry in fs::read_dir(beside.path())? {
         File::open(entry?.path())?.sync_all()?;
     }
     sync_dir(beside.path())?;
     set_shared_mode(&File::open(beside.path())?)?;
     fs::rename(beside.keep(), path)?;
+    point()?;
     sync_dir(dir)
 }
 
@@ -60,13 +69,64 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     file.lock()?;
     let whole = whole_lines_len(path, file.metadata()?.len())?;
     file.set_len(whole)?;
-    file.write_all(lines)?;
+    point()?;
+    if let Err(err) = fault::torn(lines, |part| file.write_all(part)) {
+        // A full disk leaves no half line behind, for readers that come before the next writer.
+        let _ = file.set_len(whole);
+        return Err(err);
+    }
+    point()?;
     file.sync_data()
 }
 
-/// Length of `path` up to and with its last newline.
+/// Moves a file or directory of the workspace to another name in the workspace; what stood there is replaced.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    point()?;
+    fs::rename(from, to)?;
+    point()?;
+    sync_dir(parent(to))?;
+    sync_dir(parent(from))
+}
+
+/// Removes a directory so that no moment shows half of it: it loses its name first.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn remove_dir(path: &Path) -> io::Result<()> {
+    let dir = parent(path);
+    let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?.keep();
+    point()?;
+    fs::rename(path, &beside)?;
+    point()?;
+    fs::remove_dir_all(&beside)?;
+    sync_dir(dir)
+}
+
+/// The last whole line of `path`, without its newline; `None` when there is none.
+///
+/// # Errors
+/// Whatever the system says; a file that does not exist has no line.
+pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut file = match File::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let end = whole_lines_len(path, file.metadata()?.len())?;
+    if end == 0 {
+        return Ok(None);
+    }
+    let start = whole_lines_len(path, end - 1)?;
+    let mut line = vec![0; (end - 1 - start) as usize];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut line)?;
+    Ok(Some(line))
+}
+
+/// Length of the first `len` bytes of `path` up to and with their last newline.
 fn whole_lines_len(path: &Path, len: u64) -> io::Result<u64> {
-    use std::io::{Read, Seek, SeekFrom};
     const STEP: u64 = 4096;
     let mut file = File::open(path)?;
     let mut end = len;
@@ -168,6 +228,17 @@ mod tests {
         fs::write(&path, [&b"one\n"[..], &[b'x'; 10_000]].concat()).unwrap();
         append(&path, b"two\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn the_last_line_is_the_last_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        assert_eq!(last_line(&path).unwrap(), None);
+        for (bytes, expected) in [("", None), ("half", None), ("one\n", Some("one")), ("one\ntwo\nhalf", Some("two"))] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(last_line(&path).unwrap().as_deref(), expected.map(str::as_bytes), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,346 @@
+//! `audit.jsonl`: every change of the loop, one JSON line each, chained by hashes.
+//!
+//! ```text
+//! hᵢ = SHA-256(hᵢ₋₁ ‖ canonical JSON of the event)          h₀ = 64 zeros
+//!
+//! audit.jsonl   append, sync ─▶ roles.json   new roles and the head (number and hash of the last line)
+//! ```
+//! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
+//! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
+
+use super::{Workspace, WorkspaceError};
+use crate::atomic::{self, Lock};
+use crate::registry::{Head, Roles};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+
+/// What the first line is chained to.
+const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// A change that is to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When it was made.
+    pub at: jiff::Timestamp,
+    /// What kind of change it is: `trained`, `promoted`, `labels-imported`, …
+    pub event: &'static str,
+    /// Who made it, when that was said.
+    pub by: Option<String>,
+    /// The roles after it, when it changes them.
+    pub roles: Option<Roles>,
+    /// What there is to know of it.
+    pub details: Value,
+}
+
+/// A line of the chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Number of the line, from 1.
+    pub seq: u64,
+    /// When the change was made.
+    pub at: jiff::Timestamp,
+    /// What kind of change it is.
+    pub event: String,
+    /// Who made it, when that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// SHA-256 of `mlloop.toml` at that time, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The roles after it, when it changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Roles>,
+    /// What there is to know of it.
+    pub details: Value,
+    /// Hash of the line before.
+    pub prev: String,
+    /// Hash of this line.
+    pub hash: String,
+}
+
+impl Entry {
+    /// The hash that this line should have.
+    fn digest(&self) -> Result<String, serde_json::Error> {
+        let mut event = serde_json::to_value(self)?;
+        if let Some(fields) = event.as_object_mut() {
+            fields.remove("prev");
+            fields.remove("hash");
+        }
+        let chained = format!("{}{}", self.prev, canonical(event));
+        Ok(hex(&Sha256::digest(chained.as_bytes())))
+    }
+
+    fn line(&self) -> Result<String, serde_json::Error> {
+        Ok(canonical(serde_json::to_value(self)?).to_string())
+    }
+
+    fn head(&self) -> Head {
+        Head { seq: self.seq, hash: self.hash.clone() }
+    }
+}
+
+/// The same value with the keys of every object in order.
+fn canonical(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
+            fields.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().map(|(key, value)| (key, canonical(value))).collect::<Map<_, _>>())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(canonical).collect()),
+        other => other,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is wrong with a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Break {
+    /// The line in `audit.jsonl`, from 1; one past the last when lines are missing at the end.
+    pub line: u64,
+    /// What is wrong there.
+    pub what: String,
+}
+
+/// What a walk along the chain found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    /// Every line up to the first break.
+    pub entries: Vec<Entry>,
+    /// The first break; `None` when the chain is whole.
+    pub broken: Option<Break>,
+    /// Whether the last line was cut short: a write that was interrupted before anybody was told that it was done.
+    pub unfinished: bool,
+}
+
+impl Workspace {
+    /// Walks along the whole chain and compares its end with the head in `roles.json`.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn audit_chain(&self) -> Result<Chain, WorkspaceError> {
+        let head = self.registry().roles()?.audit;
+        let mut chain = self.walk()?;
+        if chain.broken.is_none()
+            && let Some(head) = head
+            && chain.entries.get(head.seq as usize - 1).is_none_or(|entry| entry.hash != head.hash)
+        {
+            let line = chain.entries.len() as u64 + 1;
+            let what = format!("lines are missing: roles.json names line {} as one that was written", head.seq);
+            chain.broken = Some(Break { line, what });
+        }
+        Ok(chain)
+    }
+
+    fn walk(&self) -> Result<Chain, WorkspaceError> {
+        let path = self.audit_path();
+        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
+        let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
+        let file = match File::open(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(chain),
+            opened => opened.map_err(io_err)?,
+        };
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).map_err(io_err)? > 0 {
+            if line.pop_if(|last| *last == b'\n').is_none() {
+                chain.unfinished = true;
+                break;
+            }
+            match check(&line, chain.entries.last()) {
+                Ok(entry) => chain.entries.push(entry),
+                Err(what) => {
+                    chain.broken = Some(Break { line: chain.entries.len() as u64 + 1, what });
+                    break;
+                }
+            }
+            line.clear();
+        }
+        Ok(chain)
+    }
+
+    /// Adds a change to the chain, and makes its roles the loop's.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Audit`] when the chain is broken or cut, and whatever the system says; once the line is
+    /// written, whoever takes the lock next completes what is missing.
+    pub fn record(&self, _lock: &Lock, event: Event) -> Result<Entry, WorkspaceError> {
+        let registry = self.registry();
+        let mut roles = registry.roles()?;
+        let last = self.last_entry()?;
+        if last.as_ref().map(Entry::head) != roles.audit {
+            let what = "its last line is not the one that roles.json names; see `mlloop audit verify`".to_owned();
+            return Err(WorkspaceError::Audit { path: self.audit_path(), what });
+        }
+        let mut entry = Entry {
+            seq: last.as_ref().map_or(0, |entry| entry.seq) + 1,
+            at: event.at,
+            event: event.event.to_owned(),
+            by: event.by,
+            config: self.config_digest()?,
+            roles: event.roles.clone().map(|roles| Roles { audit: None, ..roles }),
+            details: event.details,
+            prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),
+            hash: String::new(),
+        };
+        let path = self.audit_path();
+        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
+        entry.hash = entry.digest().map_err(|err| io_err(err.into()))?;
+        let line = entry.line().map_err(|err| io_err(err.into()))? + "\n";
+        atomic::append(&path, line.as_bytes()).map_err(io_err)?;
+        roles = event.roles.unwrap_or(roles);
+        roles.audit = Some(entry.head());
+        registry.set_roles(&roles)?;
+        Ok(entry)
+    }
+
+    /// Brings `roles.json` up to the end of the chain, when a process died between the two.
+    pub(super) fn complete(&self, _lock: &Lock) -> Result<(), WorkspaceError> {
+        let Some(last) = self.last_entry()? else { return Ok(()) };
+        let registry = self.registry();
+        let mut roles = registry.roles()?;
+        let seen = roles.audit.as_ref().map_or(0, |head| head.seq);
+        if roles.audit == Some(last.head()) || last.seq <= seen {
+            return Ok(());
+        }
+        let chain = self.audit_chain()?;
+        if chain.broken.is_some() {
+            // Nothing is carried over from a chain that does not hold; `record` refuses to add to it.
+            return Ok(());
+        }
+        for entry in chain.entries.iter().skip(seen as usize) {
+            roles = Roles { audit: Some(entry.head()), ..entry.roles.clone().unwrap_or(roles) };
+        }
+        Ok(registry.set_roles(&roles)?)
+    }
+
+    fn last_entry(&self) -> Result<Option<Entry>, WorkspaceError> {
+        let path = self.audit_path();
+        let line = atomic::last_line(&path).map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        line.map(|line| serde_json::from_slice(&line))
+            .transpose()
+            .map_err(|err| WorkspaceError::Audit { path, what: format!("its last line is damaged: {err}") })
+    }
+
+    fn config_digest(&self) -> Result<Option<String>, WorkspaceError> {
+        let path = self.config_path();
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(hex(&Sha256::digest(&bytes)))),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(WorkspaceError::Io { path, source }),
+        }
+    }
+
+    fn audit_path(&self) -> std::path::PathBuf {
+        self.path("audit.jsonl")
+    }
+}
+
+/// The line as an entry that follows `before`, or what is wrong with it.
+fn check(line: &[u8], before: Option<&Entry>) -> Result<Entry, String> {
+    let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("is not an event: {err}"))?;
+    let (seq, prev) = before.map_or((1, GENESIS), |before| (before.seq + 1, &before.hash));
+    if entry.seq != seq || entry.prev != prev {
+        return Err(format!(
+            "does not follow the line before it: lines were removed, added or moved (it is number {}, {seq} was due)",
+            entry.seq
+        ));
+    }
+    let is_as_written = entry.line().is_ok_and(|written| written.as_bytes() == line);
+    if !is_as_written || entry.digest().ok().as_ref() != Some(&entry.hash) {
+        return Err("was altered: its hash does not fit".to_owned());
+    }
+    Ok(entry)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+    use crate::registry::Version;
+    use serde_json::json;
+    use std::fs;
+
+    fn event(n: u32, roles: Option<Roles>) -> Event {
+        Event {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            event: "promoted",
+            by: None,
+            roles,
+            details: json!({ "b": n, "a": 0.1 }),
+        }
+    }
+
+    fn production(n: u32) -> Option<Roles> {
+        Some(Roles { production: Some(Version(n)), ..Roles::default() })
+    }
+
+    fn of_four() -> (tempfile::TempDir, Workspace) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("models")).unwrap();
+        let workspace = Workspace::new(dir.path());
+        let lock = workspace.lock().unwrap();
+        for n in 1..=4 {
+            workspace.record(&lock, event(n, production(n))).unwrap();
+        }
+        (dir, workspace)
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_formula() {
+        let (_dir, workspace) = of_four();
+        let chain = workspace.audit_chain().unwrap();
+        assert_eq!((chain.broken, chain.entries.len()), (None, 4));
+        // Computed apart: sha256 of 64 zeros and the canonical JSON.
+        let event = r#"{"at":"1970-01-01T00:00:00Z","details":{"a":0.1,"b":1},"event":"promoted","roles":{"challenger":null,"format":1,"previous":[],"production":"v0001"},"seq":1}"#;
+        assert_eq!(chain.entries[0].hash, hex(&Sha256::digest(format!("{GENESIS}{event}").as_bytes())));
+    }
+
+    #[test]
+    fn any_tampering_is_found() {
+        let (dir, workspace) = of_four();
+        let path = dir.path().join("audit.jsonl");
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let altered = text.replacen("\"b\":2", "\"b\":7", 1);
+        let spaced = text.replacen("\"b\":2", "\"b\": 2", 1);
+        let cases = [
+            (altered, 2),
+            (spaced, 2),
+            (joined(&[lines[0], lines[2], lines[3]]), 2),
+            (joined(&[lines[1], lines[0], lines[2], lines[3]]), 1),
+            (joined(&lines[..3]), 4),
+            (text[..text.len() - 20].to_owned(), 4),
+            (joined(&lines[1..]), 1),
+            (String::new(), 1),
+        ];
+        for (text, line) in cases {
+            fs::write(&path, &text).unwrap();
+            assert_eq!(workspace.audit_chain().unwrap().broken.map(|broken| broken.line), Some(line), "{text}");
+        }
+        let refused = workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap_err().to_string();
+        assert!(refused.contains("audit verify"), "{refused}");
+    }
+
+    #[test]
+    fn roles_catch_up_with_a_chain_that_ran_ahead() {
+        let (dir, workspace) = of_four();
+        let roles = dir.path().join("models/roles.json");
+        let before = fs::read(&roles).unwrap();
+        workspace.record(&workspace.lock().unwrap(), event(5, production(5))).unwrap();
+        fs::write(&roles, before).unwrap();
+        assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(4)));
+        assert_eq!(workspace.audit_chain().unwrap().broken, None, "a death between the two is no tampering");
+        drop(workspace.lock().unwrap());
+        assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(5)));
+        assert_eq!(workspace.record(&workspace.lock().unwrap(), event(6, None)).unwrap().seq, 6);
+    }
+}
