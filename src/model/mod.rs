@@ -180,3 +180,5 @@ impl Model {
 mod reference_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod stored_tests;

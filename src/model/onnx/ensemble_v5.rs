@@ -3,9 +3,8 @@
 use crate::model::assemble::RawTree;
 use crate::model::foreign::ForeignError;
 use crate::model::onnx::attributes::Attributes;
-use crate::model::onnx::ensemble::{
-    Builder, ClassSums, MAX_TARGETS, Scores, Test, classes_to_scores, count, scale, unsupported,
-};
+use crate::model::onnx::ensemble::{ClassSums, MAX_TARGETS, Scores, classes_to_scores, count, scale, unsupported};
+use crate::model::onnx::layout::{Builder, Test};
 use crate::model::onnx::proto::NodeProto;
 
 const MODES: [&str; 7] =

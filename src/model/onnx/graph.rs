@@ -11,7 +11,8 @@
 use crate::model::Link;
 use crate::model::foreign::ForeignError;
 use crate::model::onnx::attributes::Attributes;
-use crate::model::onnx::ensemble::{self, Kind, MAX_FEATURES, Part, Scores, count};
+use crate::model::onnx::ensemble::{self, Kind, Part, Scores, count};
+use crate::model::onnx::layout::MAX_FEATURES;
 use crate::model::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -4,6 +4,7 @@ mod attributes;
 mod ensemble;
 mod ensemble_v5;
 mod graph;
+mod layout;
 pub(crate) mod proto;
 pub(crate) mod write;
 

@@ -1,0 +1,66 @@
+use super::*;
+
+fn micros(format: &str, text: &str) -> Option<i64> {
+    TimeFormat::new(format).unwrap().parse(text)
+}
+
+#[test]
+fn reads_what_people_write() {
+    // Seconds from Python's datetime.
+    let noon = 1_738_324_800 * MICROS;
+    for (format, text) in [
+        ("iso", "2025-01-31T12:00:00Z"),
+        ("iso", "2025-01-31 12:00:00"),
+        ("iso", "2025-01-31T12:00"),
+        ("iso", "2025-01-31T13:00:00+01:00"),
+        ("iso", "2025-01-31T11:30:00.000-0030"),
+        ("iso", "2025-01-31 12:00:00 UTC"),
+        ("%d/%m/%Y %H:%M", "31/1/2025 12:00"),
+        ("%m/%d/%Y %I:%M:%S %p", "01/31/2025 12:00:00 PM"),
+        ("%d %b %Y %T", "31 Jan 2025 12:00:00"),
+        ("%B %d, %Y %R", "January 31, 2025 12:00"),
+        ("%d.%m.%y %H:%M", "31.01.25 12:00"),
+        ("%Y%m%d%H%M", "202501311200"),
+        ("unix", "1738324800"),
+        ("unix_ms", "1738324800000"),
+    ] {
+        assert_eq!(micros(format, text), Some(noon), "{format} {text}");
+    }
+    assert_eq!(micros("iso", "1969-12-31T23:59:59.5Z"), Some(-500_000));
+    assert_eq!(micros("iso", "2000-02-29"), Some(951_782_400 * MICROS));
+}
+
+#[test]
+fn refuses_what_is_no_time() {
+    for (format, text) in [
+        ("iso", "2025-02-30"),
+        ("iso", "1900-02-29"),
+        ("iso", "2025-1-31"),
+        ("iso", "2025-01-31T25:00"),
+        ("iso", "2025-01-31x"),
+        ("%d/%m/%Y", "31/13/2025"),
+        ("%d/%m/%Y", "1/1/25"),
+        ("%d/%m/%Y", "1/1/2025 "),
+        ("%m/%d/%Y %I:%M %p", "1/1/2025 13:00 PM"),
+        ("unix", "1e300"),
+    ] {
+        assert_eq!(micros(format, text), None, "{format} {text}");
+    }
+    assert!(TimeFormat::new("%Q").unwrap_err().contains("%Q"));
+    assert!(TimeFormat::new("%H:%M").unwrap_err().contains("year"));
+    assert!(TimeFormat::new("hello").is_err());
+}
+
+#[test]
+fn dates_survive_the_round_trip() {
+    let day = TimeFormat::new("%d/%m/%Y %H:%M:%S.%f").unwrap();
+    for step in -40_000..40_000 {
+        let at = step * (DAY + 3_723_000_001);
+        let mut text = String::new();
+        day.write(at, &mut text);
+        assert_eq!(day.parse(&text), Some(at), "{text}");
+        text.clear();
+        write_iso(at, &mut text);
+        assert_eq!(parse_iso(text.as_bytes()), Some(at), "{text}");
+    }
+}
