@@ -8,7 +8,7 @@ use crate::pipeline::{Decision, SplitSpec, TargetSpec};
 use crate::table::{
     Finding, InferOptions, Inference, Input, Kind, ReadOptions, Rejects, Table, TableError, infer, read, schema, stream,
 };
-use crate::workspace::{Config, DataSpec, Workspace, WorkspaceError};
+use crate::workspace::{Config, DataSpec, LabelRules, Workspace, WorkspaceError};
 use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
 
@@ -152,6 +152,7 @@ fn write(
         model: Params::default(),
         decision: Decision::default(),
         monitor: Settings::default(),
+        labels: LabelRules::default(),
     };
     let comments: Vec<(String, String)> = columns.iter().map(|c| (c.name.clone(), c.reason.clone())).collect();
     workspace.write_config(&config, &comments, wanted.force)?;

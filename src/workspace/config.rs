@@ -7,9 +7,10 @@ use crate::model::Params;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, Schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The file as a whole.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -37,6 +38,44 @@ pub struct Config {
     /// What counts as drift, and what is a reason to retrain.
     #[serde(default)]
     pub monitor: Settings,
+    /// What holds where people differ.
+    #[serde(default)]
+    pub labels: LabelRules,
+}
+
+/// `[labels]`: how what people said becomes one label per row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRules {
+    /// What holds where annotators differ.
+    #[serde(default)]
+    pub policy: LabelPolicy,
+}
+
+/// What holds where annotators differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelPolicy {
+    /// None of it, until somebody has decided.
+    #[default]
+    Adjudicate,
+    /// What more of them said than anything else.
+    Majority,
+    /// None of it; nobody is asked.
+    Drop,
+}
+
+impl FromStr for LabelPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "adjudicate" => Ok(Self::Adjudicate),
+            "majority" => Ok(Self::Majority),
+            "drop" => Ok(Self::Drop),
+            _ => Err("there are adjudicate, majority and drop".to_owned()),
+        }
+    }
 }
 
 /// `[data]`: where the rows are and how they are written.
@@ -224,4 +263,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # [monitor.columns."NAME"]
 # method = "wasserstein" # ks, psi, jensenshannon, chisquare, …; see docs/methods.md
 # threshold = 0.1
+
+# [labels]
+# policy = "adjudicate"  # where annotators differ: nothing until decided; majority; drop
 "#;

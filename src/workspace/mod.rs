@@ -5,7 +5,7 @@ mod columns;
 mod config;
 mod runs;
 
-pub use config::{Config, DataSpec};
+pub use config::{Config, DataSpec, LabelPolicy, LabelRules};
 pub use runs::Run;
 
 use crate::atomic::{self, Lock};

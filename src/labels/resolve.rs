@@ -1,0 +1,169 @@
+//! One label per row, where several people or sources spoke.
+//!
+//! ```text
+//! outcomes, else the adjudicator, else everybody ─▶ all the same? ─yes─▶ that label
+//!                                                        └─no─▶ policy ─▶ a label, or a conflict
+//! ```
+
+use super::store::{Label, Labels, Source};
+use crate::workspace::LabelPolicy;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// The annotator whose word decides where others differ.
+pub const ADJUDICATOR: &str = "adjudicator";
+
+/// A row and the label that holds for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved<'a> {
+    /// The row.
+    pub id: &'a str,
+    /// What holds.
+    pub label: &'a str,
+    /// Everything that was said of the row, also what was overruled; models left out. Never empty.
+    pub said: Vec<&'a Label>,
+}
+
+impl Resolved<'_> {
+    /// The probability with which the row came into its batch, when it was asked.
+    #[must_use]
+    pub fn select_prob(&self) -> Option<f64> {
+        self.said.iter().find_map(|label| label.select_prob)
+    }
+
+    /// The latest of the times at which somebody said what holds.
+    #[must_use]
+    pub fn labelled_at(&self) -> Option<jiff::Timestamp> {
+        self.said.iter().filter(|label| label.label == self.label).map(|label| label.labelled_at).max()
+    }
+}
+
+/// A row for which no label holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Conflict {
+    /// The row.
+    pub id: String,
+    /// The batch in which it was asked.
+    pub batch: String,
+    /// (annotator, label), in the order in which they came.
+    pub said: Vec<(String, String)>,
+}
+
+/// Every row that somebody spoke of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resolution<'a> {
+    /// Rows with a label, in the order in which they first came.
+    pub agreed: Vec<Resolved<'a>>,
+    /// Rows without, in the same order.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// One label per row.
+///
+/// What really happened ([`Source::Outcome`]) counts more than what people think, and the [`ADJUDICATOR`] more than other
+/// people. Where those who count differ, `policy` decides: under `adjudicate` and `drop` the row has no label, under
+/// `majority` the label that more of them gave than any other; on a tie there is none. Labels of models do not count.
+#[must_use]
+pub fn resolve(labels: &Labels, policy: LabelPolicy) -> Resolution<'_> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut rows: Vec<Vec<&Label>> = Vec::new();
+    for label in labels.rows().iter().filter(|label| label.teaches()) {
+        let place = *places.entry(&label.id).or_insert(rows.len());
+        match rows.get_mut(place) {
+            Some(said) => said.push(label),
+            None => rows.push(vec![label]),
+        }
+    }
+    let mut resolution = Resolution::default();
+    for said in rows {
+        match holds(&said, policy) {
+            Some(label) => resolution.agreed.push(Resolved { id: &said[0].id, label, said }),
+            None => resolution.conflicts.push(Conflict {
+                id: said[0].id.clone(),
+                batch: said.iter().map(|label| &label.batch).find(|b| !b.is_empty()).cloned().unwrap_or_default(),
+                said: said.iter().map(|label| (label.annotator.clone(), label.label.clone())).collect(),
+            }),
+        }
+    }
+    resolution
+}
+
+/// The label that holds among `said`.
+fn holds<'a>(said: &[&'a Label], policy: LabelPolicy) -> Option<&'a str> {
+    let ranks: [&dyn Fn(&Label) -> bool; 3] =
+        [&|label| label.source == Source::Outcome, &|label| label.annotator == ADJUDICATOR, &|_| true];
+    let counted =
+        ranks.iter().map(|counts| said.iter().filter(|l| counts(l)).collect::<Vec<_>>()).find(|c| !c.is_empty())?;
+    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+    counted.iter().for_each(|label| *votes.entry(label.label.as_str()).or_default() += 1);
+    let most = votes.values().copied().max()?;
+    let mut first = votes.iter().filter(|(_, n)| **n == most);
+    let label = *first.next()?.0;
+    match policy {
+        _ if votes.len() == 1 => Some(label),
+        LabelPolicy::Majority if first.next().is_none() => Some(label),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "id,label,annotator,labelled_at,source,batch,select_prob,model_version\n";
+
+    fn labels(rows: &[(&str, &str, &str, &str)]) -> Labels {
+        let mut text = HEADER.to_owned();
+        for (id, label, annotator, source) in rows {
+            text.push_str(&format!("{id},{label},{annotator},2026-11-20T10:00:00Z,{source},b1,0.5,v0001\n"));
+        }
+        Labels::read("labels.csv", text.as_bytes()).unwrap()
+    }
+
+    fn agreed<'a>(resolution: &Resolution<'a>) -> Vec<(&'a str, &'a str)> {
+        resolution.agreed.iter().map(|row| (row.id, row.label)).collect()
+    }
+
+    #[test]
+    fn those_who_differ_are_resolved_by_policy() {
+        let labels = labels(&[
+            ("a", "no", "ann", "human"),
+            ("b", "no", "ann", "human"),
+            ("a", "no", "bob", "human"),
+            ("b", "yes", "bob", "human"),
+            ("b", "yes", "cem", "human"),
+            ("c", "no", "ann", "human"),
+            ("c", "yes", "bob", "human"),
+        ]);
+        let strict = resolve(&labels, LabelPolicy::Adjudicate);
+        assert_eq!(agreed(&strict), [("a", "no")]);
+        assert_eq!(strict.conflicts.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(
+            strict.conflicts[1].said,
+            [("ann", "no"), ("bob", "yes")].map(|(a, l)| (a.to_owned(), l.to_owned()))
+        );
+        assert_eq!(strict.agreed[0].said.len(), 2);
+        assert_eq!(resolve(&labels, LabelPolicy::Drop), strict);
+        let majority = resolve(&labels, LabelPolicy::Majority);
+        assert_eq!(agreed(&majority), [("a", "no"), ("b", "yes")], "a tie has no majority");
+    }
+
+    #[test]
+    fn what_happened_and_the_adjudicator_count_more() {
+        let labels = labels(&[
+            ("a", "no", "ann", "human"),
+            ("a", "yes", ADJUDICATOR, "human"),
+            ("a", "no", "bob", "human"),
+            ("b", "no", ADJUDICATOR, "human"),
+            ("b", "yes", "bank", "outcome"),
+            ("c", "no", "v0001", "model"),
+            ("d", "yes", "v0001", "model"),
+            ("d", "no", "ann", "human"),
+        ]);
+        for policy in [LabelPolicy::Adjudicate, LabelPolicy::Majority, LabelPolicy::Drop] {
+            let resolution = resolve(&labels, policy);
+            assert_eq!(agreed(&resolution), [("a", "yes"), ("b", "yes"), ("d", "no")], "{policy:?}");
+            assert_eq!(resolution.agreed[2].said.len(), 1, "a model's label is not among what was said");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! `data/labels.csv`: one line per row and person, and which of them a version has learned from.
+//!
+//! ```text
+//! id,label,annotator,labelled_at,source,batch,select_prob,model_version
+//! └──── key (id, annotator) ─────┘      └── how the row came to be asked ──┘
+//! ```
+
+use super::LabelError;
+use crate::atomic::{self, Lock};
+use crate::registry::{Registry, Version};
+use crate::table::push_record;
+use crate::workspace::Workspace;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::str::FromStr;
+
+/// The columns of `data/labels.csv`; the last three may be absent from a file that somebody else wrote.
+pub const COLUMNS: [&str; 8] =
+    ["id", "label", "annotator", "labelled_at", "source", "batch", "select_prob", "model_version"];
+const REQUIRED: usize = 5;
+/// The columns of `models/vNNNN/labels_used.csv`.
+pub const USED_COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
+
+/// Where a label comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A person looked at the row.
+    Human,
+    /// What really happened, seen later.
+    Outcome,
+    /// A model said so. Never learned from.
+    Model,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Human => "human",
+            Self::Outcome => "outcome",
+            Self::Model => "model",
+        })
+    }
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "human" => Ok(Self::Human),
+            "outcome" => Ok(Self::Outcome),
+            "model" => Ok(Self::Model),
+            _ => Err("is not a source: there are human, outcome and model".to_owned()),
+        }
+    }
+}
+
+/// What one annotator said of one row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Label {
+    /// The row.
+    pub id: String,
+    /// The class, written as the target's classes are, or the number.
+    pub label: String,
+    /// Who said so; may be empty.
+    pub annotator: String,
+    /// When.
+    pub labelled_at: jiff::Timestamp,
+    /// Where it comes from.
+    pub source: Source,
+    /// The batch in which the row was asked; empty when it was not asked.
+    pub batch: String,
+    /// The probability with which the row came into that batch, in (0, 1].
+    pub select_prob: Option<f64>,
+    /// The version that was in production when the row was asked.
+    pub model_version: Option<Version>,
+}
+
+impl Label {
+    fn key(&self) -> (String, String) {
+        (self.id.clone(), self.annotator.clone())
+    }
+
+    /// Whether somebody may learn from it.
+    #[must_use]
+    pub fn teaches(&self) -> bool {
+        self.source != Source::Model
+    }
+}
+
+/// A label that took the place of another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// The row.
+    pub id: String,
+    /// Who changed it.
+    pub annotator: String,
+    /// What stood there.
+    pub old: String,
+    /// What stands there now.
+    pub new: String,
+}
+
+/// What a merge did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Merged {
+    /// Labels that are new.
+    pub n_added: u64,
+    /// Labels that were there already.
+    pub n_unchanged: u64,
+    /// Labels that say something else now.
+    pub changes: Vec<Change>,
+}
+
+impl Merged {
+    /// Whether anything is new.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.n_added == 0 && self.changes.is_empty()
+    }
+}
+
+/// All labels of a loop.
+#[derive(Debug, Clone, Default)]
+pub struct Labels {
+    rows: Vec<Label>,
+    index: HashMap<(String, String), usize>,
+}
+
+impl Labels {
+    /// The labels of a loop; none when there is no `data/labels.csv` yet.
+    ///
+    /// # Errors
+    /// What is wrong with the file, with line, column and value.
+    pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
+        let path = workspace.path("data/labels.csv");
+        match File::open(&path) {
+            Ok(file) => Self::read(&path.display().to_string(), file),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(LabelError::io(&path, source)),
+        }
+    }
+
+    /// Reads the text of a `labels.csv`; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// What is wrong with it, with line, column and value; a key that stands twice is wrong.
+    pub fn read(file: &str, from: impl io::Read) -> Result<Self, LabelError> {
+        let mut labels = Self::default();
+        each_record(file, from, &COLUMNS, REQUIRED, |line, cells| {
+            let label = parse(file, line, &cells)?;
+            if let Some(place) = labels.index.insert(label.key(), labels.rows.len()) {
+                let who = if label.annotator.is_empty() { "nobody" } else { &label.annotator };
+                let what = format!("has a label by {who} already, row {}; one of them must go", place + 1);
+                return Err(LabelError::cell(file, line, "id", &label.id, what));
+            }
+            labels.rows.push(label);
+            Ok(())
+        })?;
+        Ok(labels)
+    }
+
+    /// Every label, in the order in which ids and annotators first came.
+    #[must_use]
+    pub fn rows(&self) -> &[Label] {
+        &self.rows
+    }
+
+    /// What `annotator` said of `id`.
+    #[must_use]
+    pub fn get(&self, id: &str, annotator: &str) -> Option<&Label> {
+        self.index.get(&(id.to_owned(), annotator.to_owned())).map(|&place| &self.rows[place])
+    }
+
+    /// The ids that have a label which is not a model's.
+    #[must_use]
+    pub fn ids(&self) -> HashSet<&str> {
+        self.rows.iter().filter(|label| label.teaches()).map(|label| label.id.as_str()).collect()
+    }
+
+    /// Takes labels in, by (id, annotator). The same label is nothing new, whenever it was given; another label is a
+    /// change. A label that came without a batch keeps the batch, the probability and the version of the one it
+    /// replaces: the row was still asked with that probability.
+    pub fn merge(&mut self, incoming: impl IntoIterator<Item = Label>) -> Merged {
+        let mut merged = Merged::default();
+        for mut label in incoming {
+            let place = *self.index.entry(label.key()).or_insert(self.rows.len());
+            let Some(old) = self.rows.get_mut(place) else {
+                merged.n_added += 1;
+                self.rows.push(label);
+                continue;
+            };
+            if label.batch.is_empty() {
+                label.batch.clone_from(&old.batch);
+                (label.select_prob, label.model_version) = (old.select_prob, old.model_version);
+            }
+            let told = |label: &Label| match label.source {
+                Source::Human => label.label.clone(),
+                source => format!("{} ({source})", label.label),
+            };
+            if (&label.label, label.source, &label.batch) == (&old.label, old.source, &old.batch) {
+                merged.n_unchanged += 1;
+                continue;
+            }
+            merged.changes.push(Change {
+                id: label.id.clone(),
+                annotator: label.annotator.clone(),
+                old: told(old),
+                new: told(&label),
+            });
+            *old = label;
+        }
+        merged
+    }
+
+    /// Replaces `data/labels.csv`. Record the change in the audit chain afterwards, under the same lock.
+    ///
+    /// # Errors
+    /// Whatever the system says; the file is then as it was.
+    pub fn save(&self, workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
+        let path = workspace.path("data/labels.csv");
+        let mut text = Vec::new();
+        push_record(&mut text, &COLUMNS, b',');
+        for label in &self.rows {
+            let probability = label.select_prob.map(|p| p.to_string()).unwrap_or_default();
+            let version = label.model_version.map(|v| v.to_string()).unwrap_or_default();
+            let (at, source) = (label.labelled_at.to_string(), label.source.to_string());
+            let fields =
+                [&label.id, &label.label, &label.annotator, &at, &source, &label.batch, &probability, &version];
+            push_record(&mut text, &fields, b',');
+        }
+        std::fs::create_dir_all(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
+        atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))
+    }
+
+    /// The labels that stand in no version's `labels_used.csv`, but for those of models. A label that was changed after
+    /// a version learned from it is unused again.
+    pub fn unused<'a>(&'a self, used: &'a Used) -> impl Iterator<Item = &'a Label> {
+        self.rows.iter().filter(|label| label.teaches() && !used.has(label))
+    }
+}
+
+/// The labels that versions have learned from.
+#[derive(Debug, Clone, Default)]
+pub struct Used {
+    by: HashMap<(String, String, String), Vec<Version>>,
+}
+
+impl Used {
+    /// Reads `labels_used.csv` of every version; a version without one used none.
+    ///
+    /// # Errors
+    /// What is wrong with a file, with its line.
+    pub fn open(registry: &Registry) -> Result<Self, LabelError> {
+        let mut by: HashMap<_, Vec<Version>> = HashMap::new();
+        for version in registry.versions()? {
+            let path = registry.path(version)?.join("labels_used.csv");
+            let file = match File::open(&path) {
+                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(|source| LabelError::io(&path, source))?,
+            };
+            each_record(&path.display().to_string(), file, &USED_COLUMNS, 3, |_, [id, label, annotator, _]| {
+                by.entry((id, label, annotator)).or_default().push(version);
+                Ok(())
+            })?;
+        }
+        Ok(Self { by })
+    }
+
+    /// Whether some version learned from this label as it is now.
+    #[must_use]
+    pub fn has(&self, label: &Label) -> bool {
+        !self.versions(label).is_empty()
+    }
+
+    /// The versions that learned from this label as it is now.
+    #[must_use]
+    pub fn versions(&self, label: &Label) -> &[Version] {
+        let key = (label.id.clone(), label.label.clone(), label.annotator.clone());
+        self.by.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Writes `labels_used.csv` into a version directory that nobody can see yet: give every label that had a part in
+    /// what was learned, also those that a majority overruled.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn save<'a>(dir: &Path, labels: impl IntoIterator<Item = &'a Label>) -> io::Result<()> {
+        let mut text = Vec::new();
+        push_record(&mut text, &USED_COLUMNS, b',');
+        for label in labels {
+            push_record(&mut text, &[&label.id, &label.label, &label.annotator, &label.batch], b',');
+        }
+        atomic::replace(&dir.join("labels_used.csv"), |out| out.write_all(&text))
+    }
+}
+
+/// Calls `take` with the line and the cells of each record, in the order of `columns`, of which the first `required`
+/// must be in the header.
+fn each_record<const N: usize>(
+    file: &str,
+    from: impl io::Read,
+    columns: &[&str; N],
+    required: usize,
+    mut take: impl FnMut(u64, [String; N]) -> Result<(), LabelError>,
+) -> Result<(), LabelError> {
+    let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
+    let mut reader = csv::ReaderBuilder::new().from_reader(from);
+    let header = reader.headers().map_err(|err| wrong(record_error(&err)))?.clone();
+    if let Some(other) = header.iter().find(|name| !columns.contains(name)) {
+        return Err(wrong(format!("column {other:?} does not belong here; there are {}", columns.join(", "))));
+    }
+    let places = columns.map(|column| header.iter().position(|name| name == column));
+    if let Some(missing) = (0..required).find(|&column| places[column].is_none()) {
+        return Err(wrong(format!("column {:?} is missing; there must be {}", columns[missing], columns.join(", "))));
+    }
+    for record in reader.records() {
+        let record = record.map_err(|err| wrong(record_error(&err)))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        take(line, places.map(|place| place.and_then(|p| record.get(p)).unwrap_or_default().to_owned()))?;
+    }
+    Ok(())
+}
+
+/// What the reader of CSV found, as a clause with its line.
+fn record_error(err: &csv::Error) -> String {
+    let line = err.position().map_or(1, csv::Position::line);
+    match err.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("line {line}: {len} fields where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => format!("line {line}: is not UTF-8"),
+        _ => err.to_string(),
+    }
+}
+
+fn parse(file: &str, line: u64, cells: &[String; 8]) -> Result<Label, LabelError> {
+    let wrong = |column: usize, what: String| LabelError::cell(file, line, COLUMNS[column], &cells[column], what);
+    let [id, label, annotator, at, source, batch, probability, version] = cells;
+    if let Some(empty) = [id, label].iter().position(|cell| cell.is_empty()) {
+        return Err(wrong(empty, "is empty".to_owned()));
+    }
+    let select_prob = match probability.as_str() {
+        "" => None,
+        text => {
+            let valid = text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0);
+            Some(valid.ok_or_else(|| wrong(6, "is not a probability above 0 and up to 1".to_owned()))?)
+        }
+    };
+    let model_version = match version.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| wrong(7, "is not a version like v0001".to_owned()))?),
+    };
+    Ok(Label {
+        id: id.clone(),
+        label: label.clone(),
+        annotator: annotator.clone(),
+        labelled_at: instant(at).ok_or_else(|| wrong(3, "is not a time like 2026-11-20T10:00:00Z".to_owned()))?,
+        source: source.parse().map_err(|what| wrong(4, what))?,
+        batch: batch.clone(),
+        select_prob,
+        model_version,
+    })
+}
+
+/// An RFC 3339 time, or a date, which is its midnight in UTC.
+fn instant(text: &str) -> Option<jiff::Timestamp> {
+    let date = || text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10);
+    let midnight = || date()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    text.parse().ok().or_else(midnight)
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

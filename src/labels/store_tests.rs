@@ -1,0 +1,114 @@
+//! The store: what is read, what a merge does, what is unused.
+
+use super::*;
+use crate::registry::Registry;
+
+const HEADER: &str = "id,label,annotator,labelled_at,source,batch,select_prob,model_version\n";
+
+fn label(id: &str, label: &str, annotator: &str) -> Label {
+    Label {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        annotator: annotator.to_owned(),
+        labelled_at: jiff::Timestamp::UNIX_EPOCH,
+        source: Source::Human,
+        batch: String::new(),
+        select_prob: None,
+        model_version: None,
+    }
+}
+
+fn asked(id: &str, said: &str, annotator: &str) -> Label {
+    let batch = "b2026-11-20-1".to_owned();
+    Label { batch, select_prob: Some(0.1), model_version: Some(Version(2)), ..label(id, said, annotator) }
+}
+
+#[test]
+fn what_is_saved_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let workspace = Workspace::new(dir.path());
+    assert!(Labels::open(&workspace).unwrap().rows().is_empty());
+    let rows = vec![
+        asked("a,\"1\"", "yes", "ann"),
+        Label { source: Source::Outcome, select_prob: Some(1.0 / 3.0), ..asked("\"b\n2\"", "no", "") },
+        Label { source: Source::Model, ..label("c", "1", "v0001") },
+    ];
+    let mut labels = Labels::default();
+    labels.merge(rows.clone());
+    labels.save(&workspace, &workspace.lock().unwrap()).unwrap();
+    let read = Labels::open(&workspace).unwrap();
+    assert_eq!(read.rows(), rows);
+    assert_eq!(read.get("c", "v0001"), Some(&rows[2]));
+    assert_eq!(read.ids().len(), 2, "a model's label leaves its row unlabelled");
+}
+
+#[test]
+fn a_file_by_another_hand_may_lack_the_last_columns() {
+    let text = "labelled_at,id,label,annotator,source\n2026-11-20,7,yes,bank,outcome\n";
+    let labels = Labels::read("labels.csv", text.as_bytes()).unwrap();
+    assert_eq!(labels.rows()[0].labelled_at.to_string(), "2026-11-20T00:00:00Z");
+    assert_eq!((labels.rows()[0].select_prob, labels.rows()[0].source), (None, Source::Outcome));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let good = "a,yes,ann,2026-11-20T10:00:00Z,human,b1,0.5,v0001\n";
+    let cases = [
+        (format!("{HEADER}{good}{good}"), "line 3, column \"id\": \"a\" has a label by ann already, row 1"),
+        (format!("{HEADER}{good},yes,ann,2026-11-20T10:00:00Z,human,,,\n"), "line 3, column \"id\": \"\" is empty"),
+        (format!("{HEADER}a,,ann,2026-11-20T10:00:00Z,human,,,\n"), "line 2, column \"label\": \"\" is empty"),
+        (format!("{HEADER}a,yes,ann,yesterday,human,,,\n"), "column \"labelled_at\": \"yesterday\" is not a time"),
+        (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,robot,,,\n"), "column \"source\": \"robot\" is not a source"),
+        (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,human,,0,\n"), "column \"select_prob\": \"0\" is not a prob"),
+        (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,human,,nan,\n"), "\"nan\" is not a probability"),
+        (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,human,,,latest\n"), "\"latest\" is not a version"),
+        (format!("{HEADER}a,yes\n"), "labels.csv: line 2: 2 fields where the header has 8"),
+        ("id,label,annotator,source\n".to_owned(), "column \"labelled_at\" is missing"),
+        (HEADER.replace("batch", "lot"), "column \"lot\" does not belong here"),
+        (String::new(), "column \"id\" is missing"),
+    ];
+    for (text, what) in cases {
+        let told = Labels::read("labels.csv", text.as_bytes()).unwrap_err().to_string();
+        assert!(told.starts_with("labels.csv: ") && told.contains(what), "{told}\n{what}");
+    }
+}
+
+#[test]
+fn the_same_is_nothing_new_and_the_rest_is_told() {
+    let mut labels = Labels::default();
+    let first = labels.merge([asked("a", "yes", "ann"), asked("a", "no", "bob"), asked("b", "no", "ann")]);
+    assert_eq!((first.n_added, first.n_unchanged, first.changes.len()), (3, 0, 0));
+    let later = Label { labelled_at: jiff::Timestamp::MAX, ..asked("a", "yes", "ann") };
+    let again = labels.merge([later, label("b", "no", "ann")]);
+    assert!(again.is_nothing());
+    assert_eq!(again.n_unchanged, 2);
+    assert_eq!(labels.rows()[0].labelled_at, jiff::Timestamp::UNIX_EPOCH, "who says it again does not move it");
+    let corrected = labels.merge([label("b", "yes", "ann")]);
+    let expected = Change { id: "b".into(), annotator: "ann".into(), old: "no".into(), new: "yes".into() };
+    assert_eq!((corrected.n_added, corrected.changes), (0, vec![expected]));
+    assert_eq!(labels.rows()[2].select_prob, Some(0.1), "the row was still asked with that probability");
+    assert_eq!(labels.rows().len(), 3);
+    let outcome = Label { source: Source::Outcome, ..label("b", "yes", "ann") };
+    assert_eq!(labels.merge([outcome]).changes[0].new, "yes (outcome)");
+}
+
+#[test]
+fn labels_are_unused_until_a_version_learned_from_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::new(dir.path().join("models"));
+    let mut labels = Labels::default();
+    let model = Label { source: Source::Model, ..label("m", "yes", "v0001") };
+    labels.merge([asked("a", "yes", "ann"), asked("a", "yes", "bob"), asked("b", "no", "ann"), model]);
+    let ids = |labels: &Labels, used: &Used| {
+        labels.unused(used).map(|l| format!("{}/{}", l.id, l.annotator)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&labels, &Used::open(&registry).unwrap()), ["a/ann", "a/bob", "b/ann"]);
+    registry.store(|_, _| Ok(())).unwrap();
+    registry.store(|_, dir| Used::save(dir, &labels.rows()[..1])).unwrap();
+    registry.store(|_, dir| Used::save(dir, [&labels.rows()[0], &labels.rows()[2]])).unwrap();
+    let used = Used::open(&registry).unwrap();
+    assert_eq!(ids(&labels, &used), ["a/bob"]);
+    assert_eq!(used.versions(&labels.rows()[0]), [Version(2), Version(3)]);
+    labels.merge([label("b", "yes", "ann")]);
+    assert_eq!(ids(&labels, &used), ["a/bob", "b/ann"], "what was changed since is unused again");
+}
