@@ -43,5 +43,7 @@ pub mod learn;
 pub mod predict;
 /// Is there a reason to retrain? What `monitor` does.
 pub mod monitor;
+/// Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
+pub mod ab;
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

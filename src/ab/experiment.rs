@@ -1,0 +1,340 @@
+//! `ab.json`: the running experiment, or the last one.
+
+use super::period::Period;
+use super::{AbError, Assigner};
+use crate::registry::Version;
+use crate::workspace::{Workspace, WorkspaceError};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// Name of the file in a workspace.
+pub const FILE: &str = "ab.json";
+/// Version of the file's form.
+pub const FORMAT: u32 = 1;
+
+/// An experiment: arms, who is in which, what is measured, and what has become of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Version of this file's form: 1.
+    pub format: u32,
+    /// What people call it; answers and reports carry it.
+    pub name: String,
+    /// What is hashed with a unit's id.
+    pub salt: String,
+    /// The column that names the unit.
+    pub unit: String,
+    /// The arms, the one that answered before first.
+    pub arms: Vec<Arm>,
+    /// Whether the first arm answers every request and the others only score it.
+    pub shadow: bool,
+    /// What decides.
+    pub metric: Metric,
+    /// Units with an outcome after which the experiment is over; the confidence sequence is tuned to it.
+    pub planned_n: u64,
+    /// The error that is allowed for: a winner is named wrongly at most this often, however often one looks.
+    pub alpha: f64,
+    /// How long it is to run.
+    pub duration: Period,
+    /// How long after its prediction a unit's outcome is final.
+    pub label_window: Period,
+    /// What must not become worse.
+    pub guardrails: Vec<Guardrail>,
+    /// The steps of the rollout; none when the weights are to stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// Every change of weights, the present ones last.
+    pub epochs: Vec<Epoch>,
+    /// How it ended; none while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// One of the things that are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// `a`, `b`, `c`, …
+    pub name: String,
+    /// The version that answers in it. It is named at the start, so that a promotion does not change an arm.
+    pub version: Version,
+}
+
+/// Weights from an instant on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Since when.
+    pub from: Timestamp,
+    /// Share of units of each arm, in the order of the arms; they sum to 1.
+    pub weights: Vec<f64>,
+}
+
+/// What is measured for each unit; arms are compared by its mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// What came: 1 for the positive class, or the number.
+    Outcome,
+    /// Whether the prediction was right.
+    Accuracy,
+    /// −ln of the probability that was given to what came.
+    LogLoss,
+    /// Squared distance of the probability from what came.
+    Brier,
+    /// Distance of the predicted number from what came.
+    AbsoluteError,
+    /// Its square.
+    SquaredError,
+    /// Whether the positive class was predicted; needs no outcome.
+    PositiveRate,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+}
+
+/// A measure and which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// What is measured.
+    pub measure: Measure,
+    /// Which way is better.
+    pub goal: Goal,
+}
+
+/// A measure that must not become worse.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guardrail {
+    /// What is measured.
+    pub measure: Measure,
+    /// Which way is better.
+    pub goal: Goal,
+    /// By how much it may be worse.
+    pub margin: f64,
+}
+
+/// A schedule of weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    /// What it is called: `canary`, `gradual`, `immediate`.
+    pub schedule: String,
+    /// Units with an outcome that each arm needs before a guardrail is believed.
+    pub min_units: u64,
+    /// The steps in order.
+    pub steps: Vec<Step>,
+    /// Where it stands, from 0.
+    pub at: usize,
+    /// Why it went back to the first arm alone; none unless a guardrail broke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub went_back: Option<String>,
+}
+
+/// A step of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Share of units of all arms but the first together.
+    pub share: f64,
+    /// How long it lasts at least.
+    pub hold: Period,
+}
+
+/// How an experiment ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// The verdict's sentence at that time, when it could be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// The arm that was promoted, when one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted: Option<String>,
+}
+
+impl Experiment {
+    /// The experiment of a workspace, running or ended; `None` when there never was one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a whole and consistent experiment.
+    pub fn load(workspace: &Workspace) -> Result<Option<Self>, AbError> {
+        let path = workspace.path(FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(WorkspaceError::Io { path, source }.into()),
+        };
+        let experiment: Result<Self, _> = serde_json::from_slice(&bytes);
+        let checked = experiment.map_err(|err| format!("not an experiment: {err}")).and_then(Self::checked);
+        checked.map(Some).map_err(|what| AbError::Damaged { path, what })
+    }
+
+    /// Whether units are being shown different arms now.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Whether a server with `production` in production is to follow it: it runs, and what answered when it began
+    /// still does. After a promotion or rollback behind its back production answers alone, at once.
+    #[must_use]
+    pub fn applies(&self, production: Option<Version>) -> bool {
+        self.is_running() && production.is_some_and(|version| self.arms[0].version == version)
+    }
+
+    /// The weights that hold now.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        self.epochs.last().map_or(&[], |epoch| &epoch.weights)
+    }
+
+    /// Which arm a unit is in now.
+    #[must_use]
+    pub fn assigner(&self) -> Assigner {
+        Assigner::new(&self.salt, self.weights())
+    }
+
+    /// The epoch of an instant; `None` before the experiment began.
+    #[must_use]
+    pub fn epoch_at(&self, at: Timestamp) -> Option<usize> {
+        self.epochs.partition_point(|epoch| epoch.from <= at).checked_sub(1)
+    }
+
+    /// Weights of `share` for all arms but the first together, in equal parts.
+    #[must_use]
+    pub fn weights_for(&self, share: f64) -> Vec<f64> {
+        let others = self.arms.len().saturating_sub(1).max(1) as f64;
+        let weight = |arm: usize| if arm == 0 { 1.0 - share } else { share / others };
+        (0..self.arms.len()).map(weight).collect()
+    }
+
+    /// The experiment, or what in it does not fit together.
+    ///
+    /// # Errors
+    /// One sentence that names the field.
+    pub fn checked(self) -> Result<Self, String> {
+        if self.format != FORMAT {
+            return Err(format!("format {} is not one of this version of mlloop, which knows {FORMAT}", self.format));
+        }
+        if self.arms.len() < 2 {
+            return Err("arms: an experiment has at least two".to_owned());
+        }
+        for (i, arm) in self.arms.iter().enumerate() {
+            if arm.name.is_empty() || self.arms[..i].iter().any(|other| other.name == arm.name) {
+                return Err(format!("arms: the name {:?} is empty or stands twice", arm.name));
+            }
+        }
+        if !(self.alpha > 0.0 && self.alpha <= 0.5) {
+            return Err(format!("alpha: {} is not above 0 and at most 0.5", self.alpha));
+        }
+        if self.planned_n == 0 {
+            return Err("planned_n: an experiment needs at least one unit".to_owned());
+        }
+        if let Some(rail) = self.guardrails.iter().find(|rail| !(rail.margin >= 0.0 && rail.margin.is_finite())) {
+            return Err(format!("guardrails: the margin {} is not at least 0", rail.margin));
+        }
+        self.check_rollout()?;
+        self.check_epochs()?;
+        Ok(self)
+    }
+
+    fn check_rollout(&self) -> Result<(), String> {
+        let Some(rollout) = &self.rollout else { return Ok(()) };
+        if let Some(step) = rollout.steps.iter().find(|step| !(0.0..=1.0).contains(&step.share)) {
+            return Err(format!("rollout: the share {} is not between 0 and 1", step.share));
+        }
+        if rollout.at >= rollout.steps.len() {
+            return Err(format!("rollout: there is no step {} among {}", rollout.at, rollout.steps.len()));
+        }
+        Ok(())
+    }
+
+    fn check_epochs(&self) -> Result<(), String> {
+        if self.epochs.is_empty() {
+            return Err("epochs: there is none, so nobody is in any arm".to_owned());
+        }
+        for (i, epoch) in self.epochs.iter().enumerate() {
+            let sum: f64 = epoch.weights.iter().sum();
+            let fits = epoch.weights.len() == self.arms.len() && epoch.weights.iter().all(|w| (0.0..=1.0).contains(w));
+            if !fits || (sum - 1.0).abs() > 1e-9 {
+                return Err(format!("epochs: the weights of number {} are not one for each arm with sum 1", i + 1));
+            }
+            if i > 0 && self.epochs[i - 1].from > epoch.from {
+                return Err(format!("epochs: number {} begins before the one before it", i + 1));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::ab) fn sample() -> Experiment {
+        let json = include_str!("../../fixtures/tables/ab.json");
+        serde_json::from_str::<Experiment>(json).unwrap().checked().unwrap()
+    }
+
+    #[test]
+    fn the_file_of_the_docs_is_read_and_written_as_it_is() {
+        let text = include_str!("../../fixtures/tables/ab.json");
+        assert_eq!(serde_json::to_string_pretty(&sample()).unwrap() + "\n", text);
+        let docs = include_str!("../../docs/formats.md");
+        assert!(docs.contains(&format!("```json\n{text}```")), "docs/formats.md shows another ab.json");
+    }
+
+    #[test]
+    fn instants_belong_to_epochs() {
+        let experiment = sample();
+        let epoch = |at: &str| experiment.epoch_at(at.parse().unwrap());
+        assert_eq!(epoch("2026-11-01T07:59:59Z"), None);
+        assert_eq!(epoch("2026-11-01T08:00:00Z"), Some(0));
+        assert_eq!(epoch("2026-11-09T00:00:00Z"), Some(1));
+        assert_eq!(experiment.weights_for(0.2), [0.8, 0.2]);
+        assert!(experiment.applies(Some(Version(3))));
+        assert!(!experiment.applies(Some(Version(4))) && !experiment.applies(None));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused_by_name() {
+        let text = include_str!("../../fixtures/tables/ab.json");
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(dir.path());
+        assert_eq!(Experiment::load(&workspace).unwrap(), None);
+        let cases = [
+            ("\"format\": 1", "\"format\": 2", "format 2"),
+            ("\"alpha\": 0.05", "\"alpha\": 0.0", "alpha"),
+            ("\"planned_n\": 20000", "\"planned_n\": 0", "planned_n"),
+            ("0.95,", "0.9,", "number 1 are not one for each arm"),
+            ("\"name\": \"b\"", "\"name\": \"a\"", "stands twice"),
+            ("2026-11-08T08", "2026-10-08T08", "begins before"),
+            ("\"at\": 1", "\"at\": 9", "no step 9"),
+            ("\"margin\": 0.02", "\"margin\": -1.0", "margin"),
+            ("\"hold\": \"7d\"", "\"hold\": \"soon\"", "not a length of time"),
+            ("\"salt\"", "\"pepper\"", "pepper"),
+        ];
+        for (from, to, expected) in cases {
+            let damaged = text.replacen(from, to, 1);
+            assert_ne!(damaged, text, "{from}");
+            std::fs::write(dir.path().join(FILE), damaged).unwrap();
+            let said = Experiment::load(&workspace).unwrap_err().to_string();
+            assert!(said.contains(expected) && said.contains("ab.json: "), "{said}");
+        }
+        std::fs::write(dir.path().join(FILE), text).unwrap();
+        assert_eq!(Experiment::load(&workspace).unwrap(), Some(sample()));
+    }
+}
