@@ -33,6 +33,8 @@ pub mod report;
 pub mod registry;
 /// `mlloop.toml`, the paths of a workspace, and the run log.
 pub mod workspace;
+/// The prediction log: append, read a window, join what became of the rows.
+pub mod journal;
 /// What people said of rows: the store of labels, and which one holds where several differ.
 pub mod labels;
 /// From a table to `mlloop.toml`: what `init` does.

@@ -5,11 +5,15 @@
 //! ```
 //! Whatever moment the process dies at, `name` holds the old bytes or the new ones.
 
+mod append;
 pub mod fault;
+
+pub use append::Appender;
 
 use self::fault::point;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// What names of half-written files begin with.
@@ -62,21 +66,9 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
 /// A last line that an earlier crash cut short is dropped first, so that every line stays whole.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Whatever the system says; nothing was added then.
 pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
-    debug_assert!(lines.ends_with(b"\n"), "append takes whole lines");
-    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    file.lock()?;
-    let whole = whole_lines_len(path, file.metadata()?.len())?;
-    file.set_len(whole)?;
-    point()?;
-    if let Err(err) = fault::torn(lines, |part| file.write_all(part)) {
-        // A full disk leaves no half line behind, for readers that come before the next writer.
-        let _ = file.set_len(whole);
-        return Err(err);
-    }
-    point()?;
-    file.sync_data()
+    Appender::open(path)?.append(b"", lines, true).map(|_| ())
 }
 
 /// Moves a file or directory of the workspace to another name in the workspace; what stood there is replaced.
@@ -110,32 +102,34 @@ pub fn remove_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Whatever the system says; a file that does not exist has no line.
 pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut file = match File::open(path) {
+    let file = match File::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
-    let end = whole_lines_len(path, file.metadata()?.len())?;
+    let end = whole_lines_len(&file, file.metadata()?.len())?;
     if end == 0 {
         return Ok(None);
     }
-    let start = whole_lines_len(path, end - 1)?;
+    let start = whole_lines_len(&file, end - 1)?;
     let mut line = vec![0; (end - 1 - start) as usize];
-    file.seek(SeekFrom::Start(start))?;
-    file.read_exact(&mut line)?;
+    file.read_exact_at(&mut line, start)?;
     Ok(Some(line))
 }
 
-/// Length of the first `len` bytes of `path` up to and with their last newline.
-fn whole_lines_len(path: &Path, len: u64) -> io::Result<u64> {
+/// Length of the first `len` bytes of `file` up to and with their last newline: what a reader may believe of a file
+/// that is being appended to.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn whole_lines_len(file: &File, len: u64) -> io::Result<u64> {
     const STEP: u64 = 4096;
-    let mut file = File::open(path)?;
+    let mut tail = vec![0; STEP as usize];
     let mut end = len;
     while end > 0 {
         let start = end.saturating_sub(STEP);
-        file.seek(SeekFrom::Start(start))?;
-        let mut tail = Vec::new();
-        Read::by_ref(&mut file).take(end - start).read_to_end(&mut tail)?;
-        if let Some(newline) = memchr::memrchr(b'\n', &tail) {
+        let piece = &mut tail[..(end - start) as usize];
+        file.read_exact_at(piece, start)?;
+        if let Some(newline) = memchr::memrchr(b'\n', piece) {
             return Ok(start + newline as u64 + 1);
         }
         end = start;

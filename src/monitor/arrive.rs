@@ -2,8 +2,8 @@
 
 use super::MonitorError;
 use super::chunks::{By, MAX_CHUNKS};
-use super::outcomes::Outcomes;
 use super::sample::Sample;
+use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Values, stream};

@@ -1,7 +1,6 @@
 //! From both profiles and the sampled scores to the report.
 
 use super::arrive::Arrived;
-use super::outcomes::Outcomes;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
 use crate::drift::report::{
@@ -10,6 +9,7 @@ use crate::drift::report::{
 use crate::drift::triggers::{Evidence, triggers};
 use crate::drift::{ColumnPair, cbpe, compare, compare_one, drift_share, multivariate, performance, verdict};
 use crate::features::Task;
+use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
 use crate::registry::RegistryError;

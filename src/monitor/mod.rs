@@ -11,7 +11,7 @@ mod assemble;
 pub mod chunks;
 pub mod files;
 mod form;
-pub mod outcomes;
+
 mod sample;
 mod watch;
 

@@ -2,10 +2,10 @@
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
-use super::outcomes::{self, Outcomes};
 use super::{MonitorError, Request};
 use crate::drift::Settings;
 use crate::drift::report::Side;
+use crate::journal::{Outcomes, outcomes};
 use crate::learn;
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, ProfileBuilder, merge_files, profile_input};

@@ -20,6 +20,8 @@ pub struct ReadOptions {
     pub skip_invalid: bool,
     /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
     pub no_raw: bool,
+    /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
+    pub whole: bool,
     /// Told how far reading has come.
     pub progress: Option<Progress>,
 }
@@ -31,6 +33,7 @@ impl fmt::Debug for ReadOptions {
             .field("optional", &self.optional)
             .field("skip_invalid", &self.skip_invalid)
             .field("no_raw", &self.no_raw)
+            .field("whole", &self.whole)
             .finish_non_exhaustive()
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         for piece in &parsed {
             self.watch.add(&piece.tail);
         }
-        if block.last {
+        if block.last && !self.options.whole {
             self.check_end(block, &mut parsed);
         }
         for piece in &mut parsed {

@@ -1,0 +1,141 @@
+//! Whole lines at the end of a file to which several processes append.
+//!
+//! ```text
+//! lock the file ─▶ drop a last line that a crash cut short ─▶ write ─▶ sync ─▶ unlock
+//! ```
+
+use super::fault::{self, point};
+use super::{parent, sync_dir, whole_lines_len};
+use std::borrow::Cow;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// A file that stays open to be appended to.
+#[derive(Debug)]
+pub struct Appender {
+    path: PathBuf,
+    file: File,
+    /// Whether the header was found to be the file's; it does not change after that.
+    headed: bool,
+}
+
+impl Appender {
+    /// Opens `path`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), file, headed: false })
+    }
+
+    /// Appends `lines`, which end in a newline, all or none of them. An empty file is given `header` first; a file that
+    /// begins with another one is left as it is, and the answer is `false`.
+    ///
+    /// A last line that an earlier crash cut short is dropped first, so that every line stays whole. Without `sync` the
+    /// lines survive the death of this process, not of the machine.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing was added then.
+    pub fn append(&mut self, header: &[u8], lines: &[u8], sync: bool) -> io::Result<bool> {
+        debug_assert!(lines.ends_with(b"\n"), "append takes whole lines");
+        self.lock()?;
+        let appended = self.append_locked(header, lines, sync);
+        self.file.unlock()?;
+        appended
+    }
+
+    /// Makes what was appended survive the death of the machine.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        sync_dir(parent(&self.path))
+    }
+
+    /// Locks the file that has the path now: one that was removed or replaced since is let go.
+    fn lock(&mut self) -> io::Result<()> {
+        loop {
+            self.file.lock()?;
+            let own = self.file.metadata()?;
+            match fs::metadata(&self.path) {
+                Ok(named) if (named.dev(), named.ino()) == (own.dev(), own.ino()) => return Ok(()),
+                Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+                _ => *self = Self::open(&self.path)?,
+            }
+        }
+    }
+
+    fn append_locked(&mut self, header: &[u8], lines: &[u8], sync: bool) -> io::Result<bool> {
+        let len = self.file.metadata()?.len();
+        let whole = whole_lines_len(&self.file, len)?;
+        if whole > 0 && !self.headed && !self.begins_with(header)? {
+            return Ok(false);
+        }
+        if whole < len {
+            self.file.set_len(whole)?;
+        }
+        let is_new = whole == 0;
+        let lines = if is_new { Cow::Owned([header, lines].concat()) } else { Cow::Borrowed(lines) };
+        let write = || {
+            point()?;
+            fault::torn(&lines, |part| (&self.file).write_all(part))?;
+            point()?;
+            match (sync, is_new) {
+                (true, true) => self.sync(),
+                (true, false) => self.file.sync_data(),
+                (false, _) => Ok(()),
+            }
+        };
+        if let Err(err) = write() {
+            // A full disk leaves nothing behind, for readers that come before the next writer.
+            let _ = self.file.set_len(whole);
+            return Err(err);
+        }
+        self.headed = true;
+        Ok(true)
+    }
+
+    fn begins_with(&self, header: &[u8]) -> io::Result<bool> {
+        let mut first = vec![0; header.len()];
+        match self.file.read_exact_at(&mut first, 0) {
+            Ok(()) => Ok(first == header),
+            Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(err) => Err(err),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_keeps_the_header_it_began_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.csv");
+        fs::write(&path, "a,").unwrap();
+        let mut first = Appender::open(&path).unwrap();
+        let mut other = Appender::open(&path).unwrap();
+        assert!(first.append(b"a,b\n", b"1,2\n", true).unwrap());
+        assert!(!other.append(b"a,b,c\n", b"1,2,3\n", true).unwrap());
+        assert!(!other.append(b"a,c\n", b"1,2\n", true).unwrap());
+        assert!(Appender::open(&path).unwrap().append(b"a,b\n", b"3,4\n", false).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,2\n3,4\n");
+    }
+
+    #[test]
+    fn a_file_that_was_removed_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.csv");
+        let mut open = Appender::open(&path).unwrap();
+        open.append(b"a\n", b"1\n", true).unwrap();
+        fs::remove_file(&path).unwrap();
+        open.append(b"a\n", b"2\n", true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a\n2\n");
+    }
+}

@@ -1,0 +1,205 @@
+//! The columns of the log, and how a row becomes a line.
+
+use crate::features::{Target, Task};
+use crate::pipeline::Pipeline;
+use crate::registry::Version;
+use crate::table::{ColumnSpec, Dialect, Kind, Schema, push_field, push_number, push_record};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::io::Write as _;
+
+/// The columns that every file begins with.
+const RESERVED: [&str; 6] = ["id", "time", "version", "arm", "score", "prediction"];
+/// What the name of a class's score begins with.
+const SCORE: &str = "score:";
+/// What is put before the name of a feature that would be taken for one of the other columns.
+const FEATURE: &str = "feature:";
+
+/// What is logged of a loop's rows.
+///
+/// ```text
+/// id,time,version,arm,score,prediction   [score:CLASS … with several classes]   the loop's columns as raw text
+/// ```
+/// - `score` is that of the positive class, or with several classes that of the predicted one; empty for a number.
+/// - The loop's columns are all but the id, the target and ignored ones, in the order of the schema, written as they came.
+/// - A column with one of the reserved names, or one that begins with `score:` or `feature:`, is called `feature:NAME`.
+/// - A cell with a line break in it is written as a JSON string, and so is one that begins with a quotation mark; a cell
+///   that begins with a quotation mark is therefore read as a JSON string.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    id: Option<String>,
+    missing: Vec<String>,
+    classes: Vec<String>,
+    features: Vec<ColumnSpec>,
+}
+
+/// A prediction that is to be logged.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Names the row.
+    pub id: &'a str,
+    /// When it was predicted; the log keeps microseconds.
+    pub at: jiff::Timestamp,
+    /// The version that predicted.
+    pub version: Version,
+    /// The arm of an experiment; empty without one.
+    pub arm: &'a str,
+    /// The row's scores, as [`Scores::row`](crate::pipeline::Scores::row) gives them.
+    pub scores: &'a [f64],
+    /// The predicted class, an index into the target's classes; `None` for a number, which is then the one score.
+    pub class: Option<usize>,
+    /// The raw text of each of [`Layout::features`].
+    pub features: &'a [Cow<'a, str>],
+}
+
+impl Layout {
+    /// What is logged of a loop with this schema and target.
+    #[must_use]
+    pub fn new(schema: &Schema, target: &Target) -> Self {
+        let is_feature = |c: &&ColumnSpec| !matches!(c.kind, Kind::Id | Kind::Ignore) && c.name != target.name;
+        Self {
+            id: schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()),
+            missing: schema.dialect.missing.clone(),
+            classes: if target.task == Task::Regression { Vec::new() } else { target.classes.clone() },
+            features: schema.columns.iter().filter(is_feature).cloned().collect(),
+        }
+    }
+
+    /// What is logged of the rows that `pipeline` scores.
+    #[must_use]
+    pub fn of(pipeline: &Pipeline) -> Self {
+        Self::new(&pipeline.schema, &pipeline.target)
+    }
+
+    /// The loop's id column; without one, [`Layout::made_up_id`] names a row.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The loop's columns that are logged, in their order in [`Row::features`].
+    pub fn features(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.features.iter().map(|c| c.name.as_str())
+    }
+
+    /// The classes that have a score column of their own: all of them when there are more than two.
+    pub(super) fn scored_classes(&self) -> &[String] {
+        if self.classes.len() > 2 { &self.classes } else { &[] }
+    }
+
+    /// The id of a row in a loop that names no id column: `row-` and 16 hexadecimal digits of the SHA-256 of its logged
+    /// columns, so that equal rows have equal ids.
+    #[must_use]
+    pub fn made_up_id(features: &[Cow<str>]) -> String {
+        let mut hasher = Sha256::new();
+        for text in features {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        let digits: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("row-{digits}")
+    }
+
+    /// The header and its newline.
+    pub(super) fn header(&self) -> Vec<u8> {
+        let mut names: Vec<Cow<str>> = RESERVED.map(Cow::from).to_vec();
+        names.extend(self.scored_classes().iter().map(|class| score_name(class).into()));
+        names.extend(self.features().map(feature_name));
+        // A class or column whose name has a line break in it must not break the header's line.
+        let names: Vec<Cow<str>> = names.iter().map(|name| encode(name)).collect();
+        let mut line = Vec::new();
+        push_record(&mut line, &names, b',');
+        line
+    }
+
+    /// Adds the line of a row.
+    pub fn push(&self, lines: &mut Vec<u8>, row: &Row) {
+        push_cell(lines, row.id);
+        // Writing to a Vec cannot fail.
+        let _ = write!(lines, ",{},{},", micros(row.at), row.version);
+        push_cell(lines, row.arm);
+        lines.push(b',');
+        match row.class {
+            Some(class) => {
+                push_number(lines, if row.scores.len() == 1 { row.scores[0] } else { row.scores[class] });
+                lines.push(b',');
+                push_cell(lines, self.classes.get(class).map_or("", String::as_str));
+            }
+            None => {
+                lines.push(b',');
+                push_number(lines, row.scores.first().copied().unwrap_or(f64::NAN));
+            }
+        }
+        for class in 0..self.scored_classes().len() {
+            lines.push(b',');
+            push_number(lines, row.scores.get(class).copied().unwrap_or(f64::NAN));
+        }
+        for n in 0..self.features.len() {
+            lines.push(b',');
+            push_cell(lines, row.features.get(n).map_or("", |text| text));
+        }
+        lines.push(b'\n');
+    }
+
+    /// How a file of the log is read: the reserved columns, the scores of classes, and with `features` the loop's.
+    pub(super) fn schema(&self, features: bool) -> Schema {
+        let kinds = [Kind::Text, Kind::Time, Kind::Category, Kind::Text, Kind::Number, Kind::Text];
+        let mut columns: Vec<ColumnSpec> = RESERVED.iter().zip(kinds).map(|(name, kind)| spec(name, kind)).collect();
+        columns[1].format = Some("iso".to_owned());
+        columns.extend(self.scored_classes().iter().map(|class| spec(&encode(&score_name(class)), Kind::Number)));
+        if features {
+            columns.extend(self.features.iter().map(|c| {
+                let name = encode(&feature_name(&c.name)).into_owned();
+                ColumnSpec { name, ..c.clone() }
+            }));
+        }
+        let missing = if self.missing.is_empty() { vec![String::new()] } else { self.missing.clone() };
+        Schema { dialect: Dialect { delimiter: ',', header: true, missing }, columns }
+    }
+
+    /// The loop's columns that are logged.
+    pub(super) fn specs(&self) -> &[ColumnSpec] {
+        &self.features
+    }
+}
+
+fn spec(name: &str, kind: Kind) -> ColumnSpec {
+    ColumnSpec { name: name.to_owned(), kind, format: None }
+}
+
+fn score_name(class: &str) -> String {
+    format!("{SCORE}{class}")
+}
+
+fn feature_name(name: &str) -> Cow<'_, str> {
+    match RESERVED.contains(&name) || name.starts_with(SCORE) || name.starts_with(FEATURE) {
+        true => format!("{FEATURE}{name}").into(),
+        false => name.into(),
+    }
+}
+
+/// The instant as the log writes it.
+fn micros(at: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+fn push_cell(line: &mut Vec<u8>, text: &str) {
+    push_field(line, &encode(text), b',');
+}
+
+/// The text without line breaks.
+pub(super) fn encode(text: &str) -> Cow<'_, str> {
+    match text.trim_start().starts_with('"') || memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some() {
+        true => serde_json::Value::from(text).to_string().into(),
+        false => text.into(),
+    }
+}
+
+/// The text as it was before [`encode`].
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
+    match text.starts_with('"') {
+        // What is no JSON string was not written by `encode`.
+        true => serde_json::from_str::<String>(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        false => text.into(),
+    }
+}

@@ -1,0 +1,124 @@
+//! The prediction log: append, read a window, join what became of the rows.
+//!
+//! ```text
+//! rows ─Layout─▶ lines ─Writer─▶ predictions/2026-11-20.csv   one record a line, whole, under a lock, synced
+//!                                predictions/2026-11-20.2.csv  the same day under another header
+//!                  labels by id ─Outcomes─┐        │
+//!                                 join ◀──┴─ scan ◀┘ in batches, by a Window of time
+//! ```
+//! A line is a record: line breaks inside a cell are written as in JSON ([`Layout`]), so that a record that a crash cut
+//! short is the file's last line without a newline, and nothing else ever is.
+
+mod layout;
+pub mod outcomes;
+mod read;
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests;
+mod window;
+mod write;
+
+pub use layout::{Layout, Row};
+pub use outcomes::Outcomes;
+pub use read::{Joined, Logged, Scanned};
+pub use window::Window;
+pub use write::{Durability, Writer};
+
+use crate::table::TableError;
+use crate::workspace::Workspace;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with the prediction log.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file of the log cannot be read as a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The prediction log of a loop.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    dir: PathBuf,
+}
+
+/// A file of the log: its day and its number on that day.
+type Place = (jiff::civil::Date, u32);
+
+impl Journal {
+    /// The log of `workspace`, in its `predictions/`.
+    #[must_use]
+    pub fn of(workspace: &Workspace) -> Self {
+        Self { dir: workspace.path("predictions") }
+    }
+
+    /// Appends lines that [`Layout::push`] made, all of the time `at`, and syncs them.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing was added then.
+    pub fn append(&self, layout: &Layout, at: jiff::Timestamp, lines: &[u8]) -> Result<(), JournalError> {
+        self.writer(layout, Durability::Always).append(at, lines)
+    }
+
+    /// A writer that stays open.
+    #[must_use]
+    pub fn writer(&self, layout: &Layout, durability: Durability) -> Writer {
+        Writer::new(self.dir.clone(), layout, durability)
+    }
+
+    /// Whether nothing was ever logged.
+    ///
+    /// # Errors
+    /// When the directory is there and cannot be listed.
+    pub fn is_empty(&self) -> Result<bool, JournalError> {
+        Ok(self.files(&Window::default())?.is_empty())
+    }
+
+    /// The files that may hold rows of `window`, in the order of time.
+    fn files(&self, window: &Window) -> Result<Vec<PathBuf>, JournalError> {
+        let io_err = |source| JournalError::Io { path: self.dir.clone(), source };
+        let entries = match std::fs::read_dir(&self.dir) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io_err)?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(io_err)?.file_name();
+            let Some(place) = name.to_str().and_then(parse_name) else { continue };
+            if window.touches(place.0) {
+                files.push((place, self.dir.join(name)));
+            }
+        }
+        files.sort_unstable();
+        Ok(files.into_iter().map(|(_, path)| path).collect())
+    }
+}
+
+/// The day (UTC) of an instant.
+fn day(at: jiff::Timestamp) -> jiff::civil::Date {
+    jiff::tz::Offset::UTC.to_datetime(at).date()
+}
+
+/// `2026-11-20.csv`, `2026-11-20.2.csv`, …
+fn path_of(dir: &Path, (day, n): Place) -> PathBuf {
+    dir.join(if n == 1 { format!("{day}.csv") } else { format!("{day}.{n}.csv") })
+}
+
+fn parse_name(name: &str) -> Option<Place> {
+    let stem = name.strip_suffix(".csv")?;
+    let (day, n) = match stem.split_once('.') {
+        None => (stem, 1),
+        Some((day, n)) => (day, n.parse().ok().filter(|&n| n > 1)?),
+    };
+    // Other spellings of a date are no name that a writer gives.
+    day.parse::<jiff::civil::Date>().ok().filter(|date| date.to_string() == day).map(|day| (day, n))
+}

@@ -1,0 +1,112 @@
+//! Appending to the log: one file a day and header, kept open.
+
+use super::{JournalError, Layout, Place, day, path_of};
+use crate::atomic::Appender;
+use jiff::{SignedDuration, Timestamp};
+use std::io;
+use std::path::PathBuf;
+
+/// When lines are made to survive the death of the machine; that of the process they survive always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Before an append returns.
+    #[default]
+    Always,
+    /// Once a second, by the times of what is appended, and when a file is left.
+    Batch,
+    /// When the system sees fit.
+    Off,
+}
+
+/// Appends to the log and keeps its file open. Several may append at once, in this process and in others.
+#[derive(Debug)]
+pub struct Writer {
+    dir: PathBuf,
+    header: Vec<u8>,
+    durability: Durability,
+    open: Option<(Place, Appender)>,
+    synced_at: Timestamp,
+}
+
+/// How long [`Durability::Batch`] waits.
+const BATCH: SignedDuration = SignedDuration::from_secs(1);
+
+impl Writer {
+    pub(super) fn new(dir: PathBuf, layout: &Layout, durability: Durability) -> Self {
+        Self { dir, header: layout.header(), durability, open: None, synced_at: Timestamp::MIN }
+    }
+
+    /// Appends lines that [`Layout::push`] made, all of the time `at`: all of them or none, whole, in one piece.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing was added then, and the next append tries again.
+    pub fn append(&mut self, at: Timestamp, lines: &[u8]) -> Result<(), JournalError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let day = day(at);
+        if self.open.as_ref().is_some_and(|((open, _), _)| *open != day) {
+            self.close()?;
+        }
+        let mut n = self.open.as_ref().map_or(1, |((_, n), _)| *n);
+        let sync = self.durability == Durability::Always;
+        loop {
+            let path = path_of(&self.dir, (day, n));
+            let appended = self.append_to((day, n), lines, sync);
+            match appended.map_err(|source| JournalError::Io { path, source })? {
+                true => break,
+                // The day's file has another header: that of a version with other columns.
+                false => n += 1,
+            }
+        }
+        if self.durability == Durability::Batch && at.duration_since(self.synced_at).abs() >= BATCH {
+            self.sync()?;
+            self.synced_at = at;
+        }
+        Ok(())
+    }
+
+    fn append_to(&mut self, place: Place, lines: &[u8], sync: bool) -> io::Result<bool> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != place) {
+            let path = path_of(&self.dir, place);
+            let opened = Appender::open(&path).or_else(|err| match err.kind() {
+                io::ErrorKind::NotFound => std::fs::create_dir_all(&self.dir).and_then(|()| Appender::open(&path)),
+                _ => Err(err),
+            });
+            self.open = Some((place, opened?));
+        }
+        match &mut self.open {
+            Some((_, file)) => file.append(&self.header, lines, sync),
+            None => Ok(false),
+        }
+    }
+
+    /// Makes what was appended survive the death of the machine.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn sync(&self) -> Result<(), JournalError> {
+        let Some((place, file)) = &self.open else { return Ok(()) };
+        file.sync().map_err(|source| JournalError::Io { path: path_of(&self.dir, *place), source })
+    }
+
+    /// Leaves the file; the next append opens one again.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn close(&mut self) -> Result<(), JournalError> {
+        if self.durability == Durability::Batch {
+            self.sync()?;
+        }
+        self.open = None;
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Nobody is left to be told.
+        let _ = self.close();
+    }
+}
