@@ -29,6 +29,8 @@ pub mod drift;
 /// What `monitor` found, for people: a page, a picture and a terminal's worth of text.
 pub mod report;
 // ── the loop ──
+/// Messages to people: console, e-mail, webhook; queued, tried again, and told once.
+pub mod notify;
 /// Versions and roles: what was trained, and which of it is in production.
 pub mod registry;
 /// `mlloop.toml`, the paths of a workspace, and the run log.

@@ -153,6 +153,7 @@ fn write(
         decision: Decision::default(),
         monitor: Settings::default(),
         labels: LabelRules::default(),
+        notify: crate::notify::Settings::default(),
     };
     let comments: Vec<(String, String)> = columns.iter().map(|c| (c.name.clone(), c.reason.clone())).collect();
     workspace.write_config(&config, &comments, wanted.force)?;

@@ -14,6 +14,7 @@ mod cli;
 mod interchange;
 mod layers;
 mod monitor;
+mod notify;
 mod profile;
 mod readme;
 mod real_tables;

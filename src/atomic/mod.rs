@@ -97,6 +97,20 @@ pub fn remove_dir(path: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    point()?;
+    match fs::remove_file(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }?;
+    point()?;
+    sync_dir(parent(path))
+}
+
 /// The last whole line of `path`, without its newline; `None` when there is none.
 ///
 /// # Errors
@@ -148,14 +162,24 @@ pub struct Lock {
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
 pub fn lock(path: &Path) -> io::Result<Lock> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
+        Ok(()) => {
+            // For those who find it held; without it they are told less.
+            let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+            Ok(Lock { _file: file })
+        }
         Err(TryLockError::WouldBlock) => {
             Err(io::Error::new(io::ErrorKind::WouldBlock, format!("{} is held by another mlloop", path.display())))
         }
         Err(TryLockError::Error(err)) => Err(err),
     }
+}
+
+/// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
+#[must_use]
+pub fn lock_holder(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn parent(path: &Path) -> &Path {
@@ -241,6 +265,7 @@ mod tests {
         let path = dir.path().join(".mlloop.lock");
         let held = lock(&path).unwrap();
         assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(lock_holder(&path), Some(std::process::id()));
         drop(held);
         lock(&path).unwrap();
     }

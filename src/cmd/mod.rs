@@ -9,6 +9,7 @@ pub(crate) mod hint;
 mod init;
 mod man;
 mod monitor;
+mod notices;
 mod output;
 mod predict;
 mod profile;
@@ -97,20 +98,39 @@ enum Verb {
     Man(man::Args),
 }
 
+impl Verb {
+    /// The name of a verb that runs unattended, so that people are told when it fails.
+    fn scheduled(&self) -> Option<&'static str> {
+        match self {
+            Self::Monitor(_) => Some("monitor"),
+            _ => None,
+        }
+    }
+}
+
 /// Calls the verb.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     let ctx = Context::new(&cli.global)?;
     let mut out = Output::new(&cli.global);
-    match cli.verb {
-        Verb::Init(args) => init::run(&args, &ctx, &mut out),
-        Verb::Train(args) => train::run(&args, &ctx, &mut out),
-        Verb::Predict(args) => predict::run(&args, &ctx, &mut out),
-        Verb::Profile(args) => profile::run(&args, &ctx, &mut out),
-        Verb::Monitor(args) => monitor::run(&args, &ctx, &mut out),
-        Verb::Status(args) => status::run(&args, &ctx, &mut out),
-        Verb::Export(args) => export::run(&args, &ctx, &mut out),
-        Verb::Demo(args) => demo::run(&args, &ctx, &mut out),
-        Verb::Completions(args) => completions::run(&args, &mut out),
-        Verb::Man(args) => man::run(&args, &mut out),
+    let scheduled = cli.verb.scheduled();
+    let done = call(cli.verb, &ctx, &mut out);
+    if let Some(verb) = scheduled {
+        notices::settle(&ctx, verb, done.as_ref().err());
+    }
+    done
+}
+
+fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    match verb {
+        Verb::Init(args) => init::run(&args, ctx, out),
+        Verb::Train(args) => train::run(&args, ctx, out),
+        Verb::Predict(args) => predict::run(&args, ctx, out),
+        Verb::Profile(args) => profile::run(&args, ctx, out),
+        Verb::Monitor(args) => monitor::run(&args, ctx, out),
+        Verb::Status(args) => status::run(&args, ctx, out),
+        Verb::Export(args) => export::run(&args, ctx, out),
+        Verb::Demo(args) => demo::run(&args, ctx, out),
+        Verb::Completions(args) => completions::run(&args, out),
+        Verb::Man(args) => man::run(&args, out),
     }
 }

@@ -1,6 +1,6 @@
 use super::args::TableArgs;
 use super::output::Style;
-use super::{Context, Outcome, Output};
+use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::drift::Preset;
 use mlloop::drift::report::{Answer, DriftReport};
@@ -93,6 +93,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         })?;
     }
     out.answer(&found.report, |style| readable(&found.report, style))?;
+    notices::drift(ctx, &found.report);
     Ok(match found.report.verdict.retrain {
         Answer::Yes => Outcome::Yes,
         Answer::No => Outcome::No,

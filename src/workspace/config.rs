@@ -4,6 +4,7 @@ use super::columns;
 use crate::drift::Settings;
 use crate::features::FeatureOptions;
 use crate::model::Params;
+use crate::notify;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, Schema};
@@ -38,6 +39,9 @@ pub struct Config {
     /// What counts as drift, and what is a reason to retrain.
     #[serde(default)]
     pub monitor: Settings,
+    /// Who is told what.
+    #[serde(default)]
+    pub notify: notify::Settings,
     /// What holds where people differ.
     #[serde(default)]
     pub labels: LabelRules,
@@ -131,6 +135,7 @@ impl Config {
         }
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
+        config.notify.check()?;
         Ok(config)
     }
 
@@ -266,4 +271,11 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 
 # [labels]
 # policy = "adjudicate"  # where annotators differ: nothing until decided; majority; drop
+
+# [notify]
+# channels = ["email"]     # console, email, webhook: who is told of drift, versions, decisions and failures
+# [notify.email]           # user and password: MLLOOP_SMTP_USER, MLLOOP_SMTP_PASSWORD
+# host = "smtp.example.org"
+# from = "mlloop@example.org"
+# to = ["ml@example.org"]
 "#;

@@ -9,6 +9,7 @@ pub use config::{Config, DataSpec, LabelPolicy, LabelRules};
 pub use runs::Run;
 
 use crate::atomic::{self, Lock};
+use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,13 @@ pub enum WorkspaceError {
         what: String,
     },
     /// Another `mlloop` is changing this loop.
-    #[error("{}: another mlloop is changing this loop; try again when it is done", .0.display())]
-    Locked(PathBuf),
+    #[error("{}: another mlloop{} is changing this loop; try again when it is done", .path.display(), process(*.holder))]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// The other process, when it is known.
+        holder: Option<u32>,
+    },
     /// The audit chain does not hold, so nothing may be added to it.
     #[error("{}: {what}", .path.display())]
     Audit {
@@ -52,6 +58,10 @@ pub enum WorkspaceError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }
 
 /// One directory, one loop.
@@ -139,11 +149,19 @@ impl Workspace {
     pub fn lock(&self) -> Result<Lock, WorkspaceError> {
         let path = self.path(".mlloop.lock");
         let lock = atomic::lock(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::WouldBlock => WorkspaceError::Locked(path),
+            io::ErrorKind::WouldBlock => WorkspaceError::Locked { holder: atomic::lock_holder(&path), path },
             _ => WorkspaceError::Io { path, source },
         })?;
         self.complete(&lock)?;
         Ok(lock)
+    }
+
+    /// The queue of messages about this loop, which is called by the name of its directory.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        let name = dir.file_name().map_or_else(|| "loop".to_owned(), |name| name.to_string_lossy().into_owned());
+        Outbox::new(self.path("runs"), name)
     }
 
     /// The last run of `verb` in the run log. Lines that are no run (a crash cut them short) are passed over.

@@ -1,0 +1,85 @@
+//! What the verbs tell people, after they have answered. Nothing here makes a verb fail.
+
+use super::Context;
+use mlloop::drift::report::DriftReport;
+use mlloop::notify::{
+    self, Changes, Channel, Delivery, Kind, Notice, NotifyError, Observation, Outbox, Secret, Secrets,
+};
+use mlloop::workspace::{Config, WorkspaceError};
+use std::io::IsTerminal;
+
+/// Tells people what began and what ended since the last report.
+pub(crate) fn drift(ctx: &Context, report: &DriftReport) -> Delivery {
+    let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
+    changes(ctx, &config, &notify::observations(report), |changes| {
+        notify::drift_notices(changes, &report.verdict.sentence)
+    })
+}
+
+/// Tells people that a verb began to fail; that it works again is remembered in silence.
+pub(crate) fn settle(ctx: &Context, verb: &'static str, err: Option<&anyhow::Error>) {
+    let Ok(config) = ctx.workspace.config() else { return };
+    let busy = err.and_then(|err| err.downcast_ref::<WorkspaceError>());
+    if matches!(busy, Some(WorkspaceError::Locked { .. })) || (err.is_some() && std::io::stderr().is_terminal()) {
+        // Somebody else is at work, or whoever asked has just read it.
+        return;
+    }
+    let text = err.map_or_else(String::new, |err| format!("{err:#}"));
+    let now = [Observation { key: format!("failed/{verb}"), open: Some(err.is_some()), text }];
+    changes(ctx, &config, &now, |changes| {
+        let failed = |one: &Observation| Notice::new(Kind::Failed, verb, format!("{verb} failed")).with(&one.text);
+        changes.began.iter().map(failed).collect()
+    });
+}
+
+/// Tells people of what changed, once.
+fn changes(
+    ctx: &Context,
+    config: &Config,
+    now: &[Observation],
+    notices: impl FnOnce(&Changes) -> Vec<Notice>,
+) -> Delivery {
+    send(ctx, config, |outbox| {
+        let changes = outbox.changes(now)?;
+        let notices = notices(&changes);
+        outbox.queue(&config.notify, &notices, ctx.now)?;
+        outbox.remember(&changes, ctx.now)?;
+        Ok(notices)
+    })
+}
+
+/// Queues, prints for the console, and delivers.
+fn send(ctx: &Context, config: &Config, queue: impl FnOnce(&Outbox) -> Result<Vec<Notice>, NotifyError>) -> Delivery {
+    let settings = &config.notify;
+    if settings.channels.is_empty() {
+        return Delivery::default();
+    }
+    let outbox = ctx.workspace.outbox();
+    let sent = queue(&outbox).and_then(|notices| {
+        let wanted = notices.iter().filter(|notice| settings.has(Channel::Console) && settings.wants(notice.kind));
+        wanted.for_each(|notice| ctx.progress.note(&notice.text));
+        outbox.deliver(settings, &secrets(), ctx.workspace.dir(), ctx.now)
+    });
+    match sent {
+        Ok(delivery) => {
+            delivery.trouble.iter().for_each(|what| ctx.progress.note(format_args!("note: {what}")));
+            delivery
+        }
+        Err(err) => troubled(ctx, &err),
+    }
+}
+
+fn troubled(ctx: &Context, err: &NotifyError) -> Delivery {
+    ctx.progress.note(format_args!("note: nobody could be told: {err}"));
+    Delivery { trouble: vec![err.to_string()], ..Delivery::default() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+fn secrets() -> Secrets {
+    let set = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+    Secrets {
+        smtp_user: set("MLLOOP_SMTP_USER"),
+        smtp_password: set("MLLOOP_SMTP_PASSWORD").map(Secret::new),
+        webhook: set("MLLOOP_WEBHOOK_URL").map(Secret::new),
+    }
+}

@@ -1,0 +1,166 @@
+//! From the queue to the servers: who is called when, and for how long.
+
+use super::outbox::{Message, Queued};
+use super::settings::{Channel, Secret, Settings};
+use super::{NotifyError, Outbox, mail, webhook};
+use crate::atomic;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// What the environment says and no file does.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// Who logs in at the mail server.
+    pub smtp_user: Option<String>,
+    /// With which password.
+    pub smtp_password: Option<Secret>,
+    /// The webhook's address; it goes before that of `mlloop.toml`.
+    pub webhook: Option<Secret>,
+}
+
+/// What came of a round of deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Delivery {
+    /// Messages that went out through a channel.
+    pub sent: u64,
+    /// Messages that are still on their way.
+    pub waiting: u64,
+    /// What went wrong, one line each, without secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<String>,
+}
+
+/// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
+const MAX_DOUBLINGS: u32 = 9;
+
+impl Outbox {
+    /// Sends what is queued and due. A channel that fails is not called again in this round, and the message waits 2, 4,
+    /// 8, … minutes (at most eight hours) before it is tried again; one that is older than `max_age_hours` is dropped.
+    /// When another process is sending, nothing is done here. Relative paths of `settings` start at `base`.
+    ///
+    /// # Errors
+    /// When the queue itself cannot be read or written; servers that fail are told in [`Delivery::trouble`].
+    pub fn deliver(
+        &self,
+        settings: &Settings,
+        secrets: &Secrets,
+        base: &Path,
+        now: jiff::Timestamp,
+    ) -> Result<Delivery, NotifyError> {
+        let mut delivery = Delivery::default();
+        if !self.dir().exists() {
+            return Ok(delivery);
+        }
+        let Ok(_lock) = atomic::lock(&self.dir().join(".lock")) else { return Ok(delivery) };
+        atomic::remove_leftovers(&self.dir()).map_err(|source| NotifyError::Io { path: self.dir(), source })?;
+        let Queued { messages, damaged } = self.messages()?;
+        for path in damaged {
+            delivery.trouble.push(format!("{}: not a message; removed", path.display()));
+            remove(&path)?;
+        }
+        let mut failed = Vec::new();
+        for (path, mut message) in messages {
+            let round = Round { settings, secrets, base, now };
+            if round.try_one(&mut message, &mut failed, &mut delivery) {
+                remove(&path)?;
+            } else {
+                delivery.waiting += 1;
+                self.write(&path, &message)?;
+            }
+        }
+        Ok(delivery)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), NotifyError> {
+    atomic::remove_file(path).map_err(|source| NotifyError::Io { path: path.to_owned(), source })
+}
+
+struct Round<'a> {
+    settings: &'a Settings,
+    secrets: &'a Secrets,
+    base: &'a Path,
+    now: jiff::Timestamp,
+}
+
+impl Round<'_> {
+    /// Sends a message through the channels it still has to go through; whether it is done with.
+    fn try_one(&self, message: &mut Message, failed: &mut Vec<Channel>, delivery: &mut Delivery) -> bool {
+        message.pending.retain(|&channel| self.settings.has(channel));
+        let hours = self.now.duration_since(message.at).as_secs_f64() / 3600.0;
+        if !message.pending.is_empty() && hours > self.settings.max_age_hours {
+            delivery.trouble.push(format!("dropped after {hours:.0} hours: {}", message.title()));
+            return true;
+        }
+        if message.next_at.is_some_and(|next| next > self.now) {
+            return false;
+        }
+        let mut trouble = None;
+        let callable = message.pending.clone().into_iter().filter(|channel| !failed.contains(channel));
+        for channel in callable.collect::<Vec<_>>() {
+            match self.send(channel, message) {
+                Ok(()) => {
+                    message.pending.retain(|&other| other != channel);
+                    delivery.sent += 1;
+                }
+                Err(what) => {
+                    failed.push(channel);
+                    trouble = Some(what);
+                }
+            }
+        }
+        if let Some(what) = trouble {
+            message.attempts += 1;
+            let minutes = 1_i64 << message.attempts.min(MAX_DOUBLINGS);
+            message.next_at = self.now.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
+            delivery.trouble.push(format!("{what}; it is tried again in {minutes} minutes or later"));
+            message.last_error = Some(what);
+        }
+        message.pending.is_empty()
+    }
+
+    /// Sends through one channel within the time it has; what is told of a failure holds no secret.
+    fn send(&self, channel: Channel, message: &Message) -> Result<(), String> {
+        let timeout = Duration::from_secs_f64(self.settings.timeout_seconds);
+        let sent = match channel {
+            Channel::Console => Ok(()),
+            Channel::Email => match &self.settings.email {
+                None => Err("[notify.email] is not there".to_owned()),
+                Some(email) => mail::Letter::new(email, self.secrets, self.base, message)
+                    .and_then(|letter| within(timeout, move || letter.send(timeout)))
+                    .map_err(|what| format!("mail to {}: {what}", email.host)),
+            },
+            Channel::Webhook => match self.secrets.webhook.as_ref().or(self.settings.webhook.as_ref()) {
+                None => Err("webhook: its address is neither in the environment nor under [notify]".to_owned()),
+                Some(url) => {
+                    let post = webhook::Post::new(url, message);
+                    within(timeout, move || post.send(timeout)).map_err(|what| format!("webhook: {what}"))
+                }
+            },
+        };
+        sent.map_err(|what| self.scrub(what))
+    }
+
+    /// Takes out of a server's or a library's words what nobody shall read.
+    fn scrub(&self, mut text: String) -> String {
+        let Secrets { smtp_password, webhook, .. } = self.secrets;
+        let secrets = [smtp_password.as_ref(), webhook.as_ref(), self.settings.webhook.as_ref()];
+        for secret in secrets.into_iter().flatten().map(Secret::text).filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "***");
+        }
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    }
+}
+
+/// Runs `work`, which may hang where no library counts the time (a name server, a byte now and then), for about twice
+/// `timeout` at most; it is then left to itself.
+fn within(timeout: Duration, work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+    let (told, tell) = mpsc::channel();
+    let begun = thread::Builder::new().name("notify".to_owned()).spawn(move || told.send(work()));
+    begun.map_err(|err| err.to_string())?;
+    let late = |_| Err(format!("no answer within {} seconds", timeout.as_secs_f64() * 2.0));
+    tell.recv_timeout(timeout * 2).unwrap_or_else(late)
+}

@@ -1,0 +1,117 @@
+//! Messages to people: on the console, by e-mail, to a webhook.
+//!
+//! ```text
+//! verb ─▶ Notice ─▶ queue: runs/outbox/EVENT-ID.json ─▶ deliver ─▶ SMTP, HTTP
+//!   └ observe: what began, what ended ◀─ runs/notified.jsonl   └ refused, slow, down: the file stays, tried again later
+//! ```
+//! A message is on disk before anybody is called, so a death loses none; one that was sent and not yet removed is sent
+//! again under the same Message-ID. Delivery never fails the verb: its trouble is something to tell, not an error.
+//! Passwords and the webhook's address are arguments; they stand in no file and in no text that leaves this module.
+
+mod deliver;
+mod mail;
+mod onsets;
+mod outbox;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+pub use deliver::{Delivery, Secrets};
+pub use onsets::{Changes, Observation};
+pub use outbox::Outbox;
+pub use settings::{Channel, Email, Kind, Secret, Settings, Tls};
+
+use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport};
+use std::io;
+use std::path::PathBuf;
+
+/// What can go wrong with the queue itself.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Something to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of event it is.
+    pub kind: Kind,
+    /// What it is about: a version, columns, a verb. A newer notice of the same kind about the same replaces an older one
+    /// that is still queued.
+    pub about: String,
+    /// One line.
+    pub subject: String,
+    /// All of it, in plain text.
+    pub text: String,
+}
+
+impl Notice {
+    /// A notice whose text is its subject.
+    #[must_use]
+    pub fn new(kind: Kind, about: impl Into<String>, subject: impl Into<String>) -> Self {
+        let subject = subject.into();
+        Self { kind, about: about.into(), text: subject.clone(), subject }
+    }
+
+    /// The same with more lines.
+    #[must_use]
+    pub fn with(mut self, more: &str) -> Self {
+        self.text.push('\n');
+        self.text.push_str(more);
+        self
+    }
+}
+
+/// What a drift report says of every check: columns and the score by their verdicts, triggers by whether they fired.
+/// A column that could not be judged neither begins nor ends.
+#[must_use]
+pub fn observations(report: &DriftReport) -> Vec<Observation> {
+    let of_column = |check: &str, column: &ColumnReport| Observation {
+        key: format!("{check}/{}", column.name),
+        open: match column.verdict {
+            ColumnVerdict::Drifted => Some(true),
+            ColumnVerdict::Stable => Some(false),
+            _ => None,
+        },
+        text: match (column.psi, check) {
+            (Some(psi), "score") => format!("the score drifted (PSI {psi:.3})"),
+            (Some(psi), _) => format!("{} drifted (PSI {psi:.3})", column.name),
+            (None, _) => format!("{} drifted ({})", column.name, column.method),
+        },
+    };
+    let columns = report.columns.iter().map(|column| of_column("drift", column));
+    let score = report.score.iter().map(|column| of_column("score", column));
+    // What a person asked for began and ended with the asking.
+    let triggers = report.triggers.iter().filter(|trigger| trigger.name != "force");
+    let triggers = triggers.map(|trigger| Observation {
+        key: format!("trigger/{}", trigger.name),
+        open: trigger.value.map(|_| trigger.fired),
+        text: trigger.text.clone(),
+    });
+    columns.chain(score).chain(triggers).collect()
+}
+
+/// What began and what ended since the last report, as at most one notice each.
+#[must_use]
+pub fn drift_notices(changes: &Changes, sentence: &str) -> Vec<Notice> {
+    let notice = |kind, word: &str, found: &[Observation], tail: &str| {
+        let names: Vec<&str> = found.iter().map(Observation::name).collect();
+        let lines: Vec<String> = found.iter().map(|one| format!("- {}", one.text)).collect();
+        (!found.is_empty()).then(|| {
+            let keys: Vec<&str> = found.iter().map(|one| one.key.as_str()).collect();
+            Notice::new(kind, keys.join(" "), format!("{word}: {}", names.join(", ")))
+                .with(&format!("{}{tail}", lines.join("\n")))
+        })
+    };
+    let began = notice(Kind::DriftOnset, "drift began", &changes.began, &format!("\n{sentence}"));
+    let ended = notice(Kind::DriftRecovery, "drift ended", &changes.ended, "");
+    began.into_iter().chain(ended).collect()
+}

@@ -1,0 +1,100 @@
+//! What people know already: every change of a check is told once.
+
+use super::{NotifyError, Outbox};
+use crate::atomic;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+/// How a check stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Check and column: `drift/contract`, `trigger/psi`, `failed/retrain`.
+    pub key: String,
+    /// Whether something stands out; `None` when that cannot be said.
+    pub open: Option<bool>,
+    /// In words.
+    pub text: String,
+}
+
+impl Observation {
+    /// What it is about, without the check.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+}
+
+/// What began and what ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Stands out, and did not before.
+    pub began: Vec<Observation>,
+    /// No longer stands out.
+    pub ended: Vec<Observation>,
+}
+
+/// A line of `runs/notified.jsonl`.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    at: jiff::Timestamp,
+    key: String,
+    open: bool,
+}
+
+impl Outbox {
+    /// Compares `now` with what people were told.
+    ///
+    /// # Errors
+    /// When the record exists and cannot be read.
+    pub fn changes(&self, now: &[Observation]) -> Result<Changes, NotifyError> {
+        let open = self.open_keys()?;
+        let differing = |wanted: bool| {
+            let of = move |one: &&Observation| one.open == Some(wanted);
+            now.iter().filter(of).filter(|one| open.contains(&one.key) != wanted).cloned().collect()
+        };
+        Ok(Changes { began: differing(true), ended: differing(false) })
+    }
+
+    /// Remembers that people were told. Call it after the notices are queued: a death in between tells twice, not never.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn remember(&self, changes: &Changes, at: jiff::Timestamp) -> Result<(), NotifyError> {
+        let line = |one: &Observation, open| serde_json::to_string(&Line { at, key: one.key.clone(), open });
+        let began = changes.began.iter().map(|one| line(one, true));
+        let ended = changes.ended.iter().map(|one| line(one, false));
+        let lines: Result<Vec<String>, _> = began.chain(ended).collect();
+        let append = || match lines {
+            Ok(lines) if lines.is_empty() => Ok(()),
+            Ok(lines) => {
+                std::fs::create_dir_all(&self.runs)?;
+                atomic::append(&self.record(), format!("{}\n", lines.join("\n")).as_bytes())
+            }
+            Err(err) => Err(io::Error::from(err)),
+        };
+        append().map_err(|source| NotifyError::Io { path: self.record(), source })
+    }
+
+    /// The checks that people know to stand out. Lines that a crash cut short are passed over.
+    fn open_keys(&self) -> Result<BTreeSet<String>, NotifyError> {
+        let text = match std::fs::read_to_string(self.record()) {
+            Ok(text) => text,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(source) => return Err(NotifyError::Io { path: self.record(), source }),
+        };
+        let mut open = BTreeSet::new();
+        for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+            match line.open {
+                true => open.insert(line.key),
+                false => open.remove(&line.key),
+            };
+        }
+        Ok(open)
+    }
+
+    fn record(&self) -> PathBuf {
+        self.runs.join("notified.jsonl")
+    }
+}

@@ -1,0 +1,150 @@
+//! `runs/outbox/`: one file per message that is on its way.
+
+use super::settings::{Channel, Kind, Settings};
+use super::{Notice, NotifyError};
+use crate::atomic;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The queue of a loop.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    pub(super) runs: PathBuf,
+    pub(super) name: String,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Message {
+    /// Version of this file's form: 1.
+    pub format: u32,
+    /// When it was written.
+    pub at: jiff::Timestamp,
+    /// The loop it is about.
+    #[serde(rename = "loop")]
+    pub name: String,
+    /// What kind of event it is.
+    pub event: Kind,
+    /// One line.
+    pub subject: String,
+    /// All of it.
+    pub text: String,
+    /// The channels it has yet to go through.
+    pub pending: Vec<Channel>,
+    /// How often that failed.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Not to be tried before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<jiff::Timestamp>,
+    /// Why it failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+impl Message {
+    /// The line that people see first.
+    pub(super) fn title(&self) -> String {
+        format!("[mlloop {}] {}", self.name, self.subject)
+    }
+
+    /// What is the same for every copy of this message.
+    pub(super) fn id(&self) -> String {
+        digest(&[self.event.name(), &self.subject, &self.name, &self.at.to_string()])
+    }
+}
+
+impl Outbox {
+    /// The queue of the loop called `name`, under its directory `runs`.
+    #[must_use]
+    pub fn new(runs: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        Self { runs: runs.into(), name: name.into() }
+    }
+
+    /// Puts the `notices` that are wanted onto disk, for the channels that leave the machine.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn queue(&self, settings: &Settings, notices: &[Notice], now: jiff::Timestamp) -> Result<(), NotifyError> {
+        let pending: Vec<Channel> = settings.channels.iter().copied().filter(|c| *c != Channel::Console).collect();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        for notice in notices.iter().filter(|notice| settings.wants(notice.kind)) {
+            let message = Message {
+                format: 1,
+                at: now,
+                name: self.name.clone(),
+                event: notice.kind,
+                subject: notice.subject.clone(),
+                text: notice.text.clone(),
+                pending: pending.clone(),
+                attempts: 0,
+                next_at: None,
+                last_error: None,
+            };
+            let id = digest(&[notice.kind.name(), &notice.about]);
+            self.write(&self.dir().join(format!("{}-{id}.json", notice.kind.name())), &message)?;
+        }
+        Ok(())
+    }
+
+    /// The messages on their way, oldest first, and the files that are none.
+    pub(super) fn messages(&self) -> Result<Queued, NotifyError> {
+        let dir = self.dir();
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Queued::default()),
+            Err(source) => return Err(NotifyError::Io { path: dir, source }),
+        };
+        let mut queued = Queued::default();
+        for entry in entries {
+            let path = entry.map_err(|source| NotifyError::Io { path: dir.clone(), source })?.path();
+            if path.extension().is_none_or(|ext| ext != "json") {
+                continue;
+            }
+            match std::fs::read(&path).map(|bytes| serde_json::from_slice::<Message>(&bytes)) {
+                Ok(Ok(message)) if message.format == 1 => queued.messages.push((path, message)),
+                _ => queued.damaged.push(path),
+            }
+        }
+        queued.messages.sort_by(|a, b| (a.1.at, &a.0).cmp(&(b.1.at, &b.0)));
+        queued.damaged.sort();
+        Ok(queued)
+    }
+
+    pub(super) fn write(&self, path: &Path, message: &Message) -> Result<(), NotifyError> {
+        let write = || {
+            std::fs::create_dir_all(self.dir())?;
+            atomic::replace(path, |out| {
+                serde_json::to_writer_pretty(&mut *out, message)?;
+                out.write_all(b"\n")
+            })
+        };
+        write().map_err(|source| NotifyError::Io { path: path.to_owned(), source })
+    }
+
+    pub(super) fn dir(&self) -> PathBuf {
+        self.runs.join("outbox")
+    }
+}
+
+/// What the directory holds.
+#[derive(Debug, Default)]
+pub(super) struct Queued {
+    pub messages: Vec<(PathBuf, Message)>,
+    pub damaged: Vec<PathBuf>,
+}
+
+/// Sixteen hexadecimal digits that stand for `parts`.
+fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update([0]);
+    }
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

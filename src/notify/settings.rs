@@ -1,0 +1,207 @@
+//! `[notify]` in `mlloop.toml`: who is told what.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A way to reach people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// A line on stderr.
+    Console,
+    /// SMTP.
+    Email,
+    /// An HTTP POST with `{"text": …}`, as Slack and its like take it.
+    Webhook,
+}
+
+/// What people are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A column, the score or a trigger began to stand out.
+    DriftOnset,
+    /// It no longer does.
+    DriftRecovery,
+    /// There is a new challenger.
+    Retrained,
+    /// The gate said what it thinks of the challenger.
+    GateVerdict,
+    /// A person has to decide.
+    ApprovalWanted,
+    /// Production changed.
+    Promoted,
+    /// Production changed back.
+    RolledBack,
+    /// A verb ended with an error.
+    Failed,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::DriftOnset,
+        Self::DriftRecovery,
+        Self::Retrained,
+        Self::GateVerdict,
+        Self::ApprovalWanted,
+        Self::Promoted,
+        Self::RolledBack,
+        Self::Failed,
+    ];
+
+    /// The name in `mlloop.toml`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DriftOnset => "drift-onset",
+            Self::DriftRecovery => "drift-recovery",
+            Self::Retrained => "retrained",
+            Self::GateVerdict => "gate-verdict",
+            Self::ApprovalWanted => "approval-wanted",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled-back",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one call that needs it.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// Not at all.
+    None,
+    /// Plain at first, then TLS; refused when the server does not offer it.
+    #[default]
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// `[notify.email]`: how mail is sent. User and password come from the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Email {
+    /// The mail server.
+    pub host: String,
+    /// Its port; 25, 587 or 465 by `tls` when absent.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: Tls,
+    /// A certificate authority besides the public ones (PEM), relative to the workspace.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Whom mail comes from.
+    pub from: String,
+    /// Whom it goes to.
+    pub to: Vec<String>,
+}
+
+impl Email {
+    /// The port that is called.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            Tls::None => 25,
+            Tls::StartTls => 587,
+            Tls::Tls => 465,
+        })
+    }
+}
+
+/// `[notify]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How people are told; nobody is when empty.
+    pub channels: Vec<Channel>,
+    /// What they are told of.
+    pub events: Vec<Kind>,
+    /// A message that could not be delivered for so many hours is dropped.
+    pub max_age_hours: f64,
+    /// How long a server may take.
+    pub timeout_seconds: f64,
+    /// The webhook's address, unless the environment has it.
+    pub webhook: Option<Secret>,
+    /// How mail is sent.
+    pub email: Option<Email>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            channels: Vec::new(),
+            events: Kind::ALL.to_vec(),
+            max_age_hours: 72.0,
+            timeout_seconds: 10.0,
+            webhook: None,
+            email: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether people are told of `kind`.
+    #[must_use]
+    pub fn wants(&self, kind: Kind) -> bool {
+        !self.channels.is_empty() && self.events.contains(&kind)
+    }
+
+    /// Whether messages go out through `channel`.
+    #[must_use]
+    pub fn has(&self, channel: Channel) -> bool {
+        self.channels.contains(&channel)
+    }
+
+    /// What is wrong with the settings.
+    ///
+    /// # Errors
+    /// One line that names the key; never a value that could be secret.
+    pub fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: f64, low: f64, high: f64| match (low..=high).contains(&value) {
+            true => Ok(()),
+            false => Err(format!("[notify] {name} = {value} must be between {low} and {high}")),
+        };
+        within("timeout_seconds", self.timeout_seconds, 0.1, 300.0)?;
+        within("max_age_hours", self.max_age_hours, 0.0, 24.0 * 365.0)?;
+        match &self.email {
+            None if self.has(Channel::Email) => {
+                Err("[notify] channels names email: say how under [notify.email] (host, from, to)".to_owned())
+            }
+            Some(email) if email.to.is_empty() => Err("[notify.email] to names nobody".to_owned()),
+            Some(email) => {
+                let bad = std::iter::once(&email.from).chain(&email.to).find(|a| super::mail::mailbox(a).is_err());
+                bad.map_or(Ok(()), |address| Err(format!("[notify.email] {address:?} is not a mail address")))
+            }
+            None => Ok(()),
+        }
+    }
+}

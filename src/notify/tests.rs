@@ -1,0 +1,234 @@
+//! Against real servers on loopback.
+#![expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+#![expect(clippy::print_stderr, reason = "tests say what they skip")]
+
+mod servers;
+
+use self::servers::{Smtp, certified, hanging, http, refusing};
+use super::*;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const NOW: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
+
+fn later(minutes: i64) -> jiff::Timestamp {
+    NOW.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap()
+}
+
+fn settings(toml: &str) -> Settings {
+    let settings: Settings = toml::from_str(toml).unwrap();
+    settings.check().unwrap();
+    settings
+}
+
+fn mail(port: u16, tls: &str) -> Settings {
+    settings(&format!(
+        "channels = ['email']\ntimeout_seconds = 2.0\n[email]\nhost = '127.0.0.1'\nport = {port}\ntls = '{tls}'\nca = 'ca.pem'\n\
+         from = 'mlloop <loop@example.org>'\nto = ['a@example.org', 'b@example.org']"
+    ))
+}
+
+fn hook(port: u16) -> Settings {
+    settings(&format!(
+        "channels = ['webhook']\ntimeout_seconds = 1.0\nwebhook = 'http://127.0.0.1:{port}/hook/secret-part'"
+    ))
+}
+
+fn promoted() -> Vec<Notice> {
+    vec![Notice::new(Kind::Promoted, "v0002", "v0002 is production").with("roc_auc 0.81 → 0.84 <b> & more")]
+}
+
+fn outbox(dir: &Path) -> Outbox {
+    Outbox::new(dir.join("runs"), "churn")
+}
+
+/// Queues the notice and delivers what is due.
+fn send(dir: &Path, settings: &Settings, secrets: &Secrets, now: jiff::Timestamp) -> Delivery {
+    outbox(dir).deliver(settings, secrets, dir, now).unwrap()
+}
+
+fn queued(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir.join("runs/outbox")) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".json")).collect()
+}
+
+#[test]
+fn a_webhook_takes_what_slack_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (port, heard) = http(200);
+    let settings = hook(port);
+    outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+    assert_eq!(queued(dir.path()).len(), 1);
+    let delivery = send(dir.path(), &settings, &Secrets::default(), NOW);
+    assert_eq!(delivery, Delivery { sent: 1, ..Delivery::default() });
+    assert!(queued(dir.path()).is_empty());
+    let body: serde_json::Value = serde_json::from_str(&heard.lock().unwrap()[0]).unwrap();
+    let text = "[mlloop churn] v0002 is production\nroc_auc 0.81 → 0.84 &lt;b&gt; &amp; more";
+    assert_eq!(body, serde_json::json!({ "text": text }));
+}
+
+#[test]
+fn a_server_that_fails_is_tried_again_later_and_tells_no_secret() {
+    let (redirecting, _) = http(302);
+    let (failing, _) = http(500);
+    for port in [failing, redirecting, refusing(), hanging()] {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = hook(port);
+        outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+        let begun = Instant::now();
+        let delivery = send(dir.path(), &settings, &Secrets::default(), NOW);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!((delivery.sent, delivery.waiting, delivery.trouble.len()), (0, 1, 1), "{delivery:?}");
+        let file = std::fs::read_to_string(dir.path().join("runs/outbox").join(&queued(dir.path())[0])).unwrap();
+        for text in [&delivery.trouble[0], &file, &format!("{settings:?}")] {
+            assert!(!text.contains("secret-part"), "{text}");
+        }
+        // Not before two minutes have passed, then after four more.
+        assert_eq!(send(dir.path(), &settings, &Secrets::default(), later(1)).trouble, Vec::<String>::new());
+        assert_eq!(send(dir.path(), &settings, &Secrets::default(), later(2)).trouble.len(), 1);
+        assert_eq!(send(dir.path(), &settings, &Secrets::default(), later(5)).trouble.len(), 0);
+        // It works again: the environment's address goes before that of the file.
+        let (port, heard) = http(200);
+        let url = Secret::new(format!("http://127.0.0.1:{port}/hook/secret-part"));
+        let secrets = Secrets { webhook: Some(url), ..Secrets::default() };
+        assert_eq!(send(dir.path(), &settings, &secrets, later(6)).sent, 1);
+        assert_eq!(heard.lock().unwrap().len(), 1);
+        assert!(queued(dir.path()).is_empty());
+    }
+}
+
+#[test]
+fn an_old_message_is_dropped_and_a_broken_channel_is_called_once_in_a_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let (port, heard) = http(500);
+    let settings = hook(port);
+    let mut notices = promoted();
+    notices.push(Notice::new(Kind::RolledBack, "v0001", "v0001 is back"));
+    outbox(dir.path()).queue(&settings, &notices, NOW).unwrap();
+    let delivery = send(dir.path(), &settings, &Secrets::default(), NOW);
+    assert_eq!((delivery.waiting, heard.lock().unwrap().len()), (2, 1));
+    let delivery = send(dir.path(), &settings, &Secrets::default(), later(73 * 60));
+    assert_eq!((delivery.sent, delivery.waiting), (0, 0));
+    assert!(delivery.trouble[0].starts_with("dropped after 73 hours: [mlloop churn]"), "{delivery:?}");
+    assert!(queued(dir.path()).is_empty());
+    std::fs::write(dir.path().join("runs/outbox/promoted-1.json"), "{").unwrap();
+    assert_eq!(send(dir.path(), &settings, &Secrets::default(), NOW).trouble.len(), 1);
+    assert!(queued(dir.path()).is_empty());
+}
+
+#[test]
+fn mail_goes_out_in_the_clear_only_without_a_password_or_at_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let (port, mails) = Smtp::default().start();
+    let mut settings = mail(port, "none");
+    outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+    assert_eq!(send(dir.path(), &settings, &Secrets::default(), NOW).trouble, Vec::<String>::new());
+    let mail = mails.lock().unwrap()[0].clone();
+    for line in
+        ["Subject: [mlloop churn] v0002 is production\n", "@example.org", "Date: Thu, 01 Jan 1970", "@mlloop>\n"]
+    {
+        assert!(mail.contains(line), "{mail}");
+    }
+    if let Some(email) = &mut settings.email {
+        email.host = "mail.example.org".to_owned();
+    }
+    let secrets = login("loop", "hunter2");
+    outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+    let delivery = send(dir.path(), &settings, &secrets, NOW);
+    assert!(delivery.trouble[0].contains("a password is not sent over a connection"), "{delivery:?}");
+}
+
+fn login(user: &str, password: &str) -> Secrets {
+    Secrets { smtp_user: Some(user.to_owned()), smtp_password: Some(Secret::new(password)), webhook: None }
+}
+
+#[test]
+fn mail_goes_out_by_starttls_and_tls_to_those_who_log_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tls) = certified(dir.path()) else { return };
+    for (kind, at_once) in [("starttls", false), ("tls", true)] {
+        let server = Smtp {
+            tls: Some(std::sync::Arc::clone(&tls)),
+            at_once,
+            login: Some(("loop".to_owned(), "hunter2".to_owned())),
+        };
+        let (port, mails) = server.start();
+        let settings = mail(port, kind);
+        outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+        let delivery = send(dir.path(), &settings, &login("loop", "wrong-word"), NOW);
+        assert!(delivery.trouble[0].contains("535"), "{delivery:?}");
+        let file = std::fs::read_to_string(dir.path().join("runs/outbox").join(&queued(dir.path())[0])).unwrap();
+        assert!(!delivery.trouble[0].contains("wrong-word") && !file.contains("wrong-word"), "{delivery:?} {file}");
+        let delivery = send(dir.path(), &settings, &login("loop", "hunter2"), later(10));
+        assert_eq!((delivery.sent, &delivery.trouble), (1, &Vec::new()), "{kind}");
+        assert_eq!(mails.lock().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_server_without_starttls_or_with_a_strange_certificate_gets_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tls) = certified(dir.path()) else { return };
+    let (plain, heard_plain) = Smtp::default().start();
+    let (strange, heard_strange) = Smtp { tls: Some(tls), at_once: true, login: None }.start();
+    for (port, kind) in [(plain, "starttls"), (strange, "tls")] {
+        let mut settings = mail(port, kind);
+        if let (Some(email), "tls") = (&mut settings.email, kind) {
+            email.ca = None;
+        }
+        outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+        assert_eq!(send(dir.path(), &settings, &login("loop", "hunter2"), NOW).trouble.len(), 1, "{kind}");
+    }
+    assert!(heard_plain.lock().unwrap().is_empty() && heard_strange.lock().unwrap().is_empty());
+}
+
+#[test]
+fn mail_servers_that_hang_or_refuse_cost_their_time_and_no_more() {
+    for port in [hanging(), refusing()] {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = mail(port, "none");
+        outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+        let begun = Instant::now();
+        assert_eq!(send(dir.path(), &settings, &Secrets::default(), NOW).waiting, 1);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn what_began_is_told_once_and_so_is_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = outbox(dir.path());
+    let seen = |key: &str, open| Observation { key: key.to_owned(), open, text: format!("{key} moved") };
+    let both = [seen("drift/a", Some(true)), seen("trigger/psi", Some(true)), seen("drift/b", Some(false))];
+    let changes = outbox.changes(&both).unwrap();
+    let notices = drift_notices(&changes, "Retrain.");
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].text, "drift began: a, psi\n- drift/a moved\n- trigger/psi moved\nRetrain.");
+    outbox.remember(&changes, NOW).unwrap();
+    assert_eq!(outbox.changes(&both).unwrap(), Changes::default());
+    // Too few rows to say is neither an end nor a beginning.
+    assert_eq!(outbox.changes(&[seen("drift/a", None)]).unwrap(), Changes::default());
+    let ended = outbox.changes(&[seen("drift/a", Some(false))]).unwrap();
+    assert_eq!(drift_notices(&ended, "")[0].subject, "drift ended: a");
+    outbox.remember(&ended, NOW).unwrap();
+    assert_eq!(outbox.changes(&[seen("drift/a", Some(true))]).unwrap().began.len(), 1);
+}
+
+#[test]
+fn events_can_be_chosen_and_settings_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let some = settings("channels = ['webhook']\nevents = ['failed']\nwebhook = 'http://x'");
+    outbox(dir.path()).queue(&some, &promoted(), NOW).unwrap();
+    assert!(queued(dir.path()).is_empty());
+    let wrong = [
+        ("channels = ['email']", "[notify.email]"),
+        ("timeout_seconds = 0.0", "timeout_seconds"),
+        ("[email]\nhost = 'x'\nfrom = 'nobody'\nto = ['a@b.org']", "\"nobody\" is not a mail address"),
+        ("[email]\nhost = 'x'\nfrom = 'a@b.org'\nto = []", "names nobody"),
+    ];
+    for (toml, said) in wrong {
+        let what = toml::from_str::<Settings>(toml).unwrap().check().unwrap_err();
+        assert!(what.contains(said), "{what}");
+    }
+}

@@ -1,0 +1,120 @@
+//! Verbs tell people: once, by a webhook on loopback, and never at the cost of their own answer.
+
+use crate::support::{ERROR, Loop, NO, YES};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+
+/// A webhook that answers 200 and remembers the texts it was sent; gives its address.
+pub fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let heard = Arc::<Mutex<Vec<String>>>::default();
+    let texts = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = n.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            texts.lock().unwrap().push(body["text"].as_str().unwrap().to_owned());
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    (url, heard)
+}
+
+/// The churn table under other ids, all contracts alike.
+fn stream(contract: Option<&str>) -> String {
+    let mut lines = CHURN.lines();
+    let mut text = format!("{}\n", lines.next().unwrap());
+    for (row, line) in lines.enumerate() {
+        let mut fields: Vec<&str> = line.split(',').collect();
+        let id = format!("N{row}");
+        fields[0] = &id;
+        fields[1] = contract.unwrap_or(fields[1]);
+        text.push_str(&format!("{}\n", fields.join(",")));
+    }
+    text
+}
+
+fn watched(notify: &str) -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    work.run("train").answers(YES);
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\nnew_rows = false\n{notify}"));
+    work.write("calm.csv", stream(None));
+    work.write("shifted.csv", stream(Some("weekly")));
+    work
+}
+
+#[test]
+fn onset_recovery_and_failure_are_told_once_each() {
+    let (url, heard) = webhook();
+    let work = watched(&format!("[notify]\nchannels = ['webhook', 'console']\nwebhook = '{url}'"));
+    let told = |n: usize, beginning: &str| {
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard.len(), n, "{heard:#?}");
+        let name = work.path("").file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(heard[n - 1].starts_with(&format!("[mlloop {name}] {beginning}")), "{heard:#?}");
+    };
+    work.run("monitor calm.csv --formats json").answers(NO);
+    assert!(heard.lock().unwrap().is_empty());
+    work.run("monitor shifted.csv --formats json").answers(YES).says("drift began: contract");
+    told(1, "drift began: contract");
+    work.run("monitor shifted.csv --formats json").answers(YES);
+    told(1, "drift began: contract");
+    work.run("monitor calm.csv --formats json").answers(NO);
+    told(2, "drift ended: contract");
+    work.run("monitor nobody.csv --formats json").answers(ERROR);
+    work.run("monitor nobody.csv --formats json").answers(ERROR);
+    told(3, "monitor failed\nnobody.csv: ");
+    work.run("monitor calm.csv --formats json").answers(NO);
+    work.run("monitor nobody.csv --formats json").answers(ERROR);
+    told(4, "monitor failed");
+}
+
+#[test]
+fn a_server_that_is_down_does_not_fail_the_verb_and_hears_of_it_later() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let work = watched(&format!("[notify]\nchannels = ['webhook']\nwebhook = 'http://{closed}/secret-part'"));
+    let said = work.run("monitor shifted.csv --formats json --now 2026-11-02T00:00:00Z").answers(YES);
+    assert!(said.stderr.contains("note: webhook: "), "{}", said.stderr);
+    assert!(!said.stderr.contains("secret-part"), "{}", said.stderr);
+    let (url, heard) = webhook();
+    work.write("mlloop.toml", work.read("mlloop.toml").replace(&format!("http://{closed}/secret-part"), &url));
+    work.run("monitor shifted.csv --formats json --now 2026-11-02T00:01:00Z").answers(YES);
+    assert!(heard.lock().unwrap().is_empty(), "it is not yet time");
+    work.run("monitor shifted.csv --formats json --now 2026-11-02T00:02:00Z").answers(YES);
+    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(
+        std::fs::read_dir(work.path("runs/outbox"))
+            .unwrap()
+            .filter(|e| { e.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "json") })
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn nobody_is_told_unless_asked_and_a_wrong_section_is_named() {
+    let work = watched("");
+    work.run("monitor shifted.csv --formats json").answers(YES);
+    assert!(!work.path("runs/outbox").exists() && !work.path("runs/notified.jsonl").exists());
+    work.write("mlloop.toml", format!("{}\n[notify]\nchannels = ['email']\n", work.read("mlloop.toml")));
+    work.run("monitor calm.csv").answers(ERROR).says("[notify.email]");
+}
