@@ -90,7 +90,7 @@ fn onset_recovery_and_failure_are_told_once_each() {
 
 #[test]
 fn a_server_that_is_down_does_not_fail_the_verb_and_hears_of_it_later() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = "127.0.0.1:1";
     let work = watched(&format!("[notify]\nchannels = ['webhook']\nwebhook = 'http://{closed}/secret-part'"));
     let said = work.run("monitor shifted.csv --formats json --now 2026-11-02T00:00:00Z").answers(YES);
     assert!(said.stderr.contains("note: webhook: "), "{}", said.stderr);

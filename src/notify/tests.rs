@@ -4,7 +4,7 @@
 
 mod servers;
 
-use self::servers::{Smtp, certified, hanging, http, refusing};
+use self::servers::{REFUSING, Smtp, certified, hanging, http};
 use super::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ fn a_webhook_takes_what_slack_takes() {
 fn a_server_that_fails_is_tried_again_later_and_tells_no_secret() {
     let (redirecting, _) = http(302);
     let (failing, _) = http(500);
-    for port in [failing, redirecting, refusing(), hanging()] {
+    for port in [failing, redirecting, REFUSING, hanging()] {
         let dir = tempfile::tempdir().unwrap();
         let settings = hook(port);
         outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
@@ -185,7 +185,7 @@ fn a_server_without_starttls_or_with_a_strange_certificate_gets_nothing() {
 
 #[test]
 fn mail_servers_that_hang_or_refuse_cost_their_time_and_no_more() {
-    for port in [hanging(), refusing()] {
+    for port in [hanging(), REFUSING] {
         let dir = tempfile::tempdir().unwrap();
         let settings = mail(port, "none");
         outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();

@@ -39,10 +39,8 @@ pub(super) fn hanging() -> u16 {
     })
 }
 
-/// A port that nobody listens on.
-pub(super) fn refusing() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+/// A port that nobody listens on: one that the system gives to no listener of ours.
+pub(super) const REFUSING: u16 = 1;
 
 /// An HTTP server that answers `status` and remembers the bodies of POST requests.
 pub(super) fn http(status: u16) -> (u16, Heard) {
