@@ -2,12 +2,20 @@
 //!
 //! ```text
 //! record of the input ──────────────────────────▶ the same bytes , prediction , score , contributions
-//!        └ typed batch ─ pipeline.score ─▶ ─────────────────────────▲
+//!        └ typed batch ─ pipeline.score ─▶ log ─▶ ──────────────────▲
 //! ```
-//! One batch of records is in memory at a time; the bytes of a record are passed through as they came.
+//! One batch of records is in memory at a time; the bytes of a record are passed through as they came. What is logged is
+//! on disk before the answer leaves.
+
+mod log;
+
+pub use log::Log;
+
+use self::log::Logger;
+use crate::journal::JournalError;
 
 use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
-use crate::table::{Batch, Input, ReadOptions, Rejects, Schema, Stream, TableError, push_field, stream};
+use crate::table::{Batch, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, stream};
 use rayon::prelude::*;
 use std::io::{self, Write};
 
@@ -33,6 +41,23 @@ pub enum PredictError {
         /// The name.
         column: String,
     },
+    /// The loop's id column is not in the table.
+    #[error("the table has no column {column:?}, the loop's id: without it, no label finds its row in the log")]
+    NoId {
+        /// The name.
+        column: String,
+    },
+    /// A row that cannot be found again.
+    #[error("row {row} (not counting the header) has no {column}: without an id, no label finds it in the log")]
+    EmptyId {
+        /// Number of the row, from 1.
+        row: u64,
+        /// The id column.
+        column: String,
+    },
+    /// The log cannot be written; rows that were answered before are in it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Writing failed; the system's error is the cause, so that a closed pipe is seen as one.
     #[error("writing the scores: {0}")]
     Write(#[from] io::Error),
@@ -68,37 +93,50 @@ pub struct Told {
     pub notes: Vec<String>,
 }
 
-/// Scores `input` and writes it, with the answers added, to `out`.
+/// Scores `input` and writes it, with the answers added, to `out`. With `log`, every row is logged before it is answered.
 ///
 /// # Errors
-/// What is wrong with the table or the options, or whatever `out` says.
+/// What is wrong with the table or the options, or whatever the log or `out` says.
 pub fn predict(
     input: Input,
     pipeline: &Pipeline,
     options: &Options,
+    log: Option<Log>,
     out: &mut dyn Write,
 ) -> Result<Told, PredictError> {
     let schema = input_schema(pipeline, options);
+    let inputs = pipeline.features.inputs().map(|(name, _)| name.to_owned());
+    let id = schema.columns.iter().find(|c| log.is_some() && c.kind == Kind::Id).map(|c| c.name.clone());
     let read = ReadOptions {
-        columns: Some(pipeline.features.inputs().map(|(name, _)| name.to_owned()).collect()),
+        columns: Some(inputs.chain(id).collect()),
         optional: vec![pipeline.target.name.clone()],
         skip_invalid: options.skip_invalid,
         ..ReadOptions::default()
     };
     let mut rows = stream(input, &schema, &read)?;
     let layout = Layout::new(&rows, pipeline, options)?;
-    if let Some(header) = rows.header() {
-        let mut line = Vec::new();
-        layout.header(header, &mut line);
-        out.write_all(&line)?;
+    let mut header = Vec::new();
+    if let Some(record) = rows.header() {
+        layout.header(record, &mut header);
     }
+    let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
     let mut n_rows = 0;
     while let Some(batch) = rows.next().transpose()? {
-        n_rows += batch.table.n_rows() as u64;
-        for piece in layout.batch(&batch, pipeline)? {
+        let (scores, reasons) = match options.explain {
+            0 => (pipeline.score(&batch.table)?, Vec::new()),
+            n => pipeline.score_and_explain(&batch.table, n)?,
+        };
+        if let Some(log) = &mut log {
+            log.batch(&batch, &scores, n_rows)?;
+        }
+        // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
+        out.write_all(&std::mem::take(&mut header))?;
+        for piece in layout.batch(&batch, pipeline, &scores, &reasons) {
             out.write_all(&piece)?;
         }
+        n_rows += batch.table.n_rows() as u64;
     }
+    out.write_all(&header)?;
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: rows.notes().to_vec() })
 }
 
@@ -123,14 +161,22 @@ enum Field {
 /// Which columns are written, and how.
 struct Layout {
     delimiter: u8,
-    explain: usize,
     answers: Vec<String>,
     /// `None`: the record as it is, then all answers.
     fields: Option<Vec<Field>>,
 }
 
-/// Rows that one thread formats at a time.
-const PIECE: usize = 2048;
+/// The lines of `n_rows` rows, formatted by several threads a piece at a time.
+fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Vec<u8>> {
+    const PIECE: usize = 2048;
+    let starts: Vec<usize> = (0..n_rows).step_by(PIECE).collect();
+    let piece = |&start: &usize| {
+        let mut lines = Vec::new();
+        (start..(start + PIECE).min(n_rows)).for_each(|row| push(row, &mut lines));
+        lines
+    };
+    starts.par_iter().map(piece).collect()
+}
 
 impl Layout {
     fn new(rows: &Stream, pipeline: &Pipeline, options: &Options) -> Result<Self, PredictError> {
@@ -158,7 +204,7 @@ impl Layout {
         {
             return Err(PredictError::Taken { column: taken.clone() });
         }
-        Ok(Self { delimiter: rows.delimiter(), explain: options.explain, answers, fields })
+        Ok(Self { delimiter: rows.delimiter(), answers, fields })
     }
 
     fn header(&self, raw: &[u8], line: &mut Vec<u8>) {
@@ -166,22 +212,17 @@ impl Layout {
     }
 
     /// The lines of a batch, in pieces.
-    fn batch(&self, batch: &Batch, pipeline: &Pipeline) -> Result<Vec<Vec<u8>>, PredictError> {
-        let (scores, reasons) = match self.explain {
-            0 => (pipeline.score(&batch.table)?, Vec::new()),
-            n => pipeline.score_and_explain(&batch.table, n)?,
-        };
-        let starts: Vec<usize> = (0..scores.n_rows()).step_by(PIECE).collect();
-        let piece = |&start: &usize| {
-            let mut lines = Vec::new();
-            for row in start..(start + PIECE).min(scores.n_rows()) {
-                let answer =
-                    Answer { pipeline, scores: &scores, row, reasons: reasons.get(row), delimiter: self.delimiter };
-                self.record(batch.raw.get(row), &mut lines, |k, line| answer.push(k, line));
-            }
-            lines
-        };
-        Ok(starts.par_iter().map(piece).collect())
+    fn batch(
+        &self,
+        batch: &Batch,
+        pipeline: &Pipeline,
+        scores: &Scores,
+        reasons: &[Vec<Contribution>],
+    ) -> Vec<Vec<u8>> {
+        in_pieces(scores.n_rows(), |row, lines| {
+            let answer = Answer { pipeline, scores, row, reasons: reasons.get(row), delimiter: self.delimiter };
+            self.record(batch.raw.get(row), lines, |k, line| answer.push(k, line));
+        })
     }
 
     /// One line: the record and the answers, or the columns that were asked for.

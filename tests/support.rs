@@ -59,10 +59,16 @@ impl Loop {
 
     /// Runs `mlloop` with this standard input.
     pub fn pipe(&self, line: &str, stdin: impl Into<Vec<u8>>) -> Said {
+        self.pipe_with(line, stdin, "")
+    }
+
+    /// Runs `mlloop` with a fault planned: `die:3` ends it at its third write point, `full:3` fills the disk from there on.
+    pub fn pipe_with(&self, line: &str, stdin: impl Into<Vec<u8>>, fault: &str) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_mlloop"))
             .args(words(line))
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
+            .env("MLLOOP_FAULT", fault)
             .write_stdin(stdin)
             .output()
             .unwrap();
@@ -76,10 +82,39 @@ impl Loop {
         said
     }
 
-    /// Every file of the loop with its bytes, to show that nothing was changed.
+    /// The same loop in a directory of its own.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        for (path, bytes) in self.files() {
+            let path = copy.path(path.strip_prefix(self.dir.path()).unwrap());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        copy
+    }
+
+    /// Runs `line` on a fresh copy of the loop for each of its write points, where it dies, and has each copy checked.
+    /// The number of deaths is the number of points.
+    pub fn dies_everywhere(&self, line: &str, stdin: &str, check: impl Fn(&Self)) -> usize {
+        for n in 1.. {
+            let copy = self.copy();
+            let said = copy.pipe_with(line, stdin, &format!("die:{n}"));
+            if said.status != -1 {
+                assert_eq!(said.status, YES, "mlloop {line}\n{}", said.stderr);
+                return n - 1;
+            }
+            copy.run("audit verify").answers(YES);
+            copy.run("status").answers(YES);
+            check(&copy);
+        }
+        unreachable!("a command has an end");
+    }
+
+    /// Every file of the loop with its bytes, to show that nothing was changed; the lock, which says who holds it, is none.
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();
         collect(self.dir.path(), &mut files);
+        files.retain(|(path, _)| !path.ends_with(".mlloop.lock"));
         files.sort();
         files
     }

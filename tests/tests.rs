@@ -10,8 +10,10 @@
 
 mod support;
 
+mod audit;
 mod cli;
 mod interchange;
+mod journal;
 mod layers;
 mod monitor;
 mod notify;

@@ -1,6 +1,7 @@
 //! The verbs: one small file each, the enum that lists them, and the one match that calls them.
 
 mod args;
+mod audit;
 mod completions;
 mod context;
 mod demo;
@@ -92,6 +93,7 @@ enum Verb {
     Profile(profile::Args),
     Monitor(monitor::Args),
     Status(status::Args),
+    Audit(audit::Args),
     Export(export::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -127,6 +129,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Predict(args) => predict::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),
+        Verb::Audit(args) => audit::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),

@@ -1,9 +1,9 @@
 use super::args::TableArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::journal::Journal;
 use mlloop::learn;
-use mlloop::predict::{Options, predict};
-
+use mlloop::predict::{Log, Options, predict};
 use mlloop::registry::Version;
 use mlloop::table::Input;
 use std::path::PathBuf;
@@ -16,8 +16,12 @@ use std::path::PathBuf;
 ///   zcat new.csv.gz | mlloop predict --explain 3 -
 ///   mlloop predict new.csv --columns id,prediction,score
 ///   mlloop predict new.csv --model v0002
+///   mlloop predict new.csv --log -o scored.csv        and remember what was predicted
 ///
-/// Exit status: 0 every row was scored, 2 error.
+/// With --log every row is in predictions/DATE.csv, on disk, before its answer leaves. Labels, feedback and outcomes find
+/// it there by its id, however late they come. A loop without an id column names rows after their content.
+///
+/// Exit status: 0 every row was scored, 2 error (what was answered before is logged).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -33,12 +37,18 @@ pub(crate) struct Args {
     /// Print only these columns, of the table and of what is added
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
+    /// Add every row to the prediction log
+    #[arg(long)]
+    log: bool,
+    /// Log the rows as those of this arm of an experiment
+    #[arg(long, value_name = "NAME", requires = "log", default_value = "", hide_default_value = true)]
+    arm: String,
     #[command(flatten)]
     read: TableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    let (_, pipeline) = learn::load(&ctx.workspace, args.model)?;
+    let (version, pipeline) = learn::load(&ctx.workspace, args.model)?;
     let options = Options {
         explain: args.explain.unwrap_or(0),
         columns: args.columns.clone(),
@@ -46,7 +56,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         skip_invalid: args.read.skip_invalid,
     };
     let input = Input::open(&args.table)?;
-    let told = out.write(|out| Ok(predict(input, &pipeline, &options, out)?))?;
+    let journal = Journal::of(&ctx.workspace);
+    let log = args.log.then_some(Log { journal: &journal, version, arm: &args.arm, now: ctx.now });
+    let told = out.write(|out| Ok(predict(input, &pipeline, &options, log, out)?))?;
     ctx.progress.rejects(&told.rejects);
     told.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     Ok(Outcome::Yes)

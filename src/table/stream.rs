@@ -1,9 +1,11 @@
 //! A table in batches, in input order and constant memory, each row with its record as it stood in the file.
 
+use crate::table::csv::index::cells_of;
 use crate::table::csv::stream::CsvStream;
 use crate::table::input::Unpacked;
 use crate::table::parquet::stream::ParquetStream;
 use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
+use std::borrow::Cow;
 
 /// Some rows of a table and the records they were read from.
 #[derive(Debug)]
@@ -31,6 +33,13 @@ impl RawRecords {
     pub fn get(&self, row: usize) -> &[u8] {
         let (start, end) = self.spans[row];
         &self.bytes[start..end]
+    }
+
+    /// The content of the fields of the record at `row`: trimmed, quotes taken off.
+    #[must_use]
+    pub fn cells(&self, row: usize, delimiter: u8) -> Vec<Cow<'_, str>> {
+        // A record that was taken in is UTF-8.
+        std::str::from_utf8(self.get(row)).map(|record| cells_of(record, delimiter)).unwrap_or_default()
     }
 
     /// Number of records.

@@ -120,6 +120,21 @@ pub struct Chain {
     pub unfinished: bool,
 }
 
+impl Chain {
+    /// The line of that number, from 1.
+    #[must_use]
+    pub fn entry(&self, seq: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+    }
+
+    /// The line that decided which versions held which roles at `instant`: the last one up to then that changed them.
+    #[must_use]
+    pub fn roles_at(&self, instant: jiff::Timestamp) -> Option<(&Entry, &Roles)> {
+        let until_then = self.entries.iter().filter(|entry| entry.at <= instant);
+        until_then.filter_map(|entry| Some((entry, entry.roles.as_ref()?))).next_back()
+    }
+}
+
 impl Workspace {
     /// Walks along the whole chain and compares its end with the head in `roles.json`.
     ///
@@ -130,7 +145,7 @@ impl Workspace {
         let mut chain = self.walk()?;
         if chain.broken.is_none()
             && let Some(head) = head
-            && chain.entries.get(head.seq as usize - 1).is_none_or(|entry| entry.hash != head.hash)
+            && chain.entry(head.seq).is_none_or(|entry| entry.hash != head.hash)
         {
             let line = chain.entries.len() as u64 + 1;
             let what = format!("lines are missing: roles.json names line {} as one that was written", head.seq);

@@ -183,14 +183,21 @@ pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
 
 /// The fields of one record.
 pub(crate) fn fields_of(record: &[u8], delimiter: u8) -> Vec<String> {
-    let text = String::from_utf8_lossy(record);
-    let bytes = text.as_bytes();
-    let (mut scratch, mut start, mut fields) = (String::new(), 0, Vec::new());
+    cells_of(&String::from_utf8_lossy(record), delimiter).into_iter().map(Cow::into_owned).collect()
+}
+
+/// The content of the fields of one record: trimmed, quotes taken off.
+pub(crate) fn cells_of(record: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
+    let (mut scratch, mut start, mut cells) = (String::new(), 0, Vec::new());
     loop {
-        let end = field_end(bytes, start, delimiter).unwrap_or(bytes.len());
-        fields.push(cell_at(&text, start as u32, end as u32 + 1, &mut scratch).to_owned());
-        if end >= bytes.len() {
-            return fields;
+        let end = field_end(record.as_bytes(), start, delimiter).unwrap_or(record.len());
+        let field = record[start..end].trim_matches([' ', '\t', '\r']);
+        cells.push(match field.starts_with('"') {
+            true => cell::unquote(field, &mut scratch).to_owned().into(),
+            false => field.into(),
+        });
+        if end >= record.len() {
+            return cells;
         }
         start = end + 1;
     }

@@ -1,0 +1,165 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use mlloop::journal::Window;
+use mlloop::registry::Roles;
+use mlloop::trail::{self, Trail};
+use mlloop::workspace::audit::{Chain, Entry};
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// Show every change of the loop, prove that none was altered, say what was in production then
+///
+/// Each line of audit.jsonl carries the hash of the one before, and models/roles.json that of the last: a line that is
+/// altered, removed or moved is found, and so is a tail that was cut.
+///
+///   mlloop audit                         the last 20 changes
+///   mlloop audit show --last 100
+///   mlloop audit show --for C-104        one row: predictions, labels, the versions that learned from them
+///   mlloop audit verify                  is the chain whole?
+///   mlloop audit at 2026-11-20           what was in production at the end of that day (UTC)?
+///   mlloop audit at 2026-11-20T08:30:00Z
+///
+/// Exit status: 0 yes (shown; whole; something was in production), 1 no (nothing to show; broken; nothing was), 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    show: Show,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List changes, the latest last; or follow one row
+    Show(Show),
+    /// Walk along the chain and compare its end with roles.json
+    Verify,
+    /// Say which versions held which roles at a time
+    At {
+        /// A day, which means its end in UTC, or an instant (RFC 3339)
+        #[arg(value_name = "DATE")]
+        time: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// How many changes
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    last: usize,
+    /// Follow this row from prediction to label to the versions that learned from it
+    #[arg(long = "for", value_name = "ID", conflicts_with = "last")]
+    id: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    // There is no chain to speak of outside a loop.
+    ctx.workspace.config()?;
+    match &args.what {
+        None => show(&args.show, ctx, out),
+        Some(What::Show(args)) => show(args, ctx, out),
+        Some(What::Verify) => verify(&ctx.workspace.audit_chain()?, out),
+        Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, out),
+    }
+}
+
+fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    if let Some(id) = &args.id {
+        let found = trail::follow(&ctx.workspace, id)?;
+        out.answer(&found, |style| trail_text(&found, style))?;
+        return Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes });
+    }
+    let chain = ctx.workspace.audit_chain()?;
+    if let Some(broken) = &chain.broken {
+        ctx.progress.note(format_args!("note: audit.jsonl: line {}: {}", broken.line, broken.what));
+    }
+    let entries = &chain.entries[chain.entries.len().saturating_sub(args.last)..];
+    out.answer(&entries, |style| entries.iter().map(|entry| entry_text(entry, style)).collect())?;
+    Ok(if entries.is_empty() { Outcome::No } else { Outcome::Yes })
+}
+
+fn verify(chain: &Chain, out: &mut Output) -> Result<Outcome> {
+    let n = chain.entries.len();
+    let head = chain.entries.last().map(|entry| &entry.hash);
+    let answer = match &chain.broken {
+        None => json!({ "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished }),
+        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what }),
+    };
+    out.answer(&answer, |style| match &chain.broken {
+        None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
+        Some(broken) => format!("{}: line {} {}\n", style.bold("broken"), broken.line, broken.what),
+    })?;
+    Ok(if chain.broken.is_none() { Outcome::Yes } else { Outcome::No })
+}
+
+fn at(chain: &Chain, time: &str, out: &mut Output) -> Result<Outcome> {
+    if let Some(broken) = &chain.broken {
+        bail!("audit.jsonl: line {}: {}: what it says cannot be relied on", broken.line, broken.what);
+    }
+    let instant = end_of(time).map_err(anyhow::Error::msg)?;
+    let found = chain.roles_at(instant);
+    let answer = json!({
+        "at": instant,
+        "production": found.and_then(|(_, roles)| roles.production),
+        "challenger": found.and_then(|(_, roles)| roles.challenger),
+        "since": found.map(|(entry, _)| entry.at),
+        "event": found.map(|(entry, _)| &entry.event),
+        "line": found.map(|(entry, _)| entry.seq),
+    });
+    out.answer(&answer, |style| match found {
+        Some((entry, roles)) => {
+            let when = entry.at.strftime("%Y-%m-%d %H:%M UTC");
+            format!("{} (line {}, {} on {when})\n", roles_text(roles, style), entry.seq, entry.event)
+        }
+        None => format!("nothing was in production at {instant}\n"),
+    })?;
+    let in_production = found.is_some_and(|(_, roles)| roles.production.is_some());
+    Ok(if in_production { Outcome::Yes } else { Outcome::No })
+}
+
+/// An instant, or the last microsecond of a day.
+fn end_of(time: &str) -> Result<Timestamp, String> {
+    let last = |day: jiff::civil::Date| day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok();
+    let end = time.parse().ok().and_then(last).map(|next| next.timestamp() - 1.microsecond());
+    end.map_or_else(|| Window::parse_instant(time), Ok)
+}
+
+fn roles_text(roles: &Roles, style: Style) -> String {
+    let production = roles.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
+    let challenger = roles.challenger.map(|version| format!(", {version} challenged")).unwrap_or_default();
+    format!("{} was in production{challenger}", style.bold(&production))
+}
+
+fn entry_text(entry: &Entry, style: Style) -> String {
+    let when = entry.at.strftime("%Y-%m-%d %H:%M");
+    let by = entry.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let details: String = entry.details.to_string().chars().take(100).collect();
+    format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event), style.dim(&details))
+}
+
+fn trail_text(found: &Trail, style: Style) -> String {
+    if found.is_empty() {
+        return format!("nothing is known of {}\n", found.id);
+    }
+    // Writing to a String cannot fail.
+    let mut text = format!("{}\n", style.bold(&found.id));
+    for predicted in &found.predictions {
+        let when = predicted.time.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+        let score = predicted.score.map(|score| format!(" (score {score:.4})")).unwrap_or_default();
+        let arm = if predicted.arm.is_empty() { String::new() } else { format!(", arm {}", predicted.arm) };
+        let _ = writeln!(text, "  {when}  {} predicted {}{score}{arm}", predicted.version, predicted.prediction);
+    }
+    for labelled in &found.labels {
+        let label = &labelled.label;
+        let when = label.labelled_at.strftime("%Y-%m-%d %H:%M");
+        let by = if label.annotator.is_empty() { String::new() } else { format!(" by {}", label.annotator) };
+        let used: Vec<String> = labelled.used_in.iter().map(ToString::to_string).collect();
+        let used = if used.is_empty() { "not used yet".to_owned() } else { format!("used in {}", used.join(", ")) };
+        let _ = writeln!(text, "  {when}  labelled {} ({}{by}), {used}", label.label, label.source);
+    }
+    text
+}

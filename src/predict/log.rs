@@ -1,0 +1,81 @@
+//! What `predict` adds to the prediction log.
+
+use super::{PredictError, in_pieces};
+use crate::journal::{Durability, Journal, Layout, Row, Writer};
+use crate::pipeline::{Pipeline, Scores};
+use crate::registry::Version;
+use crate::table::{Batch, Stream, Texts, Values};
+use std::borrow::Cow;
+
+/// Where rows are logged, and as whose.
+#[derive(Debug, Clone, Copy)]
+pub struct Log<'a> {
+    /// The log.
+    pub journal: &'a Journal,
+    /// The version that predicts.
+    pub version: Version,
+    /// The arm of an experiment; empty without one.
+    pub arm: &'a str,
+    /// When the rows are predicted.
+    pub now: jiff::Timestamp,
+}
+
+/// Writes the rows of a stream to the log, a batch at a time.
+pub(super) struct Logger<'a> {
+    log: Log<'a>,
+    pipeline: &'a Pipeline,
+    layout: Layout,
+    writer: Writer,
+    /// Where each logged column stands in a record; `None` for one that the table lacks.
+    fields: Vec<Option<usize>>,
+    delimiter: u8,
+}
+
+impl<'a> Logger<'a> {
+    pub(super) fn new(rows: &Stream, pipeline: &'a Pipeline, log: Log<'a>) -> Result<Self, PredictError> {
+        let layout = Layout::of(pipeline);
+        let place = |name: &str| rows.names().iter().position(|n| n == name);
+        if let Some(id) = layout.id().filter(|id| place(id).is_none()) {
+            return Err(PredictError::NoId { column: id.to_owned() });
+        }
+        let fields = layout.features().map(place).collect();
+        let writer = log.journal.writer(&layout, Durability::Always);
+        Ok(Self { log, pipeline, layout, writer, fields, delimiter: rows.delimiter() })
+    }
+
+    /// Logs a batch, which `n_before` rows came before, and waits until it is on disk.
+    pub(super) fn batch(&mut self, batch: &Batch, scores: &Scores, n_before: u64) -> Result<(), PredictError> {
+        let ids = self.ids(batch, n_before)?;
+        let pieces = in_pieces(scores.n_rows(), |row, lines| {
+            let mut cells = batch.raw.cells(row, self.delimiter);
+            let take = |field: &Option<usize>| field.and_then(|at| cells.get_mut(at)).map(std::mem::take);
+            let features: Vec<Cow<str>> = self.fields.iter().map(take).map(Option::unwrap_or_default).collect();
+            let scores = scores.row(row);
+            self.layout.push(
+                lines,
+                &Row {
+                    id: &ids.map_or_else(|| Layout::made_up_id(&features).into(), |ids| Cow::from(ids.get(row))),
+                    at: self.log.now,
+                    version: self.log.version,
+                    arm: self.log.arm,
+                    scores,
+                    class: self.pipeline.class_of(scores),
+                    features: &features,
+                },
+            );
+        });
+        Ok(self.writer.append(self.log.now, &pieces.concat())?)
+    }
+
+    /// The ids of a batch; `None` in a loop that names no id column.
+    fn ids<'b>(&self, batch: &'b Batch, n_before: u64) -> Result<Option<&'b Texts>, PredictError> {
+        let Some(name) = self.layout.id() else { return Ok(None) };
+        let Some(Values::Text(ids)) = batch.table.column(name).map(|column| &column.values) else {
+            return Err(PredictError::NoId { column: name.to_owned() });
+        };
+        match (n_before + 1..).zip(ids.iter()).find(|(_, id)| id.is_empty()) {
+            Some((row, _)) => Err(PredictError::EmptyId { row, column: name.to_owned() }),
+            None => Ok(Some(ids)),
+        }
+    }
+}

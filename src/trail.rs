@@ -1,0 +1,88 @@
+//! What became of one row: its predictions, its labels, and the versions that learned from them.
+
+use crate::journal::{Journal, JournalError, Layout, Window};
+use crate::labels::{Label, LabelError, Labels, Used};
+use crate::registry::Version;
+use crate::workspace::Workspace;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What can go wrong while a row is followed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrailError {
+    /// The prediction log cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The labels cannot be read.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+}
+
+/// Everything that is known of one row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trail {
+    /// The row.
+    pub id: String,
+    /// What was predicted for it, in the order of the log.
+    pub predictions: Vec<Predicted>,
+    /// What was said of it.
+    pub labels: Vec<Labelled>,
+}
+
+/// A logged prediction.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Predicted {
+    /// When.
+    pub time: Option<Timestamp>,
+    /// By which version.
+    pub version: Version,
+    /// In which arm; empty outside experiments.
+    pub arm: String,
+    /// The score; `None` for a number.
+    pub score: Option<f64>,
+    /// The class or number.
+    pub prediction: String,
+}
+
+/// A label and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Labelled {
+    /// The label.
+    #[serde(flatten)]
+    pub label: Label,
+    /// The versions that learned from it as it is now.
+    pub used_in: Vec<Version>,
+}
+
+impl Trail {
+    /// Whether nothing is known of the row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.predictions.is_empty() && self.labels.is_empty()
+    }
+}
+
+/// Follows the row `id` through the loop.
+///
+/// # Errors
+/// A log or labels that cannot be read.
+pub fn follow(workspace: &Workspace, id: &str) -> Result<Trail, TrailError> {
+    let mut predictions = Vec::new();
+    Journal::of(workspace).scan(&Window::default(), &Layout::default(), false, |rows| {
+        for row in (0..rows.len()).filter(|&row| rows.id.get(row) == id) {
+            predictions.push(Predicted {
+                time: Timestamp::from_microsecond(rows.time[row]).ok(),
+                version: rows.version[row],
+                arm: rows.arm.get(row).to_owned(),
+                score: Some(rows.score[row]).filter(|score| !score.is_nan()),
+                prediction: rows.prediction.get(row).to_owned(),
+            });
+        }
+        Ok::<(), TrailError>(())
+    })?;
+    let used = Used::open(&workspace.registry())?;
+    let labels = Labels::open(workspace)?;
+    let own = labels.rows().iter().filter(|label| label.id == id);
+    let labels = own.map(|label| Labelled { label: label.clone(), used_in: used.versions(label).to_vec() }).collect();
+    Ok(Trail { id: id.to_owned(), predictions, labels })
+}

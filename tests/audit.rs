@@ -1,0 +1,81 @@
+//! `audit`: what is shown, what was in production then, and that no line can be altered, removed, moved or cut off.
+
+use crate::support::{ERROR, Loop, NO, YES};
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+
+/// Three versions: the first in production, the last the challenger.
+fn trained() -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    for day in 1..=3 {
+        work.run(&format!("train --algorithm decision-tree --now 2026-11-0{day}T12:00:00Z")).answers(YES);
+    }
+    work
+}
+
+#[test]
+fn a_whole_chain_is_shown_and_verified() {
+    let work = trained();
+    work.run("audit verify").answers(YES).json("/whole", true).json("/lines", 3);
+    let shown = work.run("audit").answers(YES).value();
+    assert_eq!(shown.as_array().unwrap().len(), 3);
+    assert_eq!(shown[2]["details"]["version"], "v0003");
+    assert_eq!(work.run("audit show --last 1").answers(YES).value()[0]["seq"], 3);
+    work.run("audit --text").answers(YES).prints("2026-11-02 12:00  trained");
+    work.run("audit verify --text").answers(YES).prints("whole: 3 lines");
+    Loop::new().run("audit verify").answers(ERROR).says("no loop here");
+}
+
+#[test]
+fn it_says_what_was_in_production_then() {
+    let work = trained();
+    let at = |time: &str, status| work.run(&format!("audit at {time}")).answers(status).value();
+    assert_eq!(at("2026-11-01T11:59:59Z", NO)["production"], serde_json::Value::Null);
+    assert_eq!(at("2026-11-01", YES)["production"], "v0001");
+    let second = at("2026-11-02T12:00:00Z", YES);
+    assert_eq!((&second["production"], &second["challenger"]), (&"v0001".into(), &"v0002".into()));
+    assert_eq!(at("2026-12-24", YES)["challenger"], "v0003");
+    work.run("audit at soon").answers(ERROR).says("\"soon\" is no time");
+    work.run("audit at 2026-11-02 --text").answers(YES).prints("v0001 was in production, v0002 challenged (line 2");
+}
+
+#[test]
+fn every_line_that_is_altered_removed_moved_or_cut_off_is_found() {
+    let work = trained();
+    let text = work.read("audit.jsonl");
+    let lines: Vec<&str> = text.lines().collect();
+    let chain = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let broken = |text: &str, line: usize| {
+        let damaged = work.copy();
+        damaged.write("audit.jsonl", text);
+        damaged.run("audit verify").answers(NO).json("/whole", false).json("/line", line as u64);
+        damaged.run("audit at 2026-11-03").answers(ERROR).says("cannot be relied on");
+        damaged
+    };
+    for at in 0..lines.len() {
+        let altered = lines[at].replacen("\"seed\":0", "\"seed\":1", 1);
+        assert_ne!(altered, lines[at]);
+        let mut all = lines.clone();
+        all[at] = &altered;
+        broken(&chain(&all), at + 1);
+        let mut all = lines.clone();
+        all.remove(at);
+        broken(&chain(&all), at + 1);
+        let cut = broken(&chain(&lines[..at]), at + 1);
+        cut.run("train --algorithm decision-tree").answers(ERROR).says("audit verify");
+        if at > 0 {
+            let mut all = lines.clone();
+            all.swap(at - 1, at);
+            broken(&chain(&all), at);
+        }
+    }
+    let doubled = [lines[0], lines[1], lines[1], lines[2]];
+    broken(&chain(&doubled), 3);
+    let gone = work.copy();
+    std::fs::remove_file(gone.path("audit.jsonl")).unwrap();
+    gone.run("audit verify").answers(NO).json("/line", 1);
+    let nonsense = work.copy();
+    nonsense.write("models/roles.json", work.read("models/roles.json").replace("\"seq\": 3", "\"seq\": 0"));
+    nonsense.run("audit verify").answers(NO);
+}
