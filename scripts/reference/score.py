@@ -269,6 +269,21 @@ def mcnemar_cases():
         yield {"only_a": only_a, "only_b": only_b, "p": float(p)}
 
 
+def paired_share_cases():
+    """McNemar's mid-p and the bounds of Bonett and Price (2012), which include 0 where the test finds nothing."""
+    for n, gained, lost, alpha in [(200, 18, 5, 0.05), (200, 9, 7, 0.05), (1000, 3, 21, 0.05), (50, 0, 0, 0.05), (400, 40, 12, 0.01)]:
+        fewer, differ = min(gained, lost), gained + lost
+        coin = scipy.stats.binom(differ, 0.5)
+        p = min(1.0, 2 * coin.cdf(fewer) - coin.pmf(fewer)) if differ else 1.0
+        p12, p21 = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+        half = scipy.stats.norm.ppf(1 - alpha) * np.sqrt((p12 + p21 - (p12 - p21) ** 2) / (n + 2))
+        low, high = p12 - p21 - half, p12 - p21 + half
+        if p / 2 > alpha:
+            low, high = min(low, 0.0), max(high, 0.0)
+        yield {"n": n, "only_challenger": gained, "only_production": lost, "alpha": alpha,
+               "p": float(p), "low": float(low), "high": float(high)}
+
+
 def main():
     doc = {
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__},
@@ -278,6 +293,7 @@ def main():
         "reliability": list(reliability_cases()),
         "delong": list(delong_cases()),
         "mcnemar": list(mcnemar_cases()),
+        "paired_shares": list(paired_share_cases()),
     }
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(doc, indent=None, separators=(",", ":")) + "\n")

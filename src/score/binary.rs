@@ -132,6 +132,10 @@ impl Resample for Rows {
         1
     }
 
+    fn order(&self) -> Option<&[u32]> {
+        Some(self.curve.order())
+    }
+
     fn values(&self, counts: &[u32], out: &mut [f64]) {
         let weight = |j: usize| f64::from(counts[j]) * self.weights[j];
         let areas = self.curve.areas(weight);

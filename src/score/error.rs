@@ -73,6 +73,14 @@ pub enum ScoreError {
         /// Number of rows.
         rows: usize,
     },
+    /// A metric that the rows do not tell.
+    #[error("cannot tell: {rows} rows do not give {metric}, or most resamples of them do not")]
+    Untold {
+        /// The metric.
+        metric: &'static str,
+        /// Number of rows.
+        rows: usize,
+    },
     /// The rows hold one class only.
     #[error("cannot tell: all {rows} rows are {class}")]
     OneClass {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Task;
 use crate::score::calibration::{Reliability, reliability};
 use crate::score::confusion::{ClassScores, Confusion};
-use crate::score::interval::{estimates, points};
+use crate::score::interval::{Resample, estimates, points};
 use crate::score::metric::{Metric, Metrics};
 use crate::score::{ScoreError, binary, multiclass, regression};
 use crate::stats::moments;
@@ -201,21 +201,21 @@ pub fn evaluate(
 }
 
 /// The truth in the type that its task works with.
-enum Truth {
+pub(super) enum Truth {
     Binary(Vec<bool>),
     Multiclass(Vec<u32>),
     Regression(Vec<f64>),
 }
 
 /// Prepared rows of any task.
-enum Rows<'a> {
+pub(super) enum Rows<'a> {
     Binary(binary::Rows),
     Multiclass(multiclass::Rows<'a>),
     Regression(regression::Rows),
 }
 
 impl Truth {
-    fn of(reading: &Reading<'_>) -> Self {
+    pub(super) fn of(reading: &Reading<'_>) -> Self {
         let y = reading.y.iter();
         match reading.task {
             Task::Binary => Self::Binary(y.map(|y| *y == 1.0).collect()),
@@ -224,7 +224,7 @@ impl Truth {
         }
     }
 
-    fn rows<'a>(&'a self, reading: &Reading<'a>, scores: &[f64], threshold: f64) -> Rows<'a> {
+    pub(super) fn rows<'a>(&'a self, reading: &Reading<'a>, scores: &[f64], threshold: f64) -> Rows<'a> {
         match self {
             Self::Binary(positive) => Rows::Binary(binary::Rows::new(positive, scores, reading.weights, threshold)),
             Self::Multiclass(truth) => {
@@ -250,6 +250,35 @@ impl Rows<'_> {
         }
     }
 
+    /// The value of `metric`, with the conventions of reports where it is 0 ∕ 0; `NaN` when it is none of the task's.
+    pub(super) fn point(&self, metric: Metric) -> f64 {
+        let place = self.resample().metrics().iter().position(|m| *m == metric);
+        place.map_or(f64::NAN, |place| self.points()[place])
+    }
+
+    /// The value of `metric` with row i counted `counts[i]` times; `NaN` where it cannot be told.
+    pub(super) fn value(&self, metric: Metric, counts: &[u32]) -> f64 {
+        let rows = self.resample();
+        let Some(place) = rows.metrics().iter().position(|m| *m == metric) else { return f64::NAN };
+        let mut out = vec![f64::NAN; rows.metrics().len()];
+        match rows.order() {
+            None => rows.values(counts, &mut out),
+            Some(order) => {
+                let ordered: Vec<u32> = order.iter().map(|&row| counts[row as usize]).collect();
+                rows.values(&ordered, &mut out);
+            }
+        }
+        out[place]
+    }
+
+    fn resample(&self) -> &dyn Resample {
+        match self {
+            Self::Binary(rows) => rows,
+            Self::Multiclass(rows) => rows,
+            Self::Regression(rows) => rows,
+        }
+    }
+
     fn points(&self) -> Vec<f64> {
         match self {
             Self::Binary(rows) => points(rows),
@@ -267,7 +296,7 @@ impl Rows<'_> {
     }
 }
 
-fn check(reading: &Reading<'_>) -> Result<(), ScoreError> {
+pub(super) fn check(reading: &Reading<'_>) -> Result<(), ScoreError> {
     let n_rows = reading.y.len();
     if n_rows == 0 {
         return Err(ScoreError::NoRows);

@@ -28,7 +28,12 @@ pub(crate) trait Resample: Sync {
     /// Walks over the rows that one replicate takes.
     fn n_walks(&self) -> usize;
 
-    /// Writes the metrics with row i counted `counts[i]` times; `NaN` where one cannot be told.
+    /// The row at each position of `values`'s counts; `None` when they are counted in the order of the rows.
+    fn order(&self) -> Option<&[u32]> {
+        None
+    }
+
+    /// Writes the metrics with row i (of [`Resample::order`]) counted `counts[i]` times; `NaN` where one cannot be told.
     fn values(&self, counts: &[u32], out: &mut [f64]);
 
     /// w ∂θ/∂w of each row for `metric`; none when the metric is not smooth in the weights.

@@ -68,6 +68,8 @@ pub fn median_ae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f
 
 /// Predicted rows in ascending order of absolute error, ready to be evaluated many times.
 pub(crate) struct Rows {
+    /// The row at each position of the columns below.
+    order: Vec<u32>,
     truth: Vec<f64>,
     error: Vec<f64>,
     weights: Vec<f64>,
@@ -93,6 +95,7 @@ impl Rows {
             truth: column(&|i| truth[i]),
             error: column(&|i| error[i]),
             weights: column(&|i| weights.map_or(1.0, |w| w[i])),
+            order,
         }
     }
 
@@ -127,6 +130,10 @@ impl Resample for Rows {
 
     fn n_walks(&self) -> usize {
         2
+    }
+
+    fn order(&self) -> Option<&[u32]> {
+        Some(&self.order)
     }
 
     fn values(&self, counts: &[u32], out: &mut [f64]) {

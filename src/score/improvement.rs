@@ -1,0 +1,256 @@
+//! How much better one model is than another on the same rows, in any metric.
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluation::{Truth, check, length};
+use super::paired::{McNemar, delong, mcnemar, paired_bootstrap};
+use super::{Direction, Metric, Reading, ScoreError, multiclass};
+use crate::features::Task;
+use crate::stats::{moments, normal};
+
+/// How the difference was tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Test {
+    /// DeLong's test of two ROC areas.
+    DeLong,
+    /// McNemar's mid-p test, with the interval of Bonett and Price.
+    McNemar,
+    /// The paired bootstrap, by entity.
+    Bootstrap,
+}
+
+/// How rows are paired and how sure one wants to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Pairing<'a> {
+    /// Chance that a one-sided bound is wrong, in (0, .5).
+    pub alpha: f64,
+    /// Index of each row's entity, from 0 without gaps, when rows of one entity depend on each other.
+    pub entities: Option<&'a [u32]>,
+    /// Number of bootstrap replicates.
+    pub n_replicates: usize,
+    /// Seed of the replicates.
+    pub seed: u64,
+}
+
+/// What a challenger gains over production in one metric, on the same rows. Positive is better, whichever way the metric
+/// goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Improvement {
+    /// The metric.
+    pub metric: Metric,
+    /// Its value for production.
+    pub production: f64,
+    /// Its value for the challenger.
+    pub challenger: f64,
+    /// By how much the challenger is better, in the metric's unit.
+    pub value: f64,
+    /// Standard error of `value`.
+    pub error: f64,
+    /// Lower one-sided bound of `value`, wrong with chance alpha.
+    pub low: f64,
+    /// Upper one-sided bound of `value`, wrong with chance alpha.
+    pub high: f64,
+    /// Two-sided p-value of no difference; absent for the bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    /// How it was tested.
+    pub test: Test,
+}
+
+/// Compares `challenger` with `production` in `metric`.
+///
+/// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, everything else by the paired bootstrap; with entities,
+/// everything by the bootstrap, which draws whole entities. The bound of a difference of accuracies is Bonett's and
+/// Price's ("Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012),
+/// as recommended with the mid-p test by M. Fagerland, S. Lydersen and P. Laake ("Recommended tests and confidence
+/// intervals for paired binomial proportions", 2014); where the test finds no difference the bound does not exclude 0.
+///
+/// # Errors
+/// Rows that cannot be evaluated, a metric of another task, one class only, or a metric that cannot be told.
+pub fn improvement(
+    metric: Metric,
+    production: &Reading<'_>,
+    challenger: &Reading<'_>,
+    pairing: &Pairing<'_>,
+) -> Result<Improvement, ScoreError> {
+    check(production)?;
+    check(challenger)?;
+    length("scores", challenger.y.len(), production.y.len())?;
+    if !Metric::of(production.task).contains(&metric) {
+        let known = Metric::of(production.task).iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
+        return Err(ScoreError::UnknownMetric { name: metric.name().to_owned(), known });
+    }
+    match (metric, pairing.entities) {
+        (Metric::RocAuc, None) => areas(production, challenger, pairing.alpha),
+        (Metric::Accuracy, None) => shares(production, challenger, pairing.alpha),
+        _ => resampled(metric, production, challenger, pairing),
+    }
+}
+
+fn areas(production: &Reading<'_>, challenger: &Reading<'_>, alpha: f64) -> Result<Improvement, ScoreError> {
+    let positive: Vec<bool> = production.y.iter().map(|y| *y == 1.0).collect();
+    let found = delong(&positive, challenger.scores, production.scores)?;
+    let (low, high) = found.interval(1.0 - 2.0 * alpha);
+    Ok(Improvement {
+        metric: Metric::RocAuc,
+        production: found.auc_b,
+        challenger: found.auc_a,
+        value: found.difference,
+        error: found.error,
+        low,
+        high,
+        p: Some(found.p),
+        test: Test::DeLong,
+    })
+}
+
+fn shares(production: &Reading<'_>, challenger: &Reading<'_>, alpha: f64) -> Result<Improvement, ScoreError> {
+    let (theirs, ours) = (right(production), right(challenger));
+    let McNemar { only_a, only_b, p } = mcnemar(&ours, &theirs)?;
+    let share = |right: &[bool]| right.iter().filter(|r| **r).count() as f64 / right.len() as f64;
+    let n = ours.len() as f64;
+    let (gained, lost) = ((only_a as f64 + 1.0) / (n + 2.0), (only_b as f64 + 1.0) / (n + 2.0));
+    let error = ((gained + lost - (gained - lost).powi(2)) / (n + 2.0)).sqrt();
+    let half = normal::quantile(1.0 - alpha) * error;
+    let (mut low, mut high) = ((gained - lost - half).max(-1.0), (gained - lost + half).min(1.0));
+    if p / 2.0 > alpha {
+        (low, high) = (low.min(0.0), high.max(0.0));
+    }
+    Ok(Improvement {
+        metric: Metric::Accuracy,
+        production: share(&theirs),
+        challenger: share(&ours),
+        value: (only_a as f64 - only_b as f64) / n,
+        error,
+        low,
+        high,
+        p: Some(p),
+        test: Test::McNemar,
+    })
+}
+
+/// Which rows are predicted right.
+fn right(reading: &Reading<'_>) -> Vec<bool> {
+    let predicted: Vec<f32> = match reading.task {
+        Task::Multiclass => {
+            multiclass::predicted(reading.scores, reading.classes.len()).iter().map(|&c| c as f32).collect()
+        }
+        _ => reading.scores.iter().map(|s| f32::from(u8::from(*s >= reading.threshold))).collect(),
+    };
+    predicted.iter().zip(reading.y).map(|(predicted, y)| predicted == y).collect()
+}
+
+fn resampled(
+    metric: Metric,
+    production: &Reading<'_>,
+    challenger: &Reading<'_>,
+    pairing: &Pairing<'_>,
+) -> Result<Improvement, ScoreError> {
+    let truth = Truth::of(production);
+    let theirs = truth.rows(production, production.scores, production.threshold);
+    let ours = truth.rows(challenger, challenger.scores, challenger.threshold);
+    let sign = match metric.direction() {
+        Direction::Higher => 1.0,
+        Direction::Lower => -1.0,
+    };
+    let gain = |counts: &[u32]| sign * (ours.value(metric, counts) - theirs.value(metric, counts));
+    let found = paired_bootstrap(production.y.len(), pairing.entities, pairing.n_replicates, pairing.seed, gain)?;
+    let (a, b) = (theirs.point(metric), ours.point(metric));
+    if !(a.is_finite() && b.is_finite()) || found.replicates.len() * 2 <= pairing.n_replicates {
+        return Err(ScoreError::Untold { metric: metric.name(), rows: production.y.len() });
+    }
+    Ok(Improvement {
+        metric,
+        production: a,
+        challenger: b,
+        value: sign * (b - a),
+        error: moments::variance(&found.replicates).sqrt(),
+        low: found.quantile(pairing.alpha),
+        high: found.quantile(1.0 - pairing.alpha),
+        p: None,
+        test: Test::Bootstrap,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Improvement, Pairing, Test, improvement};
+    use crate::features::Task;
+    use crate::score::tests::{close, numbers, reference};
+    use crate::score::{Metric, Reading};
+
+    const PAIRING: Pairing = Pairing { alpha: 0.05, entities: None, n_replicates: 500, seed: 1 };
+
+    fn binary<'a>(y: &'a [f32], scores: &'a [f64], classes: &'a [String]) -> Reading<'a> {
+        Reading { task: Task::Binary, classes, y, scores, weights: None, threshold: 0.5 }
+    }
+
+    fn classes() -> Vec<String> {
+        vec!["no".to_owned(), "yes".to_owned()]
+    }
+
+    #[test]
+    fn shares_agree_with_the_reference() {
+        for case in reference()["paired_shares"].as_array().unwrap() {
+            let number = |name: &str| case[name].as_f64().unwrap();
+            let count = |name: &str| case[name].as_u64().unwrap() as usize;
+            let (n, gained, lost) = (count("n"), count("only_challenger"), count("only_production"));
+            // Every row is positive; a score of 1 is right, 0 is wrong.
+            let y = vec![1.0; n];
+            let ours: Vec<f64> = (0..n).map(|i| if i < gained { 1.0 } else { 0.0 }).collect();
+            let theirs: Vec<f64> =
+                (0..n).map(|i| if (gained..gained + lost).contains(&i) { 1.0 } else { 0.0 }).collect();
+            let classes = classes();
+            let pairing = Pairing { alpha: number("alpha"), ..PAIRING };
+            let (theirs, ours) = (binary(&y, &theirs, &classes), binary(&y, &ours, &classes));
+            let found = improvement(Metric::Accuracy, &theirs, &ours, &pairing).unwrap();
+            assert_eq!(found.test, Test::McNemar);
+            close("p", found.p.unwrap(), number("p"));
+            close("low", found.low, number("low"));
+            close("high", found.high, number("high"));
+        }
+    }
+
+    #[test]
+    fn the_bootstrap_counts_the_same_rows_for_both() {
+        // Any resample of one and the same model differs by nothing, whatever order its rows are kept in.
+        let n = 200;
+        let y: Vec<f32> = (0..n).map(|i| ((i * 7) % 3 == 0) as u8 as f32).collect();
+        let a: Vec<f64> = (0..n).map(|i| f64::from((i * 37) % 101) / 101.0).collect();
+        let names = classes();
+        let found = improvement(Metric::F1, &binary(&y, &a, &names), &binary(&y, &a, &names), &PAIRING).unwrap();
+        assert_eq!((found.value, found.low, found.high, found.error), (0.0, 0.0, 0.0, 0.0));
+        // Errors of one are half of the other's in every row, in another order of rows.
+        let truth: Vec<f32> = (0..n).map(|i| i as f32).collect();
+        let off = |share: f64| (0..n).map(|i| f64::from(i) + share * f64::from((i * 13) % 17)).collect::<Vec<_>>();
+        let (wide, narrow) = (off(1.0), off(0.5));
+        let number =
+            |scores| Reading { task: Task::Regression, classes: &[], y: &truth, scores, ..binary(&y, &a, &names) };
+        let Improvement { value, low, high, error, .. } =
+            improvement(Metric::Mae, &number(&wide), &number(&narrow), &PAIRING).unwrap();
+        let gains: Vec<f64> = (0..n).map(|i| 0.5 * f64::from((i * 13) % 17)).collect();
+        close("value", value, crate::stats::moments::mean(&gains));
+        let expected = (crate::stats::moments::variance(&gains) / f64::from(n)).sqrt();
+        assert!((error / expected - 1.0).abs() < 0.1, "{error} {expected}");
+        assert!(low > 0.0 && high > value, "lower errors are better");
+    }
+
+    #[test]
+    fn the_area_is_delongs_and_its_bootstrap_agrees() {
+        let case = &reference()["delong"][0];
+        let y: Vec<f32> = numbers(&case["y"]).iter().map(|y| *y as f32).collect();
+        let squash = |s: Vec<f64>| s.iter().map(|s| 1.0 / (1.0 + (-s).exp())).collect::<Vec<f64>>();
+        let (a, b) = (squash(numbers(&case["a"])), squash(numbers(&case["b"])));
+        let names = classes();
+        let (b, a) = (binary(&y, &b, &names), binary(&y, &a, &names));
+        let exact = improvement(Metric::RocAuc, &b, &a, &PAIRING).unwrap();
+        close("error", exact.error, case["error"].as_f64().unwrap());
+        let alone: Vec<u32> = (0..y.len() as u32).collect();
+        let drawn = improvement(Metric::RocAuc, &b, &a, &Pairing { entities: Some(&alone), ..PAIRING }).unwrap();
+        assert_eq!(drawn.test, Test::Bootstrap);
+        close("value", drawn.value, exact.value);
+        assert!((drawn.error / exact.error - 1.0).abs() < 0.15, "{} {}", drawn.error, exact.error);
+        assert!(improvement(Metric::R2, &b, &a, &PAIRING).is_err());
+    }
+}
