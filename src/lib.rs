@@ -49,6 +49,8 @@ pub mod learn;
 pub mod predict;
 /// Is there a reason to retrain? What `monitor` does.
 pub mod monitor;
+/// Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
+pub mod gate;
 /// Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
 pub mod ab;
 /// A small, seeded, drifting stream of card payments to try the loop on.

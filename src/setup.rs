@@ -8,7 +8,7 @@ use crate::pipeline::{Decision, SplitSpec, TargetSpec};
 use crate::table::{
     Finding, InferOptions, Inference, Input, Kind, ReadOptions, Rejects, Table, TableError, infer, read, schema, stream,
 };
-use crate::workspace::{Config, DataSpec, LabelRules, Workspace, WorkspaceError};
+use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace, WorkspaceError};
 use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
 
@@ -154,6 +154,7 @@ fn write(
         monitor: Settings::default(),
         labels: LabelRules::default(),
         notify: crate::notify::Settings::default(),
+        promote: PromoteRules::default(),
     };
     let comments: Vec<(String, String)> = columns.iter().map(|c| (c.name.clone(), c.reason.clone())).collect();
     workspace.write_config(&config, &comments, wanted.force)?;

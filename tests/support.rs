@@ -13,6 +13,7 @@ pub const YES: i32 = 0;
 pub const NO: i32 = 1;
 pub const ERROR: i32 = 2;
 pub const CANNOT_TELL: i32 = 3;
+pub const WAITING: i32 = 4;
 
 /// A workspace that is deleted when dropped.
 pub struct Loop {

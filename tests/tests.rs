@@ -12,6 +12,7 @@ mod support;
 
 mod audit;
 mod cli;
+mod gate;
 mod interchange;
 mod journal;
 mod layers;

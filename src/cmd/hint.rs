@@ -1,5 +1,6 @@
 //! A second line for errors that have a usual way out.
 
+use mlloop::gate::GateError;
 use mlloop::learn::LearnError;
 use mlloop::pipeline::PipelineError;
 use mlloop::predict::PredictError;
@@ -13,8 +14,8 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
     if let Some(table) = table_error(err) {
         return of_table(table);
     }
-    let registry = err.downcast_ref::<RegistryError>().or_else(|| match err.downcast_ref()? {
-        LearnError::Registry(registry) => Some(registry),
+    let registry = err.downcast_ref::<RegistryError>().or_else(|| match (err.downcast_ref(), err.downcast_ref()) {
+        (Some(LearnError::Registry(registry)), _) | (_, Some(GateError::Registry(registry))) => Some(registry),
         _ => None,
     });
     match registry? {
@@ -32,8 +33,10 @@ fn table_error(err: &anyhow::Error) -> Option<&TableError> {
     if let Some(ProfileError::Table(table)) = err.downcast_ref() {
         return Some(table);
     }
-    let pipeline = match (err.downcast_ref(), err.downcast_ref()) {
-        (Some(LearnError::Pipeline(pipeline)), _) | (_, Some(PredictError::Pipeline(pipeline))) => pipeline,
+    let pipeline = match (err.downcast_ref(), err.downcast_ref(), err.downcast_ref()) {
+        (Some(LearnError::Pipeline(pipeline)), _, _)
+        | (_, Some(PredictError::Pipeline(pipeline)), _)
+        | (_, _, Some(GateError::Pipeline(pipeline))) => pipeline,
         _ => err.downcast_ref::<PipelineError>()?,
     };
     match pipeline {

@@ -1,5 +1,6 @@
 //! The verbs: one small file each, the enum that lists them, and the one match that calls them.
 
+mod approve;
 mod args;
 mod audit;
 mod completions;
@@ -15,6 +16,9 @@ mod output;
 mod predict;
 mod profile;
 mod progress;
+mod promote;
+mod reject;
+mod rollback;
 mod status;
 mod train;
 
@@ -38,7 +42,6 @@ pub(crate) enum Outcome {
     /// Too few rows or labels to answer.
     CannotTell,
     /// An approval is pending.
-    #[expect(dead_code, reason = "promote answers it; no verb of this version does")]
     Waiting,
 }
 
@@ -69,6 +72,7 @@ Examples:
   mlloop init customers.csv && mlloop train    from a table to a stored model
   mlloop predict new.csv > scored.csv          score rows
   mlloop monitor                               is there a reason to retrain?
+  mlloop promote                               does the challenger deserve production?
   mlloop status                                where the loop stands
   mlloop demo /tmp/demo                        the whole loop on a made-up stream of payments";
 
@@ -92,6 +96,10 @@ enum Verb {
     Predict(predict::Args),
     Profile(profile::Args),
     Monitor(monitor::Args),
+    Promote(promote::Args),
+    Approve(approve::Args),
+    Reject(reject::Args),
+    Rollback(rollback::Args),
     Status(status::Args),
     Audit(audit::Args),
     Export(export::Args),
@@ -105,6 +113,7 @@ impl Verb {
     fn scheduled(&self) -> Option<&'static str> {
         match self {
             Self::Monitor(_) => Some("monitor"),
+            Self::Promote(_) => Some("promote"),
             _ => None,
         }
     }
@@ -129,6 +138,10 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Predict(args) => predict::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),
+        Verb::Promote(args) => promote::run(&args, ctx, out),
+        Verb::Approve(args) => approve::run(&args, ctx, out),
+        Verb::Reject(args) => reject::run(&args, ctx, out),
+        Verb::Rollback(args) => rollback::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),

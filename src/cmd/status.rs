@@ -1,11 +1,14 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::gate::{self, Ticket};
 use mlloop::registry::{Manifest, Role, Version};
+use mlloop::workspace::audit::Entry;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Show where the loop stands: versions, roles and their metrics
+/// Show where the loop stands: versions, roles and metrics, the last verdict of the gate, what waits for approval
 ///
 ///   mlloop status
 ///   mlloop status --json | jq .production
@@ -22,6 +25,10 @@ struct Status {
     production: Option<Version>,
     challenger: Option<Version>,
     versions: Vec<VersionLine>,
+    /// The last verdict of the gate, as the audit chain has it.
+    gate: Option<Value>,
+    /// What waits for approval.
+    pending: Vec<Ticket>,
 }
 
 #[derive(Serialize)]
@@ -47,12 +54,20 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         production: roles.production,
         challenger: roles.challenger,
         versions,
+        gate: ctx.workspace.audit_chain()?.entries.iter().rfind(|e| e.event == "gate-verdict").map(verdict),
+        pending: gate::pending(&ctx.workspace)?,
     };
-    out.answer(&status, |style| readable(&status, style))?;
+    out.answer(&status, |style| readable(&status, ctx.now, style))?;
     Ok(if roles.production.is_some() { Outcome::Yes } else { Outcome::No })
 }
 
-fn readable(status: &Status, style: Style) -> String {
+fn verdict(entry: &Entry) -> Value {
+    let of = |key: &str| entry.details[key].clone();
+    json!({ "at": entry.at, "production": of("production"), "challenger": of("challenger"),
+        "verdict": of("verdict"), "decision": of("decision"), "broken": of("broken") })
+}
+
+fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     // Writing to a String cannot fail.
     let mut text = format!("predicts {} from {}\n", style.bold(&status.target), status.reference);
     if status.versions.is_empty() {
@@ -65,6 +80,17 @@ fn readable(status: &Status, style: Style) -> String {
         let at = manifest.trained_at.strftime("%Y-%m-%d %H:%M UTC");
         let metric = manifest.headline();
         let _ = writeln!(text, "{version}    {role:<10}  {at}  {:>7}  {metric}", manifest.rows.total());
+    }
+    if let Some(gate) = &status.gate {
+        let of = |key: &str| gate[key].as_str().unwrap_or_default();
+        let (old, new, verdict, decision) = (of("production"), of("challenger"), of("verdict"), of("decision"));
+        let _ = writeln!(text, "\nlast gate: {new} against {old}: {verdict}, {decision}, {}", of("at"));
+    }
+    for ticket in &status.pending {
+        let until = ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC");
+        let state = if now >= ticket.expires_at { "expired" } else { "waits for approval until" };
+        let id = style.bold(&ticket.id);
+        let _ = writeln!(text, "{id} {state} {until}: {} instead of {}", ticket.version, ticket.production);
     }
     text
 }

@@ -6,7 +6,7 @@ use crate::features::duplicates::row_digest;
 use crate::features::{Target, Task};
 use crate::stats::random::hash64;
 use crate::table::split::{Parts, by_position, fold, hash_position, time_positions};
-use crate::table::{Kind, Schema, Table, Values};
+use crate::table::{ColumnSpec, Kind, Schema, Table, Values};
 use std::collections::HashMap;
 
 /// Labelled rows with their positions.
@@ -155,6 +155,28 @@ impl Examples {
     }
 }
 
+impl Recipe {
+    /// The columns that place a row, in order, and what they are: rows are on the same side under two recipes only when
+    /// these agree.
+    #[must_use]
+    pub fn placed_by<'a>(&'a self, schema: &'a Schema) -> Vec<(&'a str, Kind)> {
+        let named = |name: &'a str| vec![(name, schema.column(name).map_or(Kind::Text, |c| c.kind))];
+        let time = schema.columns.iter().find(|c| c.kind == Kind::Time);
+        match (self.split.by, id_column(schema), &self.split.column) {
+            (SplitBy::Time, _, _) => time.map(|c| (c.name.as_str(), c.kind)).into_iter().collect(),
+            (SplitBy::Id, Some(id), _) => named(id),
+            (SplitBy::Column, _, Some(column)) => named(column),
+            _ => contents(schema, self).map(|c| (c.name.as_str(), c.kind)).collect(),
+        }
+    }
+}
+
+/// The columns that make a row the same as another.
+fn contents<'a>(schema: &'a Schema, recipe: &'a Recipe) -> impl Iterator<Item = &'a ColumnSpec> {
+    let counts = |c: &&ColumnSpec| c.name != recipe.target.column && !matches!(c.kind, Kind::Id | Kind::Ignore);
+    schema.columns.iter().filter(counts)
+}
+
 fn keys(table: &Table, schema: &Schema, recipe: &Recipe) -> Result<Vec<u64>, PipelineError> {
     let column = match recipe.split.by {
         SplitBy::Id => id_column(schema),
@@ -170,12 +192,7 @@ fn keys(table: &Table, schema: &Schema, recipe: &Recipe) -> Result<Vec<u64>, Pip
     Ok(match column {
         Some(name) => cell_hashes(&table.require(name)?.values),
         None => {
-            let names: Vec<&str> = schema
-                .columns
-                .iter()
-                .filter(|c| c.name != recipe.target.column && !matches!(c.kind, Kind::Id | Kind::Ignore))
-                .map(|c| c.name.as_str())
-                .collect();
+            let names: Vec<&str> = contents(schema, recipe).map(|c| c.name.as_str()).collect();
             row_digest(table, &names)?
         }
     })
@@ -185,7 +202,7 @@ fn id_column(schema: &Schema) -> Option<&str> {
     schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str())
 }
 
-fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {
+pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {
     let name = schema.columns.iter().find(|c| c.kind == Kind::Time).map(|c| c.name.as_str()).ok_or_else(|| {
         PipelineError::Rows("[split] by = \"time\" needs a column of kind \"time\" in [columns]".to_owned())
     })?;

@@ -1,6 +1,6 @@
 //! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
 
-use super::columns;
+use super::{PromoteRules, columns};
 use crate::drift::Settings;
 use crate::features::FeatureOptions;
 use crate::model::Params;
@@ -45,6 +45,9 @@ pub struct Config {
     /// What holds where people differ.
     #[serde(default)]
     pub labels: LabelRules,
+    /// What a challenger has to show.
+    #[serde(default)]
+    pub promote: PromoteRules,
 }
 
 /// `[labels]`: how what people said becomes one label per row.
@@ -136,6 +139,7 @@ impl Config {
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
         config.notify.check()?;
+        config.promote.check()?;
         Ok(config)
     }
 
@@ -278,4 +282,20 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # host = "smtp.example.org"
 # from = "mlloop@example.org"
 # to = ["ml@example.org"]
+[promote]
+min_improvement = 0.02   # least improvement, as a share of production's value
+approval = "auto"        # manual: `promote` asks, a person answers with `approve` or `reject`
+# metric = "pr_auc"      # unset: roc_auc, f1_macro or r2
+# alpha = 0.05           # chance of promoting a challenger that is no better
+# margin = 0.0           # the improvement must surely be above this
+# delta = 0.01           # surely less than this worse is equivalent, see --allow-equivalent
+# approval_days = 7
+# keep_versions = 5      # older ones are pruned, never production, its predecessor or the challenger
+# holdout = "warn"       # spend: each further use of the same gate rows is tested more strictly
+# [promote.guardrails]   # each can be switched off with false
+# calibration = 0.05     # largest rise of the Brier score, as a share
+# slices = 0.1           # largest rise of the loss in a level or a quarter of a column, as a share
+# flip_rate = 0.3        # largest share of rows whose class changes
+# latency_ratio = 3.0
+# schema = true          # the same columns are needed
 "#;

@@ -3,9 +3,11 @@
 pub mod audit;
 mod columns;
 mod config;
+mod promote;
 mod runs;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules};
+pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 
 use crate::atomic::{self, Lock};

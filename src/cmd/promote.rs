@@ -1,0 +1,93 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::gate::{self, Done, Promotion, Request};
+use mlloop::registry::Version;
+use mlloop::workspace::Run;
+use serde_json::json;
+use std::time::Instant;
+
+/// Does the challenger deserve production? If so, put it there
+///
+/// Both versions score the gate rows, which neither learned from. The challenger must be better by a paired test, by at
+/// least min_improvement, and must break no guardrail (calibration, slices, flipped classes, latency, columns). The
+/// rules stand under [promote] in mlloop.toml; with approval = "manual" a person has the last word. The report is
+/// written to reports/gate_report.json and .txt, and every verdict is a line of the audit chain.
+///
+///   mlloop promote
+///   mlloop promote --dry-run --text           what would happen, and why
+///   mlloop promote --version v0003            this version instead of the challenger
+///   mlloop promote --allow-equivalent "the new one needs no credit data"
+///   mlloop promote --version v3 --override "legal asked for it" --by ann
+///
+/// Exit status: 0 promoted, 1 refused or nothing to promote, 2 error, 3 the rows cannot tell, 4 waiting for approval.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// This version instead of the challenger
+    #[arg(long, value_name = "VERSION")]
+    version: Option<Version>,
+    /// Say what would happen and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Who asks
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Promote a version that is surely not worse, for this reason
+    #[arg(long, value_name = "REASON")]
+    allow_equivalent: Option<String>,
+    /// Promote without asking the gate, for this reason; needs --by
+    #[arg(long = "override", value_name = "REASON", requires = "by")]
+    overridden: Option<String>,
+    /// Leave out rows of the reference that do not fit, and report them
+    #[arg(long)]
+    skip_invalid: bool,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let started = Instant::now();
+    let request = Request {
+        version: args.version,
+        dry_run: args.dry_run,
+        by: args.by.as_deref(),
+        allow_equivalent: args.allow_equivalent.as_deref(),
+        overridden: args.overridden.as_deref(),
+        skip_invalid: args.skip_invalid,
+        now: ctx.now,
+        seed: ctx.seed,
+        seconds: &|| started.elapsed().as_secs_f64(),
+    };
+    // The workspace is looked at first, so that a directory without a loop gets no lock file.
+    ctx.workspace.config()?;
+    let lock = if args.dry_run { None } else { Some(ctx.workspace.lock()?) };
+    let promotion = gate::promote(&ctx.workspace, lock.as_ref(), &request)?;
+    ctx.progress.rejects(&promotion.rejects);
+    if args.overridden.is_some() {
+        ctx.progress.note(format_args!("OVERRIDE: {}", promotion.sentence));
+    }
+    if lock.is_some() {
+        ctx.workspace.log(&Run {
+            at: ctx.now,
+            verb: "promote".to_owned(),
+            seconds: started.elapsed().as_secs_f64(),
+            result: json!({ "done": promotion.done, "version": promotion.version, "sentence": promotion.sentence }),
+        })?;
+    }
+    out.answer(&promotion, |style| readable(&promotion, style))?;
+    Ok(match promotion.done {
+        Done::Promoted | Done::Already | Done::Would => Outcome::Yes,
+        Done::Refused | Done::Nothing => Outcome::No,
+        Done::Inconclusive => Outcome::CannotTell,
+        Done::Waiting => Outcome::Waiting,
+    })
+}
+
+fn readable(promotion: &Promotion, style: Style) -> String {
+    let mut text = promotion
+        .report
+        .as_ref()
+        .map_or_else(String::new, |report| report.text(&|text| style.bold(text), &|text| style.dim(text)) + "\n");
+    text.push_str(&style.bold(&promotion.sentence));
+    text.push('\n');
+    text + &super::approve::pruned(&promotion.pruned)
+}

@@ -1,0 +1,94 @@
+//! What can be wrong on the way into production.
+
+use crate::labels::LabelError;
+use crate::pipeline::PipelineError;
+use crate::registry::{RegistryError, Version};
+use crate::score::ScoreError;
+use crate::table::TableError;
+use crate::workspace::WorkspaceError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong when roles are to change.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// A table, feature or model problem.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A problem of the labels.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// A metric that cannot be computed.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// Two versions that cannot be held against each other.
+    #[error("{production} and {challenger} cannot be compared: {what}")]
+    Apart {
+        /// The version in production.
+        production: Version,
+        /// The other.
+        challenger: Version,
+        /// Why.
+        what: String,
+    },
+    /// There is no such request.
+    #[error("{}: no request {id:?}; pending: {}", .dir.display(), if .pending.is_empty() { "none".to_owned() } else { .pending.join(", ") })]
+    NoRequest {
+        /// What was asked for.
+        id: String,
+        /// Where requests are.
+        dir: PathBuf,
+        /// Those that wait.
+        pending: Vec<String>,
+    },
+    /// A request that can no longer be decided so.
+    #[error("request {id}: {what}")]
+    Request {
+        /// The request.
+        id: String,
+        /// Why not.
+        what: String,
+    },
+    /// A version that production cannot go back to.
+    #[error("{0}")]
+    NoWayBack(String),
+    /// Options that do not go together, or lack something.
+    #[error("{0}")]
+    Usage(String),
+    /// A file that cannot be understood.
+    #[error("{}: {what}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<TableError> for GateError {
+    fn from(err: TableError) -> Self {
+        Self::Pipeline(err.into())
+    }
+}
+
+impl GateError {
+    /// An error of the system, with its file.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}

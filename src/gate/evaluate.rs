@@ -1,0 +1,139 @@
+//! Both versions on the gate rows: the whole report, nothing written.
+
+use super::judge::{Judgement, Verdict, judge};
+use super::ledger::Ledger;
+use super::rails::{Guardrail, Rails};
+use super::report::{Decision, GateReport, Pair, sentence};
+use super::rows::{Contestant, GateRows, gate_rows};
+use super::{GateError, Request};
+use crate::pipeline::{Pipeline, Scores};
+use crate::score::{Estimate, EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate as metrics_of};
+use crate::table::{Kind, Rejects, Values};
+use crate::workspace::audit::Entry;
+use crate::workspace::{Config, PromoteRules, Workspace};
+
+/// Holds `challenger` against `production`; `entries` are those of the audit chain.
+///
+/// # Errors
+/// When the two cannot be compared, or a table or a version does not fit.
+pub(super) fn evaluate(
+    workspace: &Workspace,
+    config: &Config,
+    entries: &[Entry],
+    production: &Contestant,
+    challenger: &Contestant,
+    request: &Request,
+) -> Result<(GateReport, super::ledger::Rows, Rejects), GateError> {
+    let rules = &config.promote;
+    let rows = gate_rows(workspace, config, production, challenger, request.skip_invalid)?;
+    let times = times(&rows, challenger);
+    let holdout = Ledger::of(entries, (production.version, challenger.version), &rows, times, rules);
+    let found = compare(&rows, production, challenger, rules, &holdout, request)?;
+    let decision = decide(&found.judgement, &found.guardrails, request.allow_equivalent);
+    let mut notes = Vec::new();
+    if rows.y.is_empty() {
+        notes.push(
+            "no labelled row is one that neither learned from: give [split] gate a share, or label later rows"
+                .to_owned(),
+        );
+    }
+    if rows.n_corrected > 0 {
+        notes.push(format!("{} labels are those of data/labels.csv, not the table's", rows.n_corrected));
+    }
+    let ledger_rows = super::ledger::Rows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
+    let report = GateReport {
+        format: 1,
+        at: request.now,
+        production: production.version,
+        challenger: challenger.version,
+        target: challenger.pipeline.target.name.clone(),
+        task: challenger.pipeline.target.task,
+        decision,
+        sentence: sentence(&found.judgement, &found.guardrails, request.allow_equivalent),
+        judgement: found.judgement,
+        allow_equivalent: request.allow_equivalent.map(str::to_owned),
+        guardrails: found.guardrails,
+        holdout,
+        metrics: found.metrics,
+        rows_digest: rows.digest,
+        notes,
+    };
+    Ok((report, ledger_rows, rows.rejects))
+}
+
+/// What the rows say.
+struct Found {
+    judgement: Judgement,
+    guardrails: Vec<Guardrail>,
+    metrics: Vec<Pair>,
+}
+
+fn compare(
+    rows: &GateRows,
+    production: &Contestant,
+    challenger: &Contestant,
+    rules: &PromoteRules,
+    holdout: &Ledger,
+    request: &Request,
+) -> Result<Found, GateError> {
+    let scores = [production.pipeline.score(&rows.table)?, challenger.pipeline.score(&rows.table)?];
+    let old = reading(&production.pipeline, &scores[0], &rows.y);
+    let new = reading(&challenger.pipeline, &scores[1], &rows.y);
+    let judgement = judge(&old, &new, rows.entities.as_deref(), rules, holdout.alpha, request.seed)?;
+    if rows.y.is_empty() {
+        return Ok(Found { judgement, guardrails: Vec::new(), metrics: Vec::new() });
+    }
+    let rails = Rails {
+        rules: &rules.guardrails,
+        alpha: rules.alpha,
+        rows,
+        production: (production, old),
+        challenger: (challenger, new),
+    };
+    Ok(Found { judgement, guardrails: rails.check(request.seconds)?, metrics: side_by_side(&old, &new)? })
+}
+
+fn reading<'a>(pipeline: &'a Pipeline, scores: &'a Scores, y: &'a [f32]) -> Reading<'a> {
+    Reading {
+        task: pipeline.target.task,
+        classes: &pipeline.target.classes,
+        y,
+        scores: &scores.values,
+        weights: None,
+        threshold: pipeline.threshold.unwrap_or(0.5),
+    }
+}
+
+/// Every metric of the task.
+fn side_by_side(old: &Reading, new: &Reading) -> Result<Vec<Pair>, ScoreError> {
+    let all = |reading: &Reading| -> Result<Metrics, ScoreError> {
+        Ok(metrics_of(reading, None, EvaluateOptions { seed: 0, max_replicates: 0 })?.metrics)
+    };
+    let (old, new) = (all(old)?, all(new)?);
+    let pair = |(metric, estimate): (Metric, &Estimate)| Pair {
+        metric,
+        production: estimate.value,
+        challenger: new.value(metric),
+    };
+    Ok(old.iter().map(pair).collect())
+}
+
+/// What follows from verdict and guardrails.
+fn decide(judgement: &Judgement, guardrails: &[Guardrail], allow_equivalent: Option<&str>) -> Decision {
+    let holds = !guardrails.iter().any(|rail| rail.broken);
+    match judgement.verdict {
+        Verdict::Superior if holds && judgement.enough => Decision::Promote,
+        Verdict::Equivalent if holds && allow_equivalent.is_some() => Decision::Promote,
+        Verdict::Inconclusive if holds => Decision::Wait,
+        _ => Decision::Refuse,
+    }
+}
+
+fn times<'a>(rows: &'a GateRows, challenger: &Contestant) -> Option<&'a [i64]> {
+    rows.until?;
+    let name = &challenger.pipeline.schema.columns.iter().find(|c| c.kind == Kind::Time)?.name;
+    match &rows.table.column(name)?.values {
+        Values::Time(times) => Some(times),
+        _ => None,
+    }
+}

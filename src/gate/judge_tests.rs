@@ -1,0 +1,124 @@
+//! The verdicts by simulation: how often noise is promoted, and how often a better challenger is found.
+
+use super::*;
+use crate::stats::random::rng;
+use rand::Rng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// A standard normal number, by Box and Muller.
+fn gauss(rng: &mut Xoshiro256PlusPlus) -> f64 {
+    let (u, v): (f64, f64) = (rng.gen_range(f64::MIN_POSITIVE..1.0), rng.gen_range(0.0..1.0));
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
+/// Truth and the scores of two models that see the same signal, each through noise of its own.
+fn draw(n: usize, noise: [f64; 2], seed: u64) -> (Vec<f32>, [Vec<f64>; 2]) {
+    let mut rng = rng(seed, "gate simulation");
+    let y: Vec<f32> = (0..n).map(|_| if rng.gen_range(0.0..1.0) < 0.25 { 1.0 } else { 0.0 }).collect();
+    let signal: Vec<f64> = y.iter().map(|y| 1.3 * f64::from(*y) - 0.9 + gauss(&mut rng)).collect();
+    let seen = |noise: f64, rng: &mut Xoshiro256PlusPlus| {
+        signal.iter().map(|s| 1.0 / (1.0 + (-s - noise * gauss(rng)).exp())).collect::<Vec<f64>>()
+    };
+    let old = seen(noise[0], &mut rng);
+    (y, [old, seen(noise[1], &mut rng)])
+}
+
+fn verdict_of(n: usize, noise: [f64; 2], rules: &PromoteRules, seed: u64) -> Judgement {
+    let (y, [old, new]) = draw(n, noise, seed);
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let of = |scores| Reading { task: Task::Binary, classes: &classes, y: &y, scores, weights: None, threshold: 0.5 };
+    judge(&of(&old), &of(&new), None, rules, rules.alpha, 7).unwrap()
+}
+
+fn share(n: u64, event: impl Fn(u64) -> bool) -> f64 {
+    (0..n).filter(|&seed| event(seed)).count() as f64 / n as f64
+}
+
+#[test]
+fn an_equal_challenger_is_promoted_no_more_often_than_alpha() {
+    for metric in [Metric::RocAuc, Metric::Accuracy] {
+        for n in [160, 600] {
+            let rules = PromoteRules { metric: Some(metric), min_improvement: 0.0, ..PromoteRules::default() };
+            let found: Vec<Judgement> = (0..1000).map(|seed| verdict_of(n, [0.7, 0.7], &rules, seed)).collect();
+            let superior = found.iter().filter(|j| j.verdict == Verdict::Superior).count() as f64 / 1000.0;
+            // Three standard errors of a simulated 5 %.
+            assert!(superior <= 0.05 + 0.021, "{metric} {n}: {superior}");
+            let higher = found.iter().filter(|j| j.improvement.as_ref().is_some_and(|i| i.value > 0.0)).count();
+            assert!(higher > 400, "{metric} {n}: the point estimate alone would promote {higher} of 1000");
+        }
+    }
+}
+
+#[test]
+fn the_bootstrap_holds_its_level_too() {
+    for metric in [Metric::F1, Metric::PrAuc, Metric::LogLoss] {
+        let superior = share(200, |seed| {
+            let (y, [old, new]) = draw(240, [0.7, 0.7], seed);
+            let classes = ["no".to_owned(), "yes".to_owned()];
+            let of = |scores| Reading {
+                task: Task::Binary,
+                classes: &classes,
+                y: &y,
+                scores,
+                weights: None,
+                threshold: 0.5,
+            };
+            let pairing = Pairing { alpha: 0.05, entities: None, n_replicates: 200, seed };
+            improvement(metric, &of(&old), &of(&new), &pairing).unwrap().low > 0.0
+        });
+        assert!(superior <= 0.05 + 0.047, "{metric}: {superior}");
+    }
+}
+
+#[test]
+fn a_better_challenger_is_found_with_the_stated_power() {
+    let noise = [1.0, 0.7];
+    // What it truly gains, on many rows.
+    let all = verdict_of(200_000, noise, &PromoteRules::default(), 1).improvement.unwrap();
+    let rules = PromoteRules { min_improvement: all.value / all.production, delta: 0.0, ..PromoteRules::default() };
+    let needs: Vec<Need> = (0..300).filter_map(|seed| verdict_of(300, noise, &rules, seed).need).collect();
+    assert!(needs.len() > 100, "{}", needs.len());
+    let positives = needs.iter().map(|need| need.in_all as f64).sum::<f64>() / needs.len() as f64;
+    assert!(needs.iter().all(|need| need.positives && need.more > 0 && need.more < need.in_all));
+    let lenient = PromoteRules { min_improvement: 0.0, ..rules };
+    let power = share(400, |seed| {
+        verdict_of((positives / 0.25) as usize, noise, &lenient, 1000 + seed).verdict == Verdict::Superior
+    });
+    assert!((0.72..0.88).contains(&power), "{power} with {positives} positives");
+}
+
+#[test]
+fn each_verdict_has_its_place() {
+    let rules = PromoteRules::default();
+    let of = |n, noise, rules: &PromoteRules| verdict_of(n, noise, rules, 3);
+    assert_eq!(of(4000, [1.5, 0.3], &rules).verdict, Verdict::Superior);
+    assert_eq!(of(4000, [0.3, 1.5], &rules).verdict, Verdict::Regression);
+    assert_eq!(of(20_000, [0.2, 0.2], &rules).verdict, Verdict::Equivalent);
+    let unsure = of(300, [0.7, 0.7], &rules);
+    assert_eq!((unsure.verdict, unsure.need.is_some()), (Verdict::Inconclusive, true));
+    assert_eq!(of(4000, [1.5, 0.3], &PromoteRules { margin: 0.5, ..rules.clone() }).verdict, Verdict::Equivalent);
+    let small = PromoteRules { min_improvement: 0.5, ..rules.clone() };
+    let found = of(4000, [1.5, 0.3], &small);
+    assert_eq!((found.verdict, found.enough), (Verdict::Superior, false));
+    let few = of(40, [1.5, 0.3], &rules);
+    assert!(few.improvement.is_none() && few.need.unwrap().in_all == MIN_ROWS as u64, "{few:?}");
+}
+
+#[test]
+fn an_error_that_falls_is_an_improvement_and_its_limits_are_shares() {
+    let n = 400;
+    let y: Vec<f32> = (0..n).map(|i| ((i * 37) % 101) as f32).collect();
+    let off = |by: f64| {
+        y.iter().enumerate().map(|(i, y)| f64::from(*y) + by * ((i * 13 % 17) as f64 - 8.0)).collect::<Vec<f64>>()
+    };
+    let (old, new) = (off(1.0), off(0.9));
+    let of = |scores| Reading { task: Task::Regression, classes: &[], y: &y, scores, weights: None, threshold: 0.5 };
+    let rules = PromoteRules { metric: Some(Metric::Mae), ..PromoteRules::default() };
+    let found = judge(&of(&old), &of(&new), None, &rules, 0.05, 1).unwrap();
+    assert_eq!(found.verdict, Verdict::Superior);
+    assert!((found.relative.unwrap() - 0.1).abs() < 1e-6 && found.enough);
+    let mae = found.improvement.unwrap().production;
+    assert!((found.delta - 0.01 * mae).abs() < 1e-12);
+    let back = judge(&of(&new), &of(&old), None, &rules, 0.05, 1).unwrap();
+    assert_eq!(back.verdict, Verdict::Regression);
+}

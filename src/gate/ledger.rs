@@ -1,0 +1,122 @@
+//! How often the gate rows have judged: every look at them spends a little of what they are worth.
+//!
+//! The ledger is the audit chain: each `gate-verdict` says who was compared on how many rows. A comparison counts as a
+//! use of the present rows when at least half of them took part. By hash the rows of an earlier gate are rows of the
+//! present one, so that their number tells; by time those up to its latest instant are.
+
+use super::rows::GateRows;
+use crate::registry::Version;
+use crate::workspace::audit::Entry;
+use crate::workspace::{Holdout, PromoteRules};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::f64::consts::PI;
+
+/// From this use on a warning is given.
+const WARN_FROM: u64 = 5;
+
+/// How often the rows have judged, and at which level they judge now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Which use of the rows this is, from 1; the same two versions count once.
+    pub uses: u64,
+    /// The level of this use.
+    pub alpha: f64,
+    /// What a person should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What an earlier `gate-verdict` says of its rows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Rows {
+    /// Rows of the comparison.
+    pub(super) n: u64,
+    /// Digest of keys and labels.
+    pub(super) digest: String,
+    /// With a split by time, the latest instant in microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<i64>,
+}
+
+impl Ledger {
+    /// Counts the earlier uses in `entries`; `times` are those of the present rows, when they were split by time.
+    pub(super) fn of(
+        entries: &[Entry],
+        pair: (Version, Version),
+        rows: &GateRows,
+        times: Option<&[i64]>,
+        rules: &PromoteRules,
+    ) -> Self {
+        let mut before = BTreeSet::new();
+        for entry in entries.iter().filter(|entry| entry.event == "gate-verdict") {
+            let named = |key: &str| entry.details[key].as_str().and_then(|v| v.parse::<Version>().ok());
+            let (Some(production), Some(challenger)) = (named("production"), named("challenger")) else { continue };
+            let Ok(earlier) = serde_json::from_value::<Rows>(entry.details["rows"].clone()) else { continue };
+            let shared = match (earlier.until, times) {
+                (Some(until), Some(times)) => times.iter().filter(|t| **t <= until).count() as u64,
+                _ => earlier.n,
+            };
+            if shared * 2 >= rows.y.len() as u64 && (production, challenger) != pair {
+                before.insert((production, challenger));
+            }
+        }
+        Self::at(before.len() as u64 + 1, rules)
+    }
+
+    /// The `uses`-th use.
+    pub(super) fn at(uses: u64, rules: &PromoteRules) -> Self {
+        let k = uses as f64;
+        let alpha = match rules.holdout {
+            Holdout::Warn => rules.alpha,
+            Holdout::Spend => 6.0 * rules.alpha / (PI * PI * k * k),
+        };
+        let note = match rules.holdout {
+            Holdout::Spend if uses > 1 => Some(format!(
+                "these rows judge for the {} time, so this comparison is held to alpha = {alpha:.2e}",
+                ordinal(uses)
+            )),
+            Holdout::Warn if uses >= WARN_FROM => Some(format!(
+                "these rows judge for the {} time: the chance that some challenger no better passed is {:.0} %; \
+                 [promote] holdout = \"spend\" corrects for it, fresh rows end it",
+                ordinal(uses),
+                100.0 * (1.0 - (1.0 - rules.alpha).powf(k))
+            )),
+            _ => None,
+        };
+        Self { uses, alpha, note }
+    }
+}
+
+fn ordinal(n: u64) -> String {
+    let end = match (n % 10, n % 100) {
+        (1, rest) if rest != 11 => "st",
+        (2, rest) if rest != 12 => "nd",
+        (3, rest) if rest != 13 => "rd",
+        _ => "th",
+    };
+    format!("{n}{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_uses_together_err_no_more_often_than_alpha() {
+        let rules = PromoteRules { holdout: Holdout::Spend, ..PromoteRules::default() };
+        let spent: f64 = (1..10_000).map(|k| Ledger::at(k, &rules).alpha).sum();
+        assert!(spent < 0.05 && spent > 0.0499, "{spent}");
+        assert!((Ledger::at(1, &rules).alpha - 0.030_396_355_092_701_33).abs() < 1e-15);
+        let warned = Ledger::at(5, &PromoteRules::default());
+        assert!(
+            warned.alpha == 0.05
+                && warned.note.unwrap().contains("5th time: the chance that some challenger no better passed is 23 %")
+        );
+        assert_eq!(Ledger::at(4, &PromoteRules::default()).note, None);
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal).join(" "),
+            "1st 2nd 3rd 4th 11th 12th 13th 21st 112th"
+        );
+    }
+}

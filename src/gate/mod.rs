@@ -1,0 +1,61 @@
+//! Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
+//!
+//! ```text
+//! gate rows ─▶ verdict, guardrails ─┬─ promote, auto ────────────────────▶ roles ─▶ prune
+//!   (neither version               ├─ promote, manual ─▶ approvals/ID ─approve─▲
+//!    learned from them)            └─ refuse · wait           └─reject─▶ challenger cleared
+//! production ◀─rollback─ a version that was production before, after its golden rows agree
+//! ```
+//! Every arrow is a line of the audit chain; roles change with the line that says so.
+
+mod approval;
+mod error;
+mod evaluate;
+mod judge;
+mod ledger;
+mod promote;
+mod prune;
+mod rails;
+mod report;
+mod rollback;
+mod rows;
+mod slices;
+mod ticket;
+
+pub use approval::{Decided, approve, reject};
+pub use error::GateError;
+pub use judge::{Judgement, MIN_ROWS, Need, POWER, REPLICATES, Verdict, judge};
+pub use ledger::Ledger;
+pub use promote::{Done, Promotion, promote};
+pub use rails::Guardrail;
+pub use report::{Decision, GateReport, Pair};
+pub use rollback::{RolledBack, rollback};
+pub use ticket::{Status, Ticket, pending};
+
+use crate::registry::Version;
+
+/// What is to be promoted, and how.
+pub struct Request<'a> {
+    /// The version; the challenger when absent.
+    pub version: Option<Version>,
+    /// Say what would happen, change nothing.
+    pub dry_run: bool,
+    /// Who asks.
+    pub by: Option<&'a str>,
+    /// Why an equivalent version may be promoted.
+    pub allow_equivalent: Option<&'a str>,
+    /// Why the gate is not asked at all.
+    pub overridden: Option<&'a str>,
+    /// Leave out rows of the reference that do not fit.
+    pub skip_invalid: bool,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Seed of the bootstrap.
+    pub seed: u64,
+    /// A stopwatch, in seconds.
+    pub seconds: &'a dyn Fn() -> f64,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

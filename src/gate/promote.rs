@@ -1,0 +1,279 @@
+//! From the challenger to production: the gate, and what follows from it.
+
+use super::evaluate::evaluate;
+use super::ledger::Rows;
+use super::report::{Decision, GateReport};
+use super::rows::Contestant;
+use super::{GateError, Request, Ticket, approval, prune};
+use crate::atomic::{self, Lock};
+use crate::pipeline::Pipeline;
+use crate::registry::{RegistryError, Role, Roles, Version};
+use crate::table::Rejects;
+use crate::workspace::audit::{Chain, Event};
+use crate::workspace::{Approval, Config, Workspace};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// The version is production now.
+    Promoted,
+    /// It was already, and nothing has happened since.
+    Already,
+    /// It would be promoted (or its approval asked for), were this no dry run.
+    Would,
+    /// It is not good enough.
+    Refused,
+    /// The rows cannot tell.
+    Inconclusive,
+    /// A person has to agree.
+    Waiting,
+    /// There is no challenger.
+    Nothing,
+}
+
+/// The answer of `promote`.
+#[derive(Debug, Serialize)]
+pub struct Promotion {
+    /// What came of it.
+    pub done: Done,
+    /// The version that was to be promoted.
+    pub version: Option<Version>,
+    /// The version in production now.
+    pub production: Option<Version>,
+    /// What happened, in one sentence.
+    pub sentence: String,
+    /// What the gate found, when it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<GateReport>,
+    /// What waits for approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Ticket>,
+    /// Versions that were removed.
+    pub pruned: Vec<Version>,
+    /// Rows that were left out.
+    #[serde(skip)]
+    pub rejects: Rejects,
+}
+
+impl Promotion {
+    fn of(done: Done, version: Option<Version>, production: Option<Version>, sentence: String) -> Self {
+        Self {
+            done,
+            version,
+            production,
+            sentence,
+            report: None,
+            request: None,
+            pruned: Vec::new(),
+            rejects: Rejects::default(),
+        }
+    }
+}
+
+/// Asks the gate and does what follows. Without a lock nothing is changed, so give one unless it is a dry run.
+///
+/// # Errors
+/// When versions cannot be compared or verified, or a file does not fit.
+pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Promotion, GateError> {
+    let config = workspace.config()?;
+    let roles = workspace.registry().roles()?;
+    let chain = workspace.audit_chain()?;
+    let lock = lock.filter(|_| !request.dry_run);
+    let Some(production) = roles.production else {
+        return Err(RegistryError::NoRole { role: Role::Production, dir: workspace.path("models") }.into());
+    };
+    let Some(version) = request.version.or(roles.challenger) else {
+        return nothing(workspace, lock, &config, request, &chain, &roles, production);
+    };
+    workspace.registry().path(version)?;
+    if version == production {
+        let sentence = format!("{version} is production already.");
+        let pruned = finish(workspace, lock, &config, request)?;
+        return Ok(Promotion { pruned, ..Promotion::of(Done::Already, Some(version), Some(version), sentence) });
+    }
+    match request.overridden {
+        Some(reason) => override_gate(workspace, lock, &config, request, &roles, version, reason),
+        None => ask_gate(workspace, lock, &config, request, &chain, &roles, (production, version)),
+    }
+}
+
+/// Without a challenger there is nothing to do, or it was just done: a process that died after the deed is repeated.
+fn nothing(
+    workspace: &Workspace,
+    lock: Option<&Lock>,
+    config: &Config,
+    request: &Request,
+    chain: &Chain,
+    roles: &Roles,
+    production: Version,
+) -> Result<Promotion, GateError> {
+    let last = chain.entries.iter().rev().find(|entry| entry.event != "pruned");
+    match last.filter(|entry| entry.event == "promoted") {
+        Some(entry) => {
+            let at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+            let sentence = format!("{production} was promoted at {at}, and nothing has happened since.");
+            let pruned = finish(workspace, lock, config, request)?;
+            let answer = Promotion::of(Done::Already, Some(production), roles.production, sentence);
+            Ok(Promotion { pruned, ..answer })
+        }
+        None => {
+            let sentence = "There is no challenger: `mlloop retrain` or `mlloop train` makes one.".to_owned();
+            Ok(Promotion::of(Done::Nothing, None, Some(production), sentence))
+        }
+    }
+}
+
+/// A person takes the decision away from the gate; the version must still be what it was when it was stored.
+fn override_gate(
+    workspace: &Workspace,
+    lock: Option<&Lock>,
+    config: &Config,
+    request: &Request,
+    roles: &Roles,
+    version: Version,
+    reason: &str,
+) -> Result<Promotion, GateError> {
+    let Some(by) = request.by else {
+        return Err(GateError::Usage("--override needs --by NAME: somebody has to answer for it".to_owned()));
+    };
+    Pipeline::load(&workspace.registry().path(version)?)?;
+    let told = format!("against the gate, by {by}: {reason}");
+    let Some(lock) = lock else {
+        let sentence = format!("{version} would be promoted {told}.");
+        return Ok(Promotion::of(Done::Would, Some(version), roles.production, sentence));
+    };
+    let details = json!({ "version": version, "from": roles.production, "override": reason });
+    swap(workspace, lock, request.now, Some(by), version, details)?;
+    let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
+    let sentence = format!("{version} was promoted {told}.");
+    Ok(Promotion { pruned, ..Promotion::of(Done::Promoted, Some(version), Some(version), sentence) })
+}
+
+fn ask_gate(
+    workspace: &Workspace,
+    lock: Option<&Lock>,
+    config: &Config,
+    request: &Request,
+    chain: &Chain,
+    roles: &Roles,
+    (production, version): (Version, Version),
+) -> Result<Promotion, GateError> {
+    let contestants = (Contestant::load(workspace, production)?, Contestant::load(workspace, version)?);
+    let (report, rows, rejects) = evaluate(workspace, config, &chain.entries, &contestants.0, &contestants.1, request)?;
+    let of = |done, sentence| Promotion::of(done, Some(version), roles.production, sentence);
+    let sentence = report.sentence.clone();
+    let answer = match (report.decision, lock) {
+        (Decision::Promote, None) => of(Done::Would, format!("{version} would be promoted. {sentence}")),
+        (Decision::Promote, Some(lock)) => carry_out(workspace, lock, config, request, chain, &report, &rows)?,
+        (decision, lock) => {
+            if let Some(lock) = lock {
+                record_verdict(workspace, lock, request, &report, &rows)?;
+            }
+            of(if decision == Decision::Wait { Done::Inconclusive } else { Done::Refused }, sentence)
+        }
+    };
+    Ok(Promotion { report: Some(report), rejects, ..answer })
+}
+
+/// The gate agrees: promotes, or asks a person.
+fn carry_out(
+    workspace: &Workspace,
+    lock: &Lock,
+    config: &Config,
+    request: &Request,
+    chain: &Chain,
+    report: &GateReport,
+    rows: &Rows,
+) -> Result<Promotion, GateError> {
+    let version = report.challenger;
+    if config.promote.approval == Approval::Manual {
+        let (ticket, is_new) = approval::ticket(workspace, config, request, chain, report)?;
+        if is_new {
+            record_verdict(workspace, lock, request, report, rows)?;
+            approval::ask(workspace, lock, &ticket)?;
+        }
+        let sentence = format!(
+            "{version} deserves production and waits for approval until {}: mlloop approve {} --by NAME",
+            ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
+            ticket.id
+        );
+        let answer = Promotion::of(Done::Waiting, Some(version), Some(report.production), sentence);
+        return Ok(Promotion { request: Some(ticket), ..answer });
+    }
+    record_verdict(workspace, lock, request, report, rows)?;
+    let details = json!({
+        "version": version, "from": report.production, "verdict": report.judgement.verdict,
+        "allow_equivalent": report.allow_equivalent,
+    });
+    swap(workspace, lock, request.now, request.by, version, details)?;
+    let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
+    let sentence = format!("{version} is production now, instead of {}. {}", report.production, report.sentence);
+    Ok(Promotion { pruned, ..Promotion::of(Done::Promoted, Some(version), Some(version), sentence) })
+}
+
+/// Makes `version` production; golden rows of it must have been verified.
+pub(super) fn swap(
+    workspace: &Workspace,
+    lock: &Lock,
+    at: jiff::Timestamp,
+    by: Option<&str>,
+    version: Version,
+    details: Value,
+) -> Result<(), GateError> {
+    let mut roles = workspace.registry().roles()?;
+    roles.previous.retain(|v| *v != version);
+    roles.previous.extend(roles.production.replace(version));
+    roles.challenger = roles.challenger.filter(|v| *v != version);
+    let by = by.map(str::to_owned);
+    workspace.record(lock, Event { at, event: "promoted", by, roles: Some(roles), details })?;
+    Ok(())
+}
+
+/// Writes the report and its line in the chain.
+fn record_verdict(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &Request,
+    report: &GateReport,
+    rows: &Rows,
+) -> Result<(), GateError> {
+    let dir = workspace.path("reports");
+    std::fs::create_dir_all(&dir).and_then(|()| atomic::remove_leftovers(&dir)).map_err(GateError::io(&dir))?;
+    let path = dir.join("gate_report.json");
+    let json = || {
+        let mut bytes = serde_json::to_vec_pretty(report)?;
+        bytes.push(b'\n');
+        atomic::replace(&path, |out| out.write_all(&bytes))
+    };
+    json().map_err(GateError::io(&path))?;
+    let path = dir.join("gate_report.txt");
+    let plain = |text: &str| text.to_owned();
+    let text = report.text(&plain, &plain);
+    atomic::replace(&path, |out| out.write_all(text.as_bytes())).map_err(GateError::io(&path))?;
+    let j = &report.judgement;
+    let broken: Vec<&str> = report.guardrails.iter().filter(|g| g.broken).map(|g| g.name.as_str()).collect();
+    let details = json!({
+        "production": report.production, "challenger": report.challenger, "verdict": j.verdict,
+        "decision": report.decision, "test": j.improvement, "alpha": j.alpha, "broken": broken,
+        "rows": rows, "uses": report.holdout.uses, "allow_equivalent": report.allow_equivalent,
+    });
+    let by = request.by.map(str::to_owned);
+    workspace.record(lock, Event { at: request.now, event: "gate-verdict", by, roles: None, details })?;
+    Ok(())
+}
+
+/// Prunes what an earlier, interrupted promotion would have pruned.
+fn finish(
+    workspace: &Workspace,
+    lock: Option<&Lock>,
+    config: &Config,
+    request: &Request,
+) -> Result<Vec<Version>, GateError> {
+    match lock {
+        Some(lock) => prune::prune(workspace, lock, config.promote.keep_versions, request.now),
+        None => Ok(Vec::new()),
+    }
+}

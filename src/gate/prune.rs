@@ -1,0 +1,80 @@
+//! Old versions go: the latest `keep_versions` stay, and whatever somebody may still need.
+
+use super::{GateError, ticket};
+use crate::atomic::{self, Lock};
+use crate::registry::{Roles, Version};
+use crate::workspace::Workspace;
+use crate::workspace::audit::Event;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io;
+
+/// Removes versions beyond the latest `keep`, but never production, its predecessor, the challenger, a version that
+/// waits for approval or one that an experiment names. The line in the chain comes first, so that nothing goes unsaid;
+/// what it names and a dead process left is removed without another line.
+pub(super) fn prune(
+    workspace: &Workspace,
+    lock: &Lock,
+    keep: u32,
+    now: jiff::Timestamp,
+) -> Result<Vec<Version>, GateError> {
+    let registry = workspace.registry();
+    let mut roles = registry.roles()?;
+    let stays = needed(workspace, &roles)?;
+    let versions = registry.versions()?;
+    let n_old = versions.len().saturating_sub(keep as usize);
+    let old: Vec<Version> = versions[..n_old].iter().copied().filter(|v| !stays.contains(v)).collect();
+    let models = workspace.path("models");
+    atomic::remove_leftovers(&models).map_err(GateError::io(&models))?;
+    if old.is_empty() {
+        return Ok(old);
+    }
+    let chain = workspace.audit_chain()?;
+    let said = |version: &Version| {
+        let named = |entry: &crate::workspace::audit::Entry| {
+            entry.event == "pruned"
+                && entry.details["versions"].as_array().is_some_and(|all| all.contains(&json!(version)))
+        };
+        chain.entries.iter().any(named)
+    };
+    if !old.iter().all(said) {
+        roles.previous.retain(|v| !old.contains(v));
+        let details = json!({ "versions": old, "keep_versions": keep });
+        workspace.record(lock, Event { at: now, event: "pruned", by: None, roles: Some(roles), details })?;
+    }
+    for version in &old {
+        let path = models.join(version.to_string());
+        atomic::remove_dir(&path).map_err(GateError::io(&path))?;
+    }
+    Ok(old)
+}
+
+/// Versions that somebody may still need.
+fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, GateError> {
+    let mut stays: BTreeSet<Version> = roles.production.into_iter().chain(roles.challenger).collect();
+    stays.extend(roles.previous.last());
+    stays.extend(ticket::pending(workspace)?.iter().flat_map(|ticket| [ticket.version, ticket.production]));
+    let path = workspace.path("ab.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let experiment: Value = serde_json::from_slice(&bytes).map_err(|err| GateError::Damaged {
+                path,
+                what: format!("cannot be read, so nobody knows which versions it needs: {err}"),
+            })?;
+            named(&experiment, &mut stays);
+        }
+        Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(GateError::Io { path, source }),
+    }
+    Ok(stays)
+}
+
+/// Every version that a text of `value` names.
+fn named(value: &Value, found: &mut BTreeSet<Version>) {
+    match value {
+        Value::String(text) if text.starts_with('v') => found.extend(text.parse::<Version>().ok()),
+        Value::Array(values) => values.iter().for_each(|value| named(value, found)),
+        Value::Object(fields) => fields.values().for_each(|value| named(value, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,210 @@
+//! What must not get worse, whatever the deciding metric says.
+
+use super::rows::{Contestant, GateRows};
+use super::{GateError, slices};
+use crate::features::Task;
+use crate::score::{Reading, multiclass};
+use crate::stats::{moments, normal};
+use crate::table::Kind;
+use crate::workspace::Guardrails;
+use serde::{Deserialize, Serialize};
+
+/// One guardrail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guardrail {
+    /// `calibration`, `slices`, `flip_rate`, `latency_ratio` or `schema`.
+    pub name: String,
+    /// What was measured.
+    pub value: Option<f64>,
+    /// What it may be at most.
+    pub limit: Option<f64>,
+    /// Whether it broke.
+    pub broken: bool,
+    /// What was found, in one line.
+    pub text: String,
+}
+
+impl Guardrail {
+    fn new(name: &str, value: Option<f64>, limit: Option<f64>, broken: bool, text: String) -> Self {
+        Self { name: name.to_owned(), value, limit, broken, text }
+    }
+}
+
+/// A loss of both versions over some rows, and whether the challenger's is larger by more than chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Loss {
+    pub(super) production: f64,
+    pub(super) challenger: f64,
+    /// One-sided p-value of "the challenger's is not larger".
+    pub(super) p: f64,
+}
+
+impl Loss {
+    /// Of the rows at `rows`, by the paired z-test with the errors of one entity's rows taken together.
+    pub(super) fn of(old: &[f64], new: &[f64], entities: Option<&[u32]>, rows: &[u32]) -> Self {
+        let pick = |of: &[f64]| rows.iter().map(|&row| of[row as usize]).collect::<Vec<f64>>();
+        let (old, new) = (pick(old), pick(new));
+        let (production, challenger) = (moments::mean(&old), moments::mean(&new));
+        let mean = challenger - production;
+        let n = rows.len() as f64;
+        let mut sums = std::collections::BTreeMap::<u32, f64>::new();
+        for (place, &row) in rows.iter().enumerate() {
+            let entity = entities.map_or(row, |e| e[row as usize]);
+            *sums.entry(entity).or_default() += new[place] - old[place] - mean;
+        }
+        let groups = sums.len() as f64;
+        let error = (sums.values().map(|s| s * s).sum::<f64>() * groups / (groups - 1.0)).sqrt() / n;
+        let p = match error > 0.0 {
+            true => normal::cdf(-mean / error),
+            false if mean > 0.0 => 0.0,
+            false => 1.0,
+        };
+        Self { production, challenger, p }
+    }
+
+    /// By what share of production's loss the challenger's is larger.
+    pub(super) fn rise(&self) -> f64 {
+        let rise = self.challenger - self.production;
+        if rise <= 0.0 || self.production > 0.0 { rise / self.production.max(f64::MIN_POSITIVE) } else { f64::MAX }
+    }
+}
+
+/// The loss of each row: the squared distance of the probabilities from the truth, or of the number.
+pub(super) fn losses(reading: &Reading<'_>) -> Vec<f64> {
+    let width = if reading.task == Task::Multiclass { reading.classes.len() } else { 1 };
+    let one = |(row, y): (&[f64], &f32)| match reading.task {
+        Task::Multiclass => {
+            let miss = |(class, p): (usize, &f64)| (p - if class == *y as usize { 1.0 } else { 0.0 }).powi(2);
+            row.iter().enumerate().map(miss).sum()
+        }
+        _ => (row[0] - f64::from(*y)).powi(2),
+    };
+    reading.scores.chunks_exact(width).zip(reading.y).map(one).collect()
+}
+
+/// What is held against the limits.
+pub(super) struct Rails<'a> {
+    pub(super) rules: &'a Guardrails,
+    pub(super) alpha: f64,
+    pub(super) rows: &'a GateRows,
+    pub(super) production: (&'a Contestant, Reading<'a>),
+    pub(super) challenger: (&'a Contestant, Reading<'a>),
+}
+
+impl Rails<'_> {
+    /// Every guardrail that is switched on; `seconds` is a stopwatch.
+    pub(super) fn check(&self, seconds: &dyn Fn() -> f64) -> Result<Vec<Guardrail>, GateError> {
+        let (old, new) = (losses(&self.production.1), losses(&self.challenger.1));
+        let mut found = Vec::new();
+        if self.production.1.task != Task::Regression {
+            found.extend(self.calibration(&old, &new));
+        }
+        found.extend(self.slices(&old, &new));
+        found.extend(self.flips());
+        if self.rules.schema {
+            found.push(self.schema());
+        }
+        found.extend(self.latency(seconds)?);
+        Ok(found)
+    }
+
+    fn calibration(&self, old: &[f64], new: &[f64]) -> Option<Guardrail> {
+        let limit = self.rules.calibration.at()?;
+        let all: Vec<u32> = (0..old.len() as u32).collect();
+        let loss = Loss::of(old, new, self.rows.entities.as_deref(), &all);
+        let broken = loss.p <= self.alpha && loss.rise() > limit;
+        let text = format!("Brier score {:.4}, was {:.4}", loss.challenger, loss.production);
+        Some(Guardrail::new("calibration", Some(loss.rise()), Some(limit), broken, text))
+    }
+
+    fn slices(&self, old: &[f64], new: &[f64]) -> Option<Guardrail> {
+        let limit = self.rules.slices.at()?;
+        let inputs: Vec<(&str, Kind)> = self.challenger.0.pipeline.features.inputs().collect();
+        let least = self.rules.slice_rows as usize;
+        let slices = slices::slices(&self.rows.table, &inputs, least);
+        let losses: Vec<Loss> =
+            slices.iter().map(|s| Loss::of(old, new, self.rows.entities.as_deref(), &s.rows)).collect();
+        let adjusted = slices::holm(&losses.iter().map(|loss| loss.p).collect::<Vec<f64>>());
+        let broken: Vec<usize> =
+            (0..losses.len()).filter(|&i| adjusted[i] <= self.alpha && losses[i].rise() > limit).collect();
+        let worst = (0..losses.len()).max_by(|&a, &b| losses[a].rise().total_cmp(&losses[b].rise()).then(b.cmp(&a)));
+        let told = |i: &usize| {
+            let (slice, loss) = (&slices[*i], &losses[*i]);
+            format!(
+                "{} ({} rows): loss {:.4}, was {:.4}",
+                slice.name,
+                slice.rows.len(),
+                loss.challenger,
+                loss.production
+            )
+        };
+        let text = match (worst, broken.as_slice()) {
+            (None, _) => format!("no slice has {least} rows"),
+            (Some(_), []) => format!("none of {} is surely worse", slices.len()),
+            (Some(_), broken) => broken.iter().take(3).map(told).collect::<Vec<_>>().join("; "),
+        };
+        let value = broken.iter().copied().chain(worst).map(|i| losses[i].rise()).next();
+        Some(Guardrail::new("slices", value, Some(limit), !broken.is_empty(), text))
+    }
+
+    fn flips(&self) -> Option<Guardrail> {
+        let limit = self.rules.flip_rate.at()?;
+        let (old, new) = (classes(&self.production.1)?, classes(&self.challenger.1)?);
+        let n = old.iter().zip(&new).filter(|(old, new)| old != new).count();
+        let share = n as f64 / old.len() as f64;
+        let text = format!("{n} of {} rows get another class", old.len());
+        Some(Guardrail::new("flip_rate", Some(share), Some(limit), share > limit, text))
+    }
+
+    fn schema(&self) -> Guardrail {
+        let needs = |of: &Contestant| of.pipeline.features.inputs().map(|(n, k)| (n.to_owned(), k)).collect::<Vec<_>>();
+        let (old, new) = (needs(self.production.0), needs(self.challenger.0));
+        let only = |here: &[(String, Kind)], there: &[(String, Kind)]| {
+            here.iter().filter(|c| !there.contains(c)).map(|c| c.0.clone()).collect::<Vec<String>>()
+        };
+        let (added, gone) = (only(&new, &old), only(&old, &new));
+        let text = match (added.as_slice(), gone.as_slice()) {
+            ([], []) => "the same columns are needed".to_owned(),
+            ([], gone) => format!("no longer needed: {}", gone.join(", ")),
+            (added, _) => format!("needed now and not before: {}", added.join(", ")),
+        };
+        Guardrail::new("schema", Some(added.len() as f64), Some(0.0), !added.is_empty(), text)
+    }
+
+    /// The fastest of several turns, taken by turns, so that a busy machine slows both.
+    fn latency(&self, seconds: &dyn Fn() -> f64) -> Result<Option<Guardrail>, GateError> {
+        const TURNS: usize = 7;
+        const ROWS: usize = 1000;
+        /// Less than this a row does not matter, whatever the ratio.
+        const FLOOR_SECONDS: f64 = 20e-6;
+        let Some(limit) = self.rules.latency_ratio.at() else { return Ok(None) };
+        let rows: Vec<u32> = (0..self.rows.y.len().min(ROWS) as u32).collect();
+        let table = self.rows.table.take(&rows);
+        let mut fastest = [f64::INFINITY; 2];
+        for _ in 0..TURNS {
+            for (best, of) in fastest.iter_mut().zip([self.production.0, self.challenger.0]) {
+                let from = seconds();
+                of.pipeline.score(&table)?;
+                *best = best.min((seconds() - from) / rows.len() as f64);
+            }
+        }
+        let [old, new] = fastest;
+        let ratio = if old > 0.0 { new / old } else { 1.0 };
+        let text = format!("{:.1} µs a row, was {:.1}", new * 1e6, old * 1e6);
+        let broken = ratio > limit && new - old > FLOOR_SECONDS;
+        Ok(Some(Guardrail::new("latency_ratio", Some(ratio), Some(limit), broken, text)))
+    }
+}
+
+/// The predicted class of each row; `None` for numbers.
+fn classes(reading: &Reading<'_>) -> Option<Vec<u32>> {
+    match reading.task {
+        Task::Regression => None,
+        Task::Binary => Some(reading.scores.iter().map(|s| u32::from(*s >= reading.threshold)).collect()),
+        Task::Multiclass => Some(multiclass::predicted(reading.scores, reading.classes.len())),
+    }
+}
+
+#[cfg(test)]
+#[path = "rails_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! What the gate found, for programs and for people.
+
+use super::judge::{Judgement, Verdict};
+use super::ledger::Ledger;
+use super::rails::Guardrail;
+use crate::features::Task;
+use crate::registry::Version;
+use crate::score::Metric;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+
+/// What follows from the verdict and the guardrails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// The challenger deserves production.
+    Promote,
+    /// It does not.
+    Refuse,
+    /// The rows cannot tell.
+    Wait,
+}
+
+/// One metric of both versions on the gate rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The metric.
+    pub metric: Metric,
+    /// Production's value; absent when it cannot be told.
+    pub production: Option<f64>,
+    /// The challenger's.
+    pub challenger: Option<f64>,
+}
+
+/// `reports/gate_report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateReport {
+    /// Version of this form: 1.
+    pub format: u32,
+    /// When it was made.
+    pub at: jiff::Timestamp,
+    /// The version in production.
+    pub production: Version,
+    /// The version that wants to be.
+    pub challenger: Version,
+    /// What is predicted.
+    pub target: String,
+    /// The task.
+    pub task: Task,
+    /// What follows.
+    pub decision: Decision,
+    /// Why, in one sentence.
+    pub sentence: String,
+    /// The verdict and the test.
+    pub judgement: Judgement,
+    /// Why an equivalent challenger may be promoted, when somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_equivalent: Option<String>,
+    /// What must not get worse.
+    pub guardrails: Vec<Guardrail>,
+    /// How often the rows have judged.
+    pub holdout: Ledger,
+    /// All metrics of the task.
+    pub metrics: Vec<Pair>,
+    /// SHA-256 over keys and labels of the gate rows.
+    pub rows_digest: String,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl GateReport {
+    /// The report in about 25 lines; `bold` and `dim` set text apart, or return it as it is.
+    #[must_use]
+    pub fn text(&self, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
+        // Writing to a String cannot fail.
+        let mut text = format!("{}\n{}\n\n", bold(self.headline()), self.sentence);
+        let _ = writeln!(
+            text,
+            "{} {}, the challenger, against {} in production",
+            dim("versions "),
+            self.challenger,
+            self.production
+        );
+        let j = &self.judgement;
+        let positives = j.n_positive.map_or_else(String::new, |n| format!(", {n} of them positive"));
+        let _ = writeln!(text, "{} {}{positives}; no version learned from them", dim("gate rows"), j.n_rows);
+        if let Some(found) = &j.improvement {
+            let (low, high, confidence) = (found.low, found.high, 100.0 * (1.0 - j.alpha));
+            let relative = j.relative.map_or_else(String::new, |share| format!(" ({:+.2} %)", 100.0 * share));
+            let _ = writeln!(
+                text,
+                "{} {} {} → {}: better by {:+.4}{relative}, surely more than {low:+.4} and less than {high:+.4} ({confidence:.3} % each)",
+                dim("test     "),
+                found.metric,
+                rounded(Some(found.production)),
+                rounded(Some(found.challenger)),
+                found.value,
+            );
+        }
+        text.push_str(&self.table(dim));
+        for note in self.holdout.note.iter().chain(&self.notes) {
+            let _ = writeln!(text, "{} {note}", dim("note     "));
+        }
+        text
+    }
+
+    fn headline(&self) -> &'static str {
+        match (self.decision, self.judgement.verdict) {
+            (Decision::Promote, Verdict::Superior) => "The challenger is better",
+            (Decision::Promote, _) => "The challenger is as good, and that is enough here",
+            (Decision::Wait, _) => "The rows cannot tell",
+            (Decision::Refuse, Verdict::Regression) => "The challenger is worse",
+            (Decision::Refuse, Verdict::Equivalent) => "The challenger is not better",
+            (Decision::Refuse, _) => "The challenger does not deserve production",
+        }
+    }
+
+    fn table(&self, dim: &dyn Fn(&str) -> String) -> String {
+        let mut text = format!("\n{}\n", dim("metric               production   challenger"));
+        for pair in &self.metrics {
+            let (old, new) = (rounded(pair.production), rounded(pair.challenger));
+            let mark = if Some(pair.metric) == self.judgement.improvement.as_ref().map(|i| i.metric) {
+                "  decides"
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "{:<20} {old:>10}   {new:>10}{mark}", pair.metric.name());
+        }
+        let _ = writeln!(text, "\n{}", dim("guardrail             value   limit"));
+        for rail in &self.guardrails {
+            let number = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
+            let state = if rail.broken { "BROKEN" } else { "holds" };
+            let _ = writeln!(
+                text,
+                "{:<18} {:>8} {:>7}  {state}: {}",
+                rail.name,
+                number(rail.value),
+                number(rail.limit),
+                rail.text
+            );
+        }
+        text.push('\n');
+        text
+    }
+}
+
+fn rounded(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// Why the challenger is promoted or not, in one sentence.
+pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: Option<&str>) -> String {
+    let broken: Vec<String> =
+        guardrails.iter().filter(|g| g.broken).map(|g| format!("{} ({})", g.name, g.text)).collect();
+    let mut text = match (&judgement.improvement, judgement.verdict) {
+        (None, _) => "The gate rows are too few for any test.".to_owned(),
+        (Some(i), Verdict::Superior) => {
+            format!("{} rises by {:+.4}, surely by more than {:+.4}.", i.metric, i.value, i.low)
+        }
+        (Some(i), Verdict::Equivalent) => format!(
+            "{} is surely less than {:.4} worse, and not surely better by more than {:.4}.",
+            i.metric, judgement.delta, judgement.margin
+        ),
+        (Some(i), Verdict::Regression) => format!("{} is surely worse, by {:.4}.", i.metric, -i.value),
+        (Some(i), Verdict::Inconclusive) => {
+            format!("{} may be anything from {:+.4} to {:+.4} better.", i.metric, i.low, i.high)
+        }
+    };
+    if judgement.verdict == Verdict::Superior && !judgement.enough {
+        let _ =
+            write!(text, " That is less than min_improvement = {} of production's value.", judgement.min_improvement);
+    }
+    if let (Verdict::Equivalent, Some(reason)) = (judgement.verdict, allow) {
+        let _ = write!(text, " Equivalent is allowed: {reason}.");
+    }
+    if let Some(need) = &judgement.need {
+        let of = if need.positives { "positives" } else { "rows" };
+        let _ = write!(text, " About {} more {of} are needed ({} in all)", need.more, need.in_all);
+        text.push_str(&match need.effect {
+            e if e > 0.0 => format!(" to find an improvement of {e:.4} with 80 % chance."),
+            _ => ".".to_owned(),
+        });
+    }
+    if !broken.is_empty() {
+        let _ = write!(text, " Broken: {}.", broken.join("; "));
+    }
+    text
+}

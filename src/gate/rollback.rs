@@ -1,0 +1,79 @@
+//! Back to what was production before.
+
+use super::GateError;
+use crate::atomic::Lock;
+use crate::pipeline::Pipeline;
+use crate::registry::{RegistryError, Role, Roles, Version};
+use crate::workspace::Workspace;
+use crate::workspace::audit::{Chain, Event};
+use serde::Serialize;
+use serde_json::json;
+
+/// The answer of `rollback`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RolledBack {
+    /// The version in production now.
+    pub production: Version,
+    /// The version that was before; the same when nothing was left to do.
+    pub from: Version,
+    /// Whether it had been done already, with nothing since.
+    pub already: bool,
+}
+
+/// Makes `to` production again, else what was production before, once its golden rows agree. No training is needed.
+///
+/// Repeated without anything in between, it does nothing: a version further back has to be named.
+///
+/// # Errors
+/// When there is nothing to go back to, the version never was in production, or its files are damaged.
+pub fn rollback(
+    workspace: &Workspace,
+    lock: &Lock,
+    to: Option<Version>,
+    by: Option<&str>,
+    reason: Option<&str>,
+    now: jiff::Timestamp,
+) -> Result<RolledBack, GateError> {
+    let registry = workspace.registry();
+    let mut roles = registry.roles()?;
+    let Some(production) = roles.production else {
+        return Err(RegistryError::NoRole { role: Role::Production, dir: workspace.path("models") }.into());
+    };
+    let chain = workspace.audit_chain()?;
+    let just_done = chain.entries.last().is_some_and(|entry| entry.event == "rolled-back");
+    let target = match to {
+        Some(version) => version,
+        None if just_done => production,
+        None => *roles.previous.last().ok_or_else(|| {
+            GateError::NoWayBack(format!(
+                "{production} is the first version in production: there is nothing to go back to"
+            ))
+        })?,
+    };
+    if target == production {
+        return Ok(RolledBack { production, from: production, already: true });
+    }
+    registry.path(target)?;
+    if !was_production(&roles, &chain, target) {
+        return Err(GateError::NoWayBack(format!(
+            "{target} never was in production: `mlloop promote --version {target}` asks the gate"
+        )));
+    }
+    Pipeline::load(&registry.path(target)?)?;
+    match roles.previous.iter().rposition(|v| *v == target) {
+        Some(place) => roles.previous.truncate(place),
+        // It was rolled back itself: what is production now comes before it again.
+        None => roles.previous.push(production),
+    }
+    roles.production = Some(target);
+    roles.challenger = roles.challenger.filter(|v| *v != target);
+    let details = json!({ "version": target, "from": production, "reason": reason });
+    let by = by.map(str::to_owned);
+    workspace.record(lock, Event { at: now, event: "rolled-back", by, roles: Some(roles), details })?;
+    Ok(RolledBack { production: target, from: production, already: false })
+}
+
+fn was_production(roles: &Roles, chain: &Chain, version: Version) -> bool {
+    let held = |roles: &Roles| roles.production == Some(version);
+    roles.previous.contains(&version) || chain.entries.iter().any(|entry| entry.roles.as_ref().is_some_and(held))
+}

@@ -1,0 +1,222 @@
+//! The rows that judge: those that neither version learned from.
+//!
+//! ```text
+//! hash   a row is on the gate's side of both recipes        its hash alone says so, in a table of any length
+//! time   a row is later than the latest row of both         each version's profile knows its latest row
+//! ```
+//! A share of a table that has grown would not do for time: what was the gate of the older version may have taught the
+//! newer one.
+
+use super::GateError;
+use crate::labels::{Labels, correct, resolve};
+use crate::pipeline::{Examples, Pipeline, PipelineError, Recipe, SplitBy};
+use crate::registry::Version;
+use crate::table::split::Part;
+use crate::table::{self, Input, Kind, ReadOptions, Rejects, Schema, Table, Values};
+use crate::workspace::{Config, Workspace};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// A version with what decided its sides; its golden rows agreed.
+pub(super) struct Contestant {
+    pub(super) version: Version,
+    pub(super) pipeline: Pipeline,
+    pub(super) recipe: Recipe,
+}
+
+impl Contestant {
+    pub(super) fn load(workspace: &Workspace, version: Version) -> Result<Self, GateError> {
+        let registry = workspace.registry();
+        let pipeline = Pipeline::load(&registry.path(version)?)?;
+        let manifest = registry.manifest(version)?;
+        let recipe = serde_json::from_value(manifest.recipe).map_err(|err| GateError::Damaged {
+            path: workspace.path("models").join(version.to_string()).join("manifest.json"),
+            what: format!("its recipe cannot be understood: {err}"),
+        })?;
+        Ok(Self { version, pipeline, recipe })
+    }
+}
+
+/// Labelled rows that neither version learned from.
+pub(super) struct GateRows {
+    pub(super) table: Table,
+    /// Class index or value, one per row.
+    pub(super) y: Vec<f32>,
+    /// Index of each row's entity; `None` when every row is its own.
+    pub(super) entities: Option<Vec<u32>>,
+    /// SHA-256 over keys and labels.
+    pub(super) digest: String,
+    /// Rows of the table whose label is another one by now.
+    pub(super) n_corrected: u64,
+    /// With a split by time, the latest instant among the rows.
+    pub(super) until: Option<i64>,
+    pub(super) rejects: Rejects,
+}
+
+/// Reads the reference with the labels known by now, and keeps what neither of the two learned from.
+///
+/// # Errors
+/// When the two cannot be compared on the same rows, or the table does not fit.
+pub(super) fn gate_rows(
+    workspace: &Workspace,
+    config: &Config,
+    production: &Contestant,
+    challenger: &Contestant,
+    skip_invalid: bool,
+) -> Result<GateRows, GateError> {
+    comparable(production, challenger)?;
+    let path = workspace.path(&config.data.reference);
+    let schema = &challenger.pipeline.schema;
+    let both = both_schemas(production, challenger)?;
+    let options = ReadOptions { skip_invalid, ..Default::default() };
+    let read = table::read(Input::open(&path)?, &both, &options)?;
+    let (table, n_corrected) = corrected(workspace, config, read.table, schema, challenger)?;
+    let examples = Examples::new(table, schema, &challenger.recipe)?;
+    let latest = [latest_learned(workspace, production)?, latest_learned(workspace, challenger)?];
+    let kept = unseen(&examples, schema, [&production.recipe, &challenger.recipe], latest)?;
+    let target = &challenger.pipeline.target;
+    let table = examples.table.take(&kept);
+    let keys: Vec<u64> = kept.iter().map(|&row| examples.keys[row as usize]).collect();
+    let y = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?.y;
+    Ok(GateRows {
+        digest: digest(&keys, &y),
+        entities: entities(&keys),
+        until: match (challenger.recipe.split.by, times(&table, schema)) {
+            (SplitBy::Time, Some(times)) => times.iter().copied().max(),
+            _ => None,
+        },
+        table,
+        y,
+        n_corrected,
+        rejects: read.rejects,
+    })
+}
+
+/// Refuses two versions that predict different things or were split differently.
+fn comparable(production: &Contestant, challenger: &Contestant) -> Result<(), GateError> {
+    let (old, new) = (&production.pipeline.target, &challenger.pipeline.target);
+    let (by, to) = (&production.recipe, &challenger.recipe);
+    let what = if old != new {
+        let told = |t: &crate::features::Target| match t.classes.as_slice() {
+            [] => format!("{:?} as a number", t.name),
+            classes => format!("{:?} as {}", t.name, classes.join(", ")),
+        };
+        format!("one predicts {}, the other {}", told(old), told(new))
+    } else if (by.split.by, &by.split.column) != (to.split.by, &to.split.column)
+        || by.placed_by(&production.pipeline.schema) != to.placed_by(&challenger.pipeline.schema)
+    {
+        "they were split differently ([split] by, or the columns it looks at), so rows that judge the one may have taught \
+         the other; train both with the same [split]"
+            .to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(GateError::Apart { production: production.version, challenger: challenger.version, what })
+}
+
+/// The challenger's columns and those that only production needs.
+fn both_schemas(production: &Contestant, challenger: &Contestant) -> Result<Schema, GateError> {
+    let mut both = challenger.pipeline.schema.clone();
+    for (name, _) in production.pipeline.features.inputs() {
+        let Some(old) = production.pipeline.schema.column(name) else { continue };
+        match both.columns.iter_mut().find(|c| c.name == name) {
+            Some(new) if new.kind == old.kind => {}
+            Some(new) if !challenger.pipeline.features.inputs().any(|(needed, _)| needed == name) => {
+                new.clone_from(old)
+            }
+            Some(new) => {
+                return Err(GateError::Apart {
+                    production: production.version,
+                    challenger: challenger.version,
+                    what: format!(
+                        "column {name:?} is {} for the one and {} for the other, so no table suits both",
+                        old.kind.name(),
+                        new.kind.name()
+                    ),
+                });
+            }
+            None => both.columns.push(old.clone()),
+        }
+    }
+    Ok(both)
+}
+
+/// The table with the labels that people gave since.
+fn corrected(
+    workspace: &Workspace,
+    config: &Config,
+    table: Table,
+    schema: &Schema,
+    challenger: &Contestant,
+) -> Result<(Table, u64), GateError> {
+    let Some(id) = schema.columns.iter().find(|c| c.kind == Kind::Id) else { return Ok((table, 0)) };
+    let labels = Labels::open(workspace)?;
+    let resolution = resolve(&labels, config.labels.policy);
+    Ok(correct(table, &id.name, &challenger.pipeline.target, &resolution.agreed)?)
+}
+
+/// The latest instant that a version learned from, when it was split by time.
+fn latest_learned(workspace: &Workspace, of: &Contestant) -> Result<Option<f64>, GateError> {
+    if of.recipe.split.by != SplitBy::Time {
+        return Ok(None);
+    }
+    let profile = workspace.registry().profile(of.version)?;
+    let time = of.pipeline.schema.columns.iter().find(|c| c.kind == Kind::Time);
+    let numbers = time.and_then(|c| profile.column(&c.name)).and_then(|c| c.numbers());
+    Ok(Some(numbers.filter(|n| n.moments.n > 0).map_or(f64::INFINITY, |n| n.moments.max)))
+}
+
+/// The rows that are the gate's under both recipes, and later than what either learned from.
+fn unseen(
+    examples: &Examples,
+    schema: &Schema,
+    recipes: [&Recipe; 2],
+    latest: [Option<f64>; 2],
+) -> Result<Vec<u32>, GateError> {
+    let mut shares = Vec::new();
+    for recipe in recipes {
+        shares.push(recipe.split.shares().map_err(PipelineError::Rows)?);
+    }
+    let rows = 0..u32::try_from(examples.y.len()).unwrap_or(u32::MAX);
+    if let (Some(times), [Some(a), Some(b)]) = (times(&examples.table, schema), latest) {
+        return Ok(rows.filter(|&row| times[row as usize] as f64 > a.max(b)).collect());
+    }
+    let gates = |row: &u32| shares.iter().all(|s| s.side(examples.positions[*row as usize]) == Part::Gate);
+    Ok(rows.filter(gates).collect())
+}
+
+fn times<'a>(table: &'a Table, schema: &Schema) -> Option<&'a [i64]> {
+    let name = &schema.columns.iter().find(|c| c.kind == Kind::Time)?.name;
+    match &table.column(name)?.values {
+        Values::Time(times) => Some(times),
+        _ => None,
+    }
+}
+
+fn entities(keys: &[u64]) -> Option<Vec<u32>> {
+    let mut places = HashMap::new();
+    let of: Vec<u32> = keys
+        .iter()
+        .map(|key| {
+            let next = places.len() as u32;
+            *places.entry(*key).or_insert(next)
+        })
+        .collect();
+    (places.len() < keys.len()).then_some(of)
+}
+
+fn digest(keys: &[u64], y: &[f32]) -> String {
+    let mut rows: Vec<(u64, u32)> = keys.iter().zip(y).map(|(key, y)| (*key, y.to_bits())).collect();
+    rows.sort_unstable();
+    let mut hasher = Sha256::new();
+    for (key, y) in rows {
+        hasher.update(key.to_le_bytes());
+        hasher.update(y.to_le_bytes());
+    }
+    super::hex(&hasher.finalize())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+#[path = "rows_tests.rs"]
+mod tests;

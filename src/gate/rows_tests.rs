@@ -1,0 +1,148 @@
+//! No row that judges has taught either version, whatever the table has become since.
+
+use super::*;
+use crate::learn;
+use crate::setup::{Wanted, init};
+use crate::table::split::Parts;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Rows of customers over time; the first `n` of 900.
+fn table(n: usize) -> String {
+    let mut text = "id,customer,at,x,kind,y\n".to_owned();
+    for row in 0..n {
+        let noise = (row * 7919) % 1000;
+        let y = if (noise < 400) ^ (row % 7 == 0) { "yes" } else { "no" };
+        let kind = ["a", "b", "c"][noise % 3];
+        text.push_str(&format!(
+            "r{row:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{y}\n",
+            row * 31 % 180,
+            1 + row / 100,
+            1 + row / 4 % 25,
+            noise,
+            row
+        ));
+    }
+    text
+}
+
+fn train(workspace: &Workspace) -> Contestant {
+    let config = workspace.config().unwrap();
+    let request = learn::Request {
+        config: &config,
+        seed: 0,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        cv: None,
+        test: None,
+        from: None,
+        skip_invalid: false,
+        progress: &|_, _, _| {},
+    };
+    let learned = learn::train(workspace, &workspace.lock().unwrap(), &request).unwrap();
+    Contestant::load(workspace, learned.version).unwrap()
+}
+
+fn edit(workspace: &Workspace, change: impl Fn(String) -> String) {
+    let path = workspace.config_path();
+    std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
+}
+
+/// A loop split so, with a version of 600 rows and one of 900.
+fn two_versions(dir: &Path, split: &str) -> (Workspace, Contestant, Contestant) {
+    std::fs::write(dir.join("small.csv"), table(600)).unwrap();
+    std::fs::write(dir.join("large.csv"), table(900)).unwrap();
+    let workspace = Workspace::new(dir);
+    let wanted = Wanted {
+        table: &dir.join("small.csv"),
+        target: Some("y".to_owned()),
+        positive: None,
+        header: None,
+        missing: Vec::new(),
+        ignore: Vec::new(),
+        delimiter: None,
+        skip_invalid: false,
+        force: false,
+    };
+    init(&workspace, &wanted).unwrap();
+    edit(&workspace, |text| {
+        let text = text.replace("by = \"id\"", split).replace("algorithm =", "n_estimators = 5\nalgorithm =");
+        text.lines()
+            .map(|l| if l.starts_with("customer") { "customer = \"text\"\n".to_owned() } else { format!("{l}\n") })
+            .collect()
+    });
+    let old = train(&workspace);
+    edit(&workspace, |text| text.replace("small.csv", "large.csv"));
+    let new = train(&workspace);
+    (workspace, old, new)
+}
+
+fn ids(table: &Table, rows: &[u32]) -> BTreeSet<String> {
+    let Values::Text(ids) = &table.require("id").unwrap().values else { panic!("ids are texts") };
+    rows.iter().map(|&row| ids.get(row as usize).to_owned()).collect()
+}
+
+/// The ids of a version's rows by use, on the table that it was fitted on.
+fn used(dir: &Path, name: &str, of: &Contestant) -> (BTreeSet<String>, BTreeSet<String>) {
+    let schema = &of.pipeline.schema;
+    let table = table::read(Input::open(&dir.join(name)).unwrap(), schema, &ReadOptions::default()).unwrap().table;
+    let examples = Examples::new(table, schema, &of.recipe).unwrap();
+    let Parts { train, tune, gate } = examples.parts(&of.recipe).unwrap();
+    (ids(&examples.table, &[train, tune].concat()), ids(&examples.table, &gate))
+}
+
+#[test]
+fn no_row_that_judges_has_taught_either_version() {
+    for split in ["by = \"id\"", "by = \"row\"", "by = \"column\"\ncolumn = \"customer\"", "by = \"time\""] {
+        let dir = tempfile::tempdir().unwrap();
+        let (workspace, old, new) = two_versions(dir.path(), split);
+        let config = workspace.config().unwrap();
+        let rows = gate_rows(&workspace, &config, &old, &new, false).unwrap();
+        let judging = ids(&rows.table, &(0..rows.y.len() as u32).collect::<Vec<_>>());
+        let ((taught_old, gate_old), (taught_new, _)) =
+            (used(dir.path(), "small.csv", &old), used(dir.path(), "large.csv", &new));
+        assert!(judging.len() > 90, "{split}: {}", judging.len());
+        assert!(judging.is_disjoint(&taught_old), "{split}");
+        assert!(judging.is_disjoint(&taught_new), "{split}");
+        let leaks = gate_old.intersection(&taught_new).count();
+        match split {
+            "by = \"time\"" => assert!(leaks > 50, "what judged the old one taught the new one: {leaks}"),
+            _ => assert_eq!(leaks, 0, "{split}"),
+        }
+        // Rows of one customer are one entity.
+        assert_eq!(rows.entities.is_some(), split.contains("customer"), "{split}");
+        // A smaller gate of the older version only takes rows away.
+        let mut narrow = Contestant::load(&workspace, old.version).unwrap();
+        narrow.recipe.split.gate = 0.1;
+        let fewer = gate_rows(&workspace, &config, &narrow, &new, false).unwrap();
+        let fewer = ids(&fewer.table, &(0..fewer.y.len() as u32).collect::<Vec<_>>());
+        assert!(fewer.is_subset(&judging), "{split}");
+    }
+}
+
+#[test]
+fn labels_that_came_later_are_what_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (workspace, old, new) = two_versions(dir.path(), "by = \"id\"");
+    let config = workspace.config().unwrap();
+    let before = gate_rows(&workspace, &config, &old, &new, false).unwrap();
+    let judging = ids(&before.table, &[0, 1]);
+    let mut labels = "id,label,annotator,labelled_at,source\n".to_owned();
+    for (id, y) in judging.iter().zip(&before.y) {
+        let other = if *y == 1.0 { "no" } else { "YES" };
+        labels.push_str(&format!("{id},{other},ann,2026-11-20T10:00:00Z,human\n"));
+    }
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    std::fs::write(dir.path().join("data/labels.csv"), labels).unwrap();
+    let after = gate_rows(&workspace, &config, &old, &new, false).unwrap();
+    assert_eq!((before.n_corrected, after.n_corrected), (0, 2));
+    assert_eq!(after.y[..2], [1.0 - before.y[0], 1.0 - before.y[1]]);
+    assert_eq!(after.y[2..], before.y[2..]);
+    assert_ne!(after.digest, before.digest);
+    std::fs::write(
+        dir.path().join("data/labels.csv"),
+        "id,label,annotator,labelled_at,source\nr0001,maybe,ann,2026-11-20,human\n",
+    )
+    .unwrap();
+    let refused = gate_rows(&workspace, &config, &old, &new, false).err().unwrap().to_string();
+    assert!(refused.contains("\"maybe\" of \"r0001\" is none of the classes no, yes"), "{refused}");
+}

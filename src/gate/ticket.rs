@@ -1,0 +1,169 @@
+//! A request for approval as a file, and the digest that binds it.
+
+use super::{GateError, hex};
+use crate::atomic;
+use crate::registry::{Registry, Version};
+use crate::workspace::{Config, Workspace};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody has decided.
+    Pending,
+    /// Somebody agreed.
+    Approved,
+    /// Somebody did not.
+    Rejected,
+    /// A later request took its place.
+    Superseded,
+}
+
+/// A request for approval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// Version of this form: 1.
+    pub format: u32,
+    /// Its name: the version and the beginning of the digest.
+    pub id: String,
+    /// The version that is to be production.
+    pub version: Version,
+    /// The version that is now.
+    pub production: Version,
+    /// SHA-256 over all that is agreed to.
+    pub digest: String,
+    /// What was decided by the gate.
+    pub verdict: Value,
+    /// Why, in one sentence.
+    pub sentence: String,
+    /// Who asked, when that was said.
+    pub requested_by: Option<String>,
+    /// When.
+    pub requested_at: Timestamp,
+    /// From then on nobody can agree.
+    pub expires_at: Timestamp,
+    /// Where it stands.
+    pub status: Status,
+    /// Who decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
+    /// Why not, when it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Requests that nobody has decided, by name; also those that have expired.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn pending(workspace: &Workspace) -> Result<Vec<Ticket>, GateError> {
+    let dir = workspace.path("approvals");
+    let entries = match std::fs::read_dir(&dir) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(GateError::io(&dir))?,
+    };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(GateError::io(&dir))?.path();
+        let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        if !is_hidden && path.extension().is_some_and(|ext| ext == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    let tickets = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(tickets.into_iter().filter(|ticket| ticket.status == Status::Pending).collect())
+}
+
+/// The request `id`, or the only pending one whose name begins so.
+pub(super) fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
+    let dir = workspace.path("approvals");
+    let waiting = pending(workspace)?;
+    let is_name = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let path = dir.join(format!("{id}.json"));
+    if is_name && path.exists() {
+        return read(&path);
+    }
+    let mut begin = waiting.iter().filter(|ticket| is_name && ticket.id.starts_with(id));
+    match (begin.next(), begin.next()) {
+        (Some(ticket), None) => Ok(ticket.clone()),
+        _ => {
+            let pending = waiting.iter().map(|ticket| ticket.id.clone()).collect();
+            Err(GateError::NoRequest { id: id.to_owned(), dir, pending })
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Ticket, GateError> {
+    let damaged = |what: String| GateError::Damaged { path: path.to_owned(), what };
+    let bytes = std::fs::read(path).map_err(GateError::io(path))?;
+    let ticket: Ticket =
+        serde_json::from_slice(&bytes).map_err(|err| damaged(format!("not a request for approval: {err}")))?;
+    if path.file_stem().is_none_or(|stem| stem.to_string_lossy() != ticket.id) {
+        return Err(damaged(format!("is not named after the request in it, {:?}", ticket.id)));
+    }
+    Ok(ticket)
+}
+
+pub(super) fn save(workspace: &Workspace, ticket: &Ticket) -> Result<(), GateError> {
+    let dir = workspace.path("approvals");
+    let path = dir.join(format!("{}.json", ticket.id));
+    let write = || {
+        std::fs::create_dir_all(&dir)?;
+        atomic::remove_leftovers(&dir)?;
+        let mut bytes = serde_json::to_vec_pretty(ticket)?;
+        bytes.push(b'\n');
+        atomic::replace(&path, |out| out.write_all(&bytes))
+    };
+    write().map_err(GateError::io(&path))
+}
+
+/// SHA-256 over the files of both versions, the reference, `mlloop.toml` and the verdict.
+pub(super) fn digest(
+    workspace: &Workspace,
+    config: &Config,
+    production: Version,
+    version: Version,
+    verdict: &Value,
+) -> Result<String, GateError> {
+    let mut hasher = Sha256::new();
+    let registry = workspace.registry();
+    for of in [production, version] {
+        for path in files(&registry, of)? {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            hasher.update(format!("{of}/{name} {}\n", file_digest(&path)?));
+        }
+    }
+    hasher.update(format!("reference {}\n", file_digest(&workspace.path(&config.data.reference))?));
+    hasher.update(format!("config {}\n", file_digest(&workspace.config_path())?));
+    hasher.update(format!("verdict {verdict}\n"));
+    Ok(hex(&hasher.finalize()))
+}
+
+fn files(registry: &Registry, version: Version) -> Result<Vec<PathBuf>, GateError> {
+    let dir = registry.path(version)?;
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(GateError::io(&dir))? {
+        paths.push(entry.map_err(GateError::io(&dir))?.path());
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn file_digest(path: &Path) -> Result<String, GateError> {
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).map_err(GateError::io(path))?;
+    io::copy(&mut file, &mut hasher).map_err(GateError::io(path))?;
+    Ok(hex(&hasher.finalize()))
+}

@@ -1,0 +1,320 @@
+//! `promote`, `approve`, `reject`, `rollback` and pruning: the answers, the audit chain, and what is refused.
+
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES};
+use serde_json::{Value, json};
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+
+/// Parameters of a version that is not good.
+const WEAK: &str = "n_estimators = 1\nmax_depth = 1\nearly_stopping_rounds = 0";
+
+/// Replaces the lines of a section of mlloop.toml that are no comments.
+fn section(work: &Loop, name: &str, lines: &str) {
+    let text = work.read("mlloop.toml");
+    let head = format!("[{name}]\n");
+    let (before, after) = text.split_once(&head).unwrap();
+    let (own, rest) = after.split_once("\n[").unwrap_or((after, ""));
+    let comments: Vec<&str> = own.lines().filter(|line| line.starts_with('#') && !line.contains('[')).collect();
+    let rest = if rest.is_empty() { String::new() } else { format!("\n[{rest}") };
+    work.write("mlloop.toml", format!("{before}{head}{lines}\n{}\n{rest}", comments.join("\n")));
+}
+
+fn train(work: &Loop, model: &str, at: &str) {
+    section(work, "model", &format!("algorithm = \"gradient-boosting\"\n{model}"));
+    work.run(&format!("train --now {at}T00:00:00Z")).answers(YES);
+}
+
+/// A loop with these versions, the first of which is production.
+fn with(versions: &[&str], rules: &str) -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    section(&work, "promote", rules);
+    for (day, model) in versions.iter().enumerate() {
+        train(&work, model, &format!("2026-11-0{}", day + 1));
+    }
+    work
+}
+
+/// A loop whose production is weak and whose challenger is good.
+pub fn better(rules: &str) -> Loop {
+    with(&[WEAK, ""], rules)
+}
+
+/// The kinds of the events in the audit chain, in order.
+fn events(work: &Loop) -> Vec<String> {
+    let lines = work.read("audit.jsonl");
+    let kind = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned();
+    lines.lines().map(kind).collect()
+}
+
+fn last_event(work: &Loop) -> Value {
+    serde_json::from_str(work.read("audit.jsonl").lines().last().unwrap()).unwrap()
+}
+
+/// (production, challenger, previous) of roles.json.
+fn roles(work: &Loop) -> [Value; 3] {
+    let roles: Value = serde_json::from_str(&work.read("models/roles.json")).unwrap();
+    ["production", "challenger", "previous"].map(|key| roles[key].clone())
+}
+
+#[test]
+fn a_better_challenger_is_promoted() {
+    let work = better("");
+    let before = work.files();
+    work.run("promote --dry-run").answers(YES).json("/done", "would").json("/report/judgement/verdict", "superior");
+    assert_eq!(work.files(), before, "a dry run changes nothing");
+    let said = work.run("promote --by ann --now 2026-11-03T00:00:00Z").answers(YES).json("/done", "promoted");
+    said.json("/production", "v0002").json("/report/decision", "promote").json("/report/holdout/uses", 1);
+    assert_eq!(events(&work), ["trained", "trained", "gate-verdict", "promoted"]);
+    assert_eq!(last_event(&work)["by"], "ann");
+    assert_eq!(roles(&work), [json!("v0002"), Value::Null, json!(["v0001"])]);
+    assert!(work.read("reports/gate_report.txt").contains("The challenger is better"));
+    let report: Value = serde_json::from_str(&work.read("reports/gate_report.json")).unwrap();
+    assert_eq!(report["judgement"]["improvement"]["test"], "delong");
+    work.run("status").answers(YES).json("/gate/verdict", "superior").json("/pending", Value::Array(Vec::new()));
+    work.run("status --text").answers(YES).prints("last gate: v0002 against v0001: superior, promote");
+    work.run("promote").answers(YES).json("/done", "already");
+    assert_eq!(events(&work).len(), 4, "what is done is not done again");
+    train(&work, WEAK, "2026-11-04");
+    work.run("promote --version v2").answers(YES).json("/done", "already");
+}
+
+#[test]
+fn a_worse_one_and_an_equal_one_are_refused() {
+    let work = with(&["", WEAK], "");
+    let said = work.run("promote").answers(NO).json("/done", "refused").json("/report/judgement/verdict", "regression");
+    said.json("/production", "v0001");
+    assert_eq!(roles(&work), [json!("v0001"), json!("v0002"), json!([])]);
+    assert_eq!(events(&work), ["trained", "trained", "gate-verdict"]);
+    work.run("promote --exit-zero").answers(YES);
+    let work = with(&["", ""], "");
+    let said = work.run("promote").answers(NO).json("/report/judgement/verdict", "equivalent");
+    said.json("/report/judgement/improvement/value", 0.0);
+    let said = work.run("promote --allow-equivalent 'cheaper to run'").answers(YES).json("/done", "promoted");
+    said.json("/report/allow_equivalent", "cheaper to run");
+    assert_eq!(last_event(&work)["details"]["allow_equivalent"], "cheaper to run");
+}
+
+#[test]
+fn an_improvement_that_is_small_or_breaks_a_guardrail_is_refused() {
+    let work = better("min_improvement = 0.9");
+    let said = work.run("promote").answers(NO).json("/report/judgement/verdict", "superior");
+    said.json("/report/judgement/enough", false);
+    let work = better("[promote.guardrails]\nflip_rate = 0.01");
+    let said = work.run("promote --dry-run").answers(NO).json("/report/decision", "refuse").value();
+    let rails = said["report"]["guardrails"].as_array().unwrap().iter();
+    let broken: Vec<&Value> = rails.filter(|rail| rail["broken"] == true).map(|rail| &rail["name"]).collect();
+    assert_eq!(broken, ["flip_rate"]);
+    section(&work, "promote", "[promote.guardrails]\nflip_rate = false");
+    let said = work.run("promote --dry-run").answers(YES).value();
+    assert_eq!(said["report"]["guardrails"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn too_few_rows_are_no_answer() {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    section(&work, "split", "gate = 0.02");
+    train(&work, WEAK, "2026-11-01");
+    train(&work, "", "2026-11-02");
+    let said = work.run("promote").answers(CANNOT_TELL).json("/done", "inconclusive").value();
+    let need = &said["report"]["judgement"]["need"];
+    assert!(need["more"].as_u64().unwrap() > 0 && need["positives"] == true, "{need}");
+    assert!(said["sentence"].as_str().unwrap().contains("more positives are needed"));
+    section(&work, "split", "gate = 0.0");
+    train(&work, "", "2026-11-03");
+    work.run("promote").answers(CANNOT_TELL).json("/report/judgement/n_rows", 0);
+}
+
+#[test]
+fn other_metrics_and_uses_of_the_rows() {
+    for (metric, test) in [("accuracy", "mcnemar"), ("pr_auc", "bootstrap"), ("log_loss", "bootstrap")] {
+        let work = better(&format!("metric = \"{metric}\"\nholdout = \"spend\""));
+        let said = work.run("promote --dry-run").json("/report/judgement/improvement/test", test);
+        let said = said.json("/report/judgement/improvement/metric", metric).json("/report/holdout/uses", 1).value();
+        let found = &said["report"]["judgement"]["improvement"];
+        let value = |key: &str| found[key].as_f64().unwrap();
+        assert!(value("low") < value("value") && value("value") < value("high"), "{found}");
+        assert!(value("value") > 0.0, "positive is better, also for {metric}");
+        let spent = 6.0 * 0.05 / std::f64::consts::PI.powi(2);
+        assert!((said["report"]["judgement"]["alpha"].as_f64().unwrap() - spent).abs() < 1e-12);
+    }
+    let work = with(&["", WEAK], "holdout = \"spend\"");
+    work.run("promote").answers(NO);
+    work.run("promote").answers(NO).json("/report/holdout/uses", 1);
+    train(&work, "max_depth = 2", "2026-11-05");
+    let said = work.run("promote").json("/report/holdout/uses", 2).value();
+    let spent = 6.0 * 0.05 / std::f64::consts::PI.powi(2) / 4.0;
+    assert!((said["report"]["judgement"]["alpha"].as_f64().unwrap() - spent).abs() < 1e-12);
+}
+
+#[test]
+fn a_person_agrees_or_does_not() {
+    let work = better("approval = \"manual\"");
+    let said =
+        work.run("promote --by ann --now 2026-11-03T00:00:00Z").answers(WAITING).json("/done", "waiting").value();
+    let id = said["request"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(roles(&work)[0], "v0001");
+    assert_eq!(events(&work)[2..], ["gate-verdict", "approval-requested"]);
+    work.run("promote --by bob --now 2026-11-04T00:00:00Z").answers(WAITING).json("/request/id", id.clone());
+    assert_eq!(events(&work).len(), 4, "asking again is no other request");
+    let status = work.run("status").json("/pending/0/id", id.clone());
+    drop(status.json("/pending/0/expires_at", "2026-11-10T00:00:00Z"));
+    work.run("status --text --now 2026-11-04T00:00:00Z").prints(&format!("{id} waits for approval until 2026-11-10"));
+    let before = work.files();
+    work.run(&format!("approve {id} --by ann --now 2026-11-05T00:00:00Z"))
+        .answers(ERROR)
+        .says("somebody else has to agree");
+    work.run(&format!("approve {id} --by cem --now 2026-11-10T00:00:00Z")).answers(ERROR).says("expired");
+    work.run("approve v0009 --by cem").answers(ERROR).says(&format!("pending: {id}"));
+    work.run("approve ../../etc/passwd --by cem").answers(ERROR).says("no request");
+    assert_eq!(work.files(), before, "what is refused changes nothing");
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", format!("{toml}# changed\n"));
+    work.run(&format!("approve {id} --by cem --now 2026-11-05T00:00:00Z")).answers(ERROR).says("mlloop.toml");
+    work.write("mlloop.toml", toml);
+    let said = work.run("approve v0002 --by cem --now 2026-11-05T00:00:00Z").answers(YES);
+    drop(said.json("/production", "v0002").json("/request/status", "approved"));
+    assert_eq!(events(&work)[4..], ["approved", "promoted"]);
+    assert_eq!(roles(&work), [json!("v0002"), Value::Null, json!(["v0001"])]);
+    work.run(&format!("approve {id} --by cem")).answers(YES).json("/already", true);
+    work.run(&format!("reject {id} --by cem --reason no")).answers(ERROR).says("was approved by cem");
+}
+
+#[test]
+fn a_request_that_is_not_what_was_asked_for_is_refused() {
+    let work = better("approval = \"manual\"");
+    let said = work.run("promote --now 2026-11-03T00:00:00Z").answers(WAITING).value();
+    let id = said["request"]["id"].as_str().unwrap().to_owned();
+    let file = format!("approvals/{id}.json");
+    let good = work.read(&file);
+    let approve = format!("approve {id} --by cem --now 2026-11-05T00:00:00Z");
+    for (from, to, says) in [
+        ("2026-11-10", "2027-11-10", "audit chain"),
+        ("\"digest\": \"", "\"digest\": \"0", "audit chain"),
+        ("\"verdict\": \"superior\"", "\"verdict\": \"equivalent\"", "verdict is not"),
+        ("\"version\": \"v0002\"", "\"version\": \"v0001\"", "not what it was made for"),
+        ("{", "[", "not a request"),
+    ] {
+        work.write(&file, good.replacen(from, to, 1));
+        work.run(&approve).answers(ERROR).says(says);
+    }
+    work.write(&file, &good);
+    let table = work.read("churn.csv");
+    work.write("churn.csv", table.replacen(",yes\n", ",no\n", 1));
+    work.run(&approve).answers(ERROR).says("the reference");
+    work.write("churn.csv", table);
+    // A later challenger's request takes its place.
+    train(&work, "max_depth = 4", "2026-11-04");
+    work.run("promote --now 2026-11-04T00:00:00Z").answers(WAITING);
+    work.run(&approve).answers(ERROR).says("later request");
+    let said = work.run("reject v0003 --by dee --reason 'not now' --now 2026-11-05T00:00:00Z").answers(YES);
+    drop(said.json("/request/status", "rejected").json("/request/reason", "not now"));
+    assert_eq!(roles(&work), [json!("v0001"), Value::Null, json!([])]);
+    assert_eq!(last_event(&work)["event"], "rejected");
+    work.run("promote").answers(NO).json("/done", "nothing");
+    work.run("status").json("/pending", Value::Array(Vec::new()));
+}
+
+#[test]
+fn an_override_is_said_loudly_and_still_verified() {
+    let work = with(&["", WEAK], "");
+    work.run("promote --version v2 --override 'a test'").answers(ERROR).says("--by");
+    let said =
+        work.run("promote --version v2 --override 'legal asked' --by ann").answers(YES).json("/done", "promoted");
+    said.says("OVERRIDE: v0002 was promoted against the gate, by ann: legal asked");
+    let event = last_event(&work);
+    assert_eq!(
+        (&event["event"], &event["details"]["override"], &event["by"]),
+        (&"promoted".into(), &"legal asked".into(), &"ann".into())
+    );
+    work.run("rollback").answers(YES).json("/production", "v0001");
+    work.write("models/v0002/golden.csv", work.read("models/v0002/golden.csv").replace("0.", "0.9"));
+    let before = work.files();
+    work.run("promote --version v2 --override again --by ann").answers(ERROR).says("golden.csv");
+    assert_eq!(work.files(), before);
+}
+
+#[test]
+fn rollback_goes_back_and_only_where_production_was() {
+    let work = better("");
+    work.run("rollback").answers(ERROR).says("nothing to go back to");
+    work.run("promote").answers(YES);
+    train(&work, WEAK, "2026-11-04");
+    work.run("rollback v3").answers(ERROR).says("never was in production");
+    work.run("rollback v9").answers(ERROR).says("no version v0009");
+    work.run("rollback --by ann --reason 'it was tried'")
+        .answers(YES)
+        .json("/from", "v0002")
+        .json("/production", "v0001");
+    assert_eq!(roles(&work), [json!("v0001"), json!("v0003"), json!([])]);
+    let event = last_event(&work);
+    assert_eq!((&event["event"], &event["details"]["reason"]), (&"rolled-back".into(), &"it was tried".into()));
+    work.run("rollback").answers(YES).json("/already", true);
+    work.run("rollback v2").answers(YES).json("/production", "v0002");
+    assert_eq!(roles(&work)[2], json!(["v0001"]));
+    let model = std::fs::read(work.path("models/v0001/model.bin")).unwrap();
+    work.write("models/v0001/model.bin", &model[..model.len() / 2]);
+    let before = work.files();
+    work.run("rollback v1").answers(ERROR).says("model.bin");
+    assert_eq!(work.files(), before);
+}
+
+#[test]
+fn old_versions_go_and_needed_ones_stay() {
+    let work = with(&[WEAK, WEAK, WEAK, WEAK, ""], "keep_versions = 1");
+    work.write("ab.json", r#"{"arms":[{"name":"a","version":"v0002"}]}"#);
+    let said = work.run("promote").answers(YES).json("/pruned", json!(["v0003", "v0004"]));
+    drop(said);
+    let mut left: Vec<String> = std::fs::read_dir(work.path("models"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["roles.json", "v0001", "v0002", "v0005"]);
+    assert_eq!(events(&work)[5..], ["gate-verdict", "promoted", "pruned"]);
+    assert_eq!(last_event(&work)["details"]["versions"], json!(["v0003", "v0004"]));
+    work.run("promote").answers(YES).json("/done", "already").json("/pruned", json!([]));
+    work.run("rollback").answers(YES).json("/production", "v0001");
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_by_name() {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("promote").answers(ERROR).says("no loop here");
+    assert!(!work.path(".mlloop.lock").exists());
+    work.run("init churn.csv").answers(YES);
+    work.run("promote").answers(ERROR).says("no version is production");
+    work.run("rollback").answers(ERROR).says("no version is production");
+    train(&work, WEAK, "2026-11-01");
+    work.run("promote").answers(NO).json("/done", "nothing");
+    work.run("promote --version v7").answers(ERROR).says("no version v0007");
+    section(&work, "split", "by = \"row\"");
+    train(&work, "", "2026-11-02");
+    let before = work.files();
+    work.run("promote").answers(ERROR).says("split differently");
+    assert_eq!(work.files(), before);
+    section(&work, "split", "by = \"id\"");
+    train(&work, "", "2026-11-03");
+    let toml = work.read("mlloop.toml");
+    for (rules, says) in [
+        ("metric = \"r2\"", "unknown metric \"r2\""),
+        ("metric = \"auc\"", "unknown metric \"auc\""),
+        ("alpha = 0.7", "alpha = 0.7"),
+        ("delta = -1.0", "delta = -1"),
+        ("keep_versions = 0", "keep_versions"),
+        ("approval = \"maybe\"", "maybe"),
+        ("wrong = 1", "unknown field `wrong`"),
+        ("[promote.guardrails]\nslices = true", "slices takes a number"),
+    ] {
+        section(&work, "promote", rules);
+        work.run("promote --dry-run").answers(ERROR).says(says);
+        work.write("mlloop.toml", &toml);
+    }
+    work.write("churn.csv", CHURN.replacen("monthly,3,", "monthly,three,", 1));
+    work.run("promote").answers(ERROR).says("\"three\" is not a number");
+    work.run("promote --skip-invalid --dry-run").says("1 row was left out");
+    work.write("churn.csv", CHURN);
+    work.write("models/v0003/manifest.json", "{}");
+    work.run("promote").answers(ERROR).says("manifest.json: not a manifest");
+}
