@@ -19,13 +19,13 @@ fn section(work: &Loop, name: &str, lines: &str) {
     work.write("mlloop.toml", format!("{before}{head}{lines}\n{}\n{rest}", comments.join("\n")));
 }
 
-fn train(work: &Loop, model: &str, at: &str) {
+pub fn train(work: &Loop, model: &str, at: &str) {
     section(work, "model", &format!("algorithm = \"gradient-boosting\"\n{model}"));
     work.run(&format!("train --now {at}T00:00:00Z")).answers(YES);
 }
 
 /// A loop with these versions, the first of which is production.
-fn with(versions: &[&str], rules: &str) -> Loop {
+pub fn with(versions: &[&str], rules: &str) -> Loop {
     let work = Loop::new().table("churn.csv", CHURN);
     work.run("init churn.csv").answers(YES);
     section(&work, "promote", rules);
@@ -41,7 +41,7 @@ pub fn better(rules: &str) -> Loop {
 }
 
 /// The kinds of the events in the audit chain, in order.
-fn events(work: &Loop) -> Vec<String> {
+pub fn events(work: &Loop) -> Vec<String> {
     let lines = work.read("audit.jsonl");
     let kind = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned();
     lines.lines().map(kind).collect()
@@ -55,6 +55,11 @@ fn last_event(work: &Loop) -> Value {
 fn roles(work: &Loop) -> [Value; 3] {
     let roles: Value = serde_json::from_str(&work.read("models/roles.json")).unwrap();
     ["production", "challenger", "previous"].map(|key| roles[key].clone())
+}
+
+/// The version in production.
+pub fn production(work: &Loop) -> String {
+    roles(work)[0].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -146,6 +146,11 @@ fn words(line: &str) -> Vec<String> {
 }
 
 impl Said {
+    /// The exit status; -1 when the process was ended.
+    pub fn status(&self) -> i32 {
+        self.status
+    }
+
     /// The exit status must be this one; an error must have been said in one line (and perhaps a hint).
     #[track_caller]
     pub fn answers(self, status: i32) -> Self {

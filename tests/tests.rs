@@ -13,6 +13,7 @@ mod support;
 mod audit;
 mod cli;
 mod gate;
+mod gate_faults;
 mod interchange;
 mod journal;
 mod layers;
