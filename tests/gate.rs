@@ -323,3 +323,48 @@ fn what_cannot_be_compared_is_refused_by_name() {
     work.write("models/v0003/manifest.json", "{}");
     work.run("promote").answers(ERROR).says("manifest.json: not a manifest");
 }
+
+#[test]
+fn several_classes_numbers_and_time_have_their_gate() {
+    for (target, metric) in [("contract", "roc_auc_macro"), ("months", "r2")] {
+        let work = Loop::new().table("churn.csv", CHURN);
+        work.run(&format!("init churn.csv --target {target}")).answers(YES);
+        section(&work, "promote", &format!("metric = \"{metric}\""));
+        train(&work, WEAK, "2026-11-01");
+        train(&work, "n_estimators = 60", "2026-11-02");
+        let said = work.run("promote --text").answers(YES);
+        said.prints(&format!("{metric} ")).prints("The challenger is better").prints("2 is production now");
+        let report: Value = serde_json::from_str(&work.read("reports/gate_report.json")).unwrap();
+        let found = &report["judgement"]["improvement"];
+        assert_eq!((&found["metric"], &found["test"]), (&metric.into(), &"bootstrap".into()));
+        let rails: Vec<&str> =
+            report["guardrails"].as_array().unwrap().iter().map(|rail| rail["name"].as_str().unwrap()).collect();
+        assert_eq!(rails.contains(&"flip_rate"), target == "contract", "numbers have no classes");
+        // The same rows and seed give the same judgement on any number of threads.
+        let again = |threads: u8| {
+            work.run(&format!("promote --version v1 --dry-run --threads {threads}")).value()["report"]["judgement"]
+                .clone()
+        };
+        assert_eq!(again(1), again(3));
+        assert_eq!(again(2)["verdict"], "regression");
+    }
+}
+
+#[test]
+fn later_rows_judge_when_time_splits() {
+    let day = |row: usize| format!("2026-{:02}-{:02}", 1 + row / 120, 1 + row % 120 / 5);
+    let table = |rows: std::ops::Range<usize>| {
+        let line = |row: usize| format!("{},{}\n", day(row), CHURN.lines().nth(row + 1).unwrap());
+        format!("since,{}\n", CHURN.lines().next().unwrap()) + &rows.map(line).collect::<String>()
+    };
+    let work = Loop::new().table("churn.csv", table(0..900));
+    work.run("init churn.csv").answers(YES);
+    section(&work, "split", "by = \"time\"");
+    train(&work, WEAK, "2026-11-01");
+    work.write("churn.csv", table(0..1200));
+    train(&work, "", "2026-11-02");
+    // The gate of the first version, rows 720 to 899, has taught the second: the last fifth of all rows judges.
+    let said = work.run("promote --dry-run").value();
+    let n = said["report"]["judgement"]["n_rows"].as_u64().unwrap();
+    assert!((230..=245).contains(&n), "{n}");
+}

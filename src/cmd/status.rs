@@ -84,7 +84,9 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     if let Some(gate) = &status.gate {
         let of = |key: &str| gate[key].as_str().unwrap_or_default();
         let (old, new, verdict, decision) = (of("production"), of("challenger"), of("verdict"), of("decision"));
-        let _ = writeln!(text, "\nlast gate: {new} against {old}: {verdict}, {decision}, {}", of("at"));
+        let at = of("at").parse::<jiff::Timestamp>().map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        let at = at.unwrap_or_default();
+        let _ = writeln!(text, "\nlast gate: {new} against {old}: {verdict}, {decision}, {at}");
     }
     for ticket in &status.pending {
         let until = ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC");

@@ -85,11 +85,13 @@ impl GateReport {
         let positives = j.n_positive.map_or_else(String::new, |n| format!(", {n} of them positive"));
         let _ = writeln!(text, "{} {}{positives}; no version learned from them", dim("gate rows"), j.n_rows);
         if let Some(found) = &j.improvement {
-            let (low, high, confidence) = (found.low, found.high, 100.0 * (1.0 - j.alpha));
+            let (low, high) = (found.low, found.high);
+            let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
+            let confidence = confidence.trim_end_matches('0').trim_end_matches('.');
             let relative = j.relative.map_or_else(String::new, |share| format!(" ({:+.2} %)", 100.0 * share));
             let _ = writeln!(
                 text,
-                "{} {} {} → {}: better by {:+.4}{relative}, surely more than {low:+.4} and less than {high:+.4} ({confidence:.3} % each)",
+                "{} {} {} → {}: better by {:+.4}{relative}, surely more than {low:+.4} and less than {high:+.4} ({confidence} % each)",
                 dim("test     "),
                 found.metric,
                 rounded(Some(found.production)),
@@ -139,7 +141,6 @@ impl GateReport {
                 rail.text
             );
         }
-        text.push('\n');
         text
     }
 }
@@ -155,10 +156,13 @@ pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: O
     let mut text = match (&judgement.improvement, judgement.verdict) {
         (None, _) => "The gate rows are too few for any test.".to_owned(),
         (Some(i), Verdict::Superior) => {
-            format!("{} rises by {:+.4}, surely by more than {:+.4}.", i.metric, i.value, i.low)
+            format!("{} is better by {:.4}, surely by more than {:.4}.", i.metric, i.value, i.low)
+        }
+        (Some(i), Verdict::Equivalent) if i.high < 0.0 => {
+            format!("{} is surely worse, and surely by less than delta = {:.4}.", i.metric, judgement.delta)
         }
         (Some(i), Verdict::Equivalent) => format!(
-            "{} is surely less than {:.4} worse, and not surely better by more than {:.4}.",
+            "{} is surely less than delta = {:.4} worse, and not surely more than {:.4} better.",
             i.metric, judgement.delta, judgement.margin
         ),
         (Some(i), Verdict::Regression) => format!("{} is surely worse, by {:.4}.", i.metric, -i.value),
