@@ -53,5 +53,7 @@ pub mod monitor;
 pub mod gate;
 /// Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
 pub mod ab;
+/// HTTP: predictions in JSON over a snapshot of the registry.
+pub mod serve;
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

@@ -7,7 +7,7 @@ use crate::support::Loop;
 use std::path::Path;
 
 /// Commands with the text they are said to print.
-fn transcript(markdown: &str) -> Vec<(String, String)> {
+pub fn transcript(markdown: &str) -> Vec<(String, String)> {
     let mut steps: Vec<(String, String)> = Vec::new();
     let mut inside = false;
     for line in markdown.lines() {
@@ -29,7 +29,7 @@ fn transcript(markdown: &str) -> Vec<(String, String)> {
 }
 
 /// Whether `actual` has the form of `expected`.
-fn fits(expected: &[&str], actual: &[&str]) -> bool {
+pub fn fits(expected: &[&str], actual: &[&str]) -> bool {
     match (expected, actual) {
         ([], []) => true,
         (["...", rest @ ..], _) => (0..=actual.len()).any(|skipped| fits(rest, &actual[skipped..])),

@@ -22,4 +22,5 @@ mod notify;
 mod profile;
 mod readme;
 mod real_tables;
+mod serve;
 mod train;

@@ -13,6 +13,8 @@ pub(crate) struct Context {
     pub(crate) now: jiff::Timestamp,
     /// Seed of everything random.
     pub(crate) seed: u64,
+    /// How many threads may be used; all cores when `None`.
+    pub(crate) threads: Option<usize>,
     /// Bars and messages on stderr.
     pub(crate) progress: Progress,
 }
@@ -30,6 +32,7 @@ impl Context {
             workspace: Workspace::new(&global.dir),
             now,
             seed: global.seed,
+            threads: global.threads,
             progress: Progress::new(global.quiet),
         })
     }

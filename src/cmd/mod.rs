@@ -19,6 +19,7 @@ mod progress;
 mod promote;
 mod reject;
 mod rollback;
+mod serve;
 mod status;
 mod train;
 
@@ -71,6 +72,7 @@ Exit status:
 Examples:
   mlloop init customers.csv && mlloop train    from a table to a stored model
   mlloop predict new.csv > scored.csv          score rows
+  mlloop serve                                 answer predictions over HTTP
   mlloop monitor                               is there a reason to retrain?
   mlloop promote                               does the challenger deserve production?
   mlloop status                                where the loop stands
@@ -94,6 +96,7 @@ enum Verb {
     Init(init::Args),
     Train(train::Args),
     Predict(predict::Args),
+    Serve(serve::Args),
     Profile(profile::Args),
     Monitor(monitor::Args),
     Promote(promote::Args),
@@ -136,6 +139,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Init(args) => init::run(&args, ctx, out),
         Verb::Train(args) => train::run(&args, ctx, out),
         Verb::Predict(args) => predict::run(&args, ctx, out),
+        Verb::Serve(args) => serve::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),
         Verb::Promote(args) => promote::run(&args, ctx, out),

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::encoder::{Encoder, NumberEncoder, RawColumn, write_parts};
-use super::error::FeatureError;
+use super::error::{FeatureError, Refused};
 use super::options::TimePart;
 use super::target::kind_of;
-use crate::table::{Categories, Column, Table, Values};
+use crate::table::{Categories, Cell, Column, MISSING_TIME, Table, Values};
 
 /// Rows that one task fills: their features stay in the second-level cache while column after column is written.
 const CHUNK_ROWS: usize = 1024;
@@ -108,6 +108,26 @@ pub(super) fn bind<'a>(
         }
     };
     Ok(Bound { start, width: encoder.n_features(), column: &column.name, cells })
+}
+
+/// The features of one cell; `blocks` are those of [`Encoder::blocks`].
+pub(super) fn encode(encoder: &Encoder, blocks: &[f32], cell: Cell<'_>, out: &mut [f32]) -> Result<(), Refused> {
+    match (encoder, cell) {
+        (Encoder::Number(encoder), Cell::Number(value)) => out[0] = encoder.apply(value).ok_or(Refused::Negative)?,
+        (Encoder::Number(encoder), Cell::Missing) => out[0] = encoder.apply(f64::NAN).ok_or(Refused::Negative)?,
+        (Encoder::TimeParts { parts }, Cell::Time(micros)) => write_parts(parts, micros, out),
+        (Encoder::TimeParts { parts }, Cell::Missing) => write_parts(parts, MISSING_TIME, out),
+        (Encoder::OneHot(_) | Encoder::TargetStatistic(_), Cell::Level(_) | Cell::Missing) => {
+            let levels = encoder.levels().unwrap_or_default();
+            let block = match cell {
+                Cell::Level(level) => position(levels, level) as usize,
+                _ => levels.len(),
+            };
+            out.copy_from_slice(&blocks[block * out.len()..(block + 1) * out.len()]);
+        }
+        _ => return Err(Refused::Kind),
+    }
+    Ok(())
 }
 
 /// Fills a row-major matrix of `n_features` columns.

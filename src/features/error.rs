@@ -107,3 +107,14 @@ fn plural(kind: Kind) -> &'static str {
         Kind::Id | Kind::Text | Kind::Ignore => "texts",
     }
 }
+
+/// Why a single cell has no features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is of another kind than the column was in training.
+    #[error("is of another kind than in training")]
+    Kind,
+    /// The rule for this column is `negative = "error"`.
+    #[error("is negative, and the rule for this column is negative = \"error\"")]
+    Negative,
+}

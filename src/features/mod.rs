@@ -25,7 +25,7 @@ mod transform;
 
 pub use duplicates::row_digest;
 pub use encoder::{Encoder, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
-pub use error::FeatureError;
+pub use error::{FeatureError, Refused};
 pub use leaks::{Leak, find_leaks};
 pub use matrix::Matrix;
 pub use options::{Clip, ColumnOptions, Encode, FeatureOptions, Impute, Negative, Scale, TimePart};

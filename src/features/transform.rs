@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::encoder::{Encoder, RawColumn};
 use super::error::FeatureError;
+use super::error::Refused;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
 use super::{Matrix, Target, apply};
-use crate::table::{Column, Kind, Table};
+use crate::table::{Cell, Column, Kind, Table};
 
 /// What turns a table into a matrix, learned from training rows.
 ///
@@ -25,6 +26,8 @@ pub struct Features {
     names: Arc<[String]>,
     /// Per feature, its input.
     sources: Vec<u32>,
+    /// Per input, its first feature; one more at the end.
+    starts: Vec<usize>,
     /// Per input, the features of each level, see [`Encoder::blocks`].
     blocks: Vec<Vec<f32>>,
 }
@@ -69,7 +72,11 @@ impl Features {
         let sources =
             (0..).zip(&inputs).flat_map(|(idx, i)| std::iter::repeat_n(idx, i.encoder.n_features())).collect();
         let blocks = inputs.iter().map(|i| i.encoder.blocks()).collect();
-        Ok(Self { inputs, names, sources, blocks })
+        let mut starts = vec![0];
+        for input in &inputs {
+            starts.push(starts[starts.len() - 1] + input.encoder.n_features());
+        }
+        Ok(Self { inputs, names, sources, starts, blocks })
     }
 
     /// Learns the encoders from training rows, and returns the matrix that a model is to be fitted on.
@@ -182,6 +189,16 @@ impl Features {
     /// [`FeatureError::Negative`] where that rule is `error`.
     pub fn transform(&self, table: &Table) -> Result<Matrix, FeatureError> {
         self.matrix(table, |_| None)
+    }
+
+    /// Writes the features of one cell of raw column `input` into their places in `row`, which has one place per
+    /// feature; the same values as [`Features::transform`] gives a table with that cell, without a table.
+    ///
+    /// # Errors
+    /// [`Refused`]; `row` is then as it was.
+    pub fn encode(&self, input: usize, cell: Cell<'_>, row: &mut [f32]) -> Result<(), Refused> {
+        let out = &mut row[self.starts[input]..self.starts[input + 1]];
+        apply::encode(&self.inputs[input].encoder, &self.blocks[input], cell, out)
     }
 
     /// `training` gives, per input, blocks per fold and the rows' folds.

@@ -25,7 +25,7 @@ const FEATURE: &str = "feature:";
 /// - A column with one of the reserved names, or one that begins with `score:` or `feature:`, is called `feature:NAME`.
 /// - A cell with a line break in it is written as a JSON string, and so is one that begins with a quotation mark; a cell
 ///   that begins with a quotation mark is therefore read as a JSON string.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layout {
     id: Option<String>,
     missing: Vec<String>,

@@ -13,6 +13,7 @@ mod golden;
 mod importance;
 mod onnx;
 mod recipe;
+mod rows;
 mod store;
 
 pub use adopt::adopt;
@@ -27,7 +28,6 @@ use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{ForeignError, Model, ModelError};
 use crate::score::{Calibration, ScoreError};
 use crate::table::{Schema, Table, TableError};
-use rayon::prelude::*;
 use std::path::PathBuf;
 
 /// What can go wrong between a table and a pipeline.
@@ -150,20 +150,7 @@ impl Pipeline {
     ) -> Result<(Scores, Vec<Vec<Contribution>>), PipelineError> {
         let matrix = self.features.transform(table)?;
         let scores = self.score_matrix(&matrix)?;
-        let contributions = self.model.contributions(&matrix)?;
-        let columns: Vec<&str> = self.features.inputs().map(|(column, _)| column).collect();
-        let explain_row = |row: usize| {
-            let mut sums: Vec<Contribution> =
-                columns.iter().map(|&c| Contribution { column: c.to_owned(), value: 0.0 }).collect();
-            let shares = contributions.features(row, self.explained_margin(scores.row(row)));
-            for (&source, &share) in self.features.sources().iter().zip(shares) {
-                sums[source as usize].value += f64::from(share);
-            }
-            sums.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()).then_with(|| a.column.cmp(&b.column)));
-            sums.truncate(n);
-            sums
-        };
-        let explanations = (0..table.n_rows()).into_par_iter().map(explain_row).collect();
+        let explanations = self.explain(&matrix, &scores, n)?;
         Ok((scores, explanations))
     }
 

@@ -1,0 +1,153 @@
+//! Rows that come one by one, without a table: the same scores by a shorter way.
+//!
+//! ```text
+//! cell ─CellReader─▶ Cell ─Features::encode─▶ place in the matrix ─▶ Pipeline::score_features
+//! ```
+
+use super::{Contribution, Pipeline, PipelineError, Scores};
+use crate::features::Matrix;
+use crate::table::{CellReader, ColumnSpec};
+use std::sync::Arc;
+
+impl Pipeline {
+    /// What the cells of each input mean, in the order of `features.inputs()`.
+    ///
+    /// # Errors
+    /// When the schema gives a time format that cannot be understood.
+    pub fn cell_readers(&self) -> Result<Vec<CellReader>, PipelineError> {
+        let reader = |(name, kind): (&str, _)| {
+            let format = self.schema.column(name).and_then(|spec| spec.format.clone());
+            let column = ColumnSpec { name: name.to_owned(), kind, format };
+            CellReader::new(&column, &self.schema.dialect).map_err(PipelineError::Rows)
+        };
+        self.features.inputs().map(reader).collect()
+    }
+
+    /// Scores of rows whose features were written by `features.encode`: `n_rows × n_features`, row-major.
+    ///
+    /// # Errors
+    /// When there is not one value per feature, or a value is infinite.
+    pub fn score_features(&self, values: Vec<f32>) -> Result<(Scores, Matrix), PipelineError> {
+        let names = Arc::clone(self.features.names());
+        let n_rows = values.len() / names.len();
+        let matrix = Matrix::new(values, n_rows, names);
+        let scores = if n_rows == 1 { self.score_one(matrix.row(0))? } else { self.score_matrix(&matrix)? };
+        Ok((scores, matrix))
+    }
+
+    /// The same scores as a matrix of one row has, with less around them.
+    fn score_one(&self, row: &[f32]) -> Result<Scores, PipelineError> {
+        let width = self.target.n_scores();
+        let mut scores = vec![0.0; width];
+        self.model.score_row(row, &mut scores)?;
+        let mut values: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        self.calibration.apply_all(&mut values, width);
+        Ok(Scores { values, width })
+    }
+
+    /// The `n` strongest contributions of every row to its scores, strongest first, summed over the features of a raw
+    /// column.
+    ///
+    /// For several classes they explain the score of the class that is predicted.
+    ///
+    /// # Errors
+    /// When the matrix does not fit the model.
+    pub fn explain(&self, matrix: &Matrix, scores: &Scores, n: usize) -> Result<Vec<Vec<Contribution>>, PipelineError> {
+        use rayon::prelude::*;
+        let contributions = self.model.contributions(matrix)?;
+        let columns: Vec<&str> = self.features.inputs().map(|(column, _)| column).collect();
+        let explain_row = |row: usize| {
+            let mut sums: Vec<Contribution> =
+                columns.iter().map(|&c| Contribution { column: c.to_owned(), value: 0.0 }).collect();
+            let shares = contributions.features(row, self.explained_margin(scores.row(row)));
+            for (&source, &share) in self.features.sources().iter().zip(shares) {
+                sums[source as usize].value += f64::from(share);
+            }
+            sums.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()).then_with(|| a.column.cmp(&b.column)));
+            sums.truncate(n);
+            sums
+        };
+        Ok((0..matrix.n_rows).into_par_iter().map(explain_row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Algorithm, Params};
+    use crate::pipeline::{Decision, Examples, Pipeline, Recipe, SplitSpec, TargetSpec, fit};
+    use crate::table::{Categories, Cell, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
+    use std::borrow::Cow;
+
+    /// 600 rows with a number, a category, a time, and missing cells of each.
+    fn table() -> Table {
+        let often = |row: usize, n: usize| row * 7919 % n;
+        let number = |row| if often(row, 13) == 0 { f64::NAN } else { often(row, 101) as f64 / 3.0 };
+        let level = |row| ["", "month", "year", "two years"][often(row, 11).min(3)];
+        let micros = |row| if often(row, 17) == 0 { i64::MIN } else { often(row, 997) as i64 * 7_200_000_000 };
+        let levels: Vec<&str> = (0..600).map(level).collect();
+        let outcome: Vec<&str> =
+            (0..600).map(|row| if number(row) > 12.0 && often(row, 11) < 6 { "yes" } else { "no" }).collect();
+        let category = |texts: &[&'static str]| Values::Category(Categories::from_texts(texts.iter().copied()));
+        let columns = vec![
+            Column::new("charge", Values::Number((0..600).map(number).collect())),
+            Column::new("contract", category(&levels)),
+            Column::new("since", Values::Time((0..600).map(micros).collect())),
+            Column::new("churn", category(&outcome)),
+        ];
+        Table::new(columns).unwrap()
+    }
+
+    fn fitted(table: &Table) -> Pipeline {
+        let kinds =
+            [("charge", Kind::Number), ("contract", Kind::Category), ("since", Kind::Time), ("churn", Kind::Category)];
+        let columns = kinds.map(|(name, kind)| ColumnSpec { name: name.to_owned(), kind, format: None }).to_vec();
+        let schema = Schema { dialect: Dialect::default(), columns };
+        let recipe = Recipe {
+            target: TargetSpec { column: "churn".to_owned(), task: None, positive: None },
+            split: SplitSpec::default(),
+            features: Default::default(),
+            model: Params { algorithm: Algorithm::RandomForest, n_estimators: Some(20), ..Params::default() },
+            decision: Decision::default(),
+        };
+        let examples = Examples::new(table.clone(), &schema, &recipe).unwrap();
+        fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {}).unwrap().pipeline
+    }
+
+    /// The cell of a table, as a request would give it.
+    fn cell(column: &Column, row: usize) -> Cell<'_> {
+        match &column.values {
+            values if values.is_missing(row) => Cell::Missing,
+            Values::Number(values) => Cell::Number(values[row]),
+            Values::Category(categories) => Cell::Level(categories.level(row).unwrap()),
+            Values::Time(values) => Cell::Time(values[row]),
+            Values::Text(texts) => Cell::Level(texts.get(row)),
+        }
+    }
+
+    fn encoded(pipeline: &Pipeline, table: &Table, rows: std::ops::Range<usize>) -> Vec<f32> {
+        let width = pipeline.features.names().len();
+        let mut values = vec![0.0; width * rows.len()];
+        for (row, out) in rows.zip(values.chunks_exact_mut(width)) {
+            for (input, (name, _)) in pipeline.features.inputs().enumerate() {
+                pipeline.features.encode(input, cell(table.column(name).unwrap(), row), out).unwrap();
+            }
+        }
+        values
+    }
+
+    #[test]
+    fn rows_one_by_one_score_as_in_a_table() {
+        let table = table();
+        let pipeline = fitted(&table);
+        let scores = pipeline.score(&table).unwrap();
+        let (same, matrix) = pipeline.score_features(encoded(&pipeline, &table, 0..table.n_rows())).unwrap();
+        assert_eq!(scores, same);
+        assert!(matrix.values.iter().any(|v| v.is_nan()), "there are missing cells");
+        for row in 0..20 {
+            let (one, _) = pipeline.score_features(encoded(&pipeline, &table, row..row + 1)).unwrap();
+            assert_eq!(one.row(0), scores.row(row), "row {row}");
+        }
+        let (_, reasons) = pipeline.score_and_explain(&table, 2).unwrap();
+        assert_eq!(pipeline.explain(&matrix, &scores, 2).unwrap(), reasons);
+    }
+}

@@ -1,0 +1,96 @@
+//! What a prediction looks like to its reader.
+
+use super::scoring::Scored;
+use super::snapshot::Live;
+use crate::pipeline::Contribution;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// The answer to a request with many rows.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Many<'a> {
+    /// Names the request.
+    pub(super) request_id: &'a str,
+    /// The experiment that chose the arms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) experiment: Option<&'a str>,
+    /// One per row, in the order of the rows.
+    pub(super) predictions: Vec<Answer<'a>>,
+}
+
+/// The answer to one row.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Answer<'a> {
+    /// Names the request; given once for many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    /// Names the row in the log, for feedback.
+    id: &'a str,
+    prediction: Prediction<'a>,
+    /// Of the positive class of two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f32>,
+    /// Of every class of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<ByClass<'a>>,
+    version: &'a str,
+    /// The arm that answered.
+    arm: Option<&'a str>,
+    /// The experiment that chose the arm; given once for many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experiment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contributions: Option<&'a [Contribution]>,
+}
+
+#[derive(Debug, serde::Serialize)]
+#[serde(untagged)]
+enum Prediction<'a> {
+    Class(&'a str),
+    Number(f32),
+}
+
+/// Scores by class, to the seven digits that trees compute with.
+#[derive(Debug)]
+struct ByClass<'a> {
+    classes: &'a [String],
+    scores: &'a [f64],
+}
+
+impl Serialize for ByClass<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.scores.len()))?;
+        for (class, &score) in self.classes.iter().zip(self.scores) {
+            map.serialize_entry(class, &(score as f32))?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// What `scored` says of its row number `row`.
+    pub(super) fn new(live: &'a Live, scored: &'a Scored, row: usize, id: &'a str, arm: Option<&'a str>) -> Self {
+        let pipeline = &live.model.pipeline;
+        let scores = scored.scores.row(row);
+        let class = pipeline.class_of(scores);
+        let prediction = match class {
+            Some(class) => Prediction::Class(&pipeline.target.classes[class]),
+            None => Prediction::Number(scores[0] as f32),
+        };
+        Self {
+            request_id: None,
+            id,
+            prediction,
+            score: (class.is_some() && scores.len() == 1).then(|| scores[0] as f32),
+            scores: (scores.len() > 1).then(|| ByClass { classes: &pipeline.target.classes, scores }),
+            version: &live.model.name,
+            arm,
+            experiment: None,
+            contributions: scored.reasons.get(row).map(Vec::as_slice),
+        }
+    }
+
+    /// The same as the whole answer to a request with one row.
+    pub(super) fn alone(self, request_id: &'a str, experiment: Option<&'a str>) -> Self {
+        Self { request_id: Some(request_id), experiment, ..self }
+    }
+}

@@ -1,0 +1,48 @@
+//! Which columns a request may name, and where their cells go.
+
+use std::collections::HashMap;
+
+/// The columns that a request may name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Form {
+    names: Vec<String>,
+    /// The place of a name; `None` for names that are known and not looked at.
+    places: HashMap<String, Option<usize>>,
+}
+
+impl Form {
+    /// The place of a column whose cells are kept; it is added when it is new.
+    pub(super) fn keep(&mut self, name: &str) -> usize {
+        if let Some(&Some(place)) = self.places.get(name) {
+            return place;
+        }
+        self.names.push(name.to_owned());
+        self.places.insert(name.to_owned(), Some(self.names.len() - 1));
+        self.names.len() - 1
+    }
+
+    /// Lets requests name a column that nobody looks at.
+    pub(super) fn allow(&mut self, name: &str) {
+        if !self.places.contains_key(name) {
+            self.places.insert(name.to_owned(), None);
+        }
+    }
+
+    /// How many columns are kept.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The name at a place.
+    pub(super) fn name(&self, place: usize) -> &str {
+        &self.names[place]
+    }
+
+    /// Where a name stands; columns mostly come in order, so `next` is looked at first.
+    pub(super) fn find(&self, name: &str, next: usize) -> Option<Option<usize>> {
+        if self.names.get(next).is_some_and(|known| known == name) {
+            return Some(Some(next));
+        }
+        self.places.get(name).copied()
+    }
+}

@@ -1,0 +1,243 @@
+//! What keeps memory bounded: requests at once, bytes in flight, bytes and rows of one request, time.
+//!
+//! ```text
+//! request ─ ticket (one of max_in_flight) ─ body bytes charged as they arrive ─ answer bytes charged ─▶ sent, given back
+//!              └ none left: 503                └ budget used up: 503
+//! ```
+
+use super::problem::Refusal;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, header};
+use hyper::body::{Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What a server takes on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body, in bytes.
+    pub max_body_bytes: usize,
+    /// Most rows of one request.
+    pub max_rows: usize,
+    /// Most requests that are being answered at once; the next is told to come back.
+    pub max_in_flight: usize,
+    /// Most bytes of bodies and answers that are held at once.
+    pub max_bytes_in_flight: usize,
+    /// Most open connections.
+    pub max_connections: usize,
+    /// How long a client may take for its headers, its body, or to take its answer, and how long a connection may idle.
+    pub patience: Duration,
+    /// How long the other arms of a shadow experiment may take for a large request.
+    pub shadow_patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 8 << 20,
+            max_rows: 10_000,
+            max_in_flight: 512,
+            max_bytes_in_flight: 64 << 20,
+            max_connections: 1_000,
+            patience: Duration::from_secs(30),
+            shadow_patience: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Most rows whose contributions are computed in one request: a row takes up to milliseconds.
+pub(super) const MAX_EXPLAINED_ROWS: usize = 1_000;
+
+/// Counts what is in flight.
+#[derive(Debug)]
+pub(super) struct Gate {
+    limits: Limits,
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Gate {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, requests: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+    }
+
+    /// What is let in.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// [`Refusal::Overload`] when too many are in.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Ticket, Refusal> {
+        let ticket = Ticket { gate: Arc::clone(self), bytes: 0 };
+        match self.requests.fetch_add(1, Ordering::Relaxed) < self.limits.max_in_flight {
+            true => Ok(ticket),
+            false => Err(Refusal::Overload),
+        }
+    }
+
+    /// Requests that are in.
+    pub(super) fn in_flight(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+/// The right of one request to be in, with the bytes it holds; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    gate: Arc<Gate>,
+    bytes: usize,
+}
+
+impl Ticket {
+    /// Accounts for more bytes.
+    ///
+    /// # Errors
+    /// [`Refusal::Overload`] when too many are held at once.
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.bytes += bytes;
+        match self.gate.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.gate.limits.max_bytes_in_flight {
+            true => Ok(()),
+            false => Err(Refusal::Overload),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.gate.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.gate.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Refuses a body that is not said to be JSON.
+///
+/// # Errors
+/// [`Refusal::MediaType`].
+pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let is_json = essence.eq_ignore_ascii_case("application/json")
+        || (essence.len() > 17 && essence.to_ascii_lowercase().ends_with("+json"));
+    if is_json { Ok(()) } else { Err(Refusal::MediaType) }
+}
+
+/// Reads a body whole, no more of it than the limits allow, and no longer.
+///
+/// # Errors
+/// [`Refusal::TooLarge`], [`Refusal::Slow`], [`Refusal::Overload`], [`Refusal::Malformed`] when the client broke off.
+pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refusal> {
+    let limits = ticket.gate.limits;
+    let too_large = || Refusal::TooLarge(format!("the body is larger than {} bytes", limits.max_body_bytes));
+    let lower = body.size_hint().lower();
+    if lower > limits.max_body_bytes as u64 {
+        return Err(too_large());
+    }
+    let mut body = body;
+    let reading = async {
+        let mut first = Bytes::new();
+        let mut rest = Vec::new();
+        while let Some(frame) = next_frame(&mut body).await {
+            let frame = frame.map_err(|err| Refusal::Malformed(format!("the body broke off: {err}")))?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            ticket.charge(bytes.len())?;
+            if first.len() + rest.len() + bytes.len() > limits.max_body_bytes {
+                return Err(too_large());
+            }
+            if first.is_empty() && rest.is_empty() {
+                first = bytes;
+            } else {
+                if rest.is_empty() {
+                    rest = std::mem::take(&mut first).to_vec();
+                }
+                rest.extend_from_slice(&bytes);
+            }
+        }
+        Ok(if rest.is_empty() { first } else { rest.into() })
+    };
+    tokio::time::timeout(limits.patience, reading).await.unwrap_or(Err(Refusal::Slow))
+}
+
+async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
+    std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+/// An answer that gives its ticket back when it is sent.
+///
+/// It is handed out in pieces, so that a client that does not read keeps its ticket.
+pub(super) struct Held {
+    bytes: Bytes,
+    _ticket: Ticket,
+}
+
+/// Bytes that are handed out at a time.
+const PIECE: usize = 1 << 16;
+
+impl Held {
+    /// A body of these bytes.
+    pub(super) fn new(bytes: Vec<u8>, ticket: Ticket) -> Self {
+        Self { bytes: bytes.into(), _ticket: ticket }
+    }
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.bytes.is_empty() {
+            return Poll::Ready(None);
+        }
+        let piece = self.bytes.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(self.bytes.split_to(piece)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_gate_lets_nobody_in_until_somebody_leaves() {
+        let gate = Gate::new(Limits { max_in_flight: 2, max_bytes_in_flight: 100, ..Limits::default() });
+        let (first, mut second) = (gate.enter().unwrap(), gate.enter().unwrap());
+        assert!(matches!(gate.enter(), Err(Refusal::Overload)));
+        assert_eq!(gate.in_flight(), 2);
+        drop(first);
+        second.charge(90).unwrap();
+        let mut third = gate.enter().unwrap();
+        assert!(matches!(third.charge(20), Err(Refusal::Overload)));
+        drop((second, third));
+        assert_eq!((gate.in_flight(), gate.bytes.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn only_json_is_json() {
+        let told = |kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            expect_json(&headers).is_ok()
+        };
+        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
+            assert!(told(kind), "{kind}");
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonl", ""] {
+            assert!(!told(kind), "{kind}");
+        }
+        assert!(expect_json(&HeaderMap::new()).is_err());
+    }
+}

@@ -1,0 +1,299 @@
+//! What the server says of itself: its endpoints, their description for machines and for people.
+
+use super::snapshot::Snapshot;
+use crate::features::Task;
+use crate::table::Kind;
+use askama::Template;
+use serde_json::{Map, Value, json};
+
+/// What a request can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Info,
+    Docs,
+    OpenApi,
+    Health,
+    Ready,
+    Metrics,
+    Models,
+    Predict,
+    PredictA,
+    PredictB,
+    PredictAb,
+    RetrainStatus,
+    AbStatus,
+    /// An address that does not exist.
+    Other,
+}
+
+impl Endpoint {
+    /// All of them, in the order of the enum.
+    pub(super) const ALL: [Self; 14] = [
+        Self::Info,
+        Self::Docs,
+        Self::OpenApi,
+        Self::Health,
+        Self::Ready,
+        Self::Metrics,
+        Self::Models,
+        Self::Predict,
+        Self::PredictA,
+        Self::PredictB,
+        Self::PredictAb,
+        Self::RetrainStatus,
+        Self::AbStatus,
+        Self::Other,
+    ];
+
+    /// Those that have an address.
+    pub(super) fn addressed() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|endpoint| *endpoint != Self::Other)
+    }
+
+    /// The address.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Info => "/",
+            Self::Docs => "/docs",
+            Self::OpenApi => "/openapi.json",
+            Self::Health => "/health",
+            Self::Ready => "/ready",
+            Self::Metrics => "/metrics",
+            Self::Models => "/models",
+            Self::Predict => "/predict",
+            Self::PredictA => "/predict_a",
+            Self::PredictB => "/predict_b",
+            Self::PredictAb => "/predict_ab",
+            Self::RetrainStatus => "/retrain/status",
+            Self::AbStatus => "/ab/status",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether it takes rows.
+    pub(super) fn predicts(self) -> bool {
+        matches!(self, Self::Predict | Self::PredictA | Self::PredictB | Self::PredictAb)
+    }
+
+    fn method(self) -> &'static str {
+        if self.predicts() { "post" } else { "get" }
+    }
+
+    fn summary(self) -> &'static str {
+        match self {
+            Self::Info => "What this server is, and its endpoints",
+            Self::Docs => "This page",
+            Self::OpenApi => "The same for programs (OpenAPI 3.1)",
+            Self::Health => "Is the process alive? 200 as long as it is",
+            Self::Ready => "Can it predict? 200, or 503 with the reason; says when files on disk could not be loaded",
+            Self::Metrics => "Counters and latencies as Prometheus reads them",
+            Self::Models => "The versions of this loop with their roles and metrics",
+            Self::Predict => "Score one row or many with the version in production",
+            Self::PredictA => "Score with the first arm of the experiment; without one, with production",
+            Self::PredictB => "Score with the second arm of the experiment; 409 without one",
+            Self::PredictAb => {
+                "Score each row with the arm that its unit belongs to (by hash, or that of the request id); without an \
+                 experiment, with production"
+            }
+            Self::RetrainStatus => "How many new labels there are, and how many a retraining wants",
+            Self::AbStatus => "The experiment: arms, weights, step",
+            Self::Other => "",
+        }
+    }
+}
+
+/// `openapi.json`.
+pub(super) fn openapi(snapshot: &Snapshot) -> Value {
+    let mut paths = Map::new();
+    for endpoint in Endpoint::addressed() {
+        paths.insert(endpoint.label().to_owned(), json!({ endpoint.method(): operation(endpoint) }));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "mlloop",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Predictions of one loop. Rows name their features as the training table did.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": { "Row": row_schema(snapshot), "Prediction": prediction_schema(snapshot), "Error": error_schema() },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+fn operation(endpoint: Endpoint) -> Value {
+    let answer = |text: &str, schema: Value| json!({ "description": text, "content": { "application/json": { "schema": schema } } });
+    if !endpoint.predicts() {
+        return json!({ "summary": endpoint.summary(), "responses": { "200": { "description": "the answer" } } });
+    }
+    let row = json!({ "$ref": "#/components/schemas/Row" });
+    let rows = json!({ "type": "array", "items": row });
+    let wrapped = json!({ "type": "object", "properties": { "rows": rows }, "required": ["rows"] });
+    let one = json!({ "$ref": "#/components/schemas/Prediction" });
+    let many = json!({
+        "type": "object",
+        "properties": {
+            "request_id": { "type": "string" },
+            "experiment": { "type": "string" },
+            "predictions": { "type": "array", "items": one },
+        },
+    });
+    let error = json!({ "$ref": "#/components/schemas/Error" });
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), answer("one prediction, or one per row", json!({ "oneOf": [one, many] })));
+    for (status, text) in ERRORS {
+        responses.insert(status.to_owned(), answer(text, error.clone()));
+    }
+    json!({
+        "summary": endpoint.summary(),
+        "parameters": [
+            { "name": "explain", "in": "query", "schema": { "type": "integer", "minimum": 0 },
+              "description": "How many contributions to give with each prediction" },
+            { "name": "request_id", "in": "query", "schema": { "type": "string" },
+              "description": "Names the request, as the header X-Request-Id does" },
+        ],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": { "oneOf": [row, rows, wrapped] } } } },
+        "responses": responses,
+    })
+}
+
+/// What a prediction can be refused with.
+const ERRORS: [(&str, &str); 9] = [
+    ("400", "not JSON, or an option without meaning"),
+    ("401", "a token is wanted"),
+    ("408", "the body did not arrive in time"),
+    ("409", "there is no such arm"),
+    ("413", "too large a body, or too many rows"),
+    ("415", "not application/json"),
+    ("422", "unknown, missing or mistyped features, all of them named"),
+    ("500", "a fault of the server"),
+    ("503", "no version yet, too many requests at once, or the log cannot be written; see Retry-After"),
+];
+
+/// The columns of a row: required are the inputs of production.
+fn row_schema(snapshot: &Snapshot) -> Value {
+    let Some(live) = &snapshot.production else { return json!({ "type": "object" }) };
+    let pipeline = &live.model.pipeline;
+    let mut properties = Map::new();
+    for column in pipeline.schema.columns.iter().filter(|c| c.kind != Kind::Ignore && c.name != pipeline.target.name) {
+        let (kind, format) = (column.kind, column.format.as_deref().unwrap_or("iso"));
+        let schema = match kind {
+            Kind::Number => json!({ "type": ["number", "string", "null"], "description": "number" }),
+            Kind::Time => {
+                json!({ "type": ["string", "number", "null"], "description": format!("time, written as {format}") })
+            }
+            kind => json!({ "type": ["string", "number", "boolean", "null"], "description": kind.name() }),
+        };
+        properties.insert(column.name.clone(), schema);
+    }
+    let levels = pipeline.features.encoders().iter().filter_map(|input| Some((&input.column, input.encoder.levels()?)));
+    for (column, levels) in levels {
+        // Others are allowed: they are scored as unseen levels.
+        let examples: Vec<&String> = levels.iter().take(20).collect();
+        if let Some(schema) = properties.get_mut(column) {
+            schema["examples"] = json!(examples);
+        }
+    }
+    let required: Vec<&str> = pipeline.features.inputs().map(|(name, _)| name).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn prediction_schema(snapshot: &Snapshot) -> Value {
+    let task = snapshot.production.as_ref().map(|live| live.model.pipeline.target.task);
+    let prediction = if task == Some(Task::Regression) { "number" } else { "string" };
+    json!({
+        "type": "object",
+        "properties": {
+            "request_id": { "type": "string" },
+            "id": { "type": "string", "description": "names the row in the prediction log" },
+            "prediction": { "type": prediction },
+            "score": { "type": "number", "description": "of the positive class, for two classes" },
+            "scores": { "type": "object", "description": "of each class, for several" },
+            "version": { "type": "string" },
+            "arm": { "type": ["string", "null"] },
+            "experiment": { "type": "string" },
+            "contributions": { "type": "array", "items": {
+                "type": "object",
+                "properties": { "column": { "type": "string" }, "value": { "type": "number" } },
+            } },
+        },
+    })
+}
+
+fn error_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "error": { "type": "string" },
+            "problems": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "row": { "type": "integer" },
+                    "column": { "type": "string" },
+                    "problem": { "type": "string" },
+                },
+            } },
+            "n_problems": { "type": "integer" },
+            "request_id": { "type": "string" },
+        },
+    })
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct Docs {
+    mlloop: &'static str,
+    predicts: Option<String>,
+    endpoints: Vec<[&'static str; 3]>,
+    columns: Vec<[String; 3]>,
+    errors: [(&'static str, &'static str); 9],
+    example: String,
+}
+
+/// `/docs`.
+pub(super) fn docs(snapshot: &Snapshot) -> Result<String, askama::Error> {
+    let schema = row_schema(snapshot);
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let mut columns = Vec::new();
+    let mut example = Map::new();
+    for (name, column) in schema["properties"].as_object().into_iter().flatten() {
+        let is_required = required.iter().any(|r| r.as_str() == Some(name));
+        let kind = column["description"].as_str().unwrap_or_default();
+        if is_required {
+            let value = match column["examples"].get(0) {
+                Some(level) => level.clone(),
+                None if kind == "number" => json!(1),
+                None => Value::Null,
+            };
+            example.insert(name.clone(), value);
+        }
+        columns.push([name.clone(), kind.to_owned(), if is_required { "yes" } else { "" }.to_owned()]);
+    }
+    let page = Docs {
+        mlloop: env!("CARGO_PKG_VERSION"),
+        predicts: snapshot.production.as_ref().map(|live| live.model.pipeline.target.name.clone()),
+        endpoints: Endpoint::addressed()
+            .map(|e| [if e.predicts() { "POST" } else { "GET" }, e.label(), e.summary()])
+            .collect(),
+        columns,
+        errors: ERRORS,
+        // A quote in a shell's single quotes.
+        example: Value::Object(example).to_string().replace('\'', "'\\''"),
+    };
+    page.render()
+}
+
+/// `/`.
+pub(super) fn info(snapshot: &Snapshot) -> Value {
+    let endpoints: Map<String, Value> =
+        Endpoint::addressed().map(|endpoint| (endpoint.label().to_owned(), endpoint.summary().into())).collect();
+    json!({
+        "mlloop": env!("CARGO_PKG_VERSION"),
+        "predicts": snapshot.production.as_ref().map(|live| &live.model.pipeline.target.name),
+        "version": snapshot.roles.production,
+        "experiment": snapshot.running.as_ref().map(|running| &running.experiment.name),
+        "endpoints": endpoints,
+    })
+}

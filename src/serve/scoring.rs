@@ -1,0 +1,114 @@
+//! Rows to scores: cells that fit are written straight into the model's matrix, the others are named.
+
+use super::form::Form;
+use super::problem::{Problem, Problems, Refusal, shorten};
+use super::rows::{Raw, Rows};
+use super::snapshot::Live;
+use crate::features::Refused;
+use crate::pipeline::{Contribution, Scores};
+use crate::table::{Cell, CellReader};
+
+/// What one version says of some rows.
+#[derive(Debug)]
+pub(super) struct Scored {
+    /// One row of scores per row.
+    pub(super) scores: Scores,
+    /// The strongest contributions of each row, when they were asked for.
+    pub(super) reasons: Vec<Vec<Contribution>>,
+}
+
+/// Scores the rows at `which` by `live`.
+///
+/// # Errors
+/// [`Refusal::Rows`] with everything that does not fit.
+pub(super) fn score(live: &Live, form: &Form, rows: &Rows, which: &[usize], explain: usize) -> Result<Scored, Refusal> {
+    let pipeline = &live.model.pipeline;
+    let (values, problems) = encode(live, form, rows, which);
+    if !problems.is_empty() {
+        return Err(Refusal::Rows(problems));
+    }
+    let fault = |err: crate::pipeline::PipelineError| Refusal::Internal(err.to_string());
+    let (scores, matrix) = pipeline.score_features(values).map_err(fault)?;
+    let reasons = match explain {
+        0 => Vec::new(),
+        n => pipeline.explain(&matrix, &scores, n).map_err(fault)?,
+    };
+    Ok(Scored { scores, reasons })
+}
+
+/// The features of the rows at `which`, and what is wrong with their cells.
+fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> (Vec<f32>, Problems) {
+    let features = &live.model.pipeline.features;
+    let width = features.names().len();
+    let mut values = vec![0.0; width * which.len()];
+    let mut problems = Problems::default();
+    let mut digits = String::new();
+    for (&row, out) in which.iter().zip(values.chunks_exact_mut(width)) {
+        for (input, (&place, reader)) in live.inputs.iter().zip(&live.model.readers).enumerate() {
+            let raw = rows.cell(row, place);
+            if raw == Raw::Absent {
+                problems.push(|| Problem::of_cell(row, form.name(place), "missing"));
+                continue;
+            }
+            let level = |known: &str| level_of(live, input, known);
+            let refused = match understand(rows, raw, reader, level, &mut digits) {
+                Some(cell) => features.encode(input, cell, out).err(),
+                None => Some(Refused::Kind),
+            };
+            if let Some(refused) = refused {
+                problems.push(|| Problem::of_cell(row, form.name(place), complaint(rows, raw, reader, refused)));
+            }
+        }
+    }
+    (values, problems)
+}
+
+/// What a cell means to a column: a text means what it means in a file, a number in a column of texts is its digits.
+fn understand<'a>(
+    rows: &'a Rows,
+    raw: Raw,
+    reader: &CellReader,
+    level: impl Fn(&str) -> Option<&'a str>,
+    digits: &'a mut String,
+) -> Option<Cell<'a>> {
+    match raw {
+        Raw::Absent | Raw::Null => Some(Cell::Missing),
+        Raw::Nested => None,
+        Raw::Text(start, end) => reader.text(rows.text(start, end)),
+        Raw::Number(value) => match reader.number(value) {
+            Some(cell) => Some(cell),
+            None => {
+                let mut written = Vec::new();
+                crate::table::push_number(&mut written, value);
+                digits.clear();
+                digits.push_str(&String::from_utf8_lossy(&written));
+                reader.text(digits)
+            }
+        },
+        Raw::Bool(value) => match reader.text(if value { "true" } else { "false" })? {
+            Cell::Level(name) => Some(Cell::Level(level(name).unwrap_or(name))),
+            _ => None,
+        },
+    }
+}
+
+/// How the training table wrote `true` or `false`, whatever the case.
+fn level_of<'a>(live: &'a Live, input: usize, name: &str) -> Option<&'a str> {
+    let levels = live.model.pipeline.features.encoders()[input].encoder.levels()?;
+    levels.iter().find(|level| level.eq_ignore_ascii_case(name)).map(String::as_str)
+}
+
+/// What to say of a cell that does not fit.
+fn complaint(rows: &Rows, raw: Raw, reader: &CellReader, refused: Refused) -> String {
+    let value = match raw {
+        Raw::Absent | Raw::Null => "null".to_owned(),
+        Raw::Nested => return format!("is a list or an object, not {}", reader.expected()),
+        Raw::Bool(value) => value.to_string(),
+        Raw::Number(value) => value.to_string(),
+        Raw::Text(start, end) => format!("{:?}", shorten(rows.text(start, end))),
+    };
+    match refused {
+        Refused::Kind => format!("is {value}, not {}", reader.expected()),
+        Refused::Negative => format!("is {value}, which {refused}"),
+    }
+}

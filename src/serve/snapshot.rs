@@ -1,0 +1,172 @@
+//! What answers at one moment: the versions that roles.json and ab.json name, loaded and ready.
+//!
+//! ```text
+//! roles.json ─┐  stat, a few times a second        ┌─▶ requests that began before finish on the old one
+//! ab.json ────┴─▶ changed? ─ load, verify ─▶ swap ─┴─▶ requests that begin now
+//!                              └ damaged: the old one stays, /ready and /metrics say so
+//! ```
+
+use super::ServeError;
+use super::form::Form;
+use crate::ab::{Assigner, Experiment, experiment};
+use crate::journal::Layout;
+use crate::pipeline::Pipeline;
+use crate::registry::{RegistryError, Roles, Version};
+use crate::table::{CellReader, Kind};
+use crate::workspace::Workspace;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A version in memory; it never changes.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// Its number.
+    pub(super) version: Version,
+    /// Its number as people write it.
+    pub(super) name: String,
+    /// What scores.
+    pub(super) pipeline: Pipeline,
+    /// What the cells of each input mean.
+    pub(super) readers: Vec<CellReader>,
+    /// What is logged of its rows.
+    pub(super) layout: Arc<Layout>,
+}
+
+impl Loaded {
+    fn load(workspace: &Workspace, version: Version) -> Result<Arc<Self>, ServeError> {
+        let pipeline = Pipeline::load(&workspace.registry().path(version)?)?;
+        let readers = pipeline.cell_readers()?;
+        let layout = Arc::new(Layout::of(&pipeline));
+        Ok(Arc::new(Self { version, name: version.to_string(), pipeline, readers, layout }))
+    }
+}
+
+/// A version and where a request's rows hold what it needs.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    /// The version.
+    pub(super) model: Arc<Loaded>,
+    /// The place of each input in the form.
+    pub(super) inputs: Vec<usize>,
+    /// The place of each logged column in the form.
+    pub(super) logged: Vec<usize>,
+    /// The place of the id column.
+    pub(super) id: Option<usize>,
+}
+
+impl Live {
+    fn new(model: Arc<Loaded>, form: &mut Form) -> Self {
+        let id = model.layout.id().map(|name| form.keep(name));
+        // In the schema's order, which is that of most requests.
+        let logged = model.layout.features().map(|name| form.keep(name)).collect();
+        let inputs = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
+        form.allow(&model.pipeline.target.name);
+        for column in model.pipeline.schema.columns.iter().filter(|column| column.kind == Kind::Ignore) {
+            form.allow(&column.name);
+        }
+        Self { model, inputs, logged, id }
+    }
+}
+
+/// An experiment that is to be followed.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// What `ab.json` says.
+    pub(super) experiment: Experiment,
+    /// Which arm a unit is in.
+    pub(super) assigner: Assigner,
+    /// The arms, in the experiment's order.
+    pub(super) arms: Vec<Live>,
+    /// The place of the column that names the unit.
+    pub(super) unit: usize,
+}
+
+/// Everything that an answer depends on.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// The columns that requests may name.
+    pub(super) form: Form,
+    /// Who is what.
+    pub(super) roles: Roles,
+    /// What answers; none before the first `train`.
+    pub(super) production: Option<Live>,
+    /// The experiment that runs with this production.
+    pub(super) running: Option<Running>,
+    /// The experiment of `ab.json`, whether it runs or not.
+    pub(super) experiment: Option<Experiment>,
+}
+
+impl Snapshot {
+    /// Loads what the workspace says now; versions that `before` has are taken from it.
+    pub(super) fn load(workspace: &Workspace, before: Option<&Self>) -> Result<Self, ServeError> {
+        let roles = workspace.registry().roles()?;
+        let experiment = Experiment::load(workspace)?;
+        let model = |version| match before.and_then(|before| before.model(version)) {
+            Some(model) => Ok(model),
+            None => Loaded::load(workspace, version),
+        };
+        let mut form = Form::default();
+        let production = roles.production.map(model).transpose()?.map(|model| Live::new(model, &mut form));
+        let running = match &experiment {
+            Some(experiment) if experiment.applies(roles.production) => {
+                let mut arms = Vec::new();
+                for arm in &experiment.arms {
+                    // Two arms may show the same version, and the first is mostly production.
+                    let known = arms.iter().chain(&production).find(|live: &&Live| live.model.version == arm.version);
+                    let model = known.map_or_else(|| model(arm.version), |live| Ok(Arc::clone(&live.model)))?;
+                    arms.push(Live::new(model, &mut form));
+                }
+                let unit = form.keep(&experiment.unit);
+                Some(Running { assigner: experiment.assigner(), experiment: experiment.clone(), arms, unit })
+            }
+            _ => None,
+        };
+        Ok(Self { form, roles, production, running, experiment })
+    }
+
+    fn model(&self, version: Version) -> Option<Arc<Loaded>> {
+        let arms = self.running.iter().flat_map(|running| &running.arms);
+        let found = self.production.iter().chain(arms).find(|live| live.model.version == version);
+        found.map(|live| Arc::clone(&live.model))
+    }
+}
+
+/// What is compared to see that a file is another one: files are replaced, never rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        Some(Self { inode: meta.ino(), size: meta.size(), seconds: meta.mtime(), nanoseconds: meta.mtime_nsec() })
+    }
+}
+
+/// The files that decide what answers, as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamps {
+    roles: Option<Stamp>,
+    experiment: Option<Stamp>,
+}
+
+impl Stamps {
+    /// As they are now.
+    pub(super) fn now(workspace: &Workspace) -> Self {
+        Self {
+            roles: Stamp::of(&workspace.path("models/roles.json")),
+            experiment: Stamp::of(&workspace.path(experiment::FILE)),
+        }
+    }
+}
+
+impl From<RegistryError> for ServeError {
+    fn from(err: RegistryError) -> Self {
+        Self::Workspace(err.into())
+    }
+}

@@ -1,0 +1,280 @@
+//! The router without a socket: answers, refusals, and what stands in the log.
+
+mod experiments;
+mod fixture;
+
+use super::{App, Limits, Settings};
+use crate::learn;
+use fixture::{ROW, Served, ask, get, record, request, send, settings, write};
+use serde_json::{Value, json};
+
+#[test]
+fn a_row_is_scored_as_predict_scores_it_and_logged() {
+    let served = Served::new(&[0]);
+    let state = served.open();
+    let table = {
+        let (_, pipeline) = learn::load(&served.workspace, None).unwrap();
+        let input = crate::table::Input::open(&served.workspace.path("churn.csv")).unwrap();
+        let table = crate::table::read(input, &pipeline.schema, &Default::default()).unwrap().table;
+        pipeline.score(&table).unwrap()
+    };
+    let n = 40;
+    for types in [true, false] {
+        let rows: Vec<Value> = (0..n).map(|row| record(row, types)).collect();
+        let (status, many) = ask(&state, request("/predict", json!({ "rows": rows }).to_string()));
+        assert_eq!(status, 200, "{many}");
+        for (row, given) in rows.iter().enumerate() {
+            let (status, one) = ask(&state, request("/predict", given.to_string()));
+            let expected = table.row(row)[0] as f32;
+            assert_eq!((status, one["score"].as_f64().unwrap() as f32), (200, expected), "row {row}: {one}");
+            assert_eq!(many["predictions"][row]["score"], one["score"]);
+            assert_eq!(one["id"], given["customer"]);
+            assert_eq!((&one["version"], &one["arm"]), (&"v0001".into(), &Value::Null));
+        }
+    }
+    let logged = served.logged();
+    assert_eq!(logged.len(), 4 * n);
+    for (row, (id, version, arm, score)) in logged.iter().take(n).enumerate() {
+        assert_eq!(
+            (id.as_str(), version.as_str(), arm.as_str()),
+            (record(row, true)["customer"].as_str().unwrap(), "v0001", "")
+        );
+        assert_eq!(*score, table.row(row)[0]);
+    }
+}
+
+#[test]
+fn reasons_ids_and_request_ids() {
+    let served = Served::new(&[0]);
+    let state = served.open();
+    let mut asked = request("/predict?explain=3", ROW);
+    asked.headers_mut().insert("x-request-id", "order-17".parse().unwrap());
+    let (status, bytes, response) = send(&state, asked);
+    let answer: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!((status.as_u16(), answer["contributions"].as_array().unwrap().len()), (200, 3));
+    assert_eq!(
+        (&answer["request_id"], &response.headers()["x-request-id"]),
+        (&"order-17".into(), &"order-17".parse().unwrap())
+    );
+    let mut nameless: Value = serde_json::from_str(ROW).unwrap();
+    nameless.as_object_mut().unwrap().remove("customer");
+    let (_, answer) = ask(&state, request("/predict?request_id=r9", json!([nameless, nameless]).to_string()));
+    assert_eq!((&answer["predictions"][0]["id"], &answer["predictions"][1]["id"]), (&"r9-0".into(), &"r9-1".into()));
+    let (_, first) = ask(&state, request("/predict", ROW));
+    let (_, second) = ask(&state, request("/predict", ROW));
+    assert_ne!(first["request_id"], second["request_id"]);
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_its_row() {
+    let served = Served::new(&[0]);
+    let state = served.open();
+    let mut bad: Value = serde_json::from_str(ROW).unwrap();
+    let fields = bad.as_object_mut().unwrap();
+    fields.remove("months");
+    fields.insert("tenure".to_owned(), json!(3));
+    fields.insert("total_charge".to_owned(), json!("12,50"));
+    fields.insert("monthly_charge".to_owned(), json!([1]));
+    fields.insert("support_calls".to_owned(), json!(true));
+    let good: Value = serde_json::from_str(ROW).unwrap();
+    let (status, answer) = ask(&state, request("/predict", json!([good, bad]).to_string()));
+    assert_eq!(status, 422);
+    let expected = json!([
+        { "row": 1, "column": "tenure", "problem": "unknown" },
+        { "row": 1, "column": "months", "problem": "missing" },
+        { "row": 1, "column": "monthly_charge", "problem": "is a list or an object, not a number" },
+        { "row": 1, "column": "total_charge", "problem": "is \"12,50\", not a number" },
+        { "row": 1, "column": "support_calls", "problem": "is true, not a number" },
+    ]);
+    assert_eq!((&answer["problems"], &answer["n_problems"]), (&expected, &json!(5)));
+    assert!(answer["error"].as_str().unwrap().starts_with("row 1: unknown column \"tenure\"; "), "{answer}");
+    assert_eq!(served.logged().len(), 0, "nothing is logged that was not answered");
+}
+
+#[test]
+fn hostile_bodies_have_their_statuses() {
+    let served = Served::new(&[0]);
+    let limits = Limits { max_body_bytes: 4_000, max_rows: 20, ..Limits::default() };
+    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    let deep = "[".repeat(3_000);
+    let nested = ROW.replace("3,", &format!("{}{},", "[".repeat(500), "]".repeat(500)));
+    let cases = [
+        ("".to_owned(), 400),
+        ("[]".to_owned(), 400),
+        ("{\"rows\": []}".to_owned(), 400),
+        ("null".to_owned(), 400),
+        (deep, 400),
+        (nested, 422),
+        (ROW.replace("63.90", "NaN"), 400),
+        (ROW.replace("63.90", "Infinity"), 400),
+        (ROW.replace("63.90", "1e999"), 400),
+        (ROW.replace("63.90", "1e300"), 200),
+        (ROW.replace("63.90", "-123456789012345678901234567890"), 200),
+        (ROW.replace("\"months\": 3", "\"months\": 3, \"months\": 4"), 422),
+        (ROW.replace("\"dsl\"", "\"nobody has this\""), 200),
+        (ROW.replace("\"dsl\"", "null"), 200),
+        (ROW.replace("\"dsl\"", "\"\\ud800\""), 400),
+        ("{}".to_owned(), 422),
+        (format!("[{}]", vec!["{}"; 21].join(",")), 413),
+        (format!("[{}]", " ".repeat(4_000)), 413),
+    ];
+    for (body, expected) in cases {
+        let (status, answer) = ask(&state, request("/predict", body.clone()));
+        assert_eq!(status, expected, "{body}: {answer}");
+        assert!(expected == 200 || !answer["error"].as_str().unwrap().is_empty());
+    }
+    let mut plain = request("/predict", ROW);
+    plain.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+    assert_eq!(ask(&state, plain).0, 415);
+    assert_eq!(ask(&state, get("/predict")).0, 405);
+    assert_eq!(ask(&state, request("/models", "")).0, 405);
+    assert_eq!(ask(&state, get("/nowhere")).0, 404);
+    assert_eq!(ask(&state, request("/predict?explain=-1", ROW)).0, 400);
+    assert_eq!(ask(&state, request("/predict?explian=1", ROW)).0, 400);
+    assert_eq!(served.logged().len(), 4);
+}
+
+#[test]
+fn too_much_at_once_is_told_to_come_back() {
+    let served = Served::new(&[0]);
+    let limits = Limits { max_in_flight: 0, ..Limits::default() };
+    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    let (status, _, response) = send(&state, request("/predict", ROW));
+    assert_eq!((status.as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    assert_eq!(ask(&state, get("/health")).0, 200);
+    let limits = Limits { max_bytes_in_flight: 300, ..Limits::default() };
+    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    assert_eq!(ask(&state, request("/predict", ROW)).0, 503);
+    assert_eq!(state.gate.in_flight(), 0);
+}
+
+#[test]
+fn a_prediction_that_cannot_be_logged_is_not_given() {
+    let served = Served::new(&[0]);
+    write(served.workspace.path("predictions"), "in the way");
+    let state = served.open();
+    let (status, answer) = ask(&state, request("/predict", ROW));
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer["error"].as_str().unwrap().contains("could not be logged"), "{answer}");
+    assert!(answer.get("prediction").is_none());
+    let state = App::open(served.workspace.clone(), &Settings { log: None, ..settings() }).unwrap();
+    assert_eq!(ask(&state, request("/predict", ROW)).0, 200);
+}
+
+#[test]
+fn predictions_can_ask_for_a_token() {
+    let served = Served::new(&[0]);
+    let settings = Settings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
+    let state = App::open(served.workspace.clone(), &settings).unwrap();
+    let with = |value: &str| {
+        let mut asked = request("/predict", ROW);
+        asked.headers_mut().insert("authorization", value.parse().unwrap());
+        ask(&state, asked).0
+    };
+    assert_eq!(ask(&state, request("/predict", ROW)).0, 401);
+    for (value, status) in
+        [("Bearer s3cret", 200), ("bearer m4ster", 200), ("Bearer s3cre", 401), ("Basic s3cret", 401), ("Bearer ", 401)]
+    {
+        assert_eq!(with(value), status, "{value}");
+    }
+    assert_eq!(ask(&state, get("/metrics")).0, 200);
+}
+
+#[test]
+fn changes_on_disk_are_taken_up_and_damage_is_not() {
+    let served = Served::new(&[0, 1]);
+    let state = served.open();
+    let version = || ask(&state, request("/predict", ROW)).1["version"].as_str().unwrap().to_owned();
+    assert!(!state.is_due());
+    served.promote(2);
+    assert!(state.is_due());
+    assert_eq!(version(), "v0001", "until it is looked at");
+    state.refresh();
+    assert_eq!((version().as_str(), state.is_due(), state.stale()), ("v0002", false, None));
+    // A version whose model lost a byte: what answered goes on.
+    let damaged = served.workspace.path("models/v0001/model.bin");
+    let whole = std::fs::read(&damaged).unwrap();
+    write(&damaged, &whole[..whole.len() - 1]);
+    let state = served.open();
+    let version = || ask(&state, request("/predict", ROW)).1["version"].as_str().unwrap().to_owned();
+    served.promote(1);
+    state.refresh();
+    assert_eq!(version(), "v0002");
+    let ready = ask(&state, get("/ready")).1;
+    assert!(ready["stale"].as_str().unwrap().contains("model.bin"), "{ready}");
+    assert_eq!(ready["ready"], true);
+    let text = String::from_utf8(send(&state, get("/metrics")).1).unwrap();
+    assert!(text.contains("mlloop_stale 1\n") && text.contains("mlloop_reload_failures_total 1\n"), "{text}");
+    assert!(App::open(served.workspace.clone(), &settings()).is_err(), "nobody starts with a damaged version");
+    write(&damaged, &whole);
+    state.refresh();
+    assert_eq!((version().as_str(), state.stale()), ("v0001", None));
+    write(served.workspace.path("ab.json"), "{");
+    state.refresh();
+    assert!(state.stale().unwrap().contains("ab.json"));
+    assert_eq!(version(), "v0001");
+}
+
+#[test]
+fn a_loop_without_a_version_is_alive_and_not_ready() {
+    let served = Served::new(&[]);
+    let state = served.open();
+    assert_eq!(ask(&state, get("/health")).0, 200);
+    assert_eq!(ask(&state, get("/ready")).0, 503);
+    let (status, answer) = ask(&state, request("/predict", ROW));
+    assert_eq!(status, 503);
+    assert!(answer["error"].as_str().unwrap().contains("mlloop train"), "{answer}");
+    served.train(0);
+    state.refresh();
+    assert_eq!((ask(&state, get("/ready")).0, ask(&state, request("/predict", ROW)).0), (200, 200));
+}
+
+#[test]
+fn the_loop_tells_where_it_stands() {
+    let served = Served::new(&[0, 1]);
+    let labels = "id,label,annotator,labelled_at,source,batch,select_prob,model_version\n";
+    let label = |id: u32| format!("{id},yes,ann,2026-11-20T10:00:00Z,human,,,\n");
+    write(served.workspace.path("data/labels.csv"), format!("{labels}{}{}", label(1), label(2)));
+    let state = served.open();
+    let told = ask(&state, get("/retrain/status")).1;
+    assert_eq!((&told["n_unused"], &told["threshold"]), (&json!(2), &json!(50.0)));
+    assert_eq!(
+        (&told["remaining"], &told["progress_percent"], &told["due"]),
+        (&json!(48.0), &json!(4.0), &json!(false))
+    );
+    let models = ask(&state, get("/models")).1;
+    assert_eq!((&models["production"], &models["versions"][1]["role"]), (&json!("v0001"), &json!("challenger")));
+    assert!(models["versions"][0]["metric"].as_str().unwrap().starts_with("roc_auc 0."));
+    let api = ask(&state, get("/openapi.json")).1;
+    let row = &api["components"]["schemas"]["Row"];
+    assert!(
+        row["required"].as_array().unwrap().contains(&json!("months")) && row["properties"]["churn"].is_null(),
+        "{row}"
+    );
+    for path in ask(&state, get("/")).1["endpoints"].as_object().unwrap().keys() {
+        assert!(api["paths"].get(path).is_some(), "{path}");
+    }
+    let (status, page, response) = send(&state, get("/docs"));
+    let page = String::from_utf8(page).unwrap();
+    assert_eq!(
+        (status.as_u16(), response.headers()["content-type"].to_str().unwrap()),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(page.contains("<code>/predict_ab</code>") && page.contains("monthly_charge"));
+}
+
+#[test]
+fn no_bytes_make_it_fall() {
+    let served = Served::new(&[0]);
+    let state = App::open(served.workspace.clone(), &Settings { log: None, ..settings() }).unwrap();
+    proptest::proptest!(proptest::test_runner::Config::with_cases(300), |(bytes: Vec<u8>, cut in 0_usize..200)| {
+        let mut mixed = ROW.as_bytes()[..cut.min(ROW.len())].to_vec();
+        mixed.extend(&bytes);
+        mixed.extend(&ROW.as_bytes()[cut.min(ROW.len())..]);
+        for body in [bytes, mixed] {
+            let (status, answer) = ask(&state, request("/predict_ab?explain=1", body));
+            assert!([200, 400, 413, 422].contains(&status), "{status} {answer}");
+        }
+    });
+    assert_eq!(state.gate.in_flight(), 0);
+}

@@ -1,0 +1,119 @@
+//! One cell at a time, for callers that have no file: a request names its cells one by one.
+
+use super::cell::Markers;
+use super::schema::{ColumnSpec, Dialect, Kind};
+use super::time::TimeFormat;
+
+/// A cell that was understood.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'t> {
+    /// Nothing is known.
+    Missing,
+    /// A finite number.
+    Number(f64),
+    /// A level of a category, or a text.
+    Level(&'t str),
+    /// Microseconds since 1970 UTC.
+    Time(i64),
+}
+
+/// What the cells of one column mean; the same as in a file with the same schema.
+#[derive(Debug, Clone)]
+pub struct CellReader {
+    reads: Reads,
+    markers: Markers,
+    /// Numbers that mean "missing".
+    missing_numbers: Vec<f64>,
+}
+
+#[derive(Debug, Clone)]
+enum Reads {
+    Number,
+    Level,
+    Time(TimeFormat),
+}
+
+impl CellReader {
+    /// A reader for the cells of `column`; a time without a format is ISO 8601.
+    ///
+    /// # Errors
+    /// A sentence, when the column's time format cannot be understood.
+    pub fn new(column: &ColumnSpec, dialect: &Dialect) -> Result<Self, String> {
+        let reads = match column.kind {
+            Kind::Number => Reads::Number,
+            Kind::Time => Reads::Time(TimeFormat::new(column.format.as_deref().unwrap_or("iso"))?),
+            Kind::Id | Kind::Category | Kind::Text | Kind::Constant | Kind::Ignore => Reads::Level,
+        };
+        let markers = Markers::new(&dialect.missing);
+        let missing_numbers =
+            dialect.missing.iter().filter_map(|marker| super::cell::number(marker.trim().as_bytes())).collect();
+        Ok(Self { reads, markers, missing_numbers })
+    }
+
+    /// The cell that a text is in a file, spaces around it dropped; `None` when it does not fit the column.
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Option<Cell<'t>> {
+        let text = text.trim_matches([' ', '\t', '\r']);
+        if self.markers.is_missing(text.as_bytes()) {
+            return Some(Cell::Missing);
+        }
+        match &self.reads {
+            Reads::Number => super::cell::number(text.as_bytes()).map(Cell::Number),
+            Reads::Level => Some(Cell::Level(text)),
+            Reads::Time(format) => format.parse(text).map(Cell::Time),
+        }
+    }
+
+    /// The cell that a finite number is; `None` where the column holds texts, so that the number's text decides.
+    #[must_use]
+    pub fn number(&self, value: f64) -> Option<Cell<'static>> {
+        let is_number = matches!(self.reads, Reads::Number) && value.is_finite();
+        let cell = if self.missing_numbers.contains(&value) { Cell::Missing } else { Cell::Number(value) };
+        is_number.then_some(cell)
+    }
+
+    /// What a cell must be: `a number`, `a time written like %d/%m/%Y`, `a text`.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        match &self.reads {
+            Reads::Number => "a number".to_owned(),
+            Reads::Level => "a text".to_owned(),
+            Reads::Time(format) => format.expected(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(kind: Kind, format: Option<&str>) -> CellReader {
+        let column = ColumnSpec { name: "c".to_owned(), kind, format: format.map(str::to_owned) };
+        let missing = ["?".to_owned(), "-999".to_owned()].to_vec();
+        CellReader::new(&column, &Dialect { missing, ..Dialect::default() }).unwrap()
+    }
+
+    #[test]
+    fn texts_mean_what_they_mean_in_a_file() {
+        let number = reader(Kind::Number, None);
+        assert_eq!(number.text(" 1e3 "), Some(Cell::Number(1000.0)));
+        assert_eq!(number.text("?"), Some(Cell::Missing));
+        assert_eq!(number.text(""), Some(Cell::Missing));
+        for wrong in ["12,50", "inf", "NaN", "0x1f", "1e999"] {
+            assert_eq!(number.text(wrong), None, "{wrong}");
+        }
+        assert_eq!(reader(Kind::Category, None).text(" two years\t"), Some(Cell::Level("two years")));
+        let time = reader(Kind::Time, Some("%d/%m/%Y"));
+        assert_eq!(time.text("02/01/1970"), Some(Cell::Time(86_400_000_000)));
+        assert_eq!((time.text("1970-01-02"), time.expected()), (None, "a time written like %d/%m/%Y".to_owned()));
+    }
+
+    #[test]
+    fn numbers_are_markers_too() {
+        let number = reader(Kind::Number, None);
+        assert_eq!(number.number(-999.0), Some(Cell::Missing));
+        assert_eq!(number.number(-998.0), Some(Cell::Number(-998.0)));
+        assert_eq!(number.number(f64::INFINITY), None);
+        assert_eq!(reader(Kind::Category, None).number(3.0), None);
+    }
+}

@@ -1,0 +1,322 @@
+//! `serve` as a process: it answers, changes over, is killed and is stopped.
+
+mod client;
+
+use crate::readme::{fits, transcript};
+use crate::support::{ERROR, Loop, YES};
+use client::{Server, row};
+use mlloop::registry::{Roles, Version};
+use mlloop::workspace::Workspace;
+use mlloop::workspace::audit::Event;
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashMap};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+
+/// A loop with this many versions, the first in production.
+fn trained(n_versions: u64) -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    for seed in 0..n_versions {
+        let toml = work.read("mlloop.toml");
+        let trees = format!("n_estimators = {}", 10 + seed);
+        let toml = toml.lines().map(|line| if line.contains("n_estimators") { trees.as_str() } else { line });
+        work.write("mlloop.toml", toml.collect::<Vec<_>>().join("\n"));
+        work.run(&format!("train --seed {seed}")).answers(YES);
+    }
+    work
+}
+
+/// Makes a version production, as `promote` and `rollback` do.
+fn promote(work: &Loop, version: u32) {
+    let workspace = Workspace::new(work.path(""));
+    let lock = workspace.lock().unwrap();
+    let roles = Roles { production: Some(Version(version)), ..workspace.registry().roles().unwrap() };
+    let at = jiff::Timestamp::now();
+    workspace
+        .record(&lock, Event { at, event: "promoted", by: None, roles: Some(roles), details: Value::Null })
+        .unwrap();
+}
+
+/// The ids in the log; every line is whole.
+fn logged_ids(work: &Loop) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for entry in std::fs::read_dir(work.path("predictions")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let width = text.lines().next().unwrap().split(',').count();
+        // A line that the death cut short is the last, without a newline, and was never acknowledged.
+        for line in text.split_inclusive('\n').skip(1).filter_map(|line| line.strip_suffix('\n')) {
+            assert_eq!(line.split(',').count(), width, "{line}");
+            ids.insert(line.split(',').next().unwrap().to_owned());
+        }
+    }
+    ids
+}
+
+#[test]
+fn it_answers_and_stops_when_asked() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "");
+    let mut client = server.client();
+    let (status, answer) = client.post("/predict", &row("C1", 3)).unwrap();
+    assert_eq!((status, &answer["id"], &answer["version"]), (200, &json!("C1"), &json!("v0001")));
+    let said =
+        work.pipe("predict - --columns score,prediction", format!("{}\nC1,monthly,3,dsl,yes,63.9,191.7,0\n", header()));
+    let told = said.answers(YES).stdout;
+    let expected = format!("score,prediction\n{},{}\n", answer["score"], answer["prediction"].as_str().unwrap());
+    assert_eq!(told, expected, "served as predict scores it");
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(logged_ids(&work), BTreeSet::from(["C1".to_owned()]));
+    assert!(TcpStream::connect(&server.address).is_err());
+}
+
+fn header() -> &'static str {
+    CHURN.lines().next().unwrap().strip_suffix(",churn").unwrap()
+}
+
+#[test]
+fn requests_that_began_are_finished() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "");
+    let body = row("late", 3);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let (first, rest) = body.split_at(20);
+    write!(
+        stream,
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    )
+    .unwrap();
+    // The server has seen the beginning once it counts the request.
+    server.waits_for("mlloop_in_flight 1");
+    server.signal("TERM");
+    let refused = Instant::now();
+    while TcpStream::connect(&server.address).is_ok() {
+        assert!(refused.elapsed() < Duration::from_secs(20), "it takes no new connections");
+    }
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert_eq!(server.exit(), Some(0));
+    assert!(logged_ids(&work).contains("late"));
+}
+
+/// Asks with new ids on every connection until told to stop or the server is gone; the ids that were acknowledged.
+fn load(server: &Server, n_clients: usize, stop: &AtomicBool, check: impl Fn(u16, &Value) + Sync) -> BTreeSet<String> {
+    let acknowledged = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for client_no in 0..n_clients {
+            let (acknowledged, check) = (&acknowledged, &check);
+            scope.spawn(move || {
+                let mut client = server.client();
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let id = format!("{client_no}-{n}");
+                    let Ok((status, answer)) = client.post("/predict_ab", &row(&id, n % 70)) else { break };
+                    check(status, &answer);
+                    if status == 200 {
+                        acknowledged.lock().unwrap().insert(id);
+                    }
+                }
+            });
+        }
+    });
+    acknowledged.into_inner().unwrap()
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_kill() {
+    for options in ["--log-sync always", "--log-sync batch"] {
+        let work = trained(1);
+        let mut server = Server::start(&work, options);
+        let stop = AtomicBool::new(false);
+        let pid = server.pid();
+        let acknowledged = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(700));
+                client::kill("KILL", pid);
+            });
+            load(&server, 6, &stop, |status, answer| assert_eq!(status, 200, "{answer}"))
+        });
+        assert_eq!(server.exit(), None, "{options}: it was killed");
+        assert!(acknowledged.len() > 20, "{options}: {} were acknowledged", acknowledged.len());
+        let logged = logged_ids(&work);
+        let lost: Vec<&String> = acknowledged.difference(&logged).collect();
+        assert!(lost.is_empty(), "{options}: {lost:?} of {} are lost", acknowledged.len());
+        // The next server goes on where the dead one stopped.
+        let mut server = Server::start(&work, options);
+        assert_eq!(server.client().post("/predict", &row("after", 1)).unwrap().0, 200);
+        assert_eq!(server.stop(), Some(0));
+        let now = logged_ids(&work);
+        assert!(now.contains("after") && now.is_superset(&logged));
+    }
+}
+
+#[test]
+fn versions_change_under_load_and_no_request_fails() {
+    let work = trained(2);
+    let mut server = Server::start(&work, "--log-sync batch");
+    let scores: Mutex<HashMap<(String, u64), u64>> = Mutex::default();
+    let stop = AtomicBool::new(false);
+    let check = |status, answer: &Value| {
+        assert_eq!(status, 200, "{answer}");
+        // The same row has one score per version, whenever it is asked.
+        let id = answer["id"].as_str().unwrap().rsplit('-').next().unwrap().parse::<u64>().unwrap() % 70;
+        let key = (answer["version"].as_str().unwrap().to_owned(), id);
+        let score = answer["score"].as_f64().unwrap().to_bits();
+        assert_eq!(*scores.lock().unwrap().entry(key).or_insert(score), score);
+    };
+    let acknowledged = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 0..20 {
+                promote(&work, 2 - turn % 2);
+                std::thread::sleep(Duration::from_millis(150));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        load(&server, 4, &stop, check)
+    });
+    let versions: BTreeSet<String> = scores.into_inner().unwrap().into_keys().map(|(version, _)| version).collect();
+    assert_eq!(versions.len(), 2, "{versions:?}");
+    // A change shows within a second.
+    promote(&work, 2);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(server.client().post("/predict", &row("last", 1)).unwrap().1["version"], "v0002");
+    assert!(server.get("/metrics").contains("mlloop_reload_failures_total 0\n"));
+    assert_eq!(server.stop(), Some(0));
+    assert!(logged_ids(&work).is_superset(&acknowledged));
+}
+
+#[test]
+fn slow_clients_lose_their_patience_and_harm_nobody() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "--patience 0.7 --log-sync off");
+    let sent = |text: &str| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let mut silent = sent("");
+    let mut in_the_head = sent(head);
+    let mut in_the_body = sent(&format!("{head}content-length: 500\r\n\r\n{{\"months\""));
+    let idle = Instant::now();
+    let mut kept = server.client();
+    assert_eq!(kept.post("/predict", &row("quick", 3)).unwrap().0, 200);
+    let mut answer = String::new();
+    in_the_body.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    for stream in [&mut silent, &mut in_the_head] {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
+    }
+    assert!(idle.elapsed() < Duration::from_secs(25));
+    assert_eq!(server.client().post("/predict", &row("after", 3)).unwrap().0, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn more_connections_than_there_is_room_for_are_turned_away() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "--max-connections 20 --log-sync off");
+    let mut open: Vec<TcpStream> = Vec::new();
+    let mut turned_away = 0;
+    for _ in 0..80 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let asked = stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n");
+        let mut first = [0; 12];
+        match asked.and_then(|()| stream.read_exact(&mut first)) {
+            Ok(()) if first == *b"HTTP/1.1 200" => open.push(stream),
+            Ok(()) => {
+                assert_eq!(&first, b"HTTP/1.1 503");
+                turned_away += 1;
+            }
+            // The answer was lost because the connection was closed while the question was on its way.
+            Err(_) => turned_away += 1,
+        }
+    }
+    assert_eq!((open.len(), turned_away), (20, 60));
+    drop(open);
+    server.waits_for("mlloop_connections_refused_total 6");
+    assert_eq!(server.client().post("/predict", &row("after", 3)).unwrap().0, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn replicas_and_restarts_agree_on_arms() {
+    let work = trained(2);
+    let mut ab: Value = serde_json::from_str(include_str!("../fixtures/tables/ab.json")).unwrap();
+    ab["arms"] = json!([{ "name": "a", "version": "v0001" }, { "name": "b", "version": "v0002" }]);
+    ab["unit"] = "customer".into();
+    ab["shadow"] = false.into();
+    ab["epochs"] = json!([{ "from": "2026-11-01T08:00:00Z", "weights": [0.6, 0.4] }]);
+    ab.as_object_mut().unwrap().remove("rollout");
+    work.write("ab.json", ab.to_string());
+    let arms = |server: &Server| {
+        let mut client = server.client();
+        let arm = |n| client.post("/predict_ab", &row(&format!("unit-{n}"), 3)).unwrap().1["arm"].clone();
+        (0..60).map(arm).collect::<Vec<Value>>()
+    };
+    let (mut first, mut second) = (Server::start(&work, "--log-sync off"), Server::start(&work, "--log-sync off"));
+    let (one, other) = (arms(&first), arms(&second));
+    assert_eq!(one, other);
+    let expected = mlloop::ab::Assigner::new(ab["salt"].as_str().unwrap(), &[0.6, 0.4]);
+    let expected = |n: usize| Value::from(["a", "b"][expected.arm(format!("unit-{n}").as_bytes())]);
+    assert_eq!(one, (0..60).map(expected).collect::<Vec<_>>());
+    assert_eq!((first.stop(), second.stop()), (Some(0), Some(0)));
+    let mut again = Server::start(&work, "--log-sync off");
+    assert_eq!(arms(&again), one);
+    assert_eq!(again.stop(), Some(0));
+}
+
+#[test]
+fn tls_is_spoken_with_a_certificate() {
+    let work = trained(1);
+    let tls = |name: &str| format!("{}/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (cert, key) = (tls("cert.pem"), tls("key.pem"));
+    let mut server = Server::start(&work, &format!("--tls-cert {cert} --tls-key {key}"));
+    assert!(server.url.starts_with("https://127.0.0.1:"));
+    let answer = server.over_tls(&cert, "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert_eq!(server.stop(), Some(0));
+    work.run(&format!("serve --tls-cert {cert} --tls-key {cert}")).answers(ERROR).says("cert.pem: not a private key");
+    work.run(&format!("serve --tls-cert {key} --tls-key {key}")).answers(ERROR).says("key.pem: holds no certificate");
+    work.run(&format!("serve --tls-cert nobody.pem --tls-key {key}")).answers(ERROR).says("nobody.pem: ");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_one_line() {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("serve --port 0").answers(ERROR).says("no loop here");
+    work.run("init churn.csv").answers(YES);
+    work.run("train").answers(YES);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    work.run(&format!("serve --port {port}")).answers(ERROR).says(&format!("cannot listen on 127.0.0.1:{port}"));
+    work.run("serve --port 0 --patience 0").answers(ERROR).says("--patience");
+    work.write("models/v0001/model.bin", "damaged");
+    work.run("serve --port 0").answers(ERROR).says("model.bin");
+}
+
+#[test]
+fn the_page_about_serving_is_true() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "");
+    for (command, expected) in transcript(include_str!("../docs/serving.md")) {
+        let said = server.curl(&command);
+        let (want, have): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), said.lines().collect());
+        assert!(fits(&want, &have), "docs/serving.md: $ {command}\n--- said to print\n{expected}--- prints\n{said}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
