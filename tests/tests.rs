@@ -11,6 +11,7 @@
 mod support;
 
 mod audit;
+mod ab;
 mod cli;
 mod gate;
 mod gate_faults;

@@ -2,16 +2,30 @@
 //!
 //! ```text
 //! ab.json ─ Experiment ─ Assigner ─▶ arm of a unit: a pure hash, the same on every replica
+//! a table ──────────────────────────▶ Units ─▶ distribution over the arms ─▶ outcomes ─▶ verdict ─▶ AbReport
 //! ```
 
+mod analyse;
 pub mod assign;
+pub mod draw;
+mod estimate;
 pub mod experiment;
+pub mod files;
 pub mod period;
+pub mod report;
+pub mod table;
+pub mod units;
+mod values;
+mod verdict;
 
 pub use assign::Assigner;
 pub use experiment::{Arm, Epoch, Experiment};
 
+use self::report::{AbReport, Settings, Source, SrmState};
+use self::units::Units;
 use crate::registry::RegistryError;
+use crate::report::ReportError;
+use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
@@ -26,10 +40,47 @@ pub enum AbError {
         /// What is wrong with it.
         what: String,
     },
+    /// A table problem.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Options that do not go together, or do not fit the table.
+    #[error("{0}")]
+    Usage(String),
+    /// The picture cannot be drawn.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// A problem of the workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+/// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
+#[must_use]
+pub fn analyse(units: &Units, source: Source, settings: &Settings, now: jiff::Timestamp) -> AbReport {
+    let (srm, arms) = analyse::sample_ratio(units);
+    let stopped = srm.state == SrmState::Stop && !settings.force;
+    let outcomes = if stopped { Vec::new() } else { analyse::outcomes(units, settings) };
+    AbReport {
+        format: 1,
+        mlloop: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: now,
+        verdict: verdict::overall(&srm, stopped, &outcomes),
+        source,
+        srm,
+        arms,
+        outcomes,
+        settings: *settings,
+        notes: remarks(settings),
+    }
+}
+
+/// What is to be known of the rule in effect.
+fn remarks(settings: &Settings) -> Vec<String> {
+    let untuned = settings.planned_n.is_none() && !settings.fixed;
+    let remark =
+        "the sequence is tuned to the units at hand: who looks more than once gives the same --planned-n every time";
+    if untuned { vec![remark.to_owned()] } else { Vec::new() }
 }

@@ -1,5 +1,6 @@
 //! A second line for errors that have a usual way out.
 
+use mlloop::ab::AbError;
 use mlloop::gate::GateError;
 use mlloop::learn::LearnError;
 use mlloop::pipeline::PipelineError;
@@ -28,6 +29,9 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
 /// The table problem inside `err`: the library's errors hand it on as it is.
 fn table_error(err: &anyhow::Error) -> Option<&TableError> {
     if let Some(SetupError::Table(table)) = err.downcast_ref() {
+        return Some(table);
+    }
+    if let Some(AbError::Table(table)) = err.downcast_ref() {
         return Some(table);
     }
     if let Some(ProfileError::Table(table)) = err.downcast_ref() {

@@ -1,6 +1,7 @@
 //! The verbs: one small file each, the enum that lists them, and the one match that calls them.
 
 mod approve;
+mod ab_report;
 mod args;
 mod audit;
 mod completions;
@@ -103,6 +104,7 @@ enum Verb {
     Approve(approve::Args),
     Reject(reject::Args),
     Rollback(rollback::Args),
+    AbReport(ab_report::Args),
     Status(status::Args),
     Audit(audit::Args),
     Export(export::Args),
@@ -147,6 +149,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Reject(args) => reject::run(&args, ctx, out),
         Verb::Rollback(args) => rollback::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
+        Verb::AbReport(args) => ab_report::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),

@@ -5,14 +5,14 @@
 //! (names, levels, findings) is escaped everywhere and cannot steer a terminal.
 
 mod gauge;
-mod number;
+pub(crate) mod number;
 mod overview;
 mod page;
 mod plot;
-mod raster;
+pub(crate) mod raster;
 #[cfg(test)]
 mod sample;
-mod shape;
+pub(crate) mod shape;
 mod terminal;
 #[cfg(test)]
 mod tests;

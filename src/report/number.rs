@@ -1,10 +1,10 @@
 //! Numbers and names as people read them.
 
 /// What stands where there is no number.
-pub(super) const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// A number with four significant digits: `0.3127`, `48.2`, `12.35k`, `1.2e-7`.
-pub(super) fn number(x: f64) -> String {
+pub(crate) fn number(x: f64) -> String {
     let size = x.abs();
     if !x.is_finite() {
         return NOTHING.to_owned();
@@ -25,7 +25,7 @@ pub(super) fn number(x: f64) -> String {
 }
 
 /// A number that may be missing.
-pub(super) fn number_or(x: Option<f64>) -> String {
+pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
 }
 
@@ -44,7 +44,7 @@ fn minus(text: String) -> String {
 }
 
 /// A p-value: three decimals, `< 0.001` below.
-pub(super) fn p_value(p: Option<f64>) -> String {
+pub(crate) fn p_value(p: Option<f64>) -> String {
     match p {
         Some(p) if p < 0.001 => "< 0.001".to_owned(),
         Some(p) if p.is_finite() => format!("{p:.3}"),
@@ -53,7 +53,7 @@ pub(super) fn p_value(p: Option<f64>) -> String {
 }
 
 /// A share as a percentage: `42 %`, `3.1 %`, `< 0.1 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     // The sign must not stand alone on a line, so its space does not break.
     match value.abs() {
@@ -68,7 +68,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A count with a space between thousands.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -81,18 +81,18 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// `1 row`, `2 rows`.
-pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// The day of a time in microseconds.
-pub(super) fn day(micros: f64) -> String {
+pub(crate) fn day(micros: f64) -> String {
     let time = micros.is_finite().then(|| jiff::Timestamp::from_microsecond(micros as i64).ok()).flatten();
     time.map_or_else(|| NOTHING.to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
 /// A value of a column: a day where the column holds times.
-pub(super) fn value(kind: &str, x: Option<f64>) -> String {
+pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
     match x {
         Some(x) if kind == "time" => day(x),
         x => number_or(x),
@@ -100,7 +100,7 @@ pub(super) fn value(kind: &str, x: Option<f64>) -> String {
 }
 
 /// Text from a table, without what would steer a terminal, break an XML file or turn the reading order.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
@@ -110,13 +110,31 @@ fn steers(c: char) -> bool {
 }
 
 /// [`clean`] text of at most `max` characters, the last an ellipsis where some were left out.
-pub(super) fn short(text: &str, max: usize) -> String {
+pub(crate) fn short(text: &str, max: usize) -> String {
     let text = clean(text);
     if text.chars().count() <= max {
         return text;
     }
     let kept: String = text.chars().take(max.saturating_sub(1)).collect();
     kept.trim_end().to_owned() + "…"
+}
+
+/// Words in lines of about `max` characters, at most `n_lines`.
+pub(crate) fn wrapped(text: &str, max: usize, n_lines: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in short(text, max * n_lines).split_whitespace() {
+        let full =
+            lines.last().is_some_and(|line| !line.is_empty() && line.chars().count() + word.chars().count() >= max);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(&short(word, max));
+        }
+    }
+    lines.truncate(n_lines);
+    lines
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One picture of a report: verdict, dial, share, the columns that matter most, history.
 
-use super::number::{clean, number_or, p_value, percent, short};
+use super::number::{clean, number_or, p_value, percent, short, wrapped};
 use super::shape::{Drawing, at, escape};
 use super::words::{self, Tone};
 use super::{gauge, plot, timeline};
@@ -125,22 +125,4 @@ fn history(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     let shares = timeline::shares(report, 108.0, WIDTH - 2.0 * MARGIN - 108.0, 90.0);
     drawing.group((MARGIN, y + 50.0), &shares.svg);
     y + 50.0 + shares.height + 16.0
-}
-
-/// Words in lines of about `max` characters, at most `n_lines`.
-fn wrapped(text: &str, max: usize, n_lines: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in short(text, max * n_lines).split_whitespace() {
-        let full =
-            lines.last().is_some_and(|line| !line.is_empty() && line.chars().count() + word.chars().count() >= max);
-        if full {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            line.push_str(if line.is_empty() { "" } else { " " });
-            line.push_str(&short(word, max));
-        }
-    }
-    lines.truncate(n_lines);
-    lines
 }

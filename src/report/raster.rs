@@ -8,7 +8,7 @@ use std::sync::Arc;
 const FAMILY: &str = "DejaVu Sans";
 
 /// SVG to PNG at `scale` dots a unit.
-pub(super) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
+pub(crate) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
     let tree = usvg::Tree::from_str(svg, &options()).map_err(|err| ReportError::Picture(err.to_string()))?;
     let size = tree.size();
     let (width, height) = ((size.width() * scale).ceil() as u32, (size.height() * scale).ceil() as u32);
@@ -19,7 +19,7 @@ pub(super) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
 }
 
 /// How SVG is read: with our font and no other, so that a picture is the same everywhere.
-pub(super) fn options() -> usvg::Options<'static> {
+pub(crate) fn options() -> usvg::Options<'static> {
     let mut options = usvg::Options { font_family: FAMILY.to_owned(), ..usvg::Options::default() };
     let fonts = options.fontdb_mut();
     for font in [dejavu::sans_condensed::regular(), dejavu::sans_condensed::bold()] {

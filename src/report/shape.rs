@@ -4,7 +4,7 @@ use super::number::clean;
 use std::fmt::Write;
 
 /// Text that is safe between tags and in quoted attributes.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in clean(text).chars() {
         match c {
@@ -20,26 +20,26 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A coordinate with one decimal.
-pub(super) fn at(x: f64) -> String {
+pub(crate) fn at(x: f64) -> String {
     let x = if x.is_finite() { (x * 10.0).round() / 10.0 } else { 0.0 };
     if x == 0.0 { "0".to_owned() } else { x.to_string() }
 }
 
 /// A drawing that grows.
 #[derive(Debug, Default)]
-pub(super) struct Drawing {
+pub(crate) struct Drawing {
     body: String,
 }
 
 impl Drawing {
     /// Adds a piece of SVG as it is.
-    pub(super) fn raw(&mut self, svg: &str) -> &mut Self {
+    pub(crate) fn raw(&mut self, svg: &str) -> &mut Self {
         self.body.push_str(svg);
         self
     }
 
     /// A box.
-    pub(super) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) -> &mut Self {
+    pub(crate) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) -> &mut Self {
         let (width, height) = (width.max(0.0), height.max(0.0));
         let _ = write!(
             self.body,
@@ -53,35 +53,35 @@ impl Drawing {
     }
 
     /// A path.
-    pub(super) fn path(&mut self, class: &str, d: &str) -> &mut Self {
+    pub(crate) fn path(&mut self, class: &str, d: &str) -> &mut Self {
         let _ = write!(self.body, r#"<path class="{class}" d="{d}"/>"#);
         self
     }
 
     /// A straight line.
-    pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) -> &mut Self {
+    pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) -> &mut Self {
         self.path(class, &format!("M{} {}L{} {}", at(from.0), at(from.1), at(to.0), at(to.1)))
     }
 
     /// Text whose class says how it is set.
-    pub(super) fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) -> &mut Self {
         let _ = write!(self.body, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, at(x), at(y), escape(text));
         self
     }
 
     /// The pieces, moved.
-    pub(super) fn group(&mut self, (x, y): (f64, f64), svg: &str) -> &mut Self {
+    pub(crate) fn group(&mut self, (x, y): (f64, f64), svg: &str) -> &mut Self {
         let _ = write!(self.body, r#"<g transform="translate({} {})">{svg}</g>"#, at(x), at(y));
         self
     }
 
     /// The pieces alone.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.body
     }
 
     /// The pieces as an image in a page, with what a screen reader says.
-    pub(super) fn image(self, class: &str, (width, height): (f64, f64), title: &str) -> String {
+    pub(crate) fn image(self, class: &str, (width, height): (f64, f64), title: &str) -> String {
         format!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" class="{class}" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>"#,
             at(width),

@@ -21,3 +21,6 @@ pub mod levels;
 pub mod tvd;
 pub mod mmd;
 pub mod psi;
+pub mod bivariate;
+pub mod contrast;
+pub mod sequence;

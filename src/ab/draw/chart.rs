@@ -1,0 +1,155 @@
+//! The charts: the effect with its narrowing band, the arms, the distribution over them.
+
+use super::words;
+use crate::ab::report::{AbReport, Effect, OutcomeReport};
+use crate::report::number::{count, short};
+use crate::report::shape::{Drawing, at};
+use std::fmt::Write;
+
+/// Room for what stands left of a chart.
+const LEFT: f64 = 76.0;
+const EFFECT_HEIGHT: f64 = 190.0;
+const ROW: f64 = 34.0;
+
+/// Pieces of SVG and how high they are.
+pub(super) struct Piece {
+    pub(super) svg: String,
+    pub(super) height: f64,
+}
+
+/// The effect of one comparison as units came in: a line, its band, and 0 across. `None` when it was never known.
+pub(super) fn effect(outcome: &OutcomeReport, comparison: usize, width: f64) -> Option<Piece> {
+    let points: Vec<(u64, Effect)> =
+        outcome.looks.iter().filter_map(|look| Some((look.n, (*look.effects.get(comparison)?)?))).collect();
+    let (last_n, _) = *points.last()?;
+    let scale = Scale::new(&points, last_n as f64, width - LEFT);
+    let mut drawing = Drawing::default();
+    let upper = points.iter().map(|(n, effect)| scale.point(*n, effect.high));
+    let lower = points.iter().rev().map(|(n, effect)| scale.point(*n, effect.low));
+    drawing.path("band", &(path(upper.chain(lower)) + "Z"));
+    for value in scale.ticks() {
+        let y = scale.y(value);
+        let class = if value == 0.0 { "zero" } else { "rule" };
+        drawing.line(class, (LEFT, y), (width, y));
+        drawing.text(
+            "ax end",
+            (LEFT - 8.0, y + 4.0),
+            &if value == 0.0 { "0".to_owned() } else { words::gap(outcome.kind, value) },
+        );
+    }
+    drawing.path("effect", &path(points.iter().map(|(n, effect)| scale.point(*n, effect.difference))));
+    let axis = EFFECT_HEIGHT + 18.0;
+    let times: Vec<&str> = [outcome.looks.first(), outcome.looks.last()]
+        .into_iter()
+        .filter_map(|look| look?.at.as_deref().map(|at| at.get(..10).unwrap_or(at)))
+        .collect();
+    let (first, last) = match times.as_slice() {
+        [first, last] => ((*first).to_owned(), format!("{last} · {} units", count(last_n))),
+        _ => ("0".to_owned(), format!("{} units", count(last_n))),
+    };
+    drawing.text("ax", (LEFT, axis), &first);
+    drawing.text("ax end", (width, axis), &last);
+    Some(Piece { svg: drawing.finish(), height: EFFECT_HEIGHT + 24.0 })
+}
+
+fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
+    let mut d = String::new();
+    for (i, (x, y)) in points.enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(d, "{}{} {}", if i == 0 { "M" } else { "L" }, at(x), at(y));
+    }
+    d
+}
+
+/// Where units and differences stand.
+struct Scale {
+    n: f64,
+    low: f64,
+    high: f64,
+    width: f64,
+}
+
+impl Scale {
+    /// The first looks have bands that would leave nothing to see: the height is that of the band from a sixth on.
+    fn new(points: &[(u64, Effect)], n: f64, width: f64) -> Self {
+        let late = || points.iter().skip(points.len() / 6).map(|(_, effect)| effect);
+        let low = late().map(|effect| effect.low).fold(0.0, f64::min);
+        let high = late().map(|effect| effect.high).fold(0.0, f64::max);
+        let room = ((high - low) * 0.04).max(f64::MIN_POSITIVE);
+        Self { n, low: low - room, high: high + room, width }
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        ((self.high - value) / (self.high - self.low)).clamp(0.0, 1.0) * EFFECT_HEIGHT
+    }
+
+    fn point(&self, n: u64, value: f64) -> (f64, f64) {
+        (LEFT + n as f64 / self.n * self.width, self.y(value))
+    }
+
+    /// Round values, 0 among them.
+    fn ticks(&self) -> Vec<f64> {
+        let step = round_up((self.high - self.low) / 5.0);
+        let first = (self.low / step).ceil() as i32;
+        let last = (self.high / step).floor() as i32;
+        (first..=last.min(first.saturating_add(12))).map(|i| f64::from(i) * step).collect()
+    }
+}
+
+/// The next of 1, 2 and 5 times a power of ten.
+fn round_up(x: f64) -> f64 {
+    let power = 10_f64.powf(x.abs().max(f64::MIN_POSITIVE).log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= x).unwrap_or(10.0 * power)
+}
+
+/// Mean of each arm with its 95 % interval.
+pub(super) fn arms(outcome: &OutcomeReport, width: f64) -> Piece {
+    let reach = 1.959_963_984_540_054;
+    let known = || outcome.arms.iter().filter(|arm| arm.mean.is_finite() && arm.error.is_finite());
+    let low = known().map(|arm| arm.mean - reach * arm.error).fold(f64::INFINITY, f64::min);
+    let high = known().map(|arm| arm.mean + reach * arm.error).fold(f64::NEG_INFINITY, f64::max);
+    let (name_width, right) = (width * 0.34, 78.0);
+    let room = width - name_width - right;
+    let x = |value: f64| name_width + (value - low) / (high - low).max(f64::MIN_POSITIVE) * room;
+    let mut drawing = Drawing::default();
+    for (i, arm) in outcome.arms.iter().enumerate() {
+        let y = i as f64 * ROW + 15.0;
+        drawing.text("name end", (name_width - 14.0, y + 4.0), &short(&arm.name, (name_width / 8.0) as usize));
+        if arm.mean.is_finite() && arm.error.is_finite() {
+            drawing.line("whisker", (x(arm.mean - reach * arm.error), y), (x(arm.mean + reach * arm.error), y));
+            drawing.rect("dot", (x(arm.mean) - 4.0, y - 4.0), (8.0, 8.0));
+        }
+        drawing.text("ax end", (width, y + 4.0), &words::mean(outcome.kind, arm.mean));
+    }
+    Piece { svg: drawing.finish(), height: outcome.arms.len() as f64 * ROW }
+}
+
+/// Units in each arm beside those that were to be expected.
+pub(super) fn distribution(report: &AbReport, width: f64) -> Piece {
+    let (name_width, right) = (width * 0.34, 100.0);
+    let room = width - name_width - right;
+    let top = report.arms.iter().map(|arm| arm.n_expected.max(arm.n_units as f64)).fold(1.0, f64::max);
+    let mut drawing = Drawing::default();
+    for (i, arm) in report.arms.iter().enumerate() {
+        let y = i as f64 * ROW;
+        drawing.text("name end", (name_width - 14.0, y + 19.0), &short(&arm.name, (name_width / 8.0) as usize));
+        drawing.rect("ref", (name_width, y + 4.0), (arm.n_expected / top * room, 9.0));
+        drawing.rect(
+            &format!("bar {}", srm_tone(report)),
+            (name_width, y + 13.0),
+            (arm.n_units as f64 / top * room, 9.0),
+        );
+        drawing.text("ax end", (width, y + 19.0), &format!("{} ({:.1}\u{a0}%)", count(arm.n_units), 100.0 * arm.share));
+    }
+    let height = report.arms.len() as f64 * ROW;
+    drawing.line("base", (name_width, 0.0), (name_width, height));
+    Piece { svg: drawing.finish(), height }
+}
+
+/// The class that colours the distribution.
+pub(super) fn srm_tone(report: &AbReport) -> &'static str {
+    match report.srm.state {
+        crate::ab::report::SrmState::Ok => "stable",
+        _ => "drifted",
+    }
+}

@@ -1,0 +1,36 @@
+//! What `ab-report` found, for people: a page, a picture and a terminal's worth of text.
+
+mod chart;
+mod page;
+mod picture;
+mod text;
+mod words;
+
+use super::report::AbReport;
+use crate::report::{ReportError, raster};
+
+/// The report as a page: style and pictures are inside, no scripts, nothing is fetched.
+#[must_use]
+pub fn html(report: &AbReport) -> String {
+    page::draw(report)
+}
+
+/// The report as one picture, 1200 units wide.
+#[must_use]
+pub fn svg(report: &AbReport) -> String {
+    picture::draw(report)
+}
+
+/// [`svg`] in dots, two a unit; needs no font on the machine.
+///
+/// # Errors
+/// When the picture is too large to hold.
+pub fn png(report: &AbReport) -> Result<Vec<u8>, ReportError> {
+    raster::png(&picture::draw(report), 2.0)
+}
+
+/// The report in some lines of a terminal; `bold` and `dim` set text apart, or return it as it is.
+#[must_use]
+pub fn text(report: &AbReport, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
+    text::Terminal { report, bold, dim }.draw().replace('\u{a0}', " ")
+}

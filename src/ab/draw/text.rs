@@ -1,0 +1,81 @@
+//! The report in a terminal.
+
+use super::words;
+use crate::ab::report::{AbReport, OutcomeReport};
+use crate::report::number::{clean, count, short};
+use std::fmt::Write;
+
+const NAME: usize = 22;
+const MAX_NOTES: usize = 8;
+
+/// A report and how text is set apart.
+pub(super) struct Terminal<'a> {
+    pub(super) report: &'a AbReport,
+    pub(super) bold: &'a dyn Fn(&str) -> String,
+    pub(super) dim: &'a dyn Fn(&str) -> String,
+}
+
+impl Terminal<'_> {
+    pub(super) fn draw(&self) -> String {
+        let report = self.report;
+        // Writing to a String cannot fail.
+        let mut text = format!("{}\n{}\n\n", (self.bold)(&words::headline(report)), clean(&report.verdict.sentence));
+        let _ = writeln!(text, "{} {}", (self.dim)("read "), words::source(report));
+        let _ = writeln!(text, "{} {}", (self.dim)("split"), words::srm(report));
+        let _ = writeln!(text, "{} {}\n", (self.dim)("rule "), words::rule(report));
+        if report.outcomes.is_empty() {
+            for arm in &report.arms {
+                let name = short(&arm.name, NAME);
+                let _ = writeln!(text, "{name:NAME$} {:>12} units, {:.0} expected", count(arm.n_units), arm.n_expected);
+            }
+            text.push('\n');
+        }
+        report.outcomes.iter().for_each(|outcome| text += &self.outcome(outcome));
+        for note in report.notes.iter().take(MAX_NOTES) {
+            let _ = writeln!(text, "{} {}", (self.dim)("note:"), clean(note));
+        }
+        text
+    }
+
+    fn outcome(&self, outcome: &OutcomeReport) -> String {
+        let (tag, _) = words::tag(outcome);
+        let mut text = format!("{}  {tag}\n", (self.bold)(&short(&outcome.name, 60)));
+        let head = format!("  {:NAME$} {:>10} {:>12} {:>10}", "arm", "units", "sum", "mean");
+        let _ = writeln!(text, "{}", (self.dim)(&head));
+        for arm in &outcome.arms {
+            let sum = if arm.sum.fract() == 0.0 && arm.sum >= 0.0 {
+                count(arm.sum as u64)
+            } else {
+                format!("{:.2}", arm.sum)
+            };
+            let mean = words::mean(outcome.kind, arm.mean);
+            let _ = writeln!(text, "  {:NAME$} {:>10} {sum:>12} {mean:>10}", short(&arm.name, NAME), count(arm.n));
+        }
+        for comparison in &outcome.comparisons {
+            let who = format!("{} minus {}", short(&comparison.arm, NAME), short(&comparison.against, NAME));
+            let _ = writeln!(
+                text,
+                "  {who}: {} ({}), lift {}, always-valid p {}",
+                words::gap(outcome.kind, comparison.difference),
+                words::interval(outcome.kind, comparison),
+                words::lift(comparison),
+                words::p(comparison.p_holm)
+            );
+            let _ = writeln!(
+                text,
+                "  {}",
+                (self.dim)(&format!("for a single look at a size set beforehand: {}", words::fixed(&comparison.fixed)))
+            );
+        }
+        if let Some(cuped) = &outcome.cuped {
+            let _ = writeln!(
+                text,
+                "  adjusted by {}: {:.1} % of the variance is gone",
+                clean(&cuped.column),
+                100.0 * cuped.variance_reduction
+            );
+        }
+        text.push('\n');
+        text
+    }
+}

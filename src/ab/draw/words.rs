@@ -1,0 +1,136 @@
+//! Findings in words, the same on the page, in the picture and in a terminal.
+
+use crate::ab::report::{AbReport, Answer, Comparison, FixedTest, OutcomeReport, SrmState};
+use crate::ab::units::Kind;
+use crate::report::number::{NOTHING, clean, count, number, short};
+
+/// The answer in a few words.
+pub(super) fn headline(report: &AbReport) -> String {
+    match (report.verdict.answer, &report.verdict.winner) {
+        (Answer::Winner, Some(winner)) => format!("{} wins", short(winner, 40)),
+        (Answer::Winner, None) | (Answer::NoDifference, _) => "No difference shown".to_owned(),
+        (Answer::KeepRunning, _) => "Keep running".to_owned(),
+        (Answer::SampleRatioMismatch, _) => "Nothing can be said: sample ratio mismatch".to_owned(),
+    }
+}
+
+/// The class that colours the answer.
+pub(super) fn tone(report: &AbReport) -> &'static str {
+    match report.verdict.answer {
+        Answer::Winner => "stable",
+        Answer::NoDifference | Answer::KeepRunning => "unknown",
+        Answer::SampleRatioMismatch => "drifted",
+    }
+}
+
+/// The answer of one outcome in two words.
+pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
+    match (&outcome.verdict.answer, &outcome.verdict.winner) {
+        (Answer::Winner, Some(winner)) => (format!("{} wins", short(winner, 24)), "stable"),
+        (Answer::KeepRunning, _) => ("keep running".to_owned(), "unknown"),
+        _ => ("no difference shown".to_owned(), "unknown"),
+    }
+}
+
+/// The distribution over the arms in one sentence.
+pub(super) fn srm(report: &AbReport) -> String {
+    let srm = &report.srm;
+    let facts = format!("χ² {} on {} degrees of freedom, p {}", number(srm.statistic), srm.freedom, p(srm.p));
+    match srm.state {
+        SrmState::Ok => format!("Units are distributed over the arms as planned ({facts})."),
+        SrmState::Warning => {
+            format!("Warning: units are distributed over the arms less evenly than chance explains well ({facts}).")
+        }
+        SrmState::Stop if report.settings.force => {
+            format!("Units are not distributed over the arms as planned ({facts}); shown all the same, as asked.")
+        }
+        SrmState::Stop => format!("Units are not distributed over the arms as planned ({facts})."),
+    }
+}
+
+/// A p-value with four decimals: the difference between .0744 and .0086 is what people look for.
+pub(super) fn p(p: f64) -> String {
+    match p {
+        p if p.is_nan() => NOTHING.to_owned(),
+        p if p < 0.0001 => "< 0.0001".to_owned(),
+        p => format!("{p:.4}"),
+    }
+}
+
+/// A mean: a share in percent, a number with four digits.
+pub(super) fn mean(kind: Kind, x: f64) -> String {
+    match kind {
+        Kind::Share if x.is_finite() => format!("{:.2}\u{a0}%", x * 100.0),
+        _ => number(x),
+    }
+}
+
+/// A difference with its sign: points of percent, or a number.
+pub(super) fn gap(kind: Kind, x: f64) -> String {
+    let sign = if x > 0.0 { "+" } else { "" };
+    match kind {
+        _ if !x.is_finite() => NOTHING.to_owned(),
+        Kind::Share => format!("{sign}{:.2}", x * 100.0).replace('-', "−"),
+        _ => format!("{sign}{}", number(x)),
+    }
+}
+
+/// What the numbers of [`gap`] count.
+pub(super) fn unit(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Share => "percentage points",
+        Kind::Mean => "difference of means",
+        Kind::Ratio => "difference of ratios",
+    }
+}
+
+/// A sequence's interval.
+pub(super) fn interval(kind: Kind, comparison: &Comparison) -> String {
+    match comparison.low.is_finite() {
+        true => format!("{} to {}", gap(kind, comparison.low), gap(kind, comparison.high)),
+        false => NOTHING.to_owned(),
+    }
+}
+
+/// The relative lift with its interval.
+pub(super) fn lift(comparison: &Comparison) -> String {
+    let percent = |x: f64| format!("{}{:.1}\u{a0}%", if x > 0.0 { "+" } else { "" }, x * 100.0).replace('-', "−");
+    match comparison.lift {
+        Some(lift) => format!("{} ({} to {})", percent(lift.value), percent(lift.low), percent(lift.high)),
+        None => NOTHING.to_owned(),
+    }
+}
+
+/// A fixed-horizon test: what it is, and its numbers.
+pub(super) fn fixed(test: &FixedTest) -> String {
+    let name = match test.test.as_str() {
+        "two_proportion_z" => "z of two proportions",
+        "welch_t" => "Welch's t",
+        "chi_squared" => "χ²",
+        "z" => "z",
+        _ => return NOTHING.to_owned(),
+    };
+    let freedom = test.freedom.map_or(String::new(), |freedom| format!(" on {}", number(freedom)));
+    let statistic = test.statistic.map_or(NOTHING.to_owned(), |x| format!("{x:.4}").replace('-', "−"));
+    format!("{name} {statistic}{freedom}, p {}", p(test.p.unwrap_or(f64::NAN)))
+}
+
+/// What was read, in one line.
+pub(super) fn source(report: &AbReport) -> String {
+    let source = &report.source;
+    let unit = source.unit.as_ref().map_or("one a row".to_owned(), |unit| format!("by {}", clean(unit)));
+    format!("{}: {} rows, {} units ({unit})", clean(&source.name), count(source.n_rows), count(source.n_units))
+}
+
+/// How the verdict is found, in one line.
+pub(super) fn rule(report: &AbReport) -> String {
+    let settings = &report.settings;
+    let planned = settings.planned_n.map_or("the units at hand".to_owned(), |n| format!("{} units", count(n)));
+    match settings.fixed {
+        true => format!("The test for a single look decides, at α = {}.", settings.alpha),
+        false => format!(
+            "The always-valid p decides, at α = {}: one may look at any time. The sequence is tuned to {planned}.",
+            settings.alpha
+        ),
+    }
+}

@@ -1,0 +1,30 @@
+//! `ab_report.json`, `.html` and `.png`.
+
+use super::report::AbReport;
+use super::{AbError, draw};
+use crate::atomic;
+use crate::workspace::WorkspaceError;
+use std::path::Path;
+
+/// Writes the report in all its forms to `dir`; each file is replaced as a whole.
+///
+/// # Errors
+/// Whatever drawing or the system says.
+pub fn write(dir: &Path, found: &AbReport) -> Result<(), AbError> {
+    let io_err = |path: &Path| {
+        let path = path.to_owned();
+        move |source| AbError::Workspace(WorkspaceError::Io { path, source })
+    };
+    std::fs::create_dir_all(dir).map_err(io_err(dir))?;
+    let json = serde_json::to_vec_pretty(found).map_err(|err| io_err(dir)(err.into()))?;
+    let forms = [
+        ("ab_report.json", json),
+        ("ab_report.html", draw::html(found).into_bytes()),
+        ("ab_report.png", draw::png(found)?),
+    ];
+    for (name, bytes) in forms {
+        let path = dir.join(name);
+        atomic::replace(&path, |out| out.write_all(&bytes)).map_err(io_err(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! `reports/ab_report.json`: what `ab-report` found.
+
+use super::experiment::Goal;
+use super::units::Kind;
+use serde::Serialize;
+
+/// Everything that was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AbReport {
+    /// Version of this form: 1.
+    pub format: u32,
+    /// The version of mlloop that made it.
+    pub mlloop: String,
+    /// When it was made.
+    pub made_at: jiff::Timestamp,
+    /// The answer.
+    pub verdict: Verdict,
+    /// What was read.
+    pub source: Source,
+    /// Whether units are distributed over the arms as they should be.
+    pub srm: Srm,
+    /// The arms, the one that the others are compared with first.
+    pub arms: Vec<ArmFacts>,
+    /// What was measured, what decides first; empty when the distribution over the arms stopped the report.
+    pub outcomes: Vec<OutcomeReport>,
+    /// How the verdict was to be found.
+    pub settings: Settings,
+    /// Remarks for a person.
+    pub notes: Vec<String>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// What it is.
+    pub answer: Answer,
+    /// The arm that won.
+    pub winner: Option<String>,
+    /// Units that are still to come, when more are needed.
+    pub n_left: Option<u64>,
+    /// The same in one sentence.
+    pub sentence: String,
+}
+
+/// What can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// An arm is better.
+    Winner,
+    /// No difference was shown.
+    NoDifference,
+    /// Too few units yet.
+    KeepRunning,
+    /// Units are not distributed as they should be, so nothing can be said of an effect.
+    SampleRatioMismatch,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Source {
+    /// A table's name, or the experiment's.
+    pub name: String,
+    /// Rows read.
+    pub n_rows: u64,
+    /// The column that names the unit; `None` when every row is one.
+    pub unit: Option<String>,
+    /// Units that count.
+    pub n_units: u64,
+    /// Units left out because they stand in two arms.
+    pub n_in_two_arms: u64,
+    /// Units that stand in several rows, which were made one.
+    pub n_repeated: u64,
+    /// Rows left out because they name no arm or no unit.
+    pub n_without_arm: u64,
+}
+
+/// How it was to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Settings {
+    /// The error that is allowed for.
+    pub alpha: f64,
+    /// Units at which the sequence is tightest; those at hand when it was not said.
+    pub planned_n: Option<u64>,
+    /// A difference up to this is none, when it was said.
+    pub margin: Option<f64>,
+    /// Whether the fixed-horizon test decides, because the size was set beforehand and this is the only look.
+    pub fixed: bool,
+    /// Go on whatever the distribution over the arms.
+    pub force: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { alpha: 0.05, planned_n: None, margin: None, fixed: false, force: false }
+    }
+}
+
+/// The distribution over the arms.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Srm {
+    /// χ² against the expected counts.
+    pub statistic: f64,
+    /// Its degrees of freedom.
+    pub freedom: f64,
+    /// Its p-value.
+    pub p: f64,
+    /// What follows.
+    pub state: SrmState,
+}
+
+/// What follows from the distribution over the arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SrmState {
+    /// As it should be.
+    Ok,
+    /// p < .01: look into it.
+    Warning,
+    /// p < .001: no effect can be read off.
+    Stop,
+}
+
+/// An arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArmFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether the others are compared with it.
+    pub control: bool,
+    /// The version that answers in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Units in it.
+    pub n_units: u64,
+    /// Units that were to be in it.
+    pub n_expected: f64,
+    /// Share of units.
+    pub share: f64,
+}
+
+/// One outcome.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OutcomeReport {
+    /// Its name.
+    pub name: String,
+    /// Whether it decides.
+    pub primary: bool,
+    /// What its mean is.
+    pub kind: Kind,
+    /// Which way is better.
+    pub goal: Goal,
+    /// What it says on its own.
+    pub verdict: Verdict,
+    /// Each arm.
+    pub arms: Vec<ArmOutcome>,
+    /// Each other arm against the first.
+    pub comparisons: Vec<Comparison>,
+    /// All arms at once, for shares: χ² of homogeneity at a size set beforehand.
+    pub all_arms: Option<FixedTest>,
+    /// The adjustment by the time before, when there is one; comparisons are then of adjusted means.
+    pub cuped: Option<Cuped>,
+    /// The effect as units came in.
+    pub looks: Vec<Look>,
+}
+
+/// An outcome in an arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArmOutcome {
+    /// The arm.
+    pub name: String,
+    /// Units of which it is known.
+    pub n: u64,
+    /// Units of which it is not.
+    pub n_missing: u64,
+    /// Sum: successes of a share.
+    pub sum: f64,
+    /// Mean, or the ratio.
+    pub mean: f64,
+    /// Standard error of the mean.
+    pub error: f64,
+}
+
+/// An arm against the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The arm.
+    pub arm: String,
+    /// The arm it is compared with.
+    pub against: String,
+    /// Units in both.
+    pub n: u64,
+    /// Its mean less the other's.
+    pub difference: f64,
+    /// Standard error of that.
+    pub error: f64,
+    /// Confidence sequence of the difference: holds at all looks and for all comparisons at once.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// Always-valid p-value.
+    pub p: f64,
+    /// The same after Holm over the comparisons.
+    pub p_holm: f64,
+    /// The difference as a share of the other's mean, in the same sequence.
+    pub lift: Option<Lift>,
+    /// What a test says whose size was set beforehand and that is looked at once.
+    pub fixed: FixedTest,
+    /// Whether there are enough units for any of this to be believed.
+    pub enough: bool,
+    /// Units at which the sequence leaves out 0, should the difference stay what it is.
+    pub n_to_exclude_zero: Option<u64>,
+}
+
+/// A relative difference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Lift {
+    /// Difference ∕ mean.
+    pub value: f64,
+    /// Lower end of its confidence sequence.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// A test at a fixed horizon: valid once, at a size that was set beforehand.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FixedTest {
+    /// `two_proportion_z`, `welch_t`, `z`, `chi_squared`.
+    pub test: String,
+    /// z, t or χ². z and t are those of (first arm, other arm), as scipy and statsmodels take them: positive when the
+    /// first arm is higher.
+    pub statistic: Option<f64>,
+    /// Degrees of freedom.
+    pub freedom: Option<f64>,
+    /// Two-sided p-value.
+    pub p: Option<f64>,
+    /// The same after Holm over the comparisons.
+    pub p_holm: Option<f64>,
+    /// The interval of the difference for a single look.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// What was adjusted by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cuped {
+    /// The column.
+    pub column: String,
+    /// The slope.
+    pub theta: f64,
+    /// Share of the variance that is gone.
+    pub variance_reduction: f64,
+    /// Units without a value before; they count as average.
+    pub n_unknown: u64,
+    /// The differences without the adjustment, one for each comparison.
+    pub unadjusted: Vec<f64>,
+}
+
+/// The effect at a look.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Look {
+    /// Units so far, in all arms.
+    pub n: u64,
+    /// The time of the last of them.
+    pub at: Option<String>,
+    /// For each comparison the difference and its sequence; `None` while there are too few.
+    pub effects: Vec<Option<Effect>>,
+}
+
+/// A difference at a look.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Effect {
+    /// The difference.
+    pub difference: f64,
+    /// Lower end of the sequence.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}

@@ -1,0 +1,111 @@
+//! The units of an experiment by column: what every analysis reads.
+
+use super::experiment::Goal;
+
+/// Units, each in one arm, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Units {
+    /// Names of the arms, the one that the others are compared with first.
+    pub arms: Vec<String>,
+    /// Stretches of time with the same weights; one when there are no epochs.
+    pub strata: Vec<Stratum>,
+    /// Arm of each unit, an index into `arms`.
+    pub arm: Vec<u16>,
+    /// Stratum of each unit, an index into `strata`.
+    pub stratum: Vec<u16>,
+    /// What each unit is placed by, when there is a time; units stand in its order.
+    pub at: Option<When>,
+    /// What was measured of each unit, what decides first.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// A stretch of time with the same weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stratum {
+    /// Expected share of each arm; they sum to 1.
+    pub shares: Vec<f64>,
+}
+
+/// The order of units.
+#[derive(Debug, Clone, PartialEq)]
+pub enum When {
+    /// Microseconds since 1970-01-01 UTC, ascending.
+    Time(Vec<i64>),
+    /// A number such as a day's, ascending.
+    Number(Vec<f64>),
+}
+
+/// What an outcome's mean is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A share: every value is 0 or 1.
+    Share,
+    /// A mean of numbers.
+    Mean,
+    /// A ratio of two sums.
+    Ratio,
+}
+
+/// One outcome of all units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Its column, or `numerator/denominator`.
+    pub name: String,
+    /// Which way is better.
+    pub goal: Goal,
+    /// What its mean is.
+    pub kind: Kind,
+    /// The values; `NaN` where it is not known.
+    pub y: Vec<f64>,
+    /// The denominators of a ratio.
+    pub x: Option<Vec<f64>>,
+    /// The same unit before the experiment, and the column that says so; `NaN` where it is not known.
+    pub pre: Option<(String, Vec<f64>)>,
+}
+
+impl Units {
+    /// Number of units.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.arm.len()
+    }
+
+    /// Units by stratum and arm.
+    #[must_use]
+    pub fn counts(&self) -> Vec<Vec<f64>> {
+        self.count(|_| true)
+    }
+
+    /// Units that `counts` says yes to, by stratum and arm.
+    #[must_use]
+    pub fn count(&self, counts: impl Fn(usize) -> bool) -> Vec<Vec<f64>> {
+        let mut all = vec![vec![0.0; self.arms.len()]; self.strata.len()];
+        for unit in (0..self.n()).filter(|&unit| counts(unit)) {
+            all[usize::from(self.stratum[unit])][usize::from(self.arm[unit])] += 1.0;
+        }
+        all
+    }
+}
+
+impl Outcome {
+    /// An outcome whose kind is read off its values.
+    #[must_use]
+    pub fn new(name: impl Into<String>, goal: Goal, y: Vec<f64>) -> Self {
+        let share = y.iter().all(|v| v.is_nan() || *v == 0.0 || *v == 1.0);
+        Self { name: name.into(), goal, kind: if share { Kind::Share } else { Kind::Mean }, y, x: None, pre: None }
+    }
+
+    /// The pair of a unit; x is 1 where there is no denominator.
+    #[must_use]
+    pub fn pair(&self, unit: usize) -> (f64, f64) {
+        (self.y[unit], self.x.as_ref().map_or(1.0, |x| x[unit]))
+    }
+
+    /// Whether it is known of a unit.
+    #[must_use]
+    pub fn is_known(&self, unit: usize) -> bool {
+        let (y, x) = self.pair(unit);
+        !y.is_nan() && !x.is_nan()
+    }
+}

@@ -1,0 +1,206 @@
+//! The answer in one word and in one sentence.
+
+use super::experiment::Goal;
+use super::report::{Answer, ArmOutcome, Comparison, OutcomeReport, Settings, Srm, Verdict};
+use super::units::{Kind, Outcome};
+
+/// What an outcome says on its own.
+pub(super) fn of(
+    outcome: &Outcome,
+    arms: &[ArmOutcome],
+    comparisons: &[Comparison],
+    settings: &Settings,
+    n_units: u64,
+) -> Verdict {
+    let judged = Judged { outcome, arms, comparisons, settings };
+    let n_known: u64 = arms.iter().map(|arm| arm.n).sum();
+    let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
+    if let Some(winner) = judged.winner() {
+        let sentence = judged.winning(winner, n_left);
+        return Verdict { answer: Answer::Winner, winner: Some(winner.to_owned()), n_left: None, sentence };
+    }
+    if let Some(margin) = settings.margin
+        && comparisons.iter().all(|c| c.enough && c.low > -margin && c.high < margin)
+    {
+        let sentence = format!("No difference: {} stays within ±{margin} of {}.", judged.others(), judged.name(0));
+        return Verdict { answer: Answer::NoDifference, winner: None, n_left: None, sentence };
+    }
+    judged.open(n_left, n_units)
+}
+
+struct Judged<'a> {
+    outcome: &'a Outcome,
+    arms: &'a [ArmOutcome],
+    comparisons: &'a [Comparison],
+    settings: &'a Settings,
+}
+
+impl Judged<'_> {
+    fn name(&self, arm: usize) -> &str {
+        self.arms.get(arm).map_or("", |arm| &arm.name)
+    }
+
+    fn others(&self) -> String {
+        self.comparisons.iter().map(|c| c.arm.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The p-value that decides.
+    fn p(&self, comparison: &Comparison) -> f64 {
+        if self.settings.fixed { comparison.fixed.p_holm.unwrap_or(1.0) } else { comparison.p_holm }
+    }
+
+    fn is_shown(&self, comparison: &Comparison) -> bool {
+        comparison.enough && self.p(comparison) <= self.settings.alpha
+    }
+
+    /// How much better the arm of a comparison is than the first.
+    fn gain(&self, comparison: &Comparison) -> f64 {
+        match self.outcome.goal {
+            Goal::Higher => comparison.difference,
+            Goal::Lower => -comparison.difference,
+        }
+    }
+
+    /// The best of the arms that are better than the first; the first, when all others are worse.
+    fn winner(&self) -> Option<&str> {
+        let shown = || self.comparisons.iter().filter(|c| self.is_shown(c));
+        let better = shown().filter(|c| self.gain(c) > 0.0).max_by(|a, b| self.gain(a).total_cmp(&self.gain(b)));
+        match better {
+            Some(best) => Some(&best.arm),
+            None if shown().count() == self.comparisons.len() && !self.comparisons.is_empty() => Some(self.name(0)),
+            None => None,
+        }
+    }
+
+    fn winning(&self, winner: &str, n_left: Option<u64>) -> String {
+        let (best, over) = match self.comparisons.iter().find(|c| c.arm == winner) {
+            Some(comparison) => (comparison, self.name(0)),
+            // The first arm won: the nearest of the others is the one to name.
+            None => (self.nearest(), self.nearest().arm.as_str()),
+        };
+        let is_first = winner == self.name(0);
+        let turned = |x: f64| if is_first { -x } else { x };
+        let (low, high) = if is_first { (-best.high, -best.low) } else { (best.low, best.high) };
+        let means = match is_first {
+            true => (self.mean_of(&best.against), self.mean_of(&best.arm)),
+            false => (self.mean_of(&best.arm), self.mean_of(&best.against)),
+        };
+        let early = n_left.map_or(String::new(), |left| format!(" It may stop now, {left} units before the plan."));
+        let fixed = match self.settings.fixed {
+            true => ", by the test for a single look",
+            false => "",
+        };
+        let runner_up = self.runner_up(winner).unwrap_or_default();
+        format!(
+            "{winner} wins on {}: {} against {} of {over}, a difference of {}{} ({} to {}; {} {}{fixed}).{runner_up}{early}",
+            self.outcome.name,
+            self.say(means.0),
+            self.say(means.1),
+            self.say_gap(turned(best.difference)),
+            self.points(),
+            self.say_gap(low),
+            self.say_gap(high),
+            if self.settings.fixed { "p" } else { "always-valid p" },
+            say_p(self.p(best)),
+        )
+    }
+
+    /// Another arm that is better than the first too.
+    fn runner_up(&self, winner: &str) -> Option<String> {
+        let others: Vec<&str> = self
+            .comparisons
+            .iter()
+            .filter(|c| c.arm != winner && winner != self.name(0) && self.is_shown(c) && self.gain(c) > 0.0)
+            .map(|c| c.arm.as_str())
+            .collect();
+        (!others.is_empty())
+            .then(|| format!(" {} also beats {}; the lead of {winner} is not tested.", others.join(", "), self.name(0)))
+    }
+
+    fn nearest(&self) -> &Comparison {
+        let nearest = self.comparisons.iter().max_by(|a, b| self.gain(a).total_cmp(&self.gain(b)));
+        // `winner` is called first, and without a comparison nobody wins.
+        nearest.unwrap_or(&self.comparisons[0])
+    }
+
+    fn mean_of(&self, name: &str) -> f64 {
+        self.arms.iter().find(|arm| arm.name == name).map_or(f64::NAN, |arm| arm.mean)
+    }
+
+    /// Nobody won.
+    fn open(&self, n_left: Option<u64>, n_units: u64) -> Verdict {
+        let (name, few) = (&self.outcome.name, self.comparisons.iter().any(|c| !c.enough));
+        if let Some(left) = n_left {
+            let sentence =
+                format!("Keep running: {left} more units until the planned number; nothing is shown on {name} yet.");
+            return Verdict { answer: Answer::KeepRunning, winner: None, n_left, sentence };
+        }
+        if few || self.comparisons.is_empty() {
+            let least = self.arms.iter().map(|arm| arm.n).min().unwrap_or(0);
+            // A share may have units enough and still hardly anybody who counts: twice as many is a start.
+            let left = if least < 30 { (30 - least) * self.arms.len() as u64 } else { n_units };
+            let sentence =
+                format!("Keep running: too few units to say anything on {name}; about {left} more are needed.");
+            return Verdict { answer: Answer::KeepRunning, winner: None, n_left: Some(left), sentence };
+        }
+        let widest = self.comparisons.iter().map(|c| c.low.abs().max(c.high.abs())).fold(0.0, f64::max);
+        let smallest = self.comparisons.iter().map(|c| self.p(c)).fold(1.0, f64::min);
+        let sentence = format!(
+            "No difference is shown on {name} between {} and {} ({} {}); one of up to {}{} is not ruled out.",
+            self.name(0),
+            self.others(),
+            if self.settings.fixed { "p" } else { "always-valid p" },
+            say_p(smallest),
+            self.say_gap(widest).trim_start_matches('+'),
+            self.points(),
+        );
+        Verdict { answer: Answer::NoDifference, winner: None, n_left: None, sentence }
+    }
+
+    fn say(&self, x: f64) -> String {
+        match self.outcome.kind {
+            Kind::Share => format!("{:.2} %", 100.0 * x),
+            _ => digits(x),
+        }
+    }
+
+    fn points(&self) -> &'static str {
+        if self.outcome.kind == Kind::Share { " points" } else { "" }
+    }
+
+    fn say_gap(&self, x: f64) -> String {
+        match self.outcome.kind {
+            Kind::Share => format!("{:+.2}", 100.0 * x),
+            _ if x >= 0.0 => format!("+{}", digits(x)),
+            _ => digits(x),
+        }
+    }
+}
+
+/// Four significant digits.
+fn digits(x: f64) -> String {
+    let decimals = if x == 0.0 { 0 } else { (3 - x.abs().log10().floor() as i32).clamp(0, 9) as usize };
+    format!("{x:.decimals$}")
+}
+
+fn say_p(p: f64) -> String {
+    if p < 0.0001 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// The answer of the whole report: that of the first outcome, unless the distribution over the arms stops it.
+pub(super) fn overall(srm: &Srm, stopped: bool, outcomes: &[OutcomeReport]) -> Verdict {
+    let mismatch = || Verdict {
+        answer: Answer::SampleRatioMismatch,
+        winner: None,
+        n_left: None,
+        sentence: format!(
+            "Nothing can be said: units are not distributed over the arms as planned (χ² {:.2}, p {}). Find out why first: assignment, logging, or who was left out.",
+            srm.statistic,
+            say_p(srm.p)
+        ),
+    };
+    match outcomes.first() {
+        Some(first) if !stopped => first.verdict.clone(),
+        _ => mismatch(),
+    }
+}

@@ -1,0 +1,175 @@
+use super::args::TableArgs;
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::{Result, bail};
+use mlloop::ab::experiment::Goal;
+use mlloop::ab::report::{AbReport, Answer, Settings};
+use mlloop::ab::table::{Repeated, Request, gather};
+use mlloop::ab::{self, draw, files};
+use std::path::PathBuf;
+
+/// Is one arm better? A report on an experiment that one may look at at any time
+///
+/// TABLE is any table with one row for each unit (or several: --unit puts them together): the columns are named by
+/// flags. First the distribution over the arms is checked (sample ratio mismatch); p < .001 stops the report. The
+/// verdict is that of the first outcome, by an always-valid p-value; tests for a single look are printed beside it.
+/// Arms are texts or numbers, outcomes numbers, 0/1, TRUE/FALSE or yes/no.
+///
+///   mlloop ab-report cookie_cats.csv --arm version --outcome retention_7 --outcome retention_1 --unit userid
+///   mlloop ab-report mail.csv --arm segment --outcome conversion --control 'No E-Mail'
+///   mlloop ab-report clicks.csv --arm group --outcome revenue/sessions --unit user --pre revenue_before
+///   mlloop ab-report daily.csv --arm group --outcome clicks --n pageviews --planned-n 500000
+///   mlloop ab-report ads.csv --arm 'test group' --outcome converted --weights ad=.96,psa=.04 --reports out
+///
+/// Exit status: 0 an arm wins, 1 no difference is shown, 2 error, 3 keep running: too few units, or a mismatch of the
+/// distribution over the arms.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV (also .gz, .zst) or Parquet; - is stdin
+    #[arg(value_name = "TABLE")]
+    table: PathBuf,
+    /// The column that names the arm
+    #[arg(long, value_name = "COLUMN")]
+    arm: String,
+    /// An outcome: a column, or NUMERATOR/DENOMINATOR; the first decides
+    #[arg(long, value_name = "COLUMN", required = true)]
+    outcome: Vec<String>,
+    /// The column that names the unit; without it every row is one
+    #[arg(long, value_name = "COLUMN")]
+    unit: Option<String>,
+    /// A column of the time before the experiment, to adjust means by (CUPED)
+    #[arg(long, value_name = "COLUMN")]
+    pre: Option<String>,
+    /// The column that orders the units in time
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
+    /// Rows stand for many units each: the column that says for how many; outcomes are then counts
+    #[arg(long, value_name = "COLUMN")]
+    n: Option<String>,
+    /// The arm that the others are compared with
+    #[arg(long, value_name = "ARM")]
+    control: Option<String>,
+    /// Only these arms; the first is what the others are compared with
+    #[arg(long, value_name = "ARMS", value_delimiter = ',')]
+    arms: Vec<String>,
+    /// Weights the units were assigned by, when they are not equal: ad=.96,psa=.04
+    #[arg(long, value_name = "ARM=WEIGHT", value_delimiter = ',', value_parser = parse_weight)]
+    weights: Vec<(String, f64)>,
+    /// The text of an outcome that counts 1
+    #[arg(long, value_name = "TEXT")]
+    positive: Option<String>,
+    /// Which way is better
+    #[arg(long, value_name = "WAY", default_value = "higher", value_parser = parse_goal)]
+    goal: Goal,
+    /// What several rows of a unit are made to: first, max, mean, sum; by default max for 0 and 1, mean for numbers
+    #[arg(long, value_name = "RULE", value_parser = parse_repeated)]
+    repeated: Option<Repeated>,
+    /// An outcome that is missing counts 0; otherwise the unit does not count for it
+    #[arg(long)]
+    missing_zero: bool,
+    /// Units the experiment was planned for; say it when you look before it is over
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    planned_n: Option<u64>,
+    /// The error that is allowed for
+    #[arg(long, default_value_t = 0.05, value_name = "ALPHA", value_parser = parse_alpha)]
+    alpha: f64,
+    /// A difference up to this is none: lets the answer be that there is none
+    #[arg(long, value_name = "DIFFERENCE", value_parser = parse_margin)]
+    margin: Option<f64>,
+    /// Let the test for a single look decide: the size was set beforehand, and nobody looked before
+    #[arg(long)]
+    fixed: bool,
+    /// Show effects also when the distribution over the arms is wrong
+    #[arg(long)]
+    force: bool,
+    /// Write ab_report.json, .html and .png to DIR; in a loop's directory it is reports/
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
+    #[command(flatten)]
+    read: TableArgs,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let request = Request {
+        table: &args.table,
+        arm: &args.arm,
+        outcomes: &args.outcome,
+        goal: args.goal,
+        unit: args.unit.as_deref(),
+        pre: args.pre.as_deref(),
+        time: args.time.as_deref(),
+        n: args.n.as_deref(),
+        control: args.control.as_deref(),
+        arms: &args.arms,
+        weights: &args.weights,
+        positive: args.positive.as_deref(),
+        repeated: args.repeated.unwrap_or(Repeated::Auto),
+        missing_is_zero: args.missing_zero,
+        delimiter: args.read.delimiter,
+        skip_invalid: args.read.skip_invalid,
+    };
+    if args.n.is_some() && args.unit.is_some() {
+        bail!("--n and --unit do not go together: a row that stands for many units is not one of them");
+    }
+    let settings = Settings {
+        alpha: args.alpha,
+        planned_n: args.planned_n,
+        margin: args.margin,
+        fixed: args.fixed,
+        force: args.force,
+    };
+    let gathered = gather(&request)?;
+    ctx.progress.rejects(&gathered.rejects);
+    let mut report = ab::analyse(&gathered.units, gathered.source, &settings, ctx.now);
+    report.notes.splice(0..0, gathered.notes);
+    let in_loop = ctx.workspace.config_path().exists().then(|| ctx.workspace.path("reports"));
+    if let Some(dir) = args.reports.clone().or(in_loop) {
+        files::write(&dir, &report)?;
+    }
+    out.answer(&report, |style| readable(&report, style))?;
+    Ok(match report.verdict.answer {
+        Answer::Winner => Outcome::Yes,
+        Answer::NoDifference => Outcome::No,
+        Answer::KeepRunning | Answer::SampleRatioMismatch => Outcome::CannotTell,
+    })
+}
+
+fn readable(report: &AbReport, style: Style) -> String {
+    draw::text(report, &|text| style.bold(text), &|text| style.dim(text))
+}
+
+fn parse_weight(text: &str) -> Result<(String, f64), String> {
+    let parsed = text.rsplit_once('=').and_then(|(arm, weight)| Some((arm.to_owned(), weight.trim().parse().ok()?)));
+    parsed
+        .filter(|(_, weight): &(String, f64)| weight.is_finite() && *weight >= 0.0)
+        .ok_or_else(|| "write ARM=WEIGHT, such as ad=.96".to_owned())
+}
+
+fn parse_goal(text: &str) -> Result<Goal, String> {
+    match text {
+        "higher" => Ok(Goal::Higher),
+        "lower" => Ok(Goal::Lower),
+        _ => Err("there are higher and lower".to_owned()),
+    }
+}
+
+fn parse_repeated(text: &str) -> Result<Repeated, String> {
+    match text {
+        "first" => Ok(Repeated::First),
+        "max" => Ok(Repeated::Max),
+        "mean" => Ok(Repeated::Mean),
+        "sum" => Ok(Repeated::Sum),
+        _ => Err("there are first, max, mean and sum".to_owned()),
+    }
+}
+
+fn parse_alpha(text: &str) -> Result<f64, String> {
+    let alpha = text.parse().ok().filter(|alpha| *alpha > 0.0 && *alpha <= 0.5);
+    alpha.ok_or_else(|| "a number above 0 and at most 0.5".to_owned())
+}
+
+fn parse_margin(text: &str) -> Result<f64, String> {
+    let margin = text.parse().ok().filter(|margin: &f64| *margin > 0.0 && margin.is_finite());
+    margin.ok_or_else(|| "a number above 0".to_owned())
+}

@@ -1,0 +1,92 @@
+//! Tests of two or more groups at a size that was set beforehand, and what is done about testing several times.
+
+use super::bivariate::Bivariate;
+use super::normal;
+use super::tails::{chi_squared, student};
+
+/// A test statistic, its degrees of freedom where it has any, and its two-sided p-value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Test {
+    /// z, t or χ².
+    pub statistic: f64,
+    /// Degrees of freedom; `None` for z.
+    pub freedom: Option<f64>,
+    /// Two-sided p-value; `NaN` when it cannot be told.
+    pub p: f64,
+}
+
+/// The z-test of two proportions with pooled variance: `k` of `n` in the first and in the second group, positive when the
+/// first is higher (statsmodels `proportions_ztest([k_1, k_2], [n_1, n_2])`). `NaN` when nobody or everybody counts.
+///
+/// ```
+/// // Cookie Cats, retention after 7 days, gate at level 30 and 40
+/// let test = mlloop::stats::contrast::two_proportions((8502.0, 44700.0), (8279.0, 45489.0));
+/// assert!((test.statistic - 3.164358912748191).abs() < 1e-9 && (test.p - 0.001554249975614329).abs() < 1e-11);
+/// ```
+#[must_use]
+pub fn two_proportions((k_1, n_1): (f64, f64), (k_2, n_2): (f64, f64)) -> Test {
+    let pooled = (k_1 + k_2) / (n_1 + n_2);
+    let error = (pooled * (1.0 - pooled) * (1.0 / n_1 + 1.0 / n_2)).sqrt();
+    let z = (k_1 / n_1 - k_2 / n_2) / error;
+    Test { statistic: z, freedom: None, p: normal::two_sided_p(z) }
+}
+
+/// Welch's t-test of two means with their own variances, positive when the first is higher (scipy `ttest_ind` with
+/// `equal_var=False`). `NaN` when both are constant or one has fewer than two values.
+#[must_use]
+pub fn welch(first: &Bivariate, second: &Bivariate) -> Test {
+    let (a, b) = (first.variance() / first.n(), second.variance() / second.n());
+    let t = (first.mean() - second.mean()) / (a + b).sqrt();
+    let freedom = (a + b).powi(2) / (a * a / (first.n() - 1.0) + b * b / (second.n() - 1.0));
+    let p = if freedom.is_finite() { student(t, freedom) } else { f64::NAN };
+    Test { statistic: t, freedom: Some(freedom), p }
+}
+
+/// χ² of homogeneity of proportions, `k` of `n` for each group, without Yates' correction (scipy `chi2_contingency` with
+/// `correction=False`).
+#[must_use]
+pub fn homogeneity(groups: &[(f64, f64)]) -> Test {
+    let (k, n) = groups.iter().fold((0.0, 0.0), |(k, n), group| (k + group.0, n + group.1));
+    let share = k / n;
+    let of = |&(k, n): &(f64, f64)| (k - n * share).powi(2) / (n * share * (1.0 - share));
+    let statistic = groups.iter().filter(|(_, n)| *n > 0.0).map(of).sum();
+    let freedom = groups.iter().filter(|(_, n)| *n > 0.0).count().saturating_sub(1) as f64;
+    Test { statistic, freedom: Some(freedom), p: chi_squared(statistic, freedom) }
+}
+
+/// χ² of counts against expected shares, which sum to 1 (scipy `chisquare`). Groups that are expected to be empty are left
+/// out when they are, and make χ² infinite when they are not.
+#[must_use]
+pub fn fit(observed: &[f64], shares: &[f64]) -> Test {
+    let n: f64 = observed.iter().sum();
+    let cells = observed.iter().zip(shares).filter(|(o, share)| **share > 0.0 || **o > 0.0);
+    let statistic = cells.clone().map(|(o, share)| (o - n * share).powi(2) / (n * share)).sum();
+    let freedom = cells.count().saturating_sub(1) as f64;
+    Test { statistic, freedom: Some(freedom), p: chi_squared(statistic, freedom) }
+}
+
+/// Holm's adjusted p-values in the order given: each is the smallest error over the whole family at which it would be
+/// called significant (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979). `NaN` stays `NaN` and
+/// does not count.
+///
+/// ```
+/// // statsmodels multipletests([.01, .04, .03], method="holm")
+/// let adjusted = mlloop::stats::contrast::holm(&[0.01, 0.04, 0.03]);
+/// assert!(adjusted.iter().zip([0.03, 0.06, 0.06]).all(|(a, b)| (a - b).abs() < 1e-12));
+/// ```
+#[must_use]
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).filter(|&i| !p[i].is_nan()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut adjusted = vec![f64::NAN; p.len()];
+    let mut highest: f64 = 0.0;
+    for (rank, &i) in order.iter().enumerate() {
+        highest = highest.max(p[i] * (order.len() - rank) as f64).min(1.0);
+        adjusted[i] = highest;
+    }
+    adjusted
+}
+
+#[cfg(test)]
+#[path = "contrast_tests.rs"]
+pub(crate) mod tests;

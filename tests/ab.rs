@@ -1,0 +1,266 @@
+//! `ab-report` on tables: published experiments, simulated ones with known answers, and peculiar data.
+
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES, shared};
+use serde_json::Value;
+
+fn close(report: &Value, pointer: &str, expected: f64, tolerance: f64) {
+    let found = report.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
+    assert!((found - expected).abs() <= tolerance, "{pointer}: {found} is not {expected}");
+}
+
+fn noted(report: &Value, text: &str) {
+    let notes = report["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains(text)), "{text} is not among {notes:#?}");
+}
+
+#[test]
+fn cookie_cats_is_what_was_published() {
+    let Some(path) = shared("cookie_cats/cookie_cats.csv") else { return };
+    let work = Loop::new();
+    let line = format!(
+        "ab-report {} --arm version --outcome retention_7 --outcome retention_1 --outcome sum_gamerounds --unit userid",
+        path.display()
+    );
+    let report = work.run(&format!("{line} --reports out")).answers(YES).value();
+    assert_eq!(report["verdict"]["winner"], "gate_30");
+    assert_eq!(report["srm"]["state"], "warning");
+    close(&report, "/srm/p", 0.008_608, 1e-6);
+    assert_eq!((&report["arms"][0]["n_units"], &report["arms"][1]["n_units"]), (&44_700.into(), &45_489.into()));
+    close(&report, "/outcomes/0/comparisons/0/fixed/statistic", 3.164_358_912_748, 1e-9);
+    close(&report, "/outcomes/0/comparisons/0/fixed/p", 0.001_554_249_976, 1e-11);
+    close(&report, "/outcomes/1/comparisons/0/fixed/statistic", 1.784_086_224_797, 1e-9);
+    close(&report, "/outcomes/1/comparisons/0/fixed/p", 0.074_409_655_297, 1e-10);
+    assert_eq!(report["outcomes"][0]["arms"][0]["sum"], 8502.0);
+    assert_eq!(report["outcomes"][1]["verdict"]["answer"], "no_difference");
+    assert_eq!(report["outcomes"][2]["comparisons"][0]["fixed"]["test"], "welch_t");
+    for name in ["ab_report.json", "ab_report.html", "ab_report.png"] {
+        assert!(work.path("out").join(name).metadata().unwrap().len() > 5_000, "{name}");
+    }
+    let page = work.read("out/ab_report.html");
+    assert!(page.contains("gate_30 wins") && !page.contains("<script") && !page.contains("NaN"));
+    let day_one = format!("ab-report {} --arm version --outcome retention_1 --unit userid --json", path.display());
+    work.run(&day_one).answers(NO).json("/verdict/answer", "no_difference");
+    work.run(&format!("{day_one} --planned-n 200000")).answers(CANNOT_TELL).json("/verdict/n_left", 109_811);
+    work.run(&format!("{line} --fixed")).answers(YES);
+}
+
+#[test]
+fn hillstrom_has_three_arms() {
+    let Some(path) = shared("hillstrom/hillstrom.csv") else { return };
+    let line = format!(
+        "ab-report {} --arm segment --outcome conversion --outcome spend --outcome spend/visit --pre history",
+        path.display()
+    );
+    let work = Loop::new();
+    work.run(&line).answers(ERROR).says("ratio");
+    let report = work.run(&line.replace(" --outcome spend/visit", "")).answers(YES).value();
+    let arms: Vec<(&Value, &Value)> =
+        report["outcomes"][0]["arms"].as_array().unwrap().iter().map(|arm| (&arm["name"], &arm["sum"])).collect();
+    assert_eq!(
+        arms,
+        [
+            (&"No E-Mail".into(), &122.0.into()),
+            (&"Mens E-Mail".into(), &267.0.into()),
+            (&"Womens E-Mail".into(), &189.0.into())
+        ]
+    );
+    assert_eq!(report["verdict"]["winner"], "Mens E-Mail");
+    assert_eq!(report["srm"]["state"], "ok");
+    noted(&report, "compared with \"No E-Mail\": its name says so");
+    // Holm over the two comparisons: the smaller p doubles, the larger stays.
+    let fixed = |i: usize, what: &str| {
+        report.pointer(&format!("/outcomes/0/comparisons/{i}/fixed/{what}")).unwrap().as_f64().unwrap()
+    };
+    assert!((fixed(0, "p_holm") / fixed(0, "p") - 2.0).abs() < 1e-9 && fixed(1, "p_holm") == fixed(1, "p"));
+    close(&report, "/outcomes/0/all_arms/freedom", 2.0, 0.0);
+    assert_eq!(report["outcomes"][1]["cuped"]["column"], "history");
+    let two = format!("ab-report {} --arm segment --outcome visit --arms", path.display());
+    work.run(&format!("{two} 'Womens E-Mail,Mens E-Mail'")).answers(YES).json("/arms/0/name", "Womens E-Mail");
+    work.run(&format!("{two} 'Womens E-Mail,Kids'")).answers(ERROR).says("no arm \"Kids\"");
+}
+
+/// A table of `n` units in two arms, of which `rates` convert, spread evenly.
+fn table(n: usize, rates: [f64; 2], header: &str, cell: impl Fn(usize, usize, bool) -> String) -> String {
+    let mut text = format!("{header}\n");
+    let mut due = [0.0, 0.0];
+    for unit in 0..n {
+        let arm = unit % 2;
+        due[arm] += rates[arm];
+        let converts = due[arm] >= 1.0 - 1e-9;
+        if converts {
+            due[arm] -= 1.0;
+        }
+        text.push_str(&cell(unit, arm, converts));
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn outcomes_are_written_in_many_ways() {
+    let work = Loop::new();
+    let ways = [["0", "1"], ["FALSE", "TRUE"], ["no", "yes"], ["0.0", "1.0"], ["lapsed", "retained"]];
+    for [zero, one] in ways {
+        let text = table(4_000, [0.2, 0.3], "group,bought", |_, arm, converts| {
+            format!("{},{}", ["control", "new"][arm], if converts { one } else { zero })
+        });
+        work.write("t.csv", text);
+        let report = work.run("ab-report t.csv --arm group --outcome bought").answers(YES).value();
+        assert_eq!(report["verdict"]["winner"], "new", "{one}");
+        assert_eq!(report["outcomes"][0]["arms"][1]["sum"], 600.0, "{one}");
+        assert_eq!(report["outcomes"][0]["kind"], "share");
+    }
+    let odd = |_: usize, arm: usize, converts: bool| format!("{arm};{}", if converts { "blau" } else { "rot" });
+    work.write("t.csv", table(4_000, [0.2, 0.3], "arm;farbe", odd));
+    work.run("ab-report t.csv --arm arm --outcome farbe").answers(ERROR).says("--positive");
+    let blue = work.run("ab-report t.csv --arm arm --outcome farbe --positive blau").answers(YES).value();
+    assert_eq!((&blue["verdict"]["winner"], &blue["arms"][0]["name"]), (&"1".into(), &"0".into()));
+    let fewer = work.run("ab-report t.csv --arm arm --outcome farbe --positive blau --goal lower").answers(YES).value();
+    assert_eq!(fewer["verdict"]["winner"], "0");
+}
+
+#[test]
+fn units_count_once_and_in_one_arm() {
+    let mut text =
+        table(4_000, [0.2, 0.3], "user,arm,y", |unit, arm, y| format!("u{unit},{},{}", ["a", "b"][arm], u8::from(y)));
+    // u0 also in the other arm, u2 three times, one row without a unit and one without an arm.
+    text.push_str("u0,b,1\nu2,a,1\nu2,a,0\n,a,1\nu9999,,1\n");
+    let work = Loop::new().table("t.csv", text);
+    let report = work.run("ab-report t.csv --arm arm --outcome y --unit user").answers(YES).value();
+    let source = &report["source"];
+    assert_eq!(
+        ["n_rows", "n_units", "n_in_two_arms", "n_repeated", "n_without_arm"].map(|key| source[key].as_u64().unwrap()),
+        [4_005, 3_999, 1, 1, 2]
+    );
+    // u2 converted in one of its rows: among 0 and 1 the largest counts.
+    assert_eq!(report["outcomes"][0]["arms"][0]["sum"], 401.0);
+    let mean = work.run("ab-report t.csv --arm arm --outcome y --unit user --repeated mean").answers(YES).value();
+    assert_eq!(mean["outcomes"][0]["kind"], "mean");
+    close(&mean, "/outcomes/0/arms/0/sum", 400.0 + 1.0 / 3.0, 1e-9);
+    noted(&report, "1 units stand in more than one arm and are left out");
+    // Without the unit all rows that name an arm count.
+    work.run("ab-report t.csv --arm arm --outcome y").answers(YES).json("/source/n_units", 4_004);
+}
+
+#[test]
+fn missing_outcomes_are_told_and_left_out_or_count_nothing() {
+    let text = table(4_000, [0.2, 0.3], "arm,y", |unit, arm, y| {
+        let missing = arm == 1 && unit % 10 == 1;
+        format!(
+            "{},{}",
+            ["a", "b"][arm],
+            if missing {
+                ""
+            } else if y {
+                "1"
+            } else {
+                "0"
+            }
+        )
+    });
+    let work = Loop::new().table("t.csv", text);
+    let report = work.run("ab-report t.csv --arm arm --outcome y").answers(YES).value();
+    assert_eq!(report["outcomes"][0]["arms"][1]["n_missing"], 400);
+    noted(&report, "is missing more often in one arm than in another (0.0 %, 20.0 %)");
+    let zero = work.run("ab-report t.csv --arm arm --outcome y --missing-zero").value();
+    assert_eq!(
+        (&zero["outcomes"][0]["arms"][1]["n"], &zero["outcomes"][0]["arms"][1]["n_missing"]),
+        (&2_000.into(), &0.into())
+    );
+}
+
+#[test]
+fn a_mismatch_of_52_to_48_stops_the_report() {
+    let rows = |n_a: usize, n_b: usize| {
+        let of = |arm: &str, n: usize| (0..n).map(|i| format!("{arm},{}\n", u8::from(i % 5 == 0))).collect::<String>();
+        format!("arm,y\n{}{}", of("a", n_a), of("b", n_b))
+    };
+    let work = Loop::new().table("t.csv", rows(5_200, 4_800));
+    let report = work.run("ab-report t.csv --arm arm --outcome y").answers(CANNOT_TELL).value();
+    assert_eq!(
+        (&report["verdict"]["answer"], &report["outcomes"]),
+        (&"sample_ratio_mismatch".into(), &Value::Array(vec![]))
+    );
+    work.run("ab-report t.csv --arm arm --outcome y --force").answers(NO).json("/srm/state", "stop");
+    work.run("ab-report t.csv --arm arm --outcome y --weights a=.52,b=.48").answers(NO).json("/srm/state", "ok");
+    work.run("ab-report t.csv --arm arm --outcome y --weights a=.52").answers(ERROR).says("--weights");
+    let shown = work.run("ab-report t.csv --arm arm --outcome y --text").answers(CANNOT_TELL);
+    shown.prints("sample ratio mismatch").prints("5 200 units");
+}
+
+#[test]
+fn counts_in_a_table_are_units() {
+    // 300 of 3000 against 390 of 3000, in rows by day.
+    let text =
+        "day,arm,views,clicks\n1,a,1000,90\n1,b,1000,120\n2,a,1000,110\n2,b,1000,140\n3,a,1000,100\n3,b,1000,130\n";
+    let work = Loop::new().table("t.csv", text);
+    let line = "ab-report t.csv --arm arm --outcome clicks --n views --time day";
+    let report = work.run(line).answers(YES).value();
+    assert_eq!(
+        (&report["source"]["n_units"], &report["outcomes"][0]["arms"][1]["sum"]),
+        (&6_000.into(), &390.0.into())
+    );
+    // statsmodels proportions_ztest([300, 390], [3000, 3000])
+    close(&report, "/outcomes/0/comparisons/0/fixed/statistic", -3.642_053_564, 1e-8);
+    work.write("t.csv", text.replace(",90\n", ",9000\n"));
+    work.run(line).answers(ERROR).says("\"clicks\" holds 9000, which is no count of 1000 units");
+}
+
+#[test]
+fn what_is_known_from_before_narrows_the_interval() {
+    let text = table(2_000, [0.5, 0.5], "arm,before,after", |unit, arm, _| {
+        let before = (unit * 7919 % 1009) as f64;
+        let noise = (unit * 104_729 % 97) as f64;
+        format!("{},{before},{}", ["a", "b"][arm], 0.9 * before + noise + 8.0 * arm as f64)
+    });
+    let work = Loop::new().table("t.csv", text);
+    let plain = work.run("ab-report t.csv --arm arm --outcome after").answers(NO).value();
+    let sharp = work.run("ab-report t.csv --arm arm --outcome after --pre before").answers(YES).value();
+    close(&sharp, "/outcomes/0/cuped/theta", 0.9, 0.01);
+    close(&sharp, "/outcomes/0/comparisons/0/difference", 8.0, 2.0);
+    let width = |report: &Value| {
+        let of = |end: &str| report["outcomes"][0]["comparisons"][0][end].as_f64().unwrap();
+        of("high") - of("low")
+    };
+    assert!(width(&sharp) < 0.2 * width(&plain), "{} {}", width(&sharp), width(&plain));
+    let ratio = work.run("ab-report t.csv --arm arm --outcome after/before").value();
+    assert_eq!(
+        (&ratio["outcomes"][0]["kind"], &ratio["outcomes"][0]["comparisons"][0]["fixed"]["test"]),
+        (&"ratio".into(), &"z".into())
+    );
+}
+
+#[test]
+fn bad_requests_are_one_line() {
+    let work = Loop::new().table("t.csv", "arm,y,name\na,1,x\na,0,y\nb,2,z\n").table("one.csv", "arm,y\na,1\na,0\n");
+    work.run("ab-report t.csv --arm group --outcome y")
+        .answers(ERROR)
+        .says("no column \"group\"; there are arm, y, name");
+    work.run("ab-report t.csv --arm arm --outcome z").answers(ERROR).says("no column \"z\"");
+    work.run("ab-report t.csv --arm arm --outcome name").answers(ERROR).says("--positive");
+    work.run("ab-report t.csv --arm arm --outcome y --control c").answers(ERROR).says("no arm \"c\"");
+    work.run("ab-report one.csv --arm arm --outcome y").answers(ERROR).says("a comparison needs two");
+    work.run("ab-report t.csv --arm arm --outcome y --alpha 2").answers(ERROR).says("0.5");
+    work.run("ab-report t.csv --arm arm --outcome y --weights a=x").answers(ERROR).says("ARM=WEIGHT");
+    work.run("ab-report nobody.csv --arm arm --outcome y").answers(ERROR).says("nobody.csv");
+    let few = work.run("ab-report t.csv --arm arm --outcome y").answers(CANNOT_TELL).value();
+    assert_eq!(few["verdict"]["answer"], "keep_running");
+    assert!(few["verdict"]["n_left"].as_u64().unwrap() > 20);
+    let piped = work.pipe("ab-report - --arm arm --outcome y", work.read("t.csv"));
+    assert_eq!(piped.answers(CANNOT_TELL).value()["source"]["name"], "stdin");
+}
+
+#[test]
+fn an_outcome_that_nobody_has_or_that_is_never_known_is_an_answer() {
+    let zeros = table(400, [0.0, 0.0], "arm,y", |_, arm, _| format!("{arm},0"));
+    let unknown =
+        table(400, [0.0, 0.0], "arm,y", |unit, arm, _| format!("{arm},{}", if unit < 2 { "1.5" } else { "" }));
+    let work = Loop::new().table("zeros.csv", zeros).table("unknown.csv", unknown);
+    for name in ["zeros", "unknown"] {
+        let line = format!("ab-report {name}.csv --arm arm --outcome y --reports out");
+        let report = work.run(&line).answers(CANNOT_TELL).value();
+        assert_eq!(report["verdict"]["answer"], "keep_running", "{name}");
+        assert!(!work.read("out/ab_report.html").contains("NaN"), "{name}");
+        work.run(&format!("{line} --text")).answers(CANNOT_TELL);
+    }
+}
