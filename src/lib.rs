@@ -55,5 +55,7 @@ pub mod gate;
 pub mod ab;
 /// HTTP: predictions in JSON over a snapshot of the registry.
 pub mod serve;
+/// Fetch, check, unpack and split a table: what `download` does.
+pub mod source;
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

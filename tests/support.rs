@@ -65,11 +65,20 @@ impl Loop {
 
     /// Runs `mlloop` with a fault planned: `die:3` ends it at its third write point, `full:3` fills the disk from there on.
     pub fn pipe_with(&self, line: &str, stdin: impl Into<Vec<u8>>, fault: &str) -> Said {
+        self.start(line, stdin, &[("MLLOOP_FAULT", fault)])
+    }
+
+    /// Runs `mlloop` with these environment variables.
+    pub fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Said {
+        self.start(line, "", variables)
+    }
+
+    fn start(&self, line: &str, stdin: impl Into<Vec<u8>>, variables: &[(&str, &str)]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_mlloop"))
             .args(words(line))
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
-            .env("MLLOOP_FAULT", fault)
+            .envs(variables.iter().copied())
             .write_stdin(stdin)
             .output()
             .unwrap();

@@ -8,6 +8,7 @@
     reason = "tests may stop at once, write files as they like, and say what they skip"
 )]
 
+mod mock;
 mod support;
 
 mod audit;
@@ -15,6 +16,9 @@ mod ab;
 mod cli;
 mod gate;
 mod gate_faults;
+mod download;
+mod download_hostile;
+mod download_split;
 mod interchange;
 mod journal;
 mod layers;

@@ -7,6 +7,11 @@
 
 mod append;
 pub mod fault;
+mod incoming;
+mod partial;
+
+pub use incoming::{Incoming, complete_incoming};
+pub use partial::Partial;
 
 pub use append::Appender;
 

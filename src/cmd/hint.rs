@@ -8,12 +8,16 @@ use mlloop::predict::PredictError;
 use mlloop::profile::ProfileError;
 use mlloop::registry::RegistryError;
 use mlloop::setup::SetupError;
+use mlloop::source::SourceError;
 use mlloop::table::TableError;
 
 /// What to do about `err`, when that is known.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
     if let Some(table) = table_error(err) {
         return of_table(table);
+    }
+    if let Some(source) = err.downcast_ref() {
+        return of_source(source);
     }
     let registry = err.downcast_ref::<RegistryError>().or_else(|| match (err.downcast_ref(), err.downcast_ref()) {
         (Some(LearnError::Registry(registry)), _) | (_, Some(GateError::Registry(registry))) => Some(registry),
@@ -37,6 +41,9 @@ fn table_error(err: &anyhow::Error) -> Option<&TableError> {
     if let Some(ProfileError::Table(table)) = err.downcast_ref() {
         return Some(table);
     }
+    if let Some(SourceError::Table(table)) = err.downcast_ref() {
+        return Some(table);
+    }
     let pipeline = match (err.downcast_ref(), err.downcast_ref(), err.downcast_ref()) {
         (Some(LearnError::Pipeline(pipeline)), _, _)
         | (_, Some(PredictError::Pipeline(pipeline)), _)
@@ -45,6 +52,24 @@ fn table_error(err: &anyhow::Error) -> Option<&TableError> {
     };
     match pipeline {
         PipelineError::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+fn of_source(err: &SourceError) -> Option<&'static str> {
+    match err {
+        SourceError::Unauthorized { kaggle: true, sent: false, .. } => Some(
+            "make a token at https://www.kaggle.com/settings/api (\"Generate New Token\"), then `export KAGGLE_API_TOKEN=…` or save it in ~/.kaggle/access_token",
+        ),
+        SourceError::Unauthorized { kaggle: true, status: 403, .. } => Some(
+            "open the data set's page in a browser: it may be private, or its terms are not accepted yet; else the token lacks the right",
+        ),
+        SourceError::Unauthorized { kaggle: true, .. } => {
+            Some("the token or key is not valid any more: make one at https://www.kaggle.com/settings/api")
+        }
+        SourceError::NotFound { .. } => Some("check the spelling of owner, data set, file and version"),
+        SourceError::GaveUp { .. } => Some("what has arrived is kept: the same command goes on from there"),
+        SourceError::TooLarge { .. } => Some("--max-size allows more"),
         _ => None,
     }
 }

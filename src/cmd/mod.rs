@@ -7,6 +7,7 @@ mod audit;
 mod completions;
 mod context;
 mod demo;
+mod download;
 mod export;
 pub(crate) mod hint;
 mod init;
@@ -95,6 +96,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
+    Download(download::Args),
     Train(train::Args),
     Predict(predict::Args),
     Serve(serve::Args),
@@ -119,6 +121,7 @@ impl Verb {
         match self {
             Self::Monitor(_) => Some("monitor"),
             Self::Promote(_) => Some("promote"),
+            Self::Download(_) => Some("download"),
             _ => None,
         }
     }
@@ -139,6 +142,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
 fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     match verb {
         Verb::Init(args) => init::run(&args, ctx, out),
+        Verb::Download(args) => download::run(&args, ctx, out),
         Verb::Train(args) => train::run(&args, ctx, out),
         Verb::Predict(args) => predict::run(&args, ctx, out),
         Verb::Serve(args) => serve::run(&args, ctx, out),

@@ -39,6 +39,13 @@ impl Progress {
         }
     }
 
+    /// A bar over bytes that arrive, with their rate, hidden unless stderr is a terminal.
+    pub(crate) fn transfer(&self) -> Transfer<'_> {
+        let hidden = self.quiet || !self.terminal;
+        let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        Transfer { bar: ProgressBar::with_draw_target(None, target), progress: self }
+    }
+
     /// A bar that names what is being done, hidden unless stderr is a terminal.
     pub(crate) fn steps(&self) -> Steps {
         let hidden = self.quiet || !self.terminal;
@@ -69,6 +76,41 @@ impl Steps {
             self.bar.set_length(total);
         }
         self.bar.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A bar over bytes that arrive.
+pub(crate) struct Transfer<'a> {
+    bar: ProgressBar,
+    progress: &'a Progress,
+}
+
+impl Transfer<'_> {
+    /// Shows how far it is; a pause is also told where there is no bar.
+    pub(crate) fn at(&self, step: mlloop::source::Progress<'_>) {
+        match step {
+            mlloop::source::Progress::Bytes(n, total) => {
+                if self.bar.length() != total || self.bar.position() == 0 {
+                    let form = match total {
+                        Some(_) => "{bar:32} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
+                        None => "{spinner} {bytes} {binary_bytes_per_sec} {elapsed}",
+                    };
+                    if let Ok(style) = ProgressStyle::with_template(form) {
+                        self.bar.set_style(style);
+                    }
+                    total.into_iter().for_each(|total| self.bar.set_length(total));
+                }
+                self.bar.set_position(n);
+            }
+            mlloop::source::Progress::Again { why, pause } => self.bar.suspend(|| {
+                self.progress.note(format_args!("{why}; trying again in {:.1} s", pause.as_secs_f64()));
+            }),
+        }
     }
 
     /// Takes the bar away.

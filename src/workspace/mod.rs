@@ -154,6 +154,8 @@ impl Workspace {
             io::ErrorKind::WouldBlock => WorkspaceError::Locked { holder: atomic::lock_holder(&path), path },
             _ => WorkspaceError::Io { path, source },
         })?;
+        let data = self.path("data");
+        atomic::complete_incoming(&data).map_err(|source| WorkspaceError::Io { path: data, source })?;
         self.complete(&lock)?;
         Ok(lock)
     }

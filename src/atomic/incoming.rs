@@ -1,0 +1,187 @@
+//! Several files that appear in a directory together.
+//!
+//! ```text
+//! .mlloop-XXXX/ files, synced ──rename──▶ .incoming/ ──rename each──▶ their places ──▶ .incoming/ is removed
+//!                                  ▲ commit
+//! ```
+//! A process that dies before the commit leaves the old files; after it, whoever takes the lock next moves the rest.
+
+use super::fault::point;
+use super::{PREFIX, parent, set_shared_mode, sync_dir};
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Component, Path, PathBuf};
+
+const COMMITTED: &str = ".incoming";
+
+/// Files that are being written beside the directory's own.
+#[derive(Debug)]
+pub struct Incoming {
+    staged: tempfile::TempDir,
+    into: PathBuf,
+}
+
+impl Incoming {
+    /// Begins a set of files for the directory `into`, which is made. Call it under the lock of the workspace.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn begin(into: &Path) -> io::Result<Self> {
+        point()?;
+        fs::create_dir_all(into)?;
+        super::remove_leftovers(into)?;
+        complete_incoming(into)?;
+        let staged = tempfile::Builder::new().prefix(PREFIX).tempdir_in(into)?;
+        Ok(Self { staged, into: into.to_owned() })
+    }
+
+    /// Where the file `name` is until the commit.
+    #[must_use]
+    pub fn path(&self, name: &Path) -> PathBuf {
+        self.staged.path().join(name)
+    }
+
+    /// Writes the file `name`, a relative path without `..`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when the set has it already, [`io::ErrorKind::InvalidInput`] for a name that
+    /// leads elsewhere; otherwise whatever `write` or the system says.
+    pub fn write<T, E: From<io::Error>>(
+        &self,
+        name: &Path,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if name.as_os_str().is_empty() || !name.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+        }
+        let path = self.path(name);
+        point()?;
+        fs::create_dir_all(parent(&path))?;
+        let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().create_new(true).write(true).open(&path)?);
+        let written = write(&mut file)?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        set_shared_mode(&file)?;
+        point()?;
+        file.sync_all()?;
+        Ok(written)
+    }
+
+    /// Takes a file out of the set again.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn drop_file(&self, name: &Path) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    /// Makes the files those of the directory.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn commit(self) -> io::Result<()> {
+        for (dir, _) in walk(self.staged.path())? {
+            sync_dir(&dir)?;
+        }
+        point()?;
+        fs::rename(self.staged.keep(), self.into.join(COMMITTED))?;
+        point()?;
+        sync_dir(&self.into)?;
+        complete_incoming(&self.into)
+    }
+}
+
+/// Moves what a process that died after its commit had not moved yet. Call it under the lock of the workspace.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn complete_incoming(into: &Path) -> io::Result<()> {
+    let staged = into.join(COMMITTED);
+    if !staged.is_dir() {
+        return Ok(());
+    }
+    for (dir, files) in walk(&staged)? {
+        let target = into.join(dir.strip_prefix(&staged).unwrap_or(Path::new("")));
+        fs::create_dir_all(&target)?;
+        for name in files {
+            point()?;
+            fs::rename(dir.join(&name), target.join(&name))?;
+        }
+        sync_dir(&target)?;
+    }
+    point()?;
+    fs::remove_dir_all(&staged)?;
+    sync_dir(into)
+}
+
+/// A directory and the names of the files in it.
+type Listing = (PathBuf, Vec<std::ffi::OsString>);
+
+/// Every directory from `top` down with its files, in the order of their names.
+fn walk(top: &Path) -> io::Result<Vec<Listing>> {
+    let mut found = vec![(top.to_owned(), Vec::new())];
+    let mut next = 0;
+    while next < found.len() {
+        let (mut dirs, mut files) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&found[next].0)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => dirs.push((entry.path(), Vec::new())),
+                false => files.push(entry.file_name()),
+            }
+        }
+        files.sort_unstable();
+        dirs.sort_unstable();
+        found[next].1 = files;
+        found.extend(dirs);
+        next += 1;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+
+    fn put(incoming: &Incoming, name: &str, text: &str) -> io::Result<()> {
+        incoming.write(Path::new(name), |out| out.write_all(text.as_bytes()))
+    }
+
+    #[test]
+    fn files_appear_together_and_replace_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("reference.csv"), "old").unwrap();
+        let incoming = Incoming::begin(dir.path()).unwrap();
+        put(&incoming, "reference.csv", "new").unwrap();
+        put(&incoming, "deep/er/table.csv", "x").unwrap();
+        assert_eq!(put(&incoming, "reference.csv", "twice").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        for elsewhere in ["../out.csv", "/out.csv", "", "a/../../out.csv"] {
+            assert_eq!(put(&incoming, elsewhere, "x").unwrap_err().kind(), io::ErrorKind::InvalidInput, "{elsewhere}");
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("reference.csv")).unwrap(), "old");
+        incoming.commit().unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("reference.csv")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(dir.path().join("deep/er/table.csv")).unwrap(), "x");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_set_that_is_given_up_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let incoming = Incoming::begin(dir.path()).unwrap();
+        put(&incoming, "a.csv", "x").unwrap();
+        drop(incoming);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_was_committed_is_completed_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(".incoming/deep")).unwrap();
+        fs::write(dir.path().join(".incoming/deep/b.csv"), "b").unwrap();
+        complete_incoming(dir.path()).unwrap();
+        complete_incoming(dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("deep/b.csv")).unwrap(), "b");
+        assert!(!dir.path().join(".incoming").exists());
+    }
+}

@@ -1,0 +1,91 @@
+//! A file that arrives in pieces, over several runs if need be, before it becomes part of the workspace.
+
+use super::fault::point;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The bytes that have arrived so far; no other process can add to them while it lives.
+#[derive(Debug)]
+pub struct Partial {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Partial {
+    /// Opens what an earlier run left at `path`, or begins anew; its directory is made.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when another process is at it; otherwise whatever the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        point()?;
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(err)) => return Err(err),
+        }
+        let len = file.metadata()?.len();
+        Ok(Self { file, path: path.to_owned(), len })
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing has arrived yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a piece at the end.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        point()?;
+        self.file.write_all(bytes)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Drops what has arrived.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.len = 0;
+        Ok(())
+    }
+
+    /// What has arrived, to be read from its beginning.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn reader(&self) -> io::Result<File> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+
+    /// Removes it, and its directory when that is empty.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_file(&self.path)?;
+        if let Some(dir) = self.path.parent() {
+            // Another download may be under way in it.
+            let _ = fs::remove_dir(dir);
+        }
+        Ok(())
+    }
+}

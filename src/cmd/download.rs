@@ -1,0 +1,147 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::{Context as _, Result, anyhow};
+use mlloop::source::{By, Credentials, Downloaded, Request, Source, SourceError, Split, download};
+use mlloop::workspace::Run;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Fetch a table into data/, check it, unpack it, and split it into reference and current
+///
+/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, file:… or a path. zip and gzip are unpacked; where the
+/// bytes came from, with their SHA-256, is written to data/SOURCE.json and to the audit chain. A transfer that is cut is
+/// resumed, also by the next run. Nothing in data/ changes before everything is there; files that differ are replaced
+/// only with --force.
+///
+/// Kaggle asks for a token for many data sets: make one at https://www.kaggle.com/settings/api and export it as
+/// KAGGLE_API_TOKEN, or save it in ~/.kaggle/access_token. kaggle.json and KAGGLE_USERNAME with KAGGLE_KEY work too.
+///
+///   mlloop download kaggle:blastchar/telco-customer-churn --split hash
+///   mlloop download kaggle:ealaxi/paysim1 --split time --by step --reference 0.8
+///   mlloop download https://example.org/churn.csv.gz --sha256 16320c9c…
+///   mlloop download export.csv --split time && mlloop init data/reference.csv
+///
+/// Exit status: 0 something new is there, 1 nothing new, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// kaggle:owner/dataset[/file][@version], https://…, file:… or a path
+    source: Source,
+    /// Make data/reference.csv and data/current.csv: the earliest rows, or a hash of each row's key, make the reference
+    #[arg(long, value_name = "time|hash")]
+    split: Option<By>,
+    /// The column with the time (also a number), or with the key that keeps rows together; by default it is found out
+    #[arg(long, value_name = "COLUMN", requires = "split")]
+    by: Option<String>,
+    /// Share of rows for the reference
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, requires = "split")]
+    reference: f64,
+    /// The file to split, when there are several
+    #[arg(long, value_name = "FILE", requires = "split")]
+    table: Option<String>,
+    /// Leave out rows that do not fit
+    #[arg(long, requires = "split")]
+    skip_invalid: bool,
+    /// What the SHA-256 of the download must be
+    #[arg(long, value_name = "HEX", value_parser = parse_sha256)]
+    sha256: Option<String>,
+    /// Replace files that differ
+    #[arg(long)]
+    force: bool,
+    /// Most bytes to fetch, and to unpack: a number, with K, M or G
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = parse_size)]
+    max_size: u64,
+    /// How often to try again without getting further
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    retries: u32,
+    /// Address of Kaggle's API, or of a mirror
+    #[arg(long, value_name = "URL", env = "MLLOOP_KAGGLE_API", default_value = "https://api.kaggle.com/v1")]
+    kaggle_api: String,
+    /// Trust these certificates (PEM) instead of the public ones
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let started = std::time::Instant::now();
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    let variable = |name: &str| std::env::var(name).ok();
+    let found = match &args.source {
+        Source::Kaggle(_) => Credentials::find(&variable).map_err(|what| anyhow!(what))?,
+        _ => None,
+    };
+    if let Some(note) = found.as_ref().and_then(|found| found.note.as_ref()) {
+        ctx.progress.note(format_args!("note: {note}"));
+    }
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| path.display().to_string());
+    let root_certificates = args.ca_cert.as_ref().map(read).transpose()?;
+    let split = args.split.map(|by| Split { by, column: args.by.clone(), share: args.reference });
+    let transfer = ctx.progress.transfer();
+    let done = download(
+        &ctx.workspace,
+        &Request {
+            source: &args.source,
+            kaggle_api: &args.kaggle_api,
+            credentials: found.as_ref().map(|found| &found.credentials),
+            sha256: args.sha256.as_deref(),
+            max_bytes: args.max_size,
+            retries: args.retries,
+            root_certificates: root_certificates.as_deref(),
+            force: args.force,
+            split: split.as_ref(),
+            table: args.table.as_deref(),
+            skip_invalid: args.skip_invalid,
+            now: ctx.now,
+            wait: &std::thread::sleep,
+            progress: &|step| transfer.at(step),
+        },
+    );
+    transfer.finish();
+    let done = done.map_err(|err| match err {
+        SourceError::Workspace(err) => anyhow::Error::from(err),
+        err => err.into(),
+    })?;
+    done.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+    let result = json!({ "source": done.record.source, "sha256": done.record.sha256, "new": done.new });
+    let seconds = started.elapsed().as_secs_f64();
+    ctx.workspace.log(&Run { at: ctx.now, verb: "download".to_owned(), seconds, result })?;
+    out.answer(&done.record, |style| readable(&done, style))?;
+    Ok(if done.new { Outcome::Yes } else { Outcome::No })
+}
+
+fn readable(done: &Downloaded, style: Style) -> String {
+    let record = &done.record;
+    let (state, sha256) = (if done.new { "" } else { "nothing new: " }, &record.sha256[..record.sha256.len().min(16)]);
+    // Writing to a String cannot fail.
+    let mut text = format!("{state}{}, {} bytes, SHA-256 {sha256}…\n", style.bold(&record.source), record.bytes);
+    for file in &record.files {
+        let _ = writeln!(text, "  {}  {}", file.file, style.dim(&format!("{} bytes", file.bytes)));
+    }
+    if let Some(split) = &record.split {
+        let key = split.column.as_ref().map_or_else(|| "the whole row".to_owned(), |column| format!("{column:?}"));
+        let from = split.cut.as_ref().map(|cut| format!(", current from {cut} on")).unwrap_or_default();
+        let _ =
+            writeln!(text, "{} rows of reference and {} of current, by {key}{from}", split.reference, split.current);
+        text.push_str("now run `mlloop init data/reference.csv`\n");
+    }
+    text
+}
+
+fn parse_sha256(text: &str) -> Result<String, String> {
+    match text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => Ok(text.to_owned()),
+        false => Err("a SHA-256 is 64 hexadecimal digits".to_owned()),
+    }
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.to_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        t if t.ends_with('K') => (t.trim_end_matches('K').to_owned(), 10),
+        t if t.ends_with('M') => (t.trim_end_matches('M').to_owned(), 20),
+        t if t.ends_with('G') => (t.trim_end_matches('G').to_owned(), 30),
+        t => (t.to_owned(), 0),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).filter(|n| *n > 0);
+    size.ok_or_else(|| "a size is a number, with K, M or G: 500M".to_owned())
+}

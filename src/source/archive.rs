@@ -1,0 +1,168 @@
+//! What was fetched, as files: zip and gzip are unpacked, with nobody's word taken for anything.
+
+use super::transfer::Fetched;
+use super::{Request, SourceError, http};
+use crate::atomic::Incoming;
+use flate2::read::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Component, Path, PathBuf};
+use zip::ZipArchive;
+use zip::read::ZipFile;
+use zip::result::ZipError;
+
+/// Most files in an archive.
+const MAX_MEMBERS: usize = 10_000;
+/// Tables pack to a tenth, rarely to a hundredth; what unpacks to more than this is made to fill a disk.
+const MAX_RATIO: u64 = 500;
+/// Up to so many bytes the ratio does not matter.
+const SMALL: u64 = 64 << 20;
+/// Files that are the loop's own and never come out of an archive.
+const OURS: [&str; 2] = ["SOURCE.json", "labels.csv"];
+
+/// What came out.
+pub(super) struct Unpacked {
+    /// The files, relative to `data/`.
+    pub names: Vec<PathBuf>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// How much may still be written.
+struct Budget {
+    from: String,
+    packed: u64,
+    written: u64,
+    max: u64,
+}
+
+/// Writes what was fetched as files of `incoming`.
+pub(super) fn unpack(fetched: &Fetched, request: &Request, incoming: &Incoming) -> Result<Unpacked, SourceError> {
+    let mut file = fetched.open()?;
+    let mut head = Vec::new();
+    Read::by_ref(&mut file).take(64).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    let from = request.source.public();
+    let mut budget = Budget { from: from.clone(), packed: fetched.bytes, written: 0, max: request.max_bytes };
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return unzip(file, &fetched.name, &mut budget, incoming);
+    }
+    let text = String::from_utf8_lossy(&head).trim_start().to_lowercase();
+    if text.starts_with("<!doctype html") || text.starts_with("<html") {
+        let what = "gives a web page, not a table: perhaps it asks for a login, or for terms to be accepted".to_owned();
+        return Err(SourceError::Answer { from, what });
+    }
+    let gzip = head.starts_with(&[0x1f, 0x8b]);
+    let name = match fetched.name.strip_suffix(".gz") {
+        Some(name) if gzip && http::is_file_name(name) => name,
+        _ => &fetched.name,
+    };
+    let name = safe(name).map_err(|what| SourceError::Archive { file: from, what })?;
+    let mut reader: Box<dyn Read> =
+        if gzip { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
+    incoming.write(&name, |out| budget.copy(&mut reader, out))?;
+    Ok(Unpacked { names: vec![name], notes: Vec::new() })
+}
+
+fn unzip(file: File, name: &str, budget: &mut Budget, incoming: &Incoming) -> Result<Unpacked, SourceError> {
+    let bad = |what: String| SourceError::Archive { file: name.to_owned(), what };
+    if [".xlsx", ".ods"].iter().any(|ending| name.to_lowercase().ends_with(ending)) {
+        return Err(bad("is a spreadsheet: save the sheet as CSV".to_owned()));
+    }
+    let damaged = |err: ZipError| bad(format!("is no zip archive that can be read: {err}"));
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    if archive.has_duplicate_names() {
+        return Err(bad("holds two files of the same name".to_owned()));
+    }
+    if archive.len() > MAX_MEMBERS {
+        return Err(bad(format!("holds {} files, more than {MAX_MEMBERS}", archive.len())));
+    }
+    let (mut names, mut n_hidden) = (Vec::new(), 0_usize);
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).map_err(damaged)?;
+        let Some(path) = place_of(&member).map_err(bad)? else { continue };
+        if path.components().any(|part| part.as_os_str().to_string_lossy().starts_with(['.', '_'])) {
+            n_hidden += 1;
+            continue;
+        }
+        incoming.write(&path, |out| budget.copy(&mut member, out)).map_err(|err| match err {
+            SourceError::Io { source, .. }
+                if matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) =>
+            {
+                bad(format!("holds {} twice", path.display()))
+            }
+            other => other,
+        })?;
+        names.push(path);
+    }
+    if names.is_empty() {
+        return Err(bad("holds no file".to_owned()));
+    }
+    names.sort();
+    let notes = (n_hidden > 0).then(|| format!("{n_hidden} hidden files of {name} were left out"));
+    Ok(Unpacked { names, notes: notes.into_iter().collect() })
+}
+
+/// Where a member belongs; `None` for a directory.
+fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String> {
+    let name = member.name().map_err(|_| "holds a file whose name is no text".to_owned())?.into_owned();
+    let shown = name.escape_default();
+    if member.is_symlink() {
+        return Err(format!("holds a link, \"{shown}\""));
+    }
+    // The upper bits are the type of the file; none are given by archivers that know no types.
+    let kind = member.unix_mode().unwrap_or(0) & 0o170_000;
+    if !matches!(kind, 0 | 0o100_000 | 0o040_000) {
+        return Err(format!("holds \"{shown}\", which is neither a file nor a directory"));
+    }
+    let path = safe(name.trim_end_matches('/'))?;
+    Ok((!member.is_dir()).then_some(path))
+}
+
+/// `name` as a path that stays inside and takes the place of nothing that is the loop's own.
+fn safe(name: &str) -> Result<PathBuf, String> {
+    let shown = name.escape_default();
+    let path = Path::new(name);
+    let mut inside = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => inside.push(part),
+            Component::CurDir => {}
+            _ => return Err(format!("holds \"{shown}\", which leads outside")),
+        }
+    }
+    if inside.as_os_str().is_empty() || name.contains(|c: char| c == '\\' || c.is_control()) || name.len() > 1000 {
+        return Err(format!("holds a file with an odd name, \"{shown}\""));
+    }
+    if OURS.iter().any(|ours| inside == Path::new(ours)) {
+        return Err(format!("holds {shown}, which is the loop's own file"));
+    }
+    Ok(inside)
+}
+
+impl Budget {
+    /// Copies to the end, as long as the limits allow it.
+    fn copy(&mut self, reader: &mut dyn Read, out: &mut dyn Write) -> Result<(), SourceError> {
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            let n = match reader.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(n) => n,
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+                Err(err) => {
+                    let what = format!("is damaged or cut short: {err}");
+                    return Err(SourceError::Archive { file: self.from.clone(), what });
+                }
+            };
+            self.written += n as u64;
+            if self.written > SMALL && self.written / self.packed.max(1) > MAX_RATIO {
+                let what = format!("unpacks to more than {MAX_RATIO} times its size");
+                return Err(SourceError::Archive { file: self.from.clone(), what });
+            }
+            if self.written > self.max {
+                return Err(SourceError::TooLarge { from: self.from.clone(), max: self.max });
+            }
+            out.write_all(&piece[..n])?;
+        }
+    }
+}

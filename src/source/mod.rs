@@ -1,0 +1,311 @@
+//! From somewhere else to `data/`: what `download` does.
+//!
+//! ```text
+//! kaggle:owner/set ─ POST ─▶ 302 ─┐
+//! https://host/file ──────────────┼─▶ data/.partial/KEY ─▶ SHA-256 ─▶ unpack ─▶ split ─▶ data/, all files at once
+//! file:, a path ──────────────────┘   (resumed by Range)
+//! ```
+//! Nothing in `data/` changes before everything is there, checked and unpacked.
+
+mod archive;
+mod credentials;
+mod http;
+mod kaggle;
+mod place;
+mod record;
+mod split;
+mod transfer;
+
+pub use credentials::{Credentials, Found};
+pub use http::Address;
+pub use kaggle::Dataset;
+pub use record::{FileRecord, Record, SplitRecord};
+pub use split::By;
+
+use crate::table::TableError;
+use crate::workspace::{Workspace, WorkspaceError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What can go wrong between a source and `data/`.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A text that names no source.
+    #[error("{text:?} {what}")]
+    NotASource {
+        /// The text.
+        text: String,
+        /// Why not.
+        what: String,
+    },
+    /// The server wants to know who is asking.
+    #[error("{from}: the server wants credentials (status {status}){said}")]
+    Unauthorized {
+        /// What was asked for.
+        from: String,
+        /// The status.
+        status: u16,
+        /// What the server said, after a colon.
+        said: String,
+        /// Whether the source is Kaggle.
+        kaggle: bool,
+        /// Whether credentials were sent.
+        sent: bool,
+    },
+    /// There is nothing there.
+    #[error("{from}: there is no such data set or file (status {status}){said}")]
+    NotFound {
+        /// What was asked for.
+        from: String,
+        /// The status.
+        status: u16,
+        /// What the server said, after a colon.
+        said: String,
+    },
+    /// The server answered something else.
+    #[error("{from}: {what}")]
+    Answer {
+        /// What was asked for.
+        from: String,
+        /// What is wrong with the answer.
+        what: String,
+    },
+    /// Every try failed.
+    #[error("{from}: given up after {tries} tries: {why}")]
+    GaveUp {
+        /// What was asked for.
+        from: String,
+        /// How often it was tried without getting further.
+        tries: u32,
+        /// What happened the last time.
+        why: String,
+    },
+    /// More than was allowed.
+    #[error("{from}: is larger than {max} bytes")]
+    TooLarge {
+        /// The source, or the member of an archive.
+        from: String,
+        /// The limit.
+        max: u64,
+    },
+    /// Other bytes than were expected.
+    #[error("{from}: its SHA-256 is {found}, not {expected}; nothing was changed")]
+    Digest {
+        /// The source.
+        from: String,
+        /// What it is.
+        found: String,
+        /// What it should have been.
+        expected: String,
+    },
+    /// An archive that is damaged or hostile.
+    #[error("{file}: {what}; nothing was unpacked")]
+    Archive {
+        /// The archive.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file that is there and would be replaced.
+    #[error("{}: exists and differs from what was downloaded; --force replaces it", .0.display())]
+    Exists(PathBuf),
+    /// The rows cannot be split as was asked.
+    #[error("{0}")]
+    Split(String),
+    /// A table that cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Another process downloads the same.
+    #[error("{0}: another mlloop is downloading it into this loop")]
+    Busy(String),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Where rows come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A data set on Kaggle.
+    Kaggle(Dataset),
+    /// An address.
+    Http(Address),
+    /// A file on this machine.
+    File(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = SourceError;
+
+    /// `kaggle:owner/dataset[/file][@version]`, `https://…`, `http://…`, `file:…` or a path.
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        let wrong = |what: &str| SourceError::NotASource { text: text.to_owned(), what: what.to_owned() };
+        if let Some(dataset) = text.strip_prefix("kaggle:") {
+            return dataset.parse().map(Self::Kaggle).map_err(|what: String| wrong(&what));
+        }
+        if text.starts_with("https://") || text.starts_with("http://") {
+            return Address::parse(text).map(Self::Http).map_err(|what| wrong(&what));
+        }
+        if let Some(path) = text.strip_prefix("file:") {
+            let path = path.strip_prefix("//localhost").or_else(|| path.strip_prefix("//")).unwrap_or(path);
+            let path = http::decode_percents(path).ok_or_else(|| wrong("is not a file: address"))?;
+            return Ok(Self::File(PathBuf::from(path)));
+        }
+        match text.split_once("://") {
+            Some((scheme, _)) if !scheme.contains('/') => {
+                Err(wrong("has a scheme that mlloop does not know: there are kaggle:, https:, http: and file:"))
+            }
+            _ if text.is_empty() => Err(wrong("names nothing")),
+            _ => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+}
+
+impl Source {
+    /// The source as it may be written down: without the query of an address, which can be a secret.
+    #[must_use]
+    pub fn public(&self) -> String {
+        match self {
+            Self::Kaggle(dataset) => dataset.to_string(),
+            Self::Http(address) => address.public(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// How rows become reference and current.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// By what.
+    pub by: By,
+    /// The column that holds the time, or the key that keeps rows together; found out when `None`.
+    pub column: Option<String>,
+    /// Share of rows for the reference, inside `(0, 1)`.
+    pub share: f64,
+}
+
+/// What is to be fetched, and what is to be done with it.
+pub struct Request<'a> {
+    /// From where.
+    pub source: &'a Source,
+    /// The address of Kaggle's API, `https://api.kaggle.com/v1`.
+    pub kaggle_api: &'a str,
+    /// Who asks.
+    pub credentials: Option<&'a Credentials>,
+    /// What the bytes must be, as 64 hexadecimal digits.
+    pub sha256: Option<&'a str>,
+    /// Most bytes to fetch, and to unpack.
+    pub max_bytes: u64,
+    /// How often to try again without getting further.
+    pub retries: u32,
+    /// Certificates (PEM) to trust instead of the public ones.
+    pub root_certificates: Option<&'a [u8]>,
+    /// Replace files that differ.
+    pub force: bool,
+    /// Make reference and current of the table.
+    pub split: Option<&'a Split>,
+    /// Which file of an archive is the table to split.
+    pub table: Option<&'a str>,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Waits for so long.
+    pub wait: &'a dyn Fn(Duration),
+    /// Is told how far it is.
+    pub progress: &'a dyn Fn(Progress<'_>),
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// Bytes that have arrived, of how many.
+    Bytes(u64, Option<u64>),
+    /// The transfer failed and is tried again after a pause.
+    Again {
+        /// What happened.
+        why: &'a str,
+        /// How long the pause is.
+        pause: Duration,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Downloaded {
+    /// What is written to `data/SOURCE.json`.
+    pub record: Record,
+    /// Whether anything changed.
+    pub new: bool,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Fetches, checks, unpacks and splits, and makes the files those of `data/`.
+///
+/// # Errors
+/// See [`SourceError`]; `data/` is then as it was. What has arrived of a transfer is kept and resumed.
+pub fn download(workspace: &Workspace, request: &Request) -> Result<Downloaded, SourceError> {
+    if request.split.is_some_and(|split| !(split.share > 0.0 && split.share < 1.0)) {
+        return Err(SourceError::Split("--reference takes a share between 0 and 1, such as 0.7".to_owned()));
+    }
+    let fetched = match request.source {
+        Source::File(path) => transfer::Fetched::local(path, request)?,
+        _ => {
+            workspace.create()?;
+            let known = record::known(workspace, request)?;
+            match (transfer::fetch(workspace, request, known.as_ref())?, known) {
+                (Some(fetched), _) => fetched,
+                // The server is asked whether anything changed only when the files are as it last left them.
+                (None, Some(record)) => return Ok(unchanged(record)),
+                (None, None) => {
+                    let what = "answers \"not modified\", which it was not asked".to_owned();
+                    return Err(SourceError::Answer { from: request.source.public(), what });
+                }
+            }
+        }
+    };
+    let placed = check(&fetched, request).and_then(|()| place::place(workspace, request, &fetched));
+    if !matches!(placed, Err(SourceError::Exists(_) | SourceError::Split(_) | SourceError::Workspace(_))) {
+        // Bytes that are wrong would be resumed in vain; bytes that are right are now in `data/`.
+        fetched.discard()?;
+    }
+    placed
+}
+
+fn unchanged(record: Record) -> Downloaded {
+    Downloaded { record, new: false, notes: vec!["the server says that nothing changed".to_owned()] }
+}
+
+fn check(fetched: &transfer::Fetched, request: &Request) -> Result<(), SourceError> {
+    match request.sha256 {
+        Some(expected) if !expected.eq_ignore_ascii_case(&fetched.sha256) => Err(SourceError::Digest {
+            from: request.source.public(),
+            found: fetched.sha256.clone(),
+            expected: expected.to_lowercase(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn io_err(path: &Path) -> impl FnOnce(io::Error) -> SourceError {
+    let path = path.to_owned();
+    move |source| SourceError::Io { path, source }
+}
+
+impl From<io::Error> for SourceError {
+    /// What goes wrong while files are written beside `data/`.
+    fn from(source: io::Error) -> Self {
+        Self::Io { path: PathBuf::from("data"), source }
+    }
+}

@@ -1,0 +1,113 @@
+//! From fetched bytes to the files of `data/`.
+
+use super::archive::{self, Unpacked};
+use super::record::{self, hash};
+use super::split;
+use super::transfer::Fetched;
+use super::{Downloaded, FileRecord, Record, Request, Source, SourceError, io_err};
+use crate::atomic::Incoming;
+use crate::workspace::audit::Event;
+use crate::workspace::{Workspace, WorkspaceError};
+use serde_json::json;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const EVENT: &str = "downloaded";
+
+/// Unpacks, splits, and makes the files those of `data/`, all at once; the change is recorded.
+pub(super) fn place(workspace: &Workspace, request: &Request, fetched: &Fetched) -> Result<Downloaded, SourceError> {
+    workspace.create()?;
+    let lock = workspace.lock()?;
+    let recorded = recorded(workspace, fetched)?;
+    let data = workspace.path("data");
+    let incoming = Incoming::begin(&data).map_err(io_err(&data))?;
+    let Unpacked { mut names, mut notes } = archive::unpack(fetched, request, &incoming)?;
+    let split = match request.split {
+        Some(split) => {
+            let made = split::split(&names, split, request, &incoming)?;
+            names.extend([PathBuf::from(split::REFERENCE), PathBuf::from(split::CURRENT)]);
+            notes.extend(made.note());
+            Some(made)
+        }
+        None => None,
+    };
+    let (files, changed) = take_in(&names, request, &incoming, &data)?;
+    let record = Record {
+        format: 1,
+        source: source_name(request),
+        downloaded_at: request.now,
+        bytes: fetched.bytes,
+        sha256: fetched.sha256.clone(),
+        etag: fetched.etag.clone(),
+        last_modified: fetched.last_modified.clone(),
+        files,
+        split,
+    };
+    if !changed && recorded && record::read(workspace)?.is_some_and(|was| was.files == record.files) {
+        notes.push("the bytes are those of the last download".to_owned());
+        return Ok(Downloaded { record, new: false, notes });
+    }
+    incoming.write(Path::new("SOURCE.json"), |out| -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, &record)?;
+        out.write_all(b"\n")
+    })?;
+    incoming.commit().map_err(io_err(&data))?;
+    let details = json!({
+        "source": record.source,
+        "bytes": record.bytes,
+        "sha256": record.sha256,
+        "files": record.files,
+        "split": record.split,
+    });
+    workspace.record(&lock, Event { at: request.now, event: EVENT, by: None, roles: None, details })?;
+    Ok(Downloaded { record, new: true, notes })
+}
+
+fn source_name(request: &Request) -> String {
+    match request.source {
+        // A relative path would mean something else to the next reader.
+        Source::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
+        other => other.public(),
+    }
+}
+
+/// Whether the audit chain already tells of these bytes; a chain that does not hold is found out before anything changes.
+fn recorded(workspace: &Workspace, fetched: &Fetched) -> Result<bool, SourceError> {
+    let chain = workspace.audit_chain()?;
+    if let Some(broken) = chain.broken {
+        let what = format!("line {} {}; see `mlloop audit verify`", broken.line, broken.what);
+        return Err(WorkspaceError::Audit { path: workspace.path("audit.jsonl"), what }.into());
+    }
+    let last = chain.entries.iter().rev().find(|entry| entry.event == EVENT);
+    Ok(last.is_some_and(|entry| entry.details["sha256"] == fetched.sha256.as_str()))
+}
+
+/// Compares each file with what stands in its place: equal ones stay, different ones need `--force`.
+fn take_in(
+    names: &[PathBuf],
+    request: &Request,
+    incoming: &Incoming,
+    data: &Path,
+) -> Result<(Vec<FileRecord>, bool), SourceError> {
+    let (mut files, mut changed) = (Vec::new(), false);
+    for name in names {
+        let (staged, target) = (incoming.path(name), data.join(name));
+        let (bytes, sha256) = File::open(&staged).and_then(hash).map_err(io_err(&staged))?;
+        let there = match File::open(&target) {
+            Ok(file) if file.metadata().is_ok_and(|meta| meta.len() == bytes) => {
+                Some(hash(file).is_ok_and(|(_, there)| there == sha256))
+            }
+            Ok(_) => Some(false),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => None,
+            Err(err) => return Err(io_err(&target)(err)),
+        };
+        match there {
+            Some(true) => incoming.drop_file(name).map_err(io_err(&staged))?,
+            Some(false) if target.is_dir() || !request.force => return Err(SourceError::Exists(target)),
+            _ => changed = true,
+        }
+        files.push(FileRecord { file: Path::new("data").join(name).display().to_string(), bytes, sha256 });
+    }
+    Ok((files, changed))
+}

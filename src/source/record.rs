@@ -1,0 +1,118 @@
+//! `data/SOURCE.json`: where the files of `data/` came from.
+
+use super::{By, Request, SourceError, io_err};
+use crate::workspace::Workspace;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+
+/// The file itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the form: 1.
+    pub format: u32,
+    /// The source; the query of an address, which can be a secret, is left out.
+    pub source: String,
+    /// When it was fetched.
+    pub downloaded_at: jiff::Timestamp,
+    /// Bytes that were fetched.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: String,
+    /// The server's name for this state of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// When they last changed, as the server says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// What was made of them.
+    pub files: Vec<FileRecord>,
+    /// How reference and current were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitRecord>,
+}
+
+/// A file in `data/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Its path in the workspace.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// How rows became reference and current.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitRecord {
+    /// The table that was split.
+    pub table: String,
+    /// By what.
+    pub by: By,
+    /// The column with the time or the key; none when the whole row is the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The share of rows that was asked for.
+    pub share: f64,
+    /// The first moment that is current, for a split by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
+    /// Rows of the reference.
+    pub reference: u64,
+    /// Rows of current.
+    pub current: u64,
+    /// Rows that were left out because they did not fit.
+    pub left_out: u64,
+}
+
+/// Number and SHA-256 of the bytes of a file.
+pub(super) fn hash(mut file: File) -> io::Result<(u64, String)> {
+    let (mut digest, mut n_bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
+    loop {
+        let n = file.read(&mut piece)?;
+        if n == 0 {
+            break;
+        }
+        digest.update(&piece[..n]);
+        n_bytes += n as u64;
+    }
+    Ok((n_bytes, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// What `data/SOURCE.json` says, when it is there and can be understood.
+pub(super) fn read(workspace: &Workspace) -> Result<Option<Record>, SourceError> {
+    let path = workspace.path("data/SOURCE.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(io_err(&path)(err)),
+    }
+}
+
+/// The last download, when it was the same and its files are as it left them: then the server may say "not modified".
+pub(super) fn known(workspace: &Workspace, request: &Request) -> Result<Option<Record>, SourceError> {
+    let Some(record) = read(workspace)?.filter(|_| !request.force) else { return Ok(None) };
+    let same_split = match (&record.split, request.split) {
+        (None, None) => true,
+        (Some(was), Some(wanted)) => {
+            was.by == wanted.by
+                && was.share.to_bits() == wanted.share.to_bits()
+                && (wanted.column.is_none() || was.column == wanted.column)
+                && request.table.is_none_or(|table| was.table == table)
+        }
+        _ => false,
+    };
+    let same_bytes = request.sha256.is_none_or(|wanted| wanted.eq_ignore_ascii_case(&record.sha256));
+    if record.source != request.source.public() || !same_split || !same_bytes {
+        return Ok(None);
+    }
+    for file in &record.files {
+        let as_it_was = File::open(workspace.path(&file.file)).and_then(hash);
+        if as_it_was.ok() != Some((file.bytes, file.sha256.clone())) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(record))
+}

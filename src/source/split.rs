@@ -1,0 +1,317 @@
+//! A table as reference and current.
+//!
+//! ```text
+//! hash of the key   0 ── reference ── share ── current ── 1     (a hash of its own: see `position`)
+//! time of the row   earliest ── reference ──▶ cut ── current ── latest     (rows of one moment stay together)
+//! ```
+//! Records pass through byte by byte; only the column that decides is looked into.
+
+use super::record::SplitRecord;
+use super::{Request, SourceError, Split};
+use crate::atomic::Incoming;
+use crate::stats::random::unit_hash;
+use crate::table::{
+    Batch, Column, ColumnSpec, InferOptions, Inference, Input, Kind, ReadOptions, Schema, Stream, Values, infer, stream,
+};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Where the rows go that production learns from.
+pub(super) const REFERENCE: &str = "reference.csv";
+/// Where the others go.
+pub(super) const CURRENT: &str = "current.csv";
+
+/// What decides on which side a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The earliest rows are the reference.
+    Time,
+    /// A hash of the row's key: the same key is always on the same side.
+    Hash,
+}
+
+impl FromStr for By {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "time" => Ok(Self::Time),
+            "hash" => Ok(Self::Hash),
+            _ => Err("there are time and hash".to_owned()),
+        }
+    }
+}
+
+impl SplitRecord {
+    /// What a person should know.
+    pub(super) fn note(&self) -> Option<String> {
+        (self.left_out > 0).then(|| format!("{} rows of {} were left out: they do not fit", self.left_out, self.table))
+    }
+}
+
+/// The position of a key in `[0, 1)`.
+///
+/// The loop splits its rows into train, tune and gate by another hash of the same key. Were it this one, the reference
+/// would be the first part of that line and have no gate rows; as it is, each of its parts has its share of both sides.
+fn position(key: &[u8]) -> f64 {
+    const ARRIVAL_SEED: u64 = 0x00A1_21BE;
+    unit_hash(key, ARRIVAL_SEED)
+}
+
+/// What is found in the deciding column.
+enum Decider {
+    Hash { column: Option<String> },
+    Time { column: String, number: bool, cut: f64 },
+}
+
+/// Splits the table among `names` into the two files.
+pub(super) fn split(
+    names: &[PathBuf],
+    wanted: &Split,
+    request: &Request,
+    incoming: &Incoming,
+) -> Result<SplitRecord, SourceError> {
+    let name = choose(names, request.table)?;
+    if [REFERENCE, CURRENT].iter().any(|made| names.iter().any(|name| name == Path::new(made))) {
+        let what = format!(
+            "a file is called {REFERENCE} or {CURRENT}, which --split writes: rename it, or unpack it without --split"
+        );
+        return Err(SourceError::Split(what));
+    }
+    let table = Table { path: incoming.path(name), name: name.display().to_string() };
+    let options = InferOptions { skip_invalid: request.skip_invalid, ..Default::default() };
+    let inference = infer(table.input()?, &options)?;
+    let (spec, mut decider) = decide(&inference, wanted)?;
+    let schema = Schema { dialect: inference.schema.dialect.clone(), columns: vec![spec] };
+    let read = ReadOptions { skip_invalid: request.skip_invalid, ..Default::default() };
+    let mut left_out = 0;
+    if let Decider::Time { column, cut, .. } = &mut decider {
+        let mut times = Vec::new();
+        for batch in stream(table.input()?, &schema, &read)? {
+            times.extend(times_of(&batch?.table.columns()[0]));
+        }
+        left_out = times.iter().filter(|time| time.is_nan()).count() as u64;
+        if left_out > 0 && !request.skip_invalid {
+            let what =
+                format!("{}: {left_out} rows have no time in {column:?}; --skip-invalid leaves them out", table.name);
+            return Err(SourceError::Split(what));
+        }
+        *cut = cut_at(times, wanted.share).ok_or_else(|| {
+            SourceError::Split(format!("{}: {column:?} does not tell rows apart at this share", table.name))
+        })?;
+    }
+    let mut rows = stream(table.input()?, &schema, &read)?;
+    let (reference, current) = incoming.write(Path::new(REFERENCE), |a| {
+        incoming.write(Path::new(CURRENT), |b| write(&mut rows, &decider, wanted.share, a, b))
+    })?;
+    if reference == 0 || current == 0 {
+        return Err(SourceError::Split(format!("{}: one side would have no rows", table.name)));
+    }
+    left_out += rows.rejects().count;
+    let (column, cut) = match decider {
+        Decider::Hash { column } => (column, None),
+        Decider::Time { column, number, cut } => (Some(column), Some(cut_text(cut, number))),
+    };
+    Ok(SplitRecord { table: table.name, by: wanted.by, column, share: wanted.share, cut, reference, current, left_out })
+}
+
+/// A file with the name that errors shall use.
+struct Table {
+    path: PathBuf,
+    name: String,
+}
+
+impl Table {
+    fn input(&self) -> Result<Input, SourceError> {
+        let file = File::open(&self.path).map_err(super::io_err(&self.path))?;
+        Ok(Input::from_reader(&self.name, file))
+    }
+}
+
+fn choose<'a>(names: &'a [PathBuf], wanted: Option<&str>) -> Result<&'a PathBuf, SourceError> {
+    const TABLES: [&str; 8] = ["csv", "tsv", "txt", "data", "dat", "parquet", "zst", "tab"];
+    let is_table = |name: &&PathBuf| {
+        let ending = name.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        names.len() == 1 || ending.is_some_and(|ending| TABLES.contains(&ending.as_str()))
+    };
+    let found: Vec<&PathBuf> = match wanted {
+        Some(wanted) => names
+            .iter()
+            .filter(|name| **name == Path::new(wanted) || name.file_name() == Some(wanted.as_ref()))
+            .collect(),
+        None => names.iter().filter(is_table).collect(),
+    };
+    match (found.as_slice(), wanted) {
+        ([one], _) => Ok(one),
+        (_, wanted) => {
+            let have = names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>().join(", ");
+            Err(SourceError::Split(match (wanted, found.len()) {
+                (Some(wanted), _) => format!("there is no single file {wanted:?} to split; there are {have}"),
+                (None, 0) => format!("none of the files is a table to split: {have}"),
+                (None, _) => format!("there are several tables: choose one with --table ({have})"),
+            }))
+        }
+    }
+}
+
+fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider), SourceError> {
+    let columns = &inference.schema.columns;
+    let named = |name: &str| {
+        columns.iter().find(|c| c.name == name).ok_or_else(|| {
+            let have = columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+            SourceError::Split(format!("--by: there is no column {name:?}; there are {have}"))
+        })
+    };
+    let as_text = |name: &str| ColumnSpec { name: name.to_owned(), kind: Kind::Text, format: None };
+    match (wanted.by, &wanted.column) {
+        (By::Hash, Some(name)) => Ok((as_text(&named(name)?.name), Decider::Hash { column: Some(name.clone()) })),
+        (By::Hash, None) => {
+            let id = columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
+            let read = id.as_ref().or(columns.first().map(|c| &c.name)).map(|name| as_text(name));
+            let read = read.ok_or_else(|| SourceError::Split("the table has no columns".to_owned()))?;
+            Ok((read, Decider::Hash { column: id }))
+        }
+        (By::Time, name) => {
+            let times: Vec<&ColumnSpec> = columns.iter().filter(|c| c.kind == Kind::Time).collect();
+            let spec = match (name, times.as_slice()) {
+                (Some(name), _) => named(name)?,
+                (None, [one]) => one,
+                (None, []) => {
+                    return Err(SourceError::Split(
+                        "no column is a time: name one with --by, also a number will do".to_owned(),
+                    ));
+                }
+                (None, several) => {
+                    let names = several.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+                    return Err(SourceError::Split(format!("several columns are times ({names}): name one with --by")));
+                }
+            };
+            // An id or a few whole numbers are numbers too, when all of them are.
+            let number = spec.kind != Kind::Time;
+            let kind = if number { Kind::Number } else { Kind::Time };
+            let read = ColumnSpec { name: spec.name.clone(), kind, format: spec.format.clone().filter(|_| !number) };
+            Ok((read, Decider::Time { column: spec.name.clone(), number, cut: f64::NAN }))
+        }
+    }
+}
+
+/// The times of a column as numbers that sort as they do; missing ones are NaN.
+fn times_of(column: &Column) -> Vec<f64> {
+    match &column.values {
+        // Microseconds of some millennia fit into the 53 bits of an f64.
+        Values::Time(times) => (0..times.len())
+            .map(|row| if column.values.is_missing(row) { f64::NAN } else { times[row] as f64 })
+            .collect(),
+        Values::Number(numbers) => numbers.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The moment that is the first of current, so that about `share` of the rows are earlier.
+fn cut_at(mut times: Vec<f64>, share: f64) -> Option<f64> {
+    times.retain(|time| !time.is_nan());
+    times.sort_unstable_by(f64::total_cmp);
+    let cut = *times.get((share * times.len() as f64).round() as usize)?;
+    (times.first() < Some(&cut)).then_some(cut)
+}
+
+fn cut_text(cut: f64, number: bool) -> String {
+    match jiff::Timestamp::from_microsecond(cut as i64) {
+        Ok(at) if !number => at.to_string(),
+        _ => cut.to_string(),
+    }
+}
+
+/// Sends every record to its side; gives the number of rows of each.
+fn write(
+    rows: &mut Stream,
+    decider: &Decider,
+    share: f64,
+    reference: &mut dyn Write,
+    current: &mut dyn Write,
+) -> Result<(u64, u64), SourceError> {
+    if let Some(header) = rows.header() {
+        let line = [header, b"\n"].concat();
+        reference.write_all(&line)?;
+        current.write_all(&line)?;
+    }
+    let (mut n_reference, mut n_current) = (0, 0);
+    for batch in rows {
+        let batch = batch?;
+        for (row, side) in sides(&batch, decider, share).into_iter().enumerate() {
+            let (out, n): (&mut dyn Write, &mut u64) = match side {
+                Some(true) => (reference, &mut n_reference),
+                Some(false) => (current, &mut n_current),
+                None => continue,
+            };
+            out.write_all(batch.raw.get(row))?;
+            out.write_all(b"\n")?;
+            *n += 1;
+        }
+    }
+    Ok((n_reference, n_current))
+}
+
+/// Whether each row belongs to the reference; `None` for rows that are left out.
+fn sides(batch: &Batch, decider: &Decider, share: f64) -> Vec<Option<bool>> {
+    let column = &batch.table.columns()[0];
+    match (decider, &column.values) {
+        (Decider::Time { cut, .. }, _) => {
+            times_of(column).into_iter().map(|time| (!time.is_nan()).then_some(time < *cut)).collect()
+        }
+        (Decider::Hash { column: Some(_) }, Values::Text(keys)) => {
+            keys.iter().map(|key| Some(position(key.as_bytes()) < share)).collect()
+        }
+        (Decider::Hash { .. }, _) => {
+            (0..batch.raw.len()).map(|row| Some(position(batch.raw.get(row)) < share)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::split::{Part, Shares, hash_position};
+
+    /// A split by the loop's own hash would leave the reference without gate rows.
+    #[test]
+    fn both_sides_have_their_share_of_gate_rows() {
+        let shares = Shares { tune: 0.15, gate: 0.2 };
+        let (mut gate, mut n) = ([0_u32; 2], [0_u32; 2]);
+        for i in 0..50_000_u32 {
+            let key = format!("customer-{i}");
+            let side = usize::from(position(key.as_bytes()) < 0.7);
+            n[side] += 1;
+            gate[side] += u32::from(shares.side(hash_position(key.as_bytes())) == Part::Gate);
+        }
+        assert!((f64::from(n[1]) / 50_000.0 - 0.7).abs() < 0.01, "{n:?}");
+        for side in 0..2 {
+            let share = f64::from(gate[side]) / f64::from(n[side]);
+            assert!((share - 0.2).abs() < 0.01, "{share}");
+        }
+    }
+
+    #[test]
+    fn the_cut_keeps_a_moment_together() {
+        assert_eq!(cut_at(vec![1.0, 2.0, 3.0, 4.0, 5.0], 0.6), Some(4.0));
+        assert_eq!(cut_at(vec![5.0, 1.0, f64::NAN, 2.0, 2.0, 2.0], 0.6), Some(2.0));
+        assert_eq!(cut_at(vec![2.0; 9], 0.5), None);
+        assert_eq!(cut_at(vec![], 0.5), None);
+        assert_eq!(cut_text(1_767_571_200_000_000.0, false), "2026-01-05T00:00:00Z");
+        assert_eq!(cut_text(284.5, true), "284.5");
+    }
+
+    #[test]
+    fn the_table_of_several_files_is_chosen() {
+        let names = ["a.csv", "readme.md", "deep/b.csv"].map(PathBuf::from);
+        assert!(choose(&names, None).unwrap_err().to_string().contains("several tables"));
+        assert_eq!(choose(&names, Some("b.csv")).unwrap(), &names[2]);
+        assert_eq!(choose(&names[..2], None).unwrap(), &names[0]);
+        assert_eq!(choose(&names[1..2], None).unwrap(), &names[1]);
+        assert!(choose(&names, Some("c.csv")).unwrap_err().to_string().contains("there are a.csv"));
+    }
+}

@@ -1,0 +1,464 @@
+//! One transfer, however many connections it takes.
+
+use super::http::{self, Address};
+use super::kaggle::Dataset;
+use super::record::{Record, hash};
+use super::{Progress, Request, Source, SourceError, io_err};
+use crate::atomic::{self, Partial};
+use crate::workspace::Workspace;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use ureq::http::{HeaderMap, Response};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
+
+/// Most redirects that are followed.
+const HOPS: usize = 10;
+/// A pause that a server may ask for; longer ones end the download.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A server that sends nothing for so long is taken for gone.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Bytes that are all there, in a file.
+pub(super) struct Fetched {
+    /// What the file is called.
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    place: Place,
+}
+
+enum Place {
+    Local(PathBuf),
+    Partial { partial: Partial, meta: PathBuf },
+}
+
+impl Fetched {
+    /// A file of this machine.
+    pub fn local(path: &Path, request: &Request) -> Result<Self, SourceError> {
+        let file = File::open(path).map_err(io_err(path))?;
+        let meta = file.metadata().map_err(io_err(path))?;
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| http::is_file_name(name));
+        let name = name.filter(|_| meta.is_file()).ok_or_else(|| SourceError::NotASource {
+            text: path.display().to_string(),
+            what: "is not a file with a plain name".to_owned(),
+        })?;
+        if meta.len() > request.max_bytes {
+            return Err(SourceError::TooLarge { from: request.source.public(), max: request.max_bytes });
+        }
+        let (bytes, sha256) = hash(file).map_err(io_err(path))?;
+        let place = Place::Local(path.to_owned());
+        Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
+    }
+
+    /// The bytes from their beginning.
+    pub fn open(&self) -> io::Result<File> {
+        match &self.place {
+            Place::Local(path) => File::open(path),
+            Place::Partial { partial, .. } => partial.reader(),
+        }
+    }
+
+    /// Forgets what was kept to resume the transfer.
+    pub fn discard(self) -> Result<(), SourceError> {
+        match self.place {
+            Place::Local(_) => Ok(()),
+            Place::Partial { partial, meta } => discard(partial, &meta),
+        }
+    }
+}
+
+fn discard(partial: Partial, meta: &Path) -> Result<(), SourceError> {
+    if meta.exists() {
+        std::fs::remove_file(meta).map_err(io_err(meta))?;
+    }
+    partial.remove().map_err(io_err(meta))
+}
+
+/// What is known of the thing of which a part is there.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Meta {
+    etag: Option<String>,
+    last_modified: Option<String>,
+    total: Option<u64>,
+}
+
+impl Meta {
+    fn of(headers: &HeaderMap, total: Option<u64>) -> Self {
+        let text = |name| http::header(headers, name).map(str::to_owned);
+        Self { etag: text("etag"), last_modified: text("last-modified"), total }
+    }
+
+    /// What proves that the rest belongs to the part: a strong ETag, else the date.
+    fn validator(&self) -> Option<&str> {
+        self.etag.as_deref().filter(|etag| etag.starts_with('"')).or(self.last_modified.as_deref())
+    }
+}
+
+/// Why one connection did not bring everything.
+enum Stop {
+    Fatal(SourceError),
+    /// Another try may do better.
+    Again {
+        why: String,
+        pause: Option<Duration>,
+    },
+}
+
+impl From<SourceError> for Stop {
+    fn from(err: SourceError) -> Self {
+        Self::Fatal(err)
+    }
+}
+
+fn again(why: impl Into<String>) -> Stop {
+    Stop::Again { why: why.into(), pause: None }
+}
+
+/// Fetches the source into a file beside `data/`; `None` when the server says that it is as `known` says.
+pub(super) fn fetch(
+    workspace: &Workspace,
+    request: &Request,
+    known: Option<&Record>,
+) -> Result<Option<Fetched>, SourceError> {
+    let (start, full) = match request.source {
+        Source::Kaggle(dataset) => {
+            let address = Address::parse(&Dataset::endpoint(request.kaggle_api));
+            (address.map_err(|what| wrong_api(request.kaggle_api, what))?, dataset.to_string())
+        }
+        Source::Http(address) => (address.clone(), address.full()),
+        Source::File(path) => return Fetched::local(path, request).map(Some),
+    };
+    check_scheme(&start, request)?;
+    let key = Sha256::digest(full.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let path = workspace.path("data/.partial").join(&key);
+    let partial = Partial::open(&path).map_err(|err| match err.kind() {
+        io::ErrorKind::WouldBlock => SourceError::Busy(request.source.public()),
+        _ => io_err(&path)(err),
+    })?;
+    let meta_path = path.with_extension("json");
+    let meta = std::fs::read(&meta_path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let agent = agent(request)?;
+    let mut transfer = Transfer { request, agent, start, partial, meta, meta_path, known, n_expired: 0 };
+    match transfer.run() {
+        Ok(true) => transfer.finish().map(Some),
+        Ok(false) => discard(transfer.partial, &transfer.meta_path).map(|()| None),
+        Err(err) => {
+            // A part that can be resumed stays; anything else would only be in the way.
+            if matches!(err, SourceError::TooLarge { .. }) || transfer.partial.is_empty() {
+                discard(transfer.partial, &transfer.meta_path)?;
+            }
+            Err(err)
+        }
+    }
+}
+
+fn wrong_api(api: &str, what: String) -> SourceError {
+    SourceError::NotASource { text: api.to_owned(), what }
+}
+
+/// Plain http is for this machine, and for bytes that are checked; credentials never travel on it.
+fn check_scheme(start: &Address, request: &Request) -> Result<(), SourceError> {
+    let checked = request.sha256.is_some() && matches!(request.source, Source::Http(_));
+    if start.is_https() || start.is_loopback() || checked {
+        return Ok(());
+    }
+    let what = match request.source {
+        Source::Kaggle(_) => "is not encrypted: credentials are sent to https addresses only",
+        _ => "is not encrypted, so anybody on the way could change it: give --sha256, or use https",
+    };
+    Err(SourceError::NotASource { text: start.public(), what: what.to_owned() })
+}
+
+fn agent(request: &Request) -> Result<Agent, SourceError> {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .accept_encoding("identity")
+        .user_agent(concat!("mlloop/", env!("CARGO_PKG_VERSION")))
+        .timeout_resolve(Some(SILENCE / 2))
+        .timeout_connect(Some(SILENCE / 2))
+        .timeout_recv_response(Some(SILENCE * 2))
+        .timeout_per_read(Some(SILENCE));
+    if let Some(pem) = request.root_certificates {
+        let certificates: Vec<_> = parse_pem(pem)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        let roots = RootCerts::from(certificates.into_iter());
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    Ok(config.build().new_agent())
+}
+
+struct Transfer<'a> {
+    request: &'a Request<'a>,
+    agent: Agent,
+    start: Address,
+    partial: Partial,
+    meta: Meta,
+    meta_path: PathBuf,
+    known: Option<&'a Record>,
+    /// How often in a row an address that was handed out was refused.
+    n_expired: u32,
+}
+
+/// An answer, and whether it came from another host than the one that was asked.
+struct Answer {
+    response: Response<Body>,
+    elsewhere: bool,
+}
+
+impl Transfer<'_> {
+    fn public(&self) -> String {
+        self.request.source.public()
+    }
+
+    /// Tries until everything is there (`true`) or the server says that nothing changed (`false`).
+    fn run(&mut self) -> Result<bool, SourceError> {
+        let mut tries = 0;
+        loop {
+            let before = self.partial.len();
+            let (why, pause) = match self.once() {
+                Ok(done) => return Ok(done),
+                Err(Stop::Fatal(err)) => return Err(err),
+                Err(Stop::Again { why, pause }) => (why, pause),
+            };
+            if self.partial.len() > before {
+                tries = 0;
+            }
+            tries += 1;
+            if tries > self.request.retries {
+                return Err(SourceError::GaveUp { from: self.public(), tries, why });
+            }
+            let pause = pause.unwrap_or_else(|| FIRST_PAUSE * 2_u32.saturating_pow(tries - 1)).min(LONGEST_PAUSE);
+            (self.request.progress)(Progress::Again { why: &why, pause });
+            (self.request.wait)(pause);
+        }
+    }
+
+    /// One request with its redirects, and as much of the answer's body as comes.
+    fn once(&mut self) -> Result<bool, Stop> {
+        let validator = self.meta.validator().filter(|_| !self.partial.is_empty()).map(str::to_owned);
+        let mut headers = Vec::new();
+        match &validator {
+            Some(validator) => {
+                headers.push(("range", format!("bytes={}-", self.partial.len())));
+                headers.push(("if-range", validator.clone()));
+            }
+            None => {
+                self.restart()?;
+                let known = self.known.map(|known| (known.etag.clone(), known.last_modified.clone()));
+                match known {
+                    Some((Some(etag), _)) => headers.push(("if-none-match", etag)),
+                    Some((None, Some(date))) => headers.push(("if-modified-since", date)),
+                    _ => {}
+                }
+            }
+        }
+        let answer = self.follow(&headers)?;
+        let status = answer.response.status().as_u16();
+        match status {
+            200 => {
+                self.restart()?;
+                let total = answer.response.body().content_length();
+                self.begin(Meta::of(answer.response.headers(), total))?;
+                self.receive(answer.response)
+            }
+            206 if validator.is_some() => match http::content_range(answer.response.headers()) {
+                Some((Some(first), total)) if first == self.partial.len() && self.fits(total) => {
+                    self.meta.total = total.or(self.meta.total);
+                    self.receive(answer.response)
+                }
+                _ => self.start_over("the server sent another part than the one that is missing"),
+            },
+            304 if self.known.is_some() => Ok(false),
+            416 => match http::content_range(answer.response.headers()) {
+                Some((None, Some(total))) if total == self.partial.len() && self.fits(Some(total)) => Ok(true),
+                _ => self.start_over("the server no longer has the missing part"),
+            },
+            _ => Err(self.refused(answer)),
+        }
+    }
+
+    fn fits(&self, total: Option<u64>) -> bool {
+        total.is_none() || self.meta.total.is_none() || total == self.meta.total
+    }
+
+    fn start_over(&mut self, why: &str) -> Result<bool, Stop> {
+        self.restart()?;
+        Err(again(why))
+    }
+
+    fn restart(&mut self) -> Result<(), Stop> {
+        self.meta = Meta::default();
+        Ok(self.partial.restart().map_err(io_err(&self.meta_path))?)
+    }
+
+    /// Writes down what the bytes to come belong to.
+    fn begin(&mut self, meta: Meta) -> Result<(), Stop> {
+        self.meta = meta;
+        let write = |out: &mut dyn io::Write| -> io::Result<()> { Ok(serde_json::to_writer(out, &self.meta)?) };
+        Ok(atomic::replace(&self.meta_path, write).map_err(io_err(&self.meta_path))?)
+    }
+
+    fn receive(&mut self, response: Response<Body>) -> Result<bool, Stop> {
+        let max = self.request.max_bytes;
+        let too_large = || SourceError::TooLarge { from: self.request.source.public(), max };
+        if self.meta.total.is_some_and(|total| total > max) {
+            return Err(too_large().into());
+        }
+        let mut reader = response.into_body().into_reader();
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            (self.request.progress)(Progress::Bytes(self.partial.len(), self.meta.total));
+            let n = match reader.read(&mut piece) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+                Err(err) => return Err(again(format!("the transfer was cut: {err}"))),
+            };
+            if self.partial.len() + n as u64 > max {
+                return Err(too_large().into());
+            }
+            self.partial.push(&piece[..n]).map_err(io_err(&self.meta_path))?;
+            self.n_expired = 0;
+        }
+        match self.meta.total {
+            Some(total) if total != self.partial.len() => {
+                Err(again(format!("the transfer was cut after {} of {total} bytes", self.partial.len())))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Sends the request, and follows redirects; credentials stay with the host that they are for.
+    fn follow(&self, headers: &[(&str, String)]) -> Result<Answer, Stop> {
+        let (mut address, home) = (self.start.clone(), self.start.origin());
+        let mut body = match self.request.source {
+            Source::Kaggle(dataset) => Some(dataset.body().map_err(|err| io_err(&self.meta_path)(err.into()))?),
+            _ => None,
+        };
+        for _ in 0..=HOPS {
+            let at_home = address.origin() == home;
+            let response = self.send(&address, headers, body.as_deref(), at_home)?;
+            let status = response.status().as_u16();
+            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(Answer { response, elsewhere: !at_home });
+            }
+            let answer_of = |what: String| SourceError::Answer { from: self.public(), what };
+            let location = http::header(response.headers(), "location")
+                .ok_or_else(|| answer_of(format!("redirects (status {status}) and does not say where to")))?;
+            address = address.redirected(location).map_err(answer_of)?;
+            if matches!(status, 301..=303) || address.origin() != home {
+                body = None;
+            }
+        }
+        Err(SourceError::Answer { from: self.public(), what: format!("redirects more than {HOPS} times") }.into())
+    }
+
+    fn send(
+        &self,
+        address: &Address,
+        headers: &[(&str, String)],
+        body: Option<&[u8]>,
+        at_home: bool,
+    ) -> Result<Response<Body>, Stop> {
+        let kaggle = matches!(self.request.source, Source::Kaggle(_));
+        let authorization =
+            self.request.credentials.filter(|_| kaggle && at_home).map(|who| ("authorization", who.header()));
+        let headers = headers.iter().cloned().chain(authorization);
+        let sent = match body {
+            Some(body) => {
+                let post = self.agent.post(address.full()).header("content-type", "application/json");
+                headers.fold(post, |request, (name, value)| request.header(name, value)).send(body)
+            }
+            None => headers.fold(self.agent.get(address.full()), |r, (name, value)| r.header(name, value)).call(),
+        };
+        sent.map_err(|err| match err {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
+                Stop::Fatal(SourceError::Answer { from: address.public(), what: err.to_string() })
+            }
+            // A proxy, a name or a port that is not there now may be there in a moment.
+            _ => again(format!("{}: {err}", address.public())),
+        })
+    }
+
+    /// What an answer without the bytes means.
+    fn refused(&mut self, answer: Answer) -> Stop {
+        let status = answer.response.status().as_u16();
+        let pause = http::retry_after(answer.response.headers());
+        let from = self.public();
+        if answer.elsewhere && matches!(status, 400 | 401 | 403 | 404 | 410) && self.n_expired < 2 {
+            // Addresses of storages are signed for some minutes; the service hands out a fresh one.
+            self.n_expired += 1;
+            return again(format!("the address that was handed out has expired (status {status})"));
+        }
+        let said = message(answer.response);
+        match status {
+            408 | 425 | 429 | 500..=599 => match pause {
+                Some(pause) if pause > LONGEST_PAUSE => {
+                    let what = format!("asks to come back in {} s (status {status}){said}", pause.as_secs());
+                    Stop::Fatal(SourceError::Answer { from, what })
+                }
+                _ => Stop::Again { why: format!("the server answers with status {status}{said}"), pause },
+            },
+            401 | 403 if !answer.elsewhere => Stop::Fatal(SourceError::Unauthorized {
+                from,
+                status,
+                said,
+                kaggle: matches!(self.request.source, Source::Kaggle(_)),
+                sent: self.request.credentials.is_some(),
+            }),
+            404 | 410 => Stop::Fatal(SourceError::NotFound { from, status, said }),
+            _ => Stop::Fatal(SourceError::Answer { from, what: format!("answers with status {status}{said}") }),
+        }
+    }
+
+    fn finish(self) -> Result<Fetched, SourceError> {
+        let (bytes, sha256) = self.partial.reader().and_then(hash).map_err(io_err(&self.meta_path))?;
+        let name = match self.request.source {
+            Source::Kaggle(dataset) => Some(dataset.file_name()),
+            _ => self.start.file_name(),
+        };
+        Ok(Fetched {
+            name: name.unwrap_or_else(|| "download".to_owned()),
+            bytes,
+            sha256,
+            etag: self.meta.etag,
+            last_modified: self.meta.last_modified,
+            place: Place::Partial { partial: self.partial, meta: self.meta_path },
+        })
+    }
+}
+
+/// What the server says about its refusal, after a colon, in one line.
+fn message(response: Response<Body>) -> String {
+    #[derive(Deserialize)]
+    struct Said {
+        message: String,
+    }
+    let html = http::header(response.headers(), "content-type").is_some_and(|kind| kind.contains("html"));
+    let mut bytes = Vec::new();
+    let read = response.into_body().into_reader().take(4096).read_to_end(&mut bytes);
+    let text = match serde_json::from_slice::<Said>(&bytes) {
+        Ok(said) => said.message,
+        Err(_) if html || read.is_err() => String::new(),
+        Err(_) => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    let line = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect::<String>();
+    match line.trim() {
+        "" => String::new(),
+        line => format!(": {line}"),
+    }
+}
