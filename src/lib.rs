@@ -39,6 +39,8 @@ pub mod workspace;
 pub mod journal;
 /// What people said of rows: the store of labels, and which one holds where several differ.
 pub mod labels;
+/// What people said of single predictions: taken in, made into labels, counted.
+pub mod feedback;
 /// What became of one row: its predictions, its labels, and the versions that learned from them.
 pub mod trail;
 /// From a table to `mlloop.toml`: what `init` does.

@@ -1,5 +1,6 @@
-//! What became of one row: its predictions, its labels, and the versions that learned from them.
+//! What became of one row: its predictions, what people said of them, its labels, and the versions that learned from them.
 
+use crate::feedback::{self, FeedbackError};
 use crate::journal::{Journal, JournalError, Layout, Window};
 use crate::labels::{Label, LabelError, Labels, Used};
 use crate::registry::Version;
@@ -13,6 +14,9 @@ pub enum TrailError {
     /// The prediction log cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The feedback cannot be read.
+    #[error(transparent)]
+    Feedback(#[from] FeedbackError),
     /// The labels cannot be read.
     #[error(transparent)]
     Label(#[from] LabelError),
@@ -25,7 +29,9 @@ pub struct Trail {
     pub id: String,
     /// What was predicted for it, in the order of the log.
     pub predictions: Vec<Predicted>,
-    /// What was said of it.
+    /// What was said of its predictions.
+    pub feedback: Vec<feedback::Entry>,
+    /// The labels that it has.
     pub labels: Vec<Labelled>,
 }
 
@@ -58,7 +64,7 @@ impl Trail {
     /// Whether nothing is known of the row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.predictions.is_empty() && self.labels.is_empty()
+        self.predictions.is_empty() && self.feedback.is_empty() && self.labels.is_empty()
     }
 }
 
@@ -80,9 +86,11 @@ pub fn follow(workspace: &Workspace, id: &str) -> Result<Trail, TrailError> {
         }
         Ok::<(), TrailError>(())
     })?;
+    let mut said = feedback::entries(workspace)?;
+    said.retain(|entry| entry.id == id);
     let used = Used::open(&workspace.registry())?;
     let labels = Labels::open(workspace)?;
     let own = labels.rows().iter().filter(|label| label.id == id);
     let labels = own.map(|label| Labelled { label: label.clone(), used_in: used.versions(label).to_vec() }).collect();
-    Ok(Trail { id: id.to_owned(), predictions, labels })
+    Ok(Trail { id: id.to_owned(), predictions, feedback: said, labels })
 }

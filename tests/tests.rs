@@ -19,6 +19,7 @@ mod gate_faults;
 mod download;
 mod download_hostile;
 mod download_split;
+mod feedback;
 mod interchange;
 mod journal;
 mod layers;

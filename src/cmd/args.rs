@@ -1,6 +1,7 @@
 //! Options that every verb takes, and those that several share.
 
 use clap::{Args, ValueEnum};
+use mlloop::journal::Window;
 use std::path::PathBuf;
 
 /// When output is coloured.
@@ -65,6 +66,28 @@ pub(crate) struct TableArgs {
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     pub(crate) skip_invalid: bool,
+}
+
+/// Which part of what was logged over time is meant.
+#[derive(Debug, Args)]
+pub(crate) struct WindowArgs {
+    /// From this day (its midnight UTC) or instant on
+    #[arg(long, value_name = "TIME", value_parser = Window::parse_instant)]
+    since: Option<jiff::Timestamp>,
+    /// The last 90m, 12h, 28d or 4w
+    #[arg(long, value_name = "LENGTH", value_parser = Window::parse_length, conflicts_with = "since")]
+    last: Option<jiff::SignedDuration>,
+}
+
+impl WindowArgs {
+    /// The window; all of time when nothing was said.
+    pub(crate) fn window(&self, now: jiff::Timestamp) -> Window {
+        match (self.since, self.last) {
+            (Some(since), _) => Window::since(since),
+            (None, Some(length)) => Window::last(length, now),
+            (None, None) => Window::default(),
+        }
+    }
 }
 
 fn parse_delimiter(text: &str) -> Result<char, String> {

@@ -136,7 +136,7 @@ fn roles_text(roles: &Roles, style: Style) -> String {
 
 fn entry_text(entry: &Entry, style: Style) -> String {
     let when = entry.at.strftime("%Y-%m-%d %H:%M");
-    let by = entry.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let by = by(entry.by.as_deref().unwrap_or_default());
     let details: String = entry.details.to_string().chars().take(100).collect();
     format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event), style.dim(&details))
 }
@@ -153,13 +153,20 @@ fn trail_text(found: &Trail, style: Style) -> String {
         let arm = if predicted.arm.is_empty() { String::new() } else { format!(", arm {}", predicted.arm) };
         let _ = writeln!(text, "  {when}  {} predicted {}{score}{arm}", predicted.version, predicted.prediction);
     }
+    for said in &found.feedback {
+        let when = said.at.strftime("%Y-%m-%d %H:%M");
+        let _ = writeln!(text, "  {when}  {}{} of {}: {}", said.verdict, by(&said.by), said.version, said.label);
+    }
     for labelled in &found.labels {
         let label = &labelled.label;
         let when = label.labelled_at.strftime("%Y-%m-%d %H:%M");
-        let by = if label.annotator.is_empty() { String::new() } else { format!(" by {}", label.annotator) };
         let used: Vec<String> = labelled.used_in.iter().map(ToString::to_string).collect();
         let used = if used.is_empty() { "not used yet".to_owned() } else { format!("used in {}", used.join(", ")) };
-        let _ = writeln!(text, "  {when}  labelled {} ({}{by}), {used}", label.label, label.source);
+        let _ = writeln!(text, "  {when}  labelled {} ({}{}), {used}", label.label, label.source, by(&label.annotator));
     }
     text
+}
+
+fn by(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" by {name}") }
 }

@@ -9,6 +9,7 @@ mod context;
 mod demo;
 mod download;
 mod export;
+mod feedback;
 pub(crate) mod hint;
 mod init;
 mod man;
@@ -108,6 +109,7 @@ enum Verb {
     Rollback(rollback::Args),
     AbReport(ab_report::Args),
     Status(status::Args),
+    Feedback(feedback::Args),
     Audit(audit::Args),
     Export(export::Args),
     Demo(demo::Args),
@@ -152,6 +154,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Approve(args) => approve::run(&args, ctx, out),
         Verb::Reject(args) => reject::run(&args, ctx, out),
         Verb::Rollback(args) => rollback::run(&args, ctx, out),
+        Verb::Feedback(args) => feedback::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
         Verb::AbReport(args) => ab_report::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),

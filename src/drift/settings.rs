@@ -77,9 +77,9 @@ pub struct Triggers {
     pub psi: Limit,
     /// At least so many rows arrived.
     pub new_rows: Limit,
-    /// At least so many labels came from people since production was trained.
+    /// At least so many labels from people have not been learned from.
     pub unused_feedback: Limit,
-    /// Accuracy on rows whose outcome is known is below this (classes).
+    /// Accuracy by feedback, or on rows whose outcome is known, is below this (classes).
     pub recent_accuracy: Limit,
     /// The primary metric is worse than on the gate rows by more than this (numbers: by this share).
     pub metric_drop: Limit,

@@ -13,8 +13,10 @@ pub struct Evidence<'a> {
     pub columns: &'a [ColumnReport],
     /// Rows that arrived.
     pub n_rows: u64,
-    /// Labels that came from people since production was trained; `None` without any labels.
+    /// Labels from people that no version has learned from; `None` without any labels.
     pub n_feedback: Option<u64>,
+    /// How many predictions of the version people judged right or wrong, and the share of right ones.
+    pub judged: Option<(u64, f64)>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<&'a Performance>,
     /// The metric that the version is judged by.
@@ -86,19 +88,23 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
     let value = evidence.n_feedback.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
     let text = match evidence.n_feedback {
-        Some(n) => format!("{n} labels from people since production was trained"),
+        Some(n) => format!("{n} labels from people that no version has learned from"),
         None => "there are no labels".to_owned(),
     };
     trigger("unused_feedback", value, limit.at(), fired, text)
 }
 
+/// What people said of single predictions counts first, when they said enough; then rows whose outcome is known.
 fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
-    let known = evidence.performance.and_then(|p| Some((p.n, metric(p, Metric::Accuracy)?.value)));
+    let judged = evidence.judged.filter(|(n, _)| *n >= MIN_OUTCOMES);
+    let measured = evidence.performance.and_then(|p| Some((p.n, metric(p, Metric::Accuracy)?.value)));
+    let known = judged.or(measured);
     let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| n >= MIN_OUTCOMES && value < limit);
-    let text = match known {
-        None => "no outcome of a class is known".to_owned(),
-        Some((n, _)) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
-        Some((n, value)) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
+    let text = match (known, judged) {
+        (None, _) => "no outcome of a class is known".to_owned(),
+        (Some((n, value)), Some(_)) => format!("people found {:.1} % of {n} predictions right", value * 100.0),
+        (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
+        (Some((n, value)), None) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
     };
     trigger("recent_accuracy", known.map(|(_, value)| value), limit.at(), fired, text)
 }

@@ -3,7 +3,7 @@
 use crate::features::{Target, Task};
 use crate::pipeline::Pipeline;
 use crate::registry::Version;
-use crate::table::{ColumnSpec, Dialect, Kind, Schema, push_field, push_number, push_record};
+use crate::table::{ColumnSpec, Dialect, Kind, Schema, one_line, push_field, push_number, push_record};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -106,7 +106,7 @@ impl Layout {
         names.extend(self.scored_classes().iter().map(|class| score_name(class).into()));
         names.extend(self.features().map(feature_name));
         // A class or column whose name has a line break in it must not break the header's line.
-        let names: Vec<Cow<str>> = names.iter().map(|name| encode(name)).collect();
+        let names: Vec<Cow<str>> = names.iter().map(|name| one_line(name)).collect();
         let mut line = Vec::new();
         push_record(&mut line, &names, b',');
         line
@@ -146,10 +146,10 @@ impl Layout {
         let kinds = [Kind::Text, Kind::Time, Kind::Category, Kind::Text, Kind::Number, Kind::Text];
         let mut columns: Vec<ColumnSpec> = RESERVED.iter().zip(kinds).map(|(name, kind)| spec(name, kind)).collect();
         columns[1].format = Some("iso".to_owned());
-        columns.extend(self.scored_classes().iter().map(|class| spec(&encode(&score_name(class)), Kind::Number)));
+        columns.extend(self.scored_classes().iter().map(|class| spec(&one_line(&score_name(class)), Kind::Number)));
         if features {
             columns.extend(self.features.iter().map(|c| {
-                let name = encode(&feature_name(&c.name)).into_owned();
+                let name = one_line(&feature_name(&c.name)).into_owned();
                 ColumnSpec { name, ..c.clone() }
             }));
         }
@@ -184,22 +184,5 @@ fn micros(at: jiff::Timestamp) -> jiff::Timestamp {
 }
 
 fn push_cell(line: &mut Vec<u8>, text: &str) {
-    push_field(line, &encode(text), b',');
-}
-
-/// The text without line breaks.
-pub(super) fn encode(text: &str) -> Cow<'_, str> {
-    match text.trim_start().starts_with('"') || memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some() {
-        true => serde_json::Value::from(text).to_string().into(),
-        false => text.into(),
-    }
-}
-
-/// The text as it was before [`encode`].
-pub(super) fn decode(text: &str) -> Cow<'_, str> {
-    match text.starts_with('"') {
-        // What is no JSON string was not written by `encode`.
-        true => serde_json::from_str::<String>(text).map_or(Cow::Borrowed(text), Cow::Owned),
-        false => text.into(),
-    }
+    push_field(line, &one_line(text), b',');
 }

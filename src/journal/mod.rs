@@ -20,7 +20,7 @@ mod write;
 
 pub use layout::{Layout, Row};
 pub use outcomes::Outcomes;
-pub use read::{Joined, Logged, Scanned};
+pub use read::{Joined, Latest, Logged, Scanned};
 pub use window::Window;
 pub use write::{Durability, Writer};
 
@@ -84,7 +84,7 @@ impl Journal {
     }
 
     /// The files that may hold rows of `window`, in the order of time.
-    fn files(&self, window: &Window) -> Result<Vec<PathBuf>, JournalError> {
+    fn files(&self, window: &Window) -> Result<Vec<(Place, PathBuf)>, JournalError> {
         let io_err = |source| JournalError::Io { path: self.dir.clone(), source };
         let entries = match std::fs::read_dir(&self.dir) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -99,7 +99,7 @@ impl Journal {
             }
         }
         files.sort_unstable();
-        Ok(files.into_iter().map(|(_, path)| path).collect())
+        Ok(files)
     }
 }
 

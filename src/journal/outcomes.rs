@@ -9,19 +9,15 @@ use std::path::Path;
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
     by_id: HashMap<String, f32>,
-    /// Labels from people since the given instant; `None` where the file does not say who labelled when.
-    pub n_feedback: Option<u64>,
 }
 
-/// Which columns of a labels file are what, and since when labels count as feedback.
+/// Which columns of a labels file are what.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
     /// The loop's id column.
     pub id: &'a str,
     /// What is predicted.
     pub target: &'a Target,
-    /// When production was trained, in microseconds.
-    pub since: i64,
 }
 
 impl Outcomes {
@@ -40,9 +36,6 @@ impl Outcomes {
         if has("source") {
             wanted.push(spec("source", Kind::Category));
         }
-        if has("labelled_at") {
-            wanted.push(ColumnSpec { format: Some("iso".to_owned()), ..spec("labelled_at", Kind::Time) });
-        }
         let schema = Schema { dialect: inference.schema.dialect.clone(), columns: wanted };
         let table = read(Input::open(path)?, &schema, &ReadOptions::default())?.table;
         let labels = reading.target.encode(table.require(&label)?);
@@ -53,15 +46,15 @@ impl Outcomes {
             Some(Values::Category(source)) => source.level(row),
             _ => None,
         };
-        let is_recent = |row: usize| match table.column("labelled_at").map(|c| &c.values) {
-            Some(Values::Time(at)) => at[row] >= reading.since,
-            _ => false,
-        };
         let known = |row: &usize| !y[*row].is_nan() && source(*row) != Some("model");
         let rows: Vec<usize> = (0..y.len()).filter(known).collect();
-        let n_feedback = rows.iter().filter(|&&row| source(row) == Some("human") && is_recent(row)).count() as u64;
         let by_id = rows.into_iter().map(|row| (ids.get(row).to_owned(), y[row])).collect();
-        Ok(Self { by_id, n_feedback: (has("source") && has("labelled_at")).then_some(n_feedback) })
+        Ok(Self { by_id })
+    }
+
+    /// Outcomes that are known already: ids, each with a class index or a value.
+    pub fn new(known: impl IntoIterator<Item = (String, f32)>) -> Self {
+        Self { by_id: known.into_iter().collect() }
     }
 
     /// The outcome of a row; `NaN` when it is not known.

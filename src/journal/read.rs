@@ -1,14 +1,14 @@
 //! Reading a window of the log, batch by batch, and joining it with what became of the rows.
 
-use super::layout::decode;
 use super::{Journal, JournalError, Layout, Outcomes, Window};
 use crate::atomic::whole_lines_len;
 use crate::registry::Version;
 use crate::table::{
-    Categories, Column, ColumnSpec, Input, Kind, MISSING_CODE, MISSING_TIME, ReadOptions, Reject, Table, Texts, Values,
-    stream,
+    Categories, Column, ColumnSpec, Input, Kind, MISSING_CODE, MISSING_TIME, ReadOptions, Reject, Schema, Table, Texts,
+    Values, from_one_line, stream,
 };
-use std::collections::HashMap;
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -46,6 +46,17 @@ pub struct Scanned {
     pub rejects: Vec<(String, Reject)>,
 }
 
+/// The last prediction of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    /// When.
+    pub at: Timestamp,
+    /// The version that predicted.
+    pub version: Version,
+    /// The class or number.
+    pub prediction: String,
+}
+
 /// Logged rows whose outcome is known.
 #[derive(Debug, Clone, Default)]
 pub struct Joined {
@@ -72,31 +83,43 @@ impl Journal {
         features: bool,
         mut each: impl FnMut(Logged) -> Result<(), E>,
     ) -> Result<Scanned, E> {
-        let schema = layout.schema(features);
-        let options = ReadOptions {
-            optional: schema.columns.iter().skip(6).map(|c| c.name.clone()).collect(),
-            skip_invalid: true,
-            no_raw: true,
-            whole: true,
-            ..ReadOptions::default()
-        };
+        let scan = Scan::new(window, layout, features);
         let mut scanned = Scanned::default();
-        for path in self.files(window)? {
-            let Some(input) = whole_lines(&path)? else { continue };
-            let mut rows = stream(input, &schema, &options).map_err(JournalError::from)?;
-            while let Some(batch) = rows.next().transpose().map_err(JournalError::from)? {
-                let (logged, n_rejected) = Logged::of(batch.table, layout, features, window)?;
-                scanned.n_rejected += n_rejected;
-                scanned.n_rows += logged.len() as u64;
-                if !logged.is_empty() {
-                    each(logged)?;
-                }
-            }
-            scanned.n_rejected += rows.rejects().count;
-            let name = path.display().to_string();
-            scanned.rejects.extend(rows.rejects().first.iter().map(|reject| (name.clone(), reject.clone())));
+        for (_, path) in self.files(window)? {
+            scan.file(&path, &mut scanned, &mut each)?;
         }
         Ok(scanned)
+    }
+
+    /// The last prediction of each of `ids` that was ever logged. Days are read from the last one back, until all are
+    /// found.
+    ///
+    /// # Errors
+    /// As [`Journal::scan`].
+    pub fn latest(&self, ids: &HashSet<&str>) -> Result<HashMap<String, Latest>, JournalError> {
+        let (window, layout) = (Window::default(), Layout::default());
+        let scan = Scan::new(&window, &layout, false);
+        let mut found: HashMap<String, Latest> = HashMap::new();
+        let files = self.files(&window)?;
+        for day in files.chunk_by(|(a, _), (b, _)| a.0 == b.0).rev() {
+            for (_, path) in day {
+                scan.file(path, &mut Scanned::default(), &mut |rows| {
+                    for row in (0..rows.len()).filter(|&row| ids.contains(rows.id.get(row))) {
+                        let at = Timestamp::from_microsecond(rows.time[row]).unwrap_or_default();
+                        let id = rows.id.get(row);
+                        if found.get(id).is_none_or(|known| at >= known.at) {
+                            let prediction = rows.prediction.get(row).to_owned();
+                            found.insert(id.to_owned(), Latest { at, version: rows.version[row], prediction });
+                        }
+                    }
+                    Ok::<(), JournalError>(())
+                })?;
+            }
+            if found.len() == ids.len() {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// The rows of `window` whose outcome is known, however late it came. Memory grows with these rows alone.
@@ -117,6 +140,51 @@ impl Journal {
         })?;
         joined.scanned = scanned;
         Ok(joined)
+    }
+}
+
+/// How files are read.
+struct Scan<'a> {
+    window: &'a Window,
+    layout: &'a Layout,
+    features: bool,
+    schema: Schema,
+    options: ReadOptions,
+}
+
+impl<'a> Scan<'a> {
+    fn new(window: &'a Window, layout: &'a Layout, features: bool) -> Self {
+        let schema = layout.schema(features);
+        let options = ReadOptions {
+            optional: schema.columns.iter().skip(6).map(|c| c.name.clone()).collect(),
+            skip_invalid: true,
+            no_raw: true,
+            whole: true,
+            ..ReadOptions::default()
+        };
+        Self { window, layout, features, schema, options }
+    }
+
+    fn file<E: From<JournalError>>(
+        &self,
+        path: &Path,
+        scanned: &mut Scanned,
+        each: &mut impl FnMut(Logged) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(input) = whole_lines(path)? else { return Ok(()) };
+        let mut rows = stream(input, &self.schema, &self.options).map_err(JournalError::from)?;
+        while let Some(batch) = rows.next().transpose().map_err(JournalError::from)? {
+            let (logged, n_rejected) = Logged::of(batch.table, self.layout, self.features, self.window)?;
+            scanned.n_rejected += n_rejected;
+            scanned.n_rows += logged.len() as u64;
+            if !logged.is_empty() {
+                each(logged)?;
+            }
+        }
+        scanned.n_rejected += rows.rejects().count;
+        let name = path.display().to_string();
+        scanned.rejects.extend(rows.rejects().first.iter().map(|reject| (name.clone(), reject.clone())));
+        Ok(())
     }
 }
 
@@ -270,7 +338,7 @@ fn decoded(texts: Texts) -> Texts {
         return texts;
     }
     let mut all = Texts::default();
-    texts.iter().for_each(|text| all.push(&decode(text)));
+    texts.iter().for_each(|text| all.push(&from_one_line(text)));
     all
 }
 
@@ -278,7 +346,7 @@ fn decoded_levels(categories: Categories) -> Categories {
     if !categories.levels.iter().any(|level| level.starts_with('"')) {
         return categories;
     }
-    let levels: Vec<_> = categories.levels.iter().map(|level| decode(level)).collect();
+    let levels: Vec<_> = categories.levels.iter().map(|level| from_one_line(level)).collect();
     let text = |code: &u32| levels.get(*code as usize).map_or("", |level| level);
     Categories::from_texts(categories.codes.iter().map(text))
 }

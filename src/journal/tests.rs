@@ -1,9 +1,7 @@
-use super::layout::{decode, encode};
 use super::*;
 use crate::features::{Target, Task};
 use crate::registry::Version;
 use crate::table::{ColumnSpec, Dialect, Kind, Schema, Values};
-use proptest::prelude::*;
 use std::borrow::Cow;
 use std::fs;
 
@@ -226,7 +224,7 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
     let labels = dir.path().join("labels.csv");
     fs::write(&labels, "id,label,source\na,yes,human\nc,no,outcome\nb,yes,model\nz,no,human\n").unwrap();
     let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
-    let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target, since: 0 }).unwrap();
+    let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target }).unwrap();
     let joined = journal.join(&Window::default(), &layout, &outcomes).unwrap();
     assert_eq!(joined.rows.id.iter().collect::<Vec<_>>(), ["a", "a", "c"]);
     assert_eq!(joined.y, [1.0, 1.0, 0.0]);
@@ -236,20 +234,24 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
 }
 
 #[test]
+fn the_last_prediction_of_a_row_is_found_from_the_end() {
+    let (_dir, journal) = new();
+    let layout = of_two();
+    for (id, time) in [("a", "2026-10-01"), ("b", "2026-10-02T01:00:00Z"), ("b", "2026-10-02"), ("c", "2026-10-03")] {
+        append(&journal, &layout, id, time, &["1", "", ""]);
+    }
+    let found = journal.latest(&["a", "b", "z"].into()).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        found["b"],
+        Latest { at: at("2026-10-02T01:00:00Z"), version: Version(3), prediction: "yes".to_owned() }
+    );
+}
+
+#[test]
 fn equal_rows_have_equal_made_up_ids() {
     let id = |texts: &[&str]| Layout::made_up_id(&cells(texts));
     assert_eq!(id(&["1", "a"]), id(&["1", "a"]));
     assert_ne!(id(&["1", "a"]), id(&["1a", ""]));
     assert!(id(&["1"]).starts_with("row-") && id(&["1"]).len() == 20);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_cell_is_one_line_and_comes_back(text in "[a\"\\\\\n\r,é]{0,12}") {
-        let written = encode(&text);
-        prop_assert!(!written.contains(['\n', '\r']));
-        prop_assert_eq!(decode(&written), text.as_str());
-    }
 }

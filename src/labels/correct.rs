@@ -2,6 +2,7 @@
 
 use super::{LabelError, Resolved};
 use crate::features::Target;
+use crate::journal::Outcomes;
 use crate::table::{Categories, Column, Table, TableError, Values};
 use std::collections::HashMap;
 
@@ -26,6 +27,29 @@ pub fn correct(table: Table, id: &str, target: &Target, resolved: &[Resolved<'_>
     let (values, n_changed) = replaced(&columns[place].values, &said);
     columns[place] = Column::new(target.name.clone(), values);
     Ok((Table::new(columns).map_err(file)?, n_changed))
+}
+
+/// The rows and what holds for them, to be joined with what was predicted.
+///
+/// # Errors
+/// A label that is none of the target's classes, or no number.
+pub fn outcomes(target: &Target, resolved: &[Resolved<'_>]) -> Result<Outcomes, LabelError> {
+    // Classes are few: each spelling is understood once.
+    let mut understood: HashMap<&str, f32> = HashMap::new();
+    let mut known = Vec::with_capacity(resolved.len());
+    for row in resolved {
+        let y = match understood.get(row.label) {
+            Some(y) => *y,
+            None => {
+                let label = normal(target, row.id, row.label)?;
+                let class = target.classes.iter().position(|class| *class == label).map(|class| class as f32);
+                let y = class.or_else(|| label.parse().ok()).unwrap_or(f32::NAN);
+                *understood.entry(row.label).or_insert(y)
+            }
+        };
+        known.push((row.id.to_owned(), y));
+    }
+    Ok(Outcomes::new(known))
 }
 
 /// The label as the target writes it.
@@ -106,6 +130,18 @@ mod tests {
         let (after, n) = correct(before, "id", &target, &resolved.agreed).unwrap();
         assert_eq!(n, 2);
         assert_eq!(target.encode(after.require("y").unwrap()).unwrap().y, [1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn what_holds_is_an_outcome_of_the_row() {
+        let classes = target(Task::Binary, &["no", "yes"]);
+        let labels = labels(&[("a", "YES"), ("b", "no"), ("c", "yes")]);
+        let known = outcomes(&classes, &resolve(&labels, LabelPolicy::Adjudicate).agreed).unwrap();
+        assert_eq!(["a", "b", "c"].map(|id| known.of(id)), [1.0, 0.0, 1.0]);
+        assert!(known.of("z").is_nan());
+        let number = target(Task::Regression, &[]);
+        let refused = outcomes(&number, &resolve(&labels, LabelPolicy::Adjudicate).agreed).unwrap_err();
+        assert!(refused.to_string().contains("\"YES\" of \"a\" is not a number"), "{refused}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod error;
 pub mod resolve;
 pub mod store;
 
-pub use correct::correct;
+pub use correct::{correct, outcomes};
 pub use error::LabelError;
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};
 pub use store::{Change, Label, Labels, Merged, Source, Used};

@@ -1,6 +1,7 @@
 //! From both profiles and the sampled scores to the report.
 
 use super::arrive::Arrived;
+use super::served::Served;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
 use crate::drift::report::{
@@ -30,13 +31,15 @@ impl Watch<'_> {
         let columns = compare(&pairs, settings, request.seed);
         let n_rows = arrived.profile.n_rows;
         let share = drift_share(&columns, settings);
-        let known = self.performance(arrived)?;
+        let served = self.served(outcomes)?;
+        let known = self.performance(arrived, served.as_ref())?;
         let triggers = triggers(
             &Evidence {
                 share: &share,
                 columns: &columns,
                 n_rows,
-                n_feedback: outcomes.n_feedback,
+                n_feedback: self.n_unused()?,
+                judged: self.judged()?,
                 performance: known.as_ref(),
                 primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
                 age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
@@ -63,7 +66,7 @@ impl Watch<'_> {
             triggers,
             history: self.history(reference, arrived),
             settings: serde_json::json!(settings),
-            notes: self.notes(arrived),
+            notes: self.notes(arrived, served.as_ref()),
             columns,
         };
         Ok(Monitored { report, rejects: arrived.rejects.clone() })
@@ -110,10 +113,14 @@ impl Watch<'_> {
         Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
     }
 
-    /// Scores and outcomes of the sampled rows whose outcome is known.
-    fn performance(&self, arrived: &Arrived) -> Result<Option<Performance>, MonitorError> {
+    /// Metrics on served predictions whose outcome is known, or on such rows of the table where it has more of them.
+    fn performance(&self, arrived: &Arrived, served: Option<&Served>) -> Result<Option<Performance>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let known: Vec<_> = arrived.sample.rows().iter().filter(|row| !row.y.is_nan()).collect();
+        if let Some(served) = served.filter(|served| served.y.len() >= known.len()) {
+            let Served { scores, y } = served;
+            return Ok(Some(performance(&production.pipeline, scores, y, production.metrics(), self.request.seed)?));
+        }
         if known.is_empty() {
             return Ok(None);
         }
@@ -167,8 +174,11 @@ impl Watch<'_> {
         arrived.pieces.iter().map(chunk).collect()
     }
 
-    fn notes(&self, arrived: &Arrived) -> Vec<String> {
+    fn notes(&self, arrived: &Arrived, served: Option<&Served>) -> Vec<String> {
         let mut notes = Vec::new();
+        if let Some(served) = served {
+            notes.push(format!("the outcome of {} logged predictions of production is known", served.y.len()));
+        }
         if !arrived.sample.is_whole() {
             let n = arrived.sample.rows().len();
             notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));

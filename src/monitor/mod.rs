@@ -13,6 +13,7 @@ pub mod files;
 mod form;
 
 mod sample;
+mod served;
 mod watch;
 
 use self::chunks::{By, MAX_CHUNKS};
@@ -21,6 +22,9 @@ use crate::drift::Preset;
 use crate::drift::estimate::EstimateError;
 use crate::drift::multivariate::MultivariateError;
 use crate::drift::report::{ColumnVerdict, DriftReport};
+use crate::feedback::FeedbackError;
+use crate::journal::JournalError;
+use crate::labels::LabelError;
 use crate::learn::LearnError;
 use crate::pipeline::PipelineError;
 use crate::profile::ProfileError;
@@ -43,6 +47,15 @@ pub enum MonitorError {
     /// A version cannot be used.
     #[error(transparent)]
     Learn(#[from] LearnError),
+    /// Labels cannot be read.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// Feedback cannot be read.
+    #[error(transparent)]
+    Feedback(#[from] FeedbackError),
+    /// The prediction log cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A problem of the workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),

@@ -107,23 +107,17 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn outcomes(&self) -> Result<Outcomes, MonitorError> {
-        let usual = self.workspace.path("data/labels.csv");
-        let path = match (self.request.labels, usual.exists()) {
-            (Some(path), _) => path,
-            (None, true) => &usual,
-            (None, false) => return Ok(Outcomes::default()),
-        };
-        match (&self.production, self.id()) {
-            (Some(production), Some(id)) => {
-                let since = production.manifest.trained_at.as_microsecond();
-                let reading = outcomes::Reading { id, target: &production.pipeline.target, since };
+        match (&self.production, self.request.labels, self.id()) {
+            (Some(production), Some(path), Some(id)) => {
+                let reading = outcomes::Reading { id, target: &production.pipeline.target };
                 Ok(Outcomes::read(path, &reading)?)
             }
-            (None, _) => Err(MonitorError::Usage(format!("{}: labels need a version in production", path.display()))),
-            (_, None) => Err(MonitorError::Usage(format!(
-                "{}: labels join by id, and mlloop.toml names no id column",
+            (_, Some(path), _) => Err(MonitorError::Usage(format!(
+                "{}: labels join by id with what production predicts; there is no id column, or no production",
                 path.display()
             ))),
+            (Some(production), None, _) => self.stored_outcomes(&production.pipeline.target),
+            (None, None, _) => Ok(Outcomes::default()),
         }
     }
 

@@ -1,0 +1,51 @@
+//! What can be wrong with feedback.
+
+use crate::journal::JournalError;
+use crate::labels::LabelError;
+use crate::workspace::WorkspaceError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with feedback.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedbackError {
+    /// A correction that cannot be taken in.
+    #[error("{place}: {what}")]
+    Correction {
+        /// Where it stands: a line of the input, or the row's id.
+        place: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file that cannot be read as what it should be.
+    #[error("{}: {what}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with its line when it has one.
+        what: String,
+    },
+    /// A problem of the prediction log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A problem of the labels.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FeedbackError {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}

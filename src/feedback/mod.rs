@@ -1,0 +1,215 @@
+//! What people said of single predictions: taken in, made into labels, counted.
+//!
+//! ```text
+//! correction ─checked against the prediction log─▶ data/feedback.csv ─▶ data/labels.csv ─▶ audit.jsonl
+//!                                                   append               replace            how many lines there are
+//! ```
+//! The audit line is the last step and says how many lines `feedback.csv` has; lines beyond that are what a process left
+//! that died in between, and the next one completes them.
+
+mod error;
+pub mod parse;
+mod stats;
+mod store;
+
+pub use error::FeedbackError;
+pub use stats::{Count, Group, Period, Stats, of_version, stats};
+pub use store::{Entry, Verdict, entries};
+
+use crate::atomic::Lock;
+use crate::features::Target;
+use crate::journal::{Journal, Latest};
+use crate::labels::{Label, Labels, Merged, Source};
+use crate::workspace::Workspace;
+use crate::workspace::audit::Event;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::{HashMap, HashSet};
+
+/// What the audit chain calls it.
+const EVENT: &str = "feedback";
+
+/// What somebody says of the last prediction of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Correction {
+    /// Where it stands, for errors: `stdin: line 3`, or the row's id.
+    pub place: String,
+    /// The row.
+    pub id: String,
+    /// Whether the prediction was right.
+    pub verdict: Verdict,
+    /// What would have been right, where it was not.
+    pub actual: Option<String>,
+    /// Who says so; may be empty.
+    pub by: String,
+    /// Anything else.
+    pub comment: String,
+}
+
+/// What came of corrections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Given {
+    /// Corrections that are new.
+    pub n_new: u64,
+    /// Corrections that had been given before.
+    pub n_unchanged: u64,
+    /// Corrections that a process left unfinished and that are finished now.
+    pub n_completed: u64,
+    /// What they did to the labels.
+    pub labels: Merged,
+}
+
+impl Given {
+    /// Whether nothing was changed.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.n_new == 0 && self.n_completed == 0
+    }
+}
+
+/// Takes corrections in: all of them, or none when one is wrong. What a person has said of a prediction before, word for
+/// word, is nothing new.
+///
+/// Each must be of a row in the prediction log and is about its last prediction. `correct` takes the prediction as the
+/// label, `incorrect` the actual value; `uncertain` makes no label.
+///
+/// # Errors
+/// [`FeedbackError::Correction`] for one that cannot be taken in, with its place; what is wrong with the workspace.
+pub fn give(
+    workspace: &Workspace,
+    lock: &Lock,
+    target: &Target,
+    corrections: &[Correction],
+    at: Timestamp,
+) -> Result<Given, FeedbackError> {
+    let known = entries(workspace)?;
+    let ids: HashSet<&str> = corrections.iter().map(|correction| correction.id.as_str()).collect();
+    let predictions = Journal::of(workspace).latest(&ids)?;
+    let mut said: HashMap<(&str, &str), &Entry> = known.iter().map(|entry| (entry.key(), entry)).collect();
+    let incoming = corrections
+        .iter()
+        .map(|correction| entry(correction, predictions.get(&correction.id), target, at))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut new: Vec<&Entry> = Vec::new();
+    for entry in &incoming {
+        let before = said.insert(entry.key(), entry);
+        if before.is_none_or(|before| !before.says_the_same(entry)) {
+            new.push(entry);
+        }
+    }
+    let n_recorded = recorded(workspace)?.min(known.len());
+    store::append(workspace, &new)?;
+    let unfinished = &known[n_recorded..];
+    let mut labels = Labels::open(workspace)?;
+    let merged = labels.merge(unfinished.iter().chain(new.iter().copied()).filter_map(label));
+    if !merged.is_nothing() {
+        labels.save(workspace, lock)?;
+    }
+    let given = Given {
+        n_new: new.len() as u64,
+        n_unchanged: (incoming.len() - new.len()) as u64,
+        n_completed: unfinished.len() as u64,
+        labels: merged,
+    };
+    if !given.is_nothing() {
+        record(workspace, lock, &given, known.len() + new.len(), &new, at)?;
+    }
+    Ok(given)
+}
+
+/// The correction as it is kept.
+fn entry(
+    correction: &Correction,
+    prediction: Option<&Latest>,
+    target: &Target,
+    at: Timestamp,
+) -> Result<Entry, FeedbackError> {
+    let wrong = |what: String| FeedbackError::Correction { place: correction.place.clone(), what };
+    let Some(prediction) = prediction else {
+        return Err(wrong(format!("{:?} is in no line of the prediction log", correction.id)));
+    };
+    let actual = correction.actual.as_deref().map(|actual| understood(actual, target)).transpose().map_err(wrong)?;
+    let was_predicted = actual.as_ref().is_some_and(|actual| *actual == prediction.prediction);
+    let label = match (correction.verdict, actual) {
+        (Verdict::Correct, Some(actual)) if !was_predicted => {
+            return Err(wrong(format!("{:?} was predicted, so {actual:?} makes it incorrect", prediction.prediction)));
+        }
+        (Verdict::Correct, _) => prediction.prediction.clone(),
+        (Verdict::Incorrect, None) => return Err(wrong("incorrect needs the actual value".to_owned())),
+        (Verdict::Incorrect, Some(actual)) if was_predicted => {
+            return Err(wrong(format!("{actual:?} is what was predicted, so it is correct")));
+        }
+        (Verdict::Incorrect, Some(actual)) => actual,
+        (Verdict::Uncertain, Some(_)) => return Err(wrong("uncertain takes no actual value".to_owned())),
+        (Verdict::Uncertain, None) => String::new(),
+    };
+    Ok(Entry {
+        id: correction.id.clone(),
+        verdict: correction.verdict,
+        label,
+        by: correction.by.clone(),
+        at,
+        comment: correction.comment.clone(),
+        version: prediction.version,
+        prediction: prediction.prediction.clone(),
+        predicted_at: prediction.at,
+    })
+}
+
+/// The value as the target writes it, or why it is none of its values.
+fn understood(actual: &str, target: &Target) -> Result<String, String> {
+    if target.classes.is_empty() {
+        let number = actual.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        return number.map(|number| number.to_string()).ok_or_else(|| format!("{actual:?} is not a number"));
+    }
+    let class = target.class_of(actual).map(|class| target.classes[class].clone());
+    class.ok_or_else(|| format!("{actual:?} is none of the classes {}", target.classes.join(", ")))
+}
+
+/// What it teaches.
+fn label(entry: &Entry) -> Option<Label> {
+    (entry.verdict != Verdict::Uncertain).then(|| Label {
+        id: entry.id.clone(),
+        label: entry.label.clone(),
+        annotator: entry.by.clone(),
+        labelled_at: entry.at,
+        source: Source::Human,
+        batch: String::new(),
+        select_prob: None,
+        model_version: Some(entry.version),
+    })
+}
+
+/// How many lines of `feedback.csv` the audit chain knows of.
+fn recorded(workspace: &Workspace) -> Result<usize, FeedbackError> {
+    let chain = workspace.audit_chain()?;
+    let last = chain.entries.iter().rev().find(|entry| entry.event == EVENT);
+    let lines = last.and_then(|entry| entry.details["lines"].as_u64()).unwrap_or(0);
+    Ok(usize::try_from(lines).unwrap_or(usize::MAX))
+}
+
+fn record(
+    workspace: &Workspace,
+    lock: &Lock,
+    given: &Given,
+    lines: usize,
+    new: &[&Entry],
+    at: Timestamp,
+) -> Result<(), FeedbackError> {
+    let people: HashSet<&str> = new.iter().map(|entry| entry.by.as_str()).collect();
+    let one = people.into_iter().next().filter(|by| !by.is_empty() && new.iter().all(|entry| entry.by == *by));
+    let details = json!({
+        "new": given.n_new,
+        "completed": given.n_completed,
+        "lines": lines,
+        "labels_added": given.labels.n_added,
+        "labels_changed": given.labels.changes,
+    });
+    workspace.record(lock, Event { at, event: EVENT, by: one.map(str::to_owned), roles: None, details })?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests;

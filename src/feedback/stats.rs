@@ -1,0 +1,156 @@
+//! Feedback in numbers.
+
+use super::{Entry, FeedbackError, Verdict, entries};
+use crate::journal::Window;
+use crate::labels::{Labels, Used};
+use crate::registry::Version;
+use crate::stats::normal::wilson;
+use crate::workspace::Workspace;
+use jiff::civil::Date;
+use jiff::{ToSpan, tz::Offset};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+
+/// How long a period is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// A calendar day (UTC).
+    Day,
+    /// A week from Monday (UTC).
+    Week,
+    /// A calendar month (UTC).
+    Month,
+}
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "day" => Ok(Self::Day),
+            "week" => Ok(Self::Week),
+            "month" => Ok(Self::Month),
+            _ => Err("there are day, week and month".to_owned()),
+        }
+    }
+}
+
+impl Period {
+    /// The first day of the period that `day` is in.
+    fn begin(self, day: Date) -> Date {
+        match self {
+            Self::Day => day,
+            Self::Week => day.saturating_sub(i64::from(day.weekday().to_monday_zero_offset()).days()),
+            Self::Month => day.first_of_month(),
+        }
+    }
+}
+
+/// Corrections counted. What a person said of the same prediction before counts no more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Count {
+    /// All of them.
+    pub total: u64,
+    /// Predictions that were right.
+    pub correct: u64,
+    /// Predictions that were not.
+    pub incorrect: u64,
+    /// Predictions of which nobody could tell.
+    pub uncertain: u64,
+    /// Correct ÷ (correct + incorrect).
+    pub accuracy_rate: Option<f64>,
+    /// The 95 % interval of that (Wilson), as if the rows had been taken at random.
+    pub accuracy_interval: Option<(f64, f64)>,
+    /// Incorrect ÷ total: the share that had to be corrected.
+    pub correction_rate: Option<f64>,
+}
+
+impl Count {
+    fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut count = Self::default();
+        for entry in entries {
+            count.total += 1;
+            match entry.verdict {
+                Verdict::Correct => count.correct += 1,
+                Verdict::Incorrect => count.incorrect += 1,
+                Verdict::Uncertain => count.uncertain += 1,
+            }
+        }
+        let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
+        let judged = count.correct + count.incorrect;
+        count.accuracy_rate = share(count.correct, judged);
+        count.accuracy_interval = count.accuracy_rate.map(|rate| wilson(rate, judged as f64));
+        count.correction_rate = share(count.incorrect, count.total);
+        count
+    }
+}
+
+/// Corrections of one version or one period.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// The version, or the first day of the period.
+    pub name: String,
+    /// How many.
+    #[serde(flatten)]
+    pub count: Count,
+}
+
+/// Feedback in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// All of it.
+    #[serde(flatten)]
+    pub count: Count,
+    /// Corrections whose label no version has learned from.
+    pub unused: u64,
+    /// By the version that had predicted, in order.
+    pub by_version: Vec<Group>,
+    /// By the period in which it was given, in order.
+    pub by_period: Vec<Group>,
+}
+
+/// Counts the feedback that was given in `window`.
+///
+/// # Errors
+/// Feedback, labels or versions that cannot be read.
+pub fn stats(workspace: &Workspace, window: &Window, period: Period) -> Result<Stats, FeedbackError> {
+    let entries = entries(workspace)?;
+    let latest: Vec<&Entry> =
+        latest(&entries).into_iter().filter(|entry| window.holds(entry.at.as_microsecond())).collect();
+    let labels = Labels::open(workspace)?;
+    let used = Used::open(&workspace.registry()).map_err(FeedbackError::from)?;
+    let is_unused = |entry: &&&Entry| {
+        entry.verdict != Verdict::Uncertain && labels.get(&entry.id, &entry.by).is_some_and(|label| !used.has(label))
+    };
+    let day = |entry: &Entry| Offset::UTC.to_datetime(entry.at).date();
+    Ok(Stats {
+        count: Count::of(latest.iter().copied()),
+        unused: latest.iter().filter(is_unused).count() as u64,
+        by_version: groups(&latest, |entry| entry.version),
+        by_period: groups(&latest, |entry| period.begin(day(entry))),
+    })
+}
+
+/// Counts what people said of the predictions of one version.
+///
+/// # Errors
+/// Feedback that cannot be read.
+pub fn of_version(workspace: &Workspace, version: Version) -> Result<Count, FeedbackError> {
+    let entries = entries(workspace)?;
+    Ok(Count::of(latest(&entries).into_iter().filter(|entry| entry.version == version)))
+}
+
+/// The last word of each person on each prediction, in the order of the file.
+fn latest(entries: &[Entry]) -> Vec<&Entry> {
+    let key = |entry: &Entry| (entry.id.clone(), entry.by.clone(), entry.predicted_at);
+    let last: HashMap<_, usize> = entries.iter().enumerate().map(|(place, entry)| (key(entry), place)).collect();
+    let is_last = |(place, entry): &(usize, &Entry)| last[&key(entry)] == *place;
+    entries.iter().enumerate().filter(is_last).map(|(_, entry)| entry).collect()
+}
+
+fn groups<K: Ord + ToString>(entries: &[&Entry], key: impl Fn(&Entry) -> K) -> Vec<Group> {
+    let mut groups: BTreeMap<K, Vec<&Entry>> = BTreeMap::new();
+    entries.iter().for_each(|entry| groups.entry(key(entry)).or_default().push(entry));
+    groups.into_iter().map(|(name, entries)| Group { name: name.to_string(), count: Count::of(entries) }).collect()
+}

@@ -1,0 +1,136 @@
+//! `data/feedback.csv`: one line per correction, appended and never changed.
+
+use super::FeedbackError;
+use crate::atomic::{self, Appender};
+use crate::registry::Version;
+use crate::table::{from_one_line, one_line, push_record};
+use crate::workspace::Workspace;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+/// Whether a prediction was right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It was.
+    Correct,
+    /// It was not, and the actual value is known.
+    Incorrect,
+    /// Somebody looked and cannot tell.
+    Uncertain,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Correct => "correct",
+            Self::Incorrect => "incorrect",
+            Self::Uncertain => "uncertain",
+        })
+    }
+}
+
+/// A line of `data/feedback.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The row.
+    pub id: String,
+    /// Whether the prediction was right.
+    pub verdict: Verdict,
+    /// What holds for the row by it; empty when that is uncertain.
+    pub label: String,
+    /// Who said so; may be empty.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Anything else.
+    pub comment: String,
+    /// The version that had predicted.
+    pub version: Version,
+    /// What it had predicted.
+    pub prediction: String,
+    /// When it had.
+    pub predicted_at: Timestamp,
+}
+
+const HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at\n";
+
+impl Entry {
+    /// Who said something of which row.
+    pub(super) fn key(&self) -> (&str, &str) {
+        (&self.id, &self.by)
+    }
+
+    /// Whether the same was said of the same prediction.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let said = |entry: &Self| (entry.verdict, entry.version, entry.predicted_at);
+        said(self) == said(other) && self.label == other.label && self.comment == other.comment
+    }
+
+    fn push(&self, lines: &mut Vec<u8>) {
+        let verdict = self.verdict.to_string();
+        let (at, version, predicted_at) =
+            (self.at.to_string(), self.version.to_string(), self.predicted_at.to_string());
+        let fields = [
+            self.id.as_str(),
+            &verdict,
+            &self.label,
+            &self.by,
+            &at,
+            &self.comment,
+            &version,
+            &self.prediction,
+            &predicted_at,
+        ];
+        push_record(lines, &fields.map(one_line), b',');
+    }
+}
+
+/// Every correction that was ever given, in order; an unfinished last line is not there.
+///
+/// # Errors
+/// A file that is damaged, with its line.
+pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
+    let path = path(workspace);
+    let file = match File::open(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened.map_err(|source| FeedbackError::io(&path, source))?,
+    };
+    let whole = || atomic::whole_lines_len(&file, file.metadata()?.len());
+    let len = whole().map_err(|source| FeedbackError::io(&path, source))?;
+    let mut entries = Vec::new();
+    for entry in csv::Reader::from_reader((&file).take(len)).deserialize::<Entry>() {
+        let mut entry = entry.map_err(|err| FeedbackError::File { path: path.clone(), what: err.to_string() })?;
+        for text in [&mut entry.id, &mut entry.label, &mut entry.by, &mut entry.comment, &mut entry.prediction] {
+            *text = from_one_line(text).into_owned();
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// Adds lines: all of them or none, synced.
+pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), FeedbackError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut lines = Vec::new();
+    entries.iter().for_each(|entry| entry.push(&mut lines));
+    let path = path(workspace);
+    let write = || {
+        std::fs::create_dir_all(workspace.path("data"))?;
+        Appender::open(&path)?.append(HEADER, &lines, true)
+    };
+    match write().map_err(|source| FeedbackError::io(&path, source))? {
+        true => Ok(()),
+        false => Err(FeedbackError::File { path: path.clone(), what: "line 1: is not its header".to_owned() }),
+    }
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.path("data/feedback.csv")
+}

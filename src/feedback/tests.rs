@@ -1,0 +1,159 @@
+use super::*;
+use crate::features::Task;
+use crate::journal::{Layout, Row, Window};
+use crate::registry::Version;
+use crate::table::{ColumnSpec, Dialect, Kind, Schema};
+
+fn target() -> Target {
+    Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] }
+}
+
+fn at(text: &str) -> Timestamp {
+    Window::parse_instant(text).unwrap()
+}
+
+/// A loop in which `a` and `c` were predicted yes, `b` no.
+fn predicted() -> (tempfile::TempDir, Workspace) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("models")).unwrap();
+    let workspace = Workspace::new(dir.path());
+    let id = ColumnSpec { name: "key".to_owned(), kind: Kind::Id, format: None };
+    let layout = Layout::new(&Schema { dialect: Dialect::default(), columns: vec![id] }, &target());
+    for (day, id, version, class) in [(1, "a", 1, 1), (1, "b", 1, 0), (2, "c", 2, 1)] {
+        let at = at(&format!("2026-11-0{day}"));
+        let row = Row { id, at, version: Version(version), arm: "", scores: &[0.5], class: Some(class), features: &[] };
+        let mut lines = Vec::new();
+        layout.push(&mut lines, &row);
+        Journal::of(&workspace).append(&layout, at, &lines).unwrap();
+    }
+    (dir, workspace)
+}
+
+fn said(id: &str, verdict: Verdict, actual: Option<&str>) -> Correction {
+    Correction {
+        place: id.to_owned(),
+        id: id.to_owned(),
+        verdict,
+        actual: actual.map(str::to_owned),
+        by: "ann".to_owned(),
+        comment: String::new(),
+    }
+}
+
+fn give_at(workspace: &Workspace, corrections: &[Correction], time: &str) -> Result<Given, FeedbackError> {
+    let lock = workspace.lock().unwrap();
+    give(workspace, &lock, &target(), corrections, at(time))
+}
+
+#[test]
+fn corrections_become_labels_and_lines_of_the_chain() {
+    let (_dir, workspace) = predicted();
+    let mut commented = said("c", Verdict::Uncertain, None);
+    commented.comment = "\"no idea\"\nask later, please".to_owned();
+    let corrections = [said("a", Verdict::Correct, None), said("b", Verdict::Incorrect, Some("TRUE")), commented];
+    let given = give_at(&workspace, &corrections, "2026-11-09").unwrap();
+    assert_eq!((given.n_new, given.n_unchanged, given.labels.n_added), (3, 0, 2));
+    let labels = Labels::open(&workspace).unwrap();
+    assert_eq!(labels.get("a", "ann").map(|label| label.label.as_str()), Some("yes"));
+    let b = labels.get("b", "ann").unwrap();
+    assert_eq!((b.label.as_str(), b.source, b.model_version), ("yes", Source::Human, Some(Version(1))));
+    assert!(labels.get("c", "ann").is_none());
+    let kept = entries(&workspace).unwrap();
+    assert_eq!(kept[2].comment, "\"no idea\"\nask later, please");
+    let chain = workspace.audit_chain().unwrap();
+    assert_eq!((chain.entries.len(), chain.entries[0].by.as_deref()), (1, Some("ann")));
+    assert_eq!(chain.entries[0].details["lines"], 3);
+}
+
+#[test]
+fn the_same_again_is_nothing_and_a_change_of_mind_is_told() {
+    let (_dir, workspace) = predicted();
+    let first = [said("a", Verdict::Correct, None)];
+    give_at(&workspace, &first, "2026-11-09").unwrap();
+    let again = give_at(&workspace, &first, "2026-11-10").unwrap();
+    assert!(again.is_nothing() && again.n_unchanged == 1);
+    let changed = give_at(&workspace, &[said("a", Verdict::Incorrect, Some("no"))], "2026-11-11").unwrap();
+    assert_eq!((changed.n_new, changed.labels.n_added, changed.labels.changes.len()), (1, 0, 1));
+    let chain = workspace.audit_chain().unwrap();
+    assert_eq!(chain.entries[1].details["labels_changed"][0]["old"], "yes");
+    let stats = stats(&workspace, &Window::default(), Period::Week).unwrap();
+    assert_eq!((stats.count.total, stats.count.incorrect, stats.unused), (1, 1, 1));
+}
+
+#[test]
+fn one_that_is_wrong_keeps_all_out() {
+    let (dir, workspace) = predicted();
+    let cases = [
+        (said("z", Verdict::Correct, None), "prediction log"),
+        (said("a", Verdict::Incorrect, None), "needs the actual value"),
+        (said("a", Verdict::Incorrect, Some("yes")), "is what was predicted"),
+        (said("a", Verdict::Correct, Some("no")), "makes it incorrect"),
+        (said("a", Verdict::Incorrect, Some("maybe")), "none of the classes no, yes"),
+        (said("a", Verdict::Uncertain, Some("no")), "takes no actual value"),
+    ];
+    for (wrong, what) in cases {
+        let message = give_at(&workspace, &[said("b", Verdict::Correct, None), wrong], "2026-11-09").unwrap_err();
+        assert!(message.to_string().contains(what), "{message}");
+    }
+    assert!(!dir.path().join("data").exists() && !dir.path().join("audit.jsonl").exists());
+}
+
+#[test]
+fn what_a_process_left_unfinished_is_completed_by_the_next() {
+    let (dir, workspace) = predicted();
+    give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-09").unwrap();
+    let path = dir.path().join("data/feedback.csv");
+    let line = "b,correct,no,bob,2026-11-09T00:00:00Z,,v0001,no,2026-11-01T00:00:00Z\n";
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + line + "c,corr").unwrap();
+    let given = give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap();
+    assert_eq!((given.n_new, given.n_completed, given.labels.n_added), (0, 1, 1));
+    assert!(Labels::open(&workspace).unwrap().get("b", "bob").is_some());
+    assert!(give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap().is_nothing());
+}
+
+#[test]
+fn it_is_counted_by_version_and_period() {
+    let (_dir, workspace) = predicted();
+    give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-01").unwrap();
+    give_at(&workspace, &[said("b", Verdict::Incorrect, Some("yes"))], "2026-11-02").unwrap();
+    give_at(&workspace, &[said("c", Verdict::Uncertain, None)], "2026-11-08").unwrap();
+    let of = |window| stats(&workspace, &window, Period::Week).unwrap();
+    let all = of(Window::default());
+    assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.5), Some(1.0 / 3.0)));
+    assert_eq!(all.unused, 2);
+    let names = |groups: &[Group]| groups.iter().map(|g| (g.name.clone(), g.count.total)).collect::<Vec<_>>();
+    assert_eq!(names(&all.by_version), [("v0001".to_owned(), 2), ("v0002".to_owned(), 1)]);
+    // 2026-11-01 is a Sunday.
+    assert_eq!(names(&all.by_period), [("2026-10-26".to_owned(), 1), ("2026-11-02".to_owned(), 2)]);
+    assert_eq!(of(Window::since(at("2026-11-02"))).count.total, 2);
+    let version = workspace.path("models/v0003");
+    std::fs::create_dir(&version).unwrap();
+    std::fs::write(version.join("labels_used.csv"), "id,label,annotator,batch\na,yes,ann,\nb,no,ann,\n").unwrap();
+    assert_eq!(of(Window::default()).unused, 1, "b was used with another label");
+}
+
+#[test]
+fn csv_and_json_lines_are_read() {
+    let csv = "\u{feff}id,verdict,actual,by\n007, correct,,\n 8,incorrect,1.0,bob\n,,,\n";
+    let json = "{\"id\": \"007\", \"verdict\": \"correct\"}\n\n{\"id\": 8, \"verdict\": \"incorrect\", \"actual\": 1.0, \"by\": \"bob\"}\n";
+    let read = |text: &str| {
+        let corrections = parse::corrections("stdin", text.as_bytes().to_vec().as_slice(), "eve").unwrap();
+        corrections.into_iter().map(|c| (c.id, c.verdict, c.actual, c.by)).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("007".to_owned(), Verdict::Correct, None, "eve".to_owned()),
+        ("8".to_owned(), Verdict::Incorrect, Some("1.0".to_owned()), "bob".to_owned()),
+    ];
+    assert_eq!(read(csv), expected);
+    assert_eq!(read(json), expected);
+    for (text, what) in [
+        ("id,verdict\na,wrong\n", "stdin: line 2: "),
+        ("id,verdict\na\n", "1 fields where the header has 2"),
+        ("id,verdict,colour\na,correct,red\n", "colour"),
+        ("{\"id\": \"a\"}\n", "stdin: line 1: missing field"),
+        ("{\"id\": \"a\", \"verdict\": \"correct\", \"n\": 1}\n", "stdin: line 1: unknown field"),
+    ] {
+        let message = parse::corrections("stdin", text.as_bytes(), "").unwrap_err().to_string();
+        assert!(message.contains(what), "{message}");
+    }
+}

@@ -1,0 +1,87 @@
+//! What was served and what became of it: the prediction log, labels and feedback.
+
+use super::MonitorError;
+use super::watch::Watch;
+use crate::features::{Target, Task};
+use crate::feedback;
+use crate::journal::{Joined, Journal, Layout, Outcomes, Window};
+use crate::labels::{self, Labels, Source, Used, resolve};
+use crate::pipeline::Scores;
+use crate::stats::random::unit_hash;
+
+/// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
+const MOST: usize = 40_000;
+
+/// Logged predictions of production whose outcome is known.
+pub(super) struct Served {
+    pub(super) scores: Scores,
+    pub(super) y: Vec<f32>,
+}
+
+impl Watch<'_> {
+    /// What holds for rows by `data/labels.csv`.
+    pub(super) fn stored_outcomes(&self, target: &Target) -> Result<Outcomes, MonitorError> {
+        let stored = Labels::open(self.workspace)?;
+        let policy = self.config.as_ref().map(|config| config.labels.policy).unwrap_or_default();
+        Ok(labels::outcomes(target, &resolve(&stored, policy).agreed)?)
+    }
+
+    /// The last prediction that production served of each row whose outcome is known; `None` when there is none.
+    pub(super) fn served(&self, outcomes: &Outcomes) -> Result<Option<Served>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        let layout = Layout::of(&production.pipeline);
+        let window = Window::since(production.manifest.trained_at);
+        let joined = Journal::of(self.workspace).join(&window, &layout, outcomes)?;
+        let own: Vec<u32> = (0..)
+            .zip(&joined.rows.version)
+            .filter(|(_, version)| **version == production.version)
+            .map(|(row, _)| row)
+            .collect();
+        let served = Served::of(&sampled(&joined.take(&own).latest()), &production.pipeline.target);
+        Ok(Some(served).filter(|served| !served.y.is_empty()))
+    }
+
+    /// Labels from people that no version has learned from; `None` where there are no labels.
+    pub(super) fn n_unused(&self) -> Result<Option<u64>, MonitorError> {
+        let stored = Labels::open(self.workspace)?;
+        if stored.rows().is_empty() {
+            return Ok(None);
+        }
+        let used = Used::open(&self.workspace.registry())?;
+        Ok(Some(stored.unused(&used).filter(|label| label.source == Source::Human).count() as u64))
+    }
+
+    /// How many predictions of production people judged, and the share that they found right.
+    pub(super) fn judged(&self) -> Result<Option<(u64, f64)>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        let count = feedback::of_version(self.workspace, production.version)?;
+        Ok(count.accuracy_rate.map(|rate| (count.correct + count.incorrect, rate)))
+    }
+}
+
+/// All rows, or so many that measuring stays quick; the same rows whatever their order.
+fn sampled(joined: &Joined) -> Joined {
+    let share = MOST as f64 / joined.y.len().max(1) as f64;
+    let chosen = |row: &u32| unit_hash(joined.rows.id.get(*row as usize).as_bytes(), 0) < share;
+    joined.take(&(0..joined.y.len() as u32).filter(chosen).collect::<Vec<_>>())
+}
+
+impl Served {
+    fn of(joined: &Joined, target: &Target) -> Self {
+        let rows = &joined.rows;
+        let values = match target.task {
+            Task::Binary => rows.score.clone(),
+            Task::Regression => rows.prediction.iter().map(|number| number.parse().unwrap_or(f64::NAN)).collect(),
+            Task::Multiclass => {
+                (0..rows.len()).flat_map(|row| rows.class_scores.iter().map(move |scores| scores[row])).collect()
+            }
+        };
+        // A score that somebody took out of the log measures nothing.
+        let width = target.n_scores();
+        let rows = values.chunks_exact(width.max(1)).zip(&joined.y);
+        let whole: Vec<(&[f64], f32)> =
+            rows.filter(|(scores, _)| scores.iter().all(|s| s.is_finite())).map(|(scores, y)| (scores, *y)).collect();
+        let values = whole.iter().flat_map(|(scores, _)| scores.iter().copied()).collect();
+        Self { scores: Scores { values, width }, y: whole.iter().map(|(_, y)| *y).collect() }
+    }
+}

@@ -1,0 +1,152 @@
+//! `feedback`: corrections go in once and whole, become labels, and are counted.
+
+use crate::support::{ERROR, Loop, NO, YES};
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+
+/// A loop with a version in production and a hundred logged predictions.
+fn logged() -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    work.run("train --algorithm decision-tree --now 2026-11-01T00:00:00Z").answers(YES);
+    let rows: String = CHURN.lines().take(101).map(|line| format!("{line}\n")).collect();
+    work.write("rows.csv", rows);
+    work.run("predict rows.csv --log -o scored.csv --now 2026-11-02T00:00:00Z").answers(YES);
+    work
+}
+
+/// What was predicted for the row.
+fn prediction(work: &Loop, id: &str) -> String {
+    let found = work.run(&format!("audit --for {id}")).answers(YES).value();
+    found["predictions"][0]["prediction"].as_str().unwrap().to_owned()
+}
+
+fn other(class: &str) -> &str {
+    if class == "yes" { "no" } else { "yes" }
+}
+
+const AT: &str = "--now 2026-11-03T10:00:00Z";
+
+#[test]
+fn a_correction_is_followed_from_prediction_to_label() {
+    let work = logged();
+    let predicted = prediction(&work, "0010004");
+    let line =
+        format!("feedback 0010004 incorrect --actual {} --by ann --comment 'moved house' {AT}", other(&predicted));
+    work.run(&line).answers(YES).json("/n_new", 1).json("/labels/n_added", 1);
+    work.run(&line).answers(NO).json("/n_unchanged", 1);
+    work.run(&format!("feedback 0010005 correct --by bob {AT}")).answers(YES);
+    work.run(&format!("feedback 0010006 uncertain {AT}")).answers(YES).json("/labels/n_added", 0);
+    let found = work.run("audit show --for 0010004").answers(YES).value();
+    assert_eq!(found["labels"][0]["label"], other(&predicted));
+    assert_eq!(found["labels"][0]["used_in"].as_array().unwrap().len(), 0);
+    assert_eq!(found["feedback"][0]["comment"], "moved house");
+    work.run("audit --for 0010004 --text").answers(YES).prints("incorrect by ann of v0001").prints("not used yet");
+    let stats = work.run("feedback").answers(YES).value();
+    assert_eq!((&stats["total"], &stats["accuracy_rate"], &stats["unused"]), (&3.into(), &0.5.into(), &2.into()));
+    assert_eq!(stats["by_version"][0]["name"], "v0001");
+    assert_eq!(work.run("feedback --since 2026-11-04").answers(YES).value()["total"], 0);
+    work.run("feedback --text").answers(YES).prints("2 became labels that no version has learned from");
+    work.run("audit verify").answers(YES).json("/lines", 4);
+}
+
+#[test]
+fn many_come_from_stdin_all_or_none() {
+    let work = logged();
+    let before = work.files();
+    work.pipe("feedback -", "id,verdict\n0010001,correct\nnobody,correct\n")
+        .answers(ERROR)
+        .says("stdin: line 3: \"nobody\"");
+    work.pipe("feedback -", "{\"id\": \"0010001\", \"verdict\": \"incorrect\"}\n").answers(ERROR).says("stdin: line 1");
+    work.run("feedback 0010001").answers(ERROR).says("say correct, incorrect or uncertain");
+    work.run("feedback 0010001 incorrect").answers(ERROR).says("0010001: incorrect needs the actual value");
+    work.run("feedback 0010001 perhaps").answers(ERROR);
+    work.run("feedback --actual yes").answers(ERROR);
+    assert_eq!(work.files(), before);
+    let lines: String = (0..50).map(|n| format!("00100{n:02},correct\n")).collect();
+    let said = work.pipe(&format!("feedback - --by ann {AT}"), format!("id,verdict\n{lines}")).answers(YES);
+    said.json("/n_new", 50).json("/labels/n_added", 50);
+    assert_eq!(work.read("data/labels.csv").lines().count(), 51);
+    Loop::new().run("feedback").answers(ERROR).says("no loop here");
+}
+
+#[test]
+fn monitor_sees_what_was_served_and_what_people_said() {
+    let work = logged();
+    let scored = work.read("scored.csv");
+    let answers: Vec<(String, String)> = scored
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            (cells[0].to_owned(), cells[9].to_owned())
+        })
+        .collect();
+    // 60 of 80 predictions were wrong, people say.
+    let said: String = answers[..80]
+        .iter()
+        .enumerate()
+        .map(|(n, (id, class))| match n % 4 {
+            0 => format!("{id},correct,\n"),
+            _ => format!("{id},incorrect,{}\n", other(class)),
+        })
+        .collect();
+    work.pipe(&format!("feedback - --by ann {AT}"), format!("id,verdict,actual\n{said}")).answers(YES);
+    let report = work.run("monitor --formats json --force --now 2026-11-04T00:00:00Z").answers(YES).value();
+    assert_eq!(report["performance"]["n"], 80);
+    let accuracy =
+        report["performance"]["metrics"].as_array().unwrap().iter().find(|m| m["name"] == "accuracy").unwrap();
+    assert_eq!(accuracy["value"], 0.25);
+    let trigger =
+        |name: &str| report["triggers"].as_array().unwrap().iter().find(|t| t["name"] == name).unwrap().clone();
+    let unused = trigger("unused_feedback");
+    assert_eq!((&unused["value"], &unused["fired"]), (&80.0.into(), &true.into()));
+    let recent = trigger("recent_accuracy");
+    assert_eq!((&recent["value"], &recent["fired"]), (&0.25.into(), &true.into()));
+    assert_eq!(recent["text"], "people found 25.0 % of 80 predictions right");
+    assert!(report["notes"].to_string().contains("the outcome of 80 logged predictions"));
+    // Labels that a version has learned from are not unused.
+    let labels = work.read("data/labels.csv");
+    let used: String = labels
+        .lines()
+        .skip(1)
+        .take(30)
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            format!("{},{},{},\n", cells[0], cells[1], cells[2])
+        })
+        .collect();
+    work.write("models/v0001/labels_used.csv", format!("id,label,annotator,batch\n{used}"));
+    let report = work.run("monitor --formats json --force --now 2026-11-04T00:00:00Z").answers(YES).value();
+    let unused = report["triggers"].as_array().unwrap().iter().find(|t| t["name"] == "unused_feedback").unwrap();
+    assert_eq!(unused["value"], 50.0);
+}
+
+#[test]
+fn wherever_it_dies_repeating_completes_it() {
+    let work = logged();
+    work.run(&format!("feedback 0010000 correct {AT}")).answers(YES);
+    let line = format!("feedback - --by ann {AT}");
+    let stdin = "id,verdict,comment\n0010001,correct,\"two\nlines\"\n0010002,correct,\n";
+    let whole = work.copy();
+    whole.pipe(&line, stdin).answers(YES);
+    let n = work.dies_everywhere(&line, stdin, |copy| {
+        let said = copy.pipe(&line, stdin);
+        assert!(said.stderr.is_empty(), "{}", said.stderr);
+        for name in ["data/feedback.csv", "data/labels.csv"] {
+            assert_eq!(copy.read(name), whole.read(name), "{name}");
+        }
+        copy.run("audit verify").answers(YES).json("/lines", 3);
+        copy.run("feedback").answers(YES).json("/total", 3).json("/unused", 3);
+        copy.pipe(&line, stdin).answers(NO);
+    });
+    assert!(n >= 9, "{n} points");
+    for at in 1..=n {
+        let copy = work.copy();
+        copy.pipe_with(&line, stdin, &format!("full:{at}")).answers(ERROR);
+        copy.run("audit verify").answers(YES);
+        copy.pipe(&line, stdin);
+        assert_eq!(copy.read("data/labels.csv"), whole.read("data/labels.csv"));
+        copy.pipe(&line, stdin).answers(NO);
+    }
+}
