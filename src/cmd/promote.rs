@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Both versions score the gate rows, which neither learned from. The challenger must be better by a paired test, by at
 /// least min_improvement, and must break no guardrail (calibration, slices, flipped classes, latency, columns). The
 /// rules stand under [promote] in mlloop.toml; with approval = "manual" a person has the last word. The report is
-/// written to reports/gate_report.json and .txt, and every verdict is a line of the audit chain.
+/// written to reports/gate_report.json, .html and .txt, and every verdict is a line of the audit chain.
 ///
 ///   mlloop promote
 ///   mlloop promote --dry-run --text           what would happen, and why

@@ -40,6 +40,9 @@ pub(super) fn evaluate(
     if rows.n_corrected > 0 {
         notes.push(format!("{} labels are those of data/labels.csv, not the table's", rows.n_corrected));
     }
+    for of in [production, challenger].iter().filter(|of| of.pipeline.model.plan().is_none()) {
+        notes.push(format!("{} was made elsewhere: that it never saw these rows is for its maker to say", of.version));
+    }
     let ledger_rows = super::ledger::Rows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
     let report = GateReport {
         format: 1,

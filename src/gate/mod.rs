@@ -13,6 +13,7 @@ mod error;
 mod evaluate;
 mod judge;
 mod ledger;
+mod page;
 mod promote;
 mod prune;
 mod rails;

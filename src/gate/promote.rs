@@ -249,10 +249,11 @@ fn record_verdict(
         atomic::replace(&path, |out| out.write_all(&bytes))
     };
     json().map_err(GateError::io(&path))?;
-    let path = dir.join("gate_report.txt");
     let plain = |text: &str| text.to_owned();
-    let text = report.text(&plain, &plain);
-    atomic::replace(&path, |out| out.write_all(text.as_bytes())).map_err(GateError::io(&path))?;
+    for (name, text) in [("gate_report.txt", report.text(&plain, &plain)), ("gate_report.html", report.html())] {
+        let path = dir.join(name);
+        atomic::replace(&path, |out| out.write_all(text.as_bytes())).map_err(GateError::io(&path))?;
+    }
     let j = &report.judgement;
     let broken: Vec<&str> = report.guardrails.iter().filter(|g| g.broken).map(|g| g.name.as_str()).collect();
     let details = json!({

@@ -8,6 +8,7 @@ use crate::stats::{moments, normal};
 use crate::table::Kind;
 use crate::workspace::Guardrails;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One guardrail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,13 +48,19 @@ impl Loss {
         let (production, challenger) = (moments::mean(&old), moments::mean(&new));
         let mean = challenger - production;
         let n = rows.len() as f64;
-        let mut sums = std::collections::BTreeMap::<u32, f64>::new();
-        for (place, &row) in rows.iter().enumerate() {
-            let entity = entities.map_or(row, |e| e[row as usize]);
-            *sums.entry(entity).or_default() += new[place] - old[place] - mean;
-        }
+        let gains = new.iter().zip(&old).map(|(new, old)| new - old - mean);
+        let sums: Vec<f64> = match entities {
+            None => gains.collect(),
+            Some(entities) => {
+                let mut sums = BTreeMap::<u32, f64>::new();
+                rows.iter()
+                    .zip(gains)
+                    .for_each(|(&row, gain)| *sums.entry(entities[row as usize]).or_default() += gain);
+                sums.into_values().collect()
+            }
+        };
         let groups = sums.len() as f64;
-        let error = (sums.values().map(|s| s * s).sum::<f64>() * groups / (groups - 1.0)).sqrt() / n;
+        let error = (sums.iter().map(|s| s * s).sum::<f64>() * groups / (groups - 1.0)).sqrt() / n;
         let p = match error > 0.0 {
             true => normal::cdf(-mean / error),
             false if mean > 0.0 => 0.0,

@@ -5,6 +5,7 @@ use super::ledger::Ledger;
 use super::rails::Guardrail;
 use crate::features::Task;
 use crate::registry::Version;
+use crate::report::number::clean;
 use crate::score::Metric;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -69,6 +70,12 @@ pub struct GateReport {
 }
 
 impl GateReport {
+    /// The report as a page: style and picture are inside, no scripts, nothing is fetched.
+    #[must_use]
+    pub fn html(&self) -> String {
+        super::page::draw(self)
+    }
+
     /// The report in about 25 lines; `bold` and `dim` set text apart, or return it as it is.
     #[must_use]
     pub fn text(&self, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
@@ -106,7 +113,7 @@ impl GateReport {
         text
     }
 
-    fn headline(&self) -> &'static str {
+    pub(super) fn headline(&self) -> &'static str {
         match (self.decision, self.judgement.verdict) {
             (Decision::Promote, Verdict::Superior) => "The challenger is better",
             (Decision::Promote, _) => "The challenger is as good, and that is enough here",
@@ -138,7 +145,7 @@ impl GateReport {
                 rail.name,
                 number(rail.value),
                 number(rail.limit),
-                rail.text
+                clean(&rail.text)
             );
         }
         text
@@ -189,4 +196,109 @@ pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: O
         let _ = write!(text, " Broken: {}.", broken.join("; "));
     }
     text
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::score::{Improvement, Test};
+    use crate::workspace::PromoteRules;
+
+    /// A challenger that is better, with one guardrail broken.
+    pub(in crate::gate) fn report() -> GateReport {
+        let improvement = Improvement {
+            metric: Metric::RocAuc,
+            production: 0.8100,
+            challenger: 0.8412,
+            value: 0.0312,
+            error: 0.0069,
+            low: 0.0198,
+            high: 0.0426,
+            p: Some(6e-6),
+            test: Test::DeLong,
+        };
+        let rails = [("slices", true), ("schema", false)].map(|(name, broken)| Guardrail {
+            name: name.to_owned(),
+            value: Some(0.25),
+            limit: Some(0.1),
+            broken,
+            text: "contract = monthly (412 rows)".to_owned(),
+        });
+        GateReport {
+            format: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            production: Version(1),
+            challenger: Version(2),
+            target: "churn".to_owned(),
+            task: Task::Binary,
+            decision: Decision::Promote,
+            sentence: "It is better.".to_owned(),
+            judgement: Judgement {
+                verdict: Verdict::Superior,
+                improvement: Some(improvement),
+                relative: Some(0.0385),
+                enough: true,
+                alpha: 0.05,
+                margin: 0.0,
+                delta: 0.01,
+                min_improvement: 0.02,
+                n_rows: 1450,
+                n_positive: Some(385),
+                need: None,
+            },
+            allow_equivalent: None,
+            guardrails: rails.to_vec(),
+            holdout: Ledger::at(1, &PromoteRules::default()),
+            metrics: vec![Pair { metric: Metric::RocAuc, production: Some(0.81), challenger: Some(0.8412) }],
+            rows_digest: "85c1".to_owned(),
+            notes: vec!["a note".to_owned()],
+        }
+    }
+
+    fn plain(text: &str) -> String {
+        text.to_owned()
+    }
+
+    #[test]
+    fn the_text_is_for_people_and_cannot_steer_a_terminal() {
+        let mut report = report();
+        report.guardrails[0].text = "city = \u{1b}[2Jx".to_owned();
+        let text = report.text(&plain, &plain);
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        for said in
+            ["roc_auc 0.8100 → 0.8412: better by +0.0312 (+3.85 %)", "(95 % each)", "BROKEN", "note      a note"]
+        {
+            assert!(text.contains(said), "{said}\n{text}");
+        }
+    }
+
+    #[test]
+    fn each_verdict_has_its_sentence() {
+        let GateReport { mut judgement, guardrails, .. } = report();
+        let mut told = |verdict, low, high, value| {
+            judgement.verdict = verdict;
+            let found = judgement.improvement.as_mut().unwrap();
+            (found.low, found.high, found.value) = (low, high, value);
+            sentence(&judgement, &[], None)
+        };
+        assert_eq!(
+            told(Verdict::Superior, 0.02, 0.04, 0.03),
+            "roc_auc is better by 0.0300, surely by more than 0.0200."
+        );
+        assert_eq!(told(Verdict::Regression, -0.04, -0.02, -0.03), "roc_auc is surely worse, by 0.0300.");
+        assert!(
+            told(Verdict::Equivalent, -0.009, -0.001, -0.005)
+                .starts_with("roc_auc is surely worse, and surely by less")
+        );
+        assert!(
+            told(Verdict::Equivalent, -0.009, 0.003, 0.0)
+                .starts_with("roc_auc is surely less than delta = 0.0100 worse")
+        );
+        assert!(
+            told(Verdict::Inconclusive, -0.02, 0.03, 0.0)
+                .starts_with("roc_auc may be anything from -0.0200 to +0.0300")
+        );
+        let broken = sentence(&judgement, &guardrails, None);
+        assert!(broken.ends_with("Broken: slices (contract = monthly (412 rows))."), "{broken}");
+    }
 }

@@ -19,10 +19,16 @@ pub(super) fn slices(table: &Table, columns: &[(&str, Kind)], least: usize) -> V
         let Some(column) = table.column(name) else { continue };
         match &column.values {
             Values::Category(c) => {
-                for (code, level) in (0_u32..).zip(c.levels.iter()) {
-                    found.push(where_(format!("{name} = {level}"), table, |row| c.codes[row] == code));
+                // One walk for all levels: there may be as many levels as rows.
+                let mut of: Vec<Vec<u32>> = vec![Vec::new(); c.levels.len() + 1];
+                for (row, &code) in (0..).zip(&c.codes) {
+                    of[if code == MISSING_CODE { c.levels.len() } else { code as usize }].push(row);
                 }
-                found.push(where_(format!("{name} is missing"), table, |row| c.codes[row] == MISSING_CODE));
+                for (code, rows) in of.into_iter().enumerate().filter(|(_, rows)| rows.len() >= least) {
+                    let name =
+                        c.levels.get(code).map_or(format!("{name} is missing"), |level| format!("{name} = {level}"));
+                    found.push(Slice { name, rows });
+                }
             }
             Values::Number(values) => {
                 let cuts = [0.25, 0.5, 0.75].map(|share| quantiles::quantile(values, share));

@@ -1,0 +1,217 @@
+//! The gate's report as a page: style and picture are inside, no scripts, nothing is fetched.
+
+use super::judge::Judgement;
+use super::report::{Decision, GateReport};
+use crate::report::number::{clean, number, number_or, percent};
+use crate::report::shape::{Drawing, at};
+use crate::score::{Improvement, Test};
+use askama::Template;
+
+const WIDTH: f64 = 1100.0;
+const HEIGHT: f64 = 150.0;
+/// Room on either side for what the labels need.
+const PAD: f64 = 30.0;
+
+#[derive(Template)]
+#[template(path = "gate.html")]
+struct Page {
+    mlloop: &'static str,
+    made_at: String,
+    target: String,
+    production: String,
+    challenger: String,
+    tone: &'static str,
+    headline: &'static str,
+    sentence: String,
+    rows: String,
+    metric: &'static str,
+    interval: String,
+    test: String,
+    guardrails: Vec<RailRow>,
+    metrics: Vec<MetricRow>,
+    notes: Vec<String>,
+    rules: String,
+}
+
+struct RailRow {
+    name: String,
+    text: String,
+    value: String,
+    limit: String,
+    broken: bool,
+}
+
+struct MetricRow {
+    name: &'static str,
+    production: String,
+    challenger: String,
+    decides: bool,
+}
+
+/// Draws the page.
+pub(super) fn draw(report: &GateReport) -> String {
+    let j = &report.judgement;
+    let found = j.improvement.as_ref();
+    let metric = found.map_or("", |found| found.metric.name());
+    let positives = j.n_positive.map_or_else(String::new, |n| format!(", {n} of them positive"));
+    let page = Page {
+        mlloop: env!("CARGO_PKG_VERSION"),
+        made_at: report.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        target: clean(&report.target),
+        production: report.production.to_string(),
+        challenger: report.challenger.to_string(),
+        tone: match report.decision {
+            Decision::Promote => "stable",
+            Decision::Refuse => "drifted",
+            Decision::Wait => "unknown",
+        },
+        headline: report.headline(),
+        sentence: clean(&report.sentence),
+        rows: format!("{} gate rows{positives}, from which neither version learned.", j.n_rows),
+        metric,
+        interval: found.map_or_else(String::new, |found| interval(j, found)),
+        test: found.map_or_else(String::new, |found| test(j, found)),
+        guardrails: report.guardrails.iter().map(rail).collect(),
+        metrics: report
+            .metrics
+            .iter()
+            .map(|pair| MetricRow {
+                name: pair.metric.name(),
+                production: number_or(pair.production),
+                challenger: number_or(pair.challenger),
+                decides: pair.metric.name() == metric,
+            })
+            .collect(),
+        notes: report.holdout.note.iter().chain(&report.notes).map(|note| clean(note)).collect(),
+        rules: format!(
+            "alpha = {}\nmargin = {}\ndelta = {}\nmin_improvement = {}\nuse of these rows: {}",
+            j.alpha, j.margin, j.delta, j.min_improvement, report.holdout.uses
+        ),
+    };
+    // Rendering to a String fails only when a Display does.
+    page.render().unwrap_or_default()
+}
+
+fn rail(rail: &super::Guardrail) -> RailRow {
+    RailRow {
+        name: rail.name.replace('_', " "),
+        text: clean(&rail.text),
+        value: number_or(rail.value),
+        limit: number_or(rail.limit),
+        broken: rail.broken,
+    }
+}
+
+/// What was tested, in words.
+fn test(j: &Judgement, found: &Improvement) -> String {
+    let how = match found.test {
+        Test::DeLong => "DeLong's test of two ROC areas on the same rows",
+        Test::McNemar => "McNemar's mid-p test, with the bounds of Bonett and Price",
+        Test::Bootstrap => "the paired bootstrap",
+    };
+    let relative =
+        j.relative.map_or_else(String::new, |share| format!(", {} of production's value", percent(share.abs())));
+    format!(
+        "{} → {}: {} by {}{relative}. Each end of the line is wrong with chance {}, by {how}. Left of the dashed line at \
+         −{} a challenger is worse, right of the one at {} it is better.",
+        number(found.production),
+        number(found.challenger),
+        if found.value < 0.0 { "worse" } else { "better" },
+        number(found.value.abs()),
+        percent(j.alpha),
+        number(j.delta),
+        number(j.margin),
+    )
+}
+
+/// The improvement with its bounds, over where it would be worse, as good and better.
+fn interval(j: &Judgement, found: &Improvement) -> String {
+    let ends = [found.low, found.high, found.value, -j.delta, j.margin, 0.0];
+    let (least, most) = ends.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (a.min(x), b.max(x)));
+    let room = 0.12 * (most - least).max(f64::MIN_POSITIVE);
+    let (from, to) = (least - room, most + room);
+    let x = |value: f64| PAD + (WIDTH - 2.0 * PAD) * (value - from) / (to - from);
+    let mut drawing = Drawing::default();
+    let (top, height) = (28.0, 76.0);
+    for (class, name, start, end) in [
+        ("worse", "worse", from, -j.delta),
+        ("asgood", "as good", -j.delta, j.margin),
+        ("better", "better", j.margin, to),
+    ] {
+        drawing.rect(class, (x(start), top), (x(end) - x(start), height));
+        if x(end) - x(start) > 70.0 {
+            drawing.text("ax mid", (f64::midpoint(x(start), x(end)), top - 9.0), name);
+        }
+    }
+    for edge in [-j.delta, j.margin] {
+        drawing.line("edge", (x(edge), top), (x(edge), top + height));
+    }
+    drawing.line("zero", (x(0.0), top), (x(0.0), top + height));
+    let middle = top + height / 2.0;
+    drawing.line("whisker", (x(found.low), middle), (x(found.high), middle));
+    for end in [found.low, found.high] {
+        drawing.line("whisker", (x(end), middle - 9.0), (x(end), middle + 9.0));
+    }
+    let dot = format!(r#"<circle class="dot" cx="{}" cy="{}" r="6"/>"#, at(x(found.value)), at(middle));
+    drawing.raw(&dot);
+    labels(&mut drawing, found, &x, top + height + 20.0);
+    let title =
+        format!("better by {}, surely between {} and {}", number(found.value), number(found.low), number(found.high));
+    drawing.image("wide", (WIDTH, HEIGHT), &title)
+}
+
+/// Numbers below the ends, the dot and 0, each unless it would run into one before.
+fn labels(drawing: &mut Drawing, found: &Improvement, x: &impl Fn(f64) -> f64, y: f64) {
+    const APART: f64 = 64.0;
+    let mut taken: Vec<f64> = Vec::new();
+    for value in [found.low, found.high, found.value, 0.0] {
+        let place = x(value);
+        if taken.iter().all(|other| (other - place).abs() > APART) {
+            drawing.text("ax mid", (place, y), &number(value));
+            taken.push(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::report::tests::report;
+
+    #[test]
+    fn the_page_says_what_was_found_and_cannot_be_steered() {
+        let mut report = report();
+        report.target = "<script>churn".to_owned();
+        report.guardrails[0].text = "city = </td><script>\u{1b}[2J (200 rows)".to_owned();
+        let page = draw(&report);
+        for text in [
+            "The challenger is better",
+            "roc_auc",
+            "better by 0.0312",
+            "<circle class=\"dot\"",
+            "broken",
+            "v0002 against v0001",
+        ] {
+            assert!(page.contains(text), "{text}\n{page}");
+        }
+        assert!(
+            !page.contains("<script")
+                && !page.contains('\u{1b}')
+                && !page.contains("http://") | page.contains("www.w3.org")
+        );
+        assert!(!page.contains("NaN") && !page.contains("inf"));
+    }
+
+    #[test]
+    fn no_interval_is_no_picture_and_an_empty_one_is() {
+        let mut report = report();
+        let found = report.judgement.improvement.as_mut().unwrap();
+        (found.low, found.high, found.value) = (0.0, 0.0, 0.0);
+        (report.judgement.delta, report.judgement.margin) = (0.0, 0.0);
+        assert!(!draw(&report).contains("NaN"));
+        report.judgement.improvement = None;
+        report.guardrails.clear();
+        let page = draw(&report);
+        assert!(!page.contains("class=\"wide\"") && page.contains("Without rows"));
+    }
+}
