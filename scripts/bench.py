@@ -13,6 +13,7 @@ scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --relea
 """
 
 import argparse
+import csv
 import json
 import os
 import re
@@ -255,6 +256,30 @@ def monitor_small(bench):
     return monitor(Bench(bench.python, bench.work, 10_000, bench.repeats))
 
 
+def labels(bench):
+    """Rows to label out of a log of predictions, and a tenth of the log answered and taken in."""
+    rows = bench.rows or 1_000_000
+    train, _ = bench.tables(rows, 10, 0.2, 2)
+    folder = bench.workspace(train, f"labels_{rows}", n_estimators=100)
+    ours = [MLLOOP, "-C", folder, "--threads", "2", "-q"]
+    if not (folder / "predictions").exists():
+        subprocess.run([*ours, "train"], check=True)
+        subprocess.run([*ours, "predict", train, "--log"], check=True)
+    runs = bench.side_by_side({"mlloop label-export -n 500": [*ours, "label-export", "-n", "500", "--force"]})
+    export = [*ours, "label-export", "-n", str(rows // 10), "--strategy", "random", "--force"]
+    runs["mlloop label-export of a tenth"] = bench.run(export)
+    out, back = folder / "label_inbox" / "to_label.csv", folder / "back.csv"
+    with open(out, newline="") as asked, open(back, "w", newline="") as answered:
+        table = csv.reader(asked)
+        writer, header = csv.writer(answered), next(table)
+        writer.writerow(header)
+        for n, record in enumerate(table):
+            record[header.index("y")] = int(n % 5 == 0)
+            writer.writerow(record)
+    runs["mlloop label-import of a tenth"] = bench.run([*ours, "label-import", back])
+    return runs
+
+
 def start(bench):
     return bench.side_by_side({"mlloop": [MLLOOP, "--version"]}, repeats=20)
 
@@ -269,6 +294,7 @@ JOBS = {
     "row": ("one row in process, 400 trees of depth 10", 284_807, row),
     "monitor": ("monitor, {} × 30 with 10 categories", 1_000_000, monitor),
     "monitor-small": ("monitor, 10 000 × 30 with 10 categories", 10_000, monitor_small),
+    "labels": ("labels, {} logged predictions × 30", 1_000_000, labels),
     "start": ("mlloop --version", 0, start),
 }
 

@@ -3,7 +3,7 @@
 
 usage: scripts/reference.py [SECTION…]     a section is a file of scripts/reference/; all of them without arguments
 
-Needs numpy, scipy and scikit-learn (versions are written into each file); the files are kept in the repository, so
+Needs numpy, scipy, scikit-learn and krippendorff (versions are written into each file); the files are kept in the repository, so
 the tests need no Python.
 """
 

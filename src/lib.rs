@@ -37,7 +37,7 @@ pub mod registry;
 pub mod workspace;
 /// The prediction log: append, read a window, join what became of the rows.
 pub mod journal;
-/// What people said of rows: the store of labels, and which one holds where several differ.
+/// Which rows people should look at, what they said, and which of it holds.
 pub mod labels;
 /// What people said of single predictions: taken in, made into labels, counted.
 pub mod feedback;

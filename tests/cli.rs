@@ -14,7 +14,20 @@ fn tiny() -> Loop {
 #[test]
 fn no_verb_shows_the_help_with_the_exit_statuses() {
     let said = Loop::new().run("--help").answers(YES).prints("Exit status:").prints("4  waiting for a person");
-    for verb in ["init", "train", "predict", "profile", "monitor", "status", "export", "demo", "completions", "man"] {
+    for verb in [
+        "init",
+        "train",
+        "predict",
+        "profile",
+        "monitor",
+        "label-export",
+        "label-import",
+        "status",
+        "export",
+        "demo",
+        "completions",
+        "man",
+    ] {
         assert!(said.stdout.contains(verb), "{verb} is listed");
     }
 }

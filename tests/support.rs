@@ -23,7 +23,7 @@ pub struct Loop {
 /// What a command said.
 pub struct Said {
     line: String,
-    status: i32,
+    pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }

@@ -22,6 +22,7 @@ mod download_split;
 mod feedback;
 mod interchange;
 mod journal;
+mod labels;
 mod layers;
 mod monitor;
 mod notify;

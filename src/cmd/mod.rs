@@ -12,6 +12,8 @@ mod export;
 mod feedback;
 pub(crate) mod hint;
 mod init;
+mod label_export;
+mod label_import;
 mod man;
 mod monitor;
 mod notices;
@@ -108,6 +110,8 @@ enum Verb {
     Reject(reject::Args),
     Rollback(rollback::Args),
     AbReport(ab_report::Args),
+    LabelExport(label_export::Args),
+    LabelImport(label_import::Args),
     Status(status::Args),
     Feedback(feedback::Args),
     Audit(audit::Args),
@@ -155,6 +159,8 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Reject(args) => reject::run(&args, ctx, out),
         Verb::Rollback(args) => rollback::run(&args, ctx, out),
         Verb::Feedback(args) => feedback::run(&args, ctx, out),
+        Verb::LabelExport(args) => label_export::run(&args, ctx, out),
+        Verb::LabelImport(args) => label_import::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
         Verb::AbReport(args) => ab_report::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),

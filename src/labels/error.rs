@@ -1,6 +1,11 @@
 //! What can be wrong on the way of labels.
 
+use crate::drift::multivariate::MultivariateError;
+use crate::features::FeatureError;
+use crate::journal::JournalError;
+use crate::pipeline::PipelineError;
 use crate::registry::RegistryError;
+use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,12 +14,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
     /// A cell that cannot be taken in.
-    #[error("{file}: line {line}, column {column:?}: {value:?} {what}")]
+    #[error("{file}: {place}, column {column:?}: {value:?} {what}")]
     Cell {
         /// The file, or `stdin`.
         file: String,
-        /// 1-based line on which the record begins.
-        line: u64,
+        /// `line 7`, 1-based, on which the record begins; `task 7` in an export of Label Studio.
+        place: String,
         /// The column's name.
         column: String,
         /// The offending text, shortened.
@@ -30,6 +35,35 @@ pub enum LabelError {
         /// What is wrong with it, with its line when it has one.
         what: String,
     },
+    /// A batch is out.
+    #[error(
+        "{}: batch {batch} is out with {n} rows: take its answers in with `mlloop label-import`, or hand out another with \
+         --force",
+        .path.display()
+    )]
+    Out {
+        /// The file that went out.
+        path: PathBuf,
+        /// The batch.
+        batch: String,
+        /// Its rows.
+        n: usize,
+    },
+    /// Options that do not go together, or do not fit the loop.
+    #[error("{0}")]
+    Usage(String),
+    /// A table problem.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A problem of the prediction log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Production cannot score rows.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Regions with more rows than in training cannot be found.
+    #[error(transparent)]
+    Drift(MultivariateError),
     /// A problem of the workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -47,12 +81,21 @@ pub enum LabelError {
 }
 
 impl LabelError {
+    pub(super) fn file(path: &Path, what: impl Into<String>) -> Self {
+        Self::File { file: path.display().to_string(), what: what.into() }
+    }
+
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
 
+    pub(super) fn features(err: FeatureError) -> Self {
+        Self::Pipeline(err.into())
+    }
+
     pub(super) fn cell(file: &str, line: u64, column: &str, value: &str, what: impl Into<String>) -> Self {
         let value = value.chars().take(80).collect();
-        Self::Cell { file: file.to_owned(), line, column: column.to_owned(), value, what: what.into() }
+        let (file, place) = (file.to_owned(), format!("line {line}"));
+        Self::Cell { file, place, column: column.to_owned(), value, what: what.into() }
     }
 }

@@ -1,11 +1,37 @@
-//! What people said of rows: the store of their answers, and who counts when they differ.
+//! Which rows people should look at, what they said, and which of it holds.
+//!
+//! ```text
+//! candidates ─export─▶ label_inbox/to_label.csv ─people─▶ to_label_labeled.csv ─import─▶ data/labels.csv ─resolve─▶ one each
+//! ```
 
+mod answers;
+mod batch;
+mod candidates;
+mod check;
+mod choose;
+pub mod confident;
 mod correct;
+mod design;
 mod error;
+pub mod export;
+pub mod findings;
+pub mod guards;
+pub mod import;
 pub mod resolve;
+mod sheet;
 pub mod store;
+pub mod strata;
+mod studio;
+mod take;
 
+pub use batch::{Asked, Batch, Stratum};
+pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;
+pub use export::{ExportRequest, Exported, Format, export};
+pub use findings::{Accuracy, Agreement, Findings};
+pub use guards::Guard;
+pub use import::{ImportRequest, Imported, Taken, import};
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};
 pub use store::{Change, Label, Labels, Merged, Source, Used};
+pub use strata::{Strategy, uncertainty};

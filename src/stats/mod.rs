@@ -24,3 +24,5 @@ pub mod psi;
 pub mod bivariate;
 pub mod contrast;
 pub mod sequence;
+pub mod agreement;
+pub mod weighted;

@@ -1,0 +1,115 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use mlloop::journal::Window;
+use mlloop::labels::{ExportRequest, Exported, Format, Strategy, export};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Choose rows that people should look at, and write label_inbox/to_label.csv for them to fill in
+///
+/// Candidates are the rows of the prediction log, or of a table, that have no label and are in no batch that is out. They
+/// are scored by production. Of the rows asked for, 20 % (at least 50) are drawn at random, 45 % where the model is
+/// unsure, 20 % where there are more rows than in training, 15 % to stand for others. Each leaves with the probability
+/// with which it was chosen, so that accuracy over all candidates can be estimated from the answers.
+///
+///   mlloop label-export --n 300
+///   mlloop label-export --n 300 --last 28d --annotators ann,bob --overlap 0.1
+///   mlloop label-export --n 100 --strategy margin --table data/current.csv
+///   mlloop label-export --n 300 --format label-studio
+///
+/// Fill in the target's column, save as label_inbox/to_label_labeled.csv, and run `mlloop label-import`.
+///
+/// Exit status: 0 rows were handed out, 1 nothing is left to label, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// How many rows
+    #[arg(long, short, value_name = "N", default_value_t = 300)]
+    n: usize,
+    /// balanced, uncertain, random, drifted, diverse, margin, entropy, least-confidence; all but random keep the control
+    #[arg(long, value_name = "NAME", default_value_t = Strategy::Balanced)]
+    strategy: Strategy,
+    /// Candidates are the rows of this table, not of the prediction log
+    #[arg(long, value_name = "TABLE")]
+    table: Option<PathBuf>,
+    /// Only predictions from this time on (2026-11-01, or RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = Window::parse_instant)]
+    since: Option<Timestamp>,
+    /// Only predictions before this time
+    #[arg(long, value_name = "TIME", value_parser = Window::parse_instant)]
+    until: Option<Timestamp>,
+    /// Only predictions of the last so many days (28d), weeks, hours, minutes
+    #[arg(long, value_name = "LENGTH", value_parser = Window::parse_length, conflicts_with_all = ["since", "until"])]
+    last: Option<SignedDuration>,
+    /// Deal the rows to these people
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    annotators: Vec<String>,
+    /// Give this share of the rows to two of them
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    overlap: f64,
+    /// Show what production says of each row; it sways people, so it is left out
+    #[arg(long)]
+    show_score: bool,
+    /// csv, or label-studio: tasks and the labelling interface
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    format: Format,
+    /// Hand out another batch while one is out; its file is replaced, its answers can still be taken in
+    #[arg(long)]
+    force: bool,
+    /// Who hands out, for the audit chain
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let window = match args.last {
+        Some(length) => Window::last(length, ctx.now),
+        None => Window { since: args.since, until: args.until },
+    };
+    let request = ExportRequest {
+        n: args.n,
+        strategy: args.strategy,
+        annotators: &args.annotators,
+        overlap: args.overlap,
+        show_score: args.show_score,
+        table: args.table.as_deref(),
+        window,
+        format: args.format,
+        force: args.force,
+        by: args.by.clone(),
+        now: ctx.now,
+        seed: ctx.seed,
+    };
+    ctx.workspace.config()?;
+    let lock = ctx.workspace.lock()?;
+    let exported = export(&ctx.workspace, &lock, &request)?;
+    out.answer(&exported, |style| readable(&exported, style))?;
+    Ok(if exported.batch.is_some() { Outcome::Yes } else { Outcome::No })
+}
+
+fn readable(exported: &Exported, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match (&exported.batch, exported.files.first()) {
+        (Some(batch), Some(file)) => {
+            let strata: Vec<String> = exported.strata.iter().map(|(stratum, n)| format!("{n} {stratum}")).collect();
+            writeln!(
+                text,
+                "{}  {} rows of {} candidates: {}\n{}  batch {batch}, {} in production",
+                style.bold(&file.display().to_string()),
+                exported.n,
+                exported.n_candidates,
+                strata.join(", "),
+                style.dim("fill in the target, then mlloop label-import"),
+                exported.version,
+            )
+        }
+        _ => writeln!(text, "nothing is left to label: {} rows are labelled or handed out", exported.n_excluded),
+    };
+    exported.notes.iter().for_each(|note| {
+        let _ = writeln!(text, "{}", style.dim(&format!("note: {note}")));
+    });
+    text
+}

@@ -1,0 +1,119 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::labels::{ImportRequest, Imported, Taken, import};
+use mlloop::workspace::LabelPolicy;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Take in what people answered: label_inbox/to_label_labeled.csv, any table like it, or an export of Label Studio
+///
+/// Columns may be moved or added, ; and CRLF, blank rows, 1, 1.0, TRUE and yes are understood. An unknown id, a label
+/// that is no class, a changed header: nothing is taken in, and the place is told. Taking the same in twice changes
+/// nothing. Agreement, conflicts (conflicts.csv, to be filled in and taken in like a batch), suspect labels
+/// (suspects.csv) and the accuracy of production over all candidates are told.
+///
+///   mlloop label-import
+///   mlloop label-import ann.csv --annotator ann
+///   mlloop label-import export.json
+///   mlloop label-import --skip-invalid          list answers that do not fit in rejected.csv, take in the others
+///   mlloop label-import --accept-batch          take in a batch that was held back
+///
+/// Exit status: 0 labels were taken in, 1 nothing new came, 2 error, 4 the batch looks wrong and waits for --accept-batch.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV or JSON; - is stdin; by default label_inbox/to_label_labeled.csv
+    file: Option<PathBuf>,
+    /// Who answered, where the file does not say
+    #[arg(long, value_name = "NAME")]
+    annotator: Option<String>,
+    /// Leave out answers that do not fit, and list them in label_inbox/rejected.csv
+    #[arg(long)]
+    skip_invalid: bool,
+    /// Take in a batch whose label rates or annotators look wrong
+    #[arg(long)]
+    accept_batch: bool,
+    /// What holds where annotators differ: adjudicate, majority, drop; by default as mlloop.toml says
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<LabelPolicy>,
+    /// Who takes them in, for the audit chain
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    ctx.workspace.config()?;
+    let lock = ctx.workspace.lock()?;
+    let request = ImportRequest {
+        file: args.file.as_deref(),
+        annotator: args.annotator.as_deref(),
+        skip_invalid: args.skip_invalid,
+        accept_batch: args.accept_batch,
+        policy: args.policy,
+        by: args.by.clone(),
+        now: ctx.now,
+    };
+    let imported = import(&ctx.workspace, &lock, &request)?;
+    out.answer(&imported, |style| readable(&imported, style))?;
+    Ok(match imported.answer {
+        Taken::Imported => Outcome::Yes,
+        Taken::Nothing => Outcome::No,
+        Taken::Quarantined => Outcome::Waiting,
+    })
+}
+
+fn readable(imported: &Imported, style: Style) -> String {
+    let mut text = String::new();
+    let counts = imported.counts;
+    let headline = match imported.answer {
+        Taken::Imported => format!("{} labels are new, {} changed", counts.added, counts.changed),
+        Taken::Nothing => "nothing new".to_owned(),
+        Taken::Quarantined => "held back: look at the batch, then --accept-batch".to_owned(),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{}  {}\n  {} answers: {} known, {} unanswered, {} left out",
+        style.bold(&headline),
+        style.dim(&imported.file),
+        counts.read,
+        counts.unchanged,
+        counts.unanswered,
+        counts.rejected
+    );
+    for guard in imported.guards.iter().filter(|guard| guard.fired) {
+        let _ = writeln!(text, "  {}: {}", style.bold(guard.name), guard.text);
+    }
+    let found = &imported.findings;
+    if let Some(agreement) = &found.agreement {
+        let shown = |value: Option<f64>| value.map_or("not defined".to_owned(), |value| format!("{value:.2}"));
+        let pairs = agreement.pairs.iter().map(|pair| {
+            format!(
+                ", κ {} and {} {} ({} rows)",
+                pair.annotators[0],
+                pair.annotators[1],
+                shown(pair.kappa),
+                pair.n_rows
+            )
+        });
+        let pairs: String = pairs.collect();
+        let _ = writeln!(text, "  agreement on {} rows: α {}{pairs}", agreement.n_rows, shown(agreement.alpha));
+    }
+    for (n, what) in [
+        (found.n_conflicts, "conflicts: label_inbox/conflicts.csv"),
+        (found.n_suspects, "suspect labels: label_inbox/suspects.csv"),
+    ] {
+        if n > 0 {
+            let _ = writeln!(text, "  {n} {what}");
+        }
+    }
+    if let Some(accuracy) = &found.accuracy {
+        let (value, error) = (100.0 * accuracy.weighted.value, 100.0 * accuracy.weighted.error);
+        let _ = writeln!(text, "  production is right on {value:.1} % ± {:.1} of all candidates", 1.96 * error);
+    }
+    imported.notes.iter().for_each(|note| {
+        let _ = writeln!(text, "{}", style.dim(&format!("note: {note}")));
+    });
+    text
+}

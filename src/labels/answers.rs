@@ -1,0 +1,231 @@
+//! What came back: a table that people filled in, or an export of Label Studio, as a list of answers.
+
+use super::LabelError;
+use super::sheet::{AFTER, restore, target_name};
+use super::studio;
+use crate::table::Input;
+use crate::table::input::Unpacked;
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+/// Where an answer stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Line of a table, from 1.
+    Line(u64),
+    /// Task of an export, from 1.
+    Task(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Task(task) => write!(f, "task {task}"),
+        }
+    }
+}
+
+/// What somebody said of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    pub place: Place,
+    pub id: String,
+    /// The batch that it names; empty when it names none.
+    pub batch: String,
+    /// The label as it was typed; empty when the row is unanswered.
+    pub text: String,
+    pub annotator: String,
+    /// When, when the file says so.
+    pub at: Option<jiff::Timestamp>,
+}
+
+/// What is wrong with a cell of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub place: Place,
+    pub column: String,
+    pub value: String,
+    /// As a clause.
+    pub what: String,
+}
+
+impl Fault {
+    pub(super) fn new(place: Place, column: &str, value: &str, what: impl Into<String>) -> Self {
+        let value = value.chars().take(80).collect();
+        Self { place, column: column.to_owned(), value, what: what.into() }
+    }
+
+    pub(super) fn into_error(self, file: &str) -> LabelError {
+        let Self { place, column, value, what } = self;
+        LabelError::Cell { file: file.to_owned(), place: place.to_string(), column, value, what }
+    }
+}
+
+/// What a batch that went out looks like.
+pub(super) struct Expected<'a> {
+    /// The target's name.
+    pub target: &'a str,
+    /// The header of the table; empty when none went out.
+    pub columns: &'a [String],
+}
+
+/// The answers of a file, and what is wrong with some of them.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub answers: Vec<Answer>,
+    pub faults: Vec<Fault>,
+}
+
+/// The text of a file or of standard input, unpacked.
+///
+/// # Errors
+/// When it cannot be read or is no text.
+pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
+    let input = Input::open(path)?;
+    let file = input.name().to_owned();
+    let wrong = |what: String| LabelError::File { file: file.clone(), what };
+    match input.unpack()? {
+        Unpacked::Parquet(_) => {
+            Err(wrong("is Parquet: answers come as CSV or as an export of Label Studio".to_owned()))
+        }
+        Unpacked::Text(mut text) => {
+            let mut bytes = Vec::new();
+            text.reader.read_to_end(&mut bytes).map_err(|err| wrong(err.to_string()))?;
+            let text = String::from_utf8(bytes).map_err(|err| {
+                let line = err.as_bytes()[..err.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+                wrong(format!("line {line}: is not UTF-8: save it as UTF-8, or convert it (iconv -f LATIN1 -t UTF-8)"))
+            })?;
+            Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+        }
+    }
+}
+
+/// Reads what came back: JSON when it begins as JSON does, otherwise a table.
+///
+/// # Errors
+/// What is wrong with the file as a whole; what is wrong with a cell is among the faults.
+pub(super) fn read(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelError> {
+    match text.trim_start().starts_with(['[', '{']) {
+        true => studio::answers(file, text),
+        false => table(file, text, expected),
+    }
+}
+
+/// Which field is what.
+struct Header {
+    names: Vec<String>,
+    id: usize,
+    target: usize,
+    batch: Option<usize>,
+    annotator: Option<usize>,
+}
+
+fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelError> {
+    let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
+    let delimiter = delimiter(text, expected);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(text.as_bytes());
+    let mut records = reader.records();
+    let first = loop {
+        match records.next() {
+            None => return Err(wrong("is empty".to_owned())),
+            Some(record) => {
+                let record = record.map_err(|err| wrong(err.to_string()))?;
+                if record.iter().any(|cell| !cell.trim().is_empty()) {
+                    break record;
+                }
+            }
+        }
+    };
+    let line = |record: &csv::StringRecord| Place::Line(record.position().map_or(1, csv::Position::line));
+    let mut read = Answers::default();
+    let header =
+        Header::new(&first, line(&first), expected, &mut read.faults).map_err(|fault| fault.into_error(file))?;
+    for record in records {
+        let record = record.map_err(|err| wrong(err.to_string()))?;
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        let place = line(&record);
+        if record.iter().skip(header.names.len()).any(|cell| !cell.trim().is_empty()) {
+            let what = format!("{} fields where the header has {}", record.len(), header.names.len());
+            read.faults.push(Fault::new(place, "id", record.get(header.id).unwrap_or_default(), what));
+            continue;
+        }
+        let cell = |at: usize| restore(record.get(at).unwrap_or_default().trim_matches([' ', '\u{a0}'])).to_owned();
+        let or_empty = |at: Option<usize>| at.map(cell).unwrap_or_default();
+        read.answers.push(Answer {
+            place,
+            id: cell(header.id),
+            batch: or_empty(header.batch),
+            text: cell(header.target).trim().to_owned(),
+            annotator: or_empty(header.annotator),
+            at: None,
+        });
+    }
+    Ok(read)
+}
+
+/// The delimiter under which the header has an id and the target; otherwise the one that cuts it into most pieces.
+fn delimiter(text: &str, expected: &Expected) -> u8 {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let names = |delimiter: u8| -> Vec<String> {
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(first.as_bytes());
+        let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
+        record.iter().map(|name| restore(name.trim()).to_owned()).collect()
+    };
+    let target = target_name(expected.target);
+    let fits = |d: &u8| {
+        let names = names(*d);
+        names.iter().any(|n| n == "id") && names.iter().any(|n| *n == target)
+    };
+    let all = *b",;\t|";
+    all.into_iter().find(fits).unwrap_or_else(|| all.into_iter().rev().max_by_key(|d| names(*d).len()).unwrap_or(b','))
+}
+
+impl Header {
+    /// Finds the columns. Columns may stand in any order, be added or be left out; a name that is gone while another came
+    /// was changed.
+    fn new(
+        record: &csv::StringRecord,
+        place: Place,
+        expected: &Expected,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Self, Fault> {
+        let names: Vec<String> = record.iter().map(|name| restore(name.trim()).to_owned()).collect();
+        let target = target_name(expected.target).into_owned();
+        let at = |name: &str| names.iter().position(|n| n == name);
+        let known: HashSet<&str> = expected.columns.iter().map(String::as_str).collect();
+        let other: Vec<&String> = names.iter().filter(|n| !n.is_empty() && !known.contains(n.as_str())).collect();
+        for name in ["id", target.as_str(), "batch", AFTER[0]] {
+            if names.iter().filter(|n| *n == name).count() > 1 {
+                return Err(Fault::new(place, name, name, "stands twice in the header"));
+            }
+        }
+        let find = |name: &str| {
+            let instead = other.first().map_or("", |n| n.as_str());
+            let what = if instead.is_empty() {
+                "is missing from the header"
+            } else {
+                "stands in the header, where the batch has another column: the header was changed"
+            };
+            at(name).ok_or_else(|| Fault::new(place, name, if instead.is_empty() { name } else { instead }, what))
+        };
+        let (id, target) = (find("id")?, find(&target)?);
+        let gone = expected.columns.iter().find(|column| at(column).is_none());
+        if let (Some(gone), Some(came)) = (gone, other.first()) {
+            let what = "stands in the header, where the batch has another column: the header was changed";
+            faults.push(Fault::new(place, gone, came, what));
+        }
+        let (batch, annotator) = (at("batch"), at(AFTER[0]));
+        Ok(Self { id, target, batch, annotator, names })
+    }
+}
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

@@ -1,0 +1,273 @@
+//! What went out: the record of a batch, and where it stands.
+//!
+//! ```text
+//! label_inbox/batches/ID/    batch.json, and until they are put in their place the files that go out
+//!     │  audit: labels-exported (the commit) ─▶ label_inbox/to_label.csv
+//!     │  audit: labels-imported
+//!     ▼
+//! label_inbox/imported/ID/   batch.json, what went out, what came back
+//! ```
+
+use super::LabelError;
+use crate::atomic::{self, Lock};
+use crate::features::{Target, Task};
+use crate::registry::Version;
+use crate::workspace::Workspace;
+use crate::workspace::audit::Entry;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a row is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stratum {
+    /// By chance, every candidate alike.
+    Control,
+    /// The model is unsure of it.
+    Uncertain,
+    /// It lies where there are more rows now than in training.
+    Drifted,
+    /// It stands for others of its kind.
+    Diverse,
+}
+
+impl fmt::Display for Stratum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Control => "control",
+            Self::Uncertain => "uncertain",
+            Self::Drifted => "drifted",
+            Self::Diverse => "diverse",
+        })
+    }
+}
+
+/// `batch.json`: what was asked, of whom, and how it came to be asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Version of this file's format: 1.
+    pub format: u32,
+    /// Its name.
+    pub batch: String,
+    /// When it was drawn.
+    pub at: jiff::Timestamp,
+    /// Seed of the draw.
+    pub seed: u64,
+    /// The strategy's name.
+    pub strategy: String,
+    /// The version in production.
+    pub version: Version,
+    /// Where the candidates came from.
+    pub source: String,
+    /// How many candidates there were.
+    pub n_candidates: u64,
+    /// What is asked: the target's name, task and classes.
+    pub target: Target,
+    /// The header of what went out; empty for Label Studio.
+    pub columns: Vec<String>,
+    /// The files that went out, with the SHA-256 of each.
+    pub files: Vec<(String, String)>,
+    /// The rows.
+    pub rows: Vec<Asked>,
+}
+
+/// A row of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The row.
+    pub id: String,
+    /// Why it is asked.
+    pub stratum: Stratum,
+    /// The probability with which it came into the batch, in (0, 1].
+    pub select_prob: f64,
+    /// Who is asked, when that was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotators: Vec<String>,
+    /// What production says: a class or a number.
+    pub prediction: String,
+    /// Production's scores, as the pipeline gives them.
+    pub scores: Vec<f64>,
+}
+
+impl Asked {
+    /// The probability of each class; empty for a number.
+    pub(super) fn class_scores(&self, target: &Target) -> Vec<f64> {
+        match (target.task, self.scores.as_slice()) {
+            (Task::Binary, [score]) => vec![1.0 - score, *score],
+            (Task::Multiclass, scores) => scores.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Where a loop's batches are.
+#[derive(Debug, Clone)]
+pub(super) struct Inbox<'a> {
+    workspace: &'a Workspace,
+}
+
+impl<'a> Inbox<'a> {
+    pub(super) fn of(workspace: &'a Workspace) -> Self {
+        Self { workspace }
+    }
+
+    /// A file of the inbox.
+    pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.workspace.path("label_inbox").join(name)
+    }
+
+    /// The directory of a batch that is out.
+    pub(super) fn out(&self, batch: &str) -> PathBuf {
+        self.path("batches").join(batch)
+    }
+
+    /// The directory of a batch that came back.
+    pub(super) fn imported(&self, batch: &str) -> PathBuf {
+        self.path("imported").join(batch)
+    }
+
+    /// Every batch that is out, oldest first.
+    pub(super) fn open(&self) -> Result<Vec<Batch>, LabelError> {
+        self.all("batches")
+    }
+
+    /// Every batch that came back, oldest first.
+    pub(super) fn closed(&self) -> Result<Vec<Batch>, LabelError> {
+        self.all("imported")
+    }
+
+    fn all(&self, folder: &str) -> Result<Vec<Batch>, LabelError> {
+        let mut batches = Vec::new();
+        for name in self.names(folder)? {
+            batches.push(read(&self.path(folder).join(name))?);
+        }
+        batches.sort_by(|a: &Batch, b| a.at.cmp(&b.at).then_with(|| a.batch.cmp(&b.batch)));
+        Ok(batches)
+    }
+
+    pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, LabelError> {
+        let dir = self.path(folder);
+        let io_err = |source| LabelError::io(&dir, source);
+        let entries = match std::fs::read_dir(&dir) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io_err)?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(entry.map_err(io_err)?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// A name that no batch has: `b20261120-101500`.
+    pub(super) fn new_name(&self, now: jiff::Timestamp) -> Result<String, LabelError> {
+        let stem = jiff::tz::Offset::UTC.to_datetime(now).strftime("b%Y%m%d-%H%M%S").to_string();
+        let taken = [self.names("batches")?, self.names("imported")?].concat();
+        let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
+        Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or(stem))
+    }
+
+    /// Stores a batch with the files that go out, which nobody sees until [`Inbox::put_out`].
+    pub(super) fn store(&self, _lock: &Lock, batch: &Batch, files: &[(&str, Vec<u8>)]) -> Result<String, LabelError> {
+        let path = self.out(&batch.batch);
+        let record = serde_json::to_vec_pretty(batch).map_err(|err| LabelError::io(&path, err.into()))?;
+        let make = || {
+            std::fs::create_dir_all(self.path("batches"))?;
+            atomic::remove_leftovers(&self.path("batches"))?;
+            atomic::new_dir(&path, |dir| {
+                for (name, bytes) in files {
+                    atomic::replace(&dir.join(name), |out| out.write_all(bytes))?;
+                }
+                atomic::replace(&dir.join("batch.json"), |out| out.write_all(&record))
+            })
+        };
+        make().map_err(|source| LabelError::io(&path, source))?;
+        Ok(sha256(&record))
+    }
+
+    /// Puts the files of a batch that is recorded in their place.
+    pub(super) fn put_out(&self, batch: &Batch) -> Result<bool, LabelError> {
+        let mut moved = false;
+        for (name, _) in &batch.files {
+            moved |= self.shift(&self.out(&batch.batch).join(name), &self.path(name))?;
+        }
+        Ok(moved)
+    }
+
+    /// Moves a batch that was taken in, with what went out and the file that came back, to `imported/`.
+    pub(super) fn put_away(&self, batch: &str, answers: Option<&Path>) -> Result<(), LabelError> {
+        let out = self.out(batch);
+        let home = if out.exists() { out.clone() } else { self.imported(batch) };
+        let answers = answers.filter(|path| path.parent() == Some(self.path("").as_path()) || self.holds(path));
+        if let Some(path) = answers.filter(|path| path.exists()) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let names = std::iter::once(name.clone()).chain((2..1000).map(|n| format!("{n}-{name}")));
+            let free = names.into_iter().find(|name| !home.join(name).exists()).unwrap_or(name);
+            self.shift(path, &home.join(free))?;
+        }
+        if !out.exists() {
+            return Ok(());
+        }
+        let batch: Batch = read(&out)?;
+        // What lies in the inbox may be a later batch's.
+        for (name, _) in batch.files.iter().filter(|(name, _)| self.is_of(name, &batch)) {
+            self.shift(&self.path(name), &out.join(name))?;
+        }
+        let imported = self.path("imported");
+        std::fs::create_dir_all(&imported).map_err(|source| LabelError::io(&imported, source))?;
+        self.shift(&out, &self.imported(&batch.batch))?;
+        Ok(())
+    }
+
+    /// Whether a file lies in the inbox itself.
+    fn holds(&self, path: &Path) -> bool {
+        let place = |path: &Path| path.canonicalize().ok();
+        path.parent().and_then(place).is_some_and(|parent| Some(parent) == place(&self.path("")))
+    }
+
+    /// Whether the file that lies in the inbox under this name went out with this batch: no later one is out.
+    fn is_of(&self, name: &str, batch: &Batch) -> bool {
+        let later = |other: &Batch| other.at > batch.at && other.files.iter().any(|(file, _)| file == name);
+        self.open().is_ok_and(|open| !open.iter().any(later))
+    }
+
+    fn shift(&self, from: &Path, to: &Path) -> Result<bool, LabelError> {
+        if !from.exists() {
+            return Ok(false);
+        }
+        atomic::rename(from, to).map_err(|source| LabelError::io(from, source))?;
+        Ok(true)
+    }
+}
+
+/// The record in the directory of a batch.
+fn read(dir: &Path) -> Result<Batch, LabelError> {
+    let path = dir.join("batch.json");
+    let bytes = std::fs::read(&path).map_err(|source| LabelError::io(&path, source))?;
+    let batch: Batch = serde_json::from_slice(&bytes)
+        .map_err(|err| LabelError::file(&path, format!("is not the record of a batch: {err}")))?;
+    match batch.format {
+        1 => Ok(batch),
+        other => Err(LabelError::file(&path, format!("has format {other}; this mlloop knows 1"))),
+    }
+}
+
+/// The audit line of that kind that names the batch.
+pub(super) fn recorded<'a>(entries: &'a [Entry], event: &str, batch: &str) -> Option<&'a Entry> {
+    let names = |entry: &&Entry| {
+        let of = &entry.details["batch"];
+        of == batch || of.as_array().is_some_and(|all| all.iter().any(|name| name == batch))
+    };
+    entries.iter().rev().filter(|entry| entry.event == event).find(names)
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

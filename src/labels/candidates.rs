@@ -1,0 +1,147 @@
+//! The rows that could be asked, wherever they are: scored in one pass, fetched in another.
+//!
+//! ```text
+//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each row that may be asked      20 bytes a row
+//!                pass 2─▶ ids and cells of the few rows that are looked at closely
+//! ```
+
+use super::LabelError;
+use crate::journal::{Journal, Layout, Window};
+use crate::stats::random::hash64;
+use crate::table::{Input, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv, write_rows};
+use std::io::Cursor;
+use std::path::Path;
+
+/// Where candidates are.
+pub(super) enum Source<'a> {
+    /// The prediction log.
+    Log {
+        /// The log.
+        journal: Journal,
+        /// Which part of it.
+        window: Window,
+        /// What is logged.
+        layout: &'a Layout,
+    },
+    /// A table.
+    Table {
+        /// The file.
+        path: &'a Path,
+        /// How it is written and typed.
+        schema: Schema,
+        /// Its id column.
+        id: String,
+        /// Columns that may be absent.
+        optional: Vec<String>,
+    },
+}
+
+/// What each pass calls for every batch: the ids and the columns.
+type Each<'a> = dyn FnMut(&Texts, &Table) -> Result<(), LabelError> + 'a;
+
+impl Source<'_> {
+    /// What it is called.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Log { .. } => "predictions".to_owned(),
+            Self::Table { path, .. } => path.display().to_string(),
+        }
+    }
+
+    /// Calls `each` with every batch, in the same order each time.
+    pub(super) fn pass(&self, each: &mut Each<'_>) -> Result<(), LabelError> {
+        match self {
+            Self::Log { journal, window, layout } => {
+                journal.scan(window, layout, true, |logged| match &logged.features {
+                    Some(table) => each(&logged.id, table),
+                    None => Ok(()),
+                })?;
+            }
+            Self::Table { path, schema, id, optional } => {
+                let options = ReadOptions { optional: optional.clone(), no_raw: true, ..ReadOptions::default() };
+                for batch in stream(Input::open(path)?, schema, &options)? {
+                    let table = batch?.table;
+                    if let Values::Text(ids) = &table.require(id)?.values {
+                        each(ids, &table)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows that were fetched, in the order of their places.
+pub(super) struct Fetched {
+    /// What they are called.
+    pub ids: Vec<String>,
+    /// Their columns.
+    pub table: Table,
+}
+
+/// Fetches the rows at `places`, ascending, whose ids have the given hashes.
+///
+/// # Errors
+/// When the rows are no longer what they were in the first pass.
+pub(super) fn fetch(source: &Source, schema: &Schema, rows: &[(u32, u64)]) -> Result<Fetched, LabelError> {
+    let mut gathered = Gathered::new(schema);
+    let mut ids = Vec::with_capacity(rows.len());
+    let (mut first, mut next) = (0_u32, 0);
+    source.pass(&mut |batch_ids, table| {
+        let end = first + batch_ids.len() as u32;
+        let upto = next + rows[next..].partition_point(|(place, _)| *place < end);
+        let chosen: Vec<u32> = rows[next..upto].iter().map(|(place, _)| place - first).collect();
+        for (&row, (_, hash)) in chosen.iter().zip(&rows[next..upto]) {
+            let id = batch_ids.get(row as usize);
+            if hash64(id.as_bytes(), 0) != *hash {
+                return Err(moved(source));
+            }
+            ids.push(id.to_owned());
+        }
+        (first, next) = (end, upto);
+        gathered.add(&table.take(&chosen))
+    })?;
+    if ids.len() != rows.len() {
+        return Err(moved(source));
+    }
+    Ok(Fetched { ids, table: gathered.table()? })
+}
+
+fn moved(source: &Source) -> LabelError {
+    LabelError::File { file: source.name(), what: "changed while it was read: try again".to_owned() }
+}
+
+/// Parts of tables as one table. They pass through text, which brings the levels of their categories together.
+pub(super) struct Gathered {
+    schema: Schema,
+    text: Vec<u8>,
+    names: Option<Vec<String>>,
+}
+
+impl Gathered {
+    /// Of tables that this schema types.
+    pub(super) fn new(schema: &Schema) -> Self {
+        let mut schema = schema.clone();
+        (schema.dialect.delimiter, schema.dialect.header) = (',', true);
+        Self { schema, text: Vec::new(), names: None }
+    }
+
+    /// Adds rows; every part has the same columns.
+    pub(super) fn add(&mut self, part: &Table) -> Result<(), LabelError> {
+        let written = match self.names {
+            Some(_) => write_rows(&mut self.text, part, &self.schema),
+            None => {
+                self.names = Some(part.columns().iter().map(|c| c.name.clone()).collect());
+                write_csv(&mut self.text, part, &self.schema)
+            }
+        };
+        written.map_err(|source| LabelError::Io { path: "rows to label".into(), source })
+    }
+
+    /// All of them.
+    pub(super) fn table(self) -> Result<Table, LabelError> {
+        let Some(names) = self.names else { return Ok(Table::default()) };
+        let options = ReadOptions { columns: Some(names), no_raw: true, ..ReadOptions::default() };
+        Ok(read(Input::from_reader("rows to label", Cursor::new(self.text)), &self.schema, &options)?.table)
+    }
+}

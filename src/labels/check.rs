@@ -1,0 +1,176 @@
+//! Whether answers fit what was asked.
+
+use super::LabelError;
+use super::answers::{Answer, Expected, Fault, Place};
+use super::batch::{Asked, Batch, Inbox, recorded, sha256};
+use super::import::{Counts, ImportRequest};
+use super::store::{Label, Source};
+use crate::features::Task;
+use crate::features::target::number_text;
+use crate::workspace::Workspace;
+use std::collections::HashMap;
+
+/// Every batch that went out.
+pub(super) struct Known {
+    /// Those that are out, oldest first, after those that came back.
+    pub(super) batches: Vec<Batch>,
+}
+
+impl Known {
+    pub(super) fn open(workspace: &Workspace) -> Result<Self, LabelError> {
+        let inbox = Inbox::of(workspace);
+        let mut batches = inbox.closed()?;
+        let open = inbox.open()?;
+        let chain = workspace.audit_chain()?;
+        for batch in &open {
+            let path = inbox.out(&batch.batch).join("batch.json");
+            let bytes = std::fs::read(&path).map_err(|source| LabelError::io(&path, source))?;
+            let record =
+                recorded(&chain.entries, "labels-exported", &batch.batch).map(|entry| &entry.details["record"]);
+            if record.is_none_or(|record| *record != sha256(&bytes)) {
+                return Err(LabelError::file(&path, "is not what went out: it was changed since (see `mlloop audit`)"));
+            }
+        }
+        batches.extend(open);
+        Ok(Self { batches })
+    }
+
+    pub(super) fn expected(&self, file: &str) -> Result<Expected<'_>, LabelError> {
+        let last = self.batches.last().ok_or_else(|| {
+            let what = "no batch ever went out: run `mlloop label-export` first";
+            LabelError::File { file: file.to_owned(), what: what.to_owned() }
+        })?;
+        Ok(Expected { target: &last.target.name, columns: &last.columns })
+    }
+
+    /// The batches that answers came of.
+    pub(super) fn taken(&self, incoming: &[Label]) -> Vec<&Batch> {
+        self.batches.iter().filter(|batch| incoming.iter().any(|label| label.batch == batch.batch)).collect()
+    }
+
+    /// The answers as labels; what does not fit is added to the faults.
+    pub(super) fn check(
+        &self,
+        answers: &[Answer],
+        request: &ImportRequest,
+        counts: &mut Counts,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<Label> {
+        let mut asked: HashMap<&str, Vec<(&Batch, &Asked)>> = HashMap::new();
+        for batch in self.batches.iter().rev() {
+            batch.rows.iter().for_each(|row| asked.entry(&row.id).or_default().push((batch, row)));
+        }
+        let mut seen: HashMap<(String, String), (usize, &Answer)> = HashMap::new();
+        let mut labels: Vec<Label> = Vec::new();
+        for answer in answers {
+            let Some(&(batch, row)) = self.place(answer, &asked, faults) else { continue };
+            if answer.text.is_empty() {
+                counts.unanswered += 1;
+                continue;
+            }
+            let Some(said) = class_of(batch, &answer.text) else {
+                faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, expected_label(batch)));
+                continue;
+            };
+            let annotator =
+                if answer.annotator.is_empty() { request.annotator.unwrap_or("") } else { &answer.annotator };
+            if let Some(&(at, first)) = seen.get(&(row.id.clone(), annotator.to_owned())) {
+                if labels[at].label != said {
+                    let what =
+                        format!("differs from {:?} on {} for the same row and annotator", first.text, first.place);
+                    faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
+                }
+                continue;
+            }
+            seen.insert((row.id.clone(), annotator.to_owned()), (labels.len(), answer));
+            labels.push(Label {
+                id: row.id.clone(),
+                label: said,
+                annotator: annotator.to_owned(),
+                labelled_at: answer.at.unwrap_or(request.now),
+                source: Source::Human,
+                batch: batch.batch.clone(),
+                select_prob: Some(row.select_prob),
+                model_version: Some(batch.version),
+            });
+        }
+        faults.sort_by_key(|fault| match fault.place {
+            Place::Line(n) | Place::Task(n) => n,
+        });
+        labels
+    }
+
+    /// The row that an answer is about.
+    fn place<'a>(
+        &'a self,
+        answer: &Answer,
+        asked: &'a HashMap<&str, Vec<(&'a Batch, &'a Asked)>>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<&'a (&'a Batch, &'a Asked)> {
+        let of_id = asked.get(answer.id.as_str()).map_or(&[][..], Vec::as_slice);
+        let named = |(batch, _): &&(&Batch, &Asked)| answer.batch.is_empty() || batch.batch == answer.batch;
+        let found = of_id.iter().find(named);
+        if found.is_none() {
+            faults.push(match of_id.is_empty() {
+                true => Fault::new(answer.place, "id", &answer.id, strange_id(&answer.id, asked)),
+                false => {
+                    Fault::new(answer.place, "batch", &answer.batch, "is not the batch in which this row was asked")
+                }
+            });
+        }
+        found
+    }
+}
+
+/// The class or number that a label means, as the target writes it.
+fn class_of(batch: &Batch, text: &str) -> Option<String> {
+    if batch.target.task == Task::Regression {
+        return text.parse().ok().filter(|value: &f64| value.is_finite()).map(number_text);
+    }
+    batch.target.class_of(text).map(|class| batch.target.classes[class].clone())
+}
+
+fn expected_label(batch: &Batch) -> String {
+    match batch.target.task {
+        Task::Regression => "is not a number".to_owned(),
+        _ => {
+            let classes: Vec<String> = batch.target.classes.iter().map(|class| format!("{class:?}")).collect();
+            format!("is none of the classes {}", classes.join(", "))
+        }
+    }
+}
+
+/// What is wrong with an id that nobody was asked about.
+fn strange_id(id: &str, asked: &HashMap<&str, Vec<(&Batch, &Asked)>>) -> String {
+    let stripped = |text: &str| text.trim_start_matches('0').to_owned();
+    let is_number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    if is_number && asked.keys().any(|known| known.starts_with('0') && stripped(known) == stripped(id)) {
+        return "is no id that was asked; a spreadsheet dropped the zeros in front: import the column as text"
+            .to_owned();
+    }
+    if id.is_empty() {
+        return "is empty, but the row has an answer or was not empty when it went out".to_owned();
+    }
+    match looks_mangled(id) {
+        true => {
+            "is no id that was asked; a spreadsheet seems to have made a date or a number of one: import the column as \
+                 text"
+                .to_owned()
+        }
+        false => "is no id that was asked".to_owned(),
+    }
+}
+
+/// Whether a text looks like what spreadsheets make of ids: `3-Apr`, `04/03/2026`, `2.00E+05`.
+fn looks_mangled(id: &str) -> bool {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let lower = id.to_lowercase();
+    let parts: Vec<&str> = lower.split(['-', '/', '.', ' ']).filter(|part| !part.is_empty()).collect();
+    let is_number = |part: &&str| part.bytes().all(|b| b.is_ascii_digit());
+    let is_month = |part: &&str| MONTHS.iter().any(|month| part.starts_with(month));
+    let has_month = parts.iter().any(is_month);
+    let is_date = (2..=3).contains(&parts.len())
+        && parts.iter().all(|part| is_number(part) || is_month(part))
+        && (parts.len() == 3 || has_month);
+    is_date || (lower.contains('e') && lower.parse::<f64>().is_ok())
+}

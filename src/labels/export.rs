@@ -1,0 +1,386 @@
+//! Which rows should a person look at? What `label-export` does.
+//!
+//! ```text
+//! log or table ─score─▶ candidates ─rank, look closely─▶ pull of each stratum ─draw─▶ rows with their π
+//!                                                                                     │
+//! label_inbox/to_label.csv ◀── audit: labels-exported ◀── label_inbox/batches/ID/ ◀───┘
+//! ```
+
+use super::batch::{Asked, Batch, Inbox, Stratum, recorded, sha256};
+use super::candidates::{Fetched, Source, fetch};
+use super::choose::{Chooser, Chosen, Pick};
+use super::sheet::Sheet;
+use super::strata::{Strategy, prediction};
+use super::{LabelError, Labels, studio, take};
+use crate::atomic::{self, Lock};
+use crate::features::Task;
+use crate::journal::{Journal, Layout, Window};
+use crate::pipeline::Pipeline;
+use crate::registry::{Role, Version};
+use crate::stats::random::hash64;
+use crate::table::{Kind, Table};
+use crate::workspace::audit::Event;
+use crate::workspace::{Config, Workspace};
+use serde::Serialize;
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// `to_label.csv`.
+    #[default]
+    Csv,
+    /// `to_label.json` and `label_config.xml`.
+    LabelStudio,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "label-studio" => Ok(Self::LabelStudio),
+            _ => Err("there are csv and label-studio".to_owned()),
+        }
+    }
+}
+
+/// What is wanted.
+pub struct ExportRequest<'a> {
+    /// How many rows.
+    pub n: usize,
+    /// What they are chosen by.
+    pub strategy: Strategy,
+    /// Who is asked; with nobody named, the annotator's column is empty.
+    pub annotators: &'a [String],
+    /// The share of rows that two of them get.
+    pub overlap: f64,
+    /// Whether production's answer is shown.
+    pub show_score: bool,
+    /// The table that candidates are in; the prediction log when `None`, or `[monitor] current` when nothing is logged.
+    pub table: Option<&'a Path>,
+    /// The part of the log that is looked at.
+    pub window: Window,
+    /// What goes out.
+    pub format: Format,
+    /// Hand out another batch while one is out.
+    pub force: bool,
+    /// Who hands out, when that was said.
+    pub by: Option<String>,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// What went out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exported {
+    /// The batch's name; `None` when nothing is left to label.
+    pub batch: Option<String>,
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Rows that are asked.
+    pub n: u64,
+    /// Rows by what they are asked for.
+    pub strata: BTreeMap<Stratum, u64>,
+    /// Rows that could have been asked.
+    pub n_candidates: u64,
+    /// Rows that are labelled or in an open batch.
+    pub n_excluded: u64,
+    /// Where candidates came from.
+    pub source: String,
+    /// The version in production.
+    pub version: Version,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Chooses rows, hands them out and records that they are.
+///
+/// # Errors
+/// [`LabelError::Out`] when a batch is out, and whatever is wrong with the rows or the workspace; nothing changed then.
+pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Result<Exported, LabelError> {
+    let inbox = Inbox::of(workspace);
+    take::complete_import(workspace, lock)?;
+    if let Some(batch) = complete(workspace, lock)? {
+        return Ok(told(&inbox, &batch, 0, vec!["a run that was interrupted is now complete".to_owned()]));
+    }
+    let open = inbox.open()?;
+    if let Some(out) = open.last().filter(|_| !request.force) {
+        return Err(LabelError::Out { path: inbox.path(&out.files[0].0), batch: out.batch.clone(), n: out.rows.len() });
+    }
+    request.check()?;
+    let config = workspace.config()?;
+    let version = workspace.registry().holder(Role::Production)?;
+    let pipeline = Pipeline::load(&workspace.registry().path(version)?)?;
+    let layout = Layout::of(&pipeline);
+    let table = table_of(workspace, &config, request)?;
+    let source = source(workspace, &config, &pipeline, &layout, table.as_deref(), request)?;
+    let excluded = asked_or_labelled(&Labels::open(workspace)?, &open);
+    let chooser = Chooser { workspace, config: &config, pipeline: &pipeline, source: &source, request };
+    let chosen = chooser.choose(&excluded)?;
+    if chosen.drawn.is_empty() {
+        let strata = BTreeMap::new();
+        let (n_candidates, n_excluded) = (0, chosen.n_excluded);
+        let (files, source, notes) = (Vec::new(), source.name(), chosen.notes);
+        return Ok(Exported { batch: None, files, n: 0, strata, n_candidates, n_excluded, source, version, notes });
+    }
+    let n_excluded = chosen.n_excluded;
+    let notes = chosen.notes.clone();
+    let batch = hand_out(
+        workspace,
+        lock,
+        &Making { request, inbox: &inbox, pipeline: &pipeline, version, source: &source },
+        chosen,
+    )?;
+    Ok(told(&inbox, &batch, n_excluded, notes))
+}
+
+fn told(inbox: &Inbox, batch: &Batch, n_excluded: u64, notes: Vec<String>) -> Exported {
+    let mut strata = BTreeMap::new();
+    batch.rows.iter().for_each(|row| *strata.entry(row.stratum).or_default() += 1);
+    Exported {
+        batch: Some(batch.batch.clone()),
+        files: batch.files.iter().map(|(name, _)| inbox.path(name)).collect(),
+        n: batch.rows.len() as u64,
+        strata,
+        n_candidates: batch.n_candidates,
+        n_excluded,
+        source: batch.source.clone(),
+        version: batch.version,
+        notes,
+    }
+}
+
+impl ExportRequest<'_> {
+    fn check(&self) -> Result<(), LabelError> {
+        let usage = |what: &str| Err(LabelError::Usage(what.to_owned()));
+        let distinct: HashSet<&String> = self.annotators.iter().collect();
+        match () {
+            () if self.n == 0 => usage("--n takes a number of at least 1"),
+            () if !(0.0..=1.0).contains(&self.overlap) => usage("--overlap is a share from 0 to 1"),
+            () if distinct.len() < self.annotators.len() || distinct.contains(&String::new()) => {
+                usage("--annotators takes different names: ann,bob")
+            }
+            () if self.overlap > 0.0 && self.annotators.len() < 2 => {
+                usage("--overlap gives rows to two people: name them with --annotators ann,bob")
+            }
+            () => Ok(()),
+        }
+    }
+}
+
+/// The table that candidates are in; `None` for the log.
+fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> Result<Option<PathBuf>, LabelError> {
+    if let Some(path) = request.table {
+        return match path == Path::new("-") {
+            true => Err(LabelError::Usage("--table is read twice: name a file, not stdin".to_owned())),
+            false => Ok(Some(path.to_owned())),
+        };
+    }
+    if !Journal::of(workspace).is_empty()? {
+        return Ok(None);
+    }
+    let current = workspace.path(&config.monitor.current);
+    match current.exists() {
+        true => Ok(Some(current)),
+        false => Err(LabelError::Usage(format!(
+            "there is nothing to choose from: nothing is logged (`mlloop predict --log`) and {} is not there; name a table \
+             with --table",
+            current.display()
+        ))),
+    }
+}
+
+fn source<'a>(
+    workspace: &Workspace,
+    config: &Config,
+    pipeline: &Pipeline,
+    layout: &'a Layout,
+    table: Option<&'a Path>,
+    request: &ExportRequest,
+) -> Result<Source<'a>, LabelError> {
+    let Some(path) = table else {
+        return Ok(Source::Log { journal: Journal::of(workspace), window: request.window, layout });
+    };
+    if request.window != Window::default() {
+        return Err(LabelError::Usage("--since, --until and --last cut the prediction log, not a table".to_owned()));
+    }
+    let mut schema = config.schema();
+    schema.columns.retain(|c| c.name != pipeline.target.name && c.kind != Kind::Ignore);
+    let Some(id) = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()) else {
+        let what = "labels join by id, and mlloop.toml names no id column: set one under [columns]";
+        return Err(LabelError::Usage(what.to_owned()));
+    };
+    let needed: Vec<&str> = pipeline.features.inputs().map(|(name, _)| name).chain([id.as_str()]).collect();
+    let names = schema.columns.iter().map(|c| c.name.clone());
+    let optional = names.filter(|name| !needed.contains(&name.as_str())).collect();
+    Ok(Source::Table { path, schema, id, optional })
+}
+
+/// Hashes of the ids that are not asked again.
+fn asked_or_labelled(labels: &Labels, open: &[Batch]) -> HashSet<u64> {
+    let asked = open.iter().flat_map(|batch| batch.rows.iter().map(|row| row.id.as_str()));
+    labels.ids().into_iter().chain(asked).map(|id| hash64(id.as_bytes(), 0)).collect()
+}
+
+/// What a batch is made of, beside its rows.
+struct Making<'a> {
+    request: &'a ExportRequest<'a>,
+    inbox: &'a Inbox<'a>,
+    pipeline: &'a Pipeline,
+    version: Version,
+    source: &'a Source<'a>,
+}
+
+/// Writes the batch, records it and puts its files in their place.
+fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen) -> Result<Batch, LabelError> {
+    let Making { request, inbox, pipeline, .. } = making;
+    let (mut batch, features, reasons) = making.batch(chosen)?;
+    let schema = &pipeline.schema;
+    let files = match request.format {
+        Format::Csv => {
+            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score: request.show_score };
+            batch.columns = sheet.columns(&batch.target.name);
+            vec![("to_label.csv", sheet.write(&batch)?)]
+        }
+        Format::LabelStudio => {
+            let tasks = studio::tasks(&batch, &features, schema, &reasons, request.show_score)?;
+            vec![("to_label.json", tasks), ("label_config.xml", studio::config(&batch))]
+        }
+    };
+    batch.files = files.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();
+    let record = inbox.store(lock, &batch, &files)?;
+    let told = told(inbox, &batch, 0, Vec::new());
+    workspace.record(
+        lock,
+        Event {
+            at: request.now,
+            event: "labels-exported",
+            by: request.by.clone(),
+            roles: None,
+            details: json!({
+                "batch": batch.batch, "n": told.n, "strata": told.strata, "n_candidates": batch.n_candidates,
+                "strategy": batch.strategy, "seed": batch.seed, "version": batch.version, "source": batch.source,
+                "files": batch.files, "record": record,
+            }),
+        },
+    )?;
+    inbox.put_out(&batch)?;
+    Ok(batch)
+}
+
+impl Making<'_> {
+    /// The record of the batch, its rows' features and why each is asked.
+    fn batch(&self, chosen: Chosen) -> Result<(Batch, Table, Vec<String>), LabelError> {
+        let Self { request, pipeline, source, .. } = self;
+        let mut places: Vec<(u32, u64)> = chosen.drawn.iter().map(|pick| (pick.place, pick.hash)).collect();
+        places.sort_unstable();
+        let Fetched { ids, table } = fetch(source, &pipeline.schema, &places)?;
+        let scores = pipeline.score(&table)?;
+        // People see the rows in random order, so that nobody sees one stratum after the other.
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_by_cached_key(|&row| (hash64(ids[row as usize].as_bytes(), request.seed ^ SHUFFLE), row));
+        let by_place: HashMap<u32, &Pick> = chosen.drawn.iter().map(|pick| (pick.place, pick)).collect();
+        let (mut rows, mut reasons) = (Vec::new(), Vec::new());
+        for (n, &row) in order.iter().enumerate() {
+            let Some(pick) = by_place.get(&places[row as usize].0) else { continue };
+            let of_row = scores.row(row as usize);
+            rows.push(Asked {
+                id: ids[row as usize].clone(),
+                stratum: pick.stratum,
+                select_prob: pick.prob,
+                annotators: request.annotators_of(n, ids.len()),
+                prediction: prediction(pipeline, of_row),
+                scores: of_row.to_vec(),
+            });
+            reasons.push(self.reason(pick.stratum, pick.ratio));
+        }
+        let shown: Vec<_> = Layout::of(pipeline).features().map(str::to_owned).collect();
+        let columns = table.take(&order).into_columns().into_iter().filter(|c| shown.contains(&c.name)).collect();
+        let batch = Batch {
+            format: 1,
+            batch: self.inbox.new_name(request.now)?,
+            at: request.now,
+            seed: request.seed,
+            strategy: request.strategy.to_string(),
+            version: self.version,
+            source: source.name(),
+            n_candidates: chosen.n_candidates,
+            target: pipeline.target.clone(),
+            columns: Vec::new(),
+            files: Vec::new(),
+            rows,
+        };
+        Ok((batch, Table::new(columns)?, reasons))
+    }
+
+    fn reason(&self, stratum: Stratum, ratio: Option<f64>) -> String {
+        let multiclass = self.pipeline.target.task == Task::Multiclass;
+        match (stratum, self.request.strategy) {
+            (Stratum::Control, _) => "drawn at random".to_owned(),
+            (Stratum::Drifted, _) => match ratio {
+                Some(ratio) => format!("rows like this are {ratio:.1} times as frequent as in training"),
+                None => "rows like this are more frequent than in training".to_owned(),
+            },
+            (Stratum::Diverse, _) => "unlike the other rows asked".to_owned(),
+            (Stratum::Uncertain, Strategy::Entropy | Strategy::LeastConfidence) => "the model is unsure".to_owned(),
+            (Stratum::Uncertain, Strategy::Margin) => "two classes are close".to_owned(),
+            (Stratum::Uncertain, _) if multiclass => "two classes are close".to_owned(),
+            (Stratum::Uncertain, _) => "near the operating threshold".to_owned(),
+        }
+    }
+}
+
+/// Keeps the order of the rows apart from other uses of the seed.
+const SHUFFLE: u64 = 0x7368_7566;
+
+impl ExportRequest<'_> {
+    /// Who is asked for the `n`th of `of` rows: one after the other, and for the first rows the next one too.
+    fn annotators_of(&self, n: usize, of: usize) -> Vec<String> {
+        let people = self.annotators;
+        if people.is_empty() {
+            return Vec::new();
+        }
+        let twice = n < (self.overlap * of as f64).ceil() as usize;
+        let who = |n: usize| people[n % people.len()].clone();
+        if twice { vec![who(n), who(n + 1)] } else { vec![who(n)] }
+    }
+}
+
+/// Finishes or undoes what an interrupted run left: a batch that was recorded is put in its place, one that was not is
+/// removed. Gives the batch that was put in its place.
+///
+/// # Errors
+/// Whatever the system says.
+pub(super) fn complete(workspace: &Workspace, _lock: &Lock) -> Result<Option<Batch>, LabelError> {
+    let inbox = Inbox::of(workspace);
+    let names = inbox.names("batches")?;
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let chain = workspace.audit_chain()?;
+    let mut put_out = None;
+    for name in names {
+        if recorded(&chain.entries, "labels-exported", &name).is_none() {
+            if chain.broken.is_none() {
+                let path = inbox.out(&name);
+                atomic::remove_dir(&path).map_err(|source| LabelError::io(&path, source))?;
+            }
+            continue;
+        }
+        let batch = inbox.open()?.into_iter().find(|batch| batch.batch == name);
+        if let Some(batch) = batch
+            && inbox.put_out(&batch)?
+        {
+            put_out = Some(batch);
+        }
+    }
+    Ok(put_out)
+}

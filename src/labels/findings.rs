@@ -1,0 +1,255 @@
+//! What answers show: how far people agree, where they do not, which labels look wrong, how good production is.
+
+use super::LabelError;
+use super::answers::Fault;
+use super::batch::{Batch, Inbox, Stratum};
+use super::confident::suspects;
+use super::resolve::{ADJUDICATOR, Conflict, resolve};
+use super::sheet::{AFTER, protect, target_name};
+use super::store::{Label, Labels};
+use crate::atomic;
+use crate::stats::agreement::{cohen_kappa, krippendorff_alpha};
+use crate::stats::weighted::{self, Weighted};
+use crate::table::push_record;
+use crate::workspace::LabelPolicy;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What answers show.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Findings {
+    /// How far people agree; `None` when no row has two answers.
+    pub agreement: Option<Agreement>,
+    /// Rows of these batches for which no label holds.
+    pub n_conflicts: u64,
+    /// Labels of these answers that production's scores speak against.
+    pub n_suspects: u64,
+    /// How often production's answer is the label; `None` for numbers.
+    pub accuracy: Option<Accuracy>,
+}
+
+/// How far people agree beyond chance.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Agreement {
+    /// Rows with answers by two or more.
+    pub n_rows: u64,
+    /// Krippendorff's α; `None` when nothing varies.
+    pub alpha: Option<f64>,
+    /// Cohen's κ of each pair that shares rows.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two annotators who answered the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pair {
+    /// Who.
+    pub annotators: [String; 2],
+    /// Rows that both answered.
+    pub n_rows: u64,
+    /// Cohen's κ; `None` when nothing varies.
+    pub kappa: Option<f64>,
+}
+
+/// How often production's answer is the label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Answered rows with one label.
+    pub n: u64,
+    /// Over all candidates, each row weighing 1/π; rows that nobody answered are taken to be like the answered ones.
+    pub weighted: Weighted,
+    /// Control rows among them.
+    pub n_control: u64,
+    /// Over the control rows alone; `None` without one.
+    pub control: Option<f64>,
+    /// Over the rows as they are: what would be said without weights.
+    pub unweighted: f64,
+}
+
+/// What findings are made of.
+pub(super) struct Report<'a> {
+    pub inbox: &'a Inbox<'a>,
+    pub batches: &'a [&'a Batch],
+    pub incoming: &'a [Label],
+    pub faults: &'a [Fault],
+    pub policy: LabelPolicy,
+}
+
+/// A label that looks wrong.
+struct Doubt<'a> {
+    label: &'a Label,
+    likely: &'a str,
+    margin: f64,
+}
+
+impl Report<'_> {
+    /// What the answers show, beside what is known by now.
+    pub(super) fn findings(&self, labels: &Labels) -> Findings {
+        Findings {
+            agreement: self.agreement(labels),
+            n_conflicts: self.conflicts(labels).len() as u64,
+            n_suspects: self.doubts().len() as u64,
+            accuracy: self.accuracy(labels),
+        }
+    }
+
+    /// Every answer of these batches, also those of earlier imports.
+    fn of_batches<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a Label> {
+        let names: HashSet<&str> = self.batches.iter().map(|batch| batch.batch.as_str()).collect();
+        labels.rows().iter().filter(move |label| label.teaches() && names.contains(label.batch.as_str()))
+    }
+
+    fn agreement(&self, labels: &Labels) -> Option<Agreement> {
+        let mut codes: HashMap<&str, u32> = HashMap::new();
+        let mut rows: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
+        for label in self.of_batches(labels).filter(|label| label.annotator != ADJUDICATOR) {
+            let next = codes.len() as u32;
+            let code = *codes.entry(&label.label).or_insert(next);
+            rows.entry(&label.id).or_default().insert(&label.annotator, code);
+        }
+        rows.retain(|_, said| said.len() >= 2);
+        if rows.is_empty() {
+            return None;
+        }
+        let mut pairs: BTreeMap<[&str; 2], (Vec<u32>, Vec<u32>)> = BTreeMap::new();
+        for said in rows.values() {
+            for (n, (a, code_a)) in said.iter().enumerate() {
+                for (b, code_b) in said.iter().skip(n + 1) {
+                    let pair = pairs.entry([*a, *b]).or_default();
+                    pair.0.push(*code_a);
+                    pair.1.push(*code_b);
+                }
+            }
+        }
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        let units: Vec<Vec<u32>> = rows.values().map(|said| said.values().copied().collect()).collect();
+        let pair = |(who, (a, b)): ([&str; 2], (Vec<u32>, Vec<u32>))| Pair {
+            annotators: who.map(str::to_owned),
+            n_rows: a.len() as u64,
+            kappa: finite(cohen_kappa(&a, &b)),
+        };
+        Some(Agreement {
+            n_rows: units.len() as u64,
+            alpha: finite(krippendorff_alpha(&units)),
+            pairs: pairs.into_iter().map(pair).collect(),
+        })
+    }
+
+    /// Rows of these batches for which no label holds.
+    fn conflicts(&self, labels: &Labels) -> Vec<Conflict> {
+        let names: HashSet<&str> = self.batches.iter().map(|batch| batch.batch.as_str()).collect();
+        resolve(labels, self.policy).conflicts.into_iter().filter(|c| names.contains(c.batch.as_str())).collect()
+    }
+
+    /// The answers that production's scores speak against, strongest first.
+    fn doubts(&self) -> Vec<Doubt<'_>> {
+        let mut all = Vec::new();
+        for batch in self.batches {
+            let classes = &batch.target.classes;
+            let rows: HashMap<&str, Vec<f64>> =
+                batch.rows.iter().map(|row| (row.id.as_str(), row.class_scores(&batch.target))).collect();
+            let mut taken: Vec<(&Label, usize, Vec<f64>)> = Vec::new();
+            for label in self.incoming.iter().filter(|label| label.batch == batch.batch) {
+                let class = classes.iter().position(|class| *class == label.label);
+                if let (Some(class), Some(scores)) = (class, rows.get(label.id.as_str())) {
+                    taken.push((label, class, scores.clone()));
+                }
+            }
+            let said: Vec<usize> = taken.iter().map(|(_, class, _)| *class).collect();
+            let scores: Vec<Vec<f64>> = taken.iter().map(|(_, _, scores)| scores.clone()).collect();
+            let doubt =
+                |s: super::Suspect| Doubt { label: taken[s.row].0, likely: &classes[s.likely], margin: s.margin };
+            all.extend(suspects(&said, &scores, classes.len()).into_iter().map(doubt));
+        }
+        all
+    }
+
+    fn accuracy(&self, labels: &Labels) -> Option<Accuracy> {
+        let batch = self.batches.last().filter(|batch| !batch.target.classes.is_empty())?;
+        let mut of_batch = Labels::default();
+        of_batch.merge(
+            self.incoming.iter().chain(labels.rows()).filter(|l| l.batch == batch.batch && l.teaches()).cloned(),
+        );
+        let resolved = resolve(&of_batch, self.policy);
+        let said: HashMap<&str, &str> = resolved.agreed.iter().map(|row| (row.id, row.label)).collect();
+        let rows: Vec<(f64, f64, Stratum)> = batch
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let label = said.get(row.id.as_str())?;
+                Some((f64::from(*label == row.prediction), row.select_prob, row.stratum))
+            })
+            .collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let right: Vec<f64> = rows.iter().map(|row| row.0).collect();
+        let control: Vec<f64> = rows.iter().filter(|row| row.2 == Stratum::Control).map(|row| row.0).collect();
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        Some(Accuracy {
+            n: rows.len() as u64,
+            weighted: weighted::mean(&right, &rows.iter().map(|row| row.1).collect::<Vec<_>>()),
+            n_control: control.len() as u64,
+            control: (!control.is_empty()).then(|| mean(&control)),
+            unweighted: mean(&right),
+        })
+    }
+
+    /// Writes what people should look at: `rejected.csv`, `suspects.csv`, and `conflicts.csv`, which is filled in and taken
+    /// in like a batch.
+    pub(super) fn write(&self, found: &Findings, labels: &Labels) -> Result<(), LabelError> {
+        self.write_rejected()?;
+        let doubt = |doubt: &Doubt| {
+            let Label { id, batch, label, annotator, .. } = doubt.label;
+            [id, batch, label, annotator, doubt.likely, &format!("{:.3}", doubt.margin)].map(str::to_owned).to_vec()
+        };
+        let doubts: Vec<Vec<String>> = self.doubts().iter().map(doubt).collect();
+        self.list("suspects.csv", &["id", "batch", "label", "annotator", "likely", "margin"], &doubts)?;
+        let Some(batch) = self.batches.last() else { return Ok(()) };
+        let conflicts = if found.n_conflicts > 0 { self.conflicts(labels) } else { Vec::new() };
+        let asked = self.policy == LabelPolicy::Adjudicate;
+        let conflict = |conflict: &Conflict| {
+            let said: Vec<String> = conflict.said.iter().map(|(who, label)| format!("{who}: {label}")).collect();
+            vec![
+                conflict.id.clone(),
+                conflict.batch.clone(),
+                said.join("; "),
+                String::new(),
+                ADJUDICATOR.into(),
+                String::new(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = conflicts.iter().filter(|_| asked).map(conflict).collect();
+        let target = target_name(&batch.target.name);
+        self.list("conflicts.csv", &["id", "batch", "reason", &target, AFTER[0], AFTER[1]], &rows)
+    }
+
+    /// Writes `rejected.csv`.
+    pub(super) fn write_rejected(&self) -> Result<(), LabelError> {
+        let fault = |fault: &Fault| {
+            let Fault { place, column, value, what } = fault;
+            vec![place.to_string(), column.clone(), value.clone(), what.clone()]
+        };
+        let rows: Vec<Vec<String>> = self.faults.iter().map(fault).collect();
+        self.list("rejected.csv", &["place", "column", "value", "reason"], &rows)
+    }
+
+    /// Replaces a list of the inbox; an empty one is removed.
+    fn list(&self, name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<(), LabelError> {
+        let path = self.inbox.path(name);
+        let write = || {
+            if rows.is_empty() {
+                return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
+            }
+            std::fs::create_dir_all(self.inbox.path(""))?;
+            let mut text = Vec::new();
+            push_record(&mut text, header, b',');
+            for row in rows {
+                let safe: Vec<Cow<str>> = row.iter().map(|cell| protect(cell)).collect();
+                push_record(&mut text, &safe, b',');
+            }
+            atomic::replace(&path, |out| out.write_all(&text))
+        };
+        write().map_err(|source| LabelError::io(&path, source))
+    }
+}

@@ -1,0 +1,110 @@
+//! Signs that a batch of answers is not what it should be.
+
+use super::batch::{Batch, Stratum};
+use super::store::{Label, Labels};
+use crate::stats::levels::z_test;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// p below which the label rates of two control strata differ too much to be chance, shared out over the classes.
+const P: f64 = 0.001;
+/// Control rows with a label that both sides need.
+const MIN_CONTROL: u64 = 30;
+/// The largest share of the answers that one of several annotators may have.
+const SHARE: f64 = 0.5;
+/// With two annotators one always has half or more.
+const SEVERAL: usize = 3;
+
+/// A sign, and whether it holds the batch back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Guard {
+    /// `label-rate` or `annotator-share`.
+    pub name: &'static str,
+    /// Whether it holds the batch back.
+    pub fired: bool,
+    /// What was seen, in words.
+    pub text: String,
+}
+
+/// What speaks against taking in `incoming`: label rates in its control stratum that differ from those of the last one
+/// (two proportions, p < .001 over all classes), and one annotator, of three or more, with more than half of the answers.
+///
+/// `taken` are the batches that answer, `earlier` those that came back before, `labels` what was known before.
+pub(super) fn guards(incoming: &[Label], taken: &[&Batch], earlier: &[Batch], labels: &Labels) -> Vec<Guard> {
+    let mut found = Vec::new();
+    found.extend(rate_guard(incoming, taken, earlier, labels));
+    found.extend(share_guard(incoming));
+    found
+}
+
+/// How often each class stands in a control stratum.
+type Rates = BTreeMap<String, u64>;
+
+fn control<'a>(batches: impl Iterator<Item = &'a Batch>, labels: &mut dyn Iterator<Item = &Label>) -> Rates {
+    let ids: BTreeSet<&str> = batches
+        .flat_map(|batch| batch.rows.iter().filter(|row| row.stratum == Stratum::Control).map(|row| row.id.as_str()))
+        .collect();
+    // A row that two people answered counts once, by the first of them.
+    let mut first: HashMap<&str, &str> = HashMap::new();
+    for label in labels.filter(|label| ids.contains(label.id.as_str())) {
+        first.entry(&label.id).or_insert(&label.label);
+    }
+    let mut rates = Rates::new();
+    first.into_values().for_each(|label| *rates.entry(label.to_owned()).or_default() += 1);
+    rates
+}
+
+fn rate_guard(incoming: &[Label], taken: &[&Batch], earlier: &[Batch], labels: &Labels) -> Option<Guard> {
+    let classes = &taken.first()?.target.classes;
+    if classes.is_empty() {
+        return None;
+    }
+    let now = control(taken.iter().copied(), &mut incoming.iter());
+    let total = |rates: &Rates| rates.values().sum::<u64>();
+    let is_taken = |batch: &&Batch| taken.iter().any(|other| other.batch == batch.batch);
+    let before = earlier.iter().rev().filter(|batch| !is_taken(batch));
+    let before = before
+        .map(|batch| {
+            (batch, control(std::iter::once(batch), &mut labels.rows().iter().filter(|l| l.batch == batch.batch)))
+        })
+        .find(|(_, rates)| total(rates) >= MIN_CONTROL);
+    let (batch, before) = before?;
+    if total(&now) < MIN_CONTROL {
+        return None;
+    }
+    let count = |rates: &Rates, class: &String| rates.get(class).copied().unwrap_or(0);
+    // Of two classes one says it all.
+    let asked: Vec<&String> = if classes.len() == 2 { vec![&classes[1]] } else { classes.iter().collect() };
+    let p_of = |class: &&String| {
+        let split = |rates: &Rates| [total(rates) - count(rates, class), count(rates, class)];
+        z_test(&split(&before), &split(&now)).ok().and_then(|z| z.p).map(|p| (p, (*class).clone()))
+    };
+    let (p, class) = asked.iter().filter_map(p_of).min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let share = |rates: &Rates| 100.0 * count(rates, &class) as f64 / total(rates) as f64;
+    Some(Guard {
+        name: "label-rate",
+        fired: p < P / asked.len() as f64,
+        text: format!(
+            "{:.1} % of {} control rows are {class:?}; in {} it were {:.1} % of {} (p = {p:.2e})",
+            share(&now),
+            total(&now),
+            batch.batch,
+            share(&before),
+            total(&before),
+        ),
+    })
+}
+
+fn share_guard(incoming: &[Label]) -> Option<Guard> {
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    let named = incoming.iter().filter(|label| !label.annotator.is_empty());
+    named.for_each(|label| *by.entry(&label.annotator).or_default() += 1);
+    if by.len() < SEVERAL {
+        return None;
+    }
+    let total: u64 = by.values().sum();
+    let (who, n) = by.iter().max_by_key(|(_, n)| **n)?;
+    let share = *n as f64 / total as f64;
+    let text = format!("{who} gave {n} of {total} answers, {:.0} %, where {} people answered", 100.0 * share, by.len());
+    Some(Guard { name: "annotator-share", fired: share > SHARE, text })
+}

@@ -1,0 +1,212 @@
+//! What did people say? What `label-import` does.
+//!
+//! ```text
+//! file ─read─▶ answers ─check against what went out─▶ labels ─guards─▶ quarantined until accepted
+//!                                                       └▶ importing.json ─▶ data/labels.csv ─▶ audit ─▶ imported/ID/
+//! ```
+//! `importing.json` says what is about to be recorded: whoever comes after a death between two of these steps sees by
+//! `labels.csv` whether the labels are in, and then records and moves what is missing.
+
+use super::answers::{self, Answers, Fault, read_text};
+use super::batch::{Inbox, sha256};
+use super::check::Known;
+use super::findings::{Findings, Report};
+use super::guards::{Guard, guards};
+use super::store::{Label, Labels, Merged};
+use super::take::{Taking, complete_import};
+use super::{Change, LabelError, export};
+use crate::atomic::Lock;
+use crate::workspace::{LabelPolicy, Workspace};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::Path;
+
+/// What is read unless another file is named.
+pub const DEFAULT_FILE: &str = "to_label_labeled.csv";
+
+/// What is to be taken in, and how.
+pub struct ImportRequest<'a> {
+    /// The file; `label_inbox/to_label_labeled.csv` when `None`.
+    pub file: Option<&'a Path>,
+    /// Who answered, where the file does not say.
+    pub annotator: Option<&'a str>,
+    /// Leave out answers that do not fit, and list them.
+    pub skip_invalid: bool,
+    /// Take in a batch that the guards hold back.
+    pub accept_batch: bool,
+    /// What holds where annotators differ, when it is not what `mlloop.toml` says.
+    pub policy: Option<LabelPolicy>,
+    /// Who takes it in, when that was said.
+    pub by: Option<String>,
+    /// The present.
+    pub now: jiff::Timestamp,
+}
+
+/// What became of the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Taken {
+    /// They are labels now.
+    Imported,
+    /// There is nothing that is not known.
+    Nothing,
+    /// Guards hold them back until somebody accepts them.
+    Quarantined,
+}
+
+/// What was taken in, and what it shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Imported {
+    /// What became of the answers.
+    pub answer: Taken,
+    /// The file.
+    pub file: String,
+    /// The batches that were answered.
+    pub batches: Vec<String>,
+    /// Answers by what became of them.
+    pub counts: Counts,
+    /// Labels that say something else than before.
+    pub changes: Vec<Change>,
+    /// What speaks against the batch.
+    pub guards: Vec<Guard>,
+    /// Agreement, conflicts, suspects, accuracy.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Answers by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Rows and annotations that were read.
+    pub read: u64,
+    /// Rows without an answer.
+    pub unanswered: u64,
+    /// Answers that do not fit and were left out.
+    pub rejected: u64,
+    /// Labels that are new.
+    pub added: u64,
+    /// Labels that say something else than before.
+    pub changed: u64,
+    /// Labels that were known.
+    pub unchanged: u64,
+}
+
+/// Takes answers in.
+///
+/// # Errors
+/// The first answer that does not fit, unless these are skipped; a file or record that cannot be read. Nothing is taken in
+/// then.
+pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Result<Imported, LabelError> {
+    export::complete(workspace, lock)?;
+    let finished = complete_import(workspace, lock)?;
+    let inbox = Inbox::of(workspace);
+    let default = inbox.path(DEFAULT_FILE);
+    let path = request.file.unwrap_or(&default);
+    if request.file.is_none() && !path.exists() {
+        return Ok(nothing(path, finished));
+    }
+    let known = Known::open(workspace)?;
+    let back = Back::read(path, &known, request)?;
+    let labels = Labels::open(workspace)?;
+    let batches = known.taken(&back.incoming);
+    let policy = match request.policy {
+        Some(policy) => policy,
+        None => workspace.config()?.labels.policy,
+    };
+    let report = Report { inbox: &inbox, batches: &batches, incoming: &back.incoming, faults: &back.faults, policy };
+    let guards = guards(&back.incoming, &batches, &known.batches, &labels);
+    let taking = Taking { workspace, lock, inbox: &inbox, request, path, digest: &back.digest };
+    settle(&taking, &report, labels, guards, &back, finished)
+}
+
+/// What came back, as far as it fits.
+struct Back {
+    file: String,
+    /// SHA-256 of its text.
+    digest: String,
+    counts: Counts,
+    incoming: Vec<Label>,
+    faults: Vec<Fault>,
+}
+
+impl Back {
+    fn read(path: &Path, known: &Known, request: &ImportRequest) -> Result<Self, LabelError> {
+        let text = read_text(path)?;
+        let file = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
+        let Answers { answers, mut faults } = answers::read(&file, &text, &known.expected(&file)?)?;
+        let mut counts = Counts { read: answers.len() as u64, ..Counts::default() };
+        let incoming = known.check(&answers, request, &mut counts, &mut faults);
+        if let Some(fault) = faults.first().filter(|_| !request.skip_invalid) {
+            let (mut first, more) = (fault.clone(), faults.len() - 1);
+            if more > 0 {
+                first
+                    .what
+                    .push_str(&format!(" (and {more} more; --skip-invalid leaves such answers out and lists them)"));
+            }
+            return Err(first.into_error(&file));
+        }
+        counts.rejected = faults.len() as u64;
+        Ok(Self { file, digest: sha256(text.as_bytes()), counts, incoming, faults })
+    }
+}
+
+/// Takes the labels in, unless they are known or held back.
+fn settle(
+    taking: &Taking,
+    report: &Report,
+    mut labels: Labels,
+    guards: Vec<Guard>,
+    back: &Back,
+    finished: Option<Value>,
+) -> Result<Imported, LabelError> {
+    let before = labels.clone();
+    let Merged { n_added, n_unchanged, changes } = labels.merge(back.incoming.iter().cloned());
+    let mut imported = Imported {
+        answer: Taken::Imported,
+        file: back.file.clone(),
+        batches: report.batches.iter().map(|batch| batch.batch.clone()).collect(),
+        counts: Counts { added: n_added, unchanged: n_unchanged, changed: changes.len() as u64, ..back.counts },
+        changes,
+        guards,
+        findings: Findings::default(),
+        notes: Vec::new(),
+    };
+    if imported.counts.added == 0 && imported.counts.changed == 0 {
+        report.write_rejected()?;
+        imported.answer = if finished.is_some() { Taken::Imported } else { Taken::Nothing };
+        imported.findings = report.findings(&labels);
+        imported.notes.extend(finished.map(told_finished));
+    } else if imported.guards.iter().any(|guard| guard.fired) && !taking.request.accept_batch {
+        taking.quarantine(&imported)?;
+        imported.answer = Taken::Quarantined;
+        imported.findings = report.findings(&before);
+    } else {
+        imported.findings = report.findings(&labels);
+        report.write(&imported.findings, &labels)?;
+        taking.take(&labels, &back.incoming, &imported)?;
+    }
+    Ok(imported)
+}
+
+fn nothing(path: &Path, finished: Option<Value>) -> Imported {
+    let counts = |key: &str| finished.as_ref().and_then(|event| event[key].as_u64()).unwrap_or(0);
+    Imported {
+        answer: if finished.is_some() { Taken::Imported } else { Taken::Nothing },
+        file: path.display().to_string(),
+        batches: Vec::new(),
+        counts: Counts { added: counts("n_added"), unchanged: counts("n_unchanged"), ..Counts::default() },
+        changes: Vec::new(),
+        guards: Vec::new(),
+        findings: Findings::default(),
+        notes: vec![match finished {
+            Some(event) => told_finished(event),
+            None => format!("{} is not there: nothing came back", path.display()),
+        }],
+    }
+}
+
+fn told_finished(event: Value) -> String {
+    format!("a run that was interrupted is now complete: {} labels of {}", event["n_added"], event["file"])
+}

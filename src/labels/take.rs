@@ -1,0 +1,141 @@
+//! Labels are replaced, recorded and put away, in this order; whoever comes after a death in between finishes it.
+
+use super::LabelError;
+use super::answers::read_text;
+use super::batch::{Inbox, sha256};
+use super::import::{ImportRequest, Imported};
+use super::store::{Label, Labels};
+use crate::atomic::{self, Lock};
+use crate::workspace::Workspace;
+use crate::workspace::audit::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const EVENT: &str = "labels-imported";
+const QUARANTINED: &str = "labels-quarantined";
+const PENDING: &str = "importing.json";
+
+/// Everything that taking in needs.
+pub(super) struct Taking<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) lock: &'a Lock,
+    pub(super) inbox: &'a Inbox<'a>,
+    pub(super) request: &'a ImportRequest<'a>,
+    pub(super) path: &'a Path,
+    pub(super) digest: &'a str,
+}
+
+/// `importing.json`: what is about to be recorded.
+#[derive(Debug, Serialize, Deserialize)]
+struct Pending {
+    format: u32,
+    at: jiff::Timestamp,
+    by: Option<String>,
+    details: Value,
+    /// (id, annotator, label) of a label that stands in `labels.csv` once they are in.
+    witness: (String, String, String),
+}
+
+impl Taking<'_> {
+    fn details(&self, imported: &Imported) -> Value {
+        let Imported { batches, counts, changes, guards, .. } = imported;
+        let file = self.path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy());
+        json!({
+            "batch": batches, "file": file, "path": imported.file, "sha256": self.digest,
+            "n_added": counts.added, "n_unchanged": counts.unchanged, "n_unanswered": counts.unanswered,
+            "n_rejected": counts.rejected, "changes": changes, "guards": guards, "accepted": self.request.accept_batch,
+        })
+    }
+
+    /// Records that a batch is held back, once for each content of the file.
+    pub(super) fn quarantine(&self, imported: &Imported) -> Result<(), LabelError> {
+        let chain = self.workspace.audit_chain()?;
+        let same = |digest: &Value| *digest == self.digest;
+        if chain.entries.iter().any(|entry| entry.event == QUARANTINED && same(&entry.details["sha256"])) {
+            return Ok(());
+        }
+        let (at, by) = (self.request.now, self.request.by.clone());
+        let event = Event { at, event: QUARANTINED, by, roles: None, details: self.details(imported) };
+        self.workspace.record(self.lock, event)?;
+        Ok(())
+    }
+
+    /// Replaces the labels, records that, and puts the batches away.
+    pub(super) fn take(&self, labels: &Labels, incoming: &[Label], imported: &Imported) -> Result<(), LabelError> {
+        let before = Labels::open(self.workspace)?;
+        let is_new =
+            |label: &&Label| before.get(&label.id, &label.annotator).is_none_or(|old| old.label != label.label);
+        // Something is new; where only where it comes from is, any label will do.
+        let Some(witness) = incoming.iter().find(is_new).or(incoming.first()) else { return Ok(()) };
+        let pending = Pending {
+            format: 1,
+            at: self.request.now,
+            by: self.request.by.clone(),
+            details: self.details(imported),
+            witness: (witness.id.clone(), witness.annotator.clone(), witness.label.clone()),
+        };
+        let path = self.inbox.path(PENDING);
+        let written = serde_json::to_vec(&pending).map_err(io::Error::from);
+        let write = |bytes: Vec<u8>| atomic::replace(&path, |out| out.write_all(&bytes));
+        written.and_then(write).map_err(|source| LabelError::io(&path, source))?;
+        labels.save(self.workspace, self.lock)?;
+        record(self.workspace, self.lock, &pending)?;
+        put_away(self.inbox, &pending.details, Some(self.path))?;
+        atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))
+    }
+}
+
+fn record(workspace: &Workspace, lock: &Lock, pending: &Pending) -> Result<(), LabelError> {
+    let details = pending.details.clone();
+    let event = Event { at: pending.at, event: EVENT, by: pending.by.clone(), roles: None, details };
+    workspace.record(lock, event)?;
+    Ok(())
+}
+
+/// Moves the batches that an import names, and the file that it took in when that lies in the inbox.
+fn put_away(inbox: &Inbox, details: &Value, file: Option<&Path>) -> Result<(), LabelError> {
+    let mut file = file;
+    for batch in details["batch"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        inbox.put_away(batch, file.take())?;
+    }
+    Ok(())
+}
+
+/// Finishes an import that died: when its labels are in, it is recorded and its batches are put away.
+pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Option<Value>, LabelError> {
+    let inbox = Inbox::of(workspace);
+    let path = inbox.path(PENDING);
+    let bytes = match std::fs::read(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|source| LabelError::io(&path, source))?,
+    };
+    let pending: Pending = serde_json::from_slice(&bytes)
+        .map_err(|err| LabelError::file(&path, format!("is not the record of an import: {err}")))?;
+    let (id, annotator, label) = &pending.witness;
+    let chain = workspace.audit_chain()?;
+    let same = |digest: &Value| *digest == pending.details["sha256"];
+    let is_recorded = chain
+        .entries
+        .iter()
+        .any(|entry| entry.event == EVENT && entry.at == pending.at && same(&entry.details["sha256"]));
+    let is_in = Labels::open(workspace)?.get(id, annotator).is_some_and(|found| {
+        found.label == *label
+            && pending.details["batch"].as_array().is_some_and(|all| all.iter().any(|b| *b == found.batch))
+    });
+    let finished = (is_in || is_recorded).then(|| pending.details.clone());
+    if is_in && !is_recorded {
+        record(workspace, lock, &pending)?;
+    }
+    if finished.is_some() {
+        // The file is moved only when it is still the one that was taken in.
+        let file = PathBuf::from(pending.details["path"].as_str().unwrap_or_default());
+        let in_inbox = inbox.path(pending.details["file"].as_str().unwrap_or_default());
+        let is_it = |path: &&PathBuf| read_text(path).is_ok_and(|text| same(&sha256(text.as_bytes()).into()));
+        let file = [file, in_inbox].into_iter().find(|path| path.is_file() && is_it(&path));
+        put_away(&inbox, &pending.details, file.as_deref())?;
+    }
+    atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))?;
+    Ok(finished)
+}
