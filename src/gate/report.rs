@@ -98,12 +98,13 @@ impl GateReport {
             let relative = j.relative.map_or_else(String::new, |share| format!(" ({:+.2} %)", 100.0 * share));
             let _ = writeln!(
                 text,
-                "{} {} {} → {}: better by {:+.4}{relative}, surely more than {low:+.4} and less than {high:+.4} ({confidence} % each)",
+                "{} {} {} → {}: {} by {:.4}{relative}, surely above {low:+.4} and below {high:+.4} ({confidence} % each)",
                 dim("test     "),
                 found.metric,
                 rounded(Some(found.production)),
                 rounded(Some(found.challenger)),
-                found.value,
+                if found.value < 0.0 { "worse" } else { "better" },
+                found.value.abs(),
             );
         }
         text.push_str(&self.table(dim));
@@ -265,9 +266,12 @@ pub(super) mod tests {
         report.guardrails[0].text = "city = \u{1b}[2Jx".to_owned();
         let text = report.text(&plain, &plain);
         assert!(!text.contains('\u{1b}'), "{text:?}");
-        for said in
-            ["roc_auc 0.8100 → 0.8412: better by +0.0312 (+3.85 %)", "(95 % each)", "BROKEN", "note      a note"]
-        {
+        for said in [
+            "roc_auc 0.8100 → 0.8412: better by 0.0312 (+3.85 %), surely above +0.0198",
+            "(95 % each)",
+            "BROKEN",
+            "note      a note",
+        ] {
             assert!(text.contains(said), "{said}\n{text}");
         }
     }
