@@ -13,6 +13,7 @@ mod support;
 
 mod audit;
 mod ab;
+mod ab_loop;
 mod cli;
 mod gate;
 mod gate_faults;

@@ -286,3 +286,12 @@ fn fixed_test(name: &str, test: Test) -> FixedTest {
 fn finite(x: f64) -> Option<f64> {
     x.is_finite().then_some(x)
 }
+
+/// Within each stratum alone: each other arm's difference from the first and its standard error.
+pub(super) fn by_stratum(units: &Units, outcome: &Outcome) -> Vec<Vec<Option<(f64, f64)>>> {
+    let alone = |stratum: Vec<Bivariate>| {
+        let gathered = vec![stratum];
+        (1..units.arms.len()).map(|arm| compare(&gathered, arm).map(|found| (found.difference, found.error))).collect()
+    };
+    estimate::gather(units, outcome).into_iter().map(alone).collect()
+}

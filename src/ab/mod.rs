@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! ab.json ─ Experiment ─ Assigner ─▶ arm of a unit: a pure hash, the same on every replica
-//! a table ──────────────────────────▶ Units ─▶ distribution over the arms ─▶ outcomes ─▶ verdict ─▶ AbReport
+//! start ─▶ ab.json ─ rollout: step by step, back when a guardrail breaks ─▶ stop, and perhaps promote
+//! prediction log and labels ─ log ──┐
+//! a table ──────────────────────────┴▶ Units ─▶ distribution over the arms ─▶ outcomes ─▶ verdict ─▶ AbReport
 //! ```
 
 mod analyse;
@@ -11,8 +13,14 @@ pub mod draw;
 mod estimate;
 pub mod experiment;
 pub mod files;
+pub mod log;
+mod measure;
+mod paired;
 pub mod period;
 pub mod report;
+pub mod rollout;
+pub mod start;
+pub mod stop;
 pub mod table;
 pub mod units;
 mod values;
@@ -23,8 +31,13 @@ pub use experiment::{Arm, Epoch, Experiment};
 
 use self::report::{AbReport, Settings, Source, SrmState};
 use self::units::Units;
+use crate::gate::GateError;
+use crate::journal::JournalError;
+use crate::labels::LabelError;
+use crate::learn::LearnError;
 use crate::registry::RegistryError;
 use crate::report::ReportError;
+use crate::score::ScoreError;
 use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
@@ -46,6 +59,27 @@ pub enum AbError {
     /// Options that do not go together, or do not fit the table.
     #[error("{0}")]
     Usage(String),
+    /// A version cannot be used.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// A problem of the prediction log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A problem of the labels.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// The gate could not be asked.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A metric that cannot be computed.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// No experiment was ever started.
+    #[error("{}: there is no experiment; `mlloop ab-start` begins one", .0.display())]
+    None(PathBuf),
+    /// Another experiment is running.
+    #[error("the experiment {0:?} is running; `mlloop ab-stop` ends it")]
+    Running(String),
     /// The picture cannot be drawn.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -72,6 +106,10 @@ pub fn analyse(units: &Units, source: Source, settings: &Settings, now: jiff::Ti
         srm,
         arms,
         outcomes,
+        experiment: None,
+        guardrails: Vec::new(),
+        models: Vec::new(),
+        paired: Vec::new(),
         settings: *settings,
         notes: remarks(settings),
     }

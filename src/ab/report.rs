@@ -1,7 +1,8 @@
 //! `reports/ab_report.json`: what `ab-report` found.
 
-use super::experiment::Goal;
+use super::experiment::{Goal, Measure};
 use super::units::Kind;
+use crate::score::paired::{DeLong, McNemar};
 use serde::Serialize;
 
 /// Everything that was found.
@@ -23,6 +24,18 @@ pub struct AbReport {
     pub arms: Vec<ArmFacts>,
     /// What was measured, what decides first; empty when the distribution over the arms stopped the report.
     pub outcomes: Vec<OutcomeReport>,
+    /// The loop's experiment; `None` for a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<ExperimentFacts>,
+    /// What must not become worse.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<RailReport>,
+    /// How good the model of each arm was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelReport>,
+    /// In a shadow experiment, the models on the same rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paired: Vec<PairedReport>,
     /// How the verdict was to be found.
     pub settings: Settings,
     /// Remarks for a person.
@@ -276,4 +289,93 @@ pub struct Effect {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+/// The loop's experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExperimentFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether the first arm answers all and the others score along.
+    pub shadow: bool,
+    /// Whether it runs.
+    pub running: bool,
+    /// Units whose outcome is not final yet.
+    pub n_immature: u64,
+    /// Rows that were not assigned: another version answered, or the arm was asked for by name.
+    pub n_not_assigned: u64,
+    /// Every stretch of equal weights.
+    pub epochs: Vec<EpochFacts>,
+}
+
+/// A stretch of equal weights.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EpochFacts {
+    /// Since when.
+    pub from: jiff::Timestamp,
+    /// The weights, in the order of the arms.
+    pub weights: Vec<f64>,
+    /// Units that came in it, in the order of the arms.
+    pub n_units: Vec<u64>,
+    /// Difference of each other arm from the first in what decides, and its standard error; `None` with too few units.
+    pub differences: Vec<Option<(f64, f64)>>,
+}
+
+/// A guardrail in an arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RailReport {
+    /// What is measured.
+    pub measure: Measure,
+    /// The arm.
+    pub arm: String,
+    /// By how much it may be worse.
+    pub margin: f64,
+    /// By how much it is better; below 0 it is worse.
+    pub gain: f64,
+    /// Lower end of the sequence of the gain.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// What follows.
+    pub state: RailState,
+}
+
+/// What follows from a guardrail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RailState {
+    /// It is not worse by more than the margin.
+    Holds,
+    /// It is worse.
+    Broken,
+    /// Too few units to say.
+    CannotTell,
+}
+
+/// The model of an arm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// The arm.
+    pub arm: String,
+    /// The version.
+    pub version: String,
+    /// Units whose outcome is known.
+    pub n: u64,
+    /// Metrics by name.
+    pub metrics: Vec<(String, f64)>,
+}
+
+/// Two models on the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PairedReport {
+    /// The arm.
+    pub arm: String,
+    /// The arm it is compared with.
+    pub against: String,
+    /// Rows that both scored and whose outcome is known.
+    pub n: u64,
+    /// Who was right where the other was wrong, for classes; for a single look.
+    pub mcnemar: Option<McNemar>,
+    /// The areas under the ROC curves (first arm, other arm), for two classes; for a single look.
+    pub delong: Option<DeLong>,
 }

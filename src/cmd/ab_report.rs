@@ -2,19 +2,24 @@ use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
-use mlloop::ab::experiment::Goal;
+use mlloop::ab::experiment::{FILE, Goal};
+use mlloop::ab::log::Asked;
 use mlloop::ab::report::{AbReport, Answer, Settings};
 use mlloop::ab::table::{Repeated, Request, gather};
-use mlloop::ab::{self, draw, files};
-use std::path::PathBuf;
+use mlloop::ab::{self, AbError, Experiment, draw, files};
+use mlloop::table::push_record;
+use std::path::{Path, PathBuf};
 
 /// Is one arm better? A report on an experiment that one may look at at any time
 ///
+/// Without TABLE it is the loop's experiment, from the prediction log and data/labels.csv.
 /// TABLE is any table with one row for each unit (or several: --unit puts them together): the columns are named by
 /// flags. First the distribution over the arms is checked (sample ratio mismatch); p < .001 stops the report. The
 /// verdict is that of the first outcome, by an always-valid p-value; tests for a single look are printed beside it.
 /// Arms are texts or numbers, outcomes numbers, 0/1, TRUE/FALSE or yes/no.
 ///
+///   mlloop ab-report --text
+///   mlloop ab-report --assign 10042           the arm of a unit in the loop's experiment
 ///   mlloop ab-report cookie_cats.csv --arm version --outcome retention_7 --outcome retention_1 --unit userid
 ///   mlloop ab-report mail.csv --arm segment --outcome conversion --control 'No E-Mail'
 ///   mlloop ab-report clicks.csv --arm group --outcome revenue/sessions --unit user --pre revenue_before
@@ -27,28 +32,31 @@ use std::path::PathBuf;
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV (also .gz, .zst) or Parquet; - is stdin
-    #[arg(value_name = "TABLE")]
-    table: PathBuf,
+    #[arg(value_name = "TABLE", requires_all = ["arm", "outcome"])]
+    table: Option<PathBuf>,
+    /// Print the arm of this unit in the loop's experiment, and nothing else
+    #[arg(long, value_name = "ID", conflicts_with = "table")]
+    assign: Vec<String>,
     /// The column that names the arm
-    #[arg(long, value_name = "COLUMN")]
-    arm: String,
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    arm: Option<String>,
     /// An outcome: a column, or NUMERATOR/DENOMINATOR; the first decides
-    #[arg(long, value_name = "COLUMN", required = true)]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     outcome: Vec<String>,
     /// The column that names the unit; without it every row is one
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     unit: Option<String>,
     /// A column of the time before the experiment, to adjust means by (CUPED)
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     pre: Option<String>,
     /// The column that orders the units in time
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     time: Option<String>,
     /// Rows stand for many units each: the column that says for how many; outcomes are then counts
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     n: Option<String>,
     /// The arm that the others are compared with
-    #[arg(long, value_name = "ARM")]
+    #[arg(long, value_name = "ARM", requires = "table")]
     control: Option<String>,
     /// Only these arms; the first is what the others are compared with
     #[arg(long, value_name = "ARMS", value_delimiter = ',')]
@@ -91,9 +99,36 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    if !args.assign.is_empty() {
+        return assign(args, ctx, out);
+    }
+    let report = match (&args.table, &args.arm) {
+        (Some(table), Some(arm)) => of_table(args, table, arm, ctx)?,
+        _ => {
+            ctx.workspace.config()?;
+            let asked = Asked { margin: args.margin, fixed: args.fixed, force: args.force, now: ctx.now };
+            ab::log::report(&ctx.workspace, &asked)?
+        }
+    };
+    let in_loop = ctx.workspace.config_path().exists().then(|| ctx.workspace.path("reports"));
+    if let Some(dir) = args.reports.clone().or(in_loop) {
+        files::write(&dir, &report)?;
+    }
+    out.answer(&report, |style| readable(&report, style))?;
+    Ok(match report.verdict.answer {
+        Answer::Winner => Outcome::Yes,
+        Answer::NoDifference => Outcome::No,
+        Answer::KeepRunning | Answer::SampleRatioMismatch => Outcome::CannotTell,
+    })
+}
+
+fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbReport> {
+    if args.n.is_some() && args.unit.is_some() {
+        bail!("--n and --unit do not go together: a row that stands for many units is not one of them");
+    }
     let request = Request {
-        table: &args.table,
-        arm: &args.arm,
+        table,
+        arm,
         outcomes: &args.outcome,
         goal: args.goal,
         unit: args.unit.as_deref(),
@@ -109,9 +144,6 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
     };
-    if args.n.is_some() && args.unit.is_some() {
-        bail!("--n and --unit do not go together: a row that stands for many units is not one of them");
-    }
     let settings = Settings {
         alpha: args.alpha,
         planned_n: args.planned_n,
@@ -123,16 +155,22 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.progress.rejects(&gathered.rejects);
     let mut report = ab::analyse(&gathered.units, gathered.source, &settings, ctx.now);
     report.notes.splice(0..0, gathered.notes);
-    let in_loop = ctx.workspace.config_path().exists().then(|| ctx.workspace.path("reports"));
-    if let Some(dir) = args.reports.clone().or(in_loop) {
-        files::write(&dir, &report)?;
+    Ok(report)
+}
+
+/// The arm of each unit that was asked for.
+fn assign(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let none = || AbError::None(ctx.workspace.path(FILE));
+    let experiment = Experiment::load(&ctx.workspace)?.ok_or_else(none)?;
+    let assigner = experiment.assigner();
+    let mut lines = b"unit,arm,version,position\n".to_vec();
+    for id in &args.assign {
+        let arm = &experiment.arms[assigner.arm(id.as_bytes())];
+        let position = assigner.position(id.as_bytes()).to_string();
+        push_record(&mut lines, &[id, &arm.name, &arm.version.to_string(), &position], b',');
     }
-    out.answer(&report, |style| readable(&report, style))?;
-    Ok(match report.verdict.answer {
-        Answer::Winner => Outcome::Yes,
-        Answer::NoDifference => Outcome::No,
-        Answer::KeepRunning | Answer::SampleRatioMismatch => Outcome::CannotTell,
-    })
+    out.bytes(&lines)?;
+    Ok(Outcome::Yes)
 }
 
 fn readable(report: &AbReport, style: Style) -> String {
@@ -146,7 +184,7 @@ fn parse_weight(text: &str) -> Result<(String, f64), String> {
         .ok_or_else(|| "write ARM=WEIGHT, such as ad=.96".to_owned())
 }
 
-fn parse_goal(text: &str) -> Result<Goal, String> {
+pub(super) fn parse_goal(text: &str) -> Result<Goal, String> {
     match text {
         "higher" => Ok(Goal::Higher),
         "lower" => Ok(Goal::Lower),
@@ -164,7 +202,7 @@ fn parse_repeated(text: &str) -> Result<Repeated, String> {
     }
 }
 
-fn parse_alpha(text: &str) -> Result<f64, String> {
+pub(super) fn parse_alpha(text: &str) -> Result<f64, String> {
     let alpha = text.parse().ok().filter(|alpha| *alpha > 0.0 && *alpha <= 0.5);
     alpha.ok_or_else(|| "a number above 0 and at most 0.5".to_owned())
 }

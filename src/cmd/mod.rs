@@ -2,6 +2,9 @@
 
 mod approve;
 mod ab_report;
+mod ab_start;
+mod ab_step;
+mod ab_stop;
 mod args;
 mod audit;
 mod completions;
@@ -109,6 +112,9 @@ enum Verb {
     Approve(approve::Args),
     Reject(reject::Args),
     Rollback(rollback::Args),
+    AbStart(ab_start::Args),
+    AbStep(ab_step::Args),
+    AbStop(ab_stop::Args),
     AbReport(ab_report::Args),
     LabelExport(label_export::Args),
     LabelImport(label_import::Args),
@@ -162,6 +168,9 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::LabelExport(args) => label_export::run(&args, ctx, out),
         Verb::LabelImport(args) => label_import::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
+        Verb::AbStart(args) => ab_start::run(&args, ctx, out),
+        Verb::AbStep(args) => ab_step::run(&args, ctx, out),
+        Verb::AbStop(args) => ab_stop::run(&args, ctx, out),
         Verb::AbReport(args) => ab_report::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),

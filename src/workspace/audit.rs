@@ -3,7 +3,7 @@
 //! ```text
 //! hᵢ = SHA-256(hᵢ₋₁ ‖ canonical JSON of the event)          h₀ = 64 zeros
 //!
-//! audit.jsonl   append, sync ─▶ roles.json   new roles and the head (number and hash of the last line)
+//! audit.jsonl   append, sync ─▶ ab.json ─▶ roles.json   new roles and the head (number and hash of the last line)
 //! ```
 //! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
 //! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
+/// Under which of its details a change of the experiment brings the whole of it.
+const EXPERIMENT: &str = "experiment";
 /// What the first line is chained to.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -210,13 +212,26 @@ impl Workspace {
         entry.hash = entry.digest().map_err(|err| io_err(err.into()))?;
         let line = entry.line().map_err(|err| io_err(err.into()))? + "\n";
         atomic::append(&path, line.as_bytes()).map_err(io_err)?;
+        self.follow(&entry)?;
         roles = event.roles.unwrap_or(roles);
         roles.audit = Some(entry.head());
         registry.set_roles(&roles)?;
         Ok(entry)
     }
 
-    /// Brings `roles.json` up to the end of the chain, when a process died between the two.
+    /// Makes `ab.json` what a change of the experiment says that it is. The head in `roles.json` moves last, so that a
+    /// death in between leaves the line to whoever takes the lock next.
+    fn follow(&self, entry: &Entry) -> Result<(), WorkspaceError> {
+        let Some(experiment) = entry.details.get(EXPERIMENT) else { return Ok(()) };
+        let path = self.path("ab.json");
+        let replaced = atomic::replace(&path, |out| {
+            serde_json::to_writer_pretty(&mut *out, experiment)?;
+            out.write_all(b"\n")
+        });
+        replaced.map_err(|source| WorkspaceError::Io { path, source })
+    }
+
+    /// Brings `roles.json` and `ab.json` up to the end of the chain, when a process died between the two.
     pub(super) fn complete(&self, _lock: &Lock) -> Result<(), WorkspaceError> {
         let Some(last) = self.last_entry()? else { return Ok(()) };
         let registry = self.registry();
@@ -231,6 +246,7 @@ impl Workspace {
             return Ok(());
         }
         for entry in chain.entries.iter().skip(seen as usize) {
+            self.follow(entry)?;
             roles = Roles { audit: Some(entry.head()), ..entry.roles.clone().unwrap_or(roles) };
         }
         Ok(registry.set_roles(&roles)?)

@@ -25,6 +25,10 @@ struct Page {
     distribution: String,
     arms: Vec<[String; 4]>,
     outcomes: Vec<OutcomeView>,
+    rails: Vec<[String; 3]>,
+    models: Vec<[String; 3]>,
+    pairs: Vec<String>,
+    epochs: Vec<[String; 4]>,
     notes: Vec<String>,
     settings: String,
 }
@@ -76,6 +80,10 @@ pub(super) fn draw(report: &AbReport) -> String {
         distribution: image("half", HALF, chart::distribution(report, HALF), "Units by arm, expected and observed"),
         arms: report.arms.iter().map(arm).collect(),
         outcomes: report.outcomes.iter().map(outcome).collect(),
+        rails: report.guardrails.iter().map(words::rail).collect(),
+        models: report.models.iter().map(words::model).collect(),
+        pairs: report.paired.iter().map(words::paired).collect(),
+        epochs: report.experiment.iter().flat_map(|e| &e.epochs).map(words::epoch).collect(),
         notes: report.notes.iter().map(|note| clean(note)).collect(),
         settings: serde_json::to_string_pretty(&report.settings).unwrap_or_default(),
     };

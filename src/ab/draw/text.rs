@@ -31,8 +31,28 @@ impl Terminal<'_> {
             text.push('\n');
         }
         report.outcomes.iter().for_each(|outcome| text += &self.outcome(outcome));
+        text += &self.experiment();
         for note in report.notes.iter().take(MAX_NOTES) {
             let _ = writeln!(text, "{} {}", (self.dim)("note:"), clean(note));
+        }
+        text
+    }
+
+    /// What only the loop's experiment has: guardrails, models, pairs, epochs.
+    fn experiment(&self) -> String {
+        let (report, mut text) = (self.report, String::new());
+        for [what, gain, state] in report.guardrails.iter().map(words::rail) {
+            let _ = writeln!(text, "{} {what}: {gain}; {}", (self.dim)("guardrail"), (self.bold)(&state));
+        }
+        for [who, n, metrics] in report.models.iter().map(words::model) {
+            let _ = writeln!(text, "{} {who}, {n} units: {metrics}", (self.dim)("model"));
+        }
+        for pair in report.paired.iter().map(words::paired) {
+            let _ = writeln!(text, "{} {pair}", (self.dim)("same rows, for a single look:"));
+        }
+        for [from, weights, n, gaps] in report.experiment.iter().flat_map(|e| &e.epochs).map(words::epoch) {
+            let _ =
+                writeln!(text, "{} since {from}: weights {weights}; units {n}; difference {gaps}", (self.dim)("epoch"));
         }
         text
     }

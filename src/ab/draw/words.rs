@@ -1,6 +1,9 @@
 //! Findings in words, the same on the page, in the picture and in a terminal.
 
-use crate::ab::report::{AbReport, Answer, Comparison, FixedTest, OutcomeReport, SrmState};
+use crate::ab::report::{
+    AbReport, Answer, Comparison, EpochFacts, FixedTest, ModelReport, OutcomeReport, PairedReport, RailReport,
+    RailState, SrmState,
+};
 use crate::ab::units::Kind;
 use crate::report::number::{NOTHING, clean, count, number, short};
 
@@ -133,4 +136,58 @@ pub(super) fn rule(report: &AbReport) -> String {
             settings.alpha
         ),
     }
+}
+
+/// A guardrail in an arm: what it is, its gain, and what follows.
+pub(super) fn rail(rail: &RailReport) -> [String; 3] {
+    let state = match rail.state {
+        RailState::Holds => "holds",
+        RailState::Broken => "broken",
+        RailState::CannotTell => "cannot tell",
+    };
+    let what = format!("{} of {}, at most {} worse", rail.measure.name(), clean(&rail.arm), rail.margin);
+    let gain = match rail.low.is_finite() {
+        true => format!("{} better ({} to {})", number(rail.gain), number(rail.low), number(rail.high)),
+        false => NOTHING.to_owned(),
+    };
+    [what, gain, state.to_owned()]
+}
+
+/// A stretch of equal weights: since when, the weights, the units, the differences.
+pub(super) fn epoch(epoch: &EpochFacts) -> [String; 4] {
+    let joined = |parts: Vec<String>| parts.join(" · ");
+    let gap = |found: &Option<(f64, f64)>| {
+        found.map_or(NOTHING.to_owned(), |(gap, error)| format!("{} ± {}", number(gap), number(1.96 * error)))
+    };
+    [
+        epoch.from.strftime("%Y-%m-%d %H:%M").to_string(),
+        joined(epoch.weights.iter().map(|weight| format!("{:.1}\u{a0}%", weight * 100.0)).collect()),
+        joined(epoch.n_units.iter().map(|n| count(*n)).collect()),
+        joined(epoch.differences.iter().map(gap).collect()),
+    ]
+}
+
+/// The model of an arm: which, on how many units, its metrics.
+pub(super) fn model(model: &ModelReport) -> [String; 3] {
+    let metrics = model.metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>();
+    [format!("{} ({})", clean(&model.arm), clean(&model.version)), count(model.n), metrics.join(" · ")]
+}
+
+/// Two models on the same rows.
+pub(super) fn paired(paired: &PairedReport) -> String {
+    let mut parts = vec![format!("{} against {} on {} rows", paired.arm, paired.against, count(paired.n))];
+    if let Some(test) = &paired.mcnemar {
+        parts.push(format!(
+            "only {} right {}, only {} right {}, McNemar's mid-p {}",
+            paired.against,
+            count(test.only_a),
+            paired.arm,
+            count(test.only_b),
+            p(test.p)
+        ));
+    }
+    if let Some(test) = &paired.delong {
+        parts.push(format!("ROC-AUC {} against {}, DeLong's p {}", number(test.auc_b), number(test.auc_a), p(test.p)));
+    }
+    clean(&parts.join("; "))
 }

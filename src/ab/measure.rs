@@ -1,0 +1,98 @@
+//! What is measured of a prediction once its outcome is known.
+
+use super::AbError;
+use super::experiment::{Goal, Measure, Metric};
+use crate::features::Task;
+use crate::score::binary::log_loss_of;
+
+/// A prediction as it was logged: class index or number, and the score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Predicted {
+    pub(super) value: f64,
+    pub(super) score: f64,
+}
+
+impl Measure {
+    /// Its name in `ab.json` and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outcome => "outcome",
+            Self::Accuracy => "accuracy",
+            Self::LogLoss => "log_loss",
+            Self::Brier => "brier",
+            Self::AbsoluteError => "absolute_error",
+            Self::SquaredError => "squared_error",
+            Self::PositiveRate => "positive_rate",
+        }
+    }
+
+    /// The measure of that name.
+    ///
+    /// # Errors
+    /// The names that there are.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let all = [
+            Self::Outcome,
+            Self::Accuracy,
+            Self::LogLoss,
+            Self::Brier,
+            Self::AbsoluteError,
+            Self::SquaredError,
+            Self::PositiveRate,
+        ];
+        let found = all.into_iter().find(|measure| measure.name() == name);
+        found.ok_or_else(|| format!("{name:?} is none of {}", all.map(Self::name).join(", ")))
+    }
+
+    /// Which way is better, when nobody says.
+    #[must_use]
+    pub fn goal(self) -> Goal {
+        match self {
+            Self::Outcome | Self::Accuracy | Self::PositiveRate => Goal::Higher,
+            Self::LogLoss | Self::Brier | Self::AbsoluteError | Self::SquaredError => Goal::Lower,
+        }
+    }
+
+    /// The measure with its usual goal.
+    #[must_use]
+    pub fn metric(self) -> Metric {
+        Metric { measure: self, goal: self.goal() }
+    }
+
+    /// What decides when nobody says.
+    #[must_use]
+    pub fn usual(task: Task) -> Self {
+        if task == Task::Regression { Self::AbsoluteError } else { Self::Accuracy }
+    }
+
+    /// Refuses what a task has not.
+    ///
+    /// # Errors
+    /// [`AbError::Usage`].
+    pub fn check(self, task: Task) -> Result<(), AbError> {
+        let fits = match self {
+            Self::Outcome => task != Task::Multiclass,
+            Self::Accuracy => task != Task::Regression,
+            Self::LogLoss | Self::Brier | Self::PositiveRate => task == Task::Binary,
+            Self::AbsoluteError | Self::SquaredError => task == Task::Regression,
+        };
+        let refuse = || AbError::Usage(format!("{} cannot be measured of this loop's target", self.name()));
+        fits.then_some(()).ok_or_else(refuse)
+    }
+
+    /// Its value for a prediction and what came; `NaN` when that is not known.
+    pub(super) fn of(self, predicted: Predicted, y: f64) -> f64 {
+        let Predicted { value, score } = predicted;
+        match self {
+            Self::PositiveRate => value,
+            _ if y.is_nan() => f64::NAN,
+            Self::Outcome => y,
+            Self::Accuracy => f64::from(u8::from(value == y)),
+            Self::LogLoss => log_loss_of(y == 1.0, score),
+            Self::Brier => (score - y).powi(2),
+            Self::AbsoluteError => (value - y).abs(),
+            Self::SquaredError => (value - y).powi(2),
+        }
+    }
+}

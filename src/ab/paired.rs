@@ -1,0 +1,211 @@
+//! Shadow experiments: every arm has scored the same rows, so differences are taken row by row.
+
+use super::experiment::{Experiment, Goal, Measure};
+use super::log::Settled;
+use super::report::{
+    AbReport, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport, PairedReport, Settings,
+    Srm, SrmState,
+};
+use super::units::Outcome;
+use super::{AbError, verdict};
+use crate::features::{Target, Task};
+use crate::score::paired::{delong, mcnemar};
+use crate::stats::bivariate::Bivariate;
+use crate::stats::contrast;
+use crate::stats::normal;
+use crate::stats::sequence::Sequence;
+
+/// Rows between two looks that are drawn.
+const N_LOOKS: usize = 48;
+/// Fewest rows for a normal approximation.
+const MIN_ROWS: f64 = 30.0;
+
+/// The report on a shadow experiment; without the facts of the experiment.
+pub(super) fn analyse(found: &Settled, experiment: &Experiment, settings: &Settings, now: jiff::Timestamp) -> AbReport {
+    let mut measures = vec![(experiment.metric.measure, experiment.metric.goal)];
+    for rail in experiment.guardrails.iter().map(|rail| (rail.measure, rail.goal)) {
+        if !measures.contains(&rail) {
+            measures.push(rail);
+        }
+    }
+    let rows = Rows { found, experiment, settings, complete: complete(found, experiment) };
+    let outcomes: Vec<OutcomeReport> =
+        measures.into_iter().enumerate().map(|(i, (measure, goal))| rows.outcome(measure, goal, i == 0)).collect();
+    // Nobody is assigned: there is no distribution over the arms that could be wrong.
+    let srm = Srm { statistic: 0.0, freedom: 0.0, p: 1.0, state: SrmState::Ok };
+    let n = rows.complete.len() as u64;
+    let arm = |(i, arm): (usize, &super::Arm)| ArmFacts {
+        name: arm.name.clone(),
+        control: i == 0,
+        version: Some(arm.version.to_string()),
+        n_units: n,
+        n_expected: n as f64,
+        share: 1.0,
+    };
+    AbReport {
+        format: 1,
+        mlloop: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: now,
+        verdict: verdict::overall(&srm, false, &outcomes),
+        source: found.source(experiment),
+        srm,
+        arms: experiment.arms.iter().enumerate().map(arm).collect(),
+        outcomes,
+        experiment: None,
+        guardrails: Vec::new(),
+        models: Vec::new(),
+        paired: Vec::new(),
+        settings: *settings,
+        notes: vec!["a shadow experiment: all arms scored the same rows, which are compared row by row".to_owned()],
+    }
+}
+
+/// The rows that every arm has scored.
+fn complete(found: &Settled, experiment: &Experiment) -> Vec<usize> {
+    let scored = |unit: &usize| (0..experiment.arms.len()).all(|arm| found.predicted(*unit, arm).is_some());
+    (0..found.n()).filter(scored).collect()
+}
+
+struct Rows<'a> {
+    found: &'a Settled,
+    experiment: &'a Experiment,
+    settings: &'a Settings,
+    complete: Vec<usize>,
+}
+
+impl Rows<'_> {
+    fn value(&self, measure: Measure, unit: usize, arm: usize) -> f64 {
+        self.found.predicted(unit, arm).map_or(f64::NAN, |predicted| measure.of(predicted, self.found.y[unit]))
+    }
+
+    fn outcome(&self, measure: Measure, goal: Goal, primary: bool) -> OutcomeReport {
+        let n_arms = self.experiment.arms.len();
+        let known: Vec<usize> =
+            self.complete.iter().copied().filter(|&u| !self.value(measure, u, 0).is_nan()).collect();
+        let planned = self.settings.planned_n.map_or(known.len() as f64, |n| n as f64).max(1.0);
+        let sequence = Sequence::tuned(self.settings.alpha, planned).shared_by(n_arms - 1);
+        let y = known.iter().map(|&unit| self.value(measure, unit, 0)).collect();
+        let outcome = Outcome::new(measure.name(), goal, y);
+        let mut gaps = vec![Bivariate::default(); n_arms - 1];
+        let (n_looks, mut done, mut looks) = (N_LOOKS.min(known.len()), 0, Vec::new());
+        for look in 1..=n_looks {
+            let end = known.len() * look / n_looks;
+            for &unit in &known[done..end] {
+                let first = self.value(measure, unit, 0);
+                gaps.iter_mut().zip(1..).for_each(|(gap, arm)| gap.push(self.value(measure, unit, arm) - first, 1.0));
+            }
+            done = end;
+            let at = jiff::Timestamp::from_microsecond(self.found.at(known[end - 1])).ok();
+            let effects = gaps.iter().map(|gap| effect(gap, sequence)).collect();
+            looks.push(Look { n: end as u64, at: at.map(|at| at.to_string()), effects });
+        }
+        let mut comparisons: Vec<Comparison> =
+            (1..n_arms).map(|arm| self.comparison(arm, &gaps[arm - 1], sequence)).collect();
+        let adjusted = contrast::holm(&comparisons.iter().map(|c| c.p).collect::<Vec<_>>());
+        let fixed = contrast::holm(&comparisons.iter().map(|c| c.fixed.p.unwrap_or(f64::NAN)).collect::<Vec<_>>());
+        for (comparison, (always, single)) in comparisons.iter_mut().zip(adjusted.into_iter().zip(fixed)) {
+            comparison.p_holm = always;
+            comparison.fixed.p_holm = Some(single).filter(|p| p.is_finite());
+        }
+        let arms: Vec<ArmOutcome> = (0..n_arms).map(|arm| self.arm(measure, arm, &known)).collect();
+        // Each row stands in all arms, but is one unit of the plan.
+        let one = &arms[..1];
+        let mut verdict = verdict::of(
+            &outcome,
+            &arms,
+            &comparisons,
+            &Settings { planned_n: None, ..*self.settings },
+            known.len() as u64,
+        );
+        if verdict.answer != Answer::Winner {
+            verdict = verdict::of(&outcome, one, &comparisons, self.settings, known.len() as u64);
+        }
+        let name = measure.name().to_owned();
+        OutcomeReport {
+            name,
+            primary,
+            kind: outcome.kind,
+            goal,
+            verdict,
+            arms,
+            comparisons,
+            all_arms: None,
+            cuped: None,
+            looks,
+        }
+    }
+
+    fn arm(&self, measure: Measure, arm: usize, known: &[usize]) -> ArmOutcome {
+        let mut all = Bivariate::default();
+        known.iter().for_each(|&unit| all.push(self.value(measure, unit, arm), 1.0));
+        ArmOutcome {
+            name: self.experiment.arms[arm].name.clone(),
+            n: known.len() as u64,
+            n_missing: (self.complete.len() - known.len()) as u64,
+            sum: all.sum(),
+            mean: if known.is_empty() { f64::NAN } else { all.mean() },
+            error: all.ratio_variance().sqrt(),
+        }
+    }
+
+    fn comparison(&self, arm: usize, gap: &Bivariate, sequence: Sequence) -> Comparison {
+        let names = &self.experiment.arms;
+        let (n, difference, error) = (gap.n(), gap.mean(), gap.ratio_variance().sqrt());
+        let z = if difference == 0.0 { 0.0 } else { difference / error };
+        let half = if n > 0.0 { sequence.half_width(error, n) } else { f64::INFINITY };
+        let single = normal::quantile(1.0 - self.settings.alpha / 2.0) * error;
+        Comparison {
+            arm: names[arm].name.clone(),
+            against: names[0].name.clone(),
+            n: n as u64,
+            difference,
+            error,
+            low: difference - half,
+            high: difference + half,
+            p: if n > 1.0 { sequence.p(z, n) } else { 1.0 },
+            p_holm: 1.0,
+            lift: None,
+            fixed: FixedTest {
+                test: "z".to_owned(),
+                statistic: Some(-z).filter(|z| z.is_finite()),
+                freedom: None,
+                p: Some(normal::two_sided_p(z)).filter(|p| p.is_finite()),
+                p_holm: None,
+                interval: Some((difference - single, difference + single)),
+            },
+            enough: n >= MIN_ROWS,
+            n_to_exclude_zero: sequence.n_to_exclude_zero(z, n, 1e12).map(|n| n as u64),
+        }
+    }
+}
+
+fn effect(gap: &Bivariate, sequence: Sequence) -> Option<Effect> {
+    let error = gap.ratio_variance().sqrt();
+    let half = sequence.half_width(error, gap.n());
+    (error > 0.0).then(|| Effect { difference: gap.mean(), low: gap.mean() - half, high: gap.mean() + half })
+}
+
+/// McNemar's and DeLong's tests of each arm against the first.
+pub(super) fn tests(found: &Settled, experiment: &Experiment, target: &Target) -> Result<Vec<PairedReport>, AbError> {
+    let rows: Vec<usize> = complete(found, experiment).into_iter().filter(|&unit| !found.y[unit].is_nan()).collect();
+    let of = |arm: usize| rows.iter().filter_map(move |&unit| found.predicted(unit, arm));
+    let positive: Vec<bool> = rows.iter().map(|&unit| found.y[unit] == 1.0).collect();
+    let both = positive.iter().filter(|y| **y).count().min(positive.iter().filter(|y| !**y).count());
+    let right = |arm: usize| of(arm).zip(&rows).map(|(p, &unit)| p.value == found.y[unit]).collect::<Vec<bool>>();
+    let scores = |arm: usize| of(arm).map(|p| p.score).collect::<Vec<f64>>();
+    let test = |arm: usize| {
+        let delong = match target.task == Task::Binary && both >= 2 {
+            true => Some(delong(&positive, &scores(0), &scores(arm))?),
+            false => None,
+        };
+        let mcnemar = if target.task == Task::Regression { None } else { Some(mcnemar(&right(0), &right(arm))?) };
+        Ok(PairedReport {
+            arm: experiment.arms[arm].name.clone(),
+            against: experiment.arms[0].name.clone(),
+            n: rows.len() as u64,
+            mcnemar,
+            delong,
+        })
+    };
+    (1..experiment.arms.len()).map(test).collect()
+}

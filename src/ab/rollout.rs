@@ -1,0 +1,135 @@
+//! A rollout moves on by steps while its guardrails hold, and goes back when one breaks.
+//!
+//! ```text
+//!           ┌── not due, or cannot tell: stays ──┐
+//! step 1 ───┴──▶ step 2 ──▶ … ──▶ last step      │
+//!    └────────────┴── a guardrail breaks ──▶ the first arm alone, for good
+//! ```
+
+use super::experiment::{Epoch, Experiment, FILE};
+use super::log::{self, Asked};
+use super::report::{AbReport, RailState, SrmState};
+use super::{AbError, start};
+use crate::atomic::Lock;
+use crate::workspace::Workspace;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What a rollout does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Move {
+    /// To the next step.
+    On,
+    /// Back to the first arm alone.
+    Back,
+    /// Nowhere yet: the step is not over.
+    NotDue,
+    /// Nowhere: too little is known.
+    Holds,
+    /// Nowhere any more: the last step is reached, or it went back.
+    Finished,
+}
+
+/// What a rollout did, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stepped {
+    /// What it did.
+    #[serde(rename = "move")]
+    pub done: Move,
+    /// Why, in one sentence.
+    pub sentence: String,
+    /// The weights that hold now, in the order of the arms.
+    pub weights: Vec<f64>,
+    /// The experiment now.
+    pub experiment: Experiment,
+}
+
+/// Decides what the rollout of a running experiment is to do.
+///
+/// # Errors
+/// [`AbError::Usage`] when it has none or has ended.
+pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Result<(Move, String), AbError> {
+    let Some(rollout) = experiment.rollout.as_ref().filter(|_| experiment.is_running()) else {
+        let what = if experiment.is_running() { "keeps its weights: it has no rollout" } else { "has ended" };
+        return Err(AbError::Usage(format!("the experiment {:?} {what}", experiment.name)));
+    };
+    if let Some(why) = &rollout.went_back {
+        return Ok((Move::Finished, format!("it went back: {why}; end it with `mlloop ab-stop`")));
+    }
+    if let Some(rail) = report.guardrails.iter().find(|rail| rail.state == RailState::Broken) {
+        let why = format!(
+            "{} of arm {} is worse by {:.4} (sequence {:.4} to {:.4} better)",
+            rail.measure.name(),
+            rail.arm,
+            -rail.gain,
+            rail.low,
+            rail.high
+        );
+        return Ok((Move::Back, why));
+    }
+    if rollout.at + 1 == rollout.steps.len() {
+        return Ok((
+            Move::Finished,
+            "the last step is reached; `mlloop ab-stop --promote-winner` makes it permanent".to_owned(),
+        ));
+    }
+    let since = experiment.epochs.last().map_or(now, |epoch| epoch.from);
+    let due = rollout.steps[rollout.at].hold.after(since);
+    if now < due {
+        return Ok((Move::NotDue, format!("step {} holds until {due}", rollout.at + 1)));
+    }
+    Ok(match unknown(report, rollout.min_units) {
+        Some(why) => (Move::Holds, why),
+        None => (Move::On, format!("step {} of {}: the guardrails hold", rollout.at + 2, rollout.steps.len())),
+    })
+}
+
+/// Why nobody can tell whether the guardrails hold.
+fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
+    if report.srm.state == SrmState::Stop {
+        return Some(report.verdict.sentence.clone());
+    }
+    let known = |arm: usize| report.outcomes.first().and_then(|o| o.arms.get(arm)).map_or(0, |arm| arm.n);
+    if let Some(arm) = (0..report.arms.len()).find(|&arm| known(arm) < min_units) {
+        let (name, n) = (&report.arms[arm].name, known(arm));
+        return Some(format!("arm {name} has {n} units with a final outcome, {} fewer than it needs", min_units - n));
+    }
+    let rail = report.guardrails.iter().find(|rail| rail.state == RailState::CannotTell)?;
+    Some(format!("{} of arm {} may still be worse by more than {}", rail.measure.name(), rail.arm, rail.margin))
+}
+
+/// Takes the step that is due, if any.
+///
+/// # Errors
+/// As [`decide`] and [`log::report`]; whatever the workspace says.
+pub fn step(workspace: &Workspace, lock: &Lock, by: Option<&str>, now: Timestamp) -> Result<Stepped, AbError> {
+    let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
+    let report = log::report(workspace, &Asked { margin: None, fixed: false, force: false, now })?;
+    let (done, sentence) = decide(&experiment, &report, now)?;
+    let moved = moved(&experiment, done, &sentence, now);
+    if moved != experiment {
+        start::commit(workspace, lock, "ab-stepped", &moved, by, now, &sentence)?;
+    }
+    Ok(Stepped { done, sentence, weights: moved.weights().to_vec(), experiment: moved })
+}
+
+/// The experiment after a move.
+fn moved(experiment: &Experiment, done: Move, sentence: &str, now: Timestamp) -> Experiment {
+    let mut moved = experiment.clone();
+    let Some(rollout) = moved.rollout.as_mut() else { return moved };
+    let share = match done {
+        Move::On => {
+            rollout.at += 1;
+            rollout.steps[rollout.at].share
+        }
+        Move::Back => {
+            rollout.went_back = Some(sentence.to_owned());
+            0.0
+        }
+        Move::NotDue | Move::Holds | Move::Finished => return moved,
+    };
+    let weights = moved.weights_for(share);
+    moved.epochs.push(Epoch { from: now, weights });
+    moved
+}

@@ -1,0 +1,262 @@
+//! An experiment begins.
+
+use super::AbError;
+use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metric, Rollout, Step};
+use super::period::Period;
+use crate::atomic::Lock;
+use crate::features::{Target, Task};
+use crate::learn;
+use crate::registry::{RegistryError, Role, Version};
+use crate::table::Kind;
+use crate::workspace::Workspace;
+use crate::workspace::audit::Event;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use std::str::FromStr;
+
+/// A version by its role or by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The one that holds a role.
+    Role(Role),
+    /// This one.
+    Version(Version),
+}
+
+impl FromStr for Who {
+    type Err = RegistryError;
+
+    fn from_str(text: &str) -> Result<Self, RegistryError> {
+        match text {
+            "production" => Ok(Self::Role(Role::Production)),
+            "challenger" => Ok(Self::Role(Role::Challenger)),
+            version => version.parse().map(Self::Version),
+        }
+    }
+}
+
+/// How the other arms come to their share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedule {
+    /// The split stays: an experiment.
+    Fixed,
+    /// A small share for half of the time, then everybody.
+    Canary,
+    /// In steps from the split on.
+    Gradual,
+    /// Everybody at once.
+    Immediate,
+}
+
+impl Schedule {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Canary => "canary",
+            Self::Gradual => "gradual",
+            Self::Immediate => "immediate",
+        }
+    }
+
+    /// The share of the other arms when nobody says.
+    fn split(self) -> f64 {
+        match self {
+            Self::Fixed => 0.5,
+            Self::Canary => 0.05,
+            Self::Gradual => 0.1,
+            Self::Immediate => 1.0,
+        }
+    }
+
+    /// The shares in order, beginning with `split`.
+    fn shares(self, split: f64) -> Vec<f64> {
+        let then: &[f64] = match self {
+            Self::Fixed => &[],
+            Self::Canary => &[1.0],
+            Self::Gradual => &[0.25, 0.5, 1.0],
+            Self::Immediate => return vec![1.0],
+        };
+        std::iter::once(split).chain(then.iter().copied().filter(|share| *share > split)).collect()
+    }
+}
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The arm that answers now.
+    pub a: Who,
+    /// The others.
+    pub others: &'a [Who],
+    /// Share of units of the others together.
+    pub split: Option<f64>,
+    /// How that grows.
+    pub schedule: Schedule,
+    /// What it is called.
+    pub name: Option<&'a str>,
+    /// What is hashed with a unit's id; the name when it is not said.
+    pub salt: Option<&'a str>,
+    /// What decides, and which way is better.
+    pub metric: Option<Metric>,
+    /// What must not become worse, and by how much it may.
+    pub guardrails: &'a [Guardrail],
+    /// Units of each arm before a guardrail is believed.
+    pub min_units: u64,
+    /// Units with an outcome after which it is over.
+    pub planned_n: u64,
+    /// The error that is allowed for.
+    pub alpha: f64,
+    /// How long it is to run.
+    pub duration: Period,
+    /// How long after its prediction a unit's outcome is final.
+    pub label_window: Period,
+    /// The first arm answers all, the others score along.
+    pub shadow: bool,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// By how much a share may become worse when nobody names a guardrail.
+const USUAL_MARGIN: f64 = 0.02;
+
+/// The experiment that `request` asks for; nothing is changed.
+///
+/// # Errors
+/// Versions that are not there or the same, a first arm that is not in production, a measure that the target has not.
+pub fn plan(workspace: &Workspace, request: &Request) -> Result<Experiment, AbError> {
+    let (config, registry) = (workspace.config()?, workspace.registry());
+    let version = |who: Who| match who {
+        Who::Role(role) => registry.holder(role),
+        Who::Version(version) => registry.path(version).map(|_| version),
+    };
+    let first = version(request.a)?;
+    let production = registry.holder(Role::Production)?;
+    if first != production {
+        return Err(AbError::Usage(format!(
+            "the first arm is {first}, but {production} is in production: an experiment begins with what answers now"
+        )));
+    }
+    let mut versions = vec![first];
+    for who in request.others {
+        versions.push(version(*who)?);
+    }
+    let mut arms: Vec<Arm> = Vec::new();
+    for (name, version) in ('a'..='z').zip(&versions) {
+        if arms.iter().any(|arm| arm.version == *version) {
+            return Err(AbError::Usage(format!("{version} cannot be two arms of one experiment")));
+        }
+        arms.push(Arm { name: name.to_string(), version: *version });
+    }
+    let (_, pipeline) = learn::load(workspace, Some(first))?;
+    for arm in &arms[1..] {
+        comparable(&pipeline.target, &learn::load(workspace, Some(arm.version))?.1.target, arm.version)?;
+    }
+    let task = pipeline.target.task;
+    let metric = request.metric.unwrap_or_else(|| Measure::usual(task).metric());
+    metric.measure.check(task)?;
+    request.guardrails.iter().try_for_each(|rail| rail.measure.check(task))?;
+    let day = request.now.strftime("%Y-%m-%d");
+    let usual_name = || format!("{}-{day}", versions.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"));
+    let name = request.name.map_or_else(usual_name, str::to_owned);
+    let unit = config.columns.iter().find(|column| column.kind == Kind::Id).map_or("id", |column| &column.name);
+    let mut experiment = Experiment {
+        format: FORMAT,
+        salt: request.salt.unwrap_or(&name).to_owned(),
+        name,
+        unit: unit.to_owned(),
+        arms,
+        shadow: request.shadow,
+        metric,
+        planned_n: request.planned_n,
+        alpha: request.alpha,
+        duration: request.duration,
+        label_window: request.label_window,
+        guardrails: guardrails(request, task, metric),
+        rollout: None,
+        epochs: Vec::new(),
+        ended: None,
+    };
+    weights(&mut experiment, request)?;
+    experiment.checked().map_err(AbError::Usage)
+}
+
+fn comparable(first: &Target, other: &Target, version: Version) -> Result<(), AbError> {
+    let same = first.task == other.task && first.classes == other.classes;
+    let refuse = || AbError::Usage(format!("{version} predicts something else than what is in production"));
+    same.then_some(()).ok_or_else(refuse)
+}
+
+/// What was asked for; for a rollout at least that what decides does not become worse.
+fn guardrails(request: &Request, task: Task, metric: Metric) -> Vec<Guardrail> {
+    let Metric { measure, goal } = metric;
+    match request.guardrails {
+        [] if request.schedule != Schedule::Fixed && task != Task::Regression => {
+            vec![Guardrail { measure, goal, margin: USUAL_MARGIN }]
+        }
+        asked => asked.to_vec(),
+    }
+}
+
+/// The first weights, and the steps that follow.
+fn weights(experiment: &mut Experiment, request: &Request) -> Result<(), AbError> {
+    if request.shadow && (request.split.is_some() || request.schedule != Schedule::Fixed) {
+        let what =
+            "in a shadow experiment the first arm answers everybody: --split and --schedule do not go with --shadow";
+        return Err(AbError::Usage(what.to_owned()));
+    }
+    let split = if request.shadow { 0.0 } else { request.split.unwrap_or(request.schedule.split()) };
+    let shares = request.schedule.shares(split);
+    let weights = experiment.weights_for(shares[0]);
+    experiment.epochs = vec![Epoch { from: request.now, weights }];
+    if request.schedule != Schedule::Fixed {
+        let hold = request.duration.part(shares.len());
+        experiment.rollout = Some(Rollout {
+            schedule: request.schedule.name().to_owned(),
+            min_units: request.min_units,
+            steps: shares.into_iter().map(|share| Step { share, hold }).collect(),
+            at: 0,
+            went_back: None,
+        });
+    }
+    Ok(())
+}
+
+/// What became of a wish to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// It runs now.
+    Started,
+    /// The same one runs already.
+    Already,
+}
+
+/// Starts `experiment`, which [`plan`] made.
+///
+/// # Errors
+/// [`AbError::Running`] when another one runs; whatever the workspace says.
+pub fn start(workspace: &Workspace, lock: &Lock, experiment: &Experiment, by: Option<&str>) -> Result<Done, AbError> {
+    if let Some(running) = Experiment::load(workspace)?.filter(Experiment::is_running) {
+        let mut same = experiment.clone();
+        same.epochs[0].from = running.epochs[0].from;
+        return if running == same { Ok(Done::Already) } else { Err(AbError::Running(running.name)) };
+    }
+    commit(workspace, lock, "ab-started", experiment, by, experiment.epochs[0].from, "")?;
+    Ok(Done::Started)
+}
+
+/// Writes a change of the experiment: its line in the audit chain is the commit, and `ab.json` follows from it.
+pub(super) fn commit(
+    workspace: &Workspace,
+    lock: &Lock,
+    event: &'static str,
+    experiment: &Experiment,
+    by: Option<&str>,
+    at: Timestamp,
+    why: &str,
+) -> Result<(), AbError> {
+    let details =
+        json!({ "name": experiment.name, "weights": experiment.weights(), "why": why, "experiment": experiment });
+    workspace.record(lock, Event { at, event, by: by.map(str::to_owned), roles: None, details })?;
+    Ok(())
+}

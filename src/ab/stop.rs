@@ -1,0 +1,102 @@
+//! An experiment ends, and the winner may become production.
+
+use super::experiment::{Ended, Experiment, FILE};
+use super::log::{self, Asked};
+use super::report::{AbReport, Answer};
+use super::{AbError, start};
+use crate::atomic::Lock;
+use crate::gate::{self, Promotion};
+use crate::workspace::Workspace;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What became of a wish to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// It has ended.
+    Stopped,
+    /// It had ended before.
+    Already,
+    /// The winner was to be promoted, and there is none: it goes on.
+    NoWinner,
+    /// The winner was to be promoted, and too few units are in: it goes on.
+    KeepRunning,
+    /// The winner was to be promoted, and the gate has not let it through: it goes on.
+    NotPromoted,
+}
+
+/// The answer of `ab-stop`.
+#[derive(Debug, Serialize)]
+pub struct Stopped {
+    /// What came of it.
+    pub done: Done,
+    /// What happened, in one sentence.
+    pub sentence: String,
+    /// What the gate said, when it was asked.
+    pub promotion: Option<Promotion>,
+    /// The experiment now.
+    pub experiment: Experiment,
+}
+
+/// Ends the experiment. With `promote`, only when an arm wins, and after the gate has let its version through.
+///
+/// # Errors
+/// [`AbError::None`] without an experiment; what the log, the gate or the workspace says.
+pub fn stop(workspace: &Workspace, lock: &Lock, promote: bool, request: &gate::Request) -> Result<Stopped, AbError> {
+    let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
+    if let Some(ended) = &experiment.ended {
+        let sentence = format!("{} ended on {}", experiment.name, ended.at);
+        return Ok(Stopped { done: Done::Already, sentence, promotion: None, experiment });
+    }
+    let asked = Asked { margin: None, fixed: false, force: false, now: request.now };
+    if !promote {
+        // A log that cannot be read is no reason to go on.
+        let verdict = log::report(workspace, &asked).ok().map(|report| report.verdict.sentence);
+        return end(workspace, lock, experiment, Ended { at: request.now, verdict, promoted: None }, request.by, None);
+    }
+    let report = log::report(workspace, &asked)?;
+    let Some(winner) = report.verdict.winner.clone() else { return Ok(goes_on(experiment, &report)) };
+    let arm = experiment.arms.iter().position(|arm| arm.name == winner).unwrap_or(0);
+    let mut ended = Ended { at: request.now, verdict: Some(report.verdict.sentence), promoted: None };
+    if arm == 0 {
+        return end(workspace, lock, experiment, ended, request.by, None);
+    }
+    let wanted = gate::Request { version: Some(experiment.arms[arm].version), ..copied(request) };
+    let promotion = gate::promote(workspace, Some(lock), &wanted)?;
+    if !matches!(promotion.done, gate::Done::Promoted | gate::Done::Already) {
+        let sentence = format!("{winner} wins, but is not promoted, so the experiment goes on: {}", promotion.sentence);
+        return Ok(Stopped { done: Done::NotPromoted, sentence, promotion: Some(promotion), experiment });
+    }
+    ended.promoted = Some(winner);
+    end(workspace, lock, experiment, ended, request.by, Some(promotion))
+}
+
+fn copied<'a>(request: &gate::Request<'a>) -> gate::Request<'a> {
+    gate::Request { ..*request }
+}
+
+fn goes_on(experiment: Experiment, report: &AbReport) -> Stopped {
+    let done = if report.verdict.answer == Answer::NoDifference { Done::NoWinner } else { Done::KeepRunning };
+    let sentence = format!("{} The experiment goes on; without --promote-winner it ends.", report.verdict.sentence);
+    Stopped { done, sentence, promotion: None, experiment }
+}
+
+fn end(
+    workspace: &Workspace,
+    lock: &Lock,
+    mut experiment: Experiment,
+    ended: Ended,
+    by: Option<&str>,
+    promotion: Option<Promotion>,
+) -> Result<Stopped, AbError> {
+    let at: Timestamp = ended.at;
+    let sentence = match &ended.promoted {
+        Some(winner) => format!("{} has ended; {winner} is in production", experiment.name),
+        None => format!("{} has ended; {} answers", experiment.name, experiment.arms[0].version),
+    };
+    let why = ended.verdict.clone().unwrap_or_default();
+    experiment.ended = Some(ended);
+    start::commit(workspace, lock, "ab-stopped", &experiment, by, at, &why)?;
+    Ok(Stopped { done: Done::Stopped, sentence, promotion, experiment })
+}

@@ -1,0 +1,167 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::ab::Experiment;
+use mlloop::ab::experiment::{Goal, Guardrail, Measure, Metric};
+use mlloop::ab::period::Period;
+use mlloop::ab::start::{self, Done, Request, Schedule, Who};
+use serde_json::json;
+
+/// Begin an experiment, or a rollout in steps: units are divided among versions by a hash of their id
+///
+/// The first arm must be in production. `serve` follows within a second; `ab-report` says whether an arm is better,
+/// `ab-step` moves a rollout on, `ab-stop` ends it. --plan shows the steps and changes nothing.
+///
+///   mlloop ab-start --b challenger --split .5 --metric accuracy --planned-n 20000 --duration 28d
+///   mlloop ab-start --b challenger --schedule gradual --guardrail log_loss=.02 --planned-n 5000 --plan
+///   mlloop ab-start --b challenger --shadow --planned-n 5000
+///   mlloop ab-start --b v0004 --b v0005 --split .4 --metric outcome --goal lower --planned-n 30000
+///
+/// Exit status: 0 it runs (or the same one ran already), 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The arm that answers now: production, challenger or a version
+    #[arg(long, value_name = "VERSION", default_value = "production")]
+    a: Who,
+    /// An arm to compare with it; several are named b, c, …
+    #[arg(long, value_name = "VERSION", default_value = "challenger")]
+    b: Vec<Who>,
+    /// Share of units of all arms but the first together (default: .5; canary .05, gradual .1)
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    split: Option<f64>,
+    /// How the share grows: fixed, canary, gradual, immediate
+    #[arg(long, value_name = "NAME", default_value = "fixed", value_parser = parse_schedule)]
+    schedule: Schedule,
+    /// What it is called (default: the versions and the day)
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What is hashed with a unit's id (default: the name)
+    #[arg(long, value_name = "TEXT")]
+    salt: Option<String>,
+    /// What decides: outcome, accuracy, log_loss, brier, absolute_error, squared_error, positive_rate
+    #[arg(long, value_name = "MEASURE", value_parser = Measure::parse)]
+    metric: Option<Measure>,
+    /// Which way is better: higher, lower (default: what is usual for the metric)
+    #[arg(long, value_name = "WAY", value_parser = super::ab_report::parse_goal, requires = "metric")]
+    goal: Option<Goal>,
+    /// What must not become worse, and by how much it may: log_loss=.02
+    #[arg(long, value_name = "MEASURE=MARGIN", value_parser = parse_guardrail)]
+    guardrail: Vec<Guardrail>,
+    /// Units with a final outcome that each arm needs before a rollout moves on
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    min_units: u64,
+    /// Units with an outcome after which it is over
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    planned_n: u64,
+    /// The error that is allowed for
+    #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = super::ab_report::parse_alpha)]
+    alpha: f64,
+    /// How long it is to run
+    #[arg(long, value_name = "TIME", default_value = "28d")]
+    duration: Period,
+    /// How long after its prediction the outcome of a unit is final
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    label_window: Period,
+    /// The first arm answers everybody, the others score along
+    #[arg(long)]
+    shadow: bool,
+    /// Show what would be done and change nothing
+    #[arg(long)]
+    plan: bool,
+    /// Who starts it
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let metric = args.metric.map(|measure| Metric { measure, goal: args.goal.unwrap_or(measure.goal()) });
+    let request = Request {
+        a: args.a,
+        others: &args.b,
+        split: args.split,
+        schedule: args.schedule,
+        name: args.name.as_deref(),
+        salt: args.salt.as_deref(),
+        metric,
+        guardrails: &args.guardrail,
+        min_units: args.min_units,
+        planned_n: args.planned_n,
+        alpha: args.alpha,
+        duration: args.duration,
+        label_window: args.label_window,
+        shadow: args.shadow,
+        now: ctx.now,
+    };
+    let experiment = start::plan(&ctx.workspace, &request)?;
+    let done = if args.plan {
+        "planned"
+    } else {
+        let lock = ctx.workspace.lock()?;
+        match start::start(&ctx.workspace, &lock, &experiment, args.by.as_deref())? {
+            Done::Started => "started",
+            Done::Already => "already",
+        }
+    };
+    out.answer(&json!({ "done": done, "experiment": experiment }), |style| readable(done, &experiment, style))?;
+    Ok(Outcome::Yes)
+}
+
+fn readable(done: &str, experiment: &Experiment, style: Style) -> String {
+    let said = match done {
+        "planned" => "would start",
+        "started" => "runs now",
+        _ => "runs already",
+    };
+    format!("{} {said}\n{}", style.bold(&experiment.name), table(experiment, style))
+}
+
+/// Arms and steps as a table.
+pub(super) fn table(experiment: &Experiment, style: Style) -> String {
+    let arms: Vec<String> = experiment
+        .arms
+        .iter()
+        .zip(experiment.weights())
+        .map(|(arm, weight)| format!("{} {} {:.1} %", arm.name, arm.version, weight * 100.0))
+        .collect();
+    let shadow = if experiment.shadow { "; the others score along" } else { "" };
+    let mut text = format!("now {}{shadow}\n", arms.join(" · "));
+    let Some(rollout) = &experiment.rollout else { return text };
+    text.push_str(&format!("{}\n", style.dim("step   share of the new  holds  state")));
+    for (n, step) in rollout.steps.iter().enumerate() {
+        let state = match n.cmp(&rollout.at) {
+            std::cmp::Ordering::Less => "done",
+            std::cmp::Ordering::Equal if rollout.went_back.is_some() => "went back",
+            std::cmp::Ordering::Equal => "here",
+            std::cmp::Ordering::Greater => "",
+        };
+        text.push_str(&format!("{:<6} {:>14.1} %  {:>5}  {state}\n", n + 1, step.share * 100.0, step.hold.to_string()));
+    }
+    for rail in &experiment.guardrails {
+        text.push_str(&format!("moves on while {} is not worse by more than {}\n", rail.measure.name(), rail.margin));
+    }
+    text
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| "a number above 0 and at most 1".to_owned())
+}
+
+fn parse_schedule(text: &str) -> Result<Schedule, String> {
+    match text {
+        "fixed" => Ok(Schedule::Fixed),
+        "canary" => Ok(Schedule::Canary),
+        "gradual" => Ok(Schedule::Gradual),
+        "immediate" => Ok(Schedule::Immediate),
+        _ => Err("there are fixed, canary, gradual and immediate".to_owned()),
+    }
+}
+
+fn parse_guardrail(text: &str) -> Result<Guardrail, String> {
+    let (name, margin) = text.split_once('=').ok_or("write MEASURE=MARGIN, such as log_loss=.02")?;
+    let measure = Measure::parse(name)?;
+    let margin = margin.parse().ok().filter(|margin: &f64| *margin >= 0.0 && margin.is_finite());
+    let margin = margin.ok_or("the margin is a number of at least 0")?;
+    Ok(Guardrail { measure, goal: measure.goal(), margin })
+}

@@ -1,0 +1,55 @@
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::ab::stop::{self, Done};
+use mlloop::gate::{self, Request};
+use std::time::Instant;
+
+/// End the experiment; the winner may become production
+///
+/// With --promote-winner it ends only when an arm wins and its version passes the gate, with the same rules, approval and
+/// audit as `promote`; otherwise it goes on.
+///
+///   mlloop ab-stop
+///   mlloop ab-stop --promote-winner --by ann
+///
+/// Exit status: 0 it has ended, 1 no arm wins or the gate refused, 2 error, 3 too few units or rows to tell, 4 waiting
+/// for approval. After 1, 3 and 4 it goes on.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Promote the version of the arm that wins
+    #[arg(long)]
+    promote_winner: bool,
+    /// Who ends it
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Promote a version that the gate finds surely not worse, for this reason
+    #[arg(long, value_name = "REASON", requires = "promote_winner")]
+    allow_equivalent: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let started = Instant::now();
+    ctx.workspace.config()?;
+    let lock = ctx.workspace.lock()?;
+    let request = Request {
+        version: None,
+        dry_run: false,
+        by: args.by.as_deref(),
+        allow_equivalent: args.allow_equivalent.as_deref(),
+        overridden: None,
+        skip_invalid: false,
+        now: ctx.now,
+        seed: ctx.seed,
+        seconds: &|| started.elapsed().as_secs_f64(),
+    };
+    let stopped = stop::stop(&ctx.workspace, &lock, args.promote_winner, &request)?;
+    out.answer(&stopped, |style| format!("{}\n", style.bold(&stopped.sentence)))?;
+    let gate = stopped.promotion.as_ref().map(|promotion| promotion.done);
+    Ok(match (stopped.done, gate) {
+        (Done::Stopped | Done::Already, _) => Outcome::Yes,
+        (Done::KeepRunning, _) | (Done::NotPromoted, Some(gate::Done::Inconclusive)) => Outcome::CannotTell,
+        (Done::NotPromoted, Some(gate::Done::Waiting)) => Outcome::Waiting,
+        (Done::NoWinner | Done::NotPromoted, _) => Outcome::No,
+    })
+}

@@ -1,0 +1,248 @@
+//! `ab-start`, `ab-step`, `ab-stop` and `ab-report` on a loop's own experiment; and what remains when they die.
+
+use crate::gate::{better, events, production};
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
+use mlloop::ab::Assigner;
+use serde_json::{Value, json};
+
+const START: &str = "2026-11-10T00:00:00Z";
+
+/// Rows of the log and labels: who came when, in which arm, and whether the prediction was right.
+#[derive(Default)]
+struct Log {
+    rows: String,
+    labels: String,
+    n: usize,
+}
+
+impl Log {
+    /// `n` units from `hour` hours after the start on, a minute apart; arm `b` is right in `right[1]` of 100.
+    fn units(mut self, n: usize, hour: i64, weights: &[f64], right: [usize; 2]) -> Self {
+        let start: jiff::Timestamp = START.parse().unwrap();
+        let assigner = Assigner::new("s", weights);
+        let mut seen = [0; 2];
+        for i in 0..n {
+            let id = format!("N{}", self.n + i);
+            let arm = assigner.arm(id.as_bytes());
+            seen[arm] += 1;
+            let is_right = (seen[arm] * 37) % 100 < right[arm];
+            let at = start + jiff::SignedDuration::from_mins(60 * hour + i as i64);
+            self.row(&id, &at.to_string(), arm, i % 3 == 0, is_right);
+        }
+        self.n += n;
+        self
+    }
+
+    fn row(&mut self, id: &str, at: &str, arm: usize, truth: bool, is_right: bool) {
+        let said = truth == is_right;
+        let (prediction, score) = if said { ("yes", 0.8) } else { ("no", 0.2) };
+        self.rows.push_str(&format!("{id},{at},v000{},{},{score},{prediction}\n", arm + 1, ["a", "b"][arm]));
+        self.labels.push_str(&format!("{id},{},ann,{at},outcome\n", if truth { "yes" } else { "no" }));
+    }
+
+    fn write(&self, work: &Loop) {
+        work.write("predictions/2026-11-10.csv", "");
+        for (day, rows) in self.by_day() {
+            work.write(&format!("predictions/{day}.csv"), format!("id,time,version,arm,score,prediction\n{rows}"));
+        }
+        work.write("data/labels.csv", format!("id,label,annotator,labelled_at,source\n{}", self.labels));
+    }
+
+    fn by_day(&self) -> std::collections::BTreeMap<String, String> {
+        let mut days = std::collections::BTreeMap::new();
+        for line in self.rows.lines() {
+            let day = line.split(',').nth(1).unwrap()[..10].to_owned();
+            let rows: &mut String = days.entry(day).or_default();
+            rows.push_str(&format!("{line}\n"));
+        }
+        days
+    }
+}
+
+fn start(work: &Loop, more: &str) -> String {
+    let line = format!("ab-start --name trees --salt s --planned-n 4000 --label-window 1d --now {START} {more}");
+    work.run(&line).answers(YES).json("/done", "started");
+    line
+}
+
+fn ab(work: &Loop) -> Value {
+    serde_json::from_str(&work.read("ab.json")).unwrap()
+}
+
+#[test]
+fn an_experiment_from_start_to_promotion() {
+    let work = better("");
+    work.run("ab-report").answers(ERROR).says("there is no experiment");
+    work.run("ab-start --a challenger --b production --planned-n 10").answers(ERROR).says("v0001 is in production");
+    work.run("ab-start --b production --planned-n 10").answers(ERROR).says("cannot be two arms");
+    work.run("ab-start --metric brier --goal lower --shadow --split .5 --planned-n 9").answers(ERROR).says("--shadow");
+    work.run("ab-start --metric absolute_error --planned-n 9").answers(ERROR).says("cannot be measured");
+    assert!(!work.path("ab.json").exists());
+    let line = start(&work, "--by ann");
+    work.run(&line.replace("2026-11-10", "2026-11-11")).answers(YES).json("/done", "already");
+    work.run("ab-start --planned-n 10").answers(ERROR).says("\"trees\" is running");
+    work.run("ab-step").answers(ERROR).says("has no rollout");
+    let assigner = Assigner::new("s", &[0.5, 0.5]);
+    for id in ["10042", "a,b", "é"] {
+        let said = work.run(&format!("ab-report --assign '{id}'")).answers(YES);
+        let arm = ["a,v0001", "b,v0002"][assigner.arm(id.as_bytes())];
+        said.prints(&format!("{arm},{}", assigner.position(id.as_bytes())));
+    }
+    let early = "2026-11-10T12:00:00Z";
+    work.run(&format!("ab-report --now {early}")).answers(CANNOT_TELL).json("/verdict/answer", "keep_running");
+
+    let mut log = Log::default().units(3_000, 0, &[0.5, 0.5], [70, 80]);
+    // One unit came by name to the arm that it is not in, one row is another version's, one unit has no outcome yet.
+    let wrong = 1 - assigner.arm(b"byname");
+    log.row("byname", "2026-11-10T01:00:00Z", wrong, true, true);
+    let (arm, version) = [("a", "v0001"), ("b", "v0002")][assigner.arm(b"late")];
+    log.rows.push_str(&format!(
+        "N0,2026-11-10T02:00:00Z,v0009,a,0.5,yes\nlate,2026-11-12T12:00:00Z,{version},{arm},0.5,yes\n"
+    ));
+    log.write(&work);
+    let now = "2026-11-13T12:00:00Z";
+    let report = work.run(&format!("ab-report --now {now}")).answers(YES).value();
+    assert_eq!(report["verdict"]["winner"], "b");
+    assert_eq!(report["experiment"]["n_not_assigned"], 2);
+    assert_eq!(report["source"]["n_units"], 3_001);
+    assert_eq!(report["outcomes"][0]["name"], "accuracy");
+    let right = report["models"][1]["metrics"].as_array().unwrap().iter().find(|m| m[0] == "accuracy").unwrap();
+    assert!((right[1].as_f64().unwrap() - 0.8).abs() < 0.01, "{right}");
+    assert_eq!(report["arms"][1]["version"], "v0002");
+    let before = work.run("ab-report --now 2026-11-12T06:00:00Z").answers(YES).value();
+    assert_eq!(before["source"]["n_units"], 1_801, "those whose outcome was final a day before");
+    assert!(work.read("reports/ab_report.html").contains("Models by arm"));
+
+    let said = work.run(&format!("ab-stop --promote-winner --by ann --now {now}")).answers(YES);
+    said.json("/done", "stopped").json("/experiment/ended/promoted", "b");
+    assert_eq!(production(&work), "v0002");
+    assert_eq!(events(&work), ["trained", "trained", "ab-started", "gate-verdict", "promoted", "ab-stopped"]);
+    work.run("ab-stop").answers(YES).json("/done", "already");
+    work.run("ab-step").answers(ERROR).says("has ended");
+    work.run("audit verify").answers(YES);
+    work.run(&format!("ab-report --now {now} --text")).answers(YES).prints("b wins");
+}
+
+#[test]
+fn a_rollout_moves_on_holds_and_goes_back() {
+    let work = better("");
+    let plan = work.run("ab-start --planned-n 4000 --schedule gradual --duration 8d --plan").answers(YES);
+    let shares: Vec<f64> = plan.value()["experiment"]["rollout"]["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["share"].as_f64().unwrap())
+        .collect();
+    assert_eq!(shares, [0.1, 0.25, 0.5, 1.0]);
+    assert!(!work.path("ab.json").exists(), "a plan changes nothing");
+    start(&work, "--schedule gradual --split .4 --duration 6d --min-units 100 --guardrail accuracy=.1");
+    work.run("ab-step --plan --text").answers(YES).prints("1                40.0 %     2d  here");
+    work.run("ab-step --now 2026-11-11T00:00:00Z").answers(NO).json("/move", "not-due");
+    let held = work.run("ab-step --now 2026-11-13T00:00:00Z").answers(CANNOT_TELL);
+    held.json("/move", "holds").json("/sentence", "arm a has 0 units with a final outcome, 100 fewer than it needs");
+    let first = Log::default().units(2_000, 0, &[0.6, 0.4], [80, 82]);
+    first.write(&work);
+    let moved = work.run("ab-step --now 2026-11-13T00:00:00Z --by cron").answers(YES).json("/move", "on");
+    moved.json("/weights", json!([0.5, 0.5]));
+    assert_eq!(ab(&work)["epochs"].as_array().unwrap().len(), 2);
+    work.run("ab-step --now 2026-11-13T01:00:00Z").answers(NO).json("/move", "not-due");
+    // In the second epoch everybody fares worse, arm b no more than arm a: weights and times do not mix.
+    let second = first.units(2_000, 72, &[0.5, 0.5], [50, 52]);
+    second.write(&work);
+    let report = work.run("ab-report --now 2026-11-16T00:00:00Z").answers(NO).value();
+    let gap = report["outcomes"][0]["comparisons"][0]["difference"].as_f64().unwrap();
+    assert!((gap - 0.02).abs() < 0.01, "{gap}");
+    assert_eq!(report["guardrails"][0]["state"], "holds");
+    let third = second.units(1_000, 110, &[0.5, 0.5], [80, 10]);
+    third.write(&work);
+    let back = work.run("ab-step --now 2026-11-17T00:00:00Z").answers(NO).json("/move", "back").value();
+    assert_eq!(back["weights"], json!([1.0, 0.0]));
+    assert!(back["sentence"].as_str().unwrap().starts_with("accuracy of arm b is worse by"), "{back}");
+    work.run("ab-step --now 2026-11-18T00:00:00Z").answers(NO).json("/move", "finished");
+    assert_eq!(events(&work), ["trained", "trained", "ab-started", "ab-stepped", "ab-stepped"]);
+    let now = "2026-11-18T00:00:00Z";
+    work.run(&format!("ab-stop --promote-winner --now {now}")).answers(YES);
+    assert_eq!(ab(&work)["ended"]["promoted"], Value::Null);
+    assert_eq!(production(&work), "v0001", "the winner is what answers already");
+    work.run("status").answers(YES);
+}
+
+#[test]
+fn a_shadow_is_compared_row_by_row() {
+    let work = better("");
+    start(&work, "--shadow");
+    assert_eq!(ab(&work)["epochs"][0]["weights"], json!([1.0, 0.0]));
+    let mut log = Log::default();
+    for i in 0..600 {
+        let (id, at) = (format!("N{i}"), format!("2026-11-10T{:02}:{:02}:00Z", i / 60, i % 60));
+        let truth = i % 3 == 0;
+        log.row(&id, &at, 0, truth, i % 10 < 7);
+        log.row(&id, &at, 1, truth, i % 10 < 8);
+    }
+    // Both arms' rows brought the label.
+    log.labels = log.labels.lines().step_by(2).map(|line| format!("{line}\n")).collect();
+    log.write(&work);
+    let report = work.run("ab-report --now 2026-11-12T00:00:00Z").answers(YES).value();
+    assert_eq!(report["verdict"]["winner"], "b");
+    assert_eq!(report["source"]["n_units"], 600);
+    let comparison = &report["outcomes"][0]["comparisons"][0];
+    assert!((comparison["difference"].as_f64().unwrap() - 0.1).abs() < 1e-9, "{comparison}");
+    // Of 60 rows only b was right, never a alone: the rows vary less than two arms would.
+    assert_eq!(
+        (&report["paired"][0]["mcnemar"]["only_a"], &report["paired"][0]["mcnemar"]["only_b"]),
+        (&json!(0), &json!(60))
+    );
+    let error = comparison["error"].as_f64().unwrap();
+    assert!((error - (0.09_f64 / 599.0).sqrt()).abs() < 1e-9, "{error}");
+    assert!(report["paired"][0]["delong"]["p"].as_f64().unwrap() < 0.05);
+}
+
+/// Runs `line` with each of its writes failing, and repeats it.
+fn survives(work: &Loop, line: &str, answers: &[i32], done: impl Fn(&Value) -> bool) {
+    for kind in ["die", "full"] {
+        for n in 1.. {
+            let copy = work.copy();
+            let said = copy.pipe_with(line, "", &format!("{kind}:{n}"));
+            if said.status() == YES {
+                assert!(n > 8, "{line} has {n} points");
+                break;
+            }
+            assert_eq!(said.status(), if kind == "die" { -1 } else { ERROR }, "{kind}:{n} {}", said.stderr);
+            copy.run("audit verify").answers(YES);
+            copy.run("status").answers(YES);
+            let again = copy.run(line);
+            assert!(answers.contains(&again.status()), "{kind}:{n} {}", again.stderr);
+            copy.run("audit verify").answers(YES);
+            assert!(done(&ab(&copy)), "{kind}:{n} {:#}", ab(&copy));
+            let kinds = events(&copy);
+            let promotions = kinds.iter().filter(|kind| *kind == "promoted").count();
+            assert_eq!(promotions, usize::from(production(&copy) == "v0002"), "{kind}:{n} {kinds:?}");
+            let changes = kinds.iter().filter(|kind| kind.starts_with("ab-")).count();
+            let before = if work.path("ab.json").exists() { 1 } else { 0 };
+            assert_eq!(changes, before + 1, "{kind}:{n} {kinds:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_cut_off_is_the_old_or_the_new_and_repeating_completes_it() {
+    let work = better("");
+    let line = format!(
+        "ab-start --name t --salt s --planned-n 4000 --schedule gradual --split .4 --duration 6d --guardrail accuracy=.1 --now {START}"
+    );
+    survives(&work, &line, &[YES], |ab| ab["epochs"][0]["weights"] == json!([0.6, 0.4]));
+    work.run(&line).answers(YES);
+    Log::default().units(2_000, 0, &[0.6, 0.4], [80, 82]).write(&work);
+    let step = "ab-step --now 2026-11-13T00:00:00Z";
+    survives(&work, step, &[YES, NO], |ab| ab["rollout"]["at"] == 1 && ab["epochs"].as_array().unwrap().len() == 2);
+    survives(&work, "ab-stop --now 2026-11-13T00:00:00Z", &[YES], |ab| ab["ended"]["at"] == "2026-11-13T00:00:00Z");
+}
+
+#[test]
+fn a_promotion_of_the_winner_that_is_cut_off_is_completed_by_repeating_it() {
+    let work = better("");
+    start(&work, "");
+    Log::default().units(3_000, 0, &[0.5, 0.5], [70, 80]).write(&work);
+    let line = "ab-stop --promote-winner --now 2026-11-14T00:00:00Z";
+    survives(&work, line, &[YES], |ab| ab["ended"]["promoted"] == "b");
+}
