@@ -17,6 +17,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -280,6 +281,36 @@ def labels(bench):
     return runs
 
 
+def log(bench):
+    """What a million logged predictions cost: to write, to join with the labels that came since, to find one row in."""
+    rows = bench.rows or 1_000_000
+    table, _ = bench.tables(rows, 10, 0.2, 2)
+    folder = bench.workspace(table, f"log_{rows}", n_estimators=50)
+    if not (folder / "models").exists():
+        subprocess.run([MLLOOP, "-C", folder, "-q", "train", "--now", "2026-01-01T00:00:00Z"], check=True)
+    ours = [MLLOOP, "-C", folder, "--threads", "2", "-q", "--exit-zero", "--now", "2026-01-02T00:00:00Z"]
+    predictions, labels = folder / "predictions", folder / "data" / "labels.csv"
+    shutil.rmtree(predictions, ignore_errors=True)
+    predict = [*ours, "predict", table, "-o", bench.work / "out.csv"]
+    written = {"mlloop predict": predict, "mlloop predict --log": [*predict, "--log"]}
+    runs = bench.side_by_side(written, repeats=1)
+    if not labels.exists():
+        labels.parent.mkdir(exist_ok=True)
+        code = "import sys, pandas as p; t = p.read_csv(sys.argv[1], usecols=['id', 'y'], dtype={'id': str})[::10]; "
+        code += "t = t.rename(columns={'y': 'label'}).assign(annotator='ann', labelled_at='2026-01-02', source='human'); "
+        code += "t.to_csv(sys.argv[2], index=False)"
+        subprocess.run([bench.python, "-c", code, table, labels], check=True)
+    with open(table) as lines:
+        row = lines.readlines(1 << 20)[1].split(",")[0]
+    read = bench.side_by_side({
+        "mlloop": [*ours, "monitor", "--formats", "json"],
+        "pandas": bench.peer("pandas_log.py", predictions, labels),
+        "mlloop audit --for": [*ours, "audit", "--for", row],
+        "mlloop feedback": [*ours, "feedback", row, "correct"],
+    })
+    return {**read, **runs}
+
+
 def start(bench):
     return bench.side_by_side({"mlloop": [MLLOOP, "--version"]}, repeats=20)
 
@@ -295,6 +326,7 @@ JOBS = {
     "monitor": ("monitor, {} × 30 with 10 categories", 1_000_000, monitor),
     "monitor-small": ("monitor, 10 000 × 30 with 10 categories", 10_000, monitor_small),
     "labels": ("labels, {} logged predictions × 30", 1_000_000, labels),
+    "log": ("{} logged predictions and labels for a tenth of them", 1_000_000, log),
     "start": ("mlloop --version", 0, start),
 }
 
