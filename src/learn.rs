@@ -100,11 +100,59 @@ pub struct Learned {
 /// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
 pub fn train(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Learned, LearnError> {
     let schema = request.config.schema();
-    let recipe = request.config.recipe();
     let reference = workspace.path(&request.config.data.reference);
-    let (table, rejects, mut notes) = read(&reference, &schema, request)?;
-    let mut data = vec![digest(&reference, &request.config.data.reference, table.n_rows())?];
+    let (table, rejects, notes) = read(Input::open(&reference)?, &schema, request)?;
+    let data = vec![digest(&reference, &request.config.data.reference, table.n_rows())?];
+    let material = Material {
+        table,
+        rejects,
+        notes,
+        data,
+        thin: &|_| None,
+        extra: &|_, _| Ok(()),
+        event: "trained",
+        details: json!({}),
+        step: &|_| {},
+    };
+    learn(workspace, lock, request, material)
+}
+
+/// Rows to learn from, and what is to be remembered of them.
+pub struct Material<'a> {
+    /// The rows.
+    pub table: Table,
+    /// Rows that were left out.
+    pub rejects: Rejects,
+    /// Remarks for a person.
+    pub notes: Vec<String>,
+    /// What was read.
+    pub data: Vec<DataDigest>,
+    /// Which of the examples are kept, given their sides; all when `None`. Sides stay as they are.
+    pub thin: &'a dyn Fn(&Examples) -> Option<Vec<u32>>,
+    /// Puts more files into the version's directory before anybody sees it.
+    pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
+    /// What the change is called in the audit chain.
+    pub event: &'static str,
+    /// More to know of it there, as an object.
+    pub details: serde_json::Value,
+    /// Is told which step begins: `train`, `save`, `update`.
+    pub step: &'a dyn Fn(&'static str),
+}
+
+/// Fits (or takes in) a pipeline on `material`, evaluates it and stores it as the next version.
+///
+/// # Errors
+/// As [`train`].
+pub fn learn(workspace: &Workspace, lock: &Lock, request: &Request, material: Material) -> Result<Learned, LearnError> {
+    let schema = request.config.schema();
+    let recipe = request.config.recipe();
+    let Material { table, rejects, mut notes, mut data, thin, extra, event, details, step } = material;
     let examples = Examples::new(table, &schema, &recipe)?;
+    let examples = match thin(&examples) {
+        Some(rows) => examples.take(&rows),
+        None => examples,
+    };
+    step("train");
     let trained_on = trained_on(&examples, &examples.parts(&recipe)?, &schema)?;
     let (fitted, cross_validation) = match request.cv {
         None => (fit(Cow::Owned(examples), &schema, request)?, None),
@@ -124,7 +172,8 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Le
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
     let evidence = Evidence { data, notes, trained_on, cross_validation, test };
-    let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence)?;
+    let record = Record { extra, event, details, step };
+    let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
     let Fitted { gate, importance, .. } = fitted;
@@ -140,8 +189,15 @@ struct Evidence {
     test: Option<Evaluation>,
 }
 
-fn read(path: &Path, schema: &Schema, request: &Request) -> Result<(Table, Rejects, Vec<String>), LearnError> {
-    let input = Input::open(path)?;
+/// What is stored and recorded beside the version itself.
+struct Record<'a> {
+    extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
+    event: &'static str,
+    details: serde_json::Value,
+    step: &'a dyn Fn(&'static str),
+}
+
+fn read(input: Input, schema: &Schema, request: &Request) -> Result<(Table, Rejects, Vec<String>), LearnError> {
     (request.progress)("reading", 0, input.size().unwrap_or(0));
     let options = ReadOptions { skip_invalid: request.skip_invalid, ..Default::default() };
     let read = table::read(input, schema, &options)?;
@@ -170,7 +226,7 @@ fn test(
     request: &Request,
     notes: &mut Vec<String>,
 ) -> Result<(Evaluation, DataDigest), LearnError> {
-    let (table, _, read_notes) = read(path, schema, request)?;
+    let (table, _, read_notes) = read(Input::open(path)?, schema, request)?;
     notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let digest = digest(path, path, table.n_rows())?;
     let target = &fitted.pipeline.target;
@@ -187,24 +243,25 @@ fn store(
     request: &Request,
     fitted: &Fitted,
     evidence: &Evidence,
+    record: &Record,
 ) -> Result<(Version, Role, Manifest), LearnError> {
+    (record.step)("save");
     let registry = workspace.registry();
     let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
     let scores = score_profile(fitted)?;
     let version = registry.store(|_, dir| {
         fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
         save_profiles(dir, &evidence.trained_on, &scores)?;
-        manifest.save(dir)
+        manifest.save(dir)?;
+        (record.extra)(dir, &fitted.pipeline)
     })?;
+    (record.step)("update");
     let (roles, role) = registry.roles()?.admit(version);
-    let event = Event {
-        at: request.now,
-        event: "trained",
-        by: None,
-        roles: Some(roles),
-        details: json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data }),
-    };
-    workspace.record(lock, event)?;
+    let mut details = json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data });
+    if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
+        all.extend(more.clone());
+    }
+    workspace.record(lock, Event { at: request.now, event: record.event, by: None, roles: Some(roles), details })?;
     Ok((version, role, manifest))
 }
 

@@ -43,6 +43,8 @@ pub mod labels;
 pub mod feedback;
 /// What became of one row: its predictions, its labels, and the versions that learned from them.
 pub mod trail;
+/// The rows that production was trained on, and what a challenger adds to them.
+pub mod reference;
 /// From a table to `mlloop.toml`: what `init` does.
 pub mod setup;
 /// From a reference to a stored version: what `train` does.
@@ -53,11 +55,15 @@ pub mod predict;
 pub mod monitor;
 /// Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
 pub mod gate;
+/// From labels to a challenger: what `retrain` does.
+pub mod retrain;
 /// Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
 pub mod ab;
 /// HTTP: predictions in JSON over a snapshot of the registry.
 pub mod serve;
 /// Fetch, check, unpack and split a table: what `download` does.
 pub mod source;
+/// The whole loop once, as a scheduler would run it.
+pub mod looped;
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

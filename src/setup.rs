@@ -153,6 +153,7 @@ fn write(
         decision: Decision::default(),
         monitor: Settings::default(),
         labels: LabelRules::default(),
+        retrain: crate::workspace::RetrainRules::default(),
         notify: crate::notify::Settings::default(),
         promote: PromoteRules::default(),
     };

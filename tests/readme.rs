@@ -1,10 +1,12 @@
 //! The transcripts in README.md and docs are what mlloop prints.
 //!
 //! A ```` ```console ```` block holds commands after `$ ` and what they print; `[..]` stands for any text in a line, a
-//! line `...` for any lines. The blocks of one file run one after another in one directory that holds `churn.csv`.
+//! line `...` for any lines. The blocks of one file run one after another in one directory. What is not `mlloop` is run by
+//! the shell.
 
-use crate::support::Loop;
+use crate::support::{Loop, shared};
 use std::path::Path;
+use std::process::Command;
 
 /// Commands with the text they are said to print.
 pub fn transcript(markdown: &str) -> Vec<(String, String)> {
@@ -50,15 +52,22 @@ fn line_fits(expected: &str, actual: &str) -> bool {
     rest.is_empty() || last == Some("") || last.is_some_and(|part| rest.ends_with(part))
 }
 
-fn check(file: &str) {
+fn check(file: &str, work: &Loop) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let steps = transcript(&std::fs::read_to_string(path).unwrap());
     assert!(!steps.is_empty(), "{file} has transcripts");
-    let work = Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv"));
     for (command, expected) in steps {
-        let Some(line) = command.strip_prefix("mlloop ") else { panic!("{file}: {command}: only mlloop is run") };
-        let said = work.run(line);
-        let actual = format!("{}{}", said.stdout, said.stderr);
+        let actual = match command.strip_prefix("mlloop ") {
+            Some(line) => {
+                let said = work.run(line);
+                format!("{}{}", said.stdout, said.stderr)
+            }
+            None => {
+                let done = Command::new("sh").args(["-c", &command]).current_dir(work.path("")).output().unwrap();
+                assert!(done.status.success(), "{file}: $ {command}\n{}", String::from_utf8_lossy(&done.stderr));
+                String::from_utf8(done.stdout).unwrap()
+            }
+        };
         let (want, have): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
         assert!(fits(&want, &have), "{file}: $ {command}\n--- said to print\n{expected}--- prints\n{actual}");
     }
@@ -66,7 +75,19 @@ fn check(file: &str) {
 
 #[test]
 fn the_readme_is_true() {
-    check("README.md");
+    check("README.md", &Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv")));
+}
+
+#[test]
+fn the_walk_through_telco_is_true() {
+    let Some(telco) = shared("telco_ibm/Telco-Customer-Churn.csv") else { return };
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/telco");
+    let read = |path: std::path::PathBuf| std::fs::read(path).unwrap();
+    let work = Loop::new().table("telco.csv", read(telco));
+    for script in ["split.awk", "answers.awk"] {
+        work.write(script, read(guide.join(script)));
+    }
+    check("docs/guide/telco.md", &work);
 }
 
 #[test]

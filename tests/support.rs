@@ -170,6 +170,16 @@ impl Said {
         self
     }
 
+    /// Whether the exit status is this one.
+    pub fn is(&self, status: i32) -> bool {
+        self.status == status
+    }
+
+    /// Whether it came to an answer, and did not die on the way.
+    pub fn answered(&self) -> bool {
+        self.status != -1
+    }
+
     /// The JSON on stdout.
     #[track_caller]
     pub fn value(&self) -> Value {

@@ -31,4 +31,6 @@ mod profile;
 mod readme;
 mod real_tables;
 mod serve;
+mod retrain;
+mod run;
 mod train;

@@ -20,6 +20,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// What names of half-written files begin with.
 const PREFIX: &str = ".mlloop-";
@@ -178,6 +179,24 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
             Err(io::Error::new(io::ErrorKind::WouldBlock, format!("{} is held by another mlloop", path.display())))
         }
         Err(TryLockError::Error(err)) => Err(err),
+    }
+}
+
+/// Takes the lock `path`; while another process holds it, waits for `limit` at most.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
+    const STEP: Duration = Duration::from_millis(20);
+    let mut left = limit;
+    loop {
+        match lock(path) {
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock && !left.is_zero() => {
+                std::thread::sleep(STEP.min(left));
+                left = left.saturating_sub(STEP);
+            }
+            taken => return taken,
+        }
     }
 }
 

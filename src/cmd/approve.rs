@@ -1,6 +1,7 @@
-use super::{Context, Outcome, Output};
+use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::gate;
+use mlloop::notify::{Kind, Notice};
 use mlloop::registry::Version;
 use mlloop::workspace::Run;
 use serde_json::json;
@@ -43,6 +44,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         let told = if decided.already { "was promoted already" } else { "is production now" };
         format!("{} {told}\n{}", style.bold(&version.to_string()), pruned(&decided.pruned))
     })?;
+    drop(lock);
+    let told = format!("{version} is production now: {} agreed", args.by);
+    let told = Notice::new(Kind::Promoted, version.to_string(), told);
+    notices::tell(ctx, Some(told).filter(|_| !decided.already).into_iter().collect());
     Ok(Outcome::Yes)
 }
 

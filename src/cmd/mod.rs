@@ -1,10 +1,10 @@
 //! The verbs: one small file each, the enum that lists them, and the one match that calls them.
 
-mod approve;
 mod ab_report;
 mod ab_start;
 mod ab_step;
 mod ab_stop;
+mod approve;
 mod args;
 mod audit;
 mod completions;
@@ -26,7 +26,9 @@ mod profile;
 mod progress;
 mod promote;
 mod reject;
+mod retrain;
 mod rollback;
+mod run;
 mod serve;
 mod status;
 mod train;
@@ -108,6 +110,7 @@ enum Verb {
     Serve(serve::Args),
     Profile(profile::Args),
     Monitor(monitor::Args),
+    Retrain(retrain::Args),
     Promote(promote::Args),
     Approve(approve::Args),
     Reject(reject::Args),
@@ -115,6 +118,7 @@ enum Verb {
     AbStart(ab_start::Args),
     AbStep(ab_step::Args),
     AbStop(ab_stop::Args),
+    Run(run::Args),
     AbReport(ab_report::Args),
     LabelExport(label_export::Args),
     LabelImport(label_import::Args),
@@ -134,6 +138,9 @@ impl Verb {
             Self::Monitor(_) => Some("monitor"),
             Self::Promote(_) => Some("promote"),
             Self::Download(_) => Some("download"),
+            Self::Rollback(_) => Some("rollback"),
+            Self::Retrain(_) => Some("retrain"),
+            Self::Run(_) => Some("run"),
             _ => None,
         }
     }
@@ -160,6 +167,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Serve(args) => serve::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),
+        Verb::Retrain(args) => retrain::run(&args, ctx, out),
         Verb::Promote(args) => promote::run(&args, ctx, out),
         Verb::Approve(args) => approve::run(&args, ctx, out),
         Verb::Reject(args) => reject::run(&args, ctx, out),
@@ -167,6 +175,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Feedback(args) => feedback::run(&args, ctx, out),
         Verb::LabelExport(args) => label_export::run(&args, ctx, out),
         Verb::LabelImport(args) => label_import::run(&args, ctx, out),
+        Verb::Run(args) => run::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
         Verb::AbStart(args) => ab_start::run(&args, ctx, out),
         Verb::AbStep(args) => ab_step::run(&args, ctx, out),

@@ -2,11 +2,21 @@
 
 use super::Context;
 use mlloop::drift::report::DriftReport;
+use mlloop::gate::{Done, Promotion};
 use mlloop::notify::{
     self, Changes, Channel, Delivery, Kind, Notice, NotifyError, Observation, Outbox, Secret, Secrets,
 };
 use mlloop::workspace::{Config, WorkspaceError};
 use std::io::IsTerminal;
+
+/// Tells people of `notices`, and of what is still queued from before.
+pub(crate) fn tell(ctx: &Context, notices: Vec<Notice>) -> Delivery {
+    let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
+    send(ctx, &config, |outbox| {
+        outbox.queue(&config.notify, &notices, ctx.now)?;
+        Ok(notices)
+    })
+}
 
 /// Tells people what began and what ended since the last report.
 pub(crate) fn drift(ctx: &Context, report: &DriftReport) -> Delivery {
@@ -81,5 +91,17 @@ fn secrets() -> Secrets {
         smtp_user: set("MLLOOP_SMTP_USER"),
         smtp_password: set("MLLOOP_SMTP_PASSWORD").map(Secret::new),
         webhook: set("MLLOOP_WEBHOOK_URL").map(Secret::new),
+    }
+}
+
+/// What people are told of a decision of the gate.
+pub(crate) fn of_promotion(found: &Promotion) -> Vec<Notice> {
+    let about = found.version.map_or_else(String::new, |version| version.to_string());
+    let notice = |kind| Notice::new(kind, about.clone(), found.sentence.clone());
+    match found.done {
+        Done::Promoted => vec![notice(Kind::Promoted)],
+        Done::Waiting => vec![notice(Kind::ApprovalWanted)],
+        Done::Refused | Done::Inconclusive => vec![notice(Kind::GateVerdict)],
+        Done::Already | Done::Would | Done::Nothing => Vec::new(),
     }
 }

@@ -1,5 +1,5 @@
 use super::output::Style;
-use super::{Context, Outcome, Output};
+use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::gate::{self, Done, Promotion, Request};
 use mlloop::registry::Version;
@@ -74,6 +74,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         })?;
     }
     out.answer(&promotion, |style| readable(&promotion, style))?;
+    drop(lock);
+    notices::tell(ctx, notices::of_promotion(&promotion));
     Ok(match promotion.done {
         Done::Promoted | Done::Already | Done::Would => Outcome::Yes,
         Done::Refused | Done::Nothing => Outcome::No,

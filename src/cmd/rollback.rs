@@ -1,6 +1,7 @@
-use super::{Context, Outcome, Output};
+use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::gate;
+use mlloop::notify::{Kind, Notice};
 use mlloop::registry::Version;
 use mlloop::workspace::Run;
 use serde_json::json;
@@ -48,5 +49,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             false => format!("{version} is production again, instead of {}\n", done.from),
         }
     })?;
+    drop(lock);
+    let told = format!("{} is production again, instead of {}", done.production, done.from);
+    let told = Notice::new(Kind::RolledBack, done.production.to_string(), told);
+    notices::tell(ctx, Some(told).filter(|_| !done.already).into_iter().collect());
     Ok(Outcome::Yes)
 }

@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::learn::{self, Learned, Request};
 use mlloop::model::Algorithm;
+use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::score::report;
 use mlloop::workspace::Run;
@@ -51,6 +52,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     let started = Instant::now();
     let lock = ctx.workspace.lock()?;
+    // A promotion that was interrupted may have left the reference, and its name, behind.
+    reference::settle(&ctx.workspace, &lock, ctx.now)?;
+    config.data = ctx.workspace.config()?.data;
     let steps = ctx.progress.steps();
     let learned = learn::train(
         &ctx.workspace,

@@ -14,6 +14,7 @@ use super::ticket::{Status, Ticket, digest, find, pending, save};
 use super::{GateError, Request, prune};
 use crate::atomic::Lock;
 use crate::pipeline::Pipeline;
+use crate::reference;
 use crate::registry::Version;
 use crate::workspace::audit::{Chain, Event};
 use crate::workspace::{Config, Workspace};
@@ -99,6 +100,13 @@ pub(super) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result
 /// When there is no such request, it has expired or was decided, what it was made for is no longer the same, or who
 /// agrees is who asked.
 pub fn approve(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp) -> Result<Decided, GateError> {
+    reference::settle(workspace, lock, now)?;
+    let decided = agree(workspace, lock, id, by, now)?;
+    reference::settle(workspace, lock, now)?;
+    Ok(decided)
+}
+
+fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp) -> Result<Decided, GateError> {
     let config = workspace.config()?;
     let chain = workspace.audit_chain()?;
     let ticket = find(workspace, id)?;

@@ -2,6 +2,7 @@
 
 use crate::labels::LabelError;
 use crate::pipeline::PipelineError;
+use crate::reference::ReferenceError;
 use crate::registry::{RegistryError, Version};
 use crate::score::ScoreError;
 use crate::table::TableError;
@@ -15,6 +16,9 @@ pub enum GateError {
     /// A table, feature or model problem.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// A problem with the reference, or with what a version adds to it.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// A problem of the workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),

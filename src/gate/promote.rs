@@ -7,6 +7,7 @@ use super::rows::Contestant;
 use super::{GateError, Request, Ticket, approval, prune};
 use crate::atomic::{self, Lock};
 use crate::pipeline::Pipeline;
+use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
@@ -78,10 +79,19 @@ impl Promotion {
 /// # Errors
 /// When versions cannot be compared or verified, or a file does not fit.
 pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Promotion, GateError> {
+    let lock = lock.filter(|_| !request.dry_run);
+    let Some(held) = lock else { return decide(workspace, None, request) };
+    // What an interrupted promotion left to do comes first: the rows that judge are those of the reference.
+    reference::settle(workspace, held, request.now)?;
+    let promotion = decide(workspace, lock, request)?;
+    reference::settle(workspace, held, request.now)?;
+    Ok(promotion)
+}
+
+fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Promotion, GateError> {
     let config = workspace.config()?;
     let roles = workspace.registry().roles()?;
     let chain = workspace.audit_chain()?;
-    let lock = lock.filter(|_| !request.dry_run);
     let Some(production) = roles.production else {
         return Err(RegistryError::NoRole { role: Role::Production, dir: workspace.path("models") }.into());
     };
@@ -110,7 +120,7 @@ fn nothing(
     roles: &Roles,
     production: Version,
 ) -> Result<Promotion, GateError> {
-    let last = chain.entries.iter().rev().find(|entry| entry.event != "pruned");
+    let last = chain.entries.iter().rev().find(|entry| !matches!(entry.event.as_str(), "pruned" | "reference-updated"));
     match last.filter(|entry| entry.event == "promoted") {
         Some(entry) => {
             let at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC");

@@ -10,9 +10,10 @@
 use super::GateError;
 use crate::labels::{Labels, correct, resolve};
 use crate::pipeline::{Examples, Pipeline, PipelineError, Recipe, SplitBy};
+use crate::reference;
 use crate::registry::Version;
 use crate::table::split::Part;
-use crate::table::{self, Input, Kind, ReadOptions, Rejects, Schema, Table, Values};
+use crate::table::{self, Kind, ReadOptions, Rejects, Schema, Table, Values};
 use crate::workspace::{Config, Workspace};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -53,7 +54,7 @@ pub(super) struct GateRows {
     pub(super) rejects: Rejects,
 }
 
-/// Reads the reference with the labels known by now, and keeps what neither of the two learned from.
+/// Reads the reference with the rows that the challenger adds and the labels known by now, and keeps what neither of the two learned from.
 ///
 /// # Errors
 /// When the two cannot be compared on the same rows, or the table does not fit.
@@ -65,11 +66,10 @@ pub(super) fn gate_rows(
     skip_invalid: bool,
 ) -> Result<GateRows, GateError> {
     comparable(production, challenger)?;
-    let path = workspace.path(&config.data.reference);
     let schema = &challenger.pipeline.schema;
     let both = both_schemas(production, challenger)?;
     let options = ReadOptions { skip_invalid, ..Default::default() };
-    let read = table::read(Input::open(&path)?, &both, &options)?;
+    let read = table::read(reference::input_of(workspace, config, challenger.version)?, &both, &options)?;
     let (table, n_corrected) = corrected(workspace, config, read.table, schema, challenger)?;
     let examples = Examples::new(table, schema, &challenger.recipe)?;
     let latest = [latest_learned(workspace, production)?, latest_learned(workspace, challenger)?];

@@ -3,6 +3,7 @@
 use super::*;
 use crate::learn;
 use crate::setup::{Wanted, init};
+use crate::table::Input;
 use crate::table::split::Parts;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -37,7 +37,7 @@ impl Watch<'_> {
             &Evidence {
                 share: &share,
                 columns: &columns,
-                n_rows,
+                n_rows: self.n_since_retrain(n_rows)?,
                 n_feedback: self.n_unused()?,
                 judged: self.judged()?,
                 performance: known.as_ref(),

@@ -51,6 +51,20 @@ impl Watch<'_> {
         Ok(Some(stored.unused(&used).filter(|label| label.source == Source::Human).count() as u64))
     }
 
+    /// Of the rows of [monitor] current, those that came after the last retrain looked at it. A table with fewer rows than
+    /// it had then is another one, and all of its rows are new.
+    pub(super) fn n_since_retrain(&self, n_rows: u64) -> Result<u64, MonitorError> {
+        let chain = self.workspace.audit_chain()?;
+        let last = chain.entries.iter().rev().find(|entry| entry.event == "retrained");
+        let (Some(last), None, None) = (last, self.request.current, self.request.current_profile) else {
+            return Ok(n_rows);
+        };
+        let seen = &last.details["current"];
+        let is_same = seen["path"].as_str() == self.settings.current.to_str();
+        let seen = seen["n_rows"].as_u64().filter(|seen| is_same && *seen <= n_rows).unwrap_or(0);
+        Ok(n_rows - seen)
+    }
+
     /// How many predictions of production people judged, and the share that they found right.
     pub(super) fn judged(&self) -> Result<Option<(u64, f64)>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };

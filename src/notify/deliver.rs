@@ -33,6 +33,8 @@ pub struct Delivery {
     pub trouble: Vec<String>,
 }
 
+/// How long another process may be sending before what is queued is left to it.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
 const MAX_DOUBLINGS: u32 = 9;
 
@@ -54,7 +56,7 @@ impl Outbox {
         if !self.dir().exists() {
             return Ok(delivery);
         }
-        let Ok(_lock) = atomic::lock(&self.dir().join(".lock")) else { return Ok(delivery) };
+        let Ok(_lock) = atomic::lock_within(&self.dir().join(".lock"), PATIENCE) else { return Ok(delivery) };
         atomic::remove_leftovers(&self.dir()).map_err(|source| NotifyError::Io { path: self.dir(), source })?;
         let Queued { messages, damaged } = self.messages()?;
         for path in damaged {

@@ -4,7 +4,7 @@ use super::deliver::Secrets;
 use super::outbox::Message;
 use super::settings::{Email, Tls};
 use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, MIME_VERSION_1_0};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as Wire, TlsParameters};
 use lettre::{SmtpTransport, Transport};
@@ -34,6 +34,7 @@ impl Letter {
             .message_id(Some(format!("<{}@mlloop>", message.id())))
             .date(SystemTime::UNIX_EPOCH + Duration::from_secs(at))
             .subject(subject)
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN);
         for to in &email.to {
             mail = mail.to(mailbox(to)?);

@@ -92,7 +92,8 @@ fn a_server_that_fails_is_tried_again_later_and_tells_no_secret() {
         let (port, heard) = http(200);
         let url = Secret::new(format!("http://127.0.0.1:{port}/hook/secret-part"));
         let secrets = Secrets { webhook: Some(url), ..Secrets::default() };
-        assert_eq!(send(dir.path(), &settings, &secrets, later(6)).sent, 1);
+        let delivery = send(dir.path(), &settings, &secrets, later(6));
+        assert_eq!((delivery.sent, &delivery.trouble), (1, &Vec::new()));
         assert_eq!(heard.lock().unwrap().len(), 1);
         assert!(queued(dir.path()).is_empty());
     }

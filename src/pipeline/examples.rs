@@ -55,6 +55,20 @@ impl Examples {
         Ok(Self { table, target, y, keys, positions, notes })
     }
 
+    /// The examples at `rows`, in that order, each on the side on which it stands among all.
+    #[must_use]
+    pub fn take(self, rows: &[u32]) -> Self {
+        let at = |row: &u32| *row as usize;
+        Self {
+            y: self.labels(rows),
+            keys: rows.iter().map(|row| self.keys[at(row)]).collect(),
+            positions: rows.iter().map(|row| self.positions[at(row)]).collect(),
+            table: self.table.into_rows(rows),
+            target: self.target,
+            notes: self.notes,
+        }
+    }
+
     /// The rows of each side.
     ///
     /// # Errors

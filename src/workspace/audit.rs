@@ -260,7 +260,8 @@ impl Workspace {
             .map_err(|err| WorkspaceError::Audit { path, what: format!("its last line is damaged: {err}") })
     }
 
-    fn config_digest(&self) -> Result<Option<String>, WorkspaceError> {
+    /// SHA-256 of `mlloop.toml`, when there is one.
+    pub(crate) fn config_digest(&self) -> Result<Option<String>, WorkspaceError> {
         let path = self.config_path();
         match std::fs::read(&path) {
             Ok(bytes) => Ok(Some(hex(&Sha256::digest(&bytes)))),

@@ -39,6 +39,9 @@ pub struct Config {
     /// What counts as drift, and what is a reason to retrain.
     #[serde(default)]
     pub monitor: Settings,
+    /// What a challenger learns from, and how soon there may be another.
+    #[serde(default)]
+    pub retrain: RetrainRules,
     /// Who is told what.
     #[serde(default)]
     pub notify: notify::Settings,
@@ -82,6 +85,40 @@ impl FromStr for LabelPolicy {
             "drop" => Ok(Self::Drop),
             _ => Err("there are adjudicate, majority and drop".to_owned()),
         }
+    }
+}
+
+/// `[retrain]`: what a challenger learns from, and how soon there may be another.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetrainRules {
+    /// Fewest rows with a label that no version has learned from.
+    pub min_new_labels: u64,
+    /// Hours that must have passed since the last retrain.
+    pub cooldown_hours: f64,
+    /// Share of the reference's training rows that a challenger learns from again, above 0 and at most 1.
+    pub replay: f64,
+    /// Whether rows of `[monitor] current` whose target is filled in are outcomes.
+    pub outcomes: bool,
+    /// Whether the challenger is also stored as ONNX, where it can be.
+    pub export: bool,
+}
+
+impl Default for RetrainRules {
+    fn default() -> Self {
+        Self { min_new_labels: 50, cooldown_hours: 0.0, replay: 1.0, outcomes: true, export: true }
+    }
+}
+
+impl RetrainRules {
+    fn check(&self) -> Result<(), String> {
+        if !(self.replay > 0.0 && self.replay <= 1.0) {
+            return Err(format!("[retrain] replay = {} must be above 0 and at most 1", self.replay));
+        }
+        if !(self.cooldown_hours.is_finite() && self.cooldown_hours >= 0.0) {
+            return Err(format!("[retrain] cooldown_hours = {} must be a number of at least 0", self.cooldown_hours));
+        }
+        Ok(())
     }
 }
 
@@ -138,6 +175,7 @@ impl Config {
         }
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
+        config.retrain.check()?;
         config.notify.check()?;
         config.promote.check()?;
         Ok(config)
@@ -218,6 +256,24 @@ impl Config {
     }
 }
 
+/// The text of a `mlloop.toml` with another `[data] reference`.
+pub(super) fn with_reference(text: &str, reference: &str) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct File {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        reference: toml::Spanned<String>,
+    }
+    let file: File = toml::from_str(text).map_err(|err| place(text, &err))?;
+    let span = file.data.reference.span();
+    let (Some(before), Some(after)) = (text.get(..span.start), text.get(span.end..)) else {
+        return Err("[data] reference is not found".to_owned());
+    };
+    Ok(format!("{before}{}{after}", quote(reference)))
+}
+
 /// A basic TOML string.
 fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
@@ -276,6 +332,11 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # [labels]
 # policy = "adjudicate"  # where annotators differ: nothing until decided; majority; drop
 
+# [retrain]
+# min_new_labels = 50      # fewer new labels than this are too few to learn from
+# cooldown_hours = 0       # hours since the last retrain
+# replay = 1.0             # share of the old training rows that is learned from again
+
 # [notify]
 # channels = ["email"]     # console, email, webhook: who is told of drift, versions, decisions and failures
 # [notify.email]           # user and password: MLLOOP_SMTP_USER, MLLOOP_SMTP_PASSWORD
@@ -299,3 +360,15 @@ approval = "auto"        # manual: `promote` asks, a person answers with `approv
 # latency_ratio = 3.0
 # schema = true          # the same columns are needed
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::with_reference;
+
+    #[test]
+    fn only_the_reference_is_renamed() {
+        let text = "[data]  # where\nreference = '../a b.parquet'   # rows\nheader = true\n[target]\ncolumn = \"y\"\n";
+        let renamed = with_reference(text, "data/reference.csv").unwrap();
+        assert_eq!(renamed, text.replace("'../a b.parquet'", "\"data/reference.csv\""));
+    }
+}

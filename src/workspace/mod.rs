@@ -6,7 +6,7 @@ mod config;
 mod promote;
 mod runs;
 
-pub use config::{Config, DataSpec, LabelPolicy, LabelRules};
+pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 
@@ -15,6 +15,7 @@ use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What can be wrong with a workspace.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +139,19 @@ impl Workspace {
             .map_err(|source| WorkspaceError::Io { path, source })
     }
 
+    /// Lets `mlloop.toml` name another reference; nothing else in it changes.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Config`] when it cannot be understood, and whatever the system says.
+    pub(crate) fn name_reference(&self, reference: &str) -> Result<(), WorkspaceError> {
+        let path = self.config_path();
+        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
+        let text = std::fs::read_to_string(&path).map_err(io_err)?;
+        let renamed = config::with_reference(&text, reference)
+            .map_err(|what| WorkspaceError::Config { path: path.clone(), what })?;
+        atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).map_err(io_err)
+    }
+
     /// The versions of this loop.
     #[must_use]
     pub fn registry(&self) -> Registry {
@@ -149,8 +163,16 @@ impl Workspace {
     /// # Errors
     /// [`WorkspaceError::Locked`] when another process has it, and what is wrong with the loop's files.
     pub fn lock(&self) -> Result<Lock, WorkspaceError> {
+        self.lock_within(Duration::ZERO)
+    }
+
+    /// As [`Workspace::lock`]; while another process has it, waits for `limit` at most.
+    ///
+    /// # Errors
+    /// As [`Workspace::lock`].
+    pub fn lock_within(&self, limit: Duration) -> Result<Lock, WorkspaceError> {
         let path = self.path(".mlloop.lock");
-        let lock = atomic::lock(&path).map_err(|source| match source.kind() {
+        let lock = atomic::lock_within(&path, limit).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => WorkspaceError::Locked { holder: atomic::lock_holder(&path), path },
             _ => WorkspaceError::Io { path, source },
         })?;

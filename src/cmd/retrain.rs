@@ -1,0 +1,114 @@
+use super::output::Style;
+use super::{Context, Outcome, Output, notices};
+use anyhow::Result;
+use mlloop::notify::{Kind, Notice};
+use mlloop::retrain::{Done, Request, Retrained, retrain};
+use mlloop::workspace::Run;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+/// Fit a challenger on the reference and what people and time have said since
+///
+/// Labels of data/labels.csv, and rows of [monitor] current whose target is filled in, join their features by id; a label
+/// for a row of the reference corrects it. The parameters are those of production, unless mlloop.toml was edited since.
+/// The result is always a challenger: `mlloop promote` decides.
+///
+///   mlloop retrain --dry-run                  what would be used
+///   mlloop retrain
+///   mlloop retrain --set max_depth=4 --set decision.imbalance=weights
+///   mlloop retrain --force                    also with few new labels, or soon after the last one
+///
+/// Exit status: 0 there is a challenger, 1 nothing is new (or it is too soon), 2 error, 3 too few new labels.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Say what would be used; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Also with few new labels, or soon after the last one
+    #[arg(long)]
+    force: bool,
+    /// Another parameter: of [model], or SECTION.KEY of [features] and [decision]
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// When another mlloop is changing the loop, wait for it so many seconds at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    wait: u64,
+    /// Leave out rows that do not fit, and report them
+    #[arg(long)]
+    skip_invalid: bool,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let started = Instant::now();
+    let lock = match args.dry_run {
+        true => None,
+        false => Some(ctx.workspace.lock_within(Duration::from_secs(args.wait))?),
+    };
+    let steps = ctx.progress.steps();
+    let request = Request {
+        set: &args.set,
+        force: args.force,
+        skip_invalid: args.skip_invalid,
+        now: ctx.now,
+        seed: ctx.seed,
+        progress: &|what, done, total| steps.at(what, done, total),
+        seconds: &|| started.elapsed().as_secs_f64(),
+    };
+    let found = retrain(&ctx.workspace, lock.as_ref(), &request)?;
+    steps.finish();
+    ctx.progress.rejects(&found.rejects);
+    found.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+    if lock.is_some() {
+        ctx.workspace.log(&Run {
+            at: ctx.now,
+            verb: "retrain".to_owned(),
+            seconds: started.elapsed().as_secs_f64(),
+            result: found.summary(),
+        })?;
+    }
+    drop(lock);
+    out.answer(&found, |style| readable(&found, style))?;
+    notices::tell(ctx, notice(&found).into_iter().collect());
+    Ok(outcome(found.done))
+}
+
+/// The exit status of what came of it.
+pub(crate) fn outcome(done: Done) -> Outcome {
+    match done {
+        Done::Retrained | Done::Already | Done::Would => Outcome::Yes,
+        Done::Nothing | Done::TooSoon => Outcome::No,
+        Done::TooFew => Outcome::CannotTell,
+    }
+}
+
+/// What people are told of a new challenger.
+pub(crate) fn notice(found: &Retrained) -> Option<Notice> {
+    let version = found.version.filter(|_| found.done == Done::Retrained)?;
+    let gate = found.gate.as_deref().unwrap_or("not measured");
+    Some(Notice::new(Kind::Retrained, version.to_string(), found.sentence.clone()).with(&format!("gate rows: {gate}")))
+}
+
+fn readable(found: &Retrained, style: Style) -> String {
+    let plan = &found.plan;
+    // Writing to a String cannot fail.
+    let mut text = format!("{}\n", style.bold(&found.sentence));
+    if let Some(gate) = &found.gate {
+        let _ = writeln!(text, "on the gate rows: {gate}");
+    }
+    let places: Vec<String> = plan.features_from.iter().map(|(from, n)| format!("{n} from {from}")).collect();
+    let rows = [
+        (plan.n_reference, "rows of the reference".to_owned()),
+        (plan.n_corrected, "of them with another label by now".to_owned()),
+        (plan.n_confirmed, "of them with the same label".to_owned()),
+        (plan.n_added, format!("labelled rows come to them ({})", places.join(", "))),
+        (plan.n_without_features, "labelled rows without features, not used".to_owned()),
+        (plan.n_conflicts, "rows on which people differ, not used".to_owned()),
+        (plan.n_by_models, "labels by models, never used".to_owned()),
+        (plan.n_new, "rows with labels that no version has learned from".to_owned()),
+    ];
+    for (n, what) in rows.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = writeln!(text, "{n:>8}  {what}");
+    }
+    text
+}

@@ -1,0 +1,292 @@
+//! The whole loop once, as a scheduler would run it: what `run` does.
+//!
+//! ```text
+//! pending approval ─▶ waiting
+//! challenger that nobody has judged ───────────────────────┐   (a run that died is taken up where it stopped)
+//! monitor ─ a reason? ─▶ retrain ─ a challenger? ──────────┴▶ gate ─▶ production, or a person is asked
+//!             └no            └no, too few, too soon               └no
+//! ```
+//! One lock is held from the first look to the last write.
+
+use crate::atomic::Lock;
+use crate::drift::report::{Answer, DriftReport};
+use crate::gate::{self, GateError, Promotion, Ticket};
+use crate::monitor::{self, MonitorError, files};
+use crate::pipeline::FitProgress;
+use crate::reference::{self, ReferenceError};
+use crate::registry::{RegistryError, Version};
+use crate::retrain::{self, RetrainError, Retrained};
+use crate::table::Rejects;
+use crate::workspace::audit::Chain;
+use crate::workspace::{Run, Workspace, WorkspaceError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What can go wrong on the way around the loop.
+#[derive(Debug, thiserror::Error)]
+pub enum LoopError {
+    /// While the loop was watched.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// On the way to a challenger.
+    #[error(transparent)]
+    Retrain(#[from] RetrainError),
+    /// At the gate.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// While an interrupted promotion was completed.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// What is wanted.
+pub struct Request<'a> {
+    /// Retrain whatever `monitor` finds and however few labels are new.
+    pub force: bool,
+    /// Who asks for the promotion.
+    pub by: Option<&'a str>,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Is told how far it is.
+    pub progress: &'a FitProgress<'a>,
+    /// A stopwatch, in seconds.
+    pub seconds: &'a dyn Fn() -> f64,
+}
+
+/// Where the round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// There is another version in production.
+    Promoted,
+    /// The challenger is not good enough.
+    Refused,
+    /// The gate rows cannot tell.
+    Inconclusive,
+    /// A person has to agree.
+    Waiting,
+    /// A person did not agree.
+    Rejected,
+    /// There is no reason to retrain.
+    NoReason,
+    /// Too little arrived to say.
+    CannotTell,
+    /// There is a reason, and nothing new to learn from.
+    NothingNew,
+    /// There is a reason, and too few new labels.
+    TooFew,
+    /// There is a reason, and the last retrain was too recent.
+    TooSoon,
+}
+
+/// The answer of `run`.
+#[derive(Debug, Serialize)]
+pub struct Round {
+    /// Where it ended.
+    pub done: Done,
+    /// The version in production now.
+    pub production: Option<Version>,
+    /// What happened, in a few sentences.
+    pub sentence: String,
+    /// What `monitor` found, in short; absent when the loop took up an earlier round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<Value>,
+    /// What `retrain` did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrain: Option<Retrained>,
+    /// What the gate said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+    /// What waits for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Ticket>,
+    /// The whole report, for those who tell people of drift.
+    #[serde(skip)]
+    pub report: Option<DriftReport>,
+}
+
+impl Round {
+    /// Rows that were left out on the way.
+    pub fn rejects(&self) -> impl Iterator<Item = &Rejects> {
+        let retrained = self.retrain.iter().map(|found| &found.rejects);
+        retrained.chain(self.promotion.iter().map(|found| &found.rejects))
+    }
+
+    /// Remembers what a person decided about the request.
+    pub fn decided(&mut self, done: Done, production: Option<Version>, sentence: &str) {
+        self.done = done;
+        self.production = production;
+        self.add(sentence);
+    }
+
+    fn add(&mut self, sentence: &str) {
+        if !self.sentence.is_empty() {
+            self.sentence.push(' ');
+        }
+        self.sentence.push_str(sentence);
+    }
+}
+
+/// Goes around the loop once.
+///
+/// # Errors
+/// Whatever the parts say; what an earlier part has done stays done, and the next round goes on from there.
+pub fn run(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Round, LoopError> {
+    reference::settle(workspace, lock, request.now)?;
+    let roles = workspace.registry().roles()?;
+    let mut round = Round {
+        done: Done::NoReason,
+        production: roles.production,
+        sentence: String::new(),
+        monitor: None,
+        retrain: None,
+        promotion: None,
+        request: None,
+        report: None,
+    };
+    let waits = |ticket: &Ticket| {
+        Some(ticket.version) == roles.challenger
+            && Some(ticket.production) == roles.production
+            && request.now < ticket.expires_at
+    };
+    if let Some(ticket) = gate::pending(workspace)?.into_iter().find(waits) {
+        round.add(&format!("{} waits for approval: mlloop approve {} --by NAME", ticket.version, ticket.id));
+        round.done = Done::Waiting;
+        round.request = Some(ticket);
+        return Ok(round);
+    }
+    let chain = workspace.audit_chain()?;
+    match roles.challenger.filter(|version| is_unjudged(&chain, *version)) {
+        Some(version) => round.add(&format!("{version} is a challenger that nobody has judged.")),
+        None => {
+            if !watch(workspace, lock, request, &mut round)? || !learn(workspace, lock, request, &mut round)? {
+                return Ok(round);
+            }
+        }
+    }
+    judge(workspace, lock, request, &mut round)?;
+    Ok(round)
+}
+
+/// Whether nobody has refused a version since it was made. A verdict in its favour that was not carried out does not
+/// count: whoever said it died, or the request that it led to has expired.
+fn is_unjudged(chain: &Chain, version: Version) -> bool {
+    let name = version.to_string();
+    let made = chain.entries.iter().rposition(|entry| {
+        matches!(entry.event.as_str(), "trained" | "retrained") && entry.details["version"] == *name
+    });
+    let Some(made) = made else { return false };
+    !chain.entries[made..].iter().any(|entry| match entry.event.as_str() {
+        "gate-verdict" => entry.details["challenger"] == *name && entry.details["decision"] != "promote",
+        "rejected" => entry.details["version"] == *name,
+        _ => false,
+    })
+}
+
+/// Is there a reason to retrain?
+fn watch(workspace: &Workspace, _lock: &Lock, request: &Request, round: &mut Round) -> Result<bool, LoopError> {
+    let began = (request.seconds)();
+    let found = monitor::monitor(
+        workspace,
+        &monitor::Request {
+            current: None,
+            current_profile: None,
+            reference: None,
+            labels: None,
+            preset: None,
+            exact: false,
+            multivariate: false,
+            by: None,
+            force: request.force,
+            skip_invalid: request.skip_invalid,
+            delimiter: None,
+            now: request.now,
+            seed: request.seed,
+        },
+    )?;
+    files::write(workspace, &found.report, &[files::Format::Json, files::Format::Html, files::Format::Png])?;
+    let summary = monitor::summary(&found.report);
+    log(workspace, request, "monitor", began, summary.clone())?;
+    round.add(&found.report.verdict.sentence);
+    round.monitor = Some(summary);
+    let answer = found.report.verdict.retrain;
+    round.report = Some(found.report);
+    round.done = if answer == Answer::CannotTell { Done::CannotTell } else { Done::NoReason };
+    Ok(answer == Answer::Yes)
+}
+
+/// A challenger from what is new.
+fn learn(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Round) -> Result<bool, LoopError> {
+    let began = (request.seconds)();
+    let found = retrain::retrain(
+        workspace,
+        Some(lock),
+        &retrain::Request {
+            set: &[],
+            force: request.force,
+            skip_invalid: request.skip_invalid,
+            now: request.now,
+            seed: request.seed,
+            progress: request.progress,
+            seconds: request.seconds,
+        },
+    )?;
+    log(workspace, request, "retrain", began, found.summary())?;
+    round.add(&found.sentence);
+    let done = found.done;
+    round.retrain = Some(found);
+    round.done = match done {
+        retrain::Done::TooFew => Done::TooFew,
+        retrain::Done::TooSoon => Done::TooSoon,
+        _ => Done::NothingNew,
+    };
+    Ok(matches!(done, retrain::Done::Retrained | retrain::Done::Already))
+}
+
+/// Does the challenger deserve production?
+fn judge(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Round) -> Result<(), LoopError> {
+    let began = (request.seconds)();
+    let found = gate::promote(
+        workspace,
+        Some(lock),
+        &gate::Request {
+            version: None,
+            dry_run: false,
+            by: request.by,
+            allow_equivalent: None,
+            overridden: None,
+            skip_invalid: request.skip_invalid,
+            now: request.now,
+            seed: request.seed,
+            seconds: request.seconds,
+        },
+    )?;
+    let result = json!({ "done": found.done, "version": found.version, "sentence": found.sentence });
+    log(workspace, request, "promote", began, result)?;
+    round.add(&found.sentence);
+    round.done = match found.done {
+        gate::Done::Promoted | gate::Done::Already => Done::Promoted,
+        gate::Done::Waiting => Done::Waiting,
+        gate::Done::Inconclusive => Done::Inconclusive,
+        gate::Done::Refused | gate::Done::Nothing | gate::Done::Would => Done::Refused,
+    };
+    round.production = workspace.registry().roles()?.production;
+    round.request = found.request.clone();
+    round.promotion = Some(found);
+    Ok(())
+}
+
+fn log(workspace: &Workspace, request: &Request, verb: &str, began: f64, result: Value) -> Result<(), LoopError> {
+    let seconds = (request.seconds)() - began;
+    Ok(workspace.log(&Run { at: request.now, verb: verb.to_owned(), seconds, result })?)
+}

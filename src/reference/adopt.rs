@@ -1,0 +1,208 @@
+//! After a promotion: the reference becomes the table that production was trained on.
+//!
+//! ```text
+//! runs/backup/reference.csv ◀─link─ data/reference.csv ◀─rename─ combined ─▶ mlloop.toml (when it named another file)
+//!                                            └─▶ audit: reference-updated ─▶ data/reference.json (done)
+//! ```
+//! Every step can be done again; the last one says that none is left.
+
+use super::{Added, Counts, Hashed, ReferenceError, combine, combined, hex};
+use crate::atomic::{self, Lock};
+use crate::registry::Version;
+use crate::table::Input;
+use crate::workspace::audit::Event;
+use crate::workspace::{Config, Workspace, WorkspaceError};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Where the reference goes that cannot be replaced where it is.
+const USUAL: &str = "data/reference.csv";
+
+/// What was done to the reference.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Adopted {
+    /// The version whose rows it now has.
+    pub version: Version,
+    /// The file.
+    pub path: PathBuf,
+    /// Where its rows come from.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// `data/reference.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Marker {
+    format: u32,
+    /// The versions whose rows the reference has.
+    adopted: Vec<Version>,
+}
+
+/// Whether rows can be added to the reference: it is replaced where it is when it is a plain text file of the loop's
+/// directory, else `data/reference.csv` is written and `mlloop.toml` names it from then on.
+///
+/// # Errors
+/// When `data/reference.csv` is taken by another table.
+pub fn adoptable(workspace: &Workspace, config: &Config) -> Result<(), ReferenceError> {
+    let configured = workspace.path(&config.data.reference);
+    let usual = workspace.path(USUAL);
+    if is_own(workspace, &configured)? || !usual.exists() {
+        return Ok(());
+    }
+    Err(ReferenceError::Usage(format!(
+        "{}: rows can only be added to a plain text file in the loop's directory, and {USUAL} exists: move it away, or name \
+         it under [data] reference",
+        configured.display()
+    )))
+}
+
+/// Gives the reference the rows of the version in production, if that is still to be done.
+///
+/// # Errors
+/// When the rows do not fit the reference, or whatever the system says; the reference is then as it was.
+pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Result<Option<Adopted>, ReferenceError> {
+    let Some(version) = workspace.registry().roles()?.production else { return Ok(None) };
+    let marker = workspace.path("data/reference.json");
+    let mut done = read_marker(&marker)?;
+    if done.adopted.contains(&version) || !workspace.registry().path(version)?.join(super::ADDED).exists() {
+        return Ok(None);
+    }
+    let config = workspace.config()?;
+    let Some(added) = Added::of(workspace, &config.schema(), version)? else { return Ok(None) };
+    if let Err(taken) = adoptable(workspace, &config)
+        && !is_ours(workspace, &config, &added)?
+    {
+        return Err(taken);
+    }
+    let from = workspace.path(&config.data.reference);
+    let is_own = is_own(workspace, &from)?;
+    let to = if is_own { from.clone() } else { workspace.path(USUAL) };
+    for dir in ["data", "runs/backup"].map(|dir| workspace.path(dir)) {
+        fs::create_dir_all(&dir).map_err(ReferenceError::io(&dir))?;
+    }
+    if is_own {
+        keep(&from, &workspace.path("runs/backup/reference.csv")).map_err(ReferenceError::io(&from))?;
+    }
+    let (counts, sha256) = atomic::replace(&to, |out| {
+        let mut hashed = Hashed { out, hasher: Sha256::new() };
+        let counts = combine(Input::open(&from)?, &config.schema(), &added, &mut hashed)?;
+        Ok::<_, Written>((counts, hex(hashed.hasher)))
+    })
+    .map_err(|written| written.named(&to))?;
+    if !is_own {
+        workspace.name_reference(USUAL)?;
+    }
+    let adopted = Adopted { version, path: to, counts, sha256 };
+    record(workspace, lock, now, &adopted)?;
+    done.format = 1;
+    done.adopted.push(version);
+    let write = atomic::replace(&marker, |out| {
+        serde_json::to_writer(&mut *out, &done)?;
+        out.write_all(b"\n")
+    });
+    write.map_err(ReferenceError::io(&marker))?;
+    Ok(Some(adopted))
+}
+
+/// Whether `data/reference.csv` is what a process wrote that died before it could name it in `mlloop.toml`.
+fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool, ReferenceError> {
+    let usual = workspace.path(USUAL);
+    let ours = combined(&workspace.path(&config.data.reference), &config.schema(), added)?.sha256;
+    let mut hashed = Hashed { out: io::sink(), hasher: Sha256::new() };
+    let copied = fs::File::open(&usual).and_then(|mut file| io::copy(&mut file, &mut hashed));
+    copied.map_err(ReferenceError::io(&usual))?;
+    Ok(hex(hashed.hasher) == ours)
+}
+
+/// Records the change, unless a process that died has.
+fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Adopted) -> Result<(), ReferenceError> {
+    let details = json!({
+        "version": adopted.version, "n_rows": adopted.counts.n_rows(), "sha256": adopted.sha256,
+    });
+    let last = workspace.audit_chain()?.entries.pop();
+    if last.is_some_and(|entry| entry.event == "reference-updated" && entry.details == details) {
+        return Ok(());
+    }
+    workspace.record(lock, Event { at: now, event: "reference-updated", by: None, roles: None, details })?;
+    Ok(())
+}
+
+/// Whether the file is a plain text of the loop's directory, which we may replace.
+fn is_own(workspace: &Workspace, path: &Path) -> Result<bool, ReferenceError> {
+    let io_err = ReferenceError::io(path);
+    let look = || {
+        let (dir, file) = (workspace.dir().canonicalize()?, path.canonicalize()?);
+        let mut head = Vec::new();
+        fs::File::open(&file)?.take(4).read_to_end(&mut head)?;
+        let packed: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"PAR1"];
+        Ok(file.starts_with(dir) && !path.is_symlink() && !packed.iter().any(|magic| head.starts_with(magic)))
+    };
+    look().map_err(io_err)
+}
+
+/// Keeps the bytes of `path` under another name too: a link where the file system has them, else a copy.
+fn keep(path: &Path, under: &Path) -> io::Result<()> {
+    let beside = under.with_extension("new");
+    atomic::remove_file(&beside)?;
+    match fs::hard_link(path, &beside) {
+        Ok(()) => atomic::rename(&beside, under),
+        Err(_) => atomic::replace(under, |out| io::copy(&mut fs::File::open(path)?, out).map(|_| ())),
+    }
+}
+
+fn read_marker(path: &Path) -> Result<Marker, ReferenceError> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|err| {
+            let what = format!("does not say which versions' rows the reference has: {err}");
+            ReferenceError::Apart { path: path.to_owned(), what }
+        }),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Marker::default()),
+        Err(source) => Err(ReferenceError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// What can go wrong while the new reference is written.
+enum Written {
+    Io(io::Error),
+    Other(ReferenceError),
+}
+
+impl Written {
+    fn named(self, path: &Path) -> ReferenceError {
+        match self {
+            Self::Io(source) => ReferenceError::Io { path: path.to_owned(), source },
+            Self::Other(err) => err,
+        }
+    }
+}
+
+impl From<io::Error> for Written {
+    fn from(err: io::Error) -> Self {
+        Self::Io(err)
+    }
+}
+
+impl From<ReferenceError> for Written {
+    fn from(err: ReferenceError) -> Self {
+        Self::Other(err)
+    }
+}
+
+impl From<crate::table::TableError> for Written {
+    fn from(err: crate::table::TableError) -> Self {
+        Self::Other(err.into())
+    }
+}
+
+/// A config that cannot be written names its own file.
+impl From<WorkspaceError> for Written {
+    fn from(err: WorkspaceError) -> Self {
+        Self::Other(err.into())
+    }
+}

@@ -1,0 +1,355 @@
+//! The rows that production was trained on, and what a challenger adds to them.
+//!
+//! ```text
+//! reference ──record──▶ models/vNNNN/added.csv has its id? ─yes─▶ the added record (a corrected label)
+//!                                                          └no──▶ itself, byte for byte
+//! and after the last: the added records whose ids are new
+//! ```
+//! A version is trained on the combined table; when it is promoted the combined table becomes the reference
+//! ([`settle`]). Combining is idempotent, so a promotion that was interrupted is completed by doing it again.
+
+mod adopt;
+#[cfg(test)]
+mod tests;
+
+pub use adopt::{Adopted, adoptable, settle};
+
+use crate::registry::{RegistryError, Version};
+use crate::table::{Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, push_record, stream};
+use crate::workspace::{Config, Workspace, WorkspaceError};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The rows that a version adds to the reference, in its directory.
+pub const ADDED: &str = "added.csv";
+
+/// What can go wrong between the reference and what is added to it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// A table problem.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A problem of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The added rows and the reference do not fit together.
+    #[error("{}: {what}", .path.display())]
+    Apart {
+        /// The file with the added rows.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// Rows have no names, or rows cannot be added.
+    #[error("{0}")]
+    Usage(String),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ReferenceError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+/// Rows that are added to a reference, or take the place of some of its rows.
+#[derive(Debug, Clone, Default)]
+pub struct Added {
+    /// Where they were read from, for errors.
+    path: PathBuf,
+    /// The header's names, as those of the reference.
+    names: Vec<String>,
+    /// (id, record without its line ending), in order.
+    records: Vec<(String, Vec<u8>)>,
+    places: HashMap<String, usize>,
+    /// Ids of the reference that were looked at, replaced or not.
+    met: HashSet<String>,
+}
+
+/// How many rows a combined table has, and where they come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    /// Rows of the reference.
+    pub n_base: u64,
+    /// Of these, rows that were replaced.
+    pub n_replaced: u64,
+    /// Rows that came after them.
+    pub n_added: u64,
+}
+
+impl Counts {
+    /// Rows of the combined table.
+    #[must_use]
+    pub fn n_rows(self) -> u64 {
+        self.n_base + self.n_added
+    }
+}
+
+/// A reference with what is added to it, in an unnamed temporary file.
+#[derive(Debug)]
+pub struct Combined {
+    file: File,
+    name: String,
+    /// Where its rows come from.
+    pub counts: Counts,
+    /// SHA-256 of its bytes, which are those of the reference after a promotion.
+    pub sha256: String,
+}
+
+impl Combined {
+    /// The combined table, to be read once.
+    #[must_use]
+    pub fn into_input(self) -> Input {
+        Input::from_reader(&self.name, self.file)
+    }
+}
+
+/// The loop's id column.
+///
+/// # Errors
+/// Without one, labels join no rows.
+pub fn id_column(schema: &Schema) -> Result<&str, ReferenceError> {
+    let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str());
+    id.ok_or_else(|| {
+        ReferenceError::Usage(
+            "labels join rows by id, and mlloop.toml names no id column: let one column under [columns] be \"id\""
+                .to_owned(),
+        )
+    })
+}
+
+impl Added {
+    /// Rows of a table with these column names.
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Self {
+        Self { names, path: PathBuf::from(ADDED), ..Self::default() }
+    }
+
+    /// Adds a row; `fields` are as many as there are names. A second row of the same id takes the place of the first.
+    pub fn push(&mut self, id: &str, fields: &[String], delimiter: u8) {
+        let mut record = Vec::new();
+        push_record(&mut record, fields, delimiter);
+        record.pop();
+        match self.places.get(id) {
+            Some(&place) => self.records[place].1 = record,
+            None => {
+                self.places.insert(id.to_owned(), self.records.len());
+                self.records.push((id.to_owned(), record));
+            }
+        }
+    }
+
+    /// Reads what a version adds; `None` when it adds nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn of(workspace: &Workspace, schema: &Schema, version: Version) -> Result<Option<Self>, ReferenceError> {
+        let path = workspace.registry().path(version)?.join(ADDED);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut added = Self { path: path.clone(), ..Self::default() };
+        let schema = ids_only(schema)?;
+        let options = ReadOptions { whole: true, ..ReadOptions::default() };
+        let mut rows = stream(Input::open(&path)?, &schema, &options)?;
+        added.names = rows.names().to_vec();
+        while let Some(batch) = rows.next().transpose()? {
+            for (row, id) in texts_of(&batch.table)?.into_iter().enumerate() {
+                added.places.insert(id.clone(), added.records.len());
+                added.records.push((id, batch.raw.get(row).to_vec()));
+            }
+        }
+        Ok(Some(added))
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The names of the columns.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Remembers that the reference has a row of this id.
+    pub fn meet(&mut self, id: &str) {
+        self.met.insert(id.to_owned());
+    }
+
+    /// Whether the reference is known to have a row of this id.
+    #[must_use]
+    pub fn has_met(&self, id: &str) -> bool {
+        self.met.contains(id)
+    }
+
+    /// Whether there is a row of this id.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.places.contains_key(id)
+    }
+
+    /// (id, record without its line ending), in order.
+    pub fn records(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.records.iter().map(|(id, record)| (id.as_str(), record.as_slice()))
+    }
+
+    /// The ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// Writes them as `added.csv`.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write, dialect: &Dialect) -> io::Result<()> {
+        if dialect.header {
+            let mut line = Vec::new();
+            push_record(&mut line, &self.names, u8::try_from(dialect.delimiter).unwrap_or(b','));
+            out.write_all(&line)?;
+        }
+        for (_, record) in &self.records {
+            out.write_all(record)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// Combines into an unnamed temporary file.
+///
+/// # Errors
+/// What is wrong with the reference, or why the rows do not fit it.
+pub fn combined(path: &Path, schema: &Schema, added: &Added) -> Result<Combined, ReferenceError> {
+    let file = tempfile::tempfile().map_err(ReferenceError::io(path))?;
+    let mut hashed = Hashed { out: BufWriter::with_capacity(1 << 16, file), hasher: Sha256::new() };
+    let counts = combine(Input::open(path)?, schema, added, &mut hashed)?;
+    let Hashed { hasher, out } = hashed;
+    let mut file = out.into_inner().map_err(|err| ReferenceError::io(path)(err.into_error()))?;
+    let sha256 = hex(hasher);
+    file.seek(SeekFrom::Start(0)).map_err(ReferenceError::io(path))?;
+    let name = format!("{} with {} added and {} replaced rows", path.display(), counts.n_added, counts.n_replaced);
+    Ok(Combined { file, name, counts, sha256 })
+}
+
+/// The table that `version` was trained on, or would have been when it adds nothing: the reference with its rows.
+///
+/// # Errors
+/// As [`combined`].
+pub fn input_of(workspace: &Workspace, config: &Config, version: Version) -> Result<Input, ReferenceError> {
+    let path = workspace.path(&config.data.reference);
+    let schema = config.schema();
+    match Added::of(workspace, &schema, version)? {
+        None => Ok(Input::open(&path)?),
+        Some(added) => Ok(combined(&path, &schema, &added)?.into_input()),
+    }
+}
+
+/// Writes the reference with its replaced and added records to `out`.
+///
+/// # Errors
+/// What is wrong with the reference, why the rows do not fit it, or what `out` says.
+pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write) -> Result<Counts, ReferenceError> {
+    let name = PathBuf::from(base.name());
+    let options = ReadOptions::default();
+    let ids = ids_only(schema)?;
+    let mut rows = stream(base, &ids, &options)?;
+    if rows.names() != added.names {
+        let what = format!("has the columns {}, the reference has {}", added.names.join(", "), rows.names().join(", "));
+        return Err(ReferenceError::Apart { path: added.path.clone(), what });
+    }
+    let mut write = |record: &[u8]| {
+        let written = out.write_all(record).and_then(|()| out.write_all(b"\n"));
+        written.map_err(ReferenceError::io(&name))
+    };
+    if let Some(header) = rows.header() {
+        write(header)?;
+    }
+    let mut counts = Counts::default();
+    let mut seen = vec![false; added.records.len()];
+    while let Some(batch) = rows.next().transpose()? {
+        for (row, id) in texts_of(&batch.table)?.iter().enumerate() {
+            counts.n_base += 1;
+            match added.places.get(id) {
+                Some(&place) => {
+                    seen[place] = true;
+                    counts.n_replaced += 1;
+                    write(&added.records[place].1)?;
+                }
+                None => write(batch.raw.get(row))?,
+            }
+        }
+    }
+    for ((_, record), _) in added.records.iter().zip(&seen).filter(|(_, seen)| !**seen) {
+        counts.n_added += 1;
+        write(record)?;
+    }
+    Ok(counts)
+}
+
+/// The same file, of which only the ids are read.
+fn ids_only(schema: &Schema) -> Result<Schema, ReferenceError> {
+    let id = id_column(schema)?;
+    if !schema.dialect.header {
+        // Without a header columns are found by their place, so all of them are named.
+        return Ok(schema.clone());
+    }
+    Ok(Schema {
+        dialect: schema.dialect.clone(),
+        columns: schema.columns.iter().filter(|c| c.name == id).cloned().collect(),
+    })
+}
+
+/// The texts of the id column.
+fn texts_of(table: &Table) -> Result<Vec<String>, ReferenceError> {
+    let ids = table.columns().iter().find_map(|column| match &column.values {
+        Values::Text(texts) => Some(texts.iter().map(str::to_owned).collect()),
+        _ => None,
+    });
+    ids.ok_or_else(|| ReferenceError::Usage("the id column is not text".to_owned()))
+}
+
+fn hex(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes and hashes.
+struct Hashed<W> {
+    out: W,
+    hasher: Sha256,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,154 @@
+//! Where the features of labelled rows are found by id.
+
+use super::RetrainError;
+use super::gather::Loop;
+use crate::journal::{Journal, Layout, Window};
+use crate::pipeline::Pipeline;
+use crate::reference::{ADDED, Added, id_column};
+use crate::registry::Version;
+use crate::table::{Input, ReadOptions, Schema, Table, TableError, Values, push_record, stream, write_rows};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Rows of one place by id, as records of CSV.
+pub(super) struct Rows {
+    /// What the place is called.
+    pub(super) from: &'static str,
+    /// Its columns.
+    pub(super) names: Vec<String>,
+    pub(super) delimiter: u8,
+    pub(super) records: BTreeMap<String, Record>,
+    /// Rows that were looked at.
+    pub(super) n_rows: u64,
+}
+
+/// A record, and what its target's cell says.
+pub(super) struct Record {
+    pub(super) raw: Vec<u8>,
+    pub(super) label: String,
+}
+
+impl Rows {
+    fn new(from: &'static str, names: Vec<String>, delimiter: u8) -> Self {
+        Self { from, names, delimiter, records: BTreeMap::new(), n_rows: 0 }
+    }
+
+    /// The cells of the row under `names`; empty where the place has no such column.
+    pub(super) fn fields(&self, id: &str, names: &[String]) -> Result<Option<Vec<String>>, TableError> {
+        let Some(record) = self.records.get(id) else { return Ok(None) };
+        let fields = fields_of(&record.raw, self.delimiter, Path::new(self.from))?;
+        let place = |name: &String| self.names.iter().position(|own| own == name);
+        let field = |name| place(name).and_then(|place| fields.get(place)).cloned().unwrap_or_default();
+        Ok(Some(names.iter().map(field).collect()))
+    }
+}
+
+impl Loop<'_> {
+    /// The rows of a table that `wants` names, by id and the text of the target's cell; the last one of an id counts.
+    ///
+    /// # Errors
+    /// What is wrong with the table, with line and column, also in rows that nobody wants.
+    pub(super) fn rows_of_table(&self, path: &Path, wants: impl Fn(&str, &str) -> bool) -> Result<Rows, RetrainError> {
+        let schema = self.config.schema();
+        let Pipeline { features, target, .. } = self.pipeline;
+        let needed: Vec<&str> = features.inputs().map(|(name, _)| name).collect();
+        let id = id_column(&schema)?;
+        let is_optional = |name: &String| !needed.contains(&name.as_str()) && name != id;
+        let options = ReadOptions {
+            optional: schema.columns.iter().map(|c| c.name.clone()).filter(is_optional).collect(),
+            skip_invalid: self.skip_invalid,
+            ..ReadOptions::default()
+        };
+        let mut input = stream(Input::open(path)?, &schema, &options)?;
+        let mut rows = Rows::new("current", input.names().to_vec(), input.delimiter());
+        while let Some(batch) = input.next().transpose()? {
+            let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
+            rows.n_rows += batch.table.n_rows() as u64;
+            for row in 0..batch.table.n_rows() {
+                let label = cell(&batch.table, &target.name, row);
+                if wants(ids.get(row), &label) {
+                    rows.records.insert(ids.get(row).to_owned(), Record { raw: batch.raw.get(row).to_vec(), label });
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The logged rows that `wants` names, as they were when they were last predicted.
+    ///
+    /// # Errors
+    /// What is wrong with the log.
+    pub(super) fn rows_of_journal(&self, wants: impl Fn(&str) -> bool) -> Result<Rows, RetrainError> {
+        let mut rows = Rows::new("predictions", Vec::new(), b',');
+        let mut latest: BTreeMap<String, i64> = BTreeMap::new();
+        let schema = Schema { columns: self.pipeline.schema.columns.clone(), ..Schema::default() };
+        Journal::of(self.workspace).scan(&Window::default(), &Layout::of(self.pipeline), true, |logged| {
+            let chosen = (0..logged.len() as u32).filter(|row| wants(logged.id.get(*row as usize)));
+            let logged = logged.take(&chosen.collect::<Vec<u32>>());
+            let Some(table) = &logged.features else { return Ok(()) };
+            rows.names = table.columns().iter().map(|c| c.name.clone()).collect();
+            for (row, raw) in records_of(table, &schema)?.into_iter().enumerate() {
+                let (id, time) = (logged.id.get(row), logged.time[row]);
+                if latest.get(id).is_none_or(|at| *at <= time) {
+                    latest.insert(id.to_owned(), time);
+                    rows.records.insert(id.to_owned(), Record { raw, label: String::new() });
+                }
+            }
+            Ok::<(), RetrainError>(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The rows that `wants` names among those that an older version added.
+    ///
+    /// # Errors
+    /// What is wrong with its file.
+    pub(super) fn rows_of_version(
+        &self,
+        version: Version,
+        wants: impl Fn(&str) -> bool,
+    ) -> Result<Option<Rows>, RetrainError> {
+        let schema = self.config.schema();
+        let Some(added) = Added::of(self.workspace, &schema, version)? else { return Ok(None) };
+        let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
+        let mut rows = Rows::new(ADDED, added.names().to_vec(), delimiter);
+        for (id, raw) in added.records().filter(|(id, _)| wants(id)) {
+            rows.records.insert(id.to_owned(), Record { raw: raw.to_vec(), label: String::new() });
+        }
+        Ok(Some(rows))
+    }
+}
+
+/// The fields of one record.
+pub(super) fn fields_of(record: &[u8], delimiter: u8, path: &Path) -> Result<Vec<String>, TableError> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(record);
+    let parsed = reader.records().next().transpose();
+    let wrong = |err: csv::Error| TableError::File { file: path.display().to_string(), what: err.to_string() };
+    let record = parsed.map_err(wrong)?.unwrap_or_default();
+    Ok(record.iter().map(str::to_owned).collect())
+}
+
+/// The text of a cell as a label would write it; empty when it is missing, or the column is.
+pub(super) fn cell(table: &Table, column: &str, row: usize) -> String {
+    match table.column(column).map(|column| &column.values) {
+        Some(Values::Category(levels)) => levels.level(row).unwrap_or_default().to_owned(),
+        Some(Values::Text(texts)) => texts.get(row).to_owned(),
+        Some(Values::Number(values)) if !values[row].is_nan() => values[row].to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Every row as it would stand in a file.
+fn records_of(table: &Table, schema: &Schema) -> Result<Vec<Vec<u8>>, RetrainError> {
+    let mut text = Vec::new();
+    let wrong = |what: String| TableError::File { file: "predictions".to_owned(), what };
+    write_rows(&mut text, table, schema).map_err(|err| wrong(err.to_string()))?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_slice());
+    let record = |row: csv::StringRecord| {
+        let mut raw = Vec::new();
+        push_record(&mut raw, &row.iter().collect::<Vec<_>>(), b',');
+        raw
+    };
+    let rows = reader.records().map(|row| row.map(record));
+    Ok(rows.collect::<Result<_, csv::Error>>().map_err(|err| wrong(err.to_string()))?)
+}

@@ -1,0 +1,308 @@
+//! Which rows a challenger learns from beyond the reference, and which labels had a part in it.
+
+use super::RetrainError;
+use super::features::{Rows, cell, fields_of};
+use crate::features::Target;
+use crate::labels::{Label, Labels, Source, Used, resolve};
+use crate::pipeline::Pipeline;
+use crate::reference::{Added, id_column};
+use crate::registry::Version;
+use crate::table::{Input, ReadOptions, Schema, TableError, Values, stream};
+use crate::workspace::{Config, Workspace};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A loop with a version in production.
+pub(super) struct Loop<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) config: &'a Config,
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) skip_invalid: bool,
+}
+
+/// What is learned from, in numbers of rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Rows of the reference.
+    pub n_reference: u64,
+    /// Rows for which a label holds.
+    pub n_labels: u64,
+    /// Of these, rows that say something that no version has learned from.
+    pub n_new: u64,
+    /// Rows that come to the reference.
+    pub n_added: u64,
+    /// Rows of the reference whose label is another one.
+    pub n_corrected: u64,
+    /// Rows of the reference whose label is the same.
+    pub n_confirmed: u64,
+    /// Labelled rows whose features are nowhere to be found; they are not used.
+    pub n_without_features: u64,
+    /// The first of them.
+    pub without_features: Vec<String>,
+    /// Rows for which people's labels differ; they are not used until somebody decides.
+    pub n_conflicts: u64,
+    /// Labels that a model gave; they are never used.
+    pub n_by_models: u64,
+    /// Where the features of added rows were found.
+    pub features_from: BTreeMap<&'static str, u64>,
+}
+
+impl Plan {
+    /// In words.
+    pub(super) fn told(&self) -> String {
+        let Self { n_reference, n_new, n_added, n_corrected, .. } = self;
+        format!(
+            "{n_reference} rows of the reference, {n_corrected} of them corrected, and {n_added} labelled rows; {n_new} rows have new labels"
+        )
+    }
+}
+
+/// What current rows there were, so that later ones can be counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Current {
+    path: String,
+    n_rows: u64,
+}
+
+/// Rows, and the labels that had a part in them.
+pub(super) struct Gathered {
+    pub(super) id: String,
+    pub(super) added: Added,
+    pub(super) used: Vec<Label>,
+    pub(super) plan: Plan,
+    pub(super) current: Option<Current>,
+}
+
+impl Gathered {
+    /// What a person should know.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Plan { n_without_features, without_features, n_conflicts, n_by_models, .. } = &self.plan;
+        let told = [
+            (
+                *n_without_features,
+                format!(
+                    "labelled rows are not used, since their features are nowhere to be found: {}",
+                    without_features.join(", ")
+                ),
+            ),
+            (*n_conflicts, "rows are not used, since people differ on them".to_owned()),
+            (*n_by_models, "labels are not used, since a model gave them".to_owned()),
+        ];
+        told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
+    }
+}
+
+/// What holds for a row.
+struct Holds {
+    label: String,
+    said: Vec<Label>,
+}
+
+impl Loop<'_> {
+    /// Joins labels with their rows. Versions in `orphans` are taken not to be there.
+    ///
+    /// # Errors
+    /// What is wrong with the labels or with a table that has rows to be learned from.
+    pub(super) fn gather(&self, orphans: &[Version], now: jiff::Timestamp) -> Result<Gathered, RetrainError> {
+        let schema = self.config.schema();
+        let id = id_column(&schema)?.to_owned();
+        let mut plan = Plan::default();
+        let mut wanted = self.labels(&mut plan)?;
+        let path = self.workspace.path(&self.config.monitor.current);
+        let mut sources = Vec::new();
+        let mut current = None;
+        if path.exists() {
+            let outcomes = self.config.retrain.outcomes;
+            let wants = |id: &str, label: &str| wanted.contains_key(id) || (outcomes && !label.is_empty());
+            let rows = self.rows_of_table(&path, wants)?;
+            if outcomes {
+                self.outcomes(&rows, &mut wanted, now)?;
+            }
+            current = Some(Current { path: self.config.monitor.current.display().to_string(), n_rows: rows.n_rows });
+            sources.push(rows);
+        }
+        let added = self.place(&schema, &wanted, &mut plan)?;
+        self.search(&wanted, &added, &mut sources)?;
+        let mut gathered = Gathered { id, added, used: Vec::new(), plan, current };
+        gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources, orphans)?;
+        Ok(gathered)
+    }
+
+    /// One label per row, as the target writes it.
+    fn labels(&self, plan: &mut Plan) -> Result<BTreeMap<String, Holds>, RetrainError> {
+        let labels = Labels::open(self.workspace)?;
+        let resolution = resolve(&labels, self.config.labels.policy);
+        plan.n_conflicts = resolution.conflicts.len() as u64;
+        plan.n_by_models = labels.rows().iter().filter(|label| !label.teaches()).count() as u64;
+        let mut wanted = BTreeMap::new();
+        for row in resolution.agreed {
+            let label = as_written(&self.pipeline.target, row.id, row.label, "data/labels.csv")?;
+            let said = row.said.into_iter().cloned().collect();
+            wanted.insert(row.id.to_owned(), Holds { label, said });
+        }
+        Ok(wanted)
+    }
+
+    /// Current rows whose target is filled in say what happened, unless somebody labelled them.
+    fn outcomes(
+        &self,
+        rows: &Rows,
+        wanted: &mut BTreeMap<String, Holds>,
+        now: jiff::Timestamp,
+    ) -> Result<(), RetrainError> {
+        let target = &self.pipeline.target;
+        let file = self.config.monitor.current.display().to_string();
+        for (id, record) in rows.records.iter().filter(|(id, _)| !id.is_empty()) {
+            let told = &record.label;
+            if told.is_empty() || wanted.contains_key(id) {
+                continue;
+            }
+            let label = as_written(target, id, told, &file)?;
+            let said = Label {
+                id: id.clone(),
+                label: label.clone(),
+                annotator: String::new(),
+                labelled_at: now,
+                source: Source::Outcome,
+                batch: String::new(),
+                select_prob: None,
+                model_version: None,
+            };
+            wanted.insert(id.clone(), Holds { label, said: vec![said] });
+        }
+        Ok(())
+    }
+
+    /// Goes through the reference: rows with another label are replaced, what stands in `wanted` and not there is left.
+    fn place(&self, schema: &Schema, wanted: &BTreeMap<String, Holds>, plan: &mut Plan) -> Result<Added, RetrainError> {
+        let (id, target) = (id_column(schema)?, &self.pipeline.target);
+        let path = self.workspace.path(&self.config.data.reference);
+        let options = ReadOptions {
+            columns: schema.dialect.header.then(|| vec![id.to_owned(), target.name.clone()]),
+            skip_invalid: self.skip_invalid,
+            ..ReadOptions::default()
+        };
+        let mut rows = stream(Input::open(&path)?, schema, &options)?;
+        let (names, delimiter) = (rows.names().to_vec(), rows.delimiter());
+        let place = names.iter().position(|name| *name == target.name);
+        let mut added = Added::new(names);
+        while let Some(batch) = rows.next().transpose()? {
+            let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
+            for row in 0..batch.table.n_rows() {
+                plan.n_reference += 1;
+                let Some(holds) = wanted.get(ids.get(row)) else { continue };
+                added.meet(ids.get(row));
+                let stands = cell(&batch.table, &target.name, row);
+                if as_written(target, ids.get(row), &stands, "").is_ok_and(|stands| stands == holds.label) {
+                    plan.n_confirmed += 1;
+                    continue;
+                }
+                plan.n_corrected += 1;
+                let mut fields = fields_of(batch.raw.get(row), delimiter, &path)?;
+                if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
+                    field.clone_from(&holds.label);
+                }
+                added.push(ids.get(row), &fields, delimiter);
+            }
+        }
+        Ok(added)
+    }
+
+    /// Looks for rows that the reference does not have, place by place, until all are found.
+    fn search(
+        &self,
+        wanted: &BTreeMap<String, Holds>,
+        added: &Added,
+        sources: &mut Vec<Rows>,
+    ) -> Result<(), RetrainError> {
+        let missing = |sources: &[Rows], id: &str| {
+            wanted.contains_key(id) && !added.has_met(id) && !sources.iter().any(|rows| rows.records.contains_key(id))
+        };
+        let is_done = |sources: &[Rows]| !wanted.keys().any(|id| missing(sources, id));
+        if !is_done(sources) {
+            let rows = self.rows_of_journal(|id| missing(sources, id))?;
+            sources.push(rows);
+        }
+        for version in self.workspace.registry().versions()?.into_iter().rev() {
+            if is_done(sources) {
+                return Ok(());
+            }
+            let rows = self.rows_of_version(version, |id| missing(sources, id))?;
+            sources.extend(rows);
+        }
+        Ok(())
+    }
+}
+
+impl Gathered {
+    /// Adds the rows that the reference does not have, and notes which labels had a part.
+    fn join(
+        &mut self,
+        workspace: &Workspace,
+        schema: &Schema,
+        pipeline: &Pipeline,
+        wanted: BTreeMap<String, Holds>,
+        sources: &[Rows],
+        orphans: &[Version],
+    ) -> Result<(), RetrainError> {
+        let used = Used::open(&workspace.registry())?;
+        let is_new = |label: &Label| used.versions(label).iter().all(|version| orphans.contains(version));
+        let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
+        let names = self.added.names().to_vec();
+        let place = |name: &str| names.iter().position(|own| own == name);
+        let (id_place, target_place) = (place(&self.id), place(&pipeline.target.name));
+        for (id, holds) in wanted {
+            self.plan.n_labels += 1;
+            if !self.added.has_met(&id) {
+                let mut found = None;
+                for rows in sources.iter().filter(|rows| rows.records.contains_key(&id)).take(1) {
+                    found = rows.fields(&id, &names)?.map(|fields| (rows.from, fields));
+                }
+                let Some((from, mut fields)) = found else {
+                    self.plan.without(&id);
+                    continue;
+                };
+                for (place, text) in [(id_place, &id), (target_place, &holds.label)] {
+                    if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
+                        field.clone_from(text);
+                    }
+                }
+                self.added.push(&id, &fields, delimiter);
+                self.plan.n_added += 1;
+                *self.plan.features_from.entry(from).or_default() += 1;
+            }
+            // Where the reference says the same, nothing is learned.
+            if self.added.contains(&id) {
+                self.plan.n_new += u64::from(holds.said.iter().any(is_new));
+            }
+            self.used.extend(holds.said);
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn without(&mut self, id: &str) {
+        const SHOWN: usize = 5;
+        self.n_without_features += 1;
+        if self.without_features.len() < SHOWN {
+            self.without_features.push(id.to_owned());
+        }
+    }
+}
+
+/// The label as the target's classes are written, or a number as it stands.
+fn as_written(target: &Target, id: &str, label: &str, file: &str) -> Result<String, TableError> {
+    let known = match target.classes.as_slice() {
+        [] => label.trim().parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| value.to_string()),
+        classes => target.class_of(label).map(|class| classes[class].clone()),
+    };
+    known.ok_or_else(|| TableError::File {
+        file: Path::new(file).display().to_string(),
+        what: match target.classes.as_slice() {
+            [] => format!("the label {label:?} of {id:?} is not a number"),
+            classes => format!("the label {label:?} of {id:?} is none of the classes {}", classes.join(", ")),
+        },
+    })
+}

@@ -1,0 +1,383 @@
+//! A challenger from the reference and what people and time have said since: what `retrain` does.
+//!
+//! ```text
+//! labels ─resolve─▶ one per row ─▶ in the reference? ─yes─▶ another label: the row is replaced
+//!                                        └─no─▶ features by id from current rows, the log, batches, older versions ─▶ added
+//! reference + added ─▶ combined table ─▶ learn ─▶ models/vNNNN with added.csv and labels_used.csv ─▶ challenger
+//! ```
+//! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
+
+mod error;
+mod features;
+mod gather;
+mod recipe;
+mod steps;
+
+pub use error::RetrainError;
+pub use gather::Plan;
+pub use steps::{STEPS, Step};
+
+use self::gather::{Gathered, Loop};
+use self::steps::Steps;
+use crate::atomic::{self, Lock};
+use crate::learn::{self, Learned, Material};
+use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
+use crate::reference::{self, ADDED, Combined};
+use crate::registry::{DataDigest, Manifest, Version};
+use crate::stats::random::unit_hash;
+use crate::table::{self, Column, ReadOptions, Rejects, Values};
+use crate::workspace::audit::{Chain, Entry};
+use crate::workspace::{Workspace, WorkspaceError};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+/// What is wanted.
+pub struct Request<'a> {
+    /// Parameters that shall be others, as `key=value`.
+    pub set: &'a [String],
+    /// Also when there are few new labels, or it is too soon.
+    pub force: bool,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Is told how far it is.
+    pub progress: &'a FitProgress<'a>,
+    /// A stopwatch, in seconds.
+    pub seconds: &'a dyn Fn() -> f64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// There is a new challenger.
+    Retrained,
+    /// The challenger has learned from all labels, and nobody has judged it yet.
+    Already,
+    /// There would be one, were this no dry run.
+    Would,
+    /// Nothing is new.
+    Nothing,
+    /// The last one was made too recently.
+    TooSoon,
+    /// Something is new, and too little to learn from.
+    TooFew,
+}
+
+/// The answer of `retrain`.
+#[derive(Debug, Serialize)]
+pub struct Retrained {
+    /// What came of it.
+    pub done: Done,
+    /// The challenger.
+    pub version: Option<Version>,
+    /// What happened, in one sentence.
+    pub sentence: String,
+    /// What was used, or would be.
+    pub plan: Plan,
+    /// The challenger's metric on the gate rows, in a few words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// What was done, and how long each took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+    /// Rows that were left out.
+    #[serde(skip)]
+    pub rejects: Rejects,
+}
+
+impl Retrained {
+    /// What the run log keeps.
+    #[must_use]
+    pub fn summary(&self) -> serde_json::Value {
+        json!({ "done": self.done, "version": self.version, "plan": self.plan, "steps": self.steps })
+    }
+
+    fn of(done: Done, version: Option<Version>, sentence: String, plan: Plan, notes: Vec<String>) -> Self {
+        Self { done, version, sentence, plan, gate: None, steps: Vec::new(), notes, rejects: Rejects::default() }
+    }
+}
+
+/// Trains a challenger on the reference and the labels. Without a lock it says what would be done.
+///
+/// # Errors
+/// Whatever is wrong with the labels, the tables, the parameters or the workspace; there is no new version then.
+pub fn retrain(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Retrained, RetrainError> {
+    let steps = Steps::new(request.seconds);
+    steps.begin("check");
+    let mut config = workspace.config()?;
+    if let Some(lock) = lock {
+        reference::settle(workspace, lock, request.now)?;
+        config = workspace.config()?;
+    }
+    reference::adoptable(workspace, &config)?;
+    let chain = workspace.audit_chain()?;
+    let orphans = orphans(workspace, &chain)?;
+    if let Some(lock) = lock {
+        remove(workspace, lock, &orphans)?;
+        steps.begin("backup");
+        backup(workspace)?;
+    }
+    steps.begin("load");
+    let (production, pipeline) = learn::load(workspace, None)?;
+    let manifest = workspace.registry().manifest(production)?;
+    let (recipe, mut notes) = recipe::choose(workspace, &config, production, &manifest, &chain, request.set)?;
+    let watched = Loop { workspace, config: &config, pipeline: &pipeline, skip_invalid: request.skip_invalid };
+    steps.begin("preprocess");
+    let gathered = watched.gather(&orphans, request.now)?;
+    notes.extend(gathered.notes());
+    if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
+        return Ok(answer);
+    }
+    let Some(lock) = lock else {
+        let sentence = format!("A challenger would be trained: {}.", gathered.plan.told());
+        return Ok(Retrained::of(Done::Would, None, sentence, gathered.plan, notes));
+    };
+    (config.model, config.features, config.decision) =
+        (recipe.model.clone(), recipe.features.clone(), recipe.decision.clone());
+    let job = Job { workspace, lock, config: &config, request, steps: &steps, gathered: &gathered, recipe: &recipe };
+    let learned = job.learn(production, notes)?;
+    steps.begin("log");
+    let sentence = format!("{} is the challenger: {}.", learned.version, gathered.plan.told());
+    let mut answer = Retrained {
+        gate: Some(learned.manifest.headline()),
+        rejects: learned.rejects,
+        ..Retrained::of(Done::Retrained, Some(learned.version), sentence, gathered.plan, learned.manifest.notes)
+    };
+    write_report(workspace, &answer)?;
+    steps.begin("clean up");
+    for dir in ["models", "data", "reports", "runs"].map(|dir| workspace.path(dir)) {
+        atomic::remove_leftovers(&dir).map_err(|source| WorkspaceError::Io { path: dir, source })?;
+    }
+    answer.steps = steps.done();
+    Ok(answer)
+}
+
+/// Why there is to be no challenger, when there is a reason.
+fn refusal(
+    workspace: &Workspace,
+    rules: &crate::workspace::RetrainRules,
+    request: &Request,
+    chain: &Chain,
+    gathered: &Gathered,
+    notes: &[String],
+) -> Result<Option<Retrained>, RetrainError> {
+    let plan = &gathered.plan;
+    let answer = |done, version, sentence| Some(Retrained::of(done, version, sentence, plan.clone(), notes.to_vec()));
+    let is_nothing = plan.n_new == 0 && request.set.is_empty();
+    if request.force {
+        return Ok(None);
+    }
+    let last = retrained(chain);
+    if is_nothing {
+        let roles = workspace.registry().roles()?;
+        let waits = chain.entries.last().is_some_and(|entry| entry.event == "retrained");
+        return Ok(match (last, roles.challenger) {
+            (Some((_, version)), Some(challenger)) if version == challenger && waits => {
+                let sentence = format!("{version} has learned from all labels, and nothing has happened since.");
+                answer(Done::Already, Some(version), sentence)
+            }
+            _ => answer(Done::Nothing, None, format!("Nothing is new: {}.", plan.told())),
+        });
+    }
+    if let Some((entry, version)) = last {
+        let hours = request.now.duration_since(entry.at).as_secs_f64() / 3600.0;
+        if hours < rules.cooldown_hours {
+            let sentence = format!(
+                "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force does it now.",
+                rules.cooldown_hours
+            );
+            return Ok(answer(Done::TooSoon, None, sentence));
+        }
+    }
+    if plan.n_new < rules.min_new_labels && request.set.is_empty() {
+        let sentence = format!(
+            "Too few: {} rows have new labels, {} more are needed ([retrain] min_new_labels = {}); --force takes them.",
+            plan.n_new,
+            rules.min_new_labels - plan.n_new,
+            rules.min_new_labels
+        );
+        return Ok(answer(Done::TooFew, None, sentence));
+    }
+    Ok(None)
+}
+
+/// The last retrain that was recorded.
+fn retrained(chain: &Chain) -> Option<(&Entry, Version)> {
+    let mut entries = chain.entries.iter().rev().filter(|entry| entry.event == "retrained");
+    entries.find_map(|entry| Some((entry, version_of(entry)?)))
+}
+
+fn version_of(entry: &Entry) -> Option<Version> {
+    entry.details["version"].as_str()?.parse().ok()
+}
+
+/// Versions that a process stored and died before it could tell anybody.
+fn orphans(workspace: &Workspace, chain: &Chain) -> Result<Vec<Version>, RetrainError> {
+    let registry = workspace.registry();
+    let told: HashSet<Version> = chain.entries.iter().filter_map(version_of).collect();
+    let roles = registry.roles()?;
+    let mut orphans = Vec::new();
+    for version in registry.versions()?.into_iter().filter(|v| !told.contains(v) && roles.role_of(*v).is_none()) {
+        if registry.path(version)?.join("labels_used.csv").exists() {
+            orphans.push(version);
+        }
+    }
+    Ok(orphans)
+}
+
+fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {
+    for version in orphans {
+        let path = workspace.registry().path(*version)?;
+        atomic::remove_dir(&path).map_err(|source| WorkspaceError::Io { path, source })?;
+    }
+    Ok(())
+}
+
+/// Keeps what is edited by people, or replaced as a whole, under `runs/backup/`.
+fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
+    let dir = workspace.path("runs/backup");
+    std::fs::create_dir_all(&dir).map_err(|source| WorkspaceError::Io { path: dir.clone(), source })?;
+    for name in ["mlloop.toml", "data/labels.csv", "models/roles.json"].map(Path::new) {
+        let (from, to) = (workspace.path(name), dir.join(name.file_name().unwrap_or_default()));
+        let mut file = match std::fs::File::open(&from) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(|source| WorkspaceError::Io { path: from, source })?,
+        };
+        let copied = atomic::replace(&to, |out| io::copy(&mut file, out).map(|_| ()));
+        copied.map_err(|source| WorkspaceError::Io { path: to, source })?;
+    }
+    Ok(())
+}
+
+fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), RetrainError> {
+    let path = workspace.path("reports/retrain_report.json");
+    let write = || {
+        std::fs::create_dir_all(workspace.path("reports"))?;
+        atomic::replace(&path, |out| {
+            serde_json::to_writer_pretty(&mut *out, answer)?;
+            out.write_all(b"\n")
+        })
+    };
+    write().map_err(|source| WorkspaceError::Io { path: path.clone(), source }.into())
+}
+
+/// A retrain that goes ahead.
+struct Job<'a> {
+    workspace: &'a Workspace,
+    lock: &'a Lock,
+    config: &'a crate::workspace::Config,
+    request: &'a Request<'a>,
+    steps: &'a Steps<'a>,
+    gathered: &'a Gathered,
+    recipe: &'a Recipe,
+}
+
+impl Job<'_> {
+    fn learn(&self, parent: Version, mut notes: Vec<String>) -> Result<Learned, RetrainError> {
+        let Self { workspace, config, request, gathered, steps, .. } = *self;
+        steps.begin("combine");
+        let schema = config.schema();
+        let combined = reference::combined(&workspace.path(&config.data.reference), &schema, &gathered.added)?;
+        let mut added = Vec::new();
+        gathered.added.write(&mut added, &schema.dialect).map_err(|source| self.io(ADDED, source))?;
+        let data = self.digests(&combined, &added);
+        let counts = combined.counts;
+        let options = ReadOptions { skip_invalid: request.skip_invalid, ..ReadOptions::default() };
+        let read = table::read(combined.into_input(), &schema, &options)?;
+        notes.extend(read.notes);
+        let fresh: HashSet<&str> = gathered.added.ids().collect();
+        let thin = |examples: &Examples| self.thin(examples, &fresh);
+        let extra = |dir: &Path, pipeline: &Pipeline| self.store(dir, pipeline, &added);
+        let details = json!({
+            "parent": parent, "n_labels": gathered.plan.n_labels, "n_new": gathered.plan.n_new,
+            "n_added": counts.n_added, "n_replaced": counts.n_replaced, "current": gathered.current,
+        });
+        let material = Material {
+            table: read.table,
+            rejects: read.rejects,
+            notes,
+            data,
+            thin: &thin,
+            extra: &extra,
+            event: "retrained",
+            details,
+            step: &|name| steps.begin(name),
+        };
+        let request = learn::Request {
+            config,
+            seed: request.seed,
+            now: request.now,
+            cv: None,
+            test: None,
+            from: None,
+            skip_invalid: request.skip_invalid,
+            progress: request.progress,
+        };
+        Ok(learn::learn(workspace, self.lock, &request, material)?)
+    }
+
+    /// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
+    fn digests(&self, combined: &Combined, added: &[u8]) -> Vec<DataDigest> {
+        let path = self.config.data.reference.display().to_string();
+        let sha256 = Sha256::digest(added).iter().map(|byte| format!("{byte:02x}")).collect();
+        vec![
+            DataDigest { path, n_rows: combined.counts.n_rows(), sha256: combined.sha256.clone() },
+            DataDigest { path: ADDED.to_owned(), n_rows: self.gathered.added.len() as u64, sha256 },
+        ]
+    }
+
+    /// Old training rows beyond the share that is replayed are left out; what judges stays as it is.
+    fn thin(&self, examples: &Examples, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
+        const REPLAY: u64 = 0x5EED_AB1E;
+        let share = self.config.retrain.replay;
+        if share >= 1.0 {
+            return None;
+        }
+        let parts = examples.parts(self.recipe).ok()?;
+        let ids = examples.table.columns().iter().find_map(|Column { name, values }| match values {
+            Values::Text(texts) if self.gathered.id == *name => Some(texts),
+            _ => None,
+        })?;
+        let stays = |row: &u32| {
+            let id = ids.get(*row as usize);
+            fresh.contains(id) || unit_hash(id.as_bytes(), REPLAY ^ self.request.seed) < share
+        };
+        let mut rows: Vec<u32> = parts.train.iter().copied().filter(stays).collect();
+        rows.extend(parts.tune.iter().chain(&parts.gate));
+        rows.sort_unstable();
+        Some(rows)
+    }
+
+    /// What is stored with the version: the rows it adds, the labels it used, and a copy in an open format.
+    fn store(&self, dir: &Path, pipeline: &Pipeline, added: &[u8]) -> io::Result<()> {
+        if !self.gathered.added.is_empty() {
+            atomic::replace(&dir.join(ADDED), |out| out.write_all(added))?;
+        }
+        crate::labels::Used::save(dir, &self.gathered.used)?;
+        self.steps.begin("export");
+        // What cannot be written as ONNX stays without; `export` says why.
+        match self.config.retrain.export.then(|| pipeline.to_onnx()) {
+            Some(Ok(onnx)) => atomic::replace(&dir.join("model.onnx"), |out| out.write_all(&onnx)),
+            _ => Ok(()),
+        }
+    }
+
+    fn io(&self, name: &str, source: io::Error) -> RetrainError {
+        WorkspaceError::Io { path: self.workspace.path(name), source }.into()
+    }
+}
+
+/// The parameters that a version was trained with.
+fn recipe_of(manifest: &Manifest) -> Option<Recipe> {
+    serde_json::from_value(manifest.recipe.clone()).ok()
+}
