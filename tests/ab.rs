@@ -264,3 +264,13 @@ fn an_outcome_that_nobody_has_or_that_is_never_known_is_an_answer() {
         work.run(&format!("{line} --text")).answers(CANNOT_TELL);
     }
 }
+
+#[test]
+fn an_arm_that_is_worse_is_said_to_be_when_no_other_wins() {
+    let rate = |arm: usize, i: usize| u8::from(i * 37 % 100 < [30, 20, 31][arm]);
+    let rows = (0..6_000).map(|i| format!("{},{}\n", ["old", "x", "y"][i % 3], rate(i % 3, i / 3))).collect::<String>();
+    let work = Loop::new().table("t.csv", format!("arm,y\n{rows}"));
+    let report = work.run("ab-report t.csv --arm arm --outcome y").answers(NO).value();
+    assert_eq!(report["verdict"]["worse"], serde_json::json!(["x"]));
+    work.run("ab-report t.csv --arm arm --outcome y --text").answers(NO).prints("No arm is better");
+}

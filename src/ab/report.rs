@@ -49,6 +49,8 @@ pub struct Verdict {
     pub answer: Answer,
     /// The arm that won.
     pub winner: Option<String>,
+    /// Arms that are shown to be worse than the first, when none wins.
+    pub worse: Vec<String>,
     /// Units that are still to come, when more are needed.
     pub n_left: Option<u64>,
     /// The same in one sentence.

@@ -17,13 +17,19 @@ pub(super) fn of(
     let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
     if let Some(winner) = judged.winner() {
         let sentence = judged.winning(winner, n_left);
-        return Verdict { answer: Answer::Winner, winner: Some(winner.to_owned()), n_left: None, sentence };
+        return Verdict {
+            answer: Answer::Winner,
+            winner: Some(winner.to_owned()),
+            worse: Vec::new(),
+            n_left: None,
+            sentence,
+        };
     }
     if let Some(margin) = settings.margin
         && comparisons.iter().all(|c| c.enough && c.low > -margin && c.high < margin)
     {
         let sentence = format!("No difference: {} stays within ±{margin} of {}.", judged.others(), judged.name(0));
-        return Verdict { answer: Answer::NoDifference, winner: None, n_left: None, sentence };
+        return Verdict { answer: Answer::NoDifference, winner: None, worse: Vec::new(), n_left: None, sentence };
     }
     judged.open(n_left, n_units)
 }
@@ -91,8 +97,9 @@ impl Judged<'_> {
             false => "",
         };
         let runner_up = self.runner_up(winner).unwrap_or_default();
+        let a = if self.outcome.pre.is_some() { "an adjusted" } else { "a" };
         format!(
-            "{winner} wins on {}: {} against {} of {over}, a difference of {}{} ({} to {}; {} {}{fixed}).{runner_up}{early}",
+            "{winner} wins on {}: {} against {} of {over}, {a} difference of {}{} ({} to {}; {} {}{fixed}).{runner_up}{early}",
             self.outcome.name,
             self.say(means.0),
             self.say(means.1),
@@ -129,11 +136,14 @@ impl Judged<'_> {
 
     /// Nobody won.
     fn open(&self, n_left: Option<u64>, n_units: u64) -> Verdict {
+        let (worse, rest): (Vec<_>, Vec<_>) = self.comparisons.iter().partition(|c| self.is_shown(c));
+        let names = |found: &[&Comparison]| found.iter().map(|c| c.arm.clone()).collect::<Vec<String>>();
+        let (worse, rest) = (names(&worse), names(&rest).join(", "));
         let (name, few) = (&self.outcome.name, self.comparisons.iter().any(|c| !c.enough));
         if let Some(left) = n_left {
             let sentence =
                 format!("Keep running: {left} more units until the planned number; nothing is shown on {name} yet.");
-            return Verdict { answer: Answer::KeepRunning, winner: None, n_left, sentence };
+            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left, sentence };
         }
         if few || self.comparisons.is_empty() {
             let least = self.arms.iter().map(|arm| arm.n).min().unwrap_or(0);
@@ -141,7 +151,15 @@ impl Judged<'_> {
             let left = if least < 30 { (30 - least) * self.arms.len() as u64 } else { n_units };
             let sentence =
                 format!("Keep running: too few units to say anything on {name}; about {left} more are needed.");
-            return Verdict { answer: Answer::KeepRunning, winner: None, n_left: Some(left), sentence };
+            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: Some(left), sentence };
+        }
+        if !worse.is_empty() {
+            let sentence = format!(
+                "No arm beats {} on {name}: {} is worse, and nothing is shown of {rest}.",
+                self.name(0),
+                worse.join(", ")
+            );
+            return Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence };
         }
         let widest = self.comparisons.iter().map(|c| c.low.abs().max(c.high.abs())).fold(0.0, f64::max);
         let smallest = self.comparisons.iter().map(|c| self.p(c)).fold(1.0, f64::min);
@@ -154,7 +172,7 @@ impl Judged<'_> {
             self.say_gap(widest).trim_start_matches('+'),
             self.points(),
         );
-        Verdict { answer: Answer::NoDifference, winner: None, n_left: None, sentence }
+        Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence }
     }
 
     fn say(&self, x: f64) -> String {
@@ -192,6 +210,7 @@ pub(super) fn overall(srm: &Srm, stopped: bool, outcomes: &[OutcomeReport]) -> V
     let mismatch = || Verdict {
         answer: Answer::SampleRatioMismatch,
         winner: None,
+        worse: Vec::new(),
         n_left: None,
         sentence: format!(
             "Nothing can be said: units are not distributed over the arms as planned (χ² {:.2}, p {}). Find out why first: assignment, logging, or who was left out.",

@@ -143,7 +143,10 @@ fn comparison(outcome: &OutcomeReport, i: usize) -> ComparisonView {
         p: words::p(found.p_holm),
         fixed: words::fixed(&found.fixed),
         fixed_interval: single.unwrap_or_default(),
-        needed: found.n_to_exclude_zero.map_or("–".to_owned(), count),
+        needed: match found.low > 0.0 || found.high < 0.0 {
+            true => "reached".to_owned(),
+            false => found.n_to_exclude_zero.map_or("–".to_owned(), count),
+        },
         chart: chart::effect(outcome, i, WIDE).map(|piece| image("wide", WIDE, piece, &title)).unwrap_or_default(),
         who,
     }

@@ -11,7 +11,10 @@ use crate::report::number::{NOTHING, clean, count, number, short};
 pub(super) fn headline(report: &AbReport) -> String {
     match (report.verdict.answer, &report.verdict.winner) {
         (Answer::Winner, Some(winner)) => format!("{} wins", short(winner, 40)),
-        (Answer::Winner, None) | (Answer::NoDifference, _) => "No difference shown".to_owned(),
+        (Answer::Winner, None) | (Answer::NoDifference, _) => match report.verdict.worse.is_empty() {
+            true => "No difference shown".to_owned(),
+            false => "No arm is better".to_owned(),
+        },
         (Answer::KeepRunning, _) => "Keep running".to_owned(),
         (Answer::SampleRatioMismatch, _) => "Nothing can be said: sample ratio mismatch".to_owned(),
     }
@@ -31,6 +34,7 @@ pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
     match (&outcome.verdict.answer, &outcome.verdict.winner) {
         (Answer::Winner, Some(winner)) => (format!("{} wins", short(winner, 24)), "stable"),
         (Answer::KeepRunning, _) => ("keep running".to_owned(), "unknown"),
+        _ if !outcome.verdict.worse.is_empty() => ("no arm is better".to_owned(), "unknown"),
         _ => ("no difference shown".to_owned(), "unknown"),
     }
 }
