@@ -31,9 +31,11 @@ bench: ## measure against the Python peers side by side (makes a virtual environ
 reference: ## compute the reference numbers of fixtures/ anew with scipy, scikit-learn and others
 	$(PYTHON) scripts/reference.py
 
-install: ## build and install the binary, its man page and completions under PREFIX
+install: ## build and install the binary, man pages of every verb and completions under PREFIX
 	cargo build --release
 	install -Dm755 "$(CARGO_TARGET_DIR)"/release/mlloop "$(PREFIX)"/bin/mlloop
-	"$(PREFIX)"/bin/mlloop man -o /tmp/mlloop.1 && install -Dm644 /tmp/mlloop.1 "$(PREFIX)"/share/man/man1/mlloop.1
-	mkdir -p "$(PREFIX)"/share/bash-completion/completions
+	"$(PREFIX)"/bin/mlloop man --to "$(PREFIX)"/share/man/man1
+	install -d "$(PREFIX)"/share/bash-completion/completions "$(PREFIX)"/share/zsh/site-functions "$(PREFIX)"/share/fish/vendor_completions.d
 	"$(PREFIX)"/bin/mlloop completions bash -o "$(PREFIX)"/share/bash-completion/completions/mlloop
+	"$(PREFIX)"/bin/mlloop completions zsh -o "$(PREFIX)"/share/zsh/site-functions/_mlloop
+	"$(PREFIX)"/bin/mlloop completions fish -o "$(PREFIX)"/share/fish/vendor_completions.d/mlloop.fish

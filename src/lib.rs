@@ -61,6 +61,10 @@ pub mod retrain;
 pub mod ab;
 /// HTTP: predictions in JSON over a snapshot of the registry.
 pub mod serve;
+/// Where a loop stands, on one page of Markdown.
+pub mod summary;
+/// Files that drive a loop: for make, cron, systemd, GitHub Actions.
+pub mod kit;
 /// Fetch, check, unpack and split a table: what `download` does.
 pub mod source;
 /// The whole loop once, as a scheduler would run it.

@@ -115,6 +115,11 @@ fn completions_and_man_pages_are_written() {
     Loop::new().run("completions bash").answers(YES).prints("_mlloop");
     Loop::new().run("man").answers(YES).prints(".TH mlloop");
     Loop::new().run("man train").answers(YES).prints("cv");
+    let work = Loop::new();
+    work.run("man --to pages/man1").answers(YES);
+    for page in ["mlloop", "mlloop-train", "mlloop-download"] {
+        assert!(work.read(&format!("pages/man1/{page}.1")).contains(&format!(".TH {page}")), "{page}");
+    }
     Loop::new().run("man fly").answers(ERROR).says("there is no verb \"fly\"");
 }
 

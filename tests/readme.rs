@@ -90,6 +90,19 @@ fn the_walk_through_telco_is_true() {
     check("docs/guide/telco.md", &work);
 }
 
+/// Guides that need tables of their own have tests of their own.
+#[test]
+fn the_guides_are_true() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide");
+    let guides = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let guides: Vec<String> = guides.filter(|name| name.ends_with(".md") && name != "telco.md").collect();
+    assert!(guides.contains(&"schedule.md".to_owned()), "{guides:?}");
+    for name in guides {
+        let churn = include_str!("../fixtures/tables/churn.csv");
+        check(&format!("docs/guide/{name}"), &Loop::new().table("churn.csv", churn));
+    }
+}
+
 #[test]
 fn a_line_fits_around_its_gaps() {
     assert!(line_fits("v0001 is [..]", "v0001 is production"));

@@ -21,6 +21,7 @@ mod download;
 mod download_hostile;
 mod download_split;
 mod feedback;
+mod drivers;
 mod interchange;
 mod journal;
 mod labels;

@@ -2,9 +2,10 @@ use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::kit::{self, Driver};
 use mlloop::setup::{self, Column, Setup, Wanted};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Look at a table, decide what each column is, and write mlloop.toml
 ///
@@ -14,13 +15,15 @@ use std::path::PathBuf;
 ///   mlloop init customers.csv
 ///   mlloop init payments.csv --target is_fraud --positive 1
 ///   mlloop init adult.data --no-header --target c15
+///   mlloop init --with cron                   only the scripts, for a loop that is there
 ///
 /// Exit status: 0 written, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV (also .gz, .zst) or Parquet
-    table: PathBuf,
+    #[arg(required_unless_present = "with")]
+    table: Option<PathBuf>,
     /// The column to predict; by default a good guess, which is stated
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
@@ -36,7 +39,10 @@ pub(crate) struct Args {
     /// Columns that are not to be read
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// Replace mlloop.toml
+    /// Also write what drives the loop: make, cron (with systemd timers), github
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    with: Vec<Driver>,
+    /// Replace mlloop.toml, and files of --with that differ
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -44,8 +50,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    if let Some(table) = &args.table {
+        look_at(table, args, ctx, out)?;
+    }
+    for path in kit::write(&ctx.workspace, &args.with, args.force)? {
+        ctx.progress.note(format_args!("wrote {}", path.display()));
+    }
+    Ok(Outcome::Yes)
+}
+
+fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result<()> {
     let wanted = Wanted {
-        table: &args.table,
+        table,
         target: args.target.clone(),
         positive: args.positive.clone(),
         header: args.no_header.then_some(false),
@@ -58,8 +74,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let setup = setup::init(&ctx.workspace, &wanted)?;
     ctx.progress.rejects(&setup.rejects);
     setup.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
-    out.answer(&setup, |style| readable(&setup, style))?;
-    Ok(Outcome::Yes)
+    out.answer(&setup, |style| readable(&setup, style))
 }
 
 fn readable(setup: &Setup, style: Style) -> String {

@@ -27,6 +27,7 @@ mod progress;
 mod promote;
 mod reject;
 mod retrain;
+mod report;
 mod rollback;
 mod run;
 mod serve;
@@ -124,6 +125,7 @@ enum Verb {
     LabelImport(label_import::Args),
     Status(status::Args),
     Feedback(feedback::Args),
+    Report(report::Args),
     Audit(audit::Args),
     Export(export::Args),
     Demo(demo::Args),
@@ -182,6 +184,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::AbStop(args) => ab_stop::run(&args, ctx, out),
         Verb::AbReport(args) => ab_report::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),
+        Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),

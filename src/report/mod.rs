@@ -5,6 +5,7 @@
 //! (names, levels, findings) is escaped everywhere and cannot steer a terminal.
 
 mod gauge;
+mod markdown;
 pub(crate) mod number;
 mod overview;
 mod page;
@@ -48,6 +49,18 @@ pub fn drift_svg(report: &DriftReport) -> String {
 /// When the picture is too large to hold.
 pub fn drift_png(report: &DriftReport) -> Result<Vec<u8>, ReportError> {
     raster::png(&overview::draw(report), 2.0)
+}
+
+/// The report as Markdown; nothing that stands in a table becomes markup.
+#[must_use]
+pub fn drift_markdown(report: &DriftReport) -> String {
+    markdown::draw(report)
+}
+
+/// Text in which nothing is Markdown, a tag or a mention.
+#[must_use]
+pub fn markdown_escaped(text: &str) -> String {
+    markdown::escaped(text)
 }
 
 /// The report in about 20 lines; `bold` and `dim` set text apart, or return it as it is.

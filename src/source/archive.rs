@@ -1,6 +1,6 @@
 //! What was fetched, as files: zip and gzip are unpacked, with nobody's word taken for anything.
 
-use super::transfer::Fetched;
+use super::fetched::Fetched;
 use super::{Request, SourceError, http};
 use crate::atomic::Incoming;
 use flate2::read::MultiGzDecoder;

@@ -7,8 +7,10 @@
 //! ```
 //! Nothing in `data/` changes before everything is there, checked and unpacked.
 
+mod agent;
 mod archive;
 mod credentials;
+mod fetched;
 mod http;
 mod kaggle;
 mod place;
@@ -260,7 +262,7 @@ pub fn download(workspace: &Workspace, request: &Request) -> Result<Downloaded, 
         return Err(SourceError::Split("--reference takes a share between 0 and 1, such as 0.7".to_owned()));
     }
     let fetched = match request.source {
-        Source::File(path) => transfer::Fetched::local(path, request)?,
+        Source::File(path) => fetched::Fetched::local(path, request)?,
         _ => {
             workspace.create()?;
             let known = record::known(workspace, request)?;
@@ -287,7 +289,7 @@ fn unchanged(record: Record) -> Downloaded {
     Downloaded { record, new: false, notes: vec!["the server says that nothing changed".to_owned()] }
 }
 
-fn check(fetched: &transfer::Fetched, request: &Request) -> Result<(), SourceError> {
+fn check(fetched: &fetched::Fetched, request: &Request) -> Result<(), SourceError> {
     match request.sha256 {
         Some(expected) if !expected.eq_ignore_ascii_case(&fetched.sha256) => Err(SourceError::Digest {
             from: request.source.public(),

@@ -1,9 +1,9 @@
 //! From fetched bytes to the files of `data/`.
 
 use super::archive::{self, Unpacked};
+use super::fetched::Fetched;
 use super::record::{self, hash};
 use super::split;
-use super::transfer::Fetched;
 use super::{Downloaded, FileRecord, Record, Request, Source, SourceError, io_err};
 use crate::atomic::Incoming;
 use crate::workspace::audit::Event;

