@@ -118,7 +118,7 @@ impl Watch<'_> {
         let Some(production) = &self.production else { return Ok(None) };
         let known: Vec<_> = arrived.sample.rows().iter().filter(|row| !row.y.is_nan()).collect();
         if let Some(served) = served.filter(|served| served.y.len() >= known.len()) {
-            let Served { scores, y } = served;
+            let Served { scores, y, .. } = served;
             return Ok(Some(performance(&production.pipeline, scores, y, production.metrics(), self.request.seed)?));
         }
         if known.is_empty() {
@@ -177,7 +177,7 @@ impl Watch<'_> {
     fn notes(&self, arrived: &Arrived, served: Option<&Served>) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(served) = served {
-            notes.push(format!("the outcome of {} logged predictions of production is known", served.y.len()));
+            notes.push(served.note());
         }
         if !arrived.sample.is_whole() {
             let n = arrived.sample.rows().len();

@@ -14,6 +14,8 @@ const MOST: usize = 40_000;
 
 /// Logged predictions of production whose outcome is known.
 pub(super) struct Served {
+    /// How many there are; scores and outcomes are those of a sample when there are many.
+    n_known: usize,
     pub(super) scores: Scores,
     pub(super) y: Vec<f32>,
 }
@@ -37,7 +39,8 @@ impl Watch<'_> {
             .filter(|(_, version)| **version == production.version)
             .map(|(row, _)| row)
             .collect();
-        let served = Served::of(&sampled(&joined.take(&own).latest()), &production.pipeline.target);
+        let known = joined.take(&own).latest();
+        let served = Served::of(&sampled(&known), known.y.len(), &production.pipeline.target);
         Ok(Some(served).filter(|served| !served.y.is_empty()))
     }
 
@@ -81,7 +84,16 @@ fn sampled(joined: &Joined) -> Joined {
 }
 
 impl Served {
-    fn of(joined: &Joined, target: &Target) -> Self {
+    /// What a person should know of it.
+    pub(super) fn note(&self) -> String {
+        let known = format!("the outcome of {} logged predictions of production is known", self.n_known);
+        match self.y.len() < self.n_known {
+            true => format!("{known}; performance is measured on a random sample of {}", self.y.len()),
+            false => known,
+        }
+    }
+
+    fn of(joined: &Joined, n_known: usize, target: &Target) -> Self {
         let rows = &joined.rows;
         let values = match target.task {
             Task::Binary => rows.score.clone(),
@@ -96,6 +108,6 @@ impl Served {
         let whole: Vec<(&[f64], f32)> =
             rows.filter(|(scores, _)| scores.iter().all(|s| s.is_finite())).map(|(scores, y)| (scores, *y)).collect();
         let values = whole.iter().flat_map(|(scores, _)| scores.iter().copied()).collect();
-        Self { scores: Scores { values, width }, y: whole.iter().map(|(_, y)| *y).collect() }
+        Self { n_known, scores: Scores { values, width }, y: whole.iter().map(|(_, y)| *y).collect() }
     }
 }
