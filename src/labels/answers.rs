@@ -68,8 +68,8 @@ impl Fault {
 pub(super) struct Expected<'a> {
     /// The target's name.
     pub target: &'a str,
-    /// The header of the table; empty when none went out.
-    pub columns: &'a [String],
+    /// The headers of the tables that went out, the last one last.
+    pub headers: Vec<&'a [String]>,
 }
 
 /// The answers of a file, and what is wrong with some of them.
@@ -199,15 +199,24 @@ impl Header {
         let names: Vec<String> = record.iter().map(|name| restore(name.trim()).to_owned()).collect();
         let target = target_name(expected.target).into_owned();
         let at = |name: &str| names.iter().position(|n| n == name);
-        let known: HashSet<&str> = expected.columns.iter().map(String::as_str).collect();
-        let other: Vec<&String> = names.iter().filter(|n| !n.is_empty() && !known.contains(n.as_str())).collect();
+        let other_than = |columns: &[String]| {
+            let known: HashSet<&str> = columns.iter().map(String::as_str).collect();
+            names.iter().find(|n| !n.is_empty() && !known.contains(n.as_str())).cloned()
+        };
+        // A name that is gone from a header and one that came instead; answers may be to any batch.
+        let changed = |columns: &&[String]| {
+            let gone = columns.iter().find(|column| at(column).is_none())?;
+            Some((gone.clone(), other_than(columns)?))
+        };
+        let last = expected.headers.last().copied().unwrap_or_default();
+        let other = if last.is_empty() { None } else { other_than(last) };
         for name in ["id", target.as_str(), "batch", AFTER[0]] {
             if names.iter().filter(|n| *n == name).count() > 1 {
                 return Err(Fault::new(place, name, name, "stands twice in the header"));
             }
         }
         let find = |name: &str| {
-            let instead = other.first().map_or("", |n| n.as_str());
+            let instead = other.as_deref().unwrap_or_default();
             let what = if instead.is_empty() {
                 "is missing from the header"
             } else {
@@ -216,10 +225,10 @@ impl Header {
             at(name).ok_or_else(|| Fault::new(place, name, if instead.is_empty() { name } else { instead }, what))
         };
         let (id, target) = (find("id")?, find(&target)?);
-        let gone = expected.columns.iter().find(|column| at(column).is_none());
-        if let (Some(gone), Some(came)) = (gone, other.first()) {
+        let fits_one = expected.headers.iter().any(|columns| changed(columns).is_none());
+        if let (false, Some((gone, came))) = (fits_one, changed(&last)) {
             let what = "stands in the header, where the batch has another column: the header was changed";
-            faults.push(Fault::new(place, gone, came, what));
+            faults.push(Fault::new(place, &gone, &came, what));
         }
         let (batch, annotator) = (at("batch"), at(AFTER[0]));
         Ok(Self { id, target, batch, annotator, names })

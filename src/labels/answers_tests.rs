@@ -9,7 +9,7 @@ fn columns() -> Vec<String> {
 }
 
 fn read_as(text: &str) -> Result<Answers, LabelError> {
-    read("back.csv", text, &Expected { target: TARGET, columns: &columns() })
+    read("back.csv", text, &Expected { target: TARGET, headers: vec![columns().as_slice()] })
 }
 
 fn said(text: &str) -> Vec<(String, String, String)> {
@@ -55,6 +55,12 @@ fn a_changed_header_is_told() {
     }
     let renamed = read_as("id,batch,reason,tenure,churn,annotator,note\na1,b1,x,3,yes,ann,\n").unwrap();
     assert_eq!((renamed.faults[0].column.as_str(), renamed.faults[0].value.as_str()), ("months", "tenure"));
+    let tenure: Vec<String> = columns().iter().map(|c| c.replace("months", "tenure")).collect();
+    let last = columns();
+    let both = Expected { target: TARGET, headers: vec![tenure.as_slice(), last.as_slice()] };
+    let of_the_first =
+        read("back.csv", "id,batch,reason,tenure,churn,annotator,note\na1,b1,x,3,yes,ann,\n", &both).unwrap();
+    assert_eq!((of_the_first.faults, of_the_first.answers.len()), (vec![], 1), "answers may be to an earlier batch");
     let long = read_as("id,churn\na1,yes,what\n").unwrap();
     assert!(long.faults[0].what.contains("3 fields where the header has 2") && long.answers.is_empty());
     assert!(read_as("").unwrap_err().to_string().contains("is empty"));

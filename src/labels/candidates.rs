@@ -1,7 +1,7 @@
 //! The rows that could be asked, wherever they are: scored in one pass, fetched in another.
 //!
 //! ```text
-//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each row that may be asked      20 bytes a row
+//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each row that may be asked      about 40 bytes a row
 //!                pass 2─▶ ids and cells of the few rows that are looked at closely
 //! ```
 

@@ -40,7 +40,8 @@ impl Known {
             let what = "no batch ever went out: run `mlloop label-export` first";
             LabelError::File { file: file.to_owned(), what: what.to_owned() }
         })?;
-        Ok(Expected { target: &last.target.name, columns: &last.columns })
+        let headers = self.batches.iter().map(|batch| batch.columns.as_slice()).collect();
+        Ok(Expected { target: &last.target.name, headers })
     }
 
     /// The batches that answers came of.

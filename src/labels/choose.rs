@@ -163,6 +163,9 @@ impl Chooser<'_> {
         let mut pull = Pull { n_rows: rows.len(), control: control as f64, ..Pull::default() };
         let [uncertain, drifted, diverse] = self.request.strategy.shares().map(|share| share * (n - control) as f64);
         if n == rows.len() || n == control {
+            if n < rows.len() && self.request.strategy != Strategy::Random {
+                notes.push(format!("all rows are control: it takes {} before others are chosen", CONTROL.1));
+            }
             return Ok((pull, HashMap::new()));
         }
         let order = self.order(rows);

@@ -3,6 +3,7 @@
 mod deaths;
 mod export;
 mod import;
+mod tasks;
 mod telco;
 
 use crate::support::{Loop, YES};
