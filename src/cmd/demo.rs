@@ -1,8 +1,9 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, ensure};
 use mlloop::atomic;
-use mlloop::demo::{Stream, payments};
-use mlloop::table::{Schema, write_csv};
+use mlloop::demo::{Stream, answer, payments, visits, without_target};
+use mlloop::table::{Schema, Table, write_csv};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,27 +23,69 @@ pub(crate) struct Args {
     into: PathBuf,
 }
 
-/// What the demo says and runs, in order: (what for, command).
-const STEPS: [(&str, &str); 7] = [
-    ("What is in the table? mlloop decides, says why, and writes mlloop.toml.", "init data/reference.csv --text"),
-    ("Learn from it. The first version becomes production.", "train --text"),
-    (
-        "Score the payments that arrived since, with the three strongest reasons for each.",
-        "predict data/current.csv --explain 3 -o predictions.csv",
+/// A step of the walk.
+enum Step {
+    /// What for, the command, and the exit status that is its answer.
+    Run(&'static str, &'static str, i32),
+    /// What for: the rows that were handed out are answered as the stream knows them.
+    Answer(&'static str),
+}
+use Step::{Answer, Run};
+
+/// What the demo says and runs, in order.
+const STEPS: [Step; 18] = [
+    Run("What is in the table? mlloop decides, says why, and writes mlloop.toml.", "init data/reference.csv --text", 0),
+    Run("Learn from it. The first version becomes production.", "train --text", 0),
+    Run(
+        "The world changes. Score the payments that arrive, with their strongest reasons, and keep a log of it.",
+        "predict data/current.csv --log --explain 3 -o predictions.csv",
+        0,
     ),
-    (
-        "Is there a reason to retrain? Compare what arrived with what production was trained on.",
+    Run(
+        "Is there a reason to retrain? Compare what arrived with what production was trained on. Yes: exit status 0.",
         "monitor data/current.csv --text",
+        0,
     ),
-    (
-        "A second opinion that a person can read: one small tree. It becomes the challenger.",
-        "train --algorithm decision-tree --text",
+    Run(
+        "Which payments should a person look at? They leave with the probability of being chosen.",
+        "label-export --n 900 --text",
+        0,
     ),
-    ("The model for other tools: one graph from raw columns to the score.", "export --format onnx -o payments.onnx"),
-    ("Where the loop stands.", "status --text"),
+    Answer(
+        "Somebody fills in label_inbox/to_label.csv. Here the answers are simulated: the stream knows what was fraud.",
+    ),
+    Run("Take the answers in.", "label-import --annotator demo --text", 0),
+    Run("Learn from the reference and the answers. The result is a challenger, never production.", "retrain --text", 0),
+    Run(
+        "Does it deserve production? Both are judged on rows that neither learned from. It does: exit status 0.",
+        "promote --text",
+        0,
+    ),
+    Run("Another challenger: one small tree that a person can read.", "train --algorithm decision-tree --text", 0),
+    Run("It is worse, and the gate says so: exit status 1, and production stays.", "promote --text", 1),
+    Run(
+        "What if the new version causes trouble? Back to the one before, without training.",
+        "rollback --by demo --text",
+        0,
+    ),
+    Run("And forward again.", "rollback v0002 --by demo --text", 0),
+    Run(
+        "Was one arm better? A made-up experiment with two pages; one may look as often as one likes.",
+        "ab-report visits.csv --arm page --control old --outcome bought --unit visitor --reports reports --text",
+        0,
+    ),
+    Run(
+        "The model for other tools: one graph from raw columns to the score.",
+        "export --format onnx -o payments.onnx",
+        0,
+    ),
+    Run("Every change is in a chain of hashes. Is it whole?", "audit verify --text", 0),
+    Run("What was done?", "audit --text", 0),
+    Run("Where the loop stands.", "status --text", 0),
 ];
 const N_REFERENCE: usize = 6_000;
-const N_CURRENT: usize = 2_000;
+const N_CURRENT: usize = 4_000;
+const N_VISITS: usize = 20_000;
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let dir = &args.into;
@@ -52,42 +95,63 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     let calm = Stream { n_rows: N_REFERENCE, first: 0, drift: 0.0, seed: ctx.seed };
     let shifted = Stream { n_rows: N_CURRENT, first: N_REFERENCE, drift: 1.0, seed: ctx.seed };
-    write_stream(&data.join("reference.csv"), calm)?;
-    write_stream(&data.join("current.csv"), shifted)?;
+    write_table(&data.join("reference.csv"), &payments(calm)?)?;
+    let truth = payments(shifted)?;
+    write_table(&data.join("current.csv"), &without_target(&truth)?)?;
+    write_table(&dir.join("visits.csv"), &visits(N_VISITS, ctx.seed)?)?;
     let mlloop = std::env::current_exe().context("finding mlloop itself")?;
     let intro = format!(
         "{N_REFERENCE} card payments to learn from, and {N_CURRENT} that came after the world had changed, are in {}.\n",
         data.display()
     );
     out.bytes(intro.as_bytes())?;
-    for (why, line) in STEPS {
-        out.bytes(format!("\n# {why}\n$ mlloop {line}\n").as_bytes())?;
-        let shown = step(&mlloop, dir, line, ctx.seed)?;
-        out.bytes(&shown)?;
+    for step in STEPS {
+        match step {
+            Run(why, line, status) => {
+                out.bytes(format!("\n# {why}\n$ mlloop {line}\n").as_bytes())?;
+                out.bytes(&run_step(&mlloop, dir, line, status, ctx)?)?;
+            }
+            Answer(why) => {
+                let n = answer_batch(dir, &truth)?;
+                out.bytes(format!("\n# {why}\n{n} payments answered\n").as_bytes())?;
+            }
+        }
     }
-    let closing = format!(
-        "\nLook at {0}/mlloop.toml (what was decided), {0}/reports/drift_report.html (what changed),\n{0}/predictions.csv (scores with their reasons) and {0}/models (the versions).\n",
-        dir.display()
-    );
-    out.bytes(closing.as_bytes())?;
+    out.bytes(closing(dir).as_bytes())?;
     Ok(Outcome::Yes)
 }
 
-fn write_stream(path: &Path, stream: Stream) -> Result<()> {
-    let table = payments(stream)?;
-    atomic::replace(path, |out| write_csv(out, &table, &Schema::default())).with_context(|| path.display().to_string())
+fn closing(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "\nLook at\n  {dir}/reports/drift_report.html   what changed\n  {dir}/reports/gate_report.html    who deserves production, and why\n  \
+         {dir}/reports/ab_report.html      the experiment\n  {dir}/mlloop.toml                 what was decided about the table\n  \
+         {dir}/predictions.csv             scores with their reasons\n"
+    )
+}
+
+fn write_table(path: &Path, table: &Table) -> Result<()> {
+    atomic::replace(path, |out| write_csv(out, table, &Schema::default())).with_context(|| path.display().to_string())
+}
+
+/// Writes label_inbox/to_label_labeled.csv; the number of answers.
+fn answer_batch(dir: &Path, truth: &Table) -> Result<u64> {
+    let (batch, answered) = (dir.join("label_inbox/to_label.csv"), dir.join("label_inbox/to_label_labeled.csv"));
+    let from = File::open(&batch).with_context(|| batch.display().to_string())?;
+    let n = atomic::replace(&answered, |out| answer(from, truth, out).map_err(io::Error::from));
+    n.with_context(|| answered.display().to_string())
 }
 
 /// Runs one command in `dir` as a person would, and gives what it printed.
-fn step(mlloop: &Path, dir: &Path, line: &str, seed: u64) -> Result<Vec<u8>> {
+fn run_step(mlloop: &Path, dir: &Path, line: &str, status: i32, ctx: &Context) -> Result<Vec<u8>> {
     let child = Command::new(mlloop)
         .args(line.split(' '))
-        .args(["--seed", &seed.to_string()])
+        .args(["--seed", &ctx.seed.to_string()])
         .current_dir(dir)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .map_err(|err| io::Error::new(err.kind(), format!("mlloop {line}: {err}")))?;
-    ensure!(child.status.success(), "the step `mlloop {line}` ended with {}", child.status);
+    ensure!(child.status.code() == Some(status), "the step `mlloop {line}` ended with {}", child.status);
     Ok(child.stdout)
 }

@@ -6,6 +6,10 @@
 //! payments are online and abroad (the inputs drift), a merchant category that nobody has seen appears, and fraud moves
 //! from cards far from home to contactless payments in quick succession (the concept drifts).
 
+mod people;
+
+pub use people::{answer, visits, without_target};
+
 use crate::stats::random::rng;
 use crate::table::{Categories, Column, Table, TableError, Texts, Values};
 use rand::Rng;
