@@ -7,7 +7,7 @@ use mlloop::journal::Window;
 use mlloop::registry::Roles;
 use mlloop::trail::{self, Trail};
 use mlloop::workspace::audit::{Chain, Entry};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Show every change of the loop, prove that none was altered, say what was in production then
@@ -137,8 +137,21 @@ fn roles_text(roles: &Roles, style: Style) -> String {
 fn entry_text(entry: &Entry, style: Style) -> String {
     let when = entry.at.strftime("%Y-%m-%d %H:%M");
     let by = by(entry.by.as_deref().unwrap_or_default());
-    let details: String = entry.details.to_string().chars().take(100).collect();
+    let details = entry.details.as_object().into_iter().flatten().filter_map(|(name, value)| told(name, value));
+    let details = details.collect::<Vec<_>>().join(", ");
     format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event), style.dim(&details))
+}
+
+/// A detail in a few words; lists, tables and digests stand in the JSON.
+fn told(name: &str, value: &Value) -> Option<String> {
+    const LONGEST: usize = 60;
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (!is_digest && text.len() <= LONGEST).then(|| format!("{} {text}", name.replace('_', " ")))
 }
 
 fn trail_text(found: &Trail, style: Style) -> String {
