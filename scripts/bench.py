@@ -315,6 +315,20 @@ def start(bench):
     return bench.side_by_side({"mlloop": [MLLOOP, "--version"]}, repeats=20)
 
 
+def serve(bench, rows=1, n_requests=20_000):
+    """Servers under load; the load is an example program of the library."""
+    sys.path.insert(0, str(HERE))
+    import serving
+
+    python = environment(TARGET / "bench-venv-serve", "requirements-serve.txt")
+    served = Bench(python, bench.work, bench.rows, bench.repeats)
+    return serving.serve(served, MLLOOP, MLLOOP.parent / "examples" / "load", rows, n_requests)
+
+
+def serve_100(bench):
+    return serve(bench, rows=100, n_requests=2_000)
+
+
 # title, rows of the table when --rows does not say otherwise, function
 JOBS = {
     "forest": ("forest, 100 trees, depth 10, {} × 30", 284_807, forest),
@@ -327,13 +341,16 @@ JOBS = {
     "monitor-small": ("monitor, 10 000 × 30 with 10 categories", 10_000, monitor_small),
     "labels": ("labels, {} logged predictions × 30", 1_000_000, labels),
     "log": ("{} logged predictions and labels for a tenth of them", 1_000_000, log),
+    "serve": ("serve, one row a request, 400 trees of depth 10; per 1000 requests", 50_000, serve),
+    "serve-100": ("serve, 100 rows a request, 400 trees of depth 10; per 1000 requests", 50_000, serve_100),
     "start": ("mlloop --version", 0, start),
 }
 
 COLUMNS = [
     ("cpu_s", "CPU s", "{:.3f}"), ("wall_s", "wall s", "{:.3f}"), ("memory_mb", "peak MB", "{:.0f}"),
     ("fit_cpu_s", "fit CPU s", "{:.2f}"), ("roc_auc", "ROC-AUC", "{:.4f}"), ("row_us", "µs a row", "{:.1f}"),
-    ("nodes", "nodes", "{:.0f}"),
+    ("nodes", "nodes", "{:.0f}"), ("request_us", "CPU µs a request", "{:.0f}"), ("p50_us", "p50 µs", "{:.0f}"),
+    ("p99_us", "p99 µs", "{:.0f}"), ("start_cpu_s", "start CPU s", "{:.2f}"),
 ]
 
 

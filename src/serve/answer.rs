@@ -39,7 +39,7 @@ pub(super) struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     experiment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    contributions: Option<&'a [Contribution]>,
+    contributions: Option<Vec<Reason<'a>>>,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -47,6 +47,19 @@ pub(super) struct Answer<'a> {
 enum Prediction<'a> {
     Class(&'a str),
     Number(f32),
+}
+
+/// A contribution, to the seven digits that trees compute with.
+#[derive(Debug, serde::Serialize)]
+struct Reason<'a> {
+    column: &'a str,
+    value: f32,
+}
+
+impl<'a> Reason<'a> {
+    fn new(Contribution { column, value }: &'a Contribution) -> Self {
+        Self { column, value: *value as f32 }
+    }
 }
 
 /// Scores by class, to the seven digits that trees compute with.
@@ -85,7 +98,7 @@ impl<'a> Answer<'a> {
             version: &live.model.name,
             arm,
             experiment: None,
-            contributions: scored.reasons.get(row).map(Vec::as_slice),
+            contributions: scored.reasons.get(row).map(|reasons| reasons.iter().map(Reason::new).collect()),
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod answer;
 mod connections;
+mod feedback;
 mod form;
 mod limits;
 mod log;
@@ -81,7 +82,7 @@ pub fn app(state: Arc<App>) -> Router {
     for endpoint in Endpoint::addressed() {
         let answer = move |State(app): State<Arc<App>>, request: Request| answer(app, endpoint, request);
         let refuse = move |State(app): State<Arc<App>>, request: Request| refuse(app, endpoint, request);
-        let route = if endpoint.predicts() { post(answer) } else { get(answer) };
+        let route = if endpoint.is_post() { post(answer) } else { get(answer) };
         router = router.route(endpoint.label(), route.fallback(refuse));
     }
     let unknown = |State(app): State<Arc<App>>, request: Request| answer(app, Endpoint::Other, request);
@@ -99,6 +100,7 @@ async fn answer(app: Arc<App>, endpoint: Endpoint, request: Request) -> Response
         Ok(options) if endpoint.predicts() => {
             predict::predict(&app, endpoint, &parts, body, (&request_id, options)).await
         }
+        Ok(_) if endpoint == Endpoint::Feedback => feedback::feedback(&app, &parts, body).await,
         Ok(_) => look_up(&app, endpoint, &parts).await,
         Err(refusal) => Err(refusal),
     };
@@ -165,7 +167,7 @@ async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Re
             let looked = tokio::task::spawn_blocking(look).await;
             json(StatusCode::OK, &looked.map_err(|err| Refusal::Internal(err.to_string()))??)
         }
-        Endpoint::Other | Endpoint::Predict | Endpoint::PredictA | Endpoint::PredictB | Endpoint::PredictAb => {
+        _ => {
             return Err(Refusal::NotFound(format!("there is no {}; see /docs", problem::shorten(parts.uri.path()))));
         }
     })

@@ -20,6 +20,7 @@ pub(super) enum Endpoint {
     PredictA,
     PredictB,
     PredictAb,
+    Feedback,
     RetrainStatus,
     AbStatus,
     /// An address that does not exist.
@@ -28,7 +29,7 @@ pub(super) enum Endpoint {
 
 impl Endpoint {
     /// All of them, in the order of the enum.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Info,
         Self::Docs,
         Self::OpenApi,
@@ -40,6 +41,7 @@ impl Endpoint {
         Self::PredictA,
         Self::PredictB,
         Self::PredictAb,
+        Self::Feedback,
         Self::RetrainStatus,
         Self::AbStatus,
         Self::Other,
@@ -64,6 +66,7 @@ impl Endpoint {
             Self::PredictA => "/predict_a",
             Self::PredictB => "/predict_b",
             Self::PredictAb => "/predict_ab",
+            Self::Feedback => "/feedback",
             Self::RetrainStatus => "/retrain/status",
             Self::AbStatus => "/ab/status",
             Self::Other => "other",
@@ -75,8 +78,13 @@ impl Endpoint {
         matches!(self, Self::Predict | Self::PredictA | Self::PredictB | Self::PredictAb)
     }
 
+    /// Whether it takes a body.
+    pub(super) fn is_post(self) -> bool {
+        self.predicts() || self == Self::Feedback
+    }
+
     fn method(self) -> &'static str {
-        if self.predicts() { "post" } else { "get" }
+        if self.is_post() { "post" } else { "get" }
     }
 
     fn summary(self) -> &'static str {
@@ -95,6 +103,7 @@ impl Endpoint {
                 "Score each row with the arm that its unit belongs to (by hash, or that of the request id); without an \
                  experiment, with production"
             }
+            Self::Feedback => "Say whether predictions were right; needs the server's token",
             Self::RetrainStatus => "How many new labels there are, and how many a retraining wants",
             Self::AbStatus => "The experiment: arms, weights, step",
             Self::Other => "",
@@ -125,6 +134,9 @@ pub(super) fn openapi(snapshot: &Snapshot) -> Value {
 
 fn operation(endpoint: Endpoint) -> Value {
     let answer = |text: &str, schema: Value| json!({ "description": text, "content": { "application/json": { "schema": schema } } });
+    if endpoint == Endpoint::Feedback {
+        return feedback_operation();
+    }
     if !endpoint.predicts() {
         return json!({ "summary": endpoint.summary(), "responses": { "200": { "description": "the answer" } } });
     }
@@ -159,10 +171,38 @@ fn operation(endpoint: Endpoint) -> Value {
     })
 }
 
-/// What a prediction can be refused with.
-const ERRORS: [(&str, &str); 9] = [
+/// `POST /feedback`.
+fn feedback_operation() -> Value {
+    let correction = json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string", "description": "the id that the prediction came with" },
+            "verdict": { "enum": ["correct", "incorrect", "uncertain"] },
+            "actual": { "type": ["string", "number", "boolean"], "description": "what would have been right" },
+            "by": { "type": "string" },
+            "comment": { "type": "string" },
+        },
+        "required": ["id", "verdict"],
+    });
+    let schema = json!({ "oneOf": [correction, { "type": "array", "items": correction }] });
+    json!({
+        "summary": Endpoint::Feedback.summary(),
+        "security": [{ "token": [] }],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
+        "responses": {
+            "200": { "description": "how many were new, and what they did to the labels" },
+            "401": { "description": "another token, or none" },
+            "403": { "description": "the server was started without a token" },
+            "422": { "description": "a correction that cannot be taken in; none was" },
+        },
+    })
+}
+
+/// What a request can be refused with.
+const ERRORS: [(&str, &str); 10] = [
     ("400", "not JSON, or an option without meaning"),
     ("401", "a token is wanted"),
+    ("403", "the server was started without a token, and this changes something"),
     ("408", "the body did not arrive in time"),
     ("409", "there is no such arm"),
     ("413", "too large a body, or too many rows"),
@@ -248,7 +288,7 @@ struct Docs {
     predicts: Option<String>,
     endpoints: Vec<[&'static str; 3]>,
     columns: Vec<[String; 3]>,
-    errors: [(&'static str, &'static str); 9],
+    errors: [(&'static str, &'static str); 10],
     example: String,
 }
 
@@ -275,7 +315,7 @@ pub(super) fn docs(snapshot: &Snapshot) -> Result<String, askama::Error> {
         mlloop: env!("CARGO_PKG_VERSION"),
         predicts: snapshot.production.as_ref().map(|live| live.model.pipeline.target.name.clone()),
         endpoints: Endpoint::addressed()
-            .map(|e| [if e.predicts() { "POST" } else { "GET" }, e.label(), e.summary()])
+            .map(|e| [if e.is_post() { "POST" } else { "GET" }, e.label(), e.summary()])
             .collect(),
         columns,
         errors: ERRORS,

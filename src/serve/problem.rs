@@ -110,6 +110,8 @@ pub(super) enum Refusal {
     Malformed(String),
     /// A token is wanted: 401.
     Unauthorized,
+    /// Nobody may, as the server was started: 403.
+    Closed,
     /// There is nothing of that name: 404.
     NotFound(String),
     /// There, but not for this method: 405.
@@ -124,6 +126,8 @@ pub(super) enum Refusal {
     MediaType,
     /// JSON, but not the rows that the model needs: 422.
     Rows(Problems),
+    /// A correction that cannot be taken in: 422.
+    Correction(String),
     /// A fault of ours: 500.
     Internal(String),
     /// There is no version to answer with, or the log cannot be written: 503.
@@ -148,13 +152,14 @@ impl Refusal {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Closed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Rows(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rows(_) | Self::Correction(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable(_) | Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -162,10 +167,17 @@ impl Refusal {
 
     fn sentence(&self) -> String {
         match self {
-            Self::Malformed(what) | Self::NotFound(what) | Self::Conflict(what) => what.clone(),
+            Self::Malformed(what) | Self::Correction(what) | Self::NotFound(what) | Self::Conflict(what) => {
+                what.clone()
+            }
             Self::TooLarge(what) | Self::Internal(what) | Self::Unavailable(what) => what.clone(),
             Self::Unauthorized => {
                 "this needs the header `Authorization: Bearer TOKEN` with the server's token".to_owned()
+            }
+            Self::Closed => {
+                "the server was started without MLLOOP_TOKEN in its environment, so nobody may change anything; \
+                             set it and start again"
+                    .to_owned()
             }
             Self::Method => "this address takes another method; see /docs".to_owned(),
             Self::Slow => "the body did not arrive in time".to_owned(),

@@ -47,6 +47,7 @@ pub struct App {
     n_ids: AtomicU64,
     current: RwLock<Arc<Snapshot>>,
     reload: Mutex<Reload>,
+    changing: Mutex<()>,
 }
 
 /// What is known of the files on disk.
@@ -84,6 +85,7 @@ impl App {
             n_ids: AtomicU64::new(0),
             current: RwLock::new(Arc::new(snapshot)),
             reload: Mutex::new(Reload { seen, stale: None, tried: Instant::now() }),
+            changing: Mutex::new(()),
         }))
     }
 
@@ -115,6 +117,11 @@ impl App {
 
     fn reload(&self) -> MutexGuard<'_, Reload> {
         self.reload.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn of a request that changes something.
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether files changed, or could not be loaded a while ago.
@@ -163,6 +170,15 @@ impl Tokens {
     fn new(settings: &Settings) -> Self {
         let digest = |token: &Option<String>| token.as_ref().map(|token| Sha256::digest(token.as_bytes()).into());
         Self { change: digest(&settings.token), predict: digest(&settings.predict_token) }
+    }
+
+    /// Lets a change pass.
+    ///
+    /// # Errors
+    /// [`Refusal::Closed`] when the server has no token, [`Refusal::Unauthorized`] when another or none was sent.
+    pub(super) fn may_change(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let token = self.change.as_ref().ok_or(Refusal::Closed)?;
+        if bool::from(sent(headers).ct_eq(token)) { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
     /// Lets predictions pass.

@@ -181,6 +181,43 @@ fn predictions_can_ask_for_a_token() {
 }
 
 #[test]
+fn feedback_needs_the_token_and_becomes_labels() {
+    let served = Served::new(&[0]);
+    let said = |state: &_, token: &str, body: Value| {
+        let mut asked = request("/feedback", body.to_string());
+        asked.headers_mut().insert("authorization", token.parse().unwrap());
+        ask(state, asked)
+    };
+    let right = json!({ "id": "0010000", "verdict": "correct", "by": "ann" });
+    let (status, answer) = said(&served.open(), "Bearer m4ster", right.clone());
+    assert_eq!(status, 403);
+    assert!(answer["error"].as_str().unwrap().contains("MLLOOP_TOKEN"), "{answer}");
+    let settings = Settings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
+    let state = App::open(served.workspace.clone(), &settings).unwrap();
+    let mut predicted = request("/predict", ROW);
+    predicted.headers_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
+    assert_eq!(ask(&state, predicted).0, 200);
+    for token in ["Bearer s3cret", "Bearer m4ste", "Basic m4ster", "m4ster"] {
+        assert_eq!(said(&state, token, right.clone()).0, 401, "{token}");
+    }
+    assert_eq!(crate::labels::Labels::open(&served.workspace).unwrap().rows().len(), 0);
+    let (status, answer) = said(&state, "Bearer m4ster", right.clone());
+    assert_eq!((status, &answer["n_new"], &answer["labels"]["n_added"]), (200, &json!(1), &json!(1)), "{answer}");
+    assert_eq!(said(&state, "Bearer m4ster", json!([right])).1["n_unchanged"], 1);
+    for wrong in [json!({ "id": "nobody", "verdict": "correct" }), json!({ "id": "0010000" }), json!([7]), json!("yes")]
+    {
+        let (status, answer) = said(&state, "Bearer m4ster", wrong.clone());
+        assert_eq!(status, 422, "{wrong}: {answer}");
+    }
+    assert_eq!(said(&state, "Bearer m4ster", json!([])).0, 400);
+    // Somebody else changes the loop for longer than one waits.
+    let lock = served.workspace.lock().unwrap();
+    assert_eq!(said(&state, "Bearer m4ster", right).0, 503);
+    drop(lock);
+    assert_eq!(ask(&state, get("/retrain/status")).1["n_unused"], 1);
+}
+
+#[test]
 fn changes_on_disk_are_taken_up_and_damage_is_not() {
     let served = Served::new(&[0, 1]);
     let state = served.open();
