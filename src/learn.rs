@@ -1,13 +1,16 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
 use crate::atomic::Lock;
+use crate::drift::Losses;
+use crate::drift::estimate::EstimateError;
+use crate::drift::losses::MIN_LABELLED_ROWS;
 use crate::features::Task;
 use crate::model::ForeignModel;
 use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
-use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, save_profiles};
+use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, save_losses, save_profiles};
 use crate::score::Evaluation;
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};
@@ -32,6 +35,9 @@ pub enum LearnError {
     /// A problem of the registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// How large errors are cannot be learned.
+    #[error(transparent)]
+    Losses(#[from] EstimateError),
     /// A problem with the profile of the training rows.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -249,9 +255,11 @@ fn store(
     let registry = workspace.registry();
     let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
     let scores = score_profile(fitted)?;
+    let losses = losses(fitted, request.seed)?;
     let version = registry.store(|_, dir| {
         fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
         save_profiles(dir, &evidence.trained_on, &scores)?;
+        losses.as_ref().map_or(Ok(()), |losses| save_losses(dir, losses))?;
         manifest.save(dir)?;
         (record.extra)(dir, &fitted.pipeline)
     })?;
@@ -276,6 +284,14 @@ fn trained_on(examples: &Examples, parts: &Parts, schema: &Schema) -> Result<Pro
         builder.push(&examples.table.take(rows))?;
     }
     Ok(builder.finish())
+}
+
+/// How large the errors on the gate rows are; `None` where classes are predicted or the rows are too few to say.
+fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, LearnError> {
+    match &fitted.labelled {
+        Some((rows, y)) if y.len() >= MIN_LABELLED_ROWS => Ok(Some(Losses::learn(&fitted.pipeline, rows, y, seed)?)),
+        _ => Ok(None),
+    }
 }
 
 /// The profile of the scores on the gate rows; without rows when none were kept.

@@ -205,6 +205,8 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &Request, round: &mut Rou
             labels: None,
             preset: None,
             exact: false,
+            rolling: None,
+            last: None,
             multivariate: false,
             by: None,
             force: request.force,

@@ -297,3 +297,111 @@ fn streams_that_are_known_to_drift_do() {
         }
     }
 }
+
+/// A loop that predicts a number, and the table that arrives without it.
+fn estimated(change: impl Fn(f64) -> f64) -> Value {
+    let row = |i: u32, change: &dyn Fn(f64) -> f64| {
+        let noise = |k: u32| {
+            let mut bits = i * 4 + k;
+            for _ in 0..2 {
+                bits = (bits ^ bits >> 16).wrapping_mul(0x045d_9f3b);
+            }
+            f64::from((bits ^ bits >> 16) & 0xffff) / 65_536.0
+        };
+        // The larger x, the larger the errors.
+        let x = change(noise(1));
+        (format!("r{i:05},{x:.4},{:.3}", noise(2)), 3.0 * x + (1.0 + 4.0 * x) * (noise(3) - 0.5))
+    };
+    let labelled = |i| {
+        let (cells, y) = row(i, &|x| x);
+        format!("{cells},{y:.4}\n")
+    };
+    let work = Loop::new().table("t.csv", "id,x,z,y\n".to_owned() + &(0..3000).map(labelled).collect::<String>());
+    work.run("init t.csv --target y").answers(YES);
+    work.run("train").answers(YES);
+    let arrived = (3000..5000).map(|i| row(i, &change).0 + "\n").collect::<String>();
+    work.write("data/current.csv", "id,x,z\n".to_owned() + &arrived);
+    work.run("monitor --formats json").answers(YES).value()
+}
+
+#[test]
+fn errors_of_numbers_are_estimated_without_labels() {
+    let calm = estimated(|x| x);
+    let harder = estimated(|x| 0.5 + x / 2.0);
+    let mae = |report: &Value| {
+        assert_eq!(report["performance"], Value::Null);
+        assert_eq!(report["estimate"]["method"], "dle");
+        let found = &report["estimate"]["metrics"][0];
+        assert_eq!(found["name"], "mae");
+        (found["value"].as_f64().unwrap(), found["gate"].as_f64().unwrap())
+    };
+    let ((value, gate), (expected, _)) = (mae(&calm), mae(&harder));
+    assert!((value / gate - 1.0).abs() < 0.1, "{value} for {gate}");
+    // Uniform noise in an interval of width 1 + 4x: the mean error is a quarter of it, .75 for all x and 1 for the upper half.
+    assert!((expected / value - 4.0 / 3.0).abs() < 0.1, "{expected} after {value}");
+}
+
+/// Sixty rows a day, x creeping upwards, on and after the first of October.
+fn creeping(days: std::ops::Range<u32>) -> String {
+    let row = |day: u32, i: u32| {
+        let noise = f64::from((day * 60 + i).wrapping_mul(2_654_435_761) >> 8 & 0xffff) / 65_536.0;
+        let (month, date) = if day < 31 { (10, day + 1) } else { (11, day - 30) };
+        let x = noise + f64::from(day) * 0.02;
+        format!("2026-{month}-{date:02}T{:02}:00:00Z,{x:.4},{}\n", i % 24, i % 2)
+    };
+    "at,x,y\n".to_owned() + &days.flat_map(|day| (0..60).map(move |i| row(day, i))).collect::<String>()
+}
+
+#[test]
+fn a_reference_that_moves_along_hides_what_training_shows() {
+    let work = Loop::new().table("t.csv", creeping(0..14));
+    work.run("init t.csv --target y").answers(YES);
+    work.run("train --now 2026-10-15T00:00:00Z").answers(YES);
+    work.write("data/current.csv", creeping(0..45));
+    let none = work.run("monitor --reference 21d").answers(ERROR);
+    none.says("no prediction was logged");
+    let report = work.run("monitor --last 7d --reference 7d --formats json").answers(YES).value();
+    assert_eq!((&report["current"]["n_rows"], &report["reference"]["n_rows"]), (&Value::from(420), &Value::from(420)));
+    let name = report["reference"]["name"].as_str().unwrap();
+    assert!(name.starts_with("the 7 days before 2026-11-0") && name.ends_with("(the same table)"), "{name}");
+    let statistic = |columns: &Value| columns[0]["statistic"].as_f64().unwrap();
+    let training = &report["against_training"];
+    assert!(training["reference"]["name"].as_str().unwrap().starts_with("training rows of v0001"));
+    assert!(statistic(&training["columns"]) > 2.0 * statistic(&report["columns"]), "{training}");
+    let day = work.run("monitor --last 1d --reference weekdays:4 --formats json").answers(CANNOT_TELL).value();
+    assert_eq!((&day["current"]["n_rows"], &day["reference"]["n_rows"]), (&Value::from(60), &Value::from(240)));
+    // Against the training rows themselves there is nothing to add.
+    let plain = work.run("monitor --formats json").answers(YES).value();
+    assert_eq!(plain.get("against_training"), None);
+}
+
+#[test]
+fn the_prediction_log_is_a_reference_and_what_arrived() {
+    let work = trained();
+    work.run("predict churn.csv --log --now 2026-11-05T00:00:00Z").answers(YES);
+    let logged = work.run("monitor --formats json --now 2026-11-20T00:00:00Z").answers(YES).value();
+    assert_eq!(logged["current"]["n_rows"], 1200);
+    assert_eq!(logged["current"]["name"], "predictions logged since 2026-11-01 00:00");
+    assert_eq!(logged["share"]["n_drifted"], 0);
+    assert_eq!(logged["score"]["verdict"], "stable");
+    work.write("data/current.csv", changed(|_, _| {}));
+    let report = work.run("monitor --reference 28d --formats json --now 2026-11-20T00:00:00Z").answers(YES).value();
+    assert_eq!(report["reference"]["n_rows"], 1200);
+    assert_eq!(report["reference"]["name"], "the 28 days before 2026-11-20 (prediction log)");
+    let late = work.run("monitor --reference 7d --formats json --now 2026-11-20T00:00:00Z").value();
+    assert_eq!(late["reference"]["n_rows"], 0);
+    work.run("monitor --last 1d").answers(ERROR).says("needs a time column");
+}
+
+#[test]
+fn a_reference_comes_through_a_pipe_and_its_bad_rows_are_told() {
+    let work = Loop::new().table("b.csv", changed(|_, _| {}));
+    let piped = work.pipe("monitor --reference - b.csv", CHURN).answers(YES).value();
+    assert_eq!((&piped["reference"]["name"], &piped["reference"]["n_rows"]), (&"stdin".into(), &1200.into()));
+    assert_eq!(piped["share"]["n_drifted"], 0);
+    work.write("a.csv", CHURN.to_owned() + "1,2\n");
+    work.run("monitor --reference a.csv b.csv").answers(ERROR).says("line 1202");
+    let skipped = work.run("monitor --reference a.csv b.csv --skip-invalid").answers(YES);
+    let report = skipped.says("1 row of the reference was left out").value();
+    assert_eq!(report["notes"], serde_json::json!(["1 row of the reference was left out"]));
+}

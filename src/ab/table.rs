@@ -6,7 +6,7 @@ use super::report::Source;
 use super::units::{Kind, Outcome, Stratum, Units, When};
 use super::values::{self, Column};
 use crate::stats::random::hash64;
-use crate::table::{Categories, InferOptions, Input, MISSING_CODE, Rejects, Table, Texts, Values, infer};
+use crate::table::{Categories, InferOptions, MISSING_CODE, Rejects, Spool, Table, Texts, Values, infer};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -80,7 +80,8 @@ pub struct Gathered {
 /// # Errors
 /// What is wrong with the table or the request, by column and value.
 pub fn gather(request: &Request) -> Result<Gathered, AbError> {
-    let (look, read) = Input::open_twice(request.table)?;
+    let table = Spool::new(request.table)?;
+    let (look, read) = (table.open()?, table.open()?);
     let file = read.name().to_owned();
     let options =
         InferOptions { delimiter: request.delimiter, skip_invalid: request.skip_invalid, ..InferOptions::default() };

@@ -2,8 +2,10 @@ use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
+use jiff::SignedDuration;
 use mlloop::drift::Preset;
 use mlloop::drift::report::{Answer, DriftReport};
+use mlloop::journal::Window;
 use mlloop::monitor::chunks::By;
 use mlloop::monitor::{self, Request, files};
 use mlloop::report;
@@ -14,13 +16,15 @@ use std::path::PathBuf;
 ///
 /// Columns, target and score are compared; labels that came since are held against the predictions. Reasons to retrain
 /// are the triggers under [monitor] in mlloop.toml. The report is written to reports/drift_report.json, .html and .png,
-/// and every run is added to runs/runs.jsonl.
+/// and every run is added to runs/runs.jsonl. Without a current table, what was logged since production was trained arrived.
 ///
 ///   mlloop monitor                            data/current.csv against production's training rows
 ///   mlloop monitor && mlloop retrain          in a crontab
 ///   mlloop monitor new.csv --by week          when did it begin?
 ///   mlloop monitor --reference a.csv b.csv    any two tables, also without a loop
 ///   mlloop monitor new.csv --multivariate     also changes that no column shows alone
+///   mlloop monitor --reference 28d            against the 28 days before, from the prediction log
+///   mlloop monitor --last 1d --reference weekdays:4   a day against the same weekday of four weeks, from one table
 ///
 /// Exit status: 0 there is a reason to retrain, 1 there is none, 2 error, 3 cannot tell: too little arrived.
 #[derive(Debug, clap::Args)]
@@ -35,9 +39,12 @@ pub(crate) struct Args {
     /// A profile of what arrived (`mlloop profile`), made here or on a cluster
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "current", "by", "multivariate"])]
     current_profile: Option<PathBuf>,
-    /// Compare with this table, not with production's training rows
+    /// Compare with this table, not with production's training rows; or with the rows of before: 28d, 4w, weekdays:4
     #[arg(long, value_name = "TABLE")]
     reference: Option<PathBuf>,
+    /// Only the last while of what arrived, by its time column: 1d, 2w
+    #[arg(long, value_name = "LENGTH", value_parser = Window::parse_length, conflicts_with = "current_profile")]
+    last: Option<SignedDuration>,
     /// Labels that came since, joined by id; by default data/labels.csv
     #[arg(long, value_name = "TABLE")]
     labels: Option<PathBuf>,
@@ -65,10 +72,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = std::time::Instant::now();
+    let rolling = args.reference.as_deref().filter(|path| !path.exists()).and_then(|path| path.to_str()?.parse().ok());
     let request = Request {
         current: args.table.as_deref().or(args.current.as_deref()),
         current_profile: args.current_profile.as_deref(),
-        reference: args.reference.as_deref(),
+        reference: args.reference.as_deref().filter(|_| rolling.is_none()),
+        rolling,
+        last: args.last,
         labels: args.labels.as_deref(),
         preset: args.preset,
         exact: args.exact,
@@ -81,6 +91,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         seed: ctx.seed,
     };
     let found = monitor::monitor(&ctx.workspace, &request)?;
+    ctx.progress.rejects_of(" of the reference", &found.reference_rejects);
     ctx.progress.rejects(&found.rejects);
     if ctx.workspace.config_path().exists() {
         let _lock = ctx.workspace.lock()?;

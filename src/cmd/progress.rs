@@ -25,12 +25,17 @@ impl Progress {
 
     /// What was left out of a table, with the first reasons.
     pub(crate) fn rejects(&self, rejects: &Rejects) {
+        self.rejects_of("", rejects);
+    }
+
+    /// The same for one of several tables, `of` being a clause such as " of the reference".
+    pub(crate) fn rejects_of(&self, of: &str, rejects: &Rejects) {
         const SHOWN: usize = 5;
         if rejects.count == 0 {
             return;
         }
-        let rows = if rejects.count == 1 { "row was" } else { "rows were" };
-        self.note(format_args!("note: {} {rows} left out", rejects.count));
+        let (rows, were) = if rejects.count == 1 { ("row", "was") } else { ("rows", "were") };
+        self.note(format_args!("note: {} {rows}{of} {were} left out", rejects.count));
         for reject in rejects.first.iter().take(SHOWN) {
             self.note(format_args!("  {reject}"));
         }

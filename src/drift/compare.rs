@@ -167,7 +167,9 @@ fn own(pair: &ColumnPair, settings: &Settings, alpha: f64, cells: &Cells, mut re
     if !enough && n_reference > 0 {
         report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
     }
-    let large = report.psi.is_some_and(|psi| psi >= settings.psi_threshold()) || far(pair);
+    // Adjusting never makes a p smaller, so how far apart insignificant columns are need not be known.
+    let may_drift = report.p.is_some_and(|p| p <= alpha);
+    let large = may_drift && (report.psi.is_some_and(|psi| psi >= settings.psi_threshold()) || far(pair));
     Judged { waits: enough && report.p.is_some(), large, report }
 }
 

@@ -1,32 +1,25 @@
-//! Metrics that scores alone promise, before any outcome is known: CBPE for classes, DLE for numbers.
+//! Metrics that scores of classes alone promise, before any outcome is known: CBPE. Numbers have DLE,
+//! [`losses`](super::losses).
 //!
 //! Both assume that the outcome still depends on the columns as it did when the version was made. Then calibrated
 //! scores say how often they will be right, also for a mix of rows that has changed (covariate shift). When the
 //! dependence itself changes (concept drift), they cannot notice.
 
 use super::performance::change;
-use super::report::{Estimate, MetricChange};
-use crate::features::{FeatureError, Matrix, Task};
-use crate::model::{FitData, FitOptions, GrowPolicy, Model, ModelError, Params};
-use crate::pipeline::{Pipeline, PipelineError, Scores};
+use super::report::Estimate;
+use crate::features::{FeatureError, Task};
+use crate::model::ModelError;
+use crate::pipeline::{PipelineError, Scores};
 use crate::score::confusion::Confusion;
 use crate::score::curve::Curve;
 use crate::score::multiclass::predicted;
 use crate::score::{Metric, Metrics, binary};
 use crate::stats::moments;
-use crate::table::Table;
 
 /// What an estimate of classes cannot see.
 pub const CBPE_LIMIT: &str = "Estimated from the scores alone, as if outcomes still depended on the columns as in \
     training: a changed mix of rows is tracked, concept drift is not seen (in a simulation .870 was estimated where the \
     truth was .711). Only outcomes can show it.";
-/// What an estimate of numbers cannot see.
-pub const DLE_LIMIT: &str = "Estimated from how large errors were on labelled rows like these, as if outcomes still \
-    depended on the columns as they did there: a changed mix of rows is tracked as far as labelled rows reach, concept \
-    drift is not seen. Only outcomes can show it.";
-
-/// Fewer labelled rows than this do not say where errors are large.
-pub const MIN_LABELLED_ROWS: usize = 100;
 
 /// Why metrics could not be estimated.
 #[derive(Debug, thiserror::Error)]
@@ -202,106 +195,4 @@ fn expected_areas(scores: &[f64], p: &[f64]) -> ExpectedAreas {
     let own = moments::sum_of(n, &|i| p[i] * (1.0 - p[i]));
     let roc = if pairs - own > 0.0 { (areas.roc * pairs - own / 2.0) / (pairs - own) } else { f64::NAN };
     ExpectedAreas { roc: roc.clamp(0.0, 1.0), pr: areas.pr, support: positives }
-}
-
-/// Direct loss estimation: MAE and RMSE of a numeric prediction on `current`, whose outcomes are not known.
-///
-/// From `labelled` rows with outcomes `y` boosted trees learn |y − ŷ| and (y − ŷ)² by the version's features and
-/// its prediction ŷ. Their answers on the current rows, at least 0, are averaged: MAE = mean of the first, RMSE = root
-/// of the mean of the second. Method: NannyML, "Direct loss estimation", 2022.
-///
-/// The labelled rows must be none that the model was fitted on (gate rows, or rows whose outcome came later): on its own
-/// rows a model errs less. Trees do not reach beyond the labelled rows, so a current range that lies outside of theirs
-/// gets the error at its edge.
-///
-/// # Errors
-/// Classes instead of numbers, no current rows, fewer than [`MIN_LABELLED_ROWS`] labelled ones, an outcome that is
-/// missing, a column that the version needs and a table lacks.
-pub fn dle(
-    pipeline: &Pipeline,
-    labelled: &Table,
-    y: &[f32],
-    current: &Table,
-    gate: Option<&Metrics>,
-    seed: u64,
-) -> Result<Estimate, EstimateError> {
-    if pipeline.target.task != Task::Regression {
-        return Err(EstimateError::Task { method: "dle", what: "numbers; classes have cbpe" });
-    }
-    if current.n_rows() == 0 {
-        return Err(EstimateError::NoRows);
-    }
-    let matrix_of = |table: &Table| -> Result<(Matrix, Vec<f64>), EstimateError> {
-        let predictions = pipeline.score(table)?.values;
-        Ok((with_prediction(&pipeline.features.transform(table)?, &predictions), predictions))
-    };
-    let (known, predictions) = matrix_of(labelled)?;
-    let (unknown, _) = matrix_of(current)?;
-    Ok(Estimate {
-        method: "dle".to_owned(),
-        n: current.n_rows() as u64,
-        metrics: expected_errors(&known, &predictions, y, &unknown, gate, seed)?,
-        limit: DLE_LIMIT.to_owned(),
-    })
-}
-
-/// MAE and RMSE that `predictions` with outcomes `y` on `known` rows lead to expect on `unknown` ones.
-pub(super) fn expected_errors(
-    known: &Matrix,
-    predictions: &[f64],
-    y: &[f32],
-    unknown: &Matrix,
-    gate: Option<&Metrics>,
-    seed: u64,
-) -> Result<Vec<MetricChange>, EstimateError> {
-    if y.len() != predictions.len() || y.iter().any(|y| !y.is_finite()) {
-        let text = format!("{} labelled rows need as many known outcomes; {} were given", predictions.len(), y.len());
-        return Err(EstimateError::Outcomes(text));
-    }
-    if y.len() < MIN_LABELLED_ROWS {
-        return Err(EstimateError::TooFewRows { have: y.len(), need: MIN_LABELLED_ROWS });
-    }
-    let errors: Vec<f64> = y.iter().zip(predictions).map(|(&y, prediction)| f64::from(y) - prediction).collect();
-    let absolute: Vec<f32> = errors.iter().map(|error| error.abs() as f32).collect();
-    let squared: Vec<f32> = errors.iter().map(|error| (error * error) as f32).collect();
-    let mae = expected_mean(known, &absolute, unknown, seed)?;
-    let mse = expected_mean(known, &squared, unknown, seed)?;
-    Ok(vec![change(Metric::Mae, mae, None, gate), change(Metric::Rmse, mse.sqrt(), None, gate)])
-}
-
-/// The mean of a loss on `unknown` rows as learned from `known` ones.
-fn expected_mean(known: &Matrix, losses: &[f32], unknown: &Matrix, seed: u64) -> Result<f64, EstimateError> {
-    let params = error_params().check(Task::Regression)?.with_seed(seed);
-    let options = FitOptions { params: &params, n_classes: 0, tune: None, progress: None };
-    let model = Model::fit(&FitData { x: known, y: losses, weights: None }, &options)?;
-    let expected: Vec<f64> = model.scores(unknown)?.into_iter().map(|loss| f64::from(loss).max(0.0)).collect();
-    Ok(moments::mean(&expected))
-}
-
-/// Errors are mostly noise: few, small trees with full leaves.
-fn error_params() -> Params {
-    Params {
-        n_estimators: Some(100),
-        learning_rate: Some(0.05),
-        max_depth: Some(4),
-        grow_policy: Some(GrowPolicy::Depthwise),
-        min_child_weight: Some(20.0),
-        reg_lambda: Some(1.0),
-        colsample_bytree: Some(1.0),
-        subsample: Some(0.8),
-        max_bin: Some(64),
-        ..Params::default()
-    }
-}
-
-/// The features with the prediction as one more.
-fn with_prediction(features: &Matrix, predictions: &[f64]) -> Matrix {
-    let width = features.n_features() + 1;
-    let mut values = Vec::with_capacity(features.n_rows * width);
-    for (row, &prediction) in predictions.iter().enumerate() {
-        values.extend_from_slice(features.row(row));
-        values.push(prediction as f32);
-    }
-    let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
-    Matrix::new(values, features.n_rows, names)
 }

@@ -5,6 +5,8 @@ pub mod compare;
 pub mod estimate;
 pub mod findings;
 pub mod method;
+/// Direct loss estimation: metrics of numbers before any outcome is known.
+pub mod losses;
 /// Whether a classifier can tell the two tables apart, and by which columns.
 pub mod multivariate;
 #[cfg(test)]
@@ -23,8 +25,9 @@ pub mod triggers;
 pub mod verdict;
 
 pub use compare::{compare, compare_one};
-pub use estimate::{cbpe, dle};
+pub use estimate::cbpe;
 pub use findings::findings;
+pub use losses::{Losses, dle};
 pub use multivariate::multivariate;
 pub use pair::{ColumnPair, PairValues};
 pub use performance::performance;

@@ -114,8 +114,6 @@ impl ColumnPair {
         match &self.values {
             PairValues::Number { reference, current, .. } => {
                 let edges = psi::decile_edges(reference);
-                let bins = psi::bin_counts(reference, &edges).into_iter().zip(psi::bin_counts(current, &edges));
-                bins.filter(|&(a, b)| a + b > 0).for_each(|(a, b)| cells.push(a, b));
                 (cells.reference, cells.current) =
                     (psi::bin_counts(reference, &edges), psi::bin_counts(current, &edges));
             }

@@ -4,6 +4,9 @@ use super::report::{MetricChange, Performance};
 use crate::pipeline::{Pipeline, Scores};
 use crate::score::{EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate};
 
+/// Row visits that intervals may cost: `monitor` runs often, and from 2000 rows on normal intervals are as good.
+const MAX_VISITS: usize = 400_000;
+
 /// What the scores that `pipeline` gave are worth on rows whose outcome `y` (class index or value) has become known.
 ///
 /// The metrics, their conventions and their 95 % intervals are those of [`evaluate`], so that they compare with the
@@ -32,7 +35,8 @@ pub fn performance(
 
 /// The same without a pipeline.
 pub(super) fn measured(reading: &Reading<'_>, gate: Option<&Metrics>, seed: u64) -> Result<Performance, ScoreError> {
-    let evaluation = evaluate(reading, None, EvaluateOptions { seed, ..EvaluateOptions::default() })?;
+    let options = EvaluateOptions { seed, max_visits: MAX_VISITS, ..EvaluateOptions::default() };
+    let evaluation = evaluate(reading, None, options)?;
     let told = |(metric, found): (Metric, &crate::score::Estimate)| {
         Some(change(metric, found.value?, found.low.zip(found.high), gate))
     };

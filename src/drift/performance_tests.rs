@@ -1,6 +1,7 @@
 //! Measured and estimated metrics: a simulation whose truth is known, and values of other implementations.
 
-use super::estimate::{EstimateError, cbpe, dle, expected_errors};
+use super::estimate::{EstimateError, cbpe};
+use super::losses::{Losses, dle};
 use super::performance::{measured, performance};
 use super::report::MetricChange;
 use crate::features::{Matrix, Task};
@@ -161,18 +162,21 @@ fn direct_loss_estimation_follows_rows_that_are_harder() {
     let (labelled, y) = world(3_000, 0.3, 5, concept);
     for mean in [0.0, 0.7] {
         let (current, truth) = world(5_000, mean, 6, concept);
-        let estimate = dle(&pipeline, &labelled, &y, &current, None, 1).unwrap();
         let scores = pipeline.score(&current).unwrap();
+        let stored = Losses::learn(&pipeline, &labelled, &y, 1).unwrap().to_bytes().unwrap();
+        let losses = Losses::from_bytes(stored.each_ref().map(Vec::as_slice)).unwrap();
+        let estimate = dle(&losses.expect(&pipeline, &current, &scores.values).unwrap(), None).unwrap();
         let real = performance(&pipeline, &scores, &truth, None, 1).unwrap();
         for name in ["mae", "rmse"] {
             let (promised, found) = (value(&estimate.metrics, name), value(&real.metrics, name));
             close(promised / found, 1.0, 0.1, &format!("{name} at {mean}"));
         }
     }
-    let few = dle(&pipeline, &labelled.take(&[0, 1, 2]), &y[..3], &labelled, None, 1);
+    let few = Losses::learn(&pipeline, &labelled.take(&[0, 1, 2]), &y[..3], 1);
     assert!(matches!(few, Err(EstimateError::TooFewRows { have: 3, need: 100 })), "{few:?}");
-    let short = dle(&pipeline, &labelled, &y[..200], &labelled, None, 1);
+    let short = Losses::learn(&pipeline, &labelled, &y[..200], 1);
     assert!(matches!(short, Err(EstimateError::Outcomes(_))), "{short:?}");
+    assert!(matches!(dle(&[], None), Err(EstimateError::NoRows)));
 }
 
 // ── other implementations ──
@@ -340,7 +344,8 @@ fn estimated_numbers_agree_with_nannyml() {
     };
     let y: Vec<f32> = numbers(&reference["y_true"]).iter().map(|y| *y as f32).collect();
     let predicted = numbers(&reference["y_pred"]);
-    let found = expected_errors(&matrix(&reference), &predicted, &y, &matrix(&current), None, 0).unwrap();
+    let losses = Losses::of_errors(&matrix(&reference), &predicted, &y, 0).unwrap();
+    let found = dle(&losses.expect_of(&matrix(&current)).unwrap(), None).unwrap().metrics;
     for name in ["mae", "rmse"] {
         let theirs = expected["nannyml"]["dle_chunk1"][name]["value"].as_f64().unwrap();
         close(value(&found, name) / theirs, 1.0, 0.03, name);

@@ -2,6 +2,7 @@
 
 use super::pair::{ColumnPair, PairValues};
 use super::report::Plot;
+use crate::stats::pooled::steps;
 use crate::stats::sample::Sample;
 
 const N_BINS: usize = 24;
@@ -32,9 +33,7 @@ pub fn plot(pair: &ColumnPair) -> Plot {
 
 /// Equal widths between the reference's tails, widened to the current values' tails; one bin per value for few values.
 fn edges(reference: &Sample, current: &Sample) -> Vec<f64> {
-    let mut values: Vec<f64> = reference.values().iter().chain(current.values()).copied().collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.dedup();
+    let values: Vec<f64> = steps(reference, current).take(MAX_DISCRETE + 1).map(|step| step.value).collect();
     if values.is_empty() {
         return Vec::new();
     }
@@ -77,8 +76,12 @@ fn at(sample: &Sample, share: f64) -> f64 {
 
 fn bin_shares(sample: &Sample, edges: &[f64], n_rows: u64) -> Vec<f64> {
     let mut counts = vec![0_u64; edges.len() - 1];
+    let (mut bin, last) = (0, counts.len() - 1);
     for (&value, &count) in sample.values().iter().zip(sample.counts()) {
-        let bin = edges.partition_point(|&edge| edge <= value).saturating_sub(1).min(counts.len() - 1);
+        // Values and edges both ascend.
+        while bin < last && edges[bin + 1] <= value {
+            bin += 1;
+        }
         counts[bin] += count;
     }
     shares(&counts, n_rows)

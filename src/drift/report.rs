@@ -39,6 +39,9 @@ pub struct DriftReport {
     pub estimate: Option<Estimate>,
     /// Reasons to retrain, each fired or not.
     pub triggers: Vec<Trigger>,
+    /// The same against what production was trained on, where that is not the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_training: Option<AgainstTraining>,
     /// The current table in pieces, oldest first.
     pub history: Vec<Chunk>,
     /// The settings in effect.
@@ -342,7 +345,18 @@ pub struct Chunk {
     pub columns: Vec<ChunkColumn>,
 }
 
-/// A column of a piece.
+/// What arrived against what production was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstTraining {
+    /// The training rows.
+    pub reference: Side,
+    /// How much of the table drifted since.
+    pub share: DriftShare,
+    /// Each column's name, statistic, and whether it drifted; what matters most first.
+    pub columns: Vec<ChunkColumn>,
+}
+
+/// A column of a piece, or of another comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChunkColumn {
     /// Its name.

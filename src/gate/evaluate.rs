@@ -110,7 +110,7 @@ fn reading<'a>(pipeline: &'a Pipeline, scores: &'a Scores, y: &'a [f32]) -> Read
 /// Every metric of the task.
 fn side_by_side(old: &Reading, new: &Reading) -> Result<Vec<Pair>, ScoreError> {
     let all = |reading: &Reading| -> Result<Metrics, ScoreError> {
-        Ok(metrics_of(reading, None, EvaluateOptions { seed: 0, max_replicates: 0 })?.metrics)
+        Ok(metrics_of(reading, None, EvaluateOptions { max_replicates: 0, ..EvaluateOptions::default() })?.metrics)
     };
     let (old, new) = (all(old)?, all(new)?);
     let pair = |(metric, estimate): (Metric, &Estimate)| Pair {

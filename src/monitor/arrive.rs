@@ -2,15 +2,21 @@
 
 use super::MonitorError;
 use super::chunks::{By, MAX_CHUNKS};
-use super::sample::Sample;
+use super::rolling::{Span, Windows};
+use super::sample::{Sample, Scored};
+use crate::drift::Losses;
+use crate::drift::losses::ExpectedLoss;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Values, stream};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Rows that are scored for score drift and performance: at least so many when there are, at most twice.
 pub(super) const SCORED_ROWS: usize = 20_000;
+/// Rows whose expected error is averaged, likewise.
+const EXPECTED_ROWS: usize = 3_000;
 
 /// How the table is gone through.
 pub(super) struct Pass<'a> {
@@ -22,12 +28,16 @@ pub(super) struct Pass<'a> {
     pub limits: Limits,
     /// What scores rows.
     pub pipeline: Option<&'a Pipeline>,
+    /// How large its errors are, where it predicts numbers.
+    pub losses: Option<&'a Losses>,
     /// Labels that came later.
     pub outcomes: &'a Outcomes,
     /// How it is cut into pieces.
     pub by: Option<By>,
     /// The column that says when a row happened.
     pub time_column: &'a str,
+    /// Which rows arrived and which were there before, where the table holds both.
+    pub windows: Option<Windows>,
     /// Seed of the sample.
     pub seed: u64,
 }
@@ -35,7 +45,13 @@ pub(super) struct Pass<'a> {
 /// What arrived.
 pub(super) struct Arrived {
     pub profile: Profile,
-    pub sample: Sample,
+    /// Of the rows of before, where the table holds them.
+    pub before: Option<Profile>,
+    /// When it happened, where it was cut out of a table by time.
+    pub span: Option<Span>,
+    pub sample: Sample<Scored>,
+    /// The errors that are expected of a sample of rows.
+    pub expected: Sample<ExpectedLoss>,
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
@@ -45,55 +61,112 @@ pub(super) struct Arrived {
 impl Arrived {
     /// What is known when only a profile is.
     pub(super) fn profile(profile: Profile) -> Self {
-        let sample = Sample::new(SCORED_ROWS, 0);
-        Self { profile, sample, pieces: Vec::new(), names: Vec::new(), rejects: Rejects::default() }
+        let (sample, expected) = (Sample::new(SCORED_ROWS, 0), Sample::new(EXPECTED_ROWS, 0));
+        Self {
+            profile,
+            before: None,
+            span: None,
+            sample,
+            expected,
+            pieces: Vec::new(),
+            names: Vec::new(),
+            rejects: Rejects::default(),
+        }
     }
 }
 
+/// What has been gathered of the rows so far.
+pub(super) struct Gathered {
+    whole: Option<ProfileBuilder>,
+    /// Rows of before, where the table brings its own reference.
+    before: Option<ProfileBuilder>,
+    pieces: BTreeMap<i64, ProfileBuilder>,
+    sample: Sample<Scored>,
+    expected: Sample<ExpectedLoss>,
+    n_rows: u64,
+}
+
 impl Pass<'_> {
-    /// Goes through the table.
+    /// Goes through a table.
     ///
     /// # Errors
     /// What is wrong with the table, or too many pieces.
     pub(super) fn run(&self, input: Input) -> Result<Arrived, MonitorError> {
         let mut rows = stream(input, self.schema, self.read)?;
-        let mut whole: Option<ProfileBuilder> = None;
-        let mut pieces: BTreeMap<i64, ProfileBuilder> = BTreeMap::new();
-        let mut sample = Sample::new(SCORED_ROWS, self.seed);
-        let mut n_rows = 0;
+        let mut gathered = self.begin();
         while let Some(batch) = rows.next().transpose()? {
-            let builder = || ProfileBuilder::for_columns(self.schema, &batch.table, self.limits);
-            whole.get_or_insert_with(builder).push(&batch.table)?;
-            self.score(&batch.table, &mut sample)?;
-            if let Some(by) = self.by {
-                for (key, chosen) in by.cut(&batch.table, n_rows, self.time_column) {
-                    let piece = pieces.entry(key).or_insert_with(builder);
-                    piece.push(&batch.table.take(&chosen))?;
-                }
-                if pieces.len() > MAX_CHUNKS {
-                    return Err(MonitorError::TooManyPieces { by });
+            match &self.windows {
+                None => self.take_in(&mut gathered, &batch.table)?,
+                Some(windows) => {
+                    let [arrived, before] = windows.of(&batch.table, self.time_column);
+                    if !before.is_empty() {
+                        let builder = || ProfileBuilder::for_columns(self.schema, &batch.table, self.limits);
+                        gathered.before.get_or_insert_with(builder).push(&batch.table.take(&before))?;
+                    }
+                    if !arrived.is_empty() {
+                        self.take_in(&mut gathered, &batch.table.take(&arrived))?;
+                    }
                 }
             }
-            n_rows += batch.table.n_rows() as u64;
         }
         let (names, rejects) = (rows.names().to_vec(), rows.rejects().clone());
+        Ok(Arrived { names, rejects, ..self.finish(gathered) })
+    }
+
+    /// Before the first row.
+    pub(super) fn begin(&self) -> Gathered {
+        let (sample, expected) = (Sample::new(SCORED_ROWS, self.seed), Sample::new(EXPECTED_ROWS, self.seed));
+        Gathered { whole: None, before: None, pieces: BTreeMap::new(), sample, expected, n_rows: 0 }
+    }
+
+    /// Takes in rows that arrived.
+    ///
+    /// # Errors
+    /// A column that scoring needs and the rows lack, or too many pieces.
+    pub(super) fn take_in(&self, gathered: &mut Gathered, table: &Table) -> Result<(), MonitorError> {
+        let builder = || ProfileBuilder::for_columns(self.schema, table, self.limits);
+        gathered.whole.get_or_insert_with(builder).push(table)?;
+        self.score(table, &mut gathered.sample)?;
+        self.expect(table, &mut gathered.expected)?;
+        if let Some(by) = self.by {
+            for (key, chosen) in by.cut(table, gathered.n_rows, self.time_column) {
+                gathered.pieces.entry(key).or_insert_with(builder).push(&table.take(&chosen))?;
+            }
+            if gathered.pieces.len() > MAX_CHUNKS {
+                return Err(MonitorError::TooManyPieces { by });
+            }
+        }
+        gathered.n_rows += table.n_rows() as u64;
+        Ok(())
+    }
+
+    /// After the last row.
+    pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
+        let Gathered { whole, before, pieces, sample, expected, .. } = gathered;
         let name = |key, profile: &Profile| self.by.map_or(String::new(), |by| by.name(key, profile.n_rows));
         let pieces = pieces.into_iter().map(|(key, piece)| {
             let profile = piece.finish();
             (name(key, &profile), profile)
         });
         let whole = whole.unwrap_or_else(|| ProfileBuilder::new(self.schema, self.limits));
-        Ok(Arrived { profile: whole.finish(), sample, pieces: pieces.collect(), names, rejects })
+        Arrived {
+            profile: whole.finish(),
+            before: before.map(ProfileBuilder::finish),
+            span: self.windows.as_ref().map(|windows| windows.arrived),
+            sample,
+            expected,
+            pieces: pieces.collect(),
+            names: Vec::new(),
+            rejects: Rejects::default(),
+        }
     }
 
     /// Scores the rows of the sample and looks up their outcomes.
-    fn score(&self, table: &Table, sample: &mut Sample) -> Result<(), MonitorError> {
+    fn score(&self, table: &Table, sample: &mut Sample<Scored>) -> Result<(), MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(()) };
         let chosen = sample.choose(table.n_rows());
-        let rows: Vec<u32> = chosen.iter().map(|&(row, _)| row).collect();
-        let part = if rows.len() == table.n_rows() { None } else { Some(table.take(&rows)) };
-        let part = part.as_ref().unwrap_or(table);
-        let scores = pipeline.score(part)?;
+        let part = part(table, &chosen);
+        let scores = pipeline.score(&part)?;
         let known = match part.column(&pipeline.target.name) {
             Some(column) => pipeline.target.encode(column).map_err(PipelineError::from)?.y,
             None => vec![f32::NAN; part.n_rows()],
@@ -104,8 +177,26 @@ impl Pass<'_> {
                 Some(Values::Text(ids)) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
                 _ => known[row],
             };
-            sample.push(place, scores.row(row), y);
+            sample.push(place, Scored { scores: scores.row(row).to_vec(), y });
         }
         Ok(())
     }
+
+    /// The errors that are expected of the rows of another sample.
+    fn expect(&self, table: &Table, sample: &mut Sample<ExpectedLoss>) -> Result<(), MonitorError> {
+        let (Some(pipeline), Some(losses)) = (self.pipeline, self.losses) else { return Ok(()) };
+        let chosen = sample.choose(table.n_rows());
+        let part = part(table, &chosen);
+        let expected = losses.expect(pipeline, &part, &pipeline.score(&part)?.values)?;
+        chosen.iter().zip(expected).for_each(|(&(_, place), loss)| sample.push(place, loss));
+        Ok(())
+    }
+}
+
+/// The chosen rows.
+fn part<'a>(table: &'a Table, chosen: &[(u32, f64)]) -> Cow<'a, Table> {
+    if chosen.len() == table.n_rows() {
+        return Cow::Borrowed(table);
+    }
+    Cow::Owned(table.take(&chosen.iter().map(|&(row, _)| row).collect::<Vec<u32>>()))
 }

@@ -1,14 +1,16 @@
 //! From both profiles and the sampled scores to the report.
 
 use super::arrive::Arrived;
+use super::reference::Reference;
 use super::served::Served;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
 use crate::drift::report::{
-    Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance, Side,
+    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
+    Side,
 };
 use crate::drift::triggers::{Evidence, triggers};
-use crate::drift::{ColumnPair, cbpe, compare, compare_one, drift_share, multivariate, performance, verdict};
+use crate::drift::{ColumnPair, cbpe, compare, compare_one, dle, drift_share, multivariate, performance, verdict};
 use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
@@ -20,13 +22,13 @@ use std::path::Path;
 impl Watch<'_> {
     pub(super) fn report(
         &self,
-        reference: &Profile,
-        reference_side: Side,
+        compared_with: &Reference,
         arrived: &Arrived,
         current_side: Side,
         outcomes: &Outcomes,
     ) -> Result<Monitored, MonitorError> {
         let Self { request, settings, production, .. } = self;
+        let reference = &compared_with.profile;
         let pairs = self.pairs(reference, &arrived.profile);
         let columns = compare(&pairs, settings, request.seed);
         let n_rows = arrived.profile.n_rows;
@@ -53,7 +55,7 @@ impl Watch<'_> {
             made_at: request.now,
             predicts: self.config.as_ref().map(|c| c.target.column.clone()).unwrap_or_default(),
             version: production.as_ref().map(|p| p.version.to_string()),
-            reference: reference_side,
+            reference: compared_with.side.clone(),
             current: current_side,
             verdict: verdict(&share, &columns, &triggers, n_rows),
             share,
@@ -66,10 +68,12 @@ impl Watch<'_> {
             triggers,
             history: self.history(reference, arrived),
             settings: serde_json::json!(settings),
-            notes: self.notes(arrived, served.as_ref()),
+            notes: self.notes(compared_with, arrived, served.as_ref()),
+            against_training: self.against_training(compared_with, arrived)?,
             columns,
         };
-        Ok(Monitored { report, rejects: arrived.rejects.clone() })
+        let (rejects, reference_rejects) = (arrived.rejects.clone(), compared_with.rejects.clone());
+        Ok(Monitored { report, rejects, reference_rejects })
     }
 
     /// Every number and category but the target, as far as both sides have it.
@@ -132,11 +136,16 @@ impl Watch<'_> {
         Ok(Some(performance(&production.pipeline, &scores, &y, production.metrics(), self.request.seed)?))
     }
 
-    /// What the scores of classes alone promise.
+    /// What the scores of classes alone promise, or the errors that are expected of numbers.
     fn estimate(&self, arrived: &Arrived) -> Result<Option<Estimate>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let Pipeline { target, threshold, .. } = &production.pipeline;
-        if target.task == Task::Regression || arrived.sample.rows().is_empty() {
+        if target.task == Task::Regression {
+            let expected = arrived.expected.rows();
+            let estimate = || dle(expected, production.metrics());
+            return Ok(if expected.is_empty() { None } else { Some(estimate()?) });
+        }
+        if arrived.sample.rows().is_empty() {
             return Ok(None);
         }
         let values = arrived.sample.rows().iter().flat_map(|row| row.scores.iter().copied()).collect();
@@ -163,6 +172,22 @@ impl Watch<'_> {
         Ok(Some(multivariate(&rows(&reference)?, &rows(&current)?, schema, &target, request.seed)?))
     }
 
+    /// A reference that moves along hides what changes slowly, so training is always looked at too.
+    fn against_training(
+        &self,
+        compared_with: &Reference,
+        arrived: &Arrived,
+    ) -> Result<Option<AgainstTraining>, MonitorError> {
+        let Some(training) = self.training()?.filter(|_| !compared_with.is_training) else { return Ok(None) };
+        let columns = compare(&self.pairs(&training.profile, &arrived.profile), &self.settings, self.request.seed);
+        let share = drift_share(&columns, &self.settings);
+        Ok(Some(AgainstTraining {
+            reference: training.side,
+            share,
+            columns: columns.iter().map(chunk_column).collect(),
+        }))
+    }
+
     fn history(&self, reference: &Profile, arrived: &Arrived) -> Vec<Chunk> {
         let chunk = |(name, profile): &(String, Profile)| {
             let columns = compare(&self.pairs(reference, profile), &self.settings, self.request.seed);
@@ -174,7 +199,7 @@ impl Watch<'_> {
         arrived.pieces.iter().map(chunk).collect()
     }
 
-    fn notes(&self, arrived: &Arrived, served: Option<&Served>) -> Vec<String> {
+    fn notes(&self, reference: &Reference, arrived: &Arrived, served: Option<&Served>) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(served) = served {
             notes.push(served.note());
@@ -183,8 +208,12 @@ impl Watch<'_> {
             let n = arrived.sample.rows().len();
             notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));
         }
-        if arrived.rejects.count > 0 {
-            notes.push(format!("{} rows were left out", arrived.rejects.count));
+        for (rejects, of) in [(&arrived.rejects, ""), (&reference.rejects, " of the reference")] {
+            match rejects.count {
+                0 => {}
+                1 => notes.push(format!("1 row{of} was left out")),
+                n => notes.push(format!("{n} rows{of} were left out")),
+            }
         }
         notes
     }

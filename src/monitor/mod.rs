@@ -11,12 +11,14 @@ mod assemble;
 pub mod chunks;
 pub mod files;
 mod form;
-
+mod reference;
+pub mod rolling;
 mod sample;
 mod served;
 mod watch;
 
 use self::chunks::{By, MAX_CHUNKS};
+use self::rolling::Rolling;
 use self::watch::Watch;
 use crate::drift::Preset;
 use crate::drift::estimate::EstimateError;
@@ -33,6 +35,7 @@ use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::table::{Rejects, TableError};
 use crate::workspace::{Workspace, WorkspaceError};
+use jiff::SignedDuration;
 use std::path::Path;
 
 /// What can go wrong while a loop is watched.
@@ -96,6 +99,10 @@ pub struct Request<'a> {
     pub current_profile: Option<&'a Path>,
     /// What to compare with; the training rows of production when `None`.
     pub reference: Option<&'a Path>,
+    /// Compare with rows of before that move along, instead.
+    pub rolling: Option<Rolling>,
+    /// Only the last while of what arrived, by its time column (or by the prediction log).
+    pub last: Option<SignedDuration>,
     /// Labels that came later; `data/labels.csv` when it is there.
     pub labels: Option<&'a Path>,
     /// Whose rules decide, when not those of `mlloop.toml`.
@@ -125,6 +132,8 @@ pub struct Monitored {
     pub report: DriftReport,
     /// Rows that did not fit.
     pub rejects: Rejects,
+    /// Rows of the reference that did not fit.
+    pub reference_rejects: Rejects,
 }
 
 /// Compares what arrived with what production was trained on.
@@ -132,11 +141,11 @@ pub struct Monitored {
 /// # Errors
 /// What is wrong with a table, the options or the workspace; nothing is written here.
 pub fn monitor(workspace: &Workspace, request: &Request) -> Result<Monitored, MonitorError> {
-    let watch = Watch::open(workspace, request)?;
-    let (reference, side) = watch.reference()?;
+    let mut watch = Watch::open(workspace, request)?;
     let outcomes = watch.outcomes()?;
-    let (arrived, current) = watch.arrived(&outcomes)?;
-    watch.report(&reference, side, &arrived, current, &outcomes)
+    let (mut arrived, current) = watch.arrived(&outcomes)?;
+    let reference = watch.reference(&mut arrived)?;
+    watch.report(&reference, &arrived, current, &outcomes)
 }
 
 /// The columns that drifted, as the run log keeps them.

@@ -2,56 +2,63 @@
 
 use crate::stats::random::unit_hash;
 
-/// A sampled row.
+/// A scored row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
-    /// Its place in `[0, 1)`, by the hash of its number.
-    place: f64,
     /// Its scores.
     pub scores: Vec<f64>,
     /// Class index or value; `NaN` while the outcome is not known.
     pub y: f32,
 }
 
-/// Rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is kept is a uniform
-/// sample, and memory is bounded.
+/// What is known of rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is
+/// kept is a uniform sample, and memory is bounded.
 #[derive(Debug, Clone)]
-pub struct Sample {
+pub struct Sample<T> {
     most: usize,
     threshold: f64,
     seed: u64,
     n_seen: u64,
-    rows: Vec<Scored>,
+    /// Each row's place in `[0, 1)`, by the hash of its number.
+    places: Vec<f64>,
+    rows: Vec<T>,
 }
 
-impl Sample {
+impl<T> Sample<T> {
     /// Keeps between `most` and twice as many rows, once so many came.
     #[must_use]
     pub fn new(most: usize, seed: u64) -> Self {
-        Self { most, threshold: 1.0, seed, n_seen: 0, rows: Vec::new() }
+        Self { most, threshold: 1.0, seed, n_seen: 0, places: Vec::new(), rows: Vec::new() }
     }
 
-    /// Which of the next `n` rows are in the sample, with their places; the numbers count from 0.
+    /// Which of the next `n` rows are in the sample, with their places; the numbers count from 0. All of them are to be
+    /// pushed. Rows of before may leave to make room.
     pub fn choose(&mut self, n: usize) -> Vec<(u32, f64)> {
         let first = self.n_seen;
         self.n_seen += n as u64;
         let place = |row: u32| unit_hash(&(first + u64::from(row)).to_le_bytes(), self.seed);
-        (0..n as u32).map(|row| (row, place(row))).filter(|&(_, place)| place < self.threshold).collect()
+        let mut chosen: Vec<(u32, f64)> =
+            (0..n as u32).map(|row| (row, place(row))).filter(|&(_, place)| place < self.threshold).collect();
+        while self.rows.len() + chosen.len() > 2 * self.most {
+            self.threshold /= 2.0;
+            let threshold = self.threshold;
+            chosen.retain(|&(_, place)| place < threshold);
+            let mut places = self.places.iter();
+            self.rows.retain(|_| places.next().is_some_and(|&place| place < threshold));
+            self.places.retain(|&place| place < threshold);
+        }
+        chosen
     }
 
     /// Takes in a chosen row.
-    pub fn push(&mut self, place: f64, scores: &[f64], y: f32) {
-        self.rows.push(Scored { place, scores: scores.to_vec(), y });
-        while self.rows.len() > 2 * self.most {
-            self.threshold /= 2.0;
-            let threshold = self.threshold;
-            self.rows.retain(|row| row.place < threshold);
-        }
+    pub fn push(&mut self, place: f64, row: T) {
+        self.places.push(place);
+        self.rows.push(row);
     }
 
     /// The rows, in the stream's order.
     #[must_use]
-    pub fn rows(&self) -> &[Scored] {
+    pub fn rows(&self) -> &[T] {
         &self.rows
     }
 
@@ -71,18 +78,18 @@ mod tests {
         let mut sample = Sample::new(1000, 0);
         for batch in 0..100_u32 {
             for (row, place) in sample.choose(1000) {
-                sample.push(place, &[f64::from(batch * 1000 + row)], f32::NAN);
+                sample.push(place, f64::from(batch * 1000 + row));
             }
         }
         let n = sample.rows().len();
         assert!((800..=2000).contains(&n) && !sample.is_whole(), "{n}");
-        let mean = sample.rows().iter().map(|row| row.scores[0]).sum::<f64>() / n as f64;
+        let mean = sample.rows().iter().sum::<f64>() / n as f64;
         assert!((mean - 50_000.0).abs() < 4.0 * 28_868.0 / (n as f64).sqrt(), "{mean}");
     }
 
     #[test]
     fn a_short_stream_is_kept_whole() {
-        let mut sample = Sample::new(1000, 0);
+        let mut sample = Sample::<f64>::new(1000, 0);
         let chosen = sample.choose(300);
         assert_eq!(chosen.len(), 300);
         assert!(sample.is_whole());

@@ -2,18 +2,19 @@
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
+use super::rolling;
 use super::{MonitorError, Request};
-use crate::drift::Settings;
 use crate::drift::report::Side;
+use crate::drift::{Losses, Settings};
 use crate::journal::{Outcomes, outcomes};
 use crate::learn;
 use crate::pipeline::Pipeline;
-use crate::profile::{Limits, Profile, ProfileBuilder, merge_files, profile_input};
+use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
 use crate::registry::{Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
-use crate::table::{InferOptions, Input, Kind, ReadOptions, Schema, infer};
+use crate::table::{InferOptions, Input, Kind, ReadOptions, Schema, Spool};
 use crate::workspace::{Config, Workspace, WorkspaceError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The version in production.
 pub(super) struct Production {
@@ -21,6 +22,7 @@ pub(super) struct Production {
     pub(super) pipeline: Pipeline,
     pub(super) manifest: Manifest,
     pub(super) gate: Option<Evaluation>,
+    losses: Option<Losses>,
 }
 
 impl Production {
@@ -38,6 +40,8 @@ pub(super) struct Watch<'a> {
     pub(super) settings: Settings,
     pub(super) schema: Schema,
     pub(super) production: Option<Production>,
+    /// The reference, when finding out its columns has profiled it already.
+    pub(super) profiled: Option<Profiled>,
 }
 
 impl<'a> Watch<'a> {
@@ -48,16 +52,22 @@ impl<'a> Watch<'a> {
             (Err(WorkspaceError::NoLoop(_)), Some(_)) => None,
             (Err(err), _) => return Err(err.into()),
         };
-        let mut schema = match (&config, request.reference) {
-            (Some(config), _) => config.schema(),
+        // Without a loop the reference says what the columns are, and it is profiled in the same pass.
+        let (mut schema, profiled) = match (&config, request.reference) {
+            (Some(config), _) => (config.schema(), None),
             (None, Some(reference)) => {
-                let options = InferOptions { delimiter: request.delimiter, ..Default::default() };
-                infer(Input::open(reference)?, &options)?.schema
+                let Request { delimiter, skip_invalid, exact, .. } = *request;
+                let options = InferOptions { delimiter, skip_invalid, ..Default::default() };
+                let (schema, found) = profile_unknown(&Spool::new(reference)?, &options, exact)?;
+                (schema, Some(found))
             }
-            (None, None) => Schema::default(),
+            (None, None) => (Schema::default(), None),
         };
         if let Some(delimiter) = request.delimiter {
             schema.dialect.delimiter = delimiter;
+        }
+        if config.is_none() && request.rolling.is_some() {
+            return Err(MonitorError::Usage("a rolling reference needs a loop: mlloop init makes one".to_owned()));
         }
         let mut settings = config.as_ref().map(|config| config.monitor.clone()).unwrap_or_default();
         settings.preset = request.preset.unwrap_or(settings.preset);
@@ -65,29 +75,10 @@ impl<'a> Watch<'a> {
             Some(_) => production(workspace, request.reference.is_some())?,
             None => None,
         };
-        Ok(Self { request, workspace, config, settings, schema, production })
+        Ok(Self { request, workspace, config, settings, schema, production, profiled })
     }
 
-    /// The profile that is compared with, and what it is called.
-    pub(super) fn reference(&self) -> Result<(Profile, Side), MonitorError> {
-        let (name, profile) = match (self.request.reference, &self.production) {
-            (Some(path), _) => (path.display().to_string(), self.profile(path)?),
-            (None, Some(production)) => {
-                let profile = self.workspace.registry().profile(production.version)?;
-                (format!("training rows of {}", production.version), profile)
-            }
-            (None, None) => return Err(MonitorError::Usage("nothing is in production".to_owned())),
-        };
-        let side = side(name, &profile);
-        Ok((profile, side))
-    }
-
-    pub(super) fn profile(&self, path: &Path) -> Result<Profile, MonitorError> {
-        let exact = self.request.exact;
-        Ok(profile_input(Input::open(path)?, &self.schema, self.read_options(), exact, None)?.profile)
-    }
-
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         if self.request.exact { Limits::NONE } else { Limits::default() }
     }
 
@@ -128,40 +119,53 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What arrived. A table that nobody named and that is not there is nothing, not an error.
+    /// The column that says when a row happened.
+    pub(super) fn time_column(&self) -> Option<&str> {
+        self.schema.columns.iter().find(|c| c.kind == Kind::Time).map(|c| c.name.as_str())
+    }
+
+    /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         if let Some(path) = self.request.current_profile {
             let arrived = Arrived::profile(merge_files(&[path.to_owned()], self.request.exact)?);
             let side = side(path.display().to_string(), &arrived.profile);
             return Ok((arrived, side));
         }
-        let path = self.current_path();
-        let name = path.display().to_string();
-        if self.request.current.is_none() && !path.exists() {
-            let arrived = Arrived::profile(ProfileBuilder::new(&self.schema, self.limits()).finish());
-            let side = side(name, &arrived.profile);
-            return Ok((arrived, side));
-        }
-        let time_column = self.schema.columns.iter().find(|c| c.kind == Kind::Time).map(|c| c.name.as_str());
-        if matches!(self.request.by, Some(By::Day | By::Week | By::Month)) && time_column.is_none() {
+        let by_time = matches!(self.request.by, Some(By::Day | By::Week | By::Month));
+        if by_time && self.time_column().is_none() {
             return Err(MonitorError::Usage(
                 "--by day, week and month need a time column; --by N cuts by rows".to_owned(),
             ));
         }
         let read = self.read_options();
-        let pass = Pass {
-            schema: &self.schema,
-            read: &read,
-            limits: self.limits(),
-            pipeline: self.production.as_ref().map(|production| &production.pipeline),
-            outcomes,
-            by: self.request.by,
-            time_column: time_column.unwrap_or_default(),
-            seed: self.request.seed,
+        let mut pass = self.pass(&read, outcomes);
+        let path = self.current_path();
+        let (name, arrived) = if self.request.current.is_none() && !path.exists() {
+            self.logged(&pass)?
+        } else if let Some(length) = self.request.last {
+            let table = Spool::new(&path)?;
+            pass.windows = Some(self.windows(&table, length)?);
+            (format!("{}, its last {}", path.display(), rolling::length(length)), pass.run(table.open()?)?)
+        } else {
+            (path.display().to_string(), pass.run(Input::open(&path)?)?)
         };
-        let arrived = pass.run(Input::open(&path)?)?;
         let side = side(name, &arrived.profile);
         Ok((arrived, side))
+    }
+
+    fn pass<'p>(&'p self, read: &'p ReadOptions, outcomes: &'p Outcomes) -> Pass<'p> {
+        Pass {
+            schema: &self.schema,
+            read,
+            limits: self.limits(),
+            pipeline: self.production.as_ref().map(|production| &production.pipeline),
+            losses: self.production.as_ref().and_then(|production| production.losses.as_ref()),
+            outcomes,
+            by: self.request.by,
+            time_column: self.time_column().unwrap_or_default(),
+            windows: None,
+            seed: self.request.seed,
+        }
     }
 }
 
@@ -174,9 +178,10 @@ fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production
     let manifest = registry.manifest(version)?;
     // A version that was not judged has no metrics to fall from.
     let gate = serde_json::from_value(manifest.gate.clone()).ok();
-    Ok(Some(Production { version, pipeline, manifest, gate }))
+    let losses = registry.losses(version)?;
+    Ok(Some(Production { version, pipeline, manifest, gate, losses }))
 }
 
-fn side(name: String, profile: &Profile) -> Side {
+pub(super) fn side(name: String, profile: &Profile) -> Side {
     Side { name, n_rows: profile.n_rows, exact: profile.exact(), rank_error: profile.rank_error() }
 }

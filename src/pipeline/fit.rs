@@ -29,6 +29,8 @@ pub struct Fitted {
     pub scores: Scores,
     /// Metrics on the gate rows; `None` when no row was kept for it.
     pub gate: Option<Evaluation>,
+    /// Gate rows with their outcome, at most [`MAX_LABELLED`] of them, where numbers are predicted.
+    pub labelled: Option<(Table, Vec<f32>)>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
     /// What a person should know.
@@ -88,6 +90,8 @@ impl HeldOut {
     }
 }
 
+/// So many gate rows show where errors are large.
+pub const MAX_LABELLED: usize = 20_000;
 /// Fewer rows than this cannot stop, calibrate or choose a threshold.
 const MIN_TUNE_ROWS: usize = 30;
 /// Up to so many rows, the tune rows also teach once they have tuned: small tables need every row.
@@ -136,7 +140,15 @@ pub(super) fn evaluated(
         false => Some(evaluation(&pipeline, &scores, &y, &train_y, seed)?),
     };
     let importance = importance(&pipeline, &rows, &y, seed)?;
-    Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, importance, notes })
+    let labelled = (pipeline.target.task == Task::Regression).then(|| labelled(&rows, &y));
+    Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, labelled, importance, notes })
+}
+
+/// Gate rows, taken evenly.
+fn labelled(rows: &Table, y: &[f32]) -> (Table, Vec<f32>) {
+    let step = y.len().div_ceil(MAX_LABELLED).max(1);
+    let chosen: Vec<u32> = (0..y.len() as u32).step_by(step).collect();
+    (rows.take(&chosen), chosen.iter().map(|&row| y[row as usize]).collect())
 }
 
 /// Metrics of a pipeline on labelled rows; the baseline is what the training labels alone would say.

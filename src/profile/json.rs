@@ -31,8 +31,9 @@ enum Form<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum List<T> {
-    Readable(Vec<T>),
+    // Tried first: of a string that is no list, an error would be written out in full.
     Packed(String),
+    Readable(Vec<T>),
 }
 
 impl<T: Copy> List<T> {

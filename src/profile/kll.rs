@@ -151,22 +151,19 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Merges sorted `more` into sorted `all`, from the back and in place.
+/// Merges sorted `more` into sorted `all`, without a branch on which of two is next: nobody could foretell it.
 pub(super) fn merge_into(all: &mut Vec<f64>, more: &[f64]) {
-    let (mut left, mut right) = (all.len(), more.len());
-    all.resize(left + right, 0.0);
-    for at in (0..all.len()).rev() {
-        if right == 0 {
-            return;
-        }
-        if left > 0 && all[left - 1] > more[right - 1] {
-            left -= 1;
-            all[at] = all[left];
-        } else {
-            right -= 1;
-            all[at] = more[right];
-        }
+    let mut merged = Vec::with_capacity(all.len() + more.len());
+    let (mut left, mut right) = (0, 0);
+    while let (Some(&a), Some(&b)) = (all.get(left), more.get(right)) {
+        let first = a <= b;
+        merged.push(if first { a } else { b });
+        left += usize::from(first);
+        right += usize::from(!first);
     }
+    merged.extend_from_slice(&all[left..]);
+    merged.extend_from_slice(&more[right..]);
+    *all = merged;
 }
 
 /// How many items a sketch of `n_levels` may hold.

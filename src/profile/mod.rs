@@ -26,7 +26,7 @@ pub use error::ProfileError;
 pub use kll::Kll;
 pub use levels::Levels;
 pub use numbers::{Distribution, Moments, Numbers};
-pub use read::{Profiled, merge_files, profile_input, profile_tables};
+pub use read::{Profiled, merge_files, profile_input, profile_tables, profile_unknown};
 pub use summary::summary;
 
 use crate::stats::sample::Sample;

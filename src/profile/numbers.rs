@@ -74,8 +74,8 @@ impl Moments {
     fn of_sorted(values: &[f64]) -> Self {
         let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Self::default() };
         let n = values.len() as f64;
-        let mean = min + values.iter().map(|v| v - min).sum::<f64>() / n;
-        let m2 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+        let mean = min + sum(values, |v| v - min) / n;
+        let m2 = sum(values, |v| (v - mean) * (v - mean));
         Self { n: values.len() as u64, mean, m2, min, max }.bounded()
     }
 
@@ -106,6 +106,16 @@ impl Moments {
     }
 }
 
+/// Σ `term`, in eight sums side by side, which need not wait for each other.
+fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+    let (eights, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, &v)| *sum += term(v));
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&v| term(v)).sum::<f64>()
+}
+
 impl Default for Numbers {
     fn default() -> Self {
         let distribution = Distribution::Exact { values: Vec::new(), counts: Vec::new() };
@@ -117,10 +127,10 @@ impl Numbers {
     /// The finite numbers as distinct values with weights.
     #[must_use]
     pub fn sample(&self) -> Sample {
-        Sample::from_weighted(match &self.distribution {
-            Distribution::Exact { values, counts } => values.iter().copied().zip(counts.iter().copied()).collect(),
-            Distribution::Sketch(sketch) => sketch.weighted().collect(),
-        })
+        match &self.distribution {
+            Distribution::Exact { values, counts } => Sample::from_counts(values, counts),
+            Distribution::Sketch(sketch) => Sample::from_weighted(sketch.weighted().collect()),
+        }
     }
 
     /// The smallest value that `share` of the numbers do not exceed (numpy's `inverted_cdf`); `None` without numbers.
@@ -192,12 +202,13 @@ fn take_in(sketch: &mut Kll, other: &Distribution) {
 pub(super) struct NumbersBuilder {
     numbers: Numbers,
     pending: Vec<f64>,
+    keys: Vec<i64>,
     limits: Limits,
 }
 
 impl NumbersBuilder {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), limits }
+        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), keys: Vec::new(), limits }
     }
 
     /// Adds values and returns how many are missing (`NaN`).
@@ -230,9 +241,9 @@ impl NumbersBuilder {
     }
 
     fn flush(&mut self) {
-        let Self { numbers, pending, limits } = self;
-        numbers.integer = numbers.integer && pending.iter().all(|v| v.fract() == 0.0);
-        sort(pending);
+        let Self { numbers, pending, keys, limits } = self;
+        numbers.integer = numbers.integer && pending.iter().all(|&v| is_whole(v));
+        sort(pending, keys);
         match &mut numbers.distribution {
             Distribution::Exact { values, counts } => {
                 count_in(values, counts, pending);
@@ -255,9 +266,21 @@ impl NumbersBuilder {
     }
 }
 
-/// Sorts finite numbers, none of them -0.
-fn sort(values: &mut [f64]) {
-    values.sort_unstable_by(f64::total_cmp);
+/// Sorts finite numbers, none of them -0, as integers in the same order: that takes half the time.
+fn sort(values: &mut [f64], keys: &mut Vec<i64>) {
+    // All bits but the sign are turned for negative numbers, and turned back by the same.
+    let turned = |bits: i64| bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    keys.clear();
+    keys.extend(values.iter().map(|v| turned(v.to_bits() as i64)));
+    keys.sort_unstable();
+    for (value, &key) in values.iter_mut().zip(keys.iter()) {
+        *value = f64::from_bits(turned(key) as u64);
+    }
+}
+
+/// Whether a finite number is whole. Those that `i64` does not hold all are.
+fn is_whole(value: f64) -> bool {
+    value as i64 as f64 == value || value.abs() >= 9e18
 }
 
 /// Merges sorted `more` into sorted distinct values with counts.

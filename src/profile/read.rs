@@ -1,7 +1,10 @@
 //! The profile of a file of any length.
 
-use super::{Limits, Profile, ProfileBuilder, ProfileError};
-use crate::table::{InferOptions, Input, Progress, ReadOptions, Rejects, Schema, infer, stream};
+use super::{Limits, Profile, ProfileBuilder, ProfileError, Shape};
+use crate::table::{
+    InferOptions, Input, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, infer, infer_head,
+    stays_category, stream,
+};
 use std::path::PathBuf;
 
 /// A profile and what was left out of it.
@@ -29,16 +32,66 @@ pub fn profile_input(
     exact: bool,
     progress: Option<Progress>,
 ) -> Result<Profiled, ProfileError> {
-    let limits = if exact { Limits::NONE } else { Limits::default() };
     let options = ReadOptions { no_raw: true, progress, ..options };
     let mut batches = stream(input, schema, &options)?;
+    let profile = drain(&mut batches, schema, exact)?;
+    Ok(Profiled { profile, rejects: batches.rejects().clone(), notes: batches.notes().to_vec() })
+}
+
+fn drain(batches: &mut Stream<'_>, schema: &Schema, exact: bool) -> Result<Profile, ProfileError> {
+    let limits = if exact { Limits::NONE } else { Limits::default() };
     let mut builder: Option<ProfileBuilder> = None;
     for batch in batches.by_ref() {
         let table = batch?.table;
         builder.get_or_insert_with(|| ProfileBuilder::for_columns(schema, &table, limits)).push(&table)?;
     }
-    let builder = builder.unwrap_or_else(|| ProfileBuilder::new(schema, limits));
-    Ok(Profiled { profile: builder.finish(), rejects: batches.rejects().clone(), notes: batches.notes().to_vec() })
+    Ok(builder.unwrap_or_else(|| ProfileBuilder::new(schema, limits)).finish())
+}
+
+/// Finds out what a table is and profiles it, in one pass where its beginning tells. The schema is that of
+/// [`infer`](fn@crate::table::infer).
+///
+/// # Errors
+/// Whatever is wrong with the table.
+pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
+    let skip_invalid = options.skip_invalid;
+    let read = |watch| ReadOptions { skip_invalid, no_raw: true, watch, ..ReadOptions::default() };
+    let known = |schema: Schema| {
+        let found = profile_input(table.open()?, &schema, read(Vec::new()), exact, None)?;
+        Ok((schema, found))
+    };
+    let Ok(head) = infer_head(table.open()?, options) else {
+        // What is wrong is told in the order of the file.
+        return known(infer(table.open()?, options)?.schema);
+    };
+    if head.whole {
+        return known(head.schema);
+    }
+    let options_of_guess = read(head.open.clone());
+    let mut batches = stream(table.open()?, &head.schema, &options_of_guess)?;
+    let profile = drain(&mut batches, &head.schema, exact);
+    let settled = match &profile {
+        Ok(profile) if are_categories(profile) => head.settle(&batches),
+        _ => Settled::Unknown,
+    };
+    match (settled, profile) {
+        (Settled::AsGuessed, Ok(profile)) => {
+            let found = Profiled { profile, rejects: batches.rejects().clone(), notes: batches.notes().to_vec() };
+            Ok((head.schema, found))
+        }
+        (Settled::Otherwise(schema), _) => known(schema),
+        (Settled::AsGuessed | Settled::Unknown, _) => known(infer(table.open()?, options)?.schema),
+    }
+}
+
+/// Whether what was guessed to be a category is none of prose.
+fn are_categories(profile: &Profile) -> bool {
+    profile.columns.iter().all(|column| match &column.shape {
+        Shape::Levels(levels) => {
+            levels.other == 0 && stays_category(levels.counts.iter().map(|(level, &n)| (level.as_str(), n)))
+        }
+        _ => true,
+    })
 }
 
 /// The profile of several tables together, all of one schema; without one, that of the first table is inferred.
@@ -56,19 +109,19 @@ pub fn profile_tables(
     let mut schema = schema;
     let mut all: Option<Profiled> = None;
     for path in tables {
-        let (input, mut known) = match &schema {
-            Some(schema) => (Input::open(path)?, schema.clone()),
+        let (known, found) = match &schema {
+            Some(known) => {
+                let mut known = known.clone();
+                known.dialect.delimiter = delimiter.unwrap_or(known.dialect.delimiter);
+                let options = ReadOptions { skip_invalid, ..ReadOptions::default() };
+                let found = profile_input(Input::open(path)?, &known, options, exact, None)?;
+                (known, found)
+            }
             None => {
-                let (first, second) = Input::open_twice(path)?;
                 let options = InferOptions { delimiter, skip_invalid, ..InferOptions::default() };
-                (second, infer(first, &options)?.schema)
+                profile_unknown(&Spool::new(path)?, &options, exact)?
             }
         };
-        if let Some(delimiter) = delimiter {
-            known.dialect.delimiter = delimiter;
-        }
-        let options = ReadOptions { skip_invalid, ..ReadOptions::default() };
-        let found = profile_input(input, &known, options, exact, None)?;
         schema = Some(known);
         match &mut all {
             None => all = Some(found),

@@ -13,7 +13,7 @@ mod profiles;
 mod roles;
 
 pub use manifest::{DataDigest, Manifest, RowCounts};
-pub use profiles::save_profiles;
+pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};
 
 use crate::atomic;

@@ -1,7 +1,9 @@
-//! `profile.json` and `scores.json`: what a version was trained on, and how it scored rows it never saw.
+//! `profile.json`, `scores.json`, `loss_*.bin`: what a version was trained on, how it scored rows it never saw, and how
+//! large its errors were on them.
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
+use crate::drift::Losses;
 use crate::profile::Profile;
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,6 +11,7 @@ use std::path::Path;
 
 const PROFILE: &str = "profile.json";
 const SCORES: &str = "scores.json";
+const LOSSES: [&str; 2] = ["loss_absolute.bin", "loss_squared.bin"];
 /// Files larger than this are not a version's: refused before they are read.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -23,6 +26,18 @@ pub fn save_profiles(dir: &Path, trained_on: &Profile, scores: &Profile) -> io::
             out.write_all(&json)?;
             out.write_all(b"\n")
         })?;
+    }
+    Ok(())
+}
+
+/// Writes how large errors are into a version directory that nobody can see yet.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn save_losses(dir: &Path, losses: &Losses) -> io::Result<()> {
+    let bytes = losses.to_bytes().map_err(io::Error::other)?;
+    for (name, bytes) in LOSSES.iter().zip(bytes) {
+        atomic::replace(&dir.join(name), |out| out.write_all(&bytes))?;
     }
     Ok(())
 }
@@ -44,21 +59,42 @@ impl Registry {
         self.read_profile(version, SCORES)
     }
 
+    /// How large the errors of `version` are; `None` for a version that predicts classes or had too few gate rows.
+    ///
+    /// # Errors
+    /// [`RegistryError::Damaged`].
+    pub fn losses(&self, version: Version) -> Result<Option<Losses>, RegistryError> {
+        let dir = self.path(version)?;
+        let paths = LOSSES.map(|name| dir.join(name));
+        if !paths[0].exists() {
+            return Ok(None);
+        }
+        let [absolute, squared] = [read(&paths[0])?, read(&paths[1])?];
+        let losses = Losses::from_bytes([&absolute, &squared]);
+        losses.map(Some).map_err(|err| RegistryError::Damaged { path: dir.join("loss_*.bin"), what: err.to_string() })
+    }
+
     fn read_profile(&self, version: Version, name: &str) -> Result<Profile, RegistryError> {
         let path = self.path(version)?.join(name);
-        let file = match File::open(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {
-                return Err(RegistryError::NoProfile { version, path });
+        match read(&path) {
+            Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(RegistryError::NoProfile { version, path })
             }
-            opened => opened,
-        };
-        let mut bytes = Vec::new();
-        match file.and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
-            Err(source) => Err(RegistryError::Io { path, source }),
-            Ok(n) if n as u64 > MAX_BYTES => {
-                Err(RegistryError::Damaged { path, what: format!("is larger than {MAX_BYTES} bytes") })
+            Err(err) => Err(err),
+            Ok(bytes) => {
+                Profile::from_json(&bytes).map_err(|err| RegistryError::Damaged { path, what: err.to_string() })
             }
-            Ok(_) => Profile::from_json(&bytes).map_err(|err| RegistryError::Damaged { path, what: err.to_string() }),
         }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+        Err(source) => Err(RegistryError::Io { path: path.to_owned(), source }),
+        Ok(n) if n as u64 > MAX_BYTES => {
+            Err(RegistryError::Damaged { path: path.to_owned(), what: format!("is larger than {MAX_BYTES} bytes") })
+        }
+        Ok(_) => Ok(bytes),
     }
 }

@@ -13,7 +13,9 @@ const GAP: f64 = 24.0;
 const MAX_COLUMNS: usize = 12;
 const PER_ROW: usize = 4;
 const CARD_WIDTH: f64 = (WIDTH - 2.0 * MARGIN - 3.0 * GAP) / 4.0;
-const CARD_HEIGHT: f64 = 182.0;
+/// What stands above the plot of a card, and the room below it.
+const CARD_HEAD: f64 = 52.0;
+const CARD_FOOT: f64 = 28.0;
 
 const STYLE: &str = "\
 text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sans-serif;font-size:14px;fill:#1b1f24}\
@@ -64,13 +66,16 @@ fn head(drawing: &mut Drawing, report: &DriftReport) -> f64 {
         drawing.text("small", (x + 17.0, bar + 40.0), &text);
         x += 120.0;
     }
-    for (i, (role, side)) in [("reference", &report.reference), ("current", &report.current)].into_iter().enumerate() {
-        let y = bar + 70.0 + i as f64 * 20.0;
+    let sides = [("reference", words::side(&report.reference)), ("current", words::side(&report.current))];
+    let lines = sides.into_iter().chain(words::since_training(report).map(|since| ("training", since)));
+    let mut y = bar + 70.0;
+    for (role, line) in lines {
         drawing.text("small", (MARGIN, y), role);
-        drawing.text("small", (MARGIN + 80.0, y), &short(&words::side(side), 100));
+        drawing.text("small", (MARGIN + 80.0, y), &short(&line, 100));
+        y += 20.0;
     }
     drawing.group((WIDTH - MARGIN - gauge::DIAL.0, 44.0), &gauge::dial(report));
-    (bar + 124.0).max(230.0)
+    (y + 14.0).max(230.0)
 }
 
 /// The small multiples; gives where they end.
@@ -85,15 +90,20 @@ fn columns(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     drawing.text("small", (WIDTH - MARGIN - 184.0, y + 20.0), "reference");
     drawing.line("cur unknown", (WIDTH - MARGIN - 104.0, y + 15.0), (WIDTH - MARGIN - 82.0, y + 15.0));
     drawing.text("small", (WIDTH - MARGIN - 76.0, y + 20.0), "current");
-    let top = y + 44.0;
-    for (i, column) in columns.iter().take(shown).enumerate() {
-        let x = MARGIN + (i % PER_ROW) as f64 * (CARD_WIDTH + GAP);
-        drawing.group((x, top + (i / PER_ROW) as f64 * CARD_HEIGHT), &card(column));
+    let mut top = y + 44.0;
+    for row in columns[..shown].chunks(PER_ROW) {
+        let mut tallest = 0.0_f64;
+        for (i, column) in row.iter().enumerate() {
+            let plot = plot::column(column, CARD_WIDTH);
+            tallest = tallest.max(plot.height);
+            drawing.group((MARGIN + i as f64 * (CARD_WIDTH + GAP), top), &card(column, &plot.svg));
+        }
+        top += CARD_HEAD + tallest + CARD_FOOT;
     }
-    top + shown.div_ceil(PER_ROW) as f64 * CARD_HEIGHT
+    top
 }
 
-fn card(column: &ColumnReport) -> String {
+fn card(column: &ColumnReport, plot: &str) -> String {
     let tone = Tone::of(&column.verdict);
     let mut drawing = Drawing::default();
     drawing.line("rule", (0.0, 0.0), (CARD_WIDTH, 0.0));
@@ -109,7 +119,7 @@ fn card(column: &ColumnReport) -> String {
         None => format!("{} {} · {psi}", column.method, number_or(column.statistic)),
     };
     drawing.text("ax", (0.0, 38.0), &short(&facts, 46));
-    drawing.group((0.0, 52.0), &plot::column(column, CARD_WIDTH).svg);
+    drawing.group((0.0, CARD_HEAD), plot);
     drawing.finish()
 }
 

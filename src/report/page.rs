@@ -4,7 +4,7 @@ use super::number::{NOTHING, clean, counted, number, number_or, p_value, percent
 use super::shape::Drawing;
 use super::words::{self, Tone};
 use super::{gauge, plot, timeline};
-use crate::drift::report::{Answer, ColumnReport, DriftReport, MetricChange, Trigger};
+use crate::drift::report::{Answer, ColumnReport, DriftReport, MetricChange, Side, Trigger};
 use askama::Template;
 
 const PLOT_WIDTH: f64 = 250.0;
@@ -26,7 +26,7 @@ struct Page {
     share_bar: String,
     share_text: String,
     counts: Vec<Count>,
-    sides: [Compared; 2],
+    sides: Vec<Compared>,
     triggers: Vec<TriggerRow>,
     findings: Vec<FindingRow>,
     findings_left_out: usize,
@@ -105,6 +105,21 @@ struct History {
     left_out: String,
 }
 
+fn sides(report: &DriftReport) -> Vec<Compared> {
+    let compared = |role, side: &Side, how: String| Compared {
+        role,
+        name: short(&side.name, 160),
+        rows: counted(side.n_rows, "row", "rows"),
+        exactness: how,
+    };
+    let plain = |role, side: &Side| compared(role, side, words::exactness(side));
+    let mut sides = vec![plain("Reference", &report.reference), plain("Current", &report.current)];
+    if let (Some(found), Some(since)) = (&report.against_training, words::since_training(report)) {
+        sides.push(compared("Training", &found.reference, since));
+    }
+    sides
+}
+
 /// Draws the page.
 pub(super) fn draw(report: &DriftReport) -> String {
     let page = Page {
@@ -123,12 +138,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
         share_bar: share_bar(report),
         share_text: share_text(report),
         counts: counts(report),
-        sides: [("Reference", &report.reference), ("Current", &report.current)].map(|(role, side)| Compared {
-            role,
-            name: short(&side.name, 160),
-            rows: counted(side.n_rows, "row", "rows"),
-            exactness: words::exactness(side),
-        }),
+        sides: sides(report),
         triggers: report.triggers.iter().map(trigger).collect(),
         findings: findings(report),
         findings_left_out: report.findings.len().saturating_sub(MAX_FINDINGS),

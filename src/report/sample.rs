@@ -183,6 +183,7 @@ fn metric(name: &str, value: f64, gate: f64) -> MetricChange {
 pub(super) fn report() -> DriftReport {
     let limit = "Estimated from scores alone: blind to a change in what the features mean for the outcome.";
     DriftReport {
+        against_training: None,
         format: 1,
         mlloop: "0.1.0".to_owned(),
         made_at: "2026-11-21T06:30:00Z".parse().unwrap(),

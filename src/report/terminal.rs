@@ -44,8 +44,12 @@ impl Terminal<'_> {
         let counts = words::share_counts(report).map(|(tone, n)| format!("{n} {}", tone.class())).join(" · ");
         let _ = writeln!(text, "{} {counts}", (self.dim)("columns  "));
         let _ = writeln!(text, "{} {}", (self.dim)("reference"), words::side(&report.reference));
-        let _ = writeln!(text, "{} {}\n", (self.dim)("current  "), words::side(&report.current));
-        text
+        let _ = writeln!(text, "{} {}", (self.dim)("current  "), words::side(&report.current));
+        if let (Some(found), Some(since)) = (&report.against_training, words::since_training(report)) {
+            let _ =
+                writeln!(text, "{} {since} (against the {})", (self.dim)("training "), clean(&found.reference.name));
+        }
+        text + "\n"
     }
 
     fn columns(&self) -> String {

@@ -34,7 +34,10 @@ pub(super) fn shares(report: &DriftReport, left: f64, width: f64, height: f64) -
                 let y = y_of(share).min(height - 1.0);
                 drawing.rect(&format!("bar {tone}"), (x, y), (bar, height - y));
                 if step > 34.0 {
-                    drawing.text("ax mid", (x + bar / 2.0, y - 4.0), &percent(share));
+                    // Above the line of the threshold where it would go through the number.
+                    let limit = y_of(threshold);
+                    let foot = if (y - 15.0..y).contains(&limit) { limit - 4.0 } else { y - 4.0 };
+                    drawing.text("ax mid", (x + bar / 2.0, foot), &percent(share));
                 }
             }
             None => {

@@ -95,6 +95,19 @@ pub(super) fn side(side: &Side) -> String {
     format!("{} ({}, {})", clean(&side.name), counted(side.n_rows, "row", "rows"), exactness(side))
 }
 
+/// How much drifted since training, where something else was compared with.
+pub(super) fn since_training(report: &DriftReport) -> Option<String> {
+    const SHOWN: usize = 5;
+    let found = report.against_training.as_ref()?;
+    let drifted: Vec<&str> =
+        found.columns.iter().filter(|c| c.drifted == Some(true)).map(|c| c.name.as_str()).collect();
+    let judged = found.share.n_drifted + found.share.n_stable;
+    let names = drifted.iter().take(SHOWN).map(|name| clean(name)).collect::<Vec<_>>().join(", ");
+    let more = if drifted.len() > SHOWN { ", …" } else { "" };
+    let names = if names.is_empty() { names } else { format!(": {names}{more}") };
+    Some(format!("{} of {} drifted since{names}", drifted.len(), counted(judged, "column", "columns")))
+}
+
 /// A kind of finding in words.
 pub(super) fn finding(kind: FindingKind) -> &'static str {
     match kind {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Task;
 use crate::score::calibration::{Reliability, reliability};
 use crate::score::confusion::{ClassScores, Confusion};
-use crate::score::interval::{Resample, estimates, points};
+use crate::score::interval::{MAX_VISITS, Resample, estimates, points};
 use crate::score::metric::{Metric, Metrics};
 use crate::score::{ScoreError, binary, multiclass, regression};
 use crate::stats::moments;
@@ -94,11 +94,13 @@ pub struct EvaluateOptions {
     pub seed: u64,
     /// The most bootstrap replicates to take; 0 for no intervals.
     pub max_replicates: usize,
+    /// Row visits that a bootstrap may cost; where they do not suffice for 200 replicates, intervals are normal ones.
+    pub max_visits: usize,
 }
 
 impl Default for EvaluateOptions {
     fn default() -> Self {
-        Self { seed: 0, max_replicates: 1000 }
+        Self { seed: 0, max_replicates: 1000, max_visits: MAX_VISITS }
     }
 }
 
@@ -242,11 +244,10 @@ impl Rows<'_> {
     }
 
     fn estimates(&self, options: EvaluateOptions) -> Vec<(Metric, crate::score::Estimate)> {
-        let (n, seed) = (options.max_replicates, options.seed);
         match self {
-            Self::Binary(rows) => estimates(rows, n, seed),
-            Self::Multiclass(rows) => estimates(rows, n, seed),
-            Self::Regression(rows) => estimates(rows, n, seed),
+            Self::Binary(rows) => estimates(rows, options),
+            Self::Multiclass(rows) => estimates(rows, options),
+            Self::Regression(rows) => estimates(rows, options),
         }
     }
 

@@ -9,7 +9,7 @@ use rand::RngCore;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::score::metric::Range;
-use crate::score::{Estimate, Method, Metric};
+use crate::score::{Estimate, EvaluateOptions, Method, Metric};
 use crate::stats::{moments, normal, quantiles, random};
 
 /// Row visits that a bootstrap may cost: about .4 s of CPU time.
@@ -64,9 +64,10 @@ pub(crate) fn points(what: &impl Resample) -> Vec<f64> {
     out
 }
 
-/// The value of every metric with its interval; at most `max_replicates` bootstrap replicates, none when it is 0.
-pub(crate) fn estimates(what: &impl Resample, max_replicates: usize, seed: u64) -> Vec<(Metric, Estimate)> {
-    let affordable = MAX_VISITS / (what.n_rows() * what.n_walks()).max(1);
+/// The value of every metric with its interval, by resampling or without.
+pub(crate) fn estimates(what: &impl Resample, options: EvaluateOptions) -> Vec<(Metric, Estimate)> {
+    let EvaluateOptions { seed, max_replicates, max_visits } = options;
+    let affordable = max_visits / (what.n_rows() * what.n_walks()).max(1);
     if max_replicates == 0 {
         with_intervals(what, |_, _, _| None)
     } else if affordable >= MIN_REPLICATES {

@@ -22,7 +22,7 @@ pub(super) fn close(what: &str, ours: f64, theirs: f64) {
     assert!((ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0), "{what}: {ours} v {theirs}");
 }
 
-const NO_INTERVALS: EvaluateOptions = EvaluateOptions { seed: 0, max_replicates: 0 };
+const NO_INTERVALS: EvaluateOptions = EvaluateOptions { seed: 0, max_replicates: 0, max_visits: 0 };
 
 fn case(case: &Value, options: EvaluateOptions) -> Evaluation {
     let task: Task = serde_json::from_value(case["task"].clone()).unwrap();
@@ -105,7 +105,11 @@ fn the_jackknife_agrees_with_the_bootstrap() {
         }
     };
     fn both(rows: &impl Resample, smooth: bool) -> Vec<(Metric, crate::score::Estimate)> {
-        if smooth { estimates_by_jackknife(rows) } else { super::interval::estimates(rows, 1000, 3) }
+        if smooth {
+            estimates_by_jackknife(rows)
+        } else {
+            super::interval::estimates(rows, EvaluateOptions { seed: 3, ..Default::default() })
+        }
     }
     let binary = &reference["metrics"]["binary_weights"];
     let positive: Vec<bool> = numbers(&binary["y"]).iter().map(|y| *y == 1.0).collect();
@@ -212,7 +216,7 @@ fn intervals_cover_the_truth() {
     use rand::Rng;
     const N_TABLES: u64 = 200;
     let classes = ["no".to_owned(), "yes".to_owned()];
-    let options = EvaluateOptions { seed: 1, max_replicates: 200 };
+    let options = EvaluateOptions { seed: 1, max_replicates: 200, ..Default::default() };
     let (mut held, mut smooth_held) = ([0; 3], [0; 3]);
     for table in 0..N_TABLES {
         let mut rng = crate::stats::random::rng(table, "coverage");

@@ -4,13 +4,13 @@ use super::pooled::{check, mean_and_squares, steps};
 use super::sample::{Cannot, Measured, Sample};
 
 /// ∫ |F − G|ᵖ dx, in one pass over both samples.
-fn area(reference: &Sample, current: &Sample, power: i32) -> f64 {
+fn area<const POWER: i32>(reference: &Sample, current: &Sample) -> f64 {
     let (n, m) = (reference.n() as f64, current.n() as f64);
     let (mut f, mut g, mut total) = (0, 0, 0.0);
     let mut last: Option<f64> = None;
     for step in steps(reference, current) {
         if let Some(last) = last {
-            total += (f as f64 / n - g as f64 / m).abs().powi(power) * (step.value - last);
+            total += (f as f64 / n - g as f64 / m).abs().powi(POWER) * (step.value - last);
         }
         f += step.reference;
         g += step.current;
@@ -25,7 +25,7 @@ fn area(reference: &Sample, current: &Sample, power: i32) -> f64 {
 /// When a sample is empty.
 pub fn wasserstein_raw(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     check(reference, current)?;
-    Ok(area(reference, current, 1))
+    Ok(area::<1>(reference, current))
 }
 
 /// Wasserstein's distance over max(σ of the reference, 0.001), σ with denominator n, as Evidently norms it.
@@ -53,7 +53,7 @@ pub fn wasserstein(reference: &Sample, current: &Sample) -> Result<Measured, Can
 /// When a sample is empty.
 pub fn energy(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
-    finite((2.0_f64).sqrt() * area(reference, current, 2).sqrt())
+    finite((2.0_f64).sqrt() * area::<2>(reference, current).sqrt())
 }
 
 fn finite(statistic: f64) -> Result<Measured, Cannot> {

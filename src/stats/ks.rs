@@ -3,6 +3,7 @@
 use super::kolmogorov;
 use super::pooled::{check, steps};
 use super::sample::{Cannot, Measured, Sample};
+use std::ops::{AddAssign, Mul, Sub};
 
 /// Up to this many rows in the larger sample the p-value is exact.
 const EXACT_UP_TO: u64 = 10_000;
@@ -51,14 +52,28 @@ pub fn distance(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());
     let divisor = gcd(n, m);
-    let (per_reference, per_current) = (u128::from(m / divisor), u128::from(n / divisor));
-    let (mut f, mut g, mut widest) = (0, 0, 0_u128);
+    let (per_reference, per_current) = (m / divisor, n / divisor);
+    Ok(match n.checked_mul(per_reference) {
+        Some(all) => widest(reference, current, per_reference, per_current) as f64 / all as f64,
+        None => {
+            let (per_reference, per_current) = (u128::from(per_reference), u128::from(per_current));
+            widest(reference, current, per_reference, per_current) as f64 / (u128::from(n) * per_reference) as f64
+        }
+    })
+}
+
+/// The widest gap between the two, in steps that are whole for both.
+fn widest<T>(reference: &Sample, current: &Sample, per_reference: T, per_current: T) -> T
+where
+    T: From<u64> + Copy + Ord + AddAssign + Mul<Output = T> + Sub<Output = T>,
+{
+    let (mut f, mut g, mut widest) = (T::from(0), T::from(0), T::from(0));
     for step in steps(reference, current) {
-        f += u128::from(step.reference) * per_reference;
-        g += u128::from(step.current) * per_current;
-        widest = widest.max(f.abs_diff(g));
+        f += T::from(step.reference) * per_reference;
+        g += T::from(step.current) * per_current;
+        widest = widest.max(f.max(g) - f.min(g));
     }
-    Ok(widest as f64 / (u128::from(n) * per_reference) as f64)
+    widest
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

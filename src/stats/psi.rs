@@ -46,17 +46,19 @@ pub fn critical_value(alpha: f64, bins: usize, n: u64, m: u64) -> Option<f64> {
 /// largest value is none. Bins are (below, edge] in [`bin_counts`], the first and last one open.
 #[must_use]
 pub fn decile_edges(reference: &Sample) -> Vec<f64> {
-    let n = u128::from(reference.n());
+    // The fewest rows that are k tenths of them.
+    let tenths = |k: u64| (u128::from(k) * u128::from(reference.n())).div_ceil(10) as u64;
     let mut edges: Vec<f64> = Vec::with_capacity(9);
-    let (mut seen, mut k) = (0_u128, 1_u128);
+    let (mut seen, mut k, mut wanted) = (0, 1, tenths(1));
     let largest = reference.values().last().copied();
     for (&value, &count) in reference.values().iter().zip(reference.counts()) {
-        seen += u128::from(count);
-        if k < 10 && seen * 10 >= k * n && Some(value) != largest {
+        seen += count;
+        if k < 10 && seen >= wanted && Some(value) != largest {
             edges.push(value);
         }
-        while k < 10 && seen * 10 >= k * n {
+        while k < 10 && seen >= wanted {
             k += 1;
+            wanted = tenths(k);
         }
     }
     edges
@@ -66,8 +68,13 @@ pub fn decile_edges(reference: &Sample) -> Vec<f64> {
 #[must_use]
 pub fn bin_counts(sample: &Sample, edges: &[f64]) -> Vec<u64> {
     let mut counts = vec![0; edges.len() + 1];
+    let mut bin = 0;
     for (&value, &count) in sample.values().iter().zip(sample.counts()) {
-        counts[edges.partition_point(|&edge| edge < value)] += count;
+        // Values and edges both ascend.
+        while bin < edges.len() && edges[bin] < value {
+            bin += 1;
+        }
+        counts[bin] += count;
     }
     counts
 }

@@ -35,6 +35,17 @@ impl Sample {
         Self { values, counts, n }
     }
 
+    /// Distinct values in ascending order with counts; in any other form they are brought into it.
+    #[must_use]
+    pub fn from_counts(values: &[f64], counts: &[u64]) -> Self {
+        let in_order =
+            values.iter().all(|v| v.is_finite()) && values.is_sorted_by(|a, b| a < b) && !counts.contains(&0);
+        if !in_order || values.len() != counts.len() {
+            return Self::from_weighted(values.iter().copied().zip(counts.iter().copied()).collect());
+        }
+        Self { values: values.to_vec(), counts: counts.to_vec(), n: counts.iter().sum() }
+    }
+
     /// Values with counts, in any order; equal values are put together, zero counts and what is not finite left out.
     #[must_use]
     pub fn from_weighted(mut pairs: Vec<(f64, u64)>) -> Self {

@@ -76,6 +76,69 @@ impl Dictionary {
     }
 }
 
+/// The codes of short fields that were met lately, by their bytes as they stand in the file.
+///
+/// A field of 1 to 16 bytes is told by its length and two words: its first and last eight bytes, which overlap, or all
+/// of its fewer than eight.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    places: Box<[Place; 256]>,
+}
+
+/// A field's words and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct FieldKey {
+    first: u64,
+    last: u64,
+    len: u32,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    key: FieldKey,
+    code: u32,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { places: Box::new([Place::default(); 256]) }
+    }
+}
+
+impl Recent {
+    /// The key of `bytes[start..end]`; `None` for what is empty, long, or too near to the beginning.
+    #[inline]
+    pub(crate) fn key(&self, bytes: &[u8], start: usize, end: usize) -> Option<FieldKey> {
+        let len = end - start;
+        let word = |end: usize| Some(u64::from_le_bytes(bytes.get(end.checked_sub(8)?..end)?.try_into().ok()?));
+        let (first, last) = match len {
+            1..=7 => (word(end)? >> (8 * (8 - len)), 0),
+            8..=16 => (word(start + 8)?, word(end)?),
+            _ => return None,
+        };
+        Some(FieldKey { first, last, len: len as u32 })
+    }
+
+    #[inline]
+    fn place(key: FieldKey) -> usize {
+        let mixed = (key.first ^ key.last.rotate_left(31) ^ u64::from(key.len)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 56) as usize
+    }
+
+    /// The code that was remembered for a key.
+    #[inline]
+    pub(crate) fn code(&self, key: FieldKey) -> Option<u32> {
+        let place = &self.places[Self::place(key)];
+        (place.key == key).then_some(place.code)
+    }
+
+    /// Remembers a code, in the place of another perhaps.
+    #[inline]
+    pub(crate) fn remember(&mut self, key: FieldKey, code: u32) {
+        self.places[Self::place(key)] = Place { key, code };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +152,23 @@ mod tests {
         assert_eq!(dictionary.get(999), "level 999");
         assert_eq!(dictionary.intern(""), 1000);
         assert_eq!(dictionary.iter().last(), Some(""));
+    }
+
+    #[test]
+    fn recent_fields_are_told_apart() {
+        let text = "ab,abc,b,,abcdefgh,abcdefgi,abcdefghabcdefgh,abcdefgh_bcdefgh,0,00,a longer field than that,";
+        let mut recent = Recent::default();
+        let mut start = 0;
+        for (code, field) in (0..).zip(text.split_terminator(',')) {
+            let end = start + field.len();
+            let key = recent.key(text.as_bytes(), start, end);
+            assert_eq!(key.is_some(), (1..=16).contains(&field.len()) && end >= 8, "{field}");
+            if let Some(key) = key {
+                assert_eq!(recent.code(key), None, "{field}");
+                recent.remember(key, code);
+                assert_eq!(recent.code(key), Some(code));
+            }
+            start = end + 1;
+        }
     }
 }

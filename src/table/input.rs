@@ -3,11 +3,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Chain, Cursor, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::table::TableError;
+use tempfile::NamedTempFile;
 
 /// Bytes of a table that nobody has looked at yet.
 #[derive(Debug)]
@@ -29,6 +30,50 @@ impl fmt::Debug for Body {
             Self::File(_) => "File",
             Self::Reader(_) => "Reader",
         })
+    }
+}
+
+/// A table that can be opened again: what comes through a pipe is kept in a temporary file.
+#[derive(Debug)]
+pub struct Spool {
+    path: PathBuf,
+    kept: Option<NamedTempFile>,
+}
+
+impl Spool {
+    /// For a file, or standard input for `-`.
+    ///
+    /// # Errors
+    /// When there is no room for what comes through a pipe.
+    pub fn new(path: &Path) -> Result<Self, TableError> {
+        let stdin = path.as_os_str() == "-";
+        let piped = stdin || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+        if !piped {
+            return Ok(Self { path: path.to_owned(), kept: None });
+        }
+        let keep = || {
+            let mut kept = NamedTempFile::new()?;
+            if stdin {
+                io::copy(&mut io::stdin().lock(), &mut kept)?
+            } else {
+                io::copy(&mut File::open(path)?, &mut kept)?
+            };
+            Ok(kept)
+        };
+        let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
+        let kept = keep().map_err(|source| TableError::Io { file: name.clone(), source })?;
+        Ok(Self { path: name.into(), kept: Some(kept) })
+    }
+
+    /// The table from its beginning.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn open(&self) -> Result<Input, TableError> {
+        let Some(kept) = &self.kept else { return Input::open(&self.path) };
+        let name = self.path.display().to_string();
+        let file = kept.reopen().map_err(|source| TableError::Io { file: name.clone(), source })?;
+        Ok(Input::from_file(&name, file))
     }
 }
 
@@ -74,21 +119,10 @@ impl Input {
         Ok(Self { name, body: Body::Reader(Box::new(file)), size: None, consumed: Arc::default() })
     }
 
-    /// The same table twice, to look at and then to read; standard input is kept in a temporary file in between.
-    ///
-    /// # Errors
-    /// As [`Input::open`], and when there is no room for standard input.
-    pub fn open_twice(path: &Path) -> Result<(Self, Self), TableError> {
-        if path.as_os_str() != "-" {
-            return Ok((Self::open(path)?, Self::open(path)?));
-        }
-        let spool = || {
-            let mut kept = tempfile::NamedTempFile::new()?;
-            io::copy(&mut io::stdin().lock(), &mut kept)?;
-            Ok((kept.reopen()?, kept.reopen()?))
-        };
-        let (first, second) = spool().map_err(|source| TableError::Io { file: "stdin".to_owned(), source })?;
-        Ok((Self::from_reader("stdin", first), Self::from_reader("stdin", second)))
+    /// A file that is open already, under the name that errors shall use.
+    pub(crate) fn from_file(name: &str, file: File) -> Self {
+        let size = file.metadata().map(|meta| meta.len()).ok();
+        Self { name: name.to_owned(), body: Body::File(file), size, consumed: Arc::default() }
     }
 
     /// Any reader, under the name that errors shall use.

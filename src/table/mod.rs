@@ -10,6 +10,7 @@
 
 mod cell;
 pub mod column;
+mod decimal;
 mod csv;
 mod dictionary;
 pub mod error;
@@ -29,8 +30,8 @@ pub mod write;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
-pub use infer::{Finding, InferOptions, Inference, TargetGuess, infer};
-pub use input::Input;
+pub use infer::{Finding, Head, InferOptions, Inference, Settled, TargetGuess, infer, infer_head, stays_category};
+pub use input::{Input, Spool};
 pub use line::{from_one_line, one_line};
 pub use read::{Progress, ReadOptions, ReadResult, read};
 pub use rejects::{Reject, Rejects};

@@ -22,6 +22,8 @@ pub struct ReadOptions {
     pub no_raw: bool,
     /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
     pub whole: bool,
+    /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left open.
+    pub watch: Vec<String>,
     /// Told how far reading has come.
     pub progress: Option<Progress>,
 }
@@ -34,6 +36,7 @@ impl fmt::Debug for ReadOptions {
             .field("skip_invalid", &self.skip_invalid)
             .field("no_raw", &self.no_raw)
             .field("whole", &self.whole)
+            .field("watch", &self.watch)
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::table::csv::index::cells_of;
 use crate::table::csv::stream::CsvStream;
+use crate::table::infer::Watched;
 use crate::table::input::Unpacked;
 use crate::table::parquet::stream::ParquetStream;
 use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
@@ -114,6 +115,14 @@ impl Stream<'_> {
         match &self.source {
             Source::Csv(csv) => csv.notes(),
             Source::Parquet(parquet) => &parquet.plan.notes,
+        }
+    }
+
+    /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.
+    pub(crate) fn watched(&self) -> Option<&Watched> {
+        match &self.source {
+            Source::Csv(csv) => Some(csv.watched()),
+            Source::Parquet(_) => None,
         }
     }
 

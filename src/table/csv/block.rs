@@ -79,7 +79,7 @@ impl Blocks {
             done: false,
         };
         let mut carry = Vec::new();
-        blocks.fill(&mut carry, sizes.block.max(4))?;
+        blocks.fill(&mut carry, 0, sizes.block.max(4))?;
         if carry.starts_with(b"\xef\xbb\xbf") {
             carry.drain(..3);
         }
@@ -139,8 +139,8 @@ impl Blocks {
                     return Err(self.unfinished());
                 }
                 let mut carry = std::mem::take(&mut self.carry);
-                let target = carry.len() * 2;
-                self.fill(&mut carry, target)?;
+                let (filled, target) = (carry.len(), carry.len() * 2);
+                self.fill(&mut carry, filled, target)?;
                 self.carry = carry;
                 continue;
             };
@@ -157,11 +157,18 @@ impl Blocks {
             return Ok(None);
         }
         let mut bytes = std::mem::take(&mut self.spare);
-        bytes.clear();
-        bytes.append(&mut self.carry);
+        let mut filled = self.carry.len();
+        if bytes.len() < filled {
+            std::mem::swap(&mut bytes, &mut self.carry);
+        } else {
+            // What stands beyond is written over by what is read: it need not be made zero first.
+            bytes[..filled].copy_from_slice(&self.carry);
+        }
+        self.carry.clear();
         let mut target = self.sizes.block;
         let ends = loop {
-            self.fill(&mut bytes, target)?;
+            self.fill(&mut bytes, filled, target)?;
+            filled = bytes.len();
             let ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
             if self.eof || !ends.is_empty() {
                 break ends;
@@ -196,19 +203,28 @@ impl Blocks {
             .collect()
     }
 
-    /// Reads until `bytes` is `target` long or the file ends; knows the end of the file at once.
-    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) -> Result<(), TableError> {
-        if self.eof {
-            return Ok(());
-        }
+    /// Reads on from `filled` until `bytes` is `target` long or the file ends; knows the end of the file at once. What
+    /// stands in `bytes` beyond `filled` is of no meaning.
+    fn fill(&mut self, bytes: &mut Vec<u8>, filled: usize, target: usize) -> Result<(), TableError> {
+        /// Memory is touched in such steps, so that a small file takes little of it.
+        const STEP: usize = 256 << 10;
+        let mut filled = filled;
         // One byte beyond the target tells a full block from the end of the file.
-        let wanted = (target + 1).saturating_sub(bytes.len());
-        bytes.reserve(wanted);
-        let n = (&mut self.reader)
-            .take(wanted as u64)
-            .read_to_end(bytes)
-            .map_err(|source| TableError::Io { file: self.name.clone(), source })?;
-        self.eof = n < wanted;
+        let wanted = target + 1;
+        while !self.eof && filled < wanted {
+            if bytes.len() == filled {
+                bytes.reserve(wanted - filled);
+                bytes.resize(wanted.min(filled + STEP), 0);
+            }
+            let room = wanted.min(bytes.len());
+            match self.reader.read(&mut bytes[filled..room]) {
+                Ok(0) => self.eof = true,
+                Ok(n) => filled += n,
+                Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(TableError::Io { file: self.name.clone(), source }),
+            }
+        }
+        bytes.truncate(filled);
         Ok(())
     }
 

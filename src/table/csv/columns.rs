@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::index::{Index, cell_at};
 use crate::table::cell::{self, Markers};
 use crate::table::column::reserve;
-use crate::table::dictionary::Dictionary;
+use crate::table::decimal::short_decimal;
+use crate::table::dictionary::{Dictionary, Recent};
 use crate::table::time::TimeFormat;
 use crate::table::{Categories, Kind, MISSING_CODE, MISSING_TIME, Texts, Values};
 
@@ -107,6 +108,25 @@ impl Part {
 }
 
 impl CategoryPart {
+    /// Takes in a field of the rows before `limit`; levels that were seen lately are known by their bytes.
+    fn parse(&mut self, index: &Index<'_>, field: usize, limit: usize, markers: &Markers) {
+        let bytes = index.text.as_bytes();
+        let mut recent = Recent::default();
+        let mut scratch = String::new();
+        for edges in index.edges.chunks_exact(index.stride()).take(limit) {
+            let (start, next) = (edges[field], edges[field + 1]);
+            let key = recent.key(bytes, start as usize, next as usize - 1);
+            if let Some(code) = key.and_then(|key| recent.code(key)) {
+                self.codes.push(code);
+                continue;
+            }
+            self.push(cell_at(&index.text, start, next, &mut scratch), markers);
+            if let (Some(key), Some(&code)) = (key, self.codes.last()) {
+                recent.remember(key, code);
+            }
+        }
+    }
+
     #[inline]
     fn push(&mut self, text: &str, markers: &Markers) {
         if text.is_empty() {
@@ -121,6 +141,16 @@ impl CategoryPart {
     }
 }
 
+/// One column of one piece.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) part: Part,
+    /// Rows whose cell does not fit.
+    pub(crate) bad: Vec<usize>,
+    /// Whether a number is written with a leading zero, like a code.
+    pub(crate) leading_zero: bool,
+}
+
 /// Parses field `field` of the rows before `limit`. Cells that do not fit become missing and their rows are returned;
 /// with `stop`, only the first, and the part ends there.
 pub(crate) fn parse(
@@ -130,31 +160,18 @@ pub(crate) fn parse(
     storage: &Storage,
     markers: &Markers,
     stop: bool,
-) -> (Part, Vec<usize>) {
+) -> Parsed {
+    if let Storage::Number = storage {
+        return parse_numbers(index, field, limit, markers, stop);
+    }
     let mut part = Part::new(storage, limit);
+    if let Part::Category(part) = &mut part {
+        part.parse(index, field, limit, markers);
+        return Parsed { part: Part::Category(std::mem::take(part)), bad: Vec::new(), leading_zero: false };
+    }
     let mut bad = Vec::new();
     let mut scratch = String::new();
-    let rows = index.edges.chunks_exact(index.stride()).take(limit).enumerate();
-    if let Part::Number(values) = &mut part {
-        let bytes = index.text.as_bytes();
-        for (row, edges) in rows {
-            let (start, next) = (edges[field], edges[field + 1]);
-            let raw = cell::trim(&bytes[start as usize..next as usize - 1]);
-            let value = match raw.first() {
-                Some(b'"') => markers.number(cell_at(&index.text, start, next, &mut scratch).as_bytes()),
-                _ => markers.number(raw),
-            };
-            values.push(value.unwrap_or(f64::NAN));
-            if value.is_none() {
-                bad.push(row);
-                if stop {
-                    break;
-                }
-            }
-        }
-        return (part, bad);
-    }
-    for (row, edges) in rows {
+    for (row, edges) in index.edges.chunks_exact(index.stride()).take(limit).enumerate() {
         let text = cell_at(&index.text, edges[field], edges[field + 1], &mut scratch);
         if !part.push(text, storage, markers) {
             bad.push(row);
@@ -163,7 +180,43 @@ pub(crate) fn parse(
             }
         }
     }
-    (part, bad)
+    Parsed { part, bad, leading_zero: false }
+}
+
+fn parse_numbers(index: &Index<'_>, field: usize, limit: usize, markers: &Markers, stop: bool) -> Parsed {
+    let bytes = index.text.as_bytes();
+    let (mut values, mut bad, mut leading_zero) = (Vec::with_capacity(limit), Vec::new(), false);
+    let mut scratch = String::new();
+    // A marker that is a number has to be looked for before numbers are.
+    let plain = !markers.any_numeric();
+    for (row, edges) in index.edges.chunks_exact(index.stride()).take(limit).enumerate() {
+        let (start, next) = (edges[field], edges[field + 1]);
+        let (from, to) = (start as usize, next as usize - 1);
+        if from == to {
+            values.push(f64::NAN);
+            continue;
+        }
+        if plain && let Some(value) = short_decimal(bytes, from, to) {
+            leading_zero |= (bytes[from] == b'0') & bytes.get(from + 1).is_some_and(u8::is_ascii_digit);
+            values.push(value);
+            continue;
+        }
+        let raw = cell::trim(&bytes[from..to]);
+        let text = match raw.first() {
+            Some(b'"') => cell_at(&index.text, start, next, &mut scratch).as_bytes(),
+            _ => raw,
+        };
+        let value = markers.number(text);
+        leading_zero |= matches!(text, [b'0', b'0'..=b'9', ..]);
+        values.push(value.unwrap_or(f64::NAN));
+        if value.is_none() {
+            bad.push(row);
+            if stop {
+                break;
+            }
+        }
+    }
+    Parsed { part: Part::Number(values), bad, leading_zero }
 }
 
 /// A column that grows by parts, in file order.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::block::{closing_quote, count_lines};
 use crate::table::cell;
+use crate::table::decimal::zero_bytes;
 
 /// The fields of whole records.
 ///
@@ -229,13 +230,6 @@ struct Fields<'a> {
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
-const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-
-/// The high bit of every zero byte.
-#[inline]
-fn zero_bytes(word: u64) -> u64 {
-    !(((word & LOW) + LOW) | word | LOW)
-}
 
 impl Fields<'_> {
     /// Without quotes: every delimiter and every line feed counts. Eight bytes at a time.
@@ -365,13 +359,5 @@ mod tests {
         assert_eq!(index.n_rows(), 2);
         assert_eq!(index.bad, [BadRecord { at: 4, why: Why::NotUtf8(0xe9) }]);
         assert_eq!(index.cell(1, 1, &mut String::new()), "é");
-    }
-
-    #[test]
-    fn zero_bytes_are_found_exactly() {
-        for word in [0u64, 1, 0x0100, 0xff00_00ff_0001_8000, u64::MAX, 0x8080_8080_8080_8080] {
-            let expected = (0..8).filter(|i| word >> (8 * i) & 0xff == 0).fold(0, |m, i| m | 0x80u64 << (8 * i));
-            assert_eq!(zero_bytes(word), expected, "{word:x}");
-        }
     }
 }

@@ -27,6 +27,7 @@ use self::index::{BadRecord, Index, Why};
 use self::plan::{Plan, Wanted};
 use self::tail::{Tail, TailWatch};
 use crate::table::cell::shorten;
+use crate::table::infer::Watched;
 use crate::table::input::Text;
 use crate::table::rejects::{Fault, Rejects, What};
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
@@ -38,6 +39,8 @@ pub(crate) struct Reader<'a> {
     options: &'a ReadOptions,
     watch: TailWatch,
     rejects: Rejects,
+    /// What the columns show whose kind is open.
+    watched: Watched,
     /// The header record as it stands in the file; empty without a header.
     header: Vec<u8>,
 }
@@ -47,6 +50,7 @@ pub(crate) struct Parsed {
     parts: Vec<Part>,
     n_rows: usize,
     faults: Vec<Fault>,
+    watched: Watched,
     tail: Tail,
     /// Where each row lies in its block, when the caller wants to see the bytes again.
     spans: Vec<(usize, usize)>,
@@ -101,7 +105,8 @@ impl<'a> Reader<'a> {
         };
         let plan = Plan::new(name, names, n_fields, schema, options)?;
         let watch = TailWatch::new(n_fields);
-        Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), header })
+        let watched = Watched::new(plan.watched.len());
+        Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), watched, header })
     }
 
     /// Parses a block while the next one is read. With `spans`, keeps where each row lies.
@@ -139,6 +144,7 @@ impl<'a> Reader<'a> {
             } else if let Some(first) = faults.into_iter().next() {
                 return Err(first.into_error(self.blocks.name()));
             }
+            self.watched.merge(std::mem::take(&mut piece.watched));
         }
         Ok((parsed, next?))
     }
@@ -189,15 +195,17 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
     };
     let mut parts = Vec::with_capacity(plan.columns.len());
     let mut bad_rows: BTreeMap<usize, Fault> = BTreeMap::new();
+    let mut leading_zero = false;
     let mut by_field: Vec<&Wanted> = plan.columns.iter().collect();
     by_field.sort_by_key(|w| w.field);
     for wanted in by_field {
-        let (part, bad) = columns::parse(&index, wanted.field, limit, &wanted.storage, &plan.markers, !skip);
-        for row in bad {
+        let parsed = columns::parse(&index, wanted.field, limit, &wanted.storage, &plan.markers, !skip);
+        leading_zero |= parsed.leading_zero;
+        for row in parsed.bad {
             bad_rows.entry(row).or_insert_with(|| cell_fault(&index, row, wanted));
             limit = if skip { limit } else { row };
         }
-        parts.push((wanted.field, part));
+        parts.push((wanted.field, parsed.part));
     }
     if bad_rows.is_empty() || !skip {
         // Parts were made in the file's order; the plan's order is the schema's.
@@ -212,7 +220,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
         parts = plan
             .columns
             .iter()
-            .map(|w| (w.field, columns::parse(&index, w.field, n_rows, &w.storage, &plan.markers, false).0))
+            .map(|w| (w.field, columns::parse(&index, w.field, n_rows, &w.storage, &plan.markers, false).part))
             .collect();
     }
     faults.extend(bad_rows.into_iter().map(|(row, fault)| (index.span(row).0, fault)));
@@ -224,6 +232,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
         parts: parts.into_iter().map(|(_, p)| p).collect(),
         n_rows,
         faults: faults.into_values().collect(),
+        watched: Watched::of(&index, &plan.watched, &plan.markers, leading_zero),
         tail,
         spans,
     }

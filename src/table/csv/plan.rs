@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     /// The names of the file's fields.
     pub(crate) names: Vec<String>,
     pub(crate) columns: Vec<Wanted>,
+    /// Fields of which evidence is gathered besides.
+    pub(crate) watched: Vec<usize>,
     pub(crate) markers: Markers,
     /// What was left out and why.
     pub(crate) notes: Vec<String>,
@@ -59,11 +61,12 @@ impl Plan {
         if !missing.is_empty() {
             return Err(TableError::MissingColumns { file: file.to_owned(), columns: missing });
         }
+        let watched = options.watch.iter().filter_map(|name| fields.get(name.as_str()).copied()).collect();
         let known: HashSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
         let extra: Vec<&str> = names.iter().map(String::as_str).filter(|n| !known.contains(n)).collect();
         let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
         let yardstick = super::scan::yardstick(headed);
-        Ok(Self { n_fields, names, columns, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
+        Ok(Self { n_fields, names, columns, watched, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
     }
 }
 

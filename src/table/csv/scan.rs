@@ -1,5 +1,7 @@
 //! All fields of a CSV file of which nothing is known yet, piece by piece on all cores.
 
+use std::ops::ControlFlow;
+
 use rayon::prelude::*;
 
 use super::block::{Block, Blocks, PieceBounds, Sizes};
@@ -73,14 +75,15 @@ impl Scan {
         &self.names
     }
 
-    /// Gives every piece to `look`, in parallel, and the results of a block to `take`, in file order.
+    /// Gives every piece to `look`, in parallel, and the results of a block to `take`, in file order, until it has
+    /// seen enough. Whether the file was seen to its end is the second answer.
     pub(crate) fn run<R: Send>(
         &mut self,
         skip: bool,
         progress: Option<&Progress>,
         look: impl Fn(&Piece<'_>) -> R + Sync,
-        mut take: impl FnMut(Vec<R>),
-    ) -> Result<Rejects, TableError> {
+        mut take: impl FnMut(Vec<R>) -> ControlFlow<()>,
+    ) -> Result<(Rejects, bool), TableError> {
         let mut watch = TailWatch::new(self.names.len());
         let mut rejects = Rejects::default();
         let mut block = self.blocks.next()?;
@@ -98,14 +101,17 @@ impl Scan {
                     return Err(first.into_error(self.blocks.name()));
                 }
             }
-            take(scanned.into_iter().map(|s| s.result).collect());
+            let enough = take(scanned.into_iter().map(|s| s.result).collect()).is_break();
             if let Some(progress) = progress {
                 progress(self.blocks.consumed());
+            }
+            if enough && !current.last {
+                return Ok((rejects, false));
             }
             self.blocks.recycle(current);
             block = next?;
         }
-        Ok(rejects)
+        Ok((rejects, true))
     }
 
     /// Looks at a block while the next is read.

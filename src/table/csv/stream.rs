@@ -3,6 +3,7 @@
 use super::block::{Block, Sizes};
 use super::columns::Builder;
 use super::{Parsed, Reader};
+use crate::table::infer::Watched;
 use crate::table::input::Text;
 use crate::table::stream::{Batch, RawRecords};
 use crate::table::{Column, ReadOptions, Rejects, Schema, Table, TableError};
@@ -66,6 +67,10 @@ impl<'a> CsvStream<'a> {
 
     pub(crate) fn notes(&self) -> &[String] {
         &self.reader.plan.notes
+    }
+
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.reader.watched
     }
 
     pub(crate) fn rejects(&self) -> &Rejects {

@@ -3,15 +3,19 @@
 mod decide;
 mod distinct;
 mod evidence;
+mod head;
 mod target;
 #[cfg(test)]
 mod tests;
 mod times;
 
+pub(crate) use head::Watched;
+pub use head::{Head, Settled, infer_head, stays_category};
 pub use target::TargetGuess;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
@@ -93,12 +97,12 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     let name = input.name().to_owned();
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
     let gathered = match input.unpack()? {
-        Unpacked::Text(text) => gather(&name, text, options, missing)?,
+        Unpacked::Text(text) => gather(&name, text, options, missing, Extent::Whole)?,
         Unpacked::Parquet(file) => {
             let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
             let parquet::infer::Scanned { names, seen, n_rows, notes } = found;
             let dialect = Dialect { missing, ..Dialect::default() };
-            Gathered { dialect, names, seen, n_rows, rejects: Rejects::default(), notes }
+            Gathered { dialect, names, seen, n_rows, rejects: Rejects::default(), notes, whole: true }
         }
     };
     conclude(&name, gathered, options)
@@ -112,14 +116,34 @@ struct Gathered {
     n_rows: u64,
     rejects: Rejects,
     notes: Vec<String>,
+    /// Whether the file was read to its end.
+    whole: bool,
 }
 
-fn gather(name: &str, text: Text, options: &InferOptions, missing: Vec<String>) -> Result<Gathered, TableError> {
+/// How much of a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// Some hundred records.
+    Head,
+}
+
+fn gather(
+    name: &str,
+    text: Text,
+    options: &InferOptions,
+    missing: Vec<String>,
+    extent: Extent,
+) -> Result<Gathered, TableError> {
     let markers = Markers::new(&missing);
-    let mut scan = Scan::open(name, text, options.delimiter, options.header, Sizes::default())?;
+    let sizes = match extent {
+        Extent::Whole => Sizes::default(),
+        Extent::Head => head::SIZES,
+    };
+    let mut scan = Scan::open(name, text, options.delimiter, options.header, sizes)?;
     let mut seen = vec![Evidence::default(); scan.names().len()];
     let mut n_rows = 0;
-    let rejects = scan.run(
+    let (rejects, whole) = scan.run(
         options.skip_invalid,
         options.progress.as_ref(),
         |index| piece_evidence(index, &markers),
@@ -130,29 +154,37 @@ fn gather(name: &str, text: Text, options: &InferOptions, missing: Vec<String>) 
                 columns.iter_mut().zip(piece).for_each(|(column, evidence)| column.push(evidence));
             }
             seen.par_iter_mut().zip(columns).for_each(|(all, parts)| parts.into_iter().for_each(|p| all.merge(p)));
+            if extent == Extent::Head { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         },
     )?;
     let Scan { delimiter, header, names, notes, .. } = scan;
     let dialect = Dialect { delimiter: char::from(delimiter), header, missing };
-    Ok(Gathered { dialect, names, seen, n_rows, rejects, notes })
+    Ok(Gathered { dialect, names, seen, n_rows, rejects, notes, whole })
 }
 
 /// The evidence of each column in one piece.
 fn piece_evidence(index: &scan::Piece<'_>, markers: &Markers) -> Vec<Evidence> {
     let mut scratch = String::new();
-    let column = |field: usize| {
-        let mut seen = Evidence::default();
-        for row in 0..index.n_rows() {
-            let line = || index.line_at(index.span(row).0);
-            seen.push(index.cell(row, field, &mut scratch), markers, &line);
-        }
-        seen
-    };
-    (0..index.n_fields).map(column).collect()
+    (0..index.n_fields).map(|field| field_evidence(index, field, markers, &mut scratch)).collect()
+}
+
+/// The evidence of one column in one piece.
+pub(crate) fn field_evidence(
+    index: &scan::Piece<'_>,
+    field: usize,
+    markers: &Markers,
+    scratch: &mut String,
+) -> Evidence {
+    let mut seen = Evidence::default();
+    for row in 0..index.n_rows() {
+        let line = || index.line_at(index.span(row).0);
+        seen.push(index.cell(row, field, scratch), markers, &line);
+    }
+    seen
 }
 
 fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<Inference, TableError> {
-    let Gathered { dialect, names, seen, n_rows, rejects, mut notes } = gathered;
+    let Gathered { dialect, names, seen, n_rows, rejects, mut notes, .. } = gathered;
     if n_rows == 0 {
         return Err(TableError::File { file: file.to_owned(), what: "has a header but no rows".to_owned() });
     }

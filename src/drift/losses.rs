@@ -1,0 +1,161 @@
+//! Direct loss estimation: how large a version's errors are on rows whose outcome nobody knows yet.
+//!
+//! From rows with outcomes y that the version never learned from, boosted trees learn |y − ŷ| and (y − ŷ)² by the
+//! version's features and its prediction ŷ. Their answers on other rows, at least 0, are averaged: MAE = mean of the
+//! first, RMSE = root of the mean of the second. Method: NannyML, "Direct loss estimation", 2022.
+//!
+//! Trees do not reach beyond the rows they saw, so a range that lies outside of theirs gets the error at its edge.
+
+use super::estimate::EstimateError;
+use super::performance::change;
+use super::report::Estimate;
+use crate::features::{Matrix, Task};
+use crate::model::{FitData, FitOptions, GrowPolicy, Model, Params};
+use crate::pipeline::Pipeline;
+use crate::score::{Metric, Metrics};
+use crate::stats::moments;
+use crate::table::Table;
+
+/// What an estimate of numbers cannot see.
+pub const DLE_LIMIT: &str = "Estimated from how large errors were on labelled rows like these, as if outcomes still \
+    depended on the columns as they did there: a changed mix of rows is tracked as far as labelled rows reach, concept \
+    drift is not seen. Only outcomes can show it.";
+
+/// Fewer labelled rows than this do not say where errors are large.
+pub const MIN_LABELLED_ROWS: usize = 100;
+
+/// How large the errors of a version are, by its features and its prediction.
+#[derive(Debug, Clone)]
+pub struct Losses {
+    /// Of |y − ŷ|.
+    absolute: Model,
+    /// Of (y − ŷ)².
+    squared: Model,
+}
+
+/// What is expected of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpectedLoss {
+    /// |y − ŷ|, at least 0.
+    pub absolute: f64,
+    /// (y − ŷ)², at least 0.
+    pub squared: f64,
+}
+
+impl Losses {
+    /// Learns from `labelled` rows with outcomes `y`, which must be none that the model was fitted on (gate rows, or
+    /// rows whose outcome came later): on its own rows a model errs less.
+    ///
+    /// # Errors
+    /// Classes instead of numbers, fewer than [`MIN_LABELLED_ROWS`] rows, an outcome that is missing, a column that the
+    /// version needs and the table lacks.
+    pub fn learn(pipeline: &Pipeline, labelled: &Table, y: &[f32], seed: u64) -> Result<Self, EstimateError> {
+        if pipeline.target.task != Task::Regression {
+            return Err(EstimateError::Task { method: "dle", what: "numbers; classes have cbpe" });
+        }
+        let predictions = pipeline.score(labelled)?.values;
+        let known = with_prediction(&pipeline.features.transform(labelled)?, &predictions);
+        Self::of_errors(&known, &predictions, y, seed)
+    }
+
+    /// The same from features that have the prediction as their last.
+    pub(super) fn of_errors(known: &Matrix, predictions: &[f64], y: &[f32], seed: u64) -> Result<Self, EstimateError> {
+        if y.len() != predictions.len() || y.iter().any(|y| !y.is_finite()) {
+            let text =
+                format!("{} labelled rows need as many known outcomes; {} were given", predictions.len(), y.len());
+            return Err(EstimateError::Outcomes(text));
+        }
+        if y.len() < MIN_LABELLED_ROWS {
+            return Err(EstimateError::TooFewRows { have: y.len(), need: MIN_LABELLED_ROWS });
+        }
+        let errors = || y.iter().zip(predictions).map(|(&y, prediction)| f64::from(y) - prediction);
+        let absolute: Vec<f32> = errors().map(|error| error.abs() as f32).collect();
+        let squared: Vec<f32> = errors().map(|error| (error * error) as f32).collect();
+        let params = error_params().check(Task::Regression)?.with_seed(seed);
+        let options = FitOptions { params: &params, n_classes: 0, tune: None, progress: None };
+        let model = |y: &[f32]| Model::fit(&FitData { x: known, y, weights: None }, &options);
+        Ok(Self { absolute: model(&absolute)?, squared: model(&squared)? })
+    }
+
+    /// What is expected of each of `rows`, which `pipeline` gave `predictions`.
+    ///
+    /// # Errors
+    /// A column that the version needs and the table lacks.
+    pub fn expect(
+        &self,
+        pipeline: &Pipeline,
+        rows: &Table,
+        predictions: &[f64],
+    ) -> Result<Vec<ExpectedLoss>, EstimateError> {
+        self.expect_of(&with_prediction(&pipeline.features.transform(rows)?, predictions))
+    }
+
+    /// The same from features that have the prediction as their last.
+    pub(super) fn expect_of(&self, unknown: &Matrix) -> Result<Vec<ExpectedLoss>, EstimateError> {
+        let least_zero = |loss: f32| f64::from(loss).max(0.0);
+        let both = self.absolute.scores(unknown)?.into_iter().zip(self.squared.scores(unknown)?);
+        Ok(both.map(|(a, s)| ExpectedLoss { absolute: least_zero(a), squared: least_zero(s) }).collect())
+    }
+
+    /// Both models as bytes, the one of |y − ŷ| first.
+    ///
+    /// # Errors
+    /// When the engine cannot write its trees.
+    pub fn to_bytes(&self) -> Result<[Vec<u8>; 2], EstimateError> {
+        Ok([self.absolute.to_bytes()?, self.squared.to_bytes()?])
+    }
+
+    /// From what [`to_bytes`](Self::to_bytes) gave.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn from_bytes(bytes: [&[u8]; 2]) -> Result<Self, EstimateError> {
+        Ok(Self { absolute: Model::from_bytes(bytes[0])?, squared: Model::from_bytes(bytes[1])? })
+    }
+}
+
+/// MAE and RMSE that the expected losses of some rows promise, each beside the gate's.
+///
+/// # Errors
+/// No rows.
+pub fn dle(expected: &[ExpectedLoss], gate: Option<&Metrics>) -> Result<Estimate, EstimateError> {
+    if expected.is_empty() {
+        return Err(EstimateError::NoRows);
+    }
+    let mean = |of: fn(&ExpectedLoss) -> f64| moments::mean(&expected.iter().map(of).collect::<Vec<f64>>());
+    let (mae, mse) = (mean(|e| e.absolute), mean(|e| e.squared));
+    Ok(Estimate {
+        method: "dle".to_owned(),
+        n: expected.len() as u64,
+        metrics: vec![change(Metric::Mae, mae, None, gate), change(Metric::Rmse, mse.sqrt(), None, gate)],
+        limit: DLE_LIMIT.to_owned(),
+    })
+}
+
+/// Errors are mostly noise: few, small trees with full leaves.
+fn error_params() -> Params {
+    Params {
+        n_estimators: Some(100),
+        learning_rate: Some(0.05),
+        max_depth: Some(4),
+        grow_policy: Some(GrowPolicy::Depthwise),
+        min_child_weight: Some(20.0),
+        reg_lambda: Some(1.0),
+        colsample_bytree: Some(1.0),
+        subsample: Some(0.8),
+        max_bin: Some(64),
+        ..Params::default()
+    }
+}
+
+/// The features with the prediction as one more.
+fn with_prediction(features: &Matrix, predictions: &[f64]) -> Matrix {
+    let width = features.n_features() + 1;
+    let mut values = Vec::with_capacity(features.n_rows * width);
+    for (row, &prediction) in predictions.iter().enumerate() {
+        values.extend_from_slice(features.row(row));
+        values.push(prediction as f32);
+    }
+    let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
+    Matrix::new(values, features.n_rows, names)
+}

@@ -1,0 +1,146 @@
+//! What is compared with: the training rows, another table, or rows of before that move along.
+
+use super::MonitorError;
+use super::arrive::{Arrived, Pass};
+use super::rolling::{self, Rolling, Span, Windows};
+use super::watch::{Watch, side};
+use crate::drift::report::Side;
+use crate::journal::{Journal, Layout, Window};
+use crate::profile::{Profile, ProfileBuilder, profile_input};
+use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Values, stream};
+use jiff::{SignedDuration, Timestamp};
+
+/// What is compared with.
+pub(super) struct Reference {
+    pub(super) profile: Profile,
+    pub(super) side: Side,
+    /// Its rows that did not fit.
+    pub(super) rejects: Rejects,
+    /// Whether it is what production was trained on.
+    pub(super) is_training: bool,
+}
+
+impl Watch<'_> {
+    /// What is compared with, and what it is called.
+    pub(super) fn reference(&mut self, arrived: &mut Arrived) -> Result<Reference, MonitorError> {
+        if let Some(rolling) = self.request.rolling {
+            let (name, profile) = self.rolling(rolling, arrived)?;
+            let rejects = Rejects::default();
+            return Ok(Reference { side: side(name, &profile), profile, rejects, is_training: false });
+        }
+        let Some(path) = self.request.reference else {
+            let trained = self.training()?;
+            return trained.ok_or_else(|| MonitorError::Usage("nothing is in production".to_owned()));
+        };
+        let found = match self.profiled.take() {
+            Some(found) => found,
+            None => profile_input(Input::open(path)?, &self.schema, self.read_options(), self.request.exact, None)?,
+        };
+        let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() };
+        let side = side(name, &found.profile);
+        Ok(Reference { side, profile: found.profile, rejects: found.rejects, is_training: false })
+    }
+
+    /// What production was trained on; `None` where nothing is in production.
+    pub(super) fn training(&self) -> Result<Option<Reference>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        let profile = self.workspace.registry().profile(production.version)?;
+        let side = side(format!("training rows of {}", production.version), &profile);
+        Ok(Some(Reference { side, profile, rejects: Rejects::default(), is_training: true }))
+    }
+
+    /// Rows of before: of the same table when it was cut, of the prediction log otherwise.
+    fn rolling(&self, rolling: Rolling, arrived: &mut Arrived) -> Result<(String, Profile), MonitorError> {
+        let name = |span: Span, of: &str| {
+            let day = Timestamp::from_microsecond(span.first).map(|first| first.strftime("%Y-%m-%d").to_string());
+            format!("{rolling} {} ({of})", day.unwrap_or_default())
+        };
+        if let Some(span) = arrived.span {
+            let empty = || ProfileBuilder::new(&self.schema, self.limits()).finish();
+            return Ok((name(span, "the same table"), arrived.before.take().unwrap_or_else(empty)));
+        }
+        let (journal, layout) = (Journal::of(self.workspace), self.layout()?);
+        if journal.is_empty()? {
+            return Err(MonitorError::Usage(
+                "no prediction was logged; to take a rolling reference from the table itself, by its time column, say \
+                 how much of it arrived: --last 7d"
+                    .to_owned(),
+            ));
+        }
+        let span = self.span(arrived);
+        let mut builder: Option<ProfileBuilder> = None;
+        for window in rolling.windows(span)? {
+            journal.scan(&window, &layout, true, |logged| {
+                if let Some(table) = &logged.features {
+                    let new = || ProfileBuilder::for_columns(&self.schema, table, self.limits());
+                    builder.get_or_insert_with(new).push(table)?;
+                }
+                Ok::<(), MonitorError>(())
+            })?;
+        }
+        let builder = builder.unwrap_or_else(|| ProfileBuilder::new(&self.schema, self.limits()));
+        Ok((name(span, "prediction log"), builder.finish()))
+    }
+
+    /// When what arrived happened, by its time column; the present without one.
+    fn span(&self, arrived: &Arrived) -> Span {
+        let column = self.time_column().and_then(|name| arrived.profile.column(name));
+        match column.and_then(|column| column.numbers()).map(|numbers| numbers.moments).filter(|m| m.n > 0) {
+            Some(moments) => Span { first: moments.min as i64, last: moments.max as i64 },
+            None => {
+                let now = self.request.now.as_microsecond();
+                Span { first: now, last: now }
+            }
+        }
+    }
+
+    /// What was logged since production was trained, or in the last while.
+    pub(super) fn logged(&self, pass: &Pass) -> Result<(String, Arrived), MonitorError> {
+        let mut gathered = pass.begin();
+        let missing = self.current_path().display().to_string();
+        let Some(production) = self.production.as_ref().filter(|_| self.config.is_some()) else {
+            return Ok((missing, pass.finish(gathered)));
+        };
+        let window = match self.request.last {
+            Some(length) => Window::last(length, self.request.now),
+            None => Window::since(production.manifest.trained_at),
+        };
+        let scanned =
+            Journal::of(self.workspace).scan(&window, &self.layout()?, true, |logged| match &logged.features {
+                Some(table) => pass.take_in(&mut gathered, table),
+                None => Ok(()),
+            })?;
+        let name = match (scanned.n_rows, window.since) {
+            (0, _) | (_, None) => missing,
+            (_, Some(since)) => format!("predictions logged since {}", since.strftime("%Y-%m-%d %H:%M")),
+        };
+        Ok((name, pass.finish(gathered)))
+    }
+
+    fn layout(&self) -> Result<Layout, MonitorError> {
+        match &self.production {
+            Some(production) => Ok(Layout::of(&production.pipeline)),
+            None => Err(MonitorError::Usage("nothing is in production, so no prediction was logged".to_owned())),
+        }
+    }
+
+    /// The rows of a table that arrived in its last `length`, and those of before.
+    pub(super) fn windows(&self, table: &Spool, length: SignedDuration) -> Result<Windows, MonitorError> {
+        let Some(column) = self.time_column() else {
+            return Err(MonitorError::Usage("--last needs a time column".to_owned()));
+        };
+        let options = ReadOptions { columns: Some(vec![column.to_owned()]), ..self.read_options() };
+        let mut last: Option<i64> = None;
+        for batch in stream(table.open()?, &self.schema, &options)? {
+            if let Some(Values::Time(times)) = batch?.table.column(column).map(|column| &column.values) {
+                last = last.max(times.iter().copied().filter(|&time| time != MISSING_TIME).max());
+            }
+        }
+        let last = last.ok_or_else(|| MonitorError::Usage(format!("column {column:?} holds no time")))?;
+        // The last day of daily rows is one day, not two.
+        let first = last.saturating_sub(rolling::micros(length)) + 1;
+        let span = Span { first: self.request.rolling.map_or(first, |rolling| rolling.begin(first)), last };
+        let before = self.request.rolling.map_or(Ok(Vec::new()), |rolling| rolling.windows(span))?;
+        Ok(Windows { arrived: span, before })
+    }
+}

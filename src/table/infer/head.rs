@@ -1,0 +1,148 @@
+//! What a table is, told from its beginning where that settles it, so that a long one need not be read twice.
+//!
+//! ```text
+//! first 256 kB  ─infer_head─▶ a kind per column ─┬─ settled: no row to come can change it, if its cells fit
+//!                                                 └─ open: ids, constants, …: evidence goes on being gathered
+//! whole table ──stream (typed by the guess)──▶ Stream::settle ─▶ as guessed │ another schema │ infer it
+//! ```
+//! The answer is always the one that [`infer`](fn@super::infer) would give.
+
+use super::decide::{self, Decision, ID_WORDS, TIME_WORDS, has_word};
+use super::evidence::{Evidence, MAX_LEVELS};
+use super::{Extent, InferOptions, conclude, field_evidence, gather, infer};
+use crate::table::cell::Markers;
+use crate::table::csv::block::Sizes;
+use crate::table::csv::scan::Piece;
+use crate::table::input::Unpacked;
+use crate::table::stream::Stream;
+use crate::table::{DEFAULT_MISSING, Input, Kind, Schema, TableError};
+
+/// How much is looked at.
+pub(super) const SIZES: Sizes = Sizes { block: 256 << 10, piece: 128 << 10 };
+
+/// What the beginning of a table shows.
+#[derive(Debug)]
+pub struct Head {
+    /// How to read it, as far as is known.
+    pub schema: Schema,
+    /// The columns whose kind rows to come may change; see [`ReadOptions::watch`](crate::table::ReadOptions::watch).
+    pub open: Vec<String>,
+    /// Whether this was the whole table.
+    pub whole: bool,
+}
+
+/// What a whole table turned out to be, after it was read by the schema of its [`Head`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// What its beginning said.
+    AsGuessed,
+    /// Something else.
+    Otherwise(Schema),
+    /// That can only be told by [`infer`](fn@super::infer).
+    Unknown,
+}
+
+/// Looks at the first 256 kB or so of a CSV file, or at all of a Parquet file.
+///
+/// # Errors
+/// What [`infer`](fn@super::infer) finds wrong there.
+pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableError> {
+    let name = input.name().to_owned();
+    let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
+    let text = match input.unpack()? {
+        Unpacked::Text(text) => text,
+        Unpacked::Parquet(file) => {
+            let schema = infer(Input::from_file(&name, file), options)?.schema;
+            return Ok(Head { schema, open: Vec::new(), whole: true });
+        }
+    };
+    let gathered = gather(&name, text, options, missing, Extent::Head)?;
+    let whole = gathered.whole;
+    let is_open = |(name, seen): (&String, &Evidence)| {
+        let settled = whole || settled(name, &decide::decide(name, seen), seen);
+        (!settled).then(|| name.clone())
+    };
+    let open = gathered.names.iter().zip(&gathered.seen).filter_map(is_open).collect();
+    let schema = conclude(&name, gathered, options)?.schema;
+    Ok(Head { schema, open, whole })
+}
+
+/// Whether no row to come can change what was decided, as long as its cells fit. Whether numbers have leading zeros and
+/// whether a category has become prose is looked at afterwards.
+fn settled(name: &str, decision: &Decision, seen: &Evidence) -> bool {
+    // Repeated values stay repeated, but counts beyond some thousands are of a sample.
+    let repeats = seen.missing > 0 || seen.distinct.share() < 0.5;
+    match decision.kind {
+        Kind::Number => {
+            let whole_numbers = seen.integers == seen.present();
+            let named = has_word(name, &TIME_WORDS) || whole_numbers && has_word(name, &ID_WORDS);
+            !named && (!whole_numbers || repeats)
+        }
+        Kind::Category => repeats && !has_word(name, &ID_WORDS) && seen.distinct.count() <= MAX_LEVELS as u64,
+        Kind::Time => seen.times.fitting().len() == 1,
+        Kind::Constant | Kind::Id | Kind::Text | Kind::Ignore => false,
+    }
+}
+
+/// Whether a column of levels, each with its count, is still a category rather than prose, whatever it is called.
+///
+/// ```
+/// use mlloop::table::stays_category;
+/// assert!(stays_category([("fiber", 3), ("dsl line", 9)].into_iter()));
+/// ```
+pub fn stays_category<'a>(levels: impl Iterator<Item = (&'a str, u64)>) -> bool {
+    let (mut n_levels, mut n, mut spaced) = (0, 0_u64, 0_u64);
+    for (level, count) in levels {
+        n_levels += 1;
+        n += count;
+        spaced += if level.contains(' ') { count } else { 0 };
+    }
+    n_levels <= MAX_LEVELS || 2 * spaced <= n
+}
+
+/// What the columns of a stream that are watched have shown.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    seen: Vec<Evidence>,
+    leading_zero: bool,
+}
+
+impl Watched {
+    pub(crate) fn new(n_columns: usize) -> Self {
+        Self { seen: vec![Evidence::default(); n_columns], leading_zero: false }
+    }
+
+    /// Of one piece: the watched fields, and whether a number of any column has a leading zero.
+    pub(crate) fn of(index: &Piece<'_>, fields: &[usize], markers: &Markers, leading_zero: bool) -> Self {
+        let mut scratch = String::new();
+        let seen = fields.iter().map(|&field| field_evidence(index, field, markers, &mut scratch)).collect();
+        Self { seen, leading_zero }
+    }
+
+    /// Adds what the next piece shows.
+    pub(crate) fn merge(&mut self, next: Self) {
+        self.leading_zero |= next.leading_zero;
+        self.seen.iter_mut().zip(next.seen).for_each(|(all, next)| all.merge(next));
+    }
+}
+
+impl Head {
+    /// Holds the guess against the whole table, after `stream` has been read to its end by [`Head::schema`] with
+    /// [`Head::open`] watched. Categories of many levels are to be looked at by [`stays_category`] besides.
+    #[must_use]
+    pub fn settle(&self, stream: &Stream<'_>) -> Settled {
+        if self.whole {
+            return Settled::AsGuessed;
+        }
+        let Some(watched) = stream.watched().filter(|w| !w.leading_zero && stream.rejects().count == 0) else {
+            return Settled::Unknown;
+        };
+        let mut schema = self.schema.clone();
+        for (name, seen) in self.open.iter().zip(&watched.seen) {
+            if let Some(column) = schema.columns.iter_mut().find(|c| c.name == *name) {
+                *column = decide::decide(name, seen).spec(name);
+            }
+        }
+        if schema == self.schema { Settled::AsGuessed } else { Settled::Otherwise(schema) }
+    }
+}
