@@ -17,8 +17,8 @@
 /// ```
 /// let sequence = mlloop::stats::sequence::Sequence::tuned(0.05, 10_000.0);
 /// // At the planned number the interval is about 1.5 times as wide as one for a single look.
-/// assert!((sequence.half_width(1.0, 10_000.0) - 3.0351469).abs() < 1e-6);
-/// assert!((sequence.p(3.0351469, 10_000.0) - 0.05).abs() < 1e-6);
+/// assert!((sequence.half_width(1.0, 10_000.0) - 3.0352090).abs() < 1e-6);
+/// assert!((sequence.p(3.0352090, 10_000.0) - 0.05).abs() < 1e-6);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sequence {
