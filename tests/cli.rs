@@ -16,12 +16,27 @@ fn no_verb_shows_the_help_with_the_exit_statuses() {
     let said = Loop::new().run("--help").answers(YES).prints("Exit status:").prints("4  waiting for a person");
     for verb in [
         "init",
+        "download",
         "train",
         "predict",
+        "serve",
         "profile",
         "monitor",
         "label-export",
         "label-import",
+        "feedback",
+        "retrain",
+        "promote",
+        "approve",
+        "reject",
+        "rollback",
+        "run",
+        "ab-start",
+        "ab-step",
+        "ab-stop",
+        "ab-report",
+        "report",
+        "audit",
         "status",
         "export",
         "demo",
@@ -42,8 +57,23 @@ fn bad_usage_is_status_2_and_says_what() {
 
 #[test]
 fn a_directory_without_a_loop_says_what_to_do() {
-    for verb in ["train", "status"] {
-        Loop::new().run(verb).answers(ERROR).says("no loop here: run `mlloop init TABLE` first");
+    let verbs = [
+        "train",
+        "status",
+        "monitor",
+        "label-export",
+        "label-import",
+        "retrain",
+        "promote",
+        "rollback",
+        "run",
+        "ab-report",
+        "serve",
+    ];
+    for verb in verbs {
+        let empty = Loop::new();
+        empty.run(verb).answers(ERROR).says("no loop here: run `mlloop init TABLE` first");
+        assert!(empty.files().is_empty(), "{verb} leaves nothing behind");
     }
 }
 

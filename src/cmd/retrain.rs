@@ -41,6 +41,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
+    // The loop is looked at first, so that a directory without one gets no lock file.
+    ctx.workspace.config()?;
     let lock = match args.dry_run {
         true => None,
         false => Some(ctx.workspace.lock_within(Duration::from_secs(args.wait))?),
