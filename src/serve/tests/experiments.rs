@@ -72,8 +72,15 @@ fn a_shadow_that_is_late_or_needs_more_harms_nobody() {
     let limits = Limits { shadow_patience: std::time::Duration::ZERO, ..Limits::default() };
     let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
     let rows: Vec<Value> = (0..200).map(|row| record(row, true)).collect();
-    assert_eq!(ask(&state, request("/predict", json!(rows).to_string())).0, 200);
-    let text = String::from_utf8(send(&state, get("/metrics")).1).unwrap();
-    assert!(text.contains("outcome=\"late\"} 200\n"), "{text}");
-    assert!(served.logged().iter().all(|(_, _, arm, _)| arm == "a"));
+    // On a busy machine the shadow can be done before anybody has looked at the time.
+    let mut n_asked = 0;
+    let is_late = (0..50).any(|_| {
+        n_asked += 200;
+        assert_eq!(ask(&state, request("/predict", json!(rows).to_string())).0, 200);
+        String::from_utf8(send(&state, get("/metrics")).1).unwrap().contains("outcome=\"late\"} 200\n")
+    });
+    assert!(is_late);
+    let logged = served.logged();
+    let of_arm = |name: &str| logged.iter().filter(|(_, _, arm, _)| arm == name).count();
+    assert_eq!((of_arm("a"), of_arm("b")), (n_asked, n_asked - 200));
 }
