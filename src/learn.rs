@@ -1,6 +1,7 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
 use crate::atomic::Lock;
+use crate::digest;
 use crate::drift::Losses;
 use crate::drift::estimate::EstimateError;
 use crate::drift::losses::MIN_LABELLED_ROWS;
@@ -17,10 +18,9 @@ use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, Tab
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// What can go wrong on the way to a version.
@@ -108,7 +108,7 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Le
     let schema = request.config.schema();
     let reference = workspace.path(&request.config.data.reference);
     let (table, rejects, notes) = read(Input::open(&reference)?, &schema, request)?;
-    let data = vec![digest(&reference, &request.config.data.reference, table.n_rows())?];
+    let data = vec![data_digest(&reference, &request.config.data.reference, table.n_rows())?];
     let material = Material {
         table,
         rejects,
@@ -234,7 +234,7 @@ fn test(
 ) -> Result<(Evaluation, DataDigest), LearnError> {
     let (table, _, read_notes) = read(Input::open(path)?, schema, request)?;
     notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
-    let digest = digest(path, path, table.n_rows())?;
+    let digest = data_digest(path, path, table.n_rows())?;
     let target = &fitted.pipeline.target;
     let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;
     notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
@@ -329,18 +329,9 @@ fn manifest(request: &Request, parent: Option<Version>, fitted: &Fitted, evidenc
     }
 }
 
-fn digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, LearnError> {
+fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, LearnError> {
     let io_err = |source| LearnError::Io { file: path.display().to_string(), source };
-    let mut file = File::open(path).map_err(io_err)?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut block).map_err(io_err)? {
-            0 => break,
-            n => hasher.update(&block[..n]),
-        }
-    }
-    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (_, sha256) = File::open(path).and_then(digest::of).map_err(io_err)?;
     Ok(DataDigest { path: name.display().to_string(), n_rows: n_rows as u64, sha256 })
 }
 

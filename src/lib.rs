@@ -8,6 +8,8 @@
 // ── numbers ──
 /// Numbers in, numbers out: seeded random, moments, ranks, quantiles, the normal distribution.
 pub mod stats;
+/// SHA-256 as text.
+pub mod digest;
 /// Replace a file, append a line, take the lock: the only code that writes to a workspace.
 pub mod atomic;
 // ── tables ──

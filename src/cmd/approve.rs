@@ -3,7 +3,6 @@ use anyhow::Result;
 use mlloop::gate;
 use mlloop::notify::{Kind, Notice};
 use mlloop::registry::Version;
-use mlloop::workspace::Run;
 use serde_json::json;
 use std::time::Instant;
 
@@ -33,12 +32,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
     let decided = gate::approve(&ctx.workspace, &lock, &args.id, &args.by, ctx.now)?;
-    ctx.workspace.log(&Run {
-        at: ctx.now,
-        verb: "approve".to_owned(),
-        seconds: started.elapsed().as_secs_f64(),
-        result: json!({ "id": decided.request.id, "by": args.by, "version": decided.request.version }),
-    })?;
+    ctx.log(
+        "approve",
+        started,
+        json!({ "id": decided.request.id, "by": args.by, "version": decided.request.version }),
+    )?;
     let version = decided.request.version;
     out.answer(&decided, |style| {
         let told = if decided.already { "was promoted already" } else { "is production now" };

@@ -3,7 +3,9 @@
 use super::Global;
 use super::progress::Progress;
 use anyhow::{Context as _, Result};
-use mlloop::workspace::Workspace;
+use mlloop::workspace::{Run, Workspace, WorkspaceError};
+use serde_json::Value;
+use std::time::Instant;
 
 /// The surroundings of a verb.
 pub(crate) struct Context {
@@ -35,5 +37,10 @@ impl Context {
             threads: global.threads,
             progress: Progress::new(global.quiet),
         })
+    }
+    /// Adds a line to the run log: what came of `verb`, which began at `started`.
+    pub(crate) fn log(&self, verb: &str, started: Instant, result: Value) -> Result<(), WorkspaceError> {
+        let seconds = started.elapsed().as_secs_f64();
+        self.workspace.log(&Run { at: self.now, verb: verb.to_owned(), seconds, result })
     }
 }

@@ -2,7 +2,6 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, anyhow};
 use mlloop::source::{By, Credentials, Downloaded, Request, Source, SourceError, Split, download};
-use mlloop::workspace::Run;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -104,8 +103,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     })?;
     done.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     let result = json!({ "source": done.record.source, "sha256": done.record.sha256, "new": done.new });
-    let seconds = started.elapsed().as_secs_f64();
-    ctx.workspace.log(&Run { at: ctx.now, verb: "download".to_owned(), seconds, result })?;
+    ctx.log("download", started, result)?;
     out.answer(&done.record, |style| readable(&done, style))?;
     Ok(if done.new { Outcome::Yes } else { Outcome::No })
 }

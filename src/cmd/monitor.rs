@@ -9,7 +9,6 @@ use mlloop::journal::Window;
 use mlloop::monitor::chunks::By;
 use mlloop::monitor::{self, Request, files};
 use mlloop::report;
-use mlloop::workspace::Run;
 use std::path::PathBuf;
 
 /// Is there a reason to retrain? Compare what arrived with what production was trained on
@@ -96,12 +95,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if ctx.workspace.config_path().exists() {
         let _lock = ctx.workspace.lock()?;
         files::write(&ctx.workspace, &found.report, &args.formats)?;
-        ctx.workspace.log(&Run {
-            at: ctx.now,
-            verb: "monitor".to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
-            result: monitor::summary(&found.report),
-        })?;
+        ctx.log("monitor", started, monitor::summary(&found.report))?;
     }
     out.answer(&found.report, |style| readable(&found.report, style))?;
     notices::drift(ctx, &found.report);

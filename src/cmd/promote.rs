@@ -3,7 +3,6 @@ use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::gate::{self, Done, Promotion, Request};
 use mlloop::registry::Version;
-use mlloop::workspace::Run;
 use serde_json::json;
 use std::time::Instant;
 
@@ -66,12 +65,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         ctx.progress.note(format_args!("OVERRIDE: {}", promotion.sentence));
     }
     if lock.is_some() {
-        ctx.workspace.log(&Run {
-            at: ctx.now,
-            verb: "promote".to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
-            result: json!({ "done": promotion.done, "version": promotion.version, "sentence": promotion.sentence }),
-        })?;
+        ctx.log(
+            "promote",
+            started,
+            json!({ "done": promotion.done, "version": promotion.version, "sentence": promotion.sentence }),
+        )?;
     }
     out.answer(&promotion, |style| readable(&promotion, style))?;
     drop(lock);

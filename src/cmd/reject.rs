@@ -1,7 +1,6 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::gate;
-use mlloop::workspace::Run;
 use serde_json::json;
 use std::time::Instant;
 
@@ -31,12 +30,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
     let decided = gate::reject(&ctx.workspace, &lock, &args.id, &args.by, &args.reason, ctx.now)?;
-    ctx.workspace.log(&Run {
-        at: ctx.now,
-        verb: "reject".to_owned(),
-        seconds: started.elapsed().as_secs_f64(),
-        result: json!({ "id": decided.request.id, "by": args.by, "version": decided.request.version }),
-    })?;
+    ctx.log("reject", started, json!({ "id": decided.request.id, "by": args.by, "version": decided.request.version }))?;
     let version = decided.request.version;
     out.answer(&decided, |style| format!("{} is rejected: {}\n", style.bold(&version.to_string()), args.reason))?;
     Ok(Outcome::Yes)

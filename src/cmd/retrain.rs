@@ -3,7 +3,6 @@ use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::notify::{Kind, Notice};
 use mlloop::retrain::{Done, Request, Retrained, retrain};
-use mlloop::workspace::Run;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -62,12 +61,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.progress.rejects(&found.rejects);
     found.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     if lock.is_some() {
-        ctx.workspace.log(&Run {
-            at: ctx.now,
-            verb: "retrain".to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
-            result: found.summary(),
-        })?;
+        ctx.log("retrain", started, found.summary())?;
     }
     drop(lock);
     out.answer(&found, |style| readable(&found, style))?;

@@ -3,7 +3,6 @@ use anyhow::Result;
 use mlloop::gate;
 use mlloop::notify::{Kind, Notice};
 use mlloop::registry::Version;
-use mlloop::workspace::Run;
 use serde_json::json;
 use std::time::Instant;
 
@@ -36,12 +35,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let lock = ctx.workspace.lock()?;
     let (by, reason) = (args.by.as_deref(), args.reason.as_deref());
     let done = gate::rollback(&ctx.workspace, &lock, args.version, by, reason, ctx.now)?;
-    ctx.workspace.log(&Run {
-        at: ctx.now,
-        verb: "rollback".to_owned(),
-        seconds: started.elapsed().as_secs_f64(),
-        result: json!(done),
-    })?;
+    ctx.log("rollback", started, json!(done))?;
     out.answer(&done, |style| {
         let version = style.bold(&done.production.to_string());
         match done.already {

@@ -4,7 +4,6 @@ use anyhow::{Result, ensure};
 use mlloop::gate::{self, Ticket};
 use mlloop::looped::{self, Done, Request, Round};
 use mlloop::notify::{Delivery, Kind, Notice};
-use mlloop::workspace::Run;
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -75,12 +74,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     decide(args, ctx, &mut round)?;
     {
         let _lock = ctx.workspace.lock_within(Duration::from_secs(args.wait.max(10)))?;
-        ctx.workspace.log(&Run {
-            at: ctx.now,
-            verb: "run".to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
-            result: json!({ "done": round.done, "production": round.production, "sentence": round.sentence }),
-        })?;
+        ctx.log(
+            "run",
+            started,
+            json!({ "done": round.done, "production": round.production, "sentence": round.sentence }),
+        )?;
     }
     let notified = tell(ctx, &round);
     out.answer(&Answer { round: &round, notified }, |style| readable(&round, style))?;

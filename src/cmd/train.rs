@@ -6,7 +6,6 @@ use mlloop::model::Algorithm;
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::score::report;
-use mlloop::workspace::Run;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -74,12 +73,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.progress.rejects(&learned.rejects);
     learned.manifest.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     let summary = json!({ "version": learned.version, "role": learned.role, "gate": learned.manifest.headline() });
-    ctx.workspace.log(&Run {
-        at: ctx.now,
-        verb: "train".to_owned(),
-        seconds: started.elapsed().as_secs_f64(),
-        result: summary,
-    })?;
+    ctx.log("train", started, summary)?;
     let answer = Answer { version: learned.version, role: learned.role, manifest: &learned.manifest };
     out.answer(&answer, |style| readable(&learned, style))?;
     Ok(Outcome::Yes)

@@ -56,7 +56,3 @@ pub struct Request<'a> {
     /// A stopwatch, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
 }
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -8,6 +8,7 @@
 //! newer one.
 
 use super::GateError;
+use crate::digest;
 use crate::labels::{Labels, correct, resolve};
 use crate::pipeline::{Examples, Pipeline, PipelineError, Recipe, SplitBy};
 use crate::reference;
@@ -213,7 +214,7 @@ fn digest(keys: &[u64], y: &[f32]) -> String {
         hasher.update(key.to_le_bytes());
         hasher.update(y.to_le_bytes());
     }
-    super::hex(&hasher.finalize())
+    digest::hex(&hasher.finalize())
 }
 
 #[cfg(test)]

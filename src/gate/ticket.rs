@@ -1,7 +1,8 @@
 //! A request for approval as a file, and the digest that binds it.
 
-use super::{GateError, hex};
+use super::GateError;
 use crate::atomic;
+use crate::digest;
 use crate::registry::{Registry, Version};
 use crate::workspace::{Config, Workspace};
 use jiff::Timestamp;
@@ -148,7 +149,7 @@ pub(super) fn digest(
     hasher.update(format!("reference {}\n", file_digest(&workspace.path(&config.data.reference))?));
     hasher.update(format!("config {}\n", file_digest(&workspace.config_path())?));
     hasher.update(format!("verdict {verdict}\n"));
-    Ok(hex(&hasher.finalize()))
+    Ok(digest::hex(&hasher.finalize()))
 }
 
 fn files(registry: &Registry, version: Version) -> Result<Vec<PathBuf>, GateError> {
@@ -162,8 +163,6 @@ fn files(registry: &Registry, version: Version) -> Result<Vec<PathBuf>, GateErro
 }
 
 fn file_digest(path: &Path) -> Result<String, GateError> {
-    let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(GateError::io(path))?;
-    io::copy(&mut file, &mut hasher).map_err(GateError::io(path))?;
-    Ok(hex(&hasher.finalize()))
+    let (_, sha256) = File::open(path).and_then(digest::of).map_err(GateError::io(path))?;
+    Ok(sha256)
 }

@@ -1,5 +1,6 @@
 //! The columns of the log, and how a row becomes a line.
 
+use crate::digest::hex;
 use crate::features::{Target, Task};
 use crate::pipeline::Pipeline;
 use crate::registry::Version;
@@ -96,8 +97,7 @@ impl Layout {
             hasher.update((text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
-        let digits: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("row-{digits}")
+        format!("row-{}", hex(&hasher.finalize()[..8]))
     }
 
     /// The header and its newline.

@@ -10,12 +10,12 @@
 
 use super::LabelError;
 use crate::atomic::{self, Lock};
+use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::Version;
 use crate::workspace::Workspace;
 use crate::workspace::audit::Entry;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -265,9 +265,4 @@ pub(super) fn recorded<'a>(entries: &'a [Entry], event: &str, batch: &str) -> Op
         of == batch || of.as_array().is_some_and(|all| all.iter().any(|name| name == batch))
     };
     entries.iter().rev().filter(|entry| entry.event == event).find(names)
-}
-
-/// SHA-256 in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

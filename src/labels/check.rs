@@ -2,9 +2,10 @@
 
 use super::LabelError;
 use super::answers::{Answer, Expected, Fault, Place};
-use super::batch::{Asked, Batch, Inbox, recorded, sha256};
+use super::batch::{Asked, Batch, Inbox, recorded};
 use super::import::{Counts, ImportRequest};
 use super::store::{Label, Source};
+use crate::digest::sha256;
 use crate::features::Task;
 use crate::features::target::number_text;
 use crate::workspace::Workspace;

@@ -6,13 +6,14 @@
 //! label_inbox/to_label.csv ◀── audit: labels-exported ◀── label_inbox/batches/ID/ ◀───┘
 //! ```
 
-use super::batch::{Asked, Batch, Inbox, Stratum, recorded, sha256};
+use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
 use super::candidates::{Fetched, Source, fetch};
 use super::choose::{Chooser, Chosen, Pick};
 use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
 use super::{LabelError, Labels, studio, take};
 use crate::atomic::{self, Lock};
+use crate::digest::sha256;
 use crate::features::Task;
 use crate::journal::{Journal, Layout, Window};
 use crate::pipeline::Pipeline;

@@ -8,7 +8,7 @@
 //! `labels.csv` whether the labels are in, and then records and moves what is missing.
 
 use super::answers::{self, Answers, Fault, read_text};
-use super::batch::{Inbox, sha256};
+use super::batch::Inbox;
 use super::check::Known;
 use super::findings::{Findings, Report};
 use super::guards::{Guard, guards};
@@ -16,6 +16,7 @@ use super::store::{Label, Labels, Merged};
 use super::take::{Taking, complete_import};
 use super::{Change, LabelError, export};
 use crate::atomic::Lock;
+use crate::digest::sha256;
 use crate::workspace::{LabelPolicy, Workspace};
 use serde::Serialize;
 use serde_json::Value;

@@ -2,10 +2,11 @@
 
 use super::LabelError;
 use super::answers::read_text;
-use super::batch::{Inbox, sha256};
+use super::batch::Inbox;
 use super::import::{ImportRequest, Imported};
 use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
+use crate::digest::sha256;
 use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 use super::settings::{Channel, Kind, Settings};
 use super::{Notice, NotifyError};
 use crate::atomic;
+use crate::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -146,5 +147,5 @@ fn digest(parts: &[&str]) -> String {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize()[..8])
 }

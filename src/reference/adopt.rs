@@ -6,8 +6,9 @@
 //! ```
 //! Every step can be done again; the last one says that none is left.
 
-use super::{Added, Counts, Hashed, ReferenceError, combine, combined, hex};
+use super::{Added, Counts, Hashed, ReferenceError, combine, combined};
 use crate::atomic::{self, Lock};
+use crate::digest::hex;
 use crate::registry::Version;
 use crate::table::Input;
 use crate::workspace::audit::Event;
@@ -92,7 +93,7 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
     let (counts, sha256) = atomic::replace(&to, |out| {
         let mut hashed = Hashed { out, hasher: Sha256::new() };
         let counts = combine(Input::open(&from)?, &config.schema(), &added, &mut hashed)?;
-        Ok::<_, Written>((counts, hex(hashed.hasher)))
+        Ok::<_, Written>((counts, hex(&hashed.hasher.finalize())))
     })
     .map_err(|written| written.named(&to))?;
     if !is_own {
@@ -117,7 +118,7 @@ fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool
     let mut hashed = Hashed { out: io::sink(), hasher: Sha256::new() };
     let copied = fs::File::open(&usual).and_then(|mut file| io::copy(&mut file, &mut hashed));
     copied.map_err(ReferenceError::io(&usual))?;
-    Ok(hex(hashed.hasher) == ours)
+    Ok(hex(&hashed.hasher.finalize()) == ours)
 }
 
 /// Records the change, unless a process that died has.

@@ -14,6 +14,7 @@ mod tests;
 
 pub use adopt::{Adopted, adoptable, settle};
 
+use crate::digest::hex;
 use crate::registry::{RegistryError, Version};
 use crate::table::{Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, push_record, stream};
 use crate::workspace::{Config, Workspace, WorkspaceError};
@@ -249,7 +250,7 @@ pub fn combined(path: &Path, schema: &Schema, added: &Added) -> Result<Combined,
     let counts = combine(Input::open(path)?, schema, added, &mut hashed)?;
     let Hashed { hasher, out } = hashed;
     let mut file = out.into_inner().map_err(|err| ReferenceError::io(path)(err.into_error()))?;
-    let sha256 = hex(hasher);
+    let sha256 = hex(&hasher.finalize());
     file.seek(SeekFrom::Start(0)).map_err(ReferenceError::io(path))?;
     let name = format!("{} with {} added and {} replaced rows", path.display(), counts.n_added, counts.n_replaced);
     Ok(Combined { file, name, counts, sha256 })
@@ -330,10 +331,6 @@ fn texts_of(table: &Table) -> Result<Vec<String>, ReferenceError> {
         _ => None,
     });
     ids.ok_or_else(|| ReferenceError::Usage("the id column is not text".to_owned()))
-}
-
-fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes and hashes.

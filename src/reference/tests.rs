@@ -61,7 +61,7 @@ fn the_combined_table_and_its_digest_are_those_of_the_written_file() {
     added.push("x", &["6", "x", "yes"].map(str::to_owned), b';');
     let combined = combined(&path, &schema(true), &added).unwrap();
     let digest = Sha256::digest(b"c1;c2;c3\n1;a;no\n6;x;yes\n");
-    assert_eq!(combined.sha256, digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    assert_eq!(combined.sha256, crate::digest::hex(&digest));
     let table = read(combined.into_input(), &schema(true), &ReadOptions::default()).unwrap().table;
     assert_eq!(table.column("c1").unwrap().values, Values::Number(vec![1.0, 6.0]));
 }

@@ -20,6 +20,7 @@ pub use steps::{STEPS, Step};
 use self::gather::{Gathered, Loop};
 use self::steps::Steps;
 use crate::atomic::{self, Lock};
+use crate::digest;
 use crate::learn::{self, Learned, Material};
 use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
 use crate::reference::{self, ADDED, Combined};
@@ -30,7 +31,6 @@ use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::{Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -329,7 +329,7 @@ impl Job<'_> {
     /// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
     fn digests(&self, combined: &Combined, added: &[u8]) -> Vec<DataDigest> {
         let path = self.config.data.reference.display().to_string();
-        let sha256 = Sha256::digest(added).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = digest::sha256(added);
         vec![
             DataDigest { path, n_rows: combined.counts.n_rows(), sha256: combined.sha256.clone() },
             DataDigest { path: ADDED.to_owned(), n_rows: self.gathered.added.len() as u64, sha256 },

@@ -1,8 +1,8 @@
 //! What was fetched: a file of this machine, or the parts of a transfer that are whole now.
 
-use super::record::hash;
 use super::{Request, SourceError, http, io_err};
 use crate::atomic::{self, Partial};
+use crate::digest;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Fetched {
         if meta.len() > request.max_bytes {
             return Err(SourceError::TooLarge { from: request.source.public(), max: request.max_bytes });
         }
-        let (bytes, sha256) = hash(file).map_err(io_err(path))?;
+        let (bytes, sha256) = digest::of(file).map_err(io_err(path))?;
         let place = Place::Local(path.to_owned());
         Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
     }

@@ -2,10 +2,11 @@
 
 use super::archive::{self, Unpacked};
 use super::fetched::Fetched;
-use super::record::{self, hash};
+use super::record;
 use super::split;
 use super::{Downloaded, FileRecord, Record, Request, Source, SourceError, io_err};
 use crate::atomic::Incoming;
+use crate::digest;
 use crate::workspace::audit::Event;
 use crate::workspace::{Workspace, WorkspaceError};
 use serde_json::json;
@@ -93,10 +94,10 @@ fn take_in(
     let (mut files, mut changed) = (Vec::new(), false);
     for name in names {
         let (staged, target) = (incoming.path(name), data.join(name));
-        let (bytes, sha256) = File::open(&staged).and_then(hash).map_err(io_err(&staged))?;
+        let (bytes, sha256) = File::open(&staged).and_then(digest::of).map_err(io_err(&staged))?;
         let there = match File::open(&target) {
             Ok(file) if file.metadata().is_ok_and(|meta| meta.len() == bytes) => {
-                Some(hash(file).is_ok_and(|(_, there)| there == sha256))
+                Some(digest::of(file).is_ok_and(|(_, there)| there == sha256))
             }
             Ok(_) => Some(false),
             Err(err) if err.kind() == io::ErrorKind::NotFound => None,

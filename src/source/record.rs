@@ -1,11 +1,11 @@
 //! `data/SOURCE.json`: where the files of `data/` came from.
 
 use super::{By, Request, SourceError, io_err};
+use crate::digest;
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 /// The file itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,20 +67,6 @@ pub struct SplitRecord {
     pub left_out: u64,
 }
 
-/// Number and SHA-256 of the bytes of a file.
-pub(super) fn hash(mut file: File) -> io::Result<(u64, String)> {
-    let (mut digest, mut n_bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
-    loop {
-        let n = file.read(&mut piece)?;
-        if n == 0 {
-            break;
-        }
-        digest.update(&piece[..n]);
-        n_bytes += n as u64;
-    }
-    Ok((n_bytes, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
-}
-
 /// What `data/SOURCE.json` says, when it is there and can be understood.
 pub(super) fn read(workspace: &Workspace) -> Result<Option<Record>, SourceError> {
     let path = workspace.path("data/SOURCE.json");
@@ -109,7 +95,7 @@ pub(super) fn known(workspace: &Workspace, request: &Request) -> Result<Option<R
         return Ok(None);
     }
     for file in &record.files {
-        let as_it_was = File::open(workspace.path(&file.file)).and_then(hash);
+        let as_it_was = File::open(workspace.path(&file.file)).and_then(digest::of);
         if as_it_was.ok() != Some((file.bytes, file.sha256.clone())) {
             return Ok(None);
         }

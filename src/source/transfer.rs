@@ -4,9 +4,10 @@ use super::agent::agent;
 use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};
 use super::kaggle::Dataset;
-use super::record::{Record, hash};
+use super::record::Record;
 use super::{Progress, Request, Source, SourceError, io_err};
 use crate::atomic::{self, Partial};
+use crate::digest;
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -77,7 +78,7 @@ pub(super) fn fetch(
         Source::File(path) => return Fetched::local(path, request).map(Some),
     };
     check_scheme(&start, request)?;
-    let key = Sha256::digest(full.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let key = digest::hex(&Sha256::digest(full.as_bytes())[..8]);
     let path = workspace.path("data/.partial").join(&key);
     let partial = Partial::open(&path).map_err(|err| match err.kind() {
         io::ErrorKind::WouldBlock => SourceError::Busy(request.source.public()),
@@ -342,7 +343,7 @@ impl Transfer<'_> {
     }
 
     fn finish(self) -> Result<Fetched, SourceError> {
-        let (bytes, sha256) = self.partial.reader().and_then(hash).map_err(io_err(&self.meta_path))?;
+        let (bytes, sha256) = self.partial.reader().and_then(digest::of).map_err(io_err(&self.meta_path))?;
         let name = match self.request.source {
             Source::Kaggle(dataset) => Some(dataset.file_name()),
             _ => self.start.file_name(),

@@ -10,10 +10,10 @@
 
 use super::{Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
+use crate::digest::sha256;
 use crate::registry::{Head, Roles};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
@@ -73,7 +73,7 @@ impl Entry {
             fields.remove("hash");
         }
         let chained = format!("{}{}", self.prev, canonical(event));
-        Ok(hex(&Sha256::digest(chained.as_bytes())))
+        Ok(sha256(chained.as_bytes()))
     }
 
     fn line(&self) -> Result<String, serde_json::Error> {
@@ -96,10 +96,6 @@ fn canonical(value: Value) -> Value {
         Value::Array(values) => Value::Array(values.into_iter().map(canonical).collect()),
         other => other,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is wrong with a chain.
@@ -264,7 +260,7 @@ impl Workspace {
     pub(crate) fn config_digest(&self) -> Result<Option<String>, WorkspaceError> {
         let path = self.config_path();
         match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(hex(&Sha256::digest(&bytes)))),
+            Ok(bytes) => Ok(Some(sha256(&bytes))),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(WorkspaceError::Io { path, source }),
         }
@@ -332,7 +328,7 @@ mod tests {
         assert_eq!((chain.broken, chain.entries.len()), (None, 4));
         // Computed apart: sha256 of 64 zeros and the canonical JSON.
         let event = r#"{"at":"1970-01-01T00:00:00Z","details":{"a":0.1,"b":1},"event":"promoted","roles":{"challenger":null,"format":1,"previous":[],"production":"v0001"},"seq":1}"#;
-        assert_eq!(chain.entries[0].hash, hex(&Sha256::digest(format!("{GENESIS}{event}").as_bytes())));
+        assert_eq!(chain.entries[0].hash, sha256(format!("{GENESIS}{event}").as_bytes()));
     }
 
     #[test]
