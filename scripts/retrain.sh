@@ -55,7 +55,7 @@ if [ -n "${MLLOOP_SOURCE:-}" ]; then
 fi
 if [ "$status" -eq 0 ]; then
     say "run"
-    "$mlloop" run "$@" >>"$log" 2>&1
+    "$mlloop" run --text "$@" >>"$log" 2>&1
     status=$?
 fi
 say "status $status"

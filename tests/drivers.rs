@@ -95,12 +95,13 @@ fn a_round_by_cron_is_quiet_logged_and_one_at_a_time() {
     work.write("data/current.csv", CHURN.replace(",monthly,", ",weekly,"));
     let script = root("scripts/retrain.sh");
     let dir = work.path("").display().to_string();
-    let (status, out, err) = bash(&work, &script, &[&dir, "-q"], &[]);
+    let (status, out, err) = bash(&work, &script, &[&dir], &[]);
     assert!([0, 1, 3].contains(&status), "{status} {out}{err}");
     assert!(out.is_empty() && err.is_empty(), "cron would send a mail: {out}{err}");
     let log = std::fs::read_dir(work.path("runs")).unwrap().map(|entry| entry.unwrap().path());
     let log = log.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect::<Vec<_>>();
-    assert!(std::fs::read_to_string(&log[0]).unwrap().contains(&format!("status {status}")));
+    let log = std::fs::read_to_string(&log[0]).unwrap();
+    assert!(log.contains(&format!("status {status}")) && log.contains("production: v0001\n"), "{log}");
     let held = std::fs::File::create(work.path("runs/.retrain-lock")).unwrap();
     held.lock().unwrap();
     let before = work.read("runs/runs.jsonl");
@@ -286,7 +287,7 @@ fn init_writes_what_drives_a_loop() {
     let here = work.path("repo/loops/churn").canonicalize().unwrap().display().to_string();
     assert!(
         work.read("repo/loops/churn/scripts/crontab.example")
-            .contains(&format!("bash {here}/scripts/retrain.sh {here} -q"))
+            .contains(&format!("bash {here}/scripts/retrain.sh {here}\n"))
     );
     assert!(work.read("repo/.github/workflows/mlloop.yml").contains("directory: loops/churn\n"));
     for name in [

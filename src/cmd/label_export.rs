@@ -14,10 +14,10 @@ use std::path::PathBuf;
 /// unsure, 20 % where there are more rows than in training, 15 % to stand for others. Each leaves with the probability
 /// with which it was chosen, so that accuracy over all candidates can be estimated from the answers.
 ///
-///   mlloop label-export --n 300
-///   mlloop label-export --n 300 --last 28d --annotators ann,bob --overlap 0.1
-///   mlloop label-export --n 100 --strategy margin --table data/current.csv
-///   mlloop label-export --n 300 --format label-studio
+///   mlloop label-export -n 300
+///   mlloop label-export -n 300 --last 28d --annotators ann,bob --overlap 0.1
+///   mlloop label-export -n 100 --strategy margin --table data/current.csv
+///   mlloop label-export -n 300 --format label-studio
 ///
 /// Fill in the target's column, save as label_inbox/to_label_labeled.csv, and run `mlloop label-import`.
 ///

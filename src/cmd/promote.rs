@@ -1,7 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
-use mlloop::gate::{self, Done, Promotion, Request};
+use mlloop::gate::{self, Done, Promotion, Request, Verdict};
 use mlloop::registry::Version;
 use serde_json::json;
 use std::time::Instant;
@@ -89,5 +89,15 @@ fn readable(promotion: &Promotion, style: Style) -> String {
         .map_or_else(String::new, |report| report.text(&|text| style.bold(text), &|text| style.dim(text)) + "\n");
     text.push_str(&style.bold(&promotion.sentence));
     text.push('\n');
+    text.extend(next(promotion).map(|next| format!("next: {next}\n")));
     text + &super::approve::pruned(&promotion.pruned)
+}
+
+/// What a person can do about a better challenger that only guardrails hold back.
+pub(crate) fn next(promotion: &Promotion) -> Option<String> {
+    let report = promotion.report.as_ref().filter(|report| report.judgement.verdict == Verdict::Superior)?;
+    let broken: Vec<&str> =
+        report.guardrails.iter().filter(|rail| rail.broken).map(|rail| rail.name.as_str()).collect();
+    let next = "if that is as it should be, set {} under [promote.guardrails] and run mlloop promote";
+    (!broken.is_empty()).then(|| next.replace("{}", &broken.join(", ")))
 }

@@ -85,6 +85,12 @@ pub(crate) fn notice(found: &Retrained) -> Option<Notice> {
     Some(Notice::new(Kind::Retrained, version.to_string(), found.sentence.clone()).with(&format!("gate rows: {gate}")))
 }
 
+/// What helps when there was nothing to learn from.
+pub(crate) fn next(done: Done) -> Option<&'static str> {
+    let is_starved = matches!(done, Done::Nothing | Done::TooFew);
+    is_starved.then_some("mlloop label-export -n 300   chooses rows for people to label")
+}
+
 fn readable(found: &Retrained, style: Style) -> String {
     let plan = &found.plan;
     // Writing to a String cannot fail.
@@ -106,5 +112,6 @@ fn readable(found: &Retrained, style: Style) -> String {
     for (n, what) in rows.into_iter().filter(|(n, _)| *n > 0) {
         let _ = writeln!(text, "{n:>8}  {what}");
     }
+    text.extend(next(found.done).map(|next| format!("next: {next}\n")));
     text
 }

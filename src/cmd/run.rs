@@ -1,5 +1,5 @@
 use super::output::Style;
-use super::{Context, Outcome, Output, notices, retrain};
+use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, ensure};
 use mlloop::gate::{self, Ticket};
 use mlloop::looped::{self, Done, Request, Round};
@@ -144,5 +144,11 @@ fn tell(ctx: &Context, round: &Round) -> Delivery {
 
 fn readable(round: &Round, style: Style) -> String {
     let production = round.production.map_or_else(|| "none".to_owned(), |version| version.to_string());
-    format!("{}\nproduction: {}\n", round.sentence, style.bold(&production))
+    let next = match (&round.retrain, &round.promotion) {
+        (_, Some(promotion)) => promote::next(promotion),
+        (Some(found), None) => retrain::next(found.done).map(str::to_owned),
+        (None, None) => None,
+    };
+    let next = next.map_or_else(String::new, |next| format!("next: {next}\n"));
+    format!("{}\nproduction: {}\n{next}", round.sentence, style.bold(&production))
 }

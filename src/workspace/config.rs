@@ -343,6 +343,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # host = "smtp.example.org"
 # from = "mlloop@example.org"
 # to = ["ml@example.org"]
+
 [promote]
 min_improvement = 0.02   # least improvement, as a share of production's value
 approval = "auto"        # manual: `promote` asks, a person answers with `approve` or `reject`
