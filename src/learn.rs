@@ -276,7 +276,7 @@ fn store(
 /// The profile of the rows that the version was fitted and tuned on.
 fn trained_on(examples: &Examples, parts: &Parts, schema: &Schema) -> Result<Profile, ProfileError> {
     /// Rows that are copied at a time.
-    const ROWS: usize = 1 << 16;
+    const ROWS: usize = 1 << 14;
     let mut rows = [parts.train.as_slice(), &parts.tune].concat();
     rows.sort_unstable();
     let mut builder = ProfileBuilder::for_columns(schema, &examples.table, Limits::default());

@@ -8,6 +8,7 @@ mod columns;
 mod hostile;
 mod live;
 
+use crate::support::{Loop, YES};
 use mlloop::features::{Matrix, Task};
 use mlloop::model::{ForeignModel, Format};
 use serde::Deserialize;
@@ -96,5 +97,30 @@ fn formats_are_told_by_their_first_bytes() {
     for other in [&b""[..], b"{}", b"id,x\n1,2\n", b"PK\x03\x04", b"\x80\x04\x95"] {
         assert_eq!(Format::detect(other), None);
         assert!(ForeignModel::read(other).is_err());
+    }
+}
+
+/// The classes of the model's file are 0, 1 and those of the loop 1, 0, for its positive class is 0.
+#[test]
+fn a_model_that_counts_the_classes_the_other_way_is_judged_by_its_own_order_on_every_table() {
+    let expected = expected();
+    let case = expected.models.iter().find(|case| case.file == "sklearn_forest_binary.onnx").unwrap();
+    let mut table = "id,f0,f1,f2,f3,f4,y\n".to_owned();
+    for (n, (row, scores)) in expected.tables[&case.table].iter().zip(&case.scores).cycle().take(300).enumerate() {
+        let cells: Vec<String> = row.iter().map(|v| v.unwrap().to_string()).collect();
+        let positive = scores.last().unwrap();
+        table.push_str(&format!("row {n},{},{}\n", cells.join(","), u8::from(*positive >= 0.5)));
+    }
+    let work = Loop::new().table("t.csv", &table).table("model.onnx", bytes(&case.file));
+    work.run("init t.csv --target y").answers(YES);
+    let config = work.read("mlloop.toml");
+    assert!(config.contains("positive = \"1\""));
+    work.write("mlloop.toml", config.replace("positive = \"1\"", "positive = \"0\""));
+    let said = work.run("train --from model.onnx --test t.csv").answers(YES);
+    // Rows have the class that the model gives them, so whoever mixes the classes up gets 0.
+    for judged in ["gate", "test"] {
+        let metric = |name: &str| said.value()[judged]["metrics"][name]["value"].as_f64().unwrap();
+        assert_eq!(metric("roc_auc"), 1.0, "{judged}");
+        assert!(metric("accuracy") > 0.9, "{judged}: {}", metric("accuracy"));
     }
 }

@@ -98,6 +98,36 @@ fn same_input_and_seed_give_the_same_bytes_on_any_number_of_threads() {
     }
 }
 
+/// Beyond 50 000 rows to learn from, the table is given up column by column and its tune rows do not teach.
+#[test]
+fn a_table_that_is_given_up_while_it_is_learned_gives_the_same_bytes_on_any_number_of_threads() {
+    let mut table = "size,city,day,y\n".to_owned();
+    for n in 0..66_000_u64 {
+        let mixed = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        let (size, city, noise) = (mixed % 1000, mixed / 1000 % 30, mixed / 30_000 % 500);
+        let size_or_none = if noise == 0 { String::new() } else { size.to_string() };
+        let yes = u8::from(size + 20 * city + noise > 1000);
+        table.push_str(&format!("{size_or_none},city {city},2026-01-{:02},{yes}\n", 1 + n % 28));
+    }
+    let ready = Loop::new().table("t.csv", table);
+    ready.run("init t.csv --target y").answers(YES);
+    let config = ready.read("mlloop.toml");
+    ready.write("mlloop.toml", config.replace("# n_estimators = 400 ", "n_estimators = 8 "));
+    let bytes = |threads: u32| {
+        let work = ready.copy();
+        let said = work.run(&format!("train --threads {threads} --now 2026-03-01T00:00:00Z")).answers(YES).value();
+        let count = |part: &str| said["rows"][part].as_u64().unwrap();
+        assert!(count("train") + count("tune") > 50_000 && count("gate") > 10_000, "{}", said["rows"]);
+        let auc = said["gate"]["metrics"]["roc_auc"]["value"].as_f64().unwrap();
+        assert!(auc > 0.9, "{auc}");
+        ["model.bin", "pipeline.json", "manifest.json", "golden.csv", "profile.json", "scores.json"]
+            .map(|file| fs::read(work.path("models/v0001").join(file)).unwrap())
+    };
+    let one = bytes(1);
+    assert!(bytes(2) == one);
+    assert!(bytes(5) == one);
+}
+
 #[test]
 fn predict_adds_answers_and_keeps_the_rest_as_it_was() {
     let work = trained();

@@ -11,7 +11,7 @@ use super::error::Refused;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
 use super::{Matrix, Target, apply};
-use crate::table::{Cell, Column, Kind, Table};
+use crate::table::{Cell, Column, Kind, Table, Values};
 
 /// What turns a table into a matrix, learned from training rows.
 ///
@@ -120,63 +120,59 @@ impl Features {
         Ok((features, matrix))
     }
 
-    /// What [`Features::fit`] gives for the rows `train` of a large table, and the table's rows in each part of `keep`.
+    /// What [`Features::fit`] gives for the rows `train` of a large table, and what [`Features::transform`] gives for
+    /// each part of `others`.
     ///
     /// The table is given up column by column, so that at no time much more is held than it:
     ///
     /// ```text
-    /// table    column ─┬─ rows `train` ─▶ features of this column ─┐
-    ///          column ─┤                                           ├─▶ matrix
-    ///          …       └─ rows `keep`  ─▶ tables of these rows     ┘
+    /// table    column ─┬─ rows `train`  ─▶ features of this column ─┐
+    ///          column ─┤                                            ├─▶ a matrix of each part
+    ///          …       └─ rows `others` ─▶ features of this column ─┘
     /// ```
     ///
     /// # Errors
     /// As [`Features::fit`].
     pub fn fit_from(
         table: Table,
-        (train, keep): (&[u32], [&[u32]; 2]),
+        (train, others): (&[u32], [&[u32]; 2]),
         target: &Target,
         y: &[f32],
         options: &FeatureOptions,
         seed: u64,
-    ) -> Result<(Self, Matrix, [Table; 2]), FeatureError> {
+    ) -> Result<(Self, Matrix, [Matrix; 2]), FeatureError> {
         options.check(&table)?;
         if y.len() != train.len() {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.len() });
         }
         let outcome = Outcome::new(target, y, seed);
-        let each = |column: Column| -> Result<([Column; 2], Option<Filled>), FeatureError> {
-            let kept = keep.map(|rows| column.take(rows));
-            if column.name == target.name || options.drop.contains(&column.name) {
-                return Ok((kept, None));
-            }
-            let rows = column.take(train);
-            drop(column);
-            Ok((kept, Filled::new(&rows, &outcome, options)?))
-        };
-        let mut columns = table.into_columns().into_iter();
-        let (mut inputs, mut widths, mut kept) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
-        // One buffer for all: many of a few megabytes would leave holes that the allocator does not give back.
-        let mut cells: Vec<f32> = Vec::with_capacity(train.len() * columns.len());
+        // Texts are never features: they need not live while the others are encoded.
+        let dropped = |c: &Column| c.name == target.name || options.drop.contains(&c.name);
+        let mut columns = table.into_columns();
+        columns.retain(|c| !dropped(c) && !matches!(c.values, Values::Text(_)));
+        let mut columns = columns.into_iter();
+        let (mut inputs, mut widths) = (Vec::new(), Vec::new());
+        // One buffer per part: many of a few megabytes would leave holes that the allocator does not give back.
+        let mut cells = [train, others[0], others[1]].map(|rows| Vec::with_capacity(rows.len() * columns.len()));
         while columns.len() > 0 {
             let some: Vec<Column> = columns.by_ref().take(rayon::current_num_threads()).collect();
+            let each = |column: Column| Filled::new(&column, (train, others), &outcome, options);
             let done: Vec<_> = some.into_par_iter().map(each).collect::<Result<_, _>>()?;
-            for ([first, second], filled) in done {
-                kept[0].push(first);
-                kept[1].push(second);
-                if let Some(filled) = filled {
-                    widths.push(filled.input.encoder.n_features());
-                    inputs.push(filled.input);
-                    cells.extend_from_slice(&filled.cells);
-                }
+            for filled in done.into_iter().flatten() {
+                widths.push(filled.input.encoder.n_features());
+                inputs.push(filled.input);
+                cells.iter_mut().zip(&filled.cells).for_each(|(all, cells)| all.extend_from_slice(cells));
             }
         }
         let features = Self::new(inputs)?;
-        let values = apply::side_by_side(&cells, &widths, train.len());
-        let matrix = Matrix::new(values, train.len(), Arc::clone(&features.names));
-        let [first, second] = kept;
-        let table = |columns| Table::new(columns).map_err(|_| FeatureError::NoFeatures);
-        Ok((features, matrix, [table(first)?, table(second)?]))
+        let matrix = |cells: Vec<f32>, rows: &[u32]| {
+            let values = apply::side_by_side(&cells, &widths, rows.len());
+            Matrix::new(values, rows.len(), Arc::clone(&features.names))
+        };
+        let [of_train, first, second] = cells;
+        let x = matrix(of_train, train);
+        let others = [matrix(first, others[0]), matrix(second, others[1])];
+        Ok((features, x, others))
     }
 
     /// The features of every row of `table`; `NaN` is missing, all else finite.
@@ -258,23 +254,35 @@ impl Features {
     }
 }
 
-/// One column's encoder with the training rows' features.
+/// One column's encoder with the features of each part's rows.
 struct Filled {
     input: RawColumn,
-    cells: Vec<f32>,
+    cells: [Vec<f32>; 3],
 }
 
 impl Filled {
-    fn new(rows: &Column, outcome: &Outcome<'_>, options: &FeatureOptions) -> Result<Option<Self>, FeatureError> {
-        let Some(Learned { encoder, out_of_fold }) = learn(rows, outcome, options)? else { return Ok(None) };
+    fn new(
+        column: &Column,
+        (train, others): (&[u32], [&[u32]; 2]),
+        outcome: &Outcome<'_>,
+        options: &FeatureOptions,
+    ) -> Result<Option<Self>, FeatureError> {
+        let rows = column.take(train);
+        let Some(Learned { encoder, out_of_fold }) = learn(&rows, outcome, options)? else { return Ok(None) };
         let stored = encoder.blocks();
         let (blocks, folds) = match &out_of_fold {
             Some(out_of_fold) => (out_of_fold.blocks.as_slice(), Some(outcome.folds())),
             None => (stored.as_slice(), None),
         };
-        let bound = apply::bind(rows, &encoder, 0, blocks, folds)?;
-        let cells = apply::fill(&[bound], rows.values.len(), encoder.n_features())?;
-        Ok(Some(Self { input: RawColumn { column: rows.name.clone(), encoder }, cells }))
+        let fill = |rows: &Column, blocks: &[f32], folds: Option<&[u8]>| {
+            let bound = apply::bind(rows, &encoder, 0, blocks, folds)?;
+            apply::fill(&[bound], rows.values.len(), encoder.n_features())
+        };
+        let of_train = fill(&rows, blocks, folds)?;
+        drop(rows);
+        let [first, second] = others.map(|rows| fill(&column.take(rows), &stored, None));
+        let cells = [of_train, first?, second?];
+        Ok(Some(Self { input: RawColumn { column: column.name.clone(), encoder }, cells }))
     }
 }
 

@@ -241,9 +241,17 @@ fn weights_count_as_rows() {
     let rows: Vec<u32> = (0..200).flat_map(|row| vec![row; weights[row as usize] as usize]).collect();
     let twice_y: Vec<f32> = rows.iter().map(|&row| y[row as usize]).collect();
     let twice = Model::fit(&FitData { x: &x.take(&rows), y: &twice_y, weights: None }, &options).unwrap();
-    for (a, b) in weighted.scores(&x).unwrap().iter().zip(twice.scores(&x).unwrap()) {
-        assert!((a - b).abs() < 1e-6);
-    }
+    let same = |a: &Model, b: &Model| {
+        let (a, b) = (a.scores(&x).unwrap(), b.scores(&x).unwrap());
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6));
+    };
+    same(&weighted, &twice);
+    // A row of weight 0 is no row.
+    let weights: Vec<f32> = (0..200_u8).map(|row| f32::from(row % 3)).collect();
+    let some = Model::fit(&FitData { x: &x, y: &y, weights: Some(&weights) }, &options).unwrap();
+    let rows: Vec<u32> = (0..200).flat_map(|row| vec![row; row as usize % 3]).collect();
+    let y: Vec<f32> = rows.iter().map(|&row| y[row as usize]).collect();
+    same(&some, &Model::fit(&FitData { x: &x.take(&rows), y: &y, weights: None }, &options).unwrap());
 }
 
 #[test]

@@ -70,7 +70,8 @@ pub fn adopt(
         format.name()
     ));
     let held_out = HeldOut::new(examples, &parts);
-    evaluated(pipeline, held_out, parts, notes, seed)
+    let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
+    evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
 /// The raw column of each feature.

@@ -1,6 +1,6 @@
 //! From labelled rows to a pipeline.
 
-use super::importance::{Importance, importance};
+use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores};
 use crate::features::leaks::find_leaks;
 use crate::features::resample::{Smote, row_weights, smote_nc};
@@ -64,28 +64,32 @@ struct Part {
     weights: Option<Vec<f32>>,
 }
 
-impl Part {
-    fn data(&self) -> FitData<'_> {
-        FitData { x: &self.x, y: &self.y, weights: self.weights.as_deref() }
-    }
-}
-
-/// What is needed of the examples once a pipeline is learned.
+/// What is needed of the examples once a pipeline is learned, besides the features of the gate rows.
 pub(super) struct HeldOut {
-    /// The gate rows.
-    rows: Table,
+    /// The labels of the gate rows.
     y: Vec<f32>,
     train_y: Vec<f32>,
     golden: Table,
+    /// The first gate rows, whose columns are shuffled.
+    first: Table,
+    /// Gate rows, taken evenly, with their labels, where numbers are predicted.
+    labelled: Option<(Table, Vec<f32>)>,
 }
 
 impl HeldOut {
     pub(super) fn new(examples: &Examples, parts: &Parts) -> Self {
+        let gate = &parts.gate;
+        let evenly =
+            || -> Vec<u32> { gate.iter().copied().step_by(gate.len().div_ceil(MAX_LABELLED).max(1)).collect() };
         Self {
-            rows: examples.table.take(&parts.gate),
-            y: examples.labels(&parts.gate),
+            y: examples.labels(gate),
             train_y: examples.labels(&parts.train),
             golden: examples.golden(parts),
+            first: examples.table.take(&gate[..gate.len().min(MAX_SHUFFLED)]),
+            labelled: (examples.target.task == Task::Regression).then(|| {
+                let rows = evenly();
+                (examples.table.take(&rows), examples.labels(&rows))
+            }),
         }
     }
 }
@@ -117,38 +121,36 @@ pub fn fit(
     let mut notes = examples.notes.clone();
     notes.extend(teacher.suspicions(&examples));
     let once = parts.train.len() + parts.tune.len() > REFIT_UP_TO && !teacher.makes_rows();
-    let (pipeline, held_out) = match examples {
+    let held_out = HeldOut::new(&examples, &parts);
+    let (pipeline, gate) = match examples {
         Cow::Owned(examples) if once => teacher.learn_from(examples, &parts)?,
-        examples => (teacher.learn(&examples, &parts.train, &parts.tune)?, HeldOut::new(&examples, &parts)),
+        examples => {
+            let pipeline = teacher.learn(&examples, &parts.train, &parts.tune)?;
+            let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
+            (pipeline, gate)
+        }
     };
     progress("evaluating", 0, 1);
-    evaluated(pipeline, held_out, parts, notes, seed)
+    evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
-/// A pipeline with its metrics on the gate rows and the importance of its columns.
+/// A pipeline with its metrics on the gate rows, whose features are `x`, and the importance of its columns.
 pub(super) fn evaluated(
     pipeline: Pipeline,
+    x: &Matrix,
     held_out: HeldOut,
     parts: Parts,
     notes: Vec<String>,
     seed: u64,
 ) -> Result<Fitted, PipelineError> {
-    let HeldOut { rows, y, train_y, golden } = held_out;
-    let scores = pipeline.score(&rows)?;
+    let HeldOut { y, train_y, golden, first, labelled } = held_out;
+    let scores = pipeline.score_matrix(x)?;
     let gate = match y.is_empty() {
         true => None,
         false => Some(evaluation(&pipeline, &scores, &y, &train_y, seed)?),
     };
-    let importance = importance(&pipeline, &rows, &y, seed)?;
-    let labelled = (pipeline.target.task == Task::Regression).then(|| labelled(&rows, &y));
+    let importance = importance(&pipeline, &first, &y[..first.n_rows()], seed)?;
     Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, labelled, importance, notes })
-}
-
-/// Gate rows, taken evenly.
-fn labelled(rows: &Table, y: &[f32]) -> (Table, Vec<f32>) {
-    let step = y.len().div_ceil(MAX_LABELLED).max(1);
-    let chosen: Vec<u32> = (0..y.len() as u32).step_by(step).collect();
-    (rows.take(&chosen), chosen.iter().map(|&row| y[row as usize]).collect())
 }
 
 /// Metrics of a pipeline on labelled rows; the baseline is what the training labels alone would say.
@@ -208,31 +210,25 @@ impl Teacher<'_> {
                 params.early_stopping_rounds = Some(0);
             }
             let lesson = self.lesson(examples, &all, &[])?;
-            pipeline.model = self.model(&lesson, &params)?;
+            pipeline.model = self.model(lesson.train, None, &params)?;
             pipeline.features = lesson.features;
         }
         Ok(pipeline)
     }
 
-    /// As [`Teacher::learn`], once, giving up the examples on the way.
-    fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, HeldOut), PipelineError> {
+    /// As [`Teacher::learn`], once, giving up the examples on the way; and the features of the gate rows.
+    fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, Matrix), PipelineError> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = can_tune(&examples, &parts.tune);
         let (y, tune_y) = (examples.labels(&parts.train), examples.labels(&parts.tune));
-        let (gate_y, golden) = (examples.labels(&parts.gate), examples.golden(parts));
         let options = self.options(&examples.table);
         let table = std::mem::take(&mut examples.table);
         drop(examples);
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
-        let (features, x, [tune_rows, gate]) = Features::fit_from(table, rows, self.target, &y, &options, self.seed)?;
-        let tune = match can_tune {
-            true => Some(self.part(features.transform(&tune_rows)?, tune_y)),
-            false => None,
-        };
-        drop(tune_rows);
-        let held_out = HeldOut { rows: gate, y: gate_y, train_y: y.clone(), golden };
+        let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &options, self.seed)?;
+        let tune = can_tune.then(|| self.part(tune_x, tune_y));
         let pipeline = self.teach(Lesson { features, train: self.part(x, y), tune })?;
-        Ok((pipeline, held_out))
+        Ok((pipeline, gate))
     }
 
     /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
@@ -260,9 +256,8 @@ impl Teacher<'_> {
 
     /// The pipeline that a lesson gives, with its decisions made on the tune rows.
     fn teach(&self, lesson: Lesson) -> Result<Pipeline, PipelineError> {
-        let model = self.model(&lesson, &self.recipe.model)?;
         let Lesson { features, train, tune } = lesson;
-        drop(train);
+        let model = self.model(train, tune.as_ref(), &self.recipe.model)?;
         let mut pipeline = Pipeline {
             schema: self.schema.clone(),
             target: self.target.clone(),
@@ -277,17 +272,18 @@ impl Teacher<'_> {
         Ok(pipeline)
     }
 
-    /// The model of a lesson, stopped early on its tune rows.
-    fn model(&self, lesson: &Lesson, params: &Params) -> Result<Model, PipelineError> {
+    /// The model of rows that are given up, stopped early on the tune rows.
+    fn model(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Model, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
         let params = params.check(self.target.task)?.with_seed(self.seed);
         let options = FitOptions {
             params: &params,
             n_classes: self.target.classes.len(),
-            tune: lesson.tune.as_ref().map(Part::data),
+            tune: tune.map(|tune| FitData { x: &tune.x, y: &tune.y, weights: tune.weights.as_deref() }),
             progress: Some(&progress),
         };
-        Ok(Model::fit(&lesson.train.data(), &options)?)
+        let Part { x, y, weights } = train;
+        Ok(Model::fit_from(x, &y, weights.as_deref(), &options)?)
     }
 
     /// Calibration and threshold, chosen on the tune rows.

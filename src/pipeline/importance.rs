@@ -19,10 +19,10 @@ pub struct Importance {
 }
 
 /// Shuffling is done on at most so many rows, this often.
-const MAX_ROWS: u32 = 2_000;
+pub(super) const MAX_SHUFFLED: usize = 2_000;
 const N_REPEATS: usize = 2;
 
-/// Importance of every raw column, largest gain first.
+/// Importance of every raw column, largest gain first; columns are shuffled among `rows`, whose labels are `y`.
 pub(super) fn importance(
     pipeline: &Pipeline,
     rows: &Table,
@@ -40,9 +40,7 @@ pub(super) fn importance(
         all[source as usize].gain += if total > 0.0 { gain / total } else { 0.0 };
     }
     if rows.n_rows() > 0 {
-        let n_rows = MAX_ROWS.min(u32::try_from(y.len()).unwrap_or(MAX_ROWS));
-        let sample: Vec<u32> = (0..n_rows).collect();
-        permute(pipeline, &rows.take(&sample), &y[..n_rows as usize], seed, &mut all)?;
+        permute(pipeline, rows, y, seed, &mut all)?;
     }
     all.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.column.cmp(&b.column)));
     Ok(all)

@@ -239,10 +239,10 @@ fn a_table_that_is_given_up_teaches_the_same() {
     let y: Vec<f32> = train.iter().map(|i| (i % 3 / 2) as f32).collect();
     let options = FeatureOptions::default();
     let expected = Features::fit(&t.take(&train), &target, &y, &options, 3).unwrap();
-    let keep = [first.as_slice(), second.as_slice()];
-    let kept = keep.map(|rows| t.take(rows));
-    let (features, matrix, tables) = Features::fit_from(t, (&train, keep), &target, &y, &options, 3).unwrap();
+    let others = [first.as_slice(), second.as_slice()];
+    let transformed = others.map(|rows| expected.0.transform(&t.take(rows)).unwrap());
+    let (features, matrix, matrices) = Features::fit_from(t, (&train, others), &target, &y, &options, 3).unwrap();
     assert!(features.has_target_statistics());
     assert_eq!((features, matrix), expected);
-    assert_eq!(tables, kept);
+    assert_eq!(matrices, transformed);
 }
