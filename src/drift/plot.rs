@@ -75,16 +75,9 @@ fn at(sample: &Sample, share: f64) -> f64 {
 }
 
 fn bin_shares(sample: &Sample, edges: &[f64], n_rows: u64) -> Vec<f64> {
-    let mut counts = vec![0_u64; edges.len() - 1];
-    let (mut bin, last) = (0, counts.len() - 1);
-    for (&value, &count) in sample.values().iter().zip(sample.counts()) {
-        // Values and edges both ascend.
-        while bin < last && edges[bin + 1] <= value {
-            bin += 1;
-        }
-        counts[bin] += count;
-    }
-    shares(&counts, n_rows)
+    // Values and edges both ascend; the outermost bins hold what lies beyond them.
+    let inner = edges[1..edges.len() - 1].iter();
+    shares(&sample.parts(inner.map(|edge| sample.values().partition_point(|value| value < edge))), n_rows)
 }
 
 fn shares(counts: &[u64], n_rows: u64) -> Vec<f64> {

@@ -2,12 +2,13 @@
 
 use super::kll::Kll;
 use super::{Distribution, FORMAT, Moments, Profile, ProfileError, Shape};
+use crate::stats::sample::Sample;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
 
-/// Longer lists are packed: base64 of little-endian f64 (values) or u64 (counts).
+/// Longer lists are packed: base64 of little-endian f64 (values), or of unsigned integers of 1, 2, 4 or 8 bytes (counts).
 const READABLE: usize = 256;
 /// No table has more rows; counts up to here are exact as f64, and thousands of profiles add up without overflow.
 const MAX_ROWS: u64 = 1 << 53;
@@ -17,10 +18,11 @@ const MAX_ROWS: u64 = 1 << 53;
 enum Form<'a> {
     #[serde(rename = "exact")]
     Exact {
-        values: List<f64>,
+        #[serde(borrow)]
+        values: List<'a, f64>,
         /// Left out of a long list whose values all differ.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        counts: Option<List<u64>>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        counts: Option<List<'a, u64>>,
     },
     /// Base64 of the binary form of Apache DataSketches.
     #[serde(borrow)]
@@ -30,45 +32,66 @@ enum Form<'a> {
 /// A list as it is, or packed.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum List<T> {
+enum List<'a, T> {
     // Tried first: of a string that is no list, an error would be written out in full.
-    Packed(String),
+    #[serde(borrow)]
+    Packed(Cow<'a, str>),
     Readable(Vec<T>),
 }
 
-impl<T: Copy> List<T> {
-    fn new(all: &[T], bytes: impl Fn(T) -> [u8; 8]) -> Self {
+impl<T: Copy> List<'_, T> {
+    /// Packs long lists, the first `width` bytes of each value's eight.
+    fn new(all: &[T], width: usize, bytes: impl Fn(T) -> [u8; 8]) -> Self {
         if all.len() <= READABLE {
             return Self::Readable(all.to_vec());
         }
-        let mut packed = Vec::with_capacity(all.len() * 8);
-        all.iter().for_each(|&v| packed.extend_from_slice(&bytes(v)));
-        Self::Packed(STANDARD.encode(packed))
+        let mut packed = Vec::with_capacity(all.len() * width);
+        all.iter().for_each(|&v| packed.extend_from_slice(&bytes(v)[..width]));
+        Self::Packed(STANDARD.encode(packed).into())
     }
 
-    fn open(self, value: impl Fn([u8; 8]) -> T) -> Result<Vec<T>, String> {
-        match self {
-            Self::Readable(all) => Ok(all),
-            Self::Packed(text) => {
-                let bytes = STANDARD.decode(text).map_err(|err| format!("a packed list is not base64: {err}"))?;
-                let (all, rest) = bytes.as_chunks::<8>();
-                if !rest.is_empty() {
-                    return Err("a packed list is cut short".to_owned());
-                }
-                Ok(all.iter().map(|&chunk| value(chunk)).collect())
-            }
+    /// Opens a list; packed values are `width` bytes wide, which may depend on how many bytes there are.
+    fn open(self, width: impl Fn(usize) -> usize, value: impl Fn([u8; 8]) -> T) -> Result<Vec<T>, String> {
+        let text = match self {
+            Self::Readable(all) => return Ok(all),
+            Self::Packed(text) => text,
+        };
+        let bytes = STANDARD.decode(text.as_bytes()).map_err(|err| format!("a packed list is not base64: {err}"))?;
+        let width = width(bytes.len());
+        if let (8, (all, [])) = (width, bytes.as_chunks::<8>()) {
+            return Ok(all.iter().map(|&chunk| value(chunk)).collect());
         }
+        if !matches!(width, 1 | 2 | 4 | 8) || bytes.len() % width != 0 {
+            return Err("a packed list is cut short".to_owned());
+        }
+        let wide = |chunk: &[u8]| {
+            let mut wide = [0; 8];
+            wide[..width].copy_from_slice(chunk);
+            value(wide)
+        };
+        Ok(bytes.chunks_exact(width).map(wide).collect())
+    }
+}
+
+/// How many bytes a count takes, so that the largest has room: 1, 2, 4 or 8.
+fn count_width(counts: &[u64]) -> usize {
+    match counts.iter().max().copied().unwrap_or(0) {
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
+        _ => 8,
     }
 }
 
 impl Serialize for Distribution {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let form = match self {
-            Self::Exact { values, counts } => {
+            Self::Exact(sample) => {
+                let (values, counts) = (sample.values(), sample.counts());
                 let all_differ = counts.len() > READABLE && counts.iter().all(|&count| count == 1);
                 Form::Exact {
-                    values: List::new(values, f64::to_le_bytes),
-                    counts: (!all_differ).then(|| List::new(counts, u64::to_le_bytes)),
+                    values: List::new(values, 8, f64::to_le_bytes),
+                    counts: (!all_differ).then(|| List::new(counts, count_width(counts), u64::to_le_bytes)),
                 }
             }
             Self::Sketch(sketch) => Form::Kll(STANDARD.encode(sketch.to_bytes()).into()),
@@ -86,21 +109,18 @@ impl<'de> Deserialize<'de> for Distribution {
 fn open(form: Form<'_>) -> Result<Distribution, String> {
     match form {
         Form::Exact { values, counts } => {
-            let values = values.open(f64::from_le_bytes)?;
+            let values = values.open(|_| 8, f64::from_le_bytes)?;
+            let n = values.len();
             let counts = match counts {
-                Some(counts) => counts.open(u64::from_le_bytes)?,
-                None => vec![1; values.len()],
+                Some(counts) => counts.open(|n_bytes| n_bytes / n.max(1), u64::from_le_bytes)?,
+                None => vec![1; n],
             };
-            if values.len() != counts.len() {
-                return Err(format!("{} values have {} counts", values.len(), counts.len()));
+            if n != counts.len() {
+                return Err(format!("{n} values have {} counts", counts.len()));
             }
-            if !values.iter().all(|v| v.is_finite()) || !values.is_sorted_by(|a, b| a < b) {
-                return Err("values are not finite, sorted and distinct".to_owned());
-            }
-            if counts.contains(&0) {
-                return Err("a value has the count 0".to_owned());
-            }
-            Ok(Distribution::Exact { values, counts })
+            let sample = Sample::from_counts(values, counts);
+            let what = "values are not finite, sorted and distinct, or one has the count 0";
+            Ok(Distribution::Exact(sample.ok_or(what)?))
         }
         Form::Kll(text) => {
             let bytes = STANDARD.decode(text.as_bytes()).map_err(|err| format!("a sketch is not base64: {err}"))?;
@@ -166,9 +186,9 @@ impl Profile {
 /// How many values there are, the least and the greatest.
 fn extent(distribution: &Distribution) -> (Option<u64>, f64, f64) {
     match distribution {
-        Distribution::Exact { values, counts } => {
+        Distribution::Exact(sample) => {
             let end = |v: Option<&f64>| v.copied().unwrap_or(0.0);
-            (total(counts.iter().copied()), end(values.first()), end(values.last()))
+            (total(sample.counts().iter().copied()), end(sample.values().first()), end(sample.values().last()))
         }
         Distribution::Sketch(sketch) => (Some(sketch.n), sketch.min, sketch.max),
     }

@@ -9,6 +9,8 @@
 //! Karnin, Lang, Liberty, "Optimal quantile approximation in streams" (FOCS 2016), with the capacities and the binary
 //! form of Apache DataSketches, so that its Java, C++ and Python libraries read what is written here and the reverse.
 
+use super::sort::merge_into;
+
 /// The `k` of sketches made here: a rank is off by less than 0.0007 of the rows with 99 % confidence.
 pub const DEFAULT_K: u16 = 4096;
 /// The least capacity of a level, which is part of the binary form.
@@ -149,21 +151,6 @@ fn mix(state: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
-}
-
-/// Merges sorted `more` into sorted `all`, without a branch on which of two is next: nobody could foretell it.
-pub(super) fn merge_into(all: &mut Vec<f64>, more: &[f64]) {
-    let mut merged = Vec::with_capacity(all.len() + more.len());
-    let (mut left, mut right) = (0, 0);
-    while let (Some(&a), Some(&b)) = (all.get(left), more.get(right)) {
-        let first = a <= b;
-        merged.push(if first { a } else { b });
-        left += usize::from(first);
-        right += usize::from(!first);
-    }
-    merged.extend_from_slice(&all[left..]);
-    merged.extend_from_slice(&more[right..]);
-    *all = merged;
 }
 
 /// How many items a sketch of `n_levels` may hold.

@@ -17,6 +17,7 @@ mod levels;
 mod merge;
 mod numbers;
 mod read;
+mod sort;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -141,7 +142,7 @@ impl ColumnProfile {
     #[must_use]
     pub fn exact(&self) -> bool {
         match &self.shape {
-            Shape::Numbers(numbers) => matches!(numbers.distribution, Distribution::Exact { .. }),
+            Shape::Numbers(numbers) => matches!(numbers.distribution, Distribution::Exact(_)),
             Shape::Levels(levels) => levels.other == 0,
             Shape::Text => true,
         }

@@ -2,6 +2,7 @@
 
 use super::Limits;
 use super::kll::{DEFAULT_K, Kll};
+use super::sort::Keys;
 use crate::stats::sample::Sample;
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +44,7 @@ pub struct Moments {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Distribution {
     /// Sorted distinct values, each with its count.
-    Exact {
-        /// Sorted distinct values.
-        values: Vec<f64>,
-        /// How often each stands; never 0.
-        counts: Vec<u64>,
-    },
+    Exact(Sample),
     /// A sketch of them.
     Sketch(Kll),
 }
@@ -118,7 +114,7 @@ fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
 
 impl Default for Numbers {
     fn default() -> Self {
-        let distribution = Distribution::Exact { values: Vec::new(), counts: Vec::new() };
+        let distribution = Distribution::Exact(Sample::default());
         Self { moments: Moments::default(), n_infinite: 0, integer: true, distribution }
     }
 }
@@ -128,7 +124,7 @@ impl Numbers {
     #[must_use]
     pub fn sample(&self) -> Sample {
         match &self.distribution {
-            Distribution::Exact { values, counts } => Sample::from_counts(values, counts),
+            Distribution::Exact(sample) => sample.clone(),
             Distribution::Sketch(sketch) => Sample::from_weighted(sketch.weighted().collect()),
         }
     }
@@ -149,9 +145,6 @@ impl Numbers {
             below += count;
             below as f64 >= rank
         };
-        if let Distribution::Exact { values, counts } = &self.distribution {
-            return values.get(counts.iter().position(&mut reached)?).copied();
-        }
         let sample = self.sample();
         sample.values().get(sample.counts().iter().position(&mut reached)?).copied()
     }
@@ -161,13 +154,9 @@ impl Numbers {
         self.integer &= other.integer;
         let moments = self.moments.merge(other.moments);
         match (&mut self.distribution, &other.distribution) {
-            (Distribution::Exact { values, counts }, Distribution::Exact { values: more, counts: n }) => {
-                let all = values.iter().copied().zip(counts.iter().copied());
-                let all = Sample::from_weighted(all.chain(more.iter().copied().zip(n.iter().copied())).collect());
-                (*values, *counts) = (all.values().to_vec(), all.counts().to_vec());
-            }
+            (Distribution::Exact(all), Distribution::Exact(more)) => *all = all.with(more),
             (Distribution::Sketch(sketch), other) => take_in(sketch, other),
-            (exact @ Distribution::Exact { .. }, Distribution::Sketch(sketch)) => {
+            (exact @ Distribution::Exact(_), Distribution::Sketch(sketch)) => {
                 let mut all = sketch.clone();
                 take_in(&mut all, exact);
                 *exact = Distribution::Sketch(all);
@@ -179,11 +168,11 @@ impl Numbers {
 
     /// Sketches what has grown past the limit; what stays exact gets its moments from its counts, whatever the cut.
     fn settle(&mut self, limits: Limits) {
-        if let Distribution::Exact { values, counts } = &self.distribution {
-            self.moments = Moments::of_weighted(values, counts);
-            if values.len() > limits.values {
+        if let Distribution::Exact(sample) = &self.distribution {
+            self.moments = Moments::of_weighted(sample.values(), sample.counts());
+            if sample.values().len() > limits.values {
                 let mut sketch = Kll::new(DEFAULT_K);
-                sketch.add_weighted(values, counts);
+                sketch.add_weighted(sample.values(), sample.counts());
                 self.distribution = Distribution::Sketch(sketch);
             }
         }
@@ -192,7 +181,7 @@ impl Numbers {
 
 fn take_in(sketch: &mut Kll, other: &Distribution) {
     match other {
-        Distribution::Exact { values, counts } => sketch.add_weighted(values, counts),
+        Distribution::Exact(sample) => sketch.add_weighted(sample.values(), sample.counts()),
         Distribution::Sketch(other) => sketch.merge(other),
     }
 }
@@ -202,13 +191,13 @@ fn take_in(sketch: &mut Kll, other: &Distribution) {
 pub(super) struct NumbersBuilder {
     numbers: Numbers,
     pending: Vec<f64>,
-    keys: Vec<i64>,
+    keys: Keys,
     limits: Limits,
 }
 
 impl NumbersBuilder {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), keys: Vec::new(), limits }
+        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), keys: Keys::default(), limits }
     }
 
     /// Adds values and returns how many are missing (`NaN`).
@@ -235,7 +224,7 @@ impl NumbersBuilder {
     /// Growing with what is kept, so that merging costs a constant per value.
     fn room(&self) -> usize {
         match &self.numbers.distribution {
-            Distribution::Exact { values, .. } => BLOCK.max(values.len()),
+            Distribution::Exact(sample) => BLOCK.max(sample.values().len()),
             Distribution::Sketch(_) => BLOCK,
         }
     }
@@ -243,11 +232,11 @@ impl NumbersBuilder {
     fn flush(&mut self) {
         let Self { numbers, pending, keys, limits } = self;
         numbers.integer = numbers.integer && pending.iter().all(|&v| is_whole(v));
-        sort(pending, keys);
+        keys.sort(pending);
         match &mut numbers.distribution {
-            Distribution::Exact { values, counts } => {
-                count_in(values, counts, pending);
-                if values.len() > limits.values {
+            Distribution::Exact(sample) => {
+                *sample = sample.with(&Sample::from_sorted(pending));
+                if sample.values().len() > limits.values {
                     numbers.settle(*limits);
                 }
             }
@@ -266,40 +255,7 @@ impl NumbersBuilder {
     }
 }
 
-/// Sorts finite numbers, none of them -0, as integers in the same order: that takes half the time.
-fn sort(values: &mut [f64], keys: &mut Vec<i64>) {
-    // All bits but the sign are turned for negative numbers, and turned back by the same.
-    let turned = |bits: i64| bits ^ ((bits >> 63) as u64 >> 1) as i64;
-    keys.clear();
-    keys.extend(values.iter().map(|v| turned(v.to_bits() as i64)));
-    keys.sort_unstable();
-    for (value, &key) in values.iter_mut().zip(keys.iter()) {
-        *value = f64::from_bits(turned(key) as u64);
-    }
-}
-
 /// Whether a finite number is whole. Those that `i64` does not hold all are.
 fn is_whole(value: f64) -> bool {
     value as i64 as f64 == value || value.abs() >= 9e18
-}
-
-/// Merges sorted `more` into sorted distinct values with counts.
-fn count_in(values: &mut Vec<f64>, counts: &mut Vec<u64>, more: &[f64]) {
-    let mut all = Vec::with_capacity(values.len() + more.len() / 4);
-    let mut n_all: Vec<u64> = Vec::with_capacity(all.capacity());
-    let mut more = more.chunk_by(|a, b| a == b).peekable();
-    for (&value, &count) in values.iter().zip(counts.iter()) {
-        while let Some(new) = more.next_if(|new| new[0] < value) {
-            all.push(new[0]);
-            n_all.push(new.len() as u64);
-        }
-        let again = more.next_if(|new| new[0] == value).map_or(0, <[f64]>::len);
-        all.push(value);
-        n_all.push(count + again as u64);
-    }
-    for new in more {
-        all.push(new[0]);
-        n_all.push(new.len() as u64);
-    }
-    (*values, *counts) = (all, n_all);
 }

@@ -1,9 +1,9 @@
 //! The Kolmogorov–Smirnov test of two samples.
 
 use super::kolmogorov;
-use super::pooled::{check, steps};
+use super::pooled::check;
 use super::sample::{Cannot, Measured, Sample};
-use std::ops::{AddAssign, Mul, Sub};
+use std::ops::{AddAssign, Mul, Range, Sub};
 
 /// Up to this many rows in the larger sample the p-value is exact.
 const EXACT_UP_TO: u64 = 10_000;
@@ -62,18 +62,62 @@ pub fn distance(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     })
 }
 
-/// The widest gap between the two, in steps that are whole for both.
+/// The widest gap between the two, in steps that are whole for both. Stretch by stretch: where the gap at the ends shows
+/// that it cannot be the widest in between, nobody looks. Past the last value of one sample it only closes.
 fn widest<T>(reference: &Sample, current: &Sample, per_reference: T, per_current: T) -> T
 where
     T: From<u64> + Copy + Ord + AddAssign + Mul<Output = T> + Sub<Output = T>,
 {
-    let (mut f, mut g, mut widest) = (T::from(0), T::from(0), T::from(0));
-    for step in steps(reference, current) {
-        f += T::from(step.reference) * per_reference;
-        g += T::from(step.current) * per_current;
-        widest = widest.max(f.max(g) - f.min(g));
+    let below = |a: T, b: T| if a > b { a - b } else { T::from(0) };
+    let stretches = stretches(reference, current, per_reference, per_current);
+    let mut widest = stretches.iter().map(|s| s.ends.0.max(s.ends.1) - s.ends.0.min(s.ends.1)).fold(T::from(0), T::max);
+    let mut begins = (T::from(0), T::from(0));
+    for Stretch { reference: a, current: b, ends } in stretches {
+        let (mut f, mut g) = std::mem::replace(&mut begins, ends);
+        // Both only grow, so that between its ends the gap is at most this.
+        if below(ends.0, g).max(below(ends.1, f)) > widest {
+            let (mut i, mut j) = (a.start, b.start);
+            while i < a.end && j < b.end {
+                let (x, y) = (reference.values()[i], current.values()[j]);
+                if x <= y {
+                    f += T::from(reference.counts()[i]) * per_reference;
+                    i += 1;
+                }
+                if y <= x {
+                    g += T::from(current.counts()[j]) * per_current;
+                    j += 1;
+                }
+                widest = widest.max(f.max(g) - f.min(g));
+            }
+        }
     }
     widest
+}
+
+/// Some values of the reference and those of the current sample that are not above them, nor in a stretch before, with
+/// both cumulated counts at the end.
+struct Stretch<T> {
+    reference: Range<usize>,
+    current: Range<usize>,
+    ends: (T, T),
+}
+
+fn stretches<T>(reference: &Sample, current: &Sample, per_reference: T, per_current: T) -> Vec<Stretch<T>>
+where
+    T: From<u64> + Copy + AddAssign + Mul<Output = T>,
+{
+    const LENGTH: usize = 64;
+    let (mut f, mut g, mut start) = (T::from(0), T::from(0), 0);
+    let mut stretch = |(at, values): (usize, &[f64])| {
+        let last = values.last().copied().unwrap_or(f64::INFINITY);
+        let end = start + current.values()[start..].partition_point(|value| *value <= last);
+        let (a, b) = (at * LENGTH..at * LENGTH + values.len(), start..end);
+        f += T::from(reference.counts()[a.clone()].iter().sum()) * per_reference;
+        g += T::from(current.counts()[b.clone()].iter().sum()) * per_current;
+        start = end;
+        Stretch { reference: a, current: b, ends: (f, g) }
+    };
+    reference.values().chunks(LENGTH).enumerate().map(&mut stretch).collect()
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -122,4 +166,31 @@ fn unequal_sizes(m: u64, n: u64, g: u64, h: i64) -> f64 {
         }
     }
     outside[(length - 1) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::pooled::steps;
+    use crate::stats::random::unit_hash;
+
+    #[test]
+    fn the_widest_gap_is_found_wherever_it_lies() {
+        let sample = |from: u64, n: u64, shift: f64, round: f64| {
+            let value = |i: u64| ((unit_hash(&i.to_le_bytes(), 0).powi(2) + shift) * round).round() / round;
+            Sample::from_values((from..from + n).map(value).collect())
+        };
+        for (n, m) in [(1, 1), (1, 500), (500, 1), (64, 65), (1000, 900), (3000, 200)] {
+            for (shift, round) in [(0.0, 1e9), (0.0, 20.0), (0.02, 1e9), (2.0, 1e3), (-2.0, 1e3)] {
+                let (a, b) = (sample(0, n, 0.0, round), sample(n, m, shift, round));
+                let (mut f, mut g, mut widest) = (0_u64, 0_u64, 0_u64);
+                for step in steps(&a, &b) {
+                    f += step.reference * m;
+                    g += step.current * n;
+                    widest = widest.max(f.abs_diff(g));
+                }
+                assert_eq!(distance(&a, &b).unwrap(), widest as f64 / (n * m) as f64, "{n} {m} {shift} {round}");
+            }
+        }
+    }
 }

@@ -67,16 +67,8 @@ pub fn decile_edges(reference: &Sample) -> Vec<f64> {
 /// Counts of a sample in the bins (−∞, e₁], (e₁, e₂], …, (e_last, ∞): one more than there are edges.
 #[must_use]
 pub fn bin_counts(sample: &Sample, edges: &[f64]) -> Vec<u64> {
-    let mut counts = vec![0; edges.len() + 1];
-    let mut bin = 0;
-    for (&value, &count) in sample.values().iter().zip(sample.counts()) {
-        // Values and edges both ascend.
-        while bin < edges.len() && edges[bin] < value {
-            bin += 1;
-        }
-        counts[bin] += count;
-    }
-    counts
+    // Values and edges both ascend.
+    sample.parts(edges.iter().map(|edge| sample.values().partition_point(|value| value <= edge)))
 }
 
 /// Benjamini and Hochberg's adjusted p-values, in the order given: the smallest false discovery rate at which each would

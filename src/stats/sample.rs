@@ -1,14 +1,15 @@
 //! A sample of numbers as distinct values with counts: what every two-sample statistic reads.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Sorted distinct finite values, each with how often it stands.
 ///
-/// Exact tables and sketches take the same shape: a sketch's items stand with their weights.
+/// Exact tables and sketches take the same shape: a sketch's items stand with their weights. Copies share their values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
-    values: Vec<f64>,
-    counts: Vec<u64>,
+    values: Arc<Vec<f64>>,
+    counts: Arc<Vec<u64>>,
     n: u64,
 }
 
@@ -21,7 +22,6 @@ impl Sample {
         values.iter_mut().for_each(|v| *v += 0.0);
         values.sort_unstable_by(f64::total_cmp);
         let mut counts: Vec<u64> = Vec::with_capacity(values.len());
-        let n = values.len() as u64;
         let mut last = None;
         values.retain(|&v| {
             let is_new = last != Some(v);
@@ -32,18 +32,93 @@ impl Sample {
             last = Some(v);
             is_new
         });
-        Self { values, counts, n }
+        Self::new(values, counts)
     }
 
-    /// Distinct values in ascending order with counts; in any other form they are brought into it.
+    /// Counts finite values that are sorted, none of them -0.
     #[must_use]
-    pub fn from_counts(values: &[f64], counts: &[u64]) -> Self {
-        let in_order =
-            values.iter().all(|v| v.is_finite()) && values.is_sorted_by(|a, b| a < b) && !counts.contains(&0);
-        if !in_order || values.len() != counts.len() {
-            return Self::from_weighted(values.iter().copied().zip(counts.iter().copied()).collect());
+    pub fn from_sorted(sorted: &[f64]) -> Self {
+        let (mut values, mut counts) = (Vec::with_capacity(sorted.len()), Vec::with_capacity(sorted.len()));
+        for &value in sorted {
+            match (values.last() == Some(&value), counts.last_mut()) {
+                (true, Some(count)) => *count += 1,
+                _ => {
+                    values.push(value);
+                    counts.push(1);
+                }
+            }
         }
-        Self { values: values.to_vec(), counts: counts.to_vec(), n: counts.iter().sum() }
+        Self::new(values, counts)
+    }
+
+    /// Distinct finite values in ascending order, none of them -0, each with a count of at least 1; `None` for any others.
+    #[must_use]
+    pub fn from_counts(values: Vec<f64>, counts: Vec<u64>) -> Option<Self> {
+        let in_order = values.is_sorted_by(|a, b| a < b) && values.iter().all(|v| v.is_finite());
+        (in_order && values.len() == counts.len() && !counts.contains(&0)).then(|| Self::new(values, counts))
+    }
+
+    fn new(values: Vec<f64>, counts: Vec<u64>) -> Self {
+        let n = counts.iter().fold(0, |n: u64, &count| n.saturating_add(count));
+        Self { values: Arc::new(values), counts: Arc::new(counts), n }
+    }
+
+    /// This sample and another, together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        if self.is_empty() || other.is_empty() {
+            return if self.is_empty() { other.clone() } else { self.clone() };
+        }
+        let (a, b) = (self.values(), other.values());
+        let all = a.len() + b.len();
+        let (mut values, mut counts) = (vec![0.0; all], vec![0; all]);
+        let (mut left, mut right, mut out) = (0, 0, 0);
+        let (mut left_end, mut right_end, mut out_end) = (a.len(), b.len(), all);
+        // From both ends at once, without a branch on which of two is next: nobody could foretell it. Equal values of both
+        // go out as one, so that a gap stays between the ends.
+        while left_end - left > 1 && right_end - right > 1 {
+            // So many steps at either end leave something on both sides.
+            for _ in 0..(left_end - left).min(right_end - right) / 2 {
+                let (x, y) = (a[left], b[right]);
+                let (from_a, from_b) = (x <= y, y <= x);
+                values[out] = if from_a { x } else { y };
+                counts[out] = self.counts[left] * u64::from(from_a) + other.counts[right] * u64::from(from_b);
+                (left, right, out) = (left + usize::from(from_a), right + usize::from(from_b), out + 1);
+                let (x, y) = (a[left_end - 1], b[right_end - 1]);
+                let (from_a, from_b) = (x >= y, y >= x);
+                out_end -= 1;
+                values[out_end] = if from_a { x } else { y };
+                counts[out_end] =
+                    self.counts[left_end - 1] * u64::from(from_a) + other.counts[right_end - 1] * u64::from(from_b);
+                (left_end, right_end) = (left_end - usize::from(from_a), right_end - usize::from(from_b));
+            }
+        }
+        while left < left_end || right < right_end {
+            let (x, y) = (a[..left_end].get(left).copied(), b[..right_end].get(right).copied());
+            let from_a = x.is_some_and(|x| y.is_none_or(|y| x <= y));
+            let from_b = y.is_some_and(|y| x.is_none_or(|x| y <= x));
+            values[out] = if from_a { x } else { y }.unwrap_or_default();
+            counts[out] = if from_a { self.counts[left] } else { 0 } + if from_b { other.counts[right] } else { 0 };
+            (left, right, out) = (left + usize::from(from_a), right + usize::from(from_b), out + 1);
+        }
+        values.copy_within(out_end.., out);
+        counts.copy_within(out_end.., out);
+        values.truncate(out + all - out_end);
+        counts.truncate(out + all - out_end);
+        Self::new(values, counts)
+    }
+
+    /// How many observations lie in each of the parts that `ends` cuts the sorted values into; each end is one past the
+    /// last value of its part, ends ascend, and what lies beyond the last of them is the last part.
+    #[must_use]
+    pub fn parts(&self, ends: impl Iterator<Item = usize>) -> Vec<u64> {
+        let mut start = 0;
+        let part = |end: usize| {
+            let count = self.counts[start..end].iter().sum();
+            start = end;
+            count
+        };
+        ends.chain([self.counts.len()]).map(part).collect()
     }
 
     /// Values with counts, in any order; equal values are put together, zero counts and what is not finite left out.
@@ -60,8 +135,7 @@ impl Sample {
             same
         });
         let (values, counts): (Vec<f64>, Vec<u64>) = pairs.into_iter().unzip();
-        let n = counts.iter().sum();
-        Self { values, counts, n }
+        Self::new(values, counts)
     }
 
     /// Distinct values, ascending.
@@ -130,5 +204,39 @@ mod tests {
         assert_eq!(sample.n(), 5);
         let weighted = Sample::from_weighted(vec![(2.0, 1), (1.0, 1), (2.0, 1), (0.0, 2), (9.0, 0)]);
         assert_eq!(weighted, sample);
+    }
+    #[test]
+    fn two_samples_together_are_the_sample_of_both() {
+        let values = |step: usize, n: usize| (0..n).map(|i| (i * step % 17) as f64).collect::<Vec<f64>>();
+        for (n, m) in (0..40).flat_map(|n| [(n, 5), (5, n), (n, n), (n, 2 * n)]) {
+            let (a, b) = (values(5, n), values(7, m).iter().map(|v| v + (n % 3) as f64 * 8.0).collect::<Vec<_>>());
+            let all = Sample::from_values(a.clone()).with(&Sample::from_values(b.clone()));
+            assert_eq!(all, Sample::from_values([a, b].concat()));
+        }
+        let sorted = [-1.0, 0.0, 0.0, 2.0, 2.0, 2.0];
+        assert_eq!(Sample::from_sorted(&sorted), Sample::from_values(sorted.to_vec()));
+    }
+
+    #[test]
+    fn counts_are_taken_in_order_only() {
+        let taken = |values: &[f64], counts: &[u64]| Sample::from_counts(values.to_vec(), counts.to_vec());
+        assert_eq!(taken(&[1.0, 2.0], &[1, 3]).map(|s| s.n()), Some(4));
+        for (values, counts) in [
+            (&[2.0, 1.0][..], &[1, 1][..]),
+            (&[1.0, 1.0], &[1, 1]),
+            (&[1.0, f64::INFINITY], &[1, 1]),
+            (&[f64::NAN], &[1]),
+            (&[1.0], &[0]),
+            (&[1.0], &[1, 1]),
+        ] {
+            assert_eq!(taken(values, counts), None, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let sample = Sample::from_weighted(vec![(1.0, 5), (2.0, 1), (4.0, 7)]);
+        assert_eq!(sample.parts([0, 2, 2].into_iter()), [0, 6, 0, 7]);
+        assert_eq!(Sample::default().parts(std::iter::empty()), [0]);
     }
 }
