@@ -21,6 +21,8 @@ mod sort;
 mod summary;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod typing_tests;
 
 pub use build::ProfileBuilder;
 pub use error::ProfileError;

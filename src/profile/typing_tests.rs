@@ -1,9 +1,9 @@
 //! The two ways to type a table agree: from its beginning while it is profiled, and from all of it before.
 
 use super::*;
+use crate::atomic;
 use crate::table::{InferOptions, Input, ReadOptions, Schema, Spool, infer};
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 /// Enough rows that the beginning, 256 kB, is a small part.
@@ -12,6 +12,7 @@ const ROWS: usize = 14_000;
 const LATE: usize = ROWS - 7;
 
 type Cell<'a> = &'a dyn Fn(usize) -> String;
+type Column = (&'static str, Box<dyn Fn(usize) -> String>, Kind);
 type Answer = Result<(Schema, Profile), String>;
 
 /// What the beginning of a table suggests, and the whole of it.
@@ -33,12 +34,12 @@ fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> A
     let mut text = format!("amount,{name},plan\n");
     for row in 0..ROWS {
         let plan =
-            ["the basic plan, by the month", "the larger plan, by the month", "the largest plan, by the year"][row % 3];
+            ["the basic plan by the month", "the larger plan by the month", "the largest plan by the year"][row % 3];
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}.{:03},{},\"{plan}\"", row * 7919 % 1013, row % 1000, cell(row));
+        let _ = writeln!(text, "{}.{:03},{},{plan}", row * 7919 % 1013, row % 1000, cell(row));
     }
     let path = dir.join("t.csv");
-    fs::write(&path, &text).unwrap();
+    atomic::replace(&path, |out| out.write_all(text.as_bytes())).unwrap();
     assert!(text.len() > 2 * (256 << 10), "{name}: {} bytes", text.len());
     let (quick, full) = (quick(&path, options), full(&path, options));
     assert!(quick == full, "{name}\n{:?}\n{:?}", quick.map(|a| a.0), full.map(|a| a.0));
@@ -46,13 +47,8 @@ fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> A
 }
 
 /// Columns that are one thing from beginning to end, and columns that the last rows make something else.
-fn columns() -> Vec<(&'static str, Box<dyn Fn(usize) -> String>, Kind)> {
-    fn column(
-        name: &'static str,
-        early: impl Fn(usize) -> String + 'static,
-        late: &'static str,
-        kind: Kind,
-    ) -> (&'static str, Box<dyn Fn(usize) -> String>, Kind) {
+fn columns() -> Vec<Column> {
+    fn column(name: &'static str, early: impl Fn(usize) -> String + 'static, late: &'static str, kind: Kind) -> Column {
         let cell = move |row: usize| if row == LATE && late != "=" { late.to_owned() } else { early(row) };
         (name, Box::new(cell), kind)
     }
