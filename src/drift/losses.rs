@@ -77,17 +77,12 @@ impl Losses {
         Ok(Self { absolute: model(&absolute)?, squared: model(&squared)? })
     }
 
-    /// What is expected of each of `rows`, which `pipeline` gave `predictions`.
+    /// What is expected of each of some rows, by the version's features and predictions of them.
     ///
     /// # Errors
-    /// A column that the version needs and the table lacks.
-    pub fn expect(
-        &self,
-        pipeline: &Pipeline,
-        rows: &Table,
-        predictions: &[f64],
-    ) -> Result<Vec<ExpectedLoss>, EstimateError> {
-        self.expect_of(&with_prediction(&pipeline.features.transform(rows)?, predictions))
+    /// Features that are not the version's.
+    pub fn expect(&self, features: &Matrix, predictions: &[f64]) -> Result<Vec<ExpectedLoss>, EstimateError> {
+        self.expect_of(&with_prediction(features, predictions))
     }
 
     /// The same from features that have the prediction as their last.

@@ -165,7 +165,9 @@ fn direct_loss_estimation_follows_rows_that_are_harder() {
         let scores = pipeline.score(&current).unwrap();
         let stored = Losses::learn(&pipeline, &labelled, &y, 1).unwrap().to_bytes().unwrap();
         let losses = Losses::from_bytes(stored.each_ref().map(Vec::as_slice)).unwrap();
-        let estimate = dle(&losses.expect(&pipeline, &current, &scores.values).unwrap(), None).unwrap();
+        let estimate =
+            dle(&losses.expect(&pipeline.features.transform(&current).unwrap(), &scores.values).unwrap(), None)
+                .unwrap();
         let real = performance(&pipeline, &scores, &truth, None, 1).unwrap();
         for name in ["mae", "rmse"] {
             let (promised, found) = (value(&estimate.metrics, name), value(&real.metrics, name));

@@ -126,8 +126,7 @@ impl Pass<'_> {
     pub(super) fn take_in(&self, gathered: &mut Gathered, table: &Table) -> Result<(), MonitorError> {
         let builder = || ProfileBuilder::for_columns(self.schema, table, self.limits);
         gathered.whole.get_or_insert_with(builder).push(table)?;
-        self.score(table, &mut gathered.sample)?;
-        self.expect(table, &mut gathered.expected)?;
+        self.score(table, gathered)?;
         if let Some(by) = self.by {
             for (key, chosen) in by.cut(table, gathered.n_rows, self.time_column) {
                 gathered.pieces.entry(key).or_insert_with(builder).push(&table.take(&chosen))?;
@@ -161,12 +160,23 @@ impl Pass<'_> {
         }
     }
 
-    /// Scores the rows of the sample and looks up their outcomes.
-    fn score(&self, table: &Table, sample: &mut Sample<Scored>) -> Result<(), MonitorError> {
+    /// Scores the rows of the sample, looks up their outcomes, and says what errors are expected of some of them.
+    fn score(&self, table: &Table, gathered: &mut Gathered) -> Result<(), MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(()) };
+        let Gathered { sample, expected, .. } = gathered;
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
-        let scores = pipeline.score(&part)?;
+        let features = pipeline.features.transform(&part).map_err(PipelineError::from)?;
+        let scores = pipeline.score_matrix(&features)?;
+        if let Some(losses) = self.losses {
+            // Of one seed, the smaller sample lies within the larger.
+            let wanted = expected.choose(table.n_rows());
+            let is_wanted = |row: u32| wanted.binary_search_by_key(&row, |&(row, _)| row).is_ok();
+            let rows: Vec<u32> = (0..).zip(&chosen).filter(|(_, c)| is_wanted(c.0)).map(|(at, _)| at).collect();
+            let predictions: Vec<f64> = rows.iter().map(|&row| scores.values[row as usize]).collect();
+            let losses = losses.expect(&features.take(&rows), &predictions)?;
+            wanted.iter().zip(losses).for_each(|(&(_, place), loss)| expected.push(place, loss));
+        }
         let known = match part.column(&pipeline.target.name) {
             Some(column) => pipeline.target.encode(column).map_err(PipelineError::from)?.y,
             None => vec![f32::NAN; part.n_rows()],
@@ -179,16 +189,6 @@ impl Pass<'_> {
             };
             sample.push(place, Scored { scores: scores.row(row).to_vec(), y });
         }
-        Ok(())
-    }
-
-    /// The errors that are expected of the rows of another sample.
-    fn expect(&self, table: &Table, sample: &mut Sample<ExpectedLoss>) -> Result<(), MonitorError> {
-        let (Some(pipeline), Some(losses)) = (self.pipeline, self.losses) else { return Ok(()) };
-        let chosen = sample.choose(table.n_rows());
-        let part = part(table, &chosen);
-        let expected = losses.expect(pipeline, &part, &pipeline.score(&part)?.values)?;
-        chosen.iter().zip(expected).for_each(|(&(_, place), loss)| sample.push(place, loss));
         Ok(())
     }
 }

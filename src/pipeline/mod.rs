@@ -119,7 +119,11 @@ impl Pipeline {
         self.score_matrix(&self.features.transform(table)?)
     }
 
-    fn score_matrix(&self, matrix: &Matrix) -> Result<Scores, PipelineError> {
+    /// Scores of rows whose features are known.
+    ///
+    /// # Errors
+    /// When they are not those of the model.
+    pub fn score_matrix(&self, matrix: &Matrix) -> Result<Scores, PipelineError> {
         let mut values: Vec<f64> = self.model.scores(matrix)?.into_iter().map(f64::from).collect();
         let width = self.target.n_scores();
         self.calibration.apply_all(&mut values, width);
