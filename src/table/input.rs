@@ -8,7 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::table::TableError;
+use crate::table::csv::block::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
+
+const PARQUET: &[u8] = b"PAR1";
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// The first bytes of what holds no lines.
+const PACKED: [&[u8]; 3] = [PARQUET, GZIP, ZSTD];
+/// Bytes of a pipe that are looked at together.
+const STEP: u64 = 256 << 10;
 
 /// Bytes of a table that nobody has looked at yet.
 #[derive(Debug)]
@@ -53,11 +62,10 @@ impl Spool {
         }
         let keep = || {
             let mut kept = NamedTempFile::new()?;
-            if stdin {
-                io::copy(&mut io::stdin().lock(), &mut kept)?
-            } else {
-                io::copy(&mut File::open(path)?, &mut kept)?
-            };
+            match stdin {
+                true => keep_lines(&mut io::stdin().lock(), &mut kept, HOPELESS)?,
+                false => keep_lines(&mut File::open(path)?, &mut kept, HOPELESS)?,
+            }
             Ok(kept)
         };
         let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
@@ -149,7 +157,7 @@ impl Input {
         let (head, mut rest) = match body {
             Body::File(mut file) => {
                 let head = first_bytes(&mut file).map_err(failed)?;
-                if head.starts_with(b"PAR1") {
+                if head.starts_with(PARQUET) {
                     return Ok(Unpacked::Parquet(file));
                 }
                 file.seek(SeekFrom::Start(0)).map_err(failed)?;
@@ -165,12 +173,12 @@ impl Input {
         if head.is_empty() {
             return Err(empty(&name));
         }
-        if head.starts_with(b"PAR1") {
+        if head.starts_with(PARQUET) {
             return spool(&mut rest).map(Unpacked::Parquet).map_err(failed);
         }
-        let packed: Box<dyn Read + Send> = if head.starts_with(&[0x1f, 0x8b]) {
+        let packed: Box<dyn Read + Send> = if head.starts_with(GZIP) {
             Box::new(Named { reader: flate2::read::MultiGzDecoder::new(io::BufReader::new(rest)), packing: "gzip" })
-        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        } else if head.starts_with(ZSTD) {
             let decoder = zstd::stream::read::Decoder::new(rest).map_err(failed)?;
             Box::new(Named { reader: decoder, packing: "zstd" })
         } else {
@@ -208,7 +216,7 @@ fn reject_foreign(name: &str, head: &[u8]) -> Result<(), TableError> {
 
 /// The same for what was inside gzip or zstd.
 fn reject_packed(name: &str, head: &[u8]) -> Result<(), TableError> {
-    if head.starts_with(b"PAR1") {
+    if head.starts_with(PARQUET) {
         let what = "is a packed Parquet file: unpack it first".to_owned();
         return Err(TableError::File { file: name.to_owned(), what });
     }
@@ -220,6 +228,29 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(4);
     reader.take(4).read_to_end(&mut head)?;
     Ok(head)
+}
+
+/// Of text whose first line is longer than any record, so much is kept that whoever reads it sees that.
+const HOPELESS: usize = 2 * MAX_RECORD_BYTES;
+
+/// Copies to the end, or `hopeless` bytes of text that has no line feed in them: nobody waits for a line without an end
+/// to fill the disk.
+fn keep_lines(from: &mut impl Read, to: &mut impl io::Write, hopeless: usize) -> io::Result<()> {
+    let head = first_bytes(from)?;
+    to.write_all(&head)?;
+    let mut goes_on = head.contains(&b'\n') || PACKED.iter().any(|magic| head.starts_with(magic));
+    let (mut part, mut kept) = (Vec::new(), 0);
+    while !goes_on {
+        part.clear();
+        let n = from.take(STEP).read_to_end(&mut part)?;
+        to.write_all(&part)?;
+        kept += n;
+        goes_on = memchr::memchr(b'\n', &part).is_some();
+        if !goes_on && (n == 0 || kept >= hopeless) {
+            return Ok(());
+        }
+    }
+    io::copy(from, to).map(drop)
 }
 
 /// Parquet is read from its end, so a pipe goes through an unnamed temporary file.
@@ -292,6 +323,25 @@ mod tests {
         let zst = zstd::encode_all(plain.as_bytes(), 3).unwrap();
         assert_eq!(text_of(Input::from_reader("t", Cursor::new(zst))).unwrap(), plain);
         assert_eq!(text_of(Input::from_reader("t", &b"PAR1xxxx"[..])).unwrap(), "parquet");
+    }
+
+    #[test]
+    fn a_pipe_of_one_endless_line_is_not_kept() {
+        let kept = |text: &[u8]| {
+            let mut kept = Vec::new();
+            keep_lines(&mut text.chain(io::repeat(b'x').take(3 << 20)), &mut kept, 1 << 20).unwrap();
+            kept.len()
+        };
+        assert_eq!(kept(b""), 4 + (1 << 20));
+        for whole in [&b"a,b\n"[..], b"a\n", b"a long header\n", b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"] {
+            assert_eq!(kept(whole), whole.len() + (3 << 20));
+        }
+        // A line feed that comes late still comes.
+        let late = [vec![b'x'; 1_000_000], vec![b'\n']].concat();
+        assert_eq!(kept(&late), late.len() + (3 << 20));
+        let mut short = Vec::new();
+        keep_lines(&mut &b"a"[..], &mut short, 1 << 20).unwrap();
+        assert_eq!(short, b"a");
     }
 
     #[test]

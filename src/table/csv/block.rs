@@ -14,7 +14,7 @@ use crate::table::TableError;
 use crate::table::input::Text;
 
 /// A record longer than this is a quote that was never closed, not a record.
-const MAX_RECORD_BYTES: usize = 64 << 20;
+pub(crate) const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// How much is read at once and how finely it is cut.
 #[derive(Debug, Clone, Copy)]
