@@ -341,6 +341,9 @@ pub struct Chunk {
     pub n_rows: u64,
     /// Share of drifted columns; `None` when none could be judged.
     pub share: Option<f64>,
+    /// Why there is no share, in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Each column's name, statistic, and whether it drifted.
     pub columns: Vec<ChunkColumn>,
 }

@@ -194,7 +194,8 @@ impl Watch<'_> {
             let mut cells: Vec<ChunkColumn> = columns.iter().map(chunk_column).collect();
             cells.sort_by(|a, b| a.name.cmp(&b.name));
             let share = drift_share(&columns, &self.settings).deciding();
-            Chunk { name: name.clone(), n_rows: profile.n_rows, share, columns: cells }
+            let reason = share.is_none().then(|| unjudged(&columns, profile.n_rows));
+            Chunk { name: name.clone(), n_rows: profile.n_rows, share, reason, columns: cells }
         };
         arrived.pieces.iter().map(chunk).collect()
     }
@@ -216,6 +217,17 @@ impl Watch<'_> {
             }
         }
         notes
+    }
+}
+
+/// Why no column of a piece could be judged: too few rows, or what is said of the first one.
+fn unjudged(columns: &[ColumnReport], n_rows: u64) -> String {
+    let too_few = |column: &&ColumnReport| matches!(column.verdict, ColumnVerdict::TooFewRows { .. });
+    let at = columns.iter().find(too_few).or(columns.first());
+    match at.map(|column| &column.verdict) {
+        Some(ColumnVerdict::TooFewRows { need }) => format!("{n_rows} rows, {need} are needed"),
+        Some(ColumnVerdict::CannotTell { reason }) => reason.clone(),
+        _ => "there is no column to compare".to_owned(),
     }
 }
 

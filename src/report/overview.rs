@@ -1,6 +1,6 @@
 //! One picture of a report: verdict, dial, share, the columns that matter most, history.
 
-use super::number::{clean, number_or, p_value, percent, short, wrapped};
+use super::number::{clean, number_or, p_value, short, wrapped};
 use super::shape::{Drawing, at, escape};
 use super::words::{self, Tone};
 use super::{gauge, plot, timeline};
@@ -130,8 +130,7 @@ fn history(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     }
     drawing.line("rule", (MARGIN, y), (WIDTH - MARGIN, y));
     drawing.text("h2", (MARGIN, y + 32.0), "Share of drifted columns over time");
-    let last = report.history.last().and_then(|chunk| chunk.share).map(percent).unwrap_or_default();
-    drawing.text("small end", (WIDTH - MARGIN, y + 32.0), &format!("last: {last}"));
+    drawing.text("small end", (WIDTH - MARGIN, y + 32.0), &format!("last: {}", timeline::last(report)));
     let shares = timeline::shares(report, 108.0, WIDTH - 2.0 * MARGIN - 108.0, 90.0);
     drawing.group((MARGIN, y + 50.0), &shares.svg);
     y + 50.0 + shares.height + 16.0

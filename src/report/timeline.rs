@@ -1,6 +1,6 @@
 //! The current table over time: the share of drifted columns by piece, and which column drifted when.
 
-use super::number::{percent, short};
+use super::number::{clean, percent, short};
 use super::plot::Piece;
 use super::shape::{Drawing, at};
 use crate::drift::report::{Chunk, ColumnReport, DriftReport};
@@ -15,6 +15,16 @@ const ROW_HEIGHT: f64 = 17.0;
 /// The pieces that are drawn.
 pub(super) fn drawn(report: &DriftReport) -> &[Chunk] {
     &report.history[report.history.len().saturating_sub(MAX_CHUNKS)..]
+}
+
+/// The share of the last piece, or why it has none.
+pub(super) fn last(report: &DriftReport) -> String {
+    let Some(chunk) = report.history.last() else { return "nothing arrived".to_owned() };
+    match (chunk.share, &chunk.reason) {
+        (Some(share), _) => percent(share),
+        (None, Some(reason)) => format!("cannot tell: {}", short(&clean(reason), 60)),
+        (None, None) => "cannot tell".to_owned(),
+    }
 }
 
 /// Draws the share of each piece as a bar, with the threshold across.
