@@ -11,6 +11,7 @@
 
 mod assemble;
 mod bytes;
+mod compact;
 mod error;
 mod fit;
 mod foreign;
@@ -36,8 +37,10 @@ pub use predict::Contributions;
 pub use trees::{Assembly, Node, Tree};
 
 use crate::features::Task;
+use compact::Compact;
 use hessboost::model::BoostedModel;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// How a margin, the sum of leaf values, becomes a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +85,8 @@ pub struct Model {
     head: Head,
     /// Absent for a model that was made elsewhere.
     plan: Option<Plan>,
+    /// Made when something is first scored; absent inside where the engine has to walk.
+    compact: OnceLock<Option<Compact>>,
 }
 
 impl Model {
@@ -107,7 +112,7 @@ impl Model {
                 head.task, head.n_classes
             )));
         }
-        Ok(Self { engine, head, plan })
+        Ok(Self { engine, head, plan, compact: OnceLock::new() })
     }
 
     /// What is predicted, and how margins become scores.
@@ -168,6 +173,10 @@ impl Model {
     #[must_use]
     pub fn base_scores(&self) -> &[f32] {
         self.engine.base_scores()
+    }
+
+    fn compact(&self) -> Option<&Compact> {
+        self.compact.get_or_init(|| Compact::of(&self.engine)).as_ref()
     }
 
     /// The engine's model, for the formats of other tools.

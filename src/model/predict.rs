@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 /// Rows per parallel piece where scores are computed from margins.
 const PIECE: usize = 4096;
+/// Rows that go through a group of trees before the next group is read.
+const BLOCK: usize = 64;
 
 /// What each feature adds to each margin, and what every row starts from.
 ///
@@ -62,8 +64,26 @@ impl Model {
     /// When the matrix has another number of features, or holds an infinite value.
     pub fn margins(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
         self.check_features(x.n_features())?;
+        if let Some(margins) = self.compact_margins(&x.values, x.n_rows) {
+            return Ok(margins);
+        }
         let margins = self.engine.predict_margin_rows(&x.values, Iterations::Best);
         Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
+    }
+
+    /// The margins by the compact layout, where the model has one and no value is infinite.
+    fn compact_margins(&self, values: &[f32], n_rows: usize) -> Option<Vec<f32>> {
+        let compact = self.compact()?;
+        let mut margins = vec![0.0; n_rows * self.n_margins()];
+        // A few rows are done before other threads have woken up.
+        if n_rows <= BLOCK {
+            compact.margins(values, &mut margins)?;
+        } else {
+            let rows = values.par_chunks(BLOCK * self.n_features());
+            let pieces = rows.zip(margins.par_chunks_mut(BLOCK * self.n_margins()));
+            pieces.try_for_each(|(rows, out)| compact.margins(rows, out))?;
+        }
+        Some(margins)
     }
 
     /// Scores, `n_rows × n_scores`, row-major: the probability of the positive class, one probability per class,
@@ -85,8 +105,7 @@ impl Model {
         Ok(margins)
     }
 
-    /// The scores of one row into `out` (`n_scores` values), without allocating; the same values as
-    /// [`scores`](Self::scores) gives.
+    /// The scores of one row into `out` (`n_scores` values); the same values as [`scores`](Self::scores) gives.
     ///
     /// # Errors
     ///
@@ -96,17 +115,24 @@ impl Model {
         if out.len() != self.n_scores() {
             return Err(ModelError::Data(format!("room for {} scores, the model has {}", out.len(), self.n_scores())));
         }
-        let infinite = |error: hessboost::error::HessboostError| ModelError::Infinite(error.to_string());
         if self.n_margins() == out.len() {
-            self.engine.predict_margin_row_into(row, Iterations::Best, out).map_err(infinite)?;
+            self.margin_row(row, out)?;
             self.link_row(out);
         } else {
             let mut pair = [0.0; 2];
-            self.engine.predict_margin_row_into(row, Iterations::Best, &mut pair).map_err(infinite)?;
+            self.margin_row(row, &mut pair)?;
             self.link_row(&mut pair);
             out[0] = pair[1];
         }
         Ok(())
+    }
+
+    fn margin_row(&self, row: &[f32], out: &mut [f32]) -> Result<(), ModelError> {
+        if self.compact().and_then(|compact| compact.margins(row, out)).is_some() {
+            return Ok(());
+        }
+        let found = self.engine.predict_margin_row_into(row, Iterations::Best, out);
+        found.map_err(|error| ModelError::Infinite(error.to_string()))
     }
 
     /// What each feature adds to each row's margins: TreeSHAP values, path-dependent (Lundberg et al., "From local

@@ -1,0 +1,230 @@
+//! The trees as they are walked: eight bytes a node, and several trees at once.
+//!
+//! ```text
+//! node    value  what a number is compared with, or what a leaf adds
+//!         slot   which cell of the prepared row is asked
+//!         left   the left child, counted from the tree's root; the right one stands next to it
+//! cells   x0 with "missing" as −∞, x0 with "missing" as +∞, x1 …, and one cell that is −∞
+//! ```
+//! A missing value thus goes where its node sends it without being asked about. A leaf asks the last cell, which is less
+//! than anything, and stays where it is; so [`LANES`] trees go down in step and without a branch, and the waits for
+//! their nodes overlap. One row through 400 trees of depth 10 takes a fifth of the time of the engine's own walk, which
+//! reads 16 bytes a node there; the sums are the same, bit for bit.
+
+use hessboost::model::BoostedModel;
+use hessboost::tree::RegTree;
+
+/// Trees that go down in step.
+const LANES: usize = 8;
+/// After so many levels it is looked whether every tree has come to a leaf: few paths of a deep tree are long.
+const LOOK_EVERY: u32 = 12;
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    value: f32,
+    slot: u16,
+    left: u16,
+}
+
+/// Where a tree begins, how deep it is, and the margin that it adds to.
+#[derive(Debug, Clone, Copy)]
+struct Tree {
+    start: u32,
+    depth: u32,
+    output: u32,
+}
+
+/// An ensemble of numeric questions, laid out for scoring.
+#[derive(Debug, Clone)]
+pub(super) struct Compact {
+    nodes: Vec<Node>,
+    trees: Vec<Tree>,
+    /// One value per margin for each leaf, when leaves hold several; a leaf's `value` then counts leaves.
+    vectors: Vec<f32>,
+    base: Vec<f32>,
+    n_features: usize,
+}
+
+impl Compact {
+    /// The layout of a model; `None` for what it does not hold: questions to categories, linear functions in leaves,
+    /// trees of more than 65 536 nodes, more than 32 767 features.
+    pub(super) fn of(engine: &BoostedModel) -> Option<Self> {
+        let is_plain = engine.linear().is_none() && engine.shrinkage().is_none() && engine.best_iteration().is_none();
+        let n_features = engine.n_features();
+        if !is_plain || n_features > usize::from(u16::MAX / 2) {
+            return None;
+        }
+        let base = engine.base_scores().to_vec();
+        let mut compact = Self { nodes: Vec::new(), trees: Vec::new(), vectors: Vec::new(), base, n_features };
+        let is_vector = engine.has_vector_leaves();
+        for ((tree, outputs), weight) in engine.trees().iter().zip(engine.tree_outputs()).zip(engine.tree_weights()) {
+            compact.push(tree, outputs.start, weight, is_vector)?;
+        }
+        compact.nodes.shrink_to_fit();
+        Some(compact)
+    }
+
+    /// Adds a tree, level by level.
+    fn push(&mut self, tree: &RegTree, output: usize, weight: f32, is_vector: bool) -> Option<()> {
+        if tree.linear_leaves().is_some() {
+            return None;
+        }
+        let start = self.nodes.len();
+        let nothing = (2 * self.n_features) as u16;
+        let mut order = vec![(0, 0)];
+        let mut deepest = 0;
+        while let Some(&(id, depth)) = order.get(self.nodes.len() - start) {
+            let here = (self.nodes.len() - start) as u16;
+            let node = tree.nodes().get(id)?;
+            let (value, slot, left) = if node.is_leaf() {
+                let mut added = tree.leaf_vector(id).iter().map(|value| value * weight);
+                let first = if is_vector { self.leaf(added)? } else { added.next()? };
+                (first, nothing, here)
+            } else {
+                let left = u16::try_from(order.len()).ok().filter(|left| *left < u16::MAX)?;
+                order.extend([node.left, node.right].map(|child| (child as usize, depth + 1)));
+                let slot = 2 * node.split_feature + u32::from(!node.default_left);
+                (node.split_cond, u16::try_from(slot).ok().filter(|slot| *slot < nothing)?, left)
+            };
+            if node.is_categorical || !value.is_finite() {
+                return None;
+            }
+            deepest = deepest.max(depth);
+            self.nodes.push(Node { value, slot, left });
+        }
+        self.trees.push(Tree { start: u32::try_from(start).ok()?, depth: deepest, output: output as u32 });
+        Some(())
+    }
+
+    /// Keeps the values of a leaf; which one it is, as a number that single precision holds.
+    fn leaf(&mut self, values: impl Iterator<Item = f32>) -> Option<f32> {
+        let which = self.vectors.len() / self.base.len();
+        self.vectors.extend(values);
+        (which < 1 << 24).then_some(which as f32)
+    }
+
+    /// The margins of rows (`n × n_features` values) into `out` (`n × n_margins`). `None` when a value is infinite.
+    pub(super) fn margins(&self, rows: &[f32], out: &mut [f32]) -> Option<()> {
+        let n_margins = self.base.len();
+        let stride = 2 * self.n_features + 1;
+        let mut cells = Vec::with_capacity(out.len() / n_margins * stride);
+        for row in rows.chunks_exact(self.n_features) {
+            for &value in row {
+                let missing = value.is_nan();
+                cells.push(if missing { f32::NEG_INFINITY } else { value });
+                cells.push(if missing { f32::INFINITY } else { value });
+            }
+            cells.push(f32::NEG_INFINITY);
+        }
+        if rows.iter().any(|value| value.is_infinite()) {
+            return None;
+        }
+        out.chunks_exact_mut(n_margins).for_each(|out| out.copy_from_slice(&self.base));
+        for group in self.trees.chunks(LANES) {
+            for (cells, out) in cells.chunks_exact(stride).zip(out.chunks_exact_mut(n_margins)) {
+                self.add(group, cells, out);
+            }
+        }
+        Some(())
+    }
+
+    /// Adds what a group of at most [`LANES`] trees says of one row, in the order of the trees.
+    #[inline]
+    fn add(&self, group: &[Tree], cells: &[f32], out: &mut [f32]) {
+        let roots: [usize; LANES] = std::array::from_fn(|lane| group[lane.min(group.len() - 1)].start as usize);
+        let deepest = group.iter().map(|tree| tree.depth).max().unwrap_or(0);
+        let (mut at, mut before) = (roots, roots);
+        let (nodes, mut level) = (self.nodes.as_slice(), 0);
+        // Written out, because builds for tests make calls of iterators: this is where all scoring spends its time.
+        while level < deepest {
+            let mut lane = 0;
+            while lane < LANES {
+                let node = nodes[at[lane]];
+                let is_right = cells[node.slot as usize] >= node.value;
+                at[lane] = roots[lane] + node.left as usize + is_right as usize;
+                lane += 1;
+            }
+            level += 1;
+            if level.is_multiple_of(LOOK_EVERY) {
+                if at == before {
+                    break;
+                }
+                before = at;
+            }
+        }
+        for (tree, at) in group.iter().zip(at) {
+            let value = self.nodes[at].value;
+            if self.vectors.is_empty() {
+                out[tree.output as usize] += value;
+            } else {
+                let first = value as usize * out.len();
+                out.iter_mut().zip(&self.vectors[first..]).for_each(|(out, value)| *out += value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::random::hash64;
+    use hessboost::model::{Iterations, ModelFormat};
+    use hessboost::prelude::{DMatrix, TrainingParams, train};
+
+    const N_FEATURES: usize = 5;
+
+    /// Numbers on a coarse grid, so that values meet thresholds, with zeros of both signs and missing ones.
+    fn cell(n: usize) -> f32 {
+        match hash64(&n.to_le_bytes(), 7) % 20 {
+            0 => f32::NAN,
+            1 => -0.0,
+            grid => (grid as f32 - 10.0) / 4.0,
+        }
+    }
+
+    fn rows(n: usize) -> Vec<f32> {
+        (0..n * N_FEATURES).map(cell).collect()
+    }
+
+    fn same_as_the_engine(engine: &BoostedModel) {
+        let compact = Compact::of(engine).unwrap();
+        let rows = rows(501);
+        let expected = engine.predict_margin_rows(&rows, Iterations::Best).unwrap().into_vec();
+        let mut found = vec![f32::NAN; expected.len()];
+        compact.margins(&rows, &mut found).unwrap();
+        assert_eq!(found, expected);
+        let width = expected.len() / 501;
+        compact.margins(&rows[..N_FEATURES], &mut found[..width]).unwrap();
+        assert_eq!(found[..width], expected[..width]);
+    }
+
+    fn grown(change: impl Fn(&mut TrainingParams), rounds: usize) -> BoostedModel {
+        let x = rows(800);
+        let known = |value: f32| if value.is_nan() { 3.0 } else { value };
+        let y: Vec<f32> = x.chunks_exact(N_FEATURES).map(|row| known(row[0].abs()) + known(row[1] * row[2])).collect();
+        let mut params = TrainingParams::default();
+        change(&mut params);
+        let data = DMatrix::from_dense(&x, 800, N_FEATURES).unwrap().with_labels(&y).unwrap();
+        train(&params, &data, rounds).unwrap()
+    }
+
+    #[test]
+    fn every_margin_is_the_engines_bit_for_bit() {
+        same_as_the_engine(&grown(|_| {}, 21));
+        // Deeper than the levels after which it is looked whether all is done, and of very different depths.
+        same_as_the_engine(&grown(|p| (p.max_depth, p.min_child_weight) = (None, 0.0), 9));
+        same_as_the_engine(&grown(|p| (p.num_parallel_tree, p.subsample) = (13, 0.5), 1));
+        same_as_the_engine(&grown(|p| p.max_depth = std::num::NonZeroUsize::new(1), 3));
+    }
+
+    #[test]
+    fn what_it_cannot_hold_is_left_to_the_engine() {
+        let engine = grown(|_| {}, 2);
+        let compact = Compact::of(&engine).unwrap();
+        let mut out = [0.0];
+        assert!(compact.margins(&[0.0, f32::INFINITY, 0.0, 0.0, 0.0], &mut out).is_none());
+        let text = engine.encode(ModelFormat::XgboostJson).unwrap();
+        let again = BoostedModel::decode(text, ModelFormat::XgboostJson).unwrap();
+        same_as_the_engine(&again);
+    }
+}
