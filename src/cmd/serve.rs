@@ -88,11 +88,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         ctx.progress.note(format_args!("note: no version is in production yet; predictions are answered with 503"));
     }
     let threads = ctx.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .max_blocking_threads(threads + 4)
-        .enable_all()
-        .build()?;
+    // This thread accepts; those that answer are the server's own.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let wanted = format!("{}:{}", args.host, args.port);
         let listener = TcpListener::bind(&wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
@@ -110,7 +107,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
                 _ = interrupt.recv() => {}
             }
         };
-        serve::serve(listener, tls, state, stop).await;
+        serve::serve(listener, tls, state, threads, stop).await?;
         Ok(Outcome::Yes)
     })
 }

@@ -12,27 +12,43 @@ use std::io::{self, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Sleep;
 
 /// How often the files that decide what answers are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Once a second what a pause left unsynced is synced.
+const LOOKS_PER_SYNC: u64 = 5;
 /// After the system refused a connection (no file descriptor left), others get the time to close.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Threads of each worker for what takes long: large bodies, and the disk.
+const MAX_BLOCKING: usize = 4;
 /// Bytes that are read ahead on a connection; also the longest headers.
 const BUFFER: usize = 1 << 16;
 
-/// Answers connections until `stop`, then lets those that are open finish what they began, and closes the log.
+/// Answers connections until `stop`, on `n_threads` threads, then lets those that are open finish what they began, and
+/// closes the log.
 ///
 /// Changes of roles and experiments on disk are taken up meanwhile.
-pub async fn serve(listener: TcpListener, tls: Option<Tls>, state: Arc<App>, stop: impl Future<Output = ()>) {
+///
+/// # Errors
+/// When the system gives no threads.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    state: Arc<App>,
+    n_threads: usize,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let limits = *state.gate.limits();
-    let router = super::app(Arc::clone(&state));
     let slots = Arc::new(Semaphore::new(limits.max_connections));
     let (stopping, stopped) = watch::channel(false);
+    let desk = Desk { tls, router: super::app(Arc::clone(&state)), limits, stopped };
+    let workers = (0..n_threads.max(1)).map(|_| Worker::start(&desk)).collect::<io::Result<Vec<_>>>()?;
     let watcher = tokio::spawn(look_at_files(Arc::clone(&state)));
     let mut stop = pin!(stop);
     loop {
@@ -50,32 +66,88 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, state: Arc<App>, sto
             turn_away(stream);
             continue;
         };
-        let open = Open::new(&state.metrics);
-        let (tls, router, stopped) = (tls.clone(), router.clone(), stopped.clone());
-        tokio::spawn(async move {
-            connection(stream, tls, router, limits, stopped).await;
-            drop((open, slot));
-        });
+        // A socket belongs to the loop that waits for it.
+        let Ok(stream) = stream.into_std() else { continue };
+        if let Some(worker) = workers.iter().min_by_key(|worker| worker.n_open()) {
+            worker.give(stream, Open::new(&state.metrics, slot));
+        }
     }
     drop(listener);
     let _ = stopping.send(true);
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(limits.patience, slots.acquire_many(all)).await;
     watcher.abort();
-    if state.log.is_some() {
-        let _ = tokio::task::spawn_blocking(move || state.log.as_ref().map(super::log::Log::close)).await;
+    let close = move || {
+        workers.into_iter().for_each(Worker::end);
+        state.log.iter().for_each(|log| log.close());
+    };
+    let _ = tokio::task::spawn_blocking(close).await;
+    Ok(())
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Desk {
+    tls: Option<Tls>,
+    router: Router,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+}
+
+/// A thread that waits for its own connections: a request is read, answered and sent without waking another thread.
+struct Worker {
+    inbox: mpsc::UnboundedSender<(std::net::TcpStream, Open, Arc<()>)>,
+    /// One more for each connection.
+    load: Arc<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    fn start(desk: &Desk) -> io::Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(MAX_BLOCKING).enable_all().build()?;
+        let (inbox, mut given) = mpsc::unbounded_channel::<(std::net::TcpStream, Open, Arc<()>)>();
+        let desk = desk.clone();
+        let work = async move {
+            while let Some((stream, open, load)) = given.recv().await {
+                let Ok(stream) = TcpStream::from_std(stream) else { continue };
+                let desk = desk.clone();
+                tokio::spawn(async move {
+                    connection(stream, desk).await;
+                    drop((open, load));
+                });
+            }
+        };
+        let thread = std::thread::Builder::new().name("serve".to_owned()).spawn(move || runtime.block_on(work))?;
+        Ok(Self { inbox, load: Arc::new(()), thread })
+    }
+
+    fn n_open(&self) -> usize {
+        Arc::strong_count(&self.load)
+    }
+
+    fn give(&self, stream: std::net::TcpStream, open: Open) {
+        // Whoever is not there any more lets go of the connection.
+        let _ = self.inbox.send((stream, open, Arc::clone(&self.load)));
+    }
+
+    /// Drops what is still open, and waits for the thread.
+    fn end(self) {
+        drop(self.inbox);
+        let _ = self.thread.join();
     }
 }
 
-/// Counts a connection while it is open.
+/// Counts a connection, and keeps its place, while it is open.
 struct Open {
     metrics: Arc<Metrics>,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Open {
-    fn new(metrics: &Arc<Metrics>) -> Self {
+    fn new(metrics: &Arc<Metrics>, slot: OwnedSemaphorePermit) -> Self {
         metrics.connected();
-        Self { metrics: Arc::clone(metrics) }
+        Self { metrics: Arc::clone(metrics), _slot: slot }
     }
 }
 
@@ -86,11 +158,14 @@ impl Drop for Open {
 }
 
 async fn look_at_files(state: Arc<App>) {
-    loop {
+    for look in 1_u64.. {
         tokio::time::sleep(LOOK_EVERY).await;
         if state.is_due() {
             let state = Arc::clone(&state);
             let _ = tokio::task::spawn_blocking(move || state.refresh()).await;
+        }
+        if let Some(log) = state.log.clone().filter(|_| look.is_multiple_of(LOOKS_PER_SYNC)) {
+            let _ = tokio::task::spawn_blocking(move || log.sync_after_pause()).await;
         }
     }
 }
@@ -105,33 +180,24 @@ fn turn_away(stream: TcpStream) {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    tls: Option<Tls>,
-    router: Router,
-    limits: Limits,
-    stopped: watch::Receiver<bool>,
-) {
+async fn connection(stream: TcpStream, desk: Desk) {
     // Answers are written in one piece; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
-    let stream = Patient::new(stream, limits.patience);
-    match tls {
-        None => converse(stream, router, limits, stopped).await,
+    let patience = desk.limits.patience;
+    let stream = Patient::new(stream, patience);
+    match desk.tls.clone() {
+        None => converse(stream, desk).await,
         Some(tls) => {
-            let secured = tokio::time::timeout(limits.patience, tls.acceptor.accept(stream)).await;
+            let secured = tokio::time::timeout(patience, tls.acceptor.accept(stream)).await;
             if let Ok(Ok(secured)) = secured {
-                converse(secured, router, limits, stopped).await;
+                converse(secured, desk).await;
             }
         }
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    router: Router,
-    limits: Limits,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Desk) {
+    let Desk { router, limits, mut stopped, .. } = desk;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.patience)

@@ -1,16 +1,16 @@
-//! The prediction log under load: what waits is written in one piece and synced once.
+//! The prediction log under load: what comes together is written in one piece and synced once.
 //!
 //! ```text
-//! requests ─ lines ─▶ waiting ─▶ one thread: append all, sync ─▶ everybody who waited is answered
-//!                      ▲ what comes meanwhile waits for the next round
+//! requests ─ lines ─▶ their tray ─▶ one task: append all, sync ─▶ everybody who waited is answered
+//!                                    ▲ what comes meanwhile waits for the next piece
 //! ```
+//! Where nothing is synced a tray belongs to a thread, so that nobody who waits has to be woken from another one.
 
 use super::metrics::Metrics;
 use crate::journal::{Durability, Journal, Layout, Writer};
 use jiff::Timestamp;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Lines of one request that have the same columns.
@@ -31,77 +31,119 @@ struct Entry {
     done: oneshot::Sender<Result<(), String>>,
 }
 
+/// What the requests of one thread want to have written.
 #[derive(Default)]
-struct Waiting {
+struct Tray {
     entries: Vec<Entry>,
-    closed: bool,
+    /// Whether a task is at it.
+    taken: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    waiting: Mutex<Waiting>,
-    filled: Condvar,
+/// Trays that threads share out among themselves; more threads than these share.
+const N_TRAYS: usize = 64;
+
+thread_local! {
+    static TRAY: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % N_TRAYS
+    };
 }
 
-impl Shared {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The one writer of a server.
+/// The log of a server.
 pub(super) struct Log {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    trays: [Mutex<Tray>; N_TRAYS],
+    durability: Durability,
+    book: Mutex<Book>,
+    closed: AtomicBool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Log {
-    /// Starts the thread that writes.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(super) fn start(journal: Journal, durability: Durability, metrics: Arc<Metrics>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let book = Book { journal, durability, writers: Vec::new(), unsynced: false, metrics };
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("prediction-log".to_owned()).spawn(move || book.keep(&theirs))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    /// A log that is written to as safely as asked for.
+    pub(super) fn new(journal: Journal, durability: Durability, metrics: Arc<Metrics>) -> Arc<Self> {
+        let book = Book { journal, durability, writers: Vec::new(), unsynced: false, is_busy: false, metrics };
+        let trays = std::array::from_fn(|_| Mutex::default());
+        Arc::new(Self { trays, durability, book: Mutex::new(book), closed: AtomicBool::new(false) })
     }
 
     /// Logs lines; returns when they are as safe as was asked for.
     ///
     /// # Errors
     /// Why they are not in the log.
-    pub(super) async fn commit(&self, at: Timestamp, lines: Vec<Lines>) -> Result<(), String> {
-        let (done, told) = oneshot::channel();
-        {
-            let mut waiting = self.shared.waiting();
-            if waiting.closed {
-                return Err("the server is stopping".to_owned());
-            }
-            waiting.entries.push(Entry { at, lines, done });
-            // Who is not first has no need to wake the thread.
-            if waiting.entries.len() == 1 {
-                self.shared.filled.notify_one();
-            }
+    pub(super) async fn commit(self: &Arc<Self>, at: Timestamp, lines: Vec<Lines>) -> Result<(), String> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err("the server is stopping".to_owned());
         }
-        told.await.unwrap_or_else(|_| Err("the thread that writes the log is gone".to_owned()))
+        let (done, told) = oneshot::channel();
+        // One sync serves all threads; without one, nobody has to be woken from another thread.
+        let which = if self.durability == Durability::Always { 0 } else { TRAY.with(|tray| *tray) };
+        let is_first = {
+            let mut tray = locked(&self.trays[which]);
+            tray.entries.push(Entry { at, lines, done });
+            !std::mem::replace(&mut tray.taken, true)
+        };
+        if is_first {
+            // A task of its own, because a request is dropped when its client goes away. It begins after those requests
+            // that are ready now.
+            tokio::spawn(Arc::clone(self).empty(which));
+        }
+        told.await.unwrap_or_else(|_| Err("the task that writes the log fell".to_owned()))
     }
 
-    /// Writes what waits, syncs and ends the thread.
-    pub(super) fn close(&self) {
-        self.shared.waiting().closed = true;
-        self.shared.filled.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
+    /// Writes what is in a tray until nothing is.
+    async fn empty(self: Arc<Self>, which: usize) {
+        let mut turn = Turn { tray: &self.trays[which], is_over: false };
+        while let Some(entries) = turn.next() {
+            if self.durability == Durability::Always {
+                let log = Arc::clone(&self);
+                // Who waited is told by what became of the entries.
+                let _ = tokio::task::spawn_blocking(move || locked(&log.book).commit(entries)).await;
+            } else {
+                locked(&self.book).commit(entries);
+            }
         }
+    }
+
+    /// Makes safe what no append has made safe since the last call: appends do it once a second while there are any.
+    pub(super) fn sync_after_pause(&self) {
+        let mut book = locked(&self.book);
+        if !std::mem::take(&mut book.is_busy) {
+            book.sync();
+        }
+    }
+
+    /// Takes nothing more, and makes safe what was written.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        locked(&self.book).sync();
     }
 }
 
-impl Drop for Log {
+/// The right to empty a tray; given back also when its holder falls or is dropped.
+struct Turn<'a> {
+    tray: &'a Mutex<Tray>,
+    is_over: bool,
+}
+
+impl Turn<'_> {
+    /// What is in the tray; `None`, and the tray is free for another, when nothing is.
+    fn next(&mut self) -> Option<Vec<Entry>> {
+        let mut tray = locked(self.tray);
+        tray.taken = !tray.entries.is_empty();
+        self.is_over = !tray.taken;
+        tray.taken.then(|| std::mem::take(&mut tray.entries))
+    }
+}
+
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.close();
+        if !self.is_over {
+            // Who is in the tray learns of it.
+            *locked(self.tray) = Tray::default();
+        }
     }
 }
 
@@ -121,7 +163,7 @@ impl Piece {
     }
 }
 
-/// What the thread works with.
+/// The open files.
 struct Book {
     journal: Journal,
     durability: Durability,
@@ -129,40 +171,15 @@ struct Book {
     writers: Vec<(Arc<Layout>, Writer)>,
     /// Whether something was written that only a later append would sync.
     unsynced: bool,
+    /// Whether something was written since it was last asked.
+    is_busy: bool,
     metrics: Arc<Metrics>,
 }
-
-/// How long the thread waits for more before it syncs what it wrote.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// More layouts than these are not kept open: versions with other columns come one after another.
 const MAX_WRITERS: usize = 8;
 
 impl Book {
-    fn keep(mut self, shared: &Shared) {
-        loop {
-            let (entries, closed) = {
-                let mut waiting = shared.waiting();
-                while waiting.entries.is_empty() && !waiting.closed && !self.unsynced {
-                    waiting = shared.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-                }
-                if waiting.entries.is_empty() && !waiting.closed {
-                    let waited = shared.filled.wait_timeout(waiting, IDLE);
-                    waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-                (std::mem::take(&mut waiting.entries), waiting.closed)
-            };
-            match entries.is_empty() {
-                true => self.sync(),
-                false => self.commit(entries),
-            }
-            if closed {
-                break;
-            }
-        }
-        self.sync();
-    }
-
     /// Syncs what a pause or the end would leave unsynced.
     fn sync(&mut self) {
         if std::mem::take(&mut self.unsynced) && self.writers.iter().any(|(_, writer)| writer.sync().is_err()) {
@@ -173,6 +190,7 @@ impl Book {
     /// Writes the lines of all entries, those of one day and layout in one piece, and tells who waits.
     fn commit(&mut self, entries: Vec<Entry>) {
         self.unsynced |= self.durability == Durability::Batch;
+        self.is_busy = true;
         let mut pieces: Vec<Piece> = Vec::new();
         let mut waiting = Vec::with_capacity(entries.len());
         for Entry { at, lines, done } in entries {

@@ -40,7 +40,7 @@ pub struct App {
     pub(super) workspace: Workspace,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<Arc<Log>>,
     pub(super) tokens: Tokens,
     clock: fn() -> Timestamp,
     seed: u64,
@@ -71,9 +71,8 @@ impl App {
         let seen = Stamps::now(&workspace);
         let snapshot = Snapshot::load(&workspace, None)?;
         let metrics = Arc::new(Metrics::new());
-        let start = |durability| Log::start(Journal::of(&workspace), durability, Arc::clone(&metrics));
-        let log = settings.log.map(start).transpose();
-        let log = log.map_err(|source| ServeError::Io { what: "the thread of the prediction log", source })?;
+        let open = |durability| Log::new(Journal::of(&workspace), durability, Arc::clone(&metrics));
+        let log = settings.log.map(open);
         Ok(Arc::new(Self {
             workspace,
             gate: Gate::new(settings.limits),
