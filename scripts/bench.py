@@ -6,12 +6,14 @@ usage: scripts/bench.py [--jobs forest,boost,…] [--rows N] [--repeats N] [--js
 
 Every measurement is a whole process, started in turn (ours, peer, peer, ours, …) so that a busy machine hurts all
 alike. CPU time (user + system), wall time and peak memory come from the kernel's account of that process (wait4).
+Threads of OpenMP wait without turning (OMP_WAIT_POLICY), lest peers on a busy machine be charged for waiting.
 Figures of mlloop are whole processes too: its init has run before, its train reads the CSV file, fits on the 65 % of
 the rows that are neither for tuning nor for the gate, calibrates, evaluates and stores a version, where the peers only
 read, fit on all rows and score the test table. "fit alone" is the CPU time around the fit in each process: ours then
 fits on all rows too, from typed columns to a model, as the peers' goes from a data frame to a model.
 A small run of about a minute: --rows 20000 --repeats 1. The virtual environment is made on the first run from
-scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --release).
+scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --release). How good the models are on real
+tables, beside LightGBM's and CatBoost's, is told by scripts/bench/quality.py.
 """
 
 import argparse
@@ -124,7 +126,8 @@ class Bench:
         """One process: what it used and what it said in JSON."""
         start = time.perf_counter()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = subprocess.Popen([str(c) for c in command], stdout=out, stderr=err)
+            env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+            child = subprocess.Popen([str(c) for c in command], stdout=out, stderr=err, env=env)
             _, status, used = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
             wall = time.perf_counter() - start
