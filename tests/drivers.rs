@@ -343,7 +343,7 @@ fn a_page_says_where_the_loop_stands() {
 /// A checker, by its name in the directory that `MLLOOP_LINT_BIN` names, or on PATH.
 fn checker(name: &str) -> Option<PathBuf> {
     let named = std::env::var_os("MLLOOP_LINT_BIN").map(|dir| Path::new(&dir).join(name));
-    let path = named.unwrap_or_else(|| PathBuf::from(name));
+    let path = named.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name));
     let there = Command::new(&path).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
         eprintln!(
@@ -375,6 +375,10 @@ fn checkers_of_scripts_and_workflows_are_content() {
     }
     if let Some(zizmor) = checker("zizmor") {
         is_content(&zizmor, &[&["--offline", "--no-progress", ".github/actions"], &workflows[..]].concat());
+    }
+    if let Some(systemd) = checker("systemd-analyze") {
+        let units = ["service", "timer"].map(|kind| format!("scripts/systemd/mlloop-retrain@tmp.{kind}"));
+        is_content(&systemd, &["verify", &units[0], &units[1]]);
     }
     actionlint(&workflows);
 }

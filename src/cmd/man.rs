@@ -35,7 +35,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome> {
 
 fn page(command: clap::Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
+    let source = concat!("mlloop ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command).source(source).render(&mut page)?;
     Ok(page)
 }
 

@@ -86,7 +86,7 @@ pub fn multivariate(
         upper,
         threshold: THRESHOLD,
         drifted: lower > THRESHOLD,
-        columns: domain.shares(),
+        columns: domain.shares()?,
         n_rows: (domain.kept[0].len() as u64, domain.kept[1].len() as u64),
     })
 }
@@ -177,11 +177,11 @@ impl Domain {
     }
 
     /// Each raw column's share of the gain, the mean over folds, largest first; columns without any are left out.
-    fn shares(&self) -> Vec<(String, f64)> {
+    fn shares(&self) -> Result<Vec<(String, f64)>, MultivariateError> {
         let mut sums: HashMap<String, f64> = HashMap::new();
         for (features, model) in &self.fitted {
             let columns: Vec<&str> = features.inputs().map(|(column, _)| column).collect();
-            for (&source, gain) in features.sources().iter().zip(model.gain()) {
+            for (&source, gain) in features.sources().iter().zip(model.gain()?) {
                 *sums.entry(columns[source as usize].to_owned()).or_default() += gain;
             }
         }
@@ -189,7 +189,7 @@ impl Domain {
         let mut shares: Vec<(String, f64)> =
             sums.into_iter().filter(|(_, gain)| *gain > 0.0).map(|(column, gain)| (column, gain / total)).collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        shares
+        Ok(shares)
     }
 }
 

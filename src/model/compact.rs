@@ -20,29 +20,30 @@ const LANES: usize = 8;
 const LOOK_EVERY: u32 = 12;
 
 #[derive(Debug, Clone, Copy)]
-struct Node {
-    value: f32,
-    slot: u16,
-    left: u16,
+pub(super) struct Node {
+    pub(super) value: f32,
+    pub(super) slot: u16,
+    pub(super) left: u16,
 }
 
 /// Where a tree begins, how deep it is, and the margin that it adds to.
 #[derive(Debug, Clone, Copy)]
-struct Tree {
-    start: u32,
-    depth: u32,
-    output: u32,
+pub(super) struct Tree {
+    pub(super) start: u32,
+    pub(super) depth: u32,
+    pub(super) output: u32,
 }
 
 /// An ensemble of numeric questions, laid out for scoring.
 #[derive(Debug, Clone)]
 pub(super) struct Compact {
-    nodes: Vec<Node>,
-    trees: Vec<Tree>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) trees: Vec<Tree>,
     /// One value per margin for each leaf, when leaves hold several; a leaf's `value` then counts leaves.
-    vectors: Vec<f32>,
-    base: Vec<f32>,
-    n_features: usize,
+    pub(super) vectors: Vec<f32>,
+    /// What every margin starts from.
+    pub(super) base: Vec<f32>,
+    pub(super) n_features: usize,
 }
 
 impl Compact {

@@ -12,6 +12,8 @@
 mod assemble;
 mod bytes;
 mod compact;
+mod compact_bytes;
+mod engine;
 mod error;
 mod fit;
 mod foreign;
@@ -37,10 +39,9 @@ pub use predict::Contributions;
 pub use trees::{Assembly, Node, Tree};
 
 use crate::features::Task;
-use compact::Compact;
+use engine::Engine;
 use hessboost::model::BoostedModel;
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
 
 /// How a margin, the sum of leaf values, becomes a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +82,10 @@ impl Head {
 /// A fitted (or imported) tree ensemble: plain data, immutable, the same on every machine.
 #[derive(Debug, Clone)]
 pub struct Model {
-    engine: BoostedModel,
+    engine: Engine,
     head: Head,
     /// Absent for a model that was made elsewhere.
     plan: Option<Plan>,
-    /// Made when something is first scored; absent inside where the engine has to walk.
-    compact: OnceLock<Option<Compact>>,
 }
 
 impl Model {
@@ -100,7 +99,11 @@ impl Model {
         head: Head,
         plan: Option<Plan>,
     ) -> Result<Self, ModelError> {
-        let n_margins = engine.n_outputs();
+        Self::of(Engine::new(engine), head, plan)
+    }
+
+    fn of(engine: Engine, head: Head, plan: Option<Plan>) -> Result<Self, ModelError> {
+        let n_margins = engine.n_margins;
         let fits = match head.task {
             Task::Regression => n_margins == 1 && head.link != Link::Softmax,
             Task::Binary => n_margins == 1 && head.link != Link::Softmax || n_margins == 2,
@@ -112,7 +115,7 @@ impl Model {
                 head.task, head.n_classes
             )));
         }
-        Ok(Self { engine, head, plan, compact: OnceLock::new() })
+        Ok(Self { engine, head, plan })
     }
 
     /// What is predicted, and how margins become scores.
@@ -142,13 +145,13 @@ impl Model {
     /// Number of features.
     #[must_use]
     pub fn n_features(&self) -> usize {
-        self.engine.n_features()
+        self.engine.n_features
     }
 
     /// Raw values per row.
     #[must_use]
     pub fn n_margins(&self) -> usize {
-        self.engine.n_outputs()
+        self.engine.n_margins
     }
 
     /// Scores per row.
@@ -160,28 +163,24 @@ impl Model {
     /// Number of trees.
     #[must_use]
     pub fn n_trees(&self) -> usize {
-        self.engine.num_trees()
+        self.engine.n_trees
     }
 
     /// Boosting rounds kept: after early stopping those up to the best one; 1 for a forest or a tree.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        if self.engine.num_trees() == 0 { 0 } else { self.engine.num_boost_rounds() }
+        self.engine.n_rounds
     }
 
     /// What every margin starts from, one per margin.
     #[must_use]
     pub fn base_scores(&self) -> &[f32] {
-        self.engine.base_scores()
-    }
-
-    fn compact(&self) -> Option<&Compact> {
-        self.compact.get_or_init(|| Compact::of(&self.engine)).as_ref()
+        &self.engine.base_scores
     }
 
     /// The engine's model, for the formats of other tools.
-    pub(in crate::model) fn engine(&self) -> &BoostedModel {
-        &self.engine
+    pub(in crate::model) fn engine(&self) -> Result<&BoostedModel, ModelError> {
+        self.engine.open()
     }
 }
 

@@ -67,13 +67,13 @@ impl Model {
         if let Some(margins) = self.compact_margins(&x.values, x.n_rows) {
             return Ok(margins);
         }
-        let margins = self.engine.predict_margin_rows(&x.values, Iterations::Best);
+        let margins = self.engine()?.predict_margin_rows(&x.values, Iterations::Best);
         Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
     }
 
     /// The margins by the compact layout, where the model has one and no value is infinite.
     fn compact_margins(&self, values: &[f32], n_rows: usize) -> Option<Vec<f32>> {
-        let compact = self.compact()?;
+        let compact = self.engine.compact()?;
         let mut margins = vec![0.0; n_rows * self.n_margins()];
         // A few rows are done before other threads have woken up.
         if n_rows <= BLOCK {
@@ -128,10 +128,10 @@ impl Model {
     }
 
     fn margin_row(&self, row: &[f32], out: &mut [f32]) -> Result<(), ModelError> {
-        if self.compact().and_then(|compact| compact.margins(row, out)).is_some() {
+        if self.engine.compact().and_then(|compact| compact.margins(row, out)).is_some() {
             return Ok(());
         }
-        let found = self.engine.predict_margin_row_into(row, Iterations::Best, out);
+        let found = self.engine()?.predict_margin_row_into(row, Iterations::Best, out);
         found.map_err(|error| ModelError::Infinite(error.to_string()))
     }
 
@@ -155,23 +155,26 @@ impl Model {
         }
         let matrix = DMatrix::from_dense(&x.values, n_rows, n_features)
             .map_err(|error| ModelError::Infinite(error.to_string()))?;
-        let values = self.engine.predict_contribs(&matrix, Iterations::Best)?.into_vec();
+        let values = self.engine()?.predict_contribs(&matrix, Iterations::Best)?.into_vec();
         Ok(Contributions { values, n_rows, n_margins, n_features })
     }
 
     /// Share of the training loss that each feature's splits removed, one per feature, summing to 1
     /// (all 0 when nothing was split or gains are unknown).
-    #[must_use]
-    pub fn gain(&self) -> Vec<f64> {
+    ///
+    /// # Errors
+    ///
+    /// None in practice: that the trees cannot be unpacked.
+    pub fn gain(&self) -> Result<Vec<f64>, ModelError> {
         let mut gain = vec![0.0; self.n_features()];
-        for (feature, total) in self.engine.feature_importance(ImportanceType::TotalGain) {
+        for (feature, total) in self.engine()?.feature_importance(ImportanceType::TotalGain) {
             gain[feature] = total.max(0.0);
         }
         let total: f64 = gain.iter().sum();
         if total > 0.0 {
             gain.iter_mut().for_each(|g| *g /= total);
         }
-        gain
+        Ok(gain)
     }
 
     fn check_features(&self, found: usize) -> Result<(), ModelError> {

@@ -3,6 +3,7 @@
 use super::tests::*;
 use super::*;
 use crate::features::{Matrix, Task};
+use crate::stats::random::hash64;
 
 #[test]
 fn trees_walk_to_the_margins() {
@@ -57,7 +58,7 @@ fn assembled_trees_are_the_model() {
             for (a, b) in sum(&again).iter().zip(sum(&model)) {
                 assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{a} {b}");
             }
-            assert_eq!(again.gain(), model.gain());
+            assert_eq!(again.gain().unwrap(), model.gain().unwrap());
         }
     }
 }
@@ -114,6 +115,21 @@ fn bytes_come_back_as_the_same_model() {
             assert_eq!(again.to_bytes().unwrap(), bytes);
         }
     }
+}
+
+#[test]
+fn a_model_of_the_first_version_is_read() {
+    let x = table(40, 5);
+    let model = fit(&small(Algorithm::GradientBoosting), Task::Binary, 300, 3);
+    let bytes = model.to_bytes().unwrap();
+    let header = 16 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+    let walk = header + 8 + u64::from_le_bytes(bytes[header..header + 8].try_into().unwrap()) as usize;
+    let mut first = [&bytes[..header], &bytes[walk..bytes.len() - 8]].concat();
+    first[8] = 1;
+    first.extend_from_slice(&hash64(&first, 0).to_le_bytes());
+    let again = Model::from_bytes(&first).unwrap();
+    assert_eq!(again.scores(&x).unwrap(), model.scores(&x).unwrap());
+    assert_eq!(again.to_bytes().unwrap(), bytes);
 }
 
 #[test]

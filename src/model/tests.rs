@@ -132,7 +132,7 @@ fn contributions_sum_to_the_margin() {
 #[test]
 fn gain_names_the_features_that_matter() {
     for algorithm in ALGORITHMS {
-        let gain = fit(&small(algorithm), Task::Regression, 1000, 3).gain();
+        let gain = fit(&small(algorithm), Task::Regression, 1000, 3).gain().unwrap();
         assert!((gain.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(gain[0] + gain[1] > 0.9 && gain[2] < 0.05, "{algorithm:?}: {gain:?}");
     }

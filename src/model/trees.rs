@@ -82,7 +82,7 @@ impl Model {
     ///
     /// When a leaf holds a linear function (LightGBM's `linear_tree`), which has no value to show.
     pub fn trees(&self) -> Result<Vec<Tree>, ModelError> {
-        let engine = self.engine();
+        let engine = self.engine()?;
         engine
             .trees()
             .iter()

@@ -165,10 +165,10 @@ impl Model {
     ///
     /// When a tree has linear leaves, which XGBoost does not know.
     pub fn to_xgboost_json(&self, names: &[String]) -> Result<Vec<u8>, ModelError> {
-        let bytes = self.engine().encode(ModelFormat::XgboostJson)?;
+        let bytes = self.engine()?.encode(ModelFormat::XgboostJson)?;
         let allowed = |name: &String| !name.is_empty() && !name.contains(['[', ']', '<']);
         let named = names.len() == self.n_features() && names.iter().all(allowed);
-        let weighted = self.engine().tree_weights().any(|weight| weight != 1.0);
+        let weighted = self.engine()?.tree_weights().any(|weight| weight != 1.0);
         if !named && !weighted {
             return Ok(bytes);
         }

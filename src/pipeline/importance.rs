@@ -34,7 +34,7 @@ pub(super) fn importance(
         .inputs()
         .map(|(column, _)| Importance { column: column.to_owned(), gain: 0.0, permutation: None })
         .collect();
-    let gains = pipeline.model.gain();
+    let gains = pipeline.model.gain()?;
     let total: f64 = gains.iter().sum();
     for (&source, gain) in pipeline.features.sources().iter().zip(gains) {
         all[source as usize].gain += if total > 0.0 { gain / total } else { 0.0 };

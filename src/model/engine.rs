@@ -1,0 +1,100 @@
+//! The engine's model, which takes ten times the memory of what scoring needs: a model that was loaded keeps it packed.
+
+use crate::model::compact::Compact;
+use crate::model::error::ModelError;
+use hessboost::model::{BoostedModel, ModelFormat};
+use std::sync::{Arc, OnceLock};
+
+/// A model of the engine, open or packed, and what is often asked about it.
+#[derive(Debug, Clone)]
+pub(super) struct Engine {
+    open: OnceLock<BoostedModel>,
+    /// The model as bytes, when it was loaded.
+    packed: Option<Arc<[u8]>>,
+    /// Made when something is first scored; absent inside where the engine has to walk.
+    compact: OnceLock<Option<Compact>>,
+    pub(super) n_features: usize,
+    pub(super) n_margins: usize,
+    pub(super) n_trees: usize,
+    pub(super) n_rounds: usize,
+    pub(super) base_scores: Vec<f32>,
+}
+
+impl Engine {
+    pub(super) fn new(model: BoostedModel) -> Self {
+        Self {
+            packed: None,
+            compact: OnceLock::new(),
+            n_features: model.n_features(),
+            n_margins: model.n_outputs(),
+            n_trees: model.num_trees(),
+            n_rounds: if model.num_trees() == 0 { 0 } else { model.num_boost_rounds() },
+            base_scores: model.base_scores().to_vec(),
+            open: OnceLock::from(model),
+        }
+    }
+
+    /// A model of which only the compact layout is read; `packed` is kept for who asks for more.
+    ///
+    /// # Errors
+    /// When `walk` is not what [`walk_bytes`](Self::walk_bytes) wrote.
+    pub(super) fn from_walk(walk: &[u8], packed: &[u8]) -> Result<Self, ModelError> {
+        let read = Compact::from_bytes(walk);
+        let (compact, n_rounds) = read.ok_or_else(|| ModelError::Format("its trees are damaged".to_owned()))?;
+        Ok(Self {
+            open: OnceLock::new(),
+            packed: Some(packed.into()),
+            n_features: compact.n_features,
+            n_margins: compact.base.len(),
+            n_trees: compact.trees.len(),
+            n_rounds,
+            base_scores: compact.base.clone(),
+            compact: OnceLock::from(Some(compact)),
+        })
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a model.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
+        Ok(Self::new(decode(bytes)?))
+    }
+
+    /// The compact layout as bytes; none when the trees hold what it does not.
+    pub(super) fn walk_bytes(&self) -> Vec<u8> {
+        self.compact().map_or_else(Vec::new, |compact| compact.to_bytes(self.n_rounds))
+    }
+
+    /// The model as bytes.
+    ///
+    /// # Errors
+    /// When the engine cannot write its trees.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        match &self.packed {
+            Some(packed) => Ok(packed.to_vec()),
+            None => Ok(self.open()?.encode(ModelFormat::Binary)?),
+        }
+    }
+
+    /// The model itself, unpacked when this is the first to ask for it.
+    ///
+    /// # Errors
+    /// When the packed bytes are not those of a model.
+    pub(super) fn open(&self) -> Result<&BoostedModel, ModelError> {
+        if let (None, Some(packed)) = (self.open.get(), &self.packed) {
+            // Whoever comes second throws its own away.
+            let _ = self.open.set(decode(packed)?);
+        }
+        self.open.get().ok_or_else(|| ModelError::Format("there are no trees".to_owned()))
+    }
+
+    /// The trees as they are walked, unless they hold what the layout does not.
+    pub(super) fn compact(&self) -> Option<&Compact> {
+        self.compact.get_or_init(|| Compact::of(self.open().ok()?)).as_ref()
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<BoostedModel, ModelError> {
+    BoostedModel::decode(bytes, ModelFormat::Binary).map_err(|error| ModelError::Format(error.to_string()))
+}
