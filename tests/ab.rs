@@ -206,6 +206,24 @@ fn counts_in_a_table_are_units() {
     work.run(line).answers(ERROR).says("\"clicks\" holds 9000, which is no count of 1000 units");
 }
 
+/// CUPED against ordinary least squares of the outcome on the arm and on what was known before.
+#[test]
+fn cuped_agrees_with_statsmodels() {
+    let reference: Value = serde_json::from_str(include_str!("../fixtures/reference/ab.json")).unwrap();
+    for case in reference["means"].as_array().unwrap().iter().filter(|case| case["cuped"].is_object()) {
+        let numbers = |key: &str| case[key].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+        let rows = |arm: &str| {
+            let pairs = numbers(arm).into_iter().zip(numbers(&format!("pre_{arm}")));
+            pairs.map(|(y, x)| format!("{arm},{y},{x}\n")).collect::<String>()
+        };
+        let work = Loop::new().table("t.csv", format!("arm,y,x\n{}{}", rows("a"), rows("b")));
+        let report = work.run("ab-report t.csv --arm arm --outcome y --pre x").value();
+        close(&report, "/outcomes/0/cuped/theta", case["cuped"]["theta"].as_f64().unwrap(), 1e-9);
+        let difference = case["cuped"]["difference"].as_f64().unwrap();
+        close(&report, "/outcomes/0/comparisons/0/difference", difference, 1e-9);
+    }
+}
+
 #[test]
 fn what_is_known_from_before_narrows_the_interval() {
     let text = table(2_000, [0.5, 0.5], "arm,before,after", |unit, arm, _| {

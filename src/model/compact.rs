@@ -16,6 +16,8 @@ use hessboost::tree::RegTree;
 
 /// Trees that go down in step.
 const LANES: usize = 8;
+/// Levels that stand together, so that a walk reads few pieces of memory.
+const BLOCK_LEVELS: usize = 3;
 /// After so many levels it is looked whether every tree has come to a leaf: few paths of a deep tree are long.
 const LOOK_EVERY: u32 = 12;
 
@@ -25,6 +27,8 @@ pub(super) struct Node {
     pub(super) slot: u16,
     pub(super) left: u16,
 }
+
+const UNSET: Node = Node { value: 0.0, slot: 0, left: 0 };
 
 /// Where a tree begins, how deep it is, and the margin that it adds to.
 #[derive(Debug, Clone, Copy)]
@@ -65,36 +69,50 @@ impl Compact {
         Some(compact)
     }
 
-    /// Adds a tree, level by level.
+    /// Adds a tree, block by block.
     fn push(&mut self, tree: &RegTree, output: usize, weight: f32, is_vector: bool) -> Option<()> {
         if tree.linear_leaves().is_some() {
             return None;
         }
         let start = self.nodes.len();
-        let nothing = (2 * self.n_features) as u16;
-        let mut order = vec![(0, 0)];
         let mut deepest = 0;
-        while let Some(&(id, depth)) = order.get(self.nodes.len() - start) {
-            let here = (self.nodes.len() - start) as u16;
-            let node = tree.nodes().get(id)?;
-            let (value, slot, left) = if node.is_leaf() {
-                let mut added = tree.leaf_vector(id).iter().map(|value| value * weight);
-                let first = if is_vector { self.leaf(added)? } else { added.next()? };
-                (first, nothing, here)
-            } else {
-                let left = u16::try_from(order.len()).ok().filter(|left| *left < u16::MAX)?;
-                order.extend([node.left, node.right].map(|child| (child as usize, depth + 1)));
-                let slot = 2 * node.split_feature + u32::from(!node.default_left);
-                (node.split_cond, u16::try_from(slot).ok().filter(|slot| *slot < nothing)?, left)
-            };
-            if node.is_categorical || !value.is_finite() {
-                return None;
+        self.nodes.push(UNSET);
+        let mut blocks = vec![(0, 0, 0)];
+        while let Some(top) = blocks.pop() {
+            let mut level = vec![top];
+            for _ in 0..BLOCK_LEVELS {
+                for (id, at, depth) in std::mem::take(&mut level) {
+                    deepest = deepest.max(depth);
+                    let node = tree.nodes().get(id)?;
+                    let left = if node.is_leaf() { at } else { self.nodes.len() - start };
+                    if !node.is_leaf() {
+                        self.nodes.extend([UNSET; 2]);
+                        level.extend([
+                            (node.left as usize, left, depth + 1),
+                            (node.right as usize, left + 1, depth + 1),
+                        ]);
+                    }
+                    let left = u16::try_from(left).ok().filter(|left| *left < u16::MAX)?;
+                    self.nodes[start + at] = self.node(tree, id, left, weight, is_vector)?;
+                }
             }
-            deepest = deepest.max(depth);
-            self.nodes.push(Node { value, slot, left });
+            blocks.extend(level.into_iter().rev());
         }
         self.trees.push(Tree { start: u32::try_from(start).ok()?, depth: deepest, output: output as u32 });
         Some(())
+    }
+
+    fn node(&mut self, tree: &RegTree, id: usize, left: u16, weight: f32, is_vector: bool) -> Option<Node> {
+        let node = tree.nodes().get(id)?;
+        let nothing = (2 * self.n_features) as u16;
+        let (value, slot) = if node.is_leaf() {
+            let mut added = tree.leaf_vector(id).iter().map(|value| value * weight);
+            (if is_vector { self.leaf(added)? } else { added.next()? }, nothing)
+        } else {
+            let slot = 2 * node.split_feature + u32::from(!node.default_left);
+            (node.split_cond, u16::try_from(slot).ok().filter(|slot| *slot < nothing)?)
+        };
+        (!node.is_categorical && value.is_finite()).then_some(Node { value, slot, left })
     }
 
     /// Keeps the values of a leaf; which one it is, as a number that single precision holds.
