@@ -202,31 +202,17 @@ def train_default(bench):
 
 def score(bench):
     train, test = bench.tables(284_807, 0, 0.01, 1)
-    stored, onnx, nodes = (bench.work / name for name in ("forest.joblib", "forest.onnx", "forest_nodes.json"))
-    folder = bench.workspace(train, "score", algorithm="random-forest", n_estimators=400, max_depth=10)
-    if not nodes.exists():
-        made = bench.run(bench.peer("make_forest.py", train, stored, onnx))
-        subprocess.run([MLLOOP, "-C", folder, "-q", "train"], check=True, stdout=subprocess.DEVNULL)
-        nodes.write_text(json.dumps({"mlloop": our_nodes(folder), "peers": made["nodes"]}))
-    sizes = json.loads(nodes.read_text())
+    stored, onnx = bench.work / "forest.joblib", bench.work / "forest.onnx"
+    folder = bench.workspace(train, "score")
+    if not onnx.exists():
+        bench.run(bench.peer("make_forest.py", train, stored, onnx))
+        subprocess.run([MLLOOP, "-C", folder, "-q", "train", "--from", onnx], check=True, stdout=subprocess.DEVNULL)
     out = bench.work / "out.csv"
-    runs = bench.side_by_side({
+    return bench.side_by_side({
         "mlloop": [MLLOOP, "-C", folder, "--threads", "2", "-q", "predict", train, "-o", out],
         "scikit-learn + pandas": bench.peer("sklearn_predict.py", stored, train, out),
         "onnxruntime + pandas": bench.peer("onnx_predict.py", onnx, train, out),
     })
-    for name, figures in runs.items():
-        figures["nodes"] = sizes["mlloop" if name == "mlloop" else "peers"]
-    return runs
-
-
-def our_nodes(folder):
-    """How many nodes the trees of the stored version have."""
-    model = folder / "nodes.json"
-    subprocess.run([MLLOOP, "-C", folder, "-q", "export", "--format", "xgboost", "-o", model], check=True)
-    booster = json.loads(model.read_text())["learner"]["gradient_booster"]
-    trees = booster.get("model", booster)["trees"]
-    return sum(int(tree["tree_param"]["num_nodes"]) for tree in trees)
 
 
 def row(bench):
@@ -360,7 +346,7 @@ JOBS = {
 COLUMNS = [
     ("cpu_s", "CPU s", "{:.3f}"), ("wall_s", "wall s", "{:.3f}"), ("memory_mb", "peak MB", "{:.0f}"),
     ("fit_cpu_s", "fit CPU s", "{:.2f}"), ("roc_auc", "ROC-AUC", "{:.4f}"), ("row_us", "µs a row", "{:.1f}"),
-    ("nodes", "nodes", "{:.0f}"), ("request_us", "CPU µs a request", "{:.0f}"), ("p50_us", "p50 µs", "{:.0f}"),
+    ("request_us", "CPU µs a request", "{:.0f}"), ("p50_us", "p50 µs", "{:.0f}"),
     ("p99_us", "p99 µs", "{:.0f}"), ("start_cpu_s", "start CPU s", "{:.2f}"),
 ]
 
