@@ -69,7 +69,7 @@ pub async fn serve(
         // A socket belongs to the loop that waits for it.
         let Ok(stream) = stream.into_std() else { continue };
         if let Some(worker) = workers.iter().min_by_key(|worker| worker.n_open()) {
-            worker.give(stream, Open::new(&state.metrics, slot));
+            worker.give(stream, Open::new(&state.metrics, slot, &worker.load));
         }
     }
     drop(listener);
@@ -96,8 +96,8 @@ struct Desk {
 
 /// A thread that waits for its own connections: a request is read, answered and sent without waking another thread.
 struct Worker {
-    inbox: mpsc::UnboundedSender<(std::net::TcpStream, Open, Arc<()>)>,
-    /// One more for each connection.
+    inbox: mpsc::UnboundedSender<(std::net::TcpStream, Open)>,
+    /// Held once more by each of its connections.
     load: Arc<()>,
     thread: JoinHandle<()>,
 }
@@ -106,15 +106,15 @@ impl Worker {
     fn start(desk: &Desk) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().max_blocking_threads(MAX_BLOCKING).enable_all().build()?;
-        let (inbox, mut given) = mpsc::unbounded_channel::<(std::net::TcpStream, Open, Arc<()>)>();
+        let (inbox, mut given) = mpsc::unbounded_channel::<(std::net::TcpStream, Open)>();
         let desk = desk.clone();
         let work = async move {
-            while let Some((stream, open, load)) = given.recv().await {
+            while let Some((stream, open)) = given.recv().await {
                 let Ok(stream) = TcpStream::from_std(stream) else { continue };
                 let desk = desk.clone();
                 tokio::spawn(async move {
                     connection(stream, desk).await;
-                    drop((open, load));
+                    drop(open);
                 });
             }
         };
@@ -128,7 +128,7 @@ impl Worker {
 
     fn give(&self, stream: std::net::TcpStream, open: Open) {
         // Whoever is not there any more lets go of the connection.
-        let _ = self.inbox.send((stream, open, Arc::clone(&self.load)));
+        let _ = self.inbox.send((stream, open));
     }
 
     /// Drops what is still open, and waits for the thread.
@@ -138,16 +138,17 @@ impl Worker {
     }
 }
 
-/// Counts a connection, and keeps its place, while it is open.
+/// Counts a connection, and keeps its place on the server and with its worker, while it is open.
 struct Open {
     metrics: Arc<Metrics>,
     _slot: OwnedSemaphorePermit,
+    _load: Arc<()>,
 }
 
 impl Open {
-    fn new(metrics: &Arc<Metrics>, slot: OwnedSemaphorePermit) -> Self {
+    fn new(metrics: &Arc<Metrics>, slot: OwnedSemaphorePermit, load: &Arc<()>) -> Self {
         metrics.connected();
-        Self { metrics: Arc::clone(metrics), _slot: slot }
+        Self { metrics: Arc::clone(metrics), _slot: slot, _load: Arc::clone(load) }
     }
 }
 
