@@ -186,7 +186,11 @@ fn refusal(
                 let sentence = format!("{version} has learned from all labels, and nothing has happened since.");
                 answer(Done::Already, Some(version), sentence)
             }
-            _ => answer(Done::Nothing, None, format!("Nothing is new: {}.", plan.told())),
+            _ => {
+                let known = format!("{} rows of the reference and {} other rows", plan.n_reference, plan.n_added);
+                let sentence = format!("Nothing is new: a version has learned from every label there is, of {known}.");
+                answer(Done::Nothing, None, sentence)
+            }
         });
     }
     if let Some((entry, version)) = last {
