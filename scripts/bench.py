@@ -122,6 +122,14 @@ class Bench:
             config.write_text(text)
         return folder
 
+    def forest(self, train, name):
+        """The peers' forest, and a workspace that has taken it in, so that all walk the same trees; made once."""
+        folder, stored, onnx = self.workspace(train, name), self.work / f"{name}.joblib", self.work / f"{name}.onnx"
+        if not onnx.exists():
+            self.run(self.peer("make_forest.py", train, stored, onnx))
+            subprocess.run([MLLOOP, "-C", folder, "-q", "train", "--from", onnx], check=True, stdout=subprocess.DEVNULL)
+        return folder, stored, onnx
+
     def run(self, command):
         """One process: what it used and what it said in JSON."""
         start = time.perf_counter()
@@ -202,11 +210,7 @@ def train_default(bench):
 
 def score(bench):
     train, test = bench.tables(284_807, 0, 0.01, 1)
-    stored, onnx = bench.work / "forest.joblib", bench.work / "forest.onnx"
-    folder = bench.workspace(train, "score")
-    if not onnx.exists():
-        bench.run(bench.peer("make_forest.py", train, stored, onnx))
-        subprocess.run([MLLOOP, "-C", folder, "-q", "train", "--from", onnx], check=True, stdout=subprocess.DEVNULL)
+    folder, stored, onnx = bench.forest(train, "score")
     out = bench.work / "out.csv"
     return bench.side_by_side({
         "mlloop": [MLLOOP, "-C", folder, "--threads", "2", "-q", "predict", train, "-o", out],
@@ -219,7 +223,7 @@ def row(bench):
     """Ours is measured by an example program of the library, when it is built."""
     train, test = bench.tables(284_807, 0, 0.01, 1)
     score(Bench(bench.python, bench.work, bench.rows, 1))
-    commands = {"onnxruntime": bench.peer("onnx_row.py", bench.work / "forest.onnx", test)}
+    commands = {"onnxruntime": bench.peer("onnx_row.py", bench.work / "score.onnx", test)}
     example = MLLOOP.parent / "examples" / "one_row"
     if example.exists():
         commands = {"mlloop": [example, bench.work / "score", test], **commands}

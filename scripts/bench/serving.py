@@ -85,11 +85,7 @@ class Server:
 def serve(bench, mlloop, load, rows, n_requests):
     """mlloop with each way to sync its log, FastAPI with onnxruntime; `rows` rows a request."""
     train, test = bench.tables(50_000, 0, 0.2, 1)
-    stored, onnx = bench.work / "serve.joblib", bench.work / "serve.onnx"
-    folder = bench.workspace(train, "serve")
-    if not onnx.exists():
-        bench.run(bench.peer("make_forest.py", train, stored, onnx))
-        subprocess.run([mlloop, "-C", folder, "-q", "train", "--from", onnx], check=True, stdout=subprocess.DEVNULL)
+    folder, _, onnx = bench.forest(train, "serve")
     one = rows == 1
     requests = bodies(test, bench.work / f"bodies_{rows}.jsonl", rows, (lambda r: r[0]) if one else (lambda r: r))
     ours = lambda sync: [mlloop, "-C", folder, "-q", "serve", "--port", "18080", "--log-sync", sync]

@@ -1,4 +1,4 @@
-//! The engine's model, which takes ten times the memory of what scoring needs: a model that was loaded keeps it packed.
+//! The engine's model, which takes 44 bytes a node where scoring needs 8: a model that was loaded keeps it packed.
 
 use crate::model::compact::Compact;
 use crate::model::error::ModelError;
