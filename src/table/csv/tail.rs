@@ -4,8 +4,9 @@ use super::index::Index;
 
 /// Blank fields at the end of a record that make it suspicious, at least.
 const MIN_RUN: usize = 3;
-/// Records from which "nowhere else" means something.
-const MIN_ROWS: u64 = 20;
+/// Records from which "hardly any other" means something: a single such record among 200 is the last one by chance once
+/// in 200 files.
+const MIN_ROWS: u64 = 200;
 
 /// What one piece shows about blank fields at record ends.
 #[derive(Debug, Clone, Copy, Default)]

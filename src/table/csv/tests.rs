@@ -132,6 +132,9 @@ fn a_last_record_filled_up_with_blanks_is_truncated() {
     );
     let result = read_text(&text, &schema(&columns), &skipping()).unwrap();
     assert_eq!((result.table.n_rows(), result.rejects.first[0].line), (200, 202));
+    // A short file may well end like that.
+    let short = text.replace("199,1,2,3,4,5\n", "").replace("198,1,2,3,4,5\n", "");
+    assert_eq!(read_text(&short, &schema(&columns), &ReadOptions::default()).unwrap().table.n_rows(), 199);
     // Where such rows are usual, they are missing values.
     let usual = text.replace(",1,2,3,4,5\n", ",1,2,,,\n");
     assert_eq!(read_text(&usual, &schema(&columns), &ReadOptions::default()).unwrap().table.n_rows(), 201);
