@@ -13,6 +13,7 @@ mod assemble;
 mod bytes;
 mod compact;
 mod compact_bytes;
+mod compact_walk;
 mod engine;
 mod error;
 mod fit;

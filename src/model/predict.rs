@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 /// Rows per parallel piece where scores are computed from margins.
 const PIECE: usize = 4096;
-/// Rows that go through a group of trees before the next group is read.
-const BLOCK: usize = 64;
+/// Rows that go through a tree before the next is read.
+const BLOCK: usize = 256;
 
 /// What each feature adds to each margin, and what every row starts from.
 ///
