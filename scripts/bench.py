@@ -209,11 +209,12 @@ def train_default(bench):
 
 
 def score(bench):
+    """All three write the scores alone."""
     train, test = bench.tables(284_807, 0, 0.01, 1)
     folder, stored, onnx = bench.forest(train, "score")
     out = bench.work / "out.csv"
     return bench.side_by_side({
-        "mlloop": [MLLOOP, "-C", folder, "--threads", "2", "-q", "predict", train, "-o", out],
+        "mlloop": [MLLOOP, "-C", folder, "--threads", "2", "-q", "predict", train, "--columns", "score", "-o", out],
         "scikit-learn + pandas": bench.peer("sklearn_predict.py", stored, train, out),
         "onnxruntime + pandas": bench.peer("onnx_predict.py", onnx, train, out),
     })

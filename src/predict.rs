@@ -107,14 +107,17 @@ pub fn predict(
     let schema = input_schema(pipeline, options);
     let inputs = pipeline.features.inputs().map(|(name, _)| name.to_owned());
     let id = schema.columns.iter().find(|c| log.is_some() && c.kind == Kind::Id).map(|c| c.name.clone());
+    let answers = answers(pipeline, options);
     let read = ReadOptions {
         columns: Some(inputs.chain(id).collect()),
         optional: vec![pipeline.target.name.clone()],
         skip_invalid: options.skip_invalid,
+        // Where only answers are printed, and nothing is logged, what the records were is not asked.
+        no_raw: log.is_none() && !options.columns.is_empty() && options.columns.iter().all(|c| answers.contains(c)),
         ..ReadOptions::default()
     };
     let mut rows = stream(input, &schema, &read)?;
-    let layout = Layout::new(&rows, pipeline, options)?;
+    let layout = Layout::new(&rows, answers, options)?;
     let mut header = Vec::new();
     if let Some(record) = rows.header() {
         layout.header(record, &mut header);
@@ -149,6 +152,12 @@ fn input_schema(pipeline: &Pipeline, options: &Options) -> Schema {
     schema
 }
 
+/// The names of what is added to each row.
+fn answers(pipeline: &Pipeline, options: &Options) -> Vec<String> {
+    let reasons = (1..=options.explain).flat_map(|n| [format!("reason_{n}"), format!("contribution_{n}")]);
+    pipeline.answer_columns().into_iter().chain(reasons).collect()
+}
+
 /// A column of the output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Field {
@@ -179,12 +188,7 @@ fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Ve
 }
 
 impl Layout {
-    fn new(rows: &Stream, pipeline: &Pipeline, options: &Options) -> Result<Self, PredictError> {
-        let mut answers = pipeline.answer_columns();
-        for n in 1..=options.explain {
-            answers.push(format!("reason_{n}"));
-            answers.push(format!("contribution_{n}"));
-        }
+    fn new(rows: &Stream, answers: Vec<String>, options: &Options) -> Result<Self, PredictError> {
         let names = rows.names();
         let place = |column: &String| {
             // An answer comes before a column of the table that happens to have its name.
@@ -221,7 +225,8 @@ impl Layout {
     ) -> Vec<Vec<u8>> {
         in_pieces(scores.n_rows(), |row, lines| {
             let answer = Answer { pipeline, scores, row, reasons: reasons.get(row), delimiter: self.delimiter };
-            self.record(batch.raw.get(row), lines, |k, line| answer.push(k, line));
+            let raw = if batch.raw.is_empty() { &[] } else { batch.raw.get(row) };
+            self.record(raw, lines, |k, line| answer.push(k, line));
         })
     }
 
@@ -236,7 +241,8 @@ impl Layout {
                 }
             }
             Some(fields) => {
-                let ends = field_ends(raw, self.delimiter);
+                let is_raw = |field: &Field| matches!(field, Field::Raw(_));
+                let ends = if fields.iter().any(is_raw) { field_ends(raw, self.delimiter) } else { Vec::new() };
                 for (n, field) in fields.iter().enumerate() {
                     if n > 0 {
                         line.push(self.delimiter);

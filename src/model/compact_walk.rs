@@ -7,7 +7,7 @@
 //! Both add up each row's trees in their order, so that a row's margin does not depend on its company. Measured with 400
 //! trees of depth 10 and 30 features: 4.0 µs a row one by one, 2.7 µs in blocks of 256 rows.
 
-use super::compact::{Compact, Tree};
+use super::compact::{Compact, Node, Tree};
 
 /// Trees that go down in step.
 const TREES: usize = 8;
@@ -106,25 +106,21 @@ impl Compact {
     fn walk_rows(&self, which: usize, tree: &Tree, cells: &[[f32; ROWS]], out: &mut [f32]) {
         let end = self.trees.get(which + 1).map_or(self.nodes.len(), |next| next.start as usize);
         let nodes = &self.nodes[tree.start as usize..end];
-        let (mut at, mut before, mut level) = ([0; ROWS], [0; ROWS], 0);
+        let (mut at, mut level) = ([0; ROWS], 0);
         while level < tree.depth {
-            let mut lane = 0;
-            while lane < ROWS {
-                let node = nodes[at[lane]];
-                let is_right = cells[node.slot as usize][lane] >= node.value;
-                at[lane] = node.left as usize + is_right as usize;
-                lane += 1;
-            }
-            level += 1;
-            if level.is_multiple_of(LOOK_EVERY) {
-                if at == before {
-                    break;
-                }
-                before = at;
+            let (before, levels) = (at, LOOK_EVERY.min(tree.depth - level));
+            at = descend(nodes, cells, at, levels);
+            level += levels;
+            if level < tree.depth && at == before {
+                break;
             }
         }
-        for (at, out) in at.into_iter().zip(out.chunks_exact_mut(self.base.len())) {
-            self.add_leaf(nodes[at].value, tree.output, out);
+        let n_margins = self.base.len();
+        if n_margins == 1 {
+            at.into_iter().zip(out).for_each(|(at, out)| *out += nodes[at].value);
+        } else {
+            let rows = at.into_iter().zip(out.chunks_exact_mut(n_margins));
+            rows.for_each(|(at, out)| self.add_leaf(nodes[at].value, tree.output, out));
         }
     }
 
@@ -142,4 +138,22 @@ impl Compact {
     fn n_cells(&self) -> usize {
         2 * self.n_features + 1
     }
+}
+
+/// Takes rows some levels down a tree.
+#[inline(always)]
+fn descend(nodes: &[Node], cells: &[[f32; ROWS]], mut at: [usize; ROWS], levels: u32) -> [usize; ROWS] {
+    // Written out, as above.
+    let mut level = 0;
+    while level < levels {
+        let mut lane = 0;
+        while lane < ROWS {
+            let node = nodes[at[lane]];
+            let is_right = cells[node.slot as usize][lane] >= node.value;
+            at[lane] = node.left as usize + is_right as usize;
+            lane += 1;
+        }
+        level += 1;
+    }
+    at
 }
