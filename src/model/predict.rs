@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 /// Rows per parallel piece where scores are computed from margins.
 const PIECE: usize = 4096;
-/// Rows that go through a tree before the next is read.
+/// Rows that one thread scores at a time.
 const BLOCK: usize = 256;
 
 /// What each feature adds to each margin, and what every row starts from.

@@ -2,12 +2,14 @@
 
 use super::Limits;
 use super::kll::{DEFAULT_K, Kll};
-use super::sort::Keys;
+use super::sort::sort;
 use crate::stats::sample::Sample;
 use serde::{Deserialize, Serialize};
 
-/// Values put together before they are sorted and counted.
+/// Values put together before they are sorted and sketched.
 const BLOCK: usize = 4096;
+/// Values put together before they are sorted and counted: all of a small table.
+const FIRST_BLOCK: usize = 16_384;
 
 /// Numbers in summary. Infinite ones are counted and otherwise left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -191,13 +193,12 @@ fn take_in(sketch: &mut Kll, other: &Distribution) {
 pub(super) struct NumbersBuilder {
     numbers: Numbers,
     pending: Vec<f64>,
-    keys: Keys,
     limits: Limits,
 }
 
 impl NumbersBuilder {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), keys: Keys::default(), limits }
+        Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), limits }
     }
 
     /// Adds values and returns how many are missing (`NaN`).
@@ -224,18 +225,18 @@ impl NumbersBuilder {
     /// Growing with what is kept, so that merging costs a constant per value.
     fn room(&self) -> usize {
         match &self.numbers.distribution {
-            Distribution::Exact(sample) => BLOCK.max(sample.values().len()),
+            Distribution::Exact(sample) => FIRST_BLOCK.max(sample.values().len()),
             Distribution::Sketch(_) => BLOCK,
         }
     }
 
     fn flush(&mut self) {
-        let Self { numbers, pending, keys, limits } = self;
+        let Self { numbers, pending, limits } = self;
         numbers.integer = numbers.integer && pending.iter().all(|&v| is_whole(v));
-        keys.sort(pending);
+        sort(pending);
         match &mut numbers.distribution {
             Distribution::Exact(sample) => {
-                *sample = sample.with(&Sample::from_sorted(pending));
+                *sample = sample.with(&Sample::from_sorted(std::mem::take(pending)));
                 if sample.values().len() > limits.values {
                     numbers.settle(*limits);
                 }

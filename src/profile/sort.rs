@@ -1,5 +1,7 @@
 //! Sorted blocks of numbers: made, and merged.
 
+use std::cell::RefCell;
+
 /// Bits that one pass of the radix sort looks at.
 const DIGIT: u32 = 11;
 /// Passes; bits below those that they see are left to a sort of what is still equal.
@@ -7,16 +9,24 @@ const PASSES: usize = 3;
 /// Shorter blocks are not worth the counting.
 const MIN_RADIX: usize = 2048;
 
-/// Room for the keys of a block, kept from one block to the next.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Keys {
+thread_local! {
+    /// Room for the keys of a block, kept from one block to the next.
+    static KEYS: RefCell<Keys> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Keys {
     keys: Vec<u64>,
     spare: Vec<u64>,
 }
 
+/// Sorts finite numbers, none of them -0, as integers in the same order.
+pub(super) fn sort(values: &mut [f64]) {
+    KEYS.with_borrow_mut(|keys| keys.sort(values));
+}
+
 impl Keys {
-    /// Sorts finite numbers, none of them -0, as integers in the same order.
-    pub(super) fn sort(&mut self, values: &mut [f64]) {
+    fn sort(&mut self, values: &mut [f64]) {
         const SIGN: u64 = 1 << 63;
         self.keys.clear();
         // All bits of a negative number are turned, of others the sign alone; and turned back by the same.
@@ -127,13 +137,12 @@ mod tests {
             ("equal", &|_| 2.5),
             ("ascending", &|i| i as f64),
         ];
-        let mut keys = Keys::default();
         for (name, kind) in kinds {
             for n in [0, 1, 2, MIN_RADIX - 1, MIN_RADIX, 4096, 10_000] {
                 let mut values: Vec<f64> = (0..n as u64).map(kind).collect();
                 let mut expected = values.clone();
                 expected.sort_by(f64::total_cmp);
-                keys.sort(&mut values);
+                sort(&mut values);
                 assert!(values == expected, "{name} {n}");
             }
         }

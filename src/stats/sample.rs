@@ -21,33 +21,21 @@ impl Sample {
         // -0 and 0 are one value.
         values.iter_mut().for_each(|v| *v += 0.0);
         values.sort_unstable_by(f64::total_cmp);
-        let mut counts: Vec<u64> = Vec::with_capacity(values.len());
-        let mut last = None;
-        values.retain(|&v| {
-            let is_new = last != Some(v);
-            match counts.last_mut() {
-                Some(count) if !is_new => *count += 1,
-                _ => counts.push(1),
-            }
-            last = Some(v);
-            is_new
-        });
-        Self::new(values, counts)
+        Self::from_sorted(values)
     }
 
     /// Counts finite values that are sorted, none of them -0.
     #[must_use]
-    pub fn from_sorted(sorted: &[f64]) -> Self {
-        let (mut values, mut counts) = (Vec::with_capacity(sorted.len()), Vec::with_capacity(sorted.len()));
-        for &value in sorted {
-            match (values.last() == Some(&value), counts.last_mut()) {
-                (true, Some(count)) => *count += 1,
-                _ => {
-                    values.push(value);
-                    counts.push(1);
-                }
+    pub fn from_sorted(mut values: Vec<f64>) -> Self {
+        let mut counts: Vec<u64> = Vec::with_capacity(values.len());
+        counts.extend(values.first().map(|_| 1));
+        values.dedup_by(|next, kept| {
+            match counts.last_mut() {
+                Some(count) if next == kept => *count += 1,
+                _ => counts.push(1),
             }
-        }
+            next == kept
+        });
         Self::new(values, counts)
     }
 
@@ -214,7 +202,7 @@ mod tests {
             assert_eq!(all, Sample::from_values([a, b].concat()));
         }
         let sorted = [-1.0, 0.0, 0.0, 2.0, 2.0, 2.0];
-        assert_eq!(Sample::from_sorted(&sorted), Sample::from_values(sorted.to_vec()));
+        assert_eq!(Sample::from_sorted(sorted.to_vec()), Sample::from_values(sorted.to_vec()));
     }
 
     #[test]
