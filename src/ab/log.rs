@@ -163,7 +163,7 @@ impl<'a> Exposed<'a> {
                 (true, _) => settled.n_in_two_arms += 1,
                 (_, false) => settled.n_immature += 1,
                 _ => {
-                    settled.y.push(f64::from(outcomes.of(&id)));
+                    settled.y.push(outcomes.of(&id).map_or(f64::NAN, |outcome| f64::from(outcome.y)));
                     settled.units.push(unit);
                 }
             }

@@ -7,30 +7,67 @@ use crate::score::{EvaluateOptions, Metric, Metrics, Reading, ScoreError, evalua
 /// Row visits that intervals may cost: `monitor` runs often, and from 2000 rows on normal intervals are as good.
 const MAX_VISITS: usize = 400_000;
 
-/// What the scores that `pipeline` gave are worth on rows whose outcome `y` (class index or value) has become known.
+/// Scored rows whose outcome is known.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// What they were scored.
+    pub scores: Scores,
+    /// What came of them: class index or value.
+    pub y: Vec<f32>,
+    /// How many rows each stands for, itself included.
+    pub weights: Vec<f64>,
+}
+
+impl Known {
+    /// No row yet; a row has `width` scores.
+    #[must_use]
+    pub fn new(width: usize) -> Self {
+        Self { scores: Scores { values: Vec::new(), width }, y: Vec::new(), weights: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, scores: &[f64], y: f32, weight: f64) {
+        self.scores.values.extend_from_slice(scores);
+        self.y.push(y);
+        self.weights.push(weight);
+    }
+
+    /// The weights, unless all are one.
+    fn uneven(&self) -> Option<&[f64]> {
+        self.weights.iter().any(|w| *w != self.weights[0]).then_some(self.weights.as_slice())
+    }
+}
+
+/// What the scores that `pipeline` gave are worth on rows whose outcome has become known.
 ///
 /// The metrics, their conventions and their 95 % intervals are those of [`evaluate`], so that they compare with the
 /// gate's; a metric that cannot be told from these rows (ROC-AUC with one class only) is left out. Same rows and
 /// seed, same numbers.
 ///
 /// # Errors
-/// No rows, an outcome that is missing or no class, lengths that differ; see [`evaluate`].
+/// No rows, an outcome that is missing or no class, a weight that is not above 0; see [`evaluate`].
 pub fn performance(
     pipeline: &Pipeline,
-    scores: &Scores,
-    y: &[f32],
+    known: &Known,
     gate: Option<&Metrics>,
     seed: u64,
 ) -> Result<Performance, ScoreError> {
     let reading = Reading {
         task: pipeline.target.task,
         classes: &pipeline.target.classes,
-        y,
-        scores: &scores.values,
-        weights: None,
+        y: &known.y,
+        scores: &known.scores.values,
+        weights: known.uneven(),
         threshold: pipeline.threshold.unwrap_or(0.5),
     };
-    measured(&reading, gate, seed)
+    let found = measured(&reading, gate, seed)?;
+    Ok(Performance { n_effective: known.uneven().map(effective), ..found })
+}
+
+/// So many rows of equal weight would say as much: (Σw)² ∕ Σw² (Kish, "Survey Sampling", 1965).
+fn effective(weights: &[f64]) -> f64 {
+    let sum: f64 = weights.iter().sum();
+    sum * sum / weights.iter().map(|w| w * w).sum::<f64>()
 }
 
 /// The same without a pipeline.
@@ -40,7 +77,8 @@ pub(super) fn measured(reading: &Reading<'_>, gate: Option<&Metrics>, seed: u64)
     let told = |(metric, found): (Metric, &crate::score::Estimate)| {
         Some(change(metric, found.value?, found.low.zip(found.high), gate))
     };
-    Ok(Performance { n: evaluation.n_rows as u64, metrics: evaluation.metrics.iter().filter_map(told).collect() })
+    let metrics = evaluation.metrics.iter().filter_map(told).collect();
+    Ok(Performance { n: evaluation.n_rows as u64, n_effective: None, metrics })
 }
 
 /// A value beside the gate's.

@@ -2,13 +2,14 @@
 
 use super::estimate::{EstimateError, cbpe};
 use super::losses::{Losses, dle};
-use super::performance::{measured, performance};
-use super::report::MetricChange;
+use super::performance::{Known, measured, performance};
+use super::report::{MetricChange, Performance};
 use crate::features::{Matrix, Task};
 use crate::model::Params;
 use crate::pipeline::{Decision, Examples, Pipeline, Recipe, Scores, SplitSpec, TargetSpec, fit};
 use crate::score::calibration::isotonic_regression;
 use crate::score::{Estimate, Metric, Metrics, Reading, regression};
+use crate::stats::random::unit_hash;
 use crate::stats::{normal, random};
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
 use rand::Rng;
@@ -130,6 +131,38 @@ fn share(logit: f64, u: f64) -> f64 {
     f64::from(u < 1.0 / (1.0 + (-logit).exp()))
 }
 
+/// The rows that `probability` gives one, each weighing its inverse.
+fn known(scores: &Scores, y: &[f32], probability: impl Fn(usize) -> Option<f64>) -> Known {
+    let mut known = Known::new(scores.width);
+    for (row, &y) in y.iter().enumerate() {
+        probability(row).iter().for_each(|p| known.push(scores.row(row), y, 1.0 / p));
+    }
+    known
+}
+
+/// Rows that a person was asked about because they are uncertain make a version look worse than it is, unless each
+/// weighs by how likely it was to be asked.
+#[test]
+fn labels_that_were_chosen_tell_of_all_rows_when_they_are_weighted() {
+    let pipeline = learned(world(8_000, 0.0, 1, |a, b, u| share(2.0 * a + b, u)).0, Task::Binary);
+    let (table, y) = world(40_000, 0.0, 2, |a, b, u| share(2.0 * a + b, u));
+    let scores = pipeline.score(&table).unwrap();
+    let probability = |row: usize| if (scores.values[row] - 0.5).abs() < 0.2 { 0.4 } else { 0.04 };
+    let asked = |row: usize| unit_hash(&row.to_le_bytes(), 7) < probability(row);
+    let found = |known: &Known| performance(&pipeline, known, None, 1).unwrap();
+    let all = found(&known(&scores, &y, |_| Some(1.0)));
+    let even = found(&known(&scores, &y, |row| asked(row).then_some(1.0)));
+    let weighted = found(&known(&scores, &y, |row| asked(row).then(|| probability(row))));
+    let accuracy = |of: &Performance| value(&of.metrics, "accuracy");
+    assert!(accuracy(&even) < accuracy(&all) - 0.1, "{} {}", accuracy(&even), accuracy(&all));
+    close(accuracy(&weighted), accuracy(&all), 0.02, "accuracy");
+    close(value(&weighted.metrics, "roc_auc"), value(&all.metrics, "roc_auc"), 0.02, "ROC-AUC");
+    let (low, high) = weighted.metrics.iter().find(|m| m.name == "accuracy").and_then(|m| m.interval).unwrap();
+    assert!(low < accuracy(&all) && accuracy(&all) < high && high - low < 0.06, "{low} {high}");
+    let n = weighted.n_effective.unwrap();
+    assert!(n > 100.0 && n < weighted.n as f64 / 2.0 && all.n_effective.is_none(), "{n} of {}", weighted.n);
+}
+
 /// A mix of rows that changed is tracked within .02; a dependence that changed is not seen at all.
 #[test]
 fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
@@ -137,7 +170,7 @@ fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
     let pipeline = learned(world(8_000, 0.0, 1, concept).0, Task::Binary);
     let both = |(table, y): (Table, Vec<f32>)| {
         let scores = pipeline.score(&table).unwrap();
-        let real = performance(&pipeline, &scores, &y, None, 1).unwrap();
+        let real = performance(&pipeline, &known(&scores, &y, |_| Some(1.0)), None, 1).unwrap();
         let estimate = cbpe(Task::Binary, &scores, pipeline.threshold.unwrap(), None).unwrap();
         (estimate.metrics, real.metrics)
     };
@@ -168,7 +201,7 @@ fn direct_loss_estimation_follows_rows_that_are_harder() {
         let estimate =
             dle(&losses.expect(&pipeline.features.transform(&current).unwrap(), &scores.values).unwrap(), None)
                 .unwrap();
-        let real = performance(&pipeline, &scores, &truth, None, 1).unwrap();
+        let real = performance(&pipeline, &known(&scores, &truth, |_| Some(1.0)), None, 1).unwrap();
         for name in ["mae", "rmse"] {
             let (promised, found) = (value(&estimate.metrics, name), value(&real.metrics, name));
             close(promised / found, 1.0, 0.1, &format!("{name} at {mean}"));

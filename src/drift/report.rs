@@ -287,6 +287,9 @@ pub struct Multivariate {
 pub struct Performance {
     /// Rows with an outcome.
     pub n: u64,
+    /// Rows of equal weight that would say as much, where some weigh more than others because of how they were chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_effective: Option<f64>,
     /// Each metric, now and at the gate.
     pub metrics: Vec<MetricChange>,
 }

@@ -97,13 +97,22 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
 /// What people said of single predictions counts first, when they said enough; then rows whose outcome is known.
 fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let judged = evidence.judged.filter(|(n, _)| *n >= MIN_OUTCOMES);
-    let measured = evidence.performance.and_then(|p| Some((p.n, metric(p, Metric::Accuracy)?.value)));
+    // Rows of uneven weight say as much as fewer that weigh the same.
+    let n_outcomes = |p: &Performance| p.n_effective.map_or(p.n, |n| n as u64);
+    let measured = evidence.performance.and_then(|p| Some((n_outcomes(p), metric(p, Metric::Accuracy)?.value)));
+    let uneven = evidence.performance.is_some_and(|p| p.n_effective.is_some());
     let known = judged.or(measured);
     let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| n >= MIN_OUTCOMES && value < limit);
     let text = match (known, judged) {
         (None, _) => "no outcome of a class is known".to_owned(),
         (Some((n, value)), Some(_)) => format!("people found {:.1} % of {n} predictions right", value * 100.0),
+        (Some((n, _)), None) if n < MIN_OUTCOMES && uneven => {
+            format!("what is known says as much as {n} outcomes of rows chosen evenly; {MIN_OUTCOMES} are needed")
+        }
         (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
+        (Some((_, value)), None) if uneven => {
+            format!("{:.1} % of outcomes were predicted, labelled rows weighed by how they were chosen", value * 100.0)
+        }
         (Some((n, value)), None) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
     };
     trigger("recent_accuracy", known.map(|(_, value)| value), limit.at(), fired, text)

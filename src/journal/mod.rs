@@ -19,7 +19,7 @@ mod window;
 mod write;
 
 pub use layout::{Layout, Row};
-pub use outcomes::Outcomes;
+pub use outcomes::{Outcome, Outcomes};
 pub use read::{Joined, Latest, Logged, Scanned};
 pub use window::Window;
 pub use write::{Durability, Writer};

@@ -5,10 +5,19 @@ use crate::table::{ColumnSpec, InferOptions, Input, Kind, ReadOptions, Schema, T
 use std::collections::HashMap;
 use std::path::Path;
 
+/// What came of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// Class index or value; never `NaN`.
+    pub y: f32,
+    /// Rows that it stands for: 1/π where it is known because the row was chosen with probability π, else 1.
+    pub weight: f64,
+}
+
 /// Labels by id.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
-    by_id: HashMap<String, f32>,
+    by_id: HashMap<String, Outcome>,
 }
 
 /// Which columns of a labels file are what.
@@ -22,10 +31,11 @@ pub struct Reading<'a> {
 
 impl Outcomes {
     /// Reads labels: the id stands in the loop's id column or in `id`, the label in the target's column or in `label`.
-    /// Rows whose `source` is `model` are no outcome. The last label of an id counts.
+    /// Rows whose `source` is `model` are no outcome. The last label of an id counts. Where there is a `select_prob`, a
+    /// row weighs its inverse, unless its `source` is `outcome`: those come by themselves.
     ///
     /// # Errors
-    /// When a column is missing or a label is none of the classes.
+    /// When a column is missing, a label is none of the classes, or a probability is none.
     pub fn read(path: &Path, reading: &Reading) -> Result<Self, TableError> {
         let inference = infer(Input::open(path)?, &InferOptions::default())?;
         let has = |name: &str| inference.schema.column(name).is_some();
@@ -33,9 +43,8 @@ impl Outcomes {
         let (id, label) = (either(reading.id, "id"), either(&reading.target.name, "label"));
         let number = reading.target.classes.is_empty();
         let mut wanted = vec![spec(&id, Kind::Text), spec(&label, if number { Kind::Number } else { Kind::Category })];
-        if has("source") {
-            wanted.push(spec("source", Kind::Category));
-        }
+        let asked = [("source", Kind::Category), ("select_prob", Kind::Number)];
+        wanted.extend(asked.into_iter().filter(|(name, _)| has(name)).map(|(name, kind)| spec(name, kind)));
         let schema = Schema { dialect: inference.schema.dialect.clone(), columns: wanted };
         let table = read(Input::open(path)?, &schema, &ReadOptions::default())?.table;
         let labels = reading.target.encode(table.require(&label)?);
@@ -46,21 +55,31 @@ impl Outcomes {
             Some(Values::Category(source)) => source.level(row),
             _ => None,
         };
+        let weight = |row: usize| match table.column("select_prob").map(|c| &c.values) {
+            Some(Values::Number(asked)) if !asked[row].is_nan() && source(row) != Some("outcome") => {
+                let possible = asked[row] > 0.0 && asked[row] <= 1.0;
+                possible.then(|| 1.0 / asked[row]).ok_or_else(|| TableError::File {
+                    file: path.display().to_string(),
+                    what: format!("the select_prob of {:?} is not above 0 and up to 1", ids.get(row)),
+                })
+            }
+            _ => Ok(1.0),
+        };
         let known = |row: &usize| !y[*row].is_nan() && source(*row) != Some("model");
-        let rows: Vec<usize> = (0..y.len()).filter(known).collect();
-        let by_id = rows.into_iter().map(|row| (ids.get(row).to_owned(), y[row])).collect();
-        Ok(Self { by_id })
+        let rows = (0..y.len()).filter(known);
+        let by_id = rows.map(|row| Ok((ids.get(row).to_owned(), Outcome { y: y[row], weight: weight(row)? })));
+        Ok(Self { by_id: by_id.collect::<Result<_, TableError>>()? })
     }
 
-    /// Outcomes that are known already: ids, each with a class index or a value.
-    pub fn new(known: impl IntoIterator<Item = (String, f32)>) -> Self {
+    /// Outcomes that are known already, by id.
+    pub fn new(known: impl IntoIterator<Item = (String, Outcome)>) -> Self {
         Self { by_id: known.into_iter().collect() }
     }
 
-    /// The outcome of a row; `NaN` when it is not known.
+    /// The outcome of a row, when it is known.
     #[must_use]
-    pub fn of(&self, id: &str) -> f32 {
-        self.by_id.get(id).copied().unwrap_or(f32::NAN)
+    pub fn of(&self, id: &str) -> Option<Outcome> {
+        self.by_id.get(id).copied()
     }
 
     /// Whether nothing is known.

@@ -1,6 +1,6 @@
 //! Reading a window of the log, batch by batch, and joining it with what became of the rows.
 
-use super::{Journal, JournalError, Layout, Outcomes, Window};
+use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
 use crate::atomic::whole_lines_len;
 use crate::registry::Version;
 use crate::table::{
@@ -62,8 +62,8 @@ pub struct Latest {
 pub struct Joined {
     /// The rows, without the loop's columns.
     pub rows: Logged,
-    /// Class index or value of each.
-    pub y: Vec<f32>,
+    /// What came of each.
+    pub outcomes: Vec<Outcome>,
     /// What the reading came upon.
     pub scanned: Scanned,
 }
@@ -132,9 +132,9 @@ impl Journal {
             return Ok(joined);
         }
         let scanned = self.scan(window, layout, false, |logged| {
-            let y = |row: u32| outcomes.of(logged.id.get(row as usize));
-            let known: Vec<u32> = (0..logged.len() as u32).filter(|&row| !y(row).is_nan()).collect();
-            joined.y.extend(known.iter().map(|&row| y(row)));
+            let outcome = |row: u32| Some((row, outcomes.of(logged.id.get(row as usize))?));
+            let (known, outcomes): (Vec<u32>, Vec<Outcome>) = (0..logged.len() as u32).filter_map(outcome).unzip();
+            joined.outcomes.extend(outcomes);
             joined.rows.append(&logged.take(&known));
             Ok::<(), JournalError>(())
         })?;
@@ -207,7 +207,7 @@ impl Joined {
     pub fn take(&self, rows: &[u32]) -> Self {
         Self {
             rows: self.rows.take(rows),
-            y: rows.iter().map(|&row| self.y[row as usize]).collect(),
+            outcomes: rows.iter().map(|&row| self.outcomes[row as usize]).collect(),
             scanned: self.scanned.clone(),
         }
     }

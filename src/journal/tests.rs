@@ -227,10 +227,27 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
     let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target }).unwrap();
     let joined = journal.join(&Window::default(), &layout, &outcomes).unwrap();
     assert_eq!(joined.rows.id.iter().collect::<Vec<_>>(), ["a", "a", "c"]);
-    assert_eq!(joined.y, [1.0, 1.0, 0.0]);
+    let y = |joined: &Joined| joined.outcomes.iter().map(|outcome| outcome.y).collect::<Vec<f32>>();
+    assert_eq!(y(&joined), [1.0, 1.0, 0.0]);
     let latest = joined.latest();
     assert_eq!(latest.rows.time, [at("2026-10-03").as_microsecond(), at("2026-10-04").as_microsecond()]);
-    assert_eq!(latest.y, [1.0, 0.0]);
+    assert_eq!(y(&latest), [1.0, 0.0]);
+}
+
+#[test]
+fn rows_that_were_asked_stand_for_those_that_were_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let labels = dir.path().join("labels.csv");
+    let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
+    let read = |rows: &str| {
+        fs::write(&labels, format!("id,label,source,select_prob\n{rows}")).unwrap();
+        Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target })
+    };
+    let found = read("a,yes,human,0.25\nb,no,human,\nc,no,outcome,0.25\n").unwrap();
+    assert_eq!(["a", "b", "c"].map(|id| found.of(id).unwrap().weight), [4.0, 1.0, 1.0]);
+    assert_eq!(found.of("d"), None);
+    let error = read("a,yes,human,0.25\nb,no,human,1.5\n").unwrap_err().to_string();
+    assert!(error.contains("the select_prob of \"b\" is not above 0 and up to 1"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{LabelError, Resolved};
 use crate::features::Target;
-use crate::journal::Outcomes;
+use crate::journal::{Outcome, Outcomes};
 use crate::table::{Categories, Column, Table, TableError, Values};
 use std::collections::HashMap;
 
@@ -47,7 +47,9 @@ pub fn outcomes(target: &Target, resolved: &[Resolved<'_>]) -> Result<Outcomes, 
                 *understood.entry(row.label).or_insert(y)
             }
         };
-        known.push((row.id.to_owned(), y));
+        if !y.is_nan() {
+            known.push((row.id.to_owned(), Outcome { y, weight: row.weight() }));
+        }
     }
     Ok(Outcomes::new(known))
 }
@@ -137,8 +139,8 @@ mod tests {
         let classes = target(Task::Binary, &["no", "yes"]);
         let labels = labels(&[("a", "YES"), ("b", "no"), ("c", "yes")]);
         let known = outcomes(&classes, &resolve(&labels, LabelPolicy::Adjudicate).agreed).unwrap();
-        assert_eq!(["a", "b", "c"].map(|id| known.of(id)), [1.0, 0.0, 1.0]);
-        assert!(known.of("z").is_nan());
+        let outcome = |y| Some(Outcome { y, weight: 1.0 });
+        assert_eq!(["a", "b", "c", "z"].map(|id| known.of(id)), [outcome(1.0), outcome(0.0), outcome(1.0), None]);
         let number = target(Task::Regression, &[]);
         let refused = outcomes(&number, &resolve(&labels, LabelPolicy::Adjudicate).agreed).unwrap_err();
         assert!(refused.to_string().contains("\"YES\" of \"a\" is not a number"), "{refused}");

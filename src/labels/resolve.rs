@@ -31,6 +31,13 @@ impl Resolved<'_> {
         self.said.iter().find_map(|label| label.select_prob)
     }
 
+    /// Rows that it stands for: 1/π where it was asked with probability π. What came by itself stands for itself.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        let came = self.said.iter().any(|label| label.source == Source::Outcome);
+        self.select_prob().filter(|_| !came).map_or(1.0, |p| 1.0 / p)
+    }
+
     /// The latest of the times at which somebody said what holds.
     #[must_use]
     pub fn labelled_at(&self) -> Option<jiff::Timestamp> {

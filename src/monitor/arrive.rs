@@ -6,7 +6,7 @@ use super::rolling::{Span, Windows};
 use super::sample::{Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
-use crate::journal::Outcomes;
+use crate::journal::{Outcome, Outcomes};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Values, stream};
@@ -183,11 +183,11 @@ impl Pass<'_> {
         };
         let id = self.schema.columns.iter().find(|c| c.kind == Kind::Id).and_then(|id| part.column(&id.name));
         for (row, &(_, place)) in chosen.iter().enumerate() {
-            let y = match id.map(|column| &column.values) {
+            let outcome = match id.map(|column| &column.values) {
                 Some(Values::Text(ids)) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
-                _ => known[row],
+                _ => Some(Outcome { y: known[row], weight: 1.0 }).filter(|outcome| !outcome.y.is_nan()),
             };
-            sample.push(place, Scored { scores: scores.row(row).to_vec(), y });
+            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome });
         }
         Ok(())
     }

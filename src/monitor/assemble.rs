@@ -5,6 +5,7 @@ use super::reference::Reference;
 use super::served::Served;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
+use crate::drift::performance::Known;
 use crate::drift::report::{
     AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
     Side,
@@ -120,20 +121,15 @@ impl Watch<'_> {
     /// Metrics on served predictions whose outcome is known, or on such rows of the table where it has more of them.
     fn performance(&self, arrived: &Arrived, served: Option<&Served>) -> Result<Option<Performance>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
-        let known: Vec<_> = arrived.sample.rows().iter().filter(|row| !row.y.is_nan()).collect();
-        if let Some(served) = served.filter(|served| served.y.len() >= known.len()) {
-            let Served { scores, y, .. } = served;
-            return Ok(Some(performance(&production.pipeline, scores, y, production.metrics(), self.request.seed)?));
+        let mut own = Known::new(production.pipeline.target.n_scores());
+        for row in arrived.sample.rows() {
+            row.outcome.iter().for_each(|outcome| own.push(&row.scores, outcome.y, outcome.weight));
         }
-        if known.is_empty() {
+        let known = served.map(|served| &served.known).filter(|known| known.y.len() >= own.y.len()).unwrap_or(&own);
+        if known.y.is_empty() {
             return Ok(None);
         }
-        let scores = Scores {
-            values: known.iter().flat_map(|row| row.scores.iter().copied()).collect(),
-            width: production.pipeline.target.n_scores(),
-        };
-        let y: Vec<f32> = known.iter().map(|row| row.y).collect();
-        Ok(Some(performance(&production.pipeline, &scores, &y, production.metrics(), self.request.seed)?))
+        Ok(Some(performance(&production.pipeline, known, production.metrics(), self.request.seed)?))
     }
 
     /// What the scores of classes alone promise, or the errors that are expected of numbers.

@@ -1,5 +1,7 @@
 //! A uniform sample of rows of a stream whose length is not known.
 
+use crate::journal::Outcome;
+
 use crate::stats::random::unit_hash;
 
 /// A scored row.
@@ -7,8 +9,8 @@ use crate::stats::random::unit_hash;
 pub struct Scored {
     /// Its scores.
     pub scores: Vec<f64>,
-    /// Class index or value; `NaN` while the outcome is not known.
-    pub y: f32,
+    /// What came of it, when that is known.
+    pub outcome: Option<Outcome>,
 }
 
 /// What is known of rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is

@@ -2,11 +2,11 @@
 
 use super::MonitorError;
 use super::watch::Watch;
+use crate::drift::performance::Known;
 use crate::features::{Target, Task};
 use crate::feedback;
 use crate::journal::{Joined, Journal, Layout, Outcomes, Window};
 use crate::labels::{self, Labels, Source, Used, resolve};
-use crate::pipeline::Scores;
 use crate::stats::random::unit_hash;
 
 /// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
@@ -16,8 +16,7 @@ const MOST: usize = 40_000;
 pub(super) struct Served {
     /// How many there are; scores and outcomes are those of a sample when there are many.
     n_known: usize,
-    pub(super) scores: Scores,
-    pub(super) y: Vec<f32>,
+    pub(super) known: Known,
 }
 
 impl Watch<'_> {
@@ -40,8 +39,8 @@ impl Watch<'_> {
             .map(|(row, _)| row)
             .collect();
         let known = joined.take(&own).latest();
-        let served = Served::of(&sampled(&known), known.y.len(), &production.pipeline.target);
-        Ok(Some(served).filter(|served| !served.y.is_empty()))
+        let served = Served::of(&sampled(&known), known.outcomes.len(), &production.pipeline.target);
+        Ok(Some(served).filter(|served| !served.known.y.is_empty()))
     }
 
     /// Labels from people that no version has learned from; `None` where there are no labels.
@@ -78,17 +77,17 @@ impl Watch<'_> {
 
 /// All rows, or so many that measuring stays quick; the same rows whatever their order.
 fn sampled(joined: &Joined) -> Joined {
-    let share = MOST as f64 / joined.y.len().max(1) as f64;
+    let share = MOST as f64 / joined.outcomes.len().max(1) as f64;
     let chosen = |row: &u32| unit_hash(joined.rows.id.get(*row as usize).as_bytes(), 0) < share;
-    joined.take(&(0..joined.y.len() as u32).filter(chosen).collect::<Vec<_>>())
+    joined.take(&(0..joined.outcomes.len() as u32).filter(chosen).collect::<Vec<_>>())
 }
 
 impl Served {
     /// What a person should know of it.
     pub(super) fn note(&self) -> String {
         let known = format!("the outcome of {} logged predictions of production is known", self.n_known);
-        match self.y.len() < self.n_known {
-            true => format!("{known}; performance is measured on a random sample of {}", self.y.len()),
+        match self.known.y.len() < self.n_known {
+            true => format!("{known}; performance is measured on a random sample of {}", self.known.y.len()),
             false => known,
         }
     }
@@ -104,10 +103,12 @@ impl Served {
         };
         // A score that somebody took out of the log measures nothing.
         let width = target.n_scores();
-        let rows = values.chunks_exact(width.max(1)).zip(&joined.y);
-        let whole: Vec<(&[f64], f32)> =
-            rows.filter(|(scores, _)| scores.iter().all(|s| s.is_finite())).map(|(scores, y)| (scores, *y)).collect();
-        let values = whole.iter().flat_map(|(scores, _)| scores.iter().copied()).collect();
-        Self { n_known, scores: Scores { values, width }, y: whole.iter().map(|(_, y)| *y).collect() }
+        let mut known = Known::new(width);
+        for (scores, outcome) in values.chunks_exact(width.max(1)).zip(&joined.outcomes) {
+            if scores.iter().all(|score| score.is_finite()) {
+                known.push(scores, outcome.y, outcome.weight);
+            }
+        }
+        Self { n_known, known }
     }
 }

@@ -270,7 +270,12 @@ fn metrics(report: &DriftReport) -> Vec<MetricTable> {
     let known = report.performance.as_ref().map(|known| MetricTable {
         title: "On rows whose outcome is known",
         rows: counted(known.n, "row", "rows"),
-        limit: String::new(),
+        limit: known.n_effective.map_or(String::new(), |n| {
+            format!(
+                "Rows were not chosen evenly, so each weighs by how likely it was to be chosen. They say as much as {}.",
+                counted(n as u64, "row chosen evenly", "rows chosen evenly")
+            )
+        }),
         metrics: known.metrics.iter().map(metric).collect(),
     });
     let promised = report.estimate.as_ref().map(|promised| MetricTable {

@@ -211,7 +211,7 @@ pub(super) fn report() -> DriftReport {
             columns: vec![("amount_eur".to_owned(), 0.52), ("card_network".to_owned(), 0.31), ("balance".to_owned(), 0.04)],
             n_rows: (3498, 3498),
         }),
-        performance: Some(Performance { n: 412, metrics: vec![metric("roc_auc", 0.871, 0.912), metric("f1", 0.61, 0.66)] }),
+        performance: Some(Performance { n: 412, n_effective: None, metrics: vec![metric("roc_auc", 0.871, 0.912), metric("f1", 0.61, 0.66)] }),
         estimate: Some(Estimate { method: "cbpe".to_owned(), n: 3498, metrics: vec![metric("roc_auc", 0.889, 0.912)], limit: limit.to_owned() }),
         triggers: triggers(),
         history: history(),
