@@ -32,7 +32,7 @@ impl Known {
         self.weights.push(weight);
     }
 
-    /// The weights, unless all are one.
+    /// The weights, unless all are the same.
     fn uneven(&self) -> Option<&[f64]> {
         self.weights.iter().any(|w| *w != self.weights[0]).then_some(self.weights.as_slice())
     }

@@ -161,3 +161,46 @@ fn force(evidence: &Evidence) -> Trigger {
 fn metric(performance: &Performance, metric: Metric) -> Option<&MetricChange> {
     performance.metrics.iter().find(|change| change.name == metric.name())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_counts_once_enough_is_known() {
+        let share = DriftShare {
+            n_drifted: 0,
+            n_stable: 0,
+            n_unknown: 0,
+            share: None,
+            weighted_share: None,
+            threshold: 0.25,
+            weighted: false,
+        };
+        let found = |n, n_effective, value, judged| {
+            let metric = MetricChange { name: "accuracy".to_owned(), value, interval: None, gate: None };
+            let performance = Performance { n, n_effective, metrics: vec![metric] };
+            let evidence = Evidence {
+                share: &share,
+                columns: &[],
+                n_rows: 0,
+                n_feedback: None,
+                judged,
+                performance: Some(&performance),
+                primary: None,
+                age_days: None,
+                force: false,
+            };
+            let trigger = recent_accuracy(&evidence, Limit::At(0.7));
+            (trigger.fired, trigger.text)
+        };
+        assert!(found(50, None, 0.6, None).0 && !found(50, None, 0.8, None).0);
+        assert_eq!(found(49, None, 0.6, None), (false, "49 outcomes are known; 50 are needed".to_owned()));
+        let few = "what is known says as much as 49 outcomes of rows chosen evenly; 50 are needed";
+        assert_eq!(found(300, Some(49.9), 0.6, None), (false, few.to_owned()));
+        let weighed = "60.0 % of outcomes were predicted, labelled rows weighed by how they were chosen";
+        assert_eq!(found(300, Some(50.0), 0.6, None), (true, weighed.to_owned()));
+        let judged = "people found 90.0 % of 80 predictions right";
+        assert_eq!(found(300, None, 0.6, Some((80, 0.9))), (false, judged.to_owned()));
+    }
+}

@@ -59,23 +59,13 @@ impl Compact {
     fn walk_trees(&self, group: &[Tree], cells: &[f32], out: &mut [f32]) {
         let roots: [usize; TREES] = std::array::from_fn(|lane| group[lane.min(group.len() - 1)].start as usize);
         let deepest = group.iter().map(|tree| tree.depth).max().unwrap_or(0);
-        let (mut at, mut before) = (roots, roots);
-        let (nodes, mut level) = (self.nodes.as_slice(), 0);
-        // Written out, because builds for tests make calls of iterators: this is where all scoring spends its time.
+        let (nodes, mut at, mut level) = (self.nodes.as_slice(), roots, 0);
         while level < deepest {
-            let mut lane = 0;
-            while lane < TREES {
-                let node = nodes[at[lane]];
-                let is_right = cells[node.slot as usize] >= node.value;
-                at[lane] = roots[lane] + node.left as usize + is_right as usize;
-                lane += 1;
-            }
-            level += 1;
-            if level.is_multiple_of(LOOK_EVERY) {
-                if at == before {
-                    break;
-                }
-                before = at;
+            let (before, levels) = (at, LOOK_EVERY.min(deepest - level));
+            at = descend_trees(nodes, &roots, cells, at, levels);
+            level += levels;
+            if level < deepest && at == before {
+                break;
             }
         }
         for (tree, at) in group.iter().zip(at) {
@@ -86,8 +76,11 @@ impl Compact {
     /// Adds what all trees say of each row, several rows at once; a multiple of [`ROWS`].
     fn add_many(&self, rows: &[f32], out: &mut [f32]) {
         let (stride, n_margins) = (self.n_cells(), self.base.len());
-        let n_groups =
-            (BLOCK_BYTES / (stride * size_of::<[f32; ROWS]>())).clamp(1, rows.len() / self.n_features / ROWS + 1);
+        let n_groups = rows.len() / self.n_features / ROWS;
+        let n_groups = n_groups.min((BLOCK_BYTES / (stride * size_of::<[f32; ROWS]>())).max(1));
+        if n_groups == 0 {
+            return;
+        }
         // The cells of a group of rows stand together, cell by cell; the last of a row is less than anything.
         let mut cells = vec![[f32::NEG_INFINITY; ROWS]; n_groups * stride];
         let blocks = rows.chunks(n_groups * ROWS * self.n_features);
@@ -115,14 +108,14 @@ impl Compact {
         let (mut at, mut level) = ([0; ROWS], 0);
         while level < tree.depth {
             let (before, levels) = (at, LOOK_EVERY.min(tree.depth - level));
-            at = descend(nodes, cells, at, levels);
+            at = descend_rows(nodes, cells, at, levels);
             level += levels;
             if level < tree.depth && at == before {
                 break;
             }
         }
         let n_margins = self.base.len();
-        if n_margins == 1 {
+        if n_margins == 1 && self.vectors.is_empty() {
             at.into_iter().zip(out).for_each(|(at, out)| *out += nodes[at].value);
         } else {
             let rows = at.into_iter().zip(out.chunks_exact_mut(n_margins));
@@ -146,10 +139,35 @@ impl Compact {
     }
 }
 
-/// Takes rows some levels down a tree.
+// The two below are written out, because builds for tests make calls of iterators: this is where all scoring spends its
+// time. A call would keep the places in memory.
+
+/// Takes a row some levels down several trees.
 #[inline(always)]
-fn descend(nodes: &[Node], cells: &[[f32; ROWS]], mut at: [usize; ROWS], levels: u32) -> [usize; ROWS] {
-    // Written out, as above.
+fn descend_trees(
+    nodes: &[Node],
+    roots: &[usize; TREES],
+    cells: &[f32],
+    mut at: [usize; TREES],
+    levels: u32,
+) -> [usize; TREES] {
+    let mut level = 0;
+    while level < levels {
+        let mut lane = 0;
+        while lane < TREES {
+            let node = nodes[at[lane]];
+            let is_right = cells[node.slot as usize] >= node.value;
+            at[lane] = roots[lane] + node.left as usize + is_right as usize;
+            lane += 1;
+        }
+        level += 1;
+    }
+    at
+}
+
+/// Takes several rows some levels down a tree.
+#[inline(always)]
+fn descend_rows(nodes: &[Node], cells: &[[f32; ROWS]], mut at: [usize; ROWS], levels: u32) -> [usize; ROWS] {
     let mut level = 0;
     while level < levels {
         let mut lane = 0;
