@@ -197,6 +197,7 @@ impl Encoder {
 impl NumberEncoder {
     /// The feature of a cell; `None` when the negative-value rule refuses it.
     #[must_use]
+    #[inline]
     pub fn apply(&self, value: f64) -> Option<f32> {
         let mut v = self.sign(value)?;
         if let Some((low, high)) = self.clip {
@@ -213,6 +214,7 @@ impl NumberEncoder {
     }
 
     /// The negative-value rule; `None` refuses.
+    #[inline]
     pub(super) fn sign(&self, value: f64) -> Option<f64> {
         if value >= 0.0 || value.is_nan() || self.negative == Negative::Keep {
             return Some(value);
