@@ -241,8 +241,7 @@ impl Layout {
                 }
             }
             Some(fields) => {
-                let is_raw = |field: &Field| matches!(field, Field::Raw(_));
-                let ends = if fields.iter().any(is_raw) { field_ends(raw, self.delimiter) } else { Vec::new() };
+                let ends = field_ends(raw, self.delimiter);
                 for (n, field) in fields.iter().enumerate() {
                     if n > 0 {
                         line.push(self.delimiter);

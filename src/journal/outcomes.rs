@@ -14,6 +14,14 @@ pub struct Outcome {
     pub weight: f64,
 }
 
+impl Outcome {
+    /// That of a row which was asked about with `probability`, above 0 and up to 1; `None` when it became known by itself.
+    #[must_use]
+    pub fn new(y: f32, probability: Option<f64>) -> Self {
+        Self { y, weight: probability.map_or(1.0, |p| 1.0 / p) }
+    }
+}
+
 /// Labels by id.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
@@ -55,19 +63,19 @@ impl Outcomes {
             Some(Values::Category(source)) => source.level(row),
             _ => None,
         };
-        let weight = |row: usize| match table.column("select_prob").map(|c| &c.values) {
+        let probability = |row: usize| match table.column("select_prob").map(|c| &c.values) {
             Some(Values::Number(asked)) if !asked[row].is_nan() && source(row) != Some("outcome") => {
-                let possible = asked[row] > 0.0 && asked[row] <= 1.0;
-                possible.then(|| 1.0 / asked[row]).ok_or_else(|| TableError::File {
+                let possible = Some(asked[row]).filter(|p| *p > 0.0 && *p <= 1.0);
+                possible.map(Some).ok_or_else(|| TableError::File {
                     file: path.display().to_string(),
                     what: format!("the select_prob of {:?} is not above 0 and up to 1", ids.get(row)),
                 })
             }
-            _ => Ok(1.0),
+            _ => Ok(None),
         };
         let known = |row: &usize| !y[*row].is_nan() && source(*row) != Some("model");
         let rows = (0..y.len()).filter(known);
-        let by_id = rows.map(|row| Ok((ids.get(row).to_owned(), Outcome { y: y[row], weight: weight(row)? })));
+        let by_id = rows.map(|row| Ok((ids.get(row).to_owned(), Outcome::new(y[row], probability(row)?))));
         Ok(Self { by_id: by_id.collect::<Result<_, TableError>>()? })
     }
 

@@ -48,7 +48,7 @@ pub fn outcomes(target: &Target, resolved: &[Resolved<'_>]) -> Result<Outcomes, 
             }
         };
         if !y.is_nan() {
-            known.push((row.id.to_owned(), Outcome { y, weight: row.weight() }));
+            known.push((row.id.to_owned(), Outcome::new(y, row.select_prob())));
         }
     }
     Ok(Outcomes::new(known))
@@ -139,7 +139,7 @@ mod tests {
         let classes = target(Task::Binary, &["no", "yes"]);
         let labels = labels(&[("a", "YES"), ("b", "no"), ("c", "yes")]);
         let known = outcomes(&classes, &resolve(&labels, LabelPolicy::Adjudicate).agreed).unwrap();
-        let outcome = |y| Some(Outcome { y, weight: 1.0 });
+        let outcome = |y| Some(Outcome::new(y, None));
         assert_eq!(["a", "b", "c", "z"].map(|id| known.of(id)), [outcome(1.0), outcome(0.0), outcome(1.0), None]);
         let number = target(Task::Regression, &[]);
         let refused = outcomes(&number, &resolve(&labels, LabelPolicy::Adjudicate).agreed).unwrap_err();

@@ -25,17 +25,11 @@ pub struct Resolved<'a> {
 }
 
 impl Resolved<'_> {
-    /// The probability with which the row came into its batch, when it was asked.
+    /// The probability with which the row was asked about; `None` where nobody asked, or its outcome came by itself.
     #[must_use]
     pub fn select_prob(&self) -> Option<f64> {
-        self.said.iter().find_map(|label| label.select_prob)
-    }
-
-    /// Rows that it stands for: 1/π where it was asked with probability π. What came by itself stands for itself.
-    #[must_use]
-    pub fn weight(&self) -> f64 {
         let came = self.said.iter().any(|label| label.source == Source::Outcome);
-        self.select_prob().filter(|_| !came).map_or(1.0, |p| 1.0 / p)
+        self.said.iter().find_map(|label| label.select_prob).filter(|_| !came)
     }
 
     /// The latest of the times at which somebody said what holds.

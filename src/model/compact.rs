@@ -143,13 +143,13 @@ mod tests {
 
     fn same_as_the_engine(engine: &BoostedModel) {
         let compact = Compact::of(engine).unwrap();
+        // All but the last five go through the walk of many rows, those through that of few.
         let rows = rows(501);
         let expected = engine.predict_margin_rows(&rows, Iterations::Best).unwrap().into_vec();
         let mut found = vec![f32::NAN; expected.len()];
         compact.margins(&rows, &mut found).unwrap();
         assert_eq!(found, expected);
         let width = expected.len() / 501;
-        // 501 rows go through the walk of many rows and, the last of them, that of few.
         compact.margins(&rows[..N_FEATURES], &mut found[..width]).unwrap();
         assert_eq!(found[..width], expected[..width]);
     }

@@ -140,7 +140,7 @@ impl Compact {
 }
 
 // The two below are written out, because builds for tests make calls of iterators: this is where all scoring spends its
-// time. A call would keep the places in memory.
+// time. A call would keep the places in memory, and one function for both, its step a closure, was a tenth slower.
 
 /// Takes a row some levels down several trees.
 #[inline(always)]

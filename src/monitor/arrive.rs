@@ -185,7 +185,7 @@ impl Pass<'_> {
         for (row, &(_, place)) in chosen.iter().enumerate() {
             let outcome = match id.map(|column| &column.values) {
                 Some(Values::Text(ids)) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
-                _ => Some(Outcome { y: known[row], weight: 1.0 }).filter(|outcome| !outcome.y.is_nan()),
+                _ => Some(known[row]).filter(|y| !y.is_nan()).map(|y| Outcome::new(y, None)),
             };
             sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome });
         }
