@@ -1,4 +1,5 @@
-//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock.
+//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock. What is
+//! read of it within limits is read here too.
 //!
 //! ```text
 //! replace   write .name.XXXX beside ─▶ fsync ─▶ rename over name ─▶ fsync directory
@@ -17,7 +18,7 @@ pub use append::Appender;
 
 use self::fault::point;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -115,6 +116,21 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
     }?;
     point()?;
     sync_dir(parent(path))
+}
+
+/// A whole file of at most `max_bytes`: one that claims to be a model must not fill the memory.
+///
+/// # Errors
+/// Those of reading; [`io::ErrorKind::FileTooLarge`] for a larger one.
+pub fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    // Room for all of it at once; the length may be a lie, so that it is read up to the limit and no further.
+    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(max_bytes) as usize + 1);
+    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("is larger than {max_bytes} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// The last whole line of `path`, without its newline; `None` when there is none.
@@ -260,6 +276,17 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         replace(&path, |out| out.write_all(b"new")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_refused_beyond() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.bin");
+        fs::write(&path, "1234").unwrap();
+        assert_eq!(read_at_most(&path, 4).unwrap(), b"1234");
+        let refused = read_at_most(&path, 3).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(refused.to_string(), "is larger than 3 bytes");
     }
 
     #[test]

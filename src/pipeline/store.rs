@@ -7,8 +7,7 @@ use crate::model::Model;
 use crate::score::Calibration;
 use crate::table::{Schema, Table, TableError};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 const FORMAT: u32 = 1;
@@ -89,13 +88,7 @@ fn damaged(path: &Path, what: String) -> PipelineError {
 }
 
 fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, PipelineError> {
-    let io_err = |err: io::Error| damaged(path, err.to_string());
-    let mut bytes = Vec::new();
-    File::open(path).map_err(io_err)?.take(max_bytes + 1).read_to_end(&mut bytes).map_err(io_err)?;
-    if bytes.len() as u64 > max_bytes {
-        return Err(damaged(path, format!("is larger than {max_bytes} bytes")));
-    }
-    Ok(bytes)
+    atomic::read_at_most(path, max_bytes).map_err(|err| damaged(path, err.to_string()))
 }
 
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), PipelineError> {

@@ -5,8 +5,7 @@ use super::{Registry, RegistryError, Version};
 use crate::atomic;
 use crate::drift::Losses;
 use crate::profile::Profile;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 const PROFILE: &str = "profile.json";
@@ -89,12 +88,8 @@ impl Registry {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
-        Err(source) => Err(RegistryError::Io { path: path.to_owned(), source }),
-        Ok(n) if n as u64 > MAX_BYTES => {
-            Err(RegistryError::Damaged { path: path.to_owned(), what: format!("is larger than {MAX_BYTES} bytes") })
-        }
-        Ok(_) => Ok(bytes),
-    }
+    atomic::read_at_most(path, MAX_BYTES).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => RegistryError::Damaged { path: path.to_owned(), what: source.to_string() },
+        _ => RegistryError::Io { path: path.to_owned(), source },
+    })
 }
