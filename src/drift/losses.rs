@@ -54,8 +54,10 @@ impl Losses {
             return Err(EstimateError::Task { method: "dle", what: "numbers; classes have cbpe" });
         }
         let predictions = pipeline.score(labelled)?.values;
-        let known = with_prediction(&pipeline.features.transform(labelled)?, &predictions);
-        Self::of_errors(&known, &predictions, y, seed)
+        let features = pipeline.features.transform(labelled)?;
+        let known = with_prediction((0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied()));
+        let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
+        Self::of_errors(&Matrix::new(known, features.n_rows, names), &predictions, y, seed)
     }
 
     /// The same from features that have the prediction as their last.
@@ -77,18 +79,14 @@ impl Losses {
         Ok(Self { absolute: model(&absolute)?, squared: model(&squared)? })
     }
 
-    /// What is expected of each of some rows, by the version's features and predictions of them.
+    /// What is expected of each of some rows, by the version's features and prediction of it.
     ///
     /// # Errors
     /// Features that are not the version's.
-    pub fn expect(&self, features: &Matrix, predictions: &[f64]) -> Result<Vec<ExpectedLoss>, EstimateError> {
-        self.expect_of(&with_prediction(features, predictions))
-    }
-
-    /// The same from features that have the prediction as their last.
-    pub(super) fn expect_of(&self, unknown: &Matrix) -> Result<Vec<ExpectedLoss>, EstimateError> {
+    pub fn expect<'a>(&self, rows: impl Iterator<Item = (&'a [f32], f64)>) -> Result<Vec<ExpectedLoss>, EstimateError> {
+        let known = with_prediction(rows);
         let least_zero = |loss: f32| f64::from(loss).max(0.0);
-        let both = self.absolute.scores(unknown)?.into_iter().zip(self.squared.scores(unknown)?);
+        let both = self.absolute.scores_of(&known)?.into_iter().zip(self.squared.scores_of(&known)?);
         Ok(both.map(|(a, s)| ExpectedLoss { absolute: least_zero(a), squared: least_zero(s) }).collect())
     }
 
@@ -143,14 +141,12 @@ fn error_params() -> Params {
     }
 }
 
-/// The features with the prediction as one more.
-fn with_prediction(features: &Matrix, predictions: &[f64]) -> Matrix {
-    let width = features.n_features() + 1;
-    let mut values = Vec::with_capacity(features.n_rows * width);
-    for (row, &prediction) in predictions.iter().enumerate() {
-        values.extend_from_slice(features.row(row));
+/// The rows' features, each with the prediction as one more, row-major.
+fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>) -> Vec<f32> {
+    let mut values = Vec::new();
+    for (features, prediction) in rows {
+        values.extend_from_slice(features);
         values.push(prediction as f32);
     }
-    let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
-    Matrix::new(values, features.n_rows, names)
+    values
 }

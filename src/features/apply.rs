@@ -130,23 +130,46 @@ pub(super) fn encode(encoder: &Encoder, blocks: &[f32], cell: Cell<'_>, out: &mu
     Ok(())
 }
 
-/// Fills a row-major matrix of `n_features` columns.
-///
-/// When several rows are refused, the error is that of the first chunk that has one, so it does not depend on threads.
-pub(super) fn fill(bound: &[Bound<'_>], n_rows: usize, n_features: usize) -> Result<Vec<f32>, FeatureError> {
-    let mut values = vec![0.0_f32; n_rows * n_features];
-    if n_rows < PARALLEL_ROWS {
-        fill_chunk(bound, 0, n_features, &mut values)?;
-        return Ok(values);
+/// A table's rows with every input tied to its encoder: features are written from it, some rows at a time.
+pub struct Rows<'a> {
+    bound: Vec<Bound<'a>>,
+    n_rows: usize,
+    n_features: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(bound: Vec<Bound<'a>>, n_rows: usize) -> Self {
+        let n_features = bound.iter().map(|b| b.width).sum();
+        Self { bound, n_rows, n_features }
     }
-    let refused = values
-        .par_chunks_mut(CHUNK_ROWS * n_features)
-        .enumerate()
-        .filter_map(|(chunk, out)| fill_chunk(bound, chunk * CHUNK_ROWS, n_features, out).err().map(|e| (chunk, e)))
-        .min_by_key(|(chunk, _)| *chunk);
-    match refused {
-        Some((_, error)) => Err(error),
-        None => Ok(values),
+
+    /// Writes the features of the rows from `first` on into `out`, row-major, as many rows as it has room for.
+    ///
+    /// # Errors
+    /// [`FeatureError::Negative`] where that rule is `error`.
+    pub fn fill(&self, first: usize, out: &mut [f32]) -> Result<(), FeatureError> {
+        fill_chunk(&self.bound, first, self.n_features, out)
+    }
+
+    /// The features of all rows, row-major.
+    ///
+    /// When several rows are refused, the error is that of the first chunk that has one, so it does not depend on
+    /// threads.
+    pub(super) fn all(&self) -> Result<Vec<f32>, FeatureError> {
+        let mut values = vec![0.0_f32; self.n_rows * self.n_features];
+        if self.n_rows < PARALLEL_ROWS {
+            self.fill(0, &mut values)?;
+            return Ok(values);
+        }
+        let refused = values
+            .par_chunks_mut(CHUNK_ROWS * self.n_features)
+            .enumerate()
+            .filter_map(|(chunk, out)| self.fill(chunk * CHUNK_ROWS, out).err().map(|e| (chunk, e)))
+            .min_by_key(|(chunk, _)| *chunk);
+        match refused {
+            Some((_, error)) => Err(error),
+            None => Ok(values),
+        }
     }
 }
 

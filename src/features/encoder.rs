@@ -216,7 +216,8 @@ impl NumberEncoder {
     /// The negative-value rule; `None` refuses.
     #[inline]
     pub(super) fn sign(&self, value: f64) -> Option<f64> {
-        if value >= 0.0 || value.is_nan() || self.negative == Negative::Keep {
+        // The rule first, which is the same for a whole column: signs are not, and a branch on them is guessed wrong.
+        if self.negative == Negative::Keep || value >= 0.0 || value.is_nan() {
             return Some(value);
         }
         match self.negative {

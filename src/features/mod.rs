@@ -23,6 +23,7 @@ pub mod target;
 pub mod time;
 mod transform;
 
+pub use apply::Rows;
 pub use duplicates::row_digest;
 pub use encoder::{Encoder, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
 pub use error::{FeatureError, Refused};

@@ -10,7 +10,7 @@ use super::error::FeatureError;
 use super::error::Refused;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
-use super::{Matrix, Target, apply};
+use super::{Matrix, Rows, Target, apply};
 use crate::table::{Cell, Column, Kind, Table, Values};
 
 /// What turns a table into a matrix, learned from training rows.
@@ -115,8 +115,9 @@ impl Features {
             out_of_fold.push(learned.out_of_fold);
         }
         let features = Self::new(inputs)?;
-        let matrix =
-            features.matrix(train, |idx| out_of_fold[idx].as_ref().map(|o| (o.blocks.as_slice(), outcome.folds())))?;
+        let rows =
+            features.bind(train, |idx| out_of_fold[idx].as_ref().map(|o| (o.blocks.as_slice(), outcome.folds())))?;
+        let matrix = Matrix::new(rows.all()?, train.n_rows(), Arc::clone(&features.names));
         Ok((features, matrix))
     }
 
@@ -184,7 +185,15 @@ impl Features {
     /// [`FeatureError::MissingColumns`], [`FeatureError::Kind`] when a column holds something else than in training,
     /// [`FeatureError::Negative`] where that rule is `error`.
     pub fn transform(&self, table: &Table) -> Result<Matrix, FeatureError> {
-        self.matrix(table, |_| None)
+        Ok(Matrix::new(self.rows(table)?.all()?, table.n_rows(), Arc::clone(&self.names)))
+    }
+
+    /// The same, to be written some rows at a time.
+    ///
+    /// # Errors
+    /// As [`Features::transform`], except for what single rows are refused for.
+    pub fn rows<'a>(&'a self, table: &'a Table) -> Result<Rows<'a>, FeatureError> {
+        self.bind(table, |_| None)
     }
 
     /// Writes the features of one cell of raw column `input` into their places in `row`, which has one place per
@@ -198,11 +207,11 @@ impl Features {
     }
 
     /// `training` gives, per input, blocks per fold and the rows' folds.
-    fn matrix<'a>(
+    fn bind<'a>(
         &'a self,
         table: &'a Table,
         training: impl Fn(usize) -> Option<(&'a [f32], &'a [u8])>,
-    ) -> Result<Matrix, FeatureError> {
+    ) -> Result<Rows<'a>, FeatureError> {
         let columns = apply::find(table, &self.inputs)?;
         let mut bound = Vec::with_capacity(columns.len());
         let mut start = 0;
@@ -214,8 +223,7 @@ impl Features {
             bound.push(apply::bind(column, &input.encoder, start, blocks, folds)?);
             start += input.encoder.n_features();
         }
-        let values = apply::fill(&bound, table.n_rows(), self.names.len())?;
-        Ok(Matrix::new(values, table.n_rows(), Arc::clone(&self.names)))
+        Ok(Rows::new(bound, table.n_rows()))
     }
 
     /// The features' names, in the matrix's order.
@@ -276,7 +284,7 @@ impl Filled {
         };
         let fill = |rows: &Column, blocks: &[f32], folds: Option<&[u8]>| {
             let bound = apply::bind(rows, &encoder, 0, blocks, folds)?;
-            apply::fill(&[bound], rows.values.len(), encoder.n_features())
+            Rows::new(vec![bound], rows.values.len()).all()
         };
         let of_train = fill(&rows, blocks, folds)?;
         drop(rows);

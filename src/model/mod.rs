@@ -36,7 +36,7 @@ pub use foreign::{ForeignError, ForeignModel, Format};
 pub(crate) use onnx::write::{Element, Value as GraphValue, Writer as GraphWriter};
 pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
 pub use plan::{Plan, Shape};
-pub use predict::Contributions;
+pub use predict::{BLOCK_ROWS, Contributions};
 pub use trees::{Assembly, Node, Tree};
 
 use crate::features::Task;

@@ -7,10 +7,8 @@ use hessboost::data::DMatrix;
 use hessboost::model::{ImportanceType, Iterations};
 use rayon::prelude::*;
 
-/// Rows per parallel piece where scores are computed from margins.
-const PIECE: usize = 4096;
-/// Rows that one thread scores at a time.
-const BLOCK: usize = 256;
+/// Rows that one thread scores at a time: their features stay in the second fastest memory.
+pub const BLOCK_ROWS: usize = 256;
 
 /// What each feature adds to each margin, and what every row starts from.
 ///
@@ -63,27 +61,7 @@ impl Model {
     ///
     /// When the matrix has another number of features, or holds an infinite value.
     pub fn margins(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
-        self.check_features(x.n_features())?;
-        if let Some(margins) = self.compact_margins(&x.values, x.n_rows) {
-            return Ok(margins);
-        }
-        let margins = self.engine()?.predict_margin_rows(&x.values, Iterations::Best);
-        Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
-    }
-
-    /// The margins by the compact layout, where the model has one and no value is infinite.
-    fn compact_margins(&self, values: &[f32], n_rows: usize) -> Option<Vec<f32>> {
-        let compact = self.engine.compact()?;
-        let mut margins = vec![0.0; n_rows * self.n_margins()];
-        // A few rows are done before other threads have woken up.
-        if n_rows <= BLOCK {
-            compact.margins(values, &mut margins)?;
-        } else {
-            let rows = values.par_chunks(BLOCK * self.n_features());
-            let pieces = rows.zip(margins.par_chunks_mut(BLOCK * self.n_margins()));
-            pieces.try_for_each(|(rows, out)| compact.margins(rows, out))?;
-        }
-        Some(margins)
+        self.in_blocks(x, self.n_margins(), |rows| self.margins_of(rows))
     }
 
     /// Scores, `n_rows × n_scores`, row-major: the probability of the positive class, one probability per class,
@@ -93,16 +71,56 @@ impl Model {
     ///
     /// When the matrix has another number of features, or holds an infinite value.
     pub fn scores(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
-        let mut margins = self.margins(x)?;
-        let n_margins = self.n_margins();
-        margins.par_chunks_mut(PIECE * n_margins).for_each(|piece| {
-            piece.chunks_exact_mut(n_margins).for_each(|row| self.link_row(row));
-        });
-        if n_margins > self.n_scores() {
+        self.in_blocks(x, self.n_scores(), |rows| self.scores_of(rows))
+    }
+
+    /// Scores of some rows (`n × n_features`, row-major), on the calling thread: for who has other threads at work
+    /// himself, [`BLOCK_ROWS`] at a time.
+    ///
+    /// # Errors
+    ///
+    /// When there is not one value per feature, or one is infinite.
+    pub fn scores_of(&self, rows: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let mut margins = self.margins_of(rows)?;
+        margins.chunks_exact_mut(self.n_margins()).for_each(|row| self.link_row(row));
+        if self.n_margins() > self.n_scores() {
             // Two margins of a binary model: the second is the positive class.
             margins = margins.into_iter().skip(1).step_by(2).collect();
         }
         Ok(margins)
+    }
+
+    /// The raw values of some rows: by the compact layout, where the model has one and no value is infinite.
+    fn margins_of(&self, rows: &[f32]) -> Result<Vec<f32>, ModelError> {
+        if !rows.len().is_multiple_of(self.n_features()) {
+            return Err(ModelError::Features { expected: self.n_features(), found: rows.len() % self.n_features() });
+        }
+        if let Some(compact) = self.engine.compact() {
+            let mut margins = vec![0.0; rows.len() / self.n_features() * self.n_margins()];
+            if compact.margins(rows, &mut margins).is_some() {
+                return Ok(margins);
+            }
+        }
+        let margins = self.engine()?.predict_margin_rows(rows, Iterations::Best);
+        Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
+    }
+
+    /// What `of` says of each block of rows, `width` values a row, one after another.
+    fn in_blocks(
+        &self,
+        x: &Matrix,
+        width: usize,
+        of: impl Fn(&[f32]) -> Result<Vec<f32>, ModelError> + Sync,
+    ) -> Result<Vec<f32>, ModelError> {
+        self.check_features(x.n_features())?;
+        // A few rows are done before other threads have woken up.
+        if x.n_rows <= BLOCK_ROWS {
+            return of(&x.values);
+        }
+        let mut all = vec![0.0; x.n_rows * width];
+        let blocks = x.values.par_chunks(BLOCK_ROWS * self.n_features()).zip(all.par_chunks_mut(BLOCK_ROWS * width));
+        blocks.try_for_each(|(rows, out)| of(rows).map(|found| out.copy_from_slice(&found)))?;
+        Ok(all)
     }
 
     /// The scores of one row into `out` (`n_scores` values); the same values as [`scores`](Self::scores) gives.

@@ -166,17 +166,18 @@ impl Pass<'_> {
         let Gathered { sample, expected, .. } = gathered;
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
-        let features = pipeline.features.transform(&part).map_err(PipelineError::from)?;
-        let scores = pipeline.score_matrix(&features)?;
-        if let Some(losses) = self.losses {
-            // Of one seed, the smaller sample lies within the larger.
-            let wanted = expected.choose(table.n_rows());
-            let is_wanted = |row: u32| wanted.binary_search_by_key(&row, |&(row, _)| row).is_ok();
-            let rows: Vec<u32> = (0..).zip(&chosen).filter(|(_, c)| is_wanted(c.0)).map(|(at, _)| at).collect();
-            let predictions: Vec<f64> = rows.iter().map(|&row| scores.values[row as usize]).collect();
-            let losses = losses.expect(&features.take(&rows), &predictions)?;
-            wanted.iter().zip(losses).for_each(|(&(_, place), loss)| expected.push(place, loss));
-        }
+        // Of one seed, the smaller sample lies within the larger.
+        let wanted = expected.choose(table.n_rows());
+        let is_wanted = |row: usize| wanted.binary_search_by_key(&chosen[row].0, |&(row, _)| row).is_ok();
+        let expect = |first: usize, features: &[f32], predictions: &[f64]| {
+            let Some(losses) = self.losses else { return Ok(Vec::new()) };
+            let features = features.chunks_exact(features.len() / predictions.len());
+            let rows = (first..).zip(features.zip(predictions)).filter(|(row, _)| is_wanted(*row));
+            losses.expect(rows.map(|(_, (features, &prediction))| (features, prediction)))
+        };
+        let (scores, losses) = pipeline.score_with(&part, expect)?;
+        let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
+        wanted.iter().zip(losses.concat()).for_each(|(&(_, place), loss)| expected.push(place, loss));
         let known = match part.column(&pipeline.target.name) {
             Some(column) => pipeline.target.encode(column).map_err(PipelineError::from)?.y,
             None => vec![f32::NAN; part.n_rows()],

@@ -25,9 +25,10 @@ pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
-use crate::model::{ForeignError, Model, ModelError};
+use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
 use crate::score::{Calibration, ScoreError};
 use crate::table::{Schema, Table, TableError};
+use rayon::prelude::*;
 use std::path::PathBuf;
 
 /// What can go wrong between a table and a pipeline.
@@ -116,7 +117,36 @@ impl Pipeline {
     /// # Errors
     /// When a column that the features need is missing or of another kind.
     pub fn score(&self, table: &Table) -> Result<Scores, PipelineError> {
-        self.score_matrix(&self.features.transform(table)?)
+        Ok(self.score_with(table, |_, _, _| ())?.0)
+    }
+
+    /// Scores of every row of `table`, and what `each` says of every block of rows while their features are at hand: it
+    /// is told the number of the first row, and the features and the scores of the block, both row-major.
+    ///
+    /// Features live for a block at a time, so that little more than the scores is held.
+    ///
+    /// # Errors
+    /// As [`Pipeline::score`]; of several, that of the first rows.
+    pub fn score_with<T: Send>(
+        &self,
+        table: &Table,
+        each: impl Fn(usize, &[f32], &[f64]) -> T + Sync,
+    ) -> Result<(Scores, Vec<T>), PipelineError> {
+        let rows = self.features.rows(table)?;
+        let (width, n_features) = (self.target.n_scores(), self.features.names().len());
+        let mut values = vec![0.0; table.n_rows() * width];
+        let score_block = |features: &mut Vec<f32>, (block, scores): (usize, &mut [f64])| {
+            features.resize(scores.len() / width * n_features, 0.0);
+            rows.fill(block * BLOCK_ROWS, features)?;
+            let found = self.model.scores_of(features)?;
+            scores.iter_mut().zip(found).for_each(|(score, found)| *score = f64::from(found));
+            self.calibration.apply_all(scores, width);
+            Ok(each(block * BLOCK_ROWS, features, scores))
+        };
+        let blocks = values.par_chunks_mut(BLOCK_ROWS * width).enumerate();
+        let said: Vec<Result<T, PipelineError>> = blocks.map_init(Vec::new, score_block).collect();
+        let said = said.into_iter().collect::<Result<Vec<T>, _>>()?;
+        Ok((Scores { values, width }, said))
     }
 
     /// Scores of rows whose features are known.
