@@ -26,11 +26,20 @@ use std::time::Duration;
 /// What names of half-written files begin with.
 const PREFIX: &str = ".mlloop-";
 
-/// Replaces `path` by what `write` writes.
+/// Replaces `path` by what `write` writes. Where a link stands, what it leads to is replaced. A device or a pipe is not
+/// replaced but written to: `-o /dev/null` by a superuser must not turn the device into a file.
 ///
 /// # Errors
 /// Whatever `write`, syncing or renaming says; `path` is then as it was.
 pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, E>) -> Result<T, E> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().write(true).open(path)?);
+        let written = write(&mut file)?;
+        file.flush()?;
+        return Ok(written);
+    }
+    let end = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_owned() };
+    let path = end.as_path();
     let dir = parent(path);
     point()?;
     let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(PREFIX).tempfile_in(dir)?);
@@ -276,6 +285,27 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         replace(&path, |out| out.write_all(b"new")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_link_stays_and_a_pipe_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let [real, link, pipe] = ["real", "link", "pipe"].map(|name| dir.path().join(name));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        replace(&link, |out| out.write_all(b"new")).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        replace(&pipe, |out| out.write_all(b"through")).unwrap();
+        assert_eq!(reader.join().unwrap(), "through");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+        let full = replace(Path::new("/dev/full"), |out| out.write_all(b"x"));
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

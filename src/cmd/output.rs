@@ -6,7 +6,7 @@ use anyhow::Result;
 use mlloop::atomic;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The one way out for data.
 pub(crate) struct Output {
@@ -18,12 +18,14 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
-        let terminal = global.output.is_none() && io::stdout().is_terminal();
+        // What stdout leads to may be a file that others hold open: it is written to, never replaced.
+        let file = global.output.clone().filter(|path| path.as_os_str() != "-" && path != Path::new("/dev/stdout"));
+        let terminal = file.is_none() && io::stdout().is_terminal();
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for NO_COLOR")]
         let no_color = std::env::var("NO_COLOR").is_ok_and(|v| !v.is_empty());
         Self {
-            file: global.output.clone(),
-            quiet: global.quiet,
+            quiet: global.quiet && global.output.is_none(),
+            file,
             readable: global.text || (terminal && !global.json),
             color: match global.color {
                 Color::Auto => terminal && !no_color,
