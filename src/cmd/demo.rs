@@ -48,7 +48,7 @@ const STEPS: [Step; 18] = [
     ),
     Run(
         "Which payments should a person look at? They leave with the probability of being chosen.",
-        "label-export -n 900 --text",
+        "label-export -n 2000 --text",
         0,
     ),
     Answer(

@@ -12,7 +12,7 @@ use crate::score::evaluation::{check_weights, length};
 /// How the threshold is found, as written in `mlloop.toml`.
 ///
 /// ```text
-/// threshold = "f1"                            highest F1
+/// threshold = "f1"                            highest F1, as far as the rows can tell
 /// threshold = "accuracy"                      most rows right
 /// threshold = "youden"                        highest recall + specificity
 /// threshold = 0.35                            this one
@@ -24,7 +24,7 @@ use crate::score::evaluation::{check_weights, length};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum ThresholdRule {
-    /// The highest F1.
+    /// The highest F1, as far as the rows can tell: see [`choose`].
     #[default]
     F1,
     /// The most rows right.
@@ -230,6 +230,10 @@ impl Cut {
 /// A threshold lies half-way between two neighbouring distinct scores, so equal scores are never parted; of cuts that
 /// are equally good the one with the fewest alerts is taken. `y` is 0 or 1.
 ///
+/// The highest F1 of a few hundred rows is a matter of chance. Of all thresholds within one standard error of it, the one
+/// nearest to half of it is taken: where scores are probabilities, that is where the highest F1 lies (Z. Lipton and
+/// others, "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014).
+///
 /// ```
 /// use mlloop::score::threshold::{ThresholdRule, choose};
 /// let found = choose(ThresholdRule::F1, &[0.0, 1.0, 0.0, 1.0], &[0.1, 0.6, 0.4, 0.8], None)?;
@@ -265,7 +269,11 @@ pub fn choose(
         (cuts[cuts.partition_point(|cut| cut.end < above)], threshold)
     } else {
         let cut = best(rule, &cuts, totals).ok_or_else(|| unreachable_share(rule, &cuts, y.len()))?;
-        (cut, between(cut.end, y.len(), score))
+        let at = |cut: Cut| (cut, between(cut.end, y.len(), score));
+        match rule {
+            ThresholdRule::F1 => steady(&cuts, cut, totals, at),
+            _ => at(cut),
+        }
     };
     Ok(Operating {
         rule,
@@ -287,6 +295,16 @@ fn best(rule: ThresholdRule, cuts: &[Cut], totals: Totals) -> Option<Cut> {
         }
     }
     best.map(|(_, cut)| cut)
+}
+
+/// Of the cuts whose F1 the rows cannot tell from the highest, the one whose threshold is nearest to half of it.
+fn steady(cuts: &[Cut], highest: Cut, totals: Totals, at: impl Fn(Cut) -> (Cut, f64)) -> (Cut, f64) {
+    let f1 = highest.f1(totals);
+    // F1 = 2J/(1 + J), J the share of true positives among all rows that are positive or predicted so.
+    let (share, rows) = (f1 / (2.0 - f1), highest.fp + totals.positives);
+    let error = 2.0 / (1.0 + share).powi(2) * (share * (1.0 - share) / rows).sqrt();
+    let close = cuts.iter().filter(|cut| cut.f1(totals) >= f1 - error).map(|&cut| at(cut));
+    close.min_by(|a, b| (a.1 - f1 / 2.0).abs().total_cmp(&(b.1 - f1 / 2.0).abs())).unwrap_or_else(|| at(highest))
 }
 
 fn unreachable_share(rule: ThresholdRule, cuts: &[Cut], rows: usize) -> ScoreError {

@@ -18,6 +18,23 @@ fn by_hand(worth: impl Fn(&Confusion) -> f64) -> f64 {
     worths.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }
 
+/// Without the rule of one standard error the lowest score would be the threshold: every row positive.
+#[test]
+fn a_highest_f1_that_is_chance_does_not_decide() {
+    // Positives .3 to .9, negatives .1 to .7 in the same steps; one positive at the very bottom.
+    let mut rows: Vec<(f64, f32)> = (0..30).map(|i| (0.3 + 0.02 * f64::from(i), 1.0)).collect();
+    rows.extend((0..30).map(|i| (0.11 + 0.02 * f64::from(i), 0.0)));
+    let (scores, y): (Vec<f64>, Vec<f32>) = rows.into_iter().unzip();
+    let found = choose(ThresholdRule::F1, &y, &scores, None).unwrap();
+    let highest = (0..=100).map(|t| fixed_f1(&y, &scores, f64::from(t) / 100.0)).fold(0.0, f64::max);
+    assert!((found.threshold - highest / 2.0).abs() < 0.011, "{found:?}");
+    assert!(found.f1 > highest - 0.05 && found.f1 < highest + 1e-12, "{found:?}");
+}
+
+fn fixed_f1(y: &[f32], scores: &[f64], threshold: f64) -> f64 {
+    choose(ThresholdRule::Fixed(threshold), y, scores, None).unwrap().f1
+}
+
 #[test]
 fn rules_find_what_counting_finds() {
     let f1 = chosen(ThresholdRule::F1);
