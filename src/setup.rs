@@ -181,7 +181,7 @@ impl Wanted<'_> {
             missing: Some(usual.chain(self.missing.iter().cloned()).collect()),
             target: self.target.clone(),
             skip_invalid: self.skip_invalid,
-            progress: None,
+            ..InferOptions::default()
         }
     }
 

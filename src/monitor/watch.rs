@@ -57,7 +57,7 @@ impl<'a> Watch<'a> {
             (Some(config), _) => (config.schema(), None),
             (None, Some(reference)) => {
                 let Request { delimiter, skip_invalid, exact, .. } = *request;
-                let options = InferOptions { delimiter, skip_invalid, ..Default::default() };
+                let options = InferOptions { delimiter, skip_invalid, numbers_vary: true, ..Default::default() };
                 let (schema, found) = profile_unknown(&Spool::new(reference)?, &options, exact)?;
                 (schema, Some(found))
             }

@@ -118,7 +118,7 @@ pub fn profile_tables(
                 (known, found)
             }
             None => {
-                let options = InferOptions { delimiter, skip_invalid, ..InferOptions::default() };
+                let options = InferOptions { delimiter, skip_invalid, numbers_vary: true, ..InferOptions::default() };
                 profile_unknown(&Spool::new(path)?, &options, exact)?
             }
         };

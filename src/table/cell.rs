@@ -41,7 +41,7 @@ impl Markers {
     }
 }
 
-/// A finite decimal number: `1e5`, `+1`, `.5`, `64.000`; not `inf`, `nan`, `1,000` or `0x1f`.
+/// A decimal number: `1e5`, `+1`, `.5`, `64.000`, also `inf` and `-Infinity`; not `nan`, `1,000` or `0x1f`.
 #[inline]
 pub(crate) fn number(text: &[u8]) -> Option<f64> {
     let digits = match text.first() {
@@ -49,7 +49,7 @@ pub(crate) fn number(text: &[u8]) -> Option<f64> {
         Some(_) => text,
         None => return None,
     };
-    fast_float2::parse::<f64, _>(digits).ok().filter(|v| v.is_finite())
+    fast_float2::parse::<f64, _>(digits).ok().filter(|v| !v.is_nan())
 }
 
 /// Drops spaces, tabs and carriage returns around a field.
@@ -102,14 +102,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_decimal_and_finite() {
+    fn numbers_are_decimal() {
         for (text, value) in
             [("1e5", 1e5), ("+1", 1.0), ("64.000", 64.0), (".5", 0.5), ("-0.25", -0.25), ("5.", 5.0), ("007", 7.0)]
         {
             assert_eq!(number(text.as_bytes()), Some(value), "{text}");
         }
-        for text in ["", "inf", "-inf", "nan", "1e999", "1,5", "1 2", "0x1f", "+-1", "++1", "$5", "5%", "-", ".", "e5"]
-        {
+        for text in ["inf", "+Inf", "-inf", "Infinity", "1e999"] {
+            assert!(number(text.as_bytes()).is_some_and(f64::is_infinite), "{text}");
+        }
+        for text in ["", "nan", "infinit", "1,5", "1 2", "0x1f", "+-1", "++1", "$5", "5%", "-", ".", "e5"] {
             assert_eq!(number(text.as_bytes()), None, "{text}");
         }
     }

@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(number.text(" 1e3 "), Some(Cell::Number(1000.0)));
         assert_eq!(number.text("?"), Some(Cell::Missing));
         assert_eq!(number.text(""), Some(Cell::Missing));
-        for wrong in ["12,50", "inf", "NaN", "0x1f", "1e999"] {
+        for wrong in ["12,50", "NaN", "0x1f"] {
             assert_eq!(number.text(wrong), None, "{wrong}");
         }
         assert_eq!(reader(Kind::Category, None).text(" two years\t"), Some(Cell::Level("two years")));

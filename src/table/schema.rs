@@ -70,7 +70,8 @@ pub struct Dialect {
 }
 
 /// The missing markers declared when nobody says otherwise.
-pub const DEFAULT_MISSING: [&str; 9] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"];
+pub const DEFAULT_MISSING: [&str; 12] =
+    ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?"];
 
 impl Default for Dialect {
     fn default() -> Self {

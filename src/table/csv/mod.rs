@@ -30,6 +30,7 @@ use crate::table::cell::shorten;
 use crate::table::infer::Watched;
 use crate::table::input::Text;
 use crate::table::rejects::{Fault, Rejects, What};
+use crate::table::sniff;
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
 
 /// A CSV file whose header has been matched with a schema.
@@ -85,6 +86,16 @@ pub(crate) fn read(
     Ok(ReadResult { table: Table::new(columns)?, rejects, notes: plan.notes })
 }
 
+/// A header without the schema's delimiter is written with another: the same columns came out of another program.
+fn own_delimiter(blocks: &mut Blocks, schema: &Schema) -> u8 {
+    let head = blocks.ahead();
+    let first_line = head.split(|&byte| byte == b'\n').next().unwrap_or(&[]);
+    if schema.dialect.header && schema.columns.len() > 1 && !first_line.contains(&blocks.delimiter) {
+        blocks.delimiter = sniff::delimiter(head);
+    }
+    blocks.delimiter
+}
+
 impl<'a> Reader<'a> {
     pub(crate) fn open(
         name: &str,
@@ -95,6 +106,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Self, TableError> {
         let delimiter = plan::check_dialect(name, &schema.dialect)?;
         let mut blocks = Blocks::open(name.to_owned(), text, delimiter, sizes)?;
+        let delimiter = own_delimiter(&mut blocks, schema);
         let (header, names, n_fields) = if schema.dialect.header {
             let (record, line) = blocks.take_record()?.ok_or_else(|| no_records(name))?;
             let names = header_names(name, &record, line, delimiter)?;

@@ -51,6 +51,15 @@ fn columns_are_matched_by_name_in_the_schemas_order() {
 }
 
 #[test]
+fn a_delimiter_that_the_header_does_not_have_is_found_out() {
+    let ab = schema(&[("a", Kind::Number), ("b", Kind::Category)]);
+    let expected = read_text("a,b\n1,x y\n", &ab, &ReadOptions::default()).unwrap().table;
+    for text in ["a;b\n1;x y\n", "\"b\"\t\"a\"\nx y\t1\n", "a|b\n1|x y"] {
+        assert_eq!(read_text(text, &ab, &ReadOptions::default()).unwrap().table, expected, "{text}");
+    }
+}
+
+#[test]
 fn errors_name_the_first_place_in_file_order() {
     let ab = [("a", Kind::Number), ("b", Kind::Number)];
     assert_eq!(
@@ -65,7 +74,7 @@ fn errors_name_the_first_place_in_file_order() {
     );
     assert_eq!(error("c\n1\n", &ab), r#"t.csv: missing columns "a", "b""#);
     assert_eq!(error("a,b,a\n", &ab), r#"column "a" stands twice"#);
-    assert_eq!(error("a,b\n1,inf\n", &ab), r#"t.csv: line 2, column "b": "inf" is not a number"#);
+    assert_eq!(error("a,b\n1,in\n", &ab), r#"t.csv: line 2, column "b": "in" is not a number"#);
     assert_eq!(error("a,b\n1,\"2\n3,4\n", &ab), "t.csv: line 2: the quote that opens here is never closed");
     assert_eq!(error("\n \n", &ab), "t.csv: holds no records");
     assert!(error("a\rb\r", &ab).contains("CR alone"));

@@ -31,9 +31,11 @@ impl Decision {
     }
 }
 
-/// Decides one column.
-pub(crate) fn decide(name: &str, seen: &Evidence) -> Decision {
+/// Decides one column. With `numbers_vary`, a number that is always the same is a number all the same.
+pub(crate) fn decide(name: &str, seen: &Evidence, numbers_vary: bool) -> Decision {
+    let is_number = seen.numbers == seen.present() && seen.leading_zero.is_none();
     let mut decision = constant(seen)
+        .filter(|_| !(numbers_vary && seen.present() > 0 && is_number))
         .or_else(|| written_time(seen))
         .or_else(|| numeric(name, seen))
         .unwrap_or_else(|| textual(name, seen));
@@ -154,6 +156,10 @@ fn numeric_id(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
             return Some(Decision::new(Kind::Id, "whole numbers, each once, and the name says so"));
         }
     } else if has_word(name, &["id", "uuid", "guid", "key"]) && seen.distinct.count() > 20 {
+        if seen.missing == 0 && seen.distinct.share() > 0.95 {
+            let reason = format!("the name says id, and nearly all values differ ({} distinct)", count(seen));
+            return Some(Decision::new(Kind::Id, reason));
+        }
         let reason = format!("the name says id, but values repeat: {} distinct", count(seen));
         return Some(Decision::new(Kind::Category, reason));
     }
@@ -300,7 +306,31 @@ mod tests {
         for (cell, line) in cells.iter().zip(2..) {
             seen.push(cell, &markers, &|| line);
         }
-        decide(name, &seen)
+        decide(name, &seen, false)
+    }
+
+    #[test]
+    fn an_id_that_stands_twice_is_an_id_and_a_key_to_other_rows_is_none() {
+        let decided = |n_distinct: usize| {
+            let cells: Vec<String> = (0..100).map(|row| ((row % n_distinct) * 7919 % 100_003).to_string()).collect();
+            decide_cells("customer_id", &cells.iter().map(String::as_str).collect::<Vec<_>>()).kind
+        };
+        assert_eq!([decided(100), decided(99), decided(30)], [Kind::Id, Kind::Id, Kind::Category]);
+    }
+
+    #[test]
+    fn a_number_that_never_varies_is_one_where_it_may() {
+        let markers = Markers::new(&[String::new()]);
+        let decided = |cell: &str| {
+            let mut seen = Evidence::default();
+            seen.push(cell, &markers, &|| 2);
+            [false, true].map(|vary| decide("x", &seen, vary).kind)
+        };
+        assert_eq!(decided("5.0"), [Kind::Constant, Kind::Number]);
+        assert_eq!(decided("inf"), [Kind::Constant, Kind::Number]);
+        assert_eq!(decided("007"), [Kind::Constant; 2]);
+        assert_eq!(decided("a"), [Kind::Constant; 2]);
+        assert_eq!(decided(""), [Kind::Constant; 2]);
     }
 
     fn kind(name: &str, cells: &[&str]) -> (Kind, String) {

@@ -29,6 +29,8 @@ pub struct Head {
     pub open: Vec<String>,
     /// Whether this was the whole table.
     pub whole: bool,
+    /// As in [`InferOptions`].
+    numbers_vary: bool,
 }
 
 /// What a whole table turned out to be, after it was read by the schema of its [`Head`].
@@ -53,18 +55,18 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
         Unpacked::Text(text) => text,
         Unpacked::Parquet(file) => {
             let schema = infer(Input::from_file(&name, file), options)?.schema;
-            return Ok(Head { schema, open: Vec::new(), whole: true });
+            return Ok(Head { schema, open: Vec::new(), whole: true, numbers_vary: options.numbers_vary });
         }
     };
     let gathered = gather(&name, text, options, missing, Extent::Head)?;
     let whole = gathered.whole;
     let is_open = |(name, seen): (&String, &Evidence)| {
-        let settled = whole || settled(name, &decide::decide(name, seen), seen);
+        let settled = whole || settled(name, &decide::decide(name, seen, options.numbers_vary), seen);
         (!settled).then(|| name.clone())
     };
     let open = gathered.names.iter().zip(&gathered.seen).filter_map(is_open).collect();
     let schema = conclude(&name, gathered, options)?.schema;
-    Ok(Head { schema, open, whole })
+    Ok(Head { schema, open, whole, numbers_vary: options.numbers_vary })
 }
 
 /// Whether no row to come can change what was decided, as long as its cells fit. Whether numbers have leading zeros and
@@ -140,7 +142,7 @@ impl Head {
         let mut schema = self.schema.clone();
         for (name, seen) in self.open.iter().zip(&watched.seen) {
             if let Some(column) = schema.columns.iter_mut().find(|c| c.name == *name) {
-                *column = decide::decide(name, seen).spec(name);
+                *column = decide::decide(name, seen, self.numbers_vary).spec(name);
             }
         }
         if schema == self.schema { Settled::AsGuessed } else { Settled::Otherwise(schema) }

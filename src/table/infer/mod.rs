@@ -40,6 +40,8 @@ pub struct InferOptions {
     pub target: Option<String>,
     /// Leave out records that are broken, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
+    /// Take a number that is always the same for a number, not for a constant: in what it is compared with it may vary.
+    pub numbers_vary: bool,
     /// Told how far reading has come.
     pub progress: Option<Progress>,
 }
@@ -52,6 +54,7 @@ impl fmt::Debug for InferOptions {
             .field("missing", &self.missing)
             .field("target", &self.target)
             .field("skip_invalid", &self.skip_invalid)
+            .field("numbers_vary", &self.numbers_vary)
             .finish_non_exhaustive()
     }
 }
@@ -191,7 +194,8 @@ fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<In
     if let Some(target) = options.target.as_ref().filter(|t| !names.contains(t)) {
         return Err(TableError::NoColumn { column: target.clone(), have: names });
     }
-    let mut decisions: Vec<Decision> = names.iter().zip(&seen).map(|(name, e)| decide::decide(name, e)).collect();
+    let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, options.numbers_vary);
+    let mut decisions: Vec<Decision> = names.iter().zip(&seen).map(decide).collect();
     let columns = names.iter().zip(&decisions).map(|(name, d)| d.spec(name)).collect();
     let mut schema = Schema { dialect, columns };
     let target = match &options.target {
