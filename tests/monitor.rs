@@ -405,3 +405,10 @@ fn a_reference_comes_through_a_pipe_and_its_bad_rows_are_told() {
     let report = skipped.says("1 row of the reference was left out").value();
     assert_eq!(report["notes"], serde_json::json!(["1 row of the reference was left out"]));
 }
+
+#[test]
+fn too_few_rows_for_a_classifier_are_no_error() {
+    let work = trained();
+    work.write("header.csv", CHURN.lines().next().unwrap().to_owned() + "\n");
+    work.run("monitor header.csv --multivariate").answers(CANNOT_TELL).json("/multivariate", Value::Null);
+}

@@ -58,6 +58,8 @@ fn a_round_says_where_it_ends() {
     work.run(NOW).answers(CANNOT_TELL).json("/done", "cannot-tell");
     // A challenger that is no better stays one, and is not judged again and again.
     let work = labelled();
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml + "\n[monitor.triggers]\nrecent_accuracy = 0.99\n");
     let round = work.run(NOW).value();
     assert_eq!(round["retrain"]["done"], "retrained");
     assert_ne!(round["done"], "promoted", "{round}");

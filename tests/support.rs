@@ -216,10 +216,19 @@ impl Said {
 
 /// A table of `shared/data`, or `None` with a visible line when the folder is not there.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    beside(&format!("data/{name}"))
+}
+
+/// The reference values of statistics, or `None` with a visible line when they are not there.
+pub fn oracle() -> Option<PathBuf> {
+    beside("oracle")
+}
+
+fn beside(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
     if path.exists() {
         return Some(path.canonicalize().unwrap());
     }
-    eprintln!("skipped: ../shared/data/{name} is not there");
+    eprintln!("skipped: ../shared/{name} is not there");
     None
 }

@@ -28,6 +28,7 @@ mod labels;
 mod layers;
 mod monitor;
 mod notify;
+mod preset;
 mod profile;
 mod readme;
 mod real_tables;

@@ -12,6 +12,7 @@ use crate::model::ModelError;
 use crate::pipeline::{PipelineError, Scores};
 use crate::score::confusion::Confusion;
 use crate::score::curve::Curve;
+use crate::score::metric::Range;
 use crate::score::multiclass::predicted;
 use crate::score::{Metric, Metrics, binary};
 use crate::stats::moments;
@@ -105,6 +106,27 @@ pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>)
         metrics: Metric::of(task).iter().filter_map(told).collect(),
         limit: CBPE_LIMIT.to_owned(),
     })
+}
+
+impl Estimate {
+    /// Takes off what the same estimate of the gate rows, `of_gate`, is off from their known metrics: scores that are too
+    /// timid or too sure promise too little or too much there as here.
+    #[must_use]
+    pub fn corrected(mut self, of_gate: &Self) -> Self {
+        for change in &mut self.metrics {
+            let there = of_gate.metrics.iter().find(|other| other.name == change.name);
+            if let (Some(truth), Some(there)) = (change.gate, there) {
+                let value = change.value + truth - there.value;
+                let bounds = Metric::ALL.iter().find(|metric| metric.name() == change.name).map(|m| m.range());
+                change.value = match bounds {
+                    Some(Range::Share | Range::Unit) => value.clamp(0.0, 1.0),
+                    Some(Range::Positive) => value.max(0.0),
+                    Some(Range::Real) | None => value,
+                };
+            }
+        }
+        self
+    }
 }
 
 /// What is expected of scores.

@@ -19,7 +19,7 @@ const N_NAMED: usize = 5;
 #[must_use]
 pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
     let content = match &pair.values {
-        PairValues::Number { reference, current, .. } => range(&pair.name, reference, current),
+        PairValues::Number { reference, current, .. } => range(pair, reference, current),
         PairValues::Category { levels, reference, current } => unseen(&pair.name, levels, reference, current),
     };
     completeness(pair).into_iter().chain(content).collect()
@@ -58,8 +58,8 @@ fn unseen(column: &str, levels: &[String], reference: &[u64], current: &[u64]) -
 }
 
 /// Far more values outside the reference's extremes than an unchanged column has.
-fn range(column: &str, reference: &Sample, current: &Sample) -> Option<Finding> {
-    let (&low, &high) = (reference.values().first()?, reference.values().last()?);
+fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Finding> {
+    let (low, high) = pair.reference_range()?;
     let is_outside = |value: f64| value < low || value > high;
     let pairs = current.values().iter().zip(current.counts());
     let n_outside: u64 = pairs.filter(|&(&value, _)| is_outside(value)).map(|(_, &count)| count).sum();
@@ -73,7 +73,7 @@ fn range(column: &str, reference: &Sample, current: &Sample) -> Option<Finding> 
         "{n_outside} values ({:.1} %) outside {low} to {high}; the current table has {lowest} to {highest}",
         share * 100.0
     );
-    Some(finding(FindingKind::Range, column, text))
+    Some(finding(FindingKind::Range, &pair.name, text))
 }
 
 fn finding(kind: FindingKind, column: &str, text: String) -> Finding {

@@ -4,7 +4,8 @@
 //! version's features and its prediction ŷ. Their answers on other rows, at least 0, are averaged: MAE = mean of the
 //! first, RMSE = root of the mean of the second. Method: NannyML, "Direct loss estimation", 2022.
 //!
-//! Trees do not reach beyond the rows they saw, so a range that lies outside of theirs gets the error at its edge.
+//! Trees do not reach beyond the rows they saw, so a range that lies outside of theirs gets the error at its edge. Parts of
+//! a time that go on and on (the year, the month) are therefore left out: every row to come would lie outside.
 
 use super::estimate::EstimateError;
 use super::performance::change;
@@ -55,7 +56,12 @@ impl Losses {
         }
         let predictions = pipeline.score(labelled)?.values;
         let features = pipeline.features.transform(labelled)?;
-        let known = with_prediction((0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied()));
+        let mut known =
+            with_prediction((0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied()));
+        // Rows to come are later than these. What is missing everywhere, no tree asks about.
+        let moving: Vec<bool> = pipeline.features.moving().chain([false]).collect();
+        let cells = known.iter_mut().zip(moving.iter().cycle());
+        cells.filter(|(_, moving)| **moving).for_each(|(cell, _)| *cell = f32::NAN);
         let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
         Self::of_errors(&Matrix::new(known, features.n_rows, names), &predictions, y, seed)
     }

@@ -78,8 +78,12 @@ impl Cells {
     }
 }
 
-/// The most frequent levels of the reference have a cell of their own; the others share one.
+/// So many levels can have a cell of their own; see [`level_cells`].
 const MAX_LEVELS: usize = 50;
+/// Rows of a cell that are to be expected on the smaller side, where there are more levels than that.
+const EXPECTED: f64 = 5.0;
+/// Up to so many different whole numbers, Evidently takes a column without missing cells for categories.
+const EVIDENTLY_LEVELS: usize = 10;
 
 impl ColumnPair {
     /// Whether it holds numbers.
@@ -106,8 +110,8 @@ impl ColumnPair {
         homogeneity(&[a, n - a], &[b, m - b]).ok()?.p
     }
 
-    /// Reference deciles or levels, a cell for unseen levels, one for what is missing; cells empty on both sides are
-    /// left out.
+    /// Reference deciles and a cell for what lies outside of its range, or levels, and one for what is missing; cells
+    /// empty on both sides are left out.
     #[must_use]
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
@@ -116,6 +120,7 @@ impl ColumnPair {
                 let edges = psi::decile_edges(reference);
                 (cells.reference, cells.current) =
                     (psi::bin_counts(reference, &edges), psi::bin_counts(current, &edges));
+                self.set_apart(&mut cells, current);
             }
             PairValues::Category { reference, current, .. } => level_cells(&mut cells, reference, current),
         }
@@ -123,6 +128,29 @@ impl ColumnPair {
             cells.push(self.n_missing.0, self.n_missing.1);
         }
         cells
+    }
+
+    /// The least and the greatest number of the reference; `None` without numbers. A sketch holds neither, the moments do.
+    #[must_use]
+    pub fn reference_range(&self) -> Option<(f64, f64)> {
+        let PairValues::Number { reference, .. } = &self.values else { return None };
+        let Summary { min, max, .. } = &self.summaries.0;
+        min.zip(*max).or(reference.values().first().copied().zip(reference.values().last().copied()))
+    }
+
+    /// Current numbers below and above the reference's range, which stand in the first and the last bin, get a cell of
+    /// their own.
+    fn set_apart(&self, cells: &mut Cells, current: &Sample) {
+        let Some((low, high)) = self.reference_range() else { return };
+        let ends = [current.values().partition_point(|v| *v < low), current.values().partition_point(|v| *v <= high)];
+        let parts = current.parts(ends.into_iter());
+        let outside = parts[0] + parts[2];
+        if outside > 0 {
+            cells.current[0] -= parts[0];
+            let last = cells.len() - 1;
+            cells.current[last] -= parts[2];
+            cells.push(0, outside);
+        }
     }
 
     /// A column of both profiles; `None` when either lacks it, or it is no number and no category on both sides.
@@ -153,8 +181,10 @@ impl ColumnPair {
     #[must_use]
     pub fn evidently_choice(&self) -> Method {
         match &self.values {
-            PairValues::Number { reference, current, .. } => {
-                Method::evidently_choice(ColumnKind::Number, reference.n(), pooled::distinct(reference, current))
+            PairValues::Number { reference, current, integer } => {
+                let few = *integer && self.n_missing.1 == 0 && current.values().len() <= EVIDENTLY_LEVELS;
+                let kind = if few { ColumnKind::Category } else { ColumnKind::Number };
+                Method::evidently_choice(kind, reference.n(), pooled::distinct(reference, current))
             }
             PairValues::Category { levels, reference, .. } => {
                 Method::evidently_choice(ColumnKind::Category, reference.iter().sum(), levels.len())
@@ -217,19 +247,32 @@ fn summary(column: &ColumnProfile, n_rows: u64) -> Summary {
     }
 }
 
+/// Cells of levels, formed by how often a level stands on both sides together: whoever picks them by one side's counts
+/// finds that side's chance in them, and the other side seems to have moved.
+///
+/// Up to [`MAX_LEVELS`] levels have a cell of their own, if the smaller side can be expected to have [`EXPECTED`] rows of
+/// them. The others share one with those about as frequent (within a factor of two), so that many rare levels that one
+/// side lacks stand out from its own.
 fn level_cells(cells: &mut Cells, reference: &[u64], current: &[u64]) {
-    let mut known: Vec<usize> = (0..reference.len()).filter(|&level| reference[level] > 0).collect();
-    known.sort_by_key(|&level| (std::cmp::Reverse(reference[level]), level));
-    for &level in known.iter().take(MAX_LEVELS) {
-        cells.push(reference[level], current[level]);
+    let both = |level: usize| reference[level] + current[level];
+    let (n, m) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
+    let expected = |count: u64| count as f64 * n.min(m) as f64 / (n + m) as f64;
+    let mut levels: Vec<usize> = (0..reference.len()).filter(|&level| both(level) > 0).collect();
+    levels.sort_by_key(|&level| (std::cmp::Reverse(both(level)), level));
+    let all_alone = levels.len() <= MAX_LEVELS;
+    let n_alone = levels.iter().take(MAX_LEVELS).take_while(|&&l| all_alone || expected(both(l)) >= EXPECTED).count();
+    let (alone, together) = levels.split_at(n_alone);
+    alone.iter().for_each(|&level| cells.push(reference[level], current[level]));
+    let mut open = (0, 0);
+    for (at, &level) in together.iter().enumerate() {
+        open = (open.0 + reference[level], open.1 + current[level]);
+        let goes_on = together.get(at + 1).is_some_and(|&next| both(next).ilog2() == both(level).ilog2());
+        if !goes_on && expected(open.0 + open.1) >= EXPECTED {
+            cells.push(open.0, open.1);
+            open = (0, 0);
+        }
     }
-    let rest = known.get(MAX_LEVELS..).unwrap_or(&[]);
-    let sum = |counts: &[u64]| rest.iter().map(|&level| counts[level]).sum::<u64>();
-    if !rest.is_empty() {
-        cells.push(sum(reference), sum(current));
-    }
-    let unseen: u64 = (0..current.len()).filter(|&level| reference[level] == 0).map(|level| current[level]).sum();
-    if unseen > 0 {
-        cells.push(0, unseen);
+    if open != (0, 0) {
+        cells.push(open.0, open.1);
     }
 }

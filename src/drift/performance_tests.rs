@@ -187,6 +187,22 @@ fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
 }
 
 /// Errors grow with a; what rows with a larger a bring is foreseen.
+/// Scores of .4 and .6 where the truth is .1 and .9: the promise is too low at the gate, and here by as much.
+#[test]
+fn what_the_estimate_is_off_at_the_gate_is_taken_off() {
+    let known = |value| Estimate { value: Some(value), ..Estimate::default() };
+    let gate = Metrics::new(vec![(Metric::Accuracy, known(0.9)), (Metric::Brier, known(0.2))]);
+    let promised = |p: &[f64]| cbpe(Task::Binary, &scores(p, 1), 0.5, Some(&gate)).unwrap();
+    let (here, there) = (promised(&[0.4, 0.6, 0.7, 0.7]), promised(&[0.4, 0.6]));
+    let accuracy = value(&here.metrics, "accuracy");
+    close(accuracy, 0.65, 1e-12, "as it is");
+    let corrected = here.clone().corrected(&there);
+    close(value(&corrected.metrics, "accuracy"), 0.65 + 0.9 - 0.6, 1e-12, "corrected");
+    let sure = promised(&[0.99; 4]).corrected(&there);
+    close(value(&sure.metrics, "accuracy"), 1.0, 0.0, "a share stays one");
+    close(value(&sure.metrics, "brier"), (0.99 * 0.01 + 0.2 - 0.24_f64).max(0.0), 1e-12, "brier");
+}
+
 #[test]
 fn direct_loss_estimation_follows_rows_that_are_harder() {
     let concept =

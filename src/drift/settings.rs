@@ -164,6 +164,16 @@ impl Settings {
         if !(psi.is_finite() && psi > 0.0) {
             return Err(format!("[monitor] psi = {psi} must be above 0"));
         }
+        if !(self.max_silence_days.is_finite() && self.max_silence_days > 0.0) {
+            return Err(format!("[monitor] max_silence_days = {} must be above 0", self.max_silence_days));
+        }
+        for (name, column) in &self.columns {
+            if let Some(value) = column.threshold.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+                return Err(format!(
+                    "[monitor.columns] threshold of {name:?} = {value} must be a number of at least 0"
+                ));
+            }
+        }
         match self.columns.keys().find(|name| !columns.contains(&name.as_str())) {
             Some(name) => Err(format!("[monitor.columns] names {name:?}, which is not in [columns]")),
             None => self.check_limits(),
@@ -192,5 +202,30 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_nothing_can_meet_are_refused_by_their_key() {
+        let refused = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.check(&["x"]).unwrap_err()
+        };
+        let with = |threshold| ColumnSettings { method: None, threshold: Some(threshold) };
+        let of_x = |settings: &mut Settings, threshold| settings.columns.insert("x".to_owned(), with(threshold));
+        let mut settings = Settings::default();
+        for threshold in [f64::NAN, -1.0] {
+            of_x(&mut settings, threshold);
+            assert!(settings.check(&["x"]).unwrap_err().starts_with("[monitor.columns] threshold of \"x\" = "));
+        }
+        of_x(&mut settings, 0.1);
+        assert_eq!(settings.check(&["x"]), Ok(()));
+        assert!(refused(|s| s.max_silence_days = -1.0).contains("max_silence_days = -1 must be above 0"));
+        assert!(refused(|s| s.alpha = f64::NAN).contains("alpha"));
     }
 }

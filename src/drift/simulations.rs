@@ -110,6 +110,71 @@ fn a_quarter_of_a_standard_deviation_is_seen_at_two_thousand_rows() {
     assert_eq!(false_alarms, 0);
 }
 
+/// Counts of `n_levels` levels, the k-th with a share in proportion to 1/k to the power of `skew`.
+fn many_levels(random: &mut Xoshiro256PlusPlus, n: usize, n_levels: usize, skew: f64) -> Vec<u64> {
+    let weights: Vec<f64> = (1..=n_levels).map(|k| (k as f64).powf(-skew)).collect();
+    let total: f64 = weights.iter().sum();
+    let mut counts = vec![0; n_levels];
+    for _ in 0..n {
+        let mut left = random.r#gen::<f64>() * total;
+        let level = weights.iter().position(|weight| {
+            left -= weight;
+            left < 0.0
+        });
+        counts[level.unwrap_or(n_levels - 1)] += 1;
+    }
+    counts
+}
+
+/// Levels that were picked by the reference's counts alone, and levels that it happens to lack, would drift nearly always.
+#[test]
+fn many_levels_do_not_drift_by_themselves() {
+    let mut random = rng(17, "many levels");
+    let mut drifted = 0;
+    for (n_levels, skew) in [(200, 0.0), (1000, 0.0), (300, 1.0)] {
+        let names: Vec<String> = (0..n_levels).map(|level| level.to_string()).collect();
+        for n in [500, 2000] {
+            for _ in 0..20 {
+                let reference = many_levels(&mut random, 2000, n_levels, skew);
+                let current = many_levels(&mut random, n, n_levels, skew);
+                let column = pair(0, PairValues::Category { levels: names.clone(), reference, current });
+                let report = super::compare::compare_one(&column, &Settings::default(), 0);
+                let psi_is_real = report.psi > report.psi_critical && report.psi > Some(0.2);
+                drifted += u32::from(report.verdict == ColumnVerdict::Drifted || psi_is_real);
+            }
+        }
+    }
+    assert!(drifted <= 2, "{drifted} of 120");
+}
+
+#[test]
+fn rows_of_levels_that_nobody_saw_before_are_seen() {
+    let mut random = rng(19, "new levels");
+    let names: Vec<String> = (0..500).map(|level| level.to_string()).collect();
+    let mut reference = many_levels(&mut random, 2000, 300, 0.0);
+    reference.resize(500, 0);
+    // A fifth of the rows has one of 200 new levels, each two or three times.
+    let mut current = many_levels(&mut random, 1600, 300, 0.0);
+    current.extend(many_levels(&mut random, 400, 200, 0.0));
+    let column = pair(0, PairValues::Category { levels: names, reference, current });
+    let report = super::compare::compare_one(&column, &Settings::default(), 0);
+    assert_eq!(report.verdict, ColumnVerdict::Drifted, "{report:?}");
+}
+
+#[test]
+fn numbers_outside_of_the_reference_are_a_cell_of_their_own() {
+    let mut random = rng(23, "flags");
+    let reference = Sample::from_weighted(vec![(0.0, 1000), (1.0, 1000)]);
+    let far: Vec<f64> = (0..1000).map(|_| 3.0 * normal(&mut random) + 0.5).collect();
+    let outside = far.iter().filter(|v| !(0.0..=1.0).contains(*v)).count() as u64;
+    let column = pair(0, PairValues::Number { reference, current: Sample::from_values(far), integer: false });
+    let cells = column.cells();
+    assert_eq!((cells.reference.as_slice(), cells.current[2]), (&[1000, 1000, 0][..], outside));
+    assert_eq!(cells.current.iter().sum::<u64>(), 1000);
+    let report = super::compare::compare_one(&column, &Settings::default(), 0);
+    assert!(report.psi > Some(1.0), "{report:?}");
+}
+
 #[test]
 fn too_few_rows_are_said_and_not_judged() {
     let mut random = rng(13, "few rows");

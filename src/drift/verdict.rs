@@ -7,7 +7,7 @@ use super::settings::Settings;
 #[must_use]
 pub fn drift_share(columns: &[ColumnReport], settings: &Settings) -> DriftShare {
     let is = |wanted: fn(&ColumnVerdict) -> bool| columns.iter().filter(move |c| wanted(&c.verdict));
-    let weight = |wanted| is(wanted).map(|c| c.importance.unwrap_or(0.0)).sum::<f64>();
+    let weight = |wanted| is(wanted).map(|c| c.importance.unwrap_or(0.0)).fold(0.0, |sum, part| sum + part);
     let drifted = |v: &ColumnVerdict| *v == ColumnVerdict::Drifted;
     let stable = |v: &ColumnVerdict| *v == ColumnVerdict::Stable;
     let (n_drifted, n_stable) = (is(drifted).count() as u64, is(stable).count() as u64);
@@ -24,9 +24,12 @@ pub fn drift_share(columns: &[ColumnReport], settings: &Settings) -> DriftShare 
     }
 }
 
-/// LOW below a quarter, HIGH above a half.
+/// LOW below a quarter, HIGH above a half; HIGH when the metric itself has dropped, whatever the columns did.
 #[must_use]
-pub fn severity(share: &DriftShare) -> Option<Severity> {
+pub fn severity(share: &DriftShare, triggers: &[Trigger]) -> Option<Severity> {
+    if triggers.iter().any(|trigger| trigger.fired && trigger.name == "metric_drop") {
+        return Some(Severity::High);
+    }
     share.deciding().map(|value| match value {
         v if v < 0.25 => Severity::Low,
         v if v <= 0.5 => Severity::Medium,
@@ -47,7 +50,7 @@ pub fn verdict(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger
             format!("No reason to retrain: {} of {judged} columns drifted, no trigger fired.", share.n_drifted),
         ),
     };
-    Verdict { retrain, severity: severity(share), sentence }
+    Verdict { retrain, severity: severity(share, triggers), sentence }
 }
 
 fn cannot_tell(columns: &[ColumnReport], n_rows: u64) -> String {
@@ -59,5 +62,25 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64) -> String {
         (0, _) => "Cannot tell: nothing arrived.".to_owned(),
         (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived, {need} are needed on either side."),
         _ => "Cannot tell: no column could be judged.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_metric_is_severe_though_no_column_drifted() {
+        let share = drift_share(&[], &Settings::default());
+        let trigger = |name: &str, fired| Trigger {
+            name: name.to_owned(),
+            value: None,
+            threshold: None,
+            fired,
+            text: String::new(),
+        };
+        assert_eq!(severity(&share, &[trigger("metric_drop", true)]), Some(Severity::High));
+        assert_eq!(severity(&share, &[trigger("metric_drop", false), trigger("new_rows", true)]), None);
+        assert_eq!(share.weighted_share, None);
     }
 }

@@ -209,6 +209,12 @@ pub enum TimePart {
 }
 
 impl TimePart {
+    /// Whether rows that come later have values of it that none had before them, in the first year at least.
+    #[must_use]
+    pub const fn moves_on(self) -> bool {
+        matches!(self, Self::DayOfMonth | Self::DayOfYear | Self::Month | Self::Year | Self::Days)
+    }
+
     /// What is read off by default.
     pub const DEFAULT: [Self; 7] =
         [Self::Minute, Self::Hour, Self::DayOfWeek, Self::DayOfMonth, Self::DayOfYear, Self::Month, Self::Year];

@@ -249,6 +249,17 @@ impl Features {
         &self.sources
     }
 
+    /// Per feature, whether it is a part of a time that later rows have other values of than any row before them.
+    pub fn moving(&self) -> impl Iterator<Item = bool> + '_ {
+        self.inputs.iter().flat_map(|input| {
+            let parts = match &input.encoder {
+                Encoder::TimeParts { parts } => parts.as_slice(),
+                _ => &[],
+            };
+            (0..input.encoder.n_features()).map(|at| parts.get(at).is_some_and(|part| part.moves_on()))
+        })
+    }
+
     /// The raw column of a feature, or `None` beyond the last.
     #[must_use]
     pub fn source_of(&self, feature: usize) -> Option<&str> {

@@ -1,22 +1,25 @@
 //! From both profiles and the sampled scores to the report.
 
-use super::arrive::Arrived;
+use super::arrive::{Arrived, SCORED_ROWS};
+use super::form;
 use super::reference::Reference;
 use super::served::Served;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
+use crate::drift::multivariate::MultivariateError;
 use crate::drift::performance::Known;
 use crate::drift::report::{
     AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
     Side,
 };
+use crate::drift::settings::Settings;
 use crate::drift::triggers::{Evidence, triggers};
 use crate::drift::{ColumnPair, cbpe, compare, compare_one, dle, drift_share, multivariate, performance, verdict};
 use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, Version};
 use crate::table::{Column, Input, Kind, Table, Values, read};
 use std::path::Path;
 
@@ -50,6 +53,20 @@ impl Watch<'_> {
             },
             settings,
         );
+        let mut notes = self.notes(compared_with, arrived, served.as_ref());
+        let tells_apart = match self.multivariate() {
+            // Too little to judge is no error: the rest of the report stands, and says so.
+            Err(MonitorError::Multivariate(
+                err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns),
+            )) => {
+                notes.push(format!("--multivariate cannot tell: {err}"));
+                None
+            }
+            found => found?,
+        };
+        let history = self.history(reference, arrived);
+        let mut findings = self.findings(&pairs, &columns, arrived)?;
+        findings.extend(form::onsets(&history));
         let report = DriftReport {
             format: 1,
             mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,14 +79,14 @@ impl Watch<'_> {
             share,
             target: self.target(reference, arrived),
             score: self.score(arrived)?,
-            findings: self.findings(&pairs, &columns, arrived)?,
-            multivariate: self.multivariate()?,
+            findings,
+            multivariate: tells_apart,
             performance: known,
             estimate: self.estimate(arrived)?,
             triggers,
-            history: self.history(reference, arrived),
-            settings: serde_json::json!(settings),
-            notes: self.notes(compared_with, arrived, served.as_ref()),
+            history,
+            settings: effective(settings),
+            notes,
             against_training: self.against_training(compared_with, arrived)?,
             columns,
         };
@@ -106,16 +123,21 @@ impl Watch<'_> {
         if arrived.sample.rows().is_empty() {
             return Ok(None);
         }
-        let stored = match self.workspace.registry().score_profile(production.version) {
-            // A version from before scores were kept; any other trouble is told.
-            Err(RegistryError::NoProfile { .. }) => return Ok(None),
-            stored => stored?,
-        };
+        let Some(stored) = self.gate_scores(production.version)? else { return Ok(None) };
         let Some(column) = stored.columns.first() else { return Ok(None) };
         let values = arrived.sample.rows().iter().map(|row| row.scores[0]).collect();
         let current = Table::new(vec![Column::new(&column.name, Values::Number(values))])?;
         let pair = ColumnPair::of(&column.name, &stored, &Profile::of_table(&current));
         Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
+    }
+
+    /// The profile of a version's scores of its gate rows.
+    fn gate_scores(&self, version: Version) -> Result<Option<Profile>, MonitorError> {
+        match self.workspace.registry().score_profile(version) {
+            // A version from before scores were kept; any other trouble is told.
+            Err(RegistryError::NoProfile { .. }) => Ok(None),
+            stored => Ok(Some(stored?)),
+        }
     }
 
     /// Metrics on served predictions whose outcome is known, or on such rows of the table where it has more of them.
@@ -145,8 +167,20 @@ impl Watch<'_> {
             return Ok(None);
         }
         let values = arrived.sample.rows().iter().flat_map(|row| row.scores.iter().copied()).collect();
-        let scores = Scores { values, width: target.n_scores() };
-        Ok(Some(cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())?))
+        let promised = |values: Vec<f64>| {
+            let scores = Scores { values, width: target.n_scores() };
+            cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())
+        };
+        let estimate = promised(values)?;
+        // Of several classes, only each one's scores are kept, not which stood together.
+        let at_gate = match target.task {
+            Task::Binary => self.gate_scores(production.version)?,
+            _ => None,
+        };
+        Ok(Some(match at_gate.and_then(|profile| Some(profile.columns.first()?.sample().evenly(SCORED_ROWS))) {
+            Some(gate) if !gate.is_empty() => estimate.corrected(&promised(gate)?),
+            _ => estimate,
+        }))
     }
 
     fn multivariate(&self) -> Result<Option<Multivariate>, MonitorError> {
@@ -234,4 +268,14 @@ fn chunk_column(column: &ColumnReport) -> ChunkColumn {
         _ => None,
     };
     ChunkColumn { name: column.name.clone(), statistic: column.statistic, drifted }
+}
+
+/// The settings with what the preset puts where nothing is set.
+fn effective(settings: &Settings) -> serde_json::Value {
+    let set = Settings {
+        drift_share: Some(settings.share_threshold()),
+        psi: Some(settings.psi_threshold()),
+        ..settings.clone()
+    };
+    serde_json::json!(set)
 }

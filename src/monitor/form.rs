@@ -3,7 +3,7 @@
 use super::arrive::Arrived;
 use super::watch::Watch;
 use super::{MonitorError, days};
-use crate::drift::report::{ColumnReport, ColumnVerdict, Finding, FindingKind};
+use crate::drift::report::{Chunk, ChunkColumn, ColumnReport, ColumnVerdict, Finding, FindingKind};
 use crate::drift::{ColumnPair, findings};
 use crate::table::Kind;
 
@@ -67,6 +67,29 @@ fn finding(kind: FindingKind, column: Option<&str>, text: String) -> Finding {
     Finding { kind, column: column.map(str::to_owned), text }
 }
 
+/// Columns that drift in the last piece, and did not in an earlier one, with the piece since which they do.
+pub(super) fn onsets(history: &[Chunk]) -> Vec<Finding> {
+    let drifted = |piece: &Chunk, name: &str| {
+        piece.columns.iter().find(|column| column.name == name).and_then(|column| column.drifted)
+    };
+    let last = history.last().map_or(&[][..], |piece| &piece.columns);
+    let onset = |column: &ChunkColumn| {
+        // A piece that cannot be judged neither begins a drift nor ends one.
+        let judged = history.iter().filter_map(|piece| Some((piece, drifted(piece, &column.name)?))).rev();
+        let mut first = None;
+        for (piece, drifts) in judged {
+            if !drifts {
+                return first.map(|since: &Chunk| {
+                    finding(FindingKind::Onset, Some(&column.name), format!("drifts since {}", since.name))
+                });
+            }
+            first = Some(piece);
+        }
+        None
+    };
+    last.iter().filter(|column| column.drifted == Some(true)).filter_map(onset).collect()
+}
+
 /// What began or ended to drift since the last run.
 fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding> {
     let before: Vec<&str> = before.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
@@ -81,4 +104,36 @@ fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding>
         _ => None,
     };
     columns.iter().filter_map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drift_begins_with_the_first_piece_of_its_last_stretch() {
+        let piece = |name: &str, drifted: [Option<bool>; 3]| Chunk {
+            name: name.to_owned(),
+            n_rows: 500,
+            share: None,
+            reason: None,
+            columns: ["a", "b", "always"]
+                .into_iter()
+                .zip(drifted)
+                .map(|(name, drifted)| ChunkColumn { name: name.to_owned(), statistic: None, drifted })
+                .collect(),
+        };
+        let (yes, no) = (Some(true), Some(false));
+        let history = [
+            piece("1", [yes, no, yes]),
+            piece("2", [no, no, yes]),
+            piece("3", [yes, no, yes]),
+            piece("4", [None, yes, yes]),
+            piece("5", [yes, no, yes]),
+        ];
+        let found = onsets(&history);
+        let told: Vec<(&str, &str)> = found.iter().map(|f| (f.column.as_deref().unwrap(), f.text.as_str())).collect();
+        assert_eq!(told, [("a", "drifts since 3")]);
+        assert!(onsets(&[]).is_empty());
+    }
 }

@@ -5,7 +5,7 @@ use super::words::{self, Tone};
 use crate::drift::report::{ColumnReport, DriftReport, Plot};
 use std::fmt::Write;
 
-const MAX_COLUMNS: usize = 8;
+const MAX_COLUMNS: usize = 6;
 const MAX_FINDINGS: usize = 5;
 const MAX_TRIGGERS: usize = 4;
 /// Signs of a histogram.
@@ -23,6 +23,7 @@ impl Terminal<'_> {
     pub(super) fn draw(&self) -> String {
         let mut text = self.head();
         text += &self.columns();
+        text += &self.beyond_columns();
         text += &self.triggers();
         text += &self.findings();
         text.replace('\u{a0}', " ")
@@ -90,6 +91,43 @@ impl Terminal<'_> {
         }
     }
 
+    /// Target, score, all columns together, and what the scores promise: a line each, where it is known.
+    fn beyond_columns(&self) -> String {
+        let report = self.report;
+        let mut text = String::new();
+        let mut told = |what: &str, said: String| {
+            let _ = writeln!(text, "{} {said}", (self.dim)(&format!("{what:9}")));
+        };
+        let sides = [("target", &report.target), ("score", &report.score)].into_iter().filter_map(|(what, column)| {
+            let column = column.as_ref()?;
+            let (verdict, psi) = (words::verdict(&column.verdict), number_or(column.psi));
+            Some(format!("{what} {verdict} (p {}, PSI {psi})", p_value(column.p_adjusted.or(column.p))))
+        });
+        let sides: Vec<String> = sides.collect();
+        if !sides.is_empty() {
+            told("also", sides.join(" · "));
+        }
+        if let Some(seen) = &report.multivariate {
+            let named: Vec<String> = seen.columns.iter().take(3).map(|(name, _)| short(name, NAME_WIDTH)).collect();
+            let how = if seen.drifted { format!("told apart, by {}", named.join(", ")) } else { "alike".to_owned() };
+            let (auc, low, high) = (number(seen.roc_auc), number(seen.lower), number(seen.upper));
+            told("together", format!("{how} (ROC-AUC {auc}, 95 % interval {low} to {high})"));
+        }
+        for (what, metrics) in [
+            ("outcomes", report.performance.as_ref().map(|known| &known.metrics)),
+            ("estimated", report.estimate.as_ref().map(|promised| &promised.metrics)),
+        ] {
+            let shown = metrics.into_iter().flatten().take(3);
+            let shown: Vec<String> = shown
+                .map(|m| format!("{} {} (gate {})", m.name.replace('_', " "), number(m.value), number_or(m.gate)))
+                .collect();
+            if !shown.is_empty() {
+                told(what, shown.join(" · "));
+            }
+        }
+        if text.is_empty() { text } else { text + "\n" }
+    }
+
     fn triggers(&self) -> String {
         let fired: Vec<_> = self.report.triggers.iter().filter(|trigger| trigger.fired).collect();
         let mut text = String::new();
@@ -111,10 +149,13 @@ impl Terminal<'_> {
         let mut text = String::new();
         for finding in findings.iter().take(MAX_FINDINGS) {
             let kind = format!("{}:", words::finding(finding.kind));
-            let _ = writeln!(text, "{} {}", (self.bold)(&kind), clean(&finding.text));
+            let column = finding.column.as_ref().map_or_else(String::new, |column| format!("{}: ", clean(column)));
+            let _ = writeln!(text, "{} {column}{}", (self.bold)(&kind), clean(&finding.text));
         }
         if findings.len() > MAX_FINDINGS {
-            let more = format!("and {} more in reports/drift_report.html", findings.len() - MAX_FINDINGS);
+            // Without a loop there is no page.
+            let place = if self.report.predicts.is_empty() { "--json" } else { "reports/drift_report.html" };
+            let more = format!("and {} more in {place}", findings.len() - MAX_FINDINGS);
             let _ = writeln!(text, "{}", (self.dim)(&more));
         }
         text

@@ -123,12 +123,14 @@ fn a_terminal_gets_the_essence() {
     let text = plain(&sample::report());
     assert!(text.starts_with("Retraining is warranted\n4 of 10 columns drifted"), "{text}");
     assert!(text.contains("MEDIUM ████████░░░░░░░░░░░░  40 % of columns drifted (threshold 25 %)"), "{text}");
-    assert!(text.contains("and 4 more, 0 of them drifted"), "{text}");
+    assert!(text.contains("and 6 more, 0 of them drifted"), "{text}");
     assert!(text.contains("and 1 more in reports/drift_report.html"), "{text}");
     assert!(text.contains("seconds_since_the_pre…"), "{text}");
     let row = text.lines().find(|line| line.starts_with("amount_eur")).unwrap();
     assert!(row.contains('█') && row.contains("< 0.001") && row.ends_with("drifted"), "{row}");
-    assert!((20..30).contains(&text.lines().count()), "{} lines", text.lines().count());
+    assert!(text.contains("target stable (p ") && text.contains(" · score "), "{text}");
+    assert!(text.contains("roc auc 0.889 (gate 0.912)"), "{text}");
+    assert!((20..=31).contains(&text.lines().count()), "{} lines", text.lines().count());
 }
 
 #[test]

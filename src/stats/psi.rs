@@ -42,20 +42,23 @@ pub fn critical_value(alpha: f64, bins: usize, n: u64, m: u64) -> Option<f64> {
 
 /// Inner edges that cut the reference into at most ten bins with about a tenth of its rows each.
 ///
-/// An edge is the smallest value with k tenths of the rows at or below it; edges that fall together stand once, and the
-/// largest value is none. Bins are (below, edge] in [`bin_counts`], the first and last one open.
+/// An edge is the smallest value with k tenths of the rows at or below it; edges that fall together stand once. The
+/// largest value is none: where it has tenths of its own, the edge is the value before it. Bins are (below, edge] in
+/// [`bin_counts`], the first and last one open.
 #[must_use]
 pub fn decile_edges(reference: &Sample) -> Vec<f64> {
     // The fewest rows that are k tenths of them.
     let tenths = |k: u64| (u128::from(k) * u128::from(reference.n())).div_ceil(10) as u64;
     let mut edges: Vec<f64> = Vec::with_capacity(9);
     let (mut seen, mut k, mut wanted) = (0, 1, tenths(1));
-    let largest = reference.values().last().copied();
-    for (&value, &count) in reference.values().iter().zip(reference.counts()) {
+    let (values, mut before) = (reference.values(), None);
+    for (&value, &count) in values.iter().zip(reference.counts()) {
         seen += count;
-        if k < 10 && seen >= wanted && Some(value) != largest {
-            edges.push(value);
+        if k < 10 && seen >= wanted {
+            let edge = if Some(&value) == values.last() { before } else { Some(value) };
+            edges.extend(edge.filter(|edge| edges.last() != Some(edge)));
         }
+        before = Some(value);
         while k < 10 && seen >= wanted {
             k += 1;
             wanted = tenths(k);
@@ -104,6 +107,8 @@ mod tests {
         assert_eq!(bin_counts(&even, &edges), [10; 10]);
         let tied = Sample::from_weighted(vec![(0.0, 95), (1.0, 5)]);
         assert_eq!(decile_edges(&tied), [0.0]);
+        let top = Sample::from_weighted(vec![(0.0, 5), (1.0, 95)]);
+        assert_eq!(bin_counts(&top, &decile_edges(&top)), [5, 95]);
         assert!(decile_edges(&Sample::from_values(vec![3.0; 9])).is_empty());
         assert!(decile_edges(&Sample::default()).is_empty());
         assert_eq!(bin_counts(&tied, &[]), [100]);

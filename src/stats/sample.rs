@@ -109,6 +109,23 @@ impl Sample {
         ends.chain([self.counts.len()]).map(part).collect()
     }
 
+    /// The values one by one, each as often as it stands; of more than `most`, so many at even distances.
+    #[must_use]
+    pub fn evenly(&self, most: usize) -> Vec<f64> {
+        let n = self.n().min(most as u64);
+        let (mut at, mut seen) = (0, 0);
+        let nth = |i: u64| {
+            // The middle of the i-th of n equal parts.
+            let rank = ((u128::from(i) * 2 + 1) * u128::from(self.n()) / (u128::from(n) * 2)) as u64;
+            while seen + self.counts[at] <= rank {
+                seen += self.counts[at];
+                at += 1;
+            }
+            self.values[at]
+        };
+        (0..n).map(nth).collect()
+    }
+
     /// Values with counts, in any order; equal values are put together, zero counts and what is not finite left out.
     #[must_use]
     pub fn from_weighted(mut pairs: Vec<(f64, u64)>) -> Self {
@@ -193,6 +210,15 @@ mod tests {
         let weighted = Sample::from_weighted(vec![(2.0, 1), (1.0, 1), (2.0, 1), (0.0, 2), (9.0, 0)]);
         assert_eq!(weighted, sample);
     }
+
+    #[test]
+    fn values_one_by_one_are_evenly_spread() {
+        let sample = Sample::from_weighted(vec![(1.0, 2), (2.0, 6), (3.0, 2)]);
+        assert_eq!(sample.evenly(100), [1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0]);
+        assert_eq!(sample.evenly(5), [1.0, 2.0, 2.0, 2.0, 3.0]);
+        assert!(Sample::default().evenly(5).is_empty());
+    }
+
     #[test]
     fn two_samples_together_are_the_sample_of_both() {
         let values = |step: usize, n: usize| (0..n).map(|i| (i * step % 17) as f64).collect::<Vec<f64>>();

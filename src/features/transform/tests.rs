@@ -1,5 +1,5 @@
 use super::*;
-use crate::features::{Encode, Scale, Task, TimePart};
+use crate::features::{Encode, NumberEncoder, Scale, Task, TimePart};
 use crate::table::{Categories, Column, Texts, Values};
 
 fn number(name: &str, values: &[f64]) -> Column {
@@ -245,4 +245,13 @@ fn a_table_that_is_given_up_teaches_the_same() {
     assert!(features.has_target_statistics());
     assert_eq!((features, matrix), expected);
     assert_eq!(matrices, transformed);
+}
+
+#[test]
+fn parts_of_a_time_that_go_on_are_told_from_those_that_come_again() {
+    let parts = vec![TimePart::Hour, TimePart::DayOfWeek, TimePart::Month, TimePart::Year];
+    let column = |name: &str, encoder| RawColumn { column: name.to_owned(), encoder };
+    let number = column("x", Encoder::Number(NumberEncoder::default()));
+    let features = Features::new(vec![number, column("at", Encoder::TimeParts { parts })]).unwrap();
+    assert_eq!(features.moving().collect::<Vec<_>>(), [false, false, false, true, true]);
 }
