@@ -117,11 +117,10 @@ impl Estimate {
             let there = of_gate.metrics.iter().find(|other| other.name == change.name);
             if let (Some(truth), Some(there)) = (change.gate, there) {
                 let value = change.value + truth - there.value;
-                let bounds = Metric::ALL.iter().find(|metric| metric.name() == change.name).map(|m| m.range());
-                change.value = match bounds {
-                    Some(Range::Share | Range::Unit) => value.clamp(0.0, 1.0),
-                    Some(Range::Positive) => value.max(0.0),
-                    Some(Range::Real) | None => value,
+                change.value = match change.name.parse::<Metric>().map(Metric::range) {
+                    Ok(Range::Share | Range::Unit) => value.clamp(0.0, 1.0),
+                    Ok(Range::Positive) => value.max(0.0),
+                    Ok(Range::Real) | Err(_) => value,
                 };
             }
         }

@@ -37,14 +37,4 @@ impl Matrix {
         let n = self.n_features();
         &self.values[row * n..(row + 1) * n]
     }
-
-    /// The rows at `rows`, in that order.
-    #[must_use]
-    pub fn take(&self, rows: &[u32]) -> Self {
-        let mut values = Vec::with_capacity(rows.len() * self.n_features());
-        for &row in rows {
-            values.extend_from_slice(self.row(row as usize));
-        }
-        Self::new(values, rows.len(), Arc::clone(&self.names))
-    }
 }

@@ -19,7 +19,7 @@ use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
-use crate::registry::{RegistryError, Version};
+use crate::registry::RegistryError;
 use crate::table::{Column, Input, Kind, Table, Values, read};
 use std::path::Path;
 
@@ -53,17 +53,9 @@ impl Watch<'_> {
             },
             settings,
         );
+        let at_gate = self.gate_scores(arrived)?;
         let mut notes = self.notes(compared_with, arrived, served.as_ref());
-        let tells_apart = match self.multivariate() {
-            // Too little to judge is no error: the rest of the report stands, and says so.
-            Err(MonitorError::Multivariate(
-                err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns),
-            )) => {
-                notes.push(format!("--multivariate cannot tell: {err}"));
-                None
-            }
-            found => found?,
-        };
+        let tells_apart = self.multivariate(&mut notes)?;
         let history = self.history(reference, arrived);
         let mut findings = self.findings(&pairs, &columns, arrived)?;
         findings.extend(form::onsets(&history));
@@ -78,11 +70,11 @@ impl Watch<'_> {
             verdict: verdict(&share, &columns, &triggers, n_rows),
             share,
             target: self.target(reference, arrived),
-            score: self.score(arrived)?,
+            score: self.score(arrived, at_gate.as_ref())?,
             findings,
             multivariate: tells_apart,
             performance: known,
-            estimate: self.estimate(arrived)?,
+            estimate: self.estimate(arrived, at_gate.as_ref())?,
             triggers,
             history,
             settings: effective(settings),
@@ -118,22 +110,22 @@ impl Watch<'_> {
     }
 
     /// The scores of the sampled rows against those of the gate rows.
-    fn score(&self, arrived: &Arrived) -> Result<Option<ColumnReport>, MonitorError> {
-        let Some(production) = &self.production else { return Ok(None) };
-        if arrived.sample.rows().is_empty() {
+    fn score(&self, arrived: &Arrived, at_gate: Option<&Profile>) -> Result<Option<ColumnReport>, MonitorError> {
+        let Some((stored, column)) = at_gate.and_then(|stored| Some((stored, stored.columns.first()?))) else {
             return Ok(None);
-        }
-        let Some(stored) = self.gate_scores(production.version)? else { return Ok(None) };
-        let Some(column) = stored.columns.first() else { return Ok(None) };
+        };
         let values = arrived.sample.rows().iter().map(|row| row.scores[0]).collect();
         let current = Table::new(vec![Column::new(&column.name, Values::Number(values))])?;
-        let pair = ColumnPair::of(&column.name, &stored, &Profile::of_table(&current));
+        let pair = ColumnPair::of(&column.name, stored, &Profile::of_table(&current));
         Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
     }
 
-    /// The profile of a version's scores of its gate rows.
-    fn gate_scores(&self, version: Version) -> Result<Option<Profile>, MonitorError> {
-        match self.workspace.registry().score_profile(version) {
+    /// The profile of production's scores of its gate rows, where there are scores to hold against it.
+    fn gate_scores(&self, arrived: &Arrived) -> Result<Option<Profile>, MonitorError> {
+        let Some(production) = self.production.as_ref().filter(|_| !arrived.sample.rows().is_empty()) else {
+            return Ok(None);
+        };
+        match self.workspace.registry().score_profile(production.version) {
             // A version from before scores were kept; any other trouble is told.
             Err(RegistryError::NoProfile { .. }) => Ok(None),
             stored => Ok(Some(stored?)),
@@ -155,7 +147,7 @@ impl Watch<'_> {
     }
 
     /// What the scores of classes alone promise, or the errors that are expected of numbers.
-    fn estimate(&self, arrived: &Arrived) -> Result<Option<Estimate>, MonitorError> {
+    fn estimate(&self, arrived: &Arrived, at_gate: Option<&Profile>) -> Result<Option<Estimate>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let Pipeline { target, threshold, .. } = &production.pipeline;
         if target.task == Task::Regression {
@@ -173,17 +165,15 @@ impl Watch<'_> {
         };
         let estimate = promised(values)?;
         // Of several classes, only each one's scores are kept, not which stood together.
-        let at_gate = match target.task {
-            Task::Binary => self.gate_scores(production.version)?,
-            _ => None,
-        };
+        let at_gate = at_gate.filter(|_| target.task == Task::Binary);
         Ok(Some(match at_gate.and_then(|profile| Some(profile.columns.first()?.sample().evenly(SCORED_ROWS))) {
             Some(gate) if !gate.is_empty() => estimate.corrected(&promised(gate)?),
             _ => estimate,
         }))
     }
 
-    fn multivariate(&self) -> Result<Option<Multivariate>, MonitorError> {
+    /// Too little to judge is a note, not an error: the rest of the report stands.
+    fn multivariate(&self, notes: &mut Vec<String>) -> Result<Option<Multivariate>, MonitorError> {
         let Self { request, config, schema, .. } = self;
         if !request.multivariate {
             return Ok(None);
@@ -199,7 +189,13 @@ impl Watch<'_> {
         let options = self.read_options();
         let rows = |path: &Path| Ok::<_, MonitorError>(read(Input::open(path)?, schema, &options)?.table);
         let target: Vec<String> = config.iter().map(|config| config.target.column.clone()).collect();
-        Ok(Some(multivariate(&rows(&reference)?, &rows(&current)?, schema, &target, request.seed)?))
+        match multivariate(&rows(&reference)?, &rows(&current)?, schema, &target, request.seed) {
+            Err(err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns)) => {
+                notes.push(format!("--multivariate cannot tell: {err}"));
+                Ok(None)
+            }
+            found => Ok(Some(found?)),
+        }
     }
 
     /// A reference that moves along hides what changes slowly, so training is always looked at too.

@@ -44,8 +44,7 @@ pub fn adopt(
         _ => examples,
     };
     let columns = match_columns(model.n_features(), feature_names.as_deref(), schema, &target.name)?;
-    let by_place = feature_names.as_ref() != Some(&columns);
-    let in_order = columns.join(", ");
+    let by_order = (feature_names.as_ref() != Some(&columns)).then(|| columns.join(", "));
     let identity = |column: String| RawColumn { column, encoder: Encoder::Number(NumberEncoder::default()) };
     let mut pipeline = Pipeline {
         schema: schema.clone(),
@@ -67,9 +66,9 @@ pub fn adopt(
         pipeline.threshold = Some(chosen);
     }
     let mut notes = examples.notes.clone();
-    if by_place {
-        notes.push(format!("the model's features are not named as columns are; by their order they are {in_order}"));
-    }
+    notes.extend(by_order.map(|columns| {
+        format!("the model's features are not named as columns are; by their order they are {columns}")
+    }));
     notes.push(format!(
         "the model came as {}: metrics are flattered if it was trained on rows of the gate",
         format.name()

@@ -138,9 +138,7 @@ impl Pipeline {
         let score_block = |features: &mut Vec<f32>, (block, scores): (usize, &mut [f64])| {
             features.resize(scores.len() / width * n_features, 0.0);
             rows.fill(block * BLOCK_ROWS, features)?;
-            let found = self.model.scores_of(features)?;
-            scores.iter_mut().zip(found).for_each(|(score, found)| *score = f64::from(found));
-            self.calibration.apply_all(scores, width);
+            scores.copy_from_slice(&self.calibrated(self.model.scores_of(features)?));
             Ok(each(block * BLOCK_ROWS, features, scores))
         };
         let blocks = values.par_chunks_mut(BLOCK_ROWS * width).enumerate();
@@ -154,10 +152,14 @@ impl Pipeline {
     /// # Errors
     /// When they are not those of the model.
     pub fn score_matrix(&self, matrix: &Matrix) -> Result<Scores, PipelineError> {
-        let mut values: Vec<f64> = self.model.scores(matrix)?.into_iter().map(f64::from).collect();
-        let width = self.target.n_scores();
-        self.calibration.apply_all(&mut values, width);
-        Ok(Scores { values, width })
+        Ok(Scores { values: self.calibrated(self.model.scores(matrix)?), width: self.target.n_scores() })
+    }
+
+    /// What the model says, as probabilities.
+    fn calibrated(&self, scores: Vec<f32>) -> Vec<f64> {
+        let mut values: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        self.calibration.apply_all(&mut values, self.target.n_scores());
+        values
     }
 
     /// The class of a row by its scores: an index into `target.classes`; `None` for a number.

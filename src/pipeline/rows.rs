@@ -40,9 +40,7 @@ impl Pipeline {
         let width = self.target.n_scores();
         let mut scores = vec![0.0; width];
         self.model.score_row(row, &mut scores)?;
-        let mut values: Vec<f64> = scores.into_iter().map(f64::from).collect();
-        self.calibration.apply_all(&mut values, width);
-        Ok(Scores { values, width })
+        Ok(Scores { values: self.calibrated(scores), width })
     }
 
     /// The `n` strongest contributions of every row to its scores, strongest first, summed over the features of a raw
