@@ -178,3 +178,11 @@ fn the_version_is_quick_to_say() {
         .success()
         .stdout(predicates::str::contains("0.1.0"));
 }
+
+#[test]
+fn the_demo_runs_to_its_end_and_leaves_a_loop_that_verifies() {
+    let work = Loop::new();
+    work.run("demo walk").answers(YES);
+    work.run("-C walk audit verify").answers(YES);
+    work.run("-C walk status --json").answers(YES).prints("production");
+}

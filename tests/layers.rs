@@ -69,3 +69,19 @@ fn only_the_model_module_names_the_engine() {
         assert!(!fs::read_to_string(&file).unwrap().contains("hessboost"), "{}", file.display());
     }
 }
+
+/// The paths under `src`, `tests`, `scripts` and `docs` that a document names in backticks.
+fn named_paths(markdown: &str) -> Vec<&str> {
+    let tops = ["src/", "tests/", "scripts/", "docs/"];
+    markdown.split('`').skip(1).step_by(2).filter(|code| tops.iter().any(|top| code.starts_with(top))).collect()
+}
+
+#[test]
+fn the_map_names_files_that_are_there() {
+    for document in ["docs/architecture.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let named = named_paths(&text);
+        let gone: Vec<_> = named.iter().filter(|path| !root().join(path).exists()).collect();
+        assert!(named.len() > 1 && gone.is_empty(), "{document} names {gone:?}, which are not there");
+    }
+}
