@@ -186,3 +186,20 @@ fn the_demo_runs_to_its_end_and_leaves_a_loop_that_verifies() {
     work.run("-C walk audit verify").answers(YES);
     work.run("-C walk status --json").answers(YES).prints("production");
 }
+
+#[test]
+fn a_loop_is_found_from_its_subdirectories_but_init_makes_one_where_it_is_called() {
+    let work = tiny();
+    work.run("init tiny.csv").answers(YES);
+    std::fs::create_dir_all(work.path("data/deep")).unwrap();
+    let status = |dir: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlloop"));
+        command.args(["status", "--json"]).current_dir(work.path(dir)).output().unwrap()
+    };
+    let (above, below) = (status("."), status("data/deep"));
+    assert_eq!((above.status.code(), &above.stdout), (below.status.code(), &below.stdout));
+    work.write("data/deep/other.csv", TINY);
+    let mut init = Command::new(env!("CARGO_BIN_EXE_mlloop"));
+    init.args(["init", "other.csv"]).current_dir(work.path("data/deep")).assert().success();
+    assert!(work.path("data/deep/mlloop.toml").is_file());
+}

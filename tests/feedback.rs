@@ -150,3 +150,17 @@ fn wherever_it_dies_repeating_completes_it() {
         copy.pipe(&line, stdin).answers(NO);
     }
 }
+
+#[test]
+fn many_at_once_are_all_taken_in() {
+    let work = logged();
+    let work = &work;
+    let ids: Vec<String> = (0..24).map(|i| format!("00100{:02}", i + 1)).collect();
+    std::thread::scope(|scope| {
+        for id in &ids {
+            scope.spawn(move || work.run(&format!("feedback {id} correct --by ann --wait 60 {AT}")).answers(YES));
+        }
+    });
+    work.run("feedback").answers(YES).json("/total", ids.len());
+    work.run("audit verify").answers(YES);
+}

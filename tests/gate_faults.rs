@@ -131,12 +131,12 @@ fn of_two_at_once_one_does_it() {
     let work = better("");
     let lock = mlloop::atomic::lock(&work.path(".mlloop.lock")).unwrap();
     for line in ["promote", "rollback", "approve v2 --by ann", "reject v2 --by ann --reason no"] {
-        work.run(line).answers(ERROR).says("another mlloop");
+        work.run(&format!("{line} --wait 0")).answers(ERROR).says("another mlloop");
     }
     work.run("promote --dry-run").answers(YES);
     drop(lock);
     let said = std::thread::scope(|scope| {
-        let both: Vec<_> = (0..4).map(|_| scope.spawn(|| work.run("promote"))).collect();
+        let both: Vec<_> = (0..4).map(|_| scope.spawn(|| work.run("promote --wait 0"))).collect();
         both.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
     });
     let promoted = said.iter().filter(|said| said.stdout.contains("\"done\": \"promoted\"")).count();

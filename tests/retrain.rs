@@ -347,10 +347,10 @@ fn two_at_once_make_one_challenger() {
     });
     assert!(answers.contains(&"retrained".to_owned()) && answers.contains(&"already".to_owned()), "{answers:?}");
     assert!(!work.path("models/v0003").exists());
-    // Without --wait the second says who is at work.
+    // Without waiting the second says who is at work.
     let lock = Workspace::new(work.path("")).lock().unwrap();
     let who = format!("another mlloop (process {}) is changing this loop", std::process::id());
-    work.run("retrain").answers(ERROR).says(&who);
+    work.run("retrain --wait 0").answers(ERROR).says(&who);
     drop(lock);
     work.run("retrain --dry-run").answers(YES);
 }

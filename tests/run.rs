@@ -128,7 +128,7 @@ fn two_rounds_at_once_are_one_after_the_other() {
     });
     assert!(answers.contains(&"promoted".to_owned()) && answers.contains(&"no-reason".to_owned()), "{answers:?}");
     let lock = Workspace::new(work.path("")).lock().unwrap();
-    work.run(NOW)
+    work.run(&format!("{NOW} --wait 0"))
         .answers(ERROR)
         .says(&format!("another mlloop (process {}) is changing this loop", std::process::id()));
     drop(lock);

@@ -18,16 +18,10 @@ pub(crate) enum Color {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Work in this loop's directory; paths on the command line stay relative to where you are
-    #[arg(
-        short = 'C',
-        long = "dir",
-        value_name = "DIR",
-        global = true,
-        default_value = ".",
-        hide_default_value = true
-    )]
-    pub(crate) dir: PathBuf,
+    /// Work on the loop in DIR (default: this directory, or the nearest one above it with a mlloop.toml); paths on the
+    /// command line stay relative to where you are
+    #[arg(short = 'C', long = "dir", value_name = "DIR", global = true)]
+    pub(crate) dir: Option<PathBuf>,
     /// Print JSON, also on a terminal
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -52,6 +46,9 @@ pub(crate) struct Global {
     /// Take this instant as the present (RFC 3339), to replay a run
     #[arg(long, value_name = "TIME", global = true)]
     pub(crate) now: Option<jiff::Timestamp>,
+    /// When another mlloop is changing the loop, wait up to SECONDS for it
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, global = true, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub(crate) wait: u64,
     /// Exit with 0 instead of 1, 3 and 4
     #[arg(long, global = true)]
     pub(crate) exit_zero: bool,

@@ -5,7 +5,9 @@ use super::progress::Progress;
 use anyhow::{Context as _, Result};
 use mlloop::workspace::{Run, Workspace, WorkspaceError};
 use serde_json::Value;
-use std::time::Instant;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The surroundings of a verb.
 pub(crate) struct Context {
@@ -22,16 +24,22 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the global options and sets the number of threads.
-    pub(crate) fn new(global: &Global) -> Result<Self> {
+    /// Reads the global options and sets the number of threads. A verb that makes a loop `starts` it here; any other
+    /// finds its loop from a subdirectory as well.
+    pub(crate) fn new(global: &Global, starts: bool) -> Result<Self> {
         if let Some(n) = global.threads {
             anyhow::ensure!(n > 0, "--threads takes a number of at least 1");
             rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("--threads")?;
         }
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for the time")]
         let now = global.now.unwrap_or_else(jiff::Timestamp::now);
+        let dir = match &global.dir {
+            Some(dir) => dir.clone(),
+            None if starts => PathBuf::from("."),
+            None => enclosing_loop().unwrap_or_else(|| PathBuf::from(".")),
+        };
         Ok(Self {
-            workspace: Workspace::new(&global.dir),
+            workspace: Workspace::new(dir).waiting(Duration::from_secs(global.wait)),
             now,
             seed: global.seed,
             threads: global.threads,
@@ -43,4 +51,22 @@ impl Context {
         let seconds = started.elapsed().as_secs_f64();
         self.workspace.log(&Run { at: self.now, verb: verb.to_owned(), seconds, result })
     }
+}
+
+/// The nearest directory, from the current one upwards, that has a `mlloop.toml`, as a path relative to the current one.
+///
+/// The search ends at a directory of another owner: what somebody else left in a shared place above must not decide what
+/// is run.
+fn enclosing_loop() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let owner = |dir: &Path| dir.metadata().ok().map(|facts| facts.uid());
+    let ours = owner(&here)?;
+    let mut up = PathBuf::from(".");
+    for dir in here.ancestors().take_while(|dir| owner(dir) == Some(ours)) {
+        if dir.join("mlloop.toml").is_file() {
+            return Some(up);
+        }
+        up = if up == Path::new(".") { PathBuf::from("..") } else { up.join("..") };
+    }
+    None
 }

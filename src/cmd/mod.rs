@@ -134,6 +134,11 @@ enum Verb {
 }
 
 impl Verb {
+    /// Whether the verb makes a loop where it is called, also inside of another loop.
+    fn starts_a_loop(&self) -> bool {
+        matches!(self, Self::Init(_) | Self::Download(_) | Self::Demo(_))
+    }
+
     /// The name of a verb that runs unattended, so that people are told when it fails.
     fn scheduled(&self) -> Option<&'static str> {
         match self {
@@ -150,7 +155,7 @@ impl Verb {
 
 /// Calls the verb.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
-    let ctx = Context::new(&cli.global)?;
+    let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
     let scheduled = cli.verb.scheduled();
     let done = call(cli.verb, &ctx, &mut out);

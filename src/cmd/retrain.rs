@@ -4,7 +4,7 @@ use anyhow::Result;
 use mlloop::notify::{Kind, Notice};
 use mlloop::retrain::{Done, Request, Retrained, retrain};
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Fit a challenger on the reference and what people and time have said since
 ///
@@ -30,9 +30,6 @@ pub(crate) struct Args {
     /// Another parameter: of [model], or SECTION.KEY of [features] and [decision]
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// When another mlloop is changing the loop, wait for it so many seconds at most
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
-    wait: u64,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
@@ -44,7 +41,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = match args.dry_run {
         true => None,
-        false => Some(ctx.workspace.lock_within(Duration::from_secs(args.wait))?),
+        false => Some(ctx.workspace.lock()?),
     };
     let steps = ctx.progress.steps();
     let request = Request {

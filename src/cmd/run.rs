@@ -1,6 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, ensure};
+use mlloop::atomic::Lock;
 use mlloop::gate::{self, Ticket};
 use mlloop::looped::{self, Done, Request, Round};
 use mlloop::notify::{Delivery, Kind, Notice};
@@ -36,9 +37,6 @@ pub(crate) struct Args {
     /// Who answers: the name that goes into the audit chain
     #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
     by: Option<String>,
-    /// When another mlloop is changing the loop, wait for it so many seconds at most
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
-    wait: u64,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
@@ -55,7 +53,7 @@ struct Answer<'a> {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock_within(Duration::from_secs(args.wait))?;
+    let lock = ctx.workspace.lock()?;
     let steps = ctx.progress.steps();
     let request = Request {
         force: args.force,
@@ -73,7 +71,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     drop(lock);
     decide(args, ctx, &mut round)?;
     {
-        let _lock = ctx.workspace.lock_within(Duration::from_secs(args.wait.max(10)))?;
+        let _lock = lock_again(ctx)?;
         ctx.log(
             "run",
             started,
@@ -90,6 +88,12 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     })
 }
 
+/// The lock once more, for what the round has found: it is not given up as soon as a verb that has done nothing yet.
+fn lock_again(ctx: &Context) -> Result<Lock> {
+    const LEAST: Duration = Duration::from_secs(10);
+    Ok(ctx.workspace.lock_within(ctx.workspace.patience().max(LEAST))?)
+}
+
 /// Carries out what a person says of a waiting request: on the command line, or asked at a terminal.
 fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<()> {
     let Some(ticket) = round.request.clone().filter(|_| round.done == Done::Waiting) else { return Ok(()) };
@@ -102,7 +106,7 @@ fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<()> {
     let Some(agrees) = agrees else { return Ok(()) };
     let by = args.by.as_deref().unwrap_or_default();
     ensure!(!by.is_empty(), "who answers? give --by NAME");
-    let lock = ctx.workspace.lock_within(Duration::from_secs(args.wait.max(10)))?;
+    let lock = lock_again(ctx)?;
     if agrees {
         let decided = gate::approve(&ctx.workspace, &lock, &ticket.id, by, ctx.now)?;
         let sentence = format!("{} is production now: {by} agreed.", ticket.version);

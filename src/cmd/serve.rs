@@ -6,6 +6,7 @@ use mlloop::serve::{self, App, Limits, Settings, Tls};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
         _ => None,
     };
-    let state = App::open(ctx.workspace.clone(), &args.settings(ctx)?)?;
+    let state = App::open(ctx.workspace.clone().waiting(Duration::ZERO), &args.settings(ctx)?)?;
     if state.production().is_none() {
         ctx.progress.note(format_args!("note: no version is in production yet; predictions are answered with 503"));
     }

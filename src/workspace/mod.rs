@@ -71,13 +71,27 @@ fn process(holder: Option<u32>) -> String {
 #[derive(Debug, Clone)]
 pub struct Workspace {
     dir: PathBuf,
+    /// How long [`Workspace::lock`] waits.
+    patience: Duration,
 }
 
 impl Workspace {
     /// The workspace in `dir`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), patience: Duration::ZERO }
+    }
+
+    /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.
+    #[must_use]
+    pub fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long [`Workspace::lock`] waits.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Its directory.
@@ -159,11 +173,12 @@ impl Workspace {
     }
 
     /// The right to change this loop, held until dropped. What a killed process left half done is completed first.
+    /// While another process has it, this waits as long as [`Workspace::waiting`] allows; by default not at all.
     ///
     /// # Errors
-    /// [`WorkspaceError::Locked`] when another process has it, and what is wrong with the loop's files.
+    /// [`WorkspaceError::Locked`] when another process still has it, and what is wrong with the loop's files.
     pub fn lock(&self) -> Result<Lock, WorkspaceError> {
-        self.lock_within(Duration::ZERO)
+        self.lock_within(self.patience)
     }
 
     /// As [`Workspace::lock`]; while another process has it, waits for `limit` at most.
