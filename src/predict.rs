@@ -15,7 +15,7 @@ use self::log::Logger;
 use crate::journal::JournalError;
 
 use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
-use crate::table::{Batch, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, stream};
+use crate::table::{Batch, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream};
 use rayon::prelude::*;
 use std::io::{self, Write};
 
@@ -241,7 +241,7 @@ impl Layout {
                 }
             }
             Some(fields) => {
-                let ends = field_ends(raw, self.delimiter);
+                let ends = record::field_ends(raw, self.delimiter);
                 for (n, field) in fields.iter().enumerate() {
                     if n > 0 {
                         line.push(self.delimiter);
@@ -258,24 +258,6 @@ impl Layout {
         }
         line.push(b'\n');
     }
-}
-
-/// Where the fields of a valid record end: a delimiter inside quotes does not count.
-fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
-    let mut ends = Vec::new();
-    let mut quoted = false;
-    let mut at_start = true;
-    for (at, &byte) in record.iter().enumerate() {
-        match byte {
-            b'"' if quoted || at_start => quoted = !quoted,
-            _ if byte == delimiter && !quoted => ends.push(at),
-            _ => {}
-        }
-        // A quote opens a field at its start only; a doubled quote closes and opens it again.
-        at_start = !quoted && (byte == delimiter || byte == b'"');
-    }
-    ends.push(record.len());
-    ends
 }
 
 /// The answers for one row.

@@ -203,3 +203,29 @@ fn a_loop_is_found_from_its_subdirectories_but_init_makes_one_where_it_is_called
     init.args(["init", "other.csv"]).current_dir(work.path("data/deep")).assert().success();
     assert!(work.path("data/deep/mlloop.toml").is_file());
 }
+
+/// The fixture as some programs write it: spaces before quotes, and a comma inside of them.
+fn spaced() -> Loop {
+    Loop::new()
+        .table("churn.csv", include_str!("../fixtures/tables/churn.csv").replace(",two years,", ", \"two, years\","))
+}
+
+#[test]
+fn a_quote_after_a_space_is_read_alike_by_every_verb() {
+    let work = spaced();
+    work.run("init churn.csv").answers(YES);
+    work.run("train --algorithm decision-tree --now 2026-11-01T00:00:00Z").answers(YES);
+    let said = work.run("predict churn.csv --columns customer,months,contract").answers(YES).stdout;
+    let line = |text: &str| said.lines().find(|line| line.starts_with(text)).unwrap().to_owned();
+    assert_eq!(line("0010005,"), "0010005,23, \"two, years\"");
+    work.run("predict churn.csv --log -o scored.csv --now 2026-11-02T00:00:00Z").answers(YES);
+    let now = "--now 2026-11-03T00:00:00Z";
+    let answers = work.run("predict churn.csv --columns customer,prediction").answers(YES).stdout;
+    let wrong = |line: &str| {
+        let (id, predicted) = line.split_once(',').unwrap();
+        format!("{id},incorrect,{}\n", if predicted == "yes" { "no" } else { "yes" })
+    };
+    let rows: String = answers.lines().skip(1).step_by(5).map(wrong).collect();
+    work.pipe(&format!("feedback - --by ann {now}"), format!("id,verdict,actual\n{rows}")).answers(YES);
+    work.run(&format!("retrain {now}")).answers(YES).json("/done", "retrained");
+}

@@ -6,6 +6,7 @@ use crate::journal::{Journal, Layout, Window};
 use crate::pipeline::Pipeline;
 use crate::reference::{ADDED, Added, id_column};
 use crate::registry::Version;
+use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, Table, TableError, Values, push_record, stream, write_rows};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,7 +37,7 @@ impl Rows {
     /// The cells of the row under `names`; empty where the place has no such column.
     pub(super) fn fields(&self, id: &str, names: &[String]) -> Result<Option<Vec<String>>, TableError> {
         let Some(record) = self.records.get(id) else { return Ok(None) };
-        let fields = fields_of(&record.raw, self.delimiter, Path::new(self.from))?;
+        let fields = fields_of(&record.raw, self.delimiter);
         let place = |name: &String| self.names.iter().position(|own| own == name);
         let field = |name| place(name).and_then(|place| fields.get(place)).cloned().unwrap_or_default();
         Ok(Some(names.iter().map(field).collect()))
@@ -117,15 +118,6 @@ impl Loop<'_> {
         }
         Ok(Some(rows))
     }
-}
-
-/// The fields of one record.
-pub(super) fn fields_of(record: &[u8], delimiter: u8, path: &Path) -> Result<Vec<String>, TableError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(record);
-    let parsed = reader.records().next().transpose();
-    let wrong = |err: csv::Error| TableError::File { file: path.display().to_string(), what: err.to_string() };
-    let record = parsed.map_err(wrong)?.unwrap_or_default();
-    Ok(record.iter().map(str::to_owned).collect())
 }
 
 /// The text of a cell as a label would write it; empty when it is missing, or the column is.

@@ -1,12 +1,13 @@
 //! Which rows a challenger learns from beyond the reference, and which labels had a part in it.
 
 use super::RetrainError;
-use super::features::{Rows, cell, fields_of};
+use super::features::{Rows, cell};
 use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
 use crate::reference::{Added, id_column};
 use crate::registry::Version;
+use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, TableError, Values, stream};
 use crate::workspace::{Config, Workspace};
 use serde::Serialize;
@@ -199,7 +200,7 @@ impl Loop<'_> {
                     continue;
                 }
                 plan.n_corrected += 1;
-                let mut fields = fields_of(batch.raw.get(row), delimiter, &path)?;
+                let mut fields = fields_of(batch.raw.get(row), delimiter);
                 if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
                     field.clone_from(&holds.label);
                 }

@@ -19,6 +19,7 @@ pub mod input;
 mod line;
 mod parquet;
 pub mod read;
+pub mod record;
 pub mod rejects;
 pub mod request;
 pub mod schema;

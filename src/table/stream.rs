@@ -1,10 +1,10 @@
 //! A table in batches, in input order and constant memory, each row with its record as it stood in the file.
 
-use crate::table::csv::index::cells_of;
 use crate::table::csv::stream::CsvStream;
 use crate::table::infer::Watched;
 use crate::table::input::Unpacked;
 use crate::table::parquet::stream::ParquetStream;
+use crate::table::record::cells_of;
 use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
 use std::borrow::Cow;
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::table::TableError;
 use crate::table::input::Text;
+use crate::table::record::{closing_quote, field_end, fields_of, opens_field};
 
 /// A record longer than this is a quote that was never closed, not a record.
 pub(crate) const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -124,7 +125,7 @@ impl Blocks {
     pub(crate) fn first_width(&mut self) -> Result<Option<usize>, TableError> {
         let Some((start, end)) = self.first_record()? else { return Ok(None) };
         let record = without_line_end(&self.carry[start..end]);
-        Ok(Some(super::index::fields_of(record, self.delimiter).len()))
+        Ok(Some(fields_of(record, self.delimiter).len()))
     }
 
     /// Where the first record that is not blank lies in `carry`.
@@ -256,7 +257,7 @@ pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
 fn first_record_len(bytes: &[u8], delimiter: u8, eof: bool) -> Option<usize> {
     let mut start = 0;
     loop {
-        let end = super::index::field_end(bytes, start, delimiter)?;
+        let end = field_end(bytes, start, delimiter)?;
         match bytes.get(end) {
             Some(b'\n') => return Some(end + 1),
             Some(_) => start = end + 1,
@@ -278,33 +279,6 @@ pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]>
         start += len;
     }
     records
-}
-
-/// Whether a quote at `at` opens a field: only spaces stand between it and a delimiter or line end.
-///
-/// Looking back is exact: between a closing quote and the next delimiter there is at least that quote,
-/// which is not a space.
-pub(crate) fn opens_field(bytes: &[u8], at: usize, delimiter: u8) -> bool {
-    let mut before = at;
-    while before > 0 && (bytes[before - 1] == b' ' || (bytes[before - 1] == b'\t' && delimiter != b'\t')) {
-        before -= 1;
-    }
-    before == 0 || bytes[before - 1] == delimiter || bytes[before - 1] == b'\n'
-}
-
-/// The position after the quote that closes the field opened just before `from`; `None` when there is none.
-///
-/// A quote that ends the bytes closes the field only at the end of the file: its double may be in the next block.
-pub(crate) fn closing_quote(bytes: &[u8], from: usize, eof: bool) -> Option<usize> {
-    let mut from = from;
-    loop {
-        let quote = from + memchr::memchr(b'"', &bytes[from..])?;
-        match bytes.get(quote + 1) {
-            Some(b'"') => from = quote + 2,
-            None if !eof => return None,
-            _ => return Some(quote + 1),
-        }
-    }
 }
 
 /// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record

@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::block::{closing_quote, count_lines};
+use super::block::count_lines;
 use crate::table::cell;
 use crate::table::decimal::zero_bytes;
+use crate::table::record::field_end;
 
 /// The fields of whole records.
 ///
@@ -180,42 +181,6 @@ fn utf8(bytes: &[u8]) -> (Cow<'_, str>, Vec<(usize, u8)>) {
 /// Whether a line holds nothing but spaces.
 pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
     line.iter().all(|&b| b == b' ' || b == b'\r' || (b == b'\t' && delimiter != b'\t'))
-}
-
-/// The fields of one record.
-pub(crate) fn fields_of(record: &[u8], delimiter: u8) -> Vec<String> {
-    cells_of(&String::from_utf8_lossy(record), delimiter).into_iter().map(Cow::into_owned).collect()
-}
-
-/// The content of the fields of one record: trimmed, quotes taken off.
-pub(crate) fn cells_of(record: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
-    let (mut scratch, mut start, mut cells) = (String::new(), 0, Vec::new());
-    loop {
-        let end = field_end(record.as_bytes(), start, delimiter).unwrap_or(record.len());
-        let field = record[start..end].trim_matches([' ', '\t', '\r']);
-        cells.push(match field.starts_with('"') {
-            true => cell::unquote(field, &mut scratch).to_owned().into(),
-            false => field.into(),
-        });
-        if end >= record.len() {
-            return cells;
-        }
-        start = end + 1;
-    }
-}
-
-/// Where the field that begins at `start` ends (a delimiter, a line feed or the end); `None` for an open quote.
-pub(crate) fn field_end(bytes: &[u8], start: usize, delimiter: u8) -> Option<usize> {
-    let mut at = start;
-    while at < bytes.len() && (bytes[at] == b' ' || (bytes[at] == b'\t' && delimiter != b'\t')) {
-        at += 1;
-    }
-    if bytes.get(at) == Some(&b'"') {
-        at = closing_quote(bytes, at + 1, true)?;
-    } else {
-        at = start;
-    }
-    Some(memchr::memchr2(delimiter, b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found))
 }
 
 /// Builds the edges.

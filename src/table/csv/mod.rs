@@ -29,6 +29,7 @@ use self::tail::{Tail, TailWatch};
 use crate::table::cell::shorten;
 use crate::table::infer::Watched;
 use crate::table::input::Text;
+use crate::table::record::fields_of;
 use crate::table::rejects::{Fault, Rejects, What};
 use crate::table::sniff;
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
@@ -278,7 +279,7 @@ pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) 
         let what = "the header is not UTF-8: convert the file (iconv -f LATIN1 -t UTF-8)".to_owned();
         return Err(TableError::Record { file: file.to_owned(), line, what });
     }
-    let names = index::fields_of(record, delimiter);
+    let names = fields_of(record, delimiter);
     Ok(names.into_iter().zip(1..).map(|(name, n)| if name.is_empty() { format!("c{n}") } else { name }).collect())
 }
 

@@ -1,0 +1,133 @@
+//! One record of a CSV file: where its fields end and what they hold.
+//!
+//! The one dialect that everything which cuts records shares: the reader, `predict --columns` and `retrain`. It is that of
+//! the `csv` crate, and beyond it:
+//! - spaces and tabs around a field do not count, so a quote after spaces opens a field (`20, "a,b"` has two fields);
+//! - a quote inside of a field that does not begin with one is an ordinary character.
+
+use super::cell;
+use std::borrow::Cow;
+
+/// Whether a quote at `at` opens a field: only spaces stand between it and a delimiter or line end.
+///
+/// Looking back is exact: between a closing quote and the next delimiter there is at least that quote,
+/// which is not a space.
+pub(crate) fn opens_field(bytes: &[u8], at: usize, delimiter: u8) -> bool {
+    let mut before = at;
+    while before > 0 && (bytes[before - 1] == b' ' || (bytes[before - 1] == b'\t' && delimiter != b'\t')) {
+        before -= 1;
+    }
+    before == 0 || bytes[before - 1] == delimiter || bytes[before - 1] == b'\n'
+}
+
+/// The position after the quote that closes the field opened just before `from`; `None` when there is none.
+///
+/// A quote that ends the bytes closes the field only at the end of the file: its double may be in the next block.
+pub(crate) fn closing_quote(bytes: &[u8], from: usize, eof: bool) -> Option<usize> {
+    let mut from = from;
+    loop {
+        let quote = from + memchr::memchr(b'"', &bytes[from..])?;
+        match bytes.get(quote + 1) {
+            Some(b'"') => from = quote + 2,
+            None if !eof => return None,
+            _ => return Some(quote + 1),
+        }
+    }
+}
+
+/// The fields of one record.
+pub fn fields_of(record: &[u8], delimiter: u8) -> Vec<String> {
+    cells_of(&String::from_utf8_lossy(record), delimiter).into_iter().map(Cow::into_owned).collect()
+}
+
+/// The content of the fields of one record: trimmed, quotes taken off.
+pub(crate) fn cells_of(record: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
+    let (mut scratch, mut start, mut cells) = (String::new(), 0, Vec::new());
+    for end in field_ends(record.as_bytes(), delimiter) {
+        let field = record[start..end].trim_matches([' ', '\t', '\r']);
+        cells.push(match field.starts_with('"') {
+            true => cell::unquote(field, &mut scratch).to_owned().into(),
+            false => field.into(),
+        });
+        start = end + 1;
+    }
+    cells
+}
+
+/// Where the field that begins at `start` ends (a delimiter, a line feed or the end); `None` for an open quote.
+pub(crate) fn field_end(bytes: &[u8], start: usize, delimiter: u8) -> Option<usize> {
+    let mut at = start;
+    while at < bytes.len() && (bytes[at] == b' ' || (bytes[at] == b'\t' && delimiter != b'\t')) {
+        at += 1;
+    }
+    if bytes.get(at) == Some(&b'"') {
+        at = closing_quote(bytes, at + 1, true)?;
+    } else {
+        at = start;
+    }
+    Some(memchr::memchr2(delimiter, b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found))
+}
+
+/// Where each field of one record ends: at a delimiter, the last one at the record's end.
+pub fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut start = 0;
+    loop {
+        let end = field_end(record, start, delimiter).unwrap_or(record.len());
+        ends.push(end);
+        if end >= record.len() {
+            return ends;
+        }
+        start = end + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::push_record;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_quote_after_spaces_opens_a_field() {
+        let record = br#"20, "a,b",n0"#;
+        assert_eq!(field_ends(record, b','), [2, 9, 12]);
+        assert_eq!(fields_of(record, b','), ["20", "a,b", "n0"]);
+        assert_eq!(fields_of(b"5\" disk,x\"y\"", b','), ["5\" disk", "x\"y\""]);
+        assert_eq!(fields_of(b"", b','), [""]);
+        assert_eq!(fields_of(b"a;\t\"b;\n\"\"c\" ;", b';'), ["a", "b;\n\"c", ""]);
+    }
+
+    proptest! {
+        /// What is written in any dialect is cut at the same places by this module and by the `csv` crate, however
+        /// many spaces stand before a field.
+        #[test]
+        fn every_record_is_cut_as_it_was_written(
+            cells in prop::collection::vec("[a-z0-9,;|\t\n\" ]{0,8}", 1..6),
+            delimiter in prop::sample::select(vec![b',', b';', b'|', b'\t']),
+            spaces in 0_usize..3,
+        ) {
+            let cells: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
+            let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
+            let mut plain = Vec::new();
+            push_record(&mut plain, &texts, delimiter);
+            plain.pop();
+            let mut spaced = Vec::new();
+            for (n, cell) in texts.iter().enumerate() {
+                if n > 0 {
+                    spaced.push(delimiter);
+                }
+                spaced.extend(std::iter::repeat_n(b' ', spaces));
+                crate::table::push_field(&mut spaced, cell, delimiter);
+            }
+            prop_assert_eq!(&fields_of(&plain, delimiter), &cells);
+            prop_assert_eq!(&fields_of(&spaced, delimiter), &cells);
+            prop_assert_eq!(field_ends(&spaced, delimiter).len(), cells.len());
+            let mut theirs = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(&plain[..]);
+            if let Some(theirs) = theirs.records().next() {
+                let theirs: Vec<String> = theirs.unwrap().iter().map(|cell| cell.trim().to_owned()).collect();
+                prop_assert_eq!(theirs, cells);
+            }
+        }
+    }
+}
