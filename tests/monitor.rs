@@ -412,3 +412,16 @@ fn too_few_rows_for_a_classifier_are_no_error() {
     work.write("header.csv", CHURN.lines().next().unwrap().to_owned() + "\n");
     work.run("monitor header.csv --multivariate").answers(CANNOT_TELL).json("/multivariate", Value::Null);
 }
+
+#[test]
+fn a_damaged_manifest_is_an_error_and_not_an_unknown_outcome() {
+    let work = trained();
+    let file = "models/v0001/manifest.json";
+    let whole: Value = serde_json::from_str(&work.read(file)).unwrap();
+    for damaged in [serde_json::json!({ "metrics": "gone" }), serde_json::json!("none"), serde_json::json!([])] {
+        let mut manifest = whole.clone();
+        manifest["gate"] = damaged;
+        work.write(file, manifest.to_string());
+        work.run("monitor churn.csv").answers(ERROR).says("models/v0001/manifest.json: \"gate\" cannot be understood");
+    }
+}

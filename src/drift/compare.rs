@@ -20,7 +20,7 @@ use rayon::prelude::*;
 pub const LARGE_DISTANCE: f64 = 0.2;
 /// Up to so many rows the default rule's p is exact; beyond, the asymptotic one is close and far cheaper.
 const EXACT_P_UP_TO: u64 = 1000;
-/// Chance of a PSI above its critical value without drift.
+/// Chance that the PSI of any of the columns is above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
 
 /// What decides about a column.
@@ -44,7 +44,7 @@ struct Judged {
 /// Compares every column and sorts by what matters: drifted first, then by importance and PSI.
 #[must_use]
 pub fn compare(pairs: &[ColumnPair], settings: &Settings, seed: u64) -> Vec<ColumnReport> {
-    let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, settings, seed)).collect();
+    let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, pairs.len(), settings, seed)).collect();
     adjust(&mut judged);
     let mut columns: Vec<ColumnReport> = judged.into_iter().map(|judged| judged.report).collect();
     columns.sort_by(|a, b| {
@@ -78,13 +78,15 @@ fn adjust(judged: &mut [Judged]) {
     }
 }
 
-fn judge(pair: &ColumnPair, settings: &Settings, seed: u64) -> Judged {
+fn judge(pair: &ColumnPair, n_columns: usize, settings: &Settings, seed: u64) -> Judged {
     let cells = pair.cells();
     let (n_reference, n_current) = pair.n_rows();
     let psi = match cells.len() > 1 && n_reference > 0 && n_current > 0 {
         true => psi::psi_smoothed(&cells.reference, &cells.current).ok(),
         false => None,
     };
+    // Bonferroni: of a hundred columns one would be above its own 1 % value by chance.
+    let psi_alpha = PSI_ALPHA / n_columns as f64;
     let mut report = ColumnReport {
         name: pair.name.clone(),
         kind: pair.kind.clone(),
@@ -95,7 +97,7 @@ fn judge(pair: &ColumnPair, settings: &Settings, seed: u64) -> Judged {
         p: None,
         p_adjusted: None,
         psi,
-        psi_critical: psi.and_then(|_| psi::critical_value(PSI_ALPHA, cells.len(), n_reference, n_current)),
+        psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), n_reference, n_current)),
         importance: pair.importance,
         reference: pair.summaries.0.clone(),
         current: pair.summaries.1.clone(),

@@ -1,6 +1,7 @@
 //! What the default rule promises, by simulation: quiet when nothing happens, awake when something does.
 
-use super::report::{ColumnVerdict, Summary};
+use super::report::{ColumnReport, ColumnVerdict, DriftShare, Summary};
+use super::triggers::{Evidence, triggers};
 use super::{ColumnPair, PairValues, Settings, compare, drift_share};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
@@ -182,4 +183,43 @@ fn too_few_rows_are_said_and_not_judged() {
     let columns = compare(&week(&mut random, &reference, 50, 20, 1.0), &Settings::default(), 0);
     assert!(columns.iter().all(|c| c.verdict == ColumnVerdict::TooFewRows { need: 200 }));
     assert_eq!(drift_share(&columns, &Settings::default()).share, None);
+}
+
+/// The largest PSI of many columns is above the critical value of one nearly always.
+#[test]
+fn the_largest_psi_of_many_columns_is_no_reason_by_itself() {
+    let mut random = rng(23, "many columns");
+    for (n, n_columns, n_tables) in [(200, 30, 40), (250, 100, 12), (300, 400, 4)] {
+        for _ in 0..n_tables {
+            let column = |i| {
+                let (reference, current) = (normals(&mut random, n, 0.0), normals(&mut random, n, 0.0));
+                pair(i, PairValues::Number { reference, current, integer: false })
+            };
+            let pairs: Vec<ColumnPair> = (0..n_columns).map(column).collect();
+            let settings = Settings::default();
+            let columns = compare(&pairs, &settings, 0);
+            let share = drift_share(&columns, &settings);
+            let fired = fired(&columns, &share, &settings);
+            assert!(!fired.contains(&"psi".to_owned()), "{n} rows, {n_columns} columns: {fired:?}");
+            // Not only since no column drifted: no PSI is above what chance explains over all of them.
+            let real = columns.iter().filter(|c| c.psi > c.psi_critical && c.psi > Some(0.2)).count();
+            assert!(real <= 1, "{real} of {n_columns}");
+        }
+    }
+}
+
+/// The names of the triggers that fired.
+fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &Settings) -> Vec<String> {
+    let evidence = Evidence {
+        share,
+        columns,
+        n_rows: 0,
+        n_feedback: None,
+        judged: None,
+        performance: None,
+        primary: None,
+        age_days: None,
+        force: false,
+    };
+    triggers(&evidence, settings).into_iter().filter(|trigger| trigger.fired).map(|trigger| trigger.name).collect()
 }

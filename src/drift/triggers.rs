@@ -63,17 +63,17 @@ fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
     trigger("drift_share", value, on.then_some(share.threshold), fired, text)
 }
 
-/// A PSI counts where it is more than chance explains and the rows are enough to judge: at 50 rows, PSI exceeds .2 more
-/// than once in four times without any drift.
+/// The PSI of a drifted column counts where it is more than chance explains over all columns: at 50 rows, PSI exceeds .2
+/// more than once in four times without any drift, and the largest of many columns far more often.
 fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
-    let judged = |c: &&ColumnReport| matches!(c.verdict, ColumnVerdict::Drifted | ColumnVerdict::Stable);
+    let drifted = |c: &&ColumnReport| c.verdict == ColumnVerdict::Drifted;
     let real = |c: &ColumnReport| c.psi.filter(|&psi| c.psi_critical.is_none_or(|critical| psi > critical));
-    let found = evidence.columns.iter().filter(judged).filter_map(|c| Some((c, real(c)?)));
+    let found = evidence.columns.iter().filter(drifted).filter_map(|c| Some((c, real(c)?)));
     let worst = found.max_by(|a, b| a.1.total_cmp(&b.1));
     let fired = worst.zip(limit.at()).is_some_and(|((_, psi), limit)| psi > limit);
     let text = match worst {
         Some((column, psi)) => format!("the PSI of {} is {psi:.3}", column.name),
-        None => "no PSI is more than chance explains".to_owned(),
+        None => "no drifted column has a PSI above what chance explains".to_owned(),
     };
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
 }

@@ -31,10 +31,7 @@ impl Contestant {
         let registry = workspace.registry();
         let pipeline = Pipeline::load(&registry.path(version)?)?;
         let manifest = registry.manifest(version)?;
-        let recipe = serde_json::from_value(manifest.recipe).map_err(|err| GateError::Damaged {
-            path: workspace.path("models").join(version.to_string()).join("manifest.json"),
-            what: format!("its recipe cannot be understood: {err}"),
-        })?;
+        let recipe = registry.recipe(version, &manifest)?;
         Ok(Self { version, pipeline, recipe })
     }
 }

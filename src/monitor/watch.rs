@@ -176,8 +176,7 @@ fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production
     }
     let (version, pipeline) = learn::load(workspace, None)?;
     let manifest = registry.manifest(version)?;
-    // A version that was not judged has no metrics to fall from.
-    let gate = serde_json::from_value(manifest.gate.clone()).ok();
+    let gate = registry.gate(version, &manifest)?;
     let losses = registry.losses(version)?;
     Ok(Some(Production { version, pipeline, manifest, gate, losses }))
 }

@@ -2,7 +2,11 @@
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
+use crate::pipeline::Recipe;
+use crate::score::Evaluation;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::io;
 use std::path::Path;
 
@@ -97,6 +101,29 @@ impl Manifest {
 }
 
 impl Registry {
+    /// The metrics on the gate rows that `manifest`, of `version`, has; `None` for a version that was not judged.
+    ///
+    /// # Errors
+    /// When they cannot be understood: what is damaged must not look like what was never measured.
+    pub fn gate(&self, version: Version, manifest: &Manifest) -> Result<Option<Evaluation>, RegistryError> {
+        self.part(version, "gate", &manifest.gate)
+    }
+
+    /// The recipe by which `version` was trained, as its `manifest` has it.
+    ///
+    /// # Errors
+    /// When it cannot be understood.
+    pub fn recipe(&self, version: Version, manifest: &Manifest) -> Result<Recipe, RegistryError> {
+        self.part(version, "recipe", &manifest.recipe)
+    }
+
+    fn part<T: DeserializeOwned>(&self, version: Version, key: &str, value: &Value) -> Result<T, RegistryError> {
+        T::deserialize(value).or_else(|err| {
+            let path = self.path(version)?.join("manifest.json");
+            Err(RegistryError::Damaged { path, what: format!("\"{key}\" cannot be understood: {err}") })
+        })
+    }
+
     /// The manifest of `version`.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use crate::digest;
 use crate::learn::{self, Learned, Material};
 use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
 use crate::reference::{self, ADDED, Combined};
-use crate::registry::{DataDigest, Manifest, Version};
+use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
 use crate::table::{self, Column, ReadOptions, Rejects, Values};
 use crate::workspace::audit::{Chain, Entry};
@@ -379,9 +379,4 @@ impl Job<'_> {
     fn io(&self, name: &str, source: io::Error) -> RetrainError {
         WorkspaceError::Io { path: self.workspace.path(name), source }.into()
     }
-}
-
-/// The parameters that a version was trained with.
-fn recipe_of(manifest: &Manifest) -> Option<Recipe> {
-    serde_json::from_value(manifest.recipe.clone()).ok()
 }

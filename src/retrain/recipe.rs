@@ -1,6 +1,6 @@
 //! With which parameters a challenger is trained: those of production, unless somebody changed them.
 
-use super::{RetrainError, recipe_of, version_of};
+use super::{RetrainError, version_of};
 use crate::pipeline::Recipe;
 use crate::registry::{Manifest, Version};
 use crate::workspace::audit::Chain;
@@ -30,14 +30,13 @@ pub(super) fn choose(
         .find(|entry| matches!(entry.event.as_str(), "trained" | "retrained") && version_of(entry) == Some(production));
     let is_edited = trained.is_none_or(|entry| entry.config != digest);
     let mut notes = Vec::new();
-    let mut recipe = match recipe_of(manifest).filter(|_| !is_edited) {
+    let stored = workspace.registry().recipe(production, manifest)?;
+    let mut recipe = match is_edited {
+        true => written,
         // Sides are for good: the split is never another one.
-        Some(stored) => Recipe { target: written.target.clone(), split: written.split.clone(), ..stored },
-        None => written,
+        false => Recipe { target: written.target, split: written.split, ..stored.clone() },
     };
-    if let Some(stored) = recipe_of(manifest)
-        && (&stored.model, &stored.features, &stored.decision) != (&recipe.model, &recipe.features, &recipe.decision)
-    {
+    if (&stored.model, &stored.features, &stored.decision) != (&recipe.model, &recipe.features, &recipe.decision) {
         notes.push(format!("mlloop.toml was changed since {production} was trained: its parameters are taken"));
     }
     for pair in set {
