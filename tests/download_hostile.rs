@@ -114,3 +114,19 @@ fn a_download_that_dies_is_completed_by_the_next() {
         assert_eq!(copy.read("data/reference.csv"), old, "full at {n}");
     }
 }
+
+#[test]
+fn nothing_that_is_downloaded_becomes_a_file_of_the_loop() {
+    for own in mlloop::workspace::OWN_DATA_FILES {
+        for name in [own.to_owned(), own.to_uppercase(), format!("./{own}"), format!("{own}/rows.csv")] {
+            let work = Loop::new().table("set.zip", zip(&[("a.csv", b"a\n1\n", 0), (&name, b"id,verdict\n", 0)]));
+            let before = work.files();
+            work.run("download set.zip").answers(ERROR).says("the loop's own file").says("nothing was unpacked");
+            assert_eq!(work.files(), before, "{name}");
+        }
+        let plain = Loop::new().table(&format!("from/{own}"), "id,verdict\n");
+        plain.run(&format!("download from/{own}")).answers(ERROR).says("the loop's own file");
+        let packed = Loop::new().table(&format!("from/{own}.gz"), gz(b"id,verdict\n"));
+        packed.run(&format!("download from/{own}.gz")).answers(ERROR).says("the loop's own file");
+    }
+}

@@ -3,6 +3,7 @@
 use super::fetched::Fetched;
 use super::{Request, SourceError, http};
 use crate::atomic::Incoming;
+use crate::workspace::OWN_DATA_FILES;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -17,8 +18,6 @@ const MAX_MEMBERS: usize = 10_000;
 const MAX_RATIO: u64 = 500;
 /// Up to so many bytes the ratio does not matter.
 const SMALL: u64 = 64 << 20;
-/// Files that are the loop's own and never come out of an archive.
-const OURS: [&str; 2] = ["SOURCE.json", "labels.csv"];
 
 /// What came out.
 pub(super) struct Unpacked {
@@ -134,7 +133,9 @@ fn safe(name: &str) -> Result<PathBuf, String> {
     if inside.as_os_str().is_empty() || name.contains(|c: char| c == '\\' || c.is_control()) || name.len() > 1000 {
         return Err(format!("holds a file with an odd name, \"{shown}\""));
     }
-    if OURS.iter().any(|ours| inside == Path::new(ours)) {
+    // A file system may not tell upper from lower case.
+    let top = inside.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
+    if OWN_DATA_FILES.iter().any(|own| own.eq_ignore_ascii_case(top)) {
         return Err(format!("holds {shown}, which is the loop's own file"));
     }
     Ok(inside)

@@ -67,6 +67,11 @@ fn process(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }
 
+/// The files of `data/` that only the loop itself writes: where its tables came from, what people and time said of rows,
+/// what people said of predictions, and a reference that is about to be replaced. Nothing from outside may take their
+/// place: a downloaded `feedback.csv` would be human labels that no human gave.
+pub const OWN_DATA_FILES: [&str; 4] = ["SOURCE.json", "labels.csv", "feedback.csv", "reference.json"];
+
 /// One directory, one loop.
 #[derive(Debug, Clone)]
 pub struct Workspace {
