@@ -199,7 +199,7 @@ fn numbers(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Result<Me
 /// P(D ≥ d) without drift, at the effective number of rows nm/(n + m).
 fn beyond_the_sketch(d: f64, n: u64, m: u64) -> f64 {
     let effective = n as f64 * m as f64 / (n + m) as f64;
-    kolmogorov::survival(effective.round() as u64, d.max(0.0))
+    kolmogorov::survival(effective.round_ties_even() as u64, d.max(0.0))
 }
 
 fn far(pair: &ColumnPair) -> bool {
@@ -208,5 +208,17 @@ fn far(pair: &ColumnPair) -> bool {
             distances::wasserstein(reference, current).is_ok_and(|d| d.statistic >= LARGE_DISTANCE)
         }
         PairValues::Category { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As scipy's `ks_2samp` rounds: 1001 rows on either side are 500.5 effective ones, 1003 are 501.5.
+    #[test]
+    fn half_an_effective_row_goes_to_the_even_number() {
+        assert_eq!(beyond_the_sketch(0.05, 1001, 1001), kolmogorov::survival(500, 0.05));
+        assert_eq!(beyond_the_sketch(0.05, 1003, 1003), kolmogorov::survival(502, 0.05));
     }
 }
