@@ -14,7 +14,7 @@ const N_ROWS: u32 = 2_000;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let (Some(dir), Some(csv)) = (args.next(), args.next()) else { return Err("usage: one_row WORKSPACE CSV".into()) };
-    let (_, pipeline) = learn::load(&Workspace::new(dir), None)?;
+    let (_, pipeline) = train::load(&Workspace::new(dir), None)?;
     let options = ReadOptions { optional: vec![pipeline.target.name.clone()], ..Default::default() };
     let table = read(Input::open(Path::new(&csv))?, &pipeline.schema, &options)?.table;
     let n_rows = N_ROWS.min(u32::try_from(table.n_rows())?);

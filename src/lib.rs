@@ -44,13 +44,13 @@ pub mod labels;
 /// What people said of single predictions: taken in, made into labels, counted.
 pub mod feedback;
 /// What became of one row: its predictions, its labels, and the versions that learned from them.
-pub mod trail;
+pub mod lineage;
 /// The rows that production was trained on, and what a challenger adds to them.
 pub mod reference;
 /// From a table to `mlloop.toml`: what `init` does.
-pub mod setup;
+pub mod init;
 /// From a reference to a stored version: what `train` does.
-pub mod learn;
+pub mod train;
 /// Scores for a table of any length, in the order of its rows.
 pub mod predict;
 /// Is there a reason to retrain? What `monitor` does.
@@ -66,10 +66,10 @@ pub mod serve;
 /// Where a loop stands, on one page of Markdown.
 pub mod summary;
 /// Files that drive a loop: for make, cron, systemd, GitHub Actions.
-pub mod kit;
+pub mod scaffold;
 /// Fetch, check, unpack and split a table: what `download` does.
 pub mod source;
 /// The whole loop once, as a scheduler would run it.
-pub mod looped;
+pub mod round;
 /// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

@@ -71,7 +71,7 @@ impl From<TableError> for PredictError {
 
 /// What is printed, and how the table is read.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct PredictOptions {
     /// How many contributions are added for each row.
     pub explain: usize,
     /// Print only these columns, in this order; all when empty.
@@ -100,7 +100,7 @@ pub struct Told {
 pub fn predict(
     input: Input,
     pipeline: &Pipeline,
-    options: &Options,
+    options: &PredictOptions,
     log: Option<Log>,
     out: &mut dyn Write,
 ) -> Result<Told, PredictError> {
@@ -144,7 +144,7 @@ pub fn predict(
 }
 
 /// The training table's schema; the delimiter is the file's own.
-fn input_schema(pipeline: &Pipeline, options: &Options) -> Schema {
+fn input_schema(pipeline: &Pipeline, options: &PredictOptions) -> Schema {
     let mut schema = pipeline.schema.clone();
     if let Some(delimiter) = options.delimiter {
         schema.dialect.delimiter = delimiter;
@@ -153,7 +153,7 @@ fn input_schema(pipeline: &Pipeline, options: &Options) -> Schema {
 }
 
 /// The names of what is added to each row.
-fn answers(pipeline: &Pipeline, options: &Options) -> Vec<String> {
+fn answers(pipeline: &Pipeline, options: &PredictOptions) -> Vec<String> {
     let reasons = (1..=options.explain).flat_map(|n| [format!("reason_{n}"), format!("contribution_{n}")]);
     pipeline.answer_columns().into_iter().chain(reasons).collect()
 }
@@ -188,7 +188,7 @@ fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Ve
 }
 
 impl Layout {
-    fn new(rows: &Stream, answers: Vec<String>, options: &Options) -> Result<Self, PredictError> {
+    fn new(rows: &Stream, answers: Vec<String>, options: &PredictOptions) -> Result<Self, PredictError> {
         let names = rows.names();
         let place = |column: &String| {
             // An answer comes before a column of the table that happens to have its name.

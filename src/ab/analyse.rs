@@ -2,7 +2,8 @@
 
 use super::estimate::{self, Estimate, Gathered, compare, pooled};
 use super::report::{
-    ArmFacts, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport, Settings, Srm, SrmState,
+    AnalysisSettings, ArmFacts, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport, Srm,
+    SrmState,
 };
 use super::units::{Kind, Outcome, Units, When};
 use super::verdict;
@@ -60,11 +61,11 @@ pub(super) fn sample_ratio(units: &Units) -> (Srm, Vec<ArmFacts>) {
 }
 
 /// Every outcome of the units, the first as the one that decides.
-pub(super) fn outcomes(units: &Units, settings: &Settings) -> Vec<OutcomeReport> {
+pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> Vec<OutcomeReport> {
     units.outcomes.par_iter().enumerate().map(|(i, outcome)| of_outcome(units, outcome, i == 0, settings)).collect()
 }
 
-fn of_outcome(units: &Units, outcome: &Outcome, primary: bool, settings: &Settings) -> OutcomeReport {
+fn of_outcome(units: &Units, outcome: &Outcome, primary: bool, settings: &AnalysisSettings) -> OutcomeReport {
     let raw = estimate::gather(units, outcome);
     let adjusted = estimate::adjust(units, outcome);
     let measured = adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
@@ -111,7 +112,7 @@ fn holm(comparisons: &mut [Comparison]) {
 struct Judge<'a> {
     units: &'a Units,
     outcome: &'a Outcome,
-    settings: &'a Settings,
+    settings: &'a AnalysisSettings,
     raw: &'a Gathered,
 }
 

@@ -6,16 +6,17 @@ use super::experiment::{Experiment, FILE, Goal};
 use super::measure::Predicted;
 use super::paired;
 use super::report::{
-    AbReport, Comparison, EpochFacts, ExperimentFacts, ModelReport, RailReport, RailState, Settings, Source, SrmState,
+    AbReport, AnalysisSettings, Comparison, EpochFacts, ExperimentFacts, ModelReport, RailReport, RailState, Source,
+    SrmState,
 };
 use super::units::{Outcome, Stratum, Units, When};
 use super::{AbError, Arm, Assigner, analyse};
 use crate::features::{Target, Task};
 use crate::journal::{Journal, JournalError, Layout, Logged, Outcomes, Window};
 use crate::labels::{self, Labels, resolve};
-use crate::learn;
 use crate::score::binary::roc_auc;
 use crate::stats::moments;
+use crate::train;
 use crate::workspace::Workspace;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -39,7 +40,7 @@ pub struct Asked {
 /// [`AbError::None`] without one; what is wrong with it, its versions, the log or the labels.
 pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
-    let (_, pipeline) = learn::load(workspace, Some(experiment.arms[0].version))?;
+    let (_, pipeline) = train::load(workspace, Some(experiment.arms[0].version))?;
     let labels = Labels::open(workspace)?;
     let outcomes = labels::outcomes(&pipeline.target, &resolve(&labels, workspace.config()?.labels.policy).agreed)?;
     let mut exposed = Exposed::new(&experiment, &pipeline.target, asked.now);
@@ -49,7 +50,7 @@ pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError>
         exposed.add(&rows);
         Ok::<(), JournalError>(())
     })?;
-    let settings = Settings {
+    let settings = AnalysisSettings {
         alpha: experiment.alpha,
         planned_n: Some(experiment.planned_n),
         margin: asked.margin,

@@ -29,16 +29,16 @@ mod verdict;
 pub use assign::Assigner;
 pub use experiment::{Arm, Epoch, Experiment};
 
-use self::report::{AbReport, Settings, Source, SrmState};
+use self::report::{AbReport, AnalysisSettings, Source, SrmState};
 use self::units::Units;
 use crate::gate::GateError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
-use crate::learn::LearnError;
 use crate::registry::RegistryError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::table::TableError;
+use crate::train::TrainError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ pub enum AbError {
     Usage(String),
     /// A version cannot be used.
     #[error(transparent)]
-    Learn(#[from] LearnError),
+    Learn(#[from] TrainError),
     /// A problem of the prediction log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -93,7 +93,7 @@ pub enum AbError {
 
 /// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
 #[must_use]
-pub fn analyse(units: &Units, source: Source, settings: &Settings, now: jiff::Timestamp) -> AbReport {
+pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: jiff::Timestamp) -> AbReport {
     let (srm, arms) = analyse::sample_ratio(units);
     let stopped = srm.state == SrmState::Stop && !settings.force;
     let outcomes = if stopped { Vec::new() } else { analyse::outcomes(units, settings) };
@@ -116,7 +116,7 @@ pub fn analyse(units: &Units, source: Source, settings: &Settings, now: jiff::Ti
 }
 
 /// What is to be known of the rule in effect.
-fn remarks(settings: &Settings) -> Vec<String> {
+fn remarks(settings: &AnalysisSettings) -> Vec<String> {
     let untuned = settings.planned_n.is_none() && !settings.fixed;
     let remark =
         "the sequence is tuned to the units at hand: who looks more than once gives the same --planned-n every time";

@@ -3,8 +3,8 @@
 use super::experiment::{Experiment, Goal, Measure};
 use super::log::Settled;
 use super::report::{
-    AbReport, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport, PairedReport, Settings,
-    Srm, SrmState,
+    AbReport, AnalysisSettings, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport,
+    PairedReport, Srm, SrmState,
 };
 use super::units::Outcome;
 use super::{AbError, verdict};
@@ -21,7 +21,12 @@ const N_LOOKS: usize = 48;
 const MIN_ROWS: f64 = 30.0;
 
 /// The report on a shadow experiment; without the facts of the experiment.
-pub(super) fn analyse(found: &Settled, experiment: &Experiment, settings: &Settings, now: jiff::Timestamp) -> AbReport {
+pub(super) fn analyse(
+    found: &Settled,
+    experiment: &Experiment,
+    settings: &AnalysisSettings,
+    now: jiff::Timestamp,
+) -> AbReport {
     let mut measures = vec![(experiment.metric.measure, experiment.metric.goal)];
     for rail in experiment.guardrails.iter().map(|rail| (rail.measure, rail.goal)) {
         if !measures.contains(&rail) {
@@ -69,7 +74,7 @@ fn complete(found: &Settled, experiment: &Experiment) -> Vec<usize> {
 struct Rows<'a> {
     found: &'a Settled,
     experiment: &'a Experiment,
-    settings: &'a Settings,
+    settings: &'a AnalysisSettings,
     complete: Vec<usize>,
 }
 
@@ -114,7 +119,7 @@ impl Rows<'_> {
             &outcome,
             &arms,
             &comparisons,
-            &Settings { planned_n: None, ..*self.settings },
+            &AnalysisSettings { planned_n: None, ..*self.settings },
             known.len() as u64,
         );
         if verdict.answer != Answer::Winner {

@@ -37,7 +37,7 @@ pub struct AbReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paired: Vec<PairedReport>,
     /// How the verdict was to be found.
-    pub settings: Settings,
+    pub settings: AnalysisSettings,
     /// Remarks for a person.
     pub notes: Vec<String>,
 }
@@ -92,7 +92,7 @@ pub struct Source {
 
 /// How it was to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Settings {
+pub struct AnalysisSettings {
     /// The error that is allowed for.
     pub alpha: f64,
     /// Units at which the sequence is tightest; those at hand when it was not said.
@@ -105,7 +105,7 @@ pub struct Settings {
     pub force: bool,
 }
 
-impl Default for Settings {
+impl Default for AnalysisSettings {
     fn default() -> Self {
         Self { alpha: 0.05, planned_n: None, margin: None, fixed: false, force: false }
     }

@@ -5,9 +5,9 @@ use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metr
 use super::period::Period;
 use crate::atomic::Lock;
 use crate::features::{Target, Task};
-use crate::learn;
 use crate::registry::{RegistryError, Role, Version};
 use crate::table::Kind;
+use crate::train;
 use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
 use jiff::Timestamp;
@@ -83,7 +83,7 @@ impl Schedule {
 
 /// What is to be started.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct StartRequest<'a> {
     /// The arm that answers now.
     pub a: Who,
     /// The others.
@@ -123,7 +123,7 @@ const USUAL_MARGIN: f64 = 0.02;
 ///
 /// # Errors
 /// Versions that are not there or the same, a first arm that is not in production, a measure that the target has not.
-pub fn plan(workspace: &Workspace, request: &Request) -> Result<Experiment, AbError> {
+pub fn plan(workspace: &Workspace, request: &StartRequest) -> Result<Experiment, AbError> {
     let (config, registry) = (workspace.config()?, workspace.registry());
     let version = |who: Who| match who {
         Who::Role(role) => registry.holder(role),
@@ -147,9 +147,9 @@ pub fn plan(workspace: &Workspace, request: &Request) -> Result<Experiment, AbEr
         }
         arms.push(Arm { name: name.to_string(), version: *version });
     }
-    let (_, pipeline) = learn::load(workspace, Some(first))?;
+    let (_, pipeline) = train::load(workspace, Some(first))?;
     for arm in &arms[1..] {
-        comparable(&pipeline.target, &learn::load(workspace, Some(arm.version))?.1.target, arm.version)?;
+        comparable(&pipeline.target, &train::load(workspace, Some(arm.version))?.1.target, arm.version)?;
     }
     let task = pipeline.target.task;
     let metric = request.metric.unwrap_or_else(|| Measure::usual(task).metric());
@@ -187,7 +187,7 @@ fn comparable(first: &Target, other: &Target, version: Version) -> Result<(), Ab
 }
 
 /// What was asked for; for a rollout at least that what decides does not become worse.
-fn guardrails(request: &Request, task: Task, metric: Metric) -> Vec<Guardrail> {
+fn guardrails(request: &StartRequest, task: Task, metric: Metric) -> Vec<Guardrail> {
     let Metric { measure, goal } = metric;
     match request.guardrails {
         [] if request.schedule != Schedule::Fixed && task != Task::Regression => {
@@ -198,7 +198,7 @@ fn guardrails(request: &Request, task: Task, metric: Metric) -> Vec<Guardrail> {
 }
 
 /// The first weights, and the steps that follow.
-fn weights(experiment: &mut Experiment, request: &Request) -> Result<(), AbError> {
+fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), AbError> {
     if request.shadow && (request.split.is_some() || request.schedule != Schedule::Fixed) {
         let what =
             "in a shadow experiment the first arm answers everybody: --split and --schedule do not go with --shadow";
@@ -224,7 +224,7 @@ fn weights(experiment: &mut Experiment, request: &Request) -> Result<(), AbError
 /// What became of a wish to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Done {
+pub enum StartOutcome {
     /// It runs now.
     Started,
     /// The same one runs already.
@@ -235,14 +235,19 @@ pub enum Done {
 ///
 /// # Errors
 /// [`AbError::Running`] when another one runs; whatever the workspace says.
-pub fn start(workspace: &Workspace, lock: &Lock, experiment: &Experiment, by: Option<&str>) -> Result<Done, AbError> {
+pub fn start(
+    workspace: &Workspace,
+    lock: &Lock,
+    experiment: &Experiment,
+    by: Option<&str>,
+) -> Result<StartOutcome, AbError> {
     if let Some(running) = Experiment::load(workspace)?.filter(Experiment::is_running) {
         let mut same = experiment.clone();
         same.epochs[0].from = running.epochs[0].from;
-        return if running == same { Ok(Done::Already) } else { Err(AbError::Running(running.name)) };
+        return if running == same { Ok(StartOutcome::Already) } else { Err(AbError::Running(running.name)) };
     }
     commit(workspace, lock, "ab-started", experiment, by, experiment.epochs[0].from, "")?;
-    Ok(Done::Started)
+    Ok(StartOutcome::Started)
 }
 
 /// Writes a change of the experiment: its line in the audit chain is the commit, and `ab.json` follows from it.

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// What became of a wish to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Done {
+pub enum StopOutcome {
     /// It has ended.
     Stopped,
     /// It had ended before.
@@ -30,7 +30,7 @@ pub enum Done {
 #[derive(Debug, Serialize)]
 pub struct Stopped {
     /// What came of it.
-    pub done: Done,
+    pub done: StopOutcome,
     /// What happened, in one sentence.
     pub sentence: String,
     /// What the gate said, when it was asked.
@@ -43,11 +43,16 @@ pub struct Stopped {
 ///
 /// # Errors
 /// [`AbError::None`] without an experiment; what the log, the gate or the workspace says.
-pub fn stop(workspace: &Workspace, lock: &Lock, promote: bool, request: &gate::Request) -> Result<Stopped, AbError> {
+pub fn stop(
+    workspace: &Workspace,
+    lock: &Lock,
+    promote: bool,
+    request: &gate::PromoteRequest,
+) -> Result<Stopped, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
     if let Some(ended) = &experiment.ended {
         let sentence = format!("{} ended on {}", experiment.name, ended.at);
-        return Ok(Stopped { done: Done::Already, sentence, promotion: None, experiment });
+        return Ok(Stopped { done: StopOutcome::Already, sentence, promotion: None, experiment });
     }
     let asked = Asked { margin: None, fixed: false, force: false, now: request.now };
     if !promote {
@@ -62,22 +67,23 @@ pub fn stop(workspace: &Workspace, lock: &Lock, promote: bool, request: &gate::R
     if arm == 0 {
         return end(workspace, lock, experiment, ended, request.by, None);
     }
-    let wanted = gate::Request { version: Some(experiment.arms[arm].version), ..copied(request) };
+    let wanted = gate::PromoteRequest { version: Some(experiment.arms[arm].version), ..copied(request) };
     let promotion = gate::promote(workspace, Some(lock), &wanted)?;
-    if !matches!(promotion.done, gate::Done::Promoted | gate::Done::Already) {
+    if !matches!(promotion.done, gate::PromoteOutcome::Promoted | gate::PromoteOutcome::Already) {
         let sentence = format!("{winner} wins, but is not promoted, so the experiment goes on: {}", promotion.sentence);
-        return Ok(Stopped { done: Done::NotPromoted, sentence, promotion: Some(promotion), experiment });
+        return Ok(Stopped { done: StopOutcome::NotPromoted, sentence, promotion: Some(promotion), experiment });
     }
     ended.promoted = Some(winner);
     end(workspace, lock, experiment, ended, request.by, Some(promotion))
 }
 
-fn copied<'a>(request: &gate::Request<'a>) -> gate::Request<'a> {
-    gate::Request { ..*request }
+fn copied<'a>(request: &gate::PromoteRequest<'a>) -> gate::PromoteRequest<'a> {
+    gate::PromoteRequest { ..*request }
 }
 
 fn goes_on(experiment: Experiment, report: &AbReport) -> Stopped {
-    let done = if report.verdict.answer == Answer::NoDifference { Done::NoWinner } else { Done::KeepRunning };
+    let done =
+        if report.verdict.answer == Answer::NoDifference { StopOutcome::NoWinner } else { StopOutcome::KeepRunning };
     let sentence = format!("{} The experiment goes on; without --promote-winner it ends.", report.verdict.sentence);
     Stopped { done, sentence, promotion: None, experiment }
 }
@@ -98,5 +104,5 @@ fn end(
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);
     start::commit(workspace, lock, "ab-stopped", &experiment, by, at, &why)?;
-    Ok(Stopped { done: Done::Stopped, sentence, promotion, experiment })
+    Ok(Stopped { done: StopOutcome::Stopped, sentence, promotion, experiment })
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Which columns are what, and what is done where a table leaves a choice.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct OutcomesRequest<'a> {
     /// The table.
     pub table: &'a Path,
     /// The column that names the arm.
@@ -79,7 +79,7 @@ pub struct Gathered {
 ///
 /// # Errors
 /// What is wrong with the table or the request, by column and value.
-pub fn gather(request: &Request) -> Result<Gathered, AbError> {
+pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let table = Spool::new(request.table)?;
     let (look, read) = (table.open()?, table.open()?);
     let file = read.name().to_owned();
@@ -104,7 +104,7 @@ struct Arms {
 }
 
 impl Arms {
-    fn of(table: &Table, request: &Request, notes: &mut Vec<String>) -> Result<Self, AbError> {
+    fn of(table: &Table, request: &OutcomesRequest, notes: &mut Vec<String>) -> Result<Self, AbError> {
         let Values::Category(column) = &table.require(request.arm)?.values else {
             return Err(AbError::Usage(format!("the column {:?} holds no arms", request.arm)));
         };
@@ -126,7 +126,7 @@ fn standing(column: &Categories) -> Vec<&str> {
     column.levels.iter().zip(stands).filter(|(_, stands)| *stands).map(|(level, _)| level.as_str()).collect()
 }
 
-fn ordered(levels: &[&str], request: &Request, notes: &mut Vec<String>) -> Result<Vec<String>, AbError> {
+fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) -> Result<Vec<String>, AbError> {
     let have = || levels.iter().take(12).map(|level| format!("{level:?}")).collect::<Vec<_>>().join(", ");
     let usage = |what: String| Err(AbError::Usage(what));
     if let Some(unknown) = request.arms.iter().map(String::as_str).chain(request.control).find(|a| !levels.contains(a))
@@ -212,7 +212,7 @@ fn shares(names: &[String], weights: &[(String, f64)]) -> Result<Vec<f64>, AbErr
 struct Rows<'a> {
     file: &'a str,
     table: &'a Table,
-    request: &'a Request<'a>,
+    request: &'a OutcomesRequest<'a>,
     arms: Arms,
 }
 
@@ -382,7 +382,7 @@ fn grouped(rows: &mut [u32], ids: &Texts) -> Vec<Group> {
 
 impl Column {
     /// The values of units, each from its rows.
-    fn of_units(&self, units: &[&[u32]], request: &Request) -> Outcome {
+    fn of_units(&self, units: &[&[u32]], request: &OutcomesRequest) -> Outcome {
         let rule = match (request.repeated, self.kind) {
             (Repeated::Auto, Kind::Share) => Repeated::Max,
             (Repeated::Auto, Kind::Mean) => Repeated::Mean,

@@ -1,7 +1,7 @@
 //! Cells to outcomes: numbers, 0 and 1, TRUE and FALSE, yes and no.
 
 use super::AbError;
-use super::table::{Repeated, Request};
+use super::table::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
 use crate::table::Kind as Cells;
 use crate::table::{Categories, ColumnSpec, Input, MISSING_CODE, ReadOptions, ReadResult, Schema, Table, Values, read};
@@ -50,7 +50,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn new(request: &Request, inferred: &Schema) -> Result<Self, AbError> {
+    pub(super) fn new(request: &OutcomesRequest, inferred: &Schema) -> Result<Self, AbError> {
         let mut columns: Vec<ColumnSpec> = Vec::new();
         let mut want = |name: &str, cells: Option<Cells>| -> Result<(), AbError> {
             let found = inferred.column(name).ok_or_else(|| crate::table::TableError::NoColumn {
@@ -112,7 +112,12 @@ pub(super) struct Column {
 }
 
 impl Column {
-    pub(super) fn read(table: &Table, name: &str, request: &Request, notes: &mut Vec<String>) -> Result<Self, AbError> {
+    pub(super) fn read(
+        table: &Table,
+        name: &str,
+        request: &OutcomesRequest,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, AbError> {
         let pre = match request.pre {
             Some(pre) => Some((pre.to_owned(), numbers(table, pre)?)),
             None => None,

@@ -1,7 +1,7 @@
 //! The answer in one word and in one sentence.
 
 use super::experiment::Goal;
-use super::report::{Answer, ArmOutcome, Comparison, OutcomeReport, Settings, Srm, Verdict};
+use super::report::{AnalysisSettings, Answer, ArmOutcome, Comparison, OutcomeReport, Srm, Verdict};
 use super::units::{Kind, Outcome};
 
 /// What an outcome says on its own.
@@ -9,7 +9,7 @@ pub(super) fn of(
     outcome: &Outcome,
     arms: &[ArmOutcome],
     comparisons: &[Comparison],
-    settings: &Settings,
+    settings: &AnalysisSettings,
     n_units: u64,
 ) -> Verdict {
     let judged = Judged { outcome, arms, comparisons, settings };
@@ -38,7 +38,7 @@ struct Judged<'a> {
     outcome: &'a Outcome,
     arms: &'a [ArmOutcome],
     comparisons: &'a [Comparison],
-    settings: &'a Settings,
+    settings: &'a AnalysisSettings,
 }
 
 impl Judged<'_> {

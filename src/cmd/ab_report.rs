@@ -4,8 +4,8 @@ use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 use mlloop::ab::experiment::{FILE, Goal};
 use mlloop::ab::log::Asked;
-use mlloop::ab::report::{AbReport, Answer, Settings};
-use mlloop::ab::table::{Repeated, Request, gather};
+use mlloop::ab::report::{AbReport, AnalysisSettings, Answer};
+use mlloop::ab::table::{OutcomesRequest, Repeated, gather};
 use mlloop::ab::{self, AbError, Experiment, draw, files};
 use mlloop::table::push_record;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,7 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
     if args.n.is_some() && args.unit.is_some() {
         bail!("--n and --unit do not go together: a row that stands for many units is not one of them");
     }
-    let request = Request {
+    let request = OutcomesRequest {
         table,
         arm,
         outcomes: &args.outcome,
@@ -144,7 +144,7 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
     };
-    let settings = Settings {
+    let settings = AnalysisSettings {
         alpha: args.alpha,
         planned_n: args.planned_n,
         margin: args.margin,

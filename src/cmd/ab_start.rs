@@ -4,7 +4,7 @@ use anyhow::Result;
 use mlloop::ab::Experiment;
 use mlloop::ab::experiment::{Goal, Guardrail, Measure, Metric};
 use mlloop::ab::period::Period;
-use mlloop::ab::start::{self, Done, Request, Schedule, Who};
+use mlloop::ab::start::{self, Schedule, StartOutcome, StartRequest, Who};
 use serde_json::json;
 
 /// Begin an experiment, or a rollout in steps: units are divided among versions by a hash of their id
@@ -76,7 +76,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let metric = args.metric.map(|measure| Metric { measure, goal: args.goal.unwrap_or(measure.goal()) });
-    let request = Request {
+    let request = StartRequest {
         a: args.a,
         others: &args.b,
         split: args.split,
@@ -99,8 +99,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     } else {
         let lock = ctx.workspace.lock()?;
         match start::start(&ctx.workspace, &lock, &experiment, args.by.as_deref())? {
-            Done::Started => "started",
-            Done::Already => "already",
+            StartOutcome::Started => "started",
+            StartOutcome::Already => "already",
         }
     };
     out.answer(&json!({ "done": done, "experiment": experiment }), |style| readable(done, &experiment, style))?;

@@ -1,7 +1,7 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::ab::stop::{self, Done};
-use mlloop::gate::{self, Request};
+use mlloop::ab::stop::{self, StopOutcome};
+use mlloop::gate::{self, PromoteRequest};
 use std::time::Instant;
 
 /// End the experiment; the winner may become production
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let started = Instant::now();
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
-    let request = Request {
+    let request = PromoteRequest {
         version: None,
         dry_run: false,
         by: args.by.as_deref(),
@@ -47,9 +47,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     out.answer(&stopped, |style| format!("{}\n", style.bold(&stopped.sentence)))?;
     let gate = stopped.promotion.as_ref().map(|promotion| promotion.done);
     Ok(match (stopped.done, gate) {
-        (Done::Stopped | Done::Already, _) => Outcome::Yes,
-        (Done::KeepRunning, _) | (Done::NotPromoted, Some(gate::Done::Inconclusive)) => Outcome::CannotTell,
-        (Done::NotPromoted, Some(gate::Done::Waiting)) => Outcome::Waiting,
-        (Done::NoWinner | Done::NotPromoted, _) => Outcome::No,
+        (StopOutcome::Stopped | StopOutcome::Already, _) => Outcome::Yes,
+        (StopOutcome::KeepRunning, _) | (StopOutcome::NotPromoted, Some(gate::PromoteOutcome::Inconclusive)) => {
+            Outcome::CannotTell
+        }
+        (StopOutcome::NotPromoted, Some(gate::PromoteOutcome::Waiting)) => Outcome::Waiting,
+        (StopOutcome::NoWinner | StopOutcome::NotPromoted, _) => Outcome::No,
     })
 }

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::journal::Window;
+use mlloop::lineage::{self, Lineage};
 use mlloop::registry::Roles;
-use mlloop::trail::{self, Trail};
 use mlloop::workspace::audit::{Chain, Entry};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 
 fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     if let Some(id) = &args.id {
-        let found = trail::follow(&ctx.workspace, id)?;
+        let found = lineage::follow(&ctx.workspace, id)?;
         out.answer(&found, |style| trail_text(&found, style))?;
         return Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes });
     }
@@ -154,7 +154,7 @@ fn told(name: &str, value: &Value) -> Option<String> {
     (!is_digest && text.len() <= LONGEST).then(|| format!("{} {text}", name.replace('_', " ")))
 }
 
-fn trail_text(found: &Trail, style: Style) -> String {
+fn trail_text(found: &Lineage, style: Style) -> String {
     if found.is_empty() {
         return format!("nothing is known of {}\n", found.id);
     }

@@ -1,7 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, anyhow};
-use mlloop::source::{By, Credentials, Downloaded, Request, Source, SourceError, Split, download};
+use mlloop::source::{By, Credentials, DownloadRequest, Downloaded, Source, SourceError, Split, download};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let transfer = ctx.progress.transfer();
     let done = download(
         &ctx.workspace,
-        &Request {
+        &DownloadRequest {
             source: &args.source,
             kaggle_api: &args.kaggle_api,
             credentials: found.as_ref().map(|found| &found.credentials),

@@ -4,7 +4,7 @@ use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use mlloop::feedback::{self, Correction, Count, Given, Period, Stats, Verdict, parse};
-use mlloop::learn;
+use mlloop::train;
 use std::fmt::Write as _;
 use std::io;
 
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         out.answer(&found, |style| stats_text(&found, style))?;
         return Ok(Outcome::Yes);
     };
-    let (_, pipeline) = learn::load(&ctx.workspace, None)?;
+    let (_, pipeline) = train::load(&ctx.workspace, None)?;
     let lock = ctx.workspace.lock()?;
     let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
     out.answer(&given, |_| given_text(&given))?;

@@ -2,14 +2,14 @@
 
 use mlloop::ab::AbError;
 use mlloop::gate::GateError;
-use mlloop::learn::LearnError;
+use mlloop::init::InitError;
 use mlloop::pipeline::PipelineError;
 use mlloop::predict::PredictError;
 use mlloop::profile::ProfileError;
 use mlloop::registry::RegistryError;
-use mlloop::setup::SetupError;
 use mlloop::source::SourceError;
 use mlloop::table::TableError;
+use mlloop::train::TrainError;
 
 /// What to do about `err`, when that is known.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
@@ -20,7 +20,7 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
         return of_source(source);
     }
     let registry = err.downcast_ref::<RegistryError>().or_else(|| match (err.downcast_ref(), err.downcast_ref()) {
-        (Some(LearnError::Registry(registry)), _) | (_, Some(GateError::Registry(registry))) => Some(registry),
+        (Some(TrainError::Registry(registry)), _) | (_, Some(GateError::Registry(registry))) => Some(registry),
         _ => None,
     });
     match registry? {
@@ -32,7 +32,7 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
 
 /// The table problem inside `err`: the library's errors hand it on as it is.
 fn table_error(err: &anyhow::Error) -> Option<&TableError> {
-    if let Some(SetupError::Table(table)) = err.downcast_ref() {
+    if let Some(InitError::Table(table)) = err.downcast_ref() {
         return Some(table);
     }
     if let Some(AbError::Table(table)) = err.downcast_ref() {
@@ -45,7 +45,7 @@ fn table_error(err: &anyhow::Error) -> Option<&TableError> {
         return Some(table);
     }
     let pipeline = match (err.downcast_ref(), err.downcast_ref(), err.downcast_ref()) {
-        (Some(LearnError::Pipeline(pipeline)), _, _)
+        (Some(TrainError::Pipeline(pipeline)), _, _)
         | (_, Some(PredictError::Pipeline(pipeline)), _)
         | (_, _, Some(GateError::Pipeline(pipeline))) => pipeline,
         _ => err.downcast_ref::<PipelineError>()?,

@@ -2,8 +2,8 @@ use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::kit::{self, Driver};
-use mlloop::setup::{self, Column, Setup, Wanted};
+use mlloop::init::{self, Column, InitReport, InitRequest};
+use mlloop::scaffold::{self, Driver};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -53,14 +53,14 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if let Some(table) = &args.table {
         look_at(table, args, ctx, out)?;
     }
-    for path in kit::write(&ctx.workspace, &args.with, args.force)? {
+    for path in scaffold::write(&ctx.workspace, &args.with, args.force)? {
         ctx.progress.note(format_args!("wrote {}", path.display()));
     }
     Ok(Outcome::Yes)
 }
 
 fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result<()> {
-    let wanted = Wanted {
+    let wanted = InitRequest {
         table,
         target: args.target.clone(),
         positive: args.positive.clone(),
@@ -71,13 +71,13 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
         skip_invalid: args.read.skip_invalid,
         force: args.force,
     };
-    let setup = setup::init(&ctx.workspace, &wanted)?;
+    let setup = init::init(&ctx.workspace, &wanted)?;
     ctx.progress.rejects(&setup.rejects);
     setup.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     out.answer(&setup, |style| readable(&setup, style))
 }
 
-fn readable(setup: &Setup, style: Style) -> String {
+fn readable(setup: &InitReport, style: Style) -> String {
     let width = setup.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).min(32);
     // Writing to a String cannot fail.
     let mut text = format!("{} rows, {} columns\n", setup.n_rows, setup.columns.len());

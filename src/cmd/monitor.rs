@@ -7,7 +7,7 @@ use mlloop::drift::Preset;
 use mlloop::drift::report::{Answer, DriftReport};
 use mlloop::journal::Window;
 use mlloop::monitor::chunks::By;
-use mlloop::monitor::{self, Request, files};
+use mlloop::monitor::{self, MonitorRequest, files};
 use mlloop::report;
 use std::path::PathBuf;
 
@@ -72,7 +72,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = std::time::Instant::now();
     let rolling = args.reference.as_deref().filter(|path| !path.exists()).and_then(|path| path.to_str()?.parse().ok());
-    let request = Request {
+    let request = MonitorRequest {
         current: args.table.as_deref().or(args.current.as_deref()),
         current_profile: args.current_profile.as_deref(),
         reference: args.reference.as_deref().filter(|_| rolling.is_none()),

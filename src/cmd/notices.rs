@@ -2,7 +2,7 @@
 
 use super::Context;
 use mlloop::drift::report::DriftReport;
-use mlloop::gate::{Done, Promotion};
+use mlloop::gate::{PromoteOutcome, Promotion};
 use mlloop::notify::{
     self, Changes, Channel, Delivery, Kind, Notice, NotifyError, Observation, Outbox, Secret, Secrets,
 };
@@ -99,9 +99,9 @@ pub(crate) fn of_promotion(found: &Promotion) -> Vec<Notice> {
     let about = found.version.map_or_else(String::new, |version| version.to_string());
     let notice = |kind| Notice::new(kind, about.clone(), found.sentence.clone());
     match found.done {
-        Done::Promoted => vec![notice(Kind::Promoted)],
-        Done::Waiting => vec![notice(Kind::ApprovalWanted)],
-        Done::Refused | Done::Inconclusive => vec![notice(Kind::GateVerdict)],
-        Done::Already | Done::Would | Done::Nothing => Vec::new(),
+        PromoteOutcome::Promoted => vec![notice(Kind::Promoted)],
+        PromoteOutcome::Waiting => vec![notice(Kind::ApprovalWanted)],
+        PromoteOutcome::Refused | PromoteOutcome::Inconclusive => vec![notice(Kind::GateVerdict)],
+        PromoteOutcome::Already | PromoteOutcome::Would | PromoteOutcome::Nothing => Vec::new(),
     }
 }

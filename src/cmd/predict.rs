@@ -2,10 +2,10 @@ use super::args::TableArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::journal::Journal;
-use mlloop::learn;
-use mlloop::predict::{Log, Options, predict};
+use mlloop::predict::{Log, PredictOptions, predict};
 use mlloop::registry::Version;
 use mlloop::table::Input;
+use mlloop::train;
 use std::path::PathBuf;
 
 /// Score rows: the table with `prediction` and `score` added, in the order of the input
@@ -48,8 +48,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    let (version, pipeline) = learn::load(&ctx.workspace, args.model)?;
-    let options = Options {
+    let (version, pipeline) = train::load(&ctx.workspace, args.model)?;
+    let options = PredictOptions {
         explain: args.explain.unwrap_or(0),
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,

@@ -1,7 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
-use mlloop::gate::{self, Done, Promotion, Request, Verdict};
+use mlloop::gate::{self, PromoteOutcome, PromoteRequest, Promotion, Verdict};
 use mlloop::registry::Version;
 use serde_json::json;
 use std::time::Instant;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
-    let request = Request {
+    let request = PromoteRequest {
         version: args.version,
         dry_run: args.dry_run,
         by: args.by.as_deref(),
@@ -75,10 +75,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     drop(lock);
     notices::tell(ctx, notices::of_promotion(&promotion));
     Ok(match promotion.done {
-        Done::Promoted | Done::Already | Done::Would => Outcome::Yes,
-        Done::Refused | Done::Nothing => Outcome::No,
-        Done::Inconclusive => Outcome::CannotTell,
-        Done::Waiting => Outcome::Waiting,
+        PromoteOutcome::Promoted | PromoteOutcome::Already | PromoteOutcome::Would => Outcome::Yes,
+        PromoteOutcome::Refused | PromoteOutcome::Nothing => Outcome::No,
+        PromoteOutcome::Inconclusive => Outcome::CannotTell,
+        PromoteOutcome::Waiting => Outcome::Waiting,
     })
 }
 

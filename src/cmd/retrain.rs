@@ -2,7 +2,7 @@ use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::notify::{Kind, Notice};
-use mlloop::retrain::{Done, Request, Retrained, retrain};
+use mlloop::retrain::{RetrainOutcome, RetrainRequest, Retrained, retrain};
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         false => Some(ctx.workspace.lock()?),
     };
     let steps = ctx.progress.steps();
-    let request = Request {
+    let request = RetrainRequest {
         set: &args.set,
         force: args.force,
         skip_invalid: args.skip_invalid,
@@ -67,24 +67,24 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 }
 
 /// The exit status of what came of it.
-pub(crate) fn outcome(done: Done) -> Outcome {
+pub(crate) fn outcome(done: RetrainOutcome) -> Outcome {
     match done {
-        Done::Retrained | Done::Already | Done::Would => Outcome::Yes,
-        Done::Nothing | Done::TooSoon => Outcome::No,
-        Done::TooFew => Outcome::CannotTell,
+        RetrainOutcome::Retrained | RetrainOutcome::Already | RetrainOutcome::Would => Outcome::Yes,
+        RetrainOutcome::Nothing | RetrainOutcome::TooSoon => Outcome::No,
+        RetrainOutcome::TooFew => Outcome::CannotTell,
     }
 }
 
 /// What people are told of a new challenger.
 pub(crate) fn notice(found: &Retrained) -> Option<Notice> {
-    let version = found.version.filter(|_| found.done == Done::Retrained)?;
+    let version = found.version.filter(|_| found.done == RetrainOutcome::Retrained)?;
     let gate = found.gate.as_deref().unwrap_or("not measured");
     Some(Notice::new(Kind::Retrained, version.to_string(), found.sentence.clone()).with(&format!("gate rows: {gate}")))
 }
 
 /// What helps when there was nothing to learn from.
-pub(crate) fn next(done: Done) -> Option<&'static str> {
-    let is_starved = matches!(done, Done::Nothing | Done::TooFew);
+pub(crate) fn next(done: RetrainOutcome) -> Option<&'static str> {
+    let is_starved = matches!(done, RetrainOutcome::Nothing | RetrainOutcome::TooFew);
     is_starved.then_some("mlloop label-export -n 300   chooses rows for people to label")
 }
 

@@ -3,8 +3,8 @@ use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, ensure};
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Ticket};
-use mlloop::looped::{self, Done, Request, Round};
 use mlloop::notify::{Delivery, Kind, Notice};
+use mlloop::round::{self, Round, RoundOutcome, RoundRequest};
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
     let steps = ctx.progress.steps();
-    let request = Request {
+    let request = RoundRequest {
         force: args.force,
         by: None,
         skip_invalid: args.skip_invalid,
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         progress: &|what, done, total| steps.at(what, done, total),
         seconds: &|| started.elapsed().as_secs_f64(),
     };
-    let mut round = looped::run(&ctx.workspace, &lock, &request)?;
+    let mut round = round::run(&ctx.workspace, &lock, &request)?;
     steps.finish();
     round.rejects().for_each(|rejects| ctx.progress.rejects(rejects));
     // Nobody else has to wait while a person thinks.
@@ -81,10 +81,14 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let notified = tell(ctx, &round);
     out.answer(&Answer { round: &round, notified }, |style| readable(&round, style))?;
     Ok(match round.done {
-        Done::Promoted => Outcome::Yes,
-        Done::Refused | Done::Rejected | Done::NoReason | Done::NothingNew | Done::TooSoon => Outcome::No,
-        Done::Inconclusive | Done::CannotTell | Done::TooFew => Outcome::CannotTell,
-        Done::Waiting => Outcome::Waiting,
+        RoundOutcome::Promoted => Outcome::Yes,
+        RoundOutcome::Refused
+        | RoundOutcome::Rejected
+        | RoundOutcome::NoReason
+        | RoundOutcome::NothingNew
+        | RoundOutcome::TooSoon => Outcome::No,
+        RoundOutcome::Inconclusive | RoundOutcome::CannotTell | RoundOutcome::TooFew => Outcome::CannotTell,
+        RoundOutcome::Waiting => Outcome::Waiting,
     })
 }
 
@@ -96,7 +100,7 @@ fn lock_again(ctx: &Context) -> Result<Lock> {
 
 /// Carries out what a person says of a waiting request: on the command line, or asked at a terminal.
 fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<()> {
-    let Some(ticket) = round.request.clone().filter(|_| round.done == Done::Waiting) else { return Ok(()) };
+    let Some(ticket) = round.request.clone().filter(|_| round.done == RoundOutcome::Waiting) else { return Ok(()) };
     let agrees = match (args.yes, args.no) {
         (true, _) => Some(true),
         (_, true) => Some(false),
@@ -110,10 +114,10 @@ fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<()> {
     if agrees {
         let decided = gate::approve(&ctx.workspace, &lock, &ticket.id, by, ctx.now)?;
         let sentence = format!("{} is production now: {by} agreed.", ticket.version);
-        round.decided(Done::Promoted, decided.production, &sentence);
+        round.decided(RoundOutcome::Promoted, decided.production, &sentence);
     } else {
         let decided = gate::reject(&ctx.workspace, &lock, &ticket.id, by, "turned down by `mlloop run`", ctx.now)?;
-        round.decided(Done::Rejected, decided.production, &format!("{by} turned {} down.", ticket.version));
+        round.decided(RoundOutcome::Rejected, decided.production, &format!("{by} turned {} down.", ticket.version));
     }
     Ok(())
 }
@@ -136,10 +140,10 @@ fn tell(ctx: &Context, round: &Round) -> Delivery {
         notices::drift(ctx, report);
     }
     let mut notices: Vec<Notice> = round.retrain.iter().filter_map(retrain::notice).collect();
-    if let Some(promotion) = round.promotion.as_ref().filter(|_| round.done != Done::Rejected) {
+    if let Some(promotion) = round.promotion.as_ref().filter(|_| round.done != RoundOutcome::Rejected) {
         notices.extend(notices::of_promotion(promotion));
     }
-    if let (Some(ticket), Done::Promoted) = (&round.request, round.done) {
+    if let (Some(ticket), RoundOutcome::Promoted) = (&round.request, round.done) {
         let version = ticket.version.to_string();
         notices.push(Notice::new(Kind::Promoted, version, format!("{} is production now", ticket.version)));
     }

@@ -2,7 +2,7 @@ use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
 use mlloop::journal::Durability;
 use mlloop::registry::Version;
-use mlloop::serve::{self, App, Limits, Settings, Tls};
+use mlloop::serve::{self, App, Limits, ServeSettings, Tls};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -118,7 +118,7 @@ fn url(at: SocketAddr, is_tls: bool) -> String {
 }
 
 impl Args {
-    fn settings(&self, ctx: &Context) -> Result<Settings> {
+    fn settings(&self, ctx: &Context) -> Result<ServeSettings> {
         anyhow::ensure!(
             self.patience > 0.0 && self.patience <= 86_400.0,
             "--patience takes a number of seconds above 0 and at most 86400"
@@ -134,7 +134,7 @@ impl Args {
         let token = |name: &str| std::env::var(name).ok().filter(|token| !token.is_empty());
         #[expect(clippy::disallowed_methods, reason = "a server lives on, so its clock must")]
         let now = jiff::Timestamp::now;
-        Ok(Settings {
+        Ok(ServeSettings {
             now,
             // Two servers, or one after a restart, must not give two requests the same name.
             seed: (ctx.now.as_nanosecond() as u64) ^ u64::from(std::process::id()).rotate_left(32),

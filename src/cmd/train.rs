@@ -1,11 +1,11 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::learn::{self, Learned, Request};
 use mlloop::model::Algorithm;
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::score::report;
+use mlloop::train::{self, TrainRequest, Trained};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -55,10 +55,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     reference::settle(&ctx.workspace, &lock, ctx.now)?;
     config.data = ctx.workspace.config()?.data;
     let steps = ctx.progress.steps();
-    let learned = learn::train(
+    let learned = train::train(
         &ctx.workspace,
         &lock,
-        &Request {
+        &TrainRequest {
             config: &config,
             seed: ctx.seed,
             now: ctx.now,
@@ -96,8 +96,8 @@ fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
     })
 }
 
-fn readable(learned: &Learned, style: Style) -> String {
-    let Learned { version, role, manifest, gate, cross_validation, test, importance, .. } = learned;
+fn readable(learned: &Trained, style: Style) -> String {
+    let Trained { version, role, manifest, gate, cross_validation, test, importance, .. } = learned;
     let rows = manifest.rows;
     // Writing to a String cannot fail.
     let mut text = format!(

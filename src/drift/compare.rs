@@ -11,7 +11,7 @@ use super::method::Method;
 use super::pair::{Cells, ColumnPair, PairValues};
 use super::plot;
 use super::report::{ColumnReport, ColumnVerdict};
-use super::settings::{Preset, Settings};
+use super::settings::{DriftSettings, Preset};
 use crate::stats::sample::{Cannot, Measured, Sample};
 use crate::stats::{distances, kolmogorov, ks, levels, psi};
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ struct Judged {
 
 /// Compares every column and sorts by what matters: drifted first, then by importance and PSI.
 #[must_use]
-pub fn compare(pairs: &[ColumnPair], settings: &Settings, seed: u64) -> Vec<ColumnReport> {
+pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
     let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, pairs.len(), settings, seed)).collect();
     adjust(&mut judged);
     let mut columns: Vec<ColumnReport> = judged.into_iter().map(|judged| judged.report).collect();
@@ -61,7 +61,7 @@ pub fn compare(pairs: &[ColumnPair], settings: &Settings, seed: u64) -> Vec<Colu
 
 /// Compares one column alone: its p needs no adjustment.
 #[must_use]
-pub fn compare_one(pair: &ColumnPair, settings: &Settings, seed: u64) -> ColumnReport {
+pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
     compare(std::slice::from_ref(pair), settings, seed).swap_remove(0)
 }
 
@@ -78,7 +78,7 @@ fn adjust(judged: &mut [Judged]) {
     }
 }
 
-fn judge(pair: &ColumnPair, n_columns: usize, settings: &Settings, seed: u64) -> Judged {
+fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u64) -> Judged {
     let cells = pair.cells();
     let (n_reference, n_current) = pair.n_rows();
     let psi = match cells.len() > 1 && n_reference > 0 && n_current > 0 {
@@ -131,7 +131,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &Settings, seed: u64) ->
     }
 }
 
-fn rule(pair: &ColumnPair, settings: &Settings) -> Rule {
+fn rule(pair: &ColumnPair, settings: &DriftSettings) -> Rule {
     let of = settings.of(&pair.name);
     let by = |method: Method| Rule::Method { method, threshold: of.threshold.unwrap_or(method.default_threshold()) };
     match (of.method, settings.preset) {
@@ -151,7 +151,7 @@ fn nothing_to_compare(pair: &ColumnPair) -> ColumnVerdict {
     ColumnVerdict::CannotTell { reason: reason.to_owned() }
 }
 
-fn own(pair: &ColumnPair, settings: &Settings, alpha: f64, cells: &Cells, mut report: ColumnReport) -> Judged {
+fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, cells: &Cells, mut report: ColumnReport) -> Judged {
     report.method = if pair.is_number() { "ks" } else { "homogeneity" }.to_owned();
     report.threshold = alpha;
     let measured = match &pair.values {

@@ -31,5 +31,5 @@ pub use losses::{Losses, dle};
 pub use multivariate::multivariate;
 pub use pair::{ColumnPair, PairValues};
 pub use performance::performance;
-pub use settings::{Preset, Settings};
+pub use settings::{DriftSettings, Preset};
 pub use verdict::{drift_share, verdict};

@@ -42,7 +42,7 @@ impl Limit {
 /// The section as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct DriftSettings {
     /// The table that is compared when none is named, relative to the workspace.
     pub current: PathBuf,
     /// Whose rules decide.
@@ -99,7 +99,7 @@ pub struct ColumnSettings {
     pub threshold: Option<f64>,
 }
 
-impl Default for Settings {
+impl Default for DriftSettings {
     fn default() -> Self {
         Self {
             current: PathBuf::from("data/current.csv"),
@@ -130,7 +130,7 @@ impl Default for Triggers {
     }
 }
 
-impl Settings {
+impl DriftSettings {
     /// From this share of drifted columns on, the table drifted.
     #[must_use]
     pub fn share_threshold(&self) -> f64 {
@@ -211,14 +211,14 @@ mod tests {
 
     #[test]
     fn limits_that_nothing_can_meet_are_refused_by_their_key() {
-        let refused = |change: fn(&mut Settings)| {
-            let mut settings = Settings::default();
+        let refused = |change: fn(&mut DriftSettings)| {
+            let mut settings = DriftSettings::default();
             change(&mut settings);
             settings.check(&["x"]).unwrap_err()
         };
         let with = |threshold| ColumnSettings { method: None, threshold: Some(threshold) };
-        let of_x = |settings: &mut Settings, threshold| settings.columns.insert("x".to_owned(), with(threshold));
-        let mut settings = Settings::default();
+        let of_x = |settings: &mut DriftSettings, threshold| settings.columns.insert("x".to_owned(), with(threshold));
+        let mut settings = DriftSettings::default();
         for threshold in [f64::NAN, -1.0] {
             of_x(&mut settings, threshold);
             assert!(settings.check(&["x"]).unwrap_err().starts_with("[monitor.columns] threshold of \"x\" = "));

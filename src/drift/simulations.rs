@@ -2,7 +2,7 @@
 
 use super::report::{ColumnReport, ColumnVerdict, DriftShare, Summary};
 use super::triggers::{Evidence, triggers};
-use super::{ColumnPair, PairValues, Settings, compare, drift_share};
+use super::{ColumnPair, DriftSettings, PairValues, compare, drift_share};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
@@ -82,8 +82,8 @@ fn a_year_without_drift_is_a_year_without_alarm() {
     for n in [200, 1000] {
         let reference = reference(&mut random, 4000);
         for _ in 0..52 {
-            let columns = compare(&week(&mut random, &reference, n, 0, 0.0), &Settings::default(), 0);
-            let share = drift_share(&columns, &Settings::default());
+            let columns = compare(&week(&mut random, &reference, n, 0, 0.0), &DriftSettings::default(), 0);
+            let share = drift_share(&columns, &DriftSettings::default());
             assert_eq!(share.n_unknown, 0);
             drifted_columns += share.n_drifted;
             alarms += u32::from(share.share >= Some(share.threshold));
@@ -100,7 +100,7 @@ fn a_quarter_of_a_standard_deviation_is_seen_at_two_thousand_rows() {
     let reference = reference(&mut random, 4000);
     let (mut found, mut false_alarms) = (0, 0);
     for _ in 0..5 {
-        let columns = compare(&week(&mut random, &reference, 2000, 10, 0.25), &Settings::default(), 0);
+        let columns = compare(&week(&mut random, &reference, 2000, 10, 0.25), &DriftSettings::default(), 0);
         for column in columns.iter().filter(|c| c.verdict == ColumnVerdict::Drifted) {
             let moved = column.name[1..].parse::<usize>().unwrap() < 10;
             found += u32::from(moved);
@@ -139,7 +139,7 @@ fn many_levels_do_not_drift_by_themselves() {
                 let reference = many_levels(&mut random, 2000, n_levels, skew);
                 let current = many_levels(&mut random, n, n_levels, skew);
                 let column = pair(0, PairValues::Category { levels: names.clone(), reference, current });
-                let report = super::compare::compare_one(&column, &Settings::default(), 0);
+                let report = super::compare::compare_one(&column, &DriftSettings::default(), 0);
                 let psi_is_real = report.psi > report.psi_critical && report.psi > Some(0.2);
                 drifted += u32::from(report.verdict == ColumnVerdict::Drifted || psi_is_real);
             }
@@ -158,7 +158,7 @@ fn rows_of_levels_that_nobody_saw_before_are_seen() {
     let mut current = many_levels(&mut random, 1600, 300, 0.0);
     current.extend(many_levels(&mut random, 400, 200, 0.0));
     let column = pair(0, PairValues::Category { levels: names, reference, current });
-    let report = super::compare::compare_one(&column, &Settings::default(), 0);
+    let report = super::compare::compare_one(&column, &DriftSettings::default(), 0);
     assert_eq!(report.verdict, ColumnVerdict::Drifted, "{report:?}");
 }
 
@@ -172,7 +172,7 @@ fn numbers_outside_of_the_reference_are_a_cell_of_their_own() {
     let cells = column.cells();
     assert_eq!((cells.reference.as_slice(), cells.current[2]), (&[1000, 1000, 0][..], outside));
     assert_eq!(cells.current.iter().sum::<u64>(), 1000);
-    let report = super::compare::compare_one(&column, &Settings::default(), 0);
+    let report = super::compare::compare_one(&column, &DriftSettings::default(), 0);
     assert!(report.psi > Some(1.0), "{report:?}");
 }
 
@@ -180,9 +180,9 @@ fn numbers_outside_of_the_reference_are_a_cell_of_their_own() {
 fn too_few_rows_are_said_and_not_judged() {
     let mut random = rng(13, "few rows");
     let reference = reference(&mut random, 1000);
-    let columns = compare(&week(&mut random, &reference, 50, 20, 1.0), &Settings::default(), 0);
+    let columns = compare(&week(&mut random, &reference, 50, 20, 1.0), &DriftSettings::default(), 0);
     assert!(columns.iter().all(|c| c.verdict == ColumnVerdict::TooFewRows { need: 200 }));
-    assert_eq!(drift_share(&columns, &Settings::default()).share, None);
+    assert_eq!(drift_share(&columns, &DriftSettings::default()).share, None);
 }
 
 /// The largest PSI of many columns is above the critical value of one nearly always.
@@ -196,7 +196,7 @@ fn the_largest_psi_of_many_columns_is_no_reason_by_itself() {
                 pair(i, PairValues::Number { reference, current, integer: false })
             };
             let pairs: Vec<ColumnPair> = (0..n_columns).map(column).collect();
-            let settings = Settings::default();
+            let settings = DriftSettings::default();
             let columns = compare(&pairs, &settings, 0);
             let share = drift_share(&columns, &settings);
             let fired = fired(&columns, &share, &settings);
@@ -209,7 +209,7 @@ fn the_largest_psi_of_many_columns_is_no_reason_by_itself() {
 }
 
 /// The names of the triggers that fired.
-fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &Settings) -> Vec<String> {
+fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &DriftSettings) -> Vec<String> {
     let evidence = Evidence {
         share,
         columns,

@@ -1,7 +1,7 @@
 //! Reasons to retrain, each with what was measured, what it was held to, and whether it fired.
 
 use super::report::{ColumnReport, ColumnVerdict, DriftShare, MetricChange, Performance, Trigger};
-use super::settings::{Limit, Settings};
+use super::settings::{DriftSettings, Limit};
 use crate::score::{Direction, Metric};
 
 /// What the triggers look at.
@@ -32,7 +32,7 @@ pub const MIN_OUTCOMES: u64 = 50;
 
 /// Every trigger, fired or not.
 #[must_use]
-pub fn triggers(evidence: &Evidence, settings: &Settings) -> Vec<Trigger> {
+pub fn triggers(evidence: &Evidence, settings: &DriftSettings) -> Vec<Trigger> {
     let limits = &settings.triggers;
     vec![
         drift_share(evidence, limits.drift_share),

@@ -1,11 +1,11 @@
 //! From columns and triggers to one answer and one sentence.
 
 use super::report::{Answer, ColumnReport, ColumnVerdict, DriftShare, Severity, Trigger, Verdict};
-use super::settings::Settings;
+use super::settings::DriftSettings;
 
 /// Counts verdicts, plainly and by importance.
 #[must_use]
-pub fn drift_share(columns: &[ColumnReport], settings: &Settings) -> DriftShare {
+pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftShare {
     let is = |wanted: fn(&ColumnVerdict) -> bool| columns.iter().filter(move |c| wanted(&c.verdict));
     let weight = |wanted| is(wanted).map(|c| c.importance.unwrap_or(0.0)).fold(0.0, |sum, part| sum + part);
     let drifted = |v: &ColumnVerdict| *v == ColumnVerdict::Drifted;
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_dropped_metric_is_severe_though_no_column_drifted() {
-        let share = drift_share(&[], &Settings::default());
+        let share = drift_share(&[], &DriftSettings::default());
         let trigger = |name: &str, fired| Trigger {
             name: name.to_owned(),
             value: None,

@@ -11,7 +11,7 @@
 use super::promote::swap;
 use super::report::GateReport;
 use super::ticket::{Status, Ticket, digest, find, pending, save};
-use super::{GateError, Request, prune};
+use super::{GateError, PromoteRequest, prune};
 use crate::atomic::Lock;
 use crate::pipeline::Pipeline;
 use crate::reference;
@@ -39,7 +39,7 @@ pub struct Decided {
 pub(super) fn ticket(
     workspace: &Workspace,
     config: &Config,
-    request: &Request,
+    request: &PromoteRequest,
     chain: &Chain,
     report: &GateReport,
 ) -> Result<(Ticket, bool), GateError> {

@@ -1,11 +1,11 @@
 //! Both versions on the gate rows: the whole report, nothing written.
 
+use super::holdout::HoldoutUse;
 use super::judge::{Judgement, Verdict, judge};
-use super::ledger::Ledger;
 use super::rails::{Guardrail, Rails};
 use super::report::{Decision, GateReport, Pair, sentence};
 use super::rows::{Contestant, GateRows, gate_rows};
-use super::{GateError, Request};
+use super::{GateError, PromoteRequest};
 use crate::pipeline::{Pipeline, Scores};
 use crate::score::{Estimate, EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate as metrics_of};
 use crate::table::{Kind, Rejects, Values};
@@ -22,12 +22,12 @@ pub(super) fn evaluate(
     entries: &[Entry],
     production: &Contestant,
     challenger: &Contestant,
-    request: &Request,
-) -> Result<(GateReport, super::ledger::Rows, Rejects), GateError> {
+    request: &PromoteRequest,
+) -> Result<(GateReport, super::holdout::HoldoutRows, Rejects), GateError> {
     let rules = &config.promote;
     let rows = gate_rows(workspace, config, production, challenger, request.skip_invalid)?;
     let times = times(&rows, challenger);
-    let holdout = Ledger::of(entries, (production.version, challenger.version), &rows, times, rules);
+    let holdout = HoldoutUse::of(entries, (production.version, challenger.version), &rows, times, rules);
     let found = compare(&rows, production, challenger, rules, &holdout, request)?;
     let decision = decide(&found.judgement, &found.guardrails, request.allow_equivalent);
     let mut notes = Vec::new();
@@ -43,7 +43,8 @@ pub(super) fn evaluate(
     for of in [production, challenger].iter().filter(|of| of.pipeline.model.plan().is_none()) {
         notes.push(format!("{} was made elsewhere: that it never saw these rows is for its maker to say", of.version));
     }
-    let ledger_rows = super::ledger::Rows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
+    let holdout_rows =
+        super::holdout::HoldoutRows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
     let report = GateReport {
         format: 1,
         at: request.now,
@@ -61,7 +62,7 @@ pub(super) fn evaluate(
         rows_digest: rows.digest,
         notes,
     };
-    Ok((report, ledger_rows, rows.rejects))
+    Ok((report, holdout_rows, rows.rejects))
 }
 
 /// What the rows say.
@@ -76,8 +77,8 @@ fn compare(
     production: &Contestant,
     challenger: &Contestant,
     rules: &PromoteRules,
-    holdout: &Ledger,
-    request: &Request,
+    holdout: &HoldoutUse,
+    request: &PromoteRequest,
 ) -> Result<Found, GateError> {
     let scores = [production.pipeline.score(&rows.table)?, challenger.pipeline.score(&rows.table)?];
     let old = reading(&production.pipeline, &scores[0], &rows.y);

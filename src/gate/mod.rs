@@ -12,7 +12,7 @@ mod approval;
 mod error;
 mod evaluate;
 mod judge;
-mod ledger;
+mod holdout;
 mod page;
 mod promote;
 mod prune;
@@ -25,9 +25,9 @@ mod ticket;
 
 pub use approval::{Decided, approve, reject};
 pub use error::GateError;
+pub use holdout::HoldoutUse;
 pub use judge::{Judgement, MIN_ROWS, Need, POWER, REPLICATES, Verdict, judge};
-pub use ledger::Ledger;
-pub use promote::{Done, Promotion, promote};
+pub use promote::{PromoteOutcome, Promotion, promote};
 pub use rails::Guardrail;
 pub use report::{Decision, GateReport, Pair};
 pub use rollback::{RolledBack, rollback};
@@ -36,7 +36,7 @@ pub use ticket::{Status, Ticket, pending};
 use crate::registry::Version;
 
 /// What is to be promoted, and how.
-pub struct Request<'a> {
+pub struct PromoteRequest<'a> {
     /// The version; the challenger when absent.
     pub version: Option<Version>,
     /// Say what would happen, change nothing.

@@ -1,10 +1,10 @@
 //! From the challenger to production: the gate, and what follows from it.
 
 use super::evaluate::evaluate;
-use super::ledger::Rows;
+use super::holdout::HoldoutRows;
 use super::report::{Decision, GateReport};
 use super::rows::Contestant;
-use super::{GateError, Request, Ticket, approval, prune};
+use super::{GateError, PromoteRequest, Ticket, approval, prune};
 use crate::atomic::{self, Lock};
 use crate::pipeline::Pipeline;
 use crate::reference;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Done {
+pub enum PromoteOutcome {
     /// The version is production now.
     Promoted,
     /// It was already, and nothing has happened since.
@@ -39,7 +39,7 @@ pub enum Done {
 #[derive(Debug, Serialize)]
 pub struct Promotion {
     /// What came of it.
-    pub done: Done,
+    pub done: PromoteOutcome,
     /// The version that was to be promoted.
     pub version: Option<Version>,
     /// The version in production now.
@@ -60,7 +60,7 @@ pub struct Promotion {
 }
 
 impl Promotion {
-    fn of(done: Done, version: Option<Version>, production: Option<Version>, sentence: String) -> Self {
+    fn of(done: PromoteOutcome, version: Option<Version>, production: Option<Version>, sentence: String) -> Self {
         Self {
             done,
             version,
@@ -78,7 +78,7 @@ impl Promotion {
 ///
 /// # Errors
 /// When versions cannot be compared or verified, or a file does not fit.
-pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Promotion, GateError> {
+pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) -> Result<Promotion, GateError> {
     let lock = lock.filter(|_| !request.dry_run);
     let Some(held) = lock else { return decide(workspace, None, request) };
     // What an interrupted promotion left to do comes first: the rows that judge are those of the reference.
@@ -88,7 +88,7 @@ pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &Request) ->
     Ok(promotion)
 }
 
-fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Promotion, GateError> {
+fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) -> Result<Promotion, GateError> {
     let config = workspace.config()?;
     let roles = workspace.registry().roles()?;
     let chain = workspace.audit_chain()?;
@@ -102,7 +102,10 @@ fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Resu
     if version == production {
         let sentence = format!("{version} is production already.");
         let pruned = finish(workspace, lock, &config, request)?;
-        return Ok(Promotion { pruned, ..Promotion::of(Done::Already, Some(version), Some(version), sentence) });
+        return Ok(Promotion {
+            pruned,
+            ..Promotion::of(PromoteOutcome::Already, Some(version), Some(version), sentence)
+        });
     }
     match request.overridden {
         Some(reason) => override_gate(workspace, lock, &config, request, &roles, version, reason),
@@ -115,7 +118,7 @@ fn nothing(
     workspace: &Workspace,
     lock: Option<&Lock>,
     config: &Config,
-    request: &Request,
+    request: &PromoteRequest,
     chain: &Chain,
     roles: &Roles,
     production: Version,
@@ -126,12 +129,12 @@ fn nothing(
             let at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC");
             let sentence = format!("{production} was promoted at {at}, and nothing has happened since.");
             let pruned = finish(workspace, lock, config, request)?;
-            let answer = Promotion::of(Done::Already, Some(production), roles.production, sentence);
+            let answer = Promotion::of(PromoteOutcome::Already, Some(production), roles.production, sentence);
             Ok(Promotion { pruned, ..answer })
         }
         None => {
             let sentence = "There is no challenger: `mlloop retrain` or `mlloop train` makes one.".to_owned();
-            Ok(Promotion::of(Done::Nothing, None, Some(production), sentence))
+            Ok(Promotion::of(PromoteOutcome::Nothing, None, Some(production), sentence))
         }
     }
 }
@@ -141,7 +144,7 @@ fn override_gate(
     workspace: &Workspace,
     lock: Option<&Lock>,
     config: &Config,
-    request: &Request,
+    request: &PromoteRequest,
     roles: &Roles,
     version: Version,
     reason: &str,
@@ -153,20 +156,20 @@ fn override_gate(
     let told = format!("against the gate, by {by}: {reason}");
     let Some(lock) = lock else {
         let sentence = format!("{version} would be promoted {told}.");
-        return Ok(Promotion::of(Done::Would, Some(version), roles.production, sentence));
+        return Ok(Promotion::of(PromoteOutcome::Would, Some(version), roles.production, sentence));
     };
     let details = json!({ "version": version, "from": roles.production, "override": reason });
     swap(workspace, lock, request.now, Some(by), version, details)?;
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
     let sentence = format!("{version} was promoted {told}.");
-    Ok(Promotion { pruned, ..Promotion::of(Done::Promoted, Some(version), Some(version), sentence) })
+    Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
 }
 
 fn ask_gate(
     workspace: &Workspace,
     lock: Option<&Lock>,
     config: &Config,
-    request: &Request,
+    request: &PromoteRequest,
     chain: &Chain,
     roles: &Roles,
     (production, version): (Version, Version),
@@ -176,13 +179,16 @@ fn ask_gate(
     let of = |done, sentence| Promotion::of(done, Some(version), roles.production, sentence);
     let sentence = report.sentence.clone();
     let answer = match (report.decision, lock) {
-        (Decision::Promote, None) => of(Done::Would, format!("{version} would be promoted. {sentence}")),
+        (Decision::Promote, None) => of(PromoteOutcome::Would, format!("{version} would be promoted. {sentence}")),
         (Decision::Promote, Some(lock)) => carry_out(workspace, lock, config, request, chain, &report, &rows)?,
         (decision, lock) => {
             if let Some(lock) = lock {
                 record_verdict(workspace, lock, request, &report, &rows)?;
             }
-            of(if decision == Decision::Wait { Done::Inconclusive } else { Done::Refused }, sentence)
+            of(
+                if decision == Decision::Wait { PromoteOutcome::Inconclusive } else { PromoteOutcome::Refused },
+                sentence,
+            )
         }
     };
     Ok(Promotion { report: Some(report), rejects, ..answer })
@@ -193,10 +199,10 @@ fn carry_out(
     workspace: &Workspace,
     lock: &Lock,
     config: &Config,
-    request: &Request,
+    request: &PromoteRequest,
     chain: &Chain,
     report: &GateReport,
-    rows: &Rows,
+    rows: &HoldoutRows,
 ) -> Result<Promotion, GateError> {
     let version = report.challenger;
     if config.promote.approval == Approval::Manual {
@@ -210,7 +216,7 @@ fn carry_out(
             ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
             ticket.id
         );
-        let answer = Promotion::of(Done::Waiting, Some(version), Some(report.production), sentence);
+        let answer = Promotion::of(PromoteOutcome::Waiting, Some(version), Some(report.production), sentence);
         return Ok(Promotion { request: Some(ticket), ..answer });
     }
     record_verdict(workspace, lock, request, report, rows)?;
@@ -221,7 +227,7 @@ fn carry_out(
     swap(workspace, lock, request.now, request.by, version, details)?;
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
     let sentence = format!("{version} is production now, instead of {}. {}", report.production, report.sentence);
-    Ok(Promotion { pruned, ..Promotion::of(Done::Promoted, Some(version), Some(version), sentence) })
+    Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
 }
 
 /// Makes `version` production; golden rows of it must have been verified.
@@ -246,9 +252,9 @@ pub(super) fn swap(
 fn record_verdict(
     workspace: &Workspace,
     lock: &Lock,
-    request: &Request,
+    request: &PromoteRequest,
     report: &GateReport,
-    rows: &Rows,
+    rows: &HoldoutRows,
 ) -> Result<(), GateError> {
     let dir = workspace.path("reports");
     std::fs::create_dir_all(&dir).and_then(|()| atomic::remove_leftovers(&dir)).map_err(GateError::io(&dir))?;
@@ -281,7 +287,7 @@ fn finish(
     workspace: &Workspace,
     lock: Option<&Lock>,
     config: &Config,
-    request: &Request,
+    request: &PromoteRequest,
 ) -> Result<Vec<Version>, GateError> {
     match lock {
         Some(lock) => prune::prune(workspace, lock, config.promote.keep_versions, request.now),

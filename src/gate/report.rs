@@ -1,7 +1,7 @@
 //! What the gate found, for programs and for people.
 
+use super::holdout::HoldoutUse;
 use super::judge::{Judgement, Verdict};
-use super::ledger::Ledger;
 use super::rails::Guardrail;
 use crate::features::Task;
 use crate::registry::Version;
@@ -60,7 +60,7 @@ pub struct GateReport {
     /// What must not get worse.
     pub guardrails: Vec<Guardrail>,
     /// How often the rows have judged.
-    pub holdout: Ledger,
+    pub holdout: HoldoutUse,
     /// All metrics of the task.
     pub metrics: Vec<Pair>,
     /// SHA-256 over keys and labels of the gate rows.
@@ -249,7 +249,7 @@ pub(super) mod tests {
             },
             allow_equivalent: None,
             guardrails: rails.to_vec(),
-            holdout: Ledger::at(1, &PromoteRules::default()),
+            holdout: HoldoutUse::at(1, &PromoteRules::default()),
             metrics: vec![Pair { metric: Metric::RocAuc, production: Some(0.81), challenger: Some(0.8412) }],
             rows_digest: "85c1".to_owned(),
             notes: vec!["a note".to_owned()],

@@ -1,10 +1,10 @@
 //! No row that judges has taught either version, whatever the table has become since.
 
 use super::*;
-use crate::learn;
-use crate::setup::{Wanted, init};
+use crate::init::{InitRequest, init};
 use crate::table::Input;
 use crate::table::split::Parts;
+use crate::train;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn table(n: usize) -> String {
 
 fn train(workspace: &Workspace) -> Contestant {
     let config = workspace.config().unwrap();
-    let request = learn::Request {
+    let request = train::TrainRequest {
         config: &config,
         seed: 0,
         now: jiff::Timestamp::UNIX_EPOCH,
@@ -39,7 +39,7 @@ fn train(workspace: &Workspace) -> Contestant {
         skip_invalid: false,
         progress: &|_, _, _| {},
     };
-    let learned = learn::train(workspace, &workspace.lock().unwrap(), &request).unwrap();
+    let learned = train::train(workspace, &workspace.lock().unwrap(), &request).unwrap();
     Contestant::load(workspace, learned.version).unwrap()
 }
 
@@ -53,7 +53,7 @@ fn two_versions(dir: &Path, split: &str) -> (Workspace, Contestant, Contestant) 
     std::fs::write(dir.join("small.csv"), table(600)).unwrap();
     std::fs::write(dir.join("large.csv"), table(900)).unwrap();
     let workspace = Workspace::new(dir);
-    let wanted = Wanted {
+    let wanted = InitRequest {
         table: &dir.join("small.csv"),
         target: Some("y".to_owned()),
         positive: None,

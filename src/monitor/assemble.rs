@@ -12,7 +12,7 @@ use crate::drift::report::{
     AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
     Side,
 };
-use crate::drift::settings::Settings;
+use crate::drift::settings::DriftSettings;
 use crate::drift::triggers::{Evidence, triggers};
 use crate::drift::{ColumnPair, cbpe, compare, compare_one, dle, drift_share, multivariate, performance, verdict};
 use crate::features::Task;
@@ -267,8 +267,8 @@ fn chunk_column(column: &ColumnReport) -> ChunkColumn {
 }
 
 /// The settings with what the preset puts where nothing is set.
-fn effective(settings: &Settings) -> serde_json::Value {
-    let set = Settings {
+fn effective(settings: &DriftSettings) -> serde_json::Value {
+    let set = DriftSettings {
         drift_share: Some(settings.share_threshold()),
         psi: Some(settings.psi_threshold()),
         ..settings.clone()

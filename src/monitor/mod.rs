@@ -27,13 +27,13 @@ use crate::drift::report::{ColumnVerdict, DriftReport};
 use crate::feedback::FeedbackError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
-use crate::learn::LearnError;
 use crate::pipeline::PipelineError;
 use crate::profile::ProfileError;
 use crate::registry::RegistryError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::table::{Rejects, TableError};
+use crate::train::TrainError;
 use crate::workspace::{Workspace, WorkspaceError};
 use jiff::SignedDuration;
 use std::path::Path;
@@ -49,7 +49,7 @@ pub enum MonitorError {
     Pipeline(#[from] PipelineError),
     /// A version cannot be used.
     #[error(transparent)]
-    Learn(#[from] LearnError),
+    Learn(#[from] TrainError),
     /// Labels cannot be read.
     #[error(transparent)]
     Labels(#[from] LabelError),
@@ -92,7 +92,7 @@ pub enum MonitorError {
 }
 
 /// What is to be compared, and how.
-pub struct Request<'a> {
+pub struct MonitorRequest<'a> {
     /// What arrived; `[monitor] current` when `None`.
     pub current: Option<&'a Path>,
     /// A profile of what arrived, instead of a table.
@@ -140,7 +140,7 @@ pub struct Monitored {
 ///
 /// # Errors
 /// What is wrong with a table, the options or the workspace; nothing is written here.
-pub fn monitor(workspace: &Workspace, request: &Request) -> Result<Monitored, MonitorError> {
+pub fn monitor(workspace: &Workspace, request: &MonitorRequest) -> Result<Monitored, MonitorError> {
     let mut watch = Watch::open(workspace, request)?;
     let outcomes = watch.outcomes()?;
     let (mut arrived, current) = watch.arrived(&outcomes)?;

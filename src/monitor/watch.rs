@@ -3,16 +3,16 @@
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
 use super::rolling;
-use super::{MonitorError, Request};
+use super::{MonitorError, MonitorRequest};
 use crate::drift::report::Side;
-use crate::drift::{Losses, Settings};
+use crate::drift::{DriftSettings, Losses};
 use crate::journal::{Outcomes, outcomes};
-use crate::learn;
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
 use crate::registry::{Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
 use crate::table::{InferOptions, Input, Kind, ReadOptions, Schema, Spool};
+use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use std::path::PathBuf;
 
@@ -34,10 +34,10 @@ impl Production {
 
 /// What is watched: a loop, or two tables without one.
 pub(super) struct Watch<'a> {
-    pub(super) request: &'a Request<'a>,
+    pub(super) request: &'a MonitorRequest<'a>,
     pub(super) workspace: &'a Workspace,
     pub(super) config: Option<Config>,
-    pub(super) settings: Settings,
+    pub(super) settings: DriftSettings,
     pub(super) schema: Schema,
     pub(super) production: Option<Production>,
     /// The reference, when finding out its columns has profiled it already.
@@ -45,7 +45,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn open(workspace: &'a Workspace, request: &'a Request<'a>) -> Result<Self, MonitorError> {
+    pub(super) fn open(workspace: &'a Workspace, request: &'a MonitorRequest<'a>) -> Result<Self, MonitorError> {
         let config = match (workspace.config(), request.reference) {
             (Ok(config), _) => Some(config),
             // Two tables can be compared without a loop.
@@ -56,7 +56,7 @@ impl<'a> Watch<'a> {
         let (mut schema, profiled) = match (&config, request.reference) {
             (Some(config), _) => (config.schema(), None),
             (None, Some(reference)) => {
-                let Request { delimiter, skip_invalid, exact, .. } = *request;
+                let MonitorRequest { delimiter, skip_invalid, exact, .. } = *request;
                 let options = InferOptions { delimiter, skip_invalid, numbers_vary: true, ..Default::default() };
                 let (schema, found) = profile_unknown(&Spool::new(reference)?, &options, exact)?;
                 (schema, Some(found))
@@ -174,7 +174,7 @@ fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production
     if optional && registry.roles()?.holder(Role::Production).is_none() {
         return Ok(None);
     }
-    let (version, pipeline) = learn::load(workspace, None)?;
+    let (version, pipeline) = train::load(workspace, None)?;
     let manifest = registry.manifest(version)?;
     let gate = registry.gate(version, &manifest)?;
     let losses = registry.losses(version)?;

@@ -1,7 +1,7 @@
 //! From the queue to the servers: who is called when, and for how long.
 
 use super::outbox::{Message, Queued};
-use super::settings::{Channel, Secret, Settings};
+use super::settings::{Channel, NoticeSettings, Secret};
 use super::{NotifyError, Outbox, mail, webhook};
 use crate::atomic;
 use serde::Serialize;
@@ -47,7 +47,7 @@ impl Outbox {
     /// When the queue itself cannot be read or written; servers that fail are told in [`Delivery::trouble`].
     pub fn deliver(
         &self,
-        settings: &Settings,
+        settings: &NoticeSettings,
         secrets: &Secrets,
         base: &Path,
         now: jiff::Timestamp,
@@ -82,7 +82,7 @@ fn remove(path: &Path) -> Result<(), NotifyError> {
 }
 
 struct Round<'a> {
-    settings: &'a Settings,
+    settings: &'a NoticeSettings,
     secrets: &'a Secrets,
     base: &'a Path,
     now: jiff::Timestamp,

@@ -20,7 +20,7 @@ mod webhook;
 pub use deliver::{Delivery, Secrets};
 pub use onsets::{Changes, Observation};
 pub use outbox::Outbox;
-pub use settings::{Channel, Email, Kind, Secret, Settings, Tls};
+pub use settings::{Channel, Email, Kind, NoticeSettings, Secret, Tls};
 
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport};
 use std::io;

@@ -1,6 +1,6 @@
 //! `runs/outbox/`: one file per message that is on its way.
 
-use super::settings::{Channel, Kind, Settings};
+use super::settings::{Channel, Kind, NoticeSettings};
 use super::{Notice, NotifyError};
 use crate::atomic;
 use crate::digest::hex;
@@ -69,7 +69,12 @@ impl Outbox {
     ///
     /// # Errors
     /// Whatever the system says.
-    pub fn queue(&self, settings: &Settings, notices: &[Notice], now: jiff::Timestamp) -> Result<(), NotifyError> {
+    pub fn queue(
+        &self,
+        settings: &NoticeSettings,
+        notices: &[Notice],
+        now: jiff::Timestamp,
+    ) -> Result<(), NotifyError> {
         let pending: Vec<Channel> = settings.channels.iter().copied().filter(|c| *c != Channel::Console).collect();
         if pending.is_empty() {
             return Ok(());

@@ -140,7 +140,7 @@ impl Email {
 /// `[notify]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct NoticeSettings {
     /// How people are told; nobody is when empty.
     pub channels: Vec<Channel>,
     /// What they are told of.
@@ -155,7 +155,7 @@ pub struct Settings {
     pub email: Option<Email>,
 }
 
-impl Default for Settings {
+impl Default for NoticeSettings {
     fn default() -> Self {
         Self {
             channels: Vec::new(),
@@ -168,7 +168,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl NoticeSettings {
     /// Whether people are told of `kind`.
     #[must_use]
     pub fn wants(&self, kind: Kind) -> bool {

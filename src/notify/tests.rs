@@ -15,20 +15,20 @@ fn later(minutes: i64) -> jiff::Timestamp {
     NOW.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap()
 }
 
-fn settings(toml: &str) -> Settings {
-    let settings: Settings = toml::from_str(toml).unwrap();
+fn settings(toml: &str) -> NoticeSettings {
+    let settings: NoticeSettings = toml::from_str(toml).unwrap();
     settings.check().unwrap();
     settings
 }
 
-fn mail(port: u16, tls: &str) -> Settings {
+fn mail(port: u16, tls: &str) -> NoticeSettings {
     settings(&format!(
         "channels = ['email']\ntimeout_seconds = 2.0\n[email]\nhost = '127.0.0.1'\nport = {port}\ntls = '{tls}'\nca = 'ca.pem'\n\
          from = 'mlloop <loop@example.org>'\nto = ['a@example.org', 'b@example.org']"
     ))
 }
 
-fn hook(port: u16) -> Settings {
+fn hook(port: u16) -> NoticeSettings {
     settings(&format!(
         "channels = ['webhook']\ntimeout_seconds = 1.0\nwebhook = 'http://127.0.0.1:{port}/hook/secret-part'"
     ))
@@ -43,7 +43,7 @@ fn outbox(dir: &Path) -> Outbox {
 }
 
 /// Queues the notice and delivers what is due.
-fn send(dir: &Path, settings: &Settings, secrets: &Secrets, now: jiff::Timestamp) -> Delivery {
+fn send(dir: &Path, settings: &NoticeSettings, secrets: &Secrets, now: jiff::Timestamp) -> Delivery {
     outbox(dir).deliver(settings, secrets, dir, now).unwrap()
 }
 
@@ -229,7 +229,7 @@ fn events_can_be_chosen_and_settings_are_checked() {
         ("[email]\nhost = 'x'\nfrom = 'a@b.org'\nto = []", "names nobody"),
     ];
     for (toml, said) in wrong {
-        let what = toml::from_str::<Settings>(toml).unwrap().check().unwrap_err();
+        let what = toml::from_str::<NoticeSettings>(toml).unwrap().check().unwrap_err();
         assert!(what.contains(said), "{what}");
     }
 }

@@ -39,7 +39,7 @@ pub struct Fitted {
 
 /// Everything that learning is done by.
 #[derive(Clone, Copy)]
-pub(super) struct Teacher<'a> {
+pub(super) struct Trainer<'a> {
     pub(super) target: &'a Target,
     pub(super) schema: &'a Schema,
     pub(super) recipe: &'a Recipe,
@@ -48,7 +48,7 @@ pub(super) struct Teacher<'a> {
 }
 
 /// What a pipeline is learned on.
-struct Lesson {
+struct TrainingSet {
     features: Features,
     train: Part,
     /// The rows that stop, calibrate and choose the threshold.
@@ -117,15 +117,15 @@ pub fn fit(
 ) -> Result<Fitted, PipelineError> {
     let parts = examples.parts(recipe)?;
     let target = examples.target.clone();
-    let teacher = Teacher { target: &target, schema, recipe, seed, progress };
+    let trainer = Trainer { target: &target, schema, recipe, seed, progress };
     let mut notes = examples.notes.clone();
-    notes.extend(teacher.suspicions(&examples));
-    let once = parts.train.len() + parts.tune.len() > REFIT_UP_TO && !teacher.makes_rows();
+    notes.extend(trainer.suspicions(&examples));
+    let once = parts.train.len() + parts.tune.len() > REFIT_UP_TO && !trainer.makes_rows();
     let held_out = HeldOut::new(&examples, &parts);
     let (pipeline, gate) = match examples {
-        Cow::Owned(examples) if once => teacher.learn_from(examples, &parts)?,
+        Cow::Owned(examples) if once => trainer.learn_from(examples, &parts)?,
         examples => {
-            let pipeline = teacher.learn(&examples, &parts.train, &parts.tune)?;
+            let pipeline = trainer.learn(&examples, &parts.train, &parts.tune)?;
             let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
             (pipeline, gate)
         }
@@ -192,7 +192,7 @@ pub(super) fn reading<'a>(pipeline: &'a Pipeline, scores: &'a Scores, y: &'a [f3
     }
 }
 
-impl Teacher<'_> {
+impl Trainer<'_> {
     /// Learns a pipeline from `train`, tuned on `tune`.
     ///
     /// Small tables are learned twice: once without the tune rows, which then say when to stop, how scores become
@@ -200,7 +200,7 @@ impl Teacher<'_> {
     pub(super) fn learn(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<Pipeline, PipelineError> {
         examples.check_rows("train", train)?;
         let tune = if can_tune(examples, tune) { tune } else { &[] };
-        let mut pipeline = self.teach(self.lesson(examples, train, tune)?)?;
+        let mut pipeline = self.train(self.training_set(examples, train, tune)?)?;
         if !tune.is_empty() && train.len() + tune.len() <= REFIT_UP_TO {
             let mut all = [train, tune].concat();
             all.sort_unstable();
@@ -209,14 +209,14 @@ impl Teacher<'_> {
                 params.n_estimators = Some(u32::try_from(pipeline.model.rounds().max(1)).unwrap_or(u32::MAX));
                 params.early_stopping_rounds = Some(0);
             }
-            let lesson = self.lesson(examples, &all, &[])?;
-            pipeline.model = self.model(lesson.train, None, &params)?;
-            pipeline.features = lesson.features;
+            let set = self.training_set(examples, &all, &[])?;
+            pipeline.model = self.model(set.train, None, &params)?;
+            pipeline.features = set.features;
         }
         Ok(pipeline)
     }
 
-    /// As [`Teacher::learn`], once, giving up the examples on the way; and the features of the gate rows.
+    /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
     fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, Matrix), PipelineError> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = can_tune(&examples, &parts.tune);
@@ -227,12 +227,12 @@ impl Teacher<'_> {
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
         let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &options, self.seed)?;
         let tune = can_tune.then(|| self.part(tune_x, tune_y));
-        let pipeline = self.teach(Lesson { features, train: self.part(x, y), tune })?;
+        let pipeline = self.train(TrainingSet { features, train: self.part(x, y), tune })?;
         Ok((pipeline, gate))
     }
 
     /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
-    fn lesson(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<Lesson, PipelineError> {
+    fn training_set(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<TrainingSet, PipelineError> {
         let options = self.options(&examples.table);
         let mut table = examples.table.take(train);
         let mut y = examples.labels(train);
@@ -246,7 +246,7 @@ impl Teacher<'_> {
             [] => None,
             _ => Some(self.part(features.transform(&examples.table.take(tune))?, examples.labels(tune))),
         };
-        Ok(Lesson { features, train: self.part(x, y), tune })
+        Ok(TrainingSet { features, train: self.part(x, y), tune })
     }
 
     fn part(&self, x: Matrix, y: Vec<f32>) -> Part {
@@ -254,9 +254,9 @@ impl Teacher<'_> {
         Part { x, y, weights }
     }
 
-    /// The pipeline that a lesson gives, with its decisions made on the tune rows.
-    fn teach(&self, lesson: Lesson) -> Result<Pipeline, PipelineError> {
-        let Lesson { features, train, tune } = lesson;
+    /// The pipeline that a training set gives, with its decisions made on the tune rows.
+    fn train(&self, set: TrainingSet) -> Result<Pipeline, PipelineError> {
+        let TrainingSet { features, train, tune } = set;
         let model = self.model(train, tune.as_ref(), &self.recipe.model)?;
         let mut pipeline = Pipeline {
             schema: self.schema.clone(),

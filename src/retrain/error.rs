@@ -2,10 +2,10 @@
 
 use crate::journal::JournalError;
 use crate::labels::LabelError;
-use crate::learn::LearnError;
 use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
 use crate::table::TableError;
+use crate::train::TrainError;
 use crate::workspace::WorkspaceError;
 
 /// What can go wrong on the way to a challenger.
@@ -13,7 +13,7 @@ use crate::workspace::WorkspaceError;
 pub enum RetrainError {
     /// A version cannot be loaded, or nothing can be learned.
     #[error(transparent)]
-    Learn(#[from] LearnError),
+    Learn(#[from] TrainError),
     /// A problem with the labels.
     #[error(transparent)]
     Labels(#[from] LabelError),

@@ -21,12 +21,12 @@ use self::gather::{Gathered, Loop};
 use self::steps::Steps;
 use crate::atomic::{self, Lock};
 use crate::digest;
-use crate::learn::{self, Learned, Material};
 use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
 use crate::reference::{self, ADDED, Combined};
 use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
 use crate::table::{self, Column, ReadOptions, Rejects, Values};
+use crate::train::{self, Material, Trained};
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::{Workspace, WorkspaceError};
 use serde::Serialize;
@@ -36,7 +36,7 @@ use std::io;
 use std::path::Path;
 
 /// What is wanted.
-pub struct Request<'a> {
+pub struct RetrainRequest<'a> {
     /// Parameters that shall be others, as `key=value`.
     pub set: &'a [String],
     /// Also when there are few new labels, or it is too soon.
@@ -56,7 +56,7 @@ pub struct Request<'a> {
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Done {
+pub enum RetrainOutcome {
     /// There is a new challenger.
     Retrained,
     /// The challenger has learned from all labels, and nobody has judged it yet.
@@ -75,7 +75,7 @@ pub enum Done {
 #[derive(Debug, Serialize)]
 pub struct Retrained {
     /// What came of it.
-    pub done: Done,
+    pub done: RetrainOutcome,
     /// The challenger.
     pub version: Option<Version>,
     /// What happened, in one sentence.
@@ -102,7 +102,7 @@ impl Retrained {
         json!({ "done": self.done, "version": self.version, "plan": self.plan, "steps": self.steps })
     }
 
-    fn of(done: Done, version: Option<Version>, sentence: String, plan: Plan, notes: Vec<String>) -> Self {
+    fn of(done: RetrainOutcome, version: Option<Version>, sentence: String, plan: Plan, notes: Vec<String>) -> Self {
         Self { done, version, sentence, plan, gate: None, steps: Vec::new(), notes, rejects: Rejects::default() }
     }
 }
@@ -111,7 +111,11 @@ impl Retrained {
 ///
 /// # Errors
 /// Whatever is wrong with the labels, the tables, the parameters or the workspace; there is no new version then.
-pub fn retrain(workspace: &Workspace, lock: Option<&Lock>, request: &Request) -> Result<Retrained, RetrainError> {
+pub fn retrain(
+    workspace: &Workspace,
+    lock: Option<&Lock>,
+    request: &RetrainRequest,
+) -> Result<Retrained, RetrainError> {
     let steps = Steps::new(request.seconds);
     steps.begin("check");
     let mut config = workspace.config()?;
@@ -128,7 +132,7 @@ pub fn retrain(workspace: &Workspace, lock: Option<&Lock>, request: &Request) ->
         backup(workspace)?;
     }
     steps.begin("load");
-    let (production, pipeline) = learn::load(workspace, None)?;
+    let (production, pipeline) = train::load(workspace, None)?;
     let manifest = workspace.registry().manifest(production)?;
     let (recipe, mut notes) = recipe::choose(workspace, &config, production, &manifest, &chain, request.set)?;
     let watched = Loop { workspace, config: &config, pipeline: &pipeline, skip_invalid: request.skip_invalid };
@@ -140,7 +144,7 @@ pub fn retrain(workspace: &Workspace, lock: Option<&Lock>, request: &Request) ->
     }
     let Some(lock) = lock else {
         let sentence = format!("A challenger would be trained: {}.", gathered.plan.told());
-        return Ok(Retrained::of(Done::Would, None, sentence, gathered.plan, notes));
+        return Ok(Retrained::of(RetrainOutcome::Would, None, sentence, gathered.plan, notes));
     };
     (config.model, config.features, config.decision) =
         (recipe.model.clone(), recipe.features.clone(), recipe.decision.clone());
@@ -151,7 +155,13 @@ pub fn retrain(workspace: &Workspace, lock: Option<&Lock>, request: &Request) ->
     let mut answer = Retrained {
         gate: Some(learned.manifest.headline()),
         rejects: learned.rejects,
-        ..Retrained::of(Done::Retrained, Some(learned.version), sentence, gathered.plan, learned.manifest.notes)
+        ..Retrained::of(
+            RetrainOutcome::Retrained,
+            Some(learned.version),
+            sentence,
+            gathered.plan,
+            learned.manifest.notes,
+        )
     };
     write_report(workspace, &answer)?;
     steps.begin("clean up");
@@ -166,7 +176,7 @@ pub fn retrain(workspace: &Workspace, lock: Option<&Lock>, request: &Request) ->
 fn refusal(
     workspace: &Workspace,
     rules: &crate::workspace::RetrainRules,
-    request: &Request,
+    request: &RetrainRequest,
     chain: &Chain,
     gathered: &Gathered,
     notes: &[String],
@@ -184,12 +194,12 @@ fn refusal(
         return Ok(match (last, roles.challenger) {
             (Some((_, version)), Some(challenger)) if version == challenger && waits => {
                 let sentence = format!("{version} has learned from all labels, and nothing has happened since.");
-                answer(Done::Already, Some(version), sentence)
+                answer(RetrainOutcome::Already, Some(version), sentence)
             }
             _ => {
                 let known = format!("{} rows of the reference and {} other rows", plan.n_reference, plan.n_added);
                 let sentence = format!("Nothing is new: a version has learned from every label there is, of {known}.");
-                answer(Done::Nothing, None, sentence)
+                answer(RetrainOutcome::Nothing, None, sentence)
             }
         });
     }
@@ -200,7 +210,7 @@ fn refusal(
                 "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force does it now.",
                 rules.cooldown_hours
             );
-            return Ok(answer(Done::TooSoon, None, sentence));
+            return Ok(answer(RetrainOutcome::TooSoon, None, sentence));
         }
     }
     if plan.n_new < rules.min_new_labels && request.set.is_empty() {
@@ -210,7 +220,7 @@ fn refusal(
             rules.min_new_labels - plan.n_new,
             rules.min_new_labels
         );
-        return Ok(answer(Done::TooFew, None, sentence));
+        return Ok(answer(RetrainOutcome::TooFew, None, sentence));
     }
     Ok(None)
 }
@@ -280,14 +290,14 @@ struct Job<'a> {
     workspace: &'a Workspace,
     lock: &'a Lock,
     config: &'a crate::workspace::Config,
-    request: &'a Request<'a>,
+    request: &'a RetrainRequest<'a>,
     steps: &'a Steps<'a>,
     gathered: &'a Gathered,
     recipe: &'a Recipe,
 }
 
 impl Job<'_> {
-    fn learn(&self, parent: Version, mut notes: Vec<String>) -> Result<Learned, RetrainError> {
+    fn learn(&self, parent: Version, mut notes: Vec<String>) -> Result<Trained, RetrainError> {
         let Self { workspace, config, request, gathered, steps, .. } = *self;
         steps.begin("combine");
         let schema = config.schema();
@@ -317,7 +327,7 @@ impl Job<'_> {
             details,
             step: &|name| steps.begin(name),
         };
-        let request = learn::Request {
+        let request = train::TrainRequest {
             config,
             seed: request.seed,
             now: request.now,
@@ -327,7 +337,7 @@ impl Job<'_> {
             skip_invalid: request.skip_invalid,
             progress: request.progress,
         };
-        Ok(learn::learn(workspace, self.lock, &request, material)?)
+        Ok(train::learn(workspace, self.lock, &request, material)?)
     }
 
     /// The combined table under the reference's name, since it is the reference after a promotion, and what is added.

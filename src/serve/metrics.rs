@@ -2,7 +2,7 @@
 //!
 //! Source: "Exposition formats", prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4.
 
-use super::pages::Endpoint;
+use super::endpoint::Endpoint;
 use crate::registry::Version;
 use axum::http::StatusCode;
 use std::collections::BTreeMap;

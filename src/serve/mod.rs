@@ -8,12 +8,13 @@
 
 mod answer;
 mod connections;
+mod endpoint;
 mod feedback;
 mod form;
 mod limits;
 mod log;
 mod metrics;
-mod pages;
+mod openapi;
 mod predict;
 mod problem;
 mod rows;
@@ -27,7 +28,7 @@ mod tls;
 
 pub use connections::serve;
 pub use limits::Limits;
-pub use state::{App, Settings};
+pub use state::{App, ServeSettings};
 pub use tls::Tls;
 
 use crate::ab::AbError;
@@ -39,7 +40,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::routing::{get, post};
-use pages::Endpoint;
+use endpoint::Endpoint;
 use problem::{Refusal, json};
 use std::io;
 use std::path::PathBuf;
@@ -150,12 +151,12 @@ async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Re
         Endpoint::Metrics => {
             problem::body(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics_text())
         }
-        Endpoint::OpenApi => json(StatusCode::OK, &pages::openapi(&snapshot)),
+        Endpoint::OpenApi => json(StatusCode::OK, &openapi::openapi(&snapshot)),
         Endpoint::Docs => {
-            let page = pages::docs(&snapshot).map_err(|err| Refusal::Internal(err.to_string()))?;
+            let page = openapi::docs(&snapshot).map_err(|err| Refusal::Internal(err.to_string()))?;
             problem::body(StatusCode::OK, "text/html; charset=utf-8", page)
         }
-        Endpoint::Info => json(StatusCode::OK, &pages::info(&snapshot)),
+        Endpoint::Info => json(StatusCode::OK, &openapi::info(&snapshot)),
         Endpoint::AbStatus => json(StatusCode::OK, &status::experiment(&snapshot)),
         Endpoint::Models | Endpoint::RetrainStatus => {
             // These read files, which may take a while.

@@ -7,9 +7,9 @@
 //! ```
 
 use super::answer::{Answer, Many};
+use super::endpoint::Endpoint;
 use super::limits::{Held, MAX_EXPLAINED_ROWS, Ticket, expect_json, read};
 use super::log::Lines;
-use super::pages::Endpoint;
 use super::problem::{self, Refusal};
 use super::rows::{NoRows, Rows};
 use super::scoring::{Scored, score};

@@ -20,7 +20,7 @@ use subtle::ConstantTimeEq;
 
 /// How a server is to work.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ServeSettings {
     /// The clock.
     pub now: fn() -> Timestamp,
     /// What makes request ids differ between servers.
@@ -66,7 +66,7 @@ impl App {
     ///
     /// # Errors
     /// When there is no loop, or what its roles or experiment name cannot be loaded.
-    pub fn open(workspace: Workspace, settings: &Settings) -> Result<Arc<Self>, ServeError> {
+    pub fn open(workspace: Workspace, settings: &ServeSettings) -> Result<Arc<Self>, ServeError> {
         workspace.config()?;
         let seen = Stamps::now(&workspace);
         let snapshot = Snapshot::load(&workspace, None)?;
@@ -166,7 +166,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &ServeSettings) -> Self {
         let digest = |token: &Option<String>| token.as_ref().map(|token| Sha256::digest(token.as_bytes()).into());
         Self { change: digest(&settings.token), predict: digest(&settings.predict_token) }
     }

@@ -3,8 +3,8 @@
 mod experiments;
 mod fixture;
 
-use super::{App, Limits, Settings};
-use crate::learn;
+use super::{App, Limits, ServeSettings};
+use crate::train;
 use fixture::{ROW, Served, ask, get, record, request, send, settings, write};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn a_row_is_scored_as_predict_scores_it_and_logged() {
     let served = Served::new(&[0]);
     let state = served.open();
     let table = {
-        let (_, pipeline) = learn::load(&served.workspace, None).unwrap();
+        let (_, pipeline) = train::load(&served.workspace, None).unwrap();
         let input = crate::table::Input::open(&served.workspace.path("churn.csv")).unwrap();
         let table = crate::table::read(input, &pipeline.schema, &Default::default()).unwrap().table;
         pipeline.score(&table).unwrap()
@@ -95,7 +95,7 @@ fn what_does_not_fit_is_named_with_its_row() {
 fn hostile_bodies_have_their_statuses() {
     let served = Served::new(&[0]);
     let limits = Limits { max_body_bytes: 4_000, max_rows: 20, ..Limits::default() };
-    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    let state = App::open(served.workspace.clone(), &ServeSettings { limits, ..settings() }).unwrap();
     let deep = "[".repeat(3_000);
     let nested = ROW.replace("3,", &format!("{}{},", "[".repeat(500), "]".repeat(500)));
     let cases = [
@@ -138,12 +138,12 @@ fn hostile_bodies_have_their_statuses() {
 fn too_much_at_once_is_told_to_come_back() {
     let served = Served::new(&[0]);
     let limits = Limits { max_in_flight: 0, ..Limits::default() };
-    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    let state = App::open(served.workspace.clone(), &ServeSettings { limits, ..settings() }).unwrap();
     let (status, _, response) = send(&state, request("/predict", ROW));
     assert_eq!((status.as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "1"));
     assert_eq!(ask(&state, get("/health")).0, 200);
     let limits = Limits { max_bytes_in_flight: 300, ..Limits::default() };
-    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    let state = App::open(served.workspace.clone(), &ServeSettings { limits, ..settings() }).unwrap();
     assert_eq!(ask(&state, request("/predict", ROW)).0, 503);
     assert_eq!(state.gate.in_flight(), 0);
 }
@@ -157,14 +157,14 @@ fn a_prediction_that_cannot_be_logged_is_not_given() {
     assert_eq!(status, 503, "{answer}");
     assert!(answer["error"].as_str().unwrap().contains("could not be logged"), "{answer}");
     assert!(answer.get("prediction").is_none());
-    let state = App::open(served.workspace.clone(), &Settings { log: None, ..settings() }).unwrap();
+    let state = App::open(served.workspace.clone(), &ServeSettings { log: None, ..settings() }).unwrap();
     assert_eq!(ask(&state, request("/predict", ROW)).0, 200);
 }
 
 #[test]
 fn predictions_can_ask_for_a_token() {
     let served = Served::new(&[0]);
-    let settings = Settings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
+    let settings = ServeSettings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
     let state = App::open(served.workspace.clone(), &settings).unwrap();
     let with = |value: &str| {
         let mut asked = request("/predict", ROW);
@@ -192,7 +192,7 @@ fn feedback_needs_the_token_and_becomes_labels() {
     let (status, answer) = said(&served.open(), "Bearer m4ster", right.clone());
     assert_eq!(status, 403);
     assert!(answer["error"].as_str().unwrap().contains("MLLOOP_TOKEN"), "{answer}");
-    let settings = Settings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
+    let settings = ServeSettings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
     let state = App::open(served.workspace.clone(), &settings).unwrap();
     let mut predicted = request("/predict", ROW);
     predicted.headers_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
@@ -303,7 +303,7 @@ fn the_loop_tells_where_it_stands() {
 #[test]
 fn no_bytes_make_it_fall() {
     let served = Served::new(&[0]);
-    let state = App::open(served.workspace.clone(), &Settings { log: None, ..settings() }).unwrap();
+    let state = App::open(served.workspace.clone(), &ServeSettings { log: None, ..settings() }).unwrap();
     proptest::proptest!(proptest::test_runner::Config::with_cases(300), |(bytes: Vec<u8>, cut in 0_usize..200)| {
         let mut mixed = ROW.as_bytes()[..cut.min(ROW.len())].to_vec();
         mixed.extend(&bytes);

@@ -1,6 +1,6 @@
 //! How mlloop speaks HTTP.
 
-use super::Request;
+use super::DownloadRequest;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -9,7 +9,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// A client that follows no redirects, takes bytes as they are, and waits for nobody for ever.
-pub(super) fn agent(request: &Request) -> Agent {
+pub(super) fn agent(request: &DownloadRequest) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)

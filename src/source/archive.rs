@@ -1,7 +1,7 @@
 //! What was fetched, as files: zip and gzip are unpacked, with nobody's word taken for anything.
 
 use super::fetched::Fetched;
-use super::{Request, SourceError, http};
+use super::{DownloadRequest, SourceError, http};
 use crate::atomic::Incoming;
 use crate::workspace::OWN_DATA_FILES;
 use flate2::read::MultiGzDecoder;
@@ -36,7 +36,11 @@ struct Budget {
 }
 
 /// Writes what was fetched as files of `incoming`.
-pub(super) fn unpack(fetched: &Fetched, request: &Request, incoming: &Incoming) -> Result<Unpacked, SourceError> {
+pub(super) fn unpack(
+    fetched: &Fetched,
+    request: &DownloadRequest,
+    incoming: &Incoming,
+) -> Result<Unpacked, SourceError> {
     let mut file = fetched.open()?;
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(64).read_to_end(&mut head)?;

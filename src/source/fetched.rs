@@ -1,6 +1,6 @@
 //! What was fetched: a file of this machine, or the parts of a transfer that are whole now.
 
-use super::{Request, SourceError, http, io_err};
+use super::{DownloadRequest, SourceError, http, io_err};
 use crate::atomic::{self, Partial};
 use crate::digest;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub(super) enum Place {
 
 impl Fetched {
     /// A file of this machine.
-    pub fn local(path: &Path, request: &Request) -> Result<Self, SourceError> {
+    pub fn local(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
         let file = File::open(path).map_err(io_err(path))?;
         let meta = file.metadata().map_err(io_err(path))?;
         let name = path.file_name().and_then(|name| name.to_str()).filter(|name| http::is_file_name(name));

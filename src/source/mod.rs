@@ -197,7 +197,7 @@ pub struct Split {
 }
 
 /// What is to be fetched, and what is to be done with it.
-pub struct Request<'a> {
+pub struct DownloadRequest<'a> {
     /// From where.
     pub source: &'a Source,
     /// The address of Kaggle's API, `https://api.kaggle.com/v1`.
@@ -257,7 +257,7 @@ pub struct Downloaded {
 ///
 /// # Errors
 /// See [`SourceError`]; `data/` is then as it was. What has arrived of a transfer is kept and resumed.
-pub fn download(workspace: &Workspace, request: &Request) -> Result<Downloaded, SourceError> {
+pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Downloaded, SourceError> {
     if request.split.is_some_and(|split| !(split.share > 0.0 && split.share < 1.0)) {
         return Err(SourceError::Split("--reference takes a share between 0 and 1, such as 0.7".to_owned()));
     }
@@ -289,7 +289,7 @@ fn unchanged(record: Record) -> Downloaded {
     Downloaded { record, new: false, notes: vec!["the server says that nothing changed".to_owned()] }
 }
 
-fn check(fetched: &fetched::Fetched, request: &Request) -> Result<(), SourceError> {
+fn check(fetched: &fetched::Fetched, request: &DownloadRequest) -> Result<(), SourceError> {
     match request.sha256 {
         Some(expected) if !expected.eq_ignore_ascii_case(&fetched.sha256) => Err(SourceError::Digest {
             from: request.source.public(),

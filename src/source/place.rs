@@ -4,7 +4,7 @@ use super::archive::{self, Unpacked};
 use super::fetched::Fetched;
 use super::record;
 use super::split;
-use super::{Downloaded, FileRecord, Record, Request, Source, SourceError, io_err};
+use super::{DownloadRequest, Downloaded, FileRecord, Record, Source, SourceError, io_err};
 use crate::atomic::Incoming;
 use crate::digest;
 use crate::workspace::audit::Event;
@@ -17,7 +17,11 @@ use std::path::{Path, PathBuf};
 const EVENT: &str = "downloaded";
 
 /// Unpacks, splits, and makes the files those of `data/`, all at once; the change is recorded.
-pub(super) fn place(workspace: &Workspace, request: &Request, fetched: &Fetched) -> Result<Downloaded, SourceError> {
+pub(super) fn place(
+    workspace: &Workspace,
+    request: &DownloadRequest,
+    fetched: &Fetched,
+) -> Result<Downloaded, SourceError> {
     workspace.create()?;
     let lock = workspace.lock()?;
     let recorded = recorded(workspace, fetched)?;
@@ -65,7 +69,7 @@ pub(super) fn place(workspace: &Workspace, request: &Request, fetched: &Fetched)
     Ok(Downloaded { record, new: true, notes })
 }
 
-fn source_name(request: &Request) -> String {
+fn source_name(request: &DownloadRequest) -> String {
     match request.source {
         // A relative path would mean something else to the next reader.
         Source::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
@@ -87,7 +91,7 @@ fn recorded(workspace: &Workspace, fetched: &Fetched) -> Result<bool, SourceErro
 /// Compares each file with what stands in its place: equal ones stay, different ones need `--force`.
 fn take_in(
     names: &[PathBuf],
-    request: &Request,
+    request: &DownloadRequest,
     incoming: &Incoming,
     data: &Path,
 ) -> Result<(Vec<FileRecord>, bool), SourceError> {

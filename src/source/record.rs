@@ -1,6 +1,6 @@
 //! `data/SOURCE.json`: where the files of `data/` came from.
 
-use super::{By, Request, SourceError, io_err};
+use super::{By, DownloadRequest, SourceError, io_err};
 use crate::digest;
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ pub(super) fn read(workspace: &Workspace) -> Result<Option<Record>, SourceError>
 }
 
 /// The last download, when it was the same and its files are as it left them: then the server may say "not modified".
-pub(super) fn known(workspace: &Workspace, request: &Request) -> Result<Option<Record>, SourceError> {
+pub(super) fn known(workspace: &Workspace, request: &DownloadRequest) -> Result<Option<Record>, SourceError> {
     let Some(record) = read(workspace)?.filter(|_| !request.force) else { return Ok(None) };
     let same_split = match (&record.split, request.split) {
         (None, None) => true,

@@ -7,7 +7,7 @@
 //! Records pass through byte by byte; only the column that decides is looked into.
 
 use super::record::SplitRecord;
-use super::{Request, SourceError, Split};
+use super::{DownloadRequest, SourceError, Split};
 use crate::atomic::Incoming;
 use crate::stats::random::unit_hash;
 use crate::table::{
@@ -72,7 +72,7 @@ enum Decider {
 pub(super) fn split(
     names: &[PathBuf],
     wanted: &Split,
-    request: &Request,
+    request: &DownloadRequest,
     incoming: &Incoming,
 ) -> Result<SplitRecord, SourceError> {
     let name = choose(names, request.table)?;

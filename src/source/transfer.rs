@@ -5,7 +5,7 @@ use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};
 use super::kaggle::Dataset;
 use super::record::Record;
-use super::{Progress, Request, Source, SourceError, io_err};
+use super::{DownloadRequest, Progress, Source, SourceError, io_err};
 use crate::atomic::{self, Partial};
 use crate::digest;
 use crate::workspace::Workspace;
@@ -66,7 +66,7 @@ fn again(why: impl Into<String>) -> Stop {
 /// Fetches the source into a file beside `data/`; `None` when the server says that it is as `known` says.
 pub(super) fn fetch(
     workspace: &Workspace,
-    request: &Request,
+    request: &DownloadRequest,
     known: Option<&Record>,
 ) -> Result<Option<Fetched>, SourceError> {
     let (start, full) = match request.source {
@@ -106,7 +106,7 @@ fn wrong_api(api: &str, what: String) -> SourceError {
 }
 
 /// Plain http is for this machine, and for bytes that are checked; credentials never travel on it.
-fn check_scheme(start: &Address, request: &Request) -> Result<(), SourceError> {
+fn check_scheme(start: &Address, request: &DownloadRequest) -> Result<(), SourceError> {
     let checked = request.sha256.is_some() && matches!(request.source, Source::Http(_));
     if start.is_https() || start.is_loopback() || checked {
         return Ok(());
@@ -119,7 +119,7 @@ fn check_scheme(start: &Address, request: &Request) -> Result<(), SourceError> {
 }
 
 struct Transfer<'a> {
-    request: &'a Request<'a>,
+    request: &'a DownloadRequest<'a>,
     agent: Agent,
     start: Address,
     partial: Partial,

@@ -1,7 +1,7 @@
 //! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
 
 use super::{PromoteRules, columns};
-use crate::drift::Settings;
+use crate::drift::DriftSettings;
 use crate::features::FeatureOptions;
 use crate::model::Params;
 use crate::notify;
@@ -38,13 +38,13 @@ pub struct Config {
     pub decision: Decision,
     /// What counts as drift, and what is a reason to retrain.
     #[serde(default)]
-    pub monitor: Settings,
+    pub monitor: DriftSettings,
     /// What a challenger learns from, and how soon there may be another.
     #[serde(default)]
     pub retrain: RetrainRules,
     /// Who is told what.
     #[serde(default)]
-    pub notify: notify::Settings,
+    pub notify: notify::NoticeSettings,
     /// What holds where people differ.
     #[serde(default)]
     pub labels: LabelRules,

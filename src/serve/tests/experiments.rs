@@ -1,7 +1,7 @@
 //! Arms and shadows.
 
 use super::fixture::{ROW, Served, ask, get, record, request, send, settings};
-use crate::serve::{App, Limits, Settings};
+use crate::serve::{App, Limits, ServeSettings};
 use serde_json::{Value, json};
 
 #[test]
@@ -70,7 +70,7 @@ fn a_shadow_that_is_late_or_needs_more_harms_nobody() {
     let served = Served::new(&[0, 1]);
     served.experiment([1.0, 0.0], true);
     let limits = Limits { shadow_patience: std::time::Duration::ZERO, ..Limits::default() };
-    let state = App::open(served.workspace.clone(), &Settings { limits, ..settings() }).unwrap();
+    let state = App::open(served.workspace.clone(), &ServeSettings { limits, ..settings() }).unwrap();
     let rows: Vec<Value> = (0..200).map(|row| record(row, true)).collect();
     // On a busy machine the shadow can be done before anybody has looked at the time.
     let mut n_asked = 0;

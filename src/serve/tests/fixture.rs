@@ -1,10 +1,10 @@
 //! A loop that is served, and how it is asked.
 
+use crate::init::{self, InitRequest};
 use crate::journal::{Durability, Journal, JournalError, Layout, Logged, Window};
-use crate::learn::{self, Request as Learn};
 use crate::registry::{Roles, Version};
-use crate::serve::{App, Limits, Settings, app};
-use crate::setup::{self, Wanted};
+use crate::serve::{App, Limits, ServeSettings, app};
+use crate::train::{self, TrainRequest as Learn};
 use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
 use axum::body::Body;
@@ -23,8 +23,8 @@ pub(super) fn now() -> jiff::Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
-pub(super) fn settings() -> Settings {
-    Settings {
+pub(super) fn settings() -> ServeSettings {
+    ServeSettings {
         now,
         seed: 7,
         limits: Limits::default(),
@@ -52,7 +52,7 @@ impl Served {
         let workspace = Workspace::new(dir.path());
         let table = dir.path().join("churn.csv");
         write(&table, CHURN);
-        let wanted = Wanted {
+        let wanted = InitRequest {
             table: &table,
             target: None,
             positive: None,
@@ -63,7 +63,7 @@ impl Served {
             skip_invalid: false,
             force: false,
         };
-        setup::init(&workspace, &wanted).unwrap();
+        init::init(&workspace, &wanted).unwrap();
         let served = Self { _dir: dir, workspace };
         seeds.iter().for_each(|&seed| served.train(seed));
         served
@@ -83,7 +83,7 @@ impl Served {
             skip_invalid: false,
             progress: &progress,
         };
-        learn::train(&self.workspace, &self.workspace.lock().unwrap(), &request).unwrap();
+        train::train(&self.workspace, &self.workspace.lock().unwrap(), &request).unwrap();
     }
 
     /// Makes a version production, as `promote` does.
@@ -111,7 +111,7 @@ impl Served {
 
     /// (id, version, arm, score, months) of every logged row.
     pub(super) fn logged(&self) -> Vec<(String, String, String, f64)> {
-        let layout = Layout::of(&learn::load(&self.workspace, None).unwrap().1);
+        let layout = Layout::of(&train::load(&self.workspace, None).unwrap().1);
         let mut rows = Vec::new();
         let scan = |logged: Logged| {
             for row in 0..logged.len() {

@@ -25,7 +25,7 @@ use std::path::Path;
 
 /// What can go wrong on the way to a version.
 #[derive(Debug, thiserror::Error)]
-pub enum LearnError {
+pub enum TrainError {
     /// A table, feature, model or metric problem.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -51,14 +51,14 @@ pub enum LearnError {
     },
 }
 
-impl From<TableError> for LearnError {
+impl From<TableError> for TrainError {
     fn from(err: TableError) -> Self {
         Self::Pipeline(err.into())
     }
 }
 
 /// What is to be learned, and how.
-pub struct Request<'a> {
+pub struct TrainRequest<'a> {
     /// What `mlloop.toml` says, with what the command line changed.
     pub config: &'a Config,
     /// Seed of everything random.
@@ -79,7 +79,7 @@ pub struct Request<'a> {
 
 /// A stored version and what was found out on the way.
 #[derive(Debug)]
-pub struct Learned {
+pub struct Trained {
     /// Its number.
     pub version: Version,
     /// Its role now.
@@ -104,7 +104,7 @@ pub struct Learned {
 ///
 /// # Errors
 /// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
-pub fn train(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Learned, LearnError> {
+pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Result<Trained, TrainError> {
     let schema = request.config.schema();
     let reference = workspace.path(&request.config.data.reference);
     let (table, rejects, notes) = read(Input::open(&reference)?, &schema, request)?;
@@ -149,7 +149,12 @@ pub struct Material<'a> {
 ///
 /// # Errors
 /// As [`train`].
-pub fn learn(workspace: &Workspace, lock: &Lock, request: &Request, material: Material) -> Result<Learned, LearnError> {
+pub fn learn(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &TrainRequest,
+    material: Material,
+) -> Result<Trained, TrainError> {
     let schema = request.config.schema();
     let recipe = request.config.recipe();
     let Material { table, rejects, mut notes, mut data, thin, extra, event, details, step } = material;
@@ -183,7 +188,7 @@ pub fn learn(workspace: &Workspace, lock: &Lock, request: &Request, material: Ma
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
     let Fitted { gate, importance, .. } = fitted;
-    Ok(Learned { version, role, manifest, gate, cross_validation, test, importance, rules, rejects })
+    Ok(Trained { version, role, manifest, gate, cross_validation, test, importance, rules, rejects })
 }
 
 /// What goes into the manifest beside the fitted pipeline.
@@ -203,7 +208,7 @@ struct Record<'a> {
     step: &'a dyn Fn(&'static str),
 }
 
-fn read(input: Input, schema: &Schema, request: &Request) -> Result<(Table, Rejects, Vec<String>), LearnError> {
+fn read(input: Input, schema: &Schema, request: &TrainRequest) -> Result<(Table, Rejects, Vec<String>), TrainError> {
     (request.progress)("reading", 0, input.size().unwrap_or(0));
     let options = ReadOptions { skip_invalid: request.skip_invalid, ..Default::default() };
     let read = table::read(input, schema, &options)?;
@@ -211,7 +216,7 @@ fn read(input: Input, schema: &Schema, request: &Request) -> Result<(Table, Reje
 }
 
 /// Fits a pipeline, or takes one in.
-fn fit(examples: Cow<'_, Examples>, schema: &Schema, request: &Request) -> Result<Fitted, LearnError> {
+fn fit(examples: Cow<'_, Examples>, schema: &Schema, request: &TrainRequest) -> Result<Fitted, TrainError> {
     let recipe = request.config.recipe();
     match request.from {
         Some(file) => adopt(file, &examples, schema, request),
@@ -219,8 +224,8 @@ fn fit(examples: Cow<'_, Examples>, schema: &Schema, request: &Request) -> Resul
     }
 }
 
-fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &Request) -> Result<Fitted, LearnError> {
-    let bytes = std::fs::read(file).map_err(|source| LearnError::Io { file: file.display().to_string(), source })?;
+fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainRequest) -> Result<Fitted, TrainError> {
+    let bytes = std::fs::read(file).map_err(|source| TrainError::Io { file: file.display().to_string(), source })?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
     Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.seed)?)
 }
@@ -229,9 +234,9 @@ fn test(
     path: &Path,
     fitted: &Fitted,
     schema: &Schema,
-    request: &Request,
+    request: &TrainRequest,
     notes: &mut Vec<String>,
-) -> Result<(Evaluation, DataDigest), LearnError> {
+) -> Result<(Evaluation, DataDigest), TrainError> {
     let (table, _, read_notes) = read(Input::open(path)?, schema, request)?;
     notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let digest = data_digest(path, path, table.n_rows())?;
@@ -246,11 +251,11 @@ fn test(
 fn store(
     workspace: &Workspace,
     lock: &Lock,
-    request: &Request,
+    request: &TrainRequest,
     fitted: &Fitted,
     evidence: &Evidence,
     record: &Record,
-) -> Result<(Version, Role, Manifest), LearnError> {
+) -> Result<(Version, Role, Manifest), TrainError> {
     (record.step)("save");
     let registry = workspace.registry();
     let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
@@ -287,7 +292,7 @@ fn trained_on(examples: &Examples, parts: &Parts, schema: &Schema) -> Result<Pro
 }
 
 /// How large the errors on the gate rows are; `None` where classes are predicted or the rows are too few to say.
-fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, LearnError> {
+fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, TrainError> {
     match &fitted.labelled {
         Some((rows, y)) if y.len() >= MIN_LABELLED_ROWS => Ok(Some(Losses::learn(&fitted.pipeline, rows, y, seed)?)),
         _ => Ok(None),
@@ -305,7 +310,7 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
     Ok(Profile::of_table(&Table::new(columns)?))
 }
 
-fn manifest(request: &Request, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
+fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
     Manifest {
         format: 1,
@@ -329,8 +334,8 @@ fn manifest(request: &Request, parent: Option<Version>, fitted: &Fitted, evidenc
     }
 }
 
-fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, LearnError> {
-    let io_err = |source| LearnError::Io { file: path.display().to_string(), source };
+fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, TrainError> {
+    let io_err = |source| TrainError::Io { file: path.display().to_string(), source };
     let (_, sha256) = File::open(path).and_then(digest::of).map_err(io_err)?;
     Ok(DataDigest { path: name.display().to_string(), n_rows: n_rows as u64, sha256 })
 }
@@ -339,7 +344,7 @@ fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, Le
 ///
 /// # Errors
 /// When the version does not exist or is damaged.
-pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version, Pipeline), LearnError> {
+pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version, Pipeline), TrainError> {
     let registry = workspace.registry();
     let version = match version {
         Some(version) => version,

@@ -1,6 +1,6 @@
 //! From a table to `mlloop.toml`: what `init` does.
 
-use crate::drift::Settings;
+use crate::drift::DriftSettings;
 use crate::features::leaks::{How, find_leaks};
 use crate::features::{FeatureError, FeatureOptions, Target, Task};
 use crate::model::Params;
@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// What can go wrong while a table is looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub enum InitError {
     /// A table problem.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -31,7 +31,7 @@ pub enum SetupError {
 
 /// What the command line said.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub struct InitRequest<'a> {
     /// The table, relative to the current directory.
     pub table: &'a Path,
     /// The column to predict.
@@ -54,7 +54,7 @@ pub struct Wanted<'a> {
 
 /// What was decided.
 #[derive(Debug, Serialize)]
-pub struct Setup {
+pub struct InitReport {
     /// The file that was written.
     pub config: String,
     /// The table as `mlloop.toml` names it.
@@ -107,18 +107,18 @@ const SAMPLE_ROWS: usize = 20_000;
 ///
 /// # Errors
 /// When the table cannot be read, there is nothing to predict, or `mlloop.toml` exists.
-pub fn init(workspace: &Workspace, wanted: &Wanted) -> Result<Setup, SetupError> {
+pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, InitError> {
     if workspace.config_path().exists() && !wanted.force {
         return Err(WorkspaceError::Exists(workspace.config_path()).into());
     }
     if wanted.table == Path::new("-") {
-        return Err(SetupError::Option("init needs a file: `train` will read it again".to_owned()));
+        return Err(InitError::Option("init needs a file: `train` will read it again".to_owned()));
     }
     let mut inference = infer(Input::open(wanted.table)?, &wanted.infer_options())?;
     wanted.set_kinds(&mut inference)?;
     let guess = inference.target.clone().ok_or_else(|| {
         let names: Vec<&str> = inference.columns.iter().map(|c| c.name.as_str()).collect();
-        SetupError::Option(format!("no column looks like a target: name it with --target ({})", names.join(", ")))
+        InitError::Option(format!("no column looks like a target: name it with --target ({})", names.join(", ")))
     })?;
     let labels = wanted.read_column(&inference, &guess.name)?;
     let (target, why) = Target::choose(labels.require(&guess.name)?, wanted.positive.as_deref(), None)?;
@@ -129,11 +129,11 @@ pub fn init(workspace: &Workspace, wanted: &Wanted) -> Result<Setup, SetupError>
 
 fn write(
     workspace: &Workspace,
-    wanted: &Wanted,
+    wanted: &InitRequest,
     inference: Inference,
     target: Target,
     reason: &str,
-) -> Result<Setup, SetupError> {
+) -> Result<InitReport, InitError> {
     let Inference { schema, columns, n_rows, rejects, notes, .. } = inference;
     workspace.create()?;
     let reference = from_workspace(workspace.dir(), wanted.table);
@@ -151,17 +151,17 @@ fn write(
         features: FeatureOptions::default(),
         model: Params::default(),
         decision: Decision::default(),
-        monitor: Settings::default(),
+        monitor: DriftSettings::default(),
         labels: LabelRules::default(),
         retrain: crate::workspace::RetrainRules::default(),
-        notify: crate::notify::Settings::default(),
+        notify: crate::notify::NoticeSettings::default(),
         promote: PromoteRules::default(),
     };
     let comments: Vec<(String, String)> = columns.iter().map(|c| (c.name.clone(), c.reason.clone())).collect();
     workspace.write_config(&config, &comments, wanted.force)?;
     let column =
         |Finding { name, kind, reason, n_missing, n_distinct }| Column { name, kind, reason, n_missing, n_distinct };
-    Ok(Setup {
+    Ok(InitReport {
         config: workspace.config_path().display().to_string(),
         reference: reference.display().to_string(),
         n_rows,
@@ -172,7 +172,7 @@ fn write(
     })
 }
 
-impl Wanted<'_> {
+impl InitRequest<'_> {
     fn infer_options(&self) -> InferOptions {
         let usual = schema::DEFAULT_MISSING.map(str::to_owned).into_iter();
         InferOptions {
@@ -186,10 +186,10 @@ impl Wanted<'_> {
     }
 
     /// Leaves out what `--ignore` names, and keeps one id.
-    fn set_kinds(&self, inference: &mut Inference) -> Result<(), SetupError> {
+    fn set_kinds(&self, inference: &mut Inference) -> Result<(), InitError> {
         for name in &self.ignore {
             if inference.schema.column(name).is_none() {
-                return Err(SetupError::Option(format!("--ignore: there is no column {name:?}")));
+                return Err(InitError::Option(format!("--ignore: there is no column {name:?}")));
             }
             set_kind(inference, name, Kind::Ignore, "left out by --ignore");
         }
@@ -201,14 +201,14 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    fn read_column(&self, inference: &Inference, name: &str) -> Result<Table, SetupError> {
+    fn read_column(&self, inference: &Inference, name: &str) -> Result<Table, InitError> {
         let options =
             ReadOptions { columns: Some(vec![name.to_owned()]), skip_invalid: self.skip_invalid, ..Default::default() };
         Ok(read(Input::open(self.table)?, &inference.schema, &options)?.table)
     }
 
     /// Columns that make up the target are left out; others that seem to know it are named.
-    fn leave_out_leaks(&self, inference: &mut Inference, target: &Target) -> Result<Vec<String>, SetupError> {
+    fn leave_out_leaks(&self, inference: &mut Inference, target: &Target) -> Result<Vec<String>, InitError> {
         let sample = self.sample(inference)?;
         let labels = target.encode(sample.require(&target.name)?)?;
         let excluded = |c: &&Finding| matches!(c.kind, Kind::Id | Kind::Constant);
@@ -231,7 +231,7 @@ impl Wanted<'_> {
     }
 
     /// The first rows of the table.
-    fn sample(&self, inference: &Inference) -> Result<Table, SetupError> {
+    fn sample(&self, inference: &Inference) -> Result<Table, InitError> {
         let options = ReadOptions { skip_invalid: self.skip_invalid, ..Default::default() };
         match stream(Input::open(self.table)?, &inference.schema, &options)?.next() {
             Some(batch) => {
@@ -239,7 +239,7 @@ impl Wanted<'_> {
                 let rows: Vec<u32> = (0..u32::try_from(table.n_rows().min(SAMPLE_ROWS)).unwrap_or(0)).collect();
                 Ok(table.take(&rows))
             }
-            None => Err(SetupError::Option(format!("{}: has no rows", self.table.display()))),
+            None => Err(InitError::Option(format!("{}: has no rows", self.table.display()))),
         }
     }
 }

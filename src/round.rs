@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 /// What can go wrong on the way around the loop.
 #[derive(Debug, thiserror::Error)]
-pub enum LoopError {
+pub enum RoundError {
     /// While the loop was watched.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
@@ -46,7 +46,7 @@ pub enum LoopError {
 }
 
 /// What is wanted.
-pub struct Request<'a> {
+pub struct RoundRequest<'a> {
     /// Retrain whatever `monitor` finds and however few labels are new.
     pub force: bool,
     /// Who asks for the promotion.
@@ -66,7 +66,7 @@ pub struct Request<'a> {
 /// Where the round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Done {
+pub enum RoundOutcome {
     /// There is another version in production.
     Promoted,
     /// The challenger is not good enough.
@@ -93,7 +93,7 @@ pub enum Done {
 #[derive(Debug, Serialize)]
 pub struct Round {
     /// Where it ended.
-    pub done: Done,
+    pub done: RoundOutcome,
     /// The version in production now.
     pub production: Option<Version>,
     /// What happened, in a few sentences.
@@ -123,7 +123,7 @@ impl Round {
     }
 
     /// Remembers what a person decided about the request.
-    pub fn decided(&mut self, done: Done, production: Option<Version>, sentence: &str) {
+    pub fn decided(&mut self, done: RoundOutcome, production: Option<Version>, sentence: &str) {
         self.done = done;
         self.production = production;
         self.add(sentence);
@@ -141,11 +141,11 @@ impl Round {
 ///
 /// # Errors
 /// Whatever the parts say; what an earlier part has done stays done, and the next round goes on from there.
-pub fn run(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Round, LoopError> {
+pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
     reference::settle(workspace, lock, request.now)?;
     let roles = workspace.registry().roles()?;
     let mut round = Round {
-        done: Done::NoReason,
+        done: RoundOutcome::NoReason,
         production: roles.production,
         sentence: String::new(),
         monitor: None,
@@ -161,7 +161,7 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &Request) -> Result<Roun
     };
     if let Some(ticket) = gate::pending(workspace)?.into_iter().find(waits) {
         round.add(&format!("{} waits for approval: mlloop approve {} --by NAME", ticket.version, ticket.id));
-        round.done = Done::Waiting;
+        round.done = RoundOutcome::Waiting;
         round.request = Some(ticket);
         return Ok(round);
     }
@@ -194,11 +194,11 @@ fn is_unjudged(chain: &Chain, version: Version) -> bool {
 }
 
 /// Is there a reason to retrain?
-fn watch(workspace: &Workspace, _lock: &Lock, request: &Request, round: &mut Round) -> Result<bool, LoopError> {
+fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<bool, RoundError> {
     let began = (request.seconds)();
     let found = monitor::monitor(
         workspace,
-        &monitor::Request {
+        &monitor::MonitorRequest {
             current: None,
             current_profile: None,
             reference: None,
@@ -223,17 +223,17 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &Request, round: &mut Rou
     round.monitor = Some(summary);
     let answer = found.report.verdict.retrain;
     round.report = Some(found.report);
-    round.done = if answer == Answer::CannotTell { Done::CannotTell } else { Done::NoReason };
+    round.done = if answer == Answer::CannotTell { RoundOutcome::CannotTell } else { RoundOutcome::NoReason };
     Ok(answer == Answer::Yes)
 }
 
 /// A challenger from what is new.
-fn learn(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Round) -> Result<bool, LoopError> {
+fn learn(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<bool, RoundError> {
     let began = (request.seconds)();
     let found = retrain::retrain(
         workspace,
         Some(lock),
-        &retrain::Request {
+        &retrain::RetrainRequest {
             set: &[],
             force: request.force,
             skip_invalid: request.skip_invalid,
@@ -248,20 +248,20 @@ fn learn(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Roun
     let done = found.done;
     round.retrain = Some(found);
     round.done = match done {
-        retrain::Done::TooFew => Done::TooFew,
-        retrain::Done::TooSoon => Done::TooSoon,
-        _ => Done::NothingNew,
+        retrain::RetrainOutcome::TooFew => RoundOutcome::TooFew,
+        retrain::RetrainOutcome::TooSoon => RoundOutcome::TooSoon,
+        _ => RoundOutcome::NothingNew,
     };
-    Ok(matches!(done, retrain::Done::Retrained | retrain::Done::Already))
+    Ok(matches!(done, retrain::RetrainOutcome::Retrained | retrain::RetrainOutcome::Already))
 }
 
 /// Does the challenger deserve production?
-fn judge(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Round) -> Result<(), LoopError> {
+fn judge(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
     let began = (request.seconds)();
     let found = gate::promote(
         workspace,
         Some(lock),
-        &gate::Request {
+        &gate::PromoteRequest {
             version: None,
             dry_run: false,
             by: request.by,
@@ -277,10 +277,12 @@ fn judge(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Roun
     log(workspace, request, "promote", began, result)?;
     round.add(&found.sentence);
     round.done = match found.done {
-        gate::Done::Promoted | gate::Done::Already => Done::Promoted,
-        gate::Done::Waiting => Done::Waiting,
-        gate::Done::Inconclusive => Done::Inconclusive,
-        gate::Done::Refused | gate::Done::Nothing | gate::Done::Would => Done::Refused,
+        gate::PromoteOutcome::Promoted | gate::PromoteOutcome::Already => RoundOutcome::Promoted,
+        gate::PromoteOutcome::Waiting => RoundOutcome::Waiting,
+        gate::PromoteOutcome::Inconclusive => RoundOutcome::Inconclusive,
+        gate::PromoteOutcome::Refused | gate::PromoteOutcome::Nothing | gate::PromoteOutcome::Would => {
+            RoundOutcome::Refused
+        }
     };
     round.production = workspace.registry().roles()?.production;
     round.request = found.request.clone();
@@ -288,7 +290,7 @@ fn judge(workspace: &Workspace, lock: &Lock, request: &Request, round: &mut Roun
     Ok(())
 }
 
-fn log(workspace: &Workspace, request: &Request, verb: &str, began: f64, result: Value) -> Result<(), LoopError> {
+fn log(workspace: &Workspace, request: &RoundRequest, verb: &str, began: f64, result: Value) -> Result<(), RoundError> {
     let seconds = (request.seconds)() - began;
     Ok(workspace.log(&Run { at: request.now, verb: verb.to_owned(), seconds, result })?)
 }

@@ -1,6 +1,6 @@
 //! How often the gate rows have judged: every look at them spends a little of what they are worth.
 //!
-//! The ledger is the audit chain: each `gate-verdict` says who was compared on how many rows. A comparison counts as a
+//! The record of it is the audit chain: each `gate-verdict` says who was compared on how many rows. A comparison counts as a
 //! use of the present rows when at least half of them took part. By hash the rows of an earlier gate are rows of the
 //! present one, so that their number tells; by time those up to its latest instant are.
 
@@ -17,7 +17,7 @@ const WARN_FROM: u64 = 5;
 
 /// How often the rows have judged, and at which level they judge now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct HoldoutUse {
     /// Which use of the rows this is, from 1; the same two versions count once.
     pub uses: u64,
     /// The level of this use.
@@ -29,7 +29,7 @@ pub struct Ledger {
 
 /// What an earlier `gate-verdict` says of its rows.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Rows {
+pub(super) struct HoldoutRows {
     /// Rows of the comparison.
     pub(super) n: u64,
     /// Digest of keys and labels.
@@ -39,7 +39,7 @@ pub(super) struct Rows {
     pub(super) until: Option<i64>,
 }
 
-impl Ledger {
+impl HoldoutUse {
     /// Counts the earlier uses in `entries`; `times` are those of the present rows, when they were split by time.
     pub(super) fn of(
         entries: &[Entry],
@@ -52,7 +52,7 @@ impl Ledger {
         for entry in entries.iter().filter(|entry| entry.event == "gate-verdict") {
             let named = |key: &str| entry.details[key].as_str().and_then(|v| v.parse::<Version>().ok());
             let (Some(production), Some(challenger)) = (named("production"), named("challenger")) else { continue };
-            let Ok(earlier) = serde_json::from_value::<Rows>(entry.details["rows"].clone()) else { continue };
+            let Ok(earlier) = serde_json::from_value::<HoldoutRows>(entry.details["rows"].clone()) else { continue };
             let shared = match (earlier.until, times) {
                 (Some(until), Some(times)) => times.iter().filter(|t| **t <= until).count() as u64,
                 _ => earlier.n,
@@ -105,15 +105,15 @@ mod tests {
     #[test]
     fn all_uses_together_err_no_more_often_than_alpha() {
         let rules = PromoteRules { holdout: Holdout::Spend, ..PromoteRules::default() };
-        let spent: f64 = (1..10_000).map(|k| Ledger::at(k, &rules).alpha).sum();
+        let spent: f64 = (1..10_000).map(|k| HoldoutUse::at(k, &rules).alpha).sum();
         assert!(spent < 0.05 && spent > 0.0499, "{spent}");
-        assert!((Ledger::at(1, &rules).alpha - 0.030_396_355_092_701_33).abs() < 1e-15);
-        let warned = Ledger::at(5, &PromoteRules::default());
+        assert!((HoldoutUse::at(1, &rules).alpha - 0.030_396_355_092_701_33).abs() < 1e-15);
+        let warned = HoldoutUse::at(5, &PromoteRules::default());
         assert!(
             warned.alpha == 0.05
                 && warned.note.unwrap().contains("5th time: the chance that some challenger no better passed is 23 %")
         );
-        assert_eq!(Ledger::at(4, &PromoteRules::default()).note, None);
+        assert_eq!(HoldoutUse::at(4, &PromoteRules::default()).note, None);
         assert_eq!(
             [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal).join(" "),
             "1st 2nd 3rd 4th 11th 12th 13th 21st 112th"

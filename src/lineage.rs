@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// What can go wrong while a row is followed.
 #[derive(Debug, thiserror::Error)]
-pub enum TrailError {
+pub enum LineageError {
     /// The prediction log cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -24,7 +24,7 @@ pub enum TrailError {
 
 /// Everything that is known of one row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Trail {
+pub struct Lineage {
     /// The row.
     pub id: String,
     /// What was predicted for it, in the order of the log.
@@ -60,7 +60,7 @@ pub struct Labelled {
     pub used_in: Vec<Version>,
 }
 
-impl Trail {
+impl Lineage {
     /// Whether nothing is known of the row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -72,7 +72,7 @@ impl Trail {
 ///
 /// # Errors
 /// A log or labels that cannot be read.
-pub fn follow(workspace: &Workspace, id: &str) -> Result<Trail, TrailError> {
+pub fn follow(workspace: &Workspace, id: &str) -> Result<Lineage, LineageError> {
     let mut predictions = Vec::new();
     Journal::of(workspace).scan(&Window::default(), &Layout::default(), false, |rows| {
         for row in (0..rows.len()).filter(|&row| rows.id.get(row) == id) {
@@ -84,7 +84,7 @@ pub fn follow(workspace: &Workspace, id: &str) -> Result<Trail, TrailError> {
                 prediction: rows.prediction.get(row).to_owned(),
             });
         }
-        Ok::<(), TrailError>(())
+        Ok::<(), LineageError>(())
     })?;
     let mut said = feedback::entries(workspace)?;
     said.retain(|entry| entry.id == id);
@@ -92,5 +92,5 @@ pub fn follow(workspace: &Workspace, id: &str) -> Result<Trail, TrailError> {
     let labels = Labels::open(workspace)?;
     let own = labels.rows().iter().filter(|label| label.id == id);
     let labels = own.map(|label| Labelled { label: label.clone(), used_in: used.versions(label).to_vec() }).collect();
-    Ok(Trail { id: id.to_owned(), predictions, feedback: said, labels })
+    Ok(Lineage { id: id.to_owned(), predictions, feedback: said, labels })
 }
