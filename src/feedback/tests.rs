@@ -146,7 +146,11 @@ fn csv_and_json_lines_are_read() {
     ];
     assert_eq!(read(csv), expected);
     assert_eq!(read(json), expected);
+    let spaced = "id,comment,verdict\n1, \"a,b\",correct\n";
+    let found = parse::corrections("stdin", spaced.as_bytes(), "").unwrap();
+    assert_eq!((found[0].comment.as_str(), found[0].verdict), ("a,b", Verdict::Correct));
     for (text, what) in [
+        ("id,verdict\na,\"correct\n", "stdin: line 2: a quote is opened and never closed"),
         ("id,verdict\na,wrong\n", "stdin: line 2: "),
         ("id,verdict\na\n", "1 fields where the header has 2"),
         ("id,verdict,colour\na,correct,red\n", "colour"),

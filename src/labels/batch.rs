@@ -225,6 +225,13 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
+    /// The batch with which a file of this name, in the inbox, was put away last.
+    pub(super) fn home_of(&self, path: &Path) -> Result<Option<String>, LabelError> {
+        let Some(name) = path.file_name().filter(|_| self.holds(path)) else { return Ok(None) };
+        let closed = self.closed()?.into_iter().rev().map(|batch| batch.batch);
+        Ok(closed.into_iter().find(|batch| self.imported(batch).join(name).exists()))
+    }
+
     /// Whether a file lies in the inbox itself.
     fn holds(&self, path: &Path) -> bool {
         let place = |path: &Path| path.canonicalize().ok();

@@ -18,6 +18,7 @@ pub mod findings;
 pub mod guards;
 pub mod import;
 pub mod resolve;
+mod returned;
 mod sheet;
 pub mod store;
 pub mod strata;

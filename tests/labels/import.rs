@@ -46,7 +46,8 @@ fn a_batch_comes_back_once() {
     assert_eq!((&event["event"], &event["by"]), (&"labels-imported".into(), &"mia".into()));
     assert_eq!(event["details"]["n_added"], 120);
     let before = work.files();
-    work.run("label-import").answers(NO).json("/answer", "nothing");
+    let none = work.run("label-import").answers(NO).json("/answer", "nothing").value();
+    assert!(none["notes"][0].as_str().unwrap().ends_with("already imported as b20261120-100000"), "{none}");
     work.write("again.csv", &answers);
     let twice = work.run("label-import again.csv").answers(NO).value();
     assert_eq!(twice["counts"]["unchanged"], 120);
