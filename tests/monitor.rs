@@ -425,3 +425,51 @@ fn a_damaged_manifest_is_an_error_and_not_an_unknown_outcome() {
         work.run("monitor churn.csv").answers(ERROR).says("models/v0001/manifest.json: \"gate\" cannot be understood");
     }
 }
+
+#[test]
+fn outcomes_of_rows_that_production_learned_from_are_left_out() {
+    let work = trained();
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    let manifest: Value = serde_json::from_str(&work.read("models/v0001/manifest.json")).unwrap();
+    let rows = |part: &str| manifest["rows"][part].as_u64().unwrap();
+    let (n_gate, n_learned) = (rows("gate"), rows("train") + rows("tune"));
+    let left_out = |report: &Value| {
+        assert_eq!(report["performance"]["n"], n_gate);
+        assert_eq!(report["performance"]["n_learned"], n_learned);
+        let note = format!("{n_learned} rows whose outcome is known are left out, since v0001 learned from them");
+        assert!(report["notes"].as_array().unwrap().contains(&Value::from(note)), "{}", report["notes"]);
+    };
+    // In the table, by labels, and in the prediction log.
+    let report = work.run("monitor churn.csv --formats json").answers(NO).value();
+    left_out(&report);
+    assert_eq!((&report["estimate"]["n"], &report["estimate"]["n_learned"]), (&n_gate.into(), &n_learned.into()));
+    // Measured on the rows of the gate alone, it is what the gate said.
+    let auc = &report["performance"]["metrics"].as_array().unwrap()[0];
+    assert!((auc["value"].as_f64().unwrap() - auc["gate"].as_f64().unwrap()).abs() < 1e-9, "{auc}");
+    let unlabelled: String = CHURN
+        .lines()
+        .enumerate()
+        .map(|(n, line)| if n == 0 { format!("{line}\n") } else { format!("{},\n", line.rsplit_once(',').unwrap().0) })
+        .collect();
+    work.write("unlabelled.csv", unlabelled);
+    left_out(&work.run("monitor unlabelled.csv --labels churn.csv --formats json").answers(NO).value());
+    work.run("predict unlabelled.csv --log -o scored.csv").answers(YES);
+    let of_none = format!("{}\n", CHURN.lines().next().unwrap());
+    work.write("none.csv", of_none);
+    left_out(&work.run("monitor none.csv --labels churn.csv --formats json").answers(CANNOT_TELL).value());
+    // Rows of its own are all that there is.
+    let gate: Vec<&str> = {
+        let learned = mlloop::registry::Registry::new(work.path("models"));
+        let learned = learned.learned(mlloop::registry::Version(1)).unwrap().unwrap();
+        CHURN.lines().skip(1).filter(|line| learned.has(line.split(',').next().unwrap())).collect()
+    };
+    assert_eq!(gate.len() as u64, n_learned);
+    work.write("learned.csv", format!("{}\n{}\n", CHURN.lines().next().unwrap(), gate.join("\n")));
+    let report = work.run("monitor learned.csv --formats json").answers(NO).value();
+    assert_eq!(report["performance"], Value::Null);
+    let text = format!("no outcome of a class is known beyond the {n_learned} rows that production learned from");
+    assert_eq!(trigger(&report, "recent_accuracy")["text"], text);
+    // The same of a table that a new version is tested on.
+    let said = work.run("train --test churn.csv").answers(YES);
+    assert_eq!(said.value()["test"]["n_rows"], n_gate);
+}

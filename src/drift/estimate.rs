@@ -103,6 +103,7 @@ pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>)
     Ok(Estimate {
         method: "cbpe".to_owned(),
         n: scores.n_rows() as u64,
+        n_learned: 0,
         metrics: Metric::of(task).iter().filter_map(told).collect(),
         limit: CBPE_LIMIT.to_owned(),
     })

@@ -217,6 +217,8 @@ fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &DriftSettings)
         n_feedback: None,
         judged: None,
         performance: None,
+        n_learned: 0,
+        gate_accuracy: None,
         primary: None,
         age_days: None,
         force: false,

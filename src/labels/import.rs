@@ -177,14 +177,14 @@ fn settle(
     if imported.counts.added == 0 && imported.counts.changed == 0 {
         report.write_rejected()?;
         imported.answer = if finished.is_some() { Taken::Imported } else { Taken::Nothing };
-        imported.findings = report.findings(&labels);
+        imported.findings = report.findings(&labels)?;
         imported.notes.extend(finished.map(told_finished));
     } else if imported.guards.iter().any(|guard| guard.fired) && !taking.request.accept_batch {
         taking.quarantine(&imported)?;
         imported.answer = Taken::Quarantined;
-        imported.findings = report.findings(&before);
+        imported.findings = report.findings(&before)?;
     } else {
-        imported.findings = report.findings(&labels);
+        imported.findings = report.findings(&labels)?;
         report.write(&imported.findings, &labels)?;
         taking.take(&labels, &back.incoming, &imported)?;
     }

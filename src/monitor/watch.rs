@@ -9,7 +9,7 @@ use crate::drift::{DriftSettings, Losses};
 use crate::journal::{Outcomes, outcomes};
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
-use crate::registry::{Manifest, Role, Version};
+use crate::registry::{Learned, Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
 use crate::table::{InferOptions, Input, Kind, ReadOptions, Schema, Spool};
 use crate::train;
@@ -23,6 +23,8 @@ pub(super) struct Production {
     pub(super) manifest: Manifest,
     pub(super) gate: Option<Evaluation>,
     losses: Option<Losses>,
+    /// The rows that it learned from, where that is known.
+    pub(super) learned: Option<Learned>,
 }
 
 impl Production {
@@ -161,6 +163,7 @@ impl<'a> Watch<'a> {
             pipeline: self.production.as_ref().map(|production| &production.pipeline),
             losses: self.production.as_ref().and_then(|production| production.losses.as_ref()),
             outcomes,
+            learned: self.production.as_ref().and_then(|production| production.learned.as_ref()),
             by: self.request.by,
             time_column: self.time_column().unwrap_or_default(),
             windows: None,
@@ -178,7 +181,8 @@ fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production
     let manifest = registry.manifest(version)?;
     let gate = registry.gate(version, &manifest)?;
     let losses = registry.losses(version)?;
-    Ok(Some(Production { version, pipeline, manifest, gate, losses }))
+    let learned = registry.learned(version)?;
+    Ok(Some(Production { version, pipeline, manifest, gate, losses, learned }))
 }
 
 pub(super) fn side(name: String, profile: &Profile) -> Side {

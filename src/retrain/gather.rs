@@ -6,7 +6,6 @@ use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
 use crate::reference::{Added, id_column};
-use crate::registry::Version;
 use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, TableError, Values, stream};
 use crate::workspace::{Config, Workspace};
@@ -101,11 +100,11 @@ struct Holds {
 }
 
 impl Loop<'_> {
-    /// Joins labels with their rows. Versions in `orphans` are taken not to be there.
+    /// Joins labels with their rows.
     ///
     /// # Errors
     /// What is wrong with the labels or with a table that has rows to be learned from.
-    pub(super) fn gather(&self, orphans: &[Version], now: jiff::Timestamp) -> Result<Gathered, RetrainError> {
+    pub(super) fn gather(&self, now: jiff::Timestamp) -> Result<Gathered, RetrainError> {
         let schema = self.config.schema();
         let id = id_column(&schema)?.to_owned();
         let mut plan = Plan::default();
@@ -126,7 +125,7 @@ impl Loop<'_> {
         let added = self.place(&schema, &wanted, &mut plan)?;
         self.search(&wanted, &added, &mut sources)?;
         let mut gathered = Gathered { id, added, used: Vec::new(), plan, current };
-        gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources, orphans)?;
+        gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources)?;
         Ok(gathered)
     }
 
@@ -245,10 +244,9 @@ impl Gathered {
         pipeline: &Pipeline,
         wanted: BTreeMap<String, Holds>,
         sources: &[Rows],
-        orphans: &[Version],
     ) -> Result<(), RetrainError> {
-        let used = Used::open(&workspace.registry())?;
-        let is_new = |label: &Label| used.versions(label).iter().all(|version| orphans.contains(version));
+        let used = Used::open(workspace)?;
+        let is_new = |label: &Label| !used.has(label);
         let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
         let names = self.added.names().to_vec();
         let place = |name: &str| names.iter().position(|own| own == name);

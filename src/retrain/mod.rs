@@ -21,6 +21,7 @@ use self::gather::{Gathered, Loop};
 use self::steps::Steps;
 use crate::atomic::{self, Lock};
 use crate::digest;
+use crate::labels::orphans;
 use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
 use crate::reference::{self, ADDED, Combined};
 use crate::registry::{DataDigest, Version};
@@ -125,9 +126,8 @@ pub fn retrain(
     }
     reference::adoptable(workspace, &config)?;
     let chain = workspace.audit_chain()?;
-    let orphans = orphans(workspace, &chain)?;
     if let Some(lock) = lock {
-        remove(workspace, lock, &orphans)?;
+        remove(workspace, lock, &orphans(workspace)?)?;
         steps.begin("backup");
         backup(workspace)?;
     }
@@ -137,7 +137,7 @@ pub fn retrain(
     let (recipe, mut notes) = recipe::choose(workspace, &config, production, &manifest, &chain, request.set)?;
     let watched = Loop { workspace, config: &config, pipeline: &pipeline, skip_invalid: request.skip_invalid };
     steps.begin("preprocess");
-    let gathered = watched.gather(&orphans, request.now)?;
+    let gathered = watched.gather(request.now)?;
     notes.extend(gathered.notes());
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
@@ -233,20 +233,6 @@ fn retrained(chain: &Chain) -> Option<(&Entry, Version)> {
 
 fn version_of(entry: &Entry) -> Option<Version> {
     entry.details["version"].as_str()?.parse().ok()
-}
-
-/// Versions that a process stored and died before it could tell anybody.
-fn orphans(workspace: &Workspace, chain: &Chain) -> Result<Vec<Version>, RetrainError> {
-    let registry = workspace.registry();
-    let told: HashSet<Version> = chain.entries.iter().filter_map(version_of).collect();
-    let roles = registry.roles()?;
-    let mut orphans = Vec::new();
-    for version in registry.versions()?.into_iter().filter(|v| !told.contains(v) && roles.role_of(*v).is_none()) {
-        if registry.path(version)?.join("labels_used.csv").exists() {
-            orphans.push(version);
-        }
-    }
-    Ok(orphans)
 }
 
 fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {
