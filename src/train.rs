@@ -27,19 +27,19 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A table, feature, model or metric problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// How large errors are cannot be learned.
-    #[error(transparent)]
+    #[error("{0}")]
     Losses(#[from] EstimateError),
     /// A problem with the profile of the training rows.
-    #[error(transparent)]
+    #[error("{0}")]
     Profile(#[from] ProfileError),
     /// A file could not be read.
     #[error("{file}: {source}")]
