@@ -112,7 +112,11 @@ fn readable(imported: &Imported, style: Style) -> String {
         let (value, error) = (100.0 * accuracy.weighted.value, 100.0 * accuracy.weighted.error);
         let _ = writeln!(text, "  production is right on {value:.1} % ± {:.1} of all candidates", 1.96 * error);
         if accuracy.n_learned > 0 {
-            let _ = writeln!(text, "  {} answered rows are left out of that: production learned from them", accuracy.n_learned);
+            let _ = writeln!(
+                text,
+                "  {} answered rows are left out of that: production learned from them",
+                accuracy.n_learned
+            );
         }
     }
     imported.notes.iter().for_each(|note| {

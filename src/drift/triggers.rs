@@ -12,9 +12,9 @@ pub struct Evidence<'a> {
     pub share: &'a DriftShare,
     /// The feature columns.
     pub columns: &'a [ColumnReport],
-    /// Rows that arrived.
-    pub n_rows: u64,
-    /// Labels from people that no version has learned from; `None` without any labels.
+    /// Rows that are new; `None` when tables are compared without a loop, which has no reason to retrain but drift.
+    pub volume: Option<Volume>,
+    /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
     pub n_feedback: Option<u64>,
     /// How many predictions of the version people judged right or wrong, and the share of right ones.
     pub judged: Option<(u64, f64)>,
@@ -32,6 +32,17 @@ pub struct Evidence<'a> {
     pub force: bool,
 }
 
+/// How many rows are new, and which rows count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volume {
+    /// Rows with a label or outcome that no version has learned from.
+    Labelled(u64),
+    /// Rows that arrived, labelled or not.
+    All(u64),
+    /// Rows have no ids, so that nothing can be learned from them.
+    NoIds,
+}
+
 /// Fewer outcomes than this say nothing about recent accuracy.
 pub const MIN_OUTCOMES: u64 = 50;
 /// The probability with which [`recent_accuracy`] may ever fire on outcomes that come in while nothing is wrong.
@@ -41,10 +52,13 @@ pub const ACCURACY_ALPHA: f64 = 0.001;
 #[must_use]
 pub fn triggers(evidence: &Evidence, settings: &DriftSettings) -> Vec<Trigger> {
     let limits = &settings.triggers;
+    let Some(volume) = evidence.volume else {
+        return vec![drift_share(evidence, limits.drift_share), psi(evidence, limits.psi), force(evidence)];
+    };
     vec![
         drift_share(evidence, limits.drift_share),
         psi(evidence, limits.psi),
-        new_rows(evidence, limits.new_rows),
+        new_rows(volume, limits.new_rows),
         unused_feedback(evidence, limits.unused_feedback),
         recent_accuracy(evidence, limits.recent_accuracy),
         metric_drop(evidence, limits.metric_drop),
@@ -85,18 +99,23 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
 }
 
-fn new_rows(evidence: &Evidence, limit: Limit) -> Trigger {
-    let n = evidence.n_rows as f64;
-    let fired = limit.at().is_some_and(|limit| n >= limit);
-    trigger("new_rows", Some(n), limit.at(), fired, format!("{} rows arrived", evidence.n_rows))
+fn new_rows(volume: Volume, limit: Limit) -> Trigger {
+    let (value, text) = match volume {
+        Volume::Labelled(n) => (Some(n), format!("{n} labelled rows are new")),
+        Volume::All(n) => (Some(n), format!("{n} rows arrived")),
+        Volume::NoIds => (None, "rows have no ids, so nothing can be learned from them".to_owned()),
+    };
+    let value = value.map(|n| n as f64);
+    let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
+    trigger("new_rows", value, limit.at(), fired, text)
 }
 
 fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
     let value = evidence.n_feedback.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
     let text = match evidence.n_feedback {
-        Some(n) => format!("{n} labels from people that no version has learned from"),
-        None => "there are no labels".to_owned(),
+        Some(n) => format!("{n} rows have labels from people that no version has learned from"),
+        None => "rows have no ids, so no label joins them".to_owned(),
     };
     trigger("unused_feedback", value, limit.at(), fired, text)
 }
@@ -116,9 +135,7 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let is_below = |n: u64, value: f64, limit: f64| {
         let least = evidence.gate_accuracy.unwrap_or(limit);
         let n_rows = n as f64;
-        n >= MIN_OUTCOMES
-            && value < limit
-            && share_below(value * n_rows, n_rows, least) >= -ACCURACY_ALPHA.ln()
+        n >= MIN_OUTCOMES && value < limit && share_below(value * n_rows, n_rows, least) >= -ACCURACY_ALPHA.ln()
     };
     let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| is_below(n, value, limit));
     let text = match (known, judged) {

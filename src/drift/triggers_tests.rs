@@ -26,7 +26,7 @@ fn accuracy(
     let evidence = Evidence {
         share: &share,
         columns: &[],
-        n_rows: 0,
+        volume: Some(Volume::Labelled(0)),
         n_feedback: None,
         judged,
         performance: Some(&performance),
@@ -90,7 +90,9 @@ fn a_quiet_version_fires_in_no_week_of_fifteen_years() {
 
 #[test]
 fn a_fall_is_seen() {
-    for (n, before, now, least) in [(300, 0.85, 0.65, 95), (300, 0.75, 0.55, 95), (2000, 0.602, 0.5, 80), (50, 0.9, 0.5, 90)] {
+    for (n, before, now, least) in
+        [(300, 0.85, 0.65, 95), (300, 0.75, 0.55, 95), (2000, 0.602, 0.5, 80), (50, 0.9, 0.5, 90)]
+    {
         let (fired, _) = weeks(3, 100, n, before, now);
         assert!(fired >= least, "{n} outcomes, {before} to {now}: {fired} of 100");
     }

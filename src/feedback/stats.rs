@@ -172,6 +172,7 @@ fn latest(entries: &[Entry]) -> Vec<&Entry> {
 fn groups<K: Ord + ToString>(entries: &[&Entry], learned: &LearnedBy, key: impl Fn(&Entry) -> K) -> Vec<Group> {
     let mut groups: BTreeMap<K, Vec<&Entry>> = BTreeMap::new();
     entries.iter().for_each(|entry| groups.entry(key(entry)).or_default().push(entry));
-    let group = |(name, entries): (K, Vec<&Entry>)| Group { name: name.to_string(), count: Count::of(entries, learned) };
+    let group =
+        |(name, entries): (K, Vec<&Entry>)| Group { name: name.to_string(), count: Count::of(entries, learned) };
     groups.into_iter().map(group).collect()
 }

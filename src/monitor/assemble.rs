@@ -14,8 +14,8 @@ use crate::drift::report::{
     AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
     Side,
 };
-use crate::drift::settings::DriftSettings;
-use crate::drift::triggers::{Evidence, triggers};
+use crate::drift::settings::{Count, DriftSettings};
+use crate::drift::triggers::{Evidence, Volume, triggers};
 use crate::drift::{ColumnPair, cbpe, compare, compare_one, dle, drift_share, multivariate, performance, verdict};
 use crate::features::Task;
 use crate::journal::Outcomes;
@@ -43,12 +43,19 @@ impl Watch<'_> {
         let served = self.served(outcomes)?;
         let mut notes = self.notes(compared_with, arrived, served.as_ref());
         let (known, n_learned) = self.performance(arrived, served.as_ref(), &mut notes)?;
+        let learnable = self.learnable()?;
+        let volume = match (settings.triggers.count, &learnable) {
+            _ if self.config.is_none() => None,
+            (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),
+            (Count::Labelled, Some(plan)) => Some(Volume::Labelled(plan.n_new)),
+            (Count::Labelled, None) => Some(Volume::NoIds),
+        };
         let triggers = triggers(
             &Evidence {
                 share: &share,
                 columns: &columns,
-                n_rows: self.n_since_retrain(n_rows)?,
-                n_feedback: self.n_unused()?,
+                volume,
+                n_feedback: learnable.as_ref().map(|plan| plan.n_new_by_people),
                 judged: self.judged()?,
                 performance: known.as_ref(),
                 n_learned,

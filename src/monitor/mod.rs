@@ -29,10 +29,11 @@ use crate::journal::JournalError;
 use crate::labels::LabelError;
 use crate::pipeline::PipelineError;
 use crate::profile::ProfileError;
+use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
-use crate::table::{Rejects, TableError};
+use crate::table::{Rejects, Spool, TableError};
 use crate::train::TrainError;
 use crate::workspace::{Workspace, WorkspaceError};
 use jiff::SignedDuration;
@@ -56,6 +57,9 @@ pub enum MonitorError {
     /// Feedback cannot be read.
     #[error("{0}")]
     Feedback(#[from] FeedbackError),
+    /// What can be learned from cannot be told.
+    #[error("{0}")]
+    Reference(#[from] ReferenceError),
     /// The prediction log cannot be read.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -94,7 +98,7 @@ pub enum MonitorError {
 /// What is to be compared, and how.
 pub struct MonitorRequest<'a> {
     /// What arrived; `[monitor] current` when `None`.
-    pub current: Option<&'a Path>,
+    pub current: Option<&'a Spool>,
     /// A profile of what arrived, instead of a table.
     pub current_profile: Option<&'a Path>,
     /// What to compare with; the training rows of production when `None`.

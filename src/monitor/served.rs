@@ -6,7 +6,8 @@ use crate::drift::performance::Known;
 use crate::features::{Target, Task};
 use crate::feedback;
 use crate::journal::{Joined, Journal, Layout, Outcomes, Window};
-use crate::labels::{self, Labels, Source, Used, resolve};
+use crate::labels::{self, Labels, resolve};
+use crate::reference::{Gathering, Plan};
 use crate::stats::random::unit_hash;
 
 /// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
@@ -41,14 +42,22 @@ impl Watch<'_> {
         Ok(Some(served).filter(|served| served.n_known > 0 || served.known.n_learned > 0))
     }
 
-    /// Labels from people that no version has learned from; `None` where there are no labels.
-    pub(super) fn n_unused(&self) -> Result<Option<u64>, MonitorError> {
-        let stored = Labels::open(self.workspace)?;
-        if stored.rows().is_empty() {
+    /// What a retrain would learn from now; `None` without a version in production, or where rows have no ids, so that
+    /// nothing can be learned from them.
+    pub(super) fn learnable(&self) -> Result<Option<Plan>, MonitorError> {
+        let (Some(config), Some(production), Some(_)) = (&self.config, &self.production, self.id()) else {
             return Ok(None);
-        }
-        let used = Used::open(self.workspace)?;
-        Ok(Some(stored.unused(&used).filter(|label| label.source == Source::Human).count() as u64))
+        };
+        let gathering = Gathering {
+            workspace: self.workspace,
+            config,
+            pipeline: &production.pipeline,
+            current: self.request.current,
+            // What does not fit is told where the table is compared.
+            skip_invalid: true,
+            count_only: true,
+        };
+        Ok(Some(gathering.gather(self.request.now)?.plan))
     }
 
     /// Of the rows of [monitor] current, those that came after the last retrain looked at it. A table with fewer rows than
