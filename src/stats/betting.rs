@@ -28,54 +28,109 @@ pub fn share_below(successes: f64, n: f64, least: f64) -> f64 {
     ln_beta(a, b) + beta_reg(a, b, p).ln() - a * p.ln() - (n - k) * (-p).ln_1p()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stats::random::rng;
-    use rand::Rng;
+/// Stakes, as shares of what would be lost at a loss of 0; a mixture of all of them is held.
+const STAKES: [f64; 6] = [0.005, 0.02, 0.06, 0.15, 0.35, 0.7];
 
-    #[test]
-    fn nothing_speaks_against_a_share_that_is_as_high_or_was_not_looked_at() {
-        assert!(share_below(0.0, 0.0, 0.7).abs() < 1e-9);
-        assert!(share_below(80.0, 100.0, 0.7) < 0.0);
-        assert!(share_below(5e5, 1e6, 0.7) > 1000.0);
-        // All of them succeeded: E = 1/(n+1) whatever the hypothesis.
-        assert!((share_below(100.0, 100.0, 1e-3) + 101_f64.ln()).abs() < 1e-9);
+/// Bets that the mean of losses in `[0, 1]` is above a limit.
+///
+/// While it is not, wealth is a test supermartingale: it begins at 1, and ever reaches 1∕α with probability α at most, at
+/// whatever time one looks and stops (I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by
+/// betting", 2024). With λⱼ = fⱼ ∕ m for the stakes f₁ … f₆, losses x of weight v and bets that are opened at several times,
+///
+/// ```text
+/// W = (1 − Σ w_k) + Σ_k w_k · ⅙ Σⱼ Π_{t ≥ start k} (1 + λⱼ v_t (x_t − m)),     w₀ = ½,  w_k = ½ ∕ (k (k+1))
+/// ```
+/// Money that is kept back for later starts makes a change that comes after years be seen as well: it costs ln 2k(k+1) of
+/// evidence where the bets of the kth start find it, and no more however well production did before.
+///
+/// Valid when, given all that came before, a loss has a mean of at most m; and for rows that were asked for with probability
+/// π when v = c∕π with a c that is fixed before their outcomes are known and v ≤ 1.
+///
+/// ```
+/// use mlloop::stats::betting::Bets;
+/// let mut bets = Bets::above(0.2);
+/// bets.open();
+/// (0..100).for_each(|n| bets.take(f64::from(n % 2), 1.0));
+/// assert!(bets.peak() > 1e6, "a loss of .5 is not .2");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bets {
+    limit: f64,
+    /// Wealth at each stake, of all bets that are open.
+    wealth: [f64; STAKES.len()],
+    /// What is kept back for later starts.
+    rest: f64,
+    n_starts: u64,
+    peak: f64,
+}
+
+impl Bets {
+    /// No bet yet, against "the mean is at most `limit`", in (0, 1).
+    #[must_use]
+    pub fn above(limit: f64) -> Self {
+        let limit = limit.clamp(1e-9, 1.0 - 1e-9);
+        Self { limit, wealth: [0.0; STAKES.len()], rest: 1.0, n_starts: 0, peak: 1.0 }
     }
 
-    /// The expectation of the e-value under the hypothesis, summed over the whole distribution.
-    #[test]
-    fn its_expectation_is_one_at_the_edge_and_less_within() {
-        for n in [1_u32, 7, 50] {
-            for (least, truth) in [(0.7, 0.7), (0.7, 0.8), (0.05, 0.05), (0.99, 0.99)] {
-                let (n, p): (f64, f64) = (f64::from(n), truth);
-                let mut choose = 0.0; // ln C(n, k)
-                let mut expected = 0.0;
-                for k in 0..=n as u32 {
-                    let k = f64::from(k);
-                    let log_p = choose + k * p.ln() + (n - k) * (1.0 - p).ln();
-                    expected += (log_p + share_below(k, n, least)).exp();
-                    choose += ((n - k) / (k + 1.0)).ln();
-                }
-                assert!(expected < 1.0 + 1e-9, "{n} {least} {truth}: {expected}");
-                assert!(least != truth || expected > 1.0 - 1e-9, "{n} {least}: {expected}");
-            }
+    /// Opens more bets, which know nothing of what came before. Call it at times that do not depend on losses to come, such
+    /// as the beginning of a week.
+    pub fn open(&mut self) {
+        let k = self.n_starts as f64;
+        let stake = if self.n_starts == 0 { 0.5 } else { 0.5 / (k * (k + 1.0)) };
+        self.n_starts += 1;
+        self.rest = (self.rest - stake).max(0.0);
+        self.wealth.iter_mut().for_each(|wealth| *wealth += stake);
+    }
+
+    /// Takes in a loss in `[0, 1]` that weighs `weight`, above 0 and up to 1.
+    pub fn take(&mut self, loss: f64, weight: f64) {
+        let gain = weight.clamp(0.0, 1.0) * (loss.clamp(0.0, 1.0) - self.limit) / self.limit;
+        for (wealth, stake) in self.wealth.iter_mut().zip(STAKES) {
+            // Enough is enough: beyond this nobody doubts, and numbers stay finite.
+            *wealth = (*wealth * (1.0 + stake * gain)).min(1e100);
         }
+        self.peak = self.peak.max(self.wealth());
     }
 
-    /// Five years of weekly looks at everything that is known by then.
-    #[test]
-    fn looking_every_week_does_not_add_up() {
-        let mut rng = rng(7, "share below");
-        let crossed = |rng: &mut rand_xoshiro::Xoshiro256PlusPlus| {
-            let mut k = 0.0;
-            (1..=260).any(|week| {
-                k += f64::from((0..20).filter(|_| rng.r#gen::<f64>() < 0.7).count() as u32);
-                share_below(k, f64::from(week * 20), 0.7) >= 20_f64.ln()
-            })
-        };
-        let n = (0..400).filter(|_| crossed(&mut rng)).count();
-        assert!(n <= 32, "{n} of 400 at a level of .05");
-        assert!(n >= 2, "{n} of 400: no evidence at all is no test");
+    /// The wealth now: an e-value.
+    #[must_use]
+    pub fn wealth(&self) -> f64 {
+        self.rest + self.wealth.iter().sum::<f64>() / STAKES.len() as f64
+    }
+
+    /// The largest wealth so far; above 1∕α with probability α at most while the mean is not above the limit.
+    #[must_use]
+    pub fn peak(&self) -> f64 {
+        self.peak
+    }
+
+    /// Whether the mean is above the limit, at level `alpha`.
+    #[must_use]
+    pub fn are_won(&self, alpha: f64) -> bool {
+        self.peak >= 1.0 / alpha
     }
 }
+
+/// Losses that the bets of [`Bets`] need on average, from when on their mean is `mean` and their standard deviation `sd`,
+/// until they are won at level `alpha` against `limit`; the change comes after `n_starts` starts. `None` when the mean is
+/// not above the limit.
+///
+/// The best stake gains λδ − λ²(σ² + δ²)∕2 a loss (δ = mean − limit), and has to make up for ln(1∕α), for the money that went
+/// to other stakes, and for that which went to other starts.
+#[must_use]
+pub fn losses_needed(limit: f64, mean: f64, sd: f64, alpha: f64, n_starts: u64) -> Option<f64> {
+    let delta = mean - limit;
+    let spread = sd * sd + delta * delta;
+    let gain = |stake: f64| {
+        let bet = stake / limit;
+        bet * delta - bet * bet * spread / 2.0
+    };
+    let best = STAKES.iter().map(|&stake| gain(stake)).fold(0.0, f64::max);
+    let k = n_starts.max(1) as f64;
+    let toll = (1.0 / alpha).ln() + (STAKES.len() as f64).ln() + (2.0 * k * (k + 1.0)).ln();
+    (best > 0.0).then(|| toll / best)
+}
+
+#[cfg(test)]
+#[path = "betting_tests.rs"]
+mod tests;
