@@ -16,13 +16,13 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A target problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Features(#[from] FeatureError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// An option that does not fit the table, or a table that cannot be learned from.
     #[error("{0}")]

@@ -306,6 +306,8 @@ pub struct ExperimentFacts {
     pub n_immature: u64,
     /// Rows that were not assigned: another version answered, or the arm was asked for by name.
     pub n_not_assigned: u64,
+    /// Units left out in every arm, since the version of an arm learned from their rows.
+    pub n_learned: u64,
     /// Every stretch of equal weights.
     pub epochs: Vec<EpochFacts>,
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::features::Task;
 use crate::journal::{Layout, Row, Window};
-use crate::registry::Version;
+use crate::registry::{Learned, Version};
 use crate::table::{ColumnSpec, Dialect, Kind, Schema};
 
 fn target() -> Target {
@@ -129,6 +129,9 @@ fn it_is_counted_by_version_and_period() {
     let version = workspace.path("models/v0003");
     std::fs::create_dir(&version).unwrap();
     std::fs::write(version.join("labels_used.csv"), "id,label,annotator,batch\na,yes,ann,\nb,no,ann,\n").unwrap();
+    let details = json!({ "version": "v0003" });
+    let trained = Event { at: at("2026-11-09"), event: "retrained", by: None, roles: None, details };
+    workspace.record(&workspace.lock().unwrap(), trained).unwrap();
     assert_eq!(of(Window::default()).unused, 1, "b was used with another label");
 }
 
@@ -160,4 +163,22 @@ fn csv_and_json_lines_are_read() {
         let message = parse::corrections("stdin", text.as_bytes(), "").unwrap_err().to_string();
         assert!(message.contains(what), "{message}");
     }
+}
+
+#[test]
+fn what_is_said_of_rows_that_a_version_learned_from_says_nothing_about_it() {
+    let (_dir, workspace) = predicted();
+    for (id, verdict, actual) in [("a", Verdict::Correct, None), ("b", Verdict::Incorrect, Some("yes"))] {
+        give_at(&workspace, &[said(id, verdict, actual)], "2026-11-02").unwrap();
+    }
+    let of = |version| of_version(&workspace, Version(version)).unwrap();
+    let before = stats(&workspace, &Window::default(), Period::Day).unwrap().count;
+    assert_eq!((before.n_learned, before.accuracy_rate), (0, Some(0.5)));
+    let path = workspace.path("models/v0001");
+    std::fs::create_dir_all(&path).unwrap();
+    Learned::new(["a", "c"].into_iter()).save(&path).unwrap();
+    let all = stats(&workspace, &Window::default(), Period::Day).unwrap();
+    assert_eq!((all.count.total, all.count.n_learned, all.count.correct), (2, 1, 0));
+    assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.0), Some(1.0)));
+    assert_eq!(of(1).n_learned, all.by_version[0].count.n_learned);
 }

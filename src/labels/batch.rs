@@ -12,7 +12,7 @@ use super::LabelError;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
-use crate::registry::Version;
+use crate::registry::{Learned, Version};
 use crate::workspace::Workspace;
 use crate::workspace::audit::Entry;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,11 @@ pub(super) struct Inbox<'a> {
 impl<'a> Inbox<'a> {
     pub(super) fn of(workspace: &'a Workspace) -> Self {
         Self { workspace }
+    }
+
+    /// What a version learned from, where that is known.
+    pub(super) fn learned(&self, version: Version) -> Result<Option<Learned>, LabelError> {
+        Ok(self.workspace.registry().learned(version)?)
     }
 
     /// A file of the inbox.

@@ -183,7 +183,7 @@ fn settle(
     if imported.counts.added == 0 && imported.counts.changed == 0 {
         report.write_rejected()?;
         imported.answer = if finished.is_some() { Taken::Imported } else { Taken::Nothing };
-        imported.findings = report.findings(&labels);
+        imported.findings = report.findings(&labels)?;
         match finished {
             Some(event) => imported.notes.push(told_finished(event)),
             None if imported.counts.unchanged > 0 => {
@@ -194,9 +194,9 @@ fn settle(
     } else if imported.guards.iter().any(|guard| guard.fired) && !taking.request.accept_batch {
         taking.quarantine(&imported)?;
         imported.answer = Taken::Quarantined;
-        imported.findings = report.findings(&before);
+        imported.findings = report.findings(&before)?;
     } else {
-        imported.findings = report.findings(&labels);
+        imported.findings = report.findings(&labels)?;
         report.write(&imported.findings, &labels)?;
         taking.take(&labels, &back.checked.labels, &imported)?;
     }

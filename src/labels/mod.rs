@@ -24,6 +24,7 @@ pub mod store;
 pub mod strata;
 mod studio;
 mod take;
+mod used;
 
 pub use batch::{Asked, Batch, Stratum};
 pub use confident::{Suspect, suspects};
@@ -34,5 +35,6 @@ pub use findings::{Accuracy, Agreement, Findings};
 pub use guards::Guard;
 pub use import::{ImportRequest, Imported, Taken, import};
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};
-pub use store::{Change, Label, Labels, Merged, Source, Used};
+pub use store::{Change, Label, Labels, Merged, Source};
 pub use strata::{Strategy, uncertainty};
+pub use used::{Used, orphans};

@@ -9,12 +9,17 @@
 //! ([`settle`]). Combining is idempotent, so a promotion that was interrupted is completed by doing it again.
 
 mod adopt;
+mod features;
+mod gather;
 #[cfg(test)]
 mod tests;
 
 pub use adopt::{Adopted, adoptable, settle};
+pub use gather::{Gathered, Gathering, Plan};
 
 use crate::digest::hex;
+use crate::journal::JournalError;
+use crate::labels::LabelError;
 use crate::registry::{RegistryError, Version};
 use crate::table::{Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, push_record, stream};
 use crate::workspace::{Config, Workspace, WorkspaceError};
@@ -31,13 +36,19 @@ pub const ADDED: &str = "added.csv";
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
+    /// A problem with the labels.
+    #[error("{0}")]
+    Labels(#[from] LabelError),
+    /// A problem with the prediction log.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// The added rows and the reference do not fit together.
     #[error("{}: {what}", .path.display())]

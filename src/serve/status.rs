@@ -46,7 +46,7 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value
 pub(super) fn retrain(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value, Refusal> {
     let config = workspace.config().map_err(|err| Refusal::Internal(err.to_string()))?;
     let labels = Labels::open(workspace).map_err(|err| Refusal::Internal(err.to_string()))?;
-    let used = Used::open(&workspace.registry()).map_err(|err| Refusal::Internal(err.to_string()))?;
+    let used = Used::open(workspace).map_err(|err| Refusal::Internal(err.to_string()))?;
     let last_run = workspace.last_run("retrain").map_err(|err| Refusal::Internal(err.to_string()))?;
     let n_unused = labels.unused(&used).count();
     let threshold = config.monitor.triggers.unused_feedback.at();

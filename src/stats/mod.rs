@@ -24,5 +24,6 @@ pub mod psi;
 pub mod bivariate;
 pub mod contrast;
 pub mod sequence;
+pub mod betting;
 pub mod agreement;
 pub mod weighted;

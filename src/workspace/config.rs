@@ -322,6 +322,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # psi = 0.2
 # new_rows = 1000
 # unused_feedback = 50
+# count = "labelled"
 # recent_accuracy = 0.7
 # metric_drop = 0.05
 # max_age_days = 90      # off unless set
