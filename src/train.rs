@@ -12,7 +12,7 @@ use crate::pipeline::{
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, save_losses, save_profiles};
-use crate::score::Evaluation;
+use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};
 use crate::workspace::audit::Event;
@@ -269,7 +269,9 @@ fn store(
         (record.extra)(dir, &fitted.pipeline)
     })?;
     (record.step)("update");
-    let (roles, role) = registry.roles()?.admit(version);
+    // A model that somebody brings is production by that person's word.
+    let fit = manifest.doubts.is_empty() || request.from.is_some();
+    let (roles, role) = registry.roles()?.admit(version, fit);
     let mut details = json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data });
     if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
         all.extend(more.clone());
@@ -312,6 +314,7 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
 
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
+    let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
     Manifest {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -330,7 +333,8 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
         importance: json!(fitted.importance),
-        notes: evidence.notes.clone(),
+        notes: evidence.notes.iter().cloned().chain(doubts.slight).collect(),
+        doubts: doubts.grave,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every number a fit needs: what was given, and defaults that suit the table where nothing was.
 
 use crate::features::Task;
-use crate::model::params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures};
+use crate::model::params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
 use serde::{Deserialize, Serialize};
 
 /// The parameters a model was fitted with, none left open.
@@ -46,8 +46,51 @@ pub struct Shape {
     pub n_rows: usize,
     /// Features.
     pub n_features: usize,
+    /// Training rows of the rarest class; all of them where numbers are predicted.
+    pub rarest: usize,
     /// Whether there is a tune part to stop on.
     pub has_tune: bool,
+}
+
+impl Plan {
+    /// Parameters that give this plan on any table, with `rounds` and without early stopping; for boosting.
+    #[must_use]
+    pub fn params(&self, rounds: u32) -> Params {
+        Params {
+            algorithm: self.algorithm,
+            n_estimators: Some(rounds),
+            max_depth: Some(self.max_depth.unwrap_or(0)),
+            learning_rate: Some(self.learning_rate),
+            subsample: Some(self.subsample),
+            colsample_bytree: Some(self.colsample_bytree),
+            colsample_bynode: Some(self.colsample_bynode),
+            max_features: None,
+            min_child_weight: Some(self.min_child_weight),
+            min_samples_leaf: None,
+            max_leaves: self.max_leaves,
+            reg_lambda: Some(self.reg_lambda),
+            reg_alpha: Some(self.reg_alpha),
+            gamma: Some(self.gamma),
+            max_bin: Some(self.max_bin),
+            grow_policy: Some(self.grow_policy),
+            early_stopping_rounds: Some(0),
+        }
+    }
+}
+
+impl Shape {
+    /// The second derivative of a row's log loss at the share p of the rarest class, beside that of equal classes:
+    /// 4 p (1 − p); 1 for numbers.
+    ///
+    /// What a leaf must hold is a sum of these. With one fraud in a hundred rows a sum of 1 is a hundred rows, and no
+    /// leaf can be about twenty frauds.
+    fn spread(self, task: Task) -> f64 {
+        if task == Task::Regression || self.n_rows == 0 {
+            return 1.0;
+        }
+        let share = self.rarest as f64 / self.n_rows as f64;
+        (4.0 * share * (1.0 - share)).clamp(1e-3, 1.0)
+    }
 }
 
 impl Checked {
@@ -139,7 +182,7 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         subsample: 0.8,
         colsample_bytree: if few_of_many { 1.0 } else { 0.8 },
         colsample_bynode: if few_of_many { 0.5 } else { 1.0 },
-        min_child_weight: if few_of_many { 0.3 } else { 1.0 },
+        min_child_weight: if few_of_many { 0.3 } else { 1.0 } * shape.spread(task),
         reg_lambda: 3.0,
         reg_alpha: 0.0,
         gamma: 0.0,
@@ -194,11 +237,10 @@ fn single_tree(shape: Shape) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::params::Params;
 
     fn plan(json: &str, n_rows: usize) -> Plan {
         let params: Params = serde_json::from_str(json).unwrap();
-        params.check(Task::Binary).unwrap().plan(Shape { n_rows, n_features: 30, has_tune: true })
+        params.check(Task::Binary).unwrap().plan(Shape { n_rows, n_features: 30, rarest: n_rows / 2, has_tune: true })
     }
 
     #[test]
@@ -227,7 +269,8 @@ mod tests {
     fn early_stopping_needs_rows_to_stop_on() {
         let params = Params { early_stopping_rounds: Some(10), ..Params::default() };
         let checked = params.check(Task::Binary).unwrap();
-        let rounds = |has_tune| checked.plan(Shape { n_rows: 100, n_features: 3, has_tune }).early_stopping_rounds;
+        let rounds =
+            |has_tune| checked.plan(Shape { n_rows: 100, n_features: 3, rarest: 50, has_tune }).early_stopping_rounds;
         assert_eq!((rounds(true), rounds(false)), (Some(10), None));
         assert_eq!(plan(r#"{"early_stopping_rounds": 0}"#, 1000).early_stopping_rounds, None);
     }

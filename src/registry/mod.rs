@@ -222,7 +222,7 @@ mod tests {
 
     fn store(registry: &Registry) -> (Version, Role) {
         let version = registry.store(|version, dir| std::fs::write(dir.join("name"), version.to_string())).unwrap();
-        let (roles, role) = registry.roles().unwrap().admit(version);
+        let (roles, role) = registry.roles().unwrap().admit(version, true);
         registry.set_roles(&roles).unwrap();
         (version, role)
     }

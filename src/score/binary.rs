@@ -180,6 +180,11 @@ impl Resample for Rows {
             Metric::Precision => rows(&|j| j < self.cut),
             Metric::Recall => rows(&|j| self.curve.is_positive(j)),
             Metric::Specificity => rows(&|j| !self.curve.is_positive(j)),
+            Metric::PrAuc => rows(&|j| self.curve.is_positive(j)),
+            Metric::F1 => rows(&|j| self.curve.is_positive(j) || j < self.cut),
+            Metric::RocAuc | Metric::BalancedAccuracy | Metric::Kappa | Metric::Mcc => {
+                rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j)))
+            }
             _ => 0.0,
         }
     }
