@@ -1,6 +1,6 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
-use crate::atomic::Lock;
+use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::drift::Losses;
 use crate::drift::estimate::EstimateError;
@@ -11,7 +11,7 @@ use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
-use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, save_losses, save_profiles};
+use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses, save_profiles};
 use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};
@@ -265,6 +265,9 @@ fn store(
         fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
         save_profiles(dir, &evidence.trained_on, &scores)?;
         losses.as_ref().map_or(Ok(()), |losses| save_losses(dir, losses))?;
+        for (name, bytes) in artifacts(fitted) {
+            atomic::replace(&dir.join(name), |out| out.write_all(&bytes))?;
+        }
         manifest.save(dir)?;
         (record.extra)(dir, &fitted.pipeline)
     })?;
@@ -334,6 +337,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         test: evidence.test.as_ref().map(|test| json!(test)),
         importance: json!(fitted.importance),
         notes: evidence.notes.iter().cloned().chain(doubts.slight).collect(),
+        artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),
         doubts: doubts.grave,
     }
 }

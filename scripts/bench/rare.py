@@ -10,6 +10,7 @@ has min_sum_hessian_in_leaf = 1e-3, the forest 300 trees. Prints a Markdown tabl
 MLLOOP_MODEL may hold lines for the section [model] of mlloop.toml, to try parameters.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -132,8 +133,8 @@ def ours(mlloop, x, y, test_x):
             config = folder / "mlloop.toml"
             config.write_text(config.read_text().replace("[model]\n", "[model]\n" + os.environ["MLLOOP_MODEL"] + "\n"))
         run("train")
-        run("predict", folder / "test.csv", "--version", "v0001", "-o", folder / "scores.csv")
-        return pd.read_csv(folder / "scores.csv")["score"].to_numpy()
+        scores = run("predict", folder / "test.csv", "--model", "v0001")
+        return pd.read_csv(io.BytesIO(scores))["score"].to_numpy()
 
 
 def peer(kind, x, y, test_x):

@@ -8,10 +8,12 @@
 //! 2. A version's bytes never change: its directory is made beside and renamed into place.
 //! 3. `roles.json` changes by rename, after the version it names is whole.
 
+mod artifacts;
 mod manifest;
 mod profiles;
 mod roles;
 
+pub use artifacts::artifacts;
 pub use manifest::{DataDigest, Manifest, RowCounts};
 pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};

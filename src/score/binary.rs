@@ -182,10 +182,11 @@ impl Resample for Rows {
             Metric::Specificity => rows(&|j| !self.curve.is_positive(j)),
             Metric::PrAuc => rows(&|j| self.curve.is_positive(j)),
             Metric::F1 => rows(&|j| self.curve.is_positive(j) || j < self.cut),
-            Metric::RocAuc | Metric::BalancedAccuracy | Metric::Kappa | Metric::Mcc => {
+            Metric::LogLoss | Metric::Brier => 0.0,
+            // Areas and means over classes: of a class with few rows nothing is known, however many the other has.
+            _ => {
                 rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j)))
             }
-            _ => 0.0,
         }
     }
 
