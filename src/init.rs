@@ -220,7 +220,7 @@ impl InitRequest<'_> {
                     format!("left out: {} = {formula}, so it is known only when the target is", target.name)
                 }
                 How::Equal => format!("left out: it equals {}", target.name),
-                How::Separates(_) | How::Explains(_) => continue,
+                _ => continue,
             };
             for column in &leak.columns {
                 set_kind(inference, column, Kind::Ignore, &reason);

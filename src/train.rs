@@ -1,6 +1,6 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
-use crate::atomic::Lock;
+use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::drift::Losses;
 use crate::drift::estimate::EstimateError;
@@ -12,9 +12,9 @@ use crate::pipeline::{
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{
-    DataDigest, Learned, Manifest, RegistryError, Role, RowCounts, Version, save_losses, save_profiles,
+    DataDigest, Learned, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses, save_profiles,
 };
-use crate::score::Evaluation;
+use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Table, TableError, Texts, Values};
 use crate::workspace::audit::Event;
@@ -281,11 +281,16 @@ fn store(
         save_profiles(dir, &evidence.trained_on, &scores)?;
         losses.as_ref().map_or(Ok(()), |losses| save_losses(dir, losses))?;
         evidence.learned.as_ref().map_or(Ok(()), |learned| learned.save(dir))?;
+        for (name, bytes) in artifacts(fitted) {
+            atomic::replace(&dir.join(name), |out| out.write_all(&bytes))?;
+        }
         manifest.save(dir)?;
         (record.extra)(dir, &fitted.pipeline)
     })?;
     (record.step)("update");
-    let (roles, role) = registry.roles()?.admit(version);
+    // A model that somebody brings is production by that person's word.
+    let fit = manifest.doubts.is_empty() || request.from.is_some();
+    let (roles, role) = registry.roles()?.admit(version, fit);
     let mut details = json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data });
     if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
         all.extend(more.clone());
@@ -343,6 +348,7 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
 
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
+    let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
     Manifest {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -361,7 +367,9 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
         importance: json!(fitted.importance),
-        notes: evidence.notes.clone(),
+        notes: evidence.notes.iter().cloned().chain(doubts.slight).collect(),
+        artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),
+        doubts: doubts.grave,
     }
 }
 

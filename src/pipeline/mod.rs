@@ -6,12 +6,15 @@
 //! There is no other path from a row to a score, so training, batch scoring and serving cannot differ.
 
 mod adopt;
+mod checks;
+mod crossfit;
 mod cv;
 mod examples;
 mod fit;
 mod golden;
 mod importance;
 mod onnx;
+mod outliers;
 mod recipe;
 mod rows;
 mod store;

@@ -14,6 +14,7 @@ pub mod binary;
 pub mod calibration;
 pub mod confusion;
 pub mod curve;
+mod doubt;
 mod error;
 pub mod evaluation;
 pub mod improvement;
@@ -30,6 +31,7 @@ pub mod threshold;
 
 pub use calibration::{Calibration, CalibrationRule};
 pub use confusion::Confusion;
+pub use doubt::{Doubts, doubts};
 pub use error::ScoreError;
 pub use evaluation::{Baseline, EvaluateOptions, Evaluation, Reading, evaluate};
 pub use improvement::{Improvement, Pairing, Test, improvement};

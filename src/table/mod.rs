@@ -32,6 +32,7 @@ pub mod write;
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
 pub use infer::{Finding, Head, InferOptions, Inference, Settled, TargetGuess, infer, infer_head, stays_category};
+pub(crate) use infer::{ID_WORDS, has_word};
 pub use input::{Input, Spool};
 pub use line::{from_one_line, one_line};
 pub use read::{Progress, ReadOptions, ReadResult, read};

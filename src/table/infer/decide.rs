@@ -9,7 +9,7 @@ const MIN_ROWS_FOR_ID: u64 = 10;
 /// Mean bytes of a text beyond which it is prose rather than a level.
 const PROSE_BYTES: f64 = 40.0;
 /// Words in names of columns that name rows.
-pub(super) const ID_WORDS: [&str; 12] =
+pub(crate) const ID_WORDS: [&str; 12] =
     ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
 /// Words in names of columns that hold times.
 pub(super) const TIME_WORDS: [&str; 9] = ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch"];

@@ -9,6 +9,7 @@ mod target;
 mod tests;
 mod times;
 
+pub(crate) use decide::{ID_WORDS, has_word};
 pub(crate) use head::Watched;
 pub use head::{Head, Settled, infer_head, stays_category};
 pub use target::TargetGuess;
