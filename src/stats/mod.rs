@@ -23,6 +23,8 @@ pub mod mmd;
 pub mod psi;
 pub mod bivariate;
 pub mod contrast;
+pub mod shape;
 pub mod sequence;
+pub mod two_shares;
 pub mod agreement;
 pub mod weighted;
