@@ -16,6 +16,7 @@ pub mod confusion;
 pub mod curve;
 mod error;
 pub mod evaluation;
+mod exchange;
 pub mod improvement;
 pub mod interval;
 pub mod metric;
