@@ -241,7 +241,8 @@ impl Settled {
             let value = |(unit, y): (&Unit, &f64)| {
                 unit.predicted[usize::from(unit.arm)].map_or(f64::NAN, |predicted| measure.of(predicted, *y))
             };
-            Outcome::new(measure.name(), goal, self.units.iter().zip(&self.y).map(value).collect())
+            let outcome = Outcome::new(measure.name(), goal, self.units.iter().zip(&self.y).map(value).collect());
+            Outcome { bounds: measure.bounds().or(outcome.bounds), ..outcome }
         };
         Units {
             arms: experiment.arms.iter().map(|arm| arm.name.clone()).collect(),
@@ -328,9 +329,9 @@ fn guardrails(report: &AbReport, experiment: &Experiment) -> Vec<RailReport> {
         let found = report.outcomes.iter().find(|o| o.name == rail.measure.name() && o.goal == rail.goal);
         for comparison in found.map_or(&[][..], |found| &found.comparisons) {
             let (gain, low, high) = turned(comparison, rail.goal);
-            let state = match comparison.enough && !stopped {
-                true if low > -rail.margin => RailState::Holds,
-                true if high < 0.0 => RailState::Broken,
+            let state = match stopped {
+                false if low > -rail.margin => RailState::Holds,
+                false if high < 0.0 => RailState::Broken,
                 _ => RailState::CannotTell,
             };
             let arm = comparison.arm.clone();

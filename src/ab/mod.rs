@@ -8,6 +8,7 @@
 //! ```
 
 mod analyse;
+mod arms;
 pub mod assign;
 pub mod draw;
 mod estimate;
@@ -19,6 +20,7 @@ mod paired;
 pub mod period;
 pub mod report;
 pub mod rollout;
+mod sequential;
 pub mod start;
 pub mod stop;
 pub mod table;
@@ -94,9 +96,9 @@ pub enum AbError {
 /// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
 #[must_use]
 pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: jiff::Timestamp) -> AbReport {
-    let (srm, arms) = analyse::sample_ratio(units);
+    let (srm, arms) = analyse::sample_ratio(units, settings);
     let stopped = srm.state == SrmState::Stop && !settings.force;
-    let outcomes = if stopped { Vec::new() } else { analyse::outcomes(units, settings) };
+    let (outcomes, found) = if stopped { Default::default() } else { analyse::outcomes(units, settings) };
     AbReport {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -111,7 +113,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
         models: Vec::new(),
         paired: Vec::new(),
         settings: *settings,
-        notes: remarks(settings),
+        notes: [remarks(settings), found].concat(),
     }
 }
 

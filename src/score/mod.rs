@@ -17,6 +17,7 @@ pub mod curve;
 mod doubt;
 mod error;
 pub mod evaluation;
+mod exchange;
 pub mod improvement;
 pub mod interval;
 pub mod metric;
