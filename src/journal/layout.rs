@@ -164,7 +164,7 @@ impl Layout {
 }
 
 fn spec(name: &str, kind: Kind) -> ColumnSpec {
-    ColumnSpec { name: name.to_owned(), kind, format: None }
+    ColumnSpec::new(name, kind)
 }
 
 fn score_name(class: &str) -> String {

@@ -98,5 +98,5 @@ impl Outcomes {
 }
 
 fn spec(name: &str, kind: Kind) -> ColumnSpec {
-    ColumnSpec { name: name.to_owned(), kind, format: None }
+    ColumnSpec::new(name, kind)
 }

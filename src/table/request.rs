@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn reader(kind: Kind, format: Option<&str>) -> CellReader {
-        let column = ColumnSpec { name: "c".to_owned(), kind, format: format.map(str::to_owned) };
+        let column = ColumnSpec { format: format.map(str::to_owned), ..ColumnSpec::new("c", kind) };
         let missing = ["?".to_owned(), "-999".to_owned()].to_vec();
         CellReader::new(&column, &Dialect { missing, ..Dialect::default() }).unwrap()
     }

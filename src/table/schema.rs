@@ -57,6 +57,13 @@ pub struct ColumnSpec {
     pub format: Option<String>,
 }
 
+impl ColumnSpec {
+    /// A column of that name and kind, written as usual.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self { name: name.into(), kind, format: None }
+    }
+}
+
 /// How a CSV file is written. Parquet needs none of it but `missing`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -137,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn spec(name: &str, kind: Kind, format: Option<&str>) -> ColumnSpec {
-        ColumnSpec { name: name.to_owned(), kind, format: format.map(str::to_owned) }
+        ColumnSpec { format: format.map(str::to_owned), ..ColumnSpec::new(name, kind) }
     }
 
     #[test]

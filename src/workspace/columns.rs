@@ -38,8 +38,8 @@ impl<'de> Visitor<'de> for InOrder {
         let mut columns = Vec::new();
         while let Some((name, entry)) = map.next_entry::<String, Entry>()? {
             columns.push(match entry {
-                Entry::Kind(kind) => ColumnSpec { name, kind, format: None },
-                Entry::Full(Full { kind, format }) => ColumnSpec { name, kind, format },
+                Entry::Kind(kind) => ColumnSpec::new(name, kind),
+                Entry::Full(Full { kind, format }) => ColumnSpec { format, ..ColumnSpec::new(name, kind) },
             });
         }
         Ok(columns)

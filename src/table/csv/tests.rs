@@ -10,7 +10,7 @@ use crate::table::{ColumnSpec, Dialect, Kind, ReadOptions, ReadResult, Schema, T
 
 fn schema(columns: &[(&str, Kind)]) -> Schema {
     let columns =
-        columns.iter().map(|&(name, kind)| ColumnSpec { name: name.to_owned(), kind, format: None }).collect();
+        columns.iter().map(|&(name, kind)| ColumnSpec::new(name, kind)).collect();
     Schema { dialect: Dialect::default(), columns }
 }
 

@@ -27,7 +27,7 @@ impl Decision {
     }
 
     pub(crate) fn spec(&self, name: &str) -> ColumnSpec {
-        ColumnSpec { name: name.to_owned(), kind: self.kind, format: self.format.clone() }
+        ColumnSpec { format: self.format.clone(), ..ColumnSpec::new(name, self.kind) }
     }
 }
 
