@@ -141,8 +141,7 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
         positive: args.positive.as_deref(),
         repeated: args.repeated.unwrap_or(Repeated::Auto),
         missing_is_zero: args.missing_zero,
-        delimiter: args.read.delimiter,
-        skip_invalid: args.read.skip_invalid,
+        read: args.read.options(),
     };
     let settings = AnalysisSettings {
         alpha: args.alpha,

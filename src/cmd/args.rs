@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use mlloop::journal::Window;
+use mlloop::table::TableOptions;
 use std::path::PathBuf;
 
 /// When output is coloured.
@@ -60,9 +61,20 @@ pub(crate) struct TableArgs {
     /// Field separator; by default it is found out
     #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
     pub(crate) delimiter: Option<char>,
+    /// What stands before decimals, . or , where the numbers do not tell: is 1,234 a thousand or one and a bit?
+    #[arg(long, value_name = "CHAR", value_parser = parse_decimal)]
+    pub(crate) decimal: Option<char>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     pub(crate) skip_invalid: bool,
+}
+
+impl TableArgs {
+    /// What was said of the table.
+    pub(crate) fn options(&self) -> TableOptions {
+        let Self { delimiter, decimal, skip_invalid } = *self;
+        TableOptions { delimiter, decimal, skip_invalid }
+    }
 }
 
 /// Which part of what was logged over time is meant.
@@ -84,6 +96,14 @@ impl WindowArgs {
             (None, Some(length)) => Window::last(length, now),
             (None, None) => Window::default(),
         }
+    }
+}
+
+fn parse_decimal(text: &str) -> Result<char, String> {
+    match text {
+        "." => Ok('.'),
+        "," => Ok(','),
+        _ => Err("decimals begin with . or ,".to_owned()),
     }
 }
 

@@ -41,8 +41,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             Err(WorkspaceError::NoLoop(_)) => None,
             Err(err) => return Err(err.into()),
         };
-        let TableArgs { delimiter, skip_invalid } = args.read;
-        let found = profile_tables(&args.tables, schema, delimiter, skip_invalid, args.exact)?;
+        let found = profile_tables(&args.tables, schema, &args.read.options(), args.exact)?;
         ctx.progress.rejects(&found.rejects);
         found.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
         found.profile

@@ -1,5 +1,6 @@
 //! How a file is written and how each of its columns is stored.
 
+use crate::table::NumberFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -55,12 +56,15 @@ pub struct ColumnSpec {
     /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// For [`Kind::Number`]: how its numbers are written, when they are not plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<NumberFormat>,
 }
 
 impl ColumnSpec {
     /// A column of that name and kind, written as usual.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, format: None }
+        Self { name: name.into(), kind, format: None, number: None }
     }
 }
 
@@ -96,6 +100,12 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// How the numbers of the column of that name are written, when they are not plain.
+    #[must_use]
+    pub fn number_format(&self, name: &str) -> Option<&NumberFormat> {
+        self.column(name).and_then(|column| column.number.as_ref())
+    }
+
     /// The column of that name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnSpec> {

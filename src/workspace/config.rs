@@ -7,7 +7,7 @@ use crate::model::Params;
 use crate::notify;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
-use crate::table::{ColumnSpec, Dialect, Kind, Schema};
+use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Schema};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -173,6 +173,14 @@ impl Config {
         if ids.len() > 1 {
             return Err(format!("[columns] names several ids ({}): keep one, the others are text", ids.join(", ")));
         }
+        for column in &config.columns {
+            if let Some(number) = &column.number {
+                number.check().map_err(|what| format!("[columns] {:?}: {what}", column.name))?;
+                if column.kind != Kind::Number {
+                    return Err(format!("[columns] {:?} says how numbers are written, but is no number", column.name));
+                }
+            }
+        }
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
         config.retrain.check()?;
@@ -248,9 +256,14 @@ impl Config {
             let comment = comments.iter().find(|(name, _)| *name == column.name);
             let comment =
                 comment.map(|(_, why)| format!("   # {}", why.replace(['\n', '\r'], " "))).unwrap_or_default();
-            let _ = match &column.format {
-                None => writeln!(text, "{name} = {kind}{comment}"),
-                Some(format) => writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format)),
+            let _ = match (&column.format, &column.number) {
+                (Some(format), _) => {
+                    writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format))
+                }
+                (None, Some(number)) => {
+                    writeln!(text, "{name} = {{ kind = {kind}, number = {} }}{comment}", number_format(number))
+                }
+                (None, None) => writeln!(text, "{name} = {kind}{comment}"),
             };
         }
     }
@@ -272,6 +285,13 @@ pub(super) fn with_reference(text: &str, reference: &str) -> Result<String, Stri
         return Err("[data] reference is not found".to_owned());
     };
     Ok(format!("{before}{}{after}", quote(reference)))
+}
+
+/// How numbers are written, as an inline table.
+fn number_format(format: &NumberFormat) -> String {
+    let thousands = format.thousands.map(|c| format!(", thousands = {}", quote(&c.to_string()))).unwrap_or_default();
+    let unit = format.unit.as_ref().map(|unit| format!(", unit = {}", quote(unit))).unwrap_or_default();
+    format!("{{ decimal = {}{thousands}{unit} }}", quote(&format.decimal.to_string()))
 }
 
 /// A basic TOML string.
