@@ -154,6 +154,8 @@ fn write(
             delimiter: schema.dialect.delimiter,
             header: schema.dialect.header,
             missing: schema.dialect.missing.clone(),
+            skip_lines: schema.dialect.skip_lines,
+            comment: schema.dialect.comment,
         },
         target: TargetSpec { column: target.name.clone(), task: Some(target.task), positive: positive.clone() },
         columns: schema.columns,
@@ -188,6 +190,8 @@ impl InitRequest<'_> {
         InferOptions {
             delimiter: self.read.delimiter,
             decimal: self.read.decimal,
+            skip_lines: self.read.skip_lines,
+            comment: self.read.comment,
             header: self.header,
             missing: Some(usual.chain(self.missing.iter().cloned()).collect()),
             target: self.target.clone(),

@@ -83,8 +83,8 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let table = Spool::new(request.table)?;
     let (look, read) = (table.open()?, table.open()?);
     let file = read.name().to_owned();
-    let TableOptions { delimiter, decimal, skip_invalid } = request.read;
-    let options = InferOptions { delimiter, decimal, skip_invalid, ..InferOptions::default() };
+    let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = request.read;
+    let options = InferOptions { delimiter, decimal, skip_lines, comment, skip_invalid, ..InferOptions::default() };
     let inference = infer(look, &options)?;
     refuse_doubts(request, &inference.doubts, &file)?;
     let wanted = values::Wanted::new(request, &inference.schema)?;

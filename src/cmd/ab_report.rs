@@ -1,4 +1,4 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
@@ -95,7 +95,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {

@@ -61,19 +61,32 @@ pub(crate) struct TableArgs {
     /// Field separator; by default it is found out
     #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
     pub(crate) delimiter: Option<char>,
-    /// What stands before decimals, . or , where the numbers do not tell: is 1,234 a thousand or one and a bit?
-    #[arg(long, value_name = "CHAR", value_parser = parse_decimal)]
-    pub(crate) decimal: Option<char>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     pub(crate) skip_invalid: bool,
 }
 
-impl TableArgs {
+/// How a table is written of which no mlloop.toml knows.
+#[derive(Debug, Args)]
+pub(crate) struct UnknownTableArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// What stands before decimals, . or , where the numbers do not tell: is 1,234 a thousand or one and a bit?
+    #[arg(long, value_name = "CHAR", value_parser = parse_decimal)]
+    pub(crate) decimal: Option<char>,
+    /// Leave out the N lines before the header: titles and the like
+    #[arg(long, value_name = "N")]
+    pub(crate) skip_lines: Option<u64>,
+    /// Leave out lines that begin with this character
+    #[arg(long, value_name = "CHAR")]
+    pub(crate) comment: Option<char>,
+}
+
+impl UnknownTableArgs {
     /// What was said of the table.
     pub(crate) fn options(&self) -> TableOptions {
-        let Self { delimiter, decimal, skip_invalid } = *self;
-        TableOptions { delimiter, decimal, skip_invalid }
+        let Self { table: TableArgs { delimiter, skip_invalid }, decimal, skip_lines, comment } = *self;
+        TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid }
     }
 }
 

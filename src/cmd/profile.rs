@@ -1,4 +1,4 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::profile::{merge_files, profile_tables, summary};
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     merge: bool,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {

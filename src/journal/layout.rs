@@ -154,7 +154,7 @@ impl Layout {
             }));
         }
         let missing = if self.missing.is_empty() { vec![String::new()] } else { self.missing.clone() };
-        Schema { dialect: Dialect { delimiter: ',', header: true, missing }, columns }
+        Schema { dialect: Dialect { missing, ..Dialect::default() }, columns }
     }
 
     /// The loop's columns that are logged.

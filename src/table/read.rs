@@ -16,6 +16,10 @@ pub struct TableOptions {
     pub delimiter: Option<char>,
     /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
     pub decimal: Option<char>,
+    /// Lines before the header that are no part of the table.
+    pub skip_lines: Option<u64>,
+    /// What lines begin with that are no part of the table.
+    pub comment: Option<char>,
     /// Leave out rows that do not fit, and list them.
     pub skip_invalid: bool,
 }

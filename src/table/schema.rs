@@ -78,6 +78,25 @@ pub struct Dialect {
     pub header: bool,
     /// Texts that mean "missing", after spaces around them are dropped. The empty text always is.
     pub missing: Vec<String>,
+    /// Lines before the header, or before the first row, that are no part of the table.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skip_lines: u64,
+    /// What lines begin with that are no part of the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl Dialect {
+    /// The same for a file that the loop writes: nothing stands before its table.
+    #[must_use]
+    pub fn own(&self) -> Self {
+        Self { skip_lines: 0, comment: None, ..self.clone() }
+    }
 }
 
 /// The missing markers declared when nobody says otherwise.
@@ -86,7 +105,13 @@ pub const DEFAULT_MISSING: [&str; 12] =
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { delimiter: ',', header: true, missing: DEFAULT_MISSING.map(str::to_owned).to_vec() }
+        Self {
+            delimiter: ',',
+            header: true,
+            missing: DEFAULT_MISSING.map(str::to_owned).to_vec(),
+            skip_lines: 0,
+            comment: None,
+        }
     }
 }
 

@@ -226,7 +226,7 @@ mod tests {
             if format.is_none() {
                 columns[1].format = Some("iso".to_owned());
             }
-            let dialect = Dialect { delimiter: ';', header, missing: vec![String::new()] };
+            let dialect = Dialect { delimiter: ';', header, missing: vec![String::new()], ..Dialect::default() };
             let schema = Schema { dialect, columns };
             let mut text = Vec::new();
             write_csv(&mut text, &table, &schema).unwrap();

@@ -137,6 +137,12 @@ pub struct DataSpec {
     /// Texts that mean "missing".
     #[serde(default = "default_missing")]
     pub missing: Vec<String>,
+    /// Lines before the header that are no part of a table.
+    #[serde(default)]
+    pub skip_lines: u64,
+    /// What lines begin with that are no part of a table.
+    #[serde(default)]
+    pub comment: Option<char>,
 }
 
 fn comma() -> char {
@@ -192,9 +198,15 @@ impl Config {
     /// How the loop's tables are written and typed.
     #[must_use]
     pub fn schema(&self) -> Schema {
-        let DataSpec { delimiter, header, missing, .. } = &self.data;
+        let DataSpec { delimiter, header, missing, skip_lines, comment, .. } = &self.data;
         Schema {
-            dialect: Dialect { delimiter: *delimiter, header: *header, missing: missing.clone() },
+            dialect: Dialect {
+                delimiter: *delimiter,
+                header: *header,
+                missing: missing.clone(),
+                skip_lines: *skip_lines,
+                comment: *comment,
+            },
             columns: self.columns.clone(),
         }
     }
@@ -223,17 +235,25 @@ impl Config {
     }
 
     fn write_data(&self, text: &mut String) {
-        let DataSpec { reference, delimiter, header, missing } = &self.data;
+        let DataSpec { reference, delimiter, header, missing, skip_lines, comment } = &self.data;
         let quoted: Vec<String> = missing.iter().map(|m| quote(m)).collect();
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "[data]\nreference = {}   # the rows to learn from, relative to this file\ndelimiter = {}\nheader = {header}\n\
-             missing = [{}]   # texts that mean \"missing\"; spaces around them do not count\n\n",
+             missing = [{}]   # texts that mean \"missing\"; spaces around them do not count\n",
             quote(&reference.to_string_lossy()),
             quote(&delimiter.to_string()),
             quoted.join(", "),
         );
+        if *skip_lines > 0 {
+            let _ = writeln!(text, "skip_lines = {skip_lines}   # lines before the header that are no part of a table");
+        }
+        if let Some(mark) = comment {
+            let mark = quote(&mark.to_string());
+            let _ = writeln!(text, "comment = {mark}   # what lines begin with that are no part of a table");
+        }
+        text.push('\n');
         let _ = writeln!(text, "[target]\ncolumn = {}", quote(&self.target.column));
         if let Some(task) = self.target.task {
             let name = format!("{task:?}").to_lowercase();

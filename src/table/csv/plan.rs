@@ -114,6 +114,16 @@ fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a Column
     Ok(schema.columns.iter().filter(|c| wanted.contains(&c.name)).collect())
 }
 
+/// The character that comments begin with, as a byte.
+pub(crate) fn check_comment(file: &str, mark: char) -> Result<u8, TableError> {
+    let byte =
+        u8::try_from(mark).ok().filter(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'-' | b'.'));
+    byte.ok_or_else(|| TableError::File {
+        file: file.to_owned(),
+        what: format!("{mark:?} cannot begin a comment: use one ASCII mark such as # or %"),
+    })
+}
+
 /// The names, if none stands twice.
 pub(crate) fn unique(names: Vec<String>) -> Result<Vec<String>, TableError> {
     let mut seen = HashSet::new();

@@ -45,6 +45,10 @@ pub struct InferOptions {
     pub skip_invalid: bool,
     /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
     pub decimal: Option<char>,
+    /// Lines before the header that are no part of the table.
+    pub skip_lines: Option<u64>,
+    /// What lines begin with that are no part of the table.
+    pub comment: Option<char>,
     /// Take a number that is always the same for a number, not for a constant: in what it is compared with it may vary.
     pub numbers_vary: bool,
     /// Told how far reading has come.
@@ -60,6 +64,8 @@ impl fmt::Debug for InferOptions {
             .field("target", &self.target)
             .field("skip_invalid", &self.skip_invalid)
             .field("decimal", &self.decimal)
+            .field("skip_lines", &self.skip_lines)
+            .field("comment", &self.comment)
             .field("numbers_vary", &self.numbers_vary)
             .finish_non_exhaustive()
     }
@@ -151,7 +157,7 @@ fn gather(
         Extent::Whole => Sizes::default(),
         Extent::Head => head::SIZES,
     };
-    let mut scan = Scan::open(name, text, options.delimiter, options.header, sizes)?;
+    let mut scan = Scan::open(name, text, options, sizes)?;
     let mut seen = vec![Evidence::default(); scan.names().len()];
     let mut n_rows = 0;
     let (rejects, whole) = scan.run(
@@ -169,7 +175,13 @@ fn gather(
         },
     )?;
     let Scan { delimiter, header, names, notes, .. } = scan;
-    let dialect = Dialect { delimiter: char::from(delimiter), header, missing };
+    let dialect = Dialect {
+        delimiter: char::from(delimiter),
+        header,
+        missing,
+        skip_lines: options.skip_lines.unwrap_or(0),
+        comment: options.comment,
+    };
     Ok(Gathered { dialect, names, seen, n_rows, rejects, notes, whole })
 }
 
