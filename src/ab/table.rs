@@ -7,7 +7,9 @@ use super::report::Source;
 use super::units::{Kind, Outcome, Stratum, Units, When};
 use super::values::{self, Column};
 use crate::stats::random::hash64;
-use crate::table::{InferOptions, MISSING_CODE, Rejects, Spool, Table, Texts, Values, infer};
+use crate::table::{
+    Categories, Doubt, InferOptions, MISSING_CODE, Rejects, Spool, Table, TableOptions, Texts, Values, Why, infer,
+};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -48,10 +50,8 @@ pub struct OutcomesRequest<'a> {
     pub repeated: Repeated,
     /// Whether an outcome that is missing counts 0; otherwise the unit does not count for it.
     pub missing_is_zero: bool,
-    /// Field separator, when it is not to be found out.
-    pub delimiter: Option<char>,
-    /// Leave out rows that do not fit, and report them.
-    pub skip_invalid: bool,
+    /// How the table is written.
+    pub read: TableOptions,
 }
 
 /// What several rows of a unit are made to.
@@ -90,16 +90,32 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let table = Spool::new(request.table)?;
     let (look, read) = (table.open()?, table.open()?);
     let file = read.name().to_owned();
-    let options =
-        InferOptions { delimiter: request.delimiter, skip_invalid: request.skip_invalid, ..InferOptions::default() };
+    let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = request.read;
+    let options = InferOptions { delimiter, decimal, skip_lines, comment, skip_invalid, ..InferOptions::default() };
     let inference = infer(look, &options)?;
+    refuse_doubts(request, &inference.doubts, &file)?;
     let wanted = values::Wanted::new(request, &inference.schema)?;
-    let read = wanted.read(read, request.skip_invalid)?;
+    let read = wanted.read(read, skip_invalid)?;
     let mut notes = Vec::new();
     let arms = Arms::of(&read.table, request, &mut notes)?;
     let rows = Rows { file: &file, table: &read.table, request, arms };
     let (units, source) = rows.units(&mut notes)?;
     Ok(Gathered { units, source, rejects: read.rejects, notes })
+}
+
+/// A column of numbers that is none because of a few cells is said to be one.
+fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Result<(), AbError> {
+    let outcomes =
+        request.outcomes.iter().flat_map(|outcome| std::iter::once(outcome.as_str()).chain(outcome.split('/')));
+    let mut numbers = outcomes.chain(request.pre).chain(request.n);
+    let doubt = numbers.find_map(|name| doubts.iter().find(|doubt| doubt.column == name));
+    doubt.map_or(Ok(()), |doubt| {
+        let way_out = match doubt.why {
+            Why::Ambiguous => doubt.ways_out(),
+            Why::Mixed | Why::Nearly => "correct these cells, or leave such rows out with --skip-invalid".to_owned(),
+        };
+        Err(AbError::Usage(format!("{file}: {doubt}: {way_out}")))
+    })
 }
 
 /// The arms of a table in the order of the report, and the arm of each row.

@@ -69,7 +69,7 @@ impl Wanted {
                 }
                 Some(_) => Ok(()),
                 None => {
-                    columns.push(ColumnSpec { name: name.to_owned(), kind, format: found.format.clone() });
+                    columns.push(ColumnSpec { kind, ..found.clone() });
                     Ok(())
                 }
             }

@@ -1,4 +1,4 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
@@ -104,7 +104,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -153,8 +153,7 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
         positive: args.positive.as_deref(),
         repeated: args.repeated.unwrap_or(Repeated::Auto),
         missing_is_zero: args.missing_zero,
-        delimiter: args.read.delimiter,
-        skip_invalid: args.read.skip_invalid,
+        read: args.read.options(),
     };
     let settings = AnalysisSettings {
         alpha: args.alpha,

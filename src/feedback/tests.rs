@@ -17,7 +17,7 @@ fn predicted() -> (tempfile::TempDir, Workspace) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("models")).unwrap();
     let workspace = Workspace::new(dir.path());
-    let id = ColumnSpec { name: "key".to_owned(), kind: Kind::Id, format: None };
+    let id = ColumnSpec::new("key", Kind::Id);
     let layout = Layout::new(&Schema { dialect: Dialect::default(), columns: vec![id] }, &target());
     for (day, id, version, class) in [(1, "a", 1, 1), (1, "b", 1, 0), (2, "c", 2, 1)] {
         let at = at(&format!("2026-11-0{day}"));

@@ -9,6 +9,7 @@ use super::store::{Label, Source};
 use crate::digest::sha256;
 use crate::features::Task;
 use crate::features::target::number_text;
+use crate::table::{NumberFormat, Schema, label_value};
 use crate::workspace::Workspace;
 use std::collections::HashMap;
 
@@ -27,6 +28,8 @@ pub(super) struct Checked {
 pub(super) struct Known {
     /// Those that are out, oldest first, after those that came back.
     pub(super) batches: Vec<Batch>,
+    /// How the loop's table is written.
+    schema: Schema,
 }
 
 impl Known {
@@ -45,7 +48,7 @@ impl Known {
             }
         }
         batches.extend(open);
-        Ok(Self { batches })
+        Ok(Self { batches, schema: workspace.config()?.schema() })
     }
 
     pub(super) fn expected(&self, file: &str) -> Result<Expected<'_>, LabelError> {
@@ -81,9 +84,13 @@ impl Known {
             let mut refuse = |what: String| {
                 checked.faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
             };
-            let Some(said) = class_of(batch, &answer.text) else {
-                refuse(expected_label(batch));
-                continue;
+            let number = self.schema.number_format(&batch.target.name);
+            let said = match class_of(batch, &answer.text, number) {
+                Ok(said) => said,
+                Err(what) => {
+                    refuse(what);
+                    continue;
+                }
             };
             let annotator =
                 if answer.annotator.is_empty() { request.annotator.unwrap_or("") } else { &answer.annotator };
@@ -135,21 +142,15 @@ impl Known {
 }
 
 /// The class or number that a label means, as the target writes it.
-fn class_of(batch: &Batch, text: &str) -> Option<String> {
+fn class_of(batch: &Batch, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
     if batch.target.task == Task::Regression {
-        return text.parse().ok().filter(|value: &f64| value.is_finite()).map(number_text);
+        return label_value(text, number).map(number_text);
     }
-    batch.target.class_of(text).map(|class| batch.target.classes[class].clone())
-}
-
-fn expected_label(batch: &Batch) -> String {
-    match batch.target.task {
-        Task::Regression => "is not a number".to_owned(),
-        _ => {
-            let classes: Vec<String> = batch.target.classes.iter().map(|class| format!("{class:?}")).collect();
-            format!("is none of the classes {}", classes.join(", "))
-        }
-    }
+    let class = batch.target.class_of(text).map(|class| batch.target.classes[class].clone());
+    class.ok_or_else(|| {
+        let classes: Vec<String> = batch.target.classes.iter().map(|class| format!("{class:?}")).collect();
+        format!("is none of the classes {}", classes.join(", "))
+    })
 }
 
 /// What is wrong with an id that nobody was asked about.

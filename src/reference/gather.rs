@@ -229,7 +229,7 @@ impl Gathering<'_> {
                 plan.n_corrected += 1;
                 let mut fields = if self.count_only { Vec::new() } else { fields_of(batch.raw.get(row), delimiter) };
                 if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
-                    field.clone_from(&holds.label);
+                    *field = in_table(schema, &target.name, &holds.label);
                 }
                 added.push(ids.get(row), &fields, delimiter);
             }
@@ -290,7 +290,8 @@ impl Gathered {
                     self.plan.without(&id);
                     continue;
                 };
-                for (place, text) in [(id_place, &id), (target_place, &holds.label)] {
+                let label = in_table(schema, &pipeline.target.name, &holds.label);
+                for (place, text) in [(id_place, &id), (target_place, &label)] {
                     if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
                         field.clone_from(text);
                     }
@@ -318,6 +319,14 @@ impl Plan {
         if self.without_features.len() < SHOWN {
             self.without_features.push(id.to_owned());
         }
+    }
+}
+
+/// A label as it stands in the loop's tables, whose numbers may be written in a way of their own.
+fn in_table(schema: &Schema, target: &str, label: &str) -> String {
+    match (schema.number_format(target), label.parse()) {
+        (Some(format), Ok(value)) => format.text(value),
+        _ => label.to_owned(),
     }
 }
 

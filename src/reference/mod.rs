@@ -175,7 +175,8 @@ impl Added {
             return Ok(None);
         }
         let mut added = Self { path: path.clone(), ..Self::default() };
-        let schema = ids_only(schema)?;
+        let mut schema = ids_only(schema)?;
+        schema.dialect = schema.dialect.own();
         let options = ReadOptions { whole: true, ..ReadOptions::default() };
         let mut rows = stream(Input::open(&path)?, &schema, &options)?;
         added.names = rows.names().to_vec();
@@ -297,8 +298,10 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
         let written = out.write_all(record).and_then(|()| out.write_all(b"\n"));
         written.map_err(ReferenceError::io(&name))
     };
-    if let Some(header) = rows.header() {
-        write(header)?;
+    match rows.header() {
+        Some(header) => write(header)?,
+        // Without a header nothing tells where the table begins but the number of lines before it.
+        None => (0..schema.dialect.skip_lines).try_for_each(|_| write(b""))?,
     }
     let mut counts = Counts::default();
     let mut seen = vec![false; added.records.len()];
