@@ -263,9 +263,8 @@ mod tests {
     #[test]
     fn leaves_hold_as_many_rows_whatever_the_share_of_a_class() {
         let checked = Params::default().check(Task::Binary).unwrap();
-        let weight = |rarest| {
-            checked.plan(Shape { n_rows: 2000, n_features: 3, rarest, has_tune: true }).min_child_weight
-        };
+        let weight =
+            |rarest| checked.plan(Shape { n_rows: 2000, n_features: 3, rarest, has_tune: true }).min_child_weight;
         assert_eq!(weight(1000), 1.0);
         // A row's second derivative is p (1 − p), .0099 at one in a hundred: four rows at any share.
         assert!((weight(20) / 0.0099 - 4.0).abs() < 1e-9, "{}", weight(20));
@@ -275,9 +274,8 @@ mod tests {
     #[test]
     fn wide_tables_of_few_rows_have_few_bins() {
         let checked = Params::default().check(Task::Binary).unwrap();
-        let bins = |n_rows, n_features| {
-            checked.plan(Shape { n_rows, n_features, rarest: n_rows / 2, has_tune: true }).max_bin
-        };
+        let bins =
+            |n_rows, n_features| checked.plan(Shape { n_rows, n_features, rarest: n_rows / 2, has_tune: true }).max_bin;
         assert_eq!((bins(400, 2000), bins(400, 20), bins(5000, 2000), bins(100, 2000)), (50, 255, 255, 32));
     }
 
