@@ -88,11 +88,10 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         report.iter().flat_map(|r| r.columns.iter().chain(&r.target).chain(&r.score)).collect();
     let mut found: Vec<&ColumnReport> =
         all.iter().copied().filter(|column| column.name.to_lowercase().contains(&q)).collect();
-    let ratio =
-        |column: &&ColumnReport| -column.statistic.map_or(f64::NEG_INFINITY, |s| s / column.threshold.max(1e-12));
+    let p = |column: &ColumnReport| column.p_adjusted.or(column.p).unwrap_or(f64::INFINITY);
     match sort {
         "name" => found.sort_by(|a, b| a.name.cmp(&b.name)),
-        "statistic" => found.sort_by(|a, b| ratio(a).total_cmp(&ratio(b))),
+        "p" => found.sort_by(|a, b| p(a).total_cmp(&p(b))),
         "psi" => found.sort_by(|a, b| b.psi.unwrap_or(-1.0).total_cmp(&a.psi.unwrap_or(-1.0))),
         "importance" => found.sort_by(|a, b| b.importance.unwrap_or(-1.0).total_cmp(&a.importance.unwrap_or(-1.0))),
         _ => found.sort_by_key(|column| !matches!(column.verdict, ColumnVerdict::Drifted)),
@@ -102,7 +101,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let sorts = [
         ("", "what drifted first"),
         ("name", "name"),
-        ("statistic", "statistic, relative to its limit"),
+        ("p", "p, the smallest first"),
         ("psi", "PSI"),
         ("importance", "importance in the model"),
     ];
@@ -165,24 +164,32 @@ fn row(column: &ColumnReport, width: f64) -> Row {
         plot: report::column_plot(column, width),
         bar: bar(column, class),
         statistic: number_or(column.statistic),
-        method: format!("{}, limit {}", clean(&column.method), number_or(Some(column.threshold))),
+        method: match column.p_adjusted.or(column.p) {
+            Some(_) => format!("{}; p is held to {}", clean(&column.method), number_or(Some(column.threshold))),
+            None => format!("{}; held to {}", clean(&column.method), number_or(Some(column.threshold))),
+        },
         p: p_value(column.p_adjusted.or(column.p)),
         psi: number_or(column.psi),
         importance: column.importance.map_or_else(String::new, percent),
     }
 }
 
-/// The statistic as a bar, with its limit in the middle.
+/// The PSI as a bar, with what chance alone exceeds once in a hundred times in the middle.
 fn bar(column: &ColumnReport, class: &str) -> String {
     const WIDTH: f64 = 120.0;
-    let Some(statistic) = column.statistic.filter(|s| s.is_finite() && column.threshold > 0.0) else {
+    let (Some(psi), Some(critical)) = (column.psi, column.psi_critical.filter(|critical| *critical > 0.0)) else {
         return String::new();
     };
-    let length = (statistic / column.threshold / 2.0).clamp(0.0, 1.0) * WIDTH;
+    let length = (psi / critical / 2.0).clamp(0.0, 1.0) * WIDTH;
     let mut drawing = Drawing::default();
     drawing.rect(&format!("bar {class}"), (0.0, 3.0), (length.max(1.0), 8.0));
     drawing.line("limit", (WIDTH / 2.0, 0.0), (WIDTH / 2.0, 14.0));
-    drawing.image("statbar", (WIDTH, 14.0), "The statistic; the dashed line is its limit")
+    let title = format!(
+        "PSI {}; chance alone exceeds {} once in a hundred times",
+        number_or(Some(psi)),
+        number_or(Some(critical))
+    );
+    drawing.image("statbar", (WIDTH, 14.0), &title)
 }
 
 fn detail(asked: &Asked, report: Option<DriftReport>, name: &str) -> Result<Answer, Oops> {

@@ -101,7 +101,10 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         waiting: waiting(asked)?,
         standings,
         readings: shown,
-        triggers: drift.iter().flat_map(|report| report.triggers.iter().map(bar)).collect(),
+        triggers: drift
+            .iter()
+            .flat_map(|report| report.triggers.iter().filter(|t| t.fired || t.name != "force").map(bar))
+            .collect(),
         experiment: experiment.map(|experiment| {
             let arms: Vec<String> = experiment
                 .arms
