@@ -119,13 +119,30 @@ fn pages_are_for_browsers_and_programs_keep_theirs() {
     let program = anybody.ask("GET /", "accept: application/json\r\n", "");
     assert!(program.body.starts_with('{'), "{}", program.body);
     assert_eq!(location(&anybody.ask("GET /", "accept: text/html,*/*\r\n", "")), "/ui");
-    for path in ["/ui", "/ui/drift", "/ui/decide", "/ui/label", "/ui/feedback", "/ui/experiment", "/ui/models", "/ui/model", "/ui/audit"] {
+    for path in [
+        "/ui",
+        "/ui/drift",
+        "/ui/decide",
+        "/ui/label",
+        "/ui/feedback",
+        "/ui/experiment",
+        "/ui/models",
+        "/ui/model",
+        "/ui/audit",
+    ] {
         let page = anybody.ask(&format!("GET {path}"), "", "");
         assert_eq!(page.status, 200, "{path}");
-        for header in ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff", "cache-control: no-store"] {
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+        ] {
             assert!(page.headers.contains(header), "{path} has no {header}");
         }
-        assert!(!page.body.contains(" style=") && !page.body.contains("<script>"), "{path} has what the policy forbids");
+        assert!(
+            !page.body.contains(" style=") && !page.body.contains("<script>"),
+            "{path} has what the policy forbids"
+        );
         assert!(!page.body.contains("name=\"csrf\""), "{path} shows a form to somebody who may not send it");
     }
     assert_eq!(anybody.ask("GET /ui/nothing", "", "").status, 404);
@@ -180,8 +197,12 @@ fn roles_hold_and_a_private_server_shows_nothing() {
 #[test]
 fn a_request_is_approved_or_rejected_by_name() {
     let (work, server) = served("--no-log");
-    let toml = work.read("mlloop.toml");
-    work.write("mlloop.toml", format!("{toml}\n[promote]\napproval = \"manual\"\n"));
+    let toml: Vec<String> = work.read("mlloop.toml").lines().map(str::to_owned).collect();
+    let manual = |line: &String| match line.starts_with("approval = ") {
+        true => "approval = \"manual\"".to_owned(),
+        false => line.clone(),
+    };
+    work.write("mlloop.toml", toml.iter().map(manual).collect::<Vec<_>>().join("\n"));
     work.run("train --seed 1").answers(YES);
     let answer = work.run("promote --allow-equivalent 'a test' --by carol").status;
     let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
@@ -241,8 +262,7 @@ fn answers_on_the_page_are_those_of_the_table() {
 
 /// The line with this answer of ann's; the target, the annotator and the note are its last cells.
 fn fill(line: &str, answer: &str) -> String {
-    let cells = line.strip_suffix(",,").unwrap();
-    format!("{cells},{answer},ann,").replacen(",,", ",", usize::from(cells.ends_with(',')))
+    format!("{},{answer},ann,", line.strip_suffix(",,,").unwrap())
 }
 
 /// A line without what is written as a time.
@@ -258,7 +278,8 @@ fn a_prediction_is_corrected_and_explained() {
     let id = hidden(&list, "id");
     let why = ann.get(&format!("/ui/row?id={id}"));
     assert!(why.contains("Contributions to the score"), "{why}");
-    let page = ann.follow("/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved%2C+%22far%22"));
+    let page =
+        ann.follow("/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved%2C+%22far%22"));
     assert!(page.contains("incorrect, ann"), "{page}");
     assert!(work.read("data/feedback.csv").contains("\"moved, \"\"far\"\"\""));
     let option = ann.send("/ui/do/feedback", "id=--version&verdict=correct");
@@ -288,6 +309,10 @@ fn a_job_goes_on_when_the_server_dies_and_is_known_to_the_next() {
     }
     let page = anybody.get("/ui/job?id=1");
     assert!(page.contains("mlloop run --force --by=ann"), "{page}");
-    assert_eq!(work.path("runs/jobs/000002.json").exists(), !busy, "a second click starts nothing while the first runs");
+    assert_eq!(
+        work.path("runs/jobs/000002.json").exists(),
+        !busy,
+        "a second click starts nothing while the first runs"
+    );
     work.run("audit verify").answers(YES);
 }
