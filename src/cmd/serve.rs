@@ -1,11 +1,15 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
+use mlloop::dashboard::{Dashboard, DashboardSettings, People};
 use mlloop::journal::Durability;
 use mlloop::registry::Version;
 use mlloop::serve::{self, App, Limits, ServeSettings, Tls};
+use rand::RngCore as _;
+use rand::rngs::OsRng;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,9 +35,19 @@ pub(crate) struct Args {
     /// The address to listen on
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
-    /// The port; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    port: u16,
+    /// The port (8080; of `dashboard` 8050); 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Open the pages in a browser
+    #[arg(long)]
+    open: bool,
+    /// Show pages only to who has signed in
+    #[arg(long)]
+    private: bool,
+    /// Who may sign in to the pages beside the owner of MLLOOP_TOKEN: lines of name:role:sha256 of a token, with the roles
+    /// viewer, labeller and approver
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
     /// When a prediction is safe enough in the log to be answered: always (synced to the disk; what waits is synced
     /// together), batch (written; synced once a second), off (written)
     #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
@@ -64,6 +78,13 @@ pub(crate) struct Args {
     patience: f64,
 }
 
+/// Random bytes of the system.
+pub(super) fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum LogSync {
     Always,
@@ -80,6 +101,20 @@ struct Listening {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    serve(args, ctx, out, &Pages { port: 8080, own_token: None, open: args.open })
+}
+
+/// What differs between `serve` and `dashboard`.
+pub(super) struct Pages {
+    /// The port when none is named.
+    pub(super) port: u16,
+    /// A token for the pages of this run alone.
+    pub(super) own_token: Option<String>,
+    /// Whether a browser is to show the pages.
+    pub(super) open: bool,
+}
+
+pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages) -> Result<Outcome> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
         _ => None,
@@ -92,25 +127,48 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     // This thread accepts; those that answer are the server's own.
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let wanted = format!("{}:{}", args.host, args.port);
+        let wanted = format!("{}:{}", args.host, args.port.unwrap_or(pages.port));
         let listener = TcpListener::bind(&wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let dashboard = args.dashboard(ctx, pages, listener.local_addr()?.ip().to_canonical().is_loopback())?;
         let told = Listening {
             url: url(listener.local_addr()?, tls.is_some()),
             version: state.production(),
             pid: std::process::id(),
         };
         let version = told.version.map_or_else(|| "no version yet".to_owned(), |version| version.to_string());
-        out.answer(&told, |style| format!("{} answers at {}\n", version, style.bold(&told.url)))?;
+        let page = match &pages.own_token {
+            Some(token) => format!("{}/ui/sign-in#token={token}", told.url),
+            None => format!("{}/ui", told.url),
+        };
+        out.answer(&told, |style| {
+            format!("{version} answers at {}\npages: {}\n", style.bold(&told.url), style.bold(&page))
+        })?;
+        if pages.open {
+            browse(&page);
+        }
+        let router = dashboard.over(serve::app(Arc::clone(&state)));
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        serve::serve(listener, tls, state, threads, stop).await?;
+        serve::serve(listener, tls, (state, router), threads, stop).await?;
         Ok(Outcome::Yes)
     })
+}
+
+/// Opens a page in a browser, where there is one.
+fn browse(page: &str) {
+    for program in ["xdg-open", "open"] {
+        let quiet = std::process::Stdio::null;
+        let started =
+            std::process::Command::new(program).arg(page).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+        if started.is_ok() {
+            return;
+        }
+    }
 }
 
 fn url(at: SocketAddr, is_tls: bool) -> String {
@@ -118,6 +176,32 @@ fn url(at: SocketAddr, is_tls: bool) -> String {
 }
 
 impl Args {
+    fn dashboard(&self, ctx: &Context, pages: &Pages, is_local: bool) -> Result<Arc<Dashboard>> {
+        let mut people = match &self.users {
+            None => People::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                People::parse(&text).map_err(|what| anyhow::anyhow!("{}: {what}", path.display()))?
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+        let shared = std::env::var("MLLOOP_TOKEN").ok().filter(|token| !token.is_empty());
+        for token in shared.iter().chain(&pages.own_token) {
+            people = people.with_token(token);
+        }
+        #[expect(clippy::disallowed_methods, reason = "a server lives on, so its clock must")]
+        let now = jiff::Timestamp::now;
+        let settings = DashboardSettings {
+            now,
+            secret: random(),
+            people,
+            program: std::env::current_exe().context("cannot find the program that runs")?,
+            open: is_local && !self.private,
+            secure: self.tls_cert.is_some(),
+        };
+        Ok(Dashboard::open(ctx.workspace.clone(), settings)?)
+    }
+
     fn settings(&self, ctx: &Context) -> Result<ServeSettings> {
         anyhow::ensure!(
             self.patience > 0.0 && self.patience <= 86_400.0,

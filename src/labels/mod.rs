@@ -13,6 +13,7 @@ pub mod confident;
 mod correct;
 mod design;
 mod error;
+pub mod fill;
 pub mod export;
 pub mod findings;
 pub mod guards;

@@ -33,6 +33,8 @@ const BUFFER: usize = 1 << 16;
 /// Answers connections until `stop`, on `n_threads` threads, then lets those that are open finish what they began, and
 /// closes the log.
 ///
+/// `router` is [`super::app`] of the state, or one that has it behind it.
+///
 /// Changes of roles and experiments on disk are taken up meanwhile.
 ///
 /// # Errors
@@ -40,14 +42,14 @@ const BUFFER: usize = 1 << 16;
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
-    state: Arc<App>,
+    (state, router): (Arc<App>, Router),
     n_threads: usize,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let limits = *state.gate.limits();
     let slots = Arc::new(Semaphore::new(limits.max_connections));
     let (stopping, stopped) = watch::channel(false);
-    let desk = Desk { tls, router: super::app(Arc::clone(&state)), limits, stopped };
+    let desk = Desk { tls, router, limits, stopped };
     let workers = (0..n_threads.max(1)).map(|_| Worker::start(&desk)).collect::<io::Result<Vec<_>>>()?;
     let watcher = tokio::spawn(look_at_files(Arc::clone(&state)));
     let mut stop = pin!(stop);

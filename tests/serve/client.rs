@@ -40,10 +40,16 @@ pub fn kill(signal: &str, pid: u32) {
 impl Server {
     /// Starts `mlloop serve` on a free port and waits until it says where.
     pub fn start(work: &Loop, options: &str) -> Self {
+        Self::start_with(work, options, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn start_with(work: &Loop, options: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mlloop"))
             .args(["serve", "--port", "0"])
             .args(options.split_whitespace())
             .current_dir(work.path(""))
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
