@@ -88,12 +88,12 @@ fn requests_that_began_are_finished() {
     let (first, rest) = body.split_at(20);
     write!(
         stream,
-        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
+        "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
         body.len()
     )
     .unwrap();
     // The server has seen the beginning once it counts the request.
-    server.waits_for("mlloop_in_flight 1");
+    server.waits_for("mlloop_arriving 1");
     server.signal("TERM");
     let refused = Instant::now();
     while TcpStream::connect(&server.address).is_ok() {
@@ -105,6 +105,48 @@ fn requests_that_began_are_finished() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert_eq!(server.exit(), Some(0));
     assert!(logged_ids(&work).contains("late"));
+}
+
+#[test]
+fn a_request_that_does_not_end_keeps_nobody_from_stopping() {
+    let work = trained(1);
+    let began = |server: &Server| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let head = "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+        write!(stream, "{head}content-length: 100\r\n\r\n{{").unwrap();
+        server.waits_for("mlloop_arriving 1");
+        stream
+    };
+    let mut server = Server::start(&work, "--grace 300ms");
+    let open = began(&server);
+    assert_eq!(server.stop(), Some(0));
+    drop(open);
+    let mut server = Server::start(&work, "--grace 1h --patience 1h");
+    let open = began(&server);
+    server.signal("TERM");
+    while TcpStream::connect(&server.address).is_ok() {}
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(server.is_running(), "the first signal waits");
+    assert_eq!(server.stop(), Some(0), "the second does not");
+    drop(open);
+}
+
+#[test]
+fn other_machines_need_a_token_or_are_let_in_aloud() {
+    let work = trained(1);
+    let mut server = Server::start_with(&work, "--host 0.0.0.0", &[("MLLOOP_TOKEN", "m4ster")]);
+    let mut client = server.client();
+    assert_eq!(client.ask("GET", "/health", "").unwrap().0, 200);
+    for path in ["/metrics", "/docs", "/openapi.json", "/models", "/retrain/status", "/ab/status", "/"] {
+        assert_eq!(client.ask("GET", path, "").unwrap().0, 401, "{path}");
+    }
+    assert_eq!(client.post("/predict", &row("C1", 3)).unwrap().0, 401);
+    assert_eq!(server.stop(), Some(0));
+    let mut server = Server::start_with(&work, "--host 0.0.0.0 --insecure", &[]);
+    assert_eq!(server.client().post("/predict", &row("C1", 3)).unwrap().0, 200);
+    assert_eq!(server.stop(), Some(0));
+    let said = server.stderr();
+    assert!(said.contains("warning: --insecure: every machine"), "{said}");
 }
 
 /// Asks with new ids on every connection until told to stop or the server is gone; the ids that were acknowledged.
@@ -205,7 +247,7 @@ fn slow_clients_lose_their_patience_and_harm_nobody() {
         stream.write_all(text.as_bytes()).unwrap();
         stream
     };
-    let head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     let mut silent = sent("");
     let mut in_the_head = sent(head);
     let mut in_the_body = sent(&format!("{head}content-length: 500\r\n\r\n{{\"months\""));
@@ -234,7 +276,7 @@ fn more_connections_than_there_is_room_for_are_turned_away() {
     for _ in 0..80 {
         let mut stream = TcpStream::connect(&server.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let asked = stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n");
+        let asked = stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n");
         let mut first = [0; 12];
         match asked.and_then(|()| stream.read_exact(&mut first)) {
             Ok(()) if first == *b"HTTP/1.1 200" => open.push(stream),
@@ -304,7 +346,24 @@ fn what_keeps_it_from_starting_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     work.run(&format!("serve --port {port}")).answers(ERROR).says(&format!("cannot listen on 127.0.0.1:{port}"));
-    work.run("serve --port 0 --patience 0").answers(ERROR).says("--patience");
+    for (option, value) in [
+        ("--patience", "0"),
+        ("--patience", "1e-9"),
+        ("--patience", "nan"),
+        ("--patience", "2d"),
+        ("--grace", "forever"),
+        ("--max-connections", "0"),
+        ("--max-connections", "18446744073709551615"),
+        ("--max-in-flight", "0"),
+        ("--max-rows", "0"),
+        ("--max-body", "0"),
+        ("--max-body", "4294967296"),
+    ] {
+        work.run(&format!("serve --port 0 {option} {value}")).answers(ERROR).says(option);
+    }
+    for host in ["0.0.0.0", "::"] {
+        work.run(&format!("serve --port 0 --host {host}")).answers(ERROR).says("MLLOOP_PREDICT_TOKEN");
+    }
     work.write("models/v0001/model.bin", "damaged");
     work.run("serve --port 0").answers(ERROR).says("model.bin");
 }

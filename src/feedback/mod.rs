@@ -167,6 +167,18 @@ fn understood(actual: &str, target: &Target) -> Result<String, String> {
     class.ok_or_else(|| format!("{actual:?} is none of the classes {}", target.classes.join(", ")))
 }
 
+/// The outcome that a cell holds; `None` for an empty one and for what `missing` lists.
+///
+/// # Errors
+/// Why it is none of the target's values.
+pub fn outcome_in(cell: &str, target: &Target, missing: &[String]) -> Result<Option<String>, String> {
+    let cell = cell.trim();
+    if cell.is_empty() || missing.iter().any(|marker| marker.trim() == cell) {
+        return Ok(None);
+    }
+    understood(cell, target).map(Some)
+}
+
 /// What it teaches.
 fn label(entry: &Entry) -> Option<Label> {
     (entry.verdict != Verdict::Uncertain).then(|| Label {

@@ -11,6 +11,7 @@ mod error;
 mod features;
 mod gather;
 mod recipe;
+pub mod standing;
 mod steps;
 
 pub use error::RetrainError;

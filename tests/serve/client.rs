@@ -40,11 +40,18 @@ pub fn kill(signal: &str, pid: u32) {
 impl Server {
     /// Starts `mlloop serve` on a free port and waits until it says where.
     pub fn start(work: &Loop, options: &str) -> Self {
+        Self::start_with(work, options, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn start_with(work: &Loop, options: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mlloop"))
+            .envs(variables.iter().copied())
             .args(["serve", "--port", "0"])
             .args(options.split_whitespace())
             .current_dir(work.path(""))
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let said: Value = serde_json::Deserializer::from_reader(child.stdout.take().unwrap())
@@ -54,12 +61,23 @@ impl Server {
             .unwrap();
         assert_eq!(said["pid"], child.id());
         let url = said["url"].as_str().unwrap().to_owned();
-        let address = url.split("//").nth(1).unwrap().to_owned();
+        let address = url.split("//").nth(1).unwrap().replace("0.0.0.0", "127.0.0.1");
         Self { child, url, address }
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it said on stderr; it has ended.
+    pub fn stderr(&mut self) -> String {
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
     }
 
     pub fn signal(&self, signal: &str) {
