@@ -38,7 +38,8 @@ impl Access {
     pub(super) fn may(&self, endpoint: Endpoint, parts: &Parts) -> Result<(), Refusal> {
         self.admits(parts)?;
         match endpoint {
-            Endpoint::Health | Endpoint::Ready | Endpoint::Other => Ok(()),
+            Endpoint::Other => Ok(()),
+            _ if endpoint.is_health() => Ok(()),
             Endpoint::Feedback => self.may_change(&parts.headers),
             _ => self.may_predict(&parts.headers),
         }

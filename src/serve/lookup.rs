@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::problem::{self, Refusal, json};
 use super::snapshot::{Snapshot, Stamp};
 use super::state::App;
-use super::{openapi, status};
+use super::{adapter, openapi, status};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
@@ -125,6 +125,7 @@ pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -
     match endpoint {
         Endpoint::Health => return Ok(json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))),
         Endpoint::Ready => return Ok(ready(app, parts)),
+        _ if endpoint.is_health() => return adapter::describe(app, endpoint, parts, why_not_ready(app).is_none()),
         _ => {}
     }
     let waiting = Waiting::new(&app.answers.waiting);
@@ -155,6 +156,7 @@ pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -
             let bytes = app.answers.read(app, endpoint).await?;
             problem::body(StatusCode::OK, "application/json", bytes)
         }
+        _ if endpoint.describes() => adapter::describe(app, endpoint, parts, why_not_ready(app).is_none())?,
         _ => {
             return Err(Refusal::NotFound(format!("there is no {}; see /docs", problem::shorten(parts.uri.path()))));
         }
@@ -179,16 +181,19 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// `/ready`: whether the next prediction will be answered.
-fn ready(app: &App, parts: &Parts) -> Response<Body> {
-    let snapshot = app.snapshot();
-    let version = snapshot.production.as_ref().map(|live| live.model.version);
-    let why = match version {
+/// Why the next prediction will probably not be answered.
+fn why_not_ready(app: &App) -> Option<&'static str> {
+    match app.production() {
         None => Some("no version is in production"),
         _ if app.log.as_ref().is_some_and(|log| log.is_failing()) => Some("the prediction log cannot be written"),
         _ if app.is_busy() => Some("too many requests at once"),
         _ => None,
-    };
+    }
+}
+
+/// `/ready`: whether the next prediction will be answered.
+fn ready(app: &App, parts: &Parts) -> Response<Body> {
+    let (version, why) = (app.production(), why_not_ready(app));
     let mut told = serde_json::json!({ "ready": why.is_none() });
     if let Some(why) = why {
         told["why"] = why.into();

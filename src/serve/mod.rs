@@ -7,6 +7,7 @@
 //! The server is given its listener, its state and its end, so that tests need no socket: [`app`] is a router.
 
 mod access;
+mod adapter;
 mod answer;
 mod connections;
 mod desk;
@@ -47,10 +48,11 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, header};
-use axum::routing::{get, post};
+use axum::routing::MethodRouter;
 use endpoint::Endpoint;
 use hall::Seat;
 use problem::Refusal;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,12 +91,19 @@ pub enum ServeError {
 
 /// The server without its socket.
 pub fn app(state: Arc<App>) -> Router {
-    let mut router = Router::new();
+    let mut routes: BTreeMap<String, MethodRouter<Arc<App>>> = BTreeMap::new();
     for endpoint in Endpoint::addressed() {
         let answer = move |State(app): State<Arc<App>>, request: Request| answer(app, endpoint, request);
-        let refuse = move |State(app): State<Arc<App>>, request: Request| refuse(app, endpoint, request);
-        let route = if endpoint.is_post() { post(answer) } else { get(answer) };
-        router = router.route(endpoint.label(), route.fallback(refuse));
+        for path in endpoint.paths() {
+            let route = routes.remove(&path).unwrap_or_default();
+            routes.insert(path, if endpoint.is_post() { route.post(answer) } else { route.get(answer) });
+        }
+    }
+    let mut router = Router::new();
+    for (path, route) in routes {
+        let own = Endpoint::addressed().find(|endpoint| endpoint.paths().contains(&path)).unwrap_or(Endpoint::Other);
+        let refuse = move |State(app): State<Arc<App>>, request: Request| refuse(app, own, request);
+        router = router.route(&path, route.fallback(refuse));
     }
     let unknown = |State(app): State<Arc<App>>, request: Request| answer(app, Endpoint::Other, request);
     router.fallback(unknown).with_state(state)
@@ -110,6 +119,7 @@ async fn answer(app: Arc<App>, endpoint: Endpoint, request: Request) -> Response
         Ok(options) if endpoint.predicts() => {
             predict::predict(&app, endpoint, &parts, body, (&request_id, options)).await
         }
+        Ok(_) if endpoint.adapts() => adapter::answer(&app, endpoint, &parts, body, &request_id).await,
         Ok(_) if endpoint == Endpoint::Feedback => feedback::feedback(&app, &parts, body).await,
         Ok(_) => lookup::look_up(&app, endpoint, &parts).await,
         Err(refusal) => Err(refusal),
@@ -150,8 +160,7 @@ fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Resu
     if both || seat.is_some_and(|seat| seat.is_ambiguous.swap(false, Ordering::Relaxed)) {
         return Err(Refusal::Ambiguous);
     }
-    let is_health = matches!(endpoint, Endpoint::Health | Endpoint::Ready);
-    if seat.is_some_and(Seat::is_spare) && !is_health { Err(Refusal::Overload) } else { Ok(()) }
+    if seat.is_some_and(Seat::is_spare) && !endpoint.is_health() { Err(Refusal::Overload) } else { Ok(()) }
 }
 
 fn finish(
@@ -163,7 +172,7 @@ fn finish(
     if let Err(Refusal::Internal(fault)) = &answered {
         app.tell(&format!("request {request_id}: {fault}"));
     }
-    if endpoint.predicts() && matches!(answered, Err(Refusal::Overload)) {
+    if (endpoint.predicts() || endpoint.adapts()) && matches!(answered, Err(Refusal::Overload)) {
         app.refused();
     }
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(request_id));

@@ -29,7 +29,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Bodies up to here are answered where they arrived: a row takes microseconds. Larger ones would hold up others.
-const INLINE_BYTES: usize = 16 << 10;
+pub(super) const INLINE_BYTES: usize = 16 << 10;
 /// Bodies above this are computed one at a time on each thread of the lane.
 const HEAVY_BYTES: usize = 256 << 10;
 /// Rows of a large request that are scored before others have their turn: a millisecond or a few.
@@ -97,6 +97,24 @@ pub(super) async fn predict(
     let mut ticket = app.gate.ticket(seat(parts));
     let body = read(body, &mut ticket).await?;
     ticket.take_place()?;
+    let names = (request_id, options.explain);
+    let (json, ticket) = compute(app, endpoint, parts, body, ticket, names).await?;
+    let held = Held::new(json, ticket);
+    Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
+}
+
+/// From a body that is there to its answer, which is logged by then.
+///
+/// # Errors
+/// Why there is no prediction.
+pub(super) async fn compute(
+    app: &Arc<App>,
+    endpoint: Endpoint,
+    parts: &Parts,
+    body: Bytes,
+    ticket: Ticket,
+    (request_id, explain): (&str, usize),
+) -> Result<(Vec<u8>, Ticket), Refusal> {
     let is_large = body.len() > INLINE_BYTES;
     let _turn = match body.len() > HEAVY_BYTES {
         true => Some(app.heavy.acquire().await.map_err(|err| Refusal::Internal(err.to_string()))?),
@@ -106,7 +124,7 @@ pub(super) async fn predict(
         app: Arc::clone(app),
         snapshot: app.snapshot(),
         endpoint,
-        explain: options.explain,
+        explain,
         request_id: request_id.to_owned(),
         at: app.now(),
     });
@@ -130,8 +148,7 @@ pub(super) async fn predict(
     if !outcomes.is_empty() {
         app.desk.record(app, outcomes).await?;
     }
-    let held = Held::new(json, ticket);
-    Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
+    Ok((json, ticket))
 }
 
 /// Outcomes that came with the rows.

@@ -50,6 +50,8 @@ pub struct ServeSettings {
 /// A server's state.
 pub struct App {
     pub(super) workspace: Workspace,
+    /// The name of the model for clients that ask by one: that of the loop's directory.
+    pub(super) name: String,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: Option<Arc<Log>>,
@@ -107,8 +109,11 @@ impl App {
         let io_err = |source| ServeError::Io { what: "cannot start a thread", source };
         let log = settings.log.map(open).transpose().map_err(io_err)?;
         let lane = Lane::new(settings.n_threads).map_err(io_err)?;
+        let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
+        let name = dir.file_name().map_or_else(|| "mlloop".to_owned(), |name| name.to_string_lossy().into_owned());
         Ok(Arc::new(Self {
             workspace,
+            name,
             gate: Gate::new(settings.limits),
             metrics,
             log,

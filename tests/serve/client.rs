@@ -170,9 +170,14 @@ impl Client {
 
     /// The status and body of an answer.
     pub fn ask(&mut self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+        self.ask_with(method, path, body, "nothing")
+    }
+
+    /// The same with a token.
+    pub fn ask_with(&mut self, method: &str, path: &str, body: &str, token: &str) -> io::Result<(u16, String)> {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         self.stream.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();

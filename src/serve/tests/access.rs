@@ -17,10 +17,17 @@ fn predictions_and_what_is_said_of_the_model_can_ask_for_a_token() {
     let served = Served::new(&[0]);
     let settings = ServeSettings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
     let state = App::open(served.workspace.clone(), &settings).unwrap();
+    let tensors = r#"{"inputs": [{"name": "months", "datatype": "INT64", "shape": [1], "data": [1]}]}"#;
     for endpoint in Endpoint::addressed().filter(|endpoint| *endpoint != Endpoint::Feedback) {
-        let asked = || if endpoint.is_post() { request(endpoint.label(), ROW) } else { get(endpoint.label()) };
-        let is_open = matches!(endpoint, Endpoint::Health | Endpoint::Ready);
-        let allowed = if endpoint == Endpoint::PredictB { 409 } else { 200 };
+        let path = endpoint.label().replace("{name}", "mlloop");
+        let body = if endpoint == Endpoint::V2Infer { tensors } else { ROW };
+        let asked = || if endpoint.is_post() { request(&path, body) } else { get(&path) };
+        let is_open = endpoint.is_health();
+        let allowed = match endpoint {
+            Endpoint::PredictB => 409,
+            Endpoint::V2Infer => 422,
+            _ => 200,
+        };
         assert_eq!(ask(&state, asked()).0, if is_open { 200 } else { 401 }, "{endpoint:?}");
         for (value, fits) in [
             ("Bearer s3cret", true),
