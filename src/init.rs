@@ -6,7 +6,8 @@ use crate::features::{FeatureError, FeatureOptions, Target, Task};
 use crate::model::Params;
 use crate::pipeline::{Decision, SplitSpec, TargetSpec};
 use crate::table::{
-    Finding, InferOptions, Inference, Input, Kind, ReadOptions, Rejects, Table, TableError, infer, read, schema, stream,
+    Finding, InferOptions, Inference, Input, Kind, ReadOptions, Rejects, Table, TableError, TableOptions, infer, read,
+    schema, stream,
 };
 use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace, WorkspaceError};
 use serde::Serialize;
@@ -16,14 +17,22 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A target problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Features(#[from] FeatureError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
+    /// A column whose kind a person has to decide.
+    #[error("{what}: {ways_out}")]
+    Doubt {
+        /// Which, and its cells.
+        what: String,
+        /// What to do.
+        ways_out: String,
+    },
     /// An option that does not fit the table, or a table that cannot be learned from.
     #[error("{0}")]
     Option(String),
@@ -44,10 +53,10 @@ pub struct InitRequest<'a> {
     pub missing: Vec<String>,
     /// Columns that are not to be read.
     pub ignore: Vec<String>,
-    /// Field separator.
-    pub delimiter: Option<char>,
-    /// Leave out records that do not fit.
-    pub skip_invalid: bool,
+    /// What columns are, where somebody says so.
+    pub kinds: Vec<(String, Kind)>,
+    /// How the table is written.
+    pub read: TableOptions,
     /// Replace `mlloop.toml`.
     pub force: bool,
 }
@@ -116,6 +125,7 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     }
     let mut inference = infer(Input::open(wanted.table)?, &wanted.infer_options())?;
     wanted.set_kinds(&mut inference)?;
+    wanted.refuse_doubts(&inference)?;
     let guess = inference.target.clone().ok_or_else(|| {
         let names: Vec<&str> = inference.columns.iter().map(|c| c.name.as_str()).collect();
         InitError::Option(format!("no column looks like a target: name it with --target ({})", names.join(", ")))
@@ -144,6 +154,8 @@ fn write(
             delimiter: schema.dialect.delimiter,
             header: schema.dialect.header,
             missing: schema.dialect.missing.clone(),
+            skip_lines: schema.dialect.skip_lines,
+            comment: schema.dialect.comment,
         },
         target: TargetSpec { column: target.name.clone(), task: Some(target.task), positive: positive.clone() },
         columns: schema.columns,
@@ -176,11 +188,14 @@ impl InitRequest<'_> {
     fn infer_options(&self) -> InferOptions {
         let usual = schema::DEFAULT_MISSING.map(str::to_owned).into_iter();
         InferOptions {
-            delimiter: self.delimiter,
+            delimiter: self.read.delimiter,
+            decimal: self.read.decimal,
+            skip_lines: self.read.skip_lines,
+            comment: self.read.comment,
             header: self.header,
             missing: Some(usual.chain(self.missing.iter().cloned()).collect()),
             target: self.target.clone(),
-            skip_invalid: self.skip_invalid,
+            skip_invalid: self.read.skip_invalid,
             ..InferOptions::default()
         }
     }
@@ -193,6 +208,20 @@ impl InitRequest<'_> {
             }
             set_kind(inference, name, Kind::Ignore, "left out by --ignore");
         }
+        for (name, kind) in &self.kinds {
+            if inference.schema.column(name).is_none() {
+                return Err(InitError::Option(format!("--kind: there is no column {name:?}")));
+            }
+            match inference.doubts.iter().find(|doubt| doubt.column == *name && doubt.kind() == *kind) {
+                // What it mostly is, as it is mostly written.
+                Some(doubt) => {
+                    let spec = doubt.spec();
+                    set_kind(inference, name, *kind, "as --kind says");
+                    inference.schema.columns.iter_mut().filter(|c| c.name == *name).for_each(|c| c.clone_from(&spec));
+                }
+                None => set_kind(inference, name, *kind, "as --kind says"),
+            }
+        }
         let ids: Vec<String> =
             inference.columns.iter().filter(|c| c.kind == Kind::Id).map(|c| c.name.clone()).collect();
         for name in ids.iter().skip(1) {
@@ -201,9 +230,22 @@ impl InitRequest<'_> {
         Ok(())
     }
 
+    /// A column that is nearly a number or a time is nothing else before somebody says so.
+    fn refuse_doubts(&self, inference: &Inference) -> Result<(), InitError> {
+        let said = |name: &String| self.ignore.contains(name) || self.kinds.iter().any(|(known, _)| known == name);
+        let mut open = inference.doubts.iter().filter(|doubt| !said(&doubt.column));
+        let Some(first) = open.next() else { return Ok(()) };
+        let more: Vec<String> = open.map(|doubt| format!("{:?}", doubt.column)).collect();
+        let more = if more.is_empty() { String::new() } else { format!("; the same holds for {}", more.join(", ")) };
+        Err(InitError::Doubt { what: format!("{}: {first}{more}", self.table.display()), ways_out: first.ways_out() })
+    }
+
     fn read_column(&self, inference: &Inference, name: &str) -> Result<Table, InitError> {
-        let options =
-            ReadOptions { columns: Some(vec![name.to_owned()]), skip_invalid: self.skip_invalid, ..Default::default() };
+        let options = ReadOptions {
+            columns: Some(vec![name.to_owned()]),
+            skip_invalid: self.read.skip_invalid,
+            ..Default::default()
+        };
         Ok(read(Input::open(self.table)?, &inference.schema, &options)?.table)
     }
 
@@ -220,7 +262,7 @@ impl InitRequest<'_> {
                     format!("left out: {} = {formula}, so it is known only when the target is", target.name)
                 }
                 How::Equal => format!("left out: it equals {}", target.name),
-                How::Separates(_) | How::Explains(_) => continue,
+                _ => continue,
             };
             for column in &leak.columns {
                 set_kind(inference, column, Kind::Ignore, &reason);
@@ -232,7 +274,7 @@ impl InitRequest<'_> {
 
     /// The first rows of the table.
     fn sample(&self, inference: &Inference) -> Result<Table, InitError> {
-        let options = ReadOptions { skip_invalid: self.skip_invalid, ..Default::default() };
+        let options = ReadOptions { skip_invalid: self.read.skip_invalid, ..Default::default() };
         match stream(Input::open(self.table)?, &inference.schema, &options)?.next() {
             Some(batch) => {
                 let table = batch?.table;
@@ -247,7 +289,7 @@ impl InitRequest<'_> {
 fn set_kind(inference: &mut Inference, name: &str, kind: Kind, reason: &str) {
     if let Some(spec) = inference.schema.columns.iter_mut().find(|c| c.name == name) {
         spec.kind = kind;
-        spec.format = None;
+        (spec.format, spec.number) = (None, None);
     }
     if let Some(finding) = inference.columns.iter_mut().find(|c| c.name == name) {
         finding.kind = kind;

@@ -12,13 +12,13 @@ use serde::Serialize;
 #[derive(Debug, thiserror::Error)]
 pub enum LineageError {
     /// The prediction log cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// The feedback cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Feedback(#[from] FeedbackError),
     /// The labels cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Label(#[from] LabelError),
 }
 
@@ -88,7 +88,7 @@ pub fn follow(workspace: &Workspace, id: &str) -> Result<Lineage, LineageError> 
     })?;
     let mut said = feedback::entries(workspace)?;
     said.retain(|entry| entry.id == id);
-    let used = Used::open(&workspace.registry())?;
+    let used = Used::open(workspace)?;
     let labels = Labels::open(workspace)?;
     let own = labels.rows().iter().filter(|label| label.id == id);
     let labels = own.map(|label| Labelled { label: label.clone(), used_in: used.versions(label).to_vec() }).collect();

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// A table or pipeline problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A column that was asked for and is neither in the table nor added.
     #[error("no column {column:?}; there are {}", .have.join(", "))]
@@ -70,7 +70,7 @@ pub enum PredictError {
         what: String,
     },
     /// The log cannot be written; rows that were answered before are in it.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// Writing failed; the system's error is the cause, so that a closed pipe is seen as one.
     #[error("writing the scores: {0}")]

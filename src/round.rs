@@ -16,7 +16,7 @@ use crate::pipeline::FitProgress;
 use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Version};
 use crate::retrain::{self, RetrainError, Retrained};
-use crate::table::Rejects;
+use crate::table::{Rejects, Spool};
 use crate::workspace::audit::Chain;
 use crate::workspace::{Run, Workspace, WorkspaceError};
 use serde::Serialize;
@@ -26,27 +26,29 @@ use serde_json::{Value, json};
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {
     /// While the loop was watched.
-    #[error(transparent)]
+    #[error("{0}")]
     Monitor(#[from] MonitorError),
     /// On the way to a challenger.
-    #[error(transparent)]
+    #[error("{0}")]
     Retrain(#[from] RetrainError),
     /// At the gate.
-    #[error(transparent)]
+    #[error("{0}")]
     Gate(#[from] GateError),
     /// While an interrupted promotion was completed.
-    #[error(transparent)]
+    #[error("{0}")]
     Reference(#[from] ReferenceError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
 }
 
 /// What is wanted.
 pub struct RoundRequest<'a> {
+    /// What arrived; `[monitor] current` when `None`.
+    pub current: Option<&'a Spool>,
     /// Retrain whatever `monitor` finds and however few labels are new.
     pub force: bool,
     /// Who asks for the promotion.
@@ -199,7 +201,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     let found = monitor::monitor(
         workspace,
         &monitor::MonitorRequest {
-            current: None,
+            current: request.current,
             current_profile: None,
             reference: None,
             labels: None,
@@ -234,6 +236,7 @@ fn learn(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut
         workspace,
         Some(lock),
         &retrain::RetrainRequest {
+            current: request.current,
             set: &[],
             force: request.force,
             skip_invalid: request.skip_invalid,

@@ -24,8 +24,14 @@ pub struct Summary {
     pub severity: Option<Severity>,
     /// Columns that drifted.
     pub n_drifted: Option<u64>,
+    /// The version that the last `monitor` looked at: what it found is told of this version.
+    pub drift_of: Option<String>,
     /// What the last `promote` decided.
     pub gate: Option<Decision>,
+    /// The production and the challenger of that decision.
+    pub gate_of: Option<[Version; 2]>,
+    /// Where these are not the versions of now.
+    pub notes: Vec<String>,
     /// The versions that matter: what was in production before, production, the challenger.
     pub versions: Vec<Standing>,
     #[serde(skip)]
@@ -76,6 +82,7 @@ pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
     let versions = wanted.into_iter().filter_map(standing).collect::<Result<Vec<_>, _>>()?;
     let drift: Option<DriftReport> = stored(workspace, "reports/drift_report.json")?;
     let judged: Option<GateReport> = stored(workspace, "reports/gate_report.json")?;
+    let notes = out_of_date(roles.production, drift.as_ref(), judged.as_ref());
     let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
     Ok(Summary {
         name: dir.file_name().map_or_else(|| "loop".to_owned(), |name| name.to_string_lossy().into_owned()),
@@ -83,11 +90,46 @@ pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
         retrain: drift.as_ref().map(|report| report.verdict.retrain),
         severity: drift.as_ref().and_then(|report| report.verdict.severity),
         n_drifted: drift.as_ref().map(|report| report.share.n_drifted),
+        drift_of: drift.as_ref().and_then(|report| report.version.clone()),
         gate: judged.as_ref().map(|report| report.decision),
+        gate_of: judged.as_ref().map(|report| [report.production, report.challenger]),
+        notes,
         versions,
         drift,
         judged,
     })
+}
+
+/// What the reports say of a version that is not in production now, as after a rollback.
+fn out_of_date(production: Option<Version>, drift: Option<&DriftReport>, judged: Option<&GateReport>) -> Vec<String> {
+    let Some(production) = production else { return Vec::new() };
+    let date = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
+    let drift = drift.and_then(|report| Some((report.version.clone()?, report.made_at)));
+    let drift = drift.filter(|(version, _)| *version != production.to_string()).map(|(version, at)| {
+        format!(
+            "The drift below was measured for {version} on {}. {production} is in production now: `mlloop monitor` \
+             measures it anew.",
+            date(at)
+        )
+    });
+    let gate = judged.filter(|report| ![report.production, report.challenger].contains(&production)).map(|report| {
+        format!(
+            "The gate below judged {} against {} on {}. {production} is in production now.",
+            report.challenger,
+            report.production,
+            date(report.at)
+        )
+    });
+    // A challenger that was promoted and is not in production was rolled back.
+    let back = judged.filter(|report| report.decision == Decision::Promote && report.production == production);
+    let back = back.map(|report| {
+        format!(
+            "The gate below promoted {} on {}. {production} is in production now: it was not carried out, or rolled back.",
+            report.challenger,
+            date(report.at)
+        )
+    });
+    drift.into_iter().chain(gate).chain(back).collect()
 }
 
 fn metrics(manifest: &Manifest) -> BTreeMap<String, f64> {
@@ -111,12 +153,21 @@ impl Summary {
     pub fn markdown(&self) -> String {
         // Writing to a String cannot fail.
         let mut text = format!("## {}: {}\n\n", markdown_escaped(&self.name), markdown_escaped(&self.predicts));
+        for note in &self.notes {
+            let _ = writeln!(text, "> {note}\n");
+        }
         match &self.drift {
             Some(report) => text.push_str(&report::drift_markdown(report)),
             None => text.push_str("Nothing was compared yet: `mlloop monitor` has not run.\n"),
         }
         if let Some(report) = &self.judged {
-            let _ = writeln!(text, "\n### Gate\n\n{}", markdown_escaped(&report.sentence));
+            let _ = writeln!(
+                text,
+                "\n### Gate: {} against {}\n\n{}",
+                report.challenger,
+                report.production,
+                markdown_escaped(&report.sentence)
+            );
             let _ = writeln!(text, "\n| metric | {} | {} |\n|---|---:|---:|", report.production, report.challenger);
             let value = |v: Option<f64>| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
             for pair in &report.metrics {

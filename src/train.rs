@@ -1,6 +1,6 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
-use crate::atomic::Lock;
+use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::drift::Losses;
 use crate::drift::estimate::EstimateError;
@@ -11,10 +11,12 @@ use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
-use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, save_losses, save_profiles};
-use crate::score::Evaluation;
+use crate::registry::{
+    DataDigest, Learned, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses, save_profiles,
+};
+use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
-use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};
+use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Table, TableError, Texts, Values};
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use serde_json::json;
@@ -27,19 +29,19 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A table, feature, model or metric problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// How large errors are cannot be learned.
-    #[error(transparent)]
+    #[error("{0}")]
     Losses(#[from] EstimateError),
     /// A problem with the profile of the training rows.
-    #[error(transparent)]
+    #[error("{0}")]
     Profile(#[from] ProfileError),
     /// A file could not be read.
     #[error("{file}: {source}")]
@@ -164,7 +166,8 @@ pub fn learn(
         None => examples,
     };
     step("train");
-    let trained_on = trained_on(&examples, &examples.parts(&recipe)?, &schema)?;
+    let parts = examples.parts(&recipe)?;
+    let (trained_on, learned) = (trained_on(&examples, &parts, &schema)?, learned(&examples, &parts, &schema));
     let (fitted, cross_validation) = match request.cv {
         None => (fit(Cow::Owned(examples), &schema, request)?, None),
         Some(k) => {
@@ -175,14 +178,14 @@ pub fn learn(
     };
     let test = match request.test {
         Some(path) => {
-            let (evaluation, digest) = test(path, &fitted, &schema, request, &mut notes)?;
+            let (evaluation, digest) = test(path, &fitted, learned.as_ref(), &schema, request, &mut notes)?;
             data.push(digest);
             Some(evaluation)
         }
         None => None,
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
-    let evidence = Evidence { data, notes, trained_on, cross_validation, test };
+    let evidence = Evidence { data, notes, trained_on, learned, cross_validation, test };
     let record = Record { extra, event, details, step };
     let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
@@ -196,6 +199,7 @@ struct Evidence {
     data: Vec<DataDigest>,
     notes: Vec<String>,
     trained_on: Profile,
+    learned: Option<Learned>,
     cross_validation: Option<CrossValidated>,
     test: Option<Evaluation>,
 }
@@ -233,6 +237,7 @@ fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainReque
 fn test(
     path: &Path,
     fitted: &Fitted,
+    learned: Option<&Learned>,
     schema: &Schema,
     request: &TrainRequest,
     notes: &mut Vec<String>,
@@ -243,7 +248,17 @@ fn test(
     let target = &fitted.pipeline.target;
     let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;
     notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
-    let rows: Vec<u32> = (0..).zip(&labels.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row).collect();
+    let labelled = (0..).zip(&labels.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row);
+    let ids = ids(&table, schema);
+    let is_learned = |row: &u32| ids.zip(learned).is_some_and(|(ids, learned)| learned.has(ids.get(*row as usize)));
+    let (learned, rows): (Vec<u32>, Vec<u32>) = labelled.partition(is_learned);
+    if !learned.is_empty() {
+        notes.push(format!(
+            "{}: {} rows are left out, since the model learned from them",
+            path.display(),
+            learned.len()
+        ));
+    }
     let y: Vec<f32> = rows.iter().map(|&row| labels.y[row as usize]).collect();
     Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &y, &fitted.train_y, request.seed)?, digest))
 }
@@ -265,11 +280,17 @@ fn store(
         fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
         save_profiles(dir, &evidence.trained_on, &scores)?;
         losses.as_ref().map_or(Ok(()), |losses| save_losses(dir, losses))?;
+        evidence.learned.as_ref().map_or(Ok(()), |learned| learned.save(dir))?;
+        for (name, bytes) in artifacts(fitted) {
+            atomic::replace(&dir.join(name), |out| out.write_all(&bytes))?;
+        }
         manifest.save(dir)?;
         (record.extra)(dir, &fitted.pipeline)
     })?;
     (record.step)("update");
-    let (roles, role) = registry.roles()?.admit(version);
+    // A model that somebody brings is production by that person's word.
+    let fit = manifest.doubts.is_empty() || request.from.is_some();
+    let (roles, role) = registry.roles()?.admit(version, fit);
     let mut details = json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data });
     if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
         all.extend(more.clone());
@@ -289,6 +310,21 @@ fn trained_on(examples: &Examples, parts: &Parts, schema: &Schema) -> Result<Pro
         builder.push(&examples.table.take(rows))?;
     }
     Ok(builder.finish())
+}
+
+/// The ids of the rows that the version was fitted and tuned on; `None` when rows have none.
+fn learned(examples: &Examples, parts: &Parts, schema: &Schema) -> Option<Learned> {
+    let ids = ids(&examples.table, schema)?;
+    Some(Learned::new(parts.train.iter().chain(&parts.tune).map(|&row| ids.get(row as usize))))
+}
+
+/// The texts of the id column.
+fn ids<'a>(table: &'a Table, schema: &Schema) -> Option<&'a Texts> {
+    let id = schema.columns.iter().find(|column| column.kind == Kind::Id)?;
+    match &table.column(&id.name)?.values {
+        Values::Text(ids) => Some(ids),
+        _ => None,
+    }
 }
 
 /// How large the errors on the gate rows are; `None` where classes are predicted or the rows are too few to say.
@@ -312,6 +348,7 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
 
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
+    let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
     Manifest {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -330,7 +367,9 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
         importance: json!(fitted.importance),
-        notes: evidence.notes.clone(),
+        notes: evidence.notes.iter().cloned().chain(doubts.slight).collect(),
+        artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),
+        doubts: doubts.grave,
     }
 }
 

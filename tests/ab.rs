@@ -26,9 +26,9 @@ fn cookie_cats_is_what_was_published() {
     assert_eq!(report["srm"]["state"], "warning");
     close(&report, "/srm/p", 0.008_608, 1e-6);
     assert_eq!((&report["arms"][0]["n_units"], &report["arms"][1]["n_units"]), (&44_700.into(), &45_489.into()));
-    close(&report, "/outcomes/0/comparisons/0/fixed/statistic", 3.164_358_912_748, 1e-9);
+    close(&report, "/outcomes/0/comparisons/0/fixed/statistic", -3.164_358_912_748, 1e-9);
     close(&report, "/outcomes/0/comparisons/0/fixed/p", 0.001_554_249_976, 1e-11);
-    close(&report, "/outcomes/1/comparisons/0/fixed/statistic", 1.784_086_224_797, 1e-9);
+    close(&report, "/outcomes/1/comparisons/0/fixed/statistic", -1.784_086_224_797, 1e-9);
     close(&report, "/outcomes/1/comparisons/0/fixed/p", 0.074_409_655_297, 1e-10);
     assert_eq!(report["outcomes"][0]["arms"][0]["sum"], 8502.0);
     assert_eq!(report["outcomes"][1]["verdict"]["answer"], "no_difference");
@@ -200,8 +200,8 @@ fn counts_in_a_table_are_units() {
         (&report["source"]["n_units"], &report["outcomes"][0]["arms"][1]["sum"]),
         (&6_000.into(), &390.0.into())
     );
-    // statsmodels proportions_ztest([300, 390], [3000, 3000])
-    close(&report, "/outcomes/0/comparisons/0/fixed/statistic", -3.642_053_564, 1e-8);
+    // statsmodels proportions_ztest([390, 300], [3000, 3000])
+    close(&report, "/outcomes/0/comparisons/0/fixed/statistic", 3.642_053_564, 1e-8);
     work.write("t.csv", text.replace(",90\n", ",9000\n"));
     work.run(line).answers(ERROR).says("\"clicks\" holds 9000, which is no count of 1000 units");
 }
@@ -291,4 +291,135 @@ fn an_arm_that_is_worse_is_said_to_be_when_no_other_wins() {
     let report = work.run("ab-report t.csv --arm arm --outcome y").answers(NO).value();
     assert_eq!(report["verdict"]["worse"], serde_json::json!(["x"]));
     work.run("ab-report t.csv --arm arm --outcome y --text").answers(NO).prints("No arm is better");
+}
+
+#[test]
+fn few_units_in_one_arm_do_not_decide() {
+    let rows =
+        |arm: &str, k: usize, n: usize| (0..n).map(|i| format!("{arm},{}\n", u8::from(i < k))).collect::<String>();
+    let work = Loop::new().table("t.csv", format!("arm,y\n{}{}", rows("old", 12, 600), rows("new", 0, 30)));
+    let line = "ab-report t.csv --arm arm --outcome y --weights old=.95,new=.05";
+    let report = work.run(line).answers(CANNOT_TELL).value();
+    // Fisher's exact test says p = 1.
+    assert_eq!(report["verdict"]["answer"], "keep_running");
+    close(&report, "/outcomes/0/comparisons/0/p", 1.0, 0.0);
+    assert!(report["outcomes"][0]["comparisons"][0]["error"].as_f64().unwrap() > 0.01);
+    // A release that fails for everybody is found in the same 30 units.
+    work.write("t.csv", format!("arm,y\n{}{}", rows("old", 590, 600), rows("new", 0, 30)));
+    let report = work.run(line).answers(YES).value();
+    assert_eq!(report["verdict"]["winner"], "old");
+}
+
+/// The p-value and the interval for a single look say the same, for shares, means and ratios.
+#[test]
+fn p_and_interval_of_a_single_look_agree() {
+    let work = Loop::new();
+    let mut excluded = [0, 0];
+    for shift in 0..40 {
+        let mut text = "arm,share,mean,visits\n".to_owned();
+        for i in 0..22_usize {
+            let arm = usize::from(i < 5);
+            let wave = (i * 7 % 11) as f64;
+            let (share, mean) = ((i * 5 + shift) % 7 < 2 + 3 * arm, wave + arm as f64 * 0.2 * shift as f64);
+            text.push_str(&format!("{},{},{mean},{}\n", ["a", "b"][arm], u8::from(share), 1 + i % 3));
+        }
+        work.write("t.csv", text);
+        let line = "ab-report t.csv --arm arm --outcome share --outcome mean --outcome mean/visits --weights a=17,b=5";
+        let report = work.run(line).value();
+        for outcome in report["outcomes"].as_array().unwrap() {
+            let fixed = &outcome["comparisons"][0]["fixed"];
+            let [low, high] = [0, 1].map(|i| fixed["interval"][i].as_f64().unwrap());
+            let p = fixed["p"].as_f64().unwrap();
+            assert_eq!(p < 0.05, low > 0.0 || high < 0.0, "{shift} {fixed}");
+            excluded[usize::from(p < 0.05)] += 1;
+            let effect = outcome["comparisons"][0]["difference"].as_f64().unwrap();
+            assert!(fixed["statistic"].as_f64().unwrap() * effect >= 0.0, "{fixed} {effect}");
+        }
+    }
+    assert!(excluded.iter().all(|n| *n > 10), "{excluded:?}");
+}
+
+#[test]
+fn values_that_cannot_be_summed_up_are_named() {
+    let work = Loop::new();
+    for wrong in ["inf", "-inf", "1e200", "1.7976931348623157e308"] {
+        let text = table(400, [0.5, 0.5], "user,arm,rev,visits", |unit, arm, _| {
+            let value = if unit == 6 { wrong.to_owned() } else { format!("{}", 10 + unit % 7 + arm) };
+            format!("{unit},{},{value},2", ["A", "B"][arm])
+        });
+        work.write("t.csv", text);
+        for outcome in ["rev", "rev/visits", "visits/rev"] {
+            let line = format!("ab-report t.csv --arm arm --outcome {outcome} --unit user");
+            work.run(&line).answers(ERROR).says("t.csv: row 7, column \"rev\"").says("--skip-invalid");
+        }
+        work.run("ab-report t.csv --arm arm --outcome visits --pre rev").answers(ERROR).says("column \"rev\"");
+        let report = work.run("ab-report t.csv --arm arm --outcome rev --skip-invalid").value();
+        assert_eq!(report["outcomes"][0]["arms"][0]["n_missing"], 1, "{wrong}");
+        noted(&report, "1 values cannot be summed up and count as missing (the first in row 7)");
+    }
+}
+
+#[test]
+fn arms_under_two_spellings_and_stray_arms_are_named() {
+    let two = |other: &str| {
+        table(800, [0.3, 0.3], "arm,y", |unit, arm, y| {
+            let name = if arm == 0 && unit % 8 == 0 { other } else { ["1", "2"][arm] };
+            format!("{name},{}", u8::from(y))
+        })
+    };
+    let work = Loop::new();
+    for other in ["1.0", "01", "1e0"] {
+        work.write("t.csv", two(other));
+        let line = "ab-report t.csv --arm arm --outcome y";
+        work.run(line).answers(ERROR).says("--same-arms").says(&format!("{other:?} in 100")).says("--arms 1,");
+        let report = work.run(&format!("{line} --same-arms")).value();
+        assert_eq!((&report["arms"][0]["name"], &report["arms"][0]["n_units"]), (&"1".into(), &400.into()), "{other}");
+    }
+    work.write("t.csv", two("1").replace("1,0\n2,", "A,0\n2,").replace("2,1\n", "a,1\n"));
+    work.run("ab-report t.csv --arm arm --outcome y").answers(ERROR).says("\"A\"").says("\"a\"");
+    work.write("t.csv", format!("{}oops,1\noops,0\n", two("1")));
+    work.run("ab-report t.csv --arm arm --outcome y")
+        .answers(ERROR)
+        .says("\"oops\" in 2 of 802 rows")
+        .says("--arms 1,2");
+    work.run("ab-report t.csv --arm arm --outcome y --arms 1,2").answers(NO);
+    work.run("ab-report t.csv --arm arm --outcome y --min-share 0").answers(CANNOT_TELL);
+}
+
+#[test]
+fn a_table_of_those_alone_who_have_it_is_no_result() {
+    let only = table(900, [0.3, 0.3], "arm,y", |_, arm, y| format!("{arm},{}", if y { "1" } else { "" }));
+    let work = Loop::new().table("only.csv", &only);
+    let report = work.run("ab-report only.csv --arm arm --outcome y").answers(CANNOT_TELL).value();
+    assert!(report["verdict"]["sentence"].as_str().unwrap().contains("is 1 in every unit"), "{}", report["verdict"]);
+    noted(&report, "--missing-zero counts it so");
+    work.run("ab-report only.csv --arm arm --outcome y --missing-zero").answers(NO);
+    work.write(
+        "rest.csv",
+        only.lines().filter(|line| !line.ends_with(',')).map(|line| format!("{line}\n")).collect::<String>(),
+    );
+    let rest = work.run("ab-report rest.csv --arm arm --outcome y --force").answers(CANNOT_TELL).value();
+    noted(&rest, "may hold only those units that have it");
+    work.write("none.csv", only.replace(",1\n", ",0\n"));
+    noted(&work.run("ab-report none.csv --arm arm --outcome y --missing-zero").answers(CANNOT_TELL).value(), "no unit");
+}
+
+#[test]
+fn one_unit_that_decides_is_named_and_can_be_capped() {
+    // b gains 6 of 100, and one order of 4000 hides it.
+    let text = table(2_000, [0.5, 0.5], "arm,rev", |unit, arm, _| {
+        let usual = 100 + unit * 37 % 51 + 6 * arm;
+        format!("{},{}", ["a", "b"][arm], if unit == 40 { 9_000 } else { usual })
+    });
+    let work = Loop::new().table("t.csv", text);
+    let report = work.run("ab-report t.csv --arm arm --outcome rev").value();
+    noted(&report, "one unit decides: without the value 9000 in a");
+    let capped = work.run("ab-report t.csv --arm arm --outcome rev --cap .99").answers(YES).value();
+    assert_eq!(capped["verdict"]["winner"], "b");
+    noted(&capped, "of 2000 units are above the 0.99 quantile of all units (");
+    work.write(
+        "t.csv",
+        table(900, [0.005, 0.005], "arm,rev", |_, arm, y| format!("{arm},{}", if y { 700 } else { 0 })),
+    );
+    work.run("ab-report t.csv --arm arm --outcome rev --cap .9").answers(ERROR).says("smallest value 0");
 }

@@ -3,6 +3,7 @@
 use crate::gate::{better, events, production};
 use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
 use mlloop::ab::Assigner;
+use mlloop::registry::Learned;
 use serde_json::{Value, json};
 
 const START: &str = "2026-11-10T00:00:00Z";
@@ -112,6 +113,13 @@ fn an_experiment_from_start_to_promotion() {
     let before = work.run("ab-report --now 2026-11-12T06:00:00Z").answers(YES).value();
     assert_eq!(before["source"]["n_units"], 1_801, "those whose outcome was final a day before");
     assert!(work.read("reports/ab_report.html").contains("Models by arm"));
+    // What the version of one arm learned from counts in neither arm.
+    let learned: Vec<String> = (0..300).map(|n| format!("N{n}")).collect();
+    let other = work.copy();
+    Learned::new(learned.iter().map(String::as_str)).save(&other.path("models/v0002")).unwrap();
+    let fewer = other.run(&format!("ab-report --now {now}")).answers(YES).value();
+    assert_eq!((&fewer["source"]["n_units"], &fewer["experiment"]["n_learned"]), (&2_701.into(), &300.into()));
+    assert_eq!(report["experiment"]["n_learned"], 0);
 
     let said = work.run(&format!("ab-stop --promote-winner --by ann --now {now}")).answers(YES);
     said.json("/done", "stopped").json("/experiment/ended/promoted", "b");

@@ -41,6 +41,28 @@ fn it_says_what_was_in_production_then() {
 }
 
 #[test]
+fn a_clock_that_went_back_is_seen() {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    work.run("train --algorithm decision-tree --now 2026-01-10T00:00:00Z").answers(YES);
+    work.run("train --algorithm decision-tree --now 2026-02-10T00:00:00Z").answers(YES);
+    work.run("promote --override x --by ann --now 2026-02-11T00:00:00Z").answers(YES);
+    work.run("audit verify").answers(YES).json("/clock_went_back", serde_json::json!([]));
+    let booted = work.run("train --algorithm decision-tree --now 1970-01-01T00:05:00Z").answers(YES);
+    let line = booted.says("the clock went back: this change is recorded 56 years before an earlier one").status();
+    assert_eq!(line, YES);
+    work.run("audit at 2026-01-20").answers(YES).json("/production", "v0001").json("/line", 1);
+    let found = work.run("audit verify").answers(YES).json("/whole", true).value()["clock_went_back"].clone();
+    let last = work.read("audit.jsonl").lines().count();
+    assert_eq!((found.as_array().unwrap().len(), &found[0]["line"]), (1, &last.into()));
+    assert_eq!(found[0]["after"], "2026-02-11T00:00:00Z");
+    work.run("audit verify --text")
+        .answers(YES)
+        .prints(&format!("line {last} (1970-01-01 00:05) is 56 years before line"));
+    work.run("audit at 1980-01-01 --text").answers(YES).prints("the clock went back");
+}
+
+#[test]
 fn every_line_that_is_altered_removed_moved_or_cut_off_is_found() {
     let work = trained();
     let text = work.read("audit.jsonl");

@@ -214,6 +214,15 @@ fn the_action_trains_looks_retrains_and_says_so() {
     let (status, out, err) = step(&work, "loop", &[("LOOP_DIRECTORY", "loop"), ("LOOP_RETRAIN", "true")]);
     assert_eq!(status, 0, "{out}{err}");
     assert!(work.read("gh/output").contains("answer=yes\n"), "{}", work.read("gh/output"));
+    // The table that the caller names reaches the round: data/current.csv itself gives no reason.
+    work.write("loop/data/current.csv", CHURN);
+    work.write("new.csv", CHURN.replace(",monthly,", ",weekly,"));
+    let named = [("LOOP_DIRECTORY", "loop"), ("LOOP_RETRAIN", "true"), ("LOOP_CURRENT", "new.csv")];
+    let (status, out, err) = step(&work, "loop", &named);
+    assert_eq!(status, 0, "{out}{err}");
+    let found: serde_json::Value = serde_json::from_str(&work.read("loop/reports/drift_report.json")).unwrap();
+    assert!(found["current"]["name"].as_str().unwrap().ends_with("new.csv"), "{}", found["current"]);
+    assert!(work.read("loop/runs/runs.jsonl").matches("\"verb\":\"run\"").count() >= 2);
     // An error is one.
     let (status, out, _) = step(&work, "loop", &[("LOOP_DIRECTORY", "nowhere")]);
     assert_eq!(status, 1);

@@ -4,9 +4,11 @@ use crate::support::{ERROR, Loop, NO, YES};
 
 const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
 
-/// A loop with a version in production and a hundred logged predictions.
+/// A loop with a version in production and a hundred logged predictions, of rows that it did not learn from.
 fn logged() -> Loop {
-    let work = Loop::new().table("churn.csv", CHURN);
+    let (header, rows) = CHURN.split_once('\n').unwrap();
+    let others: String = rows.lines().map(|line| format!("R{line}\n")).collect();
+    let work = Loop::new().table("churn.csv", format!("{header}\n{others}"));
     work.run("init churn.csv").answers(YES);
     work.run("train --algorithm decision-tree --now 2026-11-01T00:00:00Z").answers(YES);
     let rows: String = CHURN.lines().take(101).map(|line| format!("{line}\n")).collect();

@@ -376,3 +376,33 @@ fn later_rows_judge_when_time_splits() {
     let n = said["report"]["judgement"]["n_rows"].as_u64().unwrap();
     assert!((230..=245).contains(&n), "{n}");
 }
+
+#[test]
+fn after_a_rollback_it_is_said_of_which_version_things_were_told() {
+    let work = better("");
+    work.run("promote --now 2026-11-10T00:00:00Z").answers(YES);
+    work.write("data/current.csv", CHURN);
+    work.run("monitor --now 2026-11-11T00:00:00Z");
+    let report = work.run("report").answers(YES);
+    assert!(!report.stdout.contains("is in production now"), "{}", report.stdout);
+    work.run("status --text")
+        .answers(YES)
+        .prints("last monitor: v0002: ")
+        .prints("superior, promote, 2026-11-10 00:00 UTC\n");
+    work.run("rollback --by ann --now 2026-11-12T00:00:00Z").answers(YES);
+    work.run("report")
+        .answers(YES)
+        .prints("> The drift below was measured for v0002 on 2026-11-11. v0001 is in production now: `mlloop monitor`")
+        .prints("> The gate below promoted v0002 on 2026-11-10. v0001 is in production now: it was not carried out, or rolled back.")
+        .prints("### Gate: v0002 against v0001");
+    let json = work.run("report --format json").answers(YES).json("/drift_of", "v0002").value();
+    assert_eq!((&json["gate_of"], json["notes"].as_array().unwrap().len()), (&json!(["v0001", "v0002"]), 2));
+    work.run("status --text")
+        .answers(YES)
+        .prints("; v0001 is in production now and was not looked at")
+        .prints("superior, promote, 2026-11-10 00:00 UTC; rolled back to v0001, 2026-11-12 00:00 UTC");
+    work.run("status").answers(YES).json("/monitor/version", "v0002").json("/since/production", "v0001");
+    work.run("monitor --now 2026-11-13T00:00:00Z");
+    let report = work.run("report --format json").answers(YES).json("/drift_of", "v0001").value();
+    assert_eq!(report["notes"].as_array().unwrap().len(), 1, "the gate stays one of another version");
+}

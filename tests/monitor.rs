@@ -159,8 +159,12 @@ fn a_column_can_have_its_own_method() {
 #[test]
 fn two_tables_are_compared_without_a_loop() {
     let work = Loop::new().table("a.csv", CHURN).table("b.csv", changed(|_, _| {}));
-    let report = work.run("monitor --reference a.csv b.csv --preset evidently").answers(YES).value();
+    let report = work.run("monitor --reference a.csv b.csv --preset evidently").answers(NO).value();
     assert_eq!(column(&report, "months")["method"], "wasserstein");
+    // Without a loop there is nothing to retrain, and drift alone is judged.
+    let names: Vec<&str> =
+        report["triggers"].as_array().unwrap().iter().map(|trigger| trigger["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["drift_share", "psi", "force"]);
     assert_eq!(report["share"]["n_drifted"], 0);
     assert!(!work.path("reports").exists());
     work.run("monitor b.csv").answers(ERROR).says("no loop here");
@@ -216,7 +220,7 @@ fn bad_input_is_one_line_and_changes_nothing() {
     work.run("monitor nobody.csv").answers(ERROR).says("nobody.csv: ");
     assert_eq!(work.files(), before);
     // Without the target there is no performance, but there is an answer.
-    work.run("monitor missing.csv --formats json").answers(YES).json("/performance", Value::Null);
+    work.run("monitor missing.csv --formats json").answers(NO).json("/performance", Value::Null);
     let report = work.run("monitor text.csv --skip-invalid --formats json").answers(YES).value();
     assert!(has_finding(&report, "data_type", "months"));
 }
@@ -229,7 +233,7 @@ fn a_joint_shift_is_found_by_a_classifier() {
     };
     let table = |flip| "x,y,z\n".to_owned() + &(0..2000).map(|i| row(i, flip)).collect::<String>();
     let work = Loop::new().table("a.csv", table(false)).table("b.csv", table(true));
-    let report = work.run("monitor --reference a.csv b.csv --multivariate").answers(YES).value();
+    let report = work.run("monitor --reference a.csv b.csv --multivariate").answers(NO).value();
     assert_eq!(report["share"]["n_drifted"], 0);
     assert_eq!(report["multivariate"]["drifted"], true);
 }
@@ -321,7 +325,7 @@ fn estimated(change: impl Fn(f64) -> f64) -> Value {
     work.run("train").answers(YES);
     let arrived = (3000..5000).map(|i| row(i, &change).0 + "\n").collect::<String>();
     work.write("data/current.csv", "id,x,z\n".to_owned() + &arrived);
-    work.run("monitor --formats json").answers(YES).value()
+    work.run("monitor --formats json").value()
 }
 
 #[test]
@@ -379,7 +383,7 @@ fn a_reference_that_moves_along_hides_what_training_shows() {
 fn the_prediction_log_is_a_reference_and_what_arrived() {
     let work = trained();
     work.run("predict churn.csv --log --now 2026-11-05T00:00:00Z").answers(YES);
-    let logged = work.run("monitor --formats json --now 2026-11-20T00:00:00Z").answers(YES).value();
+    let logged = work.run("monitor --formats json --now 2026-11-20T00:00:00Z").answers(NO).value();
     assert_eq!(logged["current"]["n_rows"], 1200);
     assert_eq!(logged["current"]["name"], "predictions logged since 2026-11-01 00:00");
     assert_eq!(logged["share"]["n_drifted"], 0);
@@ -396,12 +400,12 @@ fn the_prediction_log_is_a_reference_and_what_arrived() {
 #[test]
 fn a_reference_comes_through_a_pipe_and_its_bad_rows_are_told() {
     let work = Loop::new().table("b.csv", changed(|_, _| {}));
-    let piped = work.pipe("monitor --reference - b.csv", CHURN).answers(YES).value();
+    let piped = work.pipe("monitor --reference - b.csv", CHURN).answers(NO).value();
     assert_eq!((&piped["reference"]["name"], &piped["reference"]["n_rows"]), (&"stdin".into(), &1200.into()));
     assert_eq!(piped["share"]["n_drifted"], 0);
     work.write("a.csv", CHURN.to_owned() + "1,2\n");
     work.run("monitor --reference a.csv b.csv").answers(ERROR).says("line 1202");
-    let skipped = work.run("monitor --reference a.csv b.csv --skip-invalid").answers(YES);
+    let skipped = work.run("monitor --reference a.csv b.csv --skip-invalid").answers(NO);
     let report = skipped.says("1 row of the reference was left out").value();
     assert_eq!(report["notes"], serde_json::json!(["1 row of the reference was left out"]));
 }
@@ -424,4 +428,121 @@ fn a_damaged_manifest_is_an_error_and_not_an_unknown_outcome() {
         work.write(file, manifest.to_string());
         work.run("monitor churn.csv").answers(ERROR).says("models/v0001/manifest.json: \"gate\" cannot be understood");
     }
+}
+
+#[test]
+fn outcomes_of_rows_that_production_learned_from_are_left_out() {
+    let work = trained();
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    let manifest: Value = serde_json::from_str(&work.read("models/v0001/manifest.json")).unwrap();
+    let rows = |part: &str| manifest["rows"][part].as_u64().unwrap();
+    let (n_gate, n_learned) = (rows("gate"), rows("train") + rows("tune"));
+    let left_out = |report: &Value| {
+        assert_eq!(report["performance"]["n"], n_gate);
+        assert_eq!(report["performance"]["n_learned"], n_learned);
+        let note = format!("{n_learned} rows whose outcome is known are left out, since v0001 learned from them");
+        assert!(report["notes"].as_array().unwrap().contains(&Value::from(note)), "{}", report["notes"]);
+    };
+    // In the table, by labels, and in the prediction log.
+    let report = work.run("monitor churn.csv --formats json").answers(NO).value();
+    left_out(&report);
+    assert_eq!((&report["estimate"]["n"], &report["estimate"]["n_learned"]), (&n_gate.into(), &n_learned.into()));
+    // Measured on the rows of the gate alone, it is what the gate said.
+    let auc = &report["performance"]["metrics"].as_array().unwrap()[0];
+    assert!((auc["value"].as_f64().unwrap() - auc["gate"].as_f64().unwrap()).abs() < 1e-9, "{auc}");
+    let unlabelled: String = CHURN
+        .lines()
+        .enumerate()
+        .map(|(n, line)| if n == 0 { format!("{line}\n") } else { format!("{},\n", line.rsplit_once(',').unwrap().0) })
+        .collect();
+    work.write("unlabelled.csv", unlabelled);
+    left_out(&work.run("monitor unlabelled.csv --labels churn.csv --formats json").answers(NO).value());
+    work.run("predict unlabelled.csv --log -o scored.csv").answers(YES);
+    let of_none = format!("{}\n", CHURN.lines().next().unwrap());
+    work.write("none.csv", of_none);
+    left_out(&work.run("monitor none.csv --labels churn.csv --formats json").answers(CANNOT_TELL).value());
+    // Rows of its own are all that there is.
+    let gate: Vec<&str> = {
+        let learned = mlloop::registry::Registry::new(work.path("models"));
+        let learned = learned.learned(mlloop::registry::Version(1)).unwrap().unwrap();
+        CHURN.lines().skip(1).filter(|line| learned.has(line.split(',').next().unwrap())).collect()
+    };
+    assert_eq!(gate.len() as u64, n_learned);
+    work.write("learned.csv", format!("{}\n{}\n", CHURN.lines().next().unwrap(), gate.join("\n")));
+    let report = work.run("monitor learned.csv --formats json").answers(NO).value();
+    assert_eq!(report["performance"], Value::Null);
+    let text = format!("no outcome of a class is known beyond the {n_learned} rows that production learned from");
+    assert_eq!(trigger(&report, "recent_accuracy")["text"], text);
+    // The same of a table that a new version is tested on.
+    let said = work.run("train --test churn.csv").answers(YES);
+    assert_eq!(said.value()["test"]["n_rows"], n_gate);
+}
+
+#[test]
+fn what_arrived_is_not_what_can_be_learned() {
+    let work = trained();
+    let n_new = |line: &str, status| {
+        let report = work.run(&format!("monitor {line} --formats json")).answers(status).value();
+        let trigger = trigger(&report, "new_rows").clone();
+        (trigger["value"].clone(), trigger["text"].as_str().unwrap().to_owned(), report)
+    };
+    // Rows of the reference, and rows without an outcome, teach nothing.
+    assert_eq!(n_new("churn.csv", NO).0, 0.0);
+    work.write("unlabelled.csv", changed(|_, fields| fields.last_mut().unwrap().clear()));
+    let (value, text, _) = n_new("unlabelled.csv", NO);
+    assert_eq!((value, text.as_str()), (0.0.into(), "0 labelled rows are new"));
+    work.write(
+        "labelled.csv",
+        changed(|row, fields| {
+            if row % 10 == 0 {
+                fields.last_mut().unwrap().clear()
+            }
+        }),
+    );
+    let (value, _, report) = n_new("labelled.csv", YES);
+    assert_eq!(value, 1080.0);
+    assert_eq!(report["verdict"]["sentence"], "No drift. 1080 labelled rows are new: enough to retrain.");
+    // The count is what a retrain would use, of the same table.
+    work.run("retrain labelled.csv --dry-run").answers(YES).json("/plan/n_new", 1080).json("/plan/n_added", 1080);
+    work.run("retrain churn.csv --dry-run").answers(NO).json("/plan/n_new", 0);
+    // A label that says what the reference says is nothing new; one that corrects it is, and so is one for a logged row.
+    let of = |id: &str, label: &str| format!("{id},{label},ann,2026-11-05T00:00:00Z,human\n");
+    let rows: Vec<(&str, &str)> =
+        CHURN.lines().skip(1).map(|l| (l.split(',').next().unwrap(), l.rsplit(',').next().unwrap())).collect();
+    let mut labels = "id,label,annotator,labelled_at,source\n".to_owned();
+    rows[..40].iter().for_each(|(id, said)| labels.push_str(&of(id, said)));
+    rows[40..47].iter().for_each(|(id, said)| labels.push_str(&of(id, if *said == "yes" { "no" } else { "yes" })));
+    labels.push_str(&of("nobody", "yes"));
+    work.write("data/labels.csv", labels);
+    let (value, _, report) = n_new("unlabelled.csv", NO);
+    assert_eq!((value, &trigger(&report, "unused_feedback")["value"]), (7.0.into(), &7.0.into()));
+    work.run("retrain unlabelled.csv --dry-run --force").answers(YES).json("/plan/n_new", 7);
+    // Unlabelled volume can be chosen.
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"all\"\n"));
+    let (value, text, report) = n_new("unlabelled.csv", YES);
+    assert_eq!((value, text.as_str()), (1200.0.into(), "1200 rows arrived"));
+    assert_eq!(report["verdict"]["sentence"], "No drift. 1200 rows arrived: enough to retrain.");
+    work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"some\"\n"));
+    work.run("monitor unlabelled.csv").answers(ERROR).says("unknown variant `some`, expected `labelled` or `all`");
+}
+
+#[test]
+fn every_verb_that_reads_rows_has_the_hint_for_a_bad_cell() {
+    let work = trained();
+    let bad = changed(|row, fields| {
+        if row == 7 {
+            fields[2] = "twelve".to_owned()
+        }
+    });
+    work.write("data/current.csv", &bad);
+    work.write("data/labels.csv", "id,label,annotator,labelled_at,source\nN7,yes,ann,2026-11-05T00:00:00Z,human\n");
+    work.write("bad.csv", &bad);
+    for line in ["predict bad.csv", "monitor bad.csv", "retrain --dry-run", "retrain", "run", "run bad.csv --force"] {
+        let said = work.run(line).answers(ERROR).says("line 9, column \"months\": \"twelve\" is not a number");
+        said.says(
+            "hint: correct the cell, declare the text under [data] missing in mlloop.toml, or leave such rows out",
+        );
+    }
+    work.run("predict bad.csv --model v0007").answers(ERROR).says("hint: `mlloop status` lists the versions");
 }

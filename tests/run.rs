@@ -59,7 +59,7 @@ fn a_round_says_where_it_ends() {
     // A challenger that is no better stays one, and is not judged again and again.
     let work = labelled();
     let toml = work.read("mlloop.toml");
-    work.write("mlloop.toml", toml + "\n[monitor.triggers]\nrecent_accuracy = 0.99\n");
+    work.write("mlloop.toml", toml + "\n[monitor.triggers]\nmax_age_days = 5\n");
     let round = work.run(NOW).value();
     assert_eq!(round["retrain"]["done"], "retrained");
     assert_ne!(round["done"], "promoted", "{round}");
@@ -70,7 +70,7 @@ fn a_round_says_where_it_ends() {
 
 #[test]
 fn a_person_is_asked_and_a_cron_job_never_waits() {
-    let work = poor("");
+    let work = poor("\n[monitor.triggers]\nmax_age_days = 5\n");
     let toml = work.read("mlloop.toml");
     assert!(toml.contains("approval = \"auto\""), "{toml}");
     work.write("mlloop.toml", toml.replace("approval = \"auto\"", "approval = \"manual\""));

@@ -1,35 +1,35 @@
 //! From units to a report: the distribution over the arms first, then each outcome, then the answer.
 
-use super::estimate::{self, Estimate, Gathered, compare, pooled};
+use super::estimate::{self, Estimate, Gathered, Single, compare, pooled};
 use super::report::{
     AnalysisSettings, ArmFacts, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport, Srm,
     SrmState,
 };
+use super::sequential::{self, Bounded, Sequential, is_enough};
 use super::units::{Kind, Outcome, Units, When};
 use super::verdict;
 use crate::stats::bivariate::Bivariate;
 use crate::stats::contrast::{self, Test};
 use crate::stats::normal;
-use crate::stats::sequence::Sequence;
+use crate::stats::sequence::{self, Sequence};
+use crate::stats::tails;
+use crate::stats::two_shares::TwoShares;
 use rayon::prelude::*;
 
-/// Below this p the distribution over the arms is a warning.
+/// Below this p of a single look the distribution over the arms is a warning.
 const SRM_WARNING: f64 = 0.01;
-/// Below this p it stops the report.
+/// Below this p of a single look it stops the report, when there is no other look.
 const SRM_STOP: f64 = 0.001;
+/// Below this always-valid p it stops the report: the chance that a sound assignment is ever stopped.
+const SRM_STOP_ALWAYS: f64 = 0.01;
 /// Looks that are drawn.
 const N_LOOKS: usize = 48;
-/// Fewest units of an arm for a normal approximation.
-const MIN_UNITS: f64 = 30.0;
-/// Fewest units of either kind, over both arms, for that of a share.
-const MIN_OF_EITHER: f64 = 5.0;
-/// Numbers of units beyond are as good as never.
-const MAX_N: f64 = 1e12;
 
-/// Units against what was to be expected: χ² by stratum, added up.
-pub(super) fn sample_ratio(units: &Units) -> (Srm, Vec<ArmFacts>) {
+/// Units against what was to be expected: χ² by stratum, added up, and the same for all looks at once.
+pub(super) fn sample_ratio(units: &Units, settings: &AnalysisSettings) -> (Srm, Vec<ArmFacts>) {
     let counts = units.counts();
-    let (mut statistic, mut freedom) = (0.0, 0.0);
+    let planned = settings.planned_n.map_or(units.n() as f64, |n| n as f64).max(1.0);
+    let (mut statistic, mut freedom, mut evidence) = (0.0, 0.0, 0.0);
     let mut expected = vec![0.0; units.arms.len()];
     for (stratum, counts) in units.strata.iter().zip(&counts) {
         let n: f64 = counts.iter().sum();
@@ -37,12 +37,15 @@ pub(super) fn sample_ratio(units: &Units) -> (Srm, Vec<ArmFacts>) {
             let test = contrast::fit(counts, &stratum.shares);
             statistic += test.statistic;
             freedom += test.freedom.unwrap_or(0.0);
+            evidence += sequence::ln_evidence_of_shares(counts, &stratum.shares, SRM_STOP_ALWAYS, planned);
         }
         expected.iter_mut().zip(&stratum.shares).for_each(|(all, share)| *all += n * share);
     }
-    let p = if freedom > 0.0 { crate::stats::tails::chi_squared(statistic, freedom) } else { 1.0 };
+    let p = if freedom > 0.0 { tails::chi_squared(statistic, freedom) } else { 1.0 };
+    let p_always = (-evidence).exp().min(1.0);
+    let stops = if settings.fixed { p < SRM_STOP } else { p_always < SRM_STOP_ALWAYS };
     let state = match p {
-        p if p < SRM_STOP => SrmState::Stop,
+        _ if stops => SrmState::Stop,
         p if p < SRM_WARNING => SrmState::Warning,
         _ => SrmState::Ok,
     };
@@ -57,23 +60,32 @@ pub(super) fn sample_ratio(units: &Units) -> (Srm, Vec<ArmFacts>) {
             share: n / units.n().max(1) as f64,
         }
     };
-    (Srm { statistic, freedom, p, state }, units.arms.iter().enumerate().map(arm).collect())
+    (Srm { statistic, freedom, p, p_always, state }, units.arms.iter().enumerate().map(arm).collect())
 }
 
 /// Every outcome of the units, the first as the one that decides.
-pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> Vec<OutcomeReport> {
-    units.outcomes.par_iter().enumerate().map(|(i, outcome)| of_outcome(units, outcome, i == 0, settings)).collect()
+///
+/// Beside them what a person should know of them.
+pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<OutcomeReport>, Vec<String>) {
+    let of = |(i, outcome)| of_outcome(units, outcome, i == 0, settings);
+    let (reports, notes): (Vec<OutcomeReport>, Vec<Vec<String>>) =
+        units.outcomes.par_iter().enumerate().map(of).unzip();
+    (reports, notes.concat())
 }
 
-fn of_outcome(units: &Units, outcome: &Outcome, primary: bool, settings: &AnalysisSettings) -> OutcomeReport {
+fn of_outcome(
+    units: &Units,
+    outcome: &Outcome,
+    primary: bool,
+    settings: &AnalysisSettings,
+) -> (OutcomeReport, Vec<String>) {
     let raw = estimate::gather(units, outcome);
     let adjusted = estimate::adjust(units, outcome);
     let measured = adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
     let gathered = if adjusted.is_some() { estimate::gather(units, measured) } else { raw.clone() };
-    let judge = Judge { units, outcome, settings, raw: &raw };
-    let mut comparisons: Vec<Comparison> =
-        (1..units.arms.len()).map(|arm| judge.comparison(arm, compare(&gathered, arm))).collect();
-    holm(&mut comparisons);
+    let single = Single::of(units, measured, &gathered);
+    let judge = Judge { units, outcome, settings, raw: &raw, measured, single: single.as_ref() };
+    let comparisons = judge.comparisons(&gathered);
     let arms: Vec<ArmOutcome> = judge.arms();
     let cuped = adjusted.as_ref().zip(outcome.pre.as_ref()).map(|(adjusted, (column, _))| Cuped {
         column: column.clone(),
@@ -81,22 +93,35 @@ fn of_outcome(units: &Units, outcome: &Outcome, primary: bool, settings: &Analys
         variance_reduction: adjusted.reduction,
         n_unknown: adjusted.n_unknown,
         unadjusted: (1..units.arms.len())
-            .map(|arm| compare(&raw, arm).map_or(f64::NAN, |found| found.difference))
+            .map(|arm| compare(&raw, arm, None).map_or(f64::NAN, |found| found.difference))
             .collect(),
     });
-    let verdict = verdict::of(outcome, &arms, &comparisons, settings, units.n() as u64);
-    OutcomeReport {
+    let verdict = match single {
+        Some(_) if !is_one_value(outcome, &arms) => {
+            verdict::of(outcome, &arms, &comparisons, settings, units.n() as u64)
+        }
+        _ => verdict::one_value(outcome, settings, &arms),
+    };
+    let notes = judge.deciding_units(&gathered, &comparisons);
+    let report = OutcomeReport {
         name: outcome.name.clone(),
         primary,
         kind: outcome.kind,
         goal: outcome.goal,
         verdict,
         all_arms: judge.all_arms(),
-        looks: judge.looks(measured),
+        looks: judge.looks(),
         arms,
         comparisons,
         cuped,
-    }
+    };
+    (report, notes)
+}
+
+/// Whether nobody or everybody has it, so that the arms cannot be told apart.
+fn is_one_value(outcome: &Outcome, arms: &[ArmOutcome]) -> bool {
+    let (n, ones) = arms.iter().fold((0.0, 0.0), |(n, ones), arm| (n + arm.n as f64, ones + arm.sum));
+    outcome.kind == Kind::Share && (ones == 0.0 || ones == n)
 }
 
 /// Holm over the comparisons, for both kinds of p.
@@ -109,46 +134,115 @@ fn holm(comparisons: &mut [Comparison]) {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Judge<'a> {
     units: &'a Units,
     outcome: &'a Outcome,
     settings: &'a AnalysisSettings,
     raw: &'a Gathered,
+    /// The outcome, or what an adjustment made of it.
+    measured: &'a Outcome,
+    single: Option<&'a Single>,
 }
 
 impl Judge<'_> {
-    /// The sequence for a comparison of `n` units among `n_all`, both with a known outcome.
-    fn sequence(&self, n: f64, n_all: f64) -> Sequence {
+    /// What is sure of a comparison of `n` units among `n_all`, both with a known outcome.
+    fn sequential(&self, n: f64, n_all: f64) -> Sequential {
         let planned = self.settings.planned_n.map_or(n, |planned| planned as f64 * n / n_all);
-        Sequence::tuned(self.settings.alpha, planned.max(1.0)).shared_by(self.units.arms.len() - 1)
+        let sequence = Sequence::tuned(self.settings.alpha, planned.max(1.0)).shared_by(self.units.arms.len() - 1);
+        Sequential { sequence, bounded: self.measured.bounds.is_some() }
+    }
+
+    /// What is known of a bounded outcome in the arms of a comparison, when all of it is in one stratum.
+    fn bounded(&self, gathered: &Gathered, arm: usize) -> Option<Bounded> {
+        let (low, high) = self.measured.bounds?;
+        let mut both = gathered.iter().filter(|stratum| [0, arm].iter().all(|&arm| stratum[arm].n() > 0.0));
+        let (stratum, None) = (both.next()?, both.next()) else { return None };
+        let cells = [0, arm].map(|arm| stratum[arm]);
+        let share = |cell: &Bivariate| ((cell.sum() - low * cell.n()) / (high - low)).clamp(0.0, cell.n());
+        let two = TwoShares { k: [share(&cells[0]), share(&cells[1])], n: cells.map(|cell| cell.n()) };
+        Some(Bounded { two, range: high - low })
     }
 
     fn n_all(&self) -> f64 {
         (0..self.units.arms.len()).map(|arm| pooled(self.raw, arm).n()).sum()
     }
 
+    /// Each other arm against the first, from what was gathered of the measured outcome.
+    fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
+        let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
+        let mut comparisons: Vec<Comparison> = (1..self.units.arms.len()).map(of).collect();
+        holm(&mut comparisons);
+        comparisons
+    }
+
+    /// Units without which a comparison would be answered otherwise. The one that stands furthest from its arm's mean is
+    /// left out and the comparison made again; a share's units are all alike.
+    fn deciding_units(&self, gathered: &Gathered, comparisons: &[Comparison]) -> Vec<String> {
+        if self.outcome.kind == Kind::Share {
+            return Vec::new();
+        }
+        let distance = |&unit: &usize| {
+            let cell = gathered[usize::from(self.units.stratum[unit])][usize::from(self.units.arm[unit])];
+            let (y, x) = self.measured.pair(unit);
+            ((y - cell.ratio() * x) / cell.mean_of_x() / cell.n()).abs()
+        };
+        let known = (0..self.units.n()).filter(|&unit| self.measured.is_known(unit));
+        let Some(unit) = known.max_by(|a, b| distance(a).total_cmp(&distance(b))) else { return Vec::new() };
+        let mut without = self.measured.clone();
+        without.y[unit] = f64::NAN;
+        let gathered = estimate::gather(self.units, &without);
+        let single = Single::of(self.units, &without, &gathered);
+        let judge = Judge { measured: &without, raw: &gathered, single: single.as_ref(), ..*self };
+        let is_shown = |c: &Comparison| match self.settings.fixed {
+            true => c.enough && c.fixed.p_holm.is_some_and(|p| p <= self.settings.alpha),
+            false => c.p_holm <= self.settings.alpha,
+        };
+        let differs = |(before, after): &(&Comparison, Comparison)| is_shown(before) != is_shown(after);
+        let changed: Vec<String> = comparisons
+            .iter()
+            .zip(judge.comparisons(&gathered))
+            .filter(differs)
+            .map(|(before, _)| format!("{} against {}", before.arm, before.against))
+            .collect();
+        let arm = &self.units.arms[usize::from(self.units.arm[unit])];
+        let note = format!(
+            "{:?}: one unit decides: without the value {} in {arm} the answer on {} would be another; --cap .99 limits \
+             such values",
+            self.outcome.name,
+            self.outcome.y[unit],
+            changed.join(", ")
+        );
+        if changed.is_empty() { Vec::new() } else { vec![note] }
+    }
+
     fn comparison(&self, arm: usize, found: Option<Estimate>) -> Comparison {
         let names = &self.units.arms;
-        let Some(found) = found else { return self.nothing(arm) };
-        let sequence = self.sequence(found.n, self.n_all());
-        let half = sequence.half_width(found.error, found.n);
-        let reach = sequence.reach(found.n);
-        let z = found.z();
-        let enough = self.is_enough(arm);
+        let is_number = |found: &Estimate| found.difference.is_finite() && found.error.is_finite();
+        let Some(found) = found.filter(is_number) else { return self.nothing(arm) };
+        let sequential = self.sequential(found.n, self.n_all());
+        let always = sequential.of(&found, self.bounded(self.raw, arm).as_ref());
+        let times = sequential::times_to_enough(&found);
+        let at_least = self.measured.bounds.map(|(low, _)| low);
         Comparison {
             arm: names[arm].clone(),
             against: names[0].clone(),
             n: found.n as u64,
             difference: found.difference,
             error: found.error,
-            low: found.difference - half,
-            high: found.difference + half,
-            p: sequence.p(z, found.n),
+            low: always.low,
+            high: always.high,
+            p: always.p,
             p_holm: f64::NAN,
-            lift: found.lift(reach).map(|(value, low, high)| Lift { value, low, high }),
+            lift: found.lift(always.reach, (always.low, always.high), at_least).map(|(value, low, high)| Lift {
+                value,
+                low,
+                high,
+            }),
             fixed: self.fixed(arm, &found),
-            enough,
-            n_to_exclude_zero: sequence.n_to_exclude_zero(z, found.n, MAX_N).map(|n| n as u64),
+            enough: is_enough(&found),
+            n_to_enough: (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64),
+            n_to_exclude_zero: sequential.n_to_exclude_zero(&found),
         }
     }
 
@@ -175,6 +269,7 @@ impl Judge<'_> {
                 interval: None,
             },
             enough: false,
+            n_to_enough: None,
             n_to_exclude_zero: None,
         }
     }
@@ -184,31 +279,33 @@ impl Judge<'_> {
         if self.outcome.kind == Kind::Share { arm.sum().round() } else { arm.sum() }
     }
 
-    fn is_enough(&self, arm: usize) -> bool {
-        let sides = [0, arm].map(|arm| pooled(self.raw, arm));
-        let ones: f64 = sides.iter().map(Bivariate::sum).sum();
-        let zeros = sides[0].n() + sides[1].n() - ones;
-        let share = self.outcome.kind == Kind::Share;
-        sides.iter().all(|side| side.n() >= MIN_UNITS) && (!share || ones.min(zeros) >= MIN_OF_EITHER)
-    }
-
-    /// The test for a single look. Over several strata, and for ratios, it is the z of the estimate itself.
+    /// The test for a single look, with the interval that leaves out 0 exactly when p is below α. Over several strata, and
+    /// for ratios, it is the z of the estimate itself.
     fn fixed(&self, arm: usize, found: &Estimate) -> FixedTest {
         let sides = [0, arm].map(|arm| pooled(self.raw, arm));
         let counts = sides.map(|side| (self.sum(&side), side.n()));
         let strata = self.raw.iter().filter(|stratum| stratum.iter().any(|cell| cell.n() > 0.0)).count();
-        let (name, test) = match self.outcome.kind {
-            Kind::Share if strata == 1 => ("two_proportion_z", contrast::two_proportions(counts[0], counts[1])),
-            Kind::Mean if strata == 1 => ("welch_t", contrast::welch(&sides[0], &sides[1])),
+        let plain = compare(self.raw, arm, None).unwrap_or(*found);
+        let z = normal::quantile(1.0 - self.settings.alpha / 2.0);
+        let about =
+            |reach: f64| (plain.difference - reach * plain.own_error, plain.difference + reach * plain.own_error);
+        let (name, test, interval) = match self.outcome.kind {
+            Kind::Share if strata == 1 => {
+                let two = TwoShares { k: counts.map(|(k, _)| k), n: counts.map(|(_, n)| n) };
+                ("two_proportion_z", contrast::two_proportions(counts[1], counts[0]), two.score_interval(z))
+            }
+            Kind::Mean if strata == 1 => {
+                let test = contrast::welch(&sides[1], &sides[0]);
+                let reach = test.freedom.map_or(f64::NAN, |freedom| tails::student_above(self.settings.alpha, freedom));
+                ("welch_t", test, about(reach))
+            }
             _ => {
-                let plain = compare(self.raw, arm).unwrap_or(*found);
-                let z = -plain.z();
-                ("z", Test { statistic: z, freedom: None, p: normal::two_sided_p(z) })
+                let own = plain.own_z();
+                ("z", Test { statistic: own, freedom: None, p: normal::two_sided_p(own) }, about(z))
             }
         };
-        let plain = compare(self.raw, arm).unwrap_or(*found);
-        let half = normal::quantile(1.0 - self.settings.alpha / 2.0) * plain.error;
-        FixedTest { interval: Some((plain.difference - half, plain.difference + half)), ..fixed_test(name, test) }
+        let interval = (test.p.is_finite() && interval.0.is_finite() && interval.1.is_finite()).then_some(interval);
+        FixedTest { interval, ..fixed_test(name, test) }
     }
 
     fn all_arms(&self) -> Option<FixedTest> {
@@ -234,30 +331,27 @@ impl Judge<'_> {
         self.units.arms.iter().enumerate().map(of).collect()
     }
 
-    /// The effect after each of some numbers of units, the last being all.
-    fn looks(&self, measured: &Outcome) -> Vec<Look> {
+    /// The effect after each of some numbers of units, the last being all. What single units look like is known from all.
+    fn looks(&self) -> Vec<Look> {
         let n = self.units.n();
         let mut gathered = estimate::empty(self.units);
         let n_all = self.n_all();
         // The sequence is the one of the last look: it was tuned before the first.
-        let sequences: Vec<Option<Sequence>> = (1..self.units.arms.len())
-            .map(|arm| compare(self.raw, arm).map(|found| self.sequence(found.n, n_all)))
+        let sequences: Vec<Option<Sequential>> = (1..self.units.arms.len())
+            .map(|arm| compare(self.raw, arm, None).map(|found| self.sequential(found.n, n_all)))
             .collect();
         let n_looks = N_LOOKS.min(n);
         let mut done = 0;
         let mut looks = Vec::with_capacity(n_looks);
         for look in 1..=n_looks {
             let end = n * look / n_looks;
-            (done..end).for_each(|unit| estimate::add(&mut gathered, self.units, measured, unit));
+            (done..end).for_each(|unit| estimate::add(&mut gathered, self.units, self.measured, unit));
             done = end;
-            let effect = |(i, sequence): (usize, &Option<Sequence>)| {
-                let found = compare(&gathered, i + 1).filter(|found| found.error > 0.0)?;
-                let half = (*sequence)?.half_width(found.error, found.n);
-                Some(Effect {
-                    difference: found.difference,
-                    low: found.difference - half,
-                    high: found.difference + half,
-                })
+            let effect = |(i, sequential): (usize, &Option<Sequential>)| {
+                let found = compare(&gathered, i + 1, self.single)?;
+                let always = (*sequential)?.of(&found, self.bounded(&gathered, i + 1).as_ref());
+                let known = always.low.is_finite() && always.high.is_finite();
+                known.then_some(Effect { difference: found.difference, low: always.low, high: always.high })
             };
             let effects = sequences.iter().enumerate().map(effect).collect();
             looks.push(Look { n: end as u64, at: self.at(end - 1), effects });
@@ -290,9 +384,16 @@ fn finite(x: f64) -> Option<f64> {
 
 /// Within each stratum alone: each other arm's difference from the first and its standard error.
 pub(super) fn by_stratum(units: &Units, outcome: &Outcome) -> Vec<Vec<Option<(f64, f64)>>> {
+    let gathered = estimate::gather(units, outcome);
+    let single = Single::of(units, outcome, &gathered);
     let alone = |stratum: Vec<Bivariate>| {
-        let gathered = vec![stratum];
-        (1..units.arms.len()).map(|arm| compare(&gathered, arm).map(|found| (found.difference, found.error))).collect()
+        let alone = vec![stratum];
+        let of = |arm| compare(&alone, arm, single.as_ref()).map(|found| (found.difference, found.error));
+        (1..units.arms.len()).map(of).collect()
     };
-    estimate::gather(units, outcome).into_iter().map(alone).collect()
+    gathered.into_iter().map(alone).collect()
 }
+
+#[cfg(test)]
+#[path = "simulations.rs"]
+mod simulations;

@@ -2,6 +2,7 @@
 
 use super::units::{Kind, Outcome, Units};
 use crate::stats::bivariate::Bivariate;
+use crate::stats::shape::{self, Shape};
 
 /// What is known of each arm in each stratum: `[stratum][arm]`.
 pub(super) type Gathered = Vec<Vec<Bivariate>>;
@@ -11,10 +12,16 @@ pub(super) type Gathered = Vec<Vec<Bivariate>>;
 pub(super) struct Estimate {
     /// Mean of the other arm less that of the first.
     pub(super) difference: f64,
-    /// Standard error of the difference.
+    /// Standard error of the difference, by variances that do not vanish in an arm with few units.
     pub(super) error: f64,
+    /// The same by each arm's own variance, as textbooks have it.
+    pub(super) own_error: f64,
+    /// How far the difference is from normal.
+    pub(super) shape: Shape,
     /// Units in both arms.
     pub(super) n: f64,
+    /// Units in the arm that has fewer.
+    pub(super) n_least: f64,
     /// Means, first and other arm.
     pub(super) means: [f64; 2],
     /// Standard errors of the means.
@@ -27,56 +34,141 @@ impl Estimate {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.error }
     }
 
+    /// The same by each arm's own variance.
+    pub(super) fn own_z(&self) -> f64 {
+        if self.difference == 0.0 { 0.0 } else { self.difference / self.own_error }
+    }
+
     /// The relative lift and its interval of `reach` standard errors; `None` when the first arm's mean is 0.
     ///
-    /// Means of one sign are compared on the logarithmic scale (delta method), where the interval leaves out 0 about when
-    /// that of the difference does; others on the plain one.
-    pub(super) fn lift(&self, reach: f64) -> Option<(f64, f64, f64)> {
+    /// Means of one sign are compared on the logarithmic scale (delta method), others on the plain one. The interval leaves
+    /// out 0 exactly when `difference`, that of the difference, does; the lift of a mean that cannot be negative is at
+    /// least −1.
+    pub(super) fn lift(&self, reach: f64, difference: (f64, f64), at_least: Option<f64>) -> Option<(f64, f64, f64)> {
         let [a, b] = self.means;
-        if a == 0.0 {
+        if a == 0.0 || !reach.is_finite() {
             return None;
         }
         let value = (b - a) / a.abs();
-        if a * b > 0.0 {
+        let (low, high) = if a * b > 0.0 {
             let ratio = (b / a).ln();
             let half = reach * (self.errors[0] / a).hypot(self.errors[1] / b);
             let ends = [ratio - half, ratio + half].map(f64::exp_m1);
             // Of two losses the larger is the lower lift.
-            return Some(if a > 0.0 { (value, ends[0], ends[1]) } else { (value, -ends[1], -ends[0]) });
-        }
-        let half = reach * (self.errors[1] / a).hypot(b * self.errors[0] / (a * a));
-        Some((value, value - half, value + half))
+            if a > 0.0 { (ends[0], ends[1]) } else { (-ends[1], -ends[0]) }
+        } else {
+            let half = reach * (self.errors[1] / a).hypot(b * self.errors[0] / (a * a));
+            (value - half, value + half)
+        };
+        let low = if at_least == Some(0.0) { low.max(-1.0) } else { low };
+        Some(match difference {
+            (from, _) if from > 0.0 => (value, low.max(0.0), high),
+            (_, to) if to < 0.0 => (value, low, high.min(0.0)),
+            _ => (value, low.min(0.0), high.max(0.0)),
+        })
     }
 }
 
+/// What single units look like over all arms together: what stands in for an arm of few units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Single {
+    /// Variance within arms.
+    variance: f64,
+    /// Skewness within arms.
+    skewness: f64,
+    /// Kurtosis within arms, 3 for normal values.
+    kurtosis: f64,
+}
+
+impl Single {
+    /// Of a share it follows from the share over all arms, which is never taken to be 0 or 1; of others from the
+    /// distances to the own arm's mean. `None` when nothing varies.
+    pub(super) fn of(units: &Units, outcome: &Outcome, gathered: &Gathered) -> Option<Self> {
+        if outcome.kind == Kind::Share {
+            let all =
+                (0..units.arms.len()).map(|arm| pooled(gathered, arm)).fold(Bivariate::default(), Bivariate::merge);
+            let share = (all.sum() + 0.5) / (all.n() + 1.0);
+            let (skewness, kurtosis) = shape::of_share(share);
+            return Some(Self { variance: share * (1.0 - share), skewness, kurtosis });
+        }
+        let residual = |unit: usize| {
+            let cell = gathered[usize::from(units.stratum[unit])][usize::from(units.arm[unit])];
+            let (y, x) = outcome.pair(unit);
+            let residual = (y - cell.ratio() * x) / cell.mean_of_x();
+            residual.is_finite().then_some(residual)
+        };
+        let residuals: Vec<f64> = (0..units.n()).filter(|&unit| outcome.is_known(unit)).filter_map(residual).collect();
+        let (skewness, kurtosis) = shape::of_residuals(&residuals)?;
+        let cells = || gathered.iter().flatten().filter(|cell| cell.n() >= MIN_PER_CELL);
+        let freedom: f64 = cells().map(|cell| cell.n() - 1.0).sum();
+        let variance = cells().map(|cell| (cell.n() - 1.0) * unit_variance(cell)).sum::<f64>() / freedom;
+        (variance.is_finite() && variance > 0.0).then_some(Self { variance, skewness, kurtosis })
+    }
+
+    /// The variance of a unit in `cell`: its own, drawn towards that over all arms as if that had come from as many units
+    /// as a variance needs to be known well, which is in proportion to the kurtosis; and never below its own.
+    fn variance_in(&self, cell: &Bivariate) -> f64 {
+        let (own, freedom, prior) = (unit_variance(cell), cell.n() - 1.0, PRIOR_UNITS * self.kurtosis.max(2.0));
+        own.max((freedom * own + prior * self.variance) / (freedom + prior))
+    }
+}
+
+/// The variance of a unit's part in a cell's mean or ratio.
+fn unit_variance(cell: &Bivariate) -> f64 {
+    cell.ratio_variance() * cell.n()
+}
+
+/// So many units for each unit of kurtosis say as much of a variance as is needed here.
+const PRIOR_UNITS: f64 = 5.0;
 /// Fewest units of an arm in a stratum for the stratum to count.
 const MIN_PER_CELL: f64 = 2.0;
 
 /// Compares arm `other` with arm 0: strata weigh as many units as both arms have in them, and strata in which one of
 /// the two has fewer than two units are left out. `None` when none is left.
 ///
-/// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), ω the strata's shares of the units.
-pub(super) fn compare(gathered: &Gathered, other: usize) -> Option<Estimate> {
+/// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), ω the strata's shares of the units,
+/// s² as in [`Single::variance_in`]; its third and fourth cumulants are added up likewise.
+pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>) -> Option<Estimate> {
     let cells = || {
         let enough = |stratum: &&Vec<Bivariate>| [0, other].iter().all(|&arm| stratum[arm].n() >= MIN_PER_CELL);
-        gathered.iter().filter(enough).map(|stratum| (stratum[0], stratum[other]))
+        gathered.iter().filter(enough).map(|stratum| [stratum[0], stratum[other]])
     };
-    let n: f64 = cells().map(|(a, b)| a.n() + b.n()).sum();
+    let n_of = |side: usize| cells().map(|pair| pair[side].n()).sum::<f64>();
+    let n = n_of(0) + n_of(1);
     if n == 0.0 {
         return None;
     }
-    let mut found = Estimate { difference: 0.0, error: 0.0, n, means: [0.0; 2], errors: [0.0; 2] };
-    for (a, b) in cells() {
-        let share = (a.n() + b.n()) / n;
-        for (side, arm) in [a, b].into_iter().enumerate() {
-            found.means[side] += share * arm.ratio();
-            found.errors[side] += share * share * arm.ratio_variance();
+    let (mut means, mut variances, mut own, mut cumulants) = ([0.0; 2], [0.0; 2], 0.0, [0.0; 2]);
+    for pair in cells() {
+        let weight = (pair[0].n() + pair[1].n()) / n;
+        for (side, arm) in pair.iter().enumerate() {
+            let of_unit = single.map_or_else(|| unit_variance(arm), |single| single.variance_in(arm));
+            means[side] += weight * arm.ratio();
+            variances[side] += weight * weight * of_unit / arm.n();
+            own += weight * weight * arm.ratio_variance();
+            if let Some(single) = single {
+                let sign = if side == 0 { -1.0 } else { 1.0 };
+                let spread = single.variance.sqrt();
+                cumulants[0] += sign * (weight * spread).powi(3) * single.skewness / arm.n().powi(2);
+                cumulants[1] += (weight * spread).powi(4) * (single.kurtosis - 3.0) / arm.n().powi(3);
+            }
         }
     }
-    found.error = (found.errors[0] + found.errors[1]).sqrt();
-    found.errors = found.errors.map(f64::sqrt);
-    found.difference = found.means[1] - found.means[0];
-    Some(found)
+    let error = (variances[0] + variances[1]).sqrt();
+    let shape = match single {
+        Some(_) => Shape { skewness: cumulants[0] / error.powi(3), kurtosis: cumulants[1] / error.powi(4) },
+        None => Shape::UNKNOWN,
+    };
+    Some(Estimate {
+        difference: means[1] - means[0],
+        error,
+        own_error: own.sqrt(),
+        shape,
+        n,
+        n_least: n_of(0).min(n_of(1)),
+        means,
+        errors: variances.map(f64::sqrt),
+    })
 }
 
 /// Gathers an outcome over all units that it is known of.
@@ -142,6 +234,6 @@ pub(super) fn adjust(units: &Units, outcome: &Outcome) -> Option<Adjusted> {
     let moved = |unit: usize| if pre[unit].is_nan() { 0.0 } else { theta * (pre[unit] - mean) };
     let y = outcome.y.iter().enumerate().map(|(unit, y)| y - moved(unit)).collect();
     let reduction = if yy > 0.0 { (xy * xy / (xx * yy)).min(1.0) } else { 0.0 };
-    let outcome = Outcome { y, kind: Kind::Mean, pre: None, ..outcome.clone() };
+    let outcome = Outcome { y, kind: Kind::Mean, bounds: None, pre: None, ..outcome.clone() };
     Some(Adjusted { outcome, theta, reduction, n_unknown })
 }

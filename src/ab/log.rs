@@ -14,6 +14,7 @@ use super::{AbError, Arm, Assigner, analyse};
 use crate::features::{Target, Task};
 use crate::journal::{Journal, JournalError, Layout, Logged, Outcomes, Window};
 use crate::labels::{self, Labels, resolve};
+use crate::registry::Learned;
 use crate::score::binary::roc_auc;
 use crate::stats::moments;
 use crate::train;
@@ -43,7 +44,11 @@ pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError>
     let (_, pipeline) = train::load(workspace, Some(experiment.arms[0].version))?;
     let labels = Labels::open(workspace)?;
     let outcomes = labels::outcomes(&pipeline.target, &resolve(&labels, workspace.config()?.labels.policy).agreed)?;
-    let mut exposed = Exposed::new(&experiment, &pipeline.target, asked.now);
+    let mut learned = Vec::new();
+    for arm in &experiment.arms {
+        learned.extend(workspace.registry().learned(arm.version)?);
+    }
+    let mut exposed = Exposed::new(&experiment, &pipeline.target, learned, asked.now);
     let until = experiment.ended.as_ref().map(|ended| ended.at);
     let window = Window { since: experiment.epochs.first().map(|epoch| epoch.from), until };
     let scanned = Journal::of(workspace).scan(&window, &Layout::of(&pipeline), false, |rows| {
@@ -95,10 +100,12 @@ struct Exposed<'a> {
     by_id: HashMap<String, usize>,
     units: Vec<Unit>,
     n_not_assigned: u64,
+    /// What the versions of the arms learned from, where that is known.
+    learned: Vec<Learned>,
 }
 
 impl<'a> Exposed<'a> {
-    fn new(experiment: &'a Experiment, target: &'a Target, now: Timestamp) -> Self {
+    fn new(experiment: &'a Experiment, target: &'a Target, learned: Vec<Learned>, now: Timestamp) -> Self {
         let mature_before = now.checked_sub(experiment.label_window.duration()).unwrap_or(Timestamp::MIN);
         Self {
             experiment,
@@ -108,6 +115,7 @@ impl<'a> Exposed<'a> {
             by_id: HashMap::new(),
             units: Vec::new(),
             n_not_assigned: 0,
+            learned,
         }
     }
 
@@ -163,6 +171,8 @@ impl<'a> Exposed<'a> {
             match (unit.in_two_arms, unit.at <= self.mature_before) {
                 (true, _) => settled.n_in_two_arms += 1,
                 (_, false) => settled.n_immature += 1,
+                // Left out in every arm, so that the arms stay alike.
+                _ if self.learned.iter().any(|learned| learned.has(&id)) => settled.n_learned += 1,
                 _ => {
                     settled.y.push(outcomes.of(&id).map_or(f64::NAN, |outcome| f64::from(outcome.y)));
                     settled.units.push(unit);
@@ -189,6 +199,7 @@ pub(super) struct Settled {
     n_in_two_arms: u64,
     n_immature: u64,
     n_not_assigned: u64,
+    n_learned: u64,
 }
 
 impl Settled {
@@ -230,7 +241,8 @@ impl Settled {
             let value = |(unit, y): (&Unit, &f64)| {
                 unit.predicted[usize::from(unit.arm)].map_or(f64::NAN, |predicted| measure.of(predicted, *y))
             };
-            Outcome::new(measure.name(), goal, self.units.iter().zip(&self.y).map(value).collect())
+            let outcome = Outcome::new(measure.name(), goal, self.units.iter().zip(&self.y).map(value).collect());
+            Outcome { bounds: measure.bounds().or(outcome.bounds), ..outcome }
         };
         Units {
             arms: experiment.arms.iter().map(|arm| arm.name.clone()).collect(),
@@ -264,6 +276,7 @@ impl Settled {
             running: experiment.is_running(),
             n_immature: self.n_immature,
             n_not_assigned: self.n_not_assigned,
+            n_learned: self.n_learned,
             epochs: experiment.epochs.iter().enumerate().map(epoch).collect(),
         });
         report.guardrails = guardrails(report, experiment);
@@ -277,6 +290,7 @@ impl Settled {
             }
         };
         told(self.n_immature, "units came too lately for their outcome to be final and are left out");
+        told(self.n_learned, "units are left out in every arm, since the version of an arm learned from them");
         told(self.n_in_two_arms, "units stand in more than one arm of an epoch and are left out");
         told(
             self.n_not_assigned,
@@ -315,9 +329,9 @@ fn guardrails(report: &AbReport, experiment: &Experiment) -> Vec<RailReport> {
         let found = report.outcomes.iter().find(|o| o.name == rail.measure.name() && o.goal == rail.goal);
         for comparison in found.map_or(&[][..], |found| &found.comparisons) {
             let (gain, low, high) = turned(comparison, rail.goal);
-            let state = match comparison.enough && !stopped {
-                true if low > -rail.margin => RailState::Holds,
-                true if high < 0.0 => RailState::Broken,
+            let state = match stopped {
+                false if low > -rail.margin => RailState::Holds,
+                false if high < 0.0 => RailState::Broken,
                 _ => RailState::CannotTell,
             };
             let arm = comparison.arm.clone();

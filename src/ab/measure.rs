@@ -54,6 +54,12 @@ impl Measure {
         }
     }
 
+    /// What no value can be below or above; `None` when there is no such limit, or not for every task.
+    #[must_use]
+    pub fn bounds(self) -> Option<(f64, f64)> {
+        matches!(self, Self::Accuracy | Self::Brier | Self::PositiveRate).then_some((0.0, 1.0))
+    }
+
     /// The measure with its usual goal.
     #[must_use]
     pub fn metric(self) -> Metric {

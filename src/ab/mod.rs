@@ -8,6 +8,7 @@
 //! ```
 
 mod analyse;
+mod arms;
 pub mod assign;
 pub mod draw;
 mod estimate;
@@ -19,6 +20,7 @@ mod paired;
 pub mod period;
 pub mod report;
 pub mod rollout;
+mod sequential;
 pub mod start;
 pub mod stop;
 pub mod table;
@@ -54,25 +56,25 @@ pub enum AbError {
         what: String,
     },
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// Options that do not go together, or do not fit the table.
     #[error("{0}")]
     Usage(String),
     /// A version cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Learn(#[from] TrainError),
     /// A problem of the prediction log.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// A problem of the labels.
-    #[error(transparent)]
+    #[error("{0}")]
     Labels(#[from] LabelError),
     /// The gate could not be asked.
-    #[error(transparent)]
+    #[error("{0}")]
     Gate(#[from] GateError),
     /// A metric that cannot be computed.
-    #[error(transparent)]
+    #[error("{0}")]
     Score(#[from] ScoreError),
     /// No experiment was ever started.
     #[error("{}: there is no experiment; `mlloop ab-start` begins one", .0.display())]
@@ -81,22 +83,22 @@ pub enum AbError {
     #[error("the experiment {0:?} is running; `mlloop ab-stop` ends it")]
     Running(String),
     /// The picture cannot be drawn.
-    #[error(transparent)]
+    #[error("{0}")]
     Report(#[from] ReportError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
 }
 
 /// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
 #[must_use]
 pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: jiff::Timestamp) -> AbReport {
-    let (srm, arms) = analyse::sample_ratio(units);
+    let (srm, arms) = analyse::sample_ratio(units, settings);
     let stopped = srm.state == SrmState::Stop && !settings.force;
-    let outcomes = if stopped { Vec::new() } else { analyse::outcomes(units, settings) };
+    let (outcomes, found) = if stopped { Default::default() } else { analyse::outcomes(units, settings) };
     AbReport {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -111,7 +113,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
         models: Vec::new(),
         paired: Vec::new(),
         settings: *settings,
-        notes: remarks(settings),
+        notes: [remarks(settings), found].concat(),
     }
 }
 

@@ -1,24 +1,25 @@
 //! Shadow experiments: every arm has scored the same rows, so differences are taken row by row.
 
+use super::estimate::Estimate;
 use super::experiment::{Experiment, Goal, Measure};
 use super::log::Settled;
 use super::report::{
     AbReport, AnalysisSettings, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport,
     PairedReport, Srm, SrmState,
 };
+use super::sequential::{self, Sequential, is_enough};
 use super::units::Outcome;
 use super::{AbError, verdict};
 use crate::features::{Target, Task};
 use crate::score::paired::{delong, mcnemar};
 use crate::stats::bivariate::Bivariate;
 use crate::stats::contrast;
-use crate::stats::normal;
 use crate::stats::sequence::Sequence;
+use crate::stats::shape::{self, Shape};
+use crate::stats::tails;
 
 /// Rows between two looks that are drawn.
 const N_LOOKS: usize = 48;
-/// Fewest rows for a normal approximation.
-const MIN_ROWS: f64 = 30.0;
 
 /// The report on a shadow experiment; without the facts of the experiment.
 pub(super) fn analyse(
@@ -37,7 +38,7 @@ pub(super) fn analyse(
     let outcomes: Vec<OutcomeReport> =
         measures.into_iter().enumerate().map(|(i, (measure, goal))| rows.outcome(measure, goal, i == 0)).collect();
     // Nobody is assigned: there is no distribution over the arms that could be wrong.
-    let srm = Srm { statistic: 0.0, freedom: 0.0, p: 1.0, state: SrmState::Ok };
+    let srm = Srm { statistic: 0.0, freedom: 0.0, p: 1.0, p_always: 1.0, state: SrmState::Ok };
     let n = rows.complete.len() as u64;
     let arm = |(i, arm): (usize, &super::Arm)| ArmFacts {
         name: arm.name.clone(),
@@ -89,6 +90,8 @@ impl Rows<'_> {
             self.complete.iter().copied().filter(|&u| !self.value(measure, u, 0).is_nan()).collect();
         let planned = self.settings.planned_n.map_or(known.len() as f64, |n| n as f64).max(1.0);
         let sequence = Sequence::tuned(self.settings.alpha, planned).shared_by(n_arms - 1);
+        let sequential = Sequential { sequence, bounded: false };
+        let shapes: Vec<Option<(f64, f64)>> = (1..n_arms).map(|arm| self.shape(measure, arm, &known)).collect();
         let y = known.iter().map(|&unit| self.value(measure, unit, 0)).collect();
         let outcome = Outcome::new(measure.name(), goal, y);
         let mut gaps = vec![Bivariate::default(); n_arms - 1];
@@ -101,11 +104,11 @@ impl Rows<'_> {
             }
             done = end;
             let at = jiff::Timestamp::from_microsecond(self.found.at(known[end - 1])).ok();
-            let effects = gaps.iter().map(|gap| effect(gap, sequence)).collect();
+            let effects = gaps.iter().zip(&shapes).map(|(gap, shape)| effect(gap, *shape, sequential)).collect();
             looks.push(Look { n: end as u64, at: at.map(|at| at.to_string()), effects });
         }
         let mut comparisons: Vec<Comparison> =
-            (1..n_arms).map(|arm| self.comparison(arm, &gaps[arm - 1], sequence)).collect();
+            (1..n_arms).map(|arm| self.comparison(arm, &gaps[arm - 1], shapes[arm - 1], sequential)).collect();
         let adjusted = contrast::holm(&comparisons.iter().map(|c| c.p).collect::<Vec<_>>());
         let fixed = contrast::holm(&comparisons.iter().map(|c| c.fixed.p.unwrap_or(f64::NAN)).collect::<Vec<_>>());
         for (comparison, (always, single)) in comparisons.iter_mut().zip(adjusted.into_iter().zip(fixed)) {
@@ -153,41 +156,68 @@ impl Rows<'_> {
         }
     }
 
-    fn comparison(&self, arm: usize, gap: &Bivariate, sequence: Sequence) -> Comparison {
+    /// Skewness and kurtosis of the gaps between an arm and the first.
+    fn shape(&self, measure: Measure, arm: usize, known: &[usize]) -> Option<(f64, f64)> {
+        let gap = |&unit: &usize| self.value(measure, unit, arm) - self.value(measure, unit, 0);
+        let gaps: Vec<f64> = known.iter().map(gap).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len().max(1) as f64;
+        shape::of_residuals(&gaps.iter().map(|gap| gap - mean).collect::<Vec<f64>>())
+    }
+
+    fn comparison(&self, arm: usize, gap: &Bivariate, shape: Option<(f64, f64)>, sequential: Sequential) -> Comparison {
         let names = &self.experiment.arms;
-        let (n, difference, error) = (gap.n(), gap.mean(), gap.ratio_variance().sqrt());
-        let z = if difference == 0.0 { 0.0 } else { difference / error };
-        let half = if n > 0.0 { sequence.half_width(error, n) } else { f64::INFINITY };
-        let single = normal::quantile(1.0 - self.settings.alpha / 2.0) * error;
+        let found = estimate(gap, shape);
+        let always = sequential.of(&found, None);
+        let (z, freedom) = (found.z(), found.n - 1.0);
+        let single = tails::student_above(self.settings.alpha, freedom) * found.error;
+        let times = sequential::times_to_enough(&found);
         Comparison {
             arm: names[arm].name.clone(),
             against: names[0].name.clone(),
-            n: n as u64,
-            difference,
-            error,
-            low: difference - half,
-            high: difference + half,
-            p: if n > 1.0 { sequence.p(z, n) } else { 1.0 },
+            n: found.n as u64,
+            difference: found.difference,
+            error: found.error,
+            low: always.low,
+            high: always.high,
+            p: always.p,
             p_holm: 1.0,
             lift: None,
             fixed: FixedTest {
-                test: "z".to_owned(),
-                statistic: Some(-z).filter(|z| z.is_finite()),
-                freedom: None,
-                p: Some(normal::two_sided_p(z)).filter(|p| p.is_finite()),
+                test: "paired_t".to_owned(),
+                statistic: Some(z).filter(|z| z.is_finite()),
+                freedom: (freedom > 0.0).then_some(freedom),
+                p: Some(tails::student(z, freedom)).filter(|p| p.is_finite()),
                 p_holm: None,
-                interval: Some((difference - single, difference + single)),
+                interval: single.is_finite().then_some((found.difference - single, found.difference + single)),
             },
-            enough: n >= MIN_ROWS,
-            n_to_exclude_zero: sequence.n_to_exclude_zero(z, n, 1e12).map(|n| n as u64),
+            enough: is_enough(&found),
+            n_to_enough: (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64),
+            n_to_exclude_zero: sequential.n_to_exclude_zero(&found),
         }
     }
 }
 
-fn effect(gap: &Bivariate, sequence: Sequence) -> Option<Effect> {
-    let error = gap.ratio_variance().sqrt();
-    let half = sequence.half_width(error, gap.n());
-    (error > 0.0).then(|| Effect { difference: gap.mean(), low: gap.mean() - half, high: gap.mean() + half })
+/// A mean of gaps as the estimate of a difference; `shape` is that of single gaps.
+fn estimate(gap: &Bivariate, shape: Option<(f64, f64)>) -> Estimate {
+    let (n, error) = (gap.n(), gap.ratio_variance().sqrt());
+    let of_mean =
+        |(skewness, kurtosis): (f64, f64)| Shape { skewness: skewness / n.sqrt(), kurtosis: (kurtosis - 3.0) / n };
+    Estimate {
+        difference: gap.mean(),
+        error,
+        own_error: error,
+        shape: shape.map_or(Shape::UNKNOWN, of_mean),
+        n,
+        n_least: n,
+        means: [f64::NAN; 2],
+        errors: [f64::NAN; 2],
+    }
+}
+
+fn effect(gap: &Bivariate, shape: Option<(f64, f64)>, sequential: Sequential) -> Option<Effect> {
+    let always = sequential.of(&estimate(gap, shape), None);
+    let known = always.low.is_finite() && always.high.is_finite();
+    known.then(|| Effect { difference: gap.mean(), low: always.low, high: always.high })
 }
 
 /// McNemar's and DeLong's tests of each arm against the first.

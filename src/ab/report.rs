@@ -118,8 +118,10 @@ pub struct Srm {
     pub statistic: f64,
     /// Its degrees of freedom.
     pub freedom: f64,
-    /// Its p-value.
+    /// Its p-value for a single look.
     pub p: f64,
+    /// The p-value that holds at every look at once; it decides.
+    pub p_always: f64,
     /// What follows.
     pub state: SrmState,
 }
@@ -130,9 +132,9 @@ pub struct Srm {
 pub enum SrmState {
     /// As it should be.
     Ok,
-    /// p < .01: look into it.
+    /// p < .01 for a single look: look into it.
     Warning,
-    /// p < .001: no effect can be read off.
+    /// Always-valid p < .01 (p < .001 when this is the only look): no effect can be read off.
     Stop,
 }
 
@@ -221,8 +223,10 @@ pub struct Comparison {
     pub lift: Option<Lift>,
     /// What a test says whose size was set beforehand and that is looked at once.
     pub fixed: FixedTest,
-    /// Whether there are enough units for any of this to be believed.
+    /// Whether there are enough units for what rests on a normal approximation. `low`, `high` and `p` are valid without.
     pub enough: bool,
+    /// Units in both at which that is so, about, when there are too few.
+    pub n_to_enough: Option<u64>,
     /// Units at which the sequence leaves out 0, should the difference stay what it is.
     pub n_to_exclude_zero: Option<u64>,
 }
@@ -241,10 +245,9 @@ pub struct Lift {
 /// A test at a fixed horizon: valid once, at a size that was set beforehand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FixedTest {
-    /// `two_proportion_z`, `welch_t`, `z`, `chi_squared`.
+    /// `two_proportion_z`, `welch_t`, `paired_t`, `z`, `chi_squared`.
     pub test: String,
-    /// z, t or χ². z and t are those of (first arm, other arm), as scipy and statsmodels take them: positive when the
-    /// first arm is higher.
+    /// z, t or χ². z and t have the sign of the difference: positive when the other arm is higher.
     pub statistic: Option<f64>,
     /// Degrees of freedom.
     pub freedom: Option<f64>,
@@ -306,6 +309,8 @@ pub struct ExperimentFacts {
     pub n_immature: u64,
     /// Rows that were not assigned: another version answered, or the arm was asked for by name.
     pub n_not_assigned: u64,
+    /// Units left out in every arm, since the version of an arm learned from their rows.
+    pub n_learned: u64,
     /// Every stretch of equal weights.
     pub epochs: Vec<EpochFacts>,
 }

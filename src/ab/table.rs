@@ -1,12 +1,15 @@
 //! Any table as an experiment: columns named by the caller, rows put together to units.
 
 use super::AbError;
+use super::arms;
 use super::experiment::Goal;
 use super::report::Source;
 use super::units::{Kind, Outcome, Stratum, Units, When};
 use super::values::{self, Column};
 use crate::stats::random::hash64;
-use crate::table::{Categories, InferOptions, MISSING_CODE, Rejects, Spool, Table, Texts, Values, infer};
+use crate::table::{
+    Categories, Doubt, InferOptions, MISSING_CODE, Rejects, Spool, Table, TableOptions, Texts, Values, Why, infer,
+};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -35,16 +38,20 @@ pub struct OutcomesRequest<'a> {
     pub arms: &'a [String],
     /// Expected weight of each arm by name; equal when empty.
     pub weights: &'a [(String, f64)],
+    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
+    pub same_arms: bool,
+    /// Smallest share of the rows of an arm that nobody named.
+    pub min_share: f64,
+    /// The quantile over all units beyond which values count as that quantile.
+    pub cap: Option<f64>,
     /// The text that counts 1.
     pub positive: Option<&'a str>,
     /// What several rows of a unit are made to.
     pub repeated: Repeated,
     /// Whether an outcome that is missing counts 0; otherwise the unit does not count for it.
     pub missing_is_zero: bool,
-    /// Field separator, when it is not to be found out.
-    pub delimiter: Option<char>,
-    /// Leave out rows that do not fit, and report them.
-    pub skip_invalid: bool,
+    /// How the table is written.
+    pub read: TableOptions,
 }
 
 /// What several rows of a unit are made to.
@@ -83,16 +90,32 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let table = Spool::new(request.table)?;
     let (look, read) = (table.open()?, table.open()?);
     let file = read.name().to_owned();
-    let options =
-        InferOptions { delimiter: request.delimiter, skip_invalid: request.skip_invalid, ..InferOptions::default() };
+    let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = request.read;
+    let options = InferOptions { delimiter, decimal, skip_lines, comment, skip_invalid, ..InferOptions::default() };
     let inference = infer(look, &options)?;
+    refuse_doubts(request, &inference.doubts, &file)?;
     let wanted = values::Wanted::new(request, &inference.schema)?;
-    let read = wanted.read(read, request.skip_invalid)?;
+    let read = wanted.read(read, skip_invalid)?;
     let mut notes = Vec::new();
     let arms = Arms::of(&read.table, request, &mut notes)?;
     let rows = Rows { file: &file, table: &read.table, request, arms };
     let (units, source) = rows.units(&mut notes)?;
     Ok(Gathered { units, source, rejects: read.rejects, notes })
+}
+
+/// A column of numbers that is none because of a few cells is said to be one.
+fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Result<(), AbError> {
+    let outcomes =
+        request.outcomes.iter().flat_map(|outcome| std::iter::once(outcome.as_str()).chain(outcome.split('/')));
+    let mut numbers = outcomes.chain(request.pre).chain(request.n);
+    let doubt = numbers.find_map(|name| doubts.iter().find(|doubt| doubt.column == name));
+    doubt.map_or(Ok(()), |doubt| {
+        let way_out = match doubt.why {
+            Why::Ambiguous => doubt.ways_out(),
+            Why::Mixed | Why::Nearly => "correct these cells, or leave such rows out with --skip-invalid".to_owned(),
+        };
+        Err(AbError::Usage(format!("{file}: {doubt}: {way_out}")))
+    })
 }
 
 /// The arms of a table in the order of the report, and the arm of each row.
@@ -108,22 +131,16 @@ impl Arms {
         let Values::Category(column) = &table.require(request.arm)?.values else {
             return Err(AbError::Usage(format!("the column {:?} holds no arms", request.arm)));
         };
-        let names = ordered(&standing(column), request, notes)?;
-        let place = |level: &String| names.iter().position(|name| name == level).map_or(MISSING_CODE, |at| at as u32);
+        let spellings = arms::Spellings::of(column, request)?;
+        let names = ordered(&spellings.names(), request, notes)?;
+        let place = |level: &String| {
+            let name = spellings.name(level);
+            names.iter().position(|arm| arm == name).map_or(MISSING_CODE, |at| at as u32)
+        };
         let places: Vec<u32> = column.levels.iter().map(place).collect();
         let of = |&code: &u32| if code == MISSING_CODE { code } else { places[code as usize] };
         Ok(Self { of_row: column.codes.iter().map(of).collect(), shares: shares(&names, request.weights)?, names })
     }
-}
-
-/// More arms are a mistake in the column's name.
-const MAX_ARMS: usize = 100;
-
-/// The levels that occur.
-fn standing(column: &Categories) -> Vec<&str> {
-    let mut stands = vec![false; column.levels.len()];
-    column.codes.iter().filter(|&&code| code != MISSING_CODE).for_each(|&code| stands[code as usize] = true);
-    column.levels.iter().zip(stands).filter(|(_, stands)| *stands).map(|(level, _)| level.as_str()).collect()
 }
 
 fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) -> Result<Vec<String>, AbError> {
@@ -133,7 +150,7 @@ fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) 
     {
         return usage(format!("no arm {unknown:?} in column {:?}; there are {}", request.arm, have()));
     }
-    if request.arms.is_empty() && levels.len() > MAX_ARMS {
+    if request.arms.is_empty() && levels.len() > arms::MAX_ARMS {
         return usage(format!(
             "column {:?} has {} values, too many for arms: {}, …",
             request.arm,
@@ -246,9 +263,13 @@ impl Rows<'_> {
         let when = self.when(&rows, &mut groups)?;
         let firsts: Vec<usize> = groups.iter().map(|group| rows[group.start] as usize).collect();
         let mut outcomes = Vec::new();
+        let parts: Vec<&[u32]> = groups.iter().map(|g| &rows[g.start..g.end]).collect();
         for column in &columns {
-            outcomes
-                .push(column.of_units(&groups.iter().map(|g| &rows[g.start..g.end]).collect::<Vec<_>>(), self.request));
+            let outcome = column.of_units(&parts, self.request);
+            outcomes.push(match self.request.cap {
+                Some(cap) => values::capped(outcome, cap, notes)?,
+                None => outcome,
+            });
         }
         let mut units = Units {
             arms: self.arms.names.clone(),
@@ -275,7 +296,11 @@ impl Rows<'_> {
     }
 
     fn columns(&self, notes: &mut Vec<String>) -> Result<Vec<Column>, AbError> {
-        let of = |name: &String| Column::read(self.table, name, self.request, notes);
+        let of = |name: &String| {
+            let mut column = Column::read(self.table, name, self.request, notes)?;
+            column.check(self.file, self.request.skip_invalid, notes)?;
+            Ok(column)
+        };
         self.request.outcomes.iter().map(of).collect()
     }
 
@@ -324,8 +349,28 @@ impl Rows<'_> {
         }
         for outcome in &units.outcomes {
             notes.extend(unevenly_missing(units, outcome));
+            notes.extend(one_sided(outcome));
         }
     }
+}
+
+/// An outcome that everybody or nobody has cannot tell arms apart; often the table holds those alone who have it.
+fn one_sided(outcome: &Outcome) -> Option<String> {
+    let known = || outcome.y.iter().filter(|y| !y.is_nan());
+    let (n, ones) = (known().count(), known().filter(|y| **y == 1.0).count());
+    if outcome.kind != Kind::Share || n == 0 || (ones > 0 && ones < n) {
+        return None;
+    }
+    let name = &outcome.name;
+    Some(match (ones == 0, n < outcome.y.len()) {
+        (true, _) => format!("no unit of any arm has {name:?}: is it the right column, and has its time come?"),
+        (false, true) => {
+            format!("every known value of {name:?} is 1: if a missing one means 0, --missing-zero counts it so")
+        }
+        (false, false) => format!(
+            "every value of {name:?} is 1: the table may hold only those units that have it; the others are needed too"
+        ),
+    })
 }
 
 /// Outcomes that are missing in one arm more than in another bias every comparison.

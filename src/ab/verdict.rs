@@ -4,6 +4,9 @@ use super::experiment::Goal;
 use super::report::{AnalysisSettings, Answer, ArmOutcome, Comparison, OutcomeReport, Srm, Verdict};
 use super::units::{Kind, Outcome};
 
+/// Fewest units of an arm, for the number that is missing.
+const MIN_UNITS: u64 = super::sequential::MIN_UNITS as u64;
+
 /// What an outcome says on its own.
 pub(super) fn of(
     outcome: &Outcome,
@@ -26,12 +29,26 @@ pub(super) fn of(
         };
     }
     if let Some(margin) = settings.margin
-        && comparisons.iter().all(|c| c.enough && c.low > -margin && c.high < margin)
+        && !comparisons.is_empty()
+        && comparisons.iter().all(|c| c.low > -margin && c.high < margin)
     {
         let sentence = format!("No difference: {} stays within ±{margin} of {}.", judged.others(), judged.name(0));
         return Verdict { answer: Answer::NoDifference, winner: None, worse: Vec::new(), n_left: None, sentence };
     }
     judged.open(n_left, n_units)
+}
+
+/// What can be said of an outcome that is the same in every unit.
+pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[ArmOutcome]) -> Verdict {
+    let n_known: u64 = arms.iter().map(|arm| arm.n).sum();
+    let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
+    let what = match outcome.y.iter().find(|y| !y.is_nan()) {
+        None => "is not known of any unit".to_owned(),
+        Some(value) if outcome.y.iter().all(|y| y.is_nan() || y == value) => format!("is {value} in every unit"),
+        Some(_) => "does not vary within any arm".to_owned(),
+    };
+    let sentence = format!("Keep running: {} {what}, so that nothing can be said of the arms.", outcome.name);
+    Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, sentence }
 }
 
 struct Judged<'a> {
@@ -56,7 +73,8 @@ impl Judged<'_> {
     }
 
     fn is_shown(&self, comparison: &Comparison) -> bool {
-        comparison.enough && self.p(comparison) <= self.settings.alpha
+        // The always-valid p-value is valid however few units there are; a test for a single look is not.
+        (comparison.enough || !self.settings.fixed) && self.p(comparison) <= self.settings.alpha
     }
 
     /// How much better the arm of a comparison is than the first.
@@ -146,9 +164,7 @@ impl Judged<'_> {
             return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left, sentence };
         }
         if few || self.comparisons.is_empty() {
-            let least = self.arms.iter().map(|arm| arm.n).min().unwrap_or(0);
-            // A share may have units enough and still hardly anybody who counts: twice as many is a start.
-            let left = if least < 30 { (30 - least) * self.arms.len() as u64 } else { n_units };
+            let left = self.missing(n_units);
             let sentence =
                 format!("Keep running: too few units to say anything on {name}; about {left} more are needed.");
             return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: Some(left), sentence };
@@ -173,6 +189,16 @@ impl Judged<'_> {
             self.points(),
         );
         Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence }
+    }
+
+    /// Units that are missing until the arms can be compared, about.
+    fn missing(&self, n_units: u64) -> u64 {
+        let least = self.arms.iter().map(|arm| arm.n).min().unwrap_or(0);
+        let by_least = MIN_UNITS.saturating_sub(least) * self.arms.len() as u64;
+        let more = |c: &Comparison| c.n_to_enough.map(|enough| enough.saturating_sub(c.n));
+        let by_shape = self.comparisons.iter().filter_map(more).max();
+        // Where nothing varies, nobody knows how many: twice as many is a start.
+        by_shape.map_or(if by_least > 0 { by_least } else { n_units }, |more| more.max(by_least))
     }
 
     fn say(&self, x: f64) -> String {

@@ -1,4 +1,4 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Without TABLE it is the loop's experiment, from the prediction log and data/labels.csv.
 /// TABLE is any table with one row for each unit (or several: --unit puts them together): the columns are named by
-/// flags. First the distribution over the arms is checked (sample ratio mismatch); p < .001 stops the report. The
+/// flags. First the distribution over the arms is checked (sample ratio mismatch); always-valid p < .01 stops the report. The
 /// verdict is that of the first outcome, by an always-valid p-value; tests for a single look are printed beside it.
 /// Arms are texts or numbers, outcomes numbers, 0/1, TRUE/FALSE or yes/no.
 ///
@@ -61,6 +61,15 @@ pub(crate) struct Args {
     /// Only these arms; the first is what the others are compared with
     #[arg(long, value_name = "ARMS", value_delimiter = ',')]
     arms: Vec<String>,
+    /// Arms whose names differ only in case, outer spaces or as 1 and 1.0 are one
+    #[arg(long, requires = "table")]
+    same_arms: bool,
+    /// Refuse arms with a smaller share of the rows, unless --arms or --weights name them
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = parse_min_share)]
+    min_share: f64,
+    /// Cap numbers at this quantile of all units, such as .99: one unit cannot decide then
+    #[arg(long, value_name = "QUANTILE", value_parser = parse_cap, requires = "table")]
+    cap: Option<f64>,
     /// Weights the units were assigned by, when they are not equal: ad=.96,psa=.04
     #[arg(long, value_name = "ARM=WEIGHT", value_delimiter = ',', value_parser = parse_weight)]
     weights: Vec<(String, f64)>,
@@ -95,7 +104,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -138,11 +147,13 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
         control: args.control.as_deref(),
         arms: &args.arms,
         weights: &args.weights,
+        same_arms: args.same_arms,
+        min_share: args.min_share,
+        cap: args.cap,
         positive: args.positive.as_deref(),
         repeated: args.repeated.unwrap_or(Repeated::Auto),
         missing_is_zero: args.missing_zero,
-        delimiter: args.read.delimiter,
-        skip_invalid: args.read.skip_invalid,
+        read: args.read.options(),
     };
     let settings = AnalysisSettings {
         alpha: args.alpha,
@@ -205,6 +216,16 @@ fn parse_repeated(text: &str) -> Result<Repeated, String> {
 pub(super) fn parse_alpha(text: &str) -> Result<f64, String> {
     let alpha = text.parse().ok().filter(|alpha| *alpha > 0.0 && *alpha <= 0.5);
     alpha.ok_or_else(|| "a number above 0 and at most 0.5".to_owned())
+}
+
+fn parse_min_share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..0.5).contains(share));
+    share.ok_or_else(|| "a number from 0 to 0.5".to_owned())
+}
+
+fn parse_cap(text: &str) -> Result<f64, String> {
+    let cap = text.parse().ok().filter(|cap| *cap > 0.5 && *cap < 1.0);
+    cap.ok_or_else(|| "a number between 0.5 and 1, such as .99".to_owned())
 }
 
 fn parse_margin(text: &str) -> Result<f64, String> {

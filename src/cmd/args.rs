@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use mlloop::journal::Window;
+use mlloop::table::TableOptions;
 use std::path::PathBuf;
 
 /// When output is coloured.
@@ -65,6 +66,30 @@ pub(crate) struct TableArgs {
     pub(crate) skip_invalid: bool,
 }
 
+/// How a table is written of which no mlloop.toml knows.
+#[derive(Debug, Args)]
+pub(crate) struct UnknownTableArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// What stands before decimals, . or , where the numbers do not tell: is 1,234 a thousand or one and a bit?
+    #[arg(long, value_name = "CHAR", value_parser = parse_decimal)]
+    pub(crate) decimal: Option<char>,
+    /// Leave out the N lines before the header: titles and the like
+    #[arg(long, value_name = "N")]
+    pub(crate) skip_lines: Option<u64>,
+    /// Leave out lines that begin with this character
+    #[arg(long, value_name = "CHAR")]
+    pub(crate) comment: Option<char>,
+}
+
+impl UnknownTableArgs {
+    /// What was said of the table.
+    pub(crate) fn options(&self) -> TableOptions {
+        let Self { table: TableArgs { delimiter, skip_invalid }, decimal, skip_lines, comment } = *self;
+        TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid }
+    }
+}
+
 /// Which part of what was logged over time is meant.
 #[derive(Debug, Args)]
 pub(crate) struct WindowArgs {
@@ -84,6 +109,14 @@ impl WindowArgs {
             (None, Some(length)) => Window::last(length, now),
             (None, None) => Window::default(),
         }
+    }
+}
+
+fn parse_decimal(text: &str) -> Result<char, String> {
+    match text {
+        "." => Ok('.'),
+        "," => Ok(','),
+        _ => Err("decimals begin with . or ,".to_owned()),
     }
 }
 

@@ -6,14 +6,15 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
 use mlloop::registry::Roles;
-use mlloop::workspace::audit::{Chain, Entry};
+use mlloop::workspace::audit::{Chain, ClockBack, Entry};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Show every change of the loop, prove that none was altered, say what was in production then
 ///
 /// Each line of audit.jsonl carries the hash of the one before, and models/roles.json that of the last: a line that is
-/// altered, removed or moved is found, and so is a tail that was cut.
+/// altered, removed or moved is found, and so is a tail that was cut. A line whose clock is behind that of a line before
+/// is named.
 ///
 ///   mlloop audit                         the last 20 changes
 ///   mlloop audit show --last 100
@@ -85,15 +86,43 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
 fn verify(chain: &Chain, out: &mut Output) -> Result<Outcome> {
     let n = chain.entries.len();
     let head = chain.entries.last().map(|entry| &entry.hash);
+    let back = chain.clock_went_back();
     let answer = match &chain.broken {
-        None => json!({ "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished }),
-        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what }),
+        None => json!({
+            "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished, "clock_went_back": back,
+        }),
+        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what, "clock_went_back": back }),
     };
-    out.answer(&answer, |style| match &chain.broken {
-        None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
-        Some(broken) => format!("{}: line {} {}\n", style.bold("broken"), broken.line, broken.what),
+    out.answer(&answer, |style| {
+        let verdict = match &chain.broken {
+            None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
+            Some(broken) => format!("{}: line {} {}\n", style.bold("broken"), broken.line, broken.what),
+        };
+        verdict + &back.iter().map(clock_text).collect::<String>()
     })?;
     Ok(if chain.broken.is_none() { Outcome::Yes } else { Outcome::No })
+}
+
+/// A line whose clock went back, in a sentence.
+fn clock_text(back: &ClockBack) -> String {
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M");
+    format!(
+        "the clock went back: line {} ({}) is {} before line {} ({})\n",
+        back.line,
+        minute(back.at),
+        apart(back.at, back.after),
+        back.after_line,
+        minute(back.after)
+    )
+}
+
+/// The time between two instants, in its largest unit.
+pub(crate) fn apart(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs();
+    let units = [("year", 31_557_600), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)];
+    let (unit, size) = units.into_iter().find(|(_, size)| seconds >= *size).unwrap_or(("second", 1));
+    let n = seconds / size;
+    format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
 
 fn at(chain: &Chain, time: &str, out: &mut Output) -> Result<Outcome> {
@@ -102,6 +131,8 @@ fn at(chain: &Chain, time: &str, out: &mut Output) -> Result<Outcome> {
     }
     let instant = end_of(time).map_err(anyhow::Error::msg)?;
     let found = chain.roles_at(instant);
+    let back = chain.clock_went_back();
+    let behind = found.and_then(|(entry, _)| back.iter().find(|back| back.line == entry.seq));
     let answer = json!({
         "at": instant,
         "production": found.and_then(|(_, roles)| roles.production),
@@ -109,11 +140,13 @@ fn at(chain: &Chain, time: &str, out: &mut Output) -> Result<Outcome> {
         "since": found.map(|(entry, _)| entry.at),
         "event": found.map(|(entry, _)| &entry.event),
         "line": found.map(|(entry, _)| entry.seq),
+        "behind": behind.map(|back| back.after),
     });
     out.answer(&answer, |style| match found {
         Some((entry, roles)) => {
             let when = entry.at.strftime("%Y-%m-%d %H:%M UTC");
-            format!("{} (line {}, {} on {when})\n", roles_text(roles, style), entry.seq, entry.event)
+            let said = format!("{} (line {}, {} on {when})\n", roles_text(roles, style), entry.seq, entry.event);
+            said + &behind.map(clock_text).unwrap_or_default()
         }
         None => format!("nothing was in production at {instant}\n"),
     })?;

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 /// Every command is shown before it runs, so that the demo reads as a walk through mlloop.
 ///
 ///   mlloop demo /tmp/demo
+///   mlloop demo /tmp/demo --tables            only make the tables, for a loop of your own
 ///
 /// Exit status: 0 every command did what it should, 2 error.
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,9 @@ pub(crate) struct Args {
     /// A directory that is empty or does not exist yet
     #[arg(value_name = "DIR")]
     into: PathBuf,
+    /// Make the tables and stop: nothing is trained
+    #[arg(long)]
+    tables: bool,
 }
 
 /// A step of the walk.
@@ -105,6 +109,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         data.display()
     );
     out.bytes(intro.as_bytes())?;
+    if args.tables {
+        return Ok(Outcome::Yes);
+    }
     for step in STEPS {
         match step {
             Run(why, line, status) => {

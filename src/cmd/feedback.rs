@@ -111,6 +111,10 @@ fn stats_text(found: &Stats, style: Style) -> String {
         text.push_str(&line(&group.name, &group.count));
     }
     // Writing to a String cannot fail.
+    if found.count.n_learned > 0 {
+        let what = "are of rows that the version had learned from: they say nothing about it";
+        let _ = writeln!(text, "{} {what}", style.bold(&found.count.n_learned.to_string()));
+    }
     let _ = writeln!(text, "{} became labels that no version has learned from", style.bold(&found.unused.to_string()));
     text
 }

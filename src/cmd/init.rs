@@ -1,9 +1,10 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::init::{self, Column, InitReport, InitRequest};
 use mlloop::scaffold::{self, Driver};
+use mlloop::table::Kind;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Columns that are not to be read
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// What a column is, where the cells do not decide: id, time, number, category, text, ignore; may be repeated
+    #[arg(long, value_name = "COLUMN=KIND", value_parser = parse_kind)]
+    kind: Vec<(String, Kind)>,
     /// Also write what drives the loop: make, cron (with systemd timers), github
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     with: Vec<Driver>,
@@ -46,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -67,8 +71,8 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
         header: args.no_header.then_some(false),
         missing: args.missing.clone(),
         ignore: args.ignore.clone(),
-        delimiter: args.read.delimiter,
-        skip_invalid: args.read.skip_invalid,
+        kinds: args.kind.clone(),
+        read: args.read.options(),
         force: args.force,
     };
     let setup = init::init(&ctx.workspace, &wanted)?;
@@ -88,4 +92,11 @@ fn readable(setup: &InitReport, style: Style) -> String {
     let _ = writeln!(text, "target {}: {}", style.bold(&task.column), task.reason);
     let _ = writeln!(text, "wrote {}; look it over, then run `mlloop train`", setup.config);
     text
+}
+
+fn parse_kind(text: &str) -> Result<(String, Kind), String> {
+    const KINDS: [Kind; 6] = [Kind::Id, Kind::Time, Kind::Number, Kind::Category, Kind::Text, Kind::Ignore];
+    let kind = text.rsplit_once('=').and_then(|(name, kind)| Some((name, KINDS.iter().find(|k| k.name() == kind)?)));
+    kind.map(|(name, kind)| (name.to_owned(), *kind))
+        .ok_or_else(|| "write COLUMN=KIND; kinds are id, time, number, category, text and ignore".to_owned())
 }

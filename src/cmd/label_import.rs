@@ -111,6 +111,13 @@ fn readable(imported: &Imported, style: Style) -> String {
     if let Some(accuracy) = &found.accuracy {
         let (value, error) = (100.0 * accuracy.weighted.value, 100.0 * accuracy.weighted.error);
         let _ = writeln!(text, "  production is right on {value:.1} % ± {:.1} of all candidates", 1.96 * error);
+        if accuracy.n_learned > 0 {
+            let _ = writeln!(
+                text,
+                "  {} answered rows are left out of that: production learned from them",
+                accuracy.n_learned
+            );
+        }
     }
     imported.notes.iter().for_each(|note| {
         let _ = writeln!(text, "{}", style.dim(&format!("note: {note}")));

@@ -162,7 +162,21 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     if let Some(verb) = scheduled {
         notices::settle(&ctx, verb, done.as_ref().err());
     }
+    note_clock(&ctx);
     done
+}
+
+/// Says that the change that was just recorded bears an earlier time than one before it.
+fn note_clock(ctx: &Context) {
+    // A chain that cannot be read is the verb's to report.
+    let Ok(Some(last)) = ctx.workspace.last_entry() else { return };
+    if let (true, Some(after)) = (last.at == ctx.now, last.behind) {
+        let apart = audit::apart(last.at, after);
+        ctx.progress.note(format_args!(
+            "note: the clock went back: this change is recorded {apart} before an earlier one (audit.jsonl, line {})",
+            last.seq
+        ));
+    }
 }
 
 fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {

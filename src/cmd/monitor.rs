@@ -9,6 +9,7 @@ use mlloop::journal::Window;
 use mlloop::monitor::chunks::By;
 use mlloop::monitor::{self, MonitorRequest, files};
 use mlloop::report;
+use mlloop::table::Spool;
 use std::path::PathBuf;
 
 /// Is there a reason to retrain? Compare what arrived with what production was trained on
@@ -72,8 +73,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = std::time::Instant::now();
     let rolling = args.reference.as_deref().filter(|path| !path.exists()).and_then(|path| path.to_str()?.parse().ok());
+    let current = args.table.as_deref().or(args.current.as_deref()).map(Spool::new).transpose()?;
     let request = MonitorRequest {
-        current: args.table.as_deref().or(args.current.as_deref()),
+        current: current.as_ref(),
         current_profile: args.current_profile.as_deref(),
         reference: args.reference.as_deref().filter(|_| rolling.is_none()),
         rolling,

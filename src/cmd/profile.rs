@@ -1,4 +1,4 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::profile::{merge_files, profile_tables, summary};
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     merge: bool,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -41,8 +41,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             Err(WorkspaceError::NoLoop(_)) => None,
             Err(err) => return Err(err.into()),
         };
-        let TableArgs { delimiter, skip_invalid } = args.read;
-        let found = profile_tables(&args.tables, schema, delimiter, skip_invalid, args.exact)?;
+        let found = profile_tables(&args.tables, schema, &args.read.options(), args.exact)?;
         ctx.progress.rejects(&found.rejects);
         found.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
         found.profile

@@ -3,7 +3,9 @@ use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::notify::{Kind, Notice};
 use mlloop::retrain::{RetrainOutcome, RetrainRequest, Retrained, retrain};
+use mlloop::table::Spool;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Fit a challenger on the reference and what people and time have said since
@@ -14,6 +16,7 @@ use std::time::Instant;
 ///
 ///   mlloop retrain --dry-run                  what would be used
 ///   mlloop retrain
+///   mlloop retrain new.csv                    learn from this table's outcomes, not from those of data/current.csv
 ///   mlloop retrain --set max_depth=4 --set decision.imbalance=weights
 ///   mlloop retrain --force                    also with few new labels, or soon after the last one
 ///
@@ -21,6 +24,9 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
+    /// What arrived, whose filled-in targets are learned from; by default [monitor] current
+    #[arg(value_name = "TABLE")]
+    table: Option<PathBuf>,
     /// Say what would be used; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +50,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         false => Some(ctx.workspace.lock()?),
     };
     let steps = ctx.progress.steps();
+    let current = args.table.as_deref().map(Spool::new).transpose()?;
     let request = RetrainRequest {
+        current: current.as_ref(),
         set: &args.set,
         force: args.force,
         skip_invalid: args.skip_invalid,

@@ -5,9 +5,11 @@ use mlloop::atomic::Lock;
 use mlloop::gate::{self, Ticket};
 use mlloop::notify::{Delivery, Kind, Notice};
 use mlloop::round::{self, Round, RoundOutcome, RoundRequest};
+use mlloop::table::Spool;
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Go around the loop once: monitor, retrain when there is a reason, promote what earned it, tell people
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 /// request stays open for `mlloop approve`.
 ///
 ///   mlloop run                                17 * * * *  mlloop -C loops/churn run -q
+///   mlloop run new.csv                        what arrived is in this table
 ///   mlloop run --yes --by ann                 agree to the promotion in advance
 ///   mlloop run --force                        retrain whatever monitor finds
 ///
@@ -25,6 +28,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
+    /// What arrived; by default [monitor] current. Both monitor and retrain look at it
+    #[arg(value_name = "TABLE")]
+    table: Option<PathBuf>,
     /// Retrain whatever is found, and however few labels are new
     #[arg(long)]
     force: bool,
@@ -55,7 +61,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
     let steps = ctx.progress.steps();
+    let current = args.table.as_deref().map(Spool::new).transpose()?;
     let request = RoundRequest {
+        current: current.as_ref(),
         force: args.force,
         by: None,
         skip_invalid: args.skip_invalid,

@@ -4,6 +4,7 @@ use anyhow::Result;
 use mlloop::gate::{self, Ticket};
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::retrain::standing::{Progress, Standing, progress};
+use mlloop::workspace::Run;
 use mlloop::workspace::audit::Entry;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -26,8 +27,12 @@ struct Status {
     production: Option<Version>,
     challenger: Option<Version>,
     versions: Vec<VersionLine>,
+    /// What the last `monitor` found, of which version.
+    monitor: Option<Value>,
     /// The last verdict of the gate, as the audit chain has it.
     gate: Option<Value>,
+    /// What was put in production after that, when it was not by the gate.
+    since: Option<Value>,
     /// What waits for approval.
     pending: Vec<Ticket>,
     /// How far each reason to retrain is.
@@ -51,18 +56,33 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         let manifest = registry.manifest(version)?;
         versions.push(VersionLine { version, role: roles.role_of(version), manifest });
     }
+    let entries = ctx.workspace.audit_chain()?.entries;
+    let judged = entries.iter().rposition(|entry| entry.event == "gate-verdict");
     let status = Status {
         reference: config.data.reference.display().to_string(),
         target: config.target.column,
         production: roles.production,
         challenger: roles.challenger,
         versions,
-        gate: ctx.workspace.audit_chain()?.entries.iter().rfind(|e| e.event == "gate-verdict").map(verdict),
+        monitor: ctx.workspace.last_run("monitor")?.map(|run| found(&run)),
+        gate: judged.map(|at| verdict(&entries[at])),
+        since: entries[judged.unwrap_or(0)..].iter().rfind(|entry| entry.event == "rolled-back").map(rolled_back),
         pending: gate::pending(&ctx.workspace)?,
         retrain: progress(&ctx.workspace, roles.production, ctx.now)?,
     };
     out.answer(&status, |style| readable(&status, ctx.now, style))?;
     Ok(if roles.production.is_some() { Outcome::Yes } else { Outcome::No })
+}
+
+fn found(run: &Run) -> Value {
+    let of = |key: &str| run.result[key].clone();
+    let n_drifted = run.result["drifted"].as_array().map(Vec::len);
+    json!({ "at": run.at, "version": of("version"), "retrain": of("retrain"), "severity": of("severity"),
+        "n_drifted": n_drifted, "fired": of("fired") })
+}
+
+fn rolled_back(entry: &Entry) -> Value {
+    json!({ "at": entry.at, "event": entry.event, "production": entry.roles.as_ref().and_then(|roles| roles.production) })
 }
 
 fn verdict(entry: &Entry) -> Value {
@@ -105,12 +125,32 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         let metric = manifest.headline();
         let _ = writeln!(text, "{version}    {role:<10}  {at}  {:>7}  {metric}", manifest.rows.total());
     }
+    let day = |value: &Value| {
+        let at = value["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        at.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+    };
+    if let Some(found) = &status.monitor {
+        let answer = match found["retrain"].as_str() {
+            Some("yes") => "a reason to retrain",
+            Some("no") => "no reason to retrain",
+            _ => "cannot tell",
+        };
+        let of = found["version"].as_str().unwrap_or("no version");
+        let other = status.production.filter(|production| production.to_string() != of);
+        let other = other.map_or_else(String::new, |now| format!("; {now} is in production now and was not looked at"));
+        let n_drifted = found["n_drifted"].as_u64().unwrap_or(0);
+        let _ = writeln!(text, "\nlast monitor: {of}: {answer}, {n_drifted} columns drifted, {}{other}", day(found));
+    }
     if let Some(gate) = &status.gate {
         let of = |key: &str| gate[key].as_str().unwrap_or_default();
         let (old, new, verdict, decision) = (of("production"), of("challenger"), of("verdict"), of("decision"));
-        let at = of("at").parse::<jiff::Timestamp>().map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
-        let at = at.unwrap_or_default();
-        let _ = writeln!(text, "\nlast gate: {new} against {old}: {verdict}, {decision}, {at}");
+        let since = status.since.as_ref().map(|since| {
+            let now = since["production"].as_str().unwrap_or_default();
+            format!("; rolled back to {now}, {}", day(since))
+        });
+        let (at, since) = (day(gate), since.unwrap_or_default());
+        let line = format!("last gate: {new} against {old}: {verdict}, {decision}, {at}{since}");
+        let _ = writeln!(text, "{}{line}", if status.monitor.is_some() { "" } else { "\n" });
     }
     if status.production.is_some() {
         text.push_str(&triggers(&status.retrain));

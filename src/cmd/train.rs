@@ -15,7 +15,8 @@ use std::time::Instant;
 /// Fit a model on the reference, evaluate it on rows it never saw, and store it as a version
 ///
 /// The rows are split for good into train, tune and gate (a row never changes sides). The first version becomes
-/// production, later ones the challenger.
+/// production, later ones the challenger. A version whose gate rows speak against it (its threshold calls every row
+/// the same, or it is no better than its baseline) never becomes production by itself.
 ///
 ///   mlloop train
 ///   mlloop train --cv 5                       out-of-fold metrics besides
@@ -100,13 +101,16 @@ fn readable(learned: &Trained, style: Style) -> String {
     let Trained { version, role, manifest, gate, cross_validation, test, importance, .. } = learned;
     let rows = manifest.rows;
     // Writing to a String cannot fail.
-    let mut text = format!(
-        "{} is {role}: learned from {} rows, tuned on {}, judged on {} that it never saw\n",
-        style.bold(&version.to_string()),
-        rows.train,
-        rows.tune,
-        rows.gate
-    );
+    let version = style.bold(&version.to_string());
+    let learned_from =
+        format!("learned from {} rows, judged on {} that it never saw", rows.train + rows.tune, rows.gate);
+    let mut text = if manifest.doubts.is_empty() {
+        format!("{version} is {role}: {learned_from}\n")
+    } else {
+        let said =
+            if *role == Role::Production { "is production, against these doubts" } else { "is not fit for production" };
+        format!("{version} {said}: {}\n{role}, {learned_from}\n", manifest.doubts.join("; "))
+    };
     let evaluations = [
         ("On the gate rows", gate.as_ref()),
         ("Out of fold", cross_validation.as_ref().map(|cv| &cv.out_of_fold)),

@@ -56,13 +56,13 @@ pub enum EstimateError {
     #[error("{0}")]
     Outcomes(String),
     /// A problem with scoring.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A problem with the columns.
-    #[error(transparent)]
+    #[error("{0}")]
     Features(#[from] FeatureError),
     /// A problem with learning the errors.
-    #[error(transparent)]
+    #[error("{0}")]
     Model(#[from] ModelError),
 }
 
@@ -103,6 +103,7 @@ pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>)
     Ok(Estimate {
         method: "cbpe".to_owned(),
         n: scores.n_rows() as u64,
+        n_learned: 0,
         metrics: Metric::of(task).iter().filter_map(told).collect(),
         limit: CBPE_LIMIT.to_owned(),
     })

@@ -126,6 +126,7 @@ pub fn dle(expected: &[ExpectedLoss], gate: Option<&Metrics>) -> Result<Estimate
     Ok(Estimate {
         method: "dle".to_owned(),
         n: expected.len() as u64,
+        n_learned: 0,
         metrics: vec![change(Metric::Mae, mae, None, gate), change(Metric::Rmse, mse.sqrt(), None, gate)],
         limit: DLE_LIMIT.to_owned(),
     })

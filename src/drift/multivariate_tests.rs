@@ -28,7 +28,7 @@ fn table(n: usize, seed: u64, correlation: f64, levels: &[&str]) -> Table {
 }
 
 fn schema() -> Schema {
-    let spec = |(name, kind): (&str, Kind)| ColumnSpec { name: name.to_owned(), kind, format: None };
+    let spec = |(name, kind): (&str, Kind)| ColumnSpec::new(name, kind);
     let (id, number, category, time) = (Kind::Id, Kind::Number, Kind::Category, Kind::Time);
     let columns = [("id", id), ("a", number), ("b", number), ("c", number), ("level", category)];
     let columns = columns.into_iter().chain([("y", number), ("at", time)]).map(spec).collect();

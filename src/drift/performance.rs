@@ -16,13 +16,15 @@ pub struct Known {
     pub y: Vec<f32>,
     /// How many rows each stands for, itself included.
     pub weights: Vec<f64>,
+    /// Rows with an outcome that are not here, since what is measured learned from them.
+    pub n_learned: u64,
 }
 
 impl Known {
     /// No row yet; a row has `width` scores.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        Self { scores: Scores { values: Vec::new(), width }, y: Vec::new(), weights: Vec::new() }
+        Self { scores: Scores { values: Vec::new(), width }, y: Vec::new(), weights: Vec::new(), n_learned: 0 }
     }
 
     /// Adds a row.
@@ -61,7 +63,7 @@ pub fn performance(
         threshold: pipeline.threshold.unwrap_or(0.5),
     };
     let found = measured(&reading, gate, seed)?;
-    Ok(Performance { n_effective: known.uneven().map(effective), ..found })
+    Ok(Performance { n_effective: known.uneven().map(effective), n_learned: known.n_learned, ..found })
 }
 
 /// So many rows of equal weight would say as much: (Σw)² ∕ Σw² (Kish, "Survey Sampling", 1965).
@@ -78,7 +80,7 @@ pub(super) fn measured(reading: &Reading<'_>, gate: Option<&Metrics>, seed: u64)
         Some(change(metric, found.value?, found.low.zip(found.high), gate))
     };
     let metrics = evaluation.metrics.iter().filter_map(told).collect();
-    Ok(Performance { n: evaluation.n_rows as u64, n_effective: None, metrics })
+    Ok(Performance { n: evaluation.n_rows as u64, n_effective: None, n_learned: 0, metrics })
 }
 
 /// A value beside the gate's.

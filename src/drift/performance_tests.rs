@@ -107,7 +107,7 @@ fn world(n: usize, mean: f64, seed: u64, outcome: impl Fn(f64, f64, f64) -> f64)
 }
 
 fn learned(table: Table, task: Task) -> Pipeline {
-    let spec = |name: &str| ColumnSpec { name: name.to_owned(), kind: Kind::Number, format: None };
+    let spec = |name: &str| ColumnSpec::new(name, Kind::Number);
     let mut schema = Schema { dialect: Dialect::default(), columns: ["a", "b", "y"].map(spec).to_vec() };
     let mut columns = table.into_columns();
     if task == Task::Binary {

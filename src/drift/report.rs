@@ -290,6 +290,9 @@ pub struct Performance {
     /// Rows of equal weight that would say as much, where some weigh more than others because of how they were chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_effective: Option<f64>,
+    /// Rows whose outcome is known and that are left out, since the version learned from them.
+    #[serde(default)]
+    pub n_learned: u64,
     /// Each metric, now and at the gate.
     pub metrics: Vec<MetricChange>,
 }
@@ -314,6 +317,9 @@ pub struct Estimate {
     pub method: String,
     /// Rows they are estimated on.
     pub n: u64,
+    /// Rows that are left out, since the version learned from them.
+    #[serde(default)]
+    pub n_learned: u64,
     /// Each metric, estimated and at the gate.
     pub metrics: Vec<MetricChange>,
     /// What such an estimate cannot see.

@@ -39,6 +39,17 @@ impl Limit {
     }
 }
 
+/// Which rows the trigger `new_rows` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Rows with a label or an outcome that no version has learned from: what a retrain would use.
+    #[default]
+    Labelled,
+    /// All rows that arrived since the last retrain, labelled or not.
+    All,
+}
+
 /// The section as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -75,8 +86,10 @@ pub struct Triggers {
     pub drift_share: bool,
     /// The PSI of a column is above this, and above what chance explains.
     pub psi: Limit,
-    /// At least so many rows arrived.
+    /// At least so many rows can be learned from, or arrived: what `count` says.
     pub new_rows: Limit,
+    /// Which rows `new_rows` counts.
+    pub count: Count,
     /// At least so many labels from people have not been learned from.
     pub unused_feedback: Limit,
     /// Accuracy by feedback, or on rows whose outcome is known, is below this (classes).
@@ -122,6 +135,7 @@ impl Default for Triggers {
             drift_share: true,
             psi: Limit::At(0.2),
             new_rows: Limit::At(1000.0),
+            count: Count::Labelled,
             unused_feedback: Limit::At(50.0),
             recent_accuracy: Limit::At(0.7),
             metric_drop: Limit::At(0.05),

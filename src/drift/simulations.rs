@@ -1,7 +1,7 @@
 //! What the default rule promises, by simulation: quiet when nothing happens, awake when something does.
 
 use super::report::{ColumnReport, ColumnVerdict, DriftShare, Summary};
-use super::triggers::{Evidence, triggers};
+use super::triggers::{Evidence, Volume, triggers};
 use super::{ColumnPair, DriftSettings, PairValues, compare, drift_share};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
@@ -213,10 +213,12 @@ fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &DriftSettings)
     let evidence = Evidence {
         share,
         columns,
-        n_rows: 0,
+        volume: Some(Volume::Labelled(0)),
         n_feedback: None,
         judged: None,
         performance: None,
+        n_learned: 0,
+        gate_accuracy: None,
         primary: None,
         age_days: None,
         force: false,

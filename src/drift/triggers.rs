@@ -3,6 +3,7 @@
 use super::report::{ColumnReport, ColumnVerdict, DriftShare, MetricChange, Performance, Trigger};
 use super::settings::{DriftSettings, Limit};
 use crate::score::{Direction, Metric};
+use crate::stats::betting::share_below;
 
 /// What the triggers look at.
 #[derive(Debug, Clone, Copy)]
@@ -11,14 +12,18 @@ pub struct Evidence<'a> {
     pub share: &'a DriftShare,
     /// The feature columns.
     pub columns: &'a [ColumnReport],
-    /// Rows that arrived.
-    pub n_rows: u64,
-    /// Labels from people that no version has learned from; `None` without any labels.
+    /// Rows that are new; `None` when tables are compared without a loop, which has no reason to retrain but drift.
+    pub volume: Option<Volume>,
+    /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
     pub n_feedback: Option<u64>,
     /// How many predictions of the version people judged right or wrong, and the share of right ones.
     pub judged: Option<(u64, f64)>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<&'a Performance>,
+    /// Rows with an outcome that say nothing, since the version learned from them.
+    pub n_learned: u64,
+    /// Lower end of the interval of the version's accuracy at the gate.
+    pub gate_accuracy: Option<f64>,
     /// The metric that the version is judged by.
     pub primary: Option<Metric>,
     /// Days since production was trained.
@@ -27,17 +32,33 @@ pub struct Evidence<'a> {
     pub force: bool,
 }
 
+/// How many rows are new, and which rows count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volume {
+    /// Rows with a label or outcome that no version has learned from.
+    Labelled(u64),
+    /// Rows that arrived, labelled or not.
+    All(u64),
+    /// Rows have no ids, so that nothing can be learned from them.
+    NoIds,
+}
+
 /// Fewer outcomes than this say nothing about recent accuracy.
 pub const MIN_OUTCOMES: u64 = 50;
+/// The probability with which [`recent_accuracy`] may ever fire on outcomes that come in while nothing is wrong.
+pub const ACCURACY_ALPHA: f64 = 0.001;
 
 /// Every trigger, fired or not.
 #[must_use]
 pub fn triggers(evidence: &Evidence, settings: &DriftSettings) -> Vec<Trigger> {
     let limits = &settings.triggers;
+    let Some(volume) = evidence.volume else {
+        return vec![drift_share(evidence, limits.drift_share), psi(evidence, limits.psi), force(evidence)];
+    };
     vec![
         drift_share(evidence, limits.drift_share),
         psi(evidence, limits.psi),
-        new_rows(evidence, limits.new_rows),
+        new_rows(volume, limits.new_rows),
         unused_feedback(evidence, limits.unused_feedback),
         recent_accuracy(evidence, limits.recent_accuracy),
         metric_drop(evidence, limits.metric_drop),
@@ -78,23 +99,32 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
 }
 
-fn new_rows(evidence: &Evidence, limit: Limit) -> Trigger {
-    let n = evidence.n_rows as f64;
-    let fired = limit.at().is_some_and(|limit| n >= limit);
-    trigger("new_rows", Some(n), limit.at(), fired, format!("{} rows arrived", evidence.n_rows))
+fn new_rows(volume: Volume, limit: Limit) -> Trigger {
+    let (value, text) = match volume {
+        Volume::Labelled(n) => (Some(n), format!("{n} labelled rows are new")),
+        Volume::All(n) => (Some(n), format!("{n} rows arrived")),
+        Volume::NoIds => (None, "rows have no ids, so nothing can be learned from them".to_owned()),
+    };
+    let value = value.map(|n| n as f64);
+    let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
+    trigger("new_rows", value, limit.at(), fired, text)
 }
 
 fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
     let value = evidence.n_feedback.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
     let text = match evidence.n_feedback {
-        Some(n) => format!("{n} labels from people that no version has learned from"),
-        None => "there are no labels".to_owned(),
+        Some(n) => format!("{n} rows have labels from people that no version has learned from"),
+        None => "rows have no ids, so no label joins them".to_owned(),
     };
     trigger("unused_feedback", value, limit.at(), fired, text)
 }
 
 /// What people said of single predictions counts first, when they said enough; then rows whose outcome is known.
+///
+/// A version that was no better at the gate is no worse now, and few outcomes are below any line by chance. So it fires
+/// below the line when accuracy is also surely below the lower end of the gate's interval (without a gate, below the
+/// line): an e-value of 1 ∕ [`ACCURACY_ALPHA`], which however many looks reach by chance that seldom.
 fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let judged = evidence.judged.filter(|(n, _)| *n >= MIN_OUTCOMES);
     // Rows of uneven weight say as much as fewer that weigh the same.
@@ -102,9 +132,14 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let measured = evidence.performance.and_then(|p| Some((n_outcomes(p), metric(p, Metric::Accuracy)?.value)));
     let uneven = evidence.performance.is_some_and(|p| p.n_effective.is_some());
     let known = judged.or(measured);
-    let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| n >= MIN_OUTCOMES && value < limit);
+    let is_below = |n: u64, value: f64, limit: f64| {
+        let least = evidence.gate_accuracy.unwrap_or(limit);
+        let n_rows = n as f64;
+        n >= MIN_OUTCOMES && value < limit && share_below(value * n_rows, n_rows, least) >= -ACCURACY_ALPHA.ln()
+    };
+    let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| is_below(n, value, limit));
     let text = match (known, judged) {
-        (None, _) => "no outcome of a class is known".to_owned(),
+        (None, _) => nothing_known(evidence, "no outcome of a class is known"),
         (Some((n, value)), Some(_)) => format!("people found {:.1} % of {n} predictions right", value * 100.0),
         (Some((n, _)), None) if n < MIN_OUTCOMES && uneven => {
             format!("what is known says as much as {n} outcomes of rows chosen evenly; {MIN_OUTCOMES} are needed")
@@ -123,7 +158,7 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
     let change =
         evidence.performance.zip(evidence.primary).and_then(|(p, primary)| Some((primary, metric(p, primary)?)));
     let Some((primary, change, gate)) = change.and_then(|(m, change)| Some((m, change, change.gate?))) else {
-        return trigger("metric_drop", None, limit.at(), false, "no outcome is known".to_owned());
+        return trigger("metric_drop", None, limit.at(), false, nothing_known(evidence, "no outcome is known"));
     };
     let loss = match primary.direction() {
         Direction::Higher => gate - change.value,
@@ -136,6 +171,14 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
     let fired = beyond_noise && limit.at().is_some_and(|limit| loss > limit);
     let text = format!("{} is {:.3}, at the gate it was {gate:.3}", primary.name(), change.value);
     trigger("metric_drop", Some(loss), limit.at(), fired, text)
+}
+
+/// Why nothing is measured: nothing is known, or only of rows that the version learned from.
+fn nothing_known(evidence: &Evidence, otherwise: &str) -> String {
+    match evidence.n_learned {
+        0 => otherwise.to_owned(),
+        n => format!("{otherwise} beyond the {n} rows that production learned from"),
+    }
 }
 
 fn age(evidence: &Evidence, limit: Limit) -> Trigger {
@@ -163,44 +206,5 @@ fn metric(performance: &Performance, metric: Metric) -> Option<&MetricChange> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accuracy_counts_once_enough_is_known() {
-        let share = DriftShare {
-            n_drifted: 0,
-            n_stable: 0,
-            n_unknown: 0,
-            share: None,
-            weighted_share: None,
-            threshold: 0.25,
-            weighted: false,
-        };
-        let found = |n, n_effective, value, judged| {
-            let metric = MetricChange { name: "accuracy".to_owned(), value, interval: None, gate: None };
-            let performance = Performance { n, n_effective, metrics: vec![metric] };
-            let evidence = Evidence {
-                share: &share,
-                columns: &[],
-                n_rows: 0,
-                n_feedback: None,
-                judged,
-                performance: Some(&performance),
-                primary: None,
-                age_days: None,
-                force: false,
-            };
-            let trigger = recent_accuracy(&evidence, Limit::At(0.7));
-            (trigger.fired, trigger.text)
-        };
-        assert!(found(50, None, 0.6, None).0 && !found(50, None, 0.8, None).0);
-        assert_eq!(found(49, None, 0.6, None), (false, "49 outcomes are known; 50 are needed".to_owned()));
-        let few = "what is known says as much as 49 outcomes of rows chosen evenly; 50 are needed";
-        assert_eq!(found(300, Some(49.9), 0.6, None), (false, few.to_owned()));
-        let weighed = "60.0 % of outcomes were predicted, labelled rows weighed by how they were chosen";
-        assert_eq!(found(300, Some(50.0), 0.6, None), (true, weighed.to_owned()));
-        let judged = "people found 90.0 % of 80 predictions right";
-        assert_eq!(found(300, None, 0.6, Some((80, 0.9))), (false, judged.to_owned()));
-    }
-}
+#[path = "triggers_tests.rs"]
+mod tests;

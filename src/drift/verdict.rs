@@ -3,6 +3,9 @@
 use super::report::{Answer, ColumnReport, ColumnVerdict, DriftShare, Severity, Trigger, Verdict};
 use super::settings::DriftSettings;
 
+/// Triggers that fire because there is something to learn from, whatever the columns did.
+const VOLUME: [&str; 2] = ["new_rows", "unused_feedback"];
+
 /// Counts verdicts, plainly and by importance.
 #[must_use]
 pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftShare {
@@ -42,7 +45,16 @@ pub fn severity(share: &DriftShare, triggers: &[Trigger]) -> Option<Severity> {
 pub fn verdict(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger], n_rows: u64) -> Verdict {
     let fired: Vec<&str> = triggers.iter().filter(|t| t.fired).map(|t| t.text.as_str()).collect();
     let judged = share.n_drifted + share.n_stable;
+    let by_volume = triggers.iter().filter(|t| t.fired).all(|t| VOLUME.contains(&t.name.as_str()));
     let (retrain, sentence) = match (fired.is_empty(), judged) {
+        (false, _) if by_volume => {
+            let drift = match (judged, share.n_drifted) {
+                (0, _) => "Drift cannot be told.".to_owned(),
+                (_, 0) => "No drift.".to_owned(),
+                (_, n) => format!("{n} of {judged} columns drifted, which alone is no reason to retrain."),
+            };
+            (Answer::Yes, format!("{drift} {}: enough to retrain.", fired.join("; ")))
+        }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
         (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows)),
         (true, _) => (

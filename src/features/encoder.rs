@@ -49,7 +49,7 @@ pub struct NumberEncoder {
     /// What stands for a missing value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fill: Option<f64>,
-    /// Mean and standard deviation (not 0).
+    /// What is subtracted and what then divides (not 0): mean and standard deviation, or lowest value and span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<(f64, f64)>,
 }

@@ -17,10 +17,20 @@ use crate::table::{Column, Table, Values};
 const MAX_ROWS: usize = 20_000;
 /// Fewer labelled rows than this say nothing.
 const MIN_ROWS: usize = 50;
-/// Fewer rows of a class than this say nothing about it: among 25 frauds an honest column may reach .998.
-const MIN_CLASS_ROWS: usize = 30;
+/// Fewer rows of a class than this say nothing about it.
+const MIN_CLASS_ROWS: usize = 5;
+/// With fewer rows of a class than this, only a column that makes no mistake is suspected: among 25 frauds an honest
+/// column may reach .998.
+const ENOUGH_CLASS_ROWS: usize = 30;
 /// ROC-AUC of one column from which it is suspected.
 const MIN_AUC: f64 = 0.99;
+/// What counts as no mistake.
+const PERFECT_AUC: f64 = 0.999_95;
+/// Cells that are there (or missing) for one class only: at least this share of their rows, of the class's rows, and the
+/// highest probability that chance gives as many.
+const MIN_PURITY: f64 = 0.995;
+const MIN_COVERED: f64 = 0.1;
+const MAX_CHANCE: f64 = 1e-6;
 /// Share of the variance (or squared rank correlation) from which a column is suspected in a regression.
 const MIN_R2: f64 = 0.96;
 /// A number is cut into this many bins of equal frequency, to see relations that go up and down.
@@ -47,6 +57,12 @@ pub enum How {
     Formula(String),
     /// The column alone tells the classes apart, with this ROC-AUC (mean over classes of one against the rest).
     Separates(f64),
+    /// The column alone tells this class of several from the others, with this ROC-AUC.
+    SeparatesClass(String, f64),
+    /// The column has a value in rows of this class only, so many of them.
+    FilledFor(String, usize),
+    /// The column is empty in rows of this class only, so many of them.
+    EmptyFor(String, usize),
     /// The column alone explains this share of the target's variance or of its ranks'.
     Explains(f64),
 }
@@ -58,6 +74,15 @@ impl fmt::Display for Leak {
             How::Equal => write!(f, "column {names} equals the target"),
             How::Formula(formula) => write!(f, "columns {names} make up the target: it equals {formula}"),
             How::Separates(auc) => write!(f, "column {names} alone separates the target (ROC-AUC {auc:.3})"),
+            How::SeparatesClass(class, auc) => {
+                write!(f, "column {names} alone tells the class {class:?} from the others (ROC-AUC {auc:.3})")
+            }
+            How::FilledFor(class, rows) => {
+                write!(f, "column {names} is filled in for the class {class:?} only ({rows} rows)")
+            }
+            How::EmptyFor(class, rows) => {
+                write!(f, "column {names} is empty for the class {class:?} only ({rows} rows)")
+            }
             How::Explains(r2) => write!(f, "column {names} alone explains {:.1} % of the target", 100.0 * r2),
         }?;
         f.write_str("; is it known when a prediction is wanted?")
@@ -67,24 +92,20 @@ impl fmt::Display for Leak {
 /// Looks at each column, and for a regression at each pair of numeric columns, on up to 20 000 rows.
 ///
 /// A column is suspected when out-of-sample means of the target by its level, or by 64 bins of its value, reach a
-/// ROC-AUC of .99 (the mean over classes of one against the rest), or when its value as such does, either way round; for
-/// a regression, when such means explain 96 % of the variance or the squared rank correlation is .96. Pairs are
-/// suspected when they make the target to six digits in every row. Texts and `skip` are not looked at; missing cells
-/// are a level of their own. Fewer than 50 labelled rows, or 30 of a class, give no suspicion.
+/// ROC-AUC of .99 (the mean over classes of one against the rest, or one class alone), or when its value as such does,
+/// either way round; for a class of 5 to 29 rows only when it makes no mistake. A column is also suspected when it is
+/// filled in, or empty, for one class only. For a regression, when such means explain 96 % of the variance or the squared
+/// rank correlation is .96. Pairs are suspected when they make the target to six digits in every row. Texts and `skip` are
+/// not looked at; missing cells are a level of their own. Fewer than 50 labelled rows, or 5 of a class, give no suspicion.
 ///
 /// `y` is the encoded target ([`Target::encode`]), one value per row of `table`.
 #[must_use]
 pub fn find_leaks(table: &Table, target: &Target, y: &[f32], skip: &[String], seed: u64) -> Vec<Leak> {
-    let mut rows: Vec<u32> = (0..table.n_rows().min(y.len()) as u32).filter(|&r| !y[r as usize].is_nan()).collect();
+    let rows: Vec<u32> = (0..table.n_rows().min(y.len()) as u32).filter(|&r| !y[r as usize].is_nan()).collect();
     if rows.len() < MIN_ROWS {
         return Vec::new();
     }
-    if rows.len() > MAX_ROWS {
-        let mut rng = rng(seed, "leaks");
-        let chosen = rand::seq::index::sample(&mut rng, rows.len(), MAX_ROWS).into_vec();
-        rows = chosen.into_iter().map(|i| rows[i]).collect();
-        rows.sort_unstable();
-    }
+    let rows = sampled(rows, target.classes.len(), y, seed);
     let sample = Sample::new(table, target, y, &rows, seed);
     let columns: Vec<&Column> =
         table.columns().iter().filter(|c| c.name != target.name && !skip.contains(&c.name)).collect();
@@ -101,14 +122,49 @@ pub fn find_leaks(table: &Table, target: &Target, y: &[f32], skip: &[String], se
     leaks
 }
 
+/// At most [`MAX_ROWS`] of `rows`, drawn at random; where there are classes as many of each as there are of the rarest, or
+/// their part of the room, so that a sample of a long table does not lose its frauds.
+fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f32], seed: u64) -> Vec<u32> {
+    if rows.len() <= MAX_ROWS {
+        return rows;
+    }
+    let mut rng = rng(seed, "leaks");
+    let mut classes = vec![Vec::new(); n_classes.max(1)];
+    for row in rows {
+        classes[if n_classes == 0 { 0 } else { y[row as usize] as usize }].push(row);
+    }
+    classes.sort_by_key(Vec::len);
+    let (mut chosen, mut left) = (Vec::with_capacity(MAX_ROWS), classes.len());
+    for class in classes {
+        let room = ((MAX_ROWS - chosen.len()) / left).min(class.len());
+        left -= 1;
+        chosen.extend(rand::seq::index::sample(&mut rng, class.len(), room).into_iter().map(|i| class[i]));
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
 /// The rows that are looked at.
 struct Sample<'a> {
     rows: &'a [u32],
     task: Task,
     /// The target as it stands in the table where that is a number, which holds more digits than `y`.
     value: Vec<f64>,
-    classes: Vec<f64>,
+    /// Every class; none where numbers are predicted.
+    every: Vec<Class>,
+    /// Classes that are told from the others, with enough rows: of two, the positive one.
+    classes: Vec<Class>,
     halves: Vec<bool>,
+}
+
+/// A class that can be looked at.
+#[derive(Clone)]
+struct Class {
+    index: f64,
+    name: String,
+    rows: usize,
+    /// Rows of the class or of the others, whichever are fewer.
+    fewer: usize,
 }
 
 impl<'a> Sample<'a> {
@@ -119,12 +175,13 @@ impl<'a> Sample<'a> {
         };
         let value = |&r: &u32| raw.map_or(f64::from(y[r as usize]), |v| v[r as usize]);
         let of_class = |c: usize| rows.iter().filter(|&&r| y[r as usize] == c as f32).count();
-        let classes: Vec<usize> = match target.task {
-            Task::Regression => Vec::new(),
-            Task::Binary => vec![1],
-            Task::Multiclass => (0..target.classes.len()).collect(),
+        let class = |c: usize| {
+            let own = of_class(c);
+            Class { index: c as f64, name: target.classes[c].clone(), rows: own, fewer: own.min(rows.len() - own) }
         };
-        let enough = |c: &usize| (MIN_CLASS_ROWS..=rows.len() - MIN_CLASS_ROWS).contains(&of_class(*c));
+        let every: Vec<Class> = (0..target.classes.len()).map(class).collect();
+        let first = usize::from(target.task == Task::Binary);
+        let classes = every.iter().skip(first).filter(|class| class.fewer >= MIN_CLASS_ROWS).cloned().collect();
         Self {
             rows,
             task: target.task,
@@ -132,7 +189,8 @@ impl<'a> Sample<'a> {
                 Task::Regression => rows.iter().map(value).collect(),
                 Task::Binary | Task::Multiclass => rows.iter().map(|&r| f64::from(y[r as usize])).collect(),
             },
-            classes: classes.into_iter().filter(enough).map(|c| c as f64).collect(),
+            every,
+            classes,
             halves: rows.iter().map(|r| hash64(&r.to_le_bytes(), seed) & 1 == 1).collect(),
         }
     }
@@ -151,7 +209,11 @@ impl<'a> Sample<'a> {
         };
         match self.task {
             Task::Regression => self.suspect_value(numbers.as_deref(), &bins),
-            Task::Binary | Task::Multiclass => self.suspect_classes(numbers.as_deref(), &bins),
+            Task::Binary | Task::Multiclass => match self.suspect_classes(numbers.as_deref(), &bins) {
+                Some(How::Separates(area)) => Some(How::Separates(area)),
+                // Being there at all says it better than the values.
+                how => self.presence(column).or(how),
+            },
         }
     }
 
@@ -175,19 +237,44 @@ impl<'a> Sample<'a> {
             return None;
         }
         let ranks = numbers.map(ranks::average);
-        let total: f64 = self
+        let areas: Vec<f64> = self
             .classes
             .iter()
-            .map(|&class| {
-                let is: Vec<f64> = self.value.iter().map(|&v| f64::from(u8::from(v == class))).collect();
+            .map(|class| {
+                let is: Vec<f64> = self.value.iter().map(|&v| f64::from(u8::from(v == class.index))).collect();
                 let by_bin = auc(&ranks::average(&self.means(bins, &is)), &is);
                 // The value as such, where missing cells rank last.
                 let as_such = ranks.as_ref().map_or(0.5, |r| auc(r, &is));
                 by_bin.max(as_such).max(1.0 - as_such)
             })
-            .sum();
-        let mean = total / self.classes.len() as f64;
-        (mean >= MIN_AUC).then_some(How::Separates(mean))
+            .collect();
+        let least = |class: &Class| if class.fewer < ENOUGH_CLASS_ROWS { PERFECT_AUC } else { MIN_AUC };
+        let mut known = self.classes.iter().zip(&areas).filter(|(class, area)| **area >= least(class)).peekable();
+        let best = known.peek().map(|(class, area)| (class.name.clone(), **area));
+        if known.count() == self.classes.len() {
+            return Some(How::Separates(areas.iter().sum::<f64>() / areas.len() as f64));
+        }
+        best.map(|(class, area)| How::SeparatesClass(class, area))
+    }
+
+    /// Whether the column is there, or missing, for one class only.
+    fn presence(&self, column: &Column) -> Option<How> {
+        let missing: Vec<bool> = self.rows.iter().map(|&row| column.values.is_missing(row as usize)).collect();
+        [true, false].into_iter().find_map(|empty| {
+            let rows: Vec<f64> =
+                missing.iter().zip(&self.value).filter(|(m, _)| **m == empty).map(|(_, &class)| class).collect();
+            // Where nearly all rows are one way, the other way says it better.
+            if rows.len() * 20 > self.rows.len() * 19 {
+                return None;
+            }
+            let of = |class: &Class| rows.iter().filter(|&&c| c == class.index).count();
+            let class = self.every.iter().max_by_key(|class| of(class))?;
+            let own = of(class);
+            let share = class.rows as f64 / self.rows.len() as f64;
+            let pure = own as f64 >= MIN_PURITY * rows.len() as f64 && own as f64 >= MIN_COVERED * class.rows as f64;
+            let how = if empty { How::EmptyFor } else { How::FilledFor };
+            (pure && own > 0 && share.powf(own as f64) <= MAX_CHANCE).then(|| how(class.name.clone(), own))
+        })
     }
 
     /// The mean of `outcome` in each row's bin among the rows of the other half, drawn to the overall mean by one row.

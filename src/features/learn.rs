@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, narrow};
 use super::error::FeatureError;
-use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Scale, TimePart};
+use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Outliers, Scale, TimePart};
 use super::target::{Target, Task};
 use super::time;
 use crate::stats::moments;
@@ -16,6 +16,9 @@ use crate::table::{Categories, Column, MISSING_CODE, Values};
 const FOLDS: usize = 5;
 /// A target statistic per class up to here; beyond, the most frequent classes have one.
 const MAX_CLASS_STATISTICS: usize = 10;
+/// The overall mean weighs from so many rows to so many, when `smoothing` is not set.
+const LEAST_WEIGHT: f64 = 10.0;
+const MOST_WEIGHT: f64 = 1e6;
 /// Bounds (levels × statistics) of one column: 16 MB stored.
 const MAX_STATISTICS: usize = 4_000_000;
 
@@ -124,7 +127,8 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     if encoder.negative == Negative::Error {
         refuse_negative(column, values)?;
     }
-    let (impute, clip) = (own.impute.unwrap_or(options.impute), own.clip.unwrap_or(options.clip));
+    let for_all = if options.outliers == Outliers::Clip { Clip::Iqr } else { options.clip };
+    let (impute, clip) = (own.impute.unwrap_or(options.impute), own.clip.unwrap_or(for_all));
     let scale = own.scale.unwrap_or(options.scale);
     let signed = || values.iter().map(|&v| encoder.sign(v).unwrap_or(f64::NAN));
     if impute == Impute::Native && clip == Clip::None && scale == Scale::None {
@@ -153,6 +157,10 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     if scale == Scale::Standard {
         kept.extend(std::iter::repeat_n(encoder.fill, n_missing).flatten());
         encoder.scale = Some(mean_and_sd(&kept));
+    } else if scale == Scale::Minmax {
+        let (low, high) = kept.iter().fold((kept[0], kept[0]), |(low, high), v| (low.min(*v), high.max(*v)));
+        let span = high - low;
+        encoder.scale = Some((low, if span > 0.0 && span.is_finite() { span } else { 1.0 }));
     }
     Ok(differ.then_some(encoder))
 }
@@ -175,7 +183,7 @@ fn mean_and_sd(values: &[f64]) -> (f64, f64) {
 }
 
 /// The fences beyond the quartiles; `None` when the middle half of the values is one value.
-fn tukey(sorted: &[f64], factor: f64) -> Option<(f64, f64)> {
+pub(crate) fn tukey(sorted: &[f64], factor: f64) -> Option<(f64, f64)> {
     let (q1, q3) = (quantile_sorted(sorted, 0.25), quantile_sorted(sorted, 0.75));
     let iqr = q3 - q1;
     let fences = (q1 - factor * iqr, q3 + factor * iqr);
@@ -247,12 +255,13 @@ struct Tally {
     counts: Vec<f64>,
 }
 
-fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>, smoothing: f64) -> Learned {
+fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>, smoothing: Option<f64>) -> Learned {
     // Levels and missing; unseen has no rows.
     let n_slots = levels.len() + 1;
     let n_outputs = outcome.names.len().min((MAX_STATISTICS / n_slots).max(1));
     let mut tally =
         Tally { n_slots, n_outputs, sums: vec![0.0; FOLDS * n_slots * n_outputs], counts: vec![0.0; FOLDS * n_slots] };
+    let mut squares = vec![0.0; n_outputs];
     for (row, &slot) in slots.iter().enumerate() {
         if outcome.y[row].is_nan() {
             continue;
@@ -260,12 +269,18 @@ fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>,
         let cell = usize::from(outcome.folds[row]) * n_slots + slot as usize;
         tally.counts[cell] += 1.0;
         for output in 0..n_outputs {
-            tally.sums[cell * n_outputs + output] += outcome.value(row, output);
+            let value = outcome.value(row, output);
+            tally.sums[cell * n_outputs + output] += value;
+            squares[output] += value * value;
         }
     }
     let prior = tally.prior();
-    let values = tally.smooth(None, &prior, smoothing);
-    let blocks = (0..FOLDS).into_par_iter().flat_map_iter(|fold| tally.smooth(Some(fold), &prior, smoothing)).collect();
+    let weights = match smoothing {
+        Some(weight) => vec![weight; n_outputs],
+        None => tally.weights(&prior, &squares),
+    };
+    let values = tally.smooth(None, &prior, &weights);
+    let blocks = (0..FOLDS).into_par_iter().flat_map_iter(|fold| tally.smooth(Some(fold), &prior, &weights)).collect();
     let outputs = outcome.names[..n_outputs].to_vec();
     Learned {
         encoder: Encoder::TargetStatistic(TargetStatistic { levels, outputs, values }),
@@ -282,16 +297,43 @@ impl Tally {
             .collect()
     }
 
+    /// How many rows the overall mean weighs, per output: a = σ²/τ², the variance within levels by that between them, by
+    /// moments (J. Hartung, "Statistical Meta-Analysis", 2008, 7.4; the estimator of DerSimonian and Laird 1986 with rows
+    /// as studies). Levels that differ by no more than chance allows are drawn to the mean altogether: a merchant's one
+    /// fraud in six rows says little where one row in a hundred is fraud. At least [`LEAST_WEIGHT`].
+    fn weights(&self, prior: &[f64], squares: &[f64]) -> Vec<f64> {
+        let of_level = |cells: &[f64], slot: usize, width: usize, output: usize| -> f64 {
+            (0..FOLDS).map(|fold| cells[(fold * self.n_slots + slot) * width + output]).sum()
+        };
+        let counts: Vec<f64> = (0..self.n_slots).map(|slot| of_level(&self.counts, slot, 1, 0)).collect();
+        let n: f64 = counts.iter().sum();
+        let levels = counts.iter().filter(|&&n| n > 0.0).count() as f64;
+        // Rows that tell levels apart: n − Σ nⱼ²/n.
+        let apart = n - counts.iter().map(|n| n * n).sum::<f64>() / n.max(1.0);
+        let weight = |(output, (&mean, &squares)): (usize, (&f64, &f64))| {
+            let (mut explained, mut between) = (0.0, 0.0);
+            for (slot, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0.0) {
+                let sum = of_level(&self.sums, slot, self.n_outputs, output);
+                explained += sum * sum / n;
+                between += n * (sum / n - mean).powi(2);
+            }
+            let within = (squares - explained).max(0.0) / (n - levels).max(1.0);
+            let spread = (between - (levels - 1.0) * within) / apart.max(1.0);
+            if spread > 0.0 { (within / spread).clamp(LEAST_WEIGHT, MOST_WEIGHT) } else { MOST_WEIGHT }
+        };
+        prior.iter().zip(squares).enumerate().map(weight).collect()
+    }
+
     /// The statistics of every slot without the rows of `left_out`, then the prior for unseen levels.
     ///
     /// The prior is that of all rows in every fold: a prior per fold would give rare levels five values
     /// that tell the folds, and so the row's own target, apart.
-    fn smooth(&self, left_out: Option<usize>, prior: &[f64], smoothing: f64) -> Vec<f32> {
+    fn smooth(&self, left_out: Option<usize>, prior: &[f64], weights: &[f64]) -> Vec<f32> {
         let mut values = Vec::with_capacity((self.n_slots + 1) * self.n_outputs);
         for slot in 0..self.n_slots {
             let cells = || (0..FOLDS).filter(|f| Some(*f) != left_out).map(|f| f * self.n_slots + slot);
             let n: f64 = cells().map(|c| self.counts[c]).sum();
-            for (output, &prior) in prior.iter().enumerate() {
+            for (output, (&prior, &smoothing)) in prior.iter().zip(weights).enumerate() {
                 let sum: f64 = cells().map(|c| self.sums[c * self.n_outputs + output]).sum();
                 let weight = n + smoothing;
                 values.push(narrow(if weight > 0.0 { (sum + smoothing * prior) / weight } else { prior }));

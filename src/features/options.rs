@@ -25,11 +25,14 @@ pub struct FeatureOptions {
     pub drop: Vec<String>,
     /// What stands for a missing number.
     pub impute: Impute,
-    /// Whether numbers are brought to mean 0 and standard deviation 1. Trees do not need it.
+    /// Whether numbers are brought to mean 0 and standard deviation 1, or between 0 and 1. Trees do not need it.
     pub scale: Scale,
+    /// What happens to rows that are learned from and have a number far outside the middle half.
+    #[serde(skip_serializing_if = "Outliers::is_default")]
+    pub outliers: Outliers,
     /// Whether numbers far outside the middle half are pulled in.
     pub clip: Clip,
-    /// With `clip = "iqr"`: how many inter-quartile ranges beyond the quartiles (Tukey 1977: 1.5).
+    /// With `clip = "iqr"` or `outliers`: how many inter-quartile ranges beyond the quartiles (Tukey 1977: 1.5).
     pub clip_factor: f64,
     /// What happens to a negative number.
     pub negative: Negative,
@@ -39,8 +42,10 @@ pub struct FeatureOptions {
     /// [`FeatureOptions::onehot_limit`] for what holds when it is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_onehot: Option<usize>,
-    /// Weight of the overall mean in a target statistic, in rows.
-    pub smoothing: f64,
+    /// Weight of the overall mean in a target statistic, in rows; when it is not set, learned from how much levels differ,
+    /// and at least 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smoothing: Option<f64>,
     /// What is read off a time; parts that do not vary in training are left out.
     pub time_parts: Vec<TimePart>,
     /// Other rules for single columns.
@@ -53,12 +58,13 @@ impl Default for FeatureOptions {
             drop: Vec::new(),
             impute: Impute::Native,
             scale: Scale::None,
+            outliers: Outliers::Keep,
             clip: Clip::None,
             clip_factor: 1.5,
             negative: Negative::Keep,
             encode: Encode::Auto,
             max_onehot: None,
-            smoothing: 10.0,
+            smoothing: None,
             time_parts: TimePart::DEFAULT.to_vec(),
             columns: BTreeMap::new(),
         }
@@ -83,7 +89,7 @@ impl FeatureOptions {
     /// the table lacks.
     pub fn check(&self, table: &Table) -> Result<(), FeatureError> {
         let error = |what| Err(FeatureError::Option { what });
-        for (name, value) in [("clip_factor", self.clip_factor), ("smoothing", self.smoothing)] {
+        for (name, value) in [("clip_factor", self.clip_factor), ("smoothing", self.smoothing.unwrap_or(0.0))] {
             if !value.is_finite() || value < 0.0 {
                 return error(format!("{name} = {value} is not a finite number of at least 0"));
             }
@@ -132,7 +138,7 @@ pub enum Impute {
     Mean,
 }
 
-/// Whether numbers are standardised.
+/// How numbers are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
@@ -141,6 +147,27 @@ pub enum Scale {
     None,
     /// `(x − mean) / sd` of the training rows, with the population standard deviation; an `sd` of 0 counts as 1.
     Standard,
+    /// `(x − min) / (max − min)` of the training rows: 0 to 1 there, and beyond for rows beyond; a span of 0 counts as 1.
+    Minmax,
+}
+
+/// What happens to rows that are learned from and have a number outside `[Q1 − f·IQR, Q3 + f·IQR]` of these rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outliers {
+    /// They stay as they are.
+    #[default]
+    Keep,
+    /// The number is pulled in, for rows that are scored as well: `clip = "iqr"` for every column.
+    Clip,
+    /// The row is not learned from. Rows of the gate, and rows that are scored, stay.
+    Drop,
+}
+
+impl Outliers {
+    fn is_default(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 /// Whether extreme numbers are pulled in.

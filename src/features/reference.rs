@@ -99,7 +99,7 @@ fn encoded(c: &Texts, task: Task, y: &[f32], options: &FeatureOptions) -> Matrix
 #[test]
 fn categories_agree() {
     let Cases { smoothing, categories: c, .. } = cases();
-    let statistics = FeatureOptions { encode: Encode::Target, smoothing, ..Default::default() };
+    let statistics = FeatureOptions { encode: Encode::Target, smoothing: Some(smoothing), ..Default::default() };
     let onehot = FeatureOptions { encode: Encode::Onehot, ..Default::default() };
     for (matrix, expected) in [
         (encoded(&c, Task::Binary, &c.binary, &statistics), &c.binary_encoded),

@@ -20,6 +20,7 @@ use crate::atomic::Lock;
 use crate::features::Target;
 use crate::journal::{Journal, Latest};
 use crate::labels::{Label, Labels, Merged, Source};
+use crate::table::{NumberFormat, Schema, label_value};
 use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
 use jiff::Timestamp;
@@ -87,9 +88,11 @@ pub fn give(
     let ids: HashSet<&str> = corrections.iter().map(|correction| correction.id.as_str()).collect();
     let predictions = Journal::of(workspace).latest(&ids)?;
     let mut said: HashMap<(&str, &str), &Entry> = known.iter().map(|entry| (entry.key(), entry)).collect();
+    let schema = if target.classes.is_empty() { workspace.config()?.schema() } else { Schema::default() };
+    let number = schema.number_format(&target.name);
     let incoming = corrections
         .iter()
-        .map(|correction| entry(correction, predictions.get(&correction.id), target, at))
+        .map(|correction| entry(correction, predictions.get(&correction.id), (target, number), at))
         .collect::<Result<Vec<_>, _>>()?;
     let mut new: Vec<&Entry> = Vec::new();
     for entry in &incoming {
@@ -122,14 +125,15 @@ pub fn give(
 fn entry(
     correction: &Correction,
     prediction: Option<&Latest>,
-    target: &Target,
+    (target, number): (&Target, Option<&NumberFormat>),
     at: Timestamp,
 ) -> Result<Entry, FeedbackError> {
     let wrong = |what: String| FeedbackError::Correction { place: correction.place.clone(), what };
     let Some(prediction) = prediction else {
         return Err(wrong(format!("{:?} is in no line of the prediction log", correction.id)));
     };
-    let actual = correction.actual.as_deref().map(|actual| understood(actual, target)).transpose().map_err(wrong)?;
+    let actual =
+        correction.actual.as_deref().map(|actual| understood(actual, target, number)).transpose().map_err(wrong)?;
     let was_predicted = actual.as_ref().is_some_and(|actual| *actual == prediction.prediction);
     let label = match (correction.verdict, actual) {
         (Verdict::Correct, Some(actual)) if !was_predicted => {
@@ -158,25 +162,25 @@ fn entry(
 }
 
 /// The value as the target writes it, or why it is none of its values.
-fn understood(actual: &str, target: &Target) -> Result<String, String> {
+fn understood(actual: &str, target: &Target, number: Option<&NumberFormat>) -> Result<String, String> {
     if target.classes.is_empty() {
-        let number = actual.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-        return number.map(|number| number.to_string()).ok_or_else(|| format!("{actual:?} is not a number"));
+        let value = label_value(actual, number).map_err(|what| format!("{actual:?} {what}"))?;
+        return Ok(value.to_string());
     }
     let class = target.class_of(actual).map(|class| target.classes[class].clone());
     class.ok_or_else(|| format!("{actual:?} is none of the classes {}", target.classes.join(", ")))
 }
 
-/// The outcome that a cell holds; `None` for an empty one and for what `missing` lists.
+/// The outcome that a cell of a table of this schema holds; `None` for an empty one and for a missing marker.
 ///
 /// # Errors
 /// Why it is none of the target's values.
-pub fn outcome_in(cell: &str, target: &Target, missing: &[String]) -> Result<Option<String>, String> {
+pub fn outcome_in(cell: &str, target: &Target, schema: &Schema) -> Result<Option<String>, String> {
     let cell = cell.trim();
-    if cell.is_empty() || missing.iter().any(|marker| marker.trim() == cell) {
+    if cell.is_empty() || schema.dialect.missing.iter().any(|marker| marker.trim() == cell) {
         return Ok(None);
     }
-    understood(cell, target).map(Some)
+    understood(cell, target, schema.number_format(&target.name)).map(Some)
 }
 
 /// What it teaches.

@@ -1,6 +1,7 @@
 //! Corrections from CSV or JSON lines.
 
 use super::{Correction, FeedbackError, Verdict};
+use crate::table::record::{Record, Records};
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Read};
 
@@ -85,32 +86,40 @@ fn json(file: &str, from: impl BufRead, by: &str) -> Result<Vec<Correction>, Fee
     Ok(lines)
 }
 
-fn csv(file: &str, from: impl Read, by: &str) -> Result<Vec<Correction>, FeedbackError> {
-    let wrong = |err: &csv::Error| FeedbackError::Correction {
-        place: match err.position() {
-            Some(position) => format!("{file}: line {}", position.line()),
-            None => file.to_owned(),
-        },
-        what: match err.kind() {
-            csv::ErrorKind::Deserialize { err, .. } => clause(&err.kind().to_string()),
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("{len} fields where the header has {expected_len}")
-            }
-            _ => err.to_string(),
-        },
-    };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(from);
-    let header = reader.headers().map_err(|err| wrong(&err))?.clone();
+fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, FeedbackError> {
+    let wrong = |place: String, what: String| FeedbackError::Correction { place, what };
+    let mut text = String::new();
+    from.read_to_string(&mut text).map_err(|err| match err.kind() {
+        std::io::ErrorKind::InvalidData => wrong(file.to_owned(), "is not UTF-8".to_owned()),
+        _ => wrong(file.to_owned(), err.to_string()),
+    })?;
+    let mut records = Records::new(&text, b',');
+    let mut header: Option<csv::StringRecord> = None;
     let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|err| wrong(&err))?;
-        // A spreadsheet's blank rows at the end.
-        if record.iter().all(str::is_empty) {
+    for record in &mut records {
+        let Record { line, cells } = record.map_err(|open| wrong(file.to_owned(), open.to_string()))?;
+        let place = format!("{file}: line {line}");
+        // A spreadsheet's blank rows at the end, and blank lines before the header.
+        if cells.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
-        let place = format!("{file}: line {}", record.position().map_or(0, csv::Position::line));
+        let record: csv::StringRecord = cells.iter().map(|cell| cell.trim()).collect();
+        let Some(header) = &header else {
+            header = Some(record);
+            continue;
+        };
+        if record.len() != header.len() {
+            let what = format!("{} fields where the header has {}", record.len(), header.len());
+            return Err(wrong(place, what));
+        }
         // Texts, so that an id keeps its leading zeros.
-        let line: Line<String> = record.deserialize(Some(&header)).map_err(|err| wrong(&err))?;
+        let line: Line<String> = record.deserialize(Some(header)).map_err(|err| {
+            let what = match err.kind() {
+                csv::ErrorKind::Deserialize { err, .. } => clause(&err.kind().to_string()),
+                _ => err.to_string(),
+            };
+            wrong(place.clone(), what)
+        })?;
         lines.push(line.correction(place, by));
     }
     Ok(lines)

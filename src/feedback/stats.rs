@@ -2,14 +2,14 @@
 
 use super::{Entry, FeedbackError, Verdict, entries};
 use crate::journal::Window;
-use crate::labels::{Labels, Used};
-use crate::registry::Version;
+use crate::labels::{LabelError, Labels, Used};
+use crate::registry::{Learned, Version};
 use crate::stats::normal::wilson;
 use crate::workspace::Workspace;
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::Offset};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
 
 /// How long a period is.
@@ -58,20 +58,23 @@ pub struct Count {
     pub incorrect: u64,
     /// Predictions of which nobody could tell.
     pub uncertain: u64,
+    /// Predictions of rows that the version had learned from. They say nothing about it, and count as none of the above.
+    pub n_learned: u64,
     /// Correct ÷ (correct + incorrect).
     pub accuracy_rate: Option<f64>,
     /// The 95 % interval of that (Wilson), as if the rows had been taken at random.
     pub accuracy_interval: Option<(f64, f64)>,
-    /// Incorrect ÷ total: the share that had to be corrected.
+    /// Incorrect ÷ (total − learned): the share that had to be corrected.
     pub correction_rate: Option<f64>,
 }
 
 impl Count {
-    fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+    fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>, learned: &LearnedBy) -> Self {
         let mut count = Self::default();
         for entry in entries {
             count.total += 1;
             match entry.verdict {
+                _ if learned.get(&entry.version).is_some_and(|learned| learned.has(&entry.id)) => count.n_learned += 1,
                 Verdict::Correct => count.correct += 1,
                 Verdict::Incorrect => count.incorrect += 1,
                 Verdict::Uncertain => count.uncertain += 1,
@@ -81,9 +84,24 @@ impl Count {
         let judged = count.correct + count.incorrect;
         count.accuracy_rate = share(count.correct, judged);
         count.accuracy_interval = count.accuracy_rate.map(|rate| wilson(rate, judged as f64));
-        count.correction_rate = share(count.incorrect, count.total);
+        count.correction_rate = share(count.incorrect, count.total - count.n_learned);
         count
     }
+}
+
+/// What versions learned from.
+type LearnedBy = HashMap<Version, Learned>;
+
+/// What the versions of these predictions learned from, where that is known.
+fn learned_by(workspace: &Workspace, entries: &[Entry]) -> Result<LearnedBy, FeedbackError> {
+    let registry = workspace.registry();
+    let versions: BTreeSet<Version> = entries.iter().map(|entry| entry.version).collect();
+    let mut all = LearnedBy::new();
+    for version in versions {
+        let learned = registry.learned(version).map_err(LabelError::from)?;
+        all.extend(learned.map(|learned| (version, learned)));
+    }
+    Ok(all)
 }
 
 /// Corrections of one version or one period.
@@ -118,17 +136,18 @@ pub fn stats(workspace: &Workspace, window: &Window, period: Period) -> Result<S
     let entries = entries(workspace)?;
     let latest: Vec<&Entry> =
         latest(&entries).into_iter().filter(|entry| window.holds(entry.at.as_microsecond())).collect();
+    let learned = learned_by(workspace, &entries)?;
     let labels = Labels::open(workspace)?;
-    let used = Used::open(&workspace.registry()).map_err(FeedbackError::from)?;
+    let used = Used::open(workspace)?;
     let is_unused = |entry: &&&Entry| {
         entry.verdict != Verdict::Uncertain && labels.get(&entry.id, &entry.by).is_some_and(|label| !used.has(label))
     };
     let day = |entry: &Entry| Offset::UTC.to_datetime(entry.at).date();
     Ok(Stats {
-        count: Count::of(latest.iter().copied()),
+        count: Count::of(latest.iter().copied(), &learned),
         unused: latest.iter().filter(is_unused).count() as u64,
-        by_version: groups(&latest, |entry| entry.version),
-        by_period: groups(&latest, |entry| period.begin(day(entry))),
+        by_version: groups(&latest, &learned, |entry| entry.version),
+        by_period: groups(&latest, &learned, |entry| period.begin(day(entry))),
     })
 }
 
@@ -138,7 +157,8 @@ pub fn stats(workspace: &Workspace, window: &Window, period: Period) -> Result<S
 /// Feedback that cannot be read.
 pub fn of_version(workspace: &Workspace, version: Version) -> Result<Count, FeedbackError> {
     let entries = entries(workspace)?;
-    Ok(Count::of(latest(&entries).into_iter().filter(|entry| entry.version == version)))
+    let learned = learned_by(workspace, &entries)?;
+    Ok(Count::of(latest(&entries).into_iter().filter(|entry| entry.version == version), &learned))
 }
 
 /// The last word of each person on each prediction, in the order of the file.
@@ -149,8 +169,10 @@ fn latest(entries: &[Entry]) -> Vec<&Entry> {
     entries.iter().enumerate().filter(is_last).map(|(_, entry)| entry).collect()
 }
 
-fn groups<K: Ord + ToString>(entries: &[&Entry], key: impl Fn(&Entry) -> K) -> Vec<Group> {
+fn groups<K: Ord + ToString>(entries: &[&Entry], learned: &LearnedBy, key: impl Fn(&Entry) -> K) -> Vec<Group> {
     let mut groups: BTreeMap<K, Vec<&Entry>> = BTreeMap::new();
     entries.iter().for_each(|entry| groups.entry(key(entry)).or_default().push(entry));
-    groups.into_iter().map(|(name, entries)| Group { name: name.to_string(), count: Count::of(entries) }).collect()
+    let group =
+        |(name, entries): (K, Vec<&Entry>)| Group { name: name.to_string(), count: Count::of(entries, learned) };
+    groups.into_iter().map(group).collect()
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::features::Task;
 use crate::journal::{Layout, Row, Window};
-use crate::registry::Version;
+use crate::registry::{Learned, Version};
 use crate::table::{ColumnSpec, Dialect, Kind, Schema};
 
 fn target() -> Target {
@@ -17,7 +17,7 @@ fn predicted() -> (tempfile::TempDir, Workspace) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("models")).unwrap();
     let workspace = Workspace::new(dir.path());
-    let id = ColumnSpec { name: "key".to_owned(), kind: Kind::Id, format: None };
+    let id = ColumnSpec::new("key", Kind::Id);
     let layout = Layout::new(&Schema { dialect: Dialect::default(), columns: vec![id] }, &target());
     for (day, id, version, class) in [(1, "a", 1, 1), (1, "b", 1, 0), (2, "c", 2, 1)] {
         let at = at(&format!("2026-11-0{day}"));
@@ -129,6 +129,9 @@ fn it_is_counted_by_version_and_period() {
     let version = workspace.path("models/v0003");
     std::fs::create_dir(&version).unwrap();
     std::fs::write(version.join("labels_used.csv"), "id,label,annotator,batch\na,yes,ann,\nb,no,ann,\n").unwrap();
+    let details = json!({ "version": "v0003" });
+    let trained = Event { at: at("2026-11-09"), event: "retrained", by: None, roles: None, details };
+    workspace.record(&workspace.lock().unwrap(), trained).unwrap();
     assert_eq!(of(Window::default()).unused, 1, "b was used with another label");
 }
 
@@ -146,7 +149,11 @@ fn csv_and_json_lines_are_read() {
     ];
     assert_eq!(read(csv), expected);
     assert_eq!(read(json), expected);
+    let spaced = "id,comment,verdict\n1, \"a,b\",correct\n";
+    let found = parse::corrections("stdin", spaced.as_bytes(), "").unwrap();
+    assert_eq!((found[0].comment.as_str(), found[0].verdict), ("a,b", Verdict::Correct));
     for (text, what) in [
+        ("id,verdict\na,\"correct\n", "stdin: line 2: a quote is opened and never closed"),
         ("id,verdict\na,wrong\n", "stdin: line 2: "),
         ("id,verdict\na\n", "1 fields where the header has 2"),
         ("id,verdict,colour\na,correct,red\n", "colour"),
@@ -156,4 +163,22 @@ fn csv_and_json_lines_are_read() {
         let message = parse::corrections("stdin", text.as_bytes(), "").unwrap_err().to_string();
         assert!(message.contains(what), "{message}");
     }
+}
+
+#[test]
+fn what_is_said_of_rows_that_a_version_learned_from_says_nothing_about_it() {
+    let (_dir, workspace) = predicted();
+    for (id, verdict, actual) in [("a", Verdict::Correct, None), ("b", Verdict::Incorrect, Some("yes"))] {
+        give_at(&workspace, &[said(id, verdict, actual)], "2026-11-02").unwrap();
+    }
+    let of = |version| of_version(&workspace, Version(version)).unwrap();
+    let before = stats(&workspace, &Window::default(), Period::Day).unwrap().count;
+    assert_eq!((before.n_learned, before.accuracy_rate), (0, Some(0.5)));
+    let path = workspace.path("models/v0001");
+    std::fs::create_dir_all(&path).unwrap();
+    Learned::new(["a", "c"].into_iter()).save(&path).unwrap();
+    let all = stats(&workspace, &Window::default(), Period::Day).unwrap();
+    assert_eq!((all.count.total, all.count.n_learned, all.count.correct), (2, 1, 0));
+    assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.0), Some(1.0)));
+    assert_eq!(of(1).n_learned, all.by_version[0].count.n_learned);
 }

@@ -49,25 +49,61 @@ fn an_equal_challenger_is_promoted_no_more_often_than_alpha() {
     }
 }
 
+/// How often an equal challenger is found better by the bootstrap, in each metric, with so many positives on average.
+fn found_better(metrics: &[Metric], positives: usize, draws: u64, n_replicates: usize) -> Vec<f64> {
+    use rayon::prelude::*;
+    let one = |seed: u64| {
+        let (y, [old, new]) = draw(positives * 4, [0.7, 0.7], seed);
+        let classes = ["no".to_owned(), "yes".to_owned()];
+        let of =
+            |scores| Reading { task: Task::Binary, classes: &classes, y: &y, scores, weights: None, threshold: 0.5 };
+        let pairing = Pairing { alpha: 0.05, entities: None, n_replicates, seed };
+        let better = |metric: &Metric| {
+            let found = improvement(*metric, &of(&old), &of(&new), &pairing);
+            u32::from(found.is_ok_and(|found| found.low > 0.0))
+        };
+        metrics.iter().map(better).collect::<Vec<u32>>()
+    };
+    let add = |a: Vec<u32>, b: Vec<u32>| a.iter().zip(&b).map(|(a, b)| a + b).collect();
+    let sums = (0..draws).into_par_iter().map(one).reduce(|| vec![0; metrics.len()], add);
+    sums.into_iter().map(|sum| f64::from(sum) / draws as f64).collect()
+}
+
 #[test]
 fn the_bootstrap_holds_its_level_too() {
-    for metric in [Metric::F1, Metric::PrAuc, Metric::LogLoss] {
-        let superior = share(200, |seed| {
-            let (y, [old, new]) = draw(240, [0.7, 0.7], seed);
-            let classes = ["no".to_owned(), "yes".to_owned()];
-            let of = |scores| Reading {
-                task: Task::Binary,
-                classes: &classes,
-                y: &y,
-                scores,
-                weights: None,
-                threshold: 0.5,
-            };
-            let pairing = Pairing { alpha: 0.05, entities: None, n_replicates: 200, seed };
-            improvement(metric, &of(&old), &of(&new), &pairing).unwrap().low > 0.0
-        });
-        assert!(superior <= 0.05 + 0.047, "{metric}: {superior}");
+    let metrics = [Metric::F1, Metric::PrAuc, Metric::LogLoss];
+    let found = found_better(&metrics, 25, 150, 200);
+    // Two standard errors of 5 % in 150 draws; percentiles alone gave 9 % for F1.
+    assert!(found.iter().all(|share| *share <= 0.05 + 0.036), "{found:?}");
+    assert!(found.iter().sum::<f64>() > 0.0, "nothing is ever found");
+}
+
+#[test]
+#[ignore = "make simulate"]
+#[expect(clippy::print_stdout, reason = "the figures of docs/methods.md")]
+fn every_metric_holds_its_level_with_few_positives() {
+    let metrics = [
+        Metric::PrAuc,
+        Metric::LogLoss,
+        Metric::Brier,
+        Metric::BalancedAccuracy,
+        Metric::Precision,
+        Metric::Recall,
+        Metric::Specificity,
+        Metric::F1,
+        Metric::F1Macro,
+        Metric::Mcc,
+        Metric::Kappa,
+    ];
+    let mut table = String::new();
+    let mut worst = 0.0_f64;
+    for positives in [20, 40, 100] {
+        let found = found_better(&metrics, positives, 2000, 300);
+        worst = found.iter().fold(worst, |worst, share| worst.max(*share));
+        table += &format!("{positives}: {:?}\n", metrics.iter().map(|m| m.name()).zip(&found).collect::<Vec<_>>());
     }
+    assert!(worst <= 0.06, "{worst}\n{table}");
+    println!("{table}");
 }
 
 #[test]

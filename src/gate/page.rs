@@ -1,10 +1,10 @@
 //! The gate's report as a page: style and picture are inside, no scripts, nothing is fetched.
 
 use super::judge::Judgement;
-use super::report::{Decision, GateReport};
+use super::report::{Decision, GateReport, Pair};
 use crate::report::number::{clean, number, number_or, percent};
 use crate::report::shape::{Drawing, at};
-use crate::score::{Improvement, Test};
+use crate::score::{Direction, Improvement, Test};
 use askama::Template;
 
 const WIDTH: f64 = 1100.0;
@@ -45,6 +45,11 @@ struct MetricRow {
     name: &'static str,
     production: String,
     challenger: String,
+    difference: String,
+    /// Which way is better.
+    direction: &'static str,
+    /// What the difference means.
+    verdict: &'static str,
     decides: bool,
 }
 
@@ -72,16 +77,7 @@ pub(super) fn draw(report: &GateReport) -> String {
         interval: found.map_or_else(String::new, |found| interval(j, found)),
         test: found.map_or_else(String::new, |found| test(j, found)),
         guardrails: report.guardrails.iter().map(rail).collect(),
-        metrics: report
-            .metrics
-            .iter()
-            .map(|pair| MetricRow {
-                name: pair.metric.name(),
-                production: number_or(pair.production),
-                challenger: number_or(pair.challenger),
-                decides: pair.metric.name() == metric,
-            })
-            .collect(),
+        metrics: report.metrics.iter().map(|pair| metric_row(pair, metric)).collect(),
         notes: report.holdout.note.iter().chain(&report.notes).map(|note| clean(note)).collect(),
         rules: format!(
             "alpha = {}\nmargin = {}\ndelta = {}\nmin_improvement = {}\nuse of these rows: {}",
@@ -90,6 +86,29 @@ pub(super) fn draw(report: &GateReport) -> String {
     };
     // Rendering to a String fails only when a Display does.
     page.render().unwrap_or_default()
+}
+
+/// A metric of both models, their difference, and which way is better.
+fn metric_row(pair: &Pair, deciding: &str) -> MetricRow {
+    let both = pair.production.zip(pair.challenger);
+    let higher = pair.metric.direction() == Direction::Higher;
+    MetricRow {
+        name: pair.metric.name(),
+        production: number_or(pair.production),
+        challenger: number_or(pair.challenger),
+        difference: both.map_or(String::new(), |(old, new)| {
+            let sign = if new > old { "+" } else { "" };
+            format!("{sign}{}", number(new - old))
+        }),
+        direction: if higher { "higher is better" } else { "lower is better" },
+        verdict: match both {
+            Some((old, new)) if pair.metric.is_better(new, old) => "better",
+            Some((old, new)) if pair.metric.is_better(old, new) => "worse",
+            Some(_) => "the same",
+            None => "",
+        },
+        decides: pair.metric.name() == deciding,
+    }
 }
 
 fn rail(rail: &super::Guardrail) -> RailRow {
@@ -107,7 +126,7 @@ fn test(j: &Judgement, found: &Improvement) -> String {
     let how = match found.test {
         Test::DeLong => "DeLong's test of two ROC areas on the same rows",
         Test::McNemar => "McNemar's mid-p test, with the bounds of Bonett and Price",
-        Test::Bootstrap => "the paired bootstrap",
+        Test::Bootstrap => "the paired bootstrap and the exchange of both models' answers",
     };
     let relative =
         j.relative.map_or_else(String::new, |share| format!(", {} of production's value", percent(share.abs())));
@@ -191,6 +210,7 @@ mod tests {
             "<circle class=\"dot\"",
             "broken",
             "v0002 against v0001",
+            "higher is better; decides",
         ] {
             assert!(page.contains(text), "{text}\n{page}");
         }

@@ -93,6 +93,9 @@ fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) 
     let roles = workspace.registry().roles()?;
     let chain = workspace.audit_chain()?;
     let Some(production) = roles.production else {
+        if let Some(version) = request.version.or(roles.challenger) {
+            return first(workspace, lock, &config, request, &roles, version);
+        }
         return Err(RegistryError::NoRole { role: Role::Production, dir: workspace.path("models") }.into());
     };
     let Some(version) = request.version.or(roles.challenger) else {
@@ -111,6 +114,27 @@ fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) 
         Some(reason) => override_gate(workspace, lock, &config, request, &roles, version, reason),
         None => ask_gate(workspace, lock, &config, request, &chain, &roles, (production, version)),
     }
+}
+
+/// Without production there is nothing to compare with: a version that was not fit for it by itself needs a person's word.
+fn first(
+    workspace: &Workspace,
+    lock: Option<&Lock>,
+    config: &Config,
+    request: &PromoteRequest,
+    roles: &Roles,
+    version: Version,
+) -> Result<Promotion, GateError> {
+    workspace.registry().path(version)?;
+    if let Some(reason) = request.overridden {
+        return override_gate(workspace, lock, config, request, roles, version, reason);
+    }
+    let doubts = workspace.registry().manifest(version)?.doubts;
+    Err(GateError::Usage(format!(
+        "no version is production, and {version} is not fit for it: {}; train a better one, or take it with --override REASON \
+         --by NAME",
+        doubts.join("; ")
+    )))
 }
 
 /// Without a challenger there is nothing to do, or it was just done: a process that died after the deed is repeated.

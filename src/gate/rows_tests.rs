@@ -60,8 +60,8 @@ fn two_versions(dir: &Path, split: &str) -> (Workspace, Contestant, Contestant) 
         header: None,
         missing: Vec::new(),
         ignore: Vec::new(),
-        delimiter: None,
-        skip_invalid: false,
+        kinds: Vec::new(),
+        read: Default::default(),
         force: false,
     };
     init(&workspace, &wanted).unwrap();

@@ -154,7 +154,7 @@ impl Layout {
             }));
         }
         let missing = if self.missing.is_empty() { vec![String::new()] } else { self.missing.clone() };
-        Schema { dialect: Dialect { delimiter: ',', header: true, missing }, columns }
+        Schema { dialect: Dialect { missing, ..Dialect::default() }, columns }
     }
 
     /// The loop's columns that are logged.
@@ -164,7 +164,7 @@ impl Layout {
 }
 
 fn spec(name: &str, kind: Kind) -> ColumnSpec {
-    ColumnSpec { name: name.to_owned(), kind, format: None }
+    ColumnSpec::new(name, kind)
 }
 
 fn score_name(class: &str) -> String {

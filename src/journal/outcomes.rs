@@ -50,7 +50,10 @@ impl Outcomes {
         let either = |first: &str, second: &str| if has(first) { first.to_owned() } else { second.to_owned() };
         let (id, label) = (either(reading.id, "id"), either(&reading.target.name, "label"));
         let number = reading.target.classes.is_empty();
-        let mut wanted = vec![spec(&id, Kind::Text), spec(&label, if number { Kind::Number } else { Kind::Category })];
+        let kind = if number { Kind::Number } else { Kind::Category };
+        // Numbers are written as the file writes them.
+        let written = inference.schema.number_format(&label).filter(|_| number).cloned();
+        let mut wanted = vec![spec(&id, Kind::Text), ColumnSpec { number: written, ..spec(&label, kind) }];
         let asked = [("source", Kind::Category), ("select_prob", Kind::Number)];
         wanted.extend(asked.into_iter().filter(|(name, _)| has(name)).map(|(name, kind)| spec(name, kind)));
         let schema = Schema { dialect: inference.schema.dialect.clone(), columns: wanted };
@@ -98,5 +101,5 @@ impl Outcomes {
 }
 
 fn spec(name: &str, kind: Kind) -> ColumnSpec {
-    ColumnSpec { name: name.to_owned(), kind, format: None }
+    ColumnSpec::new(name, kind)
 }

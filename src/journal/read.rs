@@ -202,6 +202,13 @@ impl Joined {
         self.take(&rows)
     }
 
+    /// The rows that `keeps` says yes to, by their index.
+    #[must_use]
+    pub fn filter(&self, keeps: impl Fn(usize) -> bool) -> Self {
+        let rows = (0..self.outcomes.len() as u32).filter(|row| keeps(*row as usize));
+        self.take(&rows.collect::<Vec<u32>>())
+    }
+
     /// The rows at `rows`, in that order.
     #[must_use]
     pub fn take(&self, rows: &[u32]) -> Self {

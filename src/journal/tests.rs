@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fs;
 
 fn spec(name: &str, kind: Kind) -> ColumnSpec {
-    ColumnSpec { name: name.to_owned(), kind, format: None }
+    ColumnSpec::new(name, kind)
 }
 
 fn layout(columns: &[(&str, Kind)], classes: &[&str]) -> Layout {

@@ -2,9 +2,11 @@
 
 use super::LabelError;
 use super::sheet::{AFTER, restore, target_name};
-use super::studio;
+use super::{returned, studio};
 use crate::table::Input;
 use crate::table::input::Unpacked;
+use crate::table::record::{Record, Records, cells_of};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
@@ -40,6 +42,21 @@ pub(super) struct Answer {
     pub annotator: String,
     /// When, when the file says so.
     pub at: Option<jiff::Timestamp>,
+    /// How it came about, as far as the file tells.
+    pub origin: Origin,
+}
+
+/// How an answer came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was typed into a table, which does not say how long that took.
+    Sheet,
+    /// An annotation that took time.
+    Timed,
+    /// An annotation without a time: it came by a program.
+    Untimed,
+    /// An annotation that was made from a prediction and took no time.
+    Copied,
 }
 
 /// What is wrong with a cell of it.
@@ -109,7 +126,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
 /// What is wrong with the file as a whole; what is wrong with a cell is among the faults.
 pub(super) fn read(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelError> {
     match text.trim_start().starts_with(['[', '{']) {
-        true => studio::answers(file, text),
+        true => returned::answers(file, text, expected.target),
         false => table(file, text, expected),
     }
 }
@@ -121,50 +138,24 @@ struct Header {
     target: usize,
     batch: Option<usize>,
     annotator: Option<usize>,
+    /// In an export of Label Studio: when an annotation was changed last, and how long it took.
+    studio: Option<[Option<usize>; 2]>,
 }
 
 fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelError> {
     let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
-    let delimiter = delimiter(text, expected);
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(text.as_bytes());
-    let mut records = reader.records();
-    let first = loop {
-        match records.next() {
-            None => return Err(wrong("is empty".to_owned())),
-            Some(record) => {
-                let record = record.map_err(|err| wrong(err.to_string()))?;
-                if record.iter().any(|cell| !cell.trim().is_empty()) {
-                    break record;
-                }
-            }
-        }
-    };
-    let line = |record: &csv::StringRecord| Place::Line(record.position().map_or(1, csv::Position::line));
+    // A spreadsheet of old ends its lines with carriage returns alone.
+    let only_returns = !text.contains('\n') && text.trim_end().contains('\r');
+    let text = if only_returns { Cow::Owned(text.replace('\r', "\n")) } else { Cow::Borrowed(text) };
+    let mut records = Records::new(&text, delimiter(&text, expected)).filter(|record| match record {
+        Ok(record) => record.cells.iter().any(|cell| !cell.trim().is_empty()),
+        Err(_) => true,
+    });
+    let first = records.next().ok_or_else(|| wrong("is empty".to_owned()))?.map_err(|open| wrong(open.to_string()))?;
     let mut read = Answers::default();
-    let header =
-        Header::new(&first, line(&first), expected, &mut read.faults).map_err(|fault| fault.into_error(file))?;
+    let header = Header::new(&first, expected, &mut read.faults).map_err(|fault| fault.into_error(file))?;
     for record in records {
-        let record = record.map_err(|err| wrong(err.to_string()))?;
-        if record.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
-        }
-        let place = line(&record);
-        if record.iter().skip(header.names.len()).any(|cell| !cell.trim().is_empty()) {
-            let what = format!("{} fields where the header has {}", record.len(), header.names.len());
-            read.faults.push(Fault::new(place, "id", record.get(header.id).unwrap_or_default(), what));
-            continue;
-        }
-        let cell = |at: usize| restore(record.get(at).unwrap_or_default().trim_matches([' ', '\u{a0}'])).to_owned();
-        let or_empty = |at: Option<usize>| at.map(cell).unwrap_or_default();
-        read.answers.push(Answer {
-            place,
-            id: cell(header.id),
-            batch: or_empty(header.batch),
-            text: cell(header.target).trim().to_owned(),
-            annotator: or_empty(header.annotator),
-            at: None,
-        });
+        header.record(&record.map_err(|open| wrong(open.to_string()))?, &mut read);
     }
     Ok(read)
 }
@@ -173,15 +164,13 @@ fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelEr
 fn delimiter(text: &str, expected: &Expected) -> u8 {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let names = |delimiter: u8| -> Vec<String> {
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(first.as_bytes());
-        let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
-        record.iter().map(|name| restore(name.trim()).to_owned()).collect()
+        cells_of(first, delimiter).iter().map(|name| restore(name.trim()).to_owned()).collect()
     };
     let target = target_name(expected.target);
     let fits = |d: &u8| {
         let names = names(*d);
-        names.iter().any(|n| n == "id") && names.iter().any(|n| *n == target)
+        let has = |name: &str| names.iter().any(|n| n == name);
+        has(STUDIO_ID) || (has("id") && has(&target))
     };
     let all = *b",;\t|";
     all.into_iter().find(fits).unwrap_or_else(|| all.into_iter().rev().max_by_key(|d| names(*d).len()).unwrap_or(b','))
@@ -190,13 +179,12 @@ fn delimiter(text: &str, expected: &Expected) -> u8 {
 impl Header {
     /// Finds the columns. Columns may stand in any order, be added or be left out; a name that is gone while another came
     /// was changed.
-    fn new(
-        record: &csv::StringRecord,
-        place: Place,
-        expected: &Expected,
-        faults: &mut Vec<Fault>,
-    ) -> Result<Self, Fault> {
-        let names: Vec<String> = record.iter().map(|name| restore(name.trim()).to_owned()).collect();
+    fn new(record: &Record, expected: &Expected, faults: &mut Vec<Fault>) -> Result<Self, Fault> {
+        let place = Place::Line(record.line);
+        let names: Vec<String> = record.cells.iter().map(|name| restore(name.trim()).to_owned()).collect();
+        if is_studio(&names, expected) {
+            return Self::of_studio(names, place, expected.target);
+        }
         let target = target_name(expected.target).into_owned();
         let at = |name: &str| names.iter().position(|n| n == name);
         let other_than = |columns: &[String]| {
@@ -231,8 +219,64 @@ impl Header {
             faults.push(Fault::new(place, &gone, &came, what));
         }
         let (batch, annotator) = (at("batch"), at(AFTER[0]));
-        Ok(Self { id, target, batch, annotator, names })
+        Ok(Self { id, target, batch, annotator, names, studio: None })
     }
+
+    /// Finds the columns of an export of Label Studio.
+    fn of_studio(names: Vec<String>, place: Place, target: &str) -> Result<Self, Fault> {
+        let at = |name: &str| names.iter().position(|n| n == name);
+        for name in [STUDIO_ID, studio::CONTROL, target, "batch", AFTER[0]] {
+            if names.iter().filter(|n| *n == name).count() > 1 {
+                return Err(Fault::new(place, name, name, "stands twice in the header"));
+            }
+        }
+        let missing = |name: &str, what: &str| Fault::new(place, name, name, what);
+        let id = at(STUDIO_ID).ok_or_else(|| missing(STUDIO_ID, "is missing from the header"))?;
+        let answer = at(studio::CONTROL).or_else(|| at(target)).ok_or_else(|| {
+            let what = format!("is missing from the header, and so is {target:?}: export as JSON");
+            missing(studio::CONTROL, &what)
+        })?;
+        let times = Some(["updated_at", "lead_time"].map(at));
+        Ok(Self { id, target: answer, batch: at("batch"), annotator: at(AFTER[0]), studio: times, names })
+    }
+
+    /// Takes a record in.
+    fn record(&self, record: &Record, read: &mut Answers) {
+        let place = Place::Line(record.line);
+        let raw = |at: usize| record.cells.get(at).map_or("", |cell| cell.trim_matches([' ', '\u{a0}']));
+        if record.cells.iter().skip(self.names.len()).any(|cell| !cell.trim().is_empty()) {
+            let what = format!("{} fields where the header has {}", record.cells.len(), self.names.len());
+            return read.faults.push(Fault::new(place, &self.names[self.id], raw(self.id), what));
+        }
+        // Label Studio writes cells as they are.
+        let cell = |at: usize| if self.studio.is_some() { raw(at) } else { restore(raw(at)) };
+        let or_empty = |at: Option<usize>| at.map(cell).unwrap_or_default();
+        let (mut text, mut at, mut origin) = (cell(self.target).trim().to_owned(), None, Origin::Sheet);
+        if let Some([updated, lead_time]) = self.studio {
+            text = match returned::of_cell(&text) {
+                Ok(said) => said.unwrap_or_default(),
+                Err((value, what)) => {
+                    return read.faults.push(Fault::new(place, &self.names[self.target], &value, what));
+                }
+            };
+            at = or_empty(updated).parse().ok();
+            let seconds: Option<f64> = or_empty(lead_time).parse().ok();
+            origin = if seconds.is_some_and(|seconds| seconds > 0.0) { Origin::Timed } else { Origin::Untimed };
+        }
+        let (id, batch) = (cell(self.id).to_owned(), or_empty(self.batch).to_owned());
+        let annotator = or_empty(self.annotator).to_owned();
+        read.answers.push(Answer { place, id, batch, text, annotator, at, origin });
+    }
+}
+
+/// The row's id in an export of Label Studio, in which `id` is the number of the task.
+const STUDIO_ID: &str = "row_id";
+
+/// Whether the header is that of an export of Label Studio, and not that of a batch of ours with a feature called `row_id`.
+fn is_studio(names: &[String], expected: &Expected) -> bool {
+    let has = |names: &[String], name: &str| names.iter().any(|n| n == name);
+    let ours = expected.headers.iter().find(|columns| has(columns, STUDIO_ID));
+    has(names, STUDIO_ID) && ours.is_none_or(|ours| has(names, "annotation_id") && !has(ours, "annotation_id"))
 }
 
 #[cfg(test)]

@@ -131,3 +131,137 @@ fn real_exports_are_read_or_refused_by_their_tasks() {
         }
     }
 }
+
+/// Every documented shape of one answer, and what is read of it.
+#[test]
+fn every_documented_shape_of_an_answer_is_read() {
+    let full = |kind: &str, value: &str| {
+        studio(&format!(
+            r#"{{"completed_by": 4, "result": [{{"type": "{kind}", "from_name": "label", "value": {value}}}]}}"#
+        ))
+    };
+    for (kind, value, text) in [
+        ("choices", r#"{"choices": ["yes"]}"#, "yes"),
+        ("choices", r#"{"choices": "yes"}"#, "yes"),
+        ("number", r#"{"number": 5.5}"#, "5.5"),
+        ("textarea", r#"{"text": ["yes"]}"#, "yes"),
+        ("textarea", r#"{"text": "yes"}"#, "yes"),
+        ("choices", r#"{"choices": []}"#, ""),
+    ] {
+        let by = if text.is_empty() { "" } else { "4" };
+        assert_eq!(said(&full(kind, value)), triples(&[("a1", text, by)]), "{value}");
+    }
+    for (label, text) in [
+        (r#""yes""#, "yes"),
+        ("1", "1"),
+        ("true", "true"),
+        (r#"{"choices": ["yes"]}"#, "yes"),
+        (r#"[{"choices": ["yes"]}]"#, "yes"),
+        (r#"[{"number": 5}]"#, "5"),
+        (r#"{"number": 5}"#, "5"),
+        (r#"["yes"]"#, "yes"),
+        (r#"{"text": ["yes"]}"#, "yes"),
+        (r#""""#, ""),
+        ("null", ""),
+    ] {
+        let by = if text.is_empty() { "" } else { "4" };
+        let min = format!(r#"[{{"row_id": "a1", "id": 7, "label": {label}, "annotator": 4}}]"#);
+        let read = read_as(&min).unwrap();
+        assert_eq!((read.faults.len(), read.answers.len()), (0, 1), "{label}");
+        assert_eq!((read.answers[0].text.as_str(), read.answers[0].id.as_str()), (text, "a1"), "{label}");
+        if label != "\"\"" {
+            assert_eq!(read.answers[0].annotator, by, "{label}");
+        }
+        let cell = label.trim_matches('"').replace("null", "");
+        let csv = format!("annotator,id,label,row_id,updated_at\n4,7,\"{}\",a1,\n", cell.replace('"', "\"\""));
+        assert_eq!(said(&csv), triples(&[("a1", text, "4")]), "{csv}");
+    }
+    let named = r#"[{"row_id": "a1", "churn": "yes", "annotator": 4}]"#;
+    assert_eq!(said(named), triples(&[("a1", "yes", "4")]), "a control may have the target's name");
+    let old = r#"[{"data": {"row_id": "a1"}, "completions": [{"result": [{"value": {"choices": ["yes"]}}]}]}]"#;
+    assert_eq!(said(old), triples(&[("a1", "yes", "")]));
+}
+
+#[test]
+fn a_shape_that_is_not_known_is_an_error_and_never_unanswered() {
+    let fault = |text: &str| {
+        let read = read_as(text).unwrap();
+        assert_eq!((read.answers.len(), read.faults.len()), (0, 1), "{text}");
+        read.faults[0].clone()
+    };
+    for label in [
+        r#"{"choices": ["yes", "no"]}"#,
+        r#"[{"choices": ["yes"]}, {"choices": ["no"]}]"#,
+        r#"["yes", "no"]"#,
+        r#"{"taxonomy": [["a", "b"]]}"#,
+        r#"[{"rectanglelabels": ["Car"], "x": 1}]"#,
+        r#"{"choices": [["yes"]]}"#,
+        r#"{"choices": [null]}"#,
+        r#"{"choices": null}"#,
+        r#"{"answer": "yes"}"#,
+        r#"[null]"#,
+    ] {
+        let min = fault(&format!(r#"[{{"row_id": "a1", "label": {label}}}]"#));
+        assert_eq!((min.place, min.column.as_str()), (Place::Task(1), "label"), "{label}");
+        let csv = fault(&format!("id,label,row_id\n7,\"{}\",a1\n", label.replace('"', "\"\"")));
+        assert_eq!((csv.place, csv.column.as_str()), (Place::Line(2), "label"), "{label}");
+        if label.starts_with('{') {
+            let full = fault(&studio(&format!(r#"{{"result": [{{"from_name": "label", "value": {label}}}]}}"#)));
+            assert_eq!(full.column, "label", "{label}");
+        }
+    }
+    for annotations in [r#""none""#, "{}", "7"] {
+        let text = format!(r#"[{{"data": {{"row_id": "a1"}}, "annotations": {annotations}}}]"#);
+        assert_eq!(fault(&text).column, "annotations", "{text}");
+    }
+    assert_eq!(fault(r#"[{"data": {"row_id": "a1"}}]"#).column, "annotations");
+    assert!(fault(&studio(r#"{"result": "yes"}"#)).what.contains("no list of results"));
+    let other = fault(r#"[{"row_id": "a1", "sentiment": "yes", "annotator": 4}]"#);
+    assert_eq!((other.value.as_str(), other.what.contains("\"label\" or \"churn\"")), ("sentiment", true));
+    let headers = read_as("id,row_id,sentiment\n7,a1,yes\n").unwrap_err().to_string();
+    assert!(headers.contains("column \"label\"") && headers.contains("export as JSON"), "{headers}");
+}
+
+#[test]
+fn the_id_of_a_task_is_not_that_of_a_row() {
+    for header in ["id,label,row_id", "id,churn,row_id", "id\tlabel\trow_id", "\"id\";\"label\";\"row_id\""] {
+        let delimiter = [",", "\t", ";"].into_iter().find(|d| header.contains(d)).unwrap();
+        let text = format!("{header}\n{}\n", ["7", "yes", "0012"].join(delimiter));
+        assert_eq!(said(&text), triples(&[("0012", "yes", "")]), "{text}");
+    }
+    // A batch of ours may have a feature of that name.
+    let ours: Vec<String> = columns().iter().map(|c| c.replace("months", "row_id")).collect();
+    let expected = Expected { target: TARGET, headers: vec![ours.as_slice()] };
+    let back =
+        read("back.csv", "id,batch,reason,row_id,churn,annotator,note\na1,b1,x,7,yes,ann,\n", &expected).unwrap();
+    assert_eq!((back.answers[0].id.as_str(), back.faults.len()), ("a1", 0));
+    let studio = read("back.csv", "annotation_id,id,label,row_id\n1,7,yes,a1\n", &expected).unwrap();
+    assert_eq!((studio.answers[0].id.as_str(), studio.faults.len()), ("a1", 0));
+}
+
+#[test]
+fn how_an_answer_came_about_is_told_by_the_export() {
+    let of = |more: &str| {
+        let text = studio(&choice("3", "\"yes\"", more));
+        read_as(&text).unwrap().answers[0].origin
+    };
+    assert_eq!(of(r#", "lead_time": 4.2, "parent_prediction": 5"#), Origin::Timed, "a person looked at the prediction");
+    assert_eq!(of(r#", "lead_time": 4.2"#), Origin::Timed);
+    assert_eq!(of(r#", "lead_time": null, "parent_prediction": 5"#), Origin::Copied);
+    assert_eq!(of(r#", "lead_time": 0, "parent_prediction": 5"#), Origin::Copied);
+    assert_eq!(of(r#", "parent_prediction": 5"#), Origin::Copied);
+    assert_eq!(of(r#", "lead_time": null, "parent_prediction": null"#), Origin::Untimed);
+    let origin = r#"[{"data": {"row_id": "a1"}, "annotations": [{"result": [{"origin": "prediction", "value": {"choices": ["yes"]}}]}]}]"#;
+    assert_eq!(read_as(origin).unwrap().answers[0].origin, Origin::Copied);
+    let csv = read_as("label,row_id,lead_time\nyes,a1,\nno,a2,3.5\n").unwrap().answers;
+    assert_eq!((csv[0].origin, csv[1].origin), (Origin::Untimed, Origin::Timed));
+    assert_eq!(read_as("id,churn\na1,yes\n").unwrap().answers[0].origin, Origin::Sheet);
+}
+
+#[test]
+fn records_are_cut_as_tables_are() {
+    assert_eq!(said("id,note,churn\na1, \"x,y\",yes\n"), triples(&[("a1", "yes", "")]));
+    assert_eq!(said("id,churn\ra1,yes\ra2,no\r"), triples(&[("a1", "yes", ""), ("a2", "no", "")]));
+    let open = read_as("id,churn,note\na1,yes,\"never\na2,no,x\n").unwrap_err().to_string();
+    assert_eq!(open, "back.csv: line 2: a quote is opened and never closed");
+}

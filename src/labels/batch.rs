@@ -12,7 +12,7 @@ use super::LabelError;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
-use crate::registry::Version;
+use crate::registry::{Learned, Version};
 use crate::workspace::Workspace;
 use crate::workspace::audit::Entry;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,11 @@ pub(super) struct Inbox<'a> {
 impl<'a> Inbox<'a> {
     pub(super) fn of(workspace: &'a Workspace) -> Self {
         Self { workspace }
+    }
+
+    /// What a version learned from, where that is known.
+    pub(super) fn learned(&self, version: Version) -> Result<Option<Learned>, LabelError> {
+        Ok(self.workspace.registry().learned(version)?)
     }
 
     /// A file of the inbox.
@@ -223,6 +228,13 @@ impl<'a> Inbox<'a> {
         std::fs::create_dir_all(&imported).map_err(|source| LabelError::io(&imported, source))?;
         self.shift(&out, &self.imported(&batch.batch))?;
         Ok(())
+    }
+
+    /// The batch with which a file of this name, in the inbox, was put away last.
+    pub(super) fn home_of(&self, path: &Path) -> Result<Option<String>, LabelError> {
+        let Some(name) = path.file_name().filter(|_| self.holds(path)) else { return Ok(None) };
+        let closed = self.closed()?.into_iter().rev().map(|batch| batch.batch);
+        Ok(closed.into_iter().find(|batch| self.imported(batch).join(name).exists()))
     }
 
     /// Whether a file lies in the inbox itself.

@@ -8,7 +8,7 @@
 use super::LabelError;
 use crate::journal::{Journal, Layout, Window};
 use crate::stats::random::hash64;
-use crate::table::{Input, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv, write_rows};
+use crate::table::{Dialect, Input, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv, write_rows};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -122,7 +122,7 @@ impl Gathered {
     /// Of tables that this schema types.
     pub(super) fn new(schema: &Schema) -> Self {
         let mut schema = schema.clone();
-        (schema.dialect.delimiter, schema.dialect.header) = (',', true);
+        schema.dialect = Dialect { delimiter: ',', header: true, ..schema.dialect.own() };
         Self { schema, text: Vec::new(), names: None }
     }
 

@@ -1,20 +1,35 @@
 //! Whether answers fit what was asked.
 
 use super::LabelError;
-use super::answers::{Answer, Expected, Fault, Place};
+use super::answers::{Answer, Answers, Expected, Fault, Place};
 use super::batch::{Asked, Batch, Inbox, recorded};
+use super::guards::Copies;
 use super::import::{Counts, ImportRequest};
 use super::store::{Label, Source};
 use crate::digest::sha256;
 use crate::features::Task;
 use crate::features::target::number_text;
+use crate::table::{NumberFormat, Schema, label_value};
 use crate::workspace::Workspace;
 use std::collections::HashMap;
+
+/// What came back, as far as it fits.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    pub(super) labels: Vec<Label>,
+    /// What does not fit, in the order of the file.
+    pub(super) faults: Vec<Fault>,
+    pub(super) counts: Counts,
+    /// What speaks for answers that no person gave.
+    pub(super) copies: Copies,
+}
 
 /// Every batch that went out.
 pub(super) struct Known {
     /// Those that are out, oldest first, after those that came back.
     pub(super) batches: Vec<Batch>,
+    /// How the loop's table is written.
+    schema: Schema,
 }
 
 impl Known {
@@ -33,7 +48,7 @@ impl Known {
             }
         }
         batches.extend(open);
-        Ok(Self { batches })
+        Ok(Self { batches, schema: workspace.config()?.schema() })
     }
 
     pub(super) fn expected(&self, file: &str) -> Result<Expected<'_>, LabelError> {
@@ -50,42 +65,44 @@ impl Known {
         self.batches.iter().filter(|batch| incoming.iter().any(|label| label.batch == batch.batch)).collect()
     }
 
-    /// The answers as labels; what does not fit is added to the faults.
-    pub(super) fn check(
-        &self,
-        answers: &[Answer],
-        request: &ImportRequest,
-        counts: &mut Counts,
-        faults: &mut Vec<Fault>,
-    ) -> Vec<Label> {
+    /// The answers as labels, and what does not fit.
+    pub(super) fn check(&self, read: Answers, request: &ImportRequest) -> Checked {
+        let Answers { answers, faults } = read;
+        let counts = Counts { read: answers.len() as u64, ..Counts::default() };
+        let mut checked = Checked { faults, counts, ..Checked::default() };
         let mut asked: HashMap<&str, Vec<(&Batch, &Asked)>> = HashMap::new();
         for batch in self.batches.iter().rev() {
             batch.rows.iter().for_each(|row| asked.entry(&row.id).or_default().push((batch, row)));
         }
         let mut seen: HashMap<(String, String), (usize, &Answer)> = HashMap::new();
-        let mut labels: Vec<Label> = Vec::new();
-        for answer in answers {
-            let Some(&(batch, row)) = self.place(answer, &asked, faults) else { continue };
+        for answer in &answers {
+            let Some(&(batch, row)) = self.place(answer, &asked, &mut checked.faults) else { continue };
             if answer.text.is_empty() {
-                counts.unanswered += 1;
+                checked.counts.unanswered += 1;
                 continue;
             }
-            let Some(said) = class_of(batch, &answer.text) else {
-                faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, expected_label(batch)));
-                continue;
+            let mut refuse = |what: String| {
+                checked.faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
+            };
+            let number = self.schema.number_format(&batch.target.name);
+            let said = match class_of(batch, &answer.text, number) {
+                Ok(said) => said,
+                Err(what) => {
+                    refuse(what);
+                    continue;
+                }
             };
             let annotator =
                 if answer.annotator.is_empty() { request.annotator.unwrap_or("") } else { &answer.annotator };
             if let Some(&(at, first)) = seen.get(&(row.id.clone(), annotator.to_owned())) {
-                if labels[at].label != said {
-                    let what =
-                        format!("differs from {:?} on {} for the same row and annotator", first.text, first.place);
-                    faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
+                if checked.labels[at].label != said {
+                    refuse(format!("differs from {:?} on {} for the same row and annotator", first.text, first.place));
                 }
                 continue;
             }
-            seen.insert((row.id.clone(), annotator.to_owned()), (labels.len(), answer));
-            labels.push(Label {
+            seen.insert((row.id.clone(), annotator.to_owned()), (checked.labels.len(), answer));
+            checked.copies.count(answer.origin, class_of(batch, &row.prediction).as_ref() == Some(&said));
+            checked.labels.push(Label {
                 id: row.id.clone(),
                 label: said,
                 annotator: annotator.to_owned(),
@@ -96,10 +113,10 @@ impl Known {
                 model_version: Some(batch.version),
             });
         }
-        faults.sort_by_key(|fault| match fault.place {
+        checked.faults.sort_by_key(|fault| match fault.place {
             Place::Line(n) | Place::Task(n) => n,
         });
-        labels
+        checked
     }
 
     /// The row that an answer is about.
@@ -125,21 +142,15 @@ impl Known {
 }
 
 /// The class or number that a label means, as the target writes it.
-fn class_of(batch: &Batch, text: &str) -> Option<String> {
+fn class_of(batch: &Batch, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
     if batch.target.task == Task::Regression {
-        return text.parse().ok().filter(|value: &f64| value.is_finite()).map(number_text);
+        return label_value(text, number).map(number_text);
     }
-    batch.target.class_of(text).map(|class| batch.target.classes[class].clone())
-}
-
-fn expected_label(batch: &Batch) -> String {
-    match batch.target.task {
-        Task::Regression => "is not a number".to_owned(),
-        _ => {
-            let classes: Vec<String> = batch.target.classes.iter().map(|class| format!("{class:?}")).collect();
-            format!("is none of the classes {}", classes.join(", "))
-        }
-    }
+    let class = batch.target.class_of(text).map(|class| batch.target.classes[class].clone());
+    class.ok_or_else(|| {
+        let classes: Vec<String> = batch.target.classes.iter().map(|class| format!("{class:?}")).collect();
+        format!("is none of the classes {}", classes.join(", "))
+    })
 }
 
 /// What is wrong with an id that nobody was asked about.

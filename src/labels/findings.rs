@@ -2,7 +2,7 @@
 
 use super::LabelError;
 use super::answers::Fault;
-use super::batch::{Batch, Inbox, Stratum};
+use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::confident::suspects;
 use super::resolve::{ADJUDICATOR, Conflict, resolve};
 use super::sheet::{AFTER, protect, target_name};
@@ -56,6 +56,8 @@ pub struct Pair {
 pub struct Accuracy {
     /// Answered rows with one label.
     pub n: u64,
+    /// Answered rows that are left out, since the version that was in production had learned from them.
+    pub n_learned: u64,
     /// Over all candidates, each row weighing 1/π; rows that nobody answered are taken to be like the answered ones.
     pub weighted: Weighted,
     /// Control rows among them.
@@ -84,13 +86,16 @@ struct Doubt<'a> {
 
 impl Report<'_> {
     /// What the answers show, beside what is known by now.
-    pub(super) fn findings(&self, labels: &Labels) -> Findings {
-        Findings {
+    ///
+    /// # Errors
+    /// When it cannot be read what production learned from.
+    pub(super) fn findings(&self, labels: &Labels) -> Result<Findings, LabelError> {
+        Ok(Findings {
             agreement: self.agreement(labels),
             n_conflicts: self.conflicts(labels).len() as u64,
             n_suspects: self.doubts().len() as u64,
-            accuracy: self.accuracy(labels),
-        }
+            accuracy: self.accuracy(labels)?,
+        })
     }
 
     /// Every answer of these batches, also those of earlier imports.
@@ -164,35 +169,40 @@ impl Report<'_> {
         all
     }
 
-    fn accuracy(&self, labels: &Labels) -> Option<Accuracy> {
-        let batch = self.batches.last().filter(|batch| !batch.target.classes.is_empty())?;
+    fn accuracy(&self, labels: &Labels) -> Result<Option<Accuracy>, LabelError> {
+        let Some(batch) = self.batches.last().filter(|batch| !batch.target.classes.is_empty()) else {
+            return Ok(None);
+        };
+        let learned = self.inbox.learned(batch.version)?.unwrap_or_default();
         let mut of_batch = Labels::default();
         of_batch.merge(
             self.incoming.iter().chain(labels.rows()).filter(|l| l.batch == batch.batch && l.teaches()).cloned(),
         );
         let resolved = resolve(&of_batch, self.policy);
         let said: HashMap<&str, &str> = resolved.agreed.iter().map(|row| (row.id, row.label)).collect();
-        let rows: Vec<(f64, f64, Stratum)> = batch
-            .rows
-            .iter()
+        let answered = batch.rows.iter().filter(|row| said.contains_key(row.id.as_str()));
+        let (known, fresh): (Vec<&Asked>, Vec<&Asked>) = answered.partition(|row| learned.has(&row.id));
+        let rows: Vec<(f64, f64, Stratum)> = fresh
+            .into_iter()
             .filter_map(|row| {
                 let label = said.get(row.id.as_str())?;
                 Some((f64::from(*label == row.prediction), row.select_prob, row.stratum))
             })
             .collect();
         if rows.is_empty() {
-            return None;
+            return Ok(None);
         }
         let right: Vec<f64> = rows.iter().map(|row| row.0).collect();
         let control: Vec<f64> = rows.iter().filter(|row| row.2 == Stratum::Control).map(|row| row.0).collect();
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        Some(Accuracy {
+        Ok(Some(Accuracy {
             n: rows.len() as u64,
+            n_learned: known.len() as u64,
             weighted: weighted::mean(&right, &rows.iter().map(|row| row.1).collect::<Vec<_>>()),
             n_control: control.len() as u64,
             control: (!control.is_empty()).then(|| mean(&control)),
             unweighted: mean(&right),
-        })
+        }))
     }
 
     /// Writes what people should look at: `rejected.csv`, `suspects.csv`, and `conflicts.csv`, which is filled in and taken

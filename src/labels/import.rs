@@ -7,12 +7,12 @@
 //! `importing.json` says what is about to be recorded: whoever comes after a death between two of these steps sees by
 //! `labels.csv` whether the labels are in, and then records and moves what is missing.
 
-use super::answers::{self, Answers, Fault, read_text};
+use super::answers::{self, read_text};
 use super::batch::Inbox;
-use super::check::Known;
+use super::check::{Checked, Known};
 use super::findings::{Findings, Report};
 use super::guards::{Guard, guards};
-use super::store::{Label, Labels, Merged};
+use super::store::{Labels, Merged};
 use super::take::{Taking, complete_import};
 use super::{Change, LabelError, export};
 use crate::atomic::Lock;
@@ -105,19 +105,21 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
     let inbox = Inbox::of(workspace);
     let default = inbox.path(DEFAULT_FILE);
     let path = request.file.unwrap_or(&default);
-    if request.file.is_none() && !path.exists() {
-        return Ok(nothing(path, finished));
+    let home = inbox.home_of(path)?;
+    if !path.exists() && (request.file.is_none() || home.is_some()) {
+        return Ok(nothing(path, finished, home));
     }
     let known = Known::open(workspace)?;
     let back = Back::read(path, &known, request)?;
     let labels = Labels::open(workspace)?;
-    let batches = known.taken(&back.incoming);
+    let Checked { labels: incoming, faults, .. } = &back.checked;
+    let batches = known.taken(incoming);
     let policy = match request.policy {
         Some(policy) => policy,
         None => workspace.config()?.labels.policy,
     };
-    let report = Report { inbox: &inbox, batches: &batches, incoming: &back.incoming, faults: &back.faults, policy };
-    let guards = guards(&back.incoming, &batches, &known.batches, &labels);
+    let report = Report { inbox: &inbox, batches: &batches, incoming, faults, policy };
+    let guards = guards(&back.checked, &batches, &known.batches, &labels);
     let taking = Taking { workspace, lock, inbox: &inbox, request, path, digest: &back.digest };
     settle(&taking, &report, labels, guards, &back, finished)
 }
@@ -127,20 +129,16 @@ struct Back {
     file: String,
     /// SHA-256 of its text.
     digest: String,
-    counts: Counts,
-    incoming: Vec<Label>,
-    faults: Vec<Fault>,
+    checked: Checked,
 }
 
 impl Back {
     fn read(path: &Path, known: &Known, request: &ImportRequest) -> Result<Self, LabelError> {
         let text = read_text(path)?;
         let file = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-        let Answers { answers, mut faults } = answers::read(&file, &text, &known.expected(&file)?)?;
-        let mut counts = Counts { read: answers.len() as u64, ..Counts::default() };
-        let incoming = known.check(&answers, request, &mut counts, &mut faults);
-        if let Some(fault) = faults.first().filter(|_| !request.skip_invalid) {
-            let (mut first, more) = (fault.clone(), faults.len() - 1);
+        let mut checked = known.check(answers::read(&file, &text, &known.expected(&file)?)?, request);
+        if let Some(fault) = checked.faults.first().filter(|_| !request.skip_invalid) {
+            let (mut first, more) = (fault.clone(), checked.faults.len() - 1);
             if more > 0 {
                 first
                     .what
@@ -148,8 +146,16 @@ impl Back {
             }
             return Err(first.into_error(&file));
         }
-        counts.rejected = faults.len() as u64;
-        Ok(Self { file, digest: sha256(text.as_bytes()), counts, incoming, faults })
+        checked.counts.rejected = checked.faults.len() as u64;
+        Ok(Self { file, digest: sha256(text.as_bytes()), checked })
+    }
+
+    /// What a person should know of the answers, whatever becomes of them.
+    fn notes(&self) -> Vec<String> {
+        let nameless = self.checked.labels.iter().filter(|label| label.annotator.is_empty()).count();
+        let of = self.checked.labels.len();
+        let note = format!("{nameless} of {of} answers do not say who gave them; --annotator NAME does");
+        if nameless > 0 { vec![note] } else { Vec::new() }
     }
 }
 
@@ -163,35 +169,41 @@ fn settle(
     finished: Option<Value>,
 ) -> Result<Imported, LabelError> {
     let before = labels.clone();
-    let Merged { n_added, n_unchanged, changes } = labels.merge(back.incoming.iter().cloned());
+    let Merged { n_added, n_unchanged, changes } = labels.merge(back.checked.labels.iter().cloned());
     let mut imported = Imported {
         answer: Taken::Imported,
         file: back.file.clone(),
         batches: report.batches.iter().map(|batch| batch.batch.clone()).collect(),
-        counts: Counts { added: n_added, unchanged: n_unchanged, changed: changes.len() as u64, ..back.counts },
+        counts: Counts { added: n_added, unchanged: n_unchanged, changed: changes.len() as u64, ..back.checked.counts },
         changes,
         guards,
         findings: Findings::default(),
-        notes: Vec::new(),
+        notes: back.notes(),
     };
     if imported.counts.added == 0 && imported.counts.changed == 0 {
         report.write_rejected()?;
         imported.answer = if finished.is_some() { Taken::Imported } else { Taken::Nothing };
-        imported.findings = report.findings(&labels);
-        imported.notes.extend(finished.map(told_finished));
+        imported.findings = report.findings(&labels)?;
+        match finished {
+            Some(event) => imported.notes.push(told_finished(event)),
+            None if imported.counts.unchanged > 0 => {
+                imported.notes.push(format!("already imported as {}", imported.batches.join(", ")));
+            }
+            None => {}
+        }
     } else if imported.guards.iter().any(|guard| guard.fired) && !taking.request.accept_batch {
         taking.quarantine(&imported)?;
         imported.answer = Taken::Quarantined;
-        imported.findings = report.findings(&before);
+        imported.findings = report.findings(&before)?;
     } else {
-        imported.findings = report.findings(&labels);
+        imported.findings = report.findings(&labels)?;
         report.write(&imported.findings, &labels)?;
-        taking.take(&labels, &back.incoming, &imported)?;
+        taking.take(&labels, &back.checked.labels, &imported)?;
     }
     Ok(imported)
 }
 
-fn nothing(path: &Path, finished: Option<Value>) -> Imported {
+fn nothing(path: &Path, finished: Option<Value>, home: Option<String>) -> Imported {
     let counts = |key: &str| finished.as_ref().and_then(|event| event[key].as_u64()).unwrap_or(0);
     Imported {
         answer: if finished.is_some() { Taken::Imported } else { Taken::Nothing },
@@ -201,9 +213,10 @@ fn nothing(path: &Path, finished: Option<Value>) -> Imported {
         changes: Vec::new(),
         guards: Vec::new(),
         findings: Findings::default(),
-        notes: vec![match finished {
-            Some(event) => told_finished(event),
-            None => format!("{} is not there: nothing came back", path.display()),
+        notes: vec![match (finished, home) {
+            (Some(event), _) => told_finished(event),
+            (None, Some(batch)) => format!("{} is not there: already imported as {batch}", path.display()),
+            (None, None) => format!("{} is not there: nothing came back", path.display()),
         }],
     }
 }

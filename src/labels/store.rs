@@ -5,9 +5,9 @@
 //! └──── key (id, annotator) ─────┘      └── how the row came to be asked ──┘
 //! ```
 
-use super::LabelError;
+use super::{LabelError, Used};
 use crate::atomic::{self, Lock};
-use crate::registry::{Registry, Version};
+use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
 use serde::Serialize;
@@ -15,15 +15,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::str::FromStr;
 
 /// The columns of `data/labels.csv`; the last three may be absent from a file that somebody else wrote.
 pub const COLUMNS: [&str; 8] =
     ["id", "label", "annotator", "labelled_at", "source", "batch", "select_prob", "model_version"];
 const REQUIRED: usize = 5;
-/// The columns of `models/vNNNN/labels_used.csv`.
-pub const USED_COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
 
 /// Where a label comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -245,64 +242,9 @@ impl Labels {
     }
 }
 
-/// The labels that versions have learned from.
-#[derive(Debug, Clone, Default)]
-pub struct Used {
-    by: HashMap<(String, String, String), Vec<Version>>,
-}
-
-impl Used {
-    /// Reads `labels_used.csv` of every version; a version without one used none.
-    ///
-    /// # Errors
-    /// What is wrong with a file, with its line.
-    pub fn open(registry: &Registry) -> Result<Self, LabelError> {
-        let mut by: HashMap<_, Vec<Version>> = HashMap::new();
-        for version in registry.versions()? {
-            let path = registry.path(version)?.join("labels_used.csv");
-            let file = match File::open(&path) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(|source| LabelError::io(&path, source))?,
-            };
-            each_record(&path.display().to_string(), file, &USED_COLUMNS, 3, |_, [id, label, annotator, _]| {
-                by.entry((id, label, annotator)).or_default().push(version);
-                Ok(())
-            })?;
-        }
-        Ok(Self { by })
-    }
-
-    /// Whether some version learned from this label as it is now.
-    #[must_use]
-    pub fn has(&self, label: &Label) -> bool {
-        !self.versions(label).is_empty()
-    }
-
-    /// The versions that learned from this label as it is now.
-    #[must_use]
-    pub fn versions(&self, label: &Label) -> &[Version] {
-        let key = (label.id.clone(), label.label.clone(), label.annotator.clone());
-        self.by.get(&key).map_or(&[], Vec::as_slice)
-    }
-
-    /// Writes `labels_used.csv` into a version directory that nobody can see yet: give every label that had a part in
-    /// what was learned, also those that a majority overruled.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn save<'a>(dir: &Path, labels: impl IntoIterator<Item = &'a Label>) -> io::Result<()> {
-        let mut text = Vec::new();
-        push_record(&mut text, &USED_COLUMNS, b',');
-        for label in labels {
-            push_record(&mut text, &[&label.id, &label.label, &label.annotator, &label.batch], b',');
-        }
-        atomic::replace(&dir.join("labels_used.csv"), |out| out.write_all(&text))
-    }
-}
-
 /// Calls `take` with the line and the cells of each record, in the order of `columns`, of which the first `required`
 /// must be in the header.
-fn each_record<const N: usize>(
+pub(super) fn each_record<const N: usize>(
     file: &str,
     from: impl io::Read,
     columns: &[&str; N],

@@ -1,7 +1,8 @@
 //! The store: what is read, what a merge does, what is unused.
 
 use super::*;
-use crate::registry::Registry;
+use crate::labels::orphans;
+use crate::workspace::audit::Event;
 
 const HEADER: &str = "id,label,annotator,labelled_at,source,batch,select_prob,model_version\n";
 
@@ -95,20 +96,36 @@ fn the_same_is_nothing_new_and_the_rest_is_told() {
 #[test]
 fn labels_are_unused_until_a_version_learned_from_them() {
     let dir = tempfile::tempdir().unwrap();
-    let registry = Registry::new(dir.path().join("models"));
+    let workspace = Workspace::new(dir.path());
+    let registry = workspace.registry();
     let mut labels = Labels::default();
     let model = Label { source: Source::Model, ..label("m", "yes", "v0001") };
     labels.merge([asked("a", "yes", "ann"), asked("a", "yes", "bob"), asked("b", "no", "ann"), model]);
     let ids = |labels: &Labels, used: &Used| {
         labels.unused(used).map(|l| format!("{}/{}", l.id, l.annotator)).collect::<Vec<_>>()
     };
-    assert_eq!(ids(&labels, &Used::open(&registry).unwrap()), ["a/ann", "a/bob", "b/ann"]);
+    assert_eq!(ids(&labels, &Used::open(&workspace).unwrap()), ["a/ann", "a/bob", "b/ann"]);
     registry.store(|_, _| Ok(())).unwrap();
     registry.store(|_, dir| Used::save(dir, &labels.rows()[..1])).unwrap();
     registry.store(|_, dir| Used::save(dir, [&labels.rows()[0], &labels.rows()[2]])).unwrap();
-    let used = Used::open(&registry).unwrap();
+    // Nobody was told of them yet: whoever stored them died.
+    let none = Used::open(&workspace).unwrap();
+    assert_eq!((ids(&labels, &none).len(), orphans(&workspace).unwrap()), (3, vec![Version(2), Version(3)]));
+    let lock = workspace.lock().unwrap();
+    for version in [Version(2), Version(3)] {
+        let (at, details) = (jiff::Timestamp::UNIX_EPOCH, serde_json::json!({ "version": version }));
+        workspace.record(&lock, Event { at, event: "retrained", by: None, roles: None, details }).unwrap();
+    }
+    let used = Used::open(&workspace).unwrap();
     assert_eq!(ids(&labels, &used), ["a/bob"]);
     assert_eq!(used.versions(&labels.rows()[0]), [Version(2), Version(3)]);
+    // A version that stands in no line of a chain that is broken may have stood in one that is gone.
+    registry.store(|_, dir| Used::save(dir, &labels.rows()[1..2])).unwrap();
+    assert_eq!(ids(&labels, &Used::open(&workspace).unwrap()), ["a/bob"]);
+    let chain = workspace.path("audit.jsonl");
+    let altered = std::fs::read_to_string(&chain).unwrap().replacen("v0002", "v0009", 1);
+    std::fs::write(&chain, altered).unwrap();
+    assert!(ids(&labels, &Used::open(&workspace).unwrap()).is_empty());
     labels.merge([label("b", "yes", "ann")]);
     assert_eq!(ids(&labels, &used), ["a/bob", "b/ann"], "what was changed since is unused again");
 }

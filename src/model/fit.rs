@@ -4,7 +4,7 @@ use crate::features::{Matrix, Task};
 use crate::model::error::ModelError;
 use crate::model::params::{Algorithm, Checked, GrowPolicy};
 use crate::model::plan::{Plan, Shape};
-use crate::model::{Head, Link, Model};
+use crate::model::{Head, Link, Model, bins};
 use hessboost::config::{GrowPolicy as EngineGrowth, MultiStrategy, TrainingParams, TreeMethod};
 use hessboost::data::{BinnedMatrix, DMatrix};
 use hessboost::objective::{Multiclass, Objective, RegLoss};
@@ -73,6 +73,24 @@ impl Model {
         weights: Option<&[f32]>,
         options: &FitOptions<'_>,
     ) -> Result<Self, ModelError> {
+        let watched = Self::watch(x, y, weights, options)?;
+        match watched.best {
+            Some(best) => watched.model.first(best + 1),
+            None => Ok(watched.model),
+        }
+    }
+
+    /// As [`Model::fit_from`], with every round that was grown and its loss on the tune part.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::fit`].
+    pub fn watch(
+        x: Matrix,
+        y: &[f32],
+        weights: Option<&[f32]>,
+        options: &FitOptions<'_>,
+    ) -> Result<Watched, ModelError> {
         let task = options.params.task();
         let n_classes = match task {
             Task::Binary => 2,
@@ -87,15 +105,51 @@ impl Model {
             }
         }
         let tune = options.tune.filter(|tune| tune.x.n_rows > 0);
-        let shape = Shape { n_rows: x.n_rows, n_features: x.n_features(), has_tune: tune.is_some() };
+        let (n_rows, n_features) = (x.n_rows, x.n_features());
+        let shape = Shape { n_rows, n_features, rarest: rarest(y, n_classes), has_tune: tune.is_some() };
         let plan = options.params.plan(shape);
+        let x = bins::snap(x, bins::Labels { y, n_classes }, plan.max_bin as usize);
         let rows = engine_matrix(&x, weights)?;
         drop(x);
         match plan.algorithm {
             Algorithm::GradientBoosting => boost(rows.with_labels(y)?, options, n_classes, plan, tune),
-            Algorithm::RandomForest | Algorithm::DecisionTree => average(rows, y, options, n_classes, plan),
+            Algorithm::RandomForest | Algorithm::DecisionTree => {
+                let model = average(rows, y, options, n_classes, plan)?;
+                Ok(Watched { model, losses: Vec::new(), best: None })
+            }
         }
     }
+
+    /// The same model as it was after its first `rounds` rounds, all of them when it has fewer.
+    ///
+    /// # Errors
+    ///
+    /// When the engine has no trees to take.
+    pub fn first(&self, rounds: usize) -> Result<Self, ModelError> {
+        let engine = self.engine()?.slice(..rounds.clamp(1, self.rounds().max(1)), 1)?;
+        Self::from_engine(engine, self.head().clone(), self.plan().cloned())
+    }
+}
+
+/// A model with all rounds that were grown, and what the tune part said of each.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// All rounds.
+    pub model: Model,
+    /// Loss on the tune part after each round; empty without one.
+    pub losses: Vec<f64>,
+    /// Index of the round with the lowest loss.
+    pub best: Option<usize>,
+}
+
+/// Rows of the rarest class that occurs; all rows where values are predicted.
+fn rarest(y: &[f32], n_classes: usize) -> usize {
+    if n_classes == 0 {
+        return y.len();
+    }
+    let mut counts = vec![0_usize; n_classes];
+    y.iter().for_each(|&class| counts[class as usize] += 1);
+    counts.into_iter().filter(|&n| n > 0).min().unwrap_or(0)
 }
 
 /// Boosting: each round's trees correct the sum of those before.
@@ -105,7 +159,7 @@ fn boost(
     n_classes: usize,
     plan: Plan,
     tune: Option<FitData<'_>>,
-) -> Result<Model, ModelError> {
+) -> Result<Watched, ModelError> {
     let task = options.params.task();
     let (objective, link) = match task {
         Task::Binary => (Objective::BinaryLogistic(RegLoss::default()), Link::Logistic),
@@ -130,12 +184,12 @@ fn boost(
             ControlFlow::Continue(())
         });
     }
-    let fitted = trainer.train()?.model;
-    let engine = match fitted.best_iteration() {
-        Some(best) => fitted.slice(..=best, 1)?,
-        None => fitted,
-    };
-    Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))
+    let fitted = trainer.train()?;
+    let losses = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
+    let best = fitted.model.best_iteration();
+    // The engine scores with the rounds up to the best one unless it is told that all count.
+    let engine = fitted.model.slice(.., 1)?;
+    Ok(Watched { model: Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?, losses, best })
 }
 
 /// A forest, or one tree: leaves are (weighted) means of what is predicted, and trees are averaged.

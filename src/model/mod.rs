@@ -10,6 +10,7 @@
 //! Nothing but this module names the engine.
 
 mod assemble;
+mod bins;
 mod bytes;
 mod compact;
 mod compact_bytes;
@@ -31,7 +32,7 @@ mod xgboost;
 
 pub use self::linfa::Cell;
 pub use error::ModelError;
-pub use fit::{FitData, FitOptions, Round};
+pub use fit::{FitData, FitOptions, Round, Watched};
 pub use foreign::{ForeignError, ForeignModel, Format};
 pub(crate) use onnx::write::{Element, Value as GraphValue, Writer as GraphWriter};
 pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};

@@ -9,7 +9,8 @@ use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::profile::{Limits, Profile, ProfileBuilder};
-use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Values, stream};
+use crate::registry::Learned;
+use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -32,6 +33,8 @@ pub(super) struct Pass<'a> {
     pub losses: Option<&'a Losses>,
     /// Labels that came later.
     pub outcomes: &'a Outcomes,
+    /// The rows that what scores learned from, where that is known.
+    pub learned: Option<&'a Learned>,
     /// How it is cut into pieces.
     pub by: Option<By>,
     /// The column that says when a row happened.
@@ -50,8 +53,8 @@ pub(super) struct Arrived {
     /// When it happened, where it was cut out of a table by time.
     pub span: Option<Span>,
     pub sample: Sample<Scored>,
-    /// The errors that are expected of a sample of rows.
-    pub expected: Sample<ExpectedLoss>,
+    /// The errors that are expected of a sample of rows; `None` for one that was learned from.
+    pub expected: Sample<Option<ExpectedLoss>>,
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
@@ -82,7 +85,7 @@ pub(super) struct Gathered {
     before: Option<ProfileBuilder>,
     pieces: BTreeMap<i64, ProfileBuilder>,
     sample: Sample<Scored>,
-    expected: Sample<ExpectedLoss>,
+    expected: Sample<Option<ExpectedLoss>>,
     n_rows: u64,
 }
 
@@ -166,6 +169,8 @@ impl Pass<'_> {
         let Gathered { sample, expected, .. } = gathered;
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
+        let ids = self.ids(&part);
+        let is_learned = |row: usize| self.is_learned(ids, row);
         // Of one seed, the smaller sample lies within the larger.
         let wanted = if self.losses.is_some() { expected.choose(table.n_rows()) } else { Vec::new() };
         let is_wanted = |row: usize| wanted.binary_search_by_key(&chosen[row].0, |&(row, _)| row).is_ok();
@@ -177,20 +182,34 @@ impl Pass<'_> {
         };
         let (scores, losses) = pipeline.score_with(&part, expect)?;
         let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
-        wanted.iter().zip(losses.concat()).for_each(|(&(_, place), loss)| expected.push(place, loss));
+        let row_of = |wanted: u32| chosen.binary_search_by_key(&wanted, |&(row, _)| row).unwrap_or_default();
+        wanted.iter().zip(losses.concat()).for_each(|(&(row, place), loss)| {
+            expected.push(place, Some(loss).filter(|_| !is_learned(row_of(row))));
+        });
         let known = match part.column(&pipeline.target.name) {
             Some(column) => pipeline.target.encode(column).map_err(PipelineError::from)?.y,
             None => vec![f32::NAN; part.n_rows()],
         };
-        let id = self.schema.columns.iter().find(|c| c.kind == Kind::Id).and_then(|id| part.column(&id.name));
         for (row, &(_, place)) in chosen.iter().enumerate() {
-            let outcome = match id.map(|column| &column.values) {
-                Some(Values::Text(ids)) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
+            let outcome = match ids {
+                Some(ids) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
                 _ => Some(known[row]).filter(|y| !y.is_nan()).map(|y| Outcome::new(y, None)),
             };
-            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome });
+            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome, learned: is_learned(row) });
         }
         Ok(())
+    }
+
+    fn ids<'t>(&self, table: &'t Table) -> Option<&'t Texts> {
+        let id = self.schema.columns.iter().find(|column| column.kind == Kind::Id)?;
+        match &table.column(&id.name)?.values {
+            Values::Text(ids) => Some(ids),
+            _ => None,
+        }
+    }
+
+    fn is_learned(&self, ids: Option<&Texts>, row: usize) -> bool {
+        ids.zip(self.learned).is_some_and(|(ids, learned)| learned.has(ids.get(row)))
     }
 }
 

@@ -3,23 +3,26 @@
 use super::arrive::{Arrived, SCORED_ROWS};
 use super::form;
 use super::reference::Reference;
+use super::sample::Scored;
 use super::served::Served;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
+use crate::drift::losses::ExpectedLoss;
 use crate::drift::multivariate::MultivariateError;
 use crate::drift::performance::Known;
 use crate::drift::report::{
     AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
     Side,
 };
-use crate::drift::settings::DriftSettings;
-use crate::drift::triggers::{Evidence, triggers};
+use crate::drift::settings::{Count, DriftSettings};
+use crate::drift::triggers::{Evidence, Volume, triggers};
 use crate::drift::{ColumnPair, cbpe, compare, compare_one, dle, drift_share, multivariate, performance, verdict};
 use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
 use crate::registry::RegistryError;
+use crate::score::Metric;
 use crate::table::{Column, Input, Kind, Table, Values, read};
 use std::path::Path;
 
@@ -38,15 +41,25 @@ impl Watch<'_> {
         let n_rows = arrived.profile.n_rows;
         let share = drift_share(&columns, settings);
         let served = self.served(outcomes)?;
-        let known = self.performance(arrived, served.as_ref())?;
+        let mut notes = self.notes(compared_with, arrived, served.as_ref());
+        let (known, n_learned) = self.performance(arrived, served.as_ref(), &mut notes)?;
+        let learnable = self.learnable()?;
+        let volume = match (settings.triggers.count, &learnable) {
+            _ if self.config.is_none() => None,
+            (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),
+            (Count::Labelled, Some(plan)) => Some(Volume::Labelled(plan.n_new)),
+            (Count::Labelled, None) => Some(Volume::NoIds),
+        };
         let triggers = triggers(
             &Evidence {
                 share: &share,
                 columns: &columns,
-                n_rows: self.n_since_retrain(n_rows)?,
-                n_feedback: self.n_unused()?,
+                volume,
+                n_feedback: learnable.as_ref().map(|plan| plan.n_new_by_people),
                 judged: self.judged()?,
                 performance: known.as_ref(),
+                n_learned,
+                gate_accuracy: production.as_ref().and_then(|p| p.metrics()?.get(Metric::Accuracy)?.low),
                 primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
                 age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
                 force: request.force,
@@ -54,7 +67,6 @@ impl Watch<'_> {
             settings,
         );
         let at_gate = self.gate_scores(arrived)?;
-        let mut notes = self.notes(compared_with, arrived, served.as_ref());
         let tells_apart = self.multivariate(&mut notes)?;
         let history = self.history(reference, arrived);
         let mut findings = self.findings(&pairs, &columns, arrived)?;
@@ -133,17 +145,32 @@ impl Watch<'_> {
     }
 
     /// Metrics on served predictions whose outcome is known, or on such rows of the table where it has more of them.
-    fn performance(&self, arrived: &Arrived, served: Option<&Served>) -> Result<Option<Performance>, MonitorError> {
-        let Some(production) = &self.production else { return Ok(None) };
+    fn performance(
+        &self,
+        arrived: &Arrived,
+        served: Option<&Served>,
+        notes: &mut Vec<String>,
+    ) -> Result<(Option<Performance>, u64), MonitorError> {
+        let Some(production) = &self.production else { return Ok((None, 0)) };
         let mut own = Known::new(production.pipeline.target.n_scores());
-        for row in arrived.sample.rows() {
-            row.outcome.iter().for_each(|outcome| own.push(&row.scores, outcome.y, outcome.weight));
+        for (row, outcome) in arrived.sample.rows().iter().filter_map(|row| Some((row, row.outcome?))) {
+            match row.learned {
+                true => own.n_learned += 1,
+                false => own.push(&row.scores, outcome.y, outcome.weight),
+            }
         }
         let known = served.map(|served| &served.known).filter(|known| known.y.len() >= own.y.len()).unwrap_or(&own);
-        if known.y.is_empty() {
-            return Ok(None);
+        if known.n_learned > 0 {
+            notes.push(format!(
+                "{} rows whose outcome is known are left out, since {} learned from them",
+                known.n_learned, production.version
+            ));
         }
-        Ok(Some(performance(&production.pipeline, known, production.metrics(), self.request.seed)?))
+        let measured = match known.y.is_empty() {
+            true => None,
+            false => Some(performance(&production.pipeline, known, production.metrics(), self.request.seed)?),
+        };
+        Ok((measured, known.n_learned))
     }
 
     /// What the scores of classes alone promise, or the errors that are expected of numbers.
@@ -151,19 +178,22 @@ impl Watch<'_> {
         let Some(production) = &self.production else { return Ok(None) };
         let Pipeline { target, threshold, .. } = &production.pipeline;
         if target.task == Task::Regression {
-            let expected = arrived.expected.rows();
-            let estimate = || dle(expected, production.metrics());
-            return Ok(if expected.is_empty() { None } else { Some(estimate()?) });
+            let expected: Vec<ExpectedLoss> = arrived.expected.rows().iter().copied().flatten().collect();
+            let n_learned = (arrived.expected.rows().len() - expected.len()) as u64;
+            let estimate = || dle(&expected, production.metrics());
+            return Ok(if expected.is_empty() { None } else { Some(Estimate { n_learned, ..estimate()? }) });
         }
-        if arrived.sample.rows().is_empty() {
+        let rows: Vec<&Scored> = arrived.sample.rows().iter().filter(|row| !row.learned).collect();
+        if rows.is_empty() {
             return Ok(None);
         }
-        let values = arrived.sample.rows().iter().flat_map(|row| row.scores.iter().copied()).collect();
+        let n_learned = (arrived.sample.rows().len() - rows.len()) as u64;
+        let values = rows.iter().flat_map(|row| row.scores.iter().copied()).collect();
         let promised = |values: Vec<f64>| {
             let scores = Scores { values, width: target.n_scores() };
             cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())
         };
-        let estimate = promised(values)?;
+        let estimate = Estimate { n_learned, ..promised(values)? };
         // Of several classes, only each one's scores are kept, not which stood together.
         let at_gate = at_gate.filter(|_| target.task == Task::Binary);
         Ok(Some(match at_gate.and_then(|profile| Some(profile.columns.first()?.sample().evenly(SCORED_ROWS))) {
@@ -228,7 +258,7 @@ impl Watch<'_> {
 
     fn notes(&self, reference: &Reference, arrived: &Arrived, served: Option<&Served>) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(served) = served {
+        if let Some(served) = served.filter(|served| !served.known.y.is_empty()) {
             notes.push(served.note());
         }
         if !arrived.sample.is_whole() {

@@ -11,6 +11,8 @@ pub struct Scored {
     pub scores: Vec<f64>,
     /// What came of it, when that is known.
     pub outcome: Option<Outcome>,
+    /// Whether the version that scored it learned from it, so that its outcome says nothing about the version.
+    pub learned: bool,
 }
 
 /// What is known of rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is

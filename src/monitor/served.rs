@@ -6,7 +6,8 @@ use crate::drift::performance::Known;
 use crate::features::{Target, Task};
 use crate::feedback;
 use crate::journal::{Joined, Journal, Layout, Outcomes, Window};
-use crate::labels::{self, Labels, Source, Used, resolve};
+use crate::labels::{self, Labels, resolve};
+use crate::reference::{Gathering, Plan};
 use crate::stats::random::unit_hash;
 
 /// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
@@ -33,24 +34,30 @@ impl Watch<'_> {
         let layout = Layout::of(&production.pipeline);
         let window = Window::since(production.manifest.trained_at);
         let joined = Journal::of(self.workspace).join(&window, &layout, outcomes)?;
-        let own: Vec<u32> = (0..)
-            .zip(&joined.rows.version)
-            .filter(|(_, version)| **version == production.version)
-            .map(|(row, _)| row)
-            .collect();
-        let known = joined.take(&own).latest();
-        let served = Served::of(&sampled(&known), known.outcomes.len(), &production.pipeline.target);
-        Ok(Some(served).filter(|served| !served.known.y.is_empty()))
+        let own = joined.filter(|row| joined.rows.version[row] == production.version).latest();
+        let is_learned = |row: usize| production.learned.as_ref().is_some_and(|l| l.has(own.rows.id.get(row)));
+        let known = own.filter(|row| !is_learned(row));
+        let mut served = Served::of(&sampled(&known), known.outcomes.len(), &production.pipeline.target);
+        served.known.n_learned = (own.outcomes.len() - known.outcomes.len()) as u64;
+        Ok(Some(served).filter(|served| served.n_known > 0 || served.known.n_learned > 0))
     }
 
-    /// Labels from people that no version has learned from; `None` where there are no labels.
-    pub(super) fn n_unused(&self) -> Result<Option<u64>, MonitorError> {
-        let stored = Labels::open(self.workspace)?;
-        if stored.rows().is_empty() {
+    /// What a retrain would learn from now; `None` without a version in production, or where rows have no ids, so that
+    /// nothing can be learned from them.
+    pub(super) fn learnable(&self) -> Result<Option<Plan>, MonitorError> {
+        let (Some(config), Some(production), Some(_)) = (&self.config, &self.production, self.id()) else {
             return Ok(None);
-        }
-        let used = Used::open(&self.workspace.registry())?;
-        Ok(Some(stored.unused(&used).filter(|label| label.source == Source::Human).count() as u64))
+        };
+        let gathering = Gathering {
+            workspace: self.workspace,
+            config,
+            pipeline: &production.pipeline,
+            current: self.request.current,
+            // What does not fit is told where the table is compared.
+            skip_invalid: true,
+            count_only: true,
+        };
+        Ok(Some(gathering.gather(self.request.now)?.plan))
     }
 
     /// Of the rows of [monitor] current, those that came after the last retrain looked at it. A table with fewer rows than
@@ -78,8 +85,7 @@ impl Watch<'_> {
 /// All rows, or so many that measuring stays quick; the same rows whatever their order.
 fn sampled(joined: &Joined) -> Joined {
     let share = MOST as f64 / joined.outcomes.len().max(1) as f64;
-    let chosen = |row: &u32| unit_hash(joined.rows.id.get(*row as usize).as_bytes(), 0) < share;
-    joined.take(&(0..joined.outcomes.len() as u32).filter(chosen).collect::<Vec<_>>())
+    joined.filter(|row| unit_hash(joined.rows.id.get(row).as_bytes(), 0) < share)
 }
 
 impl Served {

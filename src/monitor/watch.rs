@@ -9,9 +9,9 @@ use crate::drift::{DriftSettings, Losses};
 use crate::journal::{Outcomes, outcomes};
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
-use crate::registry::{Manifest, Role, Version};
+use crate::registry::{Learned, Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
-use crate::table::{InferOptions, Input, Kind, ReadOptions, Schema, Spool};
+use crate::table::{InferOptions, Kind, ReadOptions, Schema, Spool};
 use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ pub(super) struct Production {
     pub(super) manifest: Manifest,
     pub(super) gate: Option<Evaluation>,
     losses: Option<Losses>,
+    /// The rows that it learned from, where that is known.
+    pub(super) learned: Option<Learned>,
 }
 
 impl Production {
@@ -114,7 +116,7 @@ impl<'a> Watch<'a> {
 
     pub(super) fn current_path(&self) -> PathBuf {
         match self.request.current {
-            Some(path) => path.to_owned(),
+            Some(table) => table.path().to_owned(),
             None => self.workspace.path(&self.settings.current),
         }
     }
@@ -140,14 +142,23 @@ impl<'a> Watch<'a> {
         let read = self.read_options();
         let mut pass = self.pass(&read, outcomes);
         let path = self.current_path();
-        let (name, arrived) = if self.request.current.is_none() && !path.exists() {
-            self.logged(&pass)?
-        } else if let Some(length) = self.request.last {
-            let table = Spool::new(&path)?;
-            pass.windows = Some(self.windows(&table, length)?);
+        let table = match self.request.current {
+            Some(_) => None,
+            None if !path.exists() => {
+                let (name, arrived) = self.logged(&pass)?;
+                let side = side(name, &arrived.profile);
+                return Ok((arrived, side));
+            }
+            None => Some(Spool::new(&path)?),
+        };
+        let Some(table) = self.request.current.or(table.as_ref()) else {
+            return Err(MonitorError::Usage("there is no current table".to_owned()));
+        };
+        let (name, arrived) = if let Some(length) = self.request.last {
+            pass.windows = Some(self.windows(table, length)?);
             (format!("{}, its last {}", path.display(), rolling::length(length)), pass.run(table.open()?)?)
         } else {
-            (path.display().to_string(), pass.run(Input::open(&path)?)?)
+            (path.display().to_string(), pass.run(table.open()?)?)
         };
         let side = side(name, &arrived.profile);
         Ok((arrived, side))
@@ -161,6 +172,7 @@ impl<'a> Watch<'a> {
             pipeline: self.production.as_ref().map(|production| &production.pipeline),
             losses: self.production.as_ref().and_then(|production| production.losses.as_ref()),
             outcomes,
+            learned: self.production.as_ref().and_then(|production| production.learned.as_ref()),
             by: self.request.by,
             time_column: self.time_column().unwrap_or_default(),
             windows: None,
@@ -178,7 +190,8 @@ fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production
     let manifest = registry.manifest(version)?;
     let gate = registry.gate(version, &manifest)?;
     let losses = registry.losses(version)?;
-    Ok(Some(Production { version, pipeline, manifest, gate, losses }))
+    let learned = registry.learned(version)?;
+    Ok(Some(Production { version, pipeline, manifest, gate, losses, learned }))
 }
 
 pub(super) fn side(name: String, profile: &Profile) -> Side {

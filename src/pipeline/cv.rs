@@ -4,7 +4,7 @@ use super::fit::{Trainer, evaluation};
 use super::{Examples, FitProgress, PipelineError, Recipe, Scores};
 use crate::score::Evaluation;
 use crate::table::Schema;
-use crate::table::split::hash_position;
+use crate::table::split::{Parts, hash_position};
 
 /// What cross-validation found.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -33,7 +33,7 @@ pub fn cross_validate(
     progress: &FitProgress,
 ) -> Result<CrossValidated, PipelineError> {
     let shares = recipe.split.shares().map_err(PipelineError::Rows)?;
-    let trainer = Trainer { target: &examples.target, schema, recipe, seed, progress: &|_, _, _| {} };
+    let trainer = Trainer::new(&examples.table, (&examples.target, schema, recipe), seed, &|_, _, _| {});
     let mut rows = Vec::new();
     let mut scores = Scores { values: Vec::new(), width: examples.target.n_scores() };
     let mut by_fold = Vec::new();
@@ -43,7 +43,11 @@ pub fn cross_validate(
         // Tune rows are drawn anew among the fold's rows: a hash that neither the side nor the fold depends on.
         let tunes = |row: u32| hash_position(&(examples.keys[row as usize] ^ TUNE_SALT).to_le_bytes()) < shares.tune;
         let (tune, train): (Vec<u32>, Vec<u32>) = fit_rows.iter().partition(|&&row| tunes(row));
-        let pipeline = trainer.learn(examples, &train, &tune)?;
+        let mut parts = Parts { train, tune, gate: Vec::new() };
+        trainer.drop_outliers(examples, &mut parts);
+        let Parts { train, tune, .. } = parts;
+        examples.check_rows("train", &train)?;
+        let pipeline = trainer.learn(examples, trainer.way(examples, &train, &tune))?;
         let fold_scores = pipeline.score(&examples.table.take(&score_rows))?;
         let fold = evaluation(&pipeline, &fold_scores, &examples.labels(&score_rows), &examples.labels(&train), seed)?;
         by_fold.push(fold.primary_value());

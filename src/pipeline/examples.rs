@@ -142,20 +142,25 @@ impl Examples {
         rows.iter().map(|&row| self.y[row as usize]).collect()
     }
 
-    /// Whether a model can be fitted on `rows`.
-    pub(super) fn check_rows(&self, part: &str, rows: &[u32]) -> Result<(), PipelineError> {
-        let n_classes = self.target.classes.len();
-        let mut counts = vec![0_usize; n_classes];
+    /// How many of `rows` are of each class; empty where numbers are predicted.
+    pub(super) fn counts(&self, rows: &[u32]) -> Vec<usize> {
+        let mut counts = vec![0_usize; self.target.classes.len()];
         if self.target.task != Task::Regression {
             rows.iter().for_each(|&row| counts[self.y[row as usize] as usize] += 1);
         }
+        counts
+    }
+
+    /// Whether a model can be fitted on `rows`.
+    pub(super) fn check_rows(&self, part: &str, rows: &[u32]) -> Result<(), PipelineError> {
+        let counts = self.counts(rows);
         if rows.len() < 10 {
             return Err(PipelineError::Rows(format!(
                 "the {part} part has {} labelled rows; at least 10 are needed",
                 rows.len()
             )));
         }
-        if n_classes > 0 && counts.iter().filter(|&&count| count > 0).count() < 2 {
+        if !counts.is_empty() && counts.iter().filter(|&&count| count > 0).count() < 2 {
             return Err(PipelineError::Rows(format!(
                 "the {part} part has rows of one class only; the target {:?} needs at least two",
                 self.target.name
@@ -186,7 +191,7 @@ impl Recipe {
 }
 
 /// The columns that make a row the same as another.
-fn contents<'a>(schema: &'a Schema, recipe: &'a Recipe) -> impl Iterator<Item = &'a ColumnSpec> {
+pub(super) fn contents<'a>(schema: &'a Schema, recipe: &'a Recipe) -> impl Iterator<Item = &'a ColumnSpec> {
     let counts = |c: &&ColumnSpec| c.name != recipe.target.column && !matches!(c.kind, Kind::Id | Kind::Ignore);
     schema.columns.iter().filter(counts)
 }

@@ -1,11 +1,14 @@
 //! From labelled rows to a pipeline.
 
+use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
+use super::outliers;
 use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores};
 use crate::features::leaks::find_leaks;
+use crate::features::leftout::near_unique;
 use crate::features::resample::{Smote, row_weights, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
-use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round};
+use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched};
 use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table};
@@ -29,7 +32,7 @@ pub struct Fitted {
     pub scores: Scores,
     /// Metrics on the gate rows; `None` when no row was kept for it.
     pub gate: Option<Evaluation>,
-    /// Gate rows with their outcome, at most [`MAX_LABELLED`] of them, where numbers are predicted.
+    /// Gate rows with their outcome, at most `MAX_LABELLED` of them, where numbers are predicted.
     pub labelled: Option<(Table, Vec<f32>)>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
@@ -38,28 +41,31 @@ pub struct Fitted {
 }
 
 /// Everything that learning is done by.
-#[derive(Clone, Copy)]
 pub(super) struct Trainer<'a> {
     pub(super) target: &'a Target,
     pub(super) schema: &'a Schema,
     pub(super) recipe: &'a Recipe,
+    /// Those of the recipe, with constant columns and those that name rows dropped.
+    options: FeatureOptions,
+    /// Which columns are left out because they name rows.
+    pub(super) notes: Vec<String>,
     pub(super) seed: u64,
     pub(super) progress: &'a FitProgress<'a>,
 }
 
 /// What a pipeline is learned on.
-struct TrainingSet {
-    features: Features,
-    train: Part,
+pub(super) struct TrainingSet {
+    pub(super) features: Features,
+    pub(super) train: Part,
     /// The rows that stop, calibrate and choose the threshold.
-    tune: Option<Part>,
+    pub(super) tune: Option<Part>,
 }
 
 /// Rows of the engine.
-struct Part {
-    x: Matrix,
+pub(super) struct Part {
+    pub(super) x: Matrix,
     /// Class index or value, one per row.
-    y: Vec<f32>,
+    pub(super) y: Vec<f32>,
     /// Weight of each row; all weigh the same when absent.
     weights: Option<Vec<f32>>,
 }
@@ -96,10 +102,6 @@ impl HeldOut {
 
 /// So many gate rows show where errors are large.
 pub const MAX_LABELLED: usize = 20_000;
-/// Fewer rows than this cannot stop, calibrate or choose a threshold.
-const MIN_TUNE_ROWS: usize = 30;
-/// Up to so many rows, the tune rows also teach once they have tuned: small tables need every row.
-const REFIT_UP_TO: usize = 50_000;
 
 /// Fits, and evaluates on the gate rows.
 ///
@@ -115,17 +117,24 @@ pub fn fit(
     seed: u64,
     progress: &FitProgress,
 ) -> Result<Fitted, PipelineError> {
-    let parts = examples.parts(recipe)?;
+    let mut parts = examples.parts(recipe)?;
     let target = examples.target.clone();
-    let trainer = Trainer { target: &target, schema, recipe, seed, progress };
+    let trainer = Trainer::new(&examples.table, (&target, schema, recipe), seed, progress);
     let mut notes = examples.notes.clone();
+    notes.extend(examples.rare()?);
+    notes.extend(examples.coarse());
+    notes.extend(examples.copies(&parts, schema, recipe)?);
+    notes.extend(trainer.notes.iter().cloned());
     notes.extend(trainer.suspicions(&examples));
-    let once = parts.train.len() + parts.tune.len() > REFIT_UP_TO && !trainer.makes_rows();
+    notes.extend(trainer.drop_outliers(&examples, &mut parts));
+    let way = trainer.way(&examples, &parts.train, &parts.tune);
     let held_out = HeldOut::new(&examples, &parts);
-    let (pipeline, gate) = match examples {
-        Cow::Owned(examples) if once => trainer.learn_from(examples, &parts)?,
-        examples => {
-            let pipeline = trainer.learn(&examples, &parts.train, &parts.tune)?;
+    let (pipeline, gate) = match (examples, way) {
+        (Cow::Owned(examples), Way::Once { train, tune }) if !trainer.makes_rows() => {
+            trainer.learn_from(examples, &Parts { train, tune, gate: parts.gate.clone() })?
+        }
+        (examples, way) => {
+            let pipeline = trainer.learn(&examples, way)?;
             let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
             (pipeline, gate)
         }
@@ -192,55 +201,98 @@ pub(super) fn reading<'a>(pipeline: &'a Pipeline, scores: &'a Scores, y: &'a [f3
     }
 }
 
-impl Trainer<'_> {
-    /// Learns a pipeline from `train`, tuned on `tune`.
-    ///
-    /// Small tables are learned twice: once without the tune rows, which then say when to stop, how scores become
-    /// probabilities and where the threshold lies, and once more with them.
-    pub(super) fn learn(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<Pipeline, PipelineError> {
-        examples.check_rows("train", train)?;
-        let tune = if can_tune(examples, tune) { tune } else { &[] };
-        let mut pipeline = self.train(self.training_set(examples, train, tune)?)?;
-        if !tune.is_empty() && train.len() + tune.len() <= REFIT_UP_TO {
-            let mut all = [train, tune].concat();
-            all.sort_unstable();
-            let mut params = self.recipe.model.clone();
-            if params.algorithm == Algorithm::GradientBoosting {
-                params.n_estimators = Some(u32::try_from(pipeline.model.rounds().max(1)).unwrap_or(u32::MAX));
-                params.early_stopping_rounds = Some(0);
-            }
-            let set = self.training_set(examples, &all, &[])?;
+impl<'a> Trainer<'a> {
+    pub(super) fn new(
+        table: &Table,
+        (target, schema, recipe): (&'a Target, &'a Schema, &'a Recipe),
+        seed: u64,
+        progress: &'a FitProgress<'a>,
+    ) -> Self {
+        let mut options = recipe.features.clone();
+        let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
+        options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
+        let left_out = near_unique(table, &target.name, &options);
+        let notes = left_out.iter().map(|left| left.note.clone()).collect();
+        options.drop.extend(left_out.into_iter().map(|left| left.column));
+        Self { target, schema, recipe, options, notes, seed, progress }
+    }
+
+    /// Takes rows with outliers out of those that are learned from, where that is asked for; says what was found.
+    pub(super) fn drop_outliers(&self, examples: &Examples, parts: &mut Parts) -> Option<String> {
+        let found = outliers::look(examples, &together(&parts.train, &parts.tune), &self.options);
+        let kept = |row: &u32| found.rows.binary_search(row).is_ok();
+        parts.train.retain(kept);
+        parts.tune.retain(kept);
+        found.note
+    }
+
+    /// Learns a pipeline the given way.
+    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Pipeline, PipelineError> {
+        let (train, tune, again) = match way {
+            Way::Folds(k, rows) => return self.learn_by_folds(examples, &rows, k),
+            Way::Twice { train, tune } => (train, tune, true),
+            Way::Once { train, tune } => (train, tune, false),
+        };
+        examples.check_rows("train", &train)?;
+        let mut pipeline = self.train(self.training_set(examples, &train, &tune)?)?;
+        if again && !tune.is_empty() {
+            let params = self.with_rounds(&pipeline.model, pipeline.model.rounds());
+            let set = self.training_set(examples, &together(&train, &tune), &[])?;
             pipeline.model = self.model(set.train, None, &params)?;
             pipeline.features = set.features;
         }
         Ok(pipeline)
     }
 
+    /// A pipeline of all `rows` with what `k` folds of them decide.
+    fn learn_by_folds(&self, examples: &Examples, rows: &[u32], k: usize) -> Result<Pipeline, PipelineError> {
+        let decided = self.cross_fit(examples, rows, k)?;
+        let params = self.with_rounds(&decided.model, decided.rounds);
+        let set = self.training_set(examples, rows, &[])?;
+        let mut pipeline = self.pipeline(set.features, self.model(set.train, None, &params)?);
+        self.decide(&mut pipeline, &decided.y, decided.scores)?;
+        Ok(pipeline)
+    }
+
+    /// The parameters of `model` with so many rounds, whatever defaults more rows would have.
+    fn with_rounds(&self, model: &Model, rounds: usize) -> Params {
+        match model.plan() {
+            Some(plan) if plan.algorithm == Algorithm::GradientBoosting => {
+                plan.params(u32::try_from(rounds.max(1)).unwrap_or(u32::MAX))
+            }
+            _ => self.recipe.model.clone(),
+        }
+    }
+
     /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
     fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, Matrix), PipelineError> {
         examples.check_rows("train", &parts.train)?;
-        let can_tune = can_tune(&examples, &parts.tune);
+        let can_tune = !parts.tune.is_empty();
         let (y, tune_y) = (examples.labels(&parts.train), examples.labels(&parts.tune));
-        let options = self.options(&examples.table);
         let table = std::mem::take(&mut examples.table);
         drop(examples);
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
-        let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &options, self.seed)?;
+        let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &self.options, self.seed)?;
         let tune = can_tune.then(|| self.part(tune_x, tune_y));
         let pipeline = self.train(TrainingSet { features, train: self.part(x, y), tune })?;
         Ok((pipeline, gate))
     }
 
     /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
-    fn training_set(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Result<TrainingSet, PipelineError> {
-        let options = self.options(&examples.table);
+    pub(super) fn training_set(
+        &self,
+        examples: &Examples,
+        train: &[u32],
+        tune: &[u32],
+    ) -> Result<TrainingSet, PipelineError> {
+        let options = &self.options;
         let mut table = examples.table.take(train);
         let mut y = examples.labels(train);
         if self.makes_rows() {
             let made = smote_nc(&table, self.target, &y, &options.drop, &Smote::default(), self.seed)?;
             (table, y) = (made.table, made.y);
         }
-        let (features, x) = Features::fit(&table, self.target, &y, &options, self.seed)?;
+        let (features, x) = Features::fit(&table, self.target, &y, options, self.seed)?;
         drop(table);
         let tune = match tune {
             [] => None,
@@ -258,22 +310,37 @@ impl Trainer<'_> {
     fn train(&self, set: TrainingSet) -> Result<Pipeline, PipelineError> {
         let TrainingSet { features, train, tune } = set;
         let model = self.model(train, tune.as_ref(), &self.recipe.model)?;
-        let mut pipeline = Pipeline {
+        let mut pipeline = self.pipeline(features, model);
+        if let Some(tune) = &tune {
+            let scores = pipeline.score_matrix(&tune.x)?;
+            self.decide(&mut pipeline, &tune.y, scores.values)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// A pipeline whose scores are those of the model.
+    fn pipeline(&self, features: Features, model: Model) -> Pipeline {
+        Pipeline {
             schema: self.schema.clone(),
             target: self.target.clone(),
             features,
             model,
             calibration: Calibration::None,
             threshold: (self.target.task == Task::Binary).then(|| self.recipe.decision.untuned_threshold()),
-        };
-        if let Some(tune) = &tune {
-            self.decide(&mut pipeline, tune)?;
         }
-        Ok(pipeline)
     }
 
     /// The model of rows that are given up, stopped early on the tune rows.
     fn model(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Model, PipelineError> {
+        let watched = self.watch(train, tune, params)?;
+        Ok(match watched.best {
+            Some(best) => watched.model.first(best + 1)?,
+            None => watched.model,
+        })
+    }
+
+    /// As [`Trainer::model`], with all rounds and their losses.
+    pub(super) fn watch(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Watched, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
         let params = params.check(self.target.task)?.with_seed(self.seed);
         let options = FitOptions {
@@ -283,22 +350,21 @@ impl Trainer<'_> {
             progress: Some(&progress),
         };
         let Part { x, y, weights } = train;
-        Ok(Model::fit_from(x, &y, weights.as_deref(), &options)?)
+        Ok(Model::watch(x, &y, weights.as_deref(), &options)?)
     }
 
-    /// Calibration and threshold, chosen on the tune rows.
-    fn decide(&self, pipeline: &mut Pipeline, tune: &Part) -> Result<(), PipelineError> {
+    /// Calibration and threshold, chosen on scores of rows that the scoring model did not see.
+    fn decide(&self, pipeline: &mut Pipeline, y: &[f32], mut scores: Vec<f64>) -> Result<(), PipelineError> {
         if pipeline.target.task == Task::Regression {
             return Ok(());
         }
         let decision = &self.recipe.decision;
         let n_classes = pipeline.target.classes.len();
-        let mut scores = pipeline.score_matrix(&tune.x)?;
-        let fitted = Calibration::fit(decision.calibration, n_classes, &tune.y, &scores.values, None, self.seed)?;
+        let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores, None, self.seed)?;
         pipeline.calibration = fitted.calibration;
         if pipeline.target.task == Task::Binary {
-            pipeline.calibration.apply_all(&mut scores.values, scores.width);
-            let chosen = threshold::choose(decision.threshold, &tune.y, &scores.values, None)?;
+            pipeline.calibration.apply_all(&mut scores, 1);
+            let chosen = threshold::choose(decision.threshold, y, &scores, None)?;
             pipeline.threshold = Some(chosen.threshold);
         }
         Ok(())
@@ -307,8 +373,7 @@ impl Trainer<'_> {
     /// Columns that may know the target.
     fn suspicions(&self, examples: &Examples) -> Vec<String> {
         let Examples { table, target, y, .. } = examples;
-        let skip = &self.options(table).drop;
-        find_leaks(table, target, y, skip, self.seed).iter().map(ToString::to_string).collect()
+        find_leaks(table, target, y, &self.options.drop, self.seed).iter().map(ToString::to_string).collect()
     }
 
     /// Whether rows of rare classes are made up.
@@ -322,21 +387,4 @@ impl Trainer<'_> {
         let wanted = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
         wanted.then(|| row_weights(y, n_classes))
     }
-
-    /// The options of `[features]`, with the columns that `[columns]` calls constant dropped.
-    fn options(&self, table: &Table) -> Cow<'_, FeatureOptions> {
-        let constant = |name: &str| self.schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
-        let constants: Vec<String> =
-            table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()).collect();
-        if constants.is_empty() {
-            return Cow::Borrowed(&self.recipe.features);
-        }
-        let mut options = self.recipe.features.clone();
-        options.drop.extend(constants);
-        Cow::Owned(options)
-    }
-}
-
-fn can_tune(examples: &Examples, tune: &[u32]) -> bool {
-    tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok()
 }

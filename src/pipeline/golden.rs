@@ -38,9 +38,9 @@ pub(super) fn write(pipeline: &Pipeline, rows: &Table, out: &mut dyn Write) -> R
 fn schema(pipeline: &Pipeline) -> Schema {
     let input = |(name, kind): (&str, Kind)| {
         let format = (kind == Kind::Time).then(|| "iso".to_owned());
-        ColumnSpec { name: name.to_owned(), kind, format }
+        ColumnSpec { format, ..ColumnSpec::new(name, kind) }
     };
-    let score = |k| ColumnSpec { name: format!("{PREFIX}{k}"), kind: Kind::Number, format: None };
+    let score = |k| ColumnSpec::new(format!("{PREFIX}{k}"), Kind::Number);
     let columns = pipeline.features.inputs().map(input).chain((0..pipeline.target.n_scores()).map(score)).collect();
     Schema { dialect: Dialect { missing: vec![String::new()], ..Default::default() }, columns }
 }

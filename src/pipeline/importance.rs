@@ -2,9 +2,11 @@
 
 use super::fit::reading;
 use super::{Pipeline, PipelineError};
+use crate::features::Matrix;
 use crate::score::permutation::{order, permutation_importance};
 use crate::score::{EvaluateOptions, Metric, evaluate};
-use crate::table::{Column, Table};
+use crate::table::Table;
+use std::sync::Arc;
 
 /// How much a raw column matters.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -54,12 +56,24 @@ fn permute(
     all: &mut [Importance],
 ) -> Result<(), PipelineError> {
     let primary = Metric::primary(pipeline.target.task);
-    let Some(baseline) = primary_of(pipeline, rows, y) else { return Ok(()) };
+    // A feature depends on its own column only: the matrix is shuffled, not the table read again for every column.
+    let matrix = pipeline.features.transform(rows)?;
+    let Some(baseline) = primary_of(pipeline, &matrix, y) else { return Ok(()) };
+    let sources = pipeline.features.sources();
+    let n_features = sources.len();
     let shuffled = |column: usize, repeat: usize| {
+        // No tree asks for it, so no score can change.
+        if all[column].gain == 0.0 {
+            return baseline;
+        }
         let order = order(rows.n_rows() as u32, column, repeat, seed);
-        let shuffle = |c: &Column| if c.name == all[column].column { c.take(&order) } else { c.clone() };
-        let table = Table::new(rows.columns().iter().map(shuffle).collect());
-        table.ok().and_then(|table| primary_of(pipeline, &table, y)).unwrap_or(f64::NAN)
+        let own: Vec<usize> = (0..n_features).filter(|&feature| sources[feature] as usize == column).collect();
+        let mut values = matrix.values.to_vec();
+        for (row, &from) in values.chunks_exact_mut(n_features).zip(&order) {
+            own.iter().for_each(|&feature| row[feature] = matrix.row(from as usize)[feature]);
+        }
+        let matrix = Matrix::new(values, matrix.n_rows, Arc::clone(&matrix.names));
+        primary_of(pipeline, &matrix, y).unwrap_or(f64::NAN)
     };
     let losses = permutation_importance(all.len(), N_REPEATS, baseline, primary.direction(), shuffled);
     for loss in losses {
@@ -68,8 +82,8 @@ fn permute(
     Ok(())
 }
 
-fn primary_of(pipeline: &Pipeline, rows: &Table, y: &[f32]) -> Option<f64> {
-    let scores = pipeline.score(rows).ok()?;
+fn primary_of(pipeline: &Pipeline, rows: &Matrix, y: &[f32]) -> Option<f64> {
+    let scores = pipeline.score_matrix(rows).ok()?;
     let options = EvaluateOptions { max_replicates: 0, ..Default::default() };
     evaluate(&reading(pipeline, &scores, y), None, options).ok()?.primary_value()
 }

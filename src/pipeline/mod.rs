@@ -6,12 +6,15 @@
 //! There is no other path from a row to a score, so training, batch scoring and serving cannot differ.
 
 mod adopt;
+mod checks;
+mod crossfit;
 mod cv;
 mod examples;
 mod fit;
 mod golden;
 mod importance;
 mod onnx;
+mod outliers;
 mod recipe;
 mod rows;
 mod store;
@@ -35,19 +38,19 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A feature or target problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Features(#[from] FeatureError),
     /// A model problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Model(#[from] ModelError),
     /// A metric or calibration problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Score(#[from] ScoreError),
     /// A model made elsewhere that cannot be read, or does not fit the table.
-    #[error(transparent)]
+    #[error("{0}")]
     Foreign(#[from] ForeignError),
     /// Too little to learn from, or a row that would stand on both sides.
     #[error("{0}")]

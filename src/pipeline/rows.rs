@@ -16,8 +16,10 @@ impl Pipeline {
     /// When the schema gives a time format that cannot be understood.
     pub fn cell_readers(&self) -> Result<Vec<CellReader>, PipelineError> {
         let reader = |(name, kind): (&str, _)| {
-            let format = self.schema.column(name).and_then(|spec| spec.format.clone());
-            let column = ColumnSpec { name: name.to_owned(), kind, format };
+            let column = match self.schema.column(name) {
+                Some(spec) => ColumnSpec { kind, ..spec.clone() },
+                None => ColumnSpec::new(name, kind),
+            };
             CellReader::new(&column, &self.schema.dialect).map_err(PipelineError::Rows)
         };
         self.features.inputs().map(reader).collect()
@@ -98,7 +100,7 @@ mod tests {
     fn fitted(table: &Table) -> Pipeline {
         let kinds =
             [("charge", Kind::Number), ("contract", Kind::Category), ("since", Kind::Time), ("churn", Kind::Category)];
-        let columns = kinds.map(|(name, kind)| ColumnSpec { name: name.to_owned(), kind, format: None }).to_vec();
+        let columns = kinds.map(|(name, kind)| ColumnSpec::new(name, kind)).to_vec();
         let schema = Schema { dialect: Dialect::default(), columns };
         let recipe = Recipe {
             target: TargetSpec { column: "churn".to_owned(), task: None, positive: None },

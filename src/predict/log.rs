@@ -91,7 +91,7 @@ impl<'a> Logger<'a> {
         for row in 0..batch.raw.len() {
             let mut cells = batch.raw.cells(row, self.delimiter);
             let cell = cells.get_mut(target).map(std::mem::take).unwrap_or_default();
-            let known = outcome_in(&cell, &self.pipeline.target, &self.pipeline.schema.dialect.missing);
+            let known = outcome_in(&cell, &self.pipeline.target, &self.pipeline.schema);
             let known = known.map_err(|what| PredictError::Outcome { row: n_before + row as u64 + 1, what })?;
             let Some(value) = known else { continue };
             let take = |field: &Option<usize>| field.and_then(|at| cells.get_mut(at)).map(std::mem::take);

@@ -2,8 +2,8 @@
 
 use super::{Limits, Profile, ProfileBuilder, ProfileError, Shape};
 use crate::table::{
-    InferOptions, Input, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, infer, infer_head,
-    stays_category, stream,
+    InferOptions, Input, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, TableOptions, infer,
+    infer_head, stays_category, stream,
 };
 use std::path::PathBuf;
 
@@ -101,10 +101,10 @@ fn are_categories(profile: &Profile) -> bool {
 pub fn profile_tables(
     tables: &[PathBuf],
     schema: Option<Schema>,
-    delimiter: Option<char>,
-    skip_invalid: bool,
+    read: &TableOptions,
     exact: bool,
 ) -> Result<Profiled, ProfileError> {
+    let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = *read;
     let limits = if exact { Limits::NONE } else { Limits::default() };
     let mut schema = schema;
     let mut all: Option<Profiled> = None;
@@ -113,12 +113,22 @@ pub fn profile_tables(
             Some(known) => {
                 let mut known = known.clone();
                 known.dialect.delimiter = delimiter.unwrap_or(known.dialect.delimiter);
+                known.dialect.skip_lines = skip_lines.unwrap_or(known.dialect.skip_lines);
+                known.dialect.comment = comment.or(known.dialect.comment);
                 let options = ReadOptions { skip_invalid, ..ReadOptions::default() };
                 let found = profile_input(Input::open(path)?, &known, options, exact, None)?;
                 (known, found)
             }
             None => {
-                let options = InferOptions { delimiter, skip_invalid, numbers_vary: true, ..InferOptions::default() };
+                let options = InferOptions {
+                    delimiter,
+                    decimal,
+                    skip_lines,
+                    comment,
+                    skip_invalid,
+                    numbers_vary: true,
+                    ..InferOptions::default()
+                };
                 profile_unknown(&Spool::new(path)?, &options, exact)?
             }
         };

@@ -9,12 +9,17 @@
 //! ([`settle`]). Combining is idempotent, so a promotion that was interrupted is completed by doing it again.
 
 mod adopt;
+mod features;
+mod gather;
 #[cfg(test)]
 mod tests;
 
 pub use adopt::{Adopted, adoptable, settle};
+pub use gather::{Gathered, Gathering, Plan};
 
 use crate::digest::hex;
+use crate::journal::JournalError;
+use crate::labels::LabelError;
 use crate::registry::{RegistryError, Version};
 use crate::table::{Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, push_record, stream};
 use crate::workspace::{Config, Workspace, WorkspaceError};
@@ -31,13 +36,19 @@ pub const ADDED: &str = "added.csv";
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
+    /// A problem with the labels.
+    #[error("{0}")]
+    Labels(#[from] LabelError),
+    /// A problem with the prediction log.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// The added rows and the reference do not fit together.
     #[error("{}: {what}", .path.display())]
@@ -164,7 +175,8 @@ impl Added {
             return Ok(None);
         }
         let mut added = Self { path: path.clone(), ..Self::default() };
-        let schema = ids_only(schema)?;
+        let mut schema = ids_only(schema)?;
+        schema.dialect = schema.dialect.own();
         let options = ReadOptions { whole: true, ..ReadOptions::default() };
         let mut rows = stream(Input::open(&path)?, &schema, &options)?;
         added.names = rows.names().to_vec();
@@ -286,8 +298,10 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
         let written = out.write_all(record).and_then(|()| out.write_all(b"\n"));
         written.map_err(ReferenceError::io(&name))
     };
-    if let Some(header) = rows.header() {
-        write(header)?;
+    match rows.header() {
+        Some(header) => write(header)?,
+        // Without a header nothing tells where the table begins but the number of lines before it.
+        None => (0..schema.dialect.skip_lines).try_for_each(|_| write(b""))?,
     }
     let mut counts = Counts::default();
     let mut seen = vec![false; added.records.len()];

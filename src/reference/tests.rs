@@ -4,7 +4,7 @@ use super::*;
 use crate::table::{ColumnSpec, read};
 
 fn schema(header: bool) -> Schema {
-    let column = |name: &str, kind| ColumnSpec { name: name.to_owned(), kind, format: None };
+    let column = |name: &str, kind| ColumnSpec::new(name, kind);
     Schema {
         dialect: Dialect { delimiter: ';', header, ..Dialect::default() },
         columns: vec![column("c1", Kind::Number), column("c2", Kind::Id), column("c3", Kind::Category)],

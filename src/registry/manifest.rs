@@ -43,6 +43,12 @@ pub struct Manifest {
     pub importance: serde_json::Value,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// Files beside this one that show how good it is: importance, classification report, confusion matrix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
+    /// Why it is not fit for production, by what the gate rows say of it alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
 }
 
 /// A file that was learned from.

@@ -8,10 +8,14 @@
 //! 2. A version's bytes never change: its directory is made beside and renamed into place.
 //! 3. `roles.json` changes by rename, after the version it names is whole.
 
+mod artifacts;
+mod learned;
 mod manifest;
 mod profiles;
 mod roles;
 
+pub use artifacts::artifacts;
+pub use learned::Learned;
 pub use manifest::{DataDigest, Manifest, RowCounts};
 pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};
@@ -222,7 +226,7 @@ mod tests {
 
     fn store(registry: &Registry) -> (Version, Role) {
         let version = registry.store(|version, dir| std::fs::write(dir.join("name"), version.to_string())).unwrap();
-        let (roles, role) = registry.roles().unwrap().admit(version);
+        let (roles, role) = registry.roles().unwrap().admit(version, true);
         registry.set_roles(&roles).unwrap();
         (version, role)
     }

@@ -18,9 +18,12 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod training;
 mod words;
 
 use crate::drift::report::DriftReport;
+
+pub use training::importance_svg;
 
 /// Why a report cannot be drawn.
 #[derive(Debug, thiserror::Error)]

@@ -8,25 +8,22 @@
 //! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
 
 mod error;
-mod features;
-mod gather;
 mod recipe;
 pub mod standing;
 mod steps;
 
 pub use error::RetrainError;
-pub use gather::Plan;
 pub use steps::{STEPS, Step};
 
-use self::gather::{Gathered, Loop};
 use self::steps::Steps;
 use crate::atomic::{self, Lock};
 use crate::digest;
+use crate::labels::orphans;
 use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
-use crate::reference::{self, ADDED, Combined};
+use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan};
 use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
-use crate::table::{self, Column, ReadOptions, Rejects, Values};
+use crate::table::{self, Column, ReadOptions, Rejects, Spool, Values};
 use crate::train::{self, Material, Trained};
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -38,6 +35,8 @@ use std::path::Path;
 
 /// What is wanted.
 pub struct RetrainRequest<'a> {
+    /// What arrived; `[monitor] current` when `None`.
+    pub current: Option<&'a Spool>,
     /// Parameters that shall be others, as `key=value`.
     pub set: &'a [String],
     /// Also when there are few new labels, or it is too soon.
@@ -126,9 +125,8 @@ pub fn retrain(
     }
     reference::adoptable(workspace, &config)?;
     let chain = workspace.audit_chain()?;
-    let orphans = orphans(workspace, &chain)?;
     if let Some(lock) = lock {
-        remove(workspace, lock, &orphans)?;
+        remove(workspace, lock, &orphans(workspace)?)?;
         steps.begin("backup");
         backup(workspace)?;
     }
@@ -136,9 +134,16 @@ pub fn retrain(
     let (production, pipeline) = train::load(workspace, None)?;
     let manifest = workspace.registry().manifest(production)?;
     let (recipe, mut notes) = recipe::choose(workspace, &config, production, &manifest, &chain, request.set)?;
-    let watched = Loop { workspace, config: &config, pipeline: &pipeline, skip_invalid: request.skip_invalid };
+    let gathering = Gathering {
+        workspace,
+        config: &config,
+        pipeline: &pipeline,
+        current: request.current,
+        skip_invalid: request.skip_invalid,
+        count_only: false,
+    };
     steps.begin("preprocess");
-    let gathered = watched.gather(&orphans, request.now)?;
+    let gathered = gathering.gather(request.now)?;
     notes.extend(gathered.notes());
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
@@ -234,20 +239,6 @@ fn retrained(chain: &Chain) -> Option<(&Entry, Version)> {
 
 fn version_of(entry: &Entry) -> Option<Version> {
     entry.details["version"].as_str()?.parse().ok()
-}
-
-/// Versions that a process stored and died before it could tell anybody.
-fn orphans(workspace: &Workspace, chain: &Chain) -> Result<Vec<Version>, RetrainError> {
-    let registry = workspace.registry();
-    let told: HashSet<Version> = chain.entries.iter().filter_map(version_of).collect();
-    let roles = registry.roles()?;
-    let mut orphans = Vec::new();
-    for version in registry.versions()?.into_iter().filter(|v| !told.contains(v) && roles.role_of(*v).is_none()) {
-        if registry.path(version)?.join("labels_used.csv").exists() {
-            orphans.push(version);
-        }
-    }
-    Ok(orphans)
 }
 
 fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {

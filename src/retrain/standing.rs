@@ -59,7 +59,7 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
     let settings = workspace.config()?.monitor;
     let labels = Labels::open(workspace)?;
     let registry = workspace.registry();
-    let used = Used::open(&registry)?;
+    let used = Used::open(workspace)?;
     let unused: Vec<_> = labels.unused(&used).collect();
     let by_people = unused.iter().filter(|label| label.source == Source::Human).count();
     let rows: HashSet<&str> = unused.iter().map(|label| label.id.as_str()).collect();

@@ -180,7 +180,11 @@ impl Resample for Rows {
             Metric::Precision => rows(&|j| j < self.cut),
             Metric::Recall => rows(&|j| self.curve.is_positive(j)),
             Metric::Specificity => rows(&|j| !self.curve.is_positive(j)),
-            _ => 0.0,
+            Metric::PrAuc => rows(&|j| self.curve.is_positive(j)),
+            Metric::F1 => rows(&|j| self.curve.is_positive(j) || j < self.cut),
+            Metric::LogLoss | Metric::Brier => 0.0,
+            // Areas and means over classes: of a class with few rows nothing is known, however many the other has.
+            _ => rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j))),
         }
     }
 

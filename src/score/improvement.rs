@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::evaluation::{Truth, check, length};
+use super::exchange::exchange;
 use super::paired::{McNemar, delong, mcnemar, paired_bootstrap};
 use super::{Direction, Metric, Reading, ScoreError, multiclass};
 use crate::features::Task;
-use crate::stats::{moments, normal};
+use crate::stats::{moments, normal, tails};
 
 /// How the difference was tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +62,9 @@ pub struct Improvement {
 /// Compares `challenger` with `production` in `metric`.
 ///
 /// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, everything else by the paired bootstrap; with entities,
-/// everything by the bootstrap, which draws whole entities. The bound of a difference of accuracies is Bonett's and
+/// everything by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider of its percentile and of
+/// value ± t · error with as many degrees of freedom as there are units of the rarer class, less one; and it does not
+/// exclude 0 where the exchange of both models' answers, which is exact with few rows, finds no difference. The bound of a difference of accuracies is Bonett's and
 /// Price's ("Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012),
 /// as recommended with the mid-p test by M. Fagerland, S. Lydersen and P. Laake ("Recommended tests and confidence
 /// intervals for paired binomial proportions", 2014); where the test finds no difference the bound does not exclude 0.
@@ -157,20 +160,39 @@ fn resampled(
     let gain = |counts: &[u32]| sign * (ours.value(metric, counts) - theirs.value(metric, counts));
     let found = paired_bootstrap(production.y.len(), pairing.entities, pairing.n_replicates, pairing.seed, gain)?;
     let (a, b) = (theirs.point(metric), ours.point(metric));
+    let value = sign * (b - a);
     if !(a.is_finite() && b.is_finite()) || found.replicates.len() * 2 <= pairing.n_replicates {
         return Err(ScoreError::Untold { metric: metric.name(), rows: production.y.len() });
     }
-    Ok(Improvement {
-        metric,
-        production: a,
-        challenger: b,
-        value: sign * (b - a),
-        error: moments::variance(&found.replicates).sqrt(),
-        low: found.quantile(pairing.alpha),
-        high: found.quantile(1.0 - pairing.alpha),
-        p: None,
-        test: Test::Bootstrap,
-    })
+    let error = moments::variance(&found.replicates).sqrt();
+    let half = tails::student_above(2.0 * pairing.alpha, freedom(production, pairing.entities)) * error;
+    let mut low = found.quantile(pairing.alpha).min(value - half);
+    let mut high = found.quantile(1.0 - pairing.alpha).max(value + half);
+    let exchanged = exchange(metric, challenger, production, pairing.entities, pairing.n_replicates, pairing.seed)?;
+    if let Some(exchanged) = exchanged {
+        let (better, worse) =
+            if sign > 0.0 { (exchanged.higher, exchanged.lower) } else { (exchanged.lower, exchanged.higher) };
+        low = if better > pairing.alpha { low.min(0.0) } else { low };
+        high = if worse > pairing.alpha { high.max(0.0) } else { high };
+    }
+    Ok(Improvement { metric, production: a, challenger: b, value, error, low, high, p: None, test: Test::Bootstrap })
+}
+
+/// Degrees of freedom of a bootstrapped standard error: units that hold a row of the rarer class, for two classes, else all
+/// units, less one.
+fn freedom(reading: &Reading<'_>, entities: Option<&[u32]>) -> f64 {
+    let units_with = |counts: &dyn Fn(f32) -> bool| {
+        let rows = reading.y.iter().enumerate().filter(|(_, y)| counts(**y)).map(|(row, _)| row);
+        match entities {
+            None => rows.count(),
+            Some(entities) => rows.map(|row| entities[row]).collect::<std::collections::BTreeSet<u32>>().len(),
+        }
+    };
+    let units = match reading.task {
+        Task::Binary => units_with(&|y| y == 1.0).min(units_with(&|y| y != 1.0)),
+        _ => units_with(&|_| true),
+    };
+    (units as f64 - 1.0).max(1.0)
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ pub(crate) trait Resample: Sync {
         None
     }
 
-    /// What `metric` is the share of, in rows (0 when it is none): the n of Wilson's interval.
+    /// The n of Wilson's interval: what `metric` is the share of, in rows, or the rows that decide about it when all are
+    /// right (those of the rarest class for areas and means over classes); 0 for losses.
     fn denominator(&self, metric: Metric) -> f64;
 
     /// Why `metric` cannot be told, or which convention gives its value.
@@ -153,11 +154,10 @@ fn resampled_interval(
     replicates: &[f64],
 ) -> Option<(f64, f64, Method)> {
     let (low, high) = percentile(replicates)?;
-    // A share of 0 or 1 gives itself in every replicate, however few rows it is a share of.
-    let n = what.denominator(metric);
-    if low == high && metric.range() == Range::Share && n > 0.0 {
-        let (low, high) = normal::wilson(value, n);
-        return Some((low.min(value), high.max(value), Method::Wilson));
+    if low == high
+        && let Some(interval) = of_few(metric, value, what.denominator(metric))
+    {
+        return Some(interval);
     }
     Some((low, high, Method::Bootstrap))
 }
@@ -165,13 +165,28 @@ fn resampled_interval(
 fn smooth_interval(what: &impl Resample, metric: Metric, value: f64) -> Option<(f64, f64, Method)> {
     let Some(influences) = what.influences(metric) else { return what.other_interval(metric) };
     let error = moments::sum_of(influences.len(), &|i| influences[i] * influences[i]).sqrt();
-    let n = what.denominator(metric);
-    if error == 0.0 && metric.range() == Range::Share && n > 0.0 {
-        let (low, high) = normal::wilson(value, n);
-        return Some((low.min(value), high.max(value), Method::Wilson));
+    if error == 0.0
+        && let Some(interval) = of_few(metric, value, what.denominator(metric))
+    {
+        return Some(interval);
     }
     let (low, high) = normal_interval(metric.range(), value, error);
     (low.is_finite() && high.is_finite()).then_some((low, high, Method::Jackknife))
+}
+
+/// The interval of a metric that gives itself in every replicate: all rows right (or wrong) says little when rows are few.
+///
+/// Wilson's for a share of `n` rows; for metrics that are no share it is that of being right in every one of the `n` rows
+/// that decide about it. Chance-corrected ones, from −1 to 1, are read as 2 p − 1.
+fn of_few(metric: Metric, value: f64, n: f64) -> Option<(f64, f64, Method)> {
+    let range = metric.range();
+    let extreme = value == 1.0 || value == 0.0 && range != Range::Real;
+    if n <= 0.0 || range == Range::Positive || !(range == Range::Share || extreme) {
+        return None;
+    }
+    let (low, high) = normal::wilson(value, n);
+    let low = if range == Range::Real { 2.0 * low - 1.0 } else { low };
+    Some((low.min(value), high.max(value), Method::Wilson))
 }
 
 /// value ± 1.96 standard errors, taken on the log-odds scale for 0 to 1 and on the log scale for positive values, so

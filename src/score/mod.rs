@@ -14,8 +14,10 @@ pub mod binary;
 pub mod calibration;
 pub mod confusion;
 pub mod curve;
+mod doubt;
 mod error;
 pub mod evaluation;
+mod exchange;
 pub mod improvement;
 pub mod interval;
 pub mod metric;
@@ -30,6 +32,7 @@ pub mod threshold;
 
 pub use calibration::{Calibration, CalibrationRule};
 pub use confusion::Confusion;
+pub use doubt::{Doubts, doubts};
 pub use error::ScoreError;
 pub use evaluation::{Baseline, EvaluateOptions, Evaluation, Reading, evaluate};
 pub use improvement::{Improvement, Pairing, Test, improvement};

@@ -215,7 +215,16 @@ impl Resample for Rows<'_> {
     }
 
     fn denominator(&self, metric: Metric) -> f64 {
-        if metric == Metric::Accuracy { self.truth.len() as f64 } else { 0.0 }
+        match metric {
+            Metric::Accuracy => self.truth.len() as f64,
+            Metric::LogLoss | Metric::Brier => 0.0,
+            // Of a class with few rows nothing is known, however many the others have.
+            _ => {
+                let rows = |class: &usize| self.truth.iter().filter(|t| **t as usize == *class).count();
+                let present = self.matrix.seen().into_iter().filter(|class| self.matrix.support(*class) > 0.0);
+                present.map(|class| rows(&class)).min().unwrap_or(0) as f64
+            }
+        }
     }
 
     fn note(&self, metric: Metric) -> Option<String> {

@@ -211,7 +211,8 @@ impl Cut {
     /// What the rule wants to be as high as possible; none where the cut is out of bounds for it.
     fn worth(self, rule: ThresholdRule, totals: Totals) -> Option<f64> {
         match rule {
-            ThresholdRule::F1 => Some(self.f1(totals)),
+            // Scores that tell nothing apart have their highest F1 where every row is positive.
+            ThresholdRule::F1 => (self.fp * 2.0 <= totals.negatives).then(|| self.f1(totals)),
             ThresholdRule::Accuracy => Some(self.tp + totals.negatives - self.fp),
             ThresholdRule::Youden => Some(self.recall(totals) - self.fp / totals.negatives),
             ThresholdRule::Cost { cost_fp, cost_fn } => {
@@ -231,7 +232,7 @@ impl Cut {
 /// are equally good the one with the fewest alerts is taken. `y` is 0 or 1.
 ///
 /// The highest F1 of a few hundred rows is a matter of chance. Of all thresholds within one standard error of it, the one
-/// nearest to half of it is taken: where scores are probabilities, that is where the highest F1 lies (Z. Lipton and
+/// nearest to half of it is taken, of those that call at most half of the negatives positive: where scores are probabilities, that is where the highest F1 lies (Z. Lipton and
 /// others, "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014).
 ///
 /// ```
@@ -303,7 +304,8 @@ fn steady(cuts: &[Cut], highest: Cut, totals: Totals, at: impl Fn(Cut) -> (Cut, 
     // F1 = 2J/(1 + J), J the share of true positives among all rows that are positive or predicted so.
     let (share, rows) = (f1 / (2.0 - f1), highest.fp + totals.positives);
     let error = 2.0 / (1.0 + share).powi(2) * (share * (1.0 - share) / rows).sqrt();
-    let close = cuts.iter().filter(|cut| cut.f1(totals) >= f1 - error).map(|&cut| at(cut));
+    let of_use = |cut: &&Cut| cut.worth(ThresholdRule::F1, totals).is_some_and(|worth| worth >= f1 - error);
+    let close = cuts.iter().filter(of_use).map(|&cut| at(cut));
     close.min_by(|a, b| (a.1 - f1 / 2.0).abs().total_cmp(&(b.1 - f1 / 2.0).abs())).unwrap_or_else(|| at(highest))
 }
 

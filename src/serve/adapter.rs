@@ -77,7 +77,9 @@ pub(super) async fn answer(
             let form = if wants_json { Form::Plain } else { Form::Csv };
             Ok(Asked { rows: from_csv(&body, &snapshot)?, form })
         }
-        _ => Ok(Asked { rows: body, form: if is(&heads, header::ACCEPT, "text/csv") { Form::Csv } else { Form::Plain } }),
+        _ => {
+            Ok(Asked { rows: body, form: if is(&heads, header::ACCEPT, "text/csv") { Form::Csv } else { Form::Plain } })
+        }
     };
     let Asked { rows, form } = if is_large { app.lane.run(understand).await? } else { understand()? };
     ticket.charge(rows.len())?;
@@ -174,7 +176,8 @@ pub(super) fn describe(
     let state = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(match endpoint {
         Endpoint::V2Server => {
-            let told = json!({ "name": "mlloop", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"] });
+            let told =
+                json!({ "name": "mlloop", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"] });
             problem::json(StatusCode::OK, &told)
         }
         Endpoint::V2Live => problem::json(StatusCode::OK, &json!({ "live": true })),

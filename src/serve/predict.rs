@@ -174,7 +174,9 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
         let cell = rows.written(row, live.target);
         let found = match rows.cell(row, live.target) {
             Raw::Nested => Err("is a list or an object, not an outcome".to_owned()),
-            _ => outcome_in(&cell, &pipeline.target, &pipeline.schema.dialect.missing),
+            // However the table writes its numbers, JSON writes them in one way.
+            Raw::Number(value) if pipeline.target.classes.is_empty() => Ok(Some(value.to_string())),
+            _ => outcome_in(&cell, &pipeline.target, &pipeline.schema),
         };
         match found {
             Ok(Some(value)) => known.values.push((row, value)),

@@ -11,7 +11,7 @@
 
 use super::form::Form;
 use super::problem::{Problem, Problems};
-use crate::table::push_number;
+use crate::table::{NumberFormat, push_number};
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -142,11 +142,20 @@ impl Rows {
         }
     }
 
-    /// Writes the cells of a row at these places one after another into `out`, and where each ends into `ends`.
-    pub(super) fn write(&self, row: usize, places: &[usize], out: &mut Vec<u8>, ends: &mut Vec<usize>) {
-        for &place in places {
-            match self.cell(row, place) {
-                Raw::Number(value) => push_number(out, value),
+    /// Writes the cells of a row at these places one after another into `out`, each number as its column is written, and
+    /// where each ends into `ends`.
+    pub(super) fn write(
+        &self,
+        row: usize,
+        places: &[(usize, Option<NumberFormat>)],
+        out: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+    ) {
+        for (place, number) in places {
+            let place = *place;
+            match (self.cell(row, place), number) {
+                (Raw::Number(value), None) => push_number(out, value),
+                (Raw::Number(value), Some(format)) => format.push(out, value),
                 _ => out.extend_from_slice(self.written(row, place).as_bytes()),
             }
             ends.push(out.len());

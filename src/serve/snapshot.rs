@@ -12,7 +12,7 @@ use crate::ab::{Assigner, Experiment, experiment};
 use crate::journal::Layout;
 use crate::pipeline::Pipeline;
 use crate::registry::{RegistryError, Roles, Version};
-use crate::table::{CellReader, Kind};
+use crate::table::{CellReader, Kind, NumberFormat};
 use crate::workspace::Workspace;
 use axum::body::Bytes;
 use std::os::unix::fs::MetadataExt;
@@ -50,8 +50,8 @@ pub(super) struct Live {
     pub(super) model: Arc<Loaded>,
     /// The place of each input in the form.
     pub(super) inputs: Vec<usize>,
-    /// The place of each logged column in the form.
-    pub(super) logged: Vec<usize>,
+    /// The place of each logged column in the form, and how its numbers are written.
+    pub(super) logged: Vec<(usize, Option<NumberFormat>)>,
     /// The place of the id column.
     pub(super) id: Option<usize>,
     /// The place of the outcome.
@@ -62,7 +62,8 @@ impl Live {
     fn new(model: Arc<Loaded>, form: &mut Form) -> Self {
         let id = model.layout.id().map(|name| form.keep(name));
         // In the schema's order, which is that of most requests.
-        let logged = model.layout.features().map(|name| form.keep(name)).collect();
+        let number = |name: &str| model.pipeline.schema.column(name).and_then(|spec| spec.number.clone());
+        let logged = model.layout.features().map(|name| (form.keep(name), number(name))).collect();
         let inputs: Vec<usize> = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
         let target = form.keep(&model.pipeline.target.name);
         for column in model.pipeline.schema.columns.iter().filter(|column| column.kind == Kind::Ignore) {

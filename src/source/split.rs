@@ -166,7 +166,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
             SourceError::Split(format!("--by: there is no column {name:?}; there are {have}"))
         })
     };
-    let as_text = |name: &str| ColumnSpec { name: name.to_owned(), kind: Kind::Text, format: None };
+    let as_text = |name: &str| ColumnSpec::new(name, Kind::Text);
     match (wanted.by, &wanted.column) {
         (By::Hash, Some(name)) => Ok((as_text(&named(name)?.name), Decider::Hash { column: Some(name.clone()) })),
         (By::Hash, None) => {
@@ -193,7 +193,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
             // An id or a few whole numbers are numbers too, when all of them are.
             let number = spec.kind != Kind::Time;
             let kind = if number { Kind::Number } else { Kind::Time };
-            let read = ColumnSpec { name: spec.name.clone(), kind, format: spec.format.clone().filter(|_| !number) };
+            let read = ColumnSpec { kind, format: spec.format.clone().filter(|_| !number), ..spec.clone() };
             Ok((read, Decider::Time { column: spec.name.clone(), number, cut: f64::NAN }))
         }
     }

@@ -66,6 +66,12 @@ impl Bivariate {
         self.y
     }
 
+    /// Mean of x; 0 for none.
+    #[must_use]
+    pub fn mean_of_x(&self) -> f64 {
+        self.x
+    }
+
     /// Sum of y.
     #[must_use]
     pub fn sum(&self) -> f64 {

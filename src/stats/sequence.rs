@@ -1,5 +1,8 @@
 //! Intervals that hold at every look at once.
 
+use super::shape::Shape;
+use statrs::function::gamma::ln_gamma;
+
 /// An asymptotic confidence sequence of a mean or of a difference of means, with its always-valid p-value.
 ///
 /// A normal mixture martingale, tuned to be narrowest at `planned_n` observations: with N observations so far, standard
@@ -33,6 +36,18 @@ impl Sequence {
         Self { alpha, rho2: tuning(alpha) / planned_n }
     }
 
+    /// The same tuning with a part of the error, `share` in (0, 1].
+    #[must_use]
+    pub fn with_part(self, share: f64) -> Self {
+        Self { alpha: self.alpha * share, ..self }
+    }
+
+    /// The error.
+    #[must_use]
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
     /// The same tuning with the error shared among `k` sequences that are to hold together.
     #[must_use]
     pub fn shared_by(self, k: usize) -> Self {
@@ -60,10 +75,13 @@ impl Sequence {
     }
 
     /// The number of observations at which the interval is to leave out 0 when an estimate that stands `z` standard
-    /// errors from 0 at `n` stays what it is; `None` beyond `at_most`.
+    /// errors from 0 at `n`, with this shape, stays what it is; `None` beyond `at_most`.
     #[must_use]
-    pub fn n_to_exclude_zero(&self, z: f64, n: f64, at_most: f64) -> Option<f64> {
-        let excludes = |m: f64| z * z * m / n >= self.reach(m).powi(2);
+    pub fn n_to_exclude_zero(&self, z: f64, n: f64, shape: Shape, at_most: f64) -> Option<f64> {
+        let excludes = |m: f64| {
+            let then = shape.after(m / n);
+            then.is_near_normal() && z.abs() * (m / n).sqrt() >= then.widened(self.reach(m))
+        };
         // `reach` grows like the logarithm, z² · m ∕ n in proportion: once out, 0 stays out.
         let (mut low, mut high) = (n.max(1.0), n.max(1.0));
         while !excludes(high) {
@@ -78,6 +96,35 @@ impl Sequence {
         }
         Some(high.ceil()).filter(|m| *m <= at_most)
     }
+}
+
+/// The always-valid p-value of "units fall to groups by `shares`", which sum to 1, from how many fell to each.
+///
+/// A Dirichlet mixture of multinomial likelihoods about the shares, over that of the shares themselves: its reciprocal is
+/// below `alpha` at any look with chance at most `alpha` (M. Lindon, A. Malek, "Anytime-Valid Inference for Multinomial Count
+/// Data", 2022). It finds a deviation best at `planned_n` units. Several independent stretches multiply their values.
+///
+/// ```
+/// use mlloop::stats::sequence::p_of_shares;
+/// assert_eq!(p_of_shares(&[500.0, 500.0], &[0.5, 0.5], 0.01, 1000.0), 1.0);
+/// assert!(p_of_shares(&[5200.0, 4800.0], &[0.5, 0.5], 0.01, 10_000.0) < 0.003);
+/// ```
+#[must_use]
+pub fn p_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned_n: f64) -> f64 {
+    (-ln_evidence_of_shares(counts, shares, alpha, planned_n)).exp().min(1.0)
+}
+
+/// ln of the reciprocal of [`p_of_shares`], which may be below 0.
+#[must_use]
+pub fn ln_evidence_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned_n: f64) -> f64 {
+    let strength = (planned_n / tuning(alpha)).max(1.0);
+    let n: f64 = counts.iter().sum();
+    let of = |(count, share): (&f64, &f64)| match *share > 0.0 {
+        true => ln_gamma(strength * share + count) - ln_gamma(strength * share) - count * share.ln(),
+        false if *count > 0.0 => f64::INFINITY,
+        false => 0.0,
+    };
+    counts.iter().zip(shares).map(of).sum::<f64>() + ln_gamma(strength) - ln_gamma(strength + n)
 }
 
 fn tuning(alpha: f64) -> f64 {

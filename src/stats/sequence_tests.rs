@@ -3,6 +3,7 @@ use crate::stats::bivariate::Bivariate;
 use crate::stats::contrast::tests::{close, reference};
 use crate::stats::contrast::two_proportions;
 use crate::stats::random;
+use crate::stats::shape::Shape;
 use rand::Rng;
 
 #[test]
@@ -18,11 +19,11 @@ fn widths_and_p_values_are_those_of_the_paper() {
 #[test]
 fn the_rows_that_are_needed_are_those_at_which_zero_is_left_out() {
     let sequence = Sequence::tuned(0.05, 10_000.0);
-    let n = sequence.n_to_exclude_zero(1.5, 4_000.0, 1e9).unwrap();
+    let n = sequence.n_to_exclude_zero(1.5, 4_000.0, Shape::default(), 1e9).unwrap();
     let z_at = |m: f64| 1.5 * (m / 4_000.0).sqrt();
     assert!(z_at(n) >= sequence.reach(n) && z_at(n - 1.0) < sequence.reach(n - 1.0), "{n}");
-    assert_eq!(sequence.n_to_exclude_zero(0.0, 4_000.0, 1e9), None);
-    assert_eq!(sequence.n_to_exclude_zero(9.0, 4_000.0, 1e9), Some(4_000.0));
+    assert_eq!(sequence.n_to_exclude_zero(0.0, 4_000.0, Shape::default(), 1e9), None);
+    assert_eq!(sequence.n_to_exclude_zero(9.0, 4_000.0, Shape::default(), 1e9), Some(4_000.0));
     assert!(sequence.shared_by(3).reach(500.0) > sequence.reach(500.0));
 }
 

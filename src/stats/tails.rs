@@ -51,6 +51,17 @@ pub fn student(t: f64, freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |law| (2.0 * law.sf(t.abs())).min(1.0))
 }
 
+/// The value that |t| exceeds with probability `alpha`; `NaN` outside of its domain.
+///
+/// ```
+/// // scipy.stats.t.ppf(0.975, 5)
+/// assert!((mlloop::stats::tails::student_above(0.05, 5.0) - 2.5705818356363146).abs() < 1e-9);
+/// ```
+#[must_use]
+pub fn student_above(alpha: f64, freedom: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |law| law.inverse_cdf(1.0 - alpha / 2.0))
+}
+
 /// ln of the number of ways to choose `k` of `n`.
 #[must_use]
 pub fn ln_choose(n: u64, k: u64) -> f64 {

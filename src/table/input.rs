@@ -73,6 +73,12 @@ impl Spool {
         Ok(Self { path: name.into(), kept: Some(kept) })
     }
 
+    /// Its path; `stdin` for standard input.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The table from its beginning.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub mod error;
 pub mod infer;
 pub mod input;
 mod line;
+mod number;
 mod parquet;
 pub mod read;
 pub mod record;
@@ -31,10 +32,14 @@ pub mod write;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
-pub use infer::{Finding, Head, InferOptions, Inference, Settled, TargetGuess, infer, infer_head, stays_category};
+pub use infer::{
+    Doubt, Finding, Head, InferOptions, Inference, Settled, TargetGuess, Why, infer, infer_head, stays_category,
+};
+pub(crate) use infer::{ID_WORDS, has_word};
 pub use input::{Input, Spool};
 pub use line::{from_one_line, one_line};
-pub use read::{Progress, ReadOptions, ReadResult, read};
+pub use number::{NumberFormat, label_value};
+pub use read::{Progress, ReadOptions, ReadResult, TableOptions, read};
 pub use rejects::{Reject, Rejects};
 pub use request::{Cell, CellReader};
 pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};

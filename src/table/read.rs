@@ -9,6 +9,21 @@ use crate::table::{Input, Rejects, Schema, Table, TableError, csv, parquet};
 /// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`]).
 pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
 
+/// What a person says of how a table is written; what is `None` is found out, or is as the loop's tables are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableOptions {
+    /// Field separator.
+    pub delimiter: Option<char>,
+    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
+    pub decimal: Option<char>,
+    /// Lines before the header that are no part of the table.
+    pub skip_lines: Option<u64>,
+    /// What lines begin with that are no part of the table.
+    pub comment: Option<char>,
+    /// Leave out rows that do not fit, and list them.
+    pub skip_invalid: bool,
+}
+
 /// What to read and how strict to be.
 #[derive(Default)]
 pub struct ReadOptions {

@@ -82,9 +82,88 @@ pub fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
     }
 }
 
+/// A record and where it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record<'a> {
+    /// The line on which it begins, from 1.
+    pub(crate) line: u64,
+    /// The content of its fields.
+    pub(crate) cells: Vec<Cow<'a, str>>,
+}
+
+/// A quote that is opened on this line, from 1, and never closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {0}: a quote is opened and never closed")]
+pub(crate) struct OpenQuote(pub(crate) u64);
+
+/// The records of a text. Empty lines are records of one empty field.
+#[derive(Debug)]
+pub(crate) struct Records<'a> {
+    text: &'a str,
+    delimiter: u8,
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Records<'a> {
+    /// The records of `text`, from its beginning.
+    pub(crate) fn new(text: &'a str, delimiter: u8) -> Self {
+        Self { text, delimiter, at: 0, line: 1 }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, OpenQuote>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.text.as_bytes();
+        if self.at >= bytes.len() {
+            return None;
+        }
+        let (start, mut from) = (self.at, self.at);
+        let end = loop {
+            let Some(end) = field_end(bytes, from, self.delimiter) else {
+                self.at = bytes.len();
+                return Some(Err(OpenQuote(self.line + count_lines(&bytes[start..from]))));
+            };
+            if bytes.get(end).is_none_or(|&byte| byte == b'\n') {
+                break end;
+            }
+            from = end + 1;
+        };
+        let record = Record { line: self.line, cells: cells_of(&self.text[start..end], self.delimiter) };
+        self.line += count_lines(&bytes[start..end]) + 1;
+        self.at = end + 1;
+        Some(Ok(record))
+    }
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_into_records_with_their_lines() {
+        let text = "id,verdict\r\n20, \"a,b\"\n\n\"c\nd\",5\" disk\nlast,\"\"";
+        let cut: Vec<(u64, Vec<String>)> = Records::new(text, b',')
+            .map(|record| record.unwrap())
+            .map(|record| (record.line, record.cells.into_iter().map(Cow::into_owned).collect()))
+            .collect();
+        let expected: [(u64, &[&str]); 5] =
+            [(1, &["id", "verdict"]), (2, &["20", "a,b"]), (3, &[""]), (4, &["c\nd", "5\" disk"]), (6, &["last", ""])];
+        assert_eq!(cut.len(), expected.len());
+        for ((line, cells), (want_line, want)) in cut.iter().zip(expected) {
+            assert_eq!((*line, cells.iter().map(String::as_str).collect::<Vec<_>>().as_slice()), (want_line, want));
+        }
+        let open: Vec<_> = Records::new("a,b\n1,\"2\nc,d\n", b',').collect();
+        assert_eq!(open[1], Err(OpenQuote(2)));
+        assert_eq!(open.len(), 2, "nothing follows an open quote");
+        assert_eq!(Records::new("", b',').count(), 0);
+    }
     use crate::table::push_record;
     use proptest::prelude::*;
 

@@ -78,6 +78,17 @@ impl Fault {
         }
     }
 
+    /// The error, where so many records of those that were read are bad: when most are, leaving them out is no way.
+    pub(crate) fn into_error_among(self, file: &str, n_bad: u64, n_good: u64) -> TableError {
+        match self {
+            Self { line, what: What::Record(what) } if n_bad > n_good.max(1) => TableError::File {
+                file: file.to_owned(),
+                what: format!("line {line}: {what}, and so it is with most records: is the header the first line?"),
+            },
+            fault => fault.into_error(file),
+        }
+    }
+
     fn into_reject(self) -> Reject {
         match self.what {
             What::Cell { column, value, expected } => Reject {

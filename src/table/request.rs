@@ -1,6 +1,7 @@
 //! One cell at a time, for callers that have no file: a request names its cells one by one.
 
 use super::cell::Markers;
+use super::number::NumberFormat;
 use super::schema::{ColumnSpec, Dialect, Kind};
 use super::time::TimeFormat;
 
@@ -29,6 +30,7 @@ pub struct CellReader {
 #[derive(Debug, Clone)]
 enum Reads {
     Number,
+    Written(NumberFormat),
     Level,
     Time(TimeFormat),
 }
@@ -37,10 +39,16 @@ impl CellReader {
     /// A reader for the cells of `column`; a time without a format is ISO 8601.
     ///
     /// # Errors
-    /// A sentence, when the column's time format cannot be understood.
+    /// A sentence, when the column's format cannot be understood.
     pub fn new(column: &ColumnSpec, dialect: &Dialect) -> Result<Self, String> {
         let reads = match column.kind {
-            Kind::Number => Reads::Number,
+            Kind::Number => match &column.number {
+                None => Reads::Number,
+                Some(format) => {
+                    format.check()?;
+                    Reads::Written(format.clone())
+                }
+            },
             Kind::Time => Reads::Time(TimeFormat::new(column.format.as_deref().unwrap_or("iso"))?),
             Kind::Id | Kind::Category | Kind::Text | Kind::Constant | Kind::Ignore => Reads::Level,
         };
@@ -59,15 +67,16 @@ impl CellReader {
         }
         match &self.reads {
             Reads::Number => super::cell::number(text.as_bytes()).map(Cell::Number),
+            Reads::Written(format) => format.parse(text).map(Cell::Number),
             Reads::Level => Some(Cell::Level(text)),
             Reads::Time(format) => format.parse(text).map(Cell::Time),
         }
     }
 
-    /// The cell that a finite number is; `None` where the column holds texts, so that the number's text decides.
+    /// The cell that a finite number is, however texts of the column are written; `None` where the column holds texts, so that the number's text decides.
     #[must_use]
     pub fn number(&self, value: f64) -> Option<Cell<'static>> {
-        let is_number = matches!(self.reads, Reads::Number) && value.is_finite();
+        let is_number = matches!(self.reads, Reads::Number | Reads::Written(_)) && value.is_finite();
         let cell = if self.missing_numbers.contains(&value) { Cell::Missing } else { Cell::Number(value) };
         is_number.then_some(cell)
     }
@@ -77,6 +86,7 @@ impl CellReader {
     pub fn expected(&self) -> String {
         match &self.reads {
             Reads::Number => "a number".to_owned(),
+            Reads::Written(format) => format.expected(),
             Reads::Level => "a text".to_owned(),
             Reads::Time(format) => format.expected(),
         }
@@ -88,7 +98,7 @@ mod tests {
     use super::*;
 
     fn reader(kind: Kind, format: Option<&str>) -> CellReader {
-        let column = ColumnSpec { name: "c".to_owned(), kind, format: format.map(str::to_owned) };
+        let column = ColumnSpec { format: format.map(str::to_owned), ..ColumnSpec::new("c", kind) };
         let missing = ["?".to_owned(), "-999".to_owned()].to_vec();
         CellReader::new(&column, &Dialect { missing, ..Dialect::default() }).unwrap()
     }

@@ -1,5 +1,6 @@
 //! How a file is written and how each of its columns is stored.
 
+use crate::table::NumberFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -55,6 +56,16 @@ pub struct ColumnSpec {
     /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// For [`Kind::Number`]: how its numbers are written, when they are not plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<NumberFormat>,
+}
+
+impl ColumnSpec {
+    /// A column of that name and kind, written as usual.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self { name: name.into(), kind, format: None, number: None }
+    }
 }
 
 /// How a CSV file is written. Parquet needs none of it but `missing`.
@@ -67,6 +78,25 @@ pub struct Dialect {
     pub header: bool,
     /// Texts that mean "missing", after spaces around them are dropped. The empty text always is.
     pub missing: Vec<String>,
+    /// Lines before the header, or before the first row, that are no part of the table.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skip_lines: u64,
+    /// What lines begin with that are no part of the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl Dialect {
+    /// The same for a file that the loop writes: nothing stands before its table.
+    #[must_use]
+    pub fn own(&self) -> Self {
+        Self { skip_lines: 0, comment: None, ..self.clone() }
+    }
 }
 
 /// The missing markers declared when nobody says otherwise.
@@ -75,7 +105,13 @@ pub const DEFAULT_MISSING: [&str; 12] =
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { delimiter: ',', header: true, missing: DEFAULT_MISSING.map(str::to_owned).to_vec() }
+        Self {
+            delimiter: ',',
+            header: true,
+            missing: DEFAULT_MISSING.map(str::to_owned).to_vec(),
+            skip_lines: 0,
+            comment: None,
+        }
     }
 }
 
@@ -89,6 +125,12 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// How the numbers of the column of that name are written, when they are not plain.
+    #[must_use]
+    pub fn number_format(&self, name: &str) -> Option<&NumberFormat> {
+        self.column(name).and_then(|column| column.number.as_ref())
+    }
+
     /// The column of that name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnSpec> {

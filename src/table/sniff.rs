@@ -1,5 +1,6 @@
 //! Guesses how a CSV file is written from its first records.
 
+use crate::table::DEFAULT_MISSING;
 use crate::table::cell;
 use crate::table::csv::block::first_records;
 use crate::table::record::fields_of;
@@ -16,8 +17,15 @@ pub(crate) fn delimiter(head: &[u8]) -> u8 {
     for delimiter in DELIMITERS {
         let widths: Vec<usize> =
             first_records(head, delimiter, N_RECORDS).iter().map(|r| fields_of(r, delimiter).len()).collect();
-        let Some(&first) = widths.first().filter(|&&w| w > 1) else { continue };
-        let even = widths.iter().filter(|&&w| w == first).count() as f64 / widths.len() as f64;
+        let share = |width: usize| widths.iter().filter(|&&w| w == width).count() as f64 / widths.len() as f64;
+        let even = match widths.first() {
+            Some(&first) if first > 1 => share(first),
+            // Below a title: the width that most lines have, if it is not what the first line says.
+            _ => {
+                let usual = widths.iter().copied().filter(|&w| w > 1).max_by(|a, b| share(*a).total_cmp(&share(*b)));
+                usual.map(share).filter(|s| *s > 0.5).unwrap_or(0.0) * 0.9
+            }
+        };
         if even > best.0 {
             best = (even, delimiter);
         }
@@ -48,6 +56,30 @@ pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String>
     numbers.iter().find(|&&(field, _)| numeric_below(field)).map(|&(field, _)| first[field].clone())
 }
 
+/// The texts of the second record, when it looks like a header of its own: texts stand in it where numbers stand below.
+pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<String> {
+    const FEWEST: usize = 6;
+    let records = first_records(head, delimiter, N_RECORDS);
+    if records.len() < FEWEST {
+        return None;
+    }
+    let second = fields_of(records[1], delimiter);
+    let first = fields_of(records[0], delimiter);
+    let below: Vec<Vec<String>> = records[2..].iter().map(|r| fields_of(r, delimiter)).collect();
+    let is_number = |text: &String| cell::number(text.as_bytes()).is_some();
+    let numeric = |field: usize| {
+        let cells: Vec<&String> = below.iter().filter_map(|r| r.get(field)).filter(|text| !text.is_empty()).collect();
+        !cells.is_empty() && cells.iter().all(|text| is_number(text))
+    };
+    let columns: Vec<usize> = (0..second.len()).filter(|&field| numeric(field)).collect();
+    let is_text = |text: &str| !DEFAULT_MISSING.contains(&text) && text.chars().any(char::is_alphabetic);
+    let texts: Vec<&String> = columns.iter().map(|&field| &second[field]).filter(|text| is_text(text)).collect();
+    let no_numbers = |cells: &[String]| columns.iter().all(|&field| !cells.get(field).is_some_and(is_number));
+    let enough = texts.len() >= 2 || (texts.len() == 1 && columns.len() == 1);
+    (enough && no_numbers(&second) && no_numbers(&first))
+        .then(|| texts.iter().take(3).map(|text| format!("{:?}", cell::shorten(text))).collect::<Vec<_>>().join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +94,7 @@ mod tests {
             ("a|b\n1|2\n", b'|'),
             ("\"a;b\",c\n\"x;y\",\"1,5\"\n", b','),
             ("one\ntwo\n", b','),
+            ("Extract of May\n\na;b\n1;2\n3;4\n", b';'),
             ("name,tags\nx,a;b\ny,a;b;c\n", b','),
         ] {
             assert_eq!(delimiter(head.as_bytes()) as char, expected as char, "{head:?}");

@@ -159,7 +159,7 @@ mod tests {
     use std::io::Cursor;
 
     fn schema() -> Schema {
-        let column = |name: &str, kind| ColumnSpec { name: name.to_owned(), kind, format: None };
+        let column = |name: &str, kind| ColumnSpec::new(name, kind);
         Schema { dialect: Dialect::default(), columns: vec![column("b", Kind::Category), column("a", Kind::Number)] }
     }
 

@@ -83,8 +83,14 @@ impl TimeFormat {
             items.push(if c == '%' { directive(text, &mut chars)? } else { Item::Literal(c) });
         }
         let has = |any: &[Item]| items.iter().any(|i| any.contains(i));
-        if !has(&[Item::Year, Item::ShortYear]) || !has(&[Item::Month, Item::MonthName]) || !has(&[Item::Day]) {
-            return Err(format!("time format {text:?} needs a year, a month and a day, or is iso, unix or unix_ms"));
+        let date = [has(&[Item::Year, Item::ShortYear]), has(&[Item::Month, Item::MonthName]), has(&[Item::Day])];
+        // A time of day alone is one of 1970-01-01.
+        let clock = has(&[Item::Hour, Item::Hour12]) && has(&[Item::Minute]) && !date.contains(&true);
+        if date.contains(&false) && !clock {
+            return Err(format!(
+                "time format {text:?} needs a year, a month and a day, or an hour and a minute alone, or is iso, unix or \
+                 unix_ms"
+            ));
         }
         Ok(Self::Pattern { text: text.to_owned(), items })
     }
@@ -124,6 +130,18 @@ impl TimeFormat {
                 if rest.is_empty() { parts.micros() } else { None }
             }
         }
+    }
+
+    /// Whether it is a time of day, on no day in particular.
+    pub(crate) fn is_clock(&self) -> bool {
+        let Self::Pattern { items, .. } = self else { return false };
+        !items.iter().any(|item| matches!(item, Item::Year | Item::ShortYear))
+    }
+
+    /// Whether a text is surely written like this: minutes of a time of day have two digits, so `3:2` is none.
+    pub(crate) fn fits(&self, text: &str) -> bool {
+        let whole = || text.split(':').skip(1).all(|part| part.len() == 2);
+        (!self.is_clock() || whole()) && self.parse(text).is_some()
     }
 
     /// Writes a time so that [`parse`](Self::parse) gives it back (as far as the format goes).
@@ -254,7 +272,7 @@ pub(crate) fn write_iso(micros: i64, out: &mut String) {
 
 impl Parts {
     const NONE: Self = Self {
-        year: 0,
+        year: 1970,
         month: 1,
         day: 1,
         hour: 0,

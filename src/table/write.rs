@@ -5,15 +5,15 @@ use std::io::{self, Write};
 use rayon::prelude::*;
 
 use crate::table::time::{TimeFormat, write_iso};
-use crate::table::{Column, MISSING_TIME, Schema, Table, Values};
+use crate::table::{Column, MISSING_TIME, NumberFormat, Schema, Table, Values};
 
 /// Rows that are formatted at once by one thread.
 const CHUNK_ROWS: usize = 8192;
 
 /// Writes a table with the schema's delimiter, header and time formats.
 ///
-/// Missing cells are empty, numbers are the shortest text that reads back to the same value, times of columns that the
-/// schema does not know are ISO 8601, and a text is quoted when it has to be.
+/// Missing cells are empty, numbers are the shortest text that reads back to the same value as the schema says they are
+/// written, times of columns that the schema does not know are ISO 8601, and a text is quoted when it has to be.
 ///
 /// # Errors
 /// Those of `out`.
@@ -34,7 +34,7 @@ pub fn write_csv(out: &mut dyn Write, table: &Table, schema: &Schema) -> io::Res
 /// Those of `out`.
 pub fn write_rows(out: &mut dyn Write, table: &Table, schema: &Schema) -> io::Result<()> {
     let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
-    let columns: Vec<(&Column, TimeFormat)> = table.columns().iter().map(|c| (c, time_format(c, schema))).collect();
+    let columns: Vec<(&Column, Writing)> = table.columns().iter().map(|c| (c, Writing::of(c, schema))).collect();
     let starts: Vec<usize> = (0..table.n_rows()).step_by(CHUNK_ROWS).collect();
     // A few chunks at a time, so that the text of a large table never stands in memory as a whole.
     for group in starts.chunks(32) {
@@ -94,24 +94,41 @@ pub fn push_number(line: &mut Vec<u8>, value: f64) {
         if value == 0.0 || (1e-5..1e16).contains(&size) { write!(line, "{value}") } else { write!(line, "{value:e}") };
 }
 
-fn time_format(column: &Column, schema: &Schema) -> TimeFormat {
-    let format = schema.column(&column.name).and_then(|spec| spec.format.as_deref());
-    format.and_then(|f| TimeFormat::new(f).ok()).unwrap_or(TimeFormat::Iso)
+/// How the cells of a column are written.
+struct Writing<'a> {
+    time: TimeFormat,
+    number: Option<&'a NumberFormat>,
 }
 
-fn push_row(line: &mut Vec<u8>, columns: &[(&Column, TimeFormat)], row: usize, delimiter: u8) {
-    for (idx, (column, format)) in columns.iter().enumerate() {
+impl<'a> Writing<'a> {
+    fn of(column: &Column, schema: &'a Schema) -> Self {
+        let spec = schema.column(&column.name);
+        let time = spec.and_then(|spec| TimeFormat::new(spec.format.as_deref()?).ok()).unwrap_or(TimeFormat::Iso);
+        Self { time, number: spec.and_then(|spec| spec.number.as_ref()) }
+    }
+}
+
+/// Adds a number as the column is written, quoted where it has to be.
+pub(crate) fn push_written(line: &mut Vec<u8>, value: f64, format: &NumberFormat, delimiter: u8) {
+    push_field(line, &format.text(value), delimiter);
+}
+
+fn push_row(line: &mut Vec<u8>, columns: &[(&Column, Writing)], row: usize, delimiter: u8) {
+    for (idx, (column, writing)) in columns.iter().enumerate() {
         if idx > 0 {
             line.push(delimiter);
         }
         match &column.values {
-            Values::Number(values) => push_number(line, values[row]),
+            Values::Number(values) => match writing.number {
+                None => push_number(line, values[row]),
+                Some(format) => push_written(line, values[row], format, delimiter),
+            },
             Values::Category(categories) => push_field(line, categories.level(row).unwrap_or(""), delimiter),
             Values::Text(texts) => push_field(line, texts.get(row), delimiter),
             Values::Time(values) if values[row] == MISSING_TIME => {}
             Values::Time(values) => {
                 let mut text = String::new();
-                match format {
+                match &writing.time {
                     TimeFormat::Iso => write_iso(values[row], &mut text),
                     format => format.write(values[row], &mut text),
                 }
@@ -137,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn spec(name: &str, kind: Kind, format: Option<&str>) -> ColumnSpec {
-        ColumnSpec { name: name.to_owned(), kind, format: format.map(str::to_owned) }
+        ColumnSpec { format: format.map(str::to_owned), ..ColumnSpec::new(name, kind) }
     }
 
     #[test]
@@ -202,13 +219,14 @@ mod tests {
             ),
             format in prop::option::of(Just("%d/%m/%Y %H:%M:%S")),
             header: bool,
+            number in prop::option::of(Just(NumberFormat { decimal: ',', thousands: Some('.'), unit: Some("%".to_owned()) })),
         ) {
             let table = table_of(&rows);
-            let mut columns = vec![spec("x", Kind::Number, None), spec("t", Kind::Time, format), spec("c", Kind::Category, None), spec("s", Kind::Text, None)];
+            let mut columns = vec![ColumnSpec { number, ..spec("x", Kind::Number, None) }, spec("t", Kind::Time, format), spec("c", Kind::Category, None), spec("s", Kind::Text, None)];
             if format.is_none() {
                 columns[1].format = Some("iso".to_owned());
             }
-            let dialect = Dialect { delimiter: ';', header, missing: vec![String::new()] };
+            let dialect = Dialect { delimiter: ';', header, missing: vec![String::new()], ..Dialect::default() };
             let schema = Schema { dialect, columns };
             let mut text = Vec::new();
             write_csv(&mut text, &table, &schema).unwrap();

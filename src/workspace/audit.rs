@@ -12,6 +12,7 @@ use super::{Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -45,6 +46,9 @@ pub struct Entry {
     pub seq: u64,
     /// When the change was made.
     pub at: jiff::Timestamp,
+    /// The latest time of a line before, when the clock of this one is behind it: it went back, or ran ahead before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<jiff::Timestamp>,
     /// What kind of change it is.
     pub event: String,
     /// Who made it, when that was said.
@@ -83,6 +87,17 @@ impl Entry {
     fn head(&self) -> Head {
         Head { seq: self.seq, hash: self.hash.clone() }
     }
+
+    /// The latest time up to this line, as far as the line knows it.
+    fn latest(&self) -> jiff::Timestamp {
+        self.behind.unwrap_or(self.at)
+    }
+}
+
+/// `latest`, when a line written at `at` is behind it. Less than a minute is none: a command is as old as its start, and
+/// it may have waited for the lock.
+fn behind(latest: jiff::Timestamp, at: jiff::Timestamp) -> Option<jiff::Timestamp> {
+    (latest.duration_since(at) > SignedDuration::from_mins(1)).then_some(latest)
 }
 
 /// The same value with the keys of every object in order.
@@ -107,6 +122,19 @@ pub struct Break {
     pub what: String,
 }
 
+/// A line whose clock is behind that of a line before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClockBack {
+    /// The line, from 1.
+    pub line: u64,
+    /// When it was written, by its clock.
+    pub at: jiff::Timestamp,
+    /// The line before it with the latest time.
+    pub after_line: u64,
+    /// That time.
+    pub after: jiff::Timestamp,
+}
+
 /// What a walk along the chain found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
@@ -125,11 +153,28 @@ impl Chain {
         self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)
     }
 
-    /// The line that decided which versions held which roles at `instant`: the last one up to then that changed them.
+    /// The line that decided which versions held which roles at `instant`: of those that changed them, the last one up to
+    /// then in the order of time; of equal times the one that stands last.
     #[must_use]
     pub fn roles_at(&self, instant: jiff::Timestamp) -> Option<(&Entry, &Roles)> {
         let until_then = self.entries.iter().filter(|entry| entry.at <= instant);
-        until_then.filter_map(|entry| Some((entry, entry.roles.as_ref()?))).next_back()
+        until_then.filter_map(|entry| Some((entry, entry.roles.as_ref()?))).max_by_key(|(entry, _)| entry.at)
+    }
+
+    /// The lines whose clock is behind that of a line before them, whether or not they were marked when written.
+    #[must_use]
+    pub fn clock_went_back(&self) -> Vec<ClockBack> {
+        let mut found = Vec::new();
+        let Some(mut latest) = self.entries.first() else { return found };
+        for entry in &self.entries[1..] {
+            if let Some(after) = behind(latest.at, entry.at) {
+                found.push(ClockBack { line: entry.seq, at: entry.at, after_line: latest.seq, after });
+            }
+            if entry.at >= latest.at {
+                latest = entry;
+            }
+        }
+        found
     }
 }
 
@@ -195,6 +240,7 @@ impl Workspace {
         let mut entry = Entry {
             seq: last.as_ref().map_or(0, |entry| entry.seq) + 1,
             at: event.at,
+            behind: last.as_ref().and_then(|last| behind(last.latest(), event.at)),
             event: event.event.to_owned(),
             by: event.by,
             config: self.config_digest()?,
@@ -248,7 +294,11 @@ impl Workspace {
         Ok(registry.set_roles(&roles)?)
     }
 
-    fn last_entry(&self) -> Result<Option<Entry>, WorkspaceError> {
+    /// The last line of the chain, whether or not the chain holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last_entry(&self) -> Result<Option<Entry>, WorkspaceError> {
         let path = self.audit_path();
         let line = atomic::last_line(&path).map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
         line.map(|line| serde_json::from_slice(&line))
@@ -289,86 +339,6 @@ fn check(line: &[u8], before: Option<&Entry>) -> Result<Entry, String> {
 }
 
 #[cfg(test)]
+#[path = "audit_tests.rs"]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
-mod tests {
-    use super::*;
-    use crate::registry::Version;
-    use serde_json::json;
-    use std::fs;
-
-    fn event(n: u32, roles: Option<Roles>) -> Event {
-        Event {
-            at: jiff::Timestamp::UNIX_EPOCH,
-            event: "promoted",
-            by: None,
-            roles,
-            details: json!({ "b": n, "a": 0.1 }),
-        }
-    }
-
-    fn production(n: u32) -> Option<Roles> {
-        Some(Roles { production: Some(Version(n)), ..Roles::default() })
-    }
-
-    fn of_four() -> (tempfile::TempDir, Workspace) {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("models")).unwrap();
-        let workspace = Workspace::new(dir.path());
-        let lock = workspace.lock().unwrap();
-        for n in 1..=4 {
-            workspace.record(&lock, event(n, production(n))).unwrap();
-        }
-        (dir, workspace)
-    }
-
-    #[test]
-    fn the_hash_is_that_of_the_formula() {
-        let (_dir, workspace) = of_four();
-        let chain = workspace.audit_chain().unwrap();
-        assert_eq!((chain.broken, chain.entries.len()), (None, 4));
-        // Computed apart: sha256 of 64 zeros and the canonical JSON.
-        let event = r#"{"at":"1970-01-01T00:00:00Z","details":{"a":0.1,"b":1},"event":"promoted","roles":{"challenger":null,"format":1,"previous":[],"production":"v0001"},"seq":1}"#;
-        assert_eq!(chain.entries[0].hash, sha256(format!("{GENESIS}{event}").as_bytes()));
-    }
-
-    #[test]
-    fn any_tampering_is_found() {
-        let (dir, workspace) = of_four();
-        let path = dir.path().join("audit.jsonl");
-        let text = fs::read_to_string(&path).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let altered = text.replacen("\"b\":2", "\"b\":7", 1);
-        let spaced = text.replacen("\"b\":2", "\"b\": 2", 1);
-        let cases = [
-            (altered, 2),
-            (spaced, 2),
-            (joined(&[lines[0], lines[2], lines[3]]), 2),
-            (joined(&[lines[1], lines[0], lines[2], lines[3]]), 1),
-            (joined(&lines[..3]), 4),
-            (text[..text.len() - 20].to_owned(), 4),
-            (joined(&lines[1..]), 1),
-            (String::new(), 1),
-        ];
-        for (text, line) in cases {
-            fs::write(&path, &text).unwrap();
-            assert_eq!(workspace.audit_chain().unwrap().broken.map(|broken| broken.line), Some(line), "{text}");
-        }
-        let refused = workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap_err().to_string();
-        assert!(refused.contains("audit verify"), "{refused}");
-    }
-
-    #[test]
-    fn roles_catch_up_with_a_chain_that_ran_ahead() {
-        let (dir, workspace) = of_four();
-        let roles = dir.path().join("models/roles.json");
-        let before = fs::read(&roles).unwrap();
-        workspace.record(&workspace.lock().unwrap(), event(5, production(5))).unwrap();
-        fs::write(&roles, before).unwrap();
-        assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(4)));
-        assert_eq!(workspace.audit_chain().unwrap().broken, None, "a death between the two is no tampering");
-        drop(workspace.lock().unwrap());
-        assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(5)));
-        assert_eq!(workspace.record(&workspace.lock().unwrap(), event(6, None)).unwrap().seq, 6);
-    }
-}
+mod tests;

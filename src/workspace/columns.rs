@@ -1,12 +1,16 @@
-//! The `[columns]` table: `name = "kind"` or `name = { kind = "time", format = "%d/%m/%Y" }`, in the file's order.
+//! The `[columns]` table, in the file's order: `name = "kind"`, `name = { kind = "time", format = "%d/%m/%Y" }` or
+//! `name = { kind = "number", number = { decimal = ",", thousands = "." } }`.
 
-use crate::table::{ColumnSpec, Kind};
+use crate::table::{ColumnSpec, Kind, NumberFormat};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a kind (id, time, number, category, text, constant, ignore) or { kind, format }")]
+#[serde(
+    untagged,
+    expecting = "a kind (id, time, number, category, text, constant, ignore) or { kind, format, number }"
+)]
 enum Entry {
     Kind(Kind),
     Full(Full),
@@ -18,6 +22,8 @@ struct Full {
     kind: Kind,
     #[serde(default)]
     format: Option<String>,
+    #[serde(default)]
+    number: Option<NumberFormat>,
 }
 
 /// Reads the table, keeping the order in which the columns stand.
@@ -38,8 +44,10 @@ impl<'de> Visitor<'de> for InOrder {
         let mut columns = Vec::new();
         while let Some((name, entry)) = map.next_entry::<String, Entry>()? {
             columns.push(match entry {
-                Entry::Kind(kind) => ColumnSpec { name, kind, format: None },
-                Entry::Full(Full { kind, format }) => ColumnSpec { name, kind, format },
+                Entry::Kind(kind) => ColumnSpec::new(name, kind),
+                Entry::Full(Full { kind, format, number }) => {
+                    ColumnSpec { format, number, ..ColumnSpec::new(name, kind) }
+                }
             });
         }
         Ok(columns)

@@ -7,7 +7,7 @@ use crate::model::Params;
 use crate::notify;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
-use crate::table::{ColumnSpec, Dialect, Kind, Schema};
+use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Schema};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -137,6 +137,12 @@ pub struct DataSpec {
     /// Texts that mean "missing".
     #[serde(default = "default_missing")]
     pub missing: Vec<String>,
+    /// Lines before the header that are no part of a table.
+    #[serde(default)]
+    pub skip_lines: u64,
+    /// What lines begin with that are no part of a table.
+    #[serde(default)]
+    pub comment: Option<char>,
 }
 
 fn comma() -> char {
@@ -173,6 +179,14 @@ impl Config {
         if ids.len() > 1 {
             return Err(format!("[columns] names several ids ({}): keep one, the others are text", ids.join(", ")));
         }
+        for column in &config.columns {
+            if let Some(number) = &column.number {
+                number.check().map_err(|what| format!("[columns] {:?}: {what}", column.name))?;
+                if column.kind != Kind::Number {
+                    return Err(format!("[columns] {:?} says how numbers are written, but is no number", column.name));
+                }
+            }
+        }
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
         config.retrain.check()?;
@@ -184,9 +198,15 @@ impl Config {
     /// How the loop's tables are written and typed.
     #[must_use]
     pub fn schema(&self) -> Schema {
-        let DataSpec { delimiter, header, missing, .. } = &self.data;
+        let DataSpec { delimiter, header, missing, skip_lines, comment, .. } = &self.data;
         Schema {
-            dialect: Dialect { delimiter: *delimiter, header: *header, missing: missing.clone() },
+            dialect: Dialect {
+                delimiter: *delimiter,
+                header: *header,
+                missing: missing.clone(),
+                skip_lines: *skip_lines,
+                comment: *comment,
+            },
             columns: self.columns.clone(),
         }
     }
@@ -215,17 +235,25 @@ impl Config {
     }
 
     fn write_data(&self, text: &mut String) {
-        let DataSpec { reference, delimiter, header, missing } = &self.data;
+        let DataSpec { reference, delimiter, header, missing, skip_lines, comment } = &self.data;
         let quoted: Vec<String> = missing.iter().map(|m| quote(m)).collect();
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "[data]\nreference = {}   # the rows to learn from, relative to this file\ndelimiter = {}\nheader = {header}\n\
-             missing = [{}]   # texts that mean \"missing\"; spaces around them do not count\n\n",
+             missing = [{}]   # texts that mean \"missing\"; spaces around them do not count\n",
             quote(&reference.to_string_lossy()),
             quote(&delimiter.to_string()),
             quoted.join(", "),
         );
+        if *skip_lines > 0 {
+            let _ = writeln!(text, "skip_lines = {skip_lines}   # lines before the header that are no part of a table");
+        }
+        if let Some(mark) = comment {
+            let mark = quote(&mark.to_string());
+            let _ = writeln!(text, "comment = {mark}   # what lines begin with that are no part of a table");
+        }
+        text.push('\n');
         let _ = writeln!(text, "[target]\ncolumn = {}", quote(&self.target.column));
         if let Some(task) = self.target.task {
             let name = format!("{task:?}").to_lowercase();
@@ -248,9 +276,14 @@ impl Config {
             let comment = comments.iter().find(|(name, _)| *name == column.name);
             let comment =
                 comment.map(|(_, why)| format!("   # {}", why.replace(['\n', '\r'], " "))).unwrap_or_default();
-            let _ = match &column.format {
-                None => writeln!(text, "{name} = {kind}{comment}"),
-                Some(format) => writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format)),
+            let _ = match (&column.format, &column.number) {
+                (Some(format), _) => {
+                    writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format))
+                }
+                (None, Some(number)) => {
+                    writeln!(text, "{name} = {{ kind = {kind}, number = {} }}{comment}", number_format(number))
+                }
+                (None, None) => writeln!(text, "{name} = {kind}{comment}"),
             };
         }
     }
@@ -272,6 +305,13 @@ pub(super) fn with_reference(text: &str, reference: &str) -> Result<String, Stri
         return Err("[data] reference is not found".to_owned());
     };
     Ok(format!("{before}{}{after}", quote(reference)))
+}
+
+/// How numbers are written, as an inline table.
+fn number_format(format: &NumberFormat) -> String {
+    let thousands = format.thousands.map(|c| format!(", thousands = {}", quote(&c.to_string()))).unwrap_or_default();
+    let unit = format.unit.as_ref().map(|unit| format!(", unit = {}", quote(unit))).unwrap_or_default();
+    format!("{{ decimal = {}{thousands}{unit} }}", quote(&format.decimal.to_string()))
 }
 
 /// A basic TOML string.
@@ -322,6 +362,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # psi = 0.2
 # new_rows = 1000
 # unused_feedback = 50
+# count = "labelled"
 # recent_accuracy = 0.7
 # metric_drop = 0.05
 # max_age_days = 90      # off unless set

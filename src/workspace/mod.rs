@@ -51,7 +51,7 @@ pub enum WorkspaceError {
         what: String,
     },
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]

@@ -2,6 +2,7 @@
 
 use super::{CHURN, DAY, TARGET, answer_truthfully, answered, copy_of, last_event, records, trained, truth};
 use crate::support::{ERROR, Loop, NO, WAITING, YES};
+use mlloop::registry::Learned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ fn a_batch_comes_back_once() {
     assert_eq!((&event["event"], &event["by"]), (&"labels-imported".into(), &"mia".into()));
     assert_eq!(event["details"]["n_added"], 120);
     let before = work.files();
-    work.run("label-import").answers(NO).json("/answer", "nothing");
+    let none = work.run("label-import").answers(NO).json("/answer", "nothing").value();
+    assert!(none["notes"][0].as_str().unwrap().ends_with("already imported as b20261120-100000"), "{none}");
     work.write("again.csv", &answers);
     let twice = work.run("label-import again.csv").answers(NO).value();
     assert_eq!(twice["counts"]["unchanged"], 120);
@@ -279,6 +281,12 @@ fn one_of_several_with_most_answers_holds_a_batch_back() {
 fn the_accuracy_of_production_is_estimated_over_all_candidates() {
     let work = out(250, "--strategy uncertain");
     answer_truthfully(&work);
+    // Had production learned from some of them, its answers to those would say nothing of others.
+    let other = work.copy();
+    let asked = records(&work.read(BACK));
+    Learned::new(asked.iter().take(40).map(|row| row["id"].as_str())).save(&other.path("models/v0001")).unwrap();
+    let fewer = other.run("label-import").answers(YES).value();
+    assert_eq!((&fewer["accuracy"]["n"], &fewer["accuracy"]["n_learned"]), (&210.into(), &40.into()));
     let said = work.run("label-import").answers(YES).value();
     work.run("predict data/current.csv --columns customer,prediction -o scored.csv").answers(YES);
     let scored = records(&work.read("scored.csv"));
@@ -286,7 +294,7 @@ fn the_accuracy_of_production_is_estimated_over_all_candidates() {
     let found = &said["accuracy"];
     let (value, error) = (found["weighted"]["value"].as_f64().unwrap(), found["weighted"]["error"].as_f64().unwrap());
     assert!((value - right).abs() < 3.0 * error && error < 0.05, "{value} ± {error}, really {right}");
-    assert_eq!(found["n"], 250);
+    assert_eq!((&found["n"], &found["n_learned"]), (&250.into(), &0.into()));
     assert!((found["unweighted"].as_f64().unwrap() - right).abs() > 0.02, "the batch itself is harder: {found}");
 }
 

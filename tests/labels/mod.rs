@@ -3,6 +3,7 @@
 mod deaths;
 mod export;
 mod import;
+mod studio;
 mod tasks;
 mod telco;
 

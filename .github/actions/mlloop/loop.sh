@@ -24,7 +24,7 @@ esac
 mlloop -C "$dir" monitor "${current[@]}" --text
 status=$?
 if [ "$status" -eq 0 ] && [ "${LOOP_RETRAIN:-false}" = true ]; then
-    mlloop -C "$dir" run --text
+    mlloop -C "$dir" run "${current[@]}" --text
     status=$?
 fi
 case $status in

@@ -42,7 +42,13 @@ pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
 /// The distribution over the arms in one sentence.
 pub(super) fn srm(report: &AbReport) -> String {
     let srm = &report.srm;
-    let facts = format!("χ² {} on {} degrees of freedom, p {}", number(srm.statistic), srm.freedom, p(srm.p));
+    let facts = format!(
+        "χ² {} on {} degrees of freedom, p {} for a single look, {} for all",
+        number(srm.statistic),
+        srm.freedom,
+        p(srm.p),
+        p(srm.p_always)
+    );
     match srm.state {
         SrmState::Ok => format!("Units are distributed over the arms as planned ({facts})."),
         SrmState::Warning => {
@@ -113,6 +119,7 @@ pub(super) fn fixed(test: &FixedTest) -> String {
     let name = match test.test.as_str() {
         "two_proportion_z" => "z of two proportions",
         "welch_t" => "Welch's t",
+        "paired_t" => "paired t",
         "chi_squared" => "χ²",
         "z" => "z",
         _ => return NOTHING.to_owned(),

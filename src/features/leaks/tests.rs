@@ -122,21 +122,23 @@ fn a_level_per_row_does_not_know_the_answer() {
 }
 
 #[test]
-fn many_classes_are_suspected_only_when_all_are_told_apart() {
+fn of_many_classes_all_or_one_is_told_apart() {
     let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
     let table = Table::new(vec![
         number("all", |r| (r % 3) as f64 + 0.5 * noise(r, 1)),
         number("one", |r| if r % 3 == 0 { 0.0 } else { 1.0 + noise(r, 1) }),
     ])
     .unwrap();
-    assert_eq!(names(&find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0)), [["all"]]);
+    let leaks = find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0);
+    let how: Vec<How> = leaks.into_iter().map(|leak| leak.how).collect();
+    assert_eq!(how, [How::Separates(1.0), How::SeparatesClass("a".into(), 1.0)]);
 }
 
 #[test]
 fn too_little_says_nothing() {
-    let table = Table::new(vec![number("x", |r| f64::from(u8::from(r < 29)))]).unwrap();
-    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(r < 29))).collect();
-    assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty(), "29 positives");
+    let table = Table::new(vec![number("x", |r| f64::from(u8::from(r < 4)))]).unwrap();
+    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(r < 4))).collect();
+    assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty(), "4 positives");
     let y = vec![f32::NAN; N];
     assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty());
 }
@@ -145,4 +147,69 @@ fn too_little_says_nothing() {
 fn ranks_give_the_known_area() {
     // sklearn.metrics.roc_auc_score([0, 0, 1, 1], [.1, .4, .35, .8])
     assert_eq!(auc(&ranks::average(&[0.1, 0.4, 0.35, 0.8]), &[0.0, 0.0, 1.0, 1.0]), 0.75);
+}
+
+fn category(name: &str, value: impl Fn(usize) -> String) -> Column {
+    let texts: Vec<String> = (0..N).map(value).collect();
+    Column::new(name, Values::Category(Categories::from_texts(texts.iter().map(String::as_str))))
+}
+
+#[test]
+fn a_rare_class_is_given_away_by_what_makes_no_mistake_only() {
+    // 12 of 600 are fraud.
+    let fraud = |r: usize| r % 50 == 7;
+    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(fraud(r)))).collect();
+    let table = Table::new(vec![
+        number("scenario", |r| if fraud(r) { 1.0 + (r % 3) as f64 } else { 0.0 }),
+        category("kind", |r| if fraud(r) { format!("f{}", r % 3) } else { "none".into() }),
+        // 11 of 12 are above all others.
+        number("honest", |r| noise(r, 3) + if fraud(r) && r != 7 { 2.0 } else { 0.0 }),
+        number("noise", |r| noise(r, 4)),
+    ])
+    .unwrap();
+    let leaks = find_leaks(&table, &classes(&["genuine", "fraud"]), &y, &[], 0);
+    assert_eq!(names(&leaks), [["scenario"], ["kind"]]);
+}
+
+#[test]
+fn a_long_table_keeps_its_rare_rows_in_the_sample() {
+    let n = 60_000;
+    let fraud = |r: usize| r % 5000 == 7;
+    let y: Vec<f32> = (0..n).map(|r| f32::from(u8::from(fraud(r)))).collect();
+    let value = |r: usize| if fraud(r) { 2.0 } else { noise(r, 1) };
+    let table = Table::new(vec![Column::new("scenario", Values::Number((0..n).map(value).collect()))]).unwrap();
+    assert_eq!(find_leaks(&table, &classes(&["genuine", "fraud"]), &y, &[], 0).len(), 1);
+}
+
+#[test]
+fn a_column_that_gives_away_one_class_of_several_is_named_with_it() {
+    let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
+    let table = Table::new(vec![
+        number("refund", |r| if r % 3 == 2 { 5.0 + noise(r, 1) } else { noise(r, 2) }),
+        number("noise", |r| noise(r, 3)),
+    ])
+    .unwrap();
+    let leaks = find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0);
+    assert_eq!(leaks.len(), 1);
+    assert_eq!(leaks[0].how, How::SeparatesClass("c".into(), 1.0));
+}
+
+#[test]
+fn a_column_that_is_there_for_one_class_only_is_named() {
+    // Every second of class b has a reason; every class has a remark as often.
+    let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
+    let given = |r: usize| r % 3 == 1 && r % 2 == 0;
+    let table = Table::new(vec![
+        category("reason", |r| if given(r) { ["price", "moved"][(r / 6) % 2].into() } else { String::new() }),
+        category("remark", |r| if noise(r, 1) < 0.2 { "seen".into() } else { String::new() }),
+        number("delivered", |r| if r % 3 == 2 && r % 5 > 0 { f64::NAN } else { noise(r, 2) }),
+    ])
+    .unwrap();
+    let leaks = find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0);
+    let how: Vec<How> = leaks.into_iter().map(|leak| leak.how).collect();
+    assert_eq!(how, [How::FilledFor("b".into(), 100), How::EmptyFor("c".into(), 160)]);
+    // Two classes: the reason is there for one of them.
+    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(r % 3 == 1))).collect();
+    let leaks = find_leaks(&table, &classes(&["stayed", "left"]), &y, &[], 0);
+    assert_eq!(leaks[0].how, How::FilledFor("left".into(), 100));
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::features::Outliers;
 use crate::table::Categories;
 
 fn encoder(values: &[f64], options: &FeatureOptions) -> NumberEncoder {
@@ -89,7 +90,7 @@ fn one_hot_has_as_few_features_as_tell_the_levels_apart() {
 fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
     let values: Vec<&str> = ["a", "b", "a", "", "b", "c", "a", "a"].repeat(4);
     let y: Vec<f32> = (0..values.len()).map(|i| f32::from(u8::from(i % 3 == 0))).collect();
-    let options = FeatureOptions { encode: Encode::Target, smoothing: 2.5, ..FeatureOptions::default() };
+    let options = FeatureOptions { encode: Encode::Target, smoothing: Some(2.5), ..FeatureOptions::default() };
     let learned = learned(&values, &options, &y).unwrap();
     let Encoder::TargetStatistic(e) = &learned.encoder else { panic!("{:?}", learned.encoder) };
     assert_eq!(
@@ -122,4 +123,42 @@ fn only_the_most_frequent_classes_have_statistics() {
     let y: Vec<f32> = (0..12).flat_map(|c| vec![c as f32; if c == 3 || c == 7 { 1 } else { 4 }]).collect();
     assert_eq!(most_frequent(&y, 12), [0, 1, 2, 4, 5, 6, 8, 9, 10, 11]);
     assert_eq!(most_frequent(&[f32::NAN], 2), [0, 1]);
+}
+
+/// 200 levels of 15 rows; `share` is that of the positive rows of a level.
+fn statistics_of(share: impl Fn(usize) -> f64) -> (Vec<f32>, f64) {
+    let levels: Vec<String> = (0..200).map(|level| format!("{level:03}")).collect();
+    let values: Vec<&str> = (0..3000).map(|row| levels[row % 200].as_str()).collect();
+    let chance = |row: usize| crate::stats::random::unit_hash(&(row as u64).to_le_bytes(), 5);
+    let y: Vec<f32> = (0..3000).map(|row| f32::from(u8::from(chance(row) < share(row % 200)))).collect();
+    let options = FeatureOptions { encode: Encode::Target, ..FeatureOptions::default() };
+    let learned = learned(&values, &options, &y).unwrap();
+    let Encoder::TargetStatistic(e) = learned.encoder else { panic!() };
+    (e.values[..200].to_vec(), f64::from(y.iter().sum::<f32>()) / 3000.0)
+}
+
+#[test]
+fn levels_that_do_not_differ_have_no_statistics_of_their_own() {
+    let spread =
+        |values: &[f32], mean: f64| (values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / 200.0).sqrt();
+    // One row in fifty is positive, whatever the level: with a weight of 10 rows levels would spread by .02.
+    let (values, mean) = statistics_of(|_| 0.02);
+    assert!(spread(&values, mean) < 0.004, "{}", spread(&values, mean));
+    // A tenth of the levels is different.
+    let (values, mean) = statistics_of(|level| if level % 10 == 0 { 0.6 } else { 0.02 });
+    let of = |keep: fn(usize) -> bool| {
+        let own: Vec<f64> = values.iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, v)| f64::from(*v)).collect();
+        own.iter().sum::<f64>() / own.len() as f64
+    };
+    assert!(of(|at| at % 10 == 0) > 0.35 && of(|at| at % 10 > 0) < 0.06, "{mean}");
+}
+
+#[test]
+fn numbers_are_brought_between_0_and_1() {
+    let minmax = FeatureOptions { scale: Scale::Minmax, ..FeatureOptions::default() };
+    let e = encoder(&[3.0, 7.0, f64::NAN, 5.0], &minmax);
+    assert_eq!((e.apply(3.0), e.apply(7.0), e.apply(4.0), e.apply(9.0)), (Some(0.0), Some(1.0), Some(0.25), Some(1.5)));
+    assert!(e.apply(f64::NAN).unwrap().is_nan());
+    let toml: FeatureOptions = toml::from_str("scale = \"minmax\"\noutliers = \"drop\"").unwrap();
+    assert_eq!((toml.scale, toml.outliers), (Scale::Minmax, Outliers::Drop));
 }

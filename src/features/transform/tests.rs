@@ -126,7 +126,7 @@ fn options_that_do_not_fit_are_refused() {
     let drop =
         |names: &[&str]| FeatureOptions { drop: names.iter().map(|&n| n.into()).collect(), ..Default::default() };
     assert_eq!(fit(drop(&["nope"])), "[features] drop names the column \"nope\", which is not there");
-    assert!(fit(FeatureOptions { smoothing: -1.0, ..Default::default() }).contains("smoothing"));
+    assert!(fit(FeatureOptions { smoothing: Some(-1.0), ..Default::default() }).contains("smoothing"));
     assert!(fit(drop(&["tenure", "contract", "partner", "since"])).contains("no column is left"));
     let short = Features::fit(&customers(), &binary(), &[0.0], &FeatureOptions::default(), 0).unwrap_err();
     assert_eq!(short, FeatureError::Length { what: "the target", found: 1, expected: 4 });

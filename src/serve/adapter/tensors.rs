@@ -166,12 +166,9 @@ pub(super) fn describe(snapshot: &Snapshot, name: &str) -> Value {
         return json!({ "name": name, "versions": [], "platform": "mlloop", "inputs": [], "outputs": [] });
     };
     let pipeline = &live.model.pipeline;
-    let tensor = |name: &str, is_number: bool| {
-        json!({ "name": name, "datatype": if is_number { "FP64" } else { "BYTES" }, "shape": [-1] })
-    };
+    let tensor = |name: &str, is_number: bool| json!({ "name": name, "datatype": if is_number { "FP64" } else { "BYTES" }, "shape": [-1] });
     let is_number = |column: &str| pipeline.schema.column(column).is_some_and(|spec| spec.kind == Kind::Number);
-    let inputs: Vec<Value> =
-        pipeline.features.inputs().map(|(column, _)| tensor(column, is_number(column))).collect();
+    let inputs: Vec<Value> = pipeline.features.inputs().map(|(column, _)| tensor(column, is_number(column))).collect();
     let mut outputs = vec![tensor("prediction", pipeline.target.task == Task::Regression)];
     match pipeline.target.task {
         Task::Binary => outputs.push(tensor("score", true)),

@@ -38,7 +38,7 @@ fn one_row_and_many() {
         assert!(said(&rows).is_empty());
     }
     let (mut out, mut ends) = (Vec::new(), Vec::new());
-    one.write(0, &[1, 2], &mut out, &mut ends);
+    one.write(0, &[(1, None), (2, None)], &mut out, &mut ends);
     assert_eq!((out.as_slice(), ends.as_slice()), (&b"3two years"[..], &[1, 10][..]));
 }
 

@@ -30,7 +30,8 @@ fn mlflow_and_kserve_v1_bodies_give_the_same_predictions() {
     let served = Served::new(&[0]);
     let state = served.open();
     let (rows, told) = rows(&served);
-    let data: Vec<Vec<Value>> = rows.iter().map(|row| COLUMNS.iter().map(|name| row[*name].clone()).collect()).collect();
+    let data: Vec<Vec<Value>> =
+        rows.iter().map(|row| COLUMNS.iter().map(|name| row[*name].clone()).collect()).collect();
     for (path, body) in [
         ("/invocations", json!({ "dataframe_split": { "columns": COLUMNS, "index": [0, 1, 2], "data": data } })),
         ("/invocations", json!({ "dataframe_records": rows })),
@@ -94,7 +95,9 @@ fn kserve_v2_tensors_are_columns() {
         json!({ "name": name, "datatype": kind, "shape": [3, 1], "data": values })
     };
     let inputs: Vec<Value> = COLUMNS.iter().map(input).collect();
-    for path in ["/v2/models/mlloop/infer", "/v2/models/mlloop/versions/1/infer", "/v2/models/mlloop/versions/v0001/infer"] {
+    for path in
+        ["/v2/models/mlloop/infer", "/v2/models/mlloop/versions/1/infer", "/v2/models/mlloop/versions/v0001/infer"]
+    {
         let (status, answer) = ask(&state, request(path, json!({ "id": "q7", "inputs": inputs }).to_string()));
         assert_eq!(status, 200, "{path} {answer}");
         assert_eq!((&answer["id"], &answer["model_version"]), (&json!("q7"), &json!("v0001")));

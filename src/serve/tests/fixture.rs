@@ -64,8 +64,8 @@ impl Served {
             header: None,
             missing: Vec::new(),
             ignore: Vec::new(),
-            delimiter: None,
-            skip_invalid: false,
+            kinds: Vec::new(),
+            read: Default::default(),
             force: false,
         };
         init::init(&workspace, &wanted).unwrap();

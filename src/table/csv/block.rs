@@ -10,6 +10,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::before::{self, Uncommented};
 use crate::table::TableError;
 use crate::table::input::Text;
 use crate::table::record::{closing_quote, field_end, fields_of, opens_field};
@@ -56,6 +57,8 @@ pub(crate) struct Blocks {
     consumed: Arc<AtomicU64>,
     pub(crate) delimiter: u8,
     sizes: Sizes,
+    /// What the first line says of the delimiter.
+    pub(crate) separator: Option<u8>,
     carry: Vec<u8>,
     spare: Vec<u8>,
     line: u64,
@@ -64,15 +67,27 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Reads the first block's worth of bytes and drops a byte order mark.
-    pub(crate) fn open(name: String, text: Text, delimiter: u8, sizes: Sizes) -> Result<Self, TableError> {
+    /// Reads the first block's worth of bytes and drops a byte order mark. Lines that begin with `comment` are left out,
+    /// and so is a line `sep=;`, which says what the delimiter is.
+    pub(crate) fn open(
+        name: String,
+        text: Text,
+        delimiter: u8,
+        comment: Option<u8>,
+        sizes: Sizes,
+    ) -> Result<Self, TableError> {
+        let reader = match comment {
+            Some(mark) => Box::new(Uncommented::new(text.reader, mark)),
+            None => text.reader,
+        };
         let mut blocks = Self {
             name,
-            reader: text.reader,
+            reader,
             size: text.size,
             consumed: text.consumed,
             delimiter,
             sizes,
+            separator: None,
             carry: Vec::new(),
             spare: Vec::new(),
             line: 1,
@@ -84,9 +99,13 @@ impl Blocks {
         if carry.starts_with(b"\xef\xbb\xbf") {
             carry.drain(..3);
         }
+        if let Some((separator, len)) = before::separator(&carry) {
+            carry.drain(..len);
+            blocks.line += 1;
+            (blocks.separator, blocks.delimiter) = (Some(separator), separator);
+        }
         let head = &carry[..carry.len().min(1 << 16)];
-        let enough = blocks.eof || carry.len() >= 1 << 16;
-        if enough && memchr::memchr(b'\n', &carry).is_none() && memchr::memchr(b'\r', head.trim_ascii_end()).is_some() {
+        if before::ends_with_cr(head) {
             return Err(blocks.unusable("ends its lines with CR alone: convert them to LF (tr '\\r' '\\n')"));
         }
         if memchr::memchr(0, head).is_some() {
@@ -94,6 +113,23 @@ impl Blocks {
         }
         blocks.carry = carry;
         Ok(blocks)
+    }
+
+    /// Leaves out what stands before line `n + 1`.
+    pub(crate) fn skip_lines(&mut self, n: u64) -> Result<(), TableError> {
+        while self.line <= n {
+            let Some(feed) = memchr::memchr(b'\n', &self.carry) else {
+                return Err(self.unusable(&format!("has no line after the {n} that are to be skipped")));
+            };
+            self.carry.drain(..=feed);
+            self.line += 1;
+        }
+        Ok(())
+    }
+
+    /// The line that follows.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
     }
 
     /// The file's name in errors.
@@ -383,7 +419,7 @@ mod tests {
             let source =
                 Text { reader: Box::new(std::io::Cursor::new(text.clone())), size: None, consumed: Arc::default() };
             let sizes = Sizes { block, piece: 16 };
-            let mut blocks = Blocks::open("t".to_owned(), source, b',', sizes).unwrap();
+            let mut blocks = Blocks::open("t".to_owned(), source, b',', None, sizes).unwrap();
             let (mut joined, mut n_last) = (Vec::new(), 0);
             while let Some(block) = blocks.next().unwrap() {
                 for piece in &block.pieces {

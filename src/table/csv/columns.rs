@@ -10,12 +10,14 @@ use crate::table::column::reserve;
 use crate::table::decimal::short_decimal;
 use crate::table::dictionary::{Dictionary, Recent};
 use crate::table::time::TimeFormat;
-use crate::table::{Categories, Kind, MISSING_CODE, MISSING_TIME, Texts, Values};
+use crate::table::{Categories, Kind, MISSING_CODE, MISSING_TIME, NumberFormat, Texts, Values};
 
 /// How the cells of a column are stored.
 #[derive(Debug, Clone)]
 pub(crate) enum Storage {
     Number,
+    /// Numbers that are not plain.
+    Written(NumberFormat),
     Time(TimeFormat),
     Category,
     Text,
@@ -23,10 +25,10 @@ pub(crate) enum Storage {
 
 impl Storage {
     /// The storage of a kind; `None` for [`Kind::Ignore`].
-    pub(crate) fn of(kind: Kind, format: TimeFormat) -> Option<Self> {
+    pub(crate) fn of(kind: Kind, time: TimeFormat, number: Option<NumberFormat>) -> Option<Self> {
         match kind {
-            Kind::Number => Some(Self::Number),
-            Kind::Time => Some(Self::Time(format)),
+            Kind::Number => Some(number.map_or(Self::Number, Self::Written)),
+            Kind::Time => Some(Self::Time(time)),
             Kind::Category | Kind::Constant => Some(Self::Category),
             Kind::Id | Kind::Text => Some(Self::Text),
             Kind::Ignore => None,
@@ -37,6 +39,7 @@ impl Storage {
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Number => "a number".to_owned(),
+            Self::Written(format) => format.expected(),
             Self::Time(format) => format.expected(),
             Self::Category | Self::Text => "text".to_owned(),
         }
@@ -65,7 +68,7 @@ impl Part {
     /// An empty part for `n_rows` cells.
     pub(crate) fn new(storage: &Storage, n_rows: usize) -> Self {
         match storage {
-            Storage::Number => Self::Number(Vec::with_capacity(n_rows)),
+            Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
             Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
             Storage::Category => {
                 Self::Category(CategoryPart { codes: Vec::with_capacity(n_rows), ..CategoryPart::default() })
@@ -77,6 +80,11 @@ impl Part {
     /// Adds a trimmed text; `false`, with a missing cell added, when it does not fit.
     pub(crate) fn push(&mut self, text: &str, storage: &Storage, markers: &Markers) -> bool {
         match (self, storage) {
+            (Self::Number(values), Storage::Written(format)) => {
+                let value = if markers.is_missing(text.as_bytes()) { Some(f64::NAN) } else { format.parse(text) };
+                values.push(value.unwrap_or(f64::NAN));
+                value.is_some()
+            }
             (Self::Number(values), _) => {
                 let value = markers.number(text.as_bytes());
                 values.push(value.unwrap_or(f64::NAN));
@@ -232,7 +240,7 @@ impl Builder {
     /// A builder with room for `n_rows`.
     pub(crate) fn new(storage: &Storage, n_rows: usize) -> Self {
         match storage {
-            Storage::Number => Self::Number(Vec::with_capacity(n_rows)),
+            Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
             Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
             Storage::Category => {
                 Self::Category { codes: Vec::with_capacity(n_rows), dictionary: Dictionary::default() }

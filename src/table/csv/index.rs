@@ -103,6 +103,31 @@ impl<'a> Index<'a> {
         cell::trim(raw).is_empty()
     }
 
+    /// Takes out the rows that say again what the header says, as where files with headers were put together; tells how
+    /// many there are, and the line of the first.
+    pub(crate) fn remove_headers(&mut self, names: &[String]) -> Option<(u64, u64)> {
+        let begins = names.first()?.bytes().next()?;
+        let bytes = self.text.as_bytes();
+        let stride = self.stride();
+        let mut scratch = String::new();
+        let mut is_header = |row: usize| {
+            (0..self.n_fields).all(|field| {
+                let cell = self.cell(row, field, &mut scratch);
+                // The second file may begin with a byte order mark.
+                let cell = if field == 0 { cell.trim_start_matches('\u{feff}').trim_matches('"') } else { cell };
+                cell == names[field]
+            })
+        };
+        let likely = |row: usize| {
+            let first = bytes.get(self.edges[row * stride] as usize);
+            first.is_some_and(|&byte| byte == begins || matches!(byte, b'"' | b' ' | 0xef))
+        };
+        let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| likely(row) && is_header(row)).collect();
+        let first = self.line_at(self.span(*rows.first()?).0);
+        self.remove(&rows);
+        Some((rows.len() as u64, first))
+    }
+
     /// Takes out rows, given in ascending order.
     pub(crate) fn remove(&mut self, rows: &[usize]) {
         let stride = self.stride();

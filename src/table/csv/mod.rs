@@ -7,6 +7,7 @@
 //! ```
 //! While one block is parsed the next is read. Nothing that is reported or stored depends on where the cuts fall.
 
+mod before;
 pub(crate) mod block;
 pub(crate) mod columns;
 pub(crate) mod index;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use self::before::Head;
 use self::block::{Block, Blocks, PieceBounds, Sizes};
 use self::columns::{Builder, Part};
 use self::index::{BadRecord, Index, Why};
@@ -43,6 +45,8 @@ pub(crate) struct Reader<'a> {
     rejects: Rejects,
     /// What the columns show whose kind is open.
     watched: Watched,
+    /// Headers among the rows: how many, and the line of the first.
+    repeated: Option<(u64, u64)>,
     /// The header record as it stands in the file; empty without a header.
     header: Vec<u8>,
 }
@@ -54,6 +58,8 @@ pub(crate) struct Parsed {
     faults: Vec<Fault>,
     watched: Watched,
     tail: Tail,
+    /// Headers among its rows.
+    repeated: Option<(u64, u64)>,
     /// Where each row lies in its block, when the caller wants to see the bytes again.
     spans: Vec<(usize, usize)>,
 }
@@ -91,10 +97,63 @@ pub(crate) fn read(
 fn own_delimiter(blocks: &mut Blocks, schema: &Schema) -> u8 {
     let head = blocks.ahead();
     let first_line = head.split(|&byte| byte == b'\n').next().unwrap_or(&[]);
-    if schema.dialect.header && schema.columns.len() > 1 && !first_line.contains(&blocks.delimiter) {
+    if blocks.separator.is_none()
+        && schema.dialect.header
+        && schema.columns.len() > 1
+        && !first_line.contains(&blocks.delimiter)
+    {
         blocks.delimiter = sniff::delimiter(head);
     }
     blocks.delimiter
+}
+
+/// Leaves out the lines that the schema says stand before the table, unless the header stands where the file begins.
+fn skip_lines(blocks: &mut Blocks, name: &str, schema: &Schema) -> Result<(), TableError> {
+    let n = schema.dialect.skip_lines;
+    if !schema.dialect.header {
+        return blocks.skip_lines(n);
+    }
+    let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    let found = |blocks: &Blocks| {
+        let head = &blocks.ahead()[..blocks.ahead().len().min(1 << 16)];
+        Head::new(head, blocks.delimiter, blocks.line()).header(&names, blocks.delimiter)
+    };
+    match found(blocks) {
+        // The first line is the header, or none is.
+        None if n == 0 => Ok(()),
+        None => Ok(()),
+        Some(line) if n > 0 && line > n => {
+            blocks.skip_lines(n)?;
+            found(blocks).map_or(Ok(()), |line| Err(late_header(name, line)))
+        }
+        Some(line) => Err(late_header(name, line)),
+    }
+}
+
+fn late_header(file: &str, line: u64) -> TableError {
+    TableError::File {
+        file: file.to_owned(),
+        what: format!(
+            "the header stands on line {line}: say so under [data] in mlloop.toml (skip_lines = {}), or remove what stands \
+             before it",
+            line - 1
+        ),
+    }
+}
+
+/// Adds how many headers stand among the rows of a piece, and where the first does.
+fn add_repeated(all: &mut Option<(u64, u64)>, next: Option<(u64, u64)>) {
+    *all = match (*all, next) {
+        (Some((n, first)), Some((more, _))) => Some((n + more, first)),
+        (all, next) => all.or(next),
+    };
+}
+
+fn repeated_note((n, first): (u64, u64)) -> String {
+    match n {
+        1 => format!("line {first}: the header stands again; left out"),
+        n => format!("the header stands again on {n} lines, first on line {first}; left out"),
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -106,7 +165,9 @@ impl<'a> Reader<'a> {
         sizes: Sizes,
     ) -> Result<Self, TableError> {
         let delimiter = plan::check_dialect(name, &schema.dialect)?;
-        let mut blocks = Blocks::open(name.to_owned(), text, delimiter, sizes)?;
+        let comment = schema.dialect.comment.map(|mark| plan::check_comment(name, mark)).transpose()?;
+        let mut blocks = Blocks::open(name.to_owned(), text, delimiter, comment, sizes)?;
+        skip_lines(&mut blocks, name, schema)?;
         let delimiter = own_delimiter(&mut blocks, schema);
         let (header, names, n_fields) = if schema.dialect.header {
             let (record, line) = blocks.take_record()?.ok_or_else(|| no_records(name))?;
@@ -119,7 +180,7 @@ impl<'a> Reader<'a> {
         let plan = Plan::new(name, names, n_fields, schema, options)?;
         let watch = TailWatch::new(n_fields);
         let watched = Watched::new(plan.watched.len());
-        Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), watched, header })
+        Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), watched, repeated: None, header })
     }
 
     /// Parses a block while the next one is read. With `spans`, keeps where each row lies.
@@ -129,13 +190,15 @@ impl<'a> Reader<'a> {
         spans: bool,
     ) -> Result<(Vec<Parsed>, Option<Block>), TableError> {
         let (plan, skip, delimiter) = (&self.plan, self.options.skip_invalid, self.blocks.delimiter);
+        let headed = !self.header.is_empty();
         let blocks = &mut self.blocks;
         let (mut parsed, next) = rayon::join(
             || -> Vec<Parsed> {
                 let parse = |bounds: &PieceBounds| {
                     let bytes = &block.bytes[bounds.start..bounds.end];
-                    let index = Index::new(bytes, bounds.line, delimiter, plan.n_fields);
-                    parse_piece(plan, index, skip, if spans { Some(bounds.start) } else { None })
+                    let mut index = Index::new(bytes, bounds.line, delimiter, plan.n_fields);
+                    let repeated = if headed { index.remove_headers(&plan.names) } else { None };
+                    Parsed { repeated, ..parse_piece(plan, index, skip, if spans { Some(bounds.start) } else { None }) }
                 };
                 block.pieces.par_iter().map(parse).collect()
             },
@@ -146,16 +209,22 @@ impl<'a> Reader<'a> {
         }
         for piece in &parsed {
             self.watch.add(&piece.tail);
+            add_repeated(&mut self.repeated, piece.repeated);
         }
         if block.last && !self.options.whole {
             self.check_end(block, &mut parsed);
+        }
+        let n_bad: usize = parsed.iter().map(|piece| piece.faults.len()).sum();
+        let n_good: u64 = parsed.iter().map(|piece| piece.tail.n_rows).sum();
+        if block.last {
+            self.plan.notes.extend(self.repeated.map(repeated_note));
         }
         for piece in &mut parsed {
             let faults = std::mem::take(&mut piece.faults);
             if skip {
                 self.rejects.add(faults);
             } else if let Some(first) = faults.into_iter().next() {
-                return Err(first.into_error(self.blocks.name()));
+                return Err(first.into_error_among(self.blocks.name(), n_bad as u64, n_good));
             }
             self.watched.merge(std::mem::take(&mut piece.watched));
         }
@@ -169,6 +238,9 @@ impl<'a> Reader<'a> {
         let bounds = block.pieces[at];
         let bytes = &block.bytes[bounds.start..bounds.end];
         let mut index = Index::new(bytes, bounds.line, self.blocks.delimiter, self.plan.n_fields);
+        if !self.header.is_empty() {
+            index.remove_headers(&self.plan.names);
+        }
         let last = index.n_rows() - 1;
         let start = index.span(last).0;
         let fault = Fault { line: index.line_at(start), what: What::Record(what) };
@@ -247,6 +319,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
         faults: faults.into_values().collect(),
         watched: Watched::of(&index, &plan.watched, &plan.markers, leading_zero),
         tail,
+        repeated: None,
         spans,
     }
 }
@@ -256,7 +329,11 @@ fn record_fault(yardstick: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
         Why::Fields { n, cut } => {
             let s = if n == 1 { "" } else { "s" };
             let end = if cut { "; the file ends in the middle of this record" } else { "" };
-            format!("{n} field{s} where {yardstick} {}{end}", index.n_fields)
+            let comment = match index.text.as_bytes().get(bad.at) {
+                Some(b'#') => "; if lines with # are comments, --comment '#' leaves them out",
+                _ => "",
+            };
+            format!("{n} field{s} where {yardstick} {}{end}{comment}", index.n_fields)
         }
         Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
         Why::NotUtf8(byte) => {

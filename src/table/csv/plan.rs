@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::columns::Storage;
 use crate::table::cell::Markers;
 use crate::table::time::TimeFormat;
-use crate::table::{ColumnSpec, Dialect, Kind, ReadOptions, Schema, TableError};
+use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, ReadOptions, Schema, TableError};
 
 /// The columns to take, in the schema's order.
 pub(crate) struct Plan {
@@ -51,7 +51,8 @@ impl Plan {
         let mut missing = Vec::new();
         let mut columns = Vec::new();
         for spec in asked {
-            let Some(storage) = Storage::of(spec.kind, time_format(file, spec)?) else { continue };
+            let number = number_format(file, spec)?;
+            let Some(storage) = Storage::of(spec.kind, time_format(file, spec)?, number) else { continue };
             match fields.get(spec.name.as_str()) {
                 Some(&field) => columns.push(Wanted { name: spec.name.clone(), field, storage }),
                 None if options.optional.contains(&spec.name) => {}
@@ -92,6 +93,12 @@ fn time_format(file: &str, spec: &ColumnSpec) -> Result<TimeFormat, TableError> 
         .map_err(|what| TableError::File { file: file.to_owned(), what: format!("column {:?}: {what}", spec.name) })
 }
 
+fn number_format(file: &str, spec: &ColumnSpec) -> Result<Option<NumberFormat>, TableError> {
+    let wrong = |what| TableError::File { file: file.to_owned(), what: format!("column {:?}: {what}", spec.name) };
+    spec.number.as_ref().map_or(Ok(()), NumberFormat::check).map_err(wrong)?;
+    Ok(spec.number.clone())
+}
+
 /// The schema's columns, or those of them that the caller names.
 fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a ColumnSpec>, TableError> {
     unique(schema.columns.iter().map(|c| c.name.clone()).collect())?;
@@ -105,6 +112,16 @@ fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a Column
         }
     }
     Ok(schema.columns.iter().filter(|c| wanted.contains(&c.name)).collect())
+}
+
+/// The character that comments begin with, as a byte.
+pub(crate) fn check_comment(file: &str, mark: char) -> Result<u8, TableError> {
+    let byte =
+        u8::try_from(mark).ok().filter(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'-' | b'.'));
+    byte.ok_or_else(|| TableError::File {
+        file: file.to_owned(),
+        what: format!("{mark:?} cannot begin a comment: use one ASCII mark such as # or %"),
+    })
 }
 
 /// The names, if none stands twice.

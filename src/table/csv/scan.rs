@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+use super::before::Head;
 use super::block::{Block, Blocks, PieceBounds, Sizes};
 use super::index::Index;
 use super::tail::{Tail, TailWatch};
-use super::{header_names, no_records, plan, record_fault};
+use super::{add_repeated, header_names, no_records, plan, record_fault, repeated_note};
 use crate::table::input::Text;
 use crate::table::rejects::{Fault, What};
-use crate::table::{Dialect, Progress, Rejects, TableError, sniff};
+use crate::table::{Dialect, InferOptions, Progress, Rejects, TableError, sniff};
 
 /// The fields of one piece.
 pub(crate) type Piece<'a> = Index<'a>;
@@ -29,23 +30,38 @@ struct Scanned<R> {
     result: R,
     faults: Vec<Fault>,
     tail: Tail,
+    repeated: Option<(u64, u64)>,
 }
 
 impl Scan {
     /// Guesses what is not given.
-    pub(crate) fn open(
-        name: &str,
-        text: Text,
-        delimiter: Option<char>,
-        header: Option<bool>,
-        sizes: Sizes,
-    ) -> Result<Self, TableError> {
-        let mut blocks = Blocks::open(name.to_owned(), text, b',', sizes)?;
+    pub(crate) fn open(name: &str, text: Text, options: &InferOptions, sizes: Sizes) -> Result<Self, TableError> {
+        let InferOptions { delimiter, header, skip_lines, comment, .. } = *options;
+        let comment = comment.map(|mark| plan::check_comment(name, mark)).transpose()?;
+        let mut blocks = Blocks::open(name.to_owned(), text, b',', comment, sizes)?;
+        blocks.skip_lines(skip_lines.unwrap_or(0))?;
         let head = &blocks.ahead()[..blocks.ahead().len().min(1 << 20)];
-        let delimiter = match delimiter {
-            Some(delimiter) => plan::check_dialect(name, &Dialect { delimiter, ..Dialect::default() })?,
-            None => sniff::delimiter(head),
+        let delimiter = match (delimiter, blocks.separator) {
+            (Some(delimiter), _) => plan::check_dialect(name, &Dialect { delimiter, ..Dialect::default() })?,
+            (None, Some(separator)) => separator,
+            (None, None) => sniff::delimiter(head),
         };
+        if let Some(fault) = Head::new(head, delimiter, blocks.line()).title(name) {
+            return Err(fault);
+        }
+        let second =
+            (header != Some(false) && !options.skip_invalid).then(|| sniff::second_header(head, delimiter)).flatten();
+        if let Some(cells) = second {
+            let line = blocks.line();
+            return Err(TableError::File {
+                file: name.to_owned(),
+                what: format!(
+                    "line {} looks like a second header, texts above numbers ({cells}): --skip-lines {line} takes it for the \
+                     header, --skip-invalid leaves it out",
+                    line + 1
+                ),
+            });
+        }
         let data = sniff::first_record_is_data(head, delimiter);
         blocks.delimiter = delimiter;
         let mut notes = Vec::new();
@@ -86,10 +102,14 @@ impl Scan {
     ) -> Result<(Rejects, bool), TableError> {
         let mut watch = TailWatch::new(self.names.len());
         let mut rejects = Rejects::default();
+        let mut repeated = None;
         let mut block = self.blocks.next()?;
         while let Some(current) = block {
             let (mut scanned, next) = self.block(&current, &look);
             scanned.iter().for_each(|s| watch.add(&s.tail));
+            scanned.iter().for_each(|s| add_repeated(&mut repeated, s.repeated));
+            let n_bad: usize = scanned.iter().map(|s| s.faults.len()).sum();
+            let n_good: u64 = scanned.iter().map(|s| s.tail.n_rows).sum();
             if current.last {
                 self.check_end(&current, &watch, &mut scanned, skip, &look);
             }
@@ -98,7 +118,7 @@ impl Scan {
                 if skip {
                     rejects.add(faults);
                 } else if let Some(first) = faults.into_iter().next() {
-                    return Err(first.into_error(self.blocks.name()));
+                    return Err(first.into_error_among(self.blocks.name(), n_bad as u64, n_good));
                 }
             }
             let enough = take(scanned.into_iter().map(|s| s.result).collect()).is_break();
@@ -111,6 +131,7 @@ impl Scan {
             self.blocks.recycle(current);
             block = next?;
         }
+        self.notes.extend(repeated.map(repeated_note));
         Ok((rejects, true))
     }
 
@@ -124,9 +145,10 @@ impl Scan {
         let blocks = &mut self.blocks;
         let scan = |bounds: &PieceBounds| {
             let bytes = &block.bytes[bounds.start..bounds.end];
-            let index = Index::new(bytes, bounds.line, delimiter, names.len());
+            let mut index = Index::new(bytes, bounds.line, delimiter, names.len());
+            let repeated = if header { index.remove_headers(names) } else { None };
             let faults = index.bad.iter().map(|bad| record_fault(yardstick(header), &index, bad)).collect();
-            Scanned { result: look(&index), faults, tail: Tail::of(&index) }
+            Scanned { result: look(&index), faults, tail: Tail::of(&index), repeated }
         };
         rayon::join(
             || block.pieces.par_iter().map(scan).collect(),
@@ -148,6 +170,9 @@ impl Scan {
         let bounds = block.pieces[at];
         let mut index =
             Index::new(&block.bytes[bounds.start..bounds.end], bounds.line, self.delimiter, self.names.len());
+        if self.header {
+            index.remove_headers(&self.names);
+        }
         let last = index.n_rows() - 1;
         let line = index.line_at(index.span(last).0);
         scanned[at].faults.push(Fault { line, what: What::Record(what) });

@@ -17,6 +17,8 @@ pub(crate) struct Tail {
     n_blank: u64,
     /// Blank fields at the end of the last row.
     last_run: usize,
+    /// Whether the last row is a total of the others.
+    total: bool,
     /// Whether the piece holds any record.
     any: bool,
 }
@@ -28,6 +30,7 @@ pub(crate) struct TailWatch {
     n_rows: u64,
     n_blank: u64,
     last_run: usize,
+    total: bool,
 }
 
 impl Tail {
@@ -35,7 +38,7 @@ impl Tail {
         let (n_rows, n_fields) = (index.n_rows(), index.n_fields);
         let any = n_rows > 0 || !index.bad.is_empty();
         if n_fields <= MIN_RUN {
-            return Self { n_rows: n_rows as u64, n_blank: 0, last_run: 0, any };
+            return Self { n_rows: n_rows as u64, n_blank: 0, last_run: 0, total: is_total(index), any };
         }
         let blank = |row: usize| (n_fields - MIN_RUN..n_fields).rev().all(|field| index.is_blank_field(row, field));
         let n_blank = (0..n_rows).filter(|&row| blank(row)).count() as u64;
@@ -46,13 +49,48 @@ impl Tail {
         } else {
             0
         };
-        Self { n_rows: n_rows as u64, n_blank, last_run, any }
+        Self { n_rows: n_rows as u64, n_blank, last_run, total: is_total(index), any }
     }
+}
+
+/// Words with which the row of totals begins that a spreadsheet puts below a table.
+const TOTALS: [&str; 14] = [
+    "total",
+    "totals",
+    "grand total",
+    "sum",
+    "subtotal",
+    "overall",
+    "gesamt",
+    "gesamtsumme",
+    "summe",
+    "totaal",
+    "totale",
+    "suma",
+    "итого",
+    "всего",
+];
+
+/// Whether the last row begins with such a word and leaves other fields blank.
+fn is_total(index: &Index<'_>) -> bool {
+    let Some(row) = index.n_rows().checked_sub(1).filter(|&row| row > 0) else { return false };
+    if index.n_fields < 3 || index.bad.last().is_some_and(|bad| bad.at > index.span(row).0) {
+        return false;
+    }
+    let mut fields = (0..index.n_fields).skip_while(|&field| index.is_blank_field(row, field));
+    let Some(first) = fields.next() else { return false };
+    let (mut scratch, mut above) = (String::new(), String::new());
+    let word = index.cell(row, first, &mut scratch).trim_end_matches([':', '.', ' ']).to_lowercase();
+    let blank = (0..index.n_fields).any(|field| index.is_blank_field(row, field));
+    // A word that stands in other rows too is a level.
+    TOTALS.contains(&word.as_str())
+        && blank
+        && !(0..row).any(|row| index.cell(row, first, &mut above).to_lowercase() == word)
 }
 
 impl TailWatch {
     pub(crate) fn new(n_fields: usize) -> Self {
-        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0 }
+        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, total: false }
     }
 
     /// Adds the next piece in file order.
@@ -60,15 +98,18 @@ impl TailWatch {
         self.n_rows += tail.n_rows;
         self.n_blank += tail.n_blank;
         if tail.any {
-            self.last_run = tail.last_run;
+            (self.last_run, self.total) = (tail.last_run, tail.total);
         }
     }
 
-    /// After the last piece: what is wrong with the last record, if it looks cut off.
+    /// After the last piece: what is wrong with the last record, if it is a total or looks cut off.
     ///
-    /// It does when at least three fields and a third of the record are blank up to its end, some field is not,
+    /// It looks cut off when at least three fields and a third of the record are blank up to its end, some field is not,
     /// and at most one record in a thousand ends like that elsewhere.
     pub(crate) fn truncated(&self, names: &[String]) -> Option<String> {
+        if self.total {
+            return Some("looks like a total of the rows above, not like a row".to_owned());
+        }
         let run = self.last_run;
         let suspicious = run >= MIN_RUN && 3 * run >= self.n_fields && run < self.n_fields && self.n_rows >= MIN_ROWS;
         let elsewhere = self.n_blank.saturating_sub(1);

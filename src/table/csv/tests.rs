@@ -9,8 +9,7 @@ use crate::table::input::Text;
 use crate::table::{ColumnSpec, Dialect, Kind, ReadOptions, ReadResult, Schema, TableError, Values};
 
 fn schema(columns: &[(&str, Kind)]) -> Schema {
-    let columns =
-        columns.iter().map(|&(name, kind)| ColumnSpec { name: name.to_owned(), kind, format: None }).collect();
+    let columns = columns.iter().map(|&(name, kind)| ColumnSpec::new(name, kind)).collect();
     Schema { dialect: Dialect::default(), columns }
 }
 
@@ -239,4 +238,33 @@ proptest! {
 /// Fields as they may stand in a file: bare ones with stray quotes, quoted ones with text after the closing quote.
 fn raw() -> impl Strategy<Value = String> {
     "[ab][ab\"]{0,4}|\"([ab,\n]|\"\"){0,5}\"[ab]{0,2}|"
+}
+
+#[test]
+fn what_is_no_row_is_left_out_or_named() {
+    let ab = schema(&[("a", Kind::Number), ("b", Kind::Category), ("c", Kind::Category)]);
+    let numbers = |text: &str, schema: &Schema| {
+        let result = read_text(text, schema, &ReadOptions::default()).unwrap();
+        let Values::Number(a) = &result.table.columns()[0].values else { panic!() };
+        (a.clone(), result.notes)
+    };
+    // Files with headers, put together; the second begins with a byte order mark, or quotes its names.
+    let again = "a,b,c\n1,x,p\n\u{feff}a,b,c\n2,y,p\n\"a\", \"b\",c\n3,z,p\n";
+    let (found, notes) = numbers(again, &ab);
+    assert_eq!(found, [1.0, 2.0, 3.0]);
+    assert_eq!(notes, ["the header stands again on 2 lines, first on line 3; left out"]);
+    assert_eq!(numbers("sep=;\na;b;c\n1;x,y;p\n", &ab).0, [1.0]);
+    let mut titled = ab.clone();
+    (titled.dialect.skip_lines, titled.dialect.comment) = (2, Some('#'));
+    for text in ["Title\n\na,b,c\n1,x,p\n# b\n2,y,p\n", "a,b,c\n1,x,p\n2,y,p\n"] {
+        assert_eq!(numbers(text, &titled).0, [1.0, 2.0], "{text}");
+    }
+    let names = [("a", Kind::Number), ("b", Kind::Category), ("c", Kind::Category)];
+    let late = error("Title\n\na,b,c\n1,x,p\n", &names);
+    assert!(late.contains("the header stands on line 3") && late.contains("skip_lines = 2"), "{late}");
+    let total = error("a,b,c\n1,x,p\n2,y,q\n,Total:,\n", &names);
+    assert_eq!(numbers("a,b,c\n1,x,p\n2,total,q\n,total,\n", &ab).0.len(), 3, "a level that stands above too");
+    assert!(total.contains("line 4: looks like a total"), "{total}");
+    let shifted = read_text("a,b,c\n1,x,y,z\n2,x,y,z\n3,x,y,z\n", &ab, &ReadOptions::default()).unwrap_err();
+    assert!(matches!(shifted, TableError::File { .. }) && shifted.to_string().contains("most records"), "{shifted}");
 }

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::distinct::Distinct;
+use super::marks::Marks;
 use super::times::{Place, Times, place};
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
@@ -27,8 +28,10 @@ pub(crate) struct Evidence {
     pub(crate) first_not_number: Option<Place>,
     /// The first number with a leading zero (`007`).
     pub(crate) leading_zero: Option<Place>,
-    /// Numbers in currency, in percent or with thousands separators.
-    pub(crate) decorated: Option<Place>,
+    /// The first whole number that no `f64` holds exactly: it names something.
+    pub(crate) long: Option<Place>,
+    /// In which way numbers are written.
+    pub(crate) marks: Marks,
     pub(crate) run: Run,
     pub(crate) times: Times,
     pub(crate) text_bytes: u64,
@@ -55,11 +58,13 @@ impl Evidence {
         if self.levels.len() <= MAX_LEVELS {
             self.levels.intern(text);
         }
-        match cell::number(text.as_bytes()) {
+        match cell::number(text.as_bytes()).filter(|value| is_exact(*value, text)) {
             Some(value) => self.push_number(value, text, line),
-            None => self.push_other(text, line),
+            None => {
+                self.push_other(text, line);
+                self.times.push(text, line);
+            }
         }
-        self.times.push(text, line);
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
@@ -75,6 +80,8 @@ impl Evidence {
         if self.leading_zero.is_none() && matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
             self.leading_zero = Some(place(text, line));
         }
+        self.marks.push_plain(text, line);
+        self.times.push_number(text, line);
         self.run.push(value);
     }
 
@@ -85,8 +92,10 @@ impl Evidence {
         if self.first_not_number.is_none() {
             self.first_not_number = Some(place(text, line));
         }
-        if self.decorated.is_none() && is_decorated(text) {
-            self.decorated = Some(place(text, line));
+        if cell::number(text.as_bytes()).is_some() {
+            self.long.get_or_insert_with(|| place(text, line));
+        } else {
+            self.marks.push_other(text, line);
         }
     }
 
@@ -119,7 +128,8 @@ impl Evidence {
         }
         self.first_not_number = self.first_not_number.take().or(next.first_not_number);
         self.leading_zero = self.leading_zero.take().or(next.leading_zero);
-        self.decorated = self.decorated.take().or(next.decorated);
+        self.long = self.long.take().or(next.long);
+        self.marks.merge(next.marks);
         self.times.merge(next.times);
     }
 
@@ -134,10 +144,11 @@ impl Evidence {
     }
 }
 
-/// `$4,500.00`, `12 %`, `1,000`, `(250)`: a number for people.
-fn is_decorated(text: &str) -> bool {
-    let plain: String = text.chars().filter(|c| !matches!(c, '$' | '€' | '£' | '%' | ',' | ' ' | '(' | ')')).collect();
-    plain.len() < text.len() && cell::number(plain.as_bytes()).is_some()
+/// Whether a number keeps the digits of its text: whole ones beyond 2^53 do not, and two of them may become one.
+#[inline]
+fn is_exact(value: f64, text: &str) -> bool {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    value.abs() < EXACT || value.is_infinite() || !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
 }
 
 /// Whether a column counts its rows: each number is the one before plus one.
@@ -210,7 +221,8 @@ mod tests {
             );
             assert_eq!((left.min, left.max), (whole.min, whole.max));
             assert_eq!(left.distinct.count(), whole.distinct.count());
-            assert_eq!((&left.leading_zero, &left.decorated), (&whole.leading_zero, &whole.decorated));
+            assert_eq!(left.leading_zero, whole.leading_zero);
+            assert_eq!(left.marks.written(300, Some('.')), whole.marks.written(300, Some('.')));
             assert_eq!(left.first_not_number, whole.first_not_number);
             assert!(left.levels.iter().eq(whole.levels.iter()));
         }
@@ -231,12 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_for_people_are_noticed() {
-        for text in ["$4,500.00", "12 %", "1,000", "(250)", "€5"] {
-            assert!(is_decorated(text), "{text}");
-        }
-        for text in ["abc", "1-2", "$", "A$5"] {
-            assert!(!is_decorated(text), "{text}");
-        }
+    fn whole_numbers_that_lose_digits_are_none() {
+        assert_eq!(evidence(&["9007199254740991".to_owned()]).numbers, 1);
+        let seen =
+            evidence(&["9007199254740992".to_owned(), "9007199254740993".to_owned(), "-9007199254740993".to_owned()]);
+        assert_eq!((seen.numbers, seen.long.map(|place| place.line)), (0, Some(2)));
+        assert_eq!(evidence(&["1e300".to_owned(), "12345678901234567.5".to_owned()]).numbers, 2);
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //! The answer is always the one that [`infer`](fn@super::infer) would give.
 
-use super::decide::{self, Decision, ID_WORDS, TIME_WORDS, has_word};
+use super::decide::{self, Beside, Decision, ID_WORDS, TIME_WORDS, has_word};
 use super::evidence::{Evidence, MAX_LEVELS};
 use super::{Extent, InferOptions, conclude, field_evidence, gather, infer};
 use crate::table::cell::Markers;
@@ -31,6 +31,8 @@ pub struct Head {
     pub whole: bool,
     /// As in [`InferOptions`].
     numbers_vary: bool,
+    /// Whether numbers may be written in a way of their own, which only the whole table tells.
+    marked: bool,
 }
 
 /// What a whole table turned out to be, after it was read by the schema of its [`Head`].
@@ -55,18 +57,26 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
         Unpacked::Text(text) => text,
         Unpacked::Parquet(file) => {
             let schema = infer(Input::from_file(&name, file), options)?.schema;
-            return Ok(Head { schema, open: Vec::new(), whole: true, numbers_vary: options.numbers_vary });
+            return Ok(Head {
+                schema,
+                open: Vec::new(),
+                whole: true,
+                numbers_vary: options.numbers_vary,
+                marked: false,
+            });
         }
     };
     let gathered = gather(&name, text, options, missing, Extent::Head)?;
     let whole = gathered.whole;
     let is_open = |(name, seen): (&String, &Evidence)| {
-        let settled = whole || settled(name, &decide::decide(name, seen, options.numbers_vary), seen);
+        let beside = Beside { numbers_vary: options.numbers_vary, decimal: options.decimal };
+        let settled = whole || settled(name, &decide::decide(name, seen, beside), seen);
         (!settled).then(|| name.clone())
     };
+    let marked = !whole && gathered.seen.iter().any(|seen| seen.marks.any());
     let open = gathered.names.iter().zip(&gathered.seen).filter_map(is_open).collect();
     let schema = conclude(&name, gathered, options)?.schema;
-    Ok(Head { schema, open, whole, numbers_vary: options.numbers_vary })
+    Ok(Head { schema, open, whole, numbers_vary: options.numbers_vary, marked })
 }
 
 /// Whether no row to come can change what was decided, as long as its cells fit. Whether numbers have leading zeros and
@@ -136,13 +146,20 @@ impl Head {
         if self.whole {
             return Settled::AsGuessed;
         }
+        if self.marked {
+            return Settled::Unknown;
+        }
         let Some(watched) = stream.watched().filter(|w| !w.leading_zero && stream.rejects().count == 0) else {
             return Settled::Unknown;
         };
         let mut schema = self.schema.clone();
         for (name, seen) in self.open.iter().zip(&watched.seen) {
+            if seen.marks.any() {
+                return Settled::Unknown;
+            }
             if let Some(column) = schema.columns.iter_mut().find(|c| c.name == *name) {
-                *column = decide::decide(name, seen, self.numbers_vary).spec(name);
+                let beside = Beside { numbers_vary: self.numbers_vary, decimal: None };
+                *column = decide::decide(name, seen, beside).spec(name);
             }
         }
         if schema == self.schema { Settled::AsGuessed } else { Settled::Otherwise(schema) }

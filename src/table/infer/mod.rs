@@ -2,13 +2,17 @@
 
 mod decide;
 mod distinct;
+mod doubt;
 mod evidence;
 mod head;
+mod marks;
 mod target;
 #[cfg(test)]
 mod tests;
 mod times;
 
+pub(crate) use decide::{ID_WORDS, has_word};
+pub use doubt::{Doubt, Why};
 pub(crate) use head::Watched;
 pub use head::{Head, Settled, infer_head, stays_category};
 pub use target::TargetGuess;
@@ -19,7 +23,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use self::decide::Decision;
+use self::decide::{Beside, Decision};
 pub(crate) use self::evidence::Evidence;
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
@@ -40,6 +44,12 @@ pub struct InferOptions {
     pub target: Option<String>,
     /// Leave out records that are broken, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
+    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
+    pub decimal: Option<char>,
+    /// Lines before the header that are no part of the table.
+    pub skip_lines: Option<u64>,
+    /// What lines begin with that are no part of the table.
+    pub comment: Option<char>,
     /// Take a number that is always the same for a number, not for a constant: in what it is compared with it may vary.
     pub numbers_vary: bool,
     /// Told how far reading has come.
@@ -54,6 +64,9 @@ impl fmt::Debug for InferOptions {
             .field("missing", &self.missing)
             .field("target", &self.target)
             .field("skip_invalid", &self.skip_invalid)
+            .field("decimal", &self.decimal)
+            .field("skip_lines", &self.skip_lines)
+            .field("comment", &self.comment)
             .field("numbers_vary", &self.numbers_vary)
             .finish_non_exhaustive()
     }
@@ -72,6 +85,8 @@ pub struct Inference {
     pub target: Option<TargetGuess>,
     /// Records that were left out; empty unless `skip_invalid` was set.
     pub rejects: Rejects,
+    /// Columns that are nearly something else, which a person should decide.
+    pub doubts: Vec<Doubt>,
     /// Remarks about the file as a whole: no header, equal columns.
     pub notes: Vec<String>,
 }
@@ -143,7 +158,7 @@ fn gather(
         Extent::Whole => Sizes::default(),
         Extent::Head => head::SIZES,
     };
-    let mut scan = Scan::open(name, text, options.delimiter, options.header, sizes)?;
+    let mut scan = Scan::open(name, text, options, sizes)?;
     let mut seen = vec![Evidence::default(); scan.names().len()];
     let mut n_rows = 0;
     let (rejects, whole) = scan.run(
@@ -161,7 +176,13 @@ fn gather(
         },
     )?;
     let Scan { delimiter, header, names, notes, .. } = scan;
-    let dialect = Dialect { delimiter: char::from(delimiter), header, missing };
+    let dialect = Dialect {
+        delimiter: char::from(delimiter),
+        header,
+        missing,
+        skip_lines: options.skip_lines.unwrap_or(0),
+        comment: options.comment,
+    };
     Ok(Gathered { dialect, names, seen, n_rows, rejects, notes, whole })
 }
 
@@ -194,8 +215,18 @@ fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<In
     if let Some(target) = options.target.as_ref().filter(|t| !names.contains(t)) {
         return Err(TableError::NoColumn { column: target.clone(), have: names });
     }
-    let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, options.numbers_vary);
+    let decimal = options.decimal.or_else(|| shared_decimal(&seen));
+    let beside = Beside { numbers_vary: options.numbers_vary, decimal };
+    let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, beside);
     let mut decisions: Vec<Decision> = names.iter().zip(&seen).map(decide).collect();
+    let mut doubts = Vec::new();
+    for ((name, seen), decision) in names.iter().zip(&seen).zip(&mut decisions) {
+        let Some(doubt) = doubt::of(name, seen, decision, decimal) else { continue };
+        if options.skip_invalid && doubt.take(decision) {
+            continue;
+        }
+        doubts.push(doubt);
+    }
     let columns = names.iter().zip(&decisions).map(|(name, d)| d.spec(name)).collect();
     let mut schema = Schema { dialect, columns };
     let target = match &options.target {
@@ -219,7 +250,15 @@ fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<In
             n_distinct: e.distinct.count(),
         })
         .collect();
-    Ok(Inference { schema, columns, n_rows, target, rejects, notes })
+    Ok(Inference { schema, columns, n_rows, target, rejects, doubts, notes })
+}
+
+/// What stands before decimals, where the columns that show it agree.
+fn shared_decimal(seen: &[Evidence]) -> Option<char> {
+    let is_number = |seen: &&Evidence| seen.marks.all_numbers() && seen.long.is_none();
+    let mut shown = seen.iter().filter(is_number).filter_map(|seen| seen.marks.decimal());
+    let first = shown.next()?;
+    shown.all(|other| other == first).then_some(first)
 }
 
 /// A column that was taken for an id or a text is a number or a category when it is the target.

@@ -195,6 +195,15 @@ impl Cells {
         }
     }
 
+    /// The number in a cell that is one.
+    pub(crate) fn number(&self, row: usize) -> Option<f64> {
+        match self {
+            Self::Number(v) => Some(v[row]),
+            Self::Integer(v) => Some(v[row].map_or(f64::NAN, |v| v as f64)),
+            _ => None,
+        }
+    }
+
     /// Writes a cell as CSV would hold it, before quoting; nothing when it is missing.
     pub(crate) fn render(&self, row: usize, out: &mut String) {
         out.clear();
@@ -234,7 +243,10 @@ impl Cells {
             (Self::Time(v), Part::Time(to)) => to.push(v[row]),
             _ => {
                 self.render(row, scratch);
-                return part.push(scratch, storage, markers);
+                // A number is a number here, however the texts of the column are written.
+                let plain =
+                    matches!(self, Self::Number(_) | Self::Integer(_)) && matches!(storage, Storage::Written(_));
+                return part.push(scratch, if plain { &Storage::Number } else { storage }, markers);
             }
         }
         true

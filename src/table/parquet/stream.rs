@@ -10,8 +10,8 @@ use crate::table::csv::columns::{Builder, Part};
 use crate::table::csv::plan::{Plan, Wanted};
 use crate::table::rejects::{Fault, Rejects};
 use crate::table::stream::{Batch, RawRecords};
-use crate::table::write::{push_field, push_record};
-use crate::table::{Column, ReadOptions, Schema, Table, TableError};
+use crate::table::write::{push_field, push_record, push_written};
+use crate::table::{Column, NumberFormat, ReadOptions, Schema, Table, TableError};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 32 << 10;
@@ -25,6 +25,8 @@ pub(crate) struct ParquetStream {
     pub(crate) rejects: Rejects,
     pub(crate) header: Vec<u8>,
     pub(crate) delimiter: u8,
+    /// How numbers are written in the records, by field.
+    numbers: Vec<Option<NumberFormat>>,
     group: usize,
     /// The current row group: a cursor per column of the file, and the rows taken from it.
     cursors: Vec<Cursor>,
@@ -40,10 +42,12 @@ impl ParquetStream {
         let mut header = Vec::new();
         push_record(&mut header, &parquet.names(), delimiter);
         header.pop();
+        let number = |name: &String| schema.column(name).and_then(|spec| spec.number.clone());
+        let numbers = parquet.names().iter().map(number).collect();
         let (skip, no_raw) = (options.skip_invalid, options.no_raw);
         let rejects = Rejects::default();
         let (group, taken, n_rows, cursors) = (0, 0, 0, Vec::new());
-        Ok(Self { parquet, plan, skip, no_raw, rejects, header, delimiter, group, cursors, taken, n_rows })
+        Ok(Self { parquet, plan, skip, no_raw, rejects, header, delimiter, numbers, group, cursors, taken, n_rows })
     }
 
     /// The next batch of at least one row; `None` at the end.
@@ -131,8 +135,15 @@ impl ParquetStream {
                 if field > 0 {
                     bytes.push(self.delimiter);
                 }
-                cells.render(row, &mut text);
-                push_field(&mut bytes, &text, self.delimiter);
+                match &self.numbers[field] {
+                    Some(format) if cells.number(row).is_some() => {
+                        push_written(&mut bytes, cells.number(row).unwrap_or(f64::NAN), format, self.delimiter);
+                    }
+                    _ => {
+                        cells.render(row, &mut text);
+                        push_field(&mut bytes, &text, self.delimiter);
+                    }
+                }
             }
             spans.push((start, bytes.len()));
         }

@@ -47,8 +47,12 @@ fn refuses_what_is_no_time() {
         assert_eq!(micros(format, text), None, "{format} {text}");
     }
     assert!(TimeFormat::new("%Q").unwrap_err().contains("%Q"));
-    assert!(TimeFormat::new("%H:%M").unwrap_err().contains("year"));
+    assert!(TimeFormat::new("%d/%m %H:%M").unwrap_err().contains("year"));
     assert!(TimeFormat::new("hello").is_err());
+    // A time of day alone is one; `3:2` is a score, not a time.
+    assert_eq!(micros("%H:%M", "13:08"), Some((13 * 60 + 8) * 60 * MICROS));
+    let clock = TimeFormat::new("%H:%M").unwrap();
+    assert!(clock.fits("9:05") && !clock.fits("3:2") && !clock.fits("25:00"));
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! Where the features of labelled rows are found by id.
 
-use super::RetrainError;
-use super::gather::Loop;
+use super::gather::Gathering;
+use super::{ADDED, Added, ReferenceError, id_column};
 use crate::journal::{Journal, Layout, Window};
 use crate::pipeline::Pipeline;
-use crate::reference::{ADDED, Added, id_column};
 use crate::registry::Version;
 use crate::table::record::fields_of;
-use crate::table::{Input, ReadOptions, Schema, Table, TableError, Values, push_record, stream, write_rows};
+use crate::table::{ReadOptions, Schema, Spool, Table, TableError, Values, push_record, stream, write_rows};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Rows of one place by id, as records of CSV.
 pub(super) struct Rows {
@@ -44,23 +42,34 @@ impl Rows {
     }
 }
 
-impl Loop<'_> {
+impl Gathering<'_> {
     /// The rows of a table that `wants` names, by id and the text of the target's cell; the last one of an id counts.
+    /// Where rows are only counted, no other column is read.
     ///
     /// # Errors
     /// What is wrong with the table, with line and column, also in rows that nobody wants.
-    pub(super) fn rows_of_table(&self, path: &Path, wants: impl Fn(&str, &str) -> bool) -> Result<Rows, RetrainError> {
+    pub(super) fn rows_of_table(
+        &self,
+        table: &Spool,
+        wants: impl Fn(&str, &str) -> bool,
+    ) -> Result<Rows, ReferenceError> {
         let schema = self.config.schema();
         let Pipeline { features, target, .. } = self.pipeline;
-        let needed: Vec<&str> = features.inputs().map(|(name, _)| name).collect();
         let id = id_column(&schema)?;
+        let needed: Vec<&str> = match self.count_only {
+            true => Vec::new(),
+            false => features.inputs().map(|(name, _)| name).collect(),
+        };
+        let counted = [id, target.name.as_str()].map(str::to_owned).to_vec();
         let is_optional = |name: &String| !needed.contains(&name.as_str()) && name != id;
         let options = ReadOptions {
             optional: schema.columns.iter().map(|c| c.name.clone()).filter(is_optional).collect(),
+            columns: (self.count_only && schema.dialect.header).then_some(counted),
             skip_invalid: self.skip_invalid,
+            no_raw: self.count_only,
             ..ReadOptions::default()
         };
-        let mut input = stream(Input::open(path)?, &schema, &options)?;
+        let mut input = stream(table.open()?, &schema, &options)?;
         let mut rows = Rows::new("current", input.names().to_vec(), input.delimiter());
         while let Some(batch) = input.next().transpose()? {
             let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
@@ -68,7 +77,8 @@ impl Loop<'_> {
             for row in 0..batch.table.n_rows() {
                 let label = cell(&batch.table, &target.name, row);
                 if wants(ids.get(row), &label) {
-                    rows.records.insert(ids.get(row).to_owned(), Record { raw: batch.raw.get(row).to_vec(), label });
+                    let raw = if self.count_only { Vec::new() } else { batch.raw.get(row).to_vec() };
+                    rows.records.insert(ids.get(row).to_owned(), Record { raw, label });
                 }
             }
         }
@@ -79,24 +89,35 @@ impl Loop<'_> {
     ///
     /// # Errors
     /// What is wrong with the log.
-    pub(super) fn rows_of_journal(&self, wants: impl Fn(&str) -> bool) -> Result<Rows, RetrainError> {
+    pub(super) fn rows_of_journal(&self, wants: impl Fn(&str) -> bool) -> Result<Rows, ReferenceError> {
         let mut rows = Rows::new("predictions", Vec::new(), b',');
         let mut latest: BTreeMap<String, i64> = BTreeMap::new();
         let schema = Schema { columns: self.pipeline.schema.columns.clone(), ..Schema::default() };
-        Journal::of(self.workspace).scan(&Window::default(), &Layout::of(self.pipeline), true, |logged| {
-            let chosen = (0..logged.len() as u32).filter(|row| wants(logged.id.get(*row as usize)));
-            let logged = logged.take(&chosen.collect::<Vec<u32>>());
-            let Some(table) = &logged.features else { return Ok(()) };
-            rows.names = table.columns().iter().map(|c| c.name.clone()).collect();
-            for (row, raw) in records_of(table, &schema)?.into_iter().enumerate() {
-                let (id, time) = (logged.id.get(row), logged.time[row]);
-                if latest.get(id).is_none_or(|at| *at <= time) {
-                    latest.insert(id.to_owned(), time);
-                    rows.records.insert(id.to_owned(), Record { raw, label: String::new() });
+        Journal::of(self.workspace).scan(
+            &Window::default(),
+            &Layout::of(self.pipeline),
+            !self.count_only,
+            |logged| {
+                let chosen = (0..logged.len() as u32).filter(|row| wants(logged.id.get(*row as usize)));
+                let logged = logged.take(&chosen.collect::<Vec<u32>>());
+                if self.count_only {
+                    let found =
+                        logged.id.iter().map(|id| (id.to_owned(), Record { raw: Vec::new(), label: String::new() }));
+                    rows.records.extend(found);
+                    return Ok(());
                 }
-            }
-            Ok::<(), RetrainError>(())
-        })?;
+                let Some(table) = &logged.features else { return Ok(()) };
+                rows.names = table.columns().iter().map(|c| c.name.clone()).collect();
+                for (row, raw) in records_of(table, &schema)?.into_iter().enumerate() {
+                    let (id, time) = (logged.id.get(row), logged.time[row]);
+                    if latest.get(id).is_none_or(|at| *at <= time) {
+                        latest.insert(id.to_owned(), time);
+                        rows.records.insert(id.to_owned(), Record { raw, label: String::new() });
+                    }
+                }
+                Ok::<(), ReferenceError>(())
+            },
+        )?;
         Ok(rows)
     }
 
@@ -108,7 +129,7 @@ impl Loop<'_> {
         &self,
         version: Version,
         wants: impl Fn(&str) -> bool,
-    ) -> Result<Option<Rows>, RetrainError> {
+    ) -> Result<Option<Rows>, ReferenceError> {
         let schema = self.config.schema();
         let Some(added) = Added::of(self.workspace, &schema, version)? else { return Ok(None) };
         let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
@@ -131,7 +152,7 @@ pub(super) fn cell(table: &Table, column: &str, row: usize) -> String {
 }
 
 /// Every row as it would stand in a file.
-fn records_of(table: &Table, schema: &Schema) -> Result<Vec<Vec<u8>>, RetrainError> {
+fn records_of(table: &Table, schema: &Schema) -> Result<Vec<Vec<u8>>, ReferenceError> {
     let mut text = Vec::new();
     let wrong = |what: String| TableError::File { file: "predictions".to_owned(), what };
     write_rows(&mut text, table, schema).map_err(|err| wrong(err.to_string()))?;

@@ -1,25 +1,31 @@
 //! Which rows a challenger learns from beyond the reference, and which labels had a part in it.
 
-use super::RetrainError;
 use super::features::{Rows, cell};
+use super::{Added, ReferenceError, id_column};
 use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
-use crate::reference::{Added, id_column};
-use crate::registry::Version;
 use crate::table::record::fields_of;
-use crate::table::{Input, ReadOptions, Schema, TableError, Values, stream};
+use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
 use crate::workspace::{Config, Workspace};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A loop with a version in production.
-pub(super) struct Loop<'a> {
-    pub(super) workspace: &'a Workspace,
-    pub(super) config: &'a Config,
-    pub(super) pipeline: &'a Pipeline,
-    pub(super) skip_invalid: bool,
+/// Where to look for what can be learned.
+pub struct Gathering<'a> {
+    /// The loop.
+    pub workspace: &'a Workspace,
+    /// What its `mlloop.toml` says.
+    pub config: &'a Config,
+    /// The version in production.
+    pub pipeline: &'a Pipeline,
+    /// What arrived; `[monitor] current` when `None`.
+    pub current: Option<&'a Spool>,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+    /// The rows are only counted: their records are not kept, and columns that say nothing about labels not read.
+    pub count_only: bool,
 }
 
 /// What is learned from, in numbers of rows.
@@ -31,6 +37,8 @@ pub struct Plan {
     pub n_labels: u64,
     /// Of these, rows that say something that no version has learned from.
     pub n_new: u64,
+    /// Of these, rows that people labelled.
+    pub n_new_by_people: u64,
     /// Rows that come to the reference.
     pub n_added: u64,
     /// Rows of the reference whose label is another one.
@@ -51,7 +59,8 @@ pub struct Plan {
 
 impl Plan {
     /// In words.
-    pub(super) fn told(&self) -> String {
+    #[must_use]
+    pub fn told(&self) -> String {
         let Self { n_reference, n_new, n_added, n_corrected, .. } = self;
         format!(
             "{n_reference} rows of the reference, {n_corrected} of them corrected, and {n_added} labelled rows; {n_new} rows have new labels"
@@ -61,23 +70,29 @@ impl Plan {
 
 /// What current rows there were, so that later ones can be counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Current {
+pub struct Current {
     path: String,
     n_rows: u64,
 }
 
 /// Rows, and the labels that had a part in them.
-pub(super) struct Gathered {
-    pub(super) id: String,
-    pub(super) added: Added,
-    pub(super) used: Vec<Label>,
-    pub(super) plan: Plan,
-    pub(super) current: Option<Current>,
+pub struct Gathered {
+    /// The id column.
+    pub id: String,
+    /// Rows that come to the reference, or take the place of some of its rows.
+    pub added: Added,
+    /// The labels that had a part.
+    pub used: Vec<Label>,
+    /// The rows in numbers.
+    pub plan: Plan,
+    /// The current table, where there is one.
+    pub current: Option<Current>,
 }
 
 impl Gathered {
     /// What a person should know.
-    pub(super) fn notes(&self) -> Vec<String> {
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
         let Plan { n_without_features, without_features, n_conflicts, n_by_models, .. } = &self.plan;
         let told = [
             (
@@ -100,38 +115,44 @@ struct Holds {
     said: Vec<Label>,
 }
 
-impl Loop<'_> {
-    /// Joins labels with their rows. Versions in `orphans` are taken not to be there.
+impl Gathering<'_> {
+    /// Joins labels with their rows.
     ///
     /// # Errors
     /// What is wrong with the labels or with a table that has rows to be learned from.
-    pub(super) fn gather(&self, orphans: &[Version], now: jiff::Timestamp) -> Result<Gathered, RetrainError> {
+    pub fn gather(&self, now: jiff::Timestamp) -> Result<Gathered, ReferenceError> {
         let schema = self.config.schema();
         let id = id_column(&schema)?.to_owned();
         let mut plan = Plan::default();
         let mut wanted = self.labels(&mut plan)?;
-        let path = self.workspace.path(&self.config.monitor.current);
+        let usual = self.workspace.path(&self.config.monitor.current);
+        let usual = if self.current.is_none() && usual.exists() { Some(Spool::new(&usual)?) } else { None };
         let mut sources = Vec::new();
         let mut current = None;
-        if path.exists() {
+        if let Some(table) = self.current.or(usual.as_ref()) {
             let outcomes = self.config.retrain.outcomes;
+            let file = self.current.map_or(self.config.monitor.current.as_path(), Spool::path).display().to_string();
             let wants = |id: &str, label: &str| wanted.contains_key(id) || (outcomes && !label.is_empty());
-            let rows = self.rows_of_table(&path, wants)?;
+            let rows = self.rows_of_table(table, wants)?;
             if outcomes {
-                self.outcomes(&rows, &mut wanted, now)?;
+                self.outcomes(&rows, &file, &mut wanted, now)?;
             }
-            current = Some(Current { path: self.config.monitor.current.display().to_string(), n_rows: rows.n_rows });
+            current = Some(Current { path: file, n_rows: rows.n_rows });
             sources.push(rows);
+        }
+        if self.count_only && wanted.is_empty() {
+            let added = Added::new(Vec::new());
+            return Ok(Gathered { id, added, used: Vec::new(), plan, current });
         }
         let added = self.place(&schema, &wanted, &mut plan)?;
         self.search(&wanted, &added, &mut sources)?;
         let mut gathered = Gathered { id, added, used: Vec::new(), plan, current };
-        gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources, orphans)?;
+        gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources)?;
         Ok(gathered)
     }
 
     /// One label per row, as the target writes it.
-    fn labels(&self, plan: &mut Plan) -> Result<BTreeMap<String, Holds>, RetrainError> {
+    fn labels(&self, plan: &mut Plan) -> Result<BTreeMap<String, Holds>, ReferenceError> {
         let labels = Labels::open(self.workspace)?;
         let resolution = resolve(&labels, self.config.labels.policy);
         plan.n_conflicts = resolution.conflicts.len() as u64;
@@ -149,17 +170,17 @@ impl Loop<'_> {
     fn outcomes(
         &self,
         rows: &Rows,
+        file: &str,
         wanted: &mut BTreeMap<String, Holds>,
         now: jiff::Timestamp,
-    ) -> Result<(), RetrainError> {
+    ) -> Result<(), ReferenceError> {
         let target = &self.pipeline.target;
-        let file = self.config.monitor.current.display().to_string();
         for (id, record) in rows.records.iter().filter(|(id, _)| !id.is_empty()) {
             let told = &record.label;
             if told.is_empty() || wanted.contains_key(id) {
                 continue;
             }
-            let label = as_written(target, id, told, &file)?;
+            let label = as_written(target, id, told, file)?;
             let said = Label {
                 id: id.clone(),
                 label: label.clone(),
@@ -176,12 +197,18 @@ impl Loop<'_> {
     }
 
     /// Goes through the reference: rows with another label are replaced, what stands in `wanted` and not there is left.
-    fn place(&self, schema: &Schema, wanted: &BTreeMap<String, Holds>, plan: &mut Plan) -> Result<Added, RetrainError> {
+    fn place(
+        &self,
+        schema: &Schema,
+        wanted: &BTreeMap<String, Holds>,
+        plan: &mut Plan,
+    ) -> Result<Added, ReferenceError> {
         let (id, target) = (id_column(schema)?, &self.pipeline.target);
         let path = self.workspace.path(&self.config.data.reference);
         let options = ReadOptions {
             columns: schema.dialect.header.then(|| vec![id.to_owned(), target.name.clone()]),
             skip_invalid: self.skip_invalid,
+            no_raw: self.count_only,
             ..ReadOptions::default()
         };
         let mut rows = stream(Input::open(&path)?, schema, &options)?;
@@ -200,9 +227,9 @@ impl Loop<'_> {
                     continue;
                 }
                 plan.n_corrected += 1;
-                let mut fields = fields_of(batch.raw.get(row), delimiter);
+                let mut fields = if self.count_only { Vec::new() } else { fields_of(batch.raw.get(row), delimiter) };
                 if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
-                    field.clone_from(&holds.label);
+                    *field = in_table(schema, &target.name, &holds.label);
                 }
                 added.push(ids.get(row), &fields, delimiter);
             }
@@ -216,7 +243,7 @@ impl Loop<'_> {
         wanted: &BTreeMap<String, Holds>,
         added: &Added,
         sources: &mut Vec<Rows>,
-    ) -> Result<(), RetrainError> {
+    ) -> Result<(), ReferenceError> {
         let missing = |sources: &[Rows], id: &str| {
             wanted.contains_key(id) && !added.has_met(id) && !sources.iter().any(|rows| rows.records.contains_key(id))
         };
@@ -245,10 +272,9 @@ impl Gathered {
         pipeline: &Pipeline,
         wanted: BTreeMap<String, Holds>,
         sources: &[Rows],
-        orphans: &[Version],
-    ) -> Result<(), RetrainError> {
-        let used = Used::open(&workspace.registry())?;
-        let is_new = |label: &Label| used.versions(label).iter().all(|version| orphans.contains(version));
+    ) -> Result<(), ReferenceError> {
+        let used = Used::open(workspace)?;
+        let is_new = |label: &Label| !used.has(label);
         let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
         let names = self.added.names().to_vec();
         let place = |name: &str| names.iter().position(|own| own == name);
@@ -264,7 +290,8 @@ impl Gathered {
                     self.plan.without(&id);
                     continue;
                 };
-                for (place, text) in [(id_place, &id), (target_place, &holds.label)] {
+                let label = in_table(schema, &pipeline.target.name, &holds.label);
+                for (place, text) in [(id_place, &id), (target_place, &label)] {
                     if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
                         field.clone_from(text);
                     }
@@ -275,7 +302,9 @@ impl Gathered {
             }
             // Where the reference says the same, nothing is learned.
             if self.added.contains(&id) {
-                self.plan.n_new += u64::from(holds.said.iter().any(is_new));
+                let new = || holds.said.iter().filter(|label| is_new(label));
+                self.plan.n_new += u64::from(new().count() > 0);
+                self.plan.n_new_by_people += u64::from(new().any(|label| label.source == Source::Human));
             }
             self.used.extend(holds.said);
         }
@@ -290,6 +319,14 @@ impl Plan {
         if self.without_features.len() < SHOWN {
             self.without_features.push(id.to_owned());
         }
+    }
+}
+
+/// A label as it stands in the loop's tables, whose numbers may be written in a way of their own.
+fn in_table(schema: &Schema, target: &str, label: &str) -> String {
+    match (schema.number_format(target), label.parse()) {
+        (Some(format), Ok(value)) => format.text(value),
+        _ => label.to_owned(),
     }
 }
 

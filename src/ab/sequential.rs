@@ -1,0 +1,88 @@
+//! What holds at every look at once: the interval of a difference and its p-value, which agree by construction.
+//!
+//! ```text
+//! normal part   sequence of the difference, widened for skewness and kurtosis; nothing until these are small
+//! exact part    of outcomes between 0 and 1: valid from the first unit on, for any split and any share
+//! ```
+//! Where there is an exact part, it has a tenth of the error and the normal part the rest: the interval is where both
+//! overlap, the p-value the smaller of the two, each divided by its part of the error.
+
+use super::estimate::Estimate;
+use crate::stats::sequence::Sequence;
+use crate::stats::two_shares::TwoShares;
+
+/// Fewest units of an arm for a normal approximation.
+pub(super) const MIN_UNITS: f64 = 30.0;
+/// Part of the error that the exact sequence of a bounded outcome has.
+const EXACT_PART: f64 = 0.1;
+/// Numbers of units beyond are as good as never.
+const MAX_N: f64 = 1e12;
+
+/// Sums between known bounds of the two arms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bounded {
+    /// The sums as shares of the range, and the sizes.
+    pub(super) two: TwoShares,
+    /// The range of the outcome.
+    pub(super) range: f64,
+}
+
+/// How sure one wants to be, and what is known beforehand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sequential {
+    /// The sequence with the whole error of this comparison.
+    pub(super) sequence: Sequence,
+    /// Whether the outcome has bounds, so that a part of the error is kept for the exact sequence.
+    pub(super) bounded: bool,
+}
+
+/// An interval that holds at every look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Always {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) p: f64,
+    /// How many standard errors the normal part reaches; infinite until it is to be believed.
+    pub(super) reach: f64,
+}
+
+/// Whether the normal approximation of an estimate is to be believed.
+pub(super) fn is_enough(found: &Estimate) -> bool {
+    found.n_least >= MIN_UNITS && found.shape.is_near_normal()
+}
+
+/// How many times as many units it takes until it is.
+pub(super) fn times_to_enough(found: &Estimate) -> f64 {
+    found.shape.times_to_normal().max(MIN_UNITS / found.n_least.max(1.0))
+}
+
+impl Sequential {
+    fn parts(&self) -> (Sequence, f64) {
+        if self.bounded { (self.sequence.with_part(1.0 - EXACT_PART), 1.0 - EXACT_PART) } else { (self.sequence, 1.0) }
+    }
+
+    /// What holds of `found`; `exact` is what is known of a bounded outcome's arms.
+    pub(super) fn of(&self, found: &Estimate, exact: Option<&Bounded>) -> Always {
+        let (normal, part) = self.parts();
+        let mut all = Always { low: f64::NEG_INFINITY, high: f64::INFINITY, p: 1.0, reach: f64::INFINITY };
+        if is_enough(found) {
+            all.reach = found.shape.widened(normal.reach(found.n));
+            let half = all.reach * found.error;
+            (all.low, all.high) = (found.difference - half, found.difference + half);
+            all.p = normal.p(found.shape.narrowed(found.z()), found.n) / part;
+        }
+        if let Some(Bounded { two, range }) = exact {
+            let (low, high) = two.sequence_interval(self.sequence.alpha() * EXACT_PART);
+            (all.low, all.high) = (all.low.max(low * range), all.high.min(high * range));
+            all.p = all.p.min(two.sequence_p() / EXACT_PART);
+        }
+        Always { p: all.p.min(1.0), ..all }
+    }
+
+    /// Units at which the normal part leaves out 0, should the difference stay what it is.
+    pub(super) fn n_to_exclude_zero(&self, found: &Estimate) -> Option<u64> {
+        let (normal, _) = self.parts();
+        let n = normal.n_to_exclude_zero(found.z(), found.n, found.shape, MAX_N)?;
+        Some((n as u64).max((found.n * MIN_UNITS / found.n_least).ceil() as u64))
+    }
+}

@@ -1,0 +1,97 @@
+//! `models/vNNNN/labels_used.csv`: the labels that versions have learned from.
+
+use super::store::each_record;
+use super::{Label, LabelError};
+use crate::atomic;
+use crate::registry::Version;
+use crate::table::push_record;
+use crate::workspace::Workspace;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+const FILE: &str = "labels_used.csv";
+/// Its columns.
+const COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
+
+/// The labels that versions have learned from.
+#[derive(Debug, Clone, Default)]
+pub struct Used {
+    by: HashMap<(String, String, String), Vec<Version>>,
+}
+
+impl Used {
+    /// Reads `labels_used.csv` of every version but the [`orphans`]; a version without one used none.
+    ///
+    /// # Errors
+    /// What is wrong with a file, with its line; an audit chain that cannot be read.
+    pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
+        let registry = workspace.registry();
+        let orphans = orphans(workspace)?;
+        let mut by: HashMap<_, Vec<Version>> = HashMap::new();
+        for version in registry.versions()?.into_iter().filter(|version| !orphans.contains(version)) {
+            let path = registry.path(version)?.join(FILE);
+            let file = match File::open(&path) {
+                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(|source| LabelError::io(&path, source))?,
+            };
+            each_record(&path.display().to_string(), file, &COLUMNS, 3, |_, [id, label, annotator, _]| {
+                by.entry((id, label, annotator)).or_default().push(version);
+                Ok(())
+            })?;
+        }
+        Ok(Self { by })
+    }
+
+    /// Whether some version learned from this label as it is now.
+    #[must_use]
+    pub fn has(&self, label: &Label) -> bool {
+        !self.versions(label).is_empty()
+    }
+
+    /// The versions that learned from this label as it is now.
+    #[must_use]
+    pub fn versions(&self, label: &Label) -> &[Version] {
+        let key = (label.id.clone(), label.label.clone(), label.annotator.clone());
+        self.by.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Writes `labels_used.csv` into a version directory that nobody can see yet: give every label that had a part in
+    /// what was learned, also those that a majority overruled.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn save<'a>(dir: &Path, labels: impl IntoIterator<Item = &'a Label>) -> io::Result<()> {
+        let mut text = Vec::new();
+        push_record(&mut text, &COLUMNS, b',');
+        for label in labels {
+            push_record(&mut text, &[&label.id, &label.label, &label.annotator, &label.batch], b',');
+        }
+        atomic::replace(&dir.join(FILE), |out| out.write_all(&text))
+    }
+}
+
+/// Versions that a retrain stored and died before it could tell anybody: neither a role nor the audit chain names them.
+/// What they learned from is new to the loop. When the chain is broken there are none, since anything may be missing in it.
+///
+/// # Errors
+/// A chain or roles that cannot be read.
+pub fn orphans(workspace: &Workspace) -> Result<Vec<Version>, LabelError> {
+    let chain = workspace.audit_chain()?;
+    if chain.broken.is_some() {
+        return Ok(Vec::new());
+    }
+    let registry = workspace.registry();
+    let told: HashSet<&str> = chain.entries.iter().filter_map(|entry| entry.details["version"].as_str()).collect();
+    let roles = registry.roles()?;
+    let mut orphans = registry.versions()?;
+    orphans.retain(|version| !told.contains(version.to_string().as_str()) && roles.role_of(*version).is_none());
+    let mut used = Vec::new();
+    for version in orphans {
+        if registry.path(version)?.join(FILE).exists() {
+            used.push(version);
+        }
+    }
+    Ok(used)
+}

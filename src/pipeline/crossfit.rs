@@ -1,0 +1,192 @@
+//! Decisions from rows that the deciding model did not see, and a model that learned from all of them.
+//!
+//! ```text
+//! train + tune   [ 1 | 2 | 3 | 4 | 5 ]      each fold is scored by a model of the other four
+//!                        │
+//!      out-of-fold loss  ├─▶ rounds: where the loss over all folds is lowest
+//!      out-of-fold scores├─▶ calibration and threshold
+//!                        ▼
+//!                  one model of all rows, with these rounds
+//! ```
+//!
+//! With one tune part of 15 % a table of 20 frauds has three to stop, calibrate and choose a threshold on, and none of
+//! them teaches. Folds use every row for both.
+
+use super::fit::{Part, Trainer};
+use super::{Examples, PipelineError, SplitBy};
+use crate::features::Task;
+use crate::model::{Model, Watched};
+use std::collections::HashMap;
+
+/// Number of folds.
+const FOLDS: usize = 5;
+/// Up to so many rows (times classes, where there are more than two) every row is used for both.
+const MOST_ROWS: usize = 20_000;
+/// Up to so many rows when the rarest class has at most [`FEW`]: three folds, for a part of it could decide nothing.
+const MOST_RARE_ROWS: usize = 100_000;
+const FEW: usize = 1_000;
+/// Up to so many rows, a model that one tune part decided about is learned once more with that part.
+const REFIT_UP_TO: usize = 50_000;
+/// Of longer tables so many tune rows decide, and the others teach; more where they hold few of the rarest class.
+const MOST_TUNE: usize = 10_000;
+const MOST_TUNE_RARE: usize = 500;
+/// Fewer rows than this cannot stop, calibrate or choose a threshold.
+const MIN_TUNE_ROWS: usize = 30;
+
+/// How a model is learned.
+pub(super) enum Way {
+    /// All rows teach, and so many folds of them decide.
+    Folds(usize, Vec<u32>),
+    /// `tune` decides, then all rows teach.
+    Twice { train: Vec<u32>, tune: Vec<u32> },
+    /// `tune` decides, `train` teaches.
+    Once { train: Vec<u32>, tune: Vec<u32> },
+}
+
+/// What folds decided.
+pub(super) struct Decided {
+    /// Boosting rounds.
+    pub(super) rounds: usize,
+    /// The model of the last fold, for its parameters.
+    pub(super) model: Model,
+    /// Out-of-fold scores, row-major, before calibration.
+    pub(super) scores: Vec<f64>,
+    /// The truth of the same rows.
+    pub(super) y: Vec<f32>,
+}
+
+/// Both, ascending.
+pub(super) fn together(train: &[u32], tune: &[u32]) -> Vec<u32> {
+    let mut all = [train, tune].concat();
+    all.sort_unstable();
+    all
+}
+
+impl Trainer<'_> {
+    /// The way that suits the rows: folds where one tune part would hold too few; not for splits by time, where later
+    /// rows must not decide about earlier ones.
+    pub(super) fn way(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Way {
+        let all = together(train, tune);
+        let counts = examples.counts(&all);
+        let rarest = counts.iter().copied().filter(|&n| n > 0).min().unwrap_or(all.len());
+        let folds = match all.len() * if counts.len() > 2 { counts.len() } else { 1 } {
+            _ if self.recipe.split.by == SplitBy::Time || tune.is_empty() => None,
+            ..=MOST_ROWS => Some(FOLDS),
+            ..=MOST_RARE_ROWS if rarest <= FEW => Some(3),
+            _ => None,
+        };
+        if let Some(k) = folds
+            && self.can_fold(examples, &all, k)
+        {
+            return Way::Folds(k, all);
+        }
+        let can_tune = tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok();
+        let (mut train, mut tune) = (train.to_vec(), if can_tune { tune.to_vec() } else { Vec::new() });
+        if all.len() <= REFIT_UP_TO {
+            return Way::Twice { train, tune };
+        }
+        // The highest positions decide: by time, the latest rows.
+        let enough = (MOST_TUNE_RARE as f64 * all.len() as f64 / rarest as f64).ceil() as usize;
+        let keep = MOST_TUNE.max(enough);
+        if tune.len() > keep {
+            let at = |row: &u32| examples.positions[*row as usize];
+            tune.sort_by(|a, b| at(b).total_cmp(&at(a)).then(a.cmp(b)));
+            train = together(&train, &tune.split_off(keep));
+            tune.sort_unstable();
+        }
+        Way::Once { train, tune }
+    }
+
+    /// Whether each fold leaves something to tell apart and something to judge by.
+    fn can_fold(&self, examples: &Examples, rows: &[u32], k: usize) -> bool {
+        let folds = self.deal(examples, rows, k);
+        (0..k).all(|fold| {
+            let learned: Vec<u32> = rows.iter().zip(&folds).filter(|(_, f)| **f != fold).map(|(row, _)| *row).collect();
+            learned.len() < rows.len() && examples.check_rows("train", &learned).is_ok()
+        })
+    }
+
+    /// Learns on all folds but one, in turn, and scores that one.
+    ///
+    /// # Errors
+    /// When a fold is too small to learn from, or whatever the parts say.
+    pub(super) fn cross_fit(&self, examples: &Examples, rows: &[u32], k: usize) -> Result<Decided, PipelineError> {
+        let folds = self.deal(examples, rows, k);
+        let mut fitted: Vec<(Vec<u32>, Part, Watched)> = Vec::with_capacity(k);
+        for fold in 0..k {
+            let of = |own: bool| -> Vec<u32> {
+                rows.iter().zip(&folds).filter(|(_, f)| (**f == fold) == own).map(|(row, _)| *row).collect()
+            };
+            let (held, learned) = (of(true), of(false));
+            let set = self.training_set(examples, &learned, &held)?;
+            let Some(tune) = set.tune else { continue };
+            let watched = self.watch(set.train, Some(&tune), &self.recipe.model)?;
+            fitted.push((held, tune, watched));
+        }
+        let curves: Vec<(f64, &[f64])> = fitted.iter().map(|(held, _, w)| (held.len() as f64, &w.losses[..])).collect();
+        let rounds = lowest(&curves, self.target.task == Task::Regression);
+        let (mut scores, mut y, mut last) = (Vec::new(), Vec::new(), None);
+        for (_, tune, watched) in fitted {
+            // What is not boosted has no losses and one round.
+            let model = watched.model.first(rounds)?;
+            scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
+            y.extend(tune.y);
+            last = Some(model);
+        }
+        let no_fold = || PipelineError::Rows("folds need rows".to_owned());
+        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, y })
+    }
+
+    /// The fold of each of `rows`: every class is dealt evenly, and rows that stay together stay in one fold.
+    fn deal(&self, examples: &Examples, rows: &[u32], k: usize) -> Vec<usize> {
+        let class = |row: u32| match self.target.task {
+            Task::Regression => 0,
+            Task::Binary | Task::Multiclass => examples.y[row as usize] as usize,
+        };
+        let counts = examples.counts(rows);
+        // A group counts as its rarest class.
+        let mut groups: HashMap<u64, usize> = HashMap::with_capacity(rows.len());
+        for &row in rows {
+            let own = class(row);
+            let of = groups.entry(examples.keys[row as usize]).or_insert(own);
+            if counts.get(own) < counts.get(*of) {
+                *of = own;
+            }
+        }
+        let mut order: Vec<(usize, u64)> = groups.into_iter().map(|(key, class)| (class, key)).collect();
+        // By class, then by the key's hash: adding rows hardly changes the order.
+        order.sort_unstable();
+        let fold_of: HashMap<u64, usize> = order.iter().enumerate().map(|(at, (_, key))| (*key, at % k)).collect();
+        rows.iter().map(|row| fold_of[&examples.keys[*row as usize]]).collect()
+    }
+}
+
+/// The number of rounds at which the loss over all rows is lowest. A fold that stopped keeps its last loss.
+fn lowest(curves: &[(f64, &[f64])], squared: bool) -> usize {
+    let most = curves.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);
+    let at = |round: usize| -> f64 {
+        let of = |(n, losses): &(f64, &[f64])| {
+            let loss = losses.get(round).or(losses.last()).copied().unwrap_or(0.0);
+            // Root mean squared errors add up as squares.
+            n * if squared { loss * loss } else { loss }
+        };
+        curves.iter().map(of).sum()
+    };
+    (0..most).min_by(|&a, &b| at(a).total_cmp(&at(b))).map_or(1, |round| round + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lowest;
+
+    #[test]
+    fn rounds_are_those_of_the_lowest_loss_over_all_rows() {
+        // Alone the first would stop after round 1, the second after round 3.
+        assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (10.0, &[1.0, 0.7, 0.65, 0.7])], false), 2);
+        // The longer one weighs more.
+        assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (90.0, &[1.0, 0.7, 0.65, 0.7])], false), 3);
+        // Errors are squared: 1 + 9 against 4 + 4.1.
+        assert_eq!(lowest(&[(1.0, &[1.0, 2.0]), (1.0, &[3.0, 2.025])], true), 2);
+        assert_eq!(lowest(&[], false), 1);
+    }
+}

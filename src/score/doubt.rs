@@ -1,0 +1,134 @@
+//! Why a model should not answer, whatever its numbers look like.
+
+use crate::features::Task;
+use crate::score::{Direction, Evaluation};
+
+/// Gate rows, or gate rows of the rarest class, below which a quality is hardly known.
+const FEW_ROWS: usize = 30;
+const FEW_OF_CLASS: usize = 10;
+
+/// What an evaluation says against a model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Doubts {
+    /// The model is of no use, or nothing is known of it: it should not answer unless a person says so.
+    pub grave: Vec<String>,
+    /// Its quality is hardly known.
+    pub slight: Vec<String>,
+}
+
+/// Reads the doubts off an evaluation: a threshold that calls every row the same, one class only, no better than the
+/// baseline, few rows.
+#[must_use]
+pub fn doubts(evaluation: &Evaluation) -> Doubts {
+    let mut doubts = Doubts::default();
+    let n = evaluation.n_rows;
+    if let Some(positives) = evaluation.n_positive {
+        if positives == 0 || positives == n {
+            let which = if positives == 0 { "none" } else { "each" };
+            doubts.grave.push(format!("{which} of the {n} gate rows is positive: nothing is known of its quality"));
+            return doubts;
+        }
+        if let Some(one) = called(evaluation, n) {
+            doubts.grave.push(one);
+        }
+    }
+    if let Some(no_better) = no_better(evaluation) {
+        doubts.grave.push(no_better);
+    }
+    let rarest = rarest(evaluation);
+    if n < FEW_ROWS {
+        doubts.slight.push(format!("the gate has {n} rows: its metrics say little"));
+    } else if rarest.is_some_and(|(_, rows)| rows < FEW_OF_CLASS)
+        && let Some((class, rows)) = rarest
+    {
+        doubts.slight.push(format!("the gate has {rows} rows of class {class:?}: metrics about it say little"));
+    }
+    doubts
+}
+
+/// A threshold that calls every gate row positive, or none.
+fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
+    let confusion = evaluation.confusion.as_ref()?;
+    let all = if confusion.predicted(0) == 0.0 {
+        "every"
+    } else if confusion.predicted(1) == 0.0 {
+        "no"
+    } else {
+        return None;
+    };
+    Some(format!("its threshold calls {all} gate row positive (of {n})"))
+}
+
+fn no_better(evaluation: &Evaluation) -> Option<String> {
+    let value = evaluation.primary_value()?;
+    let baseline = evaluation.baseline.as_ref()?.metrics.get(evaluation.primary).copied().flatten()?;
+    let better = match evaluation.primary.direction() {
+        Direction::Higher => value > baseline,
+        Direction::Lower => value < baseline,
+    };
+    let without =
+        if evaluation.task == Task::Regression { "the mean of the training rows" } else { "class shares alone" };
+    let name = evaluation.primary.name();
+    (!better)
+        .then(|| format!("on the gate rows it is no better than {without}: {name} {value:.4}, baseline {baseline:.4}"))
+}
+
+/// The class with the fewest gate rows among those that occur, and how many.
+fn rarest(evaluation: &Evaluation) -> Option<(&str, usize)> {
+    let confusion = evaluation.confusion.as_ref()?;
+    let rows = |class: usize| confusion.support(class);
+    let class =
+        (0..evaluation.classes.len()).filter(|&c| rows(c) > 0.0).min_by(|&a, &b| rows(a).total_cmp(&rows(b)))?;
+    Some((&evaluation.classes[class], rows(class) as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Doubts, doubts};
+    use crate::features::Task;
+    use crate::score::{Baseline, EvaluateOptions, Evaluation, Reading, evaluate};
+
+    fn evaluation(y: &[f32], scores: &[f64], threshold: f64) -> Evaluation {
+        let classes = ["no".to_owned(), "yes".to_owned()];
+        let reading = Reading { task: Task::Binary, classes: &classes, y, scores, weights: None, threshold };
+        evaluate(&reading, Some(&Baseline::fit(2, y, None)), EvaluateOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_useful_model_with_enough_rows_has_none() {
+        let y: Vec<f32> = (0..100).map(|i| f32::from(u8::from(i % 4 == 0))).collect();
+        let scores: Vec<f64> =
+            y.iter().enumerate().map(|(i, y)| 0.3 + 0.4 * f64::from(*y) + (i % 7) as f64 / 100.0).collect();
+        assert_eq!(doubts(&evaluation(&y, &scores, 0.5)), Doubts::default());
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_grave() {
+        let y: Vec<f32> = (0..100).map(|i| f32::from(u8::from(i % 4 == 0))).collect();
+        let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * f64::from(*y)).collect();
+        assert_eq!(
+            doubts(&evaluation(&y, &scores, 0.0)).grave,
+            ["its threshold calls every gate row positive (of 100)"]
+        );
+        assert_eq!(doubts(&evaluation(&y, &scores, 0.9)).grave, ["its threshold calls no gate row positive (of 100)"]);
+        let wrong: Vec<f64> = scores.iter().map(|s| 1.0 - s).collect();
+        assert_eq!(
+            doubts(&evaluation(&y, &wrong, 0.5)).grave,
+            ["on the gate rows it is no better than class shares alone: roc_auc 0.0000, baseline 0.5000"]
+        );
+        let none = doubts(&evaluation(&[0.0; 60], &[0.1; 60], 0.5)).grave;
+        assert_eq!(none, ["none of the 60 gate rows is positive: nothing is known of its quality"]);
+    }
+
+    #[test]
+    fn few_rows_are_said() {
+        let few = doubts(&evaluation(&[0.0, 1.0, 0.0], &[0.1, 0.9, 0.2], 0.5));
+        assert_eq!((few.grave.len(), few.slight), (0, vec!["the gate has 3 rows: its metrics say little".to_owned()]));
+        let y: Vec<f32> = (0..100).map(|i| f32::from(u8::from(i % 25 == 0))).collect();
+        let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * f64::from(*y)).collect();
+        assert_eq!(
+            doubts(&evaluation(&y, &scores, 0.5)).slight,
+            ["the gate has 4 rows of class \"yes\": metrics about it say little"]
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! What stands before the table and between its rows and is no row: titles, `sep=;`, comments.
+
+use super::block::first_records;
+use crate::table::TableError;
+use crate::table::record::{field_end, fields_of};
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Records that are looked at.
+const N_RECORDS: usize = 100;
+/// Lines that a title has at most.
+const MAX_TITLE: usize = 30;
+/// Delimiters after which a quote opens a field, as long as the real one is not known.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// The delimiter that a first line such as `sep=;` names, as spreadsheets write it, and the length of that line.
+pub(super) fn separator(text: &[u8]) -> Option<(u8, usize)> {
+    let end = memchr::memchr(b'\n', &text[..text.len().min(16)])?;
+    let line = text[..end].trim_ascii_end();
+    let line = line.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(line);
+    match line {
+        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") && delimiter.is_ascii() => {
+            Some((*delimiter, end + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Makes blank lines of comments, so that lines keep their numbers.
+pub(super) struct Uncommented {
+    inner: BufReader<Box<dyn Read + Send>>,
+    mark: u8,
+    line: Vec<u8>,
+    at: usize,
+    /// Whether a quoted field goes on over the end of the last line.
+    is_open: bool,
+}
+
+impl Uncommented {
+    pub(super) fn new(inner: Box<dyn Read + Send>, mark: u8) -> Self {
+        Self { inner: BufReader::with_capacity(1 << 16, inner), mark, line: Vec::new(), at: 0, is_open: false }
+    }
+
+    fn next_line(&mut self) -> io::Result<()> {
+        (self.at, self.line) = (0, std::mem::take(&mut self.line));
+        self.line.clear();
+        self.inner.read_until(b'\n', &mut self.line)?;
+        let text = self.line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.line);
+        if !self.is_open && text.trim_ascii_start().first() == Some(&self.mark) {
+            let ends = self.line.ends_with(b"\n");
+            self.line.clear();
+            self.line.extend(ends.then_some(b'\n'));
+        } else {
+            self.is_open = goes_on(&self.line, self.is_open);
+        }
+        Ok(())
+    }
+}
+
+impl Read for Uncommented {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.line.len() {
+            self.next_line()?;
+        }
+        let n = buf.len().min(self.line.len() - self.at);
+        buf[..n].copy_from_slice(&self.line[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// Whether a quoted field is open at the end of a line.
+fn goes_on(line: &[u8], was_open: bool) -> bool {
+    let (mut open, mut at) = (was_open, 0);
+    while let Some(found) = memchr::memchr(b'"', &line[at..]) {
+        let mut before = &line[..at + found];
+        at += found + 1;
+        if open {
+            // A doubled quote is one of the text.
+            let doubled = line.get(at) == Some(&b'"');
+            (open, at) = (doubled, at + usize::from(doubled));
+        } else {
+            while let [rest @ .., b' '] = before {
+                before = rest;
+            }
+            open = before.last().is_none_or(|byte| DELIMITERS.contains(byte));
+        }
+    }
+    open
+}
+
+/// Whether the lines end with CR alone: line feeds stand inside of quotes only.
+pub(super) fn ends_with_cr(head: &[u8]) -> bool {
+    let (mut at, mut returns) = (0, 0_usize);
+    while at < head.len() {
+        // CR ends fields here, so a quote after it opens one.
+        let quoted = head[at..].trim_ascii_start().first() == Some(&b'"');
+        let end = match field_end(head, at, b',') {
+            Some(end) => end,
+            None => return returns > 0,
+        };
+        let field = &head[at..end];
+        returns += if quoted { 0 } else { memchr::memchr_iter(b'\r', field).count() };
+        if head.get(end) == Some(&b'\n') {
+            return false;
+        }
+        at = end + 1;
+    }
+    returns > 1
+}
+
+/// The first records of a file and the line on which each begins.
+pub(super) struct Head<'a> {
+    records: Vec<(&'a [u8], u64)>,
+    widths: Vec<usize>,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn new(bytes: &'a [u8], delimiter: u8, first_line: u64) -> Self {
+        let line = |record: &[u8]| {
+            let at = record.as_ptr() as usize - bytes.as_ptr() as usize;
+            first_line + super::block::count_lines(&bytes[..at])
+        };
+        let records: Vec<(&[u8], u64)> =
+            first_records(bytes, delimiter, N_RECORDS).into_iter().map(|record| (record, line(record))).collect();
+        let widths = records.iter().map(|(record, _)| fields_of(record, delimiter).len()).collect();
+        Self { records, widths }
+    }
+
+    /// The number of fields that most records have.
+    fn usual(&self) -> Option<usize> {
+        let count = |width: usize| self.widths.iter().filter(|&&w| w == width).count();
+        let best = self.widths.iter().copied().max_by_key(|&width| (count(width), width))?;
+        (count(best) * 2 > self.widths.len().min(6)).then_some(best)
+    }
+
+    /// What is wrong with the lines before the table, when some are none of it.
+    pub(super) fn title(&self, file: &str) -> Option<TableError> {
+        let usual = self.usual().filter(|&width| width > 1)?;
+        let n_before = self.widths.iter().take_while(|&&width| width != usual).count();
+        let narrow = self.widths[..n_before].iter().all(|&width| width < usual);
+        let rest = &self.widths[n_before..];
+        let even = rest.iter().filter(|&&width| width == usual).count() * 10 >= rest.len() * 9;
+        if n_before == 0 || n_before > MAX_TITLE || !narrow || !even || rest.len() < 2 {
+            return None;
+        }
+        let (line, width) = (self.records[0].1, self.widths[0]);
+        let header = self.records[n_before].1;
+        let s = if width == 1 { "" } else { "s" };
+        let comments = self.records[..n_before].iter().all(|(record, _)| record.starts_with(b"#"));
+        let what = match comments {
+            true => format!(
+                "line {line} begins with # and has {width} field{s}, the lines from line {header} on have {usual}: is it a \
+                 comment? --comment '#' leaves such lines out"
+            ),
+            false => format!(
+                "line {line} has {width} field{s}, the lines from line {header} on have {usual}: is it a title? \
+                 --skip-lines {} leaves out what stands before the header",
+                header - 1
+            ),
+        };
+        Some(TableError::File { file: file.to_owned(), what })
+    }
+
+    /// The line of the record that has most of `names`, when the first has few of them.
+    pub(super) fn header(&self, names: &[&str], delimiter: u8) -> Option<u64> {
+        let known = |record: &[u8]| {
+            let fields = fields_of(record, delimiter);
+            names.iter().filter(|name| fields.iter().any(|field| field == *name)).count()
+        };
+        let enough = |n: usize| n > 0 && n * 2 >= names.len();
+        let (first, _) = self.records.first()?;
+        if enough(known(first)) {
+            return None;
+        }
+        self.records.iter().find(|(record, _)| enough(known(record))).map(|(_, line)| *line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uncommented(text: &str) -> String {
+        let mut out = String::new();
+        Uncommented::new(Box::new(io::Cursor::new(text.to_owned())), b'#').read_to_string(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn comments_become_blank_lines_outside_of_quotes() {
+        assert_eq!(
+            uncommented("# it's \"so\na,b\n 1,\"x\n# y\"\n#,\n2,5\" z\n# end"),
+            "\na,b\n 1,\"x\n# y\"\n\n2,5\" z\n"
+        );
+        assert_eq!(uncommented("\u{feff}# x\na\n\"b\"\"\n#c\"\n#d\n"), "\na\n\"b\"\"\n#c\"\n\n");
+    }
+
+    #[test]
+    fn a_separator_is_named_in_the_first_line() {
+        assert_eq!(separator(b"sep=;\na;b\n"), Some((b';', 6)));
+        assert_eq!(separator(b"\"SEP=\t\"\r\na"), Some((b'\t', 9)));
+        assert_eq!([separator(b"sep,b\n1,2\n"), separator(b"sep=;;\n"), separator(b"a;b\n")], [None; 3]);
+    }
+
+    #[test]
+    fn lines_that_end_with_cr_are_seen_around_line_feeds_in_quotes() {
+        assert!(ends_with_cr(b"a,b\r1,\"x\ny\"\r2,z\r"));
+        assert!(ends_with_cr(b"a,b\r1,2\r2,3"));
+        for text in [&b"a,b\r\n1,2\r\n"[..], b"a,b\n1,2\n", b"a,b", b"a,\"b\nc\"\n"] {
+            assert!(!ends_with_cr(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_title_is_told_from_a_header() {
+        let fault = |text: &str| Head::new(text.as_bytes(), b',', 1).title("t").map(|err| err.to_string());
+        let told = fault("Extract of May\nby: billing\n\na,b,c\n1,2,3\n4,5,6\n").unwrap();
+        assert!(
+            told.contains("line 1 has 1 field, the lines from line 4 on have 3") && told.contains("--skip-lines 3")
+        );
+        assert!(fault("# exported\na,b\n1,2\n3,4\n").unwrap().contains("--comment '#'"));
+        for text in ["a,b\n1,2\n3,4\n", "a\n1\n2\n", "a,b\n1\n2\n", "#id,b\n1,2\n3,4\n", "a,b,c\n1,2\n3,4\n5,6\n"] {
+            assert_eq!(fault(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
+
+use super::decide::{Decision, has_word};
+use super::evidence::Evidence;
+use super::marks::Written;
+use super::times::Place;
+use crate::table::{ColumnSpec, Kind, NumberFormat};
+use std::fmt;
+
+/// Share of cells that must be of the kind, in percent.
+const MOSTLY: u64 = 90;
+/// Levels up to which a column of mostly numbers is a category (`0`, `1`, `2`, `3+`).
+const FEW_LEVELS: u64 = 20;
+/// Words in names of columns that hold codes, which look like numbers.
+const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
+
+/// A column whose kind a person should decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// The column.
+    pub column: String,
+    /// Why it is open.
+    pub why: Why,
+    /// Some of the cells that do not fit: line and text.
+    pub cells: Vec<(u64, String)>,
+    /// How many do not.
+    pub n_cells: u64,
+    /// Cells that are not missing.
+    pub n_present: u64,
+    /// What the column is without them.
+    kind: Kind,
+    time: Option<String>,
+    number: Option<NumberFormat>,
+}
+
+/// Why the kind of a column is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its numbers can be read in two ways.
+    Ambiguous,
+    /// Its numbers are written in several ways.
+    Mixed,
+    /// Most of its cells are numbers or times, and some are not.
+    Nearly,
+}
+
+/// What is doubtful about a column, if anything is.
+pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, decimal: Option<char>) -> Option<Doubt> {
+    if !matches!(decision.kind, Kind::Category | Kind::Text | Kind::Id) || has_word(name, &CODES) {
+        return None;
+    }
+    if seen.leading_zero.is_some() || seen.long.is_some() {
+        return None;
+    }
+    let present = seen.present();
+    let doubt = |why, kind, places: Vec<Place>, n_cells| Doubt {
+        column: name.to_owned(),
+        why,
+        cells: places.into_iter().map(|place| (place.line, place.value)).collect(),
+        n_cells,
+        n_present: present,
+        kind,
+        time: None,
+        number: None,
+    };
+    let mostly = |n_others: u64| n_others * 100 <= present * (100 - MOSTLY) && seen.distinct.count() > FEW_LEVELS;
+    match seen.marks.written(present, decimal) {
+        Written::Ambiguous(place) if seen.marks.all_numbers() => {
+            return Some(doubt(Why::Ambiguous, Kind::Number, vec![place], present));
+        }
+        Written::Mostly { format, others, n_others } if seen.marks.all_numbers() || mostly(n_others) => {
+            let why = if seen.marks.all_numbers() { Why::Mixed } else { Why::Nearly };
+            return Some(Doubt { number: format, ..doubt(why, Kind::Number, others, n_others) });
+        }
+        _ => {}
+    }
+    let (format, n_others, others) = seen.times.nearly(present)?;
+    let found = || Doubt { time: Some(format.name().to_owned()), ..doubt(Why::Nearly, Kind::Time, others, n_others) };
+    mostly(n_others).then(found)
+}
+
+impl Doubt {
+    /// Takes the column for what it mostly is: the cells that do not fit are left out with their rows.
+    pub(super) fn take(&self, decision: &mut Decision) -> bool {
+        if self.why == Why::Ambiguous {
+            return false;
+        }
+        let Self { kind, n_cells, n_present, .. } = self;
+        decision.kind = *kind;
+        decision.format.clone_from(&self.time);
+        decision.number.clone_from(&self.number);
+        decision.reason = format!("{} of {n_present} cells; {n_cells} do not fit", n_present - n_cells);
+        true
+    }
+
+    /// What the column is without the cells that do not fit.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The column without the cells that do not fit.
+    #[must_use]
+    pub fn spec(&self) -> ColumnSpec {
+        ColumnSpec {
+            format: self.time.clone(),
+            number: self.number.clone(),
+            ..ColumnSpec::new(self.column.clone(), self.kind)
+        }
+    }
+
+    /// How its times or numbers are written.
+    fn like(&self) -> String {
+        match (&self.time, &self.number) {
+            (Some(format), _) => format!("times written {format}"),
+            (None, Some(format)) => format!("numbers written like {}", format.example()),
+            (None, None) => "plain numbers".to_owned(),
+        }
+    }
+}
+
+impl Doubt {
+    /// What a person can do about it where a loop begins.
+    #[must_use]
+    pub fn ways_out(&self) -> String {
+        let Self { column, why, .. } = self;
+        match why {
+            Why::Ambiguous => "say --decimal . or --decimal ,".to_owned(),
+            Why::Mixed => format!("correct the cells, or say that it is no number: --kind {column}=category"),
+            Why::Nearly => format!(
+                "say --missing TEXT for a text that means missing, or say what the column is: --kind {column}=category"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, n_cells, n_present, .. } = self;
+        let cells: Vec<String> = self.cells.iter().map(|(line, text)| format!("line {line}: {text:?}")).collect();
+        let (cells, n_fitting) = (cells.join(", "), n_present - n_cells);
+        let (are, like) = (if *n_cells == 1 { "is" } else { "are" }, self.like());
+        match self.why {
+            Why::Ambiguous => write!(
+                f,
+                "column {column:?} can be read with a decimal point or with a decimal comma, and no other column tells which \
+                 ({cells})"
+            ),
+            Why::Mixed => write!(
+                f,
+                "column {column:?} is written in several ways: {n_fitting} of {n_present} cells are {like}, {n_cells} {are} \
+                 not ({cells})"
+            ),
+            Why::Nearly => {
+                write!(
+                    f,
+                    "column {column:?}: {n_fitting} of {n_present} cells are {like}, {n_cells} {are} not ({cells})"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! In which way the numbers of a column are written.
+//!
+//! Every cell says which of eight ways it fits; the ways that fit all cells are left. Where two of them give different
+//! numbers (`1,234`), the other columns of the file decide, or a person.
+
+use super::times::{Place, place};
+use crate::table::NumberFormat;
+use crate::table::number::{bare, is_share};
+
+/// Decimals and thousands that are tried: four with a point, four with a comma.
+const WAYS: [(char, Option<char>); 8] = [
+    ('.', None),
+    ('.', Some(',')),
+    ('.', Some(' ')),
+    ('.', Some('\'')),
+    (',', None),
+    (',', Some('.')),
+    (',', Some(' ')),
+    (',', Some('\'')),
+];
+const ALL: u8 = 0xff;
+const POINT: u8 = 0x0f;
+const COMMA: u8 = 0xf0;
+/// `1.234`, which is one and a bit or a thousand and more.
+const GROUPED: u8 = POINT | 1 << 5;
+/// Cells that are kept for a message.
+const SHOWN: usize = 3;
+/// Sets of ways and units that are told apart.
+const MAX_GROUPS: usize = 24;
+/// Numbers such as `1.234`, beside whole ones below 1000, from which they are hardly decimals with all zeros kept.
+const MANY: u64 = 50;
+/// Units that are known, longer ones before their parts.
+const UNITS: [&str; 40] = [
+    "US$", "AU$", "CA$", "NZ$", "HK$", "R$", "A$", "C$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₫", "₪", "฿",
+    "%", "‰", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "SEK", "NOK", "DKK", "PLN", "AUD", "CAD", "BRL", "Rs.",
+    "kr", "zł", "Kč",
+];
+
+/// What the cells of a column show.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks {
+    /// Cells by the ways that they fit and their unit.
+    groups: Vec<Group>,
+    /// Whole numbers of more than three digits without marks.
+    long: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Group {
+    ways: u8,
+    unit: Option<String>,
+    /// Whether they are numbers without being taken for written ones.
+    plain: bool,
+    n: u64,
+    first: Vec<Place>,
+}
+
+/// How a column's numbers are written, or why that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// All of them plainly, or they are no numbers.
+    Plain,
+    /// All of them like this.
+    Like(NumberFormat),
+    /// A cell that two ways read as different numbers.
+    Ambiguous(Place),
+    /// Most of them like this (`None`: plainly), but not these cells.
+    Mostly { format: Option<NumberFormat>, others: Vec<Place>, n_others: u64 },
+}
+
+impl Marks {
+    /// Takes in a plain number.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, text: &str, line: &impl Fn() -> u64) {
+        let bytes = text.as_bytes();
+        let ways = match memchr::memchr(b'.', bytes) {
+            None => {
+                self.long |= bytes.len() > 3;
+                ALL
+            }
+            Some(at) => {
+                let first = bytes[..at].strip_prefix(b"-").unwrap_or(&bytes[..at]);
+                let in_group = bytes.len() == at + 4 && (1..=3).contains(&first.len()) && first[0] != b'0';
+                if in_group && bytes[at + 1..].iter().all(u8::is_ascii_digit) { GROUPED } else { POINT }
+            }
+        };
+        self.add(ways, None, true, text, line);
+    }
+
+    /// Takes in a text that is no plain number.
+    pub(crate) fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) {
+        let (ways, unit) = ways_of(text).unwrap_or((0, None));
+        self.add(ways, unit, false, text, line);
+    }
+
+    #[inline]
+    fn add(&mut self, ways: u8, unit: Option<&str>, plain: bool, text: &str, line: &impl Fn() -> u64) {
+        let same = |g: &Group| g.ways == ways && g.plain == plain && g.unit.as_deref() == unit;
+        let group = match self.groups.iter_mut().position(|g| same(g)) {
+            Some(at) => &mut self.groups[at],
+            None if self.groups.len() >= MAX_GROUPS => return,
+            None => {
+                self.groups.push(Group { ways, unit: unit.map(str::to_owned), plain, n: 0, first: Vec::new() });
+                let last = self.groups.len() - 1;
+                &mut self.groups[last]
+            }
+        };
+        group.n += 1;
+        if group.first.len() < SHOWN {
+            group.first.push(place(text, line));
+        }
+    }
+
+    pub(crate) fn merge(&mut self, next: Self) {
+        self.long |= next.long;
+        for group in next.groups {
+            let same = |g: &Group| g.ways == group.ways && g.plain == group.plain && g.unit == group.unit;
+            match self.groups.iter().position(same) {
+                Some(at) => {
+                    let own = &mut self.groups[at];
+                    own.n += group.n;
+                    own.first.extend(group.first.into_iter().take(SHOWN.saturating_sub(own.first.len())));
+                }
+                None if self.groups.len() >= MAX_GROUPS => {}
+                None => self.groups.push(group),
+            }
+        }
+    }
+
+    /// Whether some cell is a number that is not plain, or may be one.
+    pub(crate) fn any(&self) -> bool {
+        self.groups.iter().any(|g| !g.plain && g.ways != 0) || self.n(|g| g.plain && g.ways == GROUPED) > 0
+    }
+
+    fn n(&self, which: impl Fn(&Group) -> bool) -> u64 {
+        self.groups.iter().filter(|g| which(g)).map(|g| g.n).sum()
+    }
+
+    fn fitting(&self, way: usize) -> u64 {
+        self.n(|g| g.ways >> way & 1 == 1)
+    }
+
+    /// What stands before the decimals for certain, where any cell shows it.
+    pub(crate) fn decimal(&self) -> Option<char> {
+        let ways = self.groups.iter().fold(ALL, |ways, g| ways & g.ways);
+        match (ways & POINT, ways & COMMA) {
+            (0, 0) | (1.., 1..) => None,
+            // A space or an apostrophe between groups decides nothing, but then both kinds of ways are left.
+            (1.., 0) => Some('.'),
+            (0, 1..) => Some(','),
+        }
+    }
+
+    /// How all of `present` cells are written, where `decimal` is what stands before decimals in other columns.
+    pub(crate) fn written(&self, present: u64, decimal: Option<char>) -> Written {
+        if self.n(|g| g.ways != 0) == 0 {
+            return Written::Plain;
+        }
+        let best = (0..WAYS.len()).map(|way| self.fitting(way)).max().unwrap_or(0);
+        let left = (0..WAYS.len()).filter(|&way| self.fitting(way) == best).fold(0_u8, |ways, way| ways | 1 << way);
+        let marked = self.n(|g| !g.plain && g.ways != 0);
+        let family = match decimal {
+            Some(',') if left & COMMA != 0 => COMMA,
+            Some(_) if left & POINT != 0 => POINT,
+            _ => match self.undecided(left, marked) {
+                Some(place) => return Written::Ambiguous(place),
+                None if left & POINT != 0 => POINT,
+                None => COMMA,
+            },
+        };
+        // Of the ways that are left the one with the fewest marks; a point between groups needs groups.
+        let way = (left & family).trailing_zeros() as usize;
+        let (mark, thousands) = WAYS[way];
+        let grouped = self.n(|g| g.ways == GROUPED && g.plain) > 0;
+        let plainly = marked == 0 && (mark == '.' || !grouped);
+        let unit = self.unit();
+        let format = (!plainly).then(|| NumberFormat { decimal: mark, thousands, unit: unit.clone() });
+        let needs_unit = unit.as_deref().is_some_and(is_share);
+        let fits = |g: &Group| {
+            let unit_fits = if g.unit.is_none() { !needs_unit } else { g.unit == unit };
+            g.ways >> way & 1 == 1 && unit_fits
+        };
+        let n_fitting = self.n(fits);
+        if n_fitting == present {
+            return format.map_or(Written::Plain, Written::Like);
+        }
+        let mut others: Vec<Place> =
+            self.groups.iter().filter(|g| !fits(g)).flat_map(|g| g.first.iter().cloned()).collect();
+        others.sort_by_key(|place| place.line);
+        others.truncate(SHOWN);
+        Written::Mostly { format, others, n_others: present - n_fitting }
+    }
+
+    /// Whether every cell is a number in one way or another.
+    pub(crate) fn all_numbers(&self) -> bool {
+        self.groups.iter().all(|g| g.ways != 0)
+    }
+
+    /// A cell that is one number with a decimal point and another with a decimal comma, when nothing says which.
+    fn undecided(&self, left: u8, marked: u64) -> Option<Place> {
+        if left & POINT == 0 || left & COMMA == 0 {
+            return None;
+        }
+        let has = |g: &Group, way: u8| g.ways >> way & 1 == 1;
+        let either = |g: &&Group| g.ways != ALL && ((has(g, 1) && has(g, 4)) || (has(g, 0) && has(g, 5)));
+        let group = self.groups.iter().find(either)?;
+        if marked > 0 {
+            return group.first.first().cloned();
+        }
+        // Plain numbers are plain, unless whole ones below 1000 stand beside many that have just three decimals.
+        let whole = self.n(|g| g.ways == ALL) > 0 && !self.long;
+        (group.n >= MANY && whole).then(|| group.first.first().cloned()).flatten()
+    }
+
+    /// The unit of most cells that have one.
+    fn unit(&self) -> Option<String> {
+        let mut counts: Vec<(&str, u64)> = Vec::new();
+        for group in &self.groups {
+            let Some(unit) = group.unit.as_deref() else { continue };
+            match counts.iter_mut().find(|(known, _)| *known == unit) {
+                Some((_, n)) => *n += group.n,
+                None => counts.push((unit, group.n)),
+            }
+        }
+        // The first of equally frequent ones.
+        counts.iter().rev().max_by_key(|(_, n)| *n).map(|(unit, _)| (*unit).to_owned())
+    }
+}
+
+/// The ways that a text fits, and its unit; `None` when it is no number in any.
+fn ways_of(text: &str) -> Option<(u8, Option<&str>)> {
+    // A number begins soon, whatever stands before it.
+    if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let begins = |text: &str| UNITS.iter().find(|unit| text.starts_with(**unit)).map(|unit| unit.len());
+    let ends = |text: &str| UNITS.iter().find_map(|unit| text.strip_suffix(*unit)).map(str::len);
+    let bare = bare(text, begins, ends)?;
+    let fits = |(decimal, thousands): (char, Option<char>)| {
+        NumberFormat { decimal, thousands, unit: None }.digits(bare.digits).is_some()
+    };
+    let digits = bare.digits.as_bytes();
+    let code = digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit();
+    // `3-` is as likely a grade as a number.
+    let grade = text.ends_with('-') && digits.iter().all(u8::is_ascii_digit);
+    if code || grade {
+        return None;
+    }
+    let ways = WAYS.iter().enumerate().filter(|(_, way)| fits(**way)).fold(0, |ways, (at, _)| ways | 1 << at);
+    (ways != 0).then_some((ways, bare.unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::cell;
+
+    fn marks(cells: &[&str]) -> Marks {
+        let mut all = Marks::default();
+        for (cell, line) in cells.iter().zip(2..) {
+            match cell::number(cell.as_bytes()) {
+                Some(_) => all.push_plain(cell, &|| line),
+                None => all.push_other(cell, &|| line),
+            }
+        }
+        all
+    }
+
+    fn written(cells: &[&str], decimal: Option<char>) -> Written {
+        marks(cells).written(cells.len() as u64, decimal)
+    }
+
+    fn like(decimal: char, thousands: Option<char>, unit: Option<&str>) -> Written {
+        Written::Like(NumberFormat { decimal, thousands, unit: unit.map(str::to_owned) })
+    }
+
+    #[test]
+    fn every_way_is_told_from_all_cells() {
+        for (cells, expected) in [
+            (&["1.234,56", "7", "12,5"][..], like(',', Some('.'), None)),
+            (&["1,234.56", "7", "12.5"], like('.', Some(','), None)),
+            (&["1 234,56", "1\u{202f}000", "5"], like(',', Some(' '), None)),
+            (&["1'234.50", "5"], like('.', Some('\''), None)),
+            (&["12,5", "7"], like(',', None, None)),
+            (&["1,234", "1,234,567"], like('.', Some(','), None)),
+            (&["1,234", "0,5"], like(',', None, None)),
+            (&["1,234", "12345,6"], like(',', None, None)),
+            (&["1.234", "1.234.567"], like(',', Some('.'), None)),
+            (&["$5", "$1,234.50", "($7.25)"], like('.', Some(','), Some("$"))),
+            (&["$5", "12.5"], like('.', None, Some("$"))),
+            (&["12,5 %", "7 %"], like(',', None, Some("%"))),
+            (&["\u{2212}5", "3.5"], like('.', None, None)),
+            (&["1 234", "5"], like('.', Some(' '), None)),
+            (&["1,234.5", "12.50 EUR"], like('.', Some(','), Some("EUR"))),
+            (&["1.5", "2"], Written::Plain),
+            (&["a", "b"], Written::Plain),
+            (
+                &["3-", "4"],
+                Written::Mostly { format: None, others: vec![Place { line: 2, value: "3-".to_owned() }], n_others: 1 },
+            ),
+        ] {
+            assert_eq!(written(cells, None), expected, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn what_two_ways_read_differently_is_asked_unless_other_columns_tell() {
+        let cells = ["1,234", "5", "12,345"];
+        let first = Place { line: 2, value: "1,234".to_owned() };
+        assert_eq!(written(&cells, None), Written::Ambiguous(first));
+        assert_eq!(written(&cells, Some('.')), like('.', Some(','), None));
+        assert_eq!(written(&cells, Some(',')), like(',', None, None));
+        let thousands: Vec<String> =
+            (0..60).map(|i| format!("{}.{:03}", i % 9 + 1, i)).chain(["7".to_owned()]).collect();
+        let thousands: Vec<&str> = thousands.iter().map(String::as_str).collect();
+        assert!(matches!(written(&thousands, None), Written::Ambiguous(_)));
+        assert_eq!(written(&thousands, Some(',')), like(',', Some('.'), None));
+        assert_eq!(written(&thousands, Some('.')), Written::Plain);
+        assert_eq!(written(&thousands[..60], None), Written::Plain, "three decimals everywhere");
+        assert_eq!(
+            [marks(&["1,5"]).decimal(), marks(&["1.5"]).decimal(), marks(&["1 234"]).decimal()],
+            [Some(','), Some('.'), None]
+        );
+    }
+
+    #[test]
+    fn cells_that_do_not_fit_are_named() {
+        let misfit = |cells: &[&str]| match written(cells, None) {
+            Written::Mostly { others, n_others, .. } => (n_others, others[0].line, others[0].value.clone()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(misfit(&["1.234,5", "2,5", "1,234.5", "3,5"]), (1, 4, "1,234.5".to_owned()));
+        assert_eq!(misfit(&["5 %", "0.05", "7 %"]), (1, 3, "0.05".to_owned()));
+        assert_eq!(misfit(&["$5", "€7", "$8"]), (1, 3, "€7".to_owned()));
+        assert_eq!(misfit(&["1", "2", "n.a."]), (1, 4, "n.a.".to_owned()));
+    }
+}

@@ -1,0 +1,348 @@
+//! Numbers as people write them: with a decimal comma, thousands, a unit, brackets or a minus of typography.
+//!
+//! ```text
+//!  ( $ 1,234.50 )      sign, unit and brackets come off, in any order that is in use
+//!        1,234.50      digits in groups of three (or, as in India, of two before the last three), then the decimals
+//! ```
+//! A column is written in one way, which `mlloop.toml` names; what is written in another is no number. Columns of plain
+//! numbers have no [`NumberFormat`] and never come here.
+
+use crate::table::cell;
+use crate::table::write::push_number;
+use serde::{Deserialize, Serialize};
+
+/// How the numbers of a column are written: `number = { decimal = ",", thousands = ".", unit = "€" }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumberFormat {
+    /// What stands before the decimals: `.` or `,`.
+    #[serde(default = "point")]
+    pub decimal: char,
+    /// What stands between groups of digits, where they are grouped: `,`, `.`, `'` or a space (of any width).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thousands: Option<char>,
+    /// What stands before or after the number. Cells without it are read too, unless it is `%` or `‰`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
+fn point() -> char {
+    '.'
+}
+
+/// A number without sign, brackets and unit.
+pub(crate) struct Bare<'t> {
+    pub(crate) negative: bool,
+    pub(crate) unit: Option<&'t str>,
+    pub(crate) digits: &'t str,
+}
+
+impl NumberFormat {
+    /// Whether the parts go together.
+    ///
+    /// # Errors
+    /// A sentence that says what does not.
+    pub fn check(&self) -> Result<(), String> {
+        if !matches!(self.decimal, '.' | ',') {
+            return Err(format!("decimal = {:?} must be \".\" or \",\"", self.decimal));
+        }
+        match self.thousands {
+            Some(same) if same == self.decimal => {
+                Err(format!("decimal and thousands are both {same:?}: a number has to be read in one way"))
+            }
+            Some(c) if !matches!(c, '.' | ',' | '\'' | ' ') => {
+                Err(format!("thousands = {c:?} must be \",\", \".\", \"'\" or \" \""))
+            }
+            _ => match &self.unit {
+                Some(unit) if unit.trim().is_empty() || unit.contains(|c: char| c.is_ascii_digit()) => {
+                    Err(format!("unit = {unit:?} must be a text without digits"))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// The number in a text; `None` when it is written in another way.
+    ///
+    /// ```
+    /// use mlloop::table::NumberFormat;
+    /// let format = NumberFormat { decimal: ',', thousands: Some('.'), unit: Some("€".to_owned()) };
+    /// assert_eq!(format.parse("1.234,50 €"), Some(1234.5));
+    /// assert_eq!(format.parse("(12,50)"), Some(-12.5));
+    /// assert_eq!(format.parse("1,234.50"), None);
+    /// ```
+    #[must_use]
+    pub fn parse(&self, text: &str) -> Option<f64> {
+        let own = |text: &str| -> Option<usize> {
+            let unit = self.unit.as_deref()?;
+            text.starts_with(unit).then_some(unit.len())
+        };
+        let own_end = |text: &str| -> Option<usize> {
+            let unit = self.unit.as_deref()?;
+            text.strip_suffix(unit).map(str::len)
+        };
+        let bare = bare(text, own, own_end)?;
+        if bare.unit.is_none() && self.needs_unit() {
+            return None;
+        }
+        let value = self.digits(bare.digits)?;
+        Some(if bare.negative { -value } else { value })
+    }
+
+    /// Whether a cell without the unit would mean something else.
+    pub(crate) fn needs_unit(&self) -> bool {
+        self.unit.as_deref().is_some_and(is_share)
+    }
+
+    /// The value of digits with their marks.
+    pub(crate) fn digits(&self, text: &str) -> Option<f64> {
+        let mut plain = String::with_capacity(text.len());
+        let (mut groups, mut group) = (Vec::new(), 0_usize);
+        let mut rest = text.chars();
+        let mut decimals = false;
+        while let Some(c) = rest.next() {
+            if c.is_ascii_digit() {
+                plain.push(c);
+                group += usize::from(!decimals);
+            } else if c == self.decimal && !decimals {
+                plain.push('.');
+                decimals = true;
+            } else if self.is_thousands(c) && !decimals {
+                groups.push(std::mem::take(&mut group));
+            } else if matches!(c, 'e' | 'E') && groups.is_empty() {
+                plain.push('e');
+                plain.extend(rest);
+                return cell::number(plain.as_bytes()).filter(|v| v.is_finite());
+            } else {
+                return None;
+            }
+        }
+        groups.push(group);
+        if groups.len() > 1 && (!in_groups(&groups) || text.starts_with('0')) {
+            return None;
+        }
+        cell::number(plain.as_bytes())
+    }
+
+    fn is_thousands(&self, c: char) -> bool {
+        match self.thousands {
+            Some(' ') => is_space(c),
+            Some('\'') => matches!(c, '\'' | '\u{2019}'),
+            Some(mark) => mark == c,
+            None => false,
+        }
+    }
+
+    /// Adds a number as [`parse`](Self::parse) reads it back: without thousands; nothing for `NaN`.
+    pub(crate) fn push(&self, line: &mut Vec<u8>, value: f64) {
+        let start = line.len();
+        push_number(line, value);
+        if line.len() == start {
+            return;
+        }
+        if self.decimal == ',' {
+            line[start..].iter_mut().filter(|b| **b == b'.').for_each(|b| *b = b',');
+        }
+        if let Some(unit) = self.unit.as_deref().filter(|unit| is_share(unit)) {
+            line.push(b' ');
+            line.extend_from_slice(unit.as_bytes());
+        }
+    }
+
+    /// A number as [`parse`](Self::parse) reads it back.
+    #[must_use]
+    pub fn text(&self, value: f64) -> String {
+        let mut text = Vec::new();
+        self.push(&mut text, value);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// A number in this way of writing, for people.
+    #[must_use]
+    pub fn example(&self) -> String {
+        let thousands = self.thousands.map(String::from).unwrap_or_default();
+        let digits = format!("1{thousands}234{}56", self.decimal);
+        match self.unit.as_deref() {
+            None => digits,
+            Some(unit) if is_share(unit) => format!("12{}5 {unit}", self.decimal),
+            Some(unit) if matches!(unit, "$" | "£") => format!("{unit}{digits}"),
+            Some(unit) => format!("{digits} {unit}"),
+        }
+    }
+
+    /// What a cell should have been, for an error.
+    pub(crate) fn expected(&self) -> String {
+        format!("a number written like {}", self.example())
+    }
+}
+
+/// The value of a label that somebody wrote for a column of numbers: plain, or as the column is written.
+///
+/// # Errors
+/// A clause, when it is no finite number, or when the two readings differ.
+pub fn label_value(text: &str, format: Option<&NumberFormat>) -> Result<f64, String> {
+    let plain = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+    let written = format.and_then(|format| format.parse(text));
+    match (plain, written) {
+        (Some(plain), Some(written)) if plain != written => {
+            Err(format!("is {plain} as a plain number, and {written} as the column is written: leave out its marks"))
+        }
+        (Some(value), _) | (None, Some(value)) => Ok(value),
+        (None, None) => {
+            Err(format.map_or_else(|| "is not a number".to_owned(), |f| format!("is not {}", f.expected())))
+        }
+    }
+}
+
+/// Whether a unit says what a number is a share of.
+pub(crate) fn is_share(unit: &str) -> bool {
+    matches!(unit, "%" | "‰")
+}
+
+/// Spaces that stand between groups of digits: plain, no-break, narrow, thin, figure.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{2007}' | '\u{2006}')
+}
+
+/// Groups of three behind the first, or, as in India, of two before the last three.
+fn in_groups(groups: &[usize]) -> bool {
+    let [first, middle @ .., last] = groups else { return true };
+    let threes = (1..=3).contains(first) && middle.iter().all(|&n| n == 3);
+    let lakhs = (1..=2).contains(first) && middle.iter().all(|&n| n == 2);
+    *last == 3 && (threes || lakhs)
+}
+
+/// Takes sign, brackets and unit off; `begins` and `ends` say how long the unit is that stands first, and where the one
+/// begins that stands last. `None` for what cannot be a number.
+pub(crate) fn bare(
+    text: &str,
+    begins: impl Fn(&str) -> Option<usize>,
+    ends: impl Fn(&str) -> Option<usize>,
+) -> Option<Bare<'_>> {
+    let mut bare = Bare { negative: false, unit: None, digits: text.trim() };
+    let mut signed = false;
+    loop {
+        let rest = bare.digits;
+        if !signed && let Some(inside) = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+            (bare.negative, signed) = (true, true);
+            bare.digits = inside.trim();
+        } else if !signed && let Some((negative, after)) = sign(rest) {
+            (bare.negative, signed) = (negative, true);
+            bare.digits = after.trim_start();
+        } else if bare.unit.is_none()
+            && let Some(len) = begins(rest)
+        {
+            bare.unit = Some(&rest[..len]);
+            bare.digits = rest[len..].trim_start();
+        } else if bare.unit.is_none()
+            && let Some(at) = ends(rest)
+        {
+            bare.unit = Some(&rest[at..]);
+            bare.digits = rest[..at].trim_end();
+        } else if !signed && let Some(before) = rest.strip_suffix(['-', '\u{2212}']) {
+            (bare.negative, signed) = (true, true);
+            bare.digits = before.trim_end();
+        } else {
+            break;
+        }
+    }
+    let is_edge = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b',');
+    let bytes = bare.digits.as_bytes();
+    (bytes.first().is_some_and(|&b| is_edge(b)) && bytes.last().is_some_and(|&b| is_edge(b))).then_some(bare)
+}
+
+/// A sign that stands first, and what follows it.
+fn sign(text: &str) -> Option<(bool, &str)> {
+    match text.chars().next()? {
+        '+' => Some((false, &text[1..])),
+        // Hyphen, minus, en dash, small and full-width hyphen.
+        c @ ('-' | '\u{2212}' | '\u{2013}' | '\u{fe63}' | '\u{ff0d}') => Some((true, &text[c.len_utf8()..])),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn format(decimal: char, thousands: Option<char>, unit: Option<&str>) -> NumberFormat {
+        NumberFormat { decimal, thousands, unit: unit.map(str::to_owned) }
+    }
+
+    #[test]
+    fn every_way_of_writing_gives_its_number() {
+        for (decimal, thousands, unit, texts, value) in [
+            (',', Some('.'), None, &["1.234,56", "1234,56", "+1.234,56"][..], 1234.56),
+            ('.', Some(','), None, &["1,234.56", "1234.56"], 1234.56),
+            (',', Some(' '), None, &["1 234,56", "1\u{a0}234,56", "1\u{202f}234,56", "1\u{2009}234,56"], 1234.56),
+            ('.', Some('\''), None, &["1'234.56", "1\u{2019}234.56"], 1234.56),
+            ('.', Some(','), None, &["12,34,567.5", "1,234,567.5"], 1_234_567.5),
+            (
+                '.',
+                Some(','),
+                Some("$"),
+                &[
+                    "-$1,234.5",
+                    "$-1,234.5",
+                    "($1,234.5)",
+                    "$(1,234.5)",
+                    " $ (1,234.5) ",
+                    "\u{2212}1,234.5",
+                    "1,234.5-",
+                    "$1,234.5-",
+                ],
+                -1234.5,
+            ),
+            (',', None, Some("EUR"), &["12,5 EUR", "EUR 12,5", "12,5\u{a0}EUR", "12,5"], 12.5),
+            (',', None, Some("%"), &["12,5 %", "12,5%"], 12.5),
+            (',', None, None, &["1,25E+03", "1250", "1,25e3"], 1250.0),
+            ('.', Some(','), None, &[".5", "0.5"], 0.5),
+        ] {
+            let format = format(decimal, thousands, unit);
+            assert_eq!(format.check(), Ok(()));
+            let seen: Vec<Option<f64>> = texts.iter().map(|text| format.parse(text)).collect();
+            assert_eq!(seen, vec![Some(value); texts.len()], "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_in_another_way_is_no_number() {
+        let german = format(',', Some('.'), Some("€"));
+        for text in [
+            "12.5", "1,234.56", "1.23,4", "1.2345", "0.123", "$5", "1 234", "", "€", "-", "--5", "1,2,3", "1e999",
+            "inf", "5 %",
+        ] {
+            assert_eq!(german.parse(text), None, "{text}");
+        }
+        assert_eq!(format('.', None, Some("%")).parse("0.05"), None, "a share without its sign is another number");
+        assert!(format(',', Some(','), None).check().is_err());
+        assert!(format(';', None, None).check().is_err());
+        assert!(format('.', Some('x'), None).check().is_err());
+        assert!(format('.', None, Some("1")).check().is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_written_reads_back(
+            value in prop::num::f64::NORMAL | prop::num::f64::ZERO,
+            decimal in prop::sample::select(vec!['.', ',']),
+            thousands in prop::sample::select(vec![None, Some(' '), Some('\'')]),
+            unit in prop::sample::select(vec![None, Some("%"), Some("$")]),
+        ) {
+            let format = format(decimal, thousands, unit);
+            let mut line = Vec::new();
+            format.push(&mut line, value);
+            prop_assert_eq!(format.parse(std::str::from_utf8(&line).unwrap()), Some(value));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[-0-9.,'()+$€%eE \u{a0}\u{2212}x]{0,12}") {
+            for decimal in ['.', ','] {
+                let _ = format(decimal, Some(' '), Some("€")).parse(&text);
+            }
+        }
+    }
+}

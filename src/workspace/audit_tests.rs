@@ -1,0 +1,151 @@
+//! The chain: its formula, its breaks, and clocks that go back.
+
+use super::*;
+use crate::registry::Version;
+use serde_json::json;
+use std::fs;
+
+fn event(n: u32, roles: Option<Roles>) -> Event {
+    Event { at: jiff::Timestamp::UNIX_EPOCH, event: "promoted", by: None, roles, details: json!({ "b": n, "a": 0.1 }) }
+}
+
+fn production(n: u32) -> Option<Roles> {
+    Some(Roles { production: Some(Version(n)), ..Roles::default() })
+}
+
+fn of_four() -> (tempfile::TempDir, Workspace) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("models")).unwrap();
+    let workspace = Workspace::new(dir.path());
+    let lock = workspace.lock().unwrap();
+    for n in 1..=4 {
+        workspace.record(&lock, event(n, production(n))).unwrap();
+    }
+    (dir, workspace)
+}
+
+#[test]
+fn the_hash_is_that_of_the_formula() {
+    let (_dir, workspace) = of_four();
+    let chain = workspace.audit_chain().unwrap();
+    assert_eq!((chain.broken, chain.entries.len()), (None, 4));
+    // Computed apart: sha256 of 64 zeros and the canonical JSON.
+    let event = r#"{"at":"1970-01-01T00:00:00Z","details":{"a":0.1,"b":1},"event":"promoted","roles":{"challenger":null,"format":1,"previous":[],"production":"v0001"},"seq":1}"#;
+    assert_eq!(chain.entries[0].hash, sha256(format!("{GENESIS}{event}").as_bytes()));
+}
+
+#[test]
+fn any_tampering_is_found() {
+    let (dir, workspace) = of_four();
+    let path = dir.path().join("audit.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let altered = text.replacen("\"b\":2", "\"b\":7", 1);
+    let spaced = text.replacen("\"b\":2", "\"b\": 2", 1);
+    let cases = [
+        (altered, 2),
+        (spaced, 2),
+        (joined(&[lines[0], lines[2], lines[3]]), 2),
+        (joined(&[lines[1], lines[0], lines[2], lines[3]]), 1),
+        (joined(&lines[..3]), 4),
+        (text[..text.len() - 20].to_owned(), 4),
+        (joined(&lines[1..]), 1),
+        (String::new(), 1),
+    ];
+    for (text, line) in cases {
+        fs::write(&path, &text).unwrap();
+        assert_eq!(workspace.audit_chain().unwrap().broken.map(|broken| broken.line), Some(line), "{text}");
+    }
+    let refused = workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap_err().to_string();
+    assert!(refused.contains("audit verify"), "{refused}");
+}
+
+#[test]
+fn roles_catch_up_with_a_chain_that_ran_ahead() {
+    let (dir, workspace) = of_four();
+    let roles = dir.path().join("models/roles.json");
+    let before = fs::read(&roles).unwrap();
+    workspace.record(&workspace.lock().unwrap(), event(5, production(5))).unwrap();
+    fs::write(&roles, before).unwrap();
+    assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(4)));
+    assert_eq!(workspace.audit_chain().unwrap().broken, None, "a death between the two is no tampering");
+    drop(workspace.lock().unwrap());
+    assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(5)));
+    assert_eq!(workspace.record(&workspace.lock().unwrap(), event(6, None)).unwrap().seq, 6);
+}
+
+fn at(text: &str) -> jiff::Timestamp {
+    text.parse().unwrap()
+}
+
+/// Lines written at these times, each making a version of its own number production.
+fn written_at(times: &[&str]) -> (tempfile::TempDir, Workspace) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("models")).unwrap();
+    let workspace = Workspace::new(dir.path());
+    let lock = workspace.lock().unwrap();
+    for (n, time) in (1..).zip(times) {
+        workspace.record(&lock, Event { at: at(time), ..event(n, production(n)) }).unwrap();
+    }
+    (dir, workspace)
+}
+
+#[test]
+fn a_day_is_answered_in_the_order_of_time() {
+    // The third clock had not been set yet; the fifth line follows one from a clock that ran ahead.
+    let times = [
+        "2026-01-10T00:00:00Z",
+        "2026-02-11T00:00:00Z",
+        "1970-01-01T00:05:00Z",
+        "2099-01-01T00:00:00Z",
+        "2026-03-01T00:00:00Z",
+    ];
+    let (_dir, workspace) = written_at(&times);
+    let chain = workspace.audit_chain().unwrap();
+    let then = |time: &str| chain.roles_at(at(time)).map(|(entry, roles)| (entry.seq, roles.production.unwrap().0));
+    assert_eq!(then("1969-12-31T00:00:00Z"), None);
+    assert_eq!(then("1980-01-01T00:00:00Z"), Some((3, 3)));
+    assert_eq!(then("2026-01-20T00:00:00Z"), Some((1, 1)));
+    assert_eq!(then("2026-02-11T00:00:00Z"), Some((2, 2)));
+    assert_eq!(then("2026-04-01T00:00:00Z"), Some((5, 5)));
+    assert_eq!(then("2100-01-01T00:00:00Z"), Some((4, 4)));
+    let (_dir, same) = written_at(&["2026-01-10T00:00:00Z"; 3]);
+    let answer = same.audit_chain().unwrap();
+    assert_eq!(answer.roles_at(at("2026-01-10T00:00:00Z")).unwrap().0.seq, 3, "of equal times the last line decides");
+}
+
+#[test]
+fn a_line_says_by_which_line_its_clock_is_behind() {
+    let times = [
+        "2026-02-11T00:00:00Z",
+        "1970-01-01T00:05:00Z",
+        "1970-01-02T00:00:00Z",
+        "2026-02-11T00:00:00Z",
+        "2026-02-10T23:59:30Z",
+    ];
+    let (_dir, workspace) = written_at(&times);
+    let chain = workspace.audit_chain().unwrap();
+    assert_eq!(chain.broken, None);
+    let marks: Vec<Option<jiff::Timestamp>> = chain.entries.iter().map(|entry| entry.behind).collect();
+    let latest = Some(at(times[0]));
+    assert_eq!(marks, [None, latest, latest, None, None], "half a minute is a process that waited for the lock");
+    let found: Vec<(u64, u64)> = chain.clock_went_back().iter().map(|back| (back.line, back.after_line)).collect();
+    assert_eq!(found, [(2, 1), (3, 1)]);
+}
+
+#[test]
+fn lines_from_before_the_mark_are_read_as_they_are_and_their_clocks_are_seen() {
+    let (dir, workspace) = written_at(&["2026-02-11T00:00:00Z"]);
+    // A line without a mark, as it was written before there were marks.
+    let mut old = workspace.audit_chain().unwrap().entries.remove(0);
+    (old.seq, old.at, old.prev) = (2, at("1970-01-01T00:05:00Z"), old.hash.clone());
+    old.hash = old.digest().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let text = fs::read_to_string(&path).unwrap() + &old.line().unwrap() + "\n";
+    assert!(!text.contains("behind"));
+    fs::write(&path, text).unwrap();
+    let chain = workspace.audit_chain().unwrap();
+    assert_eq!((chain.broken.as_ref(), chain.entries.len()), (None, 2));
+    assert_eq!(chain.clock_went_back()[0].line, 2);
+}
