@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
 
-.PHONY: help demo test check bench reference install
+.PHONY: help demo test check bench soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,6 +27,11 @@ check: ## formatting, lints, tests and documentation, as CI does
 bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples
 	$(PYTHON) scripts/bench.py $(BENCH)
+
+soak: ## measure predictions beside other burdens, then serve under full load while production changes (SOAK="--minutes 1" is quick)
+	cargo build --release --features bench --bins --examples
+	$(PYTHON) scripts/bench/isolation.py
+	$(PYTHON) scripts/soak.py $(SOAK)
 
 reference: ## compute the reference numbers of fixtures/ anew with scipy, scikit-learn and others
 	$(PYTHON) scripts/reference.py

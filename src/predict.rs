@@ -55,6 +55,20 @@ pub enum PredictError {
         /// The id column.
         column: String,
     },
+    /// Outcomes are wanted and the table has none.
+    #[error("the table has no column {column:?}, which would hold the outcomes")]
+    NoOutcome {
+        /// The target.
+        column: String,
+    },
+    /// A row whose target is no outcome.
+    #[error("row {row} (not counting the header) holds no outcome: {what}")]
+    Outcome {
+        /// Number of the row, from 1.
+        row: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The log cannot be written; rows that were answered before are in it.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -91,6 +105,8 @@ pub struct Told {
     pub rejects: Rejects,
     /// Remarks for a person.
     pub notes: Vec<String>,
+    /// Outcomes by id, when they were wanted.
+    pub outcomes: Vec<(String, String)>,
 }
 
 /// Scores `input` and writes it, with the answers added, to `out`. With `log`, every row is logged before it is answered.
@@ -140,7 +156,8 @@ pub fn predict(
         n_rows += batch.table.n_rows() as u64;
     }
     out.write_all(&header)?;
-    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: rows.notes().to_vec() })
+    let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
+    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: rows.notes().to_vec(), outcomes })
 }
 
 /// The training table's schema; the delimiter is the file's own.

@@ -87,6 +87,18 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     Appender::open(path)?.append(b"", lines, true).map(|_| ())
 }
 
+/// Makes what was appended to `path` by whomever survive the death of the machine; a file that is gone needs nothing.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn sync_file(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?.sync_data()?,
+    }
+    sync_dir(parent(path))
+}
+
 /// Moves a file or directory of the workspace to another name in the workspace; what stood there is replaced.
 ///
 /// # Errors

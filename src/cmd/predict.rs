@@ -2,6 +2,7 @@ use super::args::TableArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::journal::Journal;
+use mlloop::labels::{became, record_outcomes};
 use mlloop::predict::{Log, PredictOptions, predict};
 use mlloop::registry::Version;
 use mlloop::table::Input;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 ///   mlloop predict new.csv --columns id,prediction,score
 ///   mlloop predict new.csv --model v0002
 ///   mlloop predict new.csv --log -o scored.csv        and remember what was predicted
+///   mlloop predict old.csv --log --outcomes           and what became of it, where the target is known
 ///
 /// With --log every row is in predictions/DATE.csv, on disk, before its answer leaves. Labels, feedback and outcomes find
 /// it there by its id, however late they come. A loop without an id column names rows after their content.
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// Add every row to the prediction log
     #[arg(long)]
     log: bool,
+    /// Also record what the target's column holds as outcomes: labels that nobody asked for (source outcome)
+    #[arg(long, requires = "log")]
+    outcomes: bool,
     /// Log the rows as those of this arm of an experiment
     #[arg(long, value_name = "NAME", requires = "log", default_value = "", hide_default_value = true)]
     arm: String,
@@ -57,9 +62,18 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     let input = Input::open(&args.table)?;
     let journal = Journal::of(&ctx.workspace);
-    let log = args.log.then_some(Log { journal: &journal, version, arm: &args.arm, now: ctx.now });
+    let log =
+        args.log.then_some(Log { journal: &journal, version, arm: &args.arm, now: ctx.now, outcomes: args.outcomes });
     let told = out.write(|out| Ok(predict(input, &pipeline, &options, log, out)?))?;
     ctx.progress.rejects(&told.rejects);
+    if args.outcomes {
+        let n_outcomes = told.outcomes.len();
+        let known = told.outcomes.into_iter().map(|(id, value)| became(id, value, ctx.now, version));
+        let merged = record_outcomes(&ctx.workspace, &ctx.workspace.lock()?, known, ctx.now)?;
+        let new = merged.n_added + merged.changes.len() as u64;
+        ctx.progress
+            .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));
+    }
     told.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     Ok(Outcome::Yes)
 }

@@ -1,12 +1,14 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
+use clap::builder::RangedU64ValueParser;
 use mlloop::dashboard::{Dashboard, DashboardSettings, People};
 use mlloop::journal::Durability;
 use mlloop::registry::Version;
-use mlloop::serve::{self, App, Limits, ServeSettings, Tls};
+use mlloop::serve::{self, App, JobSettings, Limits, ServeSettings, Tls};
 use rand::RngCore as _;
 use rand::rngs::OsRng;
 use serde::Serialize;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,15 +20,20 @@ use tokio::signal::unix::{SignalKind, signal};
 ///
 /// JSON in and out, one row or many; rows name their features as the training table did. Every prediction is in
 /// predictions/ before its answer leaves. A promotion, a rollback or a change of the experiment is taken up within a
-/// second, and no request fails for it. SIGTERM and SIGINT let requests finish. /docs describes the endpoints.
+/// second, and no request fails for it. /docs describes the endpoints.
 ///
 ///   mlloop serve                                  on http://127.0.0.1:8080
 ///   curl -s localhost:8080/predict -H 'Content-Type: application/json' -d '{"months": 3, "contract": "monthly"}'
 ///   mlloop serve --port 0 -o serve.json           on any free port, which serve.json then names
-///   MLLOOP_TOKEN=… mlloop serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+///   mlloop serve --run-every 1h                   and go around the loop each hour
+///   mlloop serve --run-at new_rows                and whenever enough labelled rows came
+///   MLLOOP_PREDICT_TOKEN=… mlloop serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
 ///
 /// Environment: MLLOOP_TOKEN is the bearer token of endpoints that change something (without one they are closed),
-/// MLLOOP_PREDICT_TOKEN that of predictions (without one everybody may ask).
+/// MLLOOP_PREDICT_TOKEN that of everything else but /health and /ready (without one every program on this machine may
+/// ask). Where other machines can reach the server, one of the two must be set; MLLOOP_TOKEN alone then serves for both.
+///
+/// SIGTERM or SIGINT: no new connections; requests that began are finished within --grace. A second signal ends it at once.
 ///
 /// Exit status: 0 it was asked to stop, 2 error.
 #[derive(Debug, clap::Args)]
@@ -48,6 +55,18 @@ pub(crate) struct Args {
     /// viewer, labeller and approver
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// Another name that requests may be sent to, such as that of a proxy in front; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// Let other machines ask without a token
+    #[arg(long)]
+    insecure: bool,
+    /// Also go around the loop (`mlloop run`) so often, beside serving: 1h, 30m
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    run_every: Option<Duration>,
+    /// Also go around the loop when this trigger of [monitor.triggers] is reached; may be repeated
+    #[arg(long, value_name = "TRIGGER", value_parser = TRIGGERS)]
+    run_at: Vec<String>,
     /// When a prediction is safe enough in the log to be answered: always (synced to the disk; what waits is synced
     /// together), batch (written; synced once a second), off (written)
     #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
@@ -62,27 +81,58 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// Largest body in bytes; a larger one is answered with 413
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = up_to(1 << 30), default_value_t = Limits::default().max_body_bytes)]
     max_body: usize,
     /// Most rows of one request; more are answered with 413
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_rows)]
+    #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_rows)]
     max_rows: usize,
     /// Most requests answered at once; the next is answered with 503 and Retry-After
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_in_flight)]
+    #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_in_flight)]
     max_in_flight: usize,
     /// Most open connections
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_connections)]
+    #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_connections)]
     max_connections: usize,
-    /// Seconds that a client may take for its headers, its body or its answer, and that a connection may idle
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
-    patience: f64,
+    /// Most open connections of one client's address
+    #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_per_address)]
+    max_per_address: usize,
+    /// How long a client may take for its headers, its body or its answer, and a connection may idle: 30s, 500ms, 2m
+    #[arg(long, value_name = "TIME", value_parser = patience, default_value = "30s")]
+    patience: Duration,
+    /// How long requests that began may take after the first signal to stop
+    #[arg(long, value_name = "TIME", value_parser = grace, default_value = "10s")]
+    grace: Duration,
 }
 
-/// Random bytes of the system.
-pub(super) fn random() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    OsRng.fill_bytes(&mut bytes);
-    bytes
+/// The triggers that can be reached.
+const TRIGGERS: [&str; 7] =
+    ["new_rows", "unused_feedback", "age", "drift_share", "psi", "recent_accuracy", "metric_drop"];
+
+/// A whole number from 1 to `most`.
+fn up_to(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(100))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1))
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO)
+}
+
+/// `10s`, `500ms`, `2m`, or a number of seconds; at most a day.
+fn duration(text: &str, least: Duration) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
+    seconds.or_else(written).filter(|length| (least..=DAY).contains(length)).ok_or_else(|| match least.is_zero() {
+        true => "write a time of at most a day, such as 10s".to_owned(),
+        false => format!("write a time from {least:?} to a day, such as 30s"),
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -119,18 +169,32 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
         _ => None,
     };
-    let state = App::open(ctx.workspace.clone().waiting(Duration::ZERO), &args.settings(ctx)?)?;
-    if state.production().is_none() {
-        ctx.progress.note(format_args!("note: no version is in production yet; predictions are answered with 503"));
-    }
-    let threads = ctx.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     // This thread accepts; those that answer are the server's own.
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let wanted = format!("{}:{}", args.host, args.port.unwrap_or(pages.port));
-        let listener = TcpListener::bind(&wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
+        let port = args.port.unwrap_or(pages.port);
+        let wanted = format!("{}:{port}", args.host);
+        let cannot = || format!("cannot listen on {wanted}");
+        let found = tokio::net::lookup_host((args.host.as_str(), port)).await.with_context(cannot)?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        let settings = args.settings(ctx, addresses.iter().all(|at| at.ip().to_canonical().is_loopback()))?;
+        args.warn(ctx, &settings, tls.is_some());
+        let state = App::open(ctx.workspace.clone().waiting(Duration::ZERO), &settings)?;
+        if state.production().is_none() {
+            ctx.progress.note("note: no version is in production yet; predictions are answered with 503");
+        }
+        let listener = TcpListener::bind(&addresses[..]).await.with_context(cannot)?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let dashboard = args.dashboard(ctx, pages, listener.local_addr()?.ip().to_canonical().is_loopback())?;
+        let (signals, seen) = tokio::sync::watch::channel(0_u32);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                signals.send_modify(|n| *n += 1);
+            }
+        });
         let told = Listening {
             url: url(listener.local_addr()?, tls.is_some()),
             version: state.production(),
@@ -147,16 +211,21 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         if pages.open {
             browse(&page);
         }
-        let router = dashboard.over(serve::app(Arc::clone(&state)));
-        let stop = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+        let router = args.dashboard(ctx, pages, &settings)?.over(serve::app(Arc::clone(&state)));
+        let after = |n: u32| {
+            let mut seen = seen.clone();
+            async move {
+                // The sender lives as long as this.
+                let _ = seen.wait_for(|count| *count >= n).await;
             }
         };
-        serve::serve(listener, tls, (state, router), threads, stop).await?;
+        serve::serve(listener, tls, (state, router), threads(ctx), (after(1), after(2))).await?;
         Ok(Outcome::Yes)
     })
+}
+
+fn threads(ctx: &Context) -> usize {
+    ctx.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Opens a page in a browser, where there is one.
@@ -171,12 +240,19 @@ fn browse(page: &str) {
     }
 }
 
+/// Random bytes of the system.
+pub(super) fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
+}
+
 fn url(at: SocketAddr, is_tls: bool) -> String {
     format!("{}://{at}", if is_tls { "https" } else { "http" })
 }
 
 impl Args {
-    fn dashboard(&self, ctx: &Context, pages: &Pages, is_local: bool) -> Result<Arc<Dashboard>> {
+    fn dashboard(&self, ctx: &Context, pages: &Pages, settings: &ServeSettings) -> Result<Arc<Dashboard>> {
         let mut people = match &self.users {
             None => People::default(),
             Some(path) => {
@@ -184,30 +260,38 @@ impl Args {
                 People::parse(&text).map_err(|what| anyhow::anyhow!("{}: {what}", path.display()))?
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
-        let shared = std::env::var("MLLOOP_TOKEN").ok().filter(|token| !token.is_empty());
-        for token in shared.iter().chain(&pages.own_token) {
+        for token in settings.token.iter().chain(&pages.own_token) {
             people = people.with_token(token);
         }
-        #[expect(clippy::disallowed_methods, reason = "a server lives on, so its clock must")]
-        let now = jiff::Timestamp::now;
         let settings = DashboardSettings {
-            now,
+            now: settings.now,
             secret: random(),
             people,
             program: std::env::current_exe().context("cannot find the program that runs")?,
-            open: is_local && !self.private,
+            open: settings.is_local && !self.private,
             secure: self.tls_cert.is_some(),
         };
         Ok(Dashboard::open(ctx.workspace.clone(), settings)?)
     }
 
-    fn settings(&self, ctx: &Context) -> Result<ServeSettings> {
-        anyhow::ensure!(
-            self.patience > 0.0 && self.patience <= 86_400.0,
-            "--patience takes a number of seconds above 0 and at most 86400"
-        );
-        anyhow::ensure!(self.max_rows > 0, "--max-rows takes a number of at least 1");
+    /// Says aloud what others could do.
+    fn warn(&self, ctx: &Context, settings: &ServeSettings, is_tls: bool) {
+        if settings.is_local {
+            return;
+        }
+        if settings.predict_token.is_none() {
+            let host = &self.host;
+            ctx.progress.note(format_args!(
+                "warning: --insecure: every machine that reaches {host} may ask for predictions and read what the server \
+                 says of its models"
+            ));
+        }
+        if !is_tls {
+            ctx.progress.note("warning: without --tls-cert, rows, answers and tokens are readable on the network");
+        }
+    }
+
+    fn settings(&self, ctx: &Context, is_local: bool) -> Result<ServeSettings> {
         let log = match self.log_sync {
             _ if self.no_log => None,
             LogSync::Always => Some(Durability::Always),
@@ -216,8 +300,18 @@ impl Args {
         };
         #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
         let token = |name: &str| std::env::var(name).ok().filter(|token| !token.is_empty());
+        let change = token("MLLOOP_TOKEN");
+        // Who may change may ask; where others can reach the server, nobody else may.
+        let predict = token("MLLOOP_PREDICT_TOKEN").or_else(|| change.clone().filter(|_| !is_local && !self.insecure));
+        anyhow::ensure!(
+            is_local || predict.is_some() || self.insecure,
+            "--host {}: other machines can reach it, so it needs a token: set MLLOOP_PREDICT_TOKEN (or --insecure, to let \
+             everybody ask)",
+            self.host
+        );
         #[expect(clippy::disallowed_methods, reason = "a server lives on, so its clock must")]
         let now = jiff::Timestamp::now;
+        let is_name = self.host.parse::<std::net::IpAddr>().is_err();
         Ok(ServeSettings {
             now,
             // Two servers, or one after a restart, must not give two requests the same name.
@@ -227,12 +321,26 @@ impl Args {
                 max_rows: self.max_rows,
                 max_in_flight: self.max_in_flight,
                 max_connections: self.max_connections,
-                patience: std::time::Duration::from_secs_f64(self.patience),
+                max_per_address: self.max_per_address,
+                patience: self.patience,
+                grace: self.grace,
                 ..Limits::default()
             },
             log,
-            token: token("MLLOOP_TOKEN"),
-            predict_token: token("MLLOOP_PREDICT_TOKEN"),
+            token: change,
+            predict_token: predict,
+            hosts: self.allow_host.iter().chain(is_name.then_some(&self.host)).cloned().collect(),
+            is_local,
+            n_threads: threads(ctx),
+            job: JobSettings {
+                every: self.run_every,
+                at: self.run_at.clone(),
+                program: std::env::current_exe().context("the path of this program")?,
+            },
+            tell: |fault| {
+                // A closed stderr is no reason to fail.
+                let _ = writeln!(std::io::stderr(), "mlloop: {fault}");
+            },
         })
     }
 }

@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::gate::{self, Ticket};
 use mlloop::registry::{Manifest, Role, Version};
+use mlloop::retrain::standing::{Progress, Standing, progress};
 use mlloop::workspace::Run;
 use mlloop::workspace::audit::Entry;
 use serde::Serialize;
@@ -34,6 +35,8 @@ struct Status {
     since: Option<Value>,
     /// What waits for approval.
     pending: Vec<Ticket>,
+    /// How far each reason to retrain is.
+    retrain: Progress,
 }
 
 #[derive(Serialize)]
@@ -65,6 +68,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         gate: judged.map(|at| verdict(&entries[at])),
         since: entries[judged.unwrap_or(0)..].iter().rfind(|entry| entry.event == "rolled-back").map(rolled_back),
         pending: gate::pending(&ctx.workspace)?,
+        retrain: progress(&ctx.workspace, roles.production, ctx.now)?,
     };
     out.answer(&status, |style| readable(&status, ctx.now, style))?;
     Ok(if roles.production.is_some() { Outcome::Yes } else { Outcome::No })
@@ -85,6 +89,26 @@ fn verdict(entry: &Entry) -> Value {
     let of = |key: &str| entry.details[key].clone();
     json!({ "at": entry.at, "production": of("production"), "challenger": of("challenger"),
         "verdict": of("verdict"), "decision": of("decision"), "broken": of("broken") })
+}
+
+/// What was counted toward each reason to retrain.
+fn triggers(progress: &Progress) -> String {
+    let mut text = String::from("\nreasons to retrain:\n");
+    for Standing { name, count, threshold, remaining, progress_percent, fired, .. } in &progress.triggers {
+        let number = |value: f64| if value.fract() == 0.0 { value.to_string() } else { format!("{value:.3}") };
+        let told = match (count, threshold, remaining.zip(*progress_percent)) {
+            (_, None, _) => "off, or not looked at yet".to_owned(),
+            (None, Some(threshold), _) => format!("nothing counted, of {}", number(*threshold)),
+            (Some(count), Some(threshold), Some((remaining, percent))) => {
+                let state = if *fired { "fired".to_owned() } else { format!("{} remain", number(remaining)) };
+                format!("{} of {} ({percent:.0} %), {state}", number(*count), number(*threshold))
+            }
+            (Some(count), Some(threshold), None) => format!("{} of {}", number(*count), number(*threshold)),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:<16} {told}");
+    }
+    text
 }
 
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
@@ -127,6 +151,9 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         let (at, since) = (day(gate), since.unwrap_or_default());
         let line = format!("last gate: {new} against {old}: {verdict}, {decision}, {at}{since}");
         let _ = writeln!(text, "{}{line}", if status.monitor.is_some() { "" } else { "\n" });
+    }
+    if status.production.is_some() {
+        text.push_str(&triggers(&status.retrain));
     }
     for ticket in &status.pending {
         let until = ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC");

@@ -171,6 +171,18 @@ fn understood(actual: &str, target: &Target, number: Option<&NumberFormat>) -> R
     class.ok_or_else(|| format!("{actual:?} is none of the classes {}", target.classes.join(", ")))
 }
 
+/// The outcome that a cell of a table of this schema holds; `None` for an empty one and for a missing marker.
+///
+/// # Errors
+/// Why it is none of the target's values.
+pub fn outcome_in(cell: &str, target: &Target, schema: &Schema) -> Result<Option<String>, String> {
+    let cell = cell.trim();
+    if cell.is_empty() || schema.dialect.missing.iter().any(|marker| marker.trim() == cell) {
+        return Ok(None);
+    }
+    understood(cell, target, schema.number_format(&target.name)).map(Some)
+}
+
 /// What it teaches.
 fn label(entry: &Entry) -> Option<Label> {
     (entry.verdict != Verdict::Uncertain).then(|| Label {

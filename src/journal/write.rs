@@ -67,6 +67,12 @@ impl Writer {
         Ok(())
     }
 
+    /// The file that was appended to last.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.open.as_ref().map(|(place, _)| path_of(&self.dir, *place))
+    }
+
     fn append_to(&mut self, place: Place, lines: &[u8], sync: bool) -> io::Result<bool> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != place) {
             let path = path_of(&self.dir, place);

@@ -6,6 +6,7 @@
 
 mod answers;
 mod batch;
+mod became;
 mod candidates;
 mod check;
 mod choose;
@@ -28,6 +29,7 @@ mod take;
 mod used;
 
 pub use batch::{Asked, Batch, Stratum};
+pub use became::{became, record_outcomes};
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;

@@ -1,6 +1,7 @@
 //! What `predict` adds to the prediction log.
 
 use super::{PredictError, in_pieces};
+use crate::feedback::outcome_in;
 use crate::journal::{Durability, Journal, Layout, Row, Writer};
 use crate::pipeline::{Pipeline, Scores};
 use crate::registry::Version;
@@ -18,6 +19,8 @@ pub struct Log<'a> {
     pub arm: &'a str,
     /// When the rows are predicted.
     pub now: jiff::Timestamp,
+    /// Whether the target's column holds outcomes that are wanted.
+    pub outcomes: bool,
 }
 
 /// Writes the rows of a stream to the log, a batch at a time.
@@ -29,6 +32,10 @@ pub(super) struct Logger<'a> {
     /// Where each logged column stands in a record; `None` for one that the table lacks.
     fields: Vec<Option<usize>>,
     delimiter: u8,
+    /// Where the outcome stands in a record, when the table has it.
+    target: Option<usize>,
+    /// Outcomes by id, of the rows that have one.
+    outcomes: Vec<(String, String)>,
 }
 
 impl<'a> Logger<'a> {
@@ -40,12 +47,23 @@ impl<'a> Logger<'a> {
         }
         let fields = layout.features().map(place).collect();
         let writer = log.journal.writer(&layout, Durability::Always);
-        Ok(Self { log, pipeline, layout, writer, fields, delimiter: rows.delimiter() })
+        let target = place(&pipeline.target.name).filter(|_| log.outcomes);
+        if log.outcomes && target.is_none() {
+            return Err(PredictError::NoOutcome { column: pipeline.target.name.clone() });
+        }
+        let outcomes = Vec::new();
+        Ok(Self { log, pipeline, layout, writer, fields, delimiter: rows.delimiter(), target, outcomes })
+    }
+
+    /// What became of the rows, by their ids, as far as the table says it.
+    pub(super) fn into_outcomes(self) -> Vec<(String, String)> {
+        self.outcomes
     }
 
     /// Logs a batch, which `n_before` rows came before, and waits until it is on disk.
     pub(super) fn batch(&mut self, batch: &Batch, scores: &Scores, n_before: u64) -> Result<(), PredictError> {
         let ids = self.ids(batch, n_before)?;
+        self.take_outcomes(batch, ids, n_before)?;
         let pieces = in_pieces(scores.n_rows(), |row, lines| {
             let mut cells = batch.raw.cells(row, self.delimiter);
             let take = |field: &Option<usize>| field.and_then(|at| cells.get_mut(at)).map(std::mem::take);
@@ -65,6 +83,27 @@ impl<'a> Logger<'a> {
             );
         });
         Ok(self.writer.append(self.log.now, &pieces.concat())?)
+    }
+
+    /// Keeps what the rows of a batch say of themselves.
+    fn take_outcomes(&mut self, batch: &Batch, ids: Option<&Texts>, n_before: u64) -> Result<(), PredictError> {
+        let Some(target) = self.target else { return Ok(()) };
+        for row in 0..batch.raw.len() {
+            let mut cells = batch.raw.cells(row, self.delimiter);
+            let cell = cells.get_mut(target).map(std::mem::take).unwrap_or_default();
+            let known = outcome_in(&cell, &self.pipeline.target, &self.pipeline.schema);
+            let known = known.map_err(|what| PredictError::Outcome { row: n_before + row as u64 + 1, what })?;
+            let Some(value) = known else { continue };
+            let take = |field: &Option<usize>| field.and_then(|at| cells.get_mut(at)).map(std::mem::take);
+            let id = match ids {
+                Some(ids) => ids.get(row).to_owned(),
+                None => Layout::made_up_id(
+                    &self.fields.iter().map(take).map(Option::unwrap_or_default).collect::<Vec<Cow<str>>>(),
+                ),
+            };
+            self.outcomes.push((id, value));
+        }
+        Ok(())
     }
 
     /// The ids of a batch; `None` in a loop that names no id column.

@@ -9,6 +9,7 @@
 
 mod error;
 mod recipe;
+pub mod standing;
 mod steps;
 
 pub use error::RetrainError;

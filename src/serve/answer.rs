@@ -13,6 +13,9 @@ pub(super) struct Many<'a> {
     /// The experiment that chose the arms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) experiment: Option<&'a str>,
+    /// How many outcomes that came with the rows were recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) n_outcomes: Option<usize>,
     /// One per row, in the order of the rows.
     pub(super) predictions: Vec<Answer<'a>>,
 }
@@ -38,6 +41,9 @@ pub(super) struct Answer<'a> {
     /// The experiment that chose the arm; given once for many rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     experiment: Option<&'a str>,
+    /// How many outcomes that came with the row were recorded; given once for many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n_outcomes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contributions: Option<Vec<Reason<'a>>>,
 }
@@ -98,12 +104,13 @@ impl<'a> Answer<'a> {
             version: &live.model.name,
             arm,
             experiment: None,
+            n_outcomes: None,
             contributions: scored.reasons.get(row).map(|reasons| reasons.iter().map(Reason::new).collect()),
         }
     }
 
     /// The same as the whole answer to a request with one row.
-    pub(super) fn alone(self, request_id: &'a str, experiment: Option<&'a str>) -> Self {
-        Self { request_id: Some(request_id), experiment, ..self }
+    pub(super) fn alone(self, request_id: &'a str, experiment: Option<&'a str>, n_outcomes: Option<usize>) -> Self {
+        Self { request_id: Some(request_id), experiment, n_outcomes, ..self }
     }
 }

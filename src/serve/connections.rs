@@ -1,37 +1,40 @@
 //! Connections: how many, for how long, and how they end.
 
+use super::hall::{Hall, Seat, Seated};
 use super::limits::Limits;
-use super::metrics::Metrics;
 use super::state::App;
 use super::tls::Tls;
+use super::wire::{Patient, Watched};
 use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io::{self, Write};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::Sleep;
+use tokio::sync::{mpsc, watch};
 
 /// How often the files that decide what answers are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Once a second what a pause left unsynced is synced.
-const LOOKS_PER_SYNC: u64 = 5;
 /// After the system refused a connection (no file descriptor left), others get the time to close.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Threads of each worker for what takes long: large bodies, and the disk.
-const MAX_BLOCKING: usize = 4;
+/// A question about health that is over the limit must come within this.
+const SPARE_PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes that are read ahead on a connection; also the longest headers.
 const BUFFER: usize = 1 << 16;
 
-/// Answers connections until `stop`, on `n_threads` threads, then lets those that are open finish what they began, and
-/// closes the log.
+/// Answers connections until `stop`, on `n_threads` threads, then lets those that are open finish what they began within
+/// the limits' grace or until `at_once`, and closes the log.
 ///
 /// `router` is [`super::app`] of the state, or one that has it behind it.
 ///
@@ -44,14 +47,15 @@ pub async fn serve(
     tls: Option<Tls>,
     (state, router): (Arc<App>, Router),
     n_threads: usize,
-    stop: impl Future<Output = ()>,
+    (stop, at_once): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) -> io::Result<()> {
     let limits = *state.gate.limits();
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let hall = Hall::new(&limits, Arc::clone(&state.metrics));
     let (stopping, stopped) = watch::channel(false);
     let desk = Desk { tls, router, limits, stopped };
     let workers = (0..n_threads.max(1)).map(|_| Worker::start(&desk)).collect::<io::Result<Vec<_>>>()?;
-    let watcher = tokio::spawn(look_at_files(Arc::clone(&state)));
+    let watcher = Watcher::start(&state)?;
+    let job = state.job.as_ref().map(|job| job.start(&state)).transpose()?;
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -59,31 +63,33 @@ pub async fn serve(
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, from)) = accepted else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+        let Some(seated) = hall.enter(from.ip().to_canonical()) else {
             state.metrics.refused();
+            state.refused();
             turn_away(stream);
             continue;
         };
         // A socket belongs to the loop that waits for it.
         let Ok(stream) = stream.into_std() else { continue };
         if let Some(worker) = workers.iter().min_by_key(|worker| worker.n_open()) {
-            worker.give(stream, Open::new(&state.metrics, slot, &worker.load));
+            worker.give(stream, seated);
         }
     }
     drop(listener);
     let _ = stopping.send(true);
-    let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(limits.patience, slots.acquire_many(all)).await;
-    watcher.abort();
-    let close = move || {
-        workers.into_iter().for_each(Worker::end);
-        state.log.iter().for_each(|log| log.close());
-    };
-    let _ = tokio::task::spawn_blocking(close).await;
+    tokio::select! {
+        _ = tokio::time::timeout(limits.grace, hall.is_empty()) => {}
+        () = at_once => {}
+    }
+    watcher.end();
+    state.job.iter().zip(job).for_each(|(job, thread)| job.end(thread));
+    state.desk.close();
+    workers.into_iter().for_each(Worker::end);
+    state.log.iter().for_each(|log| log.close());
     Ok(())
 }
 
@@ -96,9 +102,12 @@ struct Desk {
     stopped: watch::Receiver<bool>,
 }
 
+/// A connection for a worker: its socket, its seat, and its share of the worker's load.
+type Given = (std::net::TcpStream, Seated, Arc<()>);
+
 /// A thread that waits for its own connections: a request is read, answered and sent without waking another thread.
 struct Worker {
-    inbox: mpsc::UnboundedSender<(std::net::TcpStream, Open)>,
+    inbox: mpsc::UnboundedSender<Given>,
     /// Held once more by each of its connections.
     load: Arc<()>,
     thread: JoinHandle<()>,
@@ -106,17 +115,19 @@ struct Worker {
 
 impl Worker {
     fn start(desk: &Desk) -> io::Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().max_blocking_threads(MAX_BLOCKING).enable_all().build()?;
-        let (inbox, mut given) = mpsc::unbounded_channel::<(std::net::TcpStream, Open)>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (inbox, mut given) = mpsc::unbounded_channel::<Given>();
         let desk = desk.clone();
         let work = async move {
-            while let Some((stream, open)) = given.recv().await {
+            while let Some((stream, seated, load)) = given.recv().await {
                 let Ok(stream) = TcpStream::from_std(stream) else { continue };
                 let desk = desk.clone();
                 tokio::spawn(async move {
-                    connection(stream, desk).await;
-                    drop(open);
+                    tokio::select! {
+                        () = connection(stream, &seated.seat, desk) => {}
+                        () = seated.seat.is_asked_to_leave() => {}
+                    }
+                    drop((seated, load));
                 });
             }
         };
@@ -128,9 +139,9 @@ impl Worker {
         Arc::strong_count(&self.load)
     }
 
-    fn give(&self, stream: std::net::TcpStream, open: Open) {
+    fn give(&self, stream: std::net::TcpStream, seated: Seated) {
         // Whoever is not there any more lets go of the connection.
-        let _ = self.inbox.send((stream, open));
+        let _ = self.inbox.send((stream, seated, Arc::clone(&self.load)));
     }
 
     /// Drops what is still open, and waits for the thread.
@@ -140,36 +151,32 @@ impl Worker {
     }
 }
 
-/// Counts a connection, and keeps its place on the server and with its worker, while it is open.
-struct Open {
-    metrics: Arc<Metrics>,
-    _slot: OwnedSemaphorePermit,
-    _load: Arc<()>,
+/// A thread that takes up changes on disk.
+struct Watcher {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
-impl Open {
-    fn new(metrics: &Arc<Metrics>, slot: OwnedSemaphorePermit, load: &Arc<()>) -> Self {
-        metrics.connected();
-        Self { metrics: Arc::clone(metrics), _slot: slot, _load: Arc::clone(load) }
+impl Watcher {
+    fn start(state: &Arc<App>) -> io::Result<Self> {
+        let (state, is_over) = (Arc::clone(state), Arc::new(AtomicBool::new(false)));
+        let ends = Arc::clone(&is_over);
+        let look = move || {
+            while !ends.load(Ordering::Relaxed) {
+                std::thread::park_timeout(LOOK_EVERY);
+                if state.is_due() {
+                    state.refresh();
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(look)?;
+        Ok(Self { is_over, thread })
     }
-}
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.metrics.disconnected();
-    }
-}
-
-async fn look_at_files(state: Arc<App>) {
-    for look in 1_u64.. {
-        tokio::time::sleep(LOOK_EVERY).await;
-        if state.is_due() {
-            let state = Arc::clone(&state);
-            let _ = tokio::task::spawn_blocking(move || state.refresh()).await;
-        }
-        if let Some(log) = state.log.clone().filter(|_| look.is_multiple_of(LOOKS_PER_SYNC)) {
-            let _ = tokio::task::spawn_blocking(move || log.sync_after_pause()).await;
-        }
+    /// Ends it; a version that it is loading is not waited for.
+    fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
     }
 }
 
@@ -183,29 +190,35 @@ fn turn_away(stream: TcpStream) {
     }
 }
 
-async fn connection(stream: TcpStream, desk: Desk) {
+async fn connection(stream: TcpStream, seat: &Arc<Seat>, desk: Desk) {
     // Answers are written in one piece; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
-    let patience = desk.limits.patience;
+    let patience = if seat.is_spare() { SPARE_PATIENCE.min(desk.limits.patience) } else { desk.limits.patience };
     let stream = Patient::new(stream, patience);
     match desk.tls.clone() {
-        None => converse(stream, desk).await,
+        None => converse(stream, seat, patience, desk).await,
         Some(tls) => {
             let secured = tokio::time::timeout(patience, tls.acceptor.accept(stream)).await;
             if let Ok(Ok(secured)) = secured {
-                converse(secured, desk).await;
+                converse(secured, seat, patience, desk).await;
             }
         }
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Desk) {
-    let Desk { router, limits, mut stopped, .. } = desk;
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    seat: &Arc<Seat>,
+    patience: Duration,
+    Desk { router, mut stopped, .. }: Desk,
+) {
+    let service = Seating { router: TowerToHyperService::new(router), seat: Arc::clone(seat) };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.patience)
+        .header_read_timeout(patience)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .keep_alive(!seat.is_spare())
+        .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(seat))), service);
     let mut connection = pin!(connection);
     let is_stopping = tokio::select! {
         _ = connection.as_mut() => false,
@@ -217,64 +230,19 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Desk) {
     }
 }
 
-/// A stream whose other end must take what is written within a while.
-struct Patient {
-    stream: TcpStream,
-    patience: Duration,
-    /// Set while the other end takes nothing.
-    waiting: Option<Pin<Box<Sleep>>>,
+/// Tells the router where a request comes from.
+struct Seating {
+    router: TowerToHyperService<Router>,
+    seat: Arc<Seat>,
 }
 
-impl Patient {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
-    }
+impl Service<Request<Incoming>> for Seating {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
 
-    /// Passes on what a write said, or an error when nothing was taken for too long.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if wrote.is_ready() {
-            self.waiting = None;
-            return wrote;
-        }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        match waiting.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncRead for Patient {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, wrote)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.watch(cx, wrote)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Arc::clone(&self.seat));
+        self.router.call(request)
     }
 }

@@ -17,13 +17,23 @@ pub(super) enum Endpoint {
     Feedback,
     RetrainStatus,
     AbStatus,
+    Ping,
+    Invocations,
+    V1Model,
+    V1Predict,
+    V2Server,
+    V2Live,
+    V2Ready,
+    V2Model,
+    V2ModelReady,
+    V2Infer,
     /// An address that does not exist.
     Other,
 }
 
 impl Endpoint {
     /// All of them, in the order of the enum.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Info,
         Self::Docs,
         Self::OpenApi,
@@ -38,6 +48,16 @@ impl Endpoint {
         Self::Feedback,
         Self::RetrainStatus,
         Self::AbStatus,
+        Self::Ping,
+        Self::Invocations,
+        Self::V1Model,
+        Self::V1Predict,
+        Self::V2Server,
+        Self::V2Live,
+        Self::V2Ready,
+        Self::V2Model,
+        Self::V2ModelReady,
+        Self::V2Infer,
         Self::Other,
     ];
 
@@ -63,18 +83,63 @@ impl Endpoint {
             Self::Feedback => "/feedback",
             Self::RetrainStatus => "/retrain/status",
             Self::AbStatus => "/ab/status",
+            Self::Ping => "/ping",
+            Self::Invocations => "/invocations",
+            Self::V1Model => "/v1/models/{name}",
+            Self::V1Predict => "/v1/models/{name}:predict",
+            Self::V2Server => "/v2",
+            Self::V2Live => "/v2/health/live",
+            Self::V2Ready => "/v2/health/ready",
+            Self::V2Model => "/v2/models/{name}",
+            Self::V2ModelReady => "/v2/models/{name}/ready",
+            Self::V2Infer => "/v2/models/{name}/infer",
             Self::Other => "other",
         }
     }
 
-    /// Whether it takes rows.
+    /// The paths that lead here: the address, and the same of a version.
+    pub(super) fn paths(self) -> Vec<String> {
+        let of_version = self.label().replace("{name}", "{name}/versions/{version}");
+        match self {
+            // The path is the same for both; only the method tells them apart.
+            Self::V1Predict => vec![Self::V1Model.label().to_owned()],
+            Self::V2Model | Self::V2ModelReady | Self::V2Infer => vec![self.label().to_owned(), of_version],
+            _ => vec![self.label().to_owned()],
+        }
+    }
+
+    /// Whether it takes rows in our way.
     pub(super) fn predicts(self) -> bool {
         matches!(self, Self::Predict | Self::PredictA | Self::PredictB | Self::PredictAb)
     }
 
+    /// Whether it takes rows in the way of another server.
+    pub(super) fn adapts(self) -> bool {
+        matches!(self, Self::Invocations | Self::V1Predict | Self::V2Infer)
+    }
+
+    /// Whether it says of the server what clients of another one ask.
+    pub(super) fn describes(self) -> bool {
+        matches!(
+            self,
+            Self::Ping
+                | Self::V1Model
+                | Self::V2Server
+                | Self::V2Live
+                | Self::V2Ready
+                | Self::V2Model
+                | Self::V2ModelReady
+        )
+    }
+
+    /// Whether it says whether the server is alive or ready, and nothing of the model.
+    pub(super) fn is_health(self) -> bool {
+        matches!(self, Self::Health | Self::Ready | Self::Ping | Self::V2Live | Self::V2Ready)
+    }
+
     /// Whether it takes a body.
     pub(super) fn is_post(self) -> bool {
-        self.predicts() || self == Self::Feedback
+        self.predicts() || self.adapts() || self == Self::Feedback
     }
 
     pub(super) fn method(self) -> &'static str {
@@ -100,6 +165,16 @@ impl Endpoint {
             Self::Feedback => "Say whether predictions were right; needs the server's token",
             Self::RetrainStatus => "How many new labels there are, and how many a retraining wants",
             Self::AbStatus => "The experiment: arms, weights, step",
+            Self::Ping => "SageMaker, MLflow: is it ready?",
+            Self::Invocations => "SageMaker, MLflow: score JSON or CSV",
+            Self::V1Model => "KServe V1: is the model ready?",
+            Self::V1Predict => "KServe V1: score instances",
+            Self::V2Server => "KServe V2: what this server is",
+            Self::V2Live => "KServe V2: is it alive?",
+            Self::V2Ready => "KServe V2: is it ready?",
+            Self::V2Model => "KServe V2: what the model takes and gives",
+            Self::V2ModelReady => "KServe V2: is the model ready?",
+            Self::V2Infer => "KServe V2: score tensors",
             Self::Other => "",
         }
     }

@@ -1,58 +1,39 @@
 //! `POST /feedback`: what people say of predictions, taken in as `mlloop feedback` does.
 
-use super::limits::{Ticket, expect_json, read};
+use super::limits::{Ticket, expect_json, read, seat};
 use super::problem::{Refusal, json};
 use super::state::App;
-use crate::feedback::{FeedbackError, Given, give, parse};
-use crate::workspace::WorkspaceError;
+use crate::atomic::Lock;
+use crate::feedback::{FeedbackError, give, parse};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long another process may keep the lock of the loop before the client is told to come back.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often the lock is asked for.
-const AGAIN: Duration = Duration::from_millis(20);
 
 /// Takes corrections in: one object, or a list of them.
 ///
 /// # Errors
 /// Why none of them was taken in.
 pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Result<Response<Body>, Refusal> {
-    app.tokens.may_change(&parts.headers)?;
     expect_json(&parts.headers)?;
-    let mut ticket: Ticket = app.gate.enter()?;
+    let mut ticket: Ticket = app.gate.ticket(seat(parts));
     let body = read(body, &mut ticket).await?;
-    let app = Arc::clone(app);
-    let taken = tokio::task::spawn_blocking(move || take_in(&app, &body)).await;
-    let given = taken.map_err(|err| Refusal::Internal(err.to_string()))??;
-    Ok(json(StatusCode::OK, &given))
-}
-
-fn take_in(app: &App, body: &[u8]) -> Result<Given, Refusal> {
+    ticket.take_place()?;
     let snapshot = app.snapshot();
     let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
-    let target = &snapshot.production.as_ref().ok_or_else(none)?.model.pipeline.target;
-    let lines = lines(body)?;
-    let corrections = parse::corrections("feedback", lines.as_bytes(), "").map_err(|err| refusal(&err))?;
+    let live = snapshot.production.as_ref().ok_or_else(none)?;
+    let corrections = parse::corrections("feedback", lines(&body)?.as_bytes(), "").map_err(|err| refusal(&err))?;
     if corrections.is_empty() {
         return Err(Refusal::Malformed("there is no correction in the body".to_owned()));
     }
-    // One at a time: they would only wait for each other's lock.
-    let _turn = app.changing();
-    let started = Instant::now();
-    loop {
-        match app.workspace.lock() {
-            Ok(lock) => {
-                return give(&app.workspace, &lock, target, &corrections, app.now()).map_err(|err| refusal(&err));
-            }
-            Err(WorkspaceError::Locked { .. }) if started.elapsed() < PATIENCE => std::thread::sleep(AGAIN),
-            Err(err) => return Err(Refusal::Unavailable(err.to_string())),
-        }
-    }
+    let model = Arc::clone(&live.model);
+    let take_in = move |app: &App, lock: &Lock| {
+        let given = give(&app.workspace, lock, &model.pipeline.target, &corrections, app.now());
+        let given = given.map_err(|err| refusal(&err))?;
+        serde_json::to_value(given).map_err(|err| Refusal::Internal(err.to_string()))
+    };
+    Ok(json(StatusCode::OK, &app.desk.make(app, take_in).await?))
 }
 
 /// The corrections as JSON lines.

@@ -8,6 +8,10 @@ pub(super) struct Form {
     names: Vec<String>,
     /// The place of a name; `None` for names that are known and not looked at.
     places: HashMap<String, Option<usize>>,
+    /// Where rows that are lists of values have them: the features of production.
+    order: Vec<Option<usize>>,
+    /// Where the outcome stands.
+    target: Option<usize>,
 }
 
 impl Form {
@@ -26,6 +30,22 @@ impl Form {
         if !self.places.contains_key(name) {
             self.places.insert(name.to_owned(), None);
         }
+    }
+
+    /// Says in which order lists of values are, and where outcomes stand.
+    pub(super) fn arrange(&mut self, order: &[usize], target: usize) {
+        self.order = order.iter().copied().map(Some).collect();
+        self.target = Some(target);
+    }
+
+    /// The places of a row that is a list of values.
+    pub(super) fn order(&self) -> &[Option<usize>] {
+        &self.order
+    }
+
+    /// The place of the outcome.
+    pub(super) fn target(&self) -> Option<usize> {
+        self.target
     }
 
     /// How many columns are kept.

@@ -1,12 +1,15 @@
 //! What keeps memory bounded: requests at once, bytes in flight, bytes and rows of one request, time.
 //!
 //! ```text
-//! request ─ ticket (one of max_in_flight) ─ body bytes charged as they arrive ─ answer bytes charged ─▶ sent, given back
-//!              └ none left: 503                └ budget used up: 503
+//! request ─ ticket ─ body bytes charged as they arrive ─ place (one of max_in_flight) ─ cells, answer charged ─▶ sent
+//!                       └ budget used up: 503              └ none left: 503                            all given back
 //! ```
+//! A place is taken when the body is there: clients that send slowly hold none.
 
+use super::hall::Seat;
 use super::problem::Refusal;
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use hyper::body::{Frame, SizeHint};
 use std::convert::Infallible;
@@ -25,12 +28,16 @@ pub struct Limits {
     pub max_rows: usize,
     /// Most requests that are being answered at once; the next is told to come back.
     pub max_in_flight: usize,
-    /// Most bytes of bodies and answers that are held at once.
+    /// Most bytes of bodies, their cells and answers that are held at once.
     pub max_bytes_in_flight: usize,
     /// Most open connections.
     pub max_connections: usize,
+    /// Most open connections of one client's address.
+    pub max_per_address: usize,
     /// How long a client may take for its headers, its body, or to take its answer, and how long a connection may idle.
     pub patience: Duration,
+    /// How long requests that began may take after the server was asked to stop.
+    pub grace: Duration,
     /// How long the other arms of a shadow experiment may take for a large request.
     pub shadow_patience: Duration,
 }
@@ -43,7 +50,9 @@ impl Default for Limits {
             max_in_flight: 512,
             max_bytes_in_flight: 64 << 20,
             max_connections: 1_000,
+            max_per_address: 500,
             patience: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
             shadow_patience: Duration::from_secs(1),
         }
     }
@@ -51,18 +60,22 @@ impl Default for Limits {
 
 /// Most rows whose contributions are computed in one request: a row takes up to milliseconds.
 pub(super) const MAX_EXPLAINED_ROWS: usize = 1_000;
+/// Requests that hold more than this are large: a quarter of the bytes in flight is kept for the others.
+const LARGE: usize = 64 << 10;
 
 /// Counts what is in flight.
 #[derive(Debug)]
 pub(super) struct Gate {
     limits: Limits,
-    requests: AtomicUsize,
+    places: AtomicUsize,
+    tickets: AtomicUsize,
     bytes: AtomicUsize,
 }
 
 impl Gate {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, requests: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+        let none = || AtomicUsize::new(0);
+        Arc::new(Self { limits, places: none(), tickets: none(), bytes: none() })
     }
 
     /// What is let in.
@@ -70,49 +83,77 @@ impl Gate {
         &self.limits
     }
 
-    /// Lets a request in.
-    ///
-    /// # Errors
-    /// [`Refusal::Overload`] when too many are in.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Ticket, Refusal> {
-        let ticket = Ticket { gate: Arc::clone(self), bytes: 0 };
-        match self.requests.fetch_add(1, Ordering::Relaxed) < self.limits.max_in_flight {
-            true => Ok(ticket),
-            false => Err(Refusal::Overload),
-        }
+    /// What a request begins with: it holds nothing yet.
+    pub(super) fn ticket(self: &Arc<Self>, seat: Option<Arc<Seat>>) -> Ticket {
+        self.tickets.fetch_add(1, Ordering::Relaxed);
+        Ticket { gate: Arc::clone(self), bytes: 0, has_place: false, seat }
     }
 
-    /// Requests that are in.
+    /// Requests that are being answered.
     pub(super) fn in_flight(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+        self.places.load(Ordering::Relaxed)
+    }
+
+    /// Requests whose body is still arriving.
+    pub(super) fn arriving(&self) -> usize {
+        self.tickets.load(Ordering::Relaxed).saturating_sub(self.in_flight())
+    }
+
+    /// Whether the next request would be told to come back.
+    pub(super) fn is_full(&self) -> bool {
+        self.in_flight() >= self.limits.max_in_flight
+            || self.bytes.load(Ordering::Relaxed) >= self.limits.max_bytes_in_flight
     }
 }
 
-/// The right of one request to be in, with the bytes it holds; given back when dropped.
+/// What one request holds: bytes, and a place among those that are being answered; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     gate: Arc<Gate>,
     bytes: usize,
+    has_place: bool,
+    /// The connection, which may not be closed while its request has a place.
+    seat: Option<Arc<Seat>>,
+}
+
+/// The connection that a request came by.
+pub(super) fn seat(parts: &Parts) -> Option<Arc<Seat>> {
+    parts.extensions.get::<Arc<Seat>>().cloned()
 }
 
 impl Ticket {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// [`Refusal::Overload`] when there is none.
+    pub(super) fn take_place(&mut self) -> Result<(), Refusal> {
+        let taken = self.gate.places.fetch_add(1, Ordering::Relaxed);
+        self.has_place = true;
+        self.seat.iter().for_each(|seat| seat.set_busy(true));
+        if taken < self.gate.limits.max_in_flight { Ok(()) } else { Err(Refusal::Overload) }
+    }
+
     /// Accounts for more bytes.
     ///
     /// # Errors
     /// [`Refusal::Overload`] when too many are held at once.
     pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Refusal> {
-        self.bytes += bytes;
-        match self.gate.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.gate.limits.max_bytes_in_flight {
-            true => Ok(()),
-            false => Err(Refusal::Overload),
-        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        let max = self.gate.limits.max_bytes_in_flight;
+        let max = if self.bytes > LARGE { max - max / 4 } else { max };
+        let held = self.gate.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if held <= max { Ok(()) } else { Err(Refusal::Overload) }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.gate.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.gate.requests.fetch_sub(1, Ordering::Relaxed);
+        self.gate.tickets.fetch_sub(1, Ordering::Relaxed);
+        if self.has_place {
+            self.gate.places.fetch_sub(1, Ordering::Relaxed);
+            self.seat.iter().for_each(|seat| seat.set_busy(false));
+        }
     }
 }
 
@@ -214,15 +255,31 @@ mod tests {
     #[test]
     fn a_full_gate_lets_nobody_in_until_somebody_leaves() {
         let gate = Gate::new(Limits { max_in_flight: 2, max_bytes_in_flight: 100, ..Limits::default() });
-        let (first, mut second) = (gate.enter().unwrap(), gate.enter().unwrap());
-        assert!(matches!(gate.enter(), Err(Refusal::Overload)));
-        assert_eq!(gate.in_flight(), 2);
+        let (mut first, mut second, mut third) = (gate.ticket(None), gate.ticket(None), gate.ticket(None));
+        assert_eq!((gate.arriving(), gate.is_full()), (3, false), "who has no body yet has no place");
+        first.take_place().unwrap();
+        second.take_place().unwrap();
+        assert!(matches!(third.take_place(), Err(Refusal::Overload)));
+        drop(third);
+        assert_eq!((gate.in_flight(), gate.arriving(), gate.is_full()), (2, 0, true));
         drop(first);
         second.charge(90).unwrap();
-        let mut third = gate.enter().unwrap();
+        let mut third = gate.ticket(None);
+        third.take_place().unwrap();
         assert!(matches!(third.charge(20), Err(Refusal::Overload)));
         drop((second, third));
-        assert_eq!((gate.in_flight(), gate.bytes.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!((gate.in_flight(), gate.arriving(), gate.bytes.load(Ordering::Relaxed)), (0, 0, 0));
+    }
+
+    #[test]
+    fn large_bodies_leave_room_for_small_ones() {
+        let gate = Gate::new(Limits { max_bytes_in_flight: 4 * LARGE, ..Limits::default() });
+        let (mut large, mut more, mut small) = (gate.ticket(None), gate.ticket(None), gate.ticket(None));
+        large.charge(3 * LARGE).unwrap();
+        assert!(matches!(more.charge(LARGE + 1), Err(Refusal::Overload)));
+        drop(more);
+        small.charge(LARGE).unwrap();
+        assert!(matches!(small.charge(1), Err(Refusal::Overload)));
     }
 
     #[test]

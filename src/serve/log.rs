@@ -1,16 +1,27 @@
 //! The prediction log under load: what comes together is written in one piece and synced once.
 //!
 //! ```text
-//! requests ─ lines ─▶ their tray ─▶ one task: append all, sync ─▶ everybody who waited is answered
-//!                                    ▲ what comes meanwhile waits for the next piece
+//! always      requests ─ lines ─▶ the log's own thread: append all, sync ─▶ everybody who waited is answered
+//!                                  ▲ what comes meanwhile waits for the next piece
+//! batch, off  requests ─ lines ─▶ tray of their thread ─▶ one task: append all ─▶ everybody …
+//!                                  the log's own thread syncs once a second
 //! ```
-//! Where nothing is synced a tray belongs to a thread, so that nobody who waits has to be woken from another one.
+//! A sync may take long, so that nothing but the log's own thread ever waits for one. An append that is not synced takes
+//! microseconds; waking another thread for it would cost more.
 
 use super::metrics::Metrics;
+use crate::atomic;
 use crate::journal::{Durability, Journal, Layout, Writer};
 use jiff::Timestamp;
+use std::collections::HashSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Lines of one request that have the same columns.
@@ -41,6 +52,8 @@ struct Tray {
 
 /// Trays that threads share out among themselves; more threads than these share.
 const N_TRAYS: usize = 64;
+/// How often what was written without a sync is synced, and a log that failed is tried.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 thread_local! {
     static TRAY: usize = {
@@ -53,20 +66,50 @@ thread_local! {
 pub(super) struct Log {
     trays: [Mutex<Tray>; N_TRAYS],
     durability: Durability,
+    shared: Arc<Shared>,
+    /// To the log's own thread; none after the end.
+    inbox: Mutex<Option<Sender<Entry>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the log's own thread has in common with those that answer.
+struct Shared {
     book: Mutex<Book>,
-    closed: AtomicBool,
+    /// Whether the last write failed, so that the next will probably fail too.
+    is_failing: AtomicBool,
+    metrics: Arc<Metrics>,
+    dir: PathBuf,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const STOPPING: &str = "the server is stopping";
+
 impl Log {
-    /// A log that is written to as safely as asked for.
-    pub(super) fn new(journal: Journal, durability: Durability, metrics: Arc<Metrics>) -> Arc<Self> {
-        let book = Book { journal, durability, writers: Vec::new(), unsynced: false, is_busy: false, metrics };
-        let trays = std::array::from_fn(|_| Mutex::default());
-        Arc::new(Self { trays, durability, book: Mutex::new(book), closed: AtomicBool::new(false) })
+    /// A log, in the directory `dir`, that is written to as safely as asked for.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn new(
+        journal: Journal,
+        dir: PathBuf,
+        durability: Durability,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Arc<Self>> {
+        let book = Book { journal, durability, writers: Vec::new(), unsynced: HashSet::new() };
+        let shared = Arc::new(Shared { book: Mutex::new(book), is_failing: AtomicBool::new(false), metrics, dir });
+        let (inbox, entries) = channel();
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || theirs.keep(&entries))?;
+        Ok(Arc::new(Self {
+            trays: std::array::from_fn(|_| Mutex::default()),
+            durability,
+            shared,
+            inbox: Mutex::new(Some(inbox)),
+            thread: Mutex::new(Some(thread)),
+        }))
     }
 
     /// Logs lines; returns when they are as safe as was asked for.
@@ -74,15 +117,28 @@ impl Log {
     /// # Errors
     /// Why they are not in the log.
     pub(super) async fn commit(self: &Arc<Self>, at: Timestamp, lines: Vec<Lines>) -> Result<(), String> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err("the server is stopping".to_owned());
-        }
         let (done, told) = oneshot::channel();
-        // One sync serves all threads; without one, nobody has to be woken from another thread.
-        let which = if self.durability == Durability::Always { 0 } else { TRAY.with(|tray| *tray) };
+        let entry = Entry { at, lines, done };
+        if self.durability == Durability::Always {
+            let sent = locked(&self.inbox).as_ref().map(|inbox| inbox.send(entry));
+            if !matches!(sent, Some(Ok(()))) {
+                return Err(STOPPING.to_owned());
+            }
+        } else {
+            self.put(entry)?;
+        }
+        told.await.unwrap_or_else(|_| Err("the thread that writes the log fell".to_owned()))
+    }
+
+    /// Puts lines into the tray of this thread.
+    fn put(self: &Arc<Self>, entry: Entry) -> Result<(), String> {
+        if locked(&self.inbox).is_none() {
+            return Err(STOPPING.to_owned());
+        }
+        let which = TRAY.with(|tray| *tray);
         let is_first = {
             let mut tray = locked(&self.trays[which]);
-            tray.entries.push(Entry { at, lines, done });
+            tray.entries.push(entry);
             !std::mem::replace(&mut tray.taken, true)
         };
         if is_first {
@@ -90,35 +146,88 @@ impl Log {
             // that are ready now.
             tokio::spawn(Arc::clone(self).empty(which));
         }
-        told.await.unwrap_or_else(|_| Err("the task that writes the log fell".to_owned()))
+        Ok(())
     }
 
     /// Writes what is in a tray until nothing is.
     async fn empty(self: Arc<Self>, which: usize) {
         let mut turn = Turn { tray: &self.trays[which], is_over: false };
         while let Some(entries) = turn.next() {
-            if self.durability == Durability::Always {
-                let log = Arc::clone(&self);
-                // Who waited is told by what became of the entries.
-                let _ = tokio::task::spawn_blocking(move || locked(&log.book).commit(entries)).await;
-            } else {
-                locked(&self.book).commit(entries);
+            self.shared.commit(entries);
+        }
+    }
+
+    /// Whether the next line will probably not be written.
+    pub(super) fn is_failing(&self) -> bool {
+        self.shared.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Takes nothing more, and returns when what was taken is safe.
+    pub(super) fn close(&self) {
+        drop(locked(&self.inbox).take());
+        if let Some(thread) = locked(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// What the log's own thread does until nobody can give it anything any more.
+    fn keep(&self, entries: &Receiver<Entry>) {
+        let mut looked = Instant::now();
+        loop {
+            match entries.recv_timeout(SYNC_EVERY) {
+                Ok(first) => {
+                    let all = std::iter::once(first).chain(entries.try_iter()).collect();
+                    // Whoever waits learns of a panic by what becomes of the entries.
+                    let _ = catch_unwind(AssertUnwindSafe(|| self.commit(all)));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if looked.elapsed() >= SYNC_EVERY {
+                looked = Instant::now();
+                self.sync();
+                if self.is_failing.load(Ordering::Relaxed) && self.probe().is_ok() {
+                    self.is_failing.store(false, Ordering::Relaxed);
+                }
+            }
+        }
+        self.sync();
+    }
+
+    /// Writes the lines of all entries, and tells who waits.
+    fn commit(&self, entries: Vec<Entry>) {
+        let (written, waiting) = locked(&self.book).write(entries);
+        for (piece, result) in &written {
+            match result {
+                Ok(()) => self.metrics.logged(piece.n_rows, piece.bytes.len()),
+                Err(_) => self.metrics.log_failed(),
+            }
+        }
+        self.is_failing.store(written.iter().any(|(_, result)| result.is_err()), Ordering::Relaxed);
+        for (places, done) in waiting {
+            let wrong = places.iter().find_map(|&place| written[place].1.as_ref().err());
+            // Who asked may have gone away.
+            let _ = done.send(wrong.map_or(Ok(()), |err| Err(err.clone())));
+        }
+    }
+
+    /// Syncs what was written without; nobody who writes has to wait for it.
+    fn sync(&self) {
+        let unsynced = std::mem::take(&mut locked(&self.book).unsynced);
+        for path in unsynced {
+            if atomic::sync_file(&path).is_err() {
+                self.metrics.log_failed();
             }
         }
     }
 
-    /// Makes safe what no append has made safe since the last call: appends do it once a second while there are any.
-    pub(super) fn sync_after_pause(&self) {
-        let mut book = locked(&self.book);
-        if !std::mem::take(&mut book.is_busy) {
-            book.sync();
-        }
-    }
-
-    /// Takes nothing more, and makes safe what was written.
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-        locked(&self.book).sync();
+    /// Whether there is room on the disk again.
+    fn probe(&self) -> io::Result<()> {
+        let path = self.dir.join(".mlloop-probe");
+        atomic::replace(&path, |out| out.write_all(&[b'\n'; 1 << 16]))?;
+        atomic::remove_file(&path)
     }
 }
 
@@ -169,28 +278,19 @@ struct Book {
     durability: Durability,
     /// One per layout in use.
     writers: Vec<(Arc<Layout>, Writer)>,
-    /// Whether something was written that only a later append would sync.
-    unsynced: bool,
-    /// Whether something was written since it was last asked.
-    is_busy: bool,
-    metrics: Arc<Metrics>,
+    /// Files that the log's own thread has to sync.
+    unsynced: HashSet<PathBuf>,
 }
 
 /// More layouts than these are not kept open: versions with other columns come one after another.
 const MAX_WRITERS: usize = 8;
 
-impl Book {
-    /// Syncs what a pause or the end would leave unsynced.
-    fn sync(&mut self) {
-        if std::mem::take(&mut self.unsynced) && self.writers.iter().any(|(_, writer)| writer.sync().is_err()) {
-            self.metrics.log_failed();
-        }
-    }
+/// Which pieces hold the lines of somebody who waits.
+type Waiting = (Vec<usize>, oneshot::Sender<Result<(), String>>);
 
-    /// Writes the lines of all entries, those of one day and layout in one piece, and tells who waits.
-    fn commit(&mut self, entries: Vec<Entry>) {
-        self.unsynced |= self.durability == Durability::Batch;
-        self.is_busy = true;
+impl Book {
+    /// Writes the lines of all entries, those of one day and layout in one piece.
+    fn write(&mut self, entries: Vec<Entry>) -> (Vec<(Piece, Result<(), String>)>, Vec<Waiting>) {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut waiting = Vec::with_capacity(entries.len());
         for Entry { at, lines, done } in entries {
@@ -207,28 +307,27 @@ impl Book {
             }
             waiting.push((places, done));
         }
-        let written: Vec<Result<(), String>> = pieces.iter().map(|piece| self.write(piece)).collect();
-        for (places, done) in waiting {
-            let wrong = places.iter().find_map(|&place| written[place].as_ref().err());
-            // Who asked may have gone away.
-            let _ = done.send(wrong.map_or(Ok(()), |err| Err(err.clone())));
-        }
+        let append = |piece: Piece| {
+            let written = self.append(&piece).map_err(|err| err.to_string());
+            (piece, written)
+        };
+        let written = pieces.into_iter().map(append).collect();
         if self.writers.len() > MAX_WRITERS {
             self.writers.drain(..self.writers.len() - MAX_WRITERS);
         }
+        (written, waiting)
     }
 
-    fn write(&mut self, piece: &Piece) -> Result<(), String> {
-        match self.writers[piece.writer].1.append(piece.at, &piece.bytes) {
-            Ok(()) => {
-                self.metrics.logged(piece.n_rows, piece.bytes.len());
-                Ok(())
-            }
-            Err(err) => {
-                self.metrics.log_failed();
-                Err(err.to_string())
-            }
+    fn append(&mut self, piece: &Piece) -> Result<(), crate::journal::JournalError> {
+        let writer = &mut self.writers[piece.writer].1;
+        writer.append(piece.at, &piece.bytes)?;
+        if self.durability == Durability::Batch
+            && let Some(path) = writer.path()
+            && !self.unsynced.contains(&path)
+        {
+            self.unsynced.insert(path);
         }
+        Ok(())
     }
 
     /// The place of the writer for a layout.
@@ -237,7 +336,10 @@ impl Book {
         match self.writers.iter().rposition(same) {
             Some(place) => place,
             None => {
-                self.writers.push((Arc::clone(layout), self.journal.writer(layout, self.durability)));
+                // The log's own thread syncs once a second; a writer would do it while it is waited for.
+                let durability =
+                    if self.durability == Durability::Always { Durability::Always } else { Durability::Off };
+                self.writers.push((Arc::clone(layout), self.journal.writer(layout, durability)));
                 self.writers.len() - 1
             }
         }

@@ -54,6 +54,8 @@ impl Histogram {
 pub(super) struct Now<'a> {
     /// Requests being answered.
     pub(super) in_flight: usize,
+    /// Requests whose body is arriving.
+    pub(super) arriving: usize,
     /// Whether files changed and could not be loaded.
     pub(super) stale: bool,
     /// Role or arm with its version.
@@ -167,7 +169,7 @@ impl Metrics {
         for (role, version) in &now.versions {
             page.line("mlloop_version_info", &[("role", role), ("version", &version.to_string())], 1.0);
         }
-        let plain: [(&str, &str, &str, f64); 11] = [
+        let plain: [(&str, &str, &str, f64); 12] = [
             ("mlloop_log_rows_total", "counter", "Rows in the prediction log.", load(&self.logged_rows)),
             ("mlloop_log_bytes_total", "counter", "Bytes written to the prediction log.", load(&self.logged_bytes)),
             ("mlloop_log_commits_total", "counter", "Writes to the prediction log.", load(&self.log_commits)),
@@ -176,6 +178,7 @@ impl Metrics {
             ("mlloop_reload_failures_total", "counter", "Changes that could not be.", load(&self.reload_failures)),
             ("mlloop_stale", "gauge", "1 while a change cannot be taken up.", f64::from(u8::from(now.stale))),
             ("mlloop_in_flight", "gauge", "Requests being answered.", now.in_flight as f64),
+            ("mlloop_arriving", "gauge", "Requests whose body is arriving.", now.arriving as f64),
             ("mlloop_connections", "gauge", "Open connections.", load(&self.connections)),
             (
                 "mlloop_connections_refused_total",
@@ -252,7 +255,8 @@ mod tests {
         metrics.predicted(Version(2), "a\"b", 7);
         metrics.predicted(Version(2), "a\"b", 1);
         metrics.reloaded(false);
-        let text = metrics.text(&Now { in_flight: 3, stale: true, versions: vec![("production", Version(2))] });
+        let text =
+            metrics.text(&Now { in_flight: 3, arriving: 2, stale: true, versions: vec![("production", Version(2))] });
         for line in [
             "mlloop_requests_total{endpoint=\"/predict\",status=\"200\"} 2",
             "mlloop_request_seconds_bucket{endpoint=\"/predict\",le=\"0.00025\"} 0",
@@ -264,6 +268,7 @@ mod tests {
             "mlloop_reload_failures_total 1",
             "mlloop_stale 1",
             "mlloop_in_flight 3",
+            "mlloop_arriving 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -6,13 +6,20 @@
 //! ```
 //! The server is given its listener, its state and its end, so that tests need no socket: [`app`] is a router.
 
+mod access;
+mod adapter;
 mod answer;
 mod connections;
+mod desk;
 mod endpoint;
 mod feedback;
 mod form;
+mod hall;
+mod job;
+mod lane;
 mod limits;
 mod log;
+mod lookup;
 mod metrics;
 mod openapi;
 mod predict;
@@ -25,8 +32,10 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod wire;
 
 pub use connections::serve;
+pub use job::JobSettings;
 pub use limits::Limits;
 pub use state::{App, ServeSettings};
 pub use tls::Tls;
@@ -38,13 +47,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, StatusCode};
-use axum::routing::{get, post};
+use axum::http::{HeaderValue, Response, header};
+use axum::routing::MethodRouter;
 use endpoint::Endpoint;
-use problem::{Refusal, json};
+use hall::Seat;
+use problem::Refusal;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// What keeps a server from starting.
@@ -79,12 +91,19 @@ pub enum ServeError {
 
 /// The server without its socket.
 pub fn app(state: Arc<App>) -> Router {
-    let mut router = Router::new();
+    let mut routes: BTreeMap<String, MethodRouter<Arc<App>>> = BTreeMap::new();
     for endpoint in Endpoint::addressed() {
         let answer = move |State(app): State<Arc<App>>, request: Request| answer(app, endpoint, request);
-        let refuse = move |State(app): State<Arc<App>>, request: Request| refuse(app, endpoint, request);
-        let route = if endpoint.is_post() { post(answer) } else { get(answer) };
-        router = router.route(endpoint.label(), route.fallback(refuse));
+        for path in endpoint.paths() {
+            let route = routes.remove(&path).unwrap_or_default();
+            routes.insert(path, if endpoint.is_post() { route.post(answer) } else { route.get(answer) });
+        }
+    }
+    let mut router = Router::new();
+    for (path, route) in routes {
+        let own = Endpoint::addressed().find(|endpoint| endpoint.paths().contains(&path)).unwrap_or(Endpoint::Other);
+        let refuse = move |State(app): State<Arc<App>>, request: Request| refuse(app, own, request);
+        router = router.route(&path, route.fallback(refuse));
     }
     let unknown = |State(app): State<Arc<App>>, request: Request| answer(app, Endpoint::Other, request);
     router.fallback(unknown).with_state(state)
@@ -92,38 +111,80 @@ pub fn app(state: Arc<App>) -> Router {
 
 /// Answers a request and counts it.
 async fn answer(app: Arc<App>, endpoint: Endpoint, request: Request) -> Response<Body> {
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
+    let asked = Asked::new(&app, endpoint, request);
+    let Asked { parts, body, request_id, started, seat, .. } = asked;
     let options = if endpoint.predicts() { predict::Options::of(&parts) } else { Ok(predict::Options::default()) };
-    let asked = options.as_ref().ok().and_then(|options| options.request_id.as_deref());
-    let request_id = request_id(&app, &parts, asked);
-    let answered = match options {
+    let permitted = fits_the_seat(endpoint, &parts, seat.as_deref()).and_then(|()| app.access.may(endpoint, &parts));
+    let answered = match permitted.and(options) {
         Ok(options) if endpoint.predicts() => {
             predict::predict(&app, endpoint, &parts, body, (&request_id, options)).await
         }
+        Ok(_) if endpoint.adapts() => adapter::answer(&app, endpoint, &parts, body, &request_id).await,
         Ok(_) if endpoint == Endpoint::Feedback => feedback::feedback(&app, &parts, body).await,
-        Ok(_) => look_up(&app, endpoint, &parts).await,
+        Ok(_) => lookup::look_up(&app, endpoint, &parts).await,
         Err(refusal) => Err(refusal),
     };
-    finish(&app, endpoint, &request_id, started, answered)
+    finish(&app, endpoint, (&parts, &request_id, started), answered)
 }
 
 /// Answers a request with the wrong method.
 async fn refuse(app: Arc<App>, endpoint: Endpoint, request: Request) -> Response<Body> {
-    let request_id = request_id(&app, &request.into_parts().0, None);
-    finish(&app, endpoint, &request_id, Instant::now(), Err(Refusal::Method))
+    let Asked { parts, request_id, started, .. } = Asked::new(&app, endpoint, request);
+    let refusal = app.access.admits(&parts).err().unwrap_or(Refusal::Method);
+    finish(&app, endpoint, (&parts, &request_id, started), Err(refusal))
+}
+
+/// A request as it came.
+struct Asked {
+    parts: Parts,
+    body: Body,
+    request_id: String,
+    started: Instant,
+    seat: Option<Arc<Seat>>,
+}
+
+impl Asked {
+    fn new(app: &App, endpoint: Endpoint, request: Request) -> Self {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let named = if endpoint.predicts() { predict::Options::of(&parts).ok() } else { None };
+        let request_id = request_id(app, &parts, named.as_ref().and_then(|options| options.request_id.as_deref()));
+        let seat = limits::seat(&parts);
+        Self { parts, body, request_id, started, seat }
+    }
+}
+
+/// Refuses what cannot be answered on a connection, whatever it asks.
+fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Result<(), Refusal> {
+    let both = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().all(|name| parts.headers.contains_key(name));
+    if both || seat.is_some_and(|seat| seat.is_ambiguous.swap(false, Ordering::Relaxed)) {
+        return Err(Refusal::Ambiguous);
+    }
+    if seat.is_some_and(Seat::is_spare) && !endpoint.is_health() { Err(Refusal::Overload) } else { Ok(()) }
 }
 
 fn finish(
     app: &App,
     endpoint: Endpoint,
-    request_id: &str,
-    started: Instant,
+    (parts, request_id, started): (&Parts, &str, Instant),
     answered: Result<Response<Body>, Refusal>,
 ) -> Response<Body> {
+    if let Err(Refusal::Internal(fault)) = &answered {
+        app.tell(&format!("request {request_id}: {fault}"));
+    }
+    if (endpoint.predicts() || endpoint.adapts()) && matches!(answered, Err(Refusal::Overload)) {
+        app.refused();
+    }
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(request_id));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-request-id", id);
+    }
+    // Where the next request begins depends on how this one was read, about which two readers may differ.
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(seat) = parts.extensions.get::<Arc<Seat>>() {
+        seat.head_comes.store(true, Ordering::Relaxed);
     }
     app.metrics.answered(endpoint, response.status(), started.elapsed());
     response
@@ -135,41 +196,4 @@ fn request_id(app: &App, parts: &Parts, asked: Option<&str>) -> String {
     let header = || parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     asked.or_else(header).filter(fits).map_or_else(|| app.new_request_id(), str::to_owned)
-}
-
-/// Answers what needs no body.
-async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
-    let snapshot = app.snapshot();
-    Ok(match endpoint {
-        Endpoint::Health => json(StatusCode::OK, &serde_json::json!({ "status": "alive" })),
-        Endpoint::Ready => {
-            let version = snapshot.production.as_ref().map(|live| live.model.version);
-            let status = if version.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            let told = serde_json::json!({ "ready": version.is_some(), "version": version, "stale": app.stale() });
-            json(status, &told)
-        }
-        Endpoint::Metrics => {
-            problem::body(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics_text())
-        }
-        Endpoint::OpenApi => json(StatusCode::OK, &openapi::openapi(&snapshot)),
-        Endpoint::Docs => {
-            let page = openapi::docs(&snapshot).map_err(|err| Refusal::Internal(err.to_string()))?;
-            problem::body(StatusCode::OK, "text/html; charset=utf-8", page)
-        }
-        Endpoint::Info => json(StatusCode::OK, &openapi::info(&snapshot)),
-        Endpoint::AbStatus => json(StatusCode::OK, &status::experiment(&snapshot)),
-        Endpoint::Models | Endpoint::RetrainStatus => {
-            // These read files, which may take a while.
-            let app = Arc::clone(app);
-            let look = move || match endpoint {
-                Endpoint::Models => status::models(&app.workspace, &snapshot),
-                _ => status::retrain(&app.workspace, &snapshot),
-            };
-            let looked = tokio::task::spawn_blocking(look).await;
-            json(StatusCode::OK, &looked.map_err(|err| Refusal::Internal(err.to_string()))??)
-        }
-        _ => {
-            return Err(Refusal::NotFound(format!("there is no {}; see /docs", problem::shorten(parts.uri.path()))));
-        }
-    })
 }

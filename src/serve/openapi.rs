@@ -95,16 +95,17 @@ fn feedback_operation() -> Value {
 }
 
 /// What a request can be refused with.
-const ERRORS: [(&str, &str); 10] = [
+const ERRORS: [(&str, &str); 11] = [
     ("400", "not JSON, or an option without meaning"),
     ("401", "a token is wanted"),
-    ("403", "the server was started without a token, and this changes something"),
+    ("403", "the server was started without a token and this changes something, or a page of another origin asks"),
     ("408", "the body did not arrive in time"),
     ("409", "there is no such arm"),
     ("413", "too large a body, or too many rows"),
     ("415", "not application/json"),
+    ("421", "sent to a name that is not the server's"),
     ("422", "unknown, missing or mistyped features, all of them named"),
-    ("500", "a fault of the server"),
+    ("500", "internal error; the server says on stderr what it is"),
     ("503", "no version yet, too many requests at once, or the log cannot be written; see Retry-After"),
 ];
 
@@ -184,7 +185,7 @@ struct Docs {
     predicts: Option<String>,
     endpoints: Vec<[&'static str; 3]>,
     columns: Vec<[String; 3]>,
-    errors: [(&'static str, &'static str); 10],
+    errors: [(&'static str, &'static str); 11],
     example: String,
 }
 

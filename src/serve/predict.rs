@@ -8,14 +8,16 @@
 
 use super::answer::{Answer, Many};
 use super::endpoint::Endpoint;
-use super::limits::{Held, MAX_EXPLAINED_ROWS, Ticket, expect_json, read};
+use super::limits::{Held, MAX_EXPLAINED_ROWS, Ticket, expect_json, read, seat};
 use super::log::Lines;
-use super::problem::{self, Refusal};
-use super::rows::{NoRows, Rows};
+use super::problem::{self, Problem, Problems, Refusal};
+use super::rows::{Allow, NoRows, Raw, Rows};
 use super::scoring::{Scored, score};
 use super::snapshot::{Live, Running, Snapshot};
 use super::state::App;
+use crate::feedback::outcome_in;
 use crate::journal::{Layout, Row};
+use crate::labels::{Label, became};
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
 use axum::http::request::Parts;
@@ -27,7 +29,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Bodies up to here are answered where they arrived: a row takes microseconds. Larger ones would hold up others.
-const INLINE_BYTES: usize = 16 << 10;
+pub(super) const INLINE_BYTES: usize = 16 << 10;
+/// Bodies above this are computed one at a time on each thread of the lane.
+const HEAVY_BYTES: usize = 256 << 10;
+/// Rows of a large request that are scored before others have their turn: a millisecond or a few.
+const PIECE_ROWS: usize = 256;
 /// Cells that one request may have: 16 MB.
 const MAX_CELLS: usize = 1 << 20;
 
@@ -71,8 +77,9 @@ struct Job {
 struct Prepared {
     json: Vec<u8>,
     lines: Vec<Lines>,
-    rows: Arc<Rows>,
     ids: Arc<[String]>,
+    /// What became of the rows, as far as the client said it.
+    outcomes: Vec<Label>,
 }
 
 /// Answers a request for predictions.
@@ -86,40 +93,159 @@ pub(super) async fn predict(
     body: Body,
     (request_id, options): (&str, Options),
 ) -> Result<Response<Body>, Refusal> {
-    app.tokens.may_predict(&parts.headers)?;
     expect_json(&parts.headers)?;
-    let mut ticket = app.gate.enter()?;
+    let mut ticket = app.gate.ticket(seat(parts));
     let body = read(body, &mut ticket).await?;
+    ticket.take_place()?;
+    let names = (request_id, options.explain);
+    let (json, ticket) = compute(app, endpoint, parts, body, ticket, names).await?;
+    let held = Held::new(json, ticket);
+    Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
+}
+
+/// From a body that is there to its answer, which is logged by then.
+///
+/// # Errors
+/// Why there is no prediction.
+pub(super) async fn compute(
+    app: &Arc<App>,
+    endpoint: Endpoint,
+    parts: &Parts,
+    body: Bytes,
+    ticket: Ticket,
+    (request_id, explain): (&str, usize),
+) -> Result<(Vec<u8>, Ticket), Refusal> {
     let is_large = body.len() > INLINE_BYTES;
+    let _turn = match body.len() > HEAVY_BYTES {
+        true => Some(app.heavy.acquire().await.map_err(|err| Refusal::Internal(err.to_string()))?),
+        false => None,
+    };
     let job = Arc::new(Job {
         app: Arc::clone(app),
         snapshot: app.snapshot(),
         endpoint,
-        explain: options.explain,
+        explain,
         request_id: request_id.to_owned(),
         at: app.now(),
     });
-    let prepared = run(is_large, &job, move |job| prepare(job, &body)).await?;
-    let Prepared { json, mut lines, rows, ids } = prepared;
+    let parse = move |job: &Job| {
+        let mut ticket = ticket;
+        let rows = parse(job, &body, &mut |bytes| ticket.charge(bytes).is_ok())?;
+        Ok((Arc::new(rows), ticket))
+    };
+    let (rows, mut ticket) = run(is_large, &job, parse).await?;
+    let (known, problems) = known_outcomes(&job, parts, &rows)?;
+    let groups = score_all(is_large, &job, &rows, problems).await?;
+    let theirs = Arc::clone(&rows);
+    let Prepared { json, mut lines, ids, outcomes } =
+        run(is_large, &job, move |job| prepare(job, &theirs, &groups, known)).await?;
     if let Some(running) = job.shadow() {
         for arm in 1..running.arms.len() {
             lines.extend(shadow(is_large, &job, running, arm, (&rows, &ids)).await);
         }
     }
     log(app, &mut ticket, json.len(), job.at, lines).await?;
-    let held = Held::new(json, ticket);
-    Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
+    if !outcomes.is_empty() {
+        app.desk.record(app, outcomes).await?;
+    }
+    Ok((json, ticket))
+}
+
+/// Outcomes that came with the rows.
+struct Known {
+    /// Whether any came.
+    given: bool,
+    /// The rows that have one, and what it is; none when the client may not record them.
+    values: Vec<(usize, String)>,
+}
+
+/// The outcomes among the cells, and everything that is wrong with the rows so far. In a list of their own they are there
+/// to be recorded; in the target's column they may only have been left in the rows.
+fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Problems), Refusal> {
+    let mut problems = rows.problems.clone();
+    let mut known = Known { given: false, values: Vec::new() };
+    let live = job.live(None)?;
+    let pipeline = &live.model.pipeline;
+    for row in 0..rows.len() {
+        if let Raw::Absent = rows.cell(row, live.target) {
+            continue;
+        }
+        let name = &pipeline.target.name;
+        let cell = rows.written(row, live.target);
+        let found = match rows.cell(row, live.target) {
+            Raw::Nested => Err("is a list or an object, not an outcome".to_owned()),
+            // However the table writes its numbers, JSON writes them in one way.
+            Raw::Number(value) if pipeline.target.classes.is_empty() => Ok(Some(value.to_string())),
+            _ => outcome_in(&cell, &pipeline.target, &pipeline.schema),
+        };
+        match found {
+            Ok(Some(value)) => known.values.push((row, value)),
+            Ok(None) => {}
+            Err(what) => problems.push(|| Problem::of_cell(row, name, format!("holds no outcome: {what}"))),
+        }
+    }
+    known.given = !known.values.is_empty();
+    if known.given {
+        let may = job.app.access.may_record(&parts.headers).and_then(|()| match job.app.log {
+            Some(_) => Ok(()),
+            None => Err(Refusal::Conflict("without a prediction log, an outcome finds no prediction".to_owned())),
+        });
+        match may {
+            Err(refusal) if rows.has_labels => return Err(refusal),
+            Err(_) => known.values.clear(),
+            Ok(()) => {}
+        }
+    }
+    Ok((known, problems))
+}
+
+/// Scores the rows, those of a large request in pieces. What is wrong with any row is said together.
+async fn score_all(
+    is_large: bool,
+    job: &Arc<Job>,
+    rows: &Arc<Rows>,
+    mut problems: Problems,
+) -> Result<Vec<Group>, Refusal> {
+    let mut groups = Vec::new();
+    for (arm, which) in pieces(&job.arms(rows)?) {
+        let rows = Arc::clone(rows);
+        let compute = move |job: &Job| {
+            let scored = score(job.live(arm)?, &job.snapshot.form, &rows, &which, job.explain)?;
+            Ok(Group { arm, which, scored })
+        };
+        match run(is_large, job, compute).await {
+            Ok(group) => groups.push(group),
+            Err(Refusal::Rows(more)) => problems.append(more),
+            Err(other) => return Err(other),
+        }
+    }
+    if problems.is_empty() { Ok(groups) } else { Err(Refusal::Rows(problems)) }
+}
+
+/// The rows by arm, in pieces.
+fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
+    let mut pieces: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
+    for (row, &arm) in arms.iter().enumerate() {
+        let open = pieces.iter_mut().rev().find(|(known, _)| *known == arm);
+        match open.filter(|(_, which)| which.len() < PIECE_ROWS) {
+            Some((_, which)) => which.push(row),
+            None => pieces.push((arm, vec![row])),
+        }
+    }
+    pieces
 }
 
 /// Logs the lines before anything leaves.
 async fn log(app: &App, ticket: &mut Ticket, n: usize, at: Timestamp, lines: Vec<Lines>) -> Result<(), Refusal> {
     let Some(log) = &app.log else { return ticket.charge(n) };
     ticket.charge(n + lines.iter().map(|lines| lines.bytes.len()).sum::<usize>())?;
-    let unlogged = |err| Refusal::Unavailable(format!("the prediction could not be logged, so it is not given: {err}"));
-    log.commit(at, lines).await.map_err(unlogged)
+    log.commit(at, lines).await.map_err(|err| {
+        app.tell(&format!("a prediction could not be logged, so it was not given: {err}"));
+        Refusal::Unavailable("the prediction could not be logged, so it is not given".to_owned())
+    })
 }
 
-/// Computes here, or on the pool for what takes long; a panic is an error of this request alone.
+/// Computes here, or on the lane for what takes long; a panic is an error of this request alone.
 async fn run<T: Send + 'static>(
     is_large: bool,
     job: &Arc<Job>,
@@ -129,14 +255,12 @@ async fn run<T: Send + 'static>(
     let guarded = move || {
         catch_unwind(AssertUnwindSafe(|| compute(&theirs))).unwrap_or_else(|_| {
             theirs.app.metrics.panicked();
-            Err(Refusal::Internal("a fault of the server; it is said in its messages".to_owned()))
+            Err(Refusal::Internal("a panic, which is told above".to_owned()))
         })
     };
     match is_large {
         false => guarded(),
-        true => tokio::task::spawn_blocking(guarded)
-            .await
-            .unwrap_or_else(|err| Err(Refusal::Internal(format!("the computation was broken off: {err}")))),
+        true => job.app.lane.run(guarded).await,
     }
 }
 
@@ -183,57 +307,60 @@ impl Job {
 }
 
 /// Rows of one arm, scored.
-struct Group<'a> {
+struct Group {
     arm: Option<usize>,
-    live: &'a Live,
     which: Vec<usize>,
     scored: Scored,
 }
 
-/// Scores a body, and writes the answer and the lines of the log.
-fn prepare(job: &Job, body: &Bytes) -> Result<Prepared, Refusal> {
-    let rows = parse(job, body)?;
-    let arms = job.arms(&rows)?;
-    let groups = groups(job, &rows, &arms)?;
+/// Writes the answer and the lines of the log.
+fn prepare(job: &Job, rows: &Rows, groups: &[Group], known: Known) -> Result<Prepared, Refusal> {
+    let lives = groups.iter().map(|group| job.live(group.arm)).collect::<Result<Vec<&Live>, _>>()?;
     let mut places = vec![(0, 0); rows.len()];
     for (group, in_group) in groups.iter().enumerate() {
         in_group.which.iter().enumerate().for_each(|(n, &row)| places[row] = (group, n));
     }
     let mut book = Lined::default();
     for (row, &(group, n)) in places.iter().enumerate() {
-        let Group { arm, live, scored, .. } = &groups[group];
-        let id = job.id_of(&rows, row, live);
-        book.add(job, &rows, (row, id), live, scored.scores.row(n), job.arm_name(*arm));
+        let (Group { arm, scored, .. }, live) = (&groups[group], lives[group]);
+        let id = job.id_of(rows, row, live);
+        book.add(job, rows, (row, id), live, scored.scores.row(n), job.arm_name(*arm));
     }
     let Lined { lines, ids, .. } = book;
     let answer = |(row, &(group, n)): (usize, &(usize, usize))| {
-        let Group { arm, live, scored, .. } = &groups[group];
-        Answer::new(live, scored, n, &ids[row], job.arm_name(*arm))
+        let Group { arm, scored, .. } = &groups[group];
+        Answer::new(lives[group], scored, n, &ids[row], job.arm_name(*arm))
     };
     let mut predictions: Vec<Answer> = places.iter().enumerate().map(answer).collect();
-    let chosen = arms.iter().any(Option::is_some);
+    let chosen = groups.iter().any(|group| group.arm.is_some());
     let experiment = job.snapshot.running.as_ref().filter(|_| chosen).map(|r| r.experiment.name.as_str());
     let request_id = job.request_id.as_str();
+    let n_outcomes = known.given.then_some(known.values.len());
     let json = match (rows.many, predictions.pop()) {
-        (false, Some(one)) => serde_json::to_vec(&one.alone(request_id, experiment)),
+        (false, Some(one)) => serde_json::to_vec(&one.alone(request_id, experiment, n_outcomes)),
         (_, last) => {
             predictions.extend(last);
-            serde_json::to_vec(&Many { request_id, experiment, predictions })
+            serde_json::to_vec(&Many { request_id, experiment, n_outcomes, predictions })
         }
     };
     let json = json.map_err(|err| Refusal::Internal(err.to_string()))?;
-    for Group { arm, live, which, .. } in &groups {
+    for (Group { arm, which, .. }, live) in groups.iter().zip(&lives) {
         let name = job.arm_name(*arm).unwrap_or_default();
         job.app.metrics.predicted(live.model.version, name, which.len() as u64);
     }
-    Ok(Prepared { json, lines, rows: Arc::new(rows), ids: ids.into() })
+    let label =
+        |(row, value): (usize, String)| became(ids[row].clone(), value, job.at, lives[places[row].0].model.version);
+    let outcomes = known.values.into_iter().map(label).collect();
+    Ok(Prepared { json, lines, outcomes, ids: ids.into() })
 }
 
-fn parse(job: &Job, body: &Bytes) -> Result<Rows, Refusal> {
+fn parse(job: &Job, body: &Bytes, allow: Allow) -> Result<Rows, Refusal> {
     job.live(None)?;
     let form = &job.snapshot.form;
     let max_rows = job.app.gate.limits().max_rows.min(MAX_CELLS / form.len().max(1)).max(1);
-    let rows = Rows::parse(body, form, max_rows).map_err(|no_rows| match no_rows {
+    let rows = Rows::parse(body, form, max_rows, allow).map_err(|no_rows| match no_rows {
+        NoRows::NoRoom => Refusal::Overload,
+        NoRows::OutOfRange(err) => Refusal::Rows(Problems::one(Problem::of_all(out_of_range(&err)))),
         NoRows::TooMany => Refusal::TooLarge(format!("more than {max_rows} rows; send them in several requests")),
         NoRows::Json(err) => Refusal::Malformed(format!("the body is not JSON that holds rows: {err}")),
     })?;
@@ -246,26 +373,9 @@ fn parse(job: &Job, body: &Bytes) -> Result<Rows, Refusal> {
     Ok(rows)
 }
 
-/// The rows by arm, scored. What is wrong with any row is said together.
-fn groups<'a>(job: &'a Job, rows: &Rows, arms: &[Option<usize>]) -> Result<Vec<Group<'a>>, Refusal> {
-    let mut groups: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
-    for (row, &arm) in arms.iter().enumerate() {
-        match groups.iter_mut().find(|(known, _)| *known == arm) {
-            Some((_, which)) => which.push(row),
-            None => groups.push((arm, vec![row])),
-        }
-    }
-    let mut problems = rows.problems.clone();
-    let mut scored = Vec::with_capacity(groups.len());
-    for (arm, which) in groups {
-        let live = job.live(arm)?;
-        match score(live, &job.snapshot.form, rows, &which, job.explain) {
-            Ok(found) => scored.push(Group { arm, live, which, scored: found }),
-            Err(Refusal::Rows(more)) => problems.append(more),
-            Err(other) => return Err(other),
-        }
-    }
-    if problems.is_empty() { Ok(scored) } else { Err(Refusal::Rows(problems)) }
+/// What to say of a number that no double is near; the parser has no row and column of the table.
+fn out_of_range(err: &serde_json::Error) -> String {
+    format!("the number at line {}, column {} of the body is not finite", err.line(), err.column())
 }
 
 impl Job {

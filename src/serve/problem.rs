@@ -39,6 +39,11 @@ impl Problem {
         Self { row: Some(row), column: Some(shorten(column)), problem: problem.into() }
     }
 
+    /// What is wrong with all of it.
+    pub(super) fn of_all(problem: String) -> Self {
+        Self { row: None, column: None, problem }
+    }
+
     /// A name that the training table did not have.
     pub(super) fn unknown(row: Option<usize>, column: &str) -> Self {
         Self { row, column: Some(shorten(column)), problem: "unknown".to_owned() }
@@ -67,6 +72,11 @@ impl fmt::Display for Problem {
 }
 
 impl Problems {
+    /// Only this one.
+    pub(super) fn one(problem: Problem) -> Self {
+        Self { list: vec![problem], total: 1 }
+    }
+
     /// Adds one; only the first are kept, so that a hostile body costs no memory.
     pub(super) fn push(&mut self, problem: impl FnOnce() -> Problem) {
         if self.list.len() < KEPT {
@@ -108,10 +118,16 @@ impl Problems {
 pub(super) enum Refusal {
     /// The body is no JSON, or an option in the address has no meaning: 400.
     Malformed(String),
+    /// The length of the body is said in two ways: 400, and the connection is closed.
+    Ambiguous,
     /// A token is wanted: 401.
     Unauthorized,
     /// Nobody may, as the server was started: 403.
     Closed,
+    /// A page of another origin asks: 403.
+    Foreign,
+    /// Sent to a name that is not the server's: 421.
+    Misdirected(String),
     /// There is nothing of that name: 404.
     NotFound(String),
     /// There, but not for this method: 405.
@@ -128,7 +144,7 @@ pub(super) enum Refusal {
     Rows(Problems),
     /// A correction that cannot be taken in: 422.
     Correction(String),
-    /// A fault of ours: 500.
+    /// A fault of ours: 500. Only whoever runs the server is told what it is.
     Internal(String),
     /// There is no version to answer with, or the log cannot be written: 503.
     Unavailable(String),
@@ -150,9 +166,10 @@ impl Refusal {
     /// The status that says it.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Ambiguous => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Closed => StatusCode::FORBIDDEN,
+            Self::Closed | Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
@@ -170,7 +187,14 @@ impl Refusal {
             Self::Malformed(what) | Self::Correction(what) | Self::NotFound(what) | Self::Conflict(what) => {
                 what.clone()
             }
-            Self::TooLarge(what) | Self::Internal(what) | Self::Unavailable(what) => what.clone(),
+            Self::TooLarge(what) | Self::Unavailable(what) => what.clone(),
+            Self::Internal(_) => "internal error; see the server's messages".to_owned(),
+            Self::Foreign => {
+                "a page of another origin may not ask this server; --allow-host NAME allows one".to_owned()
+            }
+            Self::Misdirected(host) => {
+                format!("this server does not answer to {host:?}; start it with --allow-host NAME if it should")
+            }
             Self::Unauthorized => {
                 "this needs the header `Authorization: Bearer TOKEN` with the server's token".to_owned()
             }
@@ -179,6 +203,7 @@ impl Refusal {
                              set it and start again"
                     .to_owned()
             }
+            Self::Ambiguous => "send Content-Length or Transfer-Encoding, not both".to_owned(),
             Self::Method => "this address takes another method; see /docs".to_owned(),
             Self::Slow => "the body did not arrive in time".to_owned(),
             Self::MediaType => "send JSON with the header `Content-Type: application/json`".to_owned(),
@@ -200,7 +225,9 @@ impl Refusal {
             Self::Unavailable(_) => Some((header::RETRY_AFTER, "5")),
             Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
             // What is left of the body is not worth reading.
-            Self::TooLarge(_) | Self::Slow => Some((header::CONNECTION, "close")),
+            Self::TooLarge(_) | Self::Slow | Self::Ambiguous | Self::Foreign | Self::Misdirected(_) => {
+                Some((header::CONNECTION, "close"))
+            }
             _ => None,
         };
         if let Some((name, value)) = header {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"months": 3, "contract": "monthly"}       one row
-//! [{…}, {…}]   {"rows": [{…}, {…}]}          many
+//! [{…}, {…}]   {"rows": [{…}, {…}]}          many; see `wrapper` for the other ways
 //!
 //! cells   Number(3.0) Text(0..7) Absent …    one per row and column of the form
 //! text    "monthly…"                         what the texts' ranges point into
@@ -15,6 +15,8 @@ use crate::table::{NumberFormat, push_number};
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
+
+mod wrapper;
 
 /// A cell as JSON gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +41,12 @@ pub(super) struct Rows {
     n_columns: usize,
     cells: Vec<Raw>,
     text: String,
+    /// Bytes that were asked for.
+    charged: usize,
+    /// Outcomes in the order of the rows, when they came in a list of their own.
+    labels: Option<Vec<Raw>>,
+    /// Whether outcomes came in a list of their own.
+    pub(super) has_labels: bool,
     /// Whether the request was a list, so that the answer is one.
     pub(super) many: bool,
     /// What is wrong with it.
@@ -50,24 +58,59 @@ pub(super) struct Rows {
 pub(super) enum NoRows {
     /// Not JSON, with line and column.
     Json(serde_json::Error),
+    /// A number that no double is near, with line and column.
+    OutOfRange(serde_json::Error),
     /// More rows than are taken at once.
     TooMany,
+    /// Their cells need more memory than there is.
+    NoRoom,
 }
 
 const TOO_MANY: &str = "more rows than are taken at once";
+const NO_ROOM: &str = "more cells than there is room for";
+/// What a cell takes here, as a feature, and in the log.
+const BYTES_PER_CELL: usize = size_of::<Raw>() + 24;
+
+/// What the memory for rows is asked of: whether so many bytes more may be taken.
+pub(super) type Allow<'a> = &'a mut dyn FnMut(usize) -> bool;
 
 impl Rows {
     /// Reads a body.
-    pub(super) fn parse(body: &[u8], form: &Form, max_rows: usize) -> Result<Self, NoRows> {
+    pub(super) fn parse(body: &[u8], form: &Form, max_rows: usize, allow: Allow) -> Result<Self, NoRows> {
         let mut rows = Self { n_columns: form.len(), ..Self::default() };
+        if !rows.make_room(allow) {
+            return Err(NoRows::NoRoom);
+        }
         rows.cells.reserve(rows.n_columns);
         let mut json = serde_json::Deserializer::from_slice(body);
-        let parsed = Top { rows: &mut rows, form, max_rows }.deserialize(&mut json).and_then(|()| json.end());
+        let parsed = Top(&mut Reader { rows: &mut rows, form, max_rows, allow })
+            .deserialize(&mut json)
+            .and_then(|()| json.end());
         match parsed {
             Ok(()) => Ok(rows),
             Err(err) if err.is_data() && err.to_string().starts_with(TOO_MANY) => Err(NoRows::TooMany),
+            Err(err) if err.is_data() && err.to_string().starts_with(NO_ROOM) => Err(NoRows::NoRoom),
+            Err(err) if err.to_string().starts_with("number out of range") => Err(NoRows::OutOfRange(err)),
             Err(err) => Err(NoRows::Json(err)),
         }
+    }
+
+    /// Adds a row without cells; its number.
+    fn push_empty(&mut self) -> usize {
+        let row = self.len();
+        self.cells.resize(self.cells.len() + self.n_columns, Raw::Absent);
+        row
+    }
+
+    /// Asks for the memory of another row; twice as much each time, so that it is seldom asked.
+    fn make_room(&mut self, allow: Allow) -> bool {
+        let need = (self.cells.len() + self.n_columns) * BYTES_PER_CELL + self.text.len();
+        if need <= self.charged {
+            return true;
+        }
+        let more = need.max(2 * self.charged) - self.charged;
+        self.charged += more;
+        allow(more)
     }
 
     /// Number of rows.
@@ -126,14 +169,18 @@ impl Rows {
     }
 }
 
-/// The whole body.
-struct Top<'a> {
+/// A body as it is read.
+struct Reader<'a> {
     rows: &'a mut Rows,
     form: &'a Form,
     max_rows: usize,
+    allow: Allow<'a>,
 }
 
-impl<'de> DeserializeSeed<'de> for Top<'_> {
+/// The whole body.
+struct Top<'r, 'a>(&'r mut Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for Top<'_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -141,7 +188,7 @@ impl<'de> DeserializeSeed<'de> for Top<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Top<'_> {
+impl<'de> Visitor<'de> for Top<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,22 +196,25 @@ impl<'de> Visitor<'de> for Top<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        List { rows: self.rows, form: self.form, max_rows: self.max_rows }.visit_seq(seq)
+        List { reader: self.0, order: None }.visit_seq(seq)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        read_row(self.rows, self.form, map, Some(self.max_rows))
+        let row = read_row(self.0, map, true)?;
+        if row == Read::Wrapper {
+            wrapper::finish(self.0)
+        }
+        Ok(())
     }
 }
 
-/// A list of rows.
-struct List<'a> {
-    rows: &'a mut Rows,
-    form: &'a Form,
-    max_rows: usize,
+/// A list of rows; with an order of columns also those that are lists of values.
+struct List<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    order: Option<&'r [Option<usize>]>,
 }
 
-impl<'de> DeserializeSeed<'de> for List<'_> {
+impl<'de> DeserializeSeed<'de> for List<'_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -172,7 +222,7 @@ impl<'de> DeserializeSeed<'de> for List<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for List<'_> {
+impl<'de> Visitor<'de> for List<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,31 +230,35 @@ impl<'de> Visitor<'de> for List<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.rows.many = true;
-        while seq.next_element_seed(One { rows: &mut *self.rows, form: self.form })?.is_some() {
-            if self.rows.len() > self.max_rows {
+        let Self { reader, order } = self;
+        reader.rows.many = true;
+        while seq.next_element_seed(One { reader: &mut *reader, order })?.is_some() {
+            if reader.rows.len() > reader.max_rows {
                 return Err(A::Error::custom(TOO_MANY));
+            }
+            if !reader.rows.make_room(reader.allow) {
+                return Err(A::Error::custom(NO_ROOM));
             }
         }
         Ok(())
     }
 }
 
-/// A row of a list; what is no object is a problem, and the others are looked at all the same.
-struct One<'a> {
-    rows: &'a mut Rows,
-    form: &'a Form,
+/// A row of a list; what is no row is a problem, and the others are looked at all the same.
+struct One<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    order: Option<&'r [Option<usize>]>,
 }
 
-impl One<'_> {
+impl One<'_, '_> {
     fn complain(self) {
-        let row = self.rows.len();
-        self.rows.cells.resize(self.rows.cells.len() + self.rows.n_columns, Raw::Absent);
-        self.rows.problems.push(|| Problem::of_row(row, "is no row: write {\"column\": value, …}"));
+        let rows = &mut *self.reader.rows;
+        let row = rows.push_empty();
+        rows.problems.push(|| Problem::of_row(row, "is no row: write {\"column\": value, …}"));
     }
 }
 
-impl<'de> DeserializeSeed<'de> for One<'_> {
+impl<'de> DeserializeSeed<'de> for One<'_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -222,7 +276,7 @@ macro_rules! no_row {
     };
 }
 
-impl<'de> Visitor<'de> for One<'_> {
+impl<'de> Visitor<'de> for One<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,13 +284,16 @@ impl<'de> Visitor<'de> for One<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        read_row(self.rows, self.form, map, None)
+        read_row(self.reader, map, false).map(|_| ())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        self.complain();
-        Ok(())
+        let Some(order) = self.order else {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            self.complain();
+            return Ok(());
+        };
+        wrapper::read_values(self.reader.rows, order, seq)
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -283,46 +340,49 @@ impl Visitor<'_> for KeySeed<'_> {
     }
 }
 
-/// Reads an object as a row; at the top, `rows` that is no column and comes before any column holds a list.
-fn read_row<'de, A: MapAccess<'de>>(
-    rows: &mut Rows,
-    form: &Form,
-    mut map: A,
-    max_rows: Option<usize>,
-) -> Result<(), A::Error> {
-    let start = rows.cells.len();
-    let row = rows.len();
+/// What an object turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Read {
+    Row,
+    Wrapper,
+}
+
+/// Reads an object as a row; at the top, a key of a wrapper that is no column and comes before any column begins one.
+fn read_row<'de, A: MapAccess<'de>>(reader: &mut Reader, mut map: A, may_wrap: bool) -> Result<Read, A::Error> {
+    let form = reader.form;
+    let row = reader.rows.push_empty();
+    let start = row * reader.rows.n_columns;
     let mut next = 0;
-    let mut wraps = max_rows;
-    let mut is_wrapper = false;
-    rows.cells.resize(start + rows.n_columns, Raw::Absent);
+    let mut is_row = !may_wrap;
     while let Some(key) = map.next_key_seed(KeySeed { form, next })? {
-        match (key, wraps) {
-            (Key::Kept(place), _) => {
-                let cell = map.next_value_seed(CellSeed { rows: &mut *rows })?;
-                if rows.cells[start + place] != Raw::Absent {
-                    rows.problems.push(|| Problem::of_cell(row, form.name(place), "stands twice"));
+        match key {
+            Key::Kept(place) => {
+                let cell = map.next_value_seed(CellSeed { rows: &mut *reader.rows })?;
+                if reader.rows.cells[start + place] != Raw::Absent {
+                    reader.rows.problems.push(|| Problem::of_cell(row, form.name(place), "stands twice"));
                 }
-                rows.cells[start + place] = cell;
+                reader.rows.cells[start + place] = cell;
                 next = place + 1;
-                wraps = None;
+                is_row = true;
             }
-            (Key::Unknown(name), Some(max_rows)) if name == "rows" => {
-                rows.cells.truncate(start);
-                map.next_value_seed(List { rows: &mut *rows, form, max_rows })?;
-                (is_wrapper, wraps) = (true, None);
-            }
-            (Key::Allowed, _) => {
+            Key::Allowed => {
                 map.next_value::<IgnoredAny>()?;
+                is_row = true;
             }
-            (Key::Unknown(name), _) => {
-                map.next_value::<IgnoredAny>()?;
-                let row = (!is_wrapper).then_some(row);
-                rows.problems.push(|| Problem::unknown(row, &name));
-            }
+            Key::Unknown(name) => match wrapper::Part::of(&name).filter(|_| !is_row) {
+                Some(part) => {
+                    reader.rows.cells.truncate(start);
+                    wrapper::read(reader, part, map)?;
+                    return Ok(Read::Wrapper);
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    reader.rows.problems.push(|| Problem::unknown(Some(row), &name));
+                }
+            },
         }
     }
-    Ok(())
+    Ok(Read::Row)
 }
 
 struct CellSeed<'a> {

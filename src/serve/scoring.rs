@@ -51,16 +51,32 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> (Vec<f32>, 
                 continue;
             }
             let level = |known: &str| level_of(live, input, known);
-            let refused = match understand(rows, raw, reader, level, &mut digits) {
-                Some(cell) => features.encode(input, cell, out).err(),
-                None => Some(Refused::Kind),
+            let wrong = match understand(rows, raw, reader, level, &mut digits) {
+                Some(Cell::Number(value)) if value.is_infinite() => Some(Wrong::NotFinite),
+                Some(cell) => features.encode(input, cell, out).err().map(Wrong::from),
+                None => Some(Wrong::Kind),
             };
-            if let Some(refused) = refused {
-                problems.push(|| Problem::of_cell(row, form.name(place), complaint(rows, raw, reader, refused)));
+            if let Some(wrong) = wrong {
+                problems.push(|| Problem::of_cell(row, form.name(place), complaint(rows, raw, reader, &wrong)));
             }
         }
     }
     (values, problems)
+}
+
+/// Why a cell does not fit.
+enum Wrong {
+    Kind,
+    /// `"1e400"`, `"inf"`: as a text it is what it is as a JSON number, no number that can be scored.
+    NotFinite,
+    /// What the features say.
+    Rule(Refused),
+}
+
+impl From<Refused> for Wrong {
+    fn from(refused: Refused) -> Self {
+        if refused == Refused::Kind { Self::Kind } else { Self::Rule(refused) }
+    }
 }
 
 /// What a cell means to a column: a text means what it means in a file, a number in a column of texts is its digits.
@@ -99,7 +115,7 @@ fn level_of<'a>(live: &'a Live, input: usize, name: &str) -> Option<&'a str> {
 }
 
 /// What to say of a cell that does not fit.
-fn complaint(rows: &Rows, raw: Raw, reader: &CellReader, refused: Refused) -> String {
+fn complaint(rows: &Rows, raw: Raw, reader: &CellReader, wrong: &Wrong) -> String {
     let value = match raw {
         Raw::Absent | Raw::Null => "null".to_owned(),
         Raw::Nested => return format!("is a list or an object, not {}", reader.expected()),
@@ -107,8 +123,9 @@ fn complaint(rows: &Rows, raw: Raw, reader: &CellReader, refused: Refused) -> St
         Raw::Number(value) => value.to_string(),
         Raw::Text(start, end) => format!("{:?}", shorten(rows.text(start, end))),
     };
-    match refused {
-        Refused::Kind => format!("is {value}, not {}", reader.expected()),
-        Refused::Negative => format!("is {value}, which {refused}"),
+    match wrong {
+        Wrong::Kind => format!("is {value}, not {}", reader.expected()),
+        Wrong::NotFinite => format!("is {value}, which is not finite"),
+        Wrong::Rule(rule) => format!("is {value}, which {rule}"),
     }
 }

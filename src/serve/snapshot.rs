@@ -14,9 +14,10 @@ use crate::pipeline::Pipeline;
 use crate::registry::{RegistryError, Roles, Version};
 use crate::table::{CellReader, Kind, NumberFormat};
 use crate::workspace::Workspace;
+use axum::body::Bytes;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A version in memory; it never changes.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub(super) struct Live {
     pub(super) logged: Vec<(usize, Option<NumberFormat>)>,
     /// The place of the id column.
     pub(super) id: Option<usize>,
+    /// The place of the outcome.
+    pub(super) target: usize,
 }
 
 impl Live {
@@ -61,12 +64,12 @@ impl Live {
         // In the schema's order, which is that of most requests.
         let number = |name: &str| model.pipeline.schema.column(name).and_then(|spec| spec.number.clone());
         let logged = model.layout.features().map(|name| (form.keep(name), number(name))).collect();
-        let inputs = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
-        form.allow(&model.pipeline.target.name);
+        let inputs: Vec<usize> = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
+        let target = form.keep(&model.pipeline.target.name);
         for column in model.pipeline.schema.columns.iter().filter(|column| column.kind == Kind::Ignore) {
             form.allow(&column.name);
         }
-        Self { model, inputs, logged, id }
+        Self { model, inputs, logged, id, target }
     }
 }
 
@@ -96,6 +99,15 @@ pub(super) struct Snapshot {
     pub(super) running: Option<Running>,
     /// The experiment of `ab.json`, whether it runs or not.
     pub(super) experiment: Option<Experiment>,
+    /// What is said of it, once somebody asked.
+    pub(super) pages: Pages,
+}
+
+/// Pages about a snapshot; made when they are first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    pub(super) openapi: OnceLock<Bytes>,
+    pub(super) docs: OnceLock<Result<Bytes, askama::Error>>,
 }
 
 impl Snapshot {
@@ -109,6 +121,9 @@ impl Snapshot {
         };
         let mut form = Form::default();
         let production = roles.production.map(model).transpose()?.map(|model| Live::new(model, &mut form));
+        if let Some(live) = &production {
+            form.arrange(&live.inputs, live.target);
+        }
         let running = match &experiment {
             Some(experiment) if experiment.applies(roles.production) => {
                 let mut arms = Vec::new();
@@ -123,7 +138,7 @@ impl Snapshot {
             }
             _ => None,
         };
-        Ok(Self { form, roles, production, running, experiment })
+        Ok(Self { form, roles, production, running, experiment, pages: Pages::default() })
     }
 
     fn model(&self, version: Version) -> Option<Arc<Loaded>> {
@@ -135,7 +150,7 @@ impl Snapshot {
 
 /// What is compared to see that a file is another one: files are replaced, never rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     inode: u64,
     size: u64,
     seconds: i64,
@@ -143,7 +158,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let meta = std::fs::metadata(path).ok()?;
         Some(Self { inode: meta.ino(), size: meta.size(), seconds: meta.mtime(), nanoseconds: meta.mtime_nsec() })
     }

@@ -1,22 +1,24 @@
 //! What all requests share.
 
 use super::ServeError;
+use super::access::Access;
+use super::desk::Desk;
+use super::job::{Job, JobSettings};
+use super::lane::Lane;
 use super::limits::{Gate, Limits};
 use super::log::Log;
+use super::lookup::Answers;
 use super::metrics::{Metrics, Now};
-use super::problem::Refusal;
 use super::snapshot::{Snapshot, Stamps};
 use crate::journal::{Durability, Journal};
 use crate::registry::Version;
 use crate::stats::random::hash64;
 use crate::workspace::Workspace;
-use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 /// How a server is to work.
 #[derive(Debug, Clone)]
@@ -31,23 +33,49 @@ pub struct ServeSettings {
     pub log: Option<Durability>,
     /// What endpoints that change something want to see.
     pub token: Option<String>,
-    /// What predictions want to see; `None`: everybody may ask.
+    /// What predictions and questions about the model want to see; `None`: everybody may ask.
     pub predict_token: Option<String>,
+    /// Names that requests may be sent to, beside those of this machine.
+    pub hosts: Vec<String>,
+    /// Whether only this machine can reach it.
+    pub is_local: bool,
+    /// When the loop is run beside serving.
+    pub job: JobSettings,
+    /// How many threads may compute large requests.
+    pub n_threads: usize,
+    /// Where faults are told, for whoever runs the server; clients are told none of their details.
+    pub tell: fn(&str),
 }
 
 /// A server's state.
 pub struct App {
     pub(super) workspace: Workspace,
+    /// The name of the model for clients that ask by one: that of the loop's directory.
+    pub(super) name: String,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: Option<Arc<Log>>,
-    pub(super) tokens: Tokens,
+    pub(super) access: Access,
+    /// Where changes wait.
+    pub(super) desk: Desk,
+    /// Where large requests are computed.
+    pub(super) lane: Lane,
+    /// The largest requests are computed one at a time on each thread of the lane: their cells take most memory.
+    pub(super) heavy: Semaphore,
+    pub(super) answers: Answers,
+    /// The loop, when it runs beside serving.
+    pub(super) job: Option<Arc<Job>>,
     clock: fn() -> Timestamp,
+    tell: fn(&str),
+    /// The last fault that was told, and when.
+    told: Mutex<Option<(Instant, String)>>,
     seed: u64,
     n_ids: AtomicU64,
     current: RwLock<Arc<Snapshot>>,
     reload: Mutex<Reload>,
-    changing: Mutex<()>,
+    began: Instant,
+    /// When a prediction was refused last, in milliseconds since the beginning; 0 when none was.
+    refused_ms: AtomicU64,
 }
 
 /// What is known of the files on disk.
@@ -61,6 +89,11 @@ struct Reload {
 /// How long after a failure the same files are tried again: somebody may mend a version without touching the roles.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How long after a refusal the server says that it is busy.
+const BUSY_MS: u64 = 1_000;
+/// How long after a fault the same one is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
 impl App {
     /// Loads what is in production and opens the log.
     ///
@@ -71,20 +104,34 @@ impl App {
         let seen = Stamps::now(&workspace);
         let snapshot = Snapshot::load(&workspace, None)?;
         let metrics = Arc::new(Metrics::new());
-        let open = |durability| Log::new(Journal::of(&workspace), durability, Arc::clone(&metrics));
-        let log = settings.log.map(open);
+        let dir = workspace.path("predictions");
+        let open = |durability| Log::new(Journal::of(&workspace), dir, durability, Arc::clone(&metrics));
+        let io_err = |source| ServeError::Io { what: "cannot start a thread", source };
+        let log = settings.log.map(open).transpose().map_err(io_err)?;
+        let lane = Lane::new(settings.n_threads).map_err(io_err)?;
+        let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
+        let name = dir.file_name().map_or_else(|| "mlloop".to_owned(), |name| name.to_string_lossy().into_owned());
         Ok(Arc::new(Self {
             workspace,
+            name,
             gate: Gate::new(settings.limits),
             metrics,
             log,
-            tokens: Tokens::new(settings),
+            access: Access::new(settings),
+            desk: Desk::new(),
+            lane,
+            heavy: Semaphore::new(settings.n_threads.max(1)),
+            answers: Answers::new(),
+            job: Job::new(&settings.job),
+            began: Instant::now(),
+            refused_ms: AtomicU64::new(0),
+            tell: settings.tell,
+            told: Mutex::default(),
             clock: settings.now,
             seed: settings.seed,
             n_ids: AtomicU64::new(0),
             current: RwLock::new(Arc::new(snapshot)),
             reload: Mutex::new(Reload { seen, stale: None, tried: Instant::now() }),
-            changing: Mutex::new(()),
         }))
     }
 
@@ -103,6 +150,15 @@ impl App {
         (self.clock)()
     }
 
+    /// Tells a fault to whoever runs the server; the same one again only after a while.
+    pub(super) fn tell(&self, fault: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref().is_none_or(|(at, last)| last != fault || at.elapsed() >= TELL_AGAIN) {
+            *told = Some((Instant::now(), fault.to_owned()));
+            (self.tell)(fault);
+        }
+    }
+
     /// A name for a request that brought none.
     pub(super) fn new_request_id(&self) -> String {
         let n = self.n_ids.fetch_add(1, Ordering::Relaxed);
@@ -118,9 +174,19 @@ impl App {
         self.reload.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The turn of a request that changes something.
-    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A prediction or a connection had to be told to come back.
+    pub(super) fn refused(&self) {
+        self.refused_ms.store(self.millis().max(1), Ordering::Relaxed);
+    }
+
+    /// Whether predictions are being told to come back.
+    pub(super) fn is_busy(&self) -> bool {
+        let refused = self.refused_ms.load(Ordering::Relaxed);
+        self.gate.is_full() || (refused > 0 && self.millis().saturating_sub(refused) < BUSY_MS)
     }
 
     /// Whether files changed, or could not be loaded a while ago.
@@ -155,54 +221,7 @@ impl App {
             let arms = running.experiment.arms.iter().zip(&running.arms);
             versions.extend(arms.map(|(arm, live)| (arm.name.as_str(), live.model.version)));
         }
-        self.metrics.text(&Now { in_flight: self.gate.in_flight(), stale: self.stale().is_some(), versions })
+        let (in_flight, arriving) = (self.gate.in_flight(), self.gate.arriving());
+        self.metrics.text(&Now { in_flight, arriving, stale: self.stale().is_some(), versions })
     }
-}
-
-/// Digests of the tokens: comparing them takes the same time whatever was sent.
-pub(super) struct Tokens {
-    change: Option<[u8; 32]>,
-    predict: Option<[u8; 32]>,
-}
-
-impl Tokens {
-    fn new(settings: &ServeSettings) -> Self {
-        let digest = |token: &Option<String>| token.as_ref().map(|token| Sha256::digest(token.as_bytes()).into());
-        Self { change: digest(&settings.token), predict: digest(&settings.predict_token) }
-    }
-
-    /// Lets a change pass.
-    ///
-    /// # Errors
-    /// [`Refusal::Closed`] when the server has no token, [`Refusal::Unauthorized`] when another or none was sent.
-    pub(super) fn may_change(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let token = self.change.as_ref().ok_or(Refusal::Closed)?;
-        if bool::from(sent(headers).ct_eq(token)) { Ok(()) } else { Err(Refusal::Unauthorized) }
-    }
-
-    /// Lets predictions pass.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthorized`] when a token is wanted and another or none was sent.
-    pub(super) fn may_predict(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        match &self.predict {
-            None => Ok(()),
-            // Who may change may ask.
-            Some(token) => {
-                let sent = sent(headers);
-                let fits = sent.ct_eq(token) | self.change.map_or(0.into(), |change| sent.ct_eq(&change));
-                if bool::from(fits) { Ok(()) } else { Err(Refusal::Unauthorized) }
-            }
-        }
-    }
-}
-
-/// Digest of the token that a request brought.
-fn sent(headers: &HeaderMap) -> [u8; 32] {
-    let value = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
-    let token = match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
-        _ => b"",
-    };
-    Sha256::digest(token).into()
 }

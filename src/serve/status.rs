@@ -1,10 +1,25 @@
 //! Where the loop stands, for programs that ask over HTTP.
 
+use super::endpoint::Endpoint;
 use super::problem::Refusal;
-use super::snapshot::Snapshot;
-use crate::labels::{Labels, Used};
+use super::snapshot::{Snapshot, Stamp};
+use super::state::App;
+use crate::retrain::standing::progress;
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
+
+/// What the answer of an endpoint is made from, as it is now.
+pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Stamp>> {
+    let mut names = vec!["models".to_owned(), "models/roles.json".to_owned()];
+    if endpoint == Endpoint::RetrainStatus {
+        let files = ["mlloop.toml", "data/labels.csv", "runs/runs.jsonl", "reports/drift_report.json"];
+        names.extend(files.map(str::to_owned));
+    }
+    // A version's files are replaced, which its directory shows.
+    let versions = workspace.registry().versions().unwrap_or_default();
+    names.extend(versions.iter().map(|version| format!("models/{version}")));
+    names.iter().map(|name| Stamp::of(&workspace.path(name))).collect()
+}
 
 /// `/models`: versions with roles and metrics.
 ///
@@ -25,8 +40,9 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value
                 "metric": manifest.headline(),
                 "gate": manifest.gate["metrics"],
             }),
-            Err(err) => {
-                json!({ "version": version, "role": snapshot.roles.role_of(version), "error": err.to_string() })
+            Err(_) => {
+                let error = "its manifest cannot be read; `mlloop status` says why";
+                json!({ "version": version, "role": snapshot.roles.role_of(version), "error": error })
             }
         };
         versions.push(told);
@@ -39,30 +55,31 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value
     }))
 }
 
-/// `/retrain/status`: labels that no version has learned from, and how many are wanted.
+/// `/retrain/status`: how far each reason to retrain is.
 ///
 /// # Errors
-/// When `mlloop.toml` or the labels cannot be read.
-pub(super) fn retrain(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value, Refusal> {
-    let config = workspace.config().map_err(|err| Refusal::Internal(err.to_string()))?;
-    let labels = Labels::open(workspace).map_err(|err| Refusal::Internal(err.to_string()))?;
-    let used = Used::open(workspace).map_err(|err| Refusal::Internal(err.to_string()))?;
-    let last_run = workspace.last_run("retrain").map_err(|err| Refusal::Internal(err.to_string()))?;
-    let n_unused = labels.unused(&used).count();
-    let threshold = config.monitor.triggers.unused_feedback.at();
-    let remaining = threshold.map(|threshold| (threshold - n_unused as f64).max(0.0).ceil());
-    let progress = threshold
-        .map(|threshold| if threshold > 0.0 { (100.0 * n_unused as f64 / threshold).min(100.0) } else { 100.0 });
+/// When `mlloop.toml`, the labels or the last report cannot be read.
+pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Value, Refusal> {
+    let fault = |err: String| Refusal::Internal(err);
+    let workspace = &app.workspace;
+    let progress = progress(workspace, snapshot.roles.production, app.now()).map_err(|err| fault(err.to_string()))?;
+    let last_run = workspace.last_run("retrain").map_err(|err| fault(err.to_string()))?;
+    let by_people = progress.triggers.iter().find(|trigger| trigger.name == "unused_feedback");
+    let due: Vec<&str> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
     Ok(json!({
-        "n_labels": labels.rows().len(),
-        "n_unused": n_unused,
-        "threshold": threshold,
-        "remaining": remaining,
-        "progress_percent": progress,
-        "due": remaining.map(|remaining| remaining == 0.0),
+        "n_labels": progress.n_labels,
+        "n_unused": progress.n_unused,
+        // The trigger that labels from people pull, as it stood here before there were others.
+        "threshold": by_people.and_then(|trigger| trigger.threshold),
+        "remaining": by_people.and_then(|trigger| trigger.remaining),
+        "progress_percent": by_people.and_then(|trigger| trigger.progress_percent),
+        "due": !due.is_empty(),
+        "fired": due,
+        "triggers": progress.triggers,
         "version": snapshot.roles.production,
         "challenger": snapshot.roles.challenger,
         "last_run": last_run,
+        "job": app.job.as_ref().map(|job| job.state()),
     }))
 }
 

@@ -46,11 +46,13 @@ impl Server {
     /// The same with these environment variables.
     pub fn start_with(work: &Loop, options: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mlloop"))
+            .envs(variables.iter().copied())
             .args(["serve", "--port", "0"])
             .args(options.split_whitespace())
             .current_dir(work.path(""))
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let said: Value = serde_json::Deserializer::from_reader(child.stdout.take().unwrap())
@@ -60,12 +62,23 @@ impl Server {
             .unwrap();
         assert_eq!(said["pid"], child.id());
         let url = said["url"].as_str().unwrap().to_owned();
-        let address = url.split("//").nth(1).unwrap().to_owned();
+        let address = url.split("//").nth(1).unwrap().replace("0.0.0.0", "127.0.0.1");
         Self { child, url, address }
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it said on stderr; it has ended.
+    pub fn stderr(&mut self) -> String {
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
     }
 
     pub fn signal(&self, signal: &str) {
@@ -158,9 +171,14 @@ impl Client {
 
     /// The status and body of an answer.
     pub fn ask(&mut self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+        self.ask_with(method, path, body, "nothing")
+    }
+
+    /// The same with a token.
+    pub fn ask_with(&mut self, method: &str, path: &str, body: &str, token: &str) -> io::Result<(u16, String)> {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         self.stream.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();

@@ -3,7 +3,7 @@
 use crate::init::{self, InitRequest};
 use crate::journal::{Durability, Journal, JournalError, Layout, Logged, Window};
 use crate::registry::{Roles, Version};
-use crate::serve::{App, Limits, ServeSettings, app};
+use crate::serve::{App, JobSettings, Limits, ServeSettings, app};
 use crate::train::{self, TrainRequest as Learn};
 use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
@@ -31,6 +31,11 @@ pub(super) fn settings() -> ServeSettings {
         log: Some(Durability::Always),
         token: None,
         predict_token: None,
+        hosts: vec!["models.example".into()],
+        is_local: true,
+        n_threads: 2,
+        job: JobSettings::default(),
+        tell: |_| {},
     }
 }
 
@@ -126,12 +131,12 @@ impl Served {
 }
 
 pub(super) fn request(path: &str, body: impl Into<Body>) -> Request<Body> {
-    let builder = Request::builder().uri(path).header("content-type", "application/json");
+    let builder = Request::builder().uri(path).header("host", "localhost").header("content-type", "application/json");
     builder.method("POST").body(body.into()).unwrap()
 }
 
 pub(super) fn get(path: &str) -> Request<Body> {
-    Request::builder().uri(path).body(Body::empty()).unwrap()
+    Request::builder().uri(path).header("host", "localhost").body(Body::empty()).unwrap()
 }
 
 pub(super) fn send(state: &Arc<App>, request: Request<Body>) -> (StatusCode, Vec<u8>, Response<()>) {

@@ -1,0 +1,74 @@
+//! Outcomes that became known beside predictions: labels that nobody asked for.
+
+use super::{Label, LabelError, Labels, Merged, Source};
+use crate::atomic::Lock;
+use crate::workspace::Workspace;
+use crate::workspace::audit::Event;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// What the audit chain calls it.
+const EVENT: &str = "outcomes";
+
+/// The label that an outcome is. It has no annotator: what became of a row is one thing, and the last word on it counts.
+#[must_use]
+pub fn became(id: String, value: String, at: Timestamp, version: crate::registry::Version) -> Label {
+    Label {
+        id,
+        label: value,
+        annotator: String::new(),
+        labelled_at: at,
+        source: Source::Outcome,
+        batch: String::new(),
+        select_prob: None,
+        model_version: Some(version),
+    }
+}
+
+/// Adds outcomes to the labels, and records it. What is known already changes nothing.
+///
+/// # Errors
+/// What is wrong with the labels or the audit chain.
+pub fn record_outcomes(
+    workspace: &Workspace,
+    lock: &Lock,
+    outcomes: impl IntoIterator<Item = Label>,
+    at: Timestamp,
+) -> Result<Merged, LabelError> {
+    let mut labels = Labels::open(workspace)?;
+    let merged = labels.merge(outcomes);
+    if !merged.is_nothing() {
+        labels.save(workspace, lock)?;
+        let details = json!({ "added": merged.n_added, "changed": merged.changes.len() });
+        workspace.record(lock, Event { at, event: EVENT, by: None, roles: None, details })?;
+    }
+    Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Version;
+
+    #[test]
+    fn an_outcome_is_kept_once_and_its_last_value_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(dir.path());
+        let lock = workspace.lock().unwrap();
+        let at = "2026-11-20T12:00:00Z".parse().unwrap();
+        let outcome = |id: &str, value: &str| became(id.to_owned(), value.to_owned(), at, Version(3));
+        let merged = record_outcomes(&workspace, &lock, [outcome("a", "yes"), outcome("b", "no")], at).unwrap();
+        assert_eq!((merged.n_added, merged.changes.len()), (2, 0));
+        let merged = record_outcomes(&workspace, &lock, [outcome("a", "yes"), outcome("b", "yes")], at).unwrap();
+        assert_eq!((merged.n_added, merged.n_unchanged, merged.changes.len()), (0, 1, 1));
+        assert!(record_outcomes(&workspace, &lock, [outcome("a", "yes")], at).unwrap().is_nothing());
+        let labels = Labels::open(&workspace).unwrap();
+        let told: Vec<_> = labels.rows().iter().map(|l| (l.id.as_str(), l.label.as_str(), l.source)).collect();
+        assert_eq!(told, [("a", "yes", Source::Outcome), ("b", "yes", Source::Outcome)]);
+        assert_eq!(labels.rows()[0].model_version, Some(Version(3)));
+        let chain = workspace.audit_chain().unwrap();
+        let recorded: Vec<_> = chain.entries.iter().filter(|entry| entry.event == EVENT).collect();
+        assert_eq!(recorded.len(), 2, "what changed nothing is not recorded");
+        assert_eq!(recorded[1].details["changed"], 1);
+    }
+}

@@ -1,0 +1,150 @@
+//! Who may ask what: tokens, the names that the server answers to, and the pages that may ask it.
+
+use super::ServeSettings;
+use super::endpoint::Endpoint;
+use super::problem::{Refusal, shorten};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Version, header};
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+use subtle::ConstantTimeEq;
+
+/// What a request must show. Tokens are kept as digests: comparing those takes the same time whatever was sent.
+pub(super) struct Access {
+    change: Option<[u8; 32]>,
+    predict: Option<[u8; 32]>,
+    hosts: Vec<String>,
+    is_local: bool,
+}
+
+impl Access {
+    pub(super) fn new(settings: &ServeSettings) -> Self {
+        let digest = |token: &Option<String>| token.as_ref().map(|token| Sha256::digest(token.as_bytes()).into());
+        Self {
+            change: digest(&settings.token),
+            predict: digest(&settings.predict_token),
+            hosts: settings.hosts.clone(),
+            is_local: settings.is_local,
+        }
+    }
+
+    /// Lets a request pass to an endpoint.
+    ///
+    /// Everybody may ask whether the server is alive and ready. Everything else wants the token of predictions, when there
+    /// is one: what the server says of its models tells of the training data.
+    ///
+    /// # Errors
+    /// What [`Access::admits`], [`Access::may_change`] and [`Access::may_predict`] say.
+    pub(super) fn may(&self, endpoint: Endpoint, parts: &Parts) -> Result<(), Refusal> {
+        self.admits(parts)?;
+        match endpoint {
+            Endpoint::Other => Ok(()),
+            _ if endpoint.is_health() => Ok(()),
+            Endpoint::Feedback => self.may_change(&parts.headers),
+            _ => self.may_predict(&parts.headers),
+        }
+    }
+
+    /// Lets a request pass by the name that it was sent to, and by the page that sent it.
+    ///
+    /// A page whose name was made to lead here (DNS rebinding) sends its own name as `Host`.
+    ///
+    /// # Errors
+    /// [`Refusal::Misdirected`], [`Refusal::Foreign`], [`Refusal::Malformed`] without a usable `Host`.
+    pub(super) fn admits(&self, parts: &Parts) -> Result<(), Refusal> {
+        let mut named = parts.headers.get_all(header::HOST).iter();
+        let host = match (named.next(), named.next()) {
+            (Some(host), None) => Some(host.to_str().map_err(|_| no_host())?),
+            (Some(_), Some(_)) => return Err(no_host()),
+            (None, _) if parts.version == Version::HTTP_11 => return Err(no_host()),
+            (None, _) => None,
+        };
+        let addressed = parts.uri.authority().map(axum::http::uri::Authority::as_str);
+        for host in host.into_iter().chain(addressed) {
+            if !self.answers_to(name_of(host)) {
+                return Err(Refusal::Misdirected(shorten(host)));
+            }
+        }
+        match parts.headers.get(header::ORIGIN) {
+            Some(origin) if !self.is_own(origin.to_str().unwrap_or_default(), host) => Err(Refusal::Foreign),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the server is known by this name: those of this machine, those it was told, and, when it listens on a
+    /// network, any address, since no page can have one of those for a name.
+    fn answers_to(&self, name: &str) -> bool {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        match bare.parse::<IpAddr>() {
+            Ok(address) if address.to_canonical().is_loopback() || !self.is_local => true,
+            _ => name.eq_ignore_ascii_case("localhost") || self.was_told(name),
+        }
+    }
+
+    fn was_told(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a page is the server's own, or one of a name it was told.
+    fn is_own(&self, origin: &str, host: Option<&str>) -> bool {
+        let Some((_, authority)) = origin.split_once("://") else { return false };
+        host.is_some_and(|host| host.eq_ignore_ascii_case(authority)) || self.was_told(name_of(authority))
+    }
+
+    /// Lets a change pass.
+    ///
+    /// # Errors
+    /// [`Refusal::Closed`] when the server has no token, [`Refusal::Unauthorized`] when another or none was sent.
+    fn may_change(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let token = self.change.as_ref().ok_or(Refusal::Closed)?;
+        if bool::from(sent(headers).ct_eq(token)) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    }
+
+    /// Lets outcomes pass: they change what the next model learns from. On this machine alone, without a token for changes,
+    /// whoever may ask could as well write the file.
+    ///
+    /// # Errors
+    /// As [`Access::may_change`].
+    pub(super) fn may_record(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.change.is_none() && self.is_local { Ok(()) } else { self.may_change(headers) }
+    }
+
+    /// Lets predictions pass, and questions about the model.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthorized`] when a token is wanted and another or none was sent.
+    pub(super) fn may_predict(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.predict {
+            None => Ok(()),
+            // Who may change may ask.
+            Some(token) => {
+                let sent = sent(headers);
+                let fits = sent.ct_eq(token) | self.change.map_or(0.into(), |change| sent.ct_eq(&change));
+                if bool::from(fits) { Ok(()) } else { Err(Refusal::Unauthorized) }
+            }
+        }
+    }
+}
+
+fn no_host() -> Refusal {
+    Refusal::Malformed("a request has one header `Host` that names this server".to_owned())
+}
+
+/// The name or address without its port: `[::1]:8080` is `[::1]`.
+fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.ends_with(']') => name,
+        _ => host,
+    }
+}
+
+/// Digest of the token that a request brought.
+fn sent(headers: &HeaderMap) -> [u8; 32] {
+    let value = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
+    let token = match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
+        _ => b"",
+    };
+    Sha256::digest(token).into()
+}

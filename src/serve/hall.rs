@@ -1,0 +1,242 @@
+//! Who is connected: how many at once, how many from one address, and who has to go when there is no room.
+//!
+//! ```text
+//! connection ─ room? ──────────────────────────────────────▶ seat
+//!                └ no: who has made us wait longest goes ────▶ its seat
+//!                         └ nobody waits: a spare seat ──────▶ one question about health, then it is closed
+//!                                └ none left: 503
+//! ```
+
+use super::limits::Limits;
+use super::metrics::Metrics;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+
+/// Connections over the limit that may still ask about health.
+const SPARE: usize = 16;
+/// Whoever has sent and taken nothing for so long may have to go.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// All that are connected.
+pub(super) struct Hall {
+    max: usize,
+    max_per_address: usize,
+    began: Instant,
+    seats: Mutex<Seats>,
+    n_open: watch::Sender<usize>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct Seats {
+    taken: HashMap<u64, Arc<Seat>>,
+    by_address: HashMap<IpAddr, usize>,
+    n_spare: usize,
+    next: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Seat {
+    id: u64,
+    address: IpAddr,
+    is_spare: bool,
+    /// Whether a request of it is being answered, so that it may not be closed.
+    is_busy: AtomicBool,
+    /// When bytes went last, in milliseconds since the hall was opened.
+    touched_ms: AtomicU64,
+    began: Instant,
+    leave: Notify,
+    /// Whether the head of the last request said its length in two ways.
+    pub(super) is_ambiguous: AtomicBool,
+    /// Whether the next bytes begin a request.
+    pub(super) head_comes: AtomicBool,
+}
+
+impl Seat {
+    /// Only questions about health are answered here.
+    pub(super) fn is_spare(&self) -> bool {
+        self.is_spare
+    }
+
+    /// Bytes went.
+    pub(super) fn touch(&self) {
+        self.touched_ms.store(millis(self.began), Ordering::Relaxed);
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn set_busy(&self, is_busy: bool) {
+        self.is_busy.store(is_busy, Ordering::Relaxed);
+    }
+
+    /// Returns when the connection has to go.
+    pub(super) async fn is_asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Keeps a seat; given back when dropped.
+pub(super) struct Seated {
+    hall: Arc<Hall>,
+    pub(super) seat: Arc<Seat>,
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        self.hall.seats().give_back(&self.seat);
+        self.hall.metrics.disconnected();
+        self.hall.n_open.send_modify(|n| *n -= 1);
+    }
+}
+
+impl Hall {
+    pub(super) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            max: limits.max_connections,
+            max_per_address: limits.max_per_address,
+            began: Instant::now(),
+            seats: Mutex::default(),
+            n_open: watch::Sender::new(0),
+            metrics,
+        })
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A seat for a connection from `address`; `None` when there is no room at all.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Seated> {
+        let mut seats = self.seats();
+        let from_here = seats.by_address.get(&address).copied().unwrap_or(0);
+        let of = (from_here >= self.max_per_address).then_some(address);
+        let is_full = seats.taken.len() >= self.max || of.is_some();
+        let is_spare = is_full && !seats.make_room(of, millis(self.began));
+        if is_spare && seats.n_spare >= SPARE {
+            return None;
+        }
+        let seat = Arc::new(Seat {
+            id: seats.next,
+            address,
+            is_spare,
+            is_busy: AtomicBool::new(false),
+            touched_ms: AtomicU64::new(millis(self.began)),
+            began: self.began,
+            leave: Notify::new(),
+            is_ambiguous: AtomicBool::new(false),
+            head_comes: AtomicBool::new(true),
+        });
+        seats.next += 1;
+        if is_spare {
+            seats.n_spare += 1;
+        } else {
+            seats.taken.insert(seat.id, Arc::clone(&seat));
+            *seats.by_address.entry(address).or_default() += 1;
+        }
+        drop(seats);
+        self.metrics.connected();
+        self.n_open.send_modify(|n| *n += 1);
+        Some(Seated { hall: Arc::clone(self), seat })
+    }
+
+    /// Returns when nobody is connected any more.
+    pub(super) async fn is_empty(&self) {
+        // The sender is here, so that waiting cannot fail.
+        let _ = self.n_open.subscribe().wait_for(|n| *n == 0).await;
+    }
+}
+
+impl Seats {
+    /// Asks whoever has been idle longest to leave, of one address or of all; `false` when nobody is.
+    fn make_room(&mut self, of: Option<IpAddr>, now_ms: u64) -> bool {
+        let idle_ms = IDLE.as_millis() as u64;
+        let waits = |seat: &&Arc<Seat>| {
+            !seat.is_busy.load(Ordering::Relaxed)
+                && of.is_none_or(|address| seat.address == address)
+                && now_ms.saturating_sub(seat.touched_ms.load(Ordering::Relaxed)) >= idle_ms
+        };
+        let longest = self.taken.values().filter(waits).min_by_key(|seat| seat.touched_ms.load(Ordering::Relaxed));
+        let Some(seat) = longest.cloned() else { return false };
+        self.give_back(&seat);
+        seat.leave.notify_one();
+        true
+    }
+
+    /// The seat is free; one that was taken away already stays so.
+    fn give_back(&mut self, seat: &Seat) {
+        if seat.is_spare {
+            self.n_spare -= 1;
+        } else if self.taken.remove(&seat.id).is_some()
+            && let Some(n) = self.by_address.get_mut(&seat.address)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.by_address.remove(&seat.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u8) -> IpAddr {
+        [10, 0, 0, n].into()
+    }
+
+    fn hall(max_connections: usize, max_per_address: usize) -> Arc<Hall> {
+        let limits = Limits { max_connections, max_per_address, ..Limits::default() };
+        Hall::new(&limits, Arc::new(Metrics::new()))
+    }
+
+    /// As if nothing had come from there for a while.
+    fn age(seated: &Seated, hall: &mut Arc<Hall>) {
+        let _ = hall;
+        seated.seat.touched_ms.store(0, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn who_is_over_the_limit_may_ask_about_health() {
+        let hall = hall(3, 2);
+        let mine: Vec<Seated> = (0..2).filter_map(|_| hall.enter(address(1))).collect();
+        assert!(mine.iter().all(|seated| !seated.seat.is_spare()));
+        let third = hall.enter(address(1)).unwrap();
+        assert!(third.seat.is_spare(), "an address has two");
+        let other = hall.enter(address(2)).unwrap();
+        assert!(!other.seat.is_spare());
+        assert!(hall.enter(address(3)).unwrap().seat.is_spare(), "three are all");
+        let spare: Vec<Option<Seated>> = (0..SPARE).map(|_| hall.enter(address(3))).collect();
+        assert_eq!(spare.iter().flatten().count(), SPARE - 1, "one of them is still taken");
+        drop((mine, third));
+        assert!(!hall.enter(address(1)).unwrap().seat.is_spare());
+        assert_eq!(hall.seats().by_address, HashMap::from([(address(2), 1)]));
+    }
+
+    #[test]
+    fn who_makes_us_wait_longest_goes_first() {
+        let mut hall = hall(3, 3);
+        // The hall is older than anybody has to be idle.
+        let old = Instant::now().checked_sub(10 * IDLE).unwrap();
+        Arc::get_mut(&mut hall).unwrap().began = old;
+        let seats: Vec<Seated> = (1..=3).filter_map(|n| hall.enter(address(n))).collect();
+        assert!(hall.enter(address(4)).unwrap().seat.is_spare(), "all are lively");
+        seats.iter().for_each(|seated| age(seated, &mut hall));
+        seats[0].seat.set_busy(true);
+        seats[2].seat.touched_ms.store(5, Ordering::Relaxed);
+        assert!(!hall.enter(address(4)).unwrap().seat.is_spare());
+        assert!(!hall.seats().taken.contains_key(&seats[1].seat.id), "neither the busy one nor the younger");
+        let left = hall.enter(address(4)).unwrap();
+        assert!(!left.seat.is_spare(), "the one that came had gone by itself");
+        drop(seats);
+        assert_eq!(hall.seats().by_address, HashMap::from([(address(4), 1)]));
+    }
+}

@@ -1,0 +1,244 @@
+//! The loop as a job beside serving: `mlloop run` as a process of its own, one at a time.
+//!
+//! ```text
+//! every 1h ─┐
+//! at new_rows ┴─ due? ─▶ start `mlloop run` (it steps back behind the server) ─▶ its status and last line kept
+//! ```
+//! A process of its own shares no memory and no threads with what answers, and what it does is what a crontab would do.
+
+use super::lane;
+use super::state::App;
+use crate::retrain::standing::progress;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// When the loop is run beside serving.
+#[derive(Debug, Clone, Default)]
+pub struct JobSettings {
+    /// So long after the last round began.
+    pub every: Option<Duration>,
+    /// When one of these triggers is reached.
+    pub at: Vec<String>,
+    /// The program that is `mlloop`.
+    pub program: PathBuf,
+}
+
+/// How often it is asked whether a round is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a round that goes on is looked at.
+const WAIT: Duration = Duration::from_millis(100);
+/// After a round that a trigger started, the trigger waits so long: a round that found nothing to do leaves it reached.
+const REST: Duration = Duration::from_secs(600);
+/// As much of what a round says is kept.
+const KEPT: usize = 4_000;
+
+/// What is known of the rounds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct State {
+    /// `idle` or `running`.
+    state: &'static str,
+    /// Why the last round was started.
+    reason: Option<String>,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    /// Its exit status: 0 promoted, 1 nothing to do, 2 error, 3 cannot tell, 4 waiting for approval.
+    exit_status: Option<i32>,
+    /// How it ended, in the word of `mlloop run`.
+    done: Option<String>,
+    /// What it said; of an error the last line.
+    said: Option<String>,
+    n_rounds: u64,
+    /// When the next one begins, where that is known.
+    next_at: Option<Timestamp>,
+}
+
+/// The job of a server.
+pub(super) struct Job {
+    settings: JobSettings,
+    state: Mutex<State>,
+    stamp: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl Job {
+    /// A job, when there is an occasion for one.
+    pub(super) fn new(settings: &JobSettings) -> Option<Arc<Self>> {
+        let wanted = settings.every.is_some() || !settings.at.is_empty();
+        wanted.then(|| {
+            Arc::new(Self {
+                settings: settings.clone(),
+                state: Mutex::new(State { state: "idle", ..State::default() }),
+                stamp: AtomicU64::new(0),
+                is_over: AtomicBool::new(false),
+            })
+        })
+    }
+
+    /// What is known of its rounds.
+    pub(super) fn state(&self) -> Value {
+        let mut told = json!(*self.locked());
+        told["every_seconds"] = json!(self.settings.every.map(|every| every.as_secs_f64()));
+        told["at"] = json!(self.settings.at);
+        told
+    }
+
+    /// Changes when the state does.
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamp.load(Ordering::Relaxed)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.locked());
+        self.stamp.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Starts the thread that starts the rounds.
+    pub(super) fn start(self: &Arc<Self>, app: &Arc<App>) -> io::Result<JoinHandle<()>> {
+        let (job, app) = (Arc::clone(self), Arc::clone(app));
+        std::thread::Builder::new().name("job".to_owned()).spawn(move || job.keep(&app))
+    }
+
+    /// Ends it. A round that goes on is asked to stop: whatever it has done stays done, and the next goes on from there.
+    pub(super) fn end(&self, thread: JoinHandle<()>) {
+        self.is_over.store(true, Ordering::Relaxed);
+        thread.thread().unpark();
+        let _ = thread.join();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    fn keep(&self, app: &App) {
+        let mut began = Instant::now();
+        self.plan(app, began);
+        while !self.is_over() {
+            std::thread::park_timeout(LOOK_EVERY);
+            if self.is_over() {
+                return;
+            }
+            if let Some(reason) = self.is_due(app, began) {
+                began = Instant::now();
+                self.round(app, reason);
+                self.plan(app, began);
+            }
+        }
+    }
+
+    /// Says when the next round is.
+    fn plan(&self, app: &App, began: Instant) {
+        let left = self.settings.every.map(|every| every.saturating_sub(began.elapsed()));
+        let next = left.and_then(|left| app.now().checked_add(jiff::SignedDuration::try_from(left).ok()?).ok());
+        self.change(|state| state.next_at = next);
+    }
+
+    /// Why a round is due.
+    fn is_due(&self, app: &App, began: Instant) -> Option<String> {
+        if self.settings.every.is_some_and(|every| began.elapsed() >= every) {
+            return Some("every".to_owned());
+        }
+        let rests = self.locked().n_rounds > 0 && began.elapsed() < REST;
+        if self.settings.at.is_empty() || rests {
+            return None;
+        }
+        let production = app.snapshot().roles.production;
+        match progress(&app.workspace, production, app.now()) {
+            Ok(found) => {
+                let wanted = |name: &String| self.settings.at.contains(name);
+                found.triggers.into_iter().find(|trigger| trigger.fired && wanted(&trigger.name)).map(|t| t.name)
+            }
+            Err(err) => {
+                app.tell(&format!("the job cannot look at the triggers: {err}"));
+                None
+            }
+        }
+    }
+
+    /// One round, to its end.
+    fn round(&self, app: &App, reason: String) {
+        self.change(|state| {
+            *state = State {
+                state: "running",
+                reason: Some(reason),
+                started_at: Some(app.now()),
+                n_rounds: state.n_rounds + 1,
+                ..State::default()
+            };
+        });
+        let ended = self.run(app);
+        self.change(|state| {
+            state.state = "idle";
+            state.ended_at = Some(app.now());
+            match ended {
+                Ok((exit_status, out, err)) => {
+                    let answer: Value = serde_json::from_str(&out).unwrap_or_default();
+                    let word = |key: &str| answer[key].as_str().map(str::to_owned);
+                    let fault = |line: &&str| line.starts_with("mlloop: ");
+                    let last_line = || err.lines().find(fault).or_else(|| err.lines().last()).map(str::to_owned);
+                    (state.exit_status, state.done) = (exit_status, word("done"));
+                    state.said = word("sentence").or_else(last_line);
+                }
+                Err(err) => state.said = Some(format!("mlloop run could not be started: {err}")),
+            }
+        });
+        let State { said, exit_status, .. } = self.locked().clone();
+        if exit_status.is_none_or(|status| status == 2) && !self.is_over() {
+            let said = said.unwrap_or_else(|| "it said nothing".to_owned());
+            app.tell(&format!("the round that was started beside serving failed: {said}"));
+        }
+    }
+
+    fn run(&self, app: &App) -> io::Result<(Option<i32>, String, String)> {
+        let mut child = Command::new(&self.settings.program)
+            .arg("-C")
+            .arg(app.workspace.dir())
+            .args(["--json", "run"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        lane::let_step_back(&child);
+        let readers = (drain(child.stdout.take()), drain(child.stderr.take()));
+        let status = self.wait(&mut child)?;
+        let text = |reader: JoinHandle<String>| reader.join().unwrap_or_default();
+        Ok((status, text(readers.0), text(readers.1)))
+    }
+
+    fn wait(&self, child: &mut Child) -> io::Result<Option<i32>> {
+        let mut asked = false;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status.code());
+            }
+            if self.is_over() && !asked {
+                asked = true;
+                child.kill()?;
+            }
+            std::thread::park_timeout(WAIT);
+        }
+    }
+}
+
+/// Reads what a process says, and keeps the end of it.
+fn drain(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // What cannot be read is not kept.
+        let _ = from.map(|mut from| from.read_to_end(&mut text));
+        let is_json = text.first() == Some(&b'{');
+        let start = if is_json { 0 } else { text.len().saturating_sub(KEPT) };
+        String::from_utf8_lossy(&text[start..]).into_owned()
+    })
+}

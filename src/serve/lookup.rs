@@ -1,0 +1,207 @@
+//! Questions that need no body: answered from what is in memory, or from files that are read again only when they changed.
+//!
+//! ```text
+//! question ─ its thread's turn ─ cached and the files unchanged? ─▶ sent
+//!             one at a time           └ no: one reader at a time, on a thread of its own ─▶ cached
+//! ```
+//! A thread answers one of these at a time and looks at its other connections in between, so that any number of them
+//! delays a prediction by no more than one.
+
+use super::endpoint::Endpoint;
+use super::problem::{self, Refusal, json};
+use super::snapshot::{Snapshot, Stamp};
+use super::state::App;
+use super::{adapter, openapi, status};
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Questions that wait; the next is told to come back.
+const MAX_WAITING: usize = 256;
+/// Files are not looked at more often than this.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What was answered last.
+pub(super) struct Answers {
+    waiting: AtomicUsize,
+    /// Who reads files.
+    reader: Semaphore,
+    models: Mutex<Option<Known>>,
+    retrain: Mutex<Option<Known>>,
+}
+
+/// An answer, and what it was made from.
+#[derive(Clone)]
+struct Known {
+    snapshot: Arc<Snapshot>,
+    files: Vec<Option<Stamp>>,
+    job: Option<u64>,
+    looked: Instant,
+    bytes: Bytes,
+}
+
+impl Answers {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: AtomicUsize::new(0),
+            reader: Semaphore::new(1),
+            models: Mutex::default(),
+            retrain: Mutex::default(),
+        }
+    }
+
+    fn slot(&self, endpoint: Endpoint) -> &Mutex<Option<Known>> {
+        if endpoint == Endpoint::Models { &self.models } else { &self.retrain }
+    }
+
+    /// The last answer, when nothing that it was made from has changed.
+    fn known(&self, app: &App, endpoint: Endpoint) -> Option<Bytes> {
+        let mut slot = self.slot(endpoint).lock().unwrap_or_else(PoisonError::into_inner);
+        let known = slot.as_mut().filter(|known| Arc::ptr_eq(&known.snapshot, &app.snapshot()))?;
+        // The state of the job is in no file.
+        if known.job != app.job.as_ref().map(|job| job.stamp()) {
+            return None;
+        }
+        if known.looked.elapsed() >= LOOK_EVERY {
+            if status::files(&app.workspace, endpoint) != known.files {
+                return None;
+            }
+            known.looked = Instant::now();
+        }
+        Some(known.bytes.clone())
+    }
+
+    /// An answer that is made from files.
+    async fn read(&self, app: &Arc<App>, endpoint: Endpoint) -> Result<Bytes, Refusal> {
+        if let Some(bytes) = self.known(app, endpoint) {
+            return Ok(bytes);
+        }
+        let fault = |what: String| Refusal::Internal(what);
+        let _turn = self.reader.acquire().await.map_err(|err| fault(err.to_string()))?;
+        // Whoever had the turn before may have read the same.
+        if let Some(bytes) = self.known(app, endpoint) {
+            return Ok(bytes);
+        }
+        let (done, told) = oneshot::channel();
+        let theirs = Arc::clone(app);
+        let read = move || done.send(look(&theirs, endpoint));
+        let spawned = std::thread::Builder::new().name("status".to_owned()).spawn(move || read().is_ok());
+        spawned.map_err(|err: io::Error| fault(err.to_string()))?;
+        let known = told.await.map_err(|_| fault("a panic, which is told above".to_owned()))??;
+        let bytes = known.bytes.clone();
+        *self.slot(endpoint).lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(bytes)
+    }
+}
+
+/// Reads the files of an answer. Their stamps are taken before, so that a change meanwhile is seen the next time.
+fn look(app: &App, endpoint: Endpoint) -> Result<Known, Refusal> {
+    let (snapshot, looked) = (app.snapshot(), Instant::now());
+    let job = app.job.as_ref().map(|job| job.stamp());
+    let files = status::files(&app.workspace, endpoint);
+    let value = match endpoint {
+        Endpoint::Models => status::models(&app.workspace, &snapshot)?,
+        _ => status::retrain(app, &snapshot)?,
+    };
+    let bytes = serde_json::to_vec(&value).map_err(|err| Refusal::Internal(err.to_string()))?.into();
+    Ok(Known { snapshot, files, job, looked, bytes })
+}
+
+thread_local! {
+    /// One question at a time on each thread.
+    static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
+}
+
+/// Answers what needs no body.
+///
+/// # Errors
+/// Why it is not answered.
+pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    match endpoint {
+        Endpoint::Health => return Ok(json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))),
+        Endpoint::Ready => return Ok(ready(app, parts)),
+        _ if endpoint.is_health() => return adapter::describe(app, endpoint, parts, why_not_ready(app).is_none()),
+        _ => {}
+    }
+    let waiting = Waiting::new(&app.answers.waiting);
+    if waiting.before >= MAX_WAITING {
+        return Err(Refusal::Overload);
+    }
+    let turn = TURN.with(Arc::clone);
+    let _turn = turn.acquire().await.map_err(|err| Refusal::Internal(err.to_string()))?;
+    // Predictions that came meanwhile go first.
+    tokio::task::yield_now().await;
+    let snapshot = app.snapshot();
+    Ok(match endpoint {
+        Endpoint::Metrics => {
+            problem::body(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics_text())
+        }
+        Endpoint::OpenApi => {
+            let page = snapshot.pages.openapi.get_or_init(|| openapi::openapi(&snapshot).to_string().into());
+            problem::body(StatusCode::OK, "application/json", page.clone())
+        }
+        Endpoint::Docs => {
+            let page = snapshot.pages.docs.get_or_init(|| openapi::docs(&snapshot).map(Bytes::from));
+            let page = page.as_ref().map_err(|err| Refusal::Internal(err.to_string()))?;
+            problem::body(StatusCode::OK, "text/html; charset=utf-8", page.clone())
+        }
+        Endpoint::Info => json(StatusCode::OK, &openapi::info(&snapshot)),
+        Endpoint::AbStatus => json(StatusCode::OK, &status::experiment(&snapshot)),
+        Endpoint::Models | Endpoint::RetrainStatus => {
+            let bytes = app.answers.read(app, endpoint).await?;
+            problem::body(StatusCode::OK, "application/json", bytes)
+        }
+        _ if endpoint.describes() => adapter::describe(app, endpoint, parts, why_not_ready(app).is_none())?,
+        _ => {
+            return Err(Refusal::NotFound(format!("there is no {}; see /docs", problem::shorten(parts.uri.path()))));
+        }
+    })
+}
+
+/// Counts a question that waits.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        Self { count, before: count.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why the next prediction will probably not be answered.
+fn why_not_ready(app: &App) -> Option<&'static str> {
+    match app.production() {
+        None => Some("no version is in production"),
+        _ if app.log.as_ref().is_some_and(|log| log.is_failing()) => Some("the prediction log cannot be written"),
+        _ if app.is_busy() => Some("too many requests at once"),
+        _ => None,
+    }
+}
+
+/// `/ready`: whether the next prediction will be answered.
+fn ready(app: &App, parts: &Parts) -> Response<Body> {
+    let (version, why) = (app.production(), why_not_ready(app));
+    let mut told = serde_json::json!({ "ready": why.is_none() });
+    if let Some(why) = why {
+        told["why"] = why.into();
+    }
+    // The rest is for those who may know of the model.
+    if app.access.may_predict(&parts.headers).is_ok() {
+        told["version"] = serde_json::json!(version);
+        told["stale"] = app.stale().into();
+    }
+    json(if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &told)
+}
