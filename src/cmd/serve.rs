@@ -211,7 +211,7 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         if pages.open {
             browse(&page);
         }
-        let router = args.dashboard(ctx, pages, &settings)?.over(serve::app(Arc::clone(&state)));
+        let router = args.dashboard(ctx, pages, &settings)?.over(&state);
         let after = |n: u32| {
             let mut seen = seen.clone();
             async move {
@@ -268,7 +268,7 @@ impl Args {
             secret: random(),
             people,
             program: std::env::current_exe().context("cannot find the program that runs")?,
-            open: settings.is_local && !self.private,
+            open: settings.is_local && !self.private && settings.predict_token.is_none(),
             secure: self.tls_cert.is_some(),
         };
         Ok(Dashboard::open(ctx.workspace.clone(), settings)?)

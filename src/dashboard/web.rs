@@ -3,12 +3,13 @@
 use super::auth::{NotIn, Right, Session};
 use super::shell::{SignIn, Viewer};
 use super::{Dashboard, actions, events, pages};
+use crate::serve::{self, App};
 use askama::Template;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN,
+    ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
     REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
@@ -85,11 +86,12 @@ impl<E: std::error::Error> From<E> for Oops {
 }
 
 impl Dashboard {
-    /// The pages in front of `api`: they are at `/ui`, and a browser that asks for `/` is sent there. Everything else is
-    /// answered by `api`.
-    pub fn over(self: &Arc<Self>, api: Router) -> Router {
-        let pages = any(handle).with_state(Arc::clone(self));
-        Router::new().route("/ui", pages.clone()).route("/ui/{*page}", pages).merge(api.layer(from_fn(greet)))
+    /// The pages in front of the server: they are at `/ui`, and a browser that asks for `/` is sent there. Everything else
+    /// is answered by the server, whose rule on the names that a request is sent to holds for the pages as well.
+    pub fn over(self: &Arc<Self>, server: &Arc<App>) -> Router {
+        let pages = any(handle).with_state((Arc::clone(self), Arc::clone(server)));
+        let api = serve::app(Arc::clone(server)).layer(from_fn(greet));
+        Router::new().route("/ui", pages.clone()).route("/ui/{*page}", pages).merge(api)
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<(String, Session)> {
@@ -111,8 +113,11 @@ async fn greet(request: Request, next: Next) -> Response<Body> {
     next.run(request).await
 }
 
-async fn handle(State(dashboard): State<Arc<Dashboard>>, request: Request) -> Response<Body> {
+async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    if let Err(why) = server.admits(&parts) {
+        return dressed(pages::problem(&Oops::Forbidden(why)), None);
+    }
     if parts.method == Method::GET {
         match parts.uri.path() {
             "/ui/style.css" => return asset("text/css; charset=utf-8", &[REPORT_STYLE, STYLE]),
@@ -150,10 +155,6 @@ async fn post(
     signed_in: Option<(String, Session)>,
     body: Body,
 ) -> Response<Body> {
-    if !is_ours(&parts.headers) {
-        let why = "the form came from another site";
-        return dressed(pages::problem(&Oops::Forbidden(why.to_owned())), None);
-    }
     let fields = to_bytes(body, MAX_FORM).await.ok().and_then(|bytes| Fields::of(std::str::from_utf8(&bytes).ok()?));
     let Some(fields) = fields else {
         return dressed(pages::problem(&Oops::Bad("the form is too long or cannot be read".to_owned())), None);
@@ -221,17 +222,6 @@ pub(super) fn sign_in_page(dashboard: &Dashboard, status: StatusCode, said: &str
 fn cookie_header(dashboard: &Dashboard, value: &str, seconds: u32) -> String {
     let secure = if dashboard.settings.secure { "; Secure" } else { "" };
     format!("{SESSION}={value}; HttpOnly; SameSite=Strict; Path=/ui; Max-Age={seconds}{secure}")
-}
-
-/// Whether a form was sent from a page of this server. Browsers say where a form comes from; a program that says nothing
-/// has no cookie of somebody else either.
-fn is_ours(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    match (text(ORIGIN), text(HOST)) {
-        (None, _) => true,
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)),
-        (Some(_), None) => false,
-    }
 }
 
 const REPORT_STYLE: &str = include_str!("../report/templates/style.css");

@@ -182,7 +182,7 @@ impl Refusal {
         }
     }
 
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         match self {
             Self::Malformed(what) | Self::Correction(what) | Self::NotFound(what) | Self::Conflict(what) => {
                 what.clone()

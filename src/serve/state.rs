@@ -141,6 +141,14 @@ impl App {
         self.snapshot().production.as_ref().map(|live| live.model.version)
     }
 
+    /// Whether a request was sent to a name of this server, from a page of its own or from none.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub fn admits(&self, parts: &axum::http::request::Parts) -> Result<(), String> {
+        self.access.admits(parts).map_err(|refusal| refusal.sentence())
+    }
+
     /// What answers now.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
