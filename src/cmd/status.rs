@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::gate::{self, Ticket};
 use mlloop::registry::{Manifest, Role, Version};
+use mlloop::workspace::EventKind;
 use mlloop::workspace::audit::Entry;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         production: roles.production,
         challenger: roles.challenger,
         versions,
-        gate: ctx.workspace.audit_chain()?.entries.iter().rfind(|e| e.event == "gate-verdict").map(verdict),
+        gate: ctx.workspace.audit_chain()?.last(&EventKind::GateVerdict).map(verdict),
         pending: gate::pending(&ctx.workspace)?,
     };
     out.answer(&status, |style| readable(&status, ctx.now, style))?;

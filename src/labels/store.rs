@@ -25,6 +25,8 @@ const REQUIRED: usize = 5;
 /// The columns of `models/vNNNN/labels_used.csv`.
 pub const USED_COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
 
+const USED_FILE: &str = "labels_used.csv";
+
 /// Where a label comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -234,7 +236,7 @@ impl Labels {
                 [&label.id, &label.label, &label.annotator, &at, &source, &label.batch, &probability, &version];
             push_record(&mut text, &fields, b',');
         }
-        std::fs::create_dir_all(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
+        atomic::make_dirs(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
         atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))
     }
 
@@ -259,7 +261,8 @@ impl Used {
     pub fn open(registry: &Registry) -> Result<Self, LabelError> {
         let mut by: HashMap<_, Vec<Version>> = HashMap::new();
         for version in registry.versions()? {
-            let path = registry.path(version)?.join("labels_used.csv");
+            let path = registry.path(version)?.join(USED_FILE);
+            registry.check(version, &[USED_FILE])?;
             let file = match File::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(|source| LabelError::io(&path, source))?,
@@ -296,7 +299,7 @@ impl Used {
         for label in labels {
             push_record(&mut text, &[&label.id, &label.label, &label.annotator, &label.batch], b',');
         }
-        atomic::replace(&dir.join("labels_used.csv"), |out| out.write_all(&text))
+        atomic::replace(&dir.join(USED_FILE), |out| out.write_all(&text))
     }
 }
 

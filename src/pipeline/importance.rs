@@ -7,7 +7,7 @@ use crate::score::{EvaluateOptions, Metric, evaluate};
 use crate::table::{Column, Table};
 
 /// How much a raw column matters.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Importance {
     /// The column.
     pub column: String,

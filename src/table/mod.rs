@@ -34,6 +34,7 @@ pub use error::TableError;
 pub use infer::{Finding, Head, InferOptions, Inference, Settled, TargetGuess, infer, infer_head, stays_category};
 pub use input::{Input, Spool};
 pub use line::{from_one_line, one_line};
+pub use parquet::quiet_damage;
 pub use read::{Progress, ReadOptions, ReadResult, read};
 pub use rejects::{Reject, Rejects};
 pub use request::{Cell, CellReader};
