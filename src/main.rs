@@ -17,13 +17,14 @@ fn main() -> ExitCode {
     };
     let exit_zero = cli.global.exit_zero;
     plan_fault();
+    mlloop::table::quiet_damage();
     match cmd::run(cli) {
         Ok(outcome) => outcome.exit_code(exit_zero),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => {
-            let _ = writeln!(std::io::stderr(), "mlloop: {}", one_line(&err));
+            let _ = writeln!(std::io::stderr(), "mlloop: {}", cmd::printable::printable(&one_line(&err)));
             if let Some(hint) = cmd::hint::of(&err) {
-                let _ = writeln!(std::io::stderr(), "  hint: {hint}");
+                let _ = writeln!(std::io::stderr(), "  hint: {}", cmd::printable::printable(&hint.to_string()));
             }
             cmd::Outcome::Error.exit_code(false)
         }

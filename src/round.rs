@@ -168,7 +168,11 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
         return Ok(round);
     }
     let chain = workspace.audit_chain()?;
-    match roles.challenger.filter(|version| is_unjudged(&chain, *version)) {
+    let unjudged = match roles.challenger {
+        Some(version) if chain.is_unjudged(version)? => Some(version),
+        _ => None,
+    };
+    match unjudged {
         Some(version) => round.add(&format!("{version} is a challenger that nobody has judged.")),
         None => {
             if !watch(workspace, lock, request, &mut round)? || !learn(workspace, lock, request, &mut round)? {
@@ -178,21 +182,6 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
     }
     judge(workspace, lock, request, &mut round)?;
     Ok(round)
-}
-
-/// Whether nobody has refused a version since it was made. A verdict in its favour that was not carried out does not
-/// count: whoever said it died, or the request that it led to has expired.
-fn is_unjudged(chain: &Chain, version: Version) -> bool {
-    let name = version.to_string();
-    let made = chain.entries.iter().rposition(|entry| {
-        matches!(entry.event.as_str(), "trained" | "retrained") && entry.details["version"] == *name
-    });
-    let Some(made) = made else { return false };
-    !chain.entries[made..].iter().any(|entry| match entry.event.as_str() {
-        "gate-verdict" => entry.details["challenger"] == *name && entry.details["decision"] != "promote",
-        "rejected" => entry.details["version"] == *name,
-        _ => false,
-    })
 }
 
 /// Is there a reason to retrain?

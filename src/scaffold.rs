@@ -84,7 +84,7 @@ pub fn write(workspace: &Workspace, drivers: &[Driver], force: bool) -> Result<V
     }
     for (path, text) in &files {
         let write = || {
-            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            path.parent().map_or(Ok(()), atomic::make_dirs)?;
             atomic::replace(path, |out| out.write_all(text.as_bytes()))
         };
         write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;

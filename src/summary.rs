@@ -137,11 +137,14 @@ fn metrics(manifest: &Manifest) -> BTreeMap<String, f64> {
     all.filter_map(|(name, metric)| Some((name.clone(), metric["value"].as_f64()?))).collect()
 }
 
-/// A report, when it was made and this mlloop understands it.
+/// A report, when it was made.
 fn stored<T: DeserializeOwned>(workspace: &Workspace, name: &str) -> Result<Option<T>, WorkspaceError> {
     let path = workspace.path(name);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
+            path,
+            what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),
+        }),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(WorkspaceError::Io { path, source }),
     }

@@ -12,13 +12,14 @@ use crate::pipeline::{
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{
-    DataDigest, Learned, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses, save_profiles,
+    DataDigest, FILES, Learned, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
+    save_profiles,
 };
 use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Table, TableError, Texts, Values};
 use crate::workspace::audit::Event;
-use crate::workspace::{Config, Workspace, WorkspaceError};
+use crate::workspace::{Config, EventKind, Workspace, WorkspaceError};
 use serde_json::json;
 use std::borrow::Cow;
 use std::fs::File;
@@ -118,7 +119,7 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Resu
         data,
         thin: &|_| None,
         extra: &|_, _| Ok(()),
-        event: "trained",
+        event: EventKind::Trained,
         details: json!({}),
         step: &|_| {},
     };
@@ -140,7 +141,7 @@ pub struct Material<'a> {
     /// Puts more files into the version's directory before anybody sees it.
     pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
     /// What the change is called in the audit chain.
-    pub event: &'static str,
+    pub event: EventKind,
     /// More to know of it there, as an object.
     pub details: serde_json::Value,
     /// Is told which step begins: `train`, `save`, `update`.
@@ -207,7 +208,7 @@ struct Evidence {
 /// What is stored and recorded beside the version itself.
 struct Record<'a> {
     extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
-    event: &'static str,
+    event: EventKind,
     details: serde_json::Value,
     step: &'a dyn Fn(&'static str),
 }
@@ -292,10 +293,12 @@ fn store(
     let fit = manifest.doubts.is_empty() || request.from.is_some();
     let (roles, role) = registry.roles()?.admit(version, fit);
     let mut details = json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data });
+    details[FILES] = json!(registry.digests(version)?);
     if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
         all.extend(more.clone());
     }
-    workspace.record(lock, Event { at: request.now, event: record.event, by: None, roles: Some(roles), details })?;
+    workspace
+        .record(lock, Event { at: request.now, event: record.event.clone(), by: None, roles: Some(roles), details })?;
     Ok((version, role, manifest))
 }
 
@@ -366,7 +369,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         gate: json!(fitted.gate),
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
-        importance: json!(fitted.importance),
+        importance: fitted.importance.clone(),
         notes: evidence.notes.iter().cloned().chain(doubts.slight).collect(),
         artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),
         doubts: doubts.grave,
@@ -389,7 +392,7 @@ pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version,
         Some(version) => version,
         None => registry.holder(Role::Production)?,
     };
-    Ok((version, Pipeline::load(&registry.path(version)?)?))
+    Ok((version, registry.pipeline(version)?))
 }
 
 /// The algorithm and every parameter as it was used.

@@ -65,7 +65,8 @@ fn watched(notify: &str) -> Loop {
 #[test]
 fn onset_recovery_and_failure_are_told_once_each() {
     let (url, heard) = webhook();
-    let work = watched(&format!("[notify]\nchannels = ['webhook', 'console']\nwebhook = '{url}'"));
+    let mut work = watched("[notify]\nchannels = ['webhook', 'console']\n");
+    work.set("MLLOOP_WEBHOOK_URL", &url);
     let told = |n: usize, beginning: &str| {
         let heard = heard.lock().unwrap();
         assert_eq!(heard.len(), n, "{heard:#?}");
@@ -91,12 +92,13 @@ fn onset_recovery_and_failure_are_told_once_each() {
 #[test]
 fn a_server_that_is_down_does_not_fail_the_verb_and_hears_of_it_later() {
     let closed = "127.0.0.1:1";
-    let work = watched(&format!("[notify]\nchannels = ['webhook']\nwebhook = 'http://{closed}/secret-part'"));
+    let mut work = watched("[notify]\nchannels = ['webhook']\n");
+    work.set("MLLOOP_WEBHOOK_URL", &format!("http://{closed}/secret-part"));
     let said = work.run("monitor shifted.csv --formats json --now 2026-11-02T00:00:00Z").answers(YES);
     assert!(said.stderr.contains("note: webhook: "), "{}", said.stderr);
     assert!(!said.stderr.contains("secret-part"), "{}", said.stderr);
     let (url, heard) = webhook();
-    work.write("mlloop.toml", work.read("mlloop.toml").replace(&format!("http://{closed}/secret-part"), &url));
+    work.set("MLLOOP_WEBHOOK_URL", &url);
     work.run("monitor shifted.csv --formats json --now 2026-11-02T00:01:00Z").answers(YES);
     assert!(heard.lock().unwrap().is_empty(), "it is not yet time");
     work.run("monitor shifted.csv --formats json --now 2026-11-02T00:02:00Z").answers(YES);
@@ -117,4 +119,21 @@ fn nobody_is_told_unless_asked_and_a_wrong_section_is_named() {
     assert!(!work.path("runs/outbox").exists() && !work.path("runs/notified.jsonl").exists());
     work.write("mlloop.toml", format!("{}\n[notify]\nchannels = ['email']\n", work.read("mlloop.toml")));
     work.run("monitor calm.csv").answers(ERROR).says("[notify.email]");
+}
+
+#[test]
+fn a_secret_in_mlloop_toml_is_refused_and_the_variable_is_named() {
+    let work = watched("");
+    let toml = work.read("mlloop.toml");
+    let email = "[notify.email]\nhost = 'smtp.example.org'\nfrom = 'a@example.org'\nto = ['b@example.org']\n";
+    for (section, variable) in [
+        ("[notify]\nwebhook = 'http://127.0.0.1/s3cret'\n".to_owned(), "MLLOOP_WEBHOOK_URL"),
+        ("[notify]\nwebhook_url = 'http://127.0.0.1/s3cret'\n".to_owned(), "MLLOOP_WEBHOOK_URL"),
+        (format!("{email}password = 's3cret'\n"), "MLLOOP_SMTP_PASSWORD"),
+        (format!("{email}smtp_user = 's3cret'\n"), "MLLOOP_SMTP_USER"),
+    ] {
+        work.write("mlloop.toml", format!("{toml}\n{section}"));
+        let said = work.run("monitor calm.csv").answers(ERROR).says(variable).says("mlloop.toml: line ");
+        assert!(!said.stderr.contains("s3cret"), "{}", said.stderr);
+    }
 }

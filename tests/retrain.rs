@@ -2,7 +2,7 @@
 
 use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
 use mlloop::registry::{Roles, Version};
-use mlloop::workspace::{Workspace, audit::Event};
+use mlloop::workspace::{EventKind, Workspace, audit::Event};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -61,8 +61,13 @@ fn promote(work: &Loop, version: u32) {
         ..workspace.registry().roles().unwrap()
     };
     let at = "2026-11-12T00:00:00Z".parse().unwrap();
-    let event =
-        Event { at, event: "promoted", by: None, roles: Some(Roles { challenger: None, ..roles }), details: json!({}) };
+    let event = Event {
+        at,
+        event: EventKind::Promoted,
+        by: None,
+        roles: Some(Roles { challenger: None, ..roles }),
+        details: json!({}),
+    };
     workspace.record(&lock, event).unwrap();
 }
 

@@ -27,7 +27,8 @@ const NOW: &str = "run --now 2026-11-11T00:00:00Z";
 #[test]
 fn a_round_ends_in_production_and_the_next_has_no_reason() {
     let (url, heard) = webhook();
-    let work = poor(&format!("\n[notify]\nchannels = ['webhook']\nwebhook = '{url}'\n"));
+    let mut work = poor("\n[notify]\nchannels = ['webhook']\n");
+    work.set("MLLOOP_WEBHOOK_URL", &url);
     let round = work.run(NOW).answers(YES).json("/done", "promoted").json("/production", "v0002").value();
     assert_eq!(round["retrain"]["done"], "retrained");
     assert_eq!(round["monitor"]["retrain"], "yes");

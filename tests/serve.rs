@@ -6,8 +6,8 @@ use crate::readme::{fits, transcript};
 use crate::support::{ERROR, Loop, YES};
 use client::{Server, row};
 use mlloop::registry::{Roles, Version};
-use mlloop::workspace::Workspace;
 use mlloop::workspace::audit::Event;
+use mlloop::workspace::{EventKind, Workspace};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Write};
@@ -39,7 +39,7 @@ fn promote(work: &Loop, version: u32) {
     let roles = Roles { production: Some(Version(version)), ..workspace.registry().roles().unwrap() };
     let at = jiff::Timestamp::now();
     workspace
-        .record(&lock, Event { at, event: "promoted", by: None, roles: Some(roles), details: Value::Null })
+        .record(&lock, Event { at, event: EventKind::Promoted, by: None, roles: Some(roles), details: Value::Null })
         .unwrap();
 }
 

@@ -18,6 +18,8 @@ pub const WAITING: i32 = 4;
 /// A workspace that is deleted when dropped.
 pub struct Loop {
     dir: tempfile::TempDir,
+    /// What every command finds in its environment.
+    variables: Vec<(String, String)>,
 }
 
 /// What a command said.
@@ -30,7 +32,13 @@ pub struct Said {
 
 impl Loop {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// Sets an environment variable for every command from here on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(set, _)| set != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -78,6 +86,7 @@ impl Loop {
             .args(words(line))
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .envs(variables.iter().copied())
             .write_stdin(stdin)
             .output()
@@ -94,7 +103,7 @@ impl Loop {
 
     /// The same loop in a directory of its own.
     pub fn copy(&self) -> Self {
-        let copy = Self::new();
+        let copy = Self { variables: self.variables.clone(), ..Self::new() };
         for (path, bytes) in self.files() {
             let path = copy.path(path.strip_prefix(self.dir.path()).unwrap());
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

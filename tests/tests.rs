@@ -9,6 +9,7 @@
 )]
 
 mod mock;
+mod modes;
 mod support;
 
 mod audit;
@@ -23,6 +24,7 @@ mod download_hostile;
 mod download_split;
 mod feedback;
 mod drivers;
+mod hostile_names;
 mod interchange;
 mod journal;
 mod labels;
@@ -36,4 +38,5 @@ mod real_tables;
 mod serve;
 mod retrain;
 mod run;
+mod seals;
 mod train;

@@ -15,7 +15,7 @@ pub fn write(dir: &Path, found: &AbReport) -> Result<(), AbError> {
         let path = path.to_owned();
         move |source| AbError::Workspace(WorkspaceError::Io { path, source })
     };
-    std::fs::create_dir_all(dir).map_err(io_err(dir))?;
+    atomic::make_dirs(dir).map_err(io_err(dir))?;
     let json = serde_json::to_vec_pretty(found).map_err(|err| io_err(dir)(err.into()))?;
     let forms = [
         ("ab_report.json", json),

@@ -11,7 +11,7 @@ use super::log::{self, Asked};
 use super::report::{AbReport, RailState, SrmState};
 use super::{AbError, start};
 use crate::atomic::Lock;
-use crate::workspace::Workspace;
+use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -109,7 +109,7 @@ pub fn step(workspace: &Workspace, lock: &Lock, by: Option<&str>, now: Timestamp
     let (done, sentence) = decide(&experiment, &report, now)?;
     let moved = moved(&experiment, done, &sentence, now);
     if moved != experiment {
-        start::commit(workspace, lock, "ab-stepped", &moved, by, now, &sentence)?;
+        start::commit(workspace, lock, EventKind::AbStepped, &moved, by, now, &sentence)?;
     }
     Ok(Stepped { done, sentence, weights: moved.weights().to_vec(), experiment: moved })
 }

@@ -8,8 +8,8 @@ use crate::features::{Target, Task};
 use crate::registry::{RegistryError, Role, Version};
 use crate::table::Kind;
 use crate::train;
-use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -246,7 +246,7 @@ pub fn start(
         same.epochs[0].from = running.epochs[0].from;
         return if running == same { Ok(StartOutcome::Already) } else { Err(AbError::Running(running.name)) };
     }
-    commit(workspace, lock, "ab-started", experiment, by, experiment.epochs[0].from, "")?;
+    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, "")?;
     Ok(StartOutcome::Started)
 }
 
@@ -254,7 +254,7 @@ pub fn start(
 pub(super) fn commit(
     workspace: &Workspace,
     lock: &Lock,
-    event: &'static str,
+    event: EventKind,
     experiment: &Experiment,
     by: Option<&str>,
     at: Timestamp,

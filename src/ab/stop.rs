@@ -6,7 +6,7 @@ use super::report::{AbReport, Answer};
 use super::{AbError, start};
 use crate::atomic::Lock;
 use crate::gate::{self, Promotion};
-use crate::workspace::Workspace;
+use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -56,9 +56,13 @@ pub fn stop(
     }
     let asked = Asked { margin: None, fixed: false, force: false, now: request.now };
     if !promote {
-        // A log that cannot be read is no reason to go on.
-        let verdict = log::report(workspace, &asked).ok().map(|report| report.verdict.sentence);
-        return end(workspace, lock, experiment, Ended { at: request.now, verdict, promoted: None }, request.by, None);
+        // A log that cannot be read is no reason to go on; the experiment ends and says why there is no verdict.
+        let verdict = match log::report(workspace, &asked) {
+            Ok(report) => report.verdict.sentence,
+            Err(err) => format!("no verdict: {err}"),
+        };
+        let ended = Ended { at: request.now, verdict: Some(verdict), promoted: None };
+        return end(workspace, lock, experiment, ended, request.by, None);
     }
     let report = log::report(workspace, &asked)?;
     let Some(winner) = report.verdict.winner.clone() else { return Ok(goes_on(experiment, &report)) };
@@ -103,6 +107,6 @@ fn end(
     };
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);
-    start::commit(workspace, lock, "ab-stopped", &experiment, by, at, &why)?;
+    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, &why)?;
     Ok(Stopped { done: StopOutcome::Stopped, sentence, promotion, experiment })
 }

@@ -5,7 +5,7 @@
 //! ```
 
 use super::fault::{self, point};
-use super::{parent, sync_dir, whole_lines_len};
+use super::{disk, parent, whole_lines_len};
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -27,7 +27,13 @@ impl Appender {
     /// # Errors
     /// Whatever the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(test)]
+        let is_new = !path.exists();
         let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        #[cfg(test)]
+        if is_new {
+            disk::created(path);
+        }
         Ok(Self { path: path.to_owned(), file, headed: false })
     }
 
@@ -52,8 +58,8 @@ impl Appender {
     /// # Errors
     /// Whatever the system says.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()?;
-        sync_dir(parent(&self.path))
+        disk::sync_file(&self.file, &self.path)?;
+        disk::sync_dir(parent(&self.path))
     }
 
     /// Locks the file that has the path now: one that was removed or replaced since is let go.
@@ -77,22 +83,23 @@ impl Appender {
         }
         if whole < len {
             self.file.set_len(whole)?;
+            disk::wrote(&self.path);
         }
         let is_new = whole == 0;
         let lines = if is_new { Cow::Owned([header, lines].concat()) } else { Cow::Borrowed(lines) };
         let write = || {
             point()?;
-            fault::torn(&lines, |part| (&self.file).write_all(part))?;
+            fault::torn(&lines, |part| (&self.file).write_all(part).map(|()| disk::wrote(&self.path)))?;
             point()?;
             match (sync, is_new) {
                 (true, true) => self.sync(),
-                (true, false) => self.file.sync_data(),
+                (true, false) => disk::sync_file(&self.file, &self.path),
                 (false, _) => Ok(()),
             }
         };
         if let Err(err) = write() {
             // A full disk leaves nothing behind, for readers that come before the next writer.
-            let _ = self.file.set_len(whole);
+            let _ = self.file.set_len(whole).map(|()| disk::wrote(&self.path));
             return Err(err);
         }
         self.headed = true;

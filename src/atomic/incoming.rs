@@ -7,7 +7,7 @@
 //! A process that dies before the commit leaves the old files; after it, whoever takes the lock next moves the rest.
 
 use super::fault::point;
-use super::{PREFIX, parent, set_shared_mode, sync_dir};
+use super::{disk, make_dirs, mode, parent};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
@@ -28,10 +28,11 @@ impl Incoming {
     /// Whatever the system says.
     pub fn begin(into: &Path) -> io::Result<Self> {
         point()?;
-        fs::create_dir_all(into)?;
+        make_dirs(into)?;
         super::remove_leftovers(into)?;
         complete_incoming(into)?;
-        let staged = tempfile::Builder::new().prefix(PREFIX).tempdir_in(into)?;
+        let staged = mode::new_dirs().tempdir_in(into)?;
+        disk::made_dir(staged.path());
         Ok(Self { staged, into: into.to_owned() })
     }
 
@@ -56,13 +57,15 @@ impl Incoming {
         }
         let path = self.path(name);
         point()?;
-        fs::create_dir_all(parent(&path))?;
+        make_dirs(parent(&path))?;
         let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().create_new(true).write(true).open(&path)?);
+        disk::created(&path);
         let written = write(&mut file)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        set_shared_mode(&file)?;
+        disk::wrote(&path);
+        mode::keep(&file, fs::metadata(self.into.join(name)).ok().as_ref(), mode::ALL)?;
         point()?;
-        file.sync_all()?;
+        disk::sync_file(&file, &path)?;
         Ok(written)
     }
 
@@ -80,12 +83,12 @@ impl Incoming {
     /// Whatever the system says.
     pub fn commit(self) -> io::Result<()> {
         for (dir, _) in walk(self.staged.path())? {
-            sync_dir(&dir)?;
+            disk::sync_dir(&dir)?;
         }
         point()?;
-        fs::rename(self.staged.keep(), self.into.join(COMMITTED))?;
+        disk::rename(&self.staged.keep(), &self.into.join(COMMITTED))?;
         point()?;
-        sync_dir(&self.into)?;
+        disk::sync_dir(&self.into)?;
         complete_incoming(&self.into)
     }
 }
@@ -101,16 +104,16 @@ pub fn complete_incoming(into: &Path) -> io::Result<()> {
     }
     for (dir, files) in walk(&staged)? {
         let target = into.join(dir.strip_prefix(&staged).unwrap_or(Path::new("")));
-        fs::create_dir_all(&target)?;
+        make_dirs(&target)?;
         for name in files {
             point()?;
-            fs::rename(dir.join(&name), target.join(&name))?;
+            disk::rename(&dir.join(&name), &target.join(&name))?;
         }
-        sync_dir(&target)?;
+        disk::sync_dir(&target)?;
     }
     point()?;
-    fs::remove_dir_all(&staged)?;
-    sync_dir(into)
+    disk::remove_dir_all(&staged)?;
+    disk::sync_dir(into)
 }
 
 /// A directory and the names of the files in it.

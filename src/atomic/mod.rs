@@ -2,13 +2,15 @@
 //! read of it within limits is read here too.
 //!
 //! ```text
-//! replace   write .name.XXXX beside ─▶ fsync ─▶ rename over name ─▶ fsync directory
+//! replace   write .mlloop-XXXX beside ─▶ fsync ─▶ rename over name ─▶ fsync directory
 //! ```
-//! Whatever moment the process dies at, `name` holds the old bytes or the new ones.
+//! Whatever moment the process or the machine dies at, `name` holds the old bytes or the new ones.
 
 mod append;
+mod disk;
 pub mod fault;
 mod incoming;
+mod mode;
 mod partial;
 
 pub use incoming::{Incoming, complete_incoming};
@@ -29,10 +31,44 @@ const PREFIX: &str = ".mlloop-";
 /// Replaces `path` by what `write` writes. Where a link stands, what it leads to is replaced. A device or a pipe is not
 /// replaced but written to: `-o /dev/null` by a superuser must not turn the device into a file.
 ///
+/// A file that is replaced keeps its mode; a new one has the mode that the umask leaves.
+///
 /// # Errors
-/// Whatever `write`, syncing or renaming says; `path` is then as it was.
+/// Whatever `write`, syncing or renaming says; `path` is then as it was, or, when only the directory could not be synced,
+/// replaced for as long as the machine lives.
 pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, E>) -> Result<T, E> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+    replace_within(path, mode::ALL, write)
+}
+
+/// As [`replace`], for a copy or an extract of `source`: whoever may not read that may not read this.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_like<T, E: From<io::Error>>(
+    path: &Path,
+    source: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
+    let limit = mode::of(&fs::metadata(source)?);
+    replace_within(path, limit, write)
+}
+
+/// Copies the file `from` to `to`, as [`replace_like`] does.
+///
+/// # Errors
+/// Whatever the system says; `to` is then as it was.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut file = File::open(from)?;
+    replace_like(to, from, |out| io::copy(&mut file, out).map(|_| ()))
+}
+
+fn replace_within<T, E: From<io::Error>>(
+    path: &Path,
+    limit: u32,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
+    let old = fs::metadata(path).ok();
+    if old.as_ref().is_some_and(|found| !found.is_file() && !found.is_dir()) {
         let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().write(true).open(path)?);
         let written = write(&mut file)?;
         file.flush()?;
@@ -42,16 +78,39 @@ pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn W
     let path = end.as_path();
     let dir = parent(path);
     point()?;
-    let mut file = BufWriter::with_capacity(1 << 16, tempfile::Builder::new().prefix(PREFIX).tempfile_in(dir)?);
+    let beside = mode::new_files(limit).tempfile_in(dir)?;
+    disk::created(beside.path());
+    let mut file = BufWriter::with_capacity(1 << 16, beside);
     let written = write(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    set_shared_mode(file.as_file())?;
+    disk::wrote(file.path());
+    mode::keep(file.as_file(), old.as_ref(), limit)?;
     point()?;
-    file.as_file().sync_all()?;
+    disk::sync_file(file.as_file(), file.path())?;
+    let from = file.path().to_owned();
     file.persist(path).map_err(|err| err.error)?;
+    disk::renamed(&from, path);
     point()?;
-    sync_dir(dir)?;
+    disk::sync_dir(dir)?;
     Ok(written)
+}
+
+/// Makes the directory `path` and those above it that are not there, each of which survives the death of the machine.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn make_dirs(path: impl AsRef<Path>) -> io::Result<()> {
+    let path = path.as_ref();
+    if path.is_dir() || path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    make_dirs(parent(path))?;
+    match fs::create_dir(path) {
+        Err(err) if err.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
+    disk::made_dir(path);
+    disk::sync_dir(parent(path))
 }
 
 /// Makes the directory `path` from what `fill` puts into an empty one beside it; `path` must not exist.
@@ -64,17 +123,18 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
     }
     let dir = parent(path);
     point()?;
-    let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?;
+    let beside = mode::new_dirs().tempdir_in(dir)?;
+    disk::made_dir(beside.path());
     fill(beside.path())?;
     point()?;
     for entry in fs::read_dir(beside.path())? {
-        File::open(entry?.path())?.sync_all()?;
+        let entry = entry?.path();
+        disk::sync_file(&File::open(&entry)?, &entry)?;
     }
-    sync_dir(beside.path())?;
-    set_shared_mode(&File::open(beside.path())?)?;
-    fs::rename(beside.keep(), path)?;
+    disk::sync_dir(beside.path())?;
+    disk::rename(&beside.keep(), path)?;
     point()?;
-    sync_dir(dir)
+    disk::sync_dir(dir)
 }
 
 /// Appends whole lines to `path` and syncs them; `lines` must end in a newline.
@@ -105,10 +165,10 @@ pub fn sync_file(path: &Path) -> io::Result<()> {
 /// Whatever the system says.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     point()?;
-    fs::rename(from, to)?;
+    disk::rename(from, to)?;
     point()?;
-    sync_dir(parent(to))?;
-    sync_dir(parent(from))
+    disk::sync_dir(parent(to))?;
+    disk::sync_dir(parent(from))
 }
 
 /// Removes a directory so that no moment shows half of it: it loses its name first.
@@ -118,11 +178,14 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 pub fn remove_dir(path: &Path) -> io::Result<()> {
     let dir = parent(path);
     let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?.keep();
+    disk::made_dir(&beside);
     point()?;
-    fs::rename(path, &beside)?;
+    disk::rename(path, &beside)?;
     point()?;
-    fs::remove_dir_all(&beside)?;
-    sync_dir(dir)
+    // Its name is gone for good before half of it can be.
+    disk::sync_dir(dir)?;
+    disk::remove_dir_all(&beside)?;
+    disk::sync_dir(dir)
 }
 
 /// Removes a file; one that is not there is no error.
@@ -131,12 +194,24 @@ pub fn remove_dir(path: &Path) -> io::Result<()> {
 /// Whatever the system says.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     point()?;
-    match fs::remove_file(path) {
+    match disk::remove_file(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }?;
     point()?;
-    sync_dir(parent(path))
+    disk::sync_dir(parent(path))
+}
+
+/// Removes a mark that does no harm when a loss of power brings it back; one that is not there is no error.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn forget(path: &Path) -> io::Result<()> {
+    point()?;
+    match disk::remove_file(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// A whole file of at most `max_bytes`: one that claims to be a model must not fill the memory.
@@ -250,15 +325,30 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Temporary files are made for their owner alone; what replaces a workspace file is as readable as any other file.
-fn set_shared_mode(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = if file.metadata()?.is_dir() { 0o755 } else { 0o644 };
-    file.set_permissions(fs::Permissions::from_mode(mode))
+/// Removes what processes left half written in `dir`, where others may be writing now: what was not written to for an hour
+/// before `now`, the time of the last change of a file that was just written. A directory that is not there has nothing.
+///
+/// # Errors
+/// Whatever listing or removing says.
+pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Result<()> {
+    const AGE: Duration = Duration::from_secs(3600);
+    let entries = match fs::read_dir(dir) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        // Whoever wrote it may take it away at this moment.
+        let Ok(facts) = entry.metadata() else { continue };
+        let is_old = facts.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > AGE));
+        if is_old {
+            if facts.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+        }
+    }
+    Ok(())
 }
 
 /// Removes what a killed process left half written in `dir`. Call it under the lock of the workspace.
@@ -279,97 +369,11 @@ pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[path = "atomic_tests.rs"]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
-mod tests {
-    use super::*;
+mod tests;
 
-    #[test]
-    fn a_failed_replacement_leaves_the_old_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("roles.json");
-        fs::write(&path, "old").unwrap();
-        let failed = replace(&path, |out| {
-            out.write_all(b"half")?;
-            Err::<(), _>(io::Error::other("disk full"))
-        });
-        assert!(failed.is_err());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        replace(&path, |out| out.write_all(b"new")).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-    }
-
-    #[test]
-    fn a_link_stays_and_a_pipe_is_written_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let [real, link, pipe] = ["real", "link", "pipe"].map(|name| dir.path().join(name));
-        fs::write(&real, "old").unwrap();
-        std::os::unix::fs::symlink("real", &link).unwrap();
-        replace(&link, |out| out.write_all(b"new")).unwrap();
-        assert!(link.is_symlink());
-        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let reader = std::thread::spawn({
-            let pipe = pipe.clone();
-            move || fs::read_to_string(pipe).unwrap()
-        });
-        replace(&pipe, |out| out.write_all(b"through")).unwrap();
-        assert_eq!(reader.join().unwrap(), "through");
-        assert!(!fs::metadata(&pipe).unwrap().is_file());
-        let full = replace(Path::new("/dev/full"), |out| out.write_all(b"x"));
-        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
-    }
-
-    #[test]
-    fn a_file_is_read_up_to_its_limit_and_refused_beyond() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("model.bin");
-        fs::write(&path, "1234").unwrap();
-        assert_eq!(read_at_most(&path, 4).unwrap(), b"1234");
-        let refused = read_at_most(&path, 3).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
-        assert_eq!(refused.to_string(), "is larger than 3 bytes");
-    }
-
-    #[test]
-    fn a_line_that_a_crash_cut_short_is_dropped_by_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("runs.jsonl");
-        append(&path, b"one\n").unwrap();
-        fs::write(&path, [&b"one\n"[..], &[b'x'; 10_000]].concat()).unwrap();
-        append(&path, b"two\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-    }
-
-    #[test]
-    fn the_last_line_is_the_last_whole_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.jsonl");
-        assert_eq!(last_line(&path).unwrap(), None);
-        for (bytes, expected) in [("", None), ("half", None), ("one\n", Some("one")), ("one\ntwo\nhalf", Some("two"))] {
-            fs::write(&path, bytes).unwrap();
-            assert_eq!(last_line(&path).unwrap().as_deref(), expected.map(str::as_bytes), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn a_lock_is_held_until_it_is_dropped() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(".mlloop.lock");
-        let held = lock(&path).unwrap();
-        assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(lock_holder(&path), Some(std::process::id()));
-        drop(held);
-        lock(&path).unwrap();
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join(".mlloop-half")).unwrap();
-        fs::write(dir.path().join(".mlloop-half/model.bin"), "x").unwrap();
-        fs::write(dir.path().join("roles.json"), "{}").unwrap();
-        remove_leftovers(dir.path()).unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-}
+#[cfg(test)]
+#[path = "power_loss.rs"]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod power_loss;

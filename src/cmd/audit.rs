@@ -5,7 +5,8 @@ use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
-use mlloop::registry::Roles;
+use mlloop::registry::{Difference, Roles};
+use mlloop::workspace::Deep;
 use mlloop::workspace::audit::{Chain, ClockBack, Entry};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,6 +21,7 @@ use std::fmt::Write as _;
 ///   mlloop audit show --last 100
 ///   mlloop audit show --for C-104        one row: predictions, labels, the versions that learned from them
 ///   mlloop audit verify                  is the chain whole?
+///   mlloop audit verify --deep           and is every file what the chain says?
 ///   mlloop audit at 2026-11-20           what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
@@ -38,7 +40,11 @@ enum What {
     /// List changes, the latest last; or follow one row
     Show(Show),
     /// Walk along the chain and compare its end with roles.json
-    Verify,
+    Verify {
+        /// Also compare every file of the versions, the labels and the reference with the chain
+        #[arg(long)]
+        deep: bool,
+    },
     /// Say which versions held which roles at a time
     At {
         /// A day, which means its end in UTC, or an instant (RFC 3339)
@@ -63,7 +69,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     match &args.what {
         None => show(&args.show, ctx, out),
         Some(What::Show(args)) => show(args, ctx, out),
-        Some(What::Verify) => verify(&ctx.workspace.audit_chain()?, out),
+        Some(What::Verify { deep }) => verify(ctx, *deep, out),
         Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, out),
     }
 }
@@ -83,24 +89,46 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     Ok(if entries.is_empty() { Outcome::No } else { Outcome::Yes })
 }
 
-fn verify(chain: &Chain, out: &mut Output) -> Result<Outcome> {
+fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
+    let chain = ctx.workspace.audit_chain()?;
     let n = chain.entries.len();
     let head = chain.entries.last().map(|entry| &entry.hash);
     let back = chain.clock_went_back();
-    let answer = match &chain.broken {
-        None => json!({
-            "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished, "clock_went_back": back,
-        }),
-        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what, "clock_went_back": back }),
+    let files = if deep { Some(ctx.workspace.verify_files(&chain)?) } else { None };
+    let mut answer = match &chain.broken {
+        None => json!({ "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished }),
+        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what }),
     };
+    answer["clock_went_back"] = json!(back);
+    if let Some(files) = &files {
+        answer["files"] = json!(files);
+    }
     out.answer(&answer, |style| {
         let verdict = match &chain.broken {
             None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
             Some(broken) => format!("{}: line {} {}\n", style.bold("broken"), broken.line, broken.what),
         };
-        verdict + &back.iter().map(clock_text).collect::<String>()
+        let clocks: String = back.iter().map(clock_text).collect();
+        verdict + &clocks + &files.as_ref().map(|files| files_text(files, style)).unwrap_or_default()
     })?;
-    Ok(if chain.broken.is_none() { Outcome::Yes } else { Outcome::No })
+    let is_good = chain.broken.is_none() && files.is_none_or(|files| files.different.is_empty());
+    Ok(if is_good { Outcome::Yes } else { Outcome::No })
+}
+
+/// What a deep look found, a line for each file that differs.
+fn files_text(files: &Deep, style: Style) -> String {
+    let line = |different: &Difference| format!("{}: {} {}\n", style.bold("changed"), different.file, different.what);
+    let mut text: String = files.different.iter().map(line).collect();
+    if files.different.is_empty() {
+        text =
+            format!("the files of {} versions, the labels and the reference are as recorded\n", files.versions.len());
+    }
+    if !files.unsealed.is_empty() {
+        let names: Vec<String> = files.unsealed.iter().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        text += &format!("not checked: {names}, stored before the digests of files were recorded\n");
+    }
+    text
 }
 
 /// A line whose clock went back, in a sentence.
@@ -172,7 +200,7 @@ fn entry_text(entry: &Entry, style: Style) -> String {
     let by = by(entry.by.as_deref().unwrap_or_default());
     let details = entry.details.as_object().into_iter().flatten().filter_map(|(name, value)| told(name, value));
     let details = details.collect::<Vec<_>>().join(", ");
-    format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event), style.dim(&details))
+    format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event.to_string()), style.dim(&details))
 }
 
 /// A detail in a few words; lists, tables and digests stand in the JSON.

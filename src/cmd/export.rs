@@ -1,7 +1,6 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use clap::ValueEnum;
-use mlloop::pipeline::Pipeline;
 use mlloop::registry::{Role, Version};
 
 /// Write a version in a format that other tools read
@@ -35,7 +34,7 @@ enum Format {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let registry = ctx.workspace.registry();
     let version = args.model.map_or_else(|| registry.holder(Role::Production), Ok)?;
-    let pipeline = Pipeline::load(&registry.path(version)?)?;
+    let pipeline = registry.pipeline(version)?;
     let bytes: Vec<u8> = match args.format {
         Format::Onnx => pipeline.to_onnx()?,
         Format::Xgboost => pipeline.model.to_xgboost_json(pipeline.features.names())?,

@@ -3,7 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use mlloop::journal::Window;
-use mlloop::labels::{ExportRequest, Exported, Format, Strategy, export};
+use mlloop::labels::{ExportRequest, Exported, Format, Strategy, export, exported_is_told};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let lock = ctx.workspace.lock()?;
     let exported = export(&ctx.workspace, &lock, &request)?;
     out.answer(&exported, |style| readable(&exported, style))?;
+    exported_is_told(&ctx.workspace, &lock)?;
     Ok(if exported.batch.is_some() { Outcome::Yes } else { Outcome::No })
 }
 

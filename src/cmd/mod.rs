@@ -23,6 +23,7 @@ mod monitor;
 mod notices;
 mod output;
 mod predict;
+pub(crate) mod printable;
 mod profile;
 mod progress;
 mod promote;

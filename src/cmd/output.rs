@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::args::Color;
+use super::printable::{printable_json, printable_styled};
 use anyhow::Result;
 use mlloop::atomic;
 use serde::Serialize;
@@ -37,8 +38,10 @@ impl Output {
 
     /// Prints `value` as JSON, or `text` where people read.
     pub(crate) fn answer<T: Serialize>(&mut self, value: &T, text: impl FnOnce(Style) -> String) -> Result<()> {
-        let rendered =
-            if self.readable { text(Style { color: self.color }) } else { serde_json::to_string_pretty(value)? + "\n" };
+        let rendered = match self.readable {
+            true => printable_styled(&text(Style { color: self.color })),
+            false => printable_json(serde_json::to_string_pretty(value)? + "\n"),
+        };
         self.bytes(rendered.as_bytes())
     }
 

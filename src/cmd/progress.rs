@@ -1,5 +1,6 @@
 //! Bars and messages on stderr; bars only on a terminal.
 
+use super::printable::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mlloop::table::Rejects;
 use std::io::{IsTerminal, Write};
@@ -20,7 +21,7 @@ impl Progress {
     pub(crate) fn note(&self, message: impl std::fmt::Display) {
         if !self.quiet {
             // A closed stderr is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "{message}");
+            let _ = writeln!(std::io::stderr(), "{}", printable(&message.to_string()));
         }
     }
 

@@ -1,3 +1,4 @@
+use super::printable::printable;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::summary::summarise;
@@ -30,7 +31,7 @@ enum Format {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let summary = summarise(&ctx.workspace)?;
     match args.format {
-        Format::Markdown => out.bytes(summary.markdown().as_bytes())?,
+        Format::Markdown => out.bytes(printable(&summary.markdown()).as_bytes())?,
         Format::Json => out.bytes((serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?,
     }
     Ok(if summary.versions.is_empty() && summary.retrain.is_none() { Outcome::No } else { Outcome::Yes })

@@ -4,8 +4,8 @@ use anyhow::Result;
 use mlloop::gate::{self, Ticket};
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::retrain::standing::{Progress, Standing, progress};
-use mlloop::workspace::Run;
 use mlloop::workspace::audit::Entry;
+use mlloop::workspace::{EventKind, Run};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -57,7 +57,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         versions.push(VersionLine { version, role: roles.role_of(version), manifest });
     }
     let entries = ctx.workspace.audit_chain()?.entries;
-    let judged = entries.iter().rposition(|entry| entry.event == "gate-verdict");
+    let judged = entries.iter().rposition(|entry| entry.event == EventKind::GateVerdict);
     let status = Status {
         reference: config.data.reference.display().to_string(),
         target: config.target.column,
@@ -66,7 +66,10 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         versions,
         monitor: ctx.workspace.last_run("monitor")?.map(|run| found(&run)),
         gate: judged.map(|at| verdict(&entries[at])),
-        since: entries[judged.unwrap_or(0)..].iter().rfind(|entry| entry.event == "rolled-back").map(rolled_back),
+        since: entries[judged.unwrap_or(0)..]
+            .iter()
+            .rfind(|entry| entry.event == EventKind::RolledBack)
+            .map(rolled_back),
         pending: gate::pending(&ctx.workspace)?,
         retrain: progress(&ctx.workspace, roles.production, ctx.now)?,
     };

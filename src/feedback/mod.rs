@@ -1,11 +1,12 @@
 //! What people said of single predictions: taken in, made into labels, counted.
 //!
 //! ```text
-//! correction ─checked against the prediction log─▶ data/feedback.csv ─▶ data/labels.csv ─▶ audit.jsonl
-//!                                                   append               replace            how many lines there are
+//! correction ─checked against the prediction log─▶ runs/feedback.json ─▶ data/feedback.csv ─▶ data/labels.csv ─▶ audit.jsonl
+//!                                                   what will be added     append               replace            how many lines
 //! ```
-//! The audit line is the last step and says how many lines `feedback.csv` has; lines beyond that are what a process left
-//! that died in between, and the next one completes them.
+//! The audit line is the last step and says how many lines `feedback.csv` has. Lines beyond that are what a process left
+//! that died in between: the next one completes them when they are those that `runs/feedback.json` announced. Lines that
+//! nobody announced came from elsewhere and are refused.
 
 mod error;
 pub mod parse;
@@ -21,15 +22,12 @@ use crate::features::Target;
 use crate::journal::{Journal, Latest};
 use crate::labels::{Label, Labels, Merged, Source};
 use crate::table::{NumberFormat, Schema, label_value};
-use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, LABELS, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
-
-/// What the audit chain calls it.
-const EVENT: &str = "feedback";
 
 /// What somebody says of the last prediction of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,8 +100,11 @@ pub fn give(
         }
     }
     let n_recorded = recorded(workspace)?.min(known.len());
-    store::append(workspace, &new)?;
     let unfinished = &known[n_recorded..];
+    store::announced(workspace, n_recorded, unfinished)?;
+    let after = unfinished.iter().chain(new.iter().copied());
+    store::announce(workspace, n_recorded, after)?;
+    store::append(workspace, &new)?;
     let mut labels = Labels::open(workspace)?;
     let merged = labels.merge(unfinished.iter().chain(new.iter().copied()).filter_map(label));
     if !merged.is_nothing() {
@@ -200,9 +201,7 @@ fn label(entry: &Entry) -> Option<Label> {
 /// How many lines of `feedback.csv` the audit chain knows of.
 fn recorded(workspace: &Workspace) -> Result<usize, FeedbackError> {
     let chain = workspace.audit_chain()?;
-    let last = chain.entries.iter().rev().find(|entry| entry.event == EVENT);
-    let lines = last.and_then(|entry| entry.details["lines"].as_u64()).unwrap_or(0);
-    Ok(usize::try_from(lines).unwrap_or(usize::MAX))
+    Ok(chain.last(&EventKind::Feedback).map(|entry| entry.detail("lines")).transpose()?.unwrap_or(0))
 }
 
 fn record(
@@ -216,13 +215,15 @@ fn record(
     let people: HashSet<&str> = new.iter().map(|entry| entry.by.as_str()).collect();
     let one = people.into_iter().next().filter(|by| !by.is_empty() && new.iter().all(|entry| entry.by == *by));
     let details = json!({
+        LABELS: workspace.labels_digest()?,
         "new": given.n_new,
         "completed": given.n_completed,
         "lines": lines,
         "labels_added": given.labels.n_added,
         "labels_changed": given.labels.changes,
     });
-    workspace.record(lock, Event { at, event: EVENT, by: one.map(str::to_owned), roles: None, details })?;
+    workspace
+        .record(lock, Event { at, event: EventKind::Feedback, by: one.map(str::to_owned), roles: None, details })?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::FeedbackError;
 use crate::atomic::{self, Appender};
+use crate::digest::sha256;
 use crate::registry::Version;
 use crate::table::{from_one_line, one_line, push_record};
 use crate::workspace::Workspace;
@@ -71,6 +72,13 @@ impl Entry {
         said(self) == said(other) && self.label == other.label && self.comment == other.comment
     }
 
+    /// SHA-256 of its line.
+    fn digest(&self) -> String {
+        let mut line = Vec::new();
+        self.push(&mut line);
+        sha256(&line)
+    }
+
     fn push(&self, lines: &mut Vec<u8>) {
         let verdict = self.verdict.to_string();
         let (at, version, predicted_at) =
@@ -122,13 +130,74 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
     entries.iter().for_each(|entry| entry.push(&mut lines));
     let path = path(workspace);
     let write = || {
-        std::fs::create_dir_all(workspace.path("data"))?;
+        atomic::make_dirs(workspace.path("data"))?;
         Appender::open(&path)?.append(HEADER, &lines, true)
     };
     match write().map_err(|source| FeedbackError::io(&path, source))? {
         true => Ok(()),
         false => Err(FeedbackError::File { path: path.clone(), what: "line 1: is not its header".to_owned() }),
     }
+}
+
+/// What is about to be added: how many lines stand before it, and the SHA-256 of each line that follows.
+#[derive(Debug, Serialize, Deserialize)]
+struct Announced {
+    after: usize,
+    lines: Vec<String>,
+}
+
+/// Says which lines will follow the first `after` ones, before they are written. Nothing is written when there are none.
+pub(super) fn announce<'a>(
+    workspace: &Workspace,
+    after: usize,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Result<(), FeedbackError> {
+    let lines: Vec<String> = entries.map(Entry::digest).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let path = announcement(workspace);
+    let write = || {
+        atomic::make_dirs(workspace.path("runs"))?;
+        atomic::replace(&path, |out| Ok::<(), io::Error>(serde_json::to_writer(out, &Announced { after, lines })?))
+    };
+    write().map_err(|source| FeedbackError::io(&path, source))
+}
+
+/// Whether the lines after the first `after` ones are those that were announced, or the first of them.
+///
+/// # Errors
+/// [`FeedbackError::File`] with the line when they are not.
+pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) -> Result<(), FeedbackError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let path = announcement(workspace);
+    let lines = match std::fs::read(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(source) => return Err(FeedbackError::io(&path, source)),
+        Ok(bytes) => {
+            let said: Announced = serde_json::from_slice(&bytes).map_err(|err| FeedbackError::File {
+                path: path.clone(),
+                what: format!("does not say which corrections were about to be added: {err}"),
+            })?;
+            if said.after == after { said.lines } else { Vec::new() }
+        }
+    };
+    let n_known = entries.iter().zip(&lines).take_while(|(entry, line)| entry.digest() == **line).count();
+    if n_known == entries.len() {
+        return Ok(());
+    }
+    let n = entries.len() - n_known;
+    let what = format!(
+        "the last {n} lines (from the correction of {:?} on) were not written by `mlloop feedback`: remove them",
+        entries[n_known].id
+    );
+    Err(FeedbackError::File { path: self::path(workspace), what })
+}
+
+fn announcement(workspace: &Workspace) -> PathBuf {
+    workspace.path("runs/feedback.json")
 }
 
 fn path(workspace: &Workspace) -> PathBuf {

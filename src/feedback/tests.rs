@@ -104,7 +104,15 @@ fn what_a_process_left_unfinished_is_completed_by_the_next() {
     give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-09").unwrap();
     let path = dir.path().join("data/feedback.csv");
     let line = "b,correct,no,bob,2026-11-09T00:00:00Z,,v0001,no,2026-11-01T00:00:00Z\n";
-    std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + line + "c,corr").unwrap();
+    let before = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, before.clone() + line).unwrap();
+    let planted = give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap_err().to_string();
+    assert!(planted.contains("\"b\" on) were not written by `mlloop feedback`"), "{planted}");
+    assert!(Labels::open(&workspace).unwrap().get("b", "bob").is_none());
+    // The same line, and another that was never written, as a process announced them.
+    std::fs::write(&path, before.clone() + line + &line.replace("b,", "d,")).unwrap();
+    store::announce(&workspace, 1, entries(&workspace).unwrap()[1..].iter()).unwrap();
+    std::fs::write(&path, before + line + "d,corr").unwrap();
     let given = give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap();
     assert_eq!((given.n_new, given.n_completed, given.labels.n_added), (0, 1, 1));
     assert!(Labels::open(&workspace).unwrap().get("b", "bob").is_some());

@@ -13,11 +13,10 @@ use super::report::GateReport;
 use super::ticket::{Status, Ticket, digest, find, pending, save};
 use super::{GateError, PromoteRequest, prune};
 use crate::atomic::Lock;
-use crate::pipeline::Pipeline;
 use crate::reference;
 use crate::registry::Version;
 use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Config, Workspace};
+use crate::workspace::{Config, EventKind, Workspace};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
@@ -54,7 +53,7 @@ pub(super) fn ticket(
     let id = format!("{}-{}", report.challenger, &digest[..8]);
     if let Some(waiting) = pending(workspace)?.into_iter().find(|t| t.id == id)
         && request.now < waiting.expires_at
-        && asked(chain, &waiting)
+        && asked(chain, &waiting)?
     {
         return Ok((waiting, false));
     }
@@ -87,7 +86,10 @@ pub(super) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result
         "expires_at": ticket.expires_at,
     });
     let by = ticket.requested_by.clone();
-    workspace.record(lock, Event { at: ticket.requested_at, event: "approval-requested", by, roles: None, details })?;
+    workspace.record(
+        lock,
+        Event { at: ticket.requested_at, event: EventKind::ApprovalRequested, by, roles: None, details },
+    )?;
     for other in pending(workspace)?.into_iter().filter(|other| other.id != ticket.id) {
         save(workspace, &Ticket { status: Status::Superseded, ..other })?;
     }
@@ -118,7 +120,7 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
         ..ticket.clone()
     };
     let keep = config.promote.keep_versions;
-    if settled(&chain, &ticket, "promoted") {
+    if settled(&chain, &ticket, &EventKind::Promoted)? {
         // The chain says that it was done; what a process that died left open is completed.
         let request = if ticket.status == Status::Pending { decided() } else { ticket.clone() };
         save(workspace, &request)?;
@@ -146,9 +148,9 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
                 .to_owned(),
         );
     }
-    Pipeline::load(&workspace.registry().path(ticket.version)?)?;
+    workspace.registry().pipeline(ticket.version)?;
     let details = json!({ "id": ticket.id, "version": ticket.version, "digest": ticket.digest });
-    let event = Event { at: now, event: "approved", by: Some(by.to_owned()), roles: None, details };
+    let event = Event { at: now, event: EventKind::Approved, by: Some(by.to_owned()), roles: None, details };
     workspace.record(lock, event)?;
     let details = json!({ "version": ticket.version, "from": ticket.production, "id": ticket.id,
         "verdict": ticket.verdict["verdict"] });
@@ -182,7 +184,7 @@ pub fn reject(
         reason: Some(reason.to_owned()),
         ..ticket.clone()
     };
-    if settled(&chain, &ticket, "rejected") {
+    if settled(&chain, &ticket, &EventKind::Rejected)? {
         let request = if ticket.status == Status::Pending { request } else { ticket };
         save(workspace, &request)?;
         return Ok(Decided { request, production, already: true, pruned: Vec::new() });
@@ -190,27 +192,24 @@ pub fn reject(
     still_open(&chain, &ticket)?;
     roles.challenger = roles.challenger.filter(|v| *v != ticket.version);
     let details = json!({ "id": ticket.id, "version": ticket.version, "reason": reason });
-    let event = Event { at: now, event: "rejected", by: Some(by.to_owned()), roles: Some(roles), details };
+    let event = Event { at: now, event: EventKind::Rejected, by: Some(by.to_owned()), roles: Some(roles), details };
     workspace.record(lock, event)?;
     save(workspace, &request)?;
     Ok(Decided { request, production, already: false, pruned: Vec::new() })
 }
 
 /// Whether the chain says that the request was decided so.
-fn settled(chain: &Chain, ticket: &Ticket, event: &str) -> bool {
-    let since = chain.entries.iter().rposition(|e| e.event == "approval-requested" && e.details["id"] == *ticket.id);
-    let later = &chain.entries[since.unwrap_or(0)..];
-    later.iter().any(|entry| entry.event == event && entry.details["id"] == *ticket.id)
+fn settled(chain: &Chain, ticket: &Ticket, how: &EventKind) -> Result<bool, GateError> {
+    Ok(chain.decided(&ticket.id, how)?.is_some())
 }
 
 /// Whether the chain says that the request was made as it stands.
-fn asked(chain: &Chain, ticket: &Ticket) -> bool {
-    let made = chain.entries.iter().rfind(|e| e.event == "approval-requested" && e.details["id"] == *ticket.id);
-    made.is_some_and(|e| {
-        e.details["digest"] == *ticket.digest
-            && e.details["expires_at"] == json!(ticket.expires_at)
-            && e.by == ticket.requested_by
-    }) && !settled(chain, ticket, "rejected")
+fn asked(chain: &Chain, ticket: &Ticket) -> Result<bool, GateError> {
+    let Some(made) = chain.request(&ticket.id)? else { return Ok(false) };
+    let as_made = made.detail::<String>("digest")? == ticket.digest
+        && made.detail::<jiff::Timestamp>("expires_at")? == ticket.expires_at
+        && made.by == ticket.requested_by;
+    Ok(as_made && !settled(chain, ticket, &EventKind::Rejected)?)
 }
 
 fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError> {
@@ -220,7 +219,7 @@ fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError> {
         Status::Approved => no(format!("was approved by {who}; `mlloop status` shows where the loop stands now")),
         Status::Rejected => no(format!("was rejected by {who}")),
         Status::Superseded => no("a later request took its place; `mlloop status` shows it".to_owned()),
-        Status::Pending if !asked(chain, ticket) => {
+        Status::Pending if !asked(chain, ticket)? => {
             no("is not as the audit chain has it; `mlloop promote` asks anew".to_owned())
         }
         Status::Pending => Ok(()),

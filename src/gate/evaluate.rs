@@ -27,7 +27,7 @@ pub(super) fn evaluate(
     let rules = &config.promote;
     let rows = gate_rows(workspace, config, production, challenger, request.skip_invalid)?;
     let times = times(&rows, challenger);
-    let holdout = HoldoutUse::of(entries, (production.version, challenger.version), &rows, times, rules);
+    let holdout = HoldoutUse::of(entries, (production.version, challenger.version), &rows, times, rules)?;
     let found = compare(&rows, production, challenger, rules, &holdout, request)?;
     let decision = decide(&found.judgement, &found.guardrails, request.allow_equivalent);
     let mut notes = Vec::new();

@@ -7,7 +7,7 @@
 use super::rows::GateRows;
 use crate::registry::Version;
 use crate::workspace::audit::Entry;
-use crate::workspace::{Holdout, PromoteRules};
+use crate::workspace::{EventKind, Holdout, PromoteRules, WorkspaceError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::f64::consts::PI;
@@ -41,18 +41,20 @@ pub(super) struct HoldoutRows {
 
 impl HoldoutUse {
     /// Counts the earlier uses in `entries`; `times` are those of the present rows, when they were split by time.
+    ///
+    /// # Errors
+    /// When a verdict does not say which versions and rows it is about: a use that is not counted would be one too many.
     pub(super) fn of(
         entries: &[Entry],
         pair: (Version, Version),
         rows: &GateRows,
         times: Option<&[i64]>,
         rules: &PromoteRules,
-    ) -> Self {
+    ) -> Result<Self, WorkspaceError> {
         let mut before = BTreeSet::new();
-        for entry in entries.iter().filter(|entry| entry.event == "gate-verdict") {
-            let named = |key: &str| entry.details[key].as_str().and_then(|v| v.parse::<Version>().ok());
-            let (Some(production), Some(challenger)) = (named("production"), named("challenger")) else { continue };
-            let Ok(earlier) = serde_json::from_value::<HoldoutRows>(entry.details["rows"].clone()) else { continue };
+        for entry in entries.iter().filter(|entry| entry.event == EventKind::GateVerdict) {
+            let (production, challenger) = (entry.detail::<Version>("production")?, entry.detail("challenger")?);
+            let earlier: HoldoutRows = entry.detail("rows")?;
             let shared = match (earlier.until, times) {
                 (Some(until), Some(times)) => times.iter().filter(|t| **t <= until).count() as u64,
                 _ => earlier.n,
@@ -61,7 +63,7 @@ impl HoldoutUse {
                 before.insert((production, challenger));
             }
         }
-        Self::at(before.len() as u64 + 1, rules)
+        Ok(Self::at(before.len() as u64 + 1, rules))
     }
 
     /// The `uses`-th use.

@@ -6,12 +6,11 @@ use super::report::{Decision, GateReport};
 use super::rows::Contestant;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
 use crate::atomic::{self, Lock};
-use crate::pipeline::Pipeline;
 use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Approval, Config, Workspace};
+use crate::workspace::{Approval, Config, EventKind, Workspace};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -147,8 +146,12 @@ fn nothing(
     roles: &Roles,
     production: Version,
 ) -> Result<Promotion, GateError> {
-    let last = chain.entries.iter().rev().find(|entry| !matches!(entry.event.as_str(), "pruned" | "reference-updated"));
-    match last.filter(|entry| entry.event == "promoted") {
+    let last = chain
+        .entries
+        .iter()
+        .rev()
+        .find(|entry| !matches!(entry.event, EventKind::Pruned | EventKind::ReferenceUpdated));
+    match last.filter(|entry| entry.event == EventKind::Promoted) {
         Some(entry) => {
             let at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC");
             let sentence = format!("{production} was promoted at {at}, and nothing has happened since.");
@@ -176,7 +179,7 @@ fn override_gate(
     let Some(by) = request.by else {
         return Err(GateError::Usage("--override needs --by NAME: somebody has to answer for it".to_owned()));
     };
-    Pipeline::load(&workspace.registry().path(version)?)?;
+    workspace.registry().pipeline(version)?;
     let told = format!("against the gate, by {by}: {reason}");
     let Some(lock) = lock else {
         let sentence = format!("{version} would be promoted {told}.");
@@ -268,7 +271,7 @@ pub(super) fn swap(
     roles.previous.extend(roles.production.replace(version));
     roles.challenger = roles.challenger.filter(|v| *v != version);
     let by = by.map(str::to_owned);
-    workspace.record(lock, Event { at, event: "promoted", by, roles: Some(roles), details })?;
+    workspace.record(lock, Event { at, event: EventKind::Promoted, by, roles: Some(roles), details })?;
     Ok(())
 }
 
@@ -281,7 +284,7 @@ fn record_verdict(
     rows: &HoldoutRows,
 ) -> Result<(), GateError> {
     let dir = workspace.path("reports");
-    std::fs::create_dir_all(&dir).and_then(|()| atomic::remove_leftovers(&dir)).map_err(GateError::io(&dir))?;
+    atomic::make_dirs(&dir).and_then(|()| atomic::remove_leftovers(&dir)).map_err(GateError::io(&dir))?;
     let path = dir.join("gate_report.json");
     let json = || {
         let mut bytes = serde_json::to_vec_pretty(report)?;
@@ -302,7 +305,7 @@ fn record_verdict(
         "rows": rows, "uses": report.holdout.uses, "allow_equivalent": report.allow_equivalent,
     });
     let by = request.by.map(str::to_owned);
-    workspace.record(lock, Event { at: request.now, event: "gate-verdict", by, roles: None, details })?;
+    workspace.record(lock, Event { at: request.now, event: EventKind::GateVerdict, by, roles: None, details })?;
     Ok(())
 }
 

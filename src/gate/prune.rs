@@ -3,8 +3,8 @@
 use super::{GateError, ticket};
 use crate::atomic::{self, Lock};
 use crate::registry::{Roles, Version};
-use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, Workspace};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
@@ -30,17 +30,14 @@ pub(super) fn prune(
         return Ok(old);
     }
     let chain = workspace.audit_chain()?;
-    let said = |version: &Version| {
-        let named = |entry: &crate::workspace::audit::Entry| {
-            entry.event == "pruned"
-                && entry.details["versions"].as_array().is_some_and(|all| all.contains(&json!(version)))
-        };
-        chain.entries.iter().any(named)
-    };
-    if !old.iter().all(said) {
+    let mut said: Vec<Version> = Vec::new();
+    for entry in chain.entries.iter().filter(|entry| entry.event == EventKind::Pruned) {
+        said.extend(entry.detail::<Vec<Version>>("versions")?);
+    }
+    if !old.iter().all(|version| said.contains(version)) {
         roles.previous.retain(|v| !old.contains(v));
         let details = json!({ "versions": old, "keep_versions": keep });
-        workspace.record(lock, Event { at: now, event: "pruned", by: None, roles: Some(roles), details })?;
+        workspace.record(lock, Event { at: now, event: EventKind::Pruned, by: None, roles: Some(roles), details })?;
     }
     for version in &old {
         let path = models.join(version.to_string());

@@ -2,10 +2,9 @@
 
 use super::GateError;
 use crate::atomic::Lock;
-use crate::pipeline::Pipeline;
 use crate::registry::{RegistryError, Role, Roles, Version};
-use crate::workspace::Workspace;
 use crate::workspace::audit::{Chain, Event};
+use crate::workspace::{EventKind, Workspace};
 use serde::Serialize;
 use serde_json::json;
 
@@ -40,7 +39,7 @@ pub fn rollback(
         return Err(RegistryError::NoRole { role: Role::Production, dir: workspace.path("models") }.into());
     };
     let chain = workspace.audit_chain()?;
-    let just_done = chain.entries.last().is_some_and(|entry| entry.event == "rolled-back");
+    let just_done = chain.ends_with(&EventKind::RolledBack);
     let target = match to {
         Some(version) => version,
         None if just_done => production,
@@ -59,7 +58,7 @@ pub fn rollback(
             "{target} never was in production: `mlloop promote --version {target}` asks the gate"
         )));
     }
-    Pipeline::load(&registry.path(target)?)?;
+    registry.pipeline(target)?;
     match roles.previous.iter().rposition(|v| *v == target) {
         Some(place) => roles.previous.truncate(place),
         // It was rolled back itself: what is production now comes before it again.
@@ -69,7 +68,7 @@ pub fn rollback(
     roles.challenger = roles.challenger.filter(|v| *v != target);
     let details = json!({ "version": target, "from": production, "reason": reason });
     let by = by.map(str::to_owned);
-    workspace.record(lock, Event { at: now, event: "rolled-back", by, roles: Some(roles), details })?;
+    workspace.record(lock, Event { at: now, event: EventKind::RolledBack, by, roles: Some(roles), details })?;
     Ok(RolledBack { production: target, from: production, already: false })
 }
 

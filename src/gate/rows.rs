@@ -29,7 +29,7 @@ pub(super) struct Contestant {
 impl Contestant {
     pub(super) fn load(workspace: &Workspace, version: Version) -> Result<Self, GateError> {
         let registry = workspace.registry();
-        let pipeline = Pipeline::load(&registry.path(version)?)?;
+        let pipeline = registry.pipeline(version)?;
         let manifest = registry.manifest(version)?;
         let recipe = registry.recipe(version, &manifest)?;
         Ok(Self { version, pipeline, recipe })

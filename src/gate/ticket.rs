@@ -121,7 +121,7 @@ pub(super) fn save(workspace: &Workspace, ticket: &Ticket) -> Result<(), GateErr
     let dir = workspace.path("approvals");
     let path = dir.join(format!("{}.json", ticket.id));
     let write = || {
-        std::fs::create_dir_all(&dir)?;
+        atomic::make_dirs(&dir)?;
         atomic::remove_leftovers(&dir)?;
         let mut bytes = serde_json::to_vec_pretty(ticket)?;
         bytes.push(b'\n');

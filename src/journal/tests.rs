@@ -266,6 +266,25 @@ fn the_last_prediction_of_a_row_is_found_from_the_end() {
 }
 
 #[test]
+fn of_equal_times_the_line_that_was_written_last_counts() {
+    let (dir, journal) = new();
+    let layout = of_two();
+    for score in [0.7, 0.3] {
+        let mut lines = Vec::new();
+        let time = at("2026-10-02");
+        layout.push(&mut lines, &row("a", time, &[score], &cells(&["1", "", ""])));
+        journal.append(&layout, time, &lines).unwrap();
+    }
+    assert_eq!(journal.latest(&["a"].into()).unwrap()["a"].prediction, "no");
+    let labels = dir.path().join("labels.csv");
+    fs::write(&labels, "id,label,source\na,yes,human\n").unwrap();
+    let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
+    let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target }).unwrap();
+    let latest = journal.join(&Window::default(), &layout, &outcomes).unwrap().latest();
+    assert_eq!((latest.rows.len(), latest.rows.score[0]), (1, 0.3));
+}
+
+#[test]
 fn equal_rows_have_equal_made_up_ids() {
     let id = |texts: &[&str]| Layout::made_up_id(&cells(texts));
     assert_eq!(id(&["1", "a"]), id(&["1", "a"]));

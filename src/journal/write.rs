@@ -1,7 +1,7 @@
 //! Appending to the log: one file a day and header, kept open.
 
 use super::{JournalError, Layout, Place, day, path_of};
-use crate::atomic::Appender;
+use crate::atomic::{self, Appender};
 use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ impl Writer {
         if self.open.as_ref().is_none_or(|(open, _)| *open != place) {
             let path = path_of(&self.dir, place);
             let opened = Appender::open(&path).or_else(|err| match err.kind() {
-                io::ErrorKind::NotFound => std::fs::create_dir_all(&self.dir).and_then(|()| Appender::open(&path)),
+                io::ErrorKind::NotFound => atomic::make_dirs(&self.dir).and_then(|()| Appender::open(&path)),
                 _ => Err(err),
             });
             self.open = Some((place, opened?));

@@ -13,8 +13,8 @@ use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::{Learned, Version};
-use crate::workspace::Workspace;
-use crate::workspace::audit::Entry;
+use crate::workspace::audit::{Chain, Entry};
+use crate::workspace::{EventKind, Workspace};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
@@ -183,7 +183,7 @@ impl<'a> Inbox<'a> {
         let path = self.out(&batch.batch);
         let record = serde_json::to_vec_pretty(batch).map_err(|err| LabelError::io(&path, err.into()))?;
         let make = || {
-            std::fs::create_dir_all(self.path("batches"))?;
+            atomic::make_dirs(self.path("batches"))?;
             atomic::remove_leftovers(&self.path("batches"))?;
             atomic::new_dir(&path, |dir| {
                 for (name, bytes) in files {
@@ -197,12 +197,11 @@ impl<'a> Inbox<'a> {
     }
 
     /// Puts the files of a batch that is recorded in their place.
-    pub(super) fn put_out(&self, batch: &Batch) -> Result<bool, LabelError> {
-        let mut moved = false;
+    pub(super) fn put_out(&self, batch: &Batch) -> Result<(), LabelError> {
         for (name, _) in &batch.files {
-            moved |= self.shift(&self.out(&batch.batch).join(name), &self.path(name))?;
+            self.shift(&self.out(&batch.batch).join(name), &self.path(name))?;
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Moves a batch that was taken in, with what went out and the file that came back, to `imported/`.
@@ -225,7 +224,7 @@ impl<'a> Inbox<'a> {
             self.shift(&self.path(name), &out.join(name))?;
         }
         let imported = self.path("imported");
-        std::fs::create_dir_all(&imported).map_err(|source| LabelError::io(&imported, source))?;
+        atomic::make_dirs(&imported).map_err(|source| LabelError::io(&imported, source))?;
         self.shift(&out, &self.imported(&batch.batch))?;
         Ok(())
     }
@@ -249,12 +248,11 @@ impl<'a> Inbox<'a> {
         self.open().is_ok_and(|open| !open.iter().any(later))
     }
 
-    fn shift(&self, from: &Path, to: &Path) -> Result<bool, LabelError> {
+    fn shift(&self, from: &Path, to: &Path) -> Result<(), LabelError> {
         if !from.exists() {
-            return Ok(false);
+            return Ok(());
         }
-        atomic::rename(from, to).map_err(|source| LabelError::io(from, source))?;
-        Ok(true)
+        atomic::rename(from, to).map_err(|source| LabelError::io(from, source))
     }
 }
 
@@ -270,11 +268,9 @@ fn read(dir: &Path) -> Result<Batch, LabelError> {
     }
 }
 
-/// The audit line of that kind that names the batch.
-pub(super) fn recorded<'a>(entries: &'a [Entry], event: &str, batch: &str) -> Option<&'a Entry> {
-    let names = |entry: &&Entry| {
-        let of = &entry.details["batch"];
-        of == batch || of.as_array().is_some_and(|all| all.iter().any(|name| name == batch))
-    };
-    entries.iter().rev().filter(|entry| entry.event == event).find(names)
+/// The audit line that says that the batch went out.
+pub(super) fn recorded<'a>(chain: &'a Chain, batch: &str) -> Result<Option<&'a Entry>, LabelError> {
+    let is_it =
+        |entry: &Entry| Ok(entry.event == EventKind::LabelsExported && entry.detail::<String>("batch")? == batch);
+    Ok(chain.rfind(is_it)?)
 }

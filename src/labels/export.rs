@@ -21,7 +21,7 @@ use crate::registry::{Role, Version};
 use crate::stats::random::hash64;
 use crate::table::{Kind, Table};
 use crate::workspace::audit::Event;
-use crate::workspace::{Config, Workspace};
+use crate::workspace::{Config, EventKind, Workspace};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -109,17 +109,18 @@ pub struct Exported {
 pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Result<Exported, LabelError> {
     let inbox = Inbox::of(workspace);
     take::complete_import(workspace, lock)?;
-    if let Some(batch) = complete(workspace, lock)? {
-        return Ok(told(&inbox, &batch, 0, vec!["a run that was interrupted is now complete".to_owned()]));
-    }
+    complete(workspace, lock)?;
     let open = inbox.open()?;
+    if let Some(batch) = untold(&inbox, &open)? {
+        return Ok(told(&inbox, batch, 0, vec!["a run that was interrupted is now complete".to_owned()]));
+    }
     if let Some(out) = open.last().filter(|_| !request.force) {
         return Err(LabelError::Out { path: inbox.path(&out.files[0].0), batch: out.batch.clone(), n: out.rows.len() });
     }
     request.check()?;
     let config = workspace.config()?;
     let version = workspace.registry().holder(Role::Production)?;
-    let pipeline = Pipeline::load(&workspace.registry().path(version)?)?;
+    let pipeline = workspace.registry().pipeline(version)?;
     let layout = Layout::of(&pipeline);
     let table = table_of(workspace, &config, request)?;
     let source = source(workspace, &config, &pipeline, &layout, table.as_deref(), request)?;
@@ -240,6 +241,29 @@ struct Making<'a> {
     source: &'a Source<'a>,
 }
 
+/// Names the batch that was handed out and that nobody has been told of yet.
+const UNTOLD: &str = "untold";
+
+/// The batch that a run handed out which ended before it could say so.
+fn untold<'a>(inbox: &Inbox, open: &'a [Batch]) -> Result<Option<&'a Batch>, LabelError> {
+    let path = inbox.path(UNTOLD);
+    match std::fs::read_to_string(&path) {
+        Ok(name) => Ok(open.iter().find(|batch| batch.batch == name.trim())),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(LabelError::io(&path, source)),
+    }
+}
+
+/// Call it when the answer of [`export`] has reached whoever asked, under the same lock: until then the same answer is
+/// given again.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn exported_is_told(workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
+    let path = Inbox::of(workspace).path(UNTOLD);
+    atomic::forget(&path).map_err(|source| LabelError::io(&path, source))
+}
+
 /// Writes the batch, records it and puts its files in their place.
 fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen) -> Result<Batch, LabelError> {
     let Making { request, inbox, pipeline, .. } = making;
@@ -259,11 +283,14 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     batch.files = files.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();
     let record = inbox.store(lock, &batch, &files)?;
     let told = told(inbox, &batch, 0, Vec::new());
+    let untold = inbox.path(UNTOLD);
+    atomic::replace(&untold, |out| writeln!(out, "{}", batch.batch))
+        .map_err(|source| LabelError::io(&untold, source))?;
     workspace.record(
         lock,
         Event {
             at: request.now,
-            event: "labels-exported",
+            event: EventKind::LabelsExported,
             by: request.by.clone(),
             roles: None,
             details: json!({
@@ -356,32 +383,28 @@ impl ExportRequest<'_> {
 }
 
 /// Finishes or undoes what an interrupted run left: a batch that was recorded is put in its place, one that was not is
-/// removed. Gives the batch that was put in its place.
+/// removed.
 ///
 /// # Errors
 /// Whatever the system says.
-pub(super) fn complete(workspace: &Workspace, _lock: &Lock) -> Result<Option<Batch>, LabelError> {
+pub(super) fn complete(workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
     let inbox = Inbox::of(workspace);
     let names = inbox.names("batches")?;
     if names.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let chain = workspace.audit_chain()?;
-    let mut put_out = None;
     for name in names {
-        if recorded(&chain.entries, "labels-exported", &name).is_none() {
+        if recorded(&chain, &name)?.is_none() {
             if chain.broken.is_none() {
                 let path = inbox.out(&name);
                 atomic::remove_dir(&path).map_err(|source| LabelError::io(&path, source))?;
             }
             continue;
         }
-        let batch = inbox.open()?.into_iter().find(|batch| batch.batch == name);
-        if let Some(batch) = batch
-            && inbox.put_out(&batch)?
-        {
-            put_out = Some(batch);
+        if let Some(batch) = inbox.open()?.into_iter().find(|batch| batch.batch == name) {
+            inbox.put_out(&batch)?;
         }
     }
-    Ok(put_out)
+    Ok(())
 }

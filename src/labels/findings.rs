@@ -251,9 +251,10 @@ impl Report<'_> {
             if rows.is_empty() {
                 return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
             }
-            std::fs::create_dir_all(self.inbox.path(""))?;
+            atomic::make_dirs(self.inbox.path(""))?;
             let mut text = Vec::new();
-            push_record(&mut text, header, b',');
+            let header: Vec<Cow<str>> = header.iter().map(|name| protect(name)).collect();
+            push_record(&mut text, &header, b',');
             for row in rows {
                 let safe: Vec<Cow<str>> = row.iter().map(|cell| protect(cell)).collect();
                 push_record(&mut text, &safe, b',');

@@ -33,7 +33,7 @@ pub use became::{became, record_outcomes};
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;
-pub use export::{ExportRequest, Exported, Format, export};
+pub use export::{ExportRequest, Exported, Format, export, exported_is_told};
 pub use findings::{Accuracy, Agreement, Findings};
 pub use guards::Guard;
 pub use import::{ImportRequest, Imported, Taken, import};

@@ -44,7 +44,8 @@ impl Sheet<'_> {
     pub(super) fn write(&self, batch: &Batch) -> Result<Vec<u8>, LabelError> {
         let cells = cells(self.features, self.schema)?;
         let mut text = Vec::new();
-        push_record(&mut text, &batch.columns, b',');
+        let header: Vec<Cow<str>> = batch.columns.iter().map(|name| protect(name)).collect();
+        push_record(&mut text, &header, b',');
         let mut people: Vec<&str> =
             batch.rows.iter().flat_map(|row| row.annotators.iter().map(String::as_str)).collect();
         people.sort_unstable();

@@ -231,7 +231,7 @@ impl Labels {
                 [&label.id, &label.label, &label.annotator, &at, &source, &label.batch, &probability, &version];
             push_record(&mut text, &fields, b',');
         }
-        std::fs::create_dir_all(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
+        atomic::make_dirs(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
         atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))
     }
 

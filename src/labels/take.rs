@@ -7,15 +7,13 @@ use super::import::{ImportRequest, Imported};
 use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
-use crate::workspace::Workspace;
-use crate::workspace::audit::Event;
+use crate::workspace::audit::{Entry, Event};
+use crate::workspace::{EventKind, LABELS, Workspace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
 
-const EVENT: &str = "labels-imported";
-const QUARANTINED: &str = "labels-quarantined";
 const PENDING: &str = "importing.json";
 
 /// Everything that taking in needs.
@@ -53,12 +51,14 @@ impl Taking<'_> {
     /// Records that a batch is held back, once for each content of the file.
     pub(super) fn quarantine(&self, imported: &Imported) -> Result<(), LabelError> {
         let chain = self.workspace.audit_chain()?;
-        let same = |digest: &Value| *digest == self.digest;
-        if chain.entries.iter().any(|entry| entry.event == QUARANTINED && same(&entry.details["sha256"])) {
+        let same = |entry: &Entry| {
+            Ok(entry.event == EventKind::LabelsQuarantined && entry.detail::<String>("sha256")? == self.digest)
+        };
+        if chain.rfind(same)?.is_some() {
             return Ok(());
         }
         let (at, by) = (self.request.now, self.request.by.clone());
-        let event = Event { at, event: QUARANTINED, by, roles: None, details: self.details(imported) };
+        let event = Event { at, event: EventKind::LabelsQuarantined, by, roles: None, details: self.details(imported) };
         self.workspace.record(self.lock, event)?;
         Ok(())
     }
@@ -89,8 +89,10 @@ impl Taking<'_> {
 }
 
 fn record(workspace: &Workspace, lock: &Lock, pending: &Pending) -> Result<(), LabelError> {
-    let details = pending.details.clone();
-    let event = Event { at: pending.at, event: EVENT, by: pending.by.clone(), roles: None, details };
+    let mut details = pending.details.clone();
+    details[LABELS] = json!(workspace.labels_digest()?);
+    let event =
+        Event { at: pending.at, event: EventKind::LabelsImported, by: pending.by.clone(), roles: None, details };
     workspace.record(lock, event)?;
     Ok(())
 }
@@ -117,10 +119,11 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
     let (id, annotator, label) = &pending.witness;
     let chain = workspace.audit_chain()?;
     let same = |digest: &Value| *digest == pending.details["sha256"];
-    let is_recorded = chain
-        .entries
-        .iter()
-        .any(|entry| entry.event == EVENT && entry.at == pending.at && same(&entry.details["sha256"]));
+    let is_same = |entry: &Entry| {
+        let is_import = entry.event == EventKind::LabelsImported && entry.at == pending.at;
+        Ok(is_import && same(&entry.detail("sha256")?))
+    };
+    let is_recorded = chain.rfind(is_same)?.is_some();
     let is_in = Labels::open(workspace)?.get(id, annotator).is_some_and(|found| {
         found.label == *label
             && pending.details["batch"].as_array().is_some_and(|all| all.iter().any(|b| *b == found.batch))

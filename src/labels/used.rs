@@ -32,6 +32,7 @@ impl Used {
         let mut by: HashMap<_, Vec<Version>> = HashMap::new();
         for version in registry.versions()?.into_iter().filter(|version| !orphans.contains(version)) {
             let path = registry.path(version)?.join(FILE);
+            registry.check(version, &[FILE])?;
             let file = match File::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(|source| LabelError::io(&path, source))?,
@@ -83,10 +84,13 @@ pub fn orphans(workspace: &Workspace) -> Result<Vec<Version>, LabelError> {
         return Ok(Vec::new());
     }
     let registry = workspace.registry();
-    let told: HashSet<&str> = chain.entries.iter().filter_map(|entry| entry.details["version"].as_str()).collect();
+    let mut told: HashSet<Version> = HashSet::new();
+    for entry in &chain.entries {
+        told.extend(entry.made()?);
+    }
     let roles = registry.roles()?;
     let mut orphans = registry.versions()?;
-    orphans.retain(|version| !told.contains(version.to_string().as_str()) && roles.role_of(*version).is_none());
+    orphans.retain(|version| !told.contains(version) && roles.role_of(*version).is_none());
     let mut used = Vec::new();
     for version in orphans {
         if registry.path(version)?.join(FILE).exists() {

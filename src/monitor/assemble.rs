@@ -108,9 +108,8 @@ impl Watch<'_> {
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
         let mut pair = ColumnPair::of(name, reference, current)?;
-        let importance = self.production.as_ref().and_then(|p| p.manifest.importance.as_array());
-        let found = importance.and_then(|all| all.iter().find(|entry| entry["column"] == name));
-        pair.importance = found.and_then(|entry| entry["gain"].as_f64());
+        let mut importance = self.production.iter().flat_map(|production| &production.manifest.importance);
+        pair.importance = importance.find(|entry| entry.column == name).map(|entry| entry.gain);
         Some(pair)
     }
 

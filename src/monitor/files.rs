@@ -41,7 +41,7 @@ pub fn write(workspace: &Workspace, found: &DriftReport, formats: &[Format]) -> 
         let path = path.to_owned();
         move |source| MonitorError::Workspace(WorkspaceError::Io { path, source })
     };
-    std::fs::create_dir_all(&dir).map_err(io_err(&dir))?;
+    atomic::make_dirs(&dir).map_err(io_err(&dir))?;
     for format in formats {
         let (name, bytes) = match format {
             Format::Json => ("drift_report.json", serde_json::to_vec_pretty(found).map_err(std::io::Error::from)),

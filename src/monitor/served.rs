@@ -64,14 +64,13 @@ impl Watch<'_> {
     /// it had then is another one, and all of its rows are new.
     pub(super) fn n_since_retrain(&self, n_rows: u64) -> Result<u64, MonitorError> {
         let chain = self.workspace.audit_chain()?;
-        let last = chain.entries.iter().rev().find(|entry| entry.event == "retrained");
+        let last = chain.last(&crate::workspace::EventKind::Retrained);
         let (Some(last), None, None) = (last, self.request.current, self.request.current_profile) else {
             return Ok(n_rows);
         };
-        let seen = &last.details["current"];
-        let is_same = seen["path"].as_str() == self.settings.current.to_str();
-        let seen = seen["n_rows"].as_u64().filter(|seen| is_same && *seen <= n_rows).unwrap_or(0);
-        Ok(n_rows - seen)
+        let Some(seen) = last.detail_if_any::<Seen>("current")? else { return Ok(n_rows) };
+        let is_same = Some(seen.path.as_str()) == self.settings.current.to_str() && seen.n_rows <= n_rows;
+        Ok(if is_same { n_rows - seen.n_rows } else { n_rows })
     }
 
     /// How many predictions of production people judged, and the share that they found right.
@@ -86,6 +85,13 @@ impl Watch<'_> {
 fn sampled(joined: &Joined) -> Joined {
     let share = MOST as f64 / joined.outcomes.len().max(1) as f64;
     joined.filter(|row| unit_hash(joined.rows.id.get(row).as_bytes(), 0) < share)
+}
+
+/// What the line of a retrain says of the table that it looked at.
+#[derive(serde::Deserialize)]
+struct Seen {
+    path: String,
+    n_rows: u64,
 }
 
 impl Served {

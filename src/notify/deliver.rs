@@ -17,7 +17,7 @@ pub struct Secrets {
     pub smtp_user: Option<String>,
     /// With which password.
     pub smtp_password: Option<Secret>,
-    /// The webhook's address; it goes before that of `mlloop.toml`.
+    /// The webhook's address.
     pub webhook: Option<Secret>,
 }
 
@@ -135,8 +135,8 @@ impl Round<'_> {
                     .and_then(|letter| within(timeout, move || letter.send(timeout)))
                     .map_err(|what| format!("mail to {}: {what}", email.host)),
             },
-            Channel::Webhook => match self.secrets.webhook.as_ref().or(self.settings.webhook.as_ref()) {
-                None => Err("webhook: its address is neither in the environment nor under [notify]".to_owned()),
+            Channel::Webhook => match &self.secrets.webhook {
+                None => Err("webhook: its address is not in the environment (MLLOOP_WEBHOOK_URL)".to_owned()),
                 Some(url) => {
                     let post = webhook::Post::new(url, message);
                     within(timeout, move || post.send(timeout)).map_err(|what| format!("webhook: {what}"))
@@ -149,7 +149,7 @@ impl Round<'_> {
     /// Takes out of a server's or a library's words what nobody shall read.
     fn scrub(&self, mut text: String) -> String {
         let Secrets { smtp_password, webhook, .. } = self.secrets;
-        let secrets = [smtp_password.as_ref(), webhook.as_ref(), self.settings.webhook.as_ref()];
+        let secrets = [smtp_password.as_ref(), webhook.as_ref()];
         for secret in secrets.into_iter().flatten().map(Secret::text).filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "***");
         }

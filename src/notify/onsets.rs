@@ -69,7 +69,7 @@ impl Outbox {
         let append = || match lines {
             Ok(lines) if lines.is_empty() => Ok(()),
             Ok(lines) => {
-                std::fs::create_dir_all(&self.runs)?;
+                atomic::make_dirs(&self.runs)?;
                 atomic::append(&self.record(), format!("{}\n", lines.join("\n")).as_bytes())
             }
             Err(err) => Err(io::Error::from(err)),

@@ -124,7 +124,7 @@ impl Outbox {
 
     pub(super) fn write(&self, path: &Path, message: &Message) -> Result<(), NotifyError> {
         let write = || {
-            std::fs::create_dir_all(self.dir())?;
+            atomic::make_dirs(self.dir())?;
             atomic::replace(path, |out| {
                 serde_json::to_writer_pretty(&mut *out, message)?;
                 out.write_all(b"\n")

@@ -123,6 +123,29 @@ pub struct Email {
     pub from: String,
     /// Whom it goes to.
     pub to: Vec<String>,
+    /// Nothing: a password is a secret.
+    #[serde(default, deserialize_with = "password_elsewhere", alias = "smtp_password", alias = "pass")]
+    password: (),
+    /// Nothing: the user stands beside the password.
+    #[serde(default, deserialize_with = "user_elsewhere", alias = "username", alias = "smtp_user")]
+    user: (),
+}
+
+/// The error of a secret that stands in `mlloop.toml`, which is copied, committed and shown.
+fn elsewhere<E: serde::de::Error>(what: &str, variable: &str) -> Result<(), E> {
+    Err(E::custom(format!("{what} does not belong in mlloop.toml: remove it, and set {variable} in the environment")))
+}
+
+fn webhook_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    elsewhere("the webhook's address, a secret,", "MLLOOP_WEBHOOK_URL")
+}
+
+fn password_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    elsewhere("the mail server's password", "MLLOOP_SMTP_PASSWORD")
+}
+
+fn user_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    elsewhere("the mail server's user", "MLLOOP_SMTP_USER")
 }
 
 impl Email {
@@ -149,8 +172,9 @@ pub struct NoticeSettings {
     pub max_age_hours: f64,
     /// How long a server may take.
     pub timeout_seconds: f64,
-    /// The webhook's address, unless the environment has it.
-    pub webhook: Option<Secret>,
+    /// Nothing: the webhook's address is a secret.
+    #[serde(deserialize_with = "webhook_elsewhere", alias = "webhook_url", alias = "url")]
+    webhook: (),
     /// How mail is sent.
     pub email: Option<Email>,
 }
@@ -162,7 +186,7 @@ impl Default for NoticeSettings {
             events: Kind::ALL.to_vec(),
             max_age_hours: 72.0,
             timeout_seconds: 10.0,
-            webhook: None,
+            webhook: (),
             email: None,
         }
     }

@@ -28,10 +28,10 @@ fn mail(port: u16, tls: &str) -> NoticeSettings {
     ))
 }
 
-fn hook(port: u16) -> NoticeSettings {
-    settings(&format!(
-        "channels = ['webhook']\ntimeout_seconds = 1.0\nwebhook = 'http://127.0.0.1:{port}/hook/secret-part'"
-    ))
+fn hook(port: u16) -> (NoticeSettings, Secrets) {
+    let url = Secret::new(format!("http://127.0.0.1:{port}/hook/secret-part"));
+    let settings = settings("channels = ['webhook']\ntimeout_seconds = 1.0");
+    (settings, Secrets { webhook: Some(url), ..Secrets::default() })
 }
 
 fn promoted() -> Vec<Notice> {
@@ -57,10 +57,10 @@ fn queued(dir: &Path) -> Vec<String> {
 fn a_webhook_takes_what_slack_takes() {
     let dir = tempfile::tempdir().unwrap();
     let (port, heard) = http(200);
-    let settings = hook(port);
+    let (settings, secrets) = hook(port);
     outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
     assert_eq!(queued(dir.path()).len(), 1);
-    let delivery = send(dir.path(), &settings, &Secrets::default(), NOW);
+    let delivery = send(dir.path(), &settings, &secrets, NOW);
     assert_eq!(delivery, Delivery { sent: 1, ..Delivery::default() });
     assert!(queued(dir.path()).is_empty());
     let body: serde_json::Value = serde_json::from_str(&heard.lock().unwrap()[0]).unwrap();
@@ -74,24 +74,23 @@ fn a_server_that_fails_is_tried_again_later_and_tells_no_secret() {
     let (failing, _) = http(500);
     for port in [failing, redirecting, REFUSING, hanging()] {
         let dir = tempfile::tempdir().unwrap();
-        let settings = hook(port);
+        let (settings, secrets) = hook(port);
         outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
         let begun = Instant::now();
-        let delivery = send(dir.path(), &settings, &Secrets::default(), NOW);
+        let delivery = send(dir.path(), &settings, &secrets, NOW);
         assert!(begun.elapsed() < Duration::from_secs(5));
         assert_eq!((delivery.sent, delivery.waiting, delivery.trouble.len()), (0, 1, 1), "{delivery:?}");
         let file = std::fs::read_to_string(dir.path().join("runs/outbox").join(&queued(dir.path())[0])).unwrap();
-        for text in [&delivery.trouble[0], &file, &format!("{settings:?}")] {
+        for text in [&delivery.trouble[0], &file, &format!("{secrets:?}")] {
             assert!(!text.contains("secret-part"), "{text}");
         }
         // Not before two minutes have passed, then after four more.
-        assert_eq!(send(dir.path(), &settings, &Secrets::default(), later(1)).trouble, Vec::<String>::new());
-        assert_eq!(send(dir.path(), &settings, &Secrets::default(), later(2)).trouble.len(), 1);
-        assert_eq!(send(dir.path(), &settings, &Secrets::default(), later(5)).trouble.len(), 0);
-        // It works again: the environment's address goes before that of the file.
+        assert_eq!(send(dir.path(), &settings, &secrets, later(1)).trouble, Vec::<String>::new());
+        assert_eq!(send(dir.path(), &settings, &secrets, later(2)).trouble.len(), 1);
+        assert_eq!(send(dir.path(), &settings, &secrets, later(5)).trouble.len(), 0);
+        // It works again.
         let (port, heard) = http(200);
-        let url = Secret::new(format!("http://127.0.0.1:{port}/hook/secret-part"));
-        let secrets = Secrets { webhook: Some(url), ..Secrets::default() };
+        let (_, secrets) = hook(port);
         let delivery = send(dir.path(), &settings, &secrets, later(6));
         assert_eq!((delivery.sent, &delivery.trouble), (1, &Vec::new()));
         assert_eq!(heard.lock().unwrap().len(), 1);
@@ -103,18 +102,18 @@ fn a_server_that_fails_is_tried_again_later_and_tells_no_secret() {
 fn an_old_message_is_dropped_and_a_broken_channel_is_called_once_in_a_round() {
     let dir = tempfile::tempdir().unwrap();
     let (port, heard) = http(500);
-    let settings = hook(port);
+    let (settings, secrets) = hook(port);
     let mut notices = promoted();
     notices.push(Notice::new(Kind::RolledBack, "v0001", "v0001 is back"));
     outbox(dir.path()).queue(&settings, &notices, NOW).unwrap();
-    let delivery = send(dir.path(), &settings, &Secrets::default(), NOW);
+    let delivery = send(dir.path(), &settings, &secrets, NOW);
     assert_eq!((delivery.waiting, heard.lock().unwrap().len()), (2, 1));
-    let delivery = send(dir.path(), &settings, &Secrets::default(), later(73 * 60));
+    let delivery = send(dir.path(), &settings, &secrets, later(73 * 60));
     assert_eq!((delivery.sent, delivery.waiting), (0, 0));
     assert!(delivery.trouble[0].starts_with("dropped after 73 hours: [mlloop churn]"), "{delivery:?}");
     assert!(queued(dir.path()).is_empty());
     std::fs::write(dir.path().join("runs/outbox/promoted-1.json"), "{").unwrap();
-    assert_eq!(send(dir.path(), &settings, &Secrets::default(), NOW).trouble.len(), 1);
+    assert_eq!(send(dir.path(), &settings, &secrets, NOW).trouble.len(), 1);
     assert!(queued(dir.path()).is_empty());
 }
 
@@ -219,7 +218,7 @@ fn what_began_is_told_once_and_so_is_its_end() {
 #[test]
 fn events_can_be_chosen_and_settings_are_checked() {
     let dir = tempfile::tempdir().unwrap();
-    let some = settings("channels = ['webhook']\nevents = ['failed']\nwebhook = 'http://x'");
+    let some = settings("channels = ['webhook']\nevents = ['failed']");
     outbox(dir.path()).queue(&some, &promoted(), NOW).unwrap();
     assert!(queued(dir.path()).is_empty());
     let wrong = [

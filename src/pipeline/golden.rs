@@ -1,4 +1,4 @@
-//! Golden rows: a hundred rows with the scores they had when the version was stored.
+//! Golden rows: a hundred rows with the scores and the answer they had when the version was stored.
 //!
 //! They are scored again whenever the version is loaded, so that a damaged file, another engine version or another
 //! machine can never answer differently without being noticed.
@@ -13,6 +13,8 @@ pub(super) const N_GOLDEN: usize = 100;
 /// Scores may differ by this much: the last bits of `exp` differ between machines.
 const TOLERANCE: f64 = 1e-6;
 const PREFIX: &str = "golden_score_";
+/// The class that was answered; versions that were stored before it was kept have none.
+const ANSWER: &str = "golden_prediction";
 
 /// The rows that are kept, with their scores as columns.
 pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, PipelineError> {
@@ -20,7 +22,18 @@ pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, Pipeline
     let mut columns: Vec<Column> =
         pipeline.features.inputs().filter_map(|(name, _)| rows.column(name).cloned()).collect();
     columns.extend((0..scores.width).map(|k| score_column(&scores, k)));
+    if !pipeline.target.classes.is_empty() {
+        columns.push(Column::new(
+            ANSWER,
+            Values::Text((0..scores.n_rows()).map(|row| answer(pipeline, &scores, row)).collect()),
+        ));
+    }
     Ok(Table::new(columns)?)
+}
+
+/// The class of a row.
+fn answer<'a>(pipeline: &'a Pipeline, scores: &Scores, row: usize) -> &'a str {
+    pipeline.class_of(scores.row(row)).map_or("", |class| &pipeline.target.classes[class])
 }
 
 fn score_column(scores: &Scores, k: usize) -> Column {
@@ -41,33 +54,68 @@ fn schema(pipeline: &Pipeline) -> Schema {
         ColumnSpec { format, ..ColumnSpec::new(name, kind) }
     };
     let score = |k| ColumnSpec::new(format!("{PREFIX}{k}"), Kind::Number);
-    let columns = pipeline.features.inputs().map(input).chain((0..pipeline.target.n_scores()).map(score)).collect();
+    let answer = (!pipeline.target.classes.is_empty()).then(|| ColumnSpec::new(ANSWER, Kind::Text));
+    let scores = (0..pipeline.target.n_scores()).map(score);
+    let columns = pipeline.features.inputs().map(input).chain(scores).chain(answer).collect();
     Schema { dialect: Dialect { missing: vec![String::new()], ..Default::default() }, columns }
 }
 
 /// Scores the golden rows in `path` again.
 ///
 /// # Errors
-/// When a score differs from the stored one.
+/// When there is no row, or a score or an answer differs from the stored one.
 pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineError> {
-    let width = pipeline.target.n_scores();
-    let golden = table::read(Input::open(path)?, &schema(pipeline), &ReadOptions::default())?.table;
+    let damaged = |what: String| PipelineError::Version { path: path.to_owned(), what };
+    let options = ReadOptions { optional: vec![ANSWER.to_owned()], ..ReadOptions::default() };
+    let golden = table::read(Input::open(path)?, &schema(pipeline), &options)?.table;
+    if golden.n_rows() == 0 {
+        return Err(damaged("has no row to verify the version by: restore the file or train again".to_owned()));
+    }
     let scores = pipeline.score(&golden)?;
-    for k in 0..width {
+    for k in 0..scores.width {
         let Values::Number(stored) = &golden.require(&format!("{PREFIX}{k}"))?.values else { continue };
         for (row, &expected) in stored.iter().enumerate() {
             let now = scores.row(row)[k];
-            if (now - expected).abs() > TOLERANCE * expected.abs().max(1.0) {
-                return Err(PipelineError::Version {
-                    path: path.to_owned(),
-                    what: format!(
-                        "row {} scored {expected} when the version was stored and scores {now} now: a file of the \
-                         version is damaged, or this mlloop computes differently; restore the version or train again",
-                        row + 1
-                    ),
-                });
+            // A score that is missing is no number, and no number is near it.
+            let is_near = (now - expected).abs() <= TOLERANCE * expected.abs().max(1.0);
+            if !is_near {
+                return Err(damaged(format!(
+                    "row {} scored {expected} {}",
+                    row + 1,
+                    changed("scores", &now.to_string())
+                )));
+            }
+        }
+    }
+    if let Some(Values::Text(stored)) = golden.column(ANSWER).map(|column| &column.values) {
+        for (row, expected) in stored.iter().enumerate() {
+            let now = answer(pipeline, &scores, row);
+            // Where two answers are as near as the last bits, either may come out.
+            if now.trim() != expected.trim() && is_decided(pipeline, scores.row(row)) {
+                return Err(damaged(format!(
+                    "row {} was {expected:?} {}",
+                    row + 1,
+                    changed("is", &format!("{now:?}"))
+                )));
             }
         }
     }
     Ok(())
+}
+
+/// Whether another machine's last bits cannot change the class.
+fn is_decided(pipeline: &Pipeline, scores: &[f64]) -> bool {
+    let mut sorted = match scores {
+        [score] => return (score - pipeline.threshold.unwrap_or(0.5)).abs() > TOLERANCE,
+        scores => scores.to_vec(),
+    };
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    sorted.windows(2).next().is_none_or(|best| best[0] - best[1] > TOLERANCE)
+}
+
+fn changed(verb: &str, now: &str) -> String {
+    format!(
+        "when the version was stored and {verb} {now} now: a file of the version is damaged, or this mlloop computes \
+         differently; restore the version or train again"
+    )
 }

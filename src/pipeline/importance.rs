@@ -9,7 +9,7 @@ use crate::table::Table;
 use std::sync::Arc;
 
 /// How much a raw column matters.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Importance {
     /// The column.
     pub column: String,

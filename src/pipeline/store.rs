@@ -2,7 +2,7 @@
 
 use super::{Pipeline, PipelineError, golden};
 use crate::atomic;
-use crate::features::{Features, Target};
+use crate::features::{Features, Target, Task};
 use crate::model::Model;
 use crate::score::Calibration;
 use crate::table::{Schema, Table, TableError};
@@ -27,6 +27,9 @@ struct PipelineFile {
 }
 
 impl Pipeline {
+    /// The files of a pipeline in a version directory.
+    pub const FILES: [&str; 3] = ["pipeline.json", "model.bin", "golden.csv"];
+
     /// Writes the pipeline into `dir`, with `golden` rows to verify it by.
     ///
     /// # Errors
@@ -78,6 +81,21 @@ impl Pipeline {
         let (have, want) = (self.model.n_scores(), self.target.n_scores());
         if have != want {
             return Err(damaged(dir, format!("model.bin gives {have} scores where pipeline.json has {want}")));
+        }
+        let path = dir.join("pipeline.json");
+        match (self.target.task, self.threshold) {
+            (Task::Binary, Some(threshold)) if !(0.0..=1.0).contains(&threshold) => {
+                return Err(damaged(&path, format!("\"threshold\" is {threshold}, which is not between 0 and 1")));
+            }
+            (Task::Multiclass | Task::Regression, Some(_)) => {
+                return Err(damaged(&path, "has a \"threshold\", which two classes have only".to_owned()));
+            }
+            _ => {}
+        }
+        let mut classes = self.target.classes.clone();
+        classes.sort_unstable();
+        if let Some(twice) = classes.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(damaged(&path, format!("\"classes\" has {:?} twice", twice[0])));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::digest::hex;
 use crate::registry::Version;
 use crate::table::Input;
 use crate::workspace::audit::Event;
-use crate::workspace::{Config, Workspace, WorkspaceError};
+use crate::workspace::{Config, EventKind, Workspace, WorkspaceError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -85,12 +85,12 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
     let is_own = is_own(workspace, &from)?;
     let to = if is_own { from.clone() } else { workspace.path(USUAL) };
     for dir in ["data", "runs/backup"].map(|dir| workspace.path(dir)) {
-        fs::create_dir_all(&dir).map_err(ReferenceError::io(&dir))?;
+        atomic::make_dirs(&dir).map_err(ReferenceError::io(&dir))?;
     }
     if is_own {
         keep(&from, &workspace.path("runs/backup/reference.csv")).map_err(ReferenceError::io(&from))?;
     }
-    let (counts, sha256) = atomic::replace(&to, |out| {
+    let (counts, sha256) = atomic::replace_like(&to, &from, |out| {
         let mut hashed = Hashed { out, hasher: Sha256::new() };
         let counts = combine(Input::open(&from)?, &config.schema(), &added, &mut hashed)?;
         Ok::<_, Written>((counts, hex(&hashed.hasher.finalize())))
@@ -127,10 +127,10 @@ fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Ad
         "version": adopted.version, "n_rows": adopted.counts.n_rows(), "sha256": adopted.sha256,
     });
     let last = workspace.audit_chain()?.entries.pop();
-    if last.is_some_and(|entry| entry.event == "reference-updated" && entry.details == details) {
+    if last.is_some_and(|entry| entry.event == EventKind::ReferenceUpdated && entry.details == details) {
         return Ok(());
     }
-    workspace.record(lock, Event { at: now, event: "reference-updated", by: None, roles: None, details })?;
+    workspace.record(lock, Event { at: now, event: EventKind::ReferenceUpdated, by: None, roles: None, details })?;
     Ok(())
 }
 
@@ -153,7 +153,7 @@ fn keep(path: &Path, under: &Path) -> io::Result<()> {
     atomic::remove_file(&beside)?;
     match fs::hard_link(path, &beside) {
         Ok(()) => atomic::rename(&beside, under),
-        Err(_) => atomic::replace(under, |out| io::copy(&mut fs::File::open(path)?, out).map(|_| ())),
+        Err(_) => atomic::copy(path, under),
     }
 }
 

@@ -171,6 +171,7 @@ impl Added {
     /// What is wrong with the file.
     pub fn of(workspace: &Workspace, schema: &Schema, version: Version) -> Result<Option<Self>, ReferenceError> {
         let path = workspace.registry().path(version)?.join(ADDED);
+        workspace.registry().check(version, &[ADDED])?;
         if !path.exists() {
             return Ok(None);
         }

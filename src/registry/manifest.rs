@@ -2,13 +2,17 @@
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
-use crate::pipeline::Recipe;
+use crate::pipeline::{Importance, Recipe};
 use crate::score::Evaluation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io;
 use std::path::Path;
+
+const NAME: &str = "manifest.json";
+/// Files larger than this are no manifest: refused before they are read.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// What is known of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +44,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<serde_json::Value>,
     /// Importance of each raw column.
-    pub importance: serde_json::Value,
+    pub importance: Vec<Importance>,
     /// What a person should know.
     pub notes: Vec<String>,
     /// Files beside this one that show how good it is: importance, classification report, confusion matrix.
@@ -87,7 +91,7 @@ impl Manifest {
     /// # Errors
     /// Whatever the system says.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
-        atomic::replace(&dir.join("manifest.json"), |out| {
+        atomic::replace(&dir.join(NAME), |out| {
             serde_json::to_writer_pretty(&mut *out, self)?;
             out.write_all(b"\n")
         })
@@ -125,7 +129,7 @@ impl Registry {
 
     fn part<T: DeserializeOwned>(&self, version: Version, key: &str, value: &Value) -> Result<T, RegistryError> {
         T::deserialize(value).or_else(|err| {
-            let path = self.path(version)?.join("manifest.json");
+            let path = self.path(version)?.join(NAME);
             Err(RegistryError::Damaged { path, what: format!("\"{key}\" cannot be understood: {err}") })
         })
     }
@@ -135,8 +139,8 @@ impl Registry {
     /// # Errors
     /// When it is missing or damaged.
     pub fn manifest(&self, version: Version) -> Result<Manifest, RegistryError> {
-        let path = self.path(version)?.join("manifest.json");
-        let bytes = std::fs::read(&path).map_err(|source| RegistryError::Io { path: path.clone(), source })?;
+        let path = self.path(version)?.join(NAME);
+        let bytes = self.read(version, NAME, MAX_BYTES)?;
         serde_json::from_slice(&bytes)
             .map_err(|err| RegistryError::Damaged { path, what: format!("not a manifest: {err}") })
     }

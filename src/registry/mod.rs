@@ -13,14 +13,18 @@ mod learned;
 mod manifest;
 mod profiles;
 mod roles;
+mod seal;
 
 pub use artifacts::artifacts;
 pub use learned::Learned;
 pub use manifest::{DataDigest, Manifest, RowCounts};
 pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};
+pub(crate) use seal::FILES;
+pub use seal::{Difference, Seals};
 
 use crate::atomic;
+use crate::pipeline::PipelineError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,6 +49,21 @@ pub enum RegistryError {
         /// What is wrong with it.
         what: String,
     },
+    /// A file of a version is not the one that was stored.
+    #[error(
+        "{}: is not what was stored as {version}: its SHA-256 is not that of the audit line; restore the file, or train \
+         again (`mlloop audit verify --deep` lists every such file)",
+        .path.display()
+    )]
+    Altered {
+        /// The version.
+        version: Version,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The pipeline of a version cannot be used.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
     /// A version that was stored before profiles were.
     #[error("{}: version {version} has no profile of what it was trained on", .path.display())]
     NoProfile {
@@ -124,13 +143,21 @@ impl From<Version> for String {
 #[derive(Debug, Clone)]
 pub struct Registry {
     dir: PathBuf,
+    /// The audit file, whose lines have the digests of the versions' files.
+    audit: Option<PathBuf>,
 }
 
 impl Registry {
     /// The registry in `dir`, which need not exist yet.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), audit: None }
+    }
+
+    /// The same registry, whose files are held to the digests that the lines of this audit file have.
+    #[must_use]
+    pub fn audited(self, audit: impl Into<PathBuf>) -> Self {
+        Self { audit: Some(audit.into()), ..self }
     }
 
     /// Every version, ascending.
@@ -171,7 +198,7 @@ impl Registry {
     /// Whatever `fill` or the system says; nothing is left behind then.
     pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<Version, RegistryError> {
         let io_err = |source| RegistryError::Io { path: self.dir.clone(), source };
-        std::fs::create_dir_all(&self.dir).map_err(io_err)?;
+        atomic::make_dirs(&self.dir).map_err(io_err)?;
         atomic::remove_leftovers(&self.dir).map_err(io_err)?;
         let version = Version(self.versions()?.last().map_or(0, |v| v.0) + 1);
         let path = self.dir.join(version.to_string());
@@ -205,7 +232,7 @@ impl Registry {
     pub(crate) fn set_roles(&self, roles: &Roles) -> Result<(), RegistryError> {
         let path = self.roles_path();
         let replace = || {
-            std::fs::create_dir_all(&self.dir)?;
+            atomic::make_dirs(&self.dir)?;
             atomic::replace(&path, |out| {
                 serde_json::to_writer_pretty(&mut *out, roles)?;
                 out.write_all(b"\n")

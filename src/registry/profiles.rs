@@ -68,14 +68,15 @@ impl Registry {
         if !paths[0].exists() {
             return Ok(None);
         }
-        let [absolute, squared] = [read(&paths[0])?, read(&paths[1])?];
+        let [absolute, squared] = LOSSES.map(|name| self.read(version, name, MAX_BYTES));
+        let (absolute, squared) = (absolute?, squared?);
         let losses = Losses::from_bytes([&absolute, &squared]);
         losses.map(Some).map_err(|err| RegistryError::Damaged { path: dir.join("loss_*.bin"), what: err.to_string() })
     }
 
     fn read_profile(&self, version: Version, name: &str) -> Result<Profile, RegistryError> {
         let path = self.path(version)?.join(name);
-        match read(&path) {
+        match self.read(version, name, MAX_BYTES) {
             Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(RegistryError::NoProfile { version, path })
             }
@@ -85,11 +86,4 @@ impl Registry {
             }
         }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
-    atomic::read_at_most(path, MAX_BYTES).map_err(|source| match source.kind() {
-        io::ErrorKind::FileTooLarge => RegistryError::Damaged { path: path.to_owned(), what: source.to_string() },
-        _ => RegistryError::Io { path: path.to_owned(), source },
-    })
 }

@@ -25,8 +25,8 @@ use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
 use crate::table::{self, Column, ReadOptions, Rejects, Spool, Values};
 use crate::train::{self, Material, Trained};
-use crate::workspace::audit::{Chain, Entry};
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::audit::Chain;
+use crate::workspace::{EventKind, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
@@ -193,10 +193,10 @@ fn refusal(
     if request.force {
         return Ok(None);
     }
-    let last = retrained(chain);
+    let last = chain.last_retrain()?;
     if is_nothing {
         let roles = workspace.registry().roles()?;
-        let waits = chain.entries.last().is_some_and(|entry| entry.event == "retrained");
+        let waits = chain.ends_with(&EventKind::Retrained);
         return Ok(match (last, roles.challenger) {
             (Some((_, version)), Some(challenger)) if version == challenger && waits => {
                 let sentence = format!("{version} has learned from all labels, and nothing has happened since.");
@@ -231,16 +231,6 @@ fn refusal(
     Ok(None)
 }
 
-/// The last retrain that was recorded.
-fn retrained(chain: &Chain) -> Option<(&Entry, Version)> {
-    let mut entries = chain.entries.iter().rev().filter(|entry| entry.event == "retrained");
-    entries.find_map(|entry| Some((entry, version_of(entry)?)))
-}
-
-fn version_of(entry: &Entry) -> Option<Version> {
-    entry.details["version"].as_str()?.parse().ok()
-}
-
 fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {
     for version in orphans {
         let path = workspace.registry().path(*version)?;
@@ -252,15 +242,13 @@ fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<()
 /// Keeps what is edited by people, or replaced as a whole, under `runs/backup/`.
 fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
     let dir = workspace.path("runs/backup");
-    std::fs::create_dir_all(&dir).map_err(|source| WorkspaceError::Io { path: dir.clone(), source })?;
+    atomic::make_dirs(&dir).map_err(|source| WorkspaceError::Io { path: dir.clone(), source })?;
     for name in ["mlloop.toml", "data/labels.csv", "models/roles.json"].map(Path::new) {
         let (from, to) = (workspace.path(name), dir.join(name.file_name().unwrap_or_default()));
-        let mut file = match std::fs::File::open(&from) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-            opened => opened.map_err(|source| WorkspaceError::Io { path: from, source })?,
-        };
-        let copied = atomic::replace(&to, |out| io::copy(&mut file, out).map(|_| ()));
-        copied.map_err(|source| WorkspaceError::Io { path: to, source })?;
+        match atomic::copy(&from, &to) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            copied => copied.map_err(|source| WorkspaceError::Io { path: from, source })?,
+        }
     }
     Ok(())
 }
@@ -268,7 +256,7 @@ fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
 fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), RetrainError> {
     let path = workspace.path("reports/retrain_report.json");
     let write = || {
-        std::fs::create_dir_all(workspace.path("reports"))?;
+        atomic::make_dirs(workspace.path("reports"))?;
         atomic::replace(&path, |out| {
             serde_json::to_writer_pretty(&mut *out, answer)?;
             out.write_all(b"\n")
@@ -315,7 +303,7 @@ impl Job<'_> {
             data,
             thin: &thin,
             extra: &extra,
-            event: "retrained",
+            event: EventKind::Retrained,
             details,
             step: &|name| steps.begin(name),
         };

@@ -1,6 +1,6 @@
 //! With which parameters a challenger is trained: those of production, unless somebody changed them.
 
-use super::{RetrainError, version_of};
+use super::RetrainError;
 use crate::pipeline::Recipe;
 use crate::registry::{Manifest, Version};
 use crate::workspace::audit::Chain;
@@ -24,10 +24,7 @@ pub(super) fn choose(
 ) -> Result<(Recipe, Vec<String>), RetrainError> {
     let written = config.recipe();
     let digest = workspace.config_digest()?;
-    let trained = chain
-        .entries
-        .iter()
-        .find(|entry| matches!(entry.event.as_str(), "trained" | "retrained") && version_of(entry) == Some(production));
+    let trained = chain.maker_of(production)?;
     let is_edited = trained.is_none_or(|entry| entry.config != digest);
     let mut notes = Vec::new();
     let stored = workspace.registry().recipe(production, manifest)?;

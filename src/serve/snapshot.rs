@@ -36,7 +36,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     fn load(workspace: &Workspace, version: Version) -> Result<Arc<Self>, ServeError> {
-        let pipeline = Pipeline::load(&workspace.registry().path(version)?)?;
+        let pipeline = workspace.registry().pipeline(version)?;
         let readers = pipeline.cell_readers()?;
         let layout = Arc::new(Layout::of(&pipeline));
         Ok(Arc::new(Self { version, name: version.to_string(), pipeline, readers, layout }))

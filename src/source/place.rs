@@ -8,13 +8,11 @@ use super::{DownloadRequest, Downloaded, FileRecord, Record, Source, SourceError
 use crate::atomic::Incoming;
 use crate::digest;
 use crate::workspace::audit::Event;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::{EventKind, Workspace, WorkspaceError};
 use serde_json::json;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-
-const EVENT: &str = "downloaded";
 
 /// Unpacks, splits, and makes the files those of `data/`, all at once; the change is recorded.
 pub(super) fn place(
@@ -65,7 +63,7 @@ pub(super) fn place(
         "files": record.files,
         "split": record.split,
     });
-    workspace.record(&lock, Event { at: request.now, event: EVENT, by: None, roles: None, details })?;
+    workspace.record(&lock, Event { at: request.now, event: EventKind::Downloaded, by: None, roles: None, details })?;
     Ok(Downloaded { record, new: true, notes })
 }
 
@@ -84,8 +82,8 @@ fn recorded(workspace: &Workspace, fetched: &Fetched) -> Result<bool, SourceErro
         let what = format!("line {} {}; see `mlloop audit verify`", broken.line, broken.what);
         return Err(WorkspaceError::Audit { path: workspace.path("audit.jsonl"), what }.into());
     }
-    let last = chain.entries.iter().rev().find(|entry| entry.event == EVENT);
-    Ok(last.is_some_and(|entry| entry.details["sha256"] == fetched.sha256.as_str()))
+    let last = chain.last(&EventKind::Downloaded).map(|entry| entry.detail::<String>("sha256")).transpose()?;
+    Ok(last.is_some_and(|sha256| sha256 == fetched.sha256))
 }
 
 /// Compares each file with what stands in its place: equal ones stay, different ones need `--force`.

@@ -39,6 +39,7 @@ pub(crate) use infer::{ID_WORDS, has_word};
 pub use input::{Input, Spool};
 pub use line::{from_one_line, one_line};
 pub use number::{NumberFormat, label_value};
+pub use parquet::quiet_damage;
 pub use read::{Progress, ReadOptions, ReadResult, TableOptions, read};
 pub use rejects::{Reject, Rejects};
 pub use request::{Cell, CellReader};

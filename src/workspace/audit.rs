@@ -8,7 +8,7 @@
 //! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
 //! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
 
-use super::{Workspace, WorkspaceError};
+use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};
@@ -28,8 +28,8 @@ const GENESIS: &str = "000000000000000000000000000000000000000000000000000000000
 pub struct Event {
     /// When it was made.
     pub at: jiff::Timestamp,
-    /// What kind of change it is: `trained`, `promoted`, `labels-imported`, …
-    pub event: &'static str,
+    /// What kind of change it is.
+    pub event: EventKind,
     /// Who made it, when that was said.
     pub by: Option<String>,
     /// The roles after it, when it changes them.
@@ -50,7 +50,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<jiff::Timestamp>,
     /// What kind of change it is.
-    pub event: String,
+    pub event: EventKind,
     /// Who made it, when that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -241,7 +241,7 @@ impl Workspace {
             seq: last.as_ref().map_or(0, |entry| entry.seq) + 1,
             at: event.at,
             behind: last.as_ref().and_then(|last| behind(last.latest(), event.at)),
-            event: event.event.to_owned(),
+            event: event.event,
             by: event.by,
             config: self.config_digest()?,
             roles: event.roles.clone().map(|roles| Roles { audit: None, ..roles }),

@@ -6,7 +6,13 @@ use serde_json::json;
 use std::fs;
 
 fn event(n: u32, roles: Option<Roles>) -> Event {
-    Event { at: jiff::Timestamp::UNIX_EPOCH, event: "promoted", by: None, roles, details: json!({ "b": n, "a": 0.1 }) }
+    Event {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        event: EventKind::Promoted,
+        by: None,
+        roles,
+        details: json!({ "b": n, "a": 0.1 }),
+    }
 }
 
 fn production(n: u32) -> Option<Roles> {

@@ -275,7 +275,7 @@ impl Config {
             let name = quote(&column.name);
             let comment = comments.iter().find(|(name, _)| *name == column.name);
             let comment =
-                comment.map(|(_, why)| format!("   # {}", why.replace(['\n', '\r'], " "))).unwrap_or_default();
+                comment.map(|(_, why)| format!("   # {}", why.replace(char::is_control, " "))).unwrap_or_default();
             let _ = match (&column.format, &column.number) {
                 (Some(format), _) => {
                     writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format))

@@ -3,10 +3,15 @@
 pub mod audit;
 mod columns;
 mod config;
+mod deep;
+pub mod event;
 mod promote;
 mod runs;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules};
+pub use deep::Deep;
+pub(crate) use deep::LABELS;
+pub use event::EventKind;
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 
@@ -47,6 +52,18 @@ pub enum WorkspaceError {
     Audit {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A line of the audit chain lacks a detail, or has one that cannot be understood.
+    #[error("audit.jsonl: line {line} ({event}): {key:?} {what}")]
+    Event {
+        /// The line, from 1.
+        line: u64,
+        /// What kind of change it is.
+        event: String,
+        /// The key of the detail.
+        key: String,
         /// What is wrong with it.
         what: String,
     },
@@ -110,7 +127,7 @@ impl Workspace {
     /// # Errors
     /// Whatever the system says.
     pub fn create(&self) -> Result<(), WorkspaceError> {
-        std::fs::create_dir_all(&self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
+        atomic::make_dirs(&self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
     }
 
     /// A path that `mlloop.toml` names: relative ones start at the workspace.
@@ -174,7 +191,7 @@ impl Workspace {
     /// The versions of this loop.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        Registry::new(self.path("models"))
+        Registry::new(self.path("models")).audited(self.path("audit.jsonl"))
     }
 
     /// The right to change this loop, held until dropped. What a killed process left half done is completed first.
@@ -193,13 +210,31 @@ impl Workspace {
     pub fn lock_within(&self, limit: Duration) -> Result<Lock, WorkspaceError> {
         let path = self.path(".mlloop.lock");
         let lock = atomic::lock_within(&path, limit).map_err(|source| match source.kind() {
-            io::ErrorKind::WouldBlock => WorkspaceError::Locked { holder: atomic::lock_holder(&path), path },
-            _ => WorkspaceError::Io { path, source },
+            io::ErrorKind::WouldBlock => {
+                WorkspaceError::Locked { holder: atomic::lock_holder(&path), path: path.clone() }
+            }
+            _ => WorkspaceError::Io { path: path.clone(), source },
         })?;
         let data = self.path("data");
         atomic::complete_incoming(&data).map_err(|source| WorkspaceError::Io { path: data, source })?;
+        self.tidy(&path)?;
         self.complete(&lock)?;
         Ok(lock)
+    }
+
+    /// Removes what dead processes left half written; the lock was written to just now.
+    fn tidy(&self, lock: &Path) -> Result<(), WorkspaceError> {
+        const FOLDERS: [&str; 8] =
+            ["", "data", "runs", "runs/backup", "runs/outbox", "reports", "approvals", "label_inbox"];
+        let io_err = |path: &Path| {
+            let path = path.to_owned();
+            |source| WorkspaceError::Io { path, source }
+        };
+        let now = std::fs::metadata(lock).and_then(|facts| facts.modified()).map_err(io_err(lock))?;
+        for folder in FOLDERS.map(|folder| self.path(folder)) {
+            atomic::remove_old_leftovers(&folder, now).map_err(io_err(&folder))?;
+        }
+        Ok(())
     }
 
     /// The queue of messages about this loop, which is called by the name of its directory.
@@ -210,10 +245,10 @@ impl Workspace {
         Outbox::new(self.path("runs"), name)
     }
 
-    /// The last run of `verb` in the run log. Lines that are no run (a crash cut them short) are passed over.
+    /// The last run of `verb` in the run log. A last line that a crash cut short is passed over.
     ///
     /// # Errors
-    /// When the log exists and cannot be read.
+    /// When the log exists and cannot be read, or a line is no run.
     pub fn last_run(&self, verb: &str) -> Result<Option<Run>, WorkspaceError> {
         let path = self.runs_path();
         let text = match std::fs::read_to_string(&path) {
@@ -221,8 +256,17 @@ impl Workspace {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(WorkspaceError::Io { path, source }),
         };
-        let mut runs = text.lines().rev().filter_map(|line| serde_json::from_str::<Run>(line).ok());
-        Ok(runs.find(|run| run.verb == verb))
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        for (n, line) in whole.lines().enumerate().collect::<Vec<_>>().into_iter().rev() {
+            let run: Run = serde_json::from_str(line).map_err(|err| {
+                let what = format!("line {} is not a run: {err}; remove the line", n + 1);
+                WorkspaceError::Audit { path: path.clone(), what }
+            })?;
+            if run.verb == verb {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 
     /// The last `n` runs of `verb` in the run log, oldest first; read is the end of the log alone (1 MiB).
@@ -264,7 +308,7 @@ impl Workspace {
     pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
         let path = self.runs_path();
         let append = || {
-            std::fs::create_dir_all(self.path("runs"))?;
+            atomic::make_dirs(self.path("runs"))?;
             let mut line = serde_json::to_vec(run)?;
             line.push(b'\n');
             atomic::append(&path, &line)

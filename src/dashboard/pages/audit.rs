@@ -46,11 +46,11 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             ))
         }
     };
-    let mut kinds: Vec<String> = chain.entries.iter().map(|entry| entry.event.clone()).collect();
+    let mut kinds: Vec<String> = chain.entries.iter().map(|entry| entry.event.to_string()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     let fits = |entry: &&crate::workspace::audit::Entry| {
-        (event.is_empty() || entry.event == event)
+        (event.is_empty() || entry.event.to_string() == event)
             && (by.is_empty() || entry.by.as_deref().unwrap_or_default().contains(by))
     };
     let found: Vec<_> = chain.entries.iter().rev().filter(fits).collect();

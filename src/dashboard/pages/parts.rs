@@ -137,7 +137,7 @@ impl Told {
             seq: entry.seq,
             at: when(entry.at),
             by: entry.by.as_deref().map_or_else(String::new, |by| short(by, 60)),
-            event: clean(&entry.event).replace('-', " "),
+            event: clean(&entry.event.to_string()).replace('-', " "),
             text: told.collect::<Vec<_>>().join(" · "),
         }
     }

@@ -5,8 +5,8 @@ use crate::journal::{Durability, Journal, JournalError, Layout, Logged, Window};
 use crate::registry::{Roles, Version};
 use crate::serve::{App, JobSettings, Limits, ServeSettings, app};
 use crate::train::{self, TrainRequest as Learn};
-use crate::workspace::Workspace;
 use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, Workspace};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -95,7 +95,7 @@ impl Served {
     pub(super) fn promote(&self, version: u32) {
         let lock = self.workspace.lock().unwrap();
         let roles = Roles { production: Some(Version(version)), ..self.workspace.registry().roles().unwrap() };
-        let event = Event { at: now(), event: "promoted", by: None, roles: Some(roles), details: Value::Null };
+        let event = Event { at: now(), event: EventKind::Promoted, by: None, roles: Some(roles), details: Value::Null };
         self.workspace.record(&lock, event).unwrap();
     }
 

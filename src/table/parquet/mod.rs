@@ -10,6 +10,7 @@ pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -121,9 +122,28 @@ impl Parquet {
     }
 }
 
+thread_local! {
+    /// Whether a panic on this thread is a damaged file, which is reported as such.
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets panics while a file is decoded go without a message: they become an error that names the file. Call it once, at the
+/// beginning of a program.
+pub fn quiet_damage() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !DECODING.get() {
+            others(panic);
+        }
+    }));
+}
+
 /// Runs decoding; what it says, and where it panics, is the file's damage.
 fn guarded<T>(name: &str, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
+    let before = DECODING.replace(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(before);
+    match decoded {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(damaged(name, &error.to_string())),
         Err(_) => Err(damaged(name, "its pages contradict themselves")),

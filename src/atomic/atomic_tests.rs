@@ -1,0 +1,178 @@
+//! What a write leaves: the old bytes or the new ones, with the mode that they should have.
+
+use super::*;
+
+#[test]
+fn a_failed_replacement_leaves_the_old_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("roles.json");
+    fs::write(&path, "old").unwrap();
+    let failed = replace(&path, |out| {
+        out.write_all(b"half")?;
+        Err::<(), _>(io::Error::other("disk full"))
+    });
+    assert!(failed.is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    replace(&path, |out| out.write_all(b"new")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+}
+
+#[test]
+fn a_link_stays_and_a_pipe_is_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let [real, link, pipe] = ["real", "link", "pipe"].map(|name| dir.path().join(name));
+    fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink("real", &link).unwrap();
+    replace(&link, |out| out.write_all(b"new")).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    replace(&pipe, |out| out.write_all(b"through")).unwrap();
+    assert_eq!(reader.join().unwrap(), "through");
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+    let full = replace(Path::new("/dev/full"), |out| out.write_all(b"x"));
+    assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_file_is_read_up_to_its_limit_and_refused_beyond() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.bin");
+    fs::write(&path, "1234").unwrap();
+    assert_eq!(read_at_most(&path, 4).unwrap(), b"1234");
+    let refused = read_at_most(&path, 3).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+    assert_eq!(refused.to_string(), "is larger than 3 bytes");
+}
+
+#[test]
+fn a_line_that_a_crash_cut_short_is_dropped_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("runs.jsonl");
+    append(&path, b"one\n").unwrap();
+    fs::write(&path, [&b"one\n"[..], &[b'x'; 10_000]].concat()).unwrap();
+    append(&path, b"two\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+}
+
+#[test]
+fn the_last_line_is_the_last_whole_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    assert_eq!(last_line(&path).unwrap(), None);
+    for (bytes, expected) in [("", None), ("half", None), ("one\n", Some("one")), ("one\ntwo\nhalf", Some("two"))] {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(last_line(&path).unwrap().as_deref(), expected.map(str::as_bytes), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_lock_is_held_until_it_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(".mlloop.lock");
+    let held = lock(&path).unwrap();
+    assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(lock_holder(&path), Some(std::process::id()));
+    drop(held);
+    lock(&path).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_left_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".mlloop-half")).unwrap();
+    fs::write(dir.path().join(".mlloop-half/model.bin"), "x").unwrap();
+    fs::write(dir.path().join("roles.json"), "{}").unwrap();
+    remove_leftovers(dir.path()).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+use std::os::unix::fs::PermissionsExt;
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What the umask of this process leaves of `mode`.
+fn left(mode: u32, dir: &Path) -> u32 {
+    let probe = dir.join("probe");
+    File::create(&probe).unwrap();
+    let umask = 0o666 & !mode_of(&probe);
+    fs::remove_file(probe).unwrap();
+    mode & !umask
+}
+
+#[test]
+fn a_replaced_file_keeps_its_mode_and_a_new_one_has_what_the_umask_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mlloop.toml");
+    replace(&path, |out| out.write_all(b"new")).unwrap();
+    assert_eq!(mode_of(&path), left(0o666, dir.path()));
+    for mode in [0o600, 0o640, 0o664, 0o400] {
+        set_mode(&path, mode);
+        replace(&path, |out| out.write_all(b"again")).unwrap();
+        assert_eq!(mode_of(&path), mode);
+    }
+    let made = dir.path().join("v0001");
+    new_dir(&made, |dir| replace(&dir.join("model.bin"), |out| out.write_all(b"x"))).unwrap();
+    assert_eq!(mode_of(&made), left(0o777, dir.path()));
+    assert_eq!(mode_of(&made.join("model.bin")), left(0o666, dir.path()));
+}
+
+#[test]
+fn a_copy_is_never_wider_than_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["mlloop.toml", "backup.toml"].map(|name| dir.path().join(name));
+    fs::write(&from, "x").unwrap();
+    for (source, old, expected) in
+        [(0o600, None, 0o600), (0o600, Some(0o644), 0o600), (0o644, Some(0o600), 0o600), (0o640, Some(0o604), 0o600)]
+    {
+        let _ = fs::remove_file(&to);
+        set_mode(&from, source);
+        if let Some(mode) = old {
+            fs::write(&to, "old").unwrap();
+            set_mode(&to, mode);
+        }
+        copy(&from, &to).unwrap();
+        assert_eq!((mode_of(&to), fs::read_to_string(&to).unwrap().as_str()), (expected, "x"), "{source:o} {old:?}");
+    }
+}
+
+#[test]
+fn files_that_arrive_together_keep_the_modes_of_those_that_they_replace() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("reference.csv");
+    fs::write(&path, "old").unwrap();
+    set_mode(&path, 0o600);
+    let incoming = Incoming::begin(dir.path()).unwrap();
+    for name in ["reference.csv", "deep/new.csv"] {
+        incoming.write(Path::new(name), |out| out.write_all(b"new")).unwrap();
+    }
+    incoming.commit().unwrap();
+    assert_eq!((mode_of(&path), mode_of(&dir.path().join("deep/new.csv"))), (0o600, left(0o666, dir.path())));
+    assert_eq!(mode_of(&dir.path().join("deep")), left(0o777, dir.path()));
+}
+
+#[test]
+fn leftovers_go_once_nobody_can_be_writing_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = [".mlloop-old", ".mlloop-new", "kept.csv"].map(|name| dir.path().join(name));
+    names.iter().for_each(|path| fs::write(path, "x").unwrap());
+    let now = fs::metadata(&names[2]).unwrap().modified().unwrap();
+    for path in [&names[0], &names[2]] {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_modified(now - Duration::from_secs(3700)).unwrap();
+    }
+    remove_old_leftovers(dir.path(), now).unwrap();
+    assert_eq!(names.map(|path| path.exists()), [false, true, true]);
+    remove_old_leftovers(&dir.path().join("nowhere"), now).unwrap();
+}

@@ -1,0 +1,38 @@
+//! Who may read a file: what is replaced keeps its mode, what is new has the mode that the umask leaves.
+
+use super::PREFIX;
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
+/// Every permission that a file can give.
+pub(super) const ALL: u32 = 0o7777;
+
+/// The permissions that a file gives.
+pub(super) fn of(file: &Metadata) -> u32 {
+    file.permissions().mode() & ALL
+}
+
+/// How files begin that nobody has the name of yet; the umask is the system's to apply.
+pub(super) fn new_files(limit: u32) -> tempfile::Builder<'static, 'static> {
+    named(0o666 & limit)
+}
+
+/// As [`new_files`], for directories.
+pub(super) fn new_dirs() -> tempfile::Builder<'static, 'static> {
+    named(0o777)
+}
+
+fn named(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).permissions(Permissions::from_mode(mode));
+    builder
+}
+
+/// Gives `file` the mode of the one that it replaces, within `limit`.
+pub(super) fn keep(file: &File, old: Option<&Metadata>, limit: u32) -> io::Result<()> {
+    match old.filter(|old| old.is_file()) {
+        Some(old) => file.set_permissions(Permissions::from_mode(of(old) & limit)),
+        None => Ok(()),
+    }
+}

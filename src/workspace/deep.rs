@@ -1,0 +1,140 @@
+//! Whether the files of a loop are those that its audit chain speaks of: what `audit verify --deep` does.
+//!
+//! | file | held to |
+//! |---|---|
+//! | every file of a version | `files` in the line that made the version |
+//! | `data/labels.csv` | `labels_sha256` in the last line that changed it |
+//! | the reference | the last line that names its SHA-256: `trained` (what was read) or `reference-updated` |
+
+use super::audit::{Chain, Entry};
+use super::{EventKind, Workspace, WorkspaceError};
+use crate::digest;
+use crate::registry::{Difference, Version};
+use serde::Serialize;
+use serde_json::Value;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Deep {
+    /// Versions whose files were looked at.
+    pub versions: Vec<Version>,
+    /// Versions that were stored before digests were recorded: nothing is known of their files.
+    pub unsealed: Vec<Version>,
+    /// Files that are not what the chain says.
+    pub different: Vec<Difference>,
+}
+
+impl Workspace {
+    /// Holds the files of versions, the labels and the reference to the digests in `chain`.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn verify_files(&self, chain: &Chain) -> Result<Deep, WorkspaceError> {
+        let registry = self.registry();
+        let mut found = Deep::default();
+        for version in registry.versions()? {
+            match registry.differences(version)? {
+                None => found.unsealed.push(version),
+                Some(different) => {
+                    found.versions.push(version);
+                    found.different.extend(different);
+                }
+            }
+        }
+        let labels = chain.entries.iter().rev().find_map(|entry| Some((entry, text(&entry.details, LABELS)?)));
+        found.different.extend(self.differs("data/labels.csv", labels)?);
+        let reference = self.config()?.data.reference.display().to_string();
+        let recorded = chain.entries.iter().rev().find_map(|entry| Some((entry, reference_of(entry, &reference)?)));
+        found.different.extend(self.differs(&reference, recorded)?);
+        Ok(found)
+    }
+
+    /// SHA-256 of `data/labels.csv`, for the line that records a change of it; `None` without the file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn labels_digest(&self) -> Result<Option<String>, WorkspaceError> {
+        self.digest_of(Path::new("data/labels.csv"))
+    }
+
+    fn differs(&self, file: &str, recorded: Option<(&Entry, &str)>) -> Result<Option<Difference>, WorkspaceError> {
+        let Some((entry, sha256)) = recorded else { return Ok(None) };
+        let line = format!("line {} ({})", entry.seq, entry.event);
+        let what = match self.digest_of(Path::new(file))? {
+            None => format!("is gone; {line} recorded it"),
+            Some(now) if now != *sha256 => format!("was changed since {line}"),
+            Some(_) => return Ok(None),
+        };
+        Ok(Some(Difference { file: file.to_owned(), what }))
+    }
+
+    fn digest_of(&self, file: &Path) -> Result<Option<String>, WorkspaceError> {
+        let path = self.path(file);
+        match File::open(&path).and_then(digest::of) {
+            Ok((_, sha256)) => Ok(Some(sha256)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(WorkspaceError::Io { path, source }),
+        }
+    }
+}
+
+/// The key under which a change of the labels has their digest.
+pub(crate) const LABELS: &str = "labels_sha256";
+
+fn text<'a>(details: &'a Value, key: &str) -> Option<&'a str> {
+    details.get(key)?.as_str()
+}
+
+/// The digest of the reference in a line that has one.
+fn reference_of<'a>(entry: &'a Entry, reference: &str) -> Option<&'a str> {
+    match entry.event {
+        EventKind::ReferenceUpdated => text(&entry.details, "sha256"),
+        EventKind::Trained => {
+            let read = entry.details.get("data")?.as_array()?.iter();
+            let of = read.filter(|file| file.get("path").and_then(Value::as_str) == Some(reference));
+            of.filter_map(|file| text(file, "sha256")).next()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+    use crate::workspace::audit::Event;
+    use serde_json::json;
+
+    #[test]
+    fn a_version_from_before_the_digests_is_read_and_said_to_be_unchecked() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(dir.path());
+        let lock = workspace.lock().unwrap();
+        std::fs::write(
+            dir.path().join("mlloop.toml"),
+            "[data]\nreference = 'r.csv'\n[target]\ncolumn = 'y'\n[columns]\ny = 'number'\n",
+        )
+        .unwrap();
+        for (n, sealed) in [(1, false), (2, true)] {
+            let registry = workspace.registry();
+            let version = registry.store(|_, dir| std::fs::write(dir.join("scores.json"), "{}")).unwrap();
+            let files = sealed.then(|| registry.digests(version).unwrap());
+            let details = json!({ "version": version, "files": files });
+            let event =
+                Event { at: jiff::Timestamp::UNIX_EPOCH, event: EventKind::Trained, by: None, roles: None, details };
+            workspace.record(&lock, event).unwrap();
+            assert_eq!(version.0, n);
+        }
+        for (n, is_read) in [(1, true), (2, false)] {
+            std::fs::write(dir.path().join(format!("models/v000{n}/scores.json")), "{1}").unwrap();
+            let read = workspace.registry().read(Version(n), "scores.json", 100);
+            assert_eq!(read.is_ok(), is_read, "{read:?}");
+        }
+        let deep = workspace.verify_files(&workspace.audit_chain().unwrap()).unwrap();
+        assert_eq!((deep.unsealed, deep.versions), (vec![Version(1)], vec![Version(2)]));
+        assert_eq!(deep.different[0].file, "models/v0002/scores.json");
+    }
+}
