@@ -210,19 +210,27 @@ impl Workspace {
         Outbox::new(self.path("runs"), name)
     }
 
-    /// The last run of `verb` in the run log. Lines that are no run (a crash cut them short) are passed over.
+    /// The last run of `verb` in the run log.
     ///
     /// # Errors
     /// When the log exists and cannot be read.
     pub fn last_run(&self, verb: &str) -> Result<Option<Run>, WorkspaceError> {
+        Ok(self.runs(verb)?.pop())
+    }
+
+    /// Every run of `verb` in the run log, oldest first. Lines that are no run (a crash cut them short) are passed over.
+    ///
+    /// # Errors
+    /// When the log exists and cannot be read.
+    pub fn runs(&self, verb: &str) -> Result<Vec<Run>, WorkspaceError> {
         let path = self.runs_path();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(WorkspaceError::Io { path, source }),
         };
-        let mut runs = text.lines().rev().filter_map(|line| serde_json::from_str::<Run>(line).ok());
-        Ok(runs.find(|run| run.verb == verb))
+        let runs = text.lines().filter_map(|line| serde_json::from_str::<Run>(line).ok());
+        Ok(runs.filter(|run| run.verb == verb).collect())
     }
 
     fn runs_path(&self) -> PathBuf {
