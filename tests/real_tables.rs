@@ -3,6 +3,7 @@
 //! Skipped, visibly, without `../shared/data`.
 
 use crate::support::{Loop, YES, shared};
+use mlloop::stats::betting::Bets;
 use serde_json::Value;
 
 /// Runs `init TABLE FLAGS` and `train FLAGS` in a fresh loop and gives train's JSON.
@@ -65,4 +66,64 @@ fn bike_hour_without_the_columns_that_add_up_to_the_count() {
 fn red_wine_as_classes_with_identical_rows_on_one_side() {
     let Some((_, value)) = learn("wine_quality/winequality-red.csv", "", "--cv 5") else { return };
     at_least(&value, OUT_OF_FOLD, "accuracy", 0.60);
+}
+
+/// Electricity prices of New South Wales drift for two years: from a model of the first weeks on, when does the loss alarm
+/// see it, and when a rule that tests the last 200 labels each week anew?
+#[test]
+fn elec2_drifts_and_the_loss_alarm_sees_it() {
+    const REFERENCE: usize = 6_000;
+    const WEEK: usize = 336;
+    let Some(path) = shared("elec2/elec.csv") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let table = |from: usize, n: usize| {
+        let lines = rows.lines().enumerate().skip(from).take(n).map(|(id, line)| format!("r{id},{line}\n"));
+        format!("id,{header}\n{}", lines.collect::<String>())
+    };
+    let work = Loop::new().table("reference.csv", table(0, REFERENCE)).table("stream.csv", table(REFERENCE, 60 * WEEK));
+    work.run("init reference.csv --target class").answers(YES);
+    let trained = work.run("train --algorithm decision-tree").answers(YES).value();
+    let brier = |end: &str| trained["gate"]["metrics"]["brier"][end].as_f64().unwrap();
+    let limit = brier("high").max(1.1 * brier("value"));
+    work.run("predict stream.csv --columns class,score -o scored.csv").answers(YES);
+    let scored = work.read("scored.csv");
+    let loss = |line: &str| {
+        let (class, score) = line.split_once(',').unwrap();
+        (score.parse::<f64>().unwrap() - class.parse::<f64>().unwrap()).powi(2)
+    };
+    let losses: Vec<f64> = scored.lines().skip(1).map(loss).collect();
+    // Of each week's rows 56 are labelled, one in six.
+    let labelled: Vec<f64> = losses.iter().copied().skip(1).step_by(6).collect();
+    let alarm = |losses: &[f64]| {
+        let mut bets = Bets::above(limit);
+        losses.chunks(WEEK / 6).position(|week| {
+            bets.open();
+            week.iter().for_each(|loss| bets.take(*loss, 1.0));
+            bets.are_won(0.05)
+        })
+    };
+    let fixed = |losses: &[f64]| {
+        (200..=losses.len()).step_by(WEEK / 6).position(|end| {
+            let last = &losses[end - 200..end];
+            let mean = last.iter().sum::<f64>() / 200.0;
+            let variance = last.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / 199.0;
+            (mean - limit) / (variance / 200.0).sqrt() > 1.645
+        })
+    };
+    // A stream without drift: losses that are as large as the limit at most, in an order of their own.
+    let mean = labelled.iter().sum::<f64>() / labelled.len() as f64;
+    let quiet = |seed: usize| -> Vec<f64> {
+        let order = (0..labelled.len()).map(|n| (n * 7919 + seed * 104_729) % labelled.len());
+        order.map(|n| labelled[n] * (limit / mean).min(1.0)).collect()
+    };
+    let false_alarms =
+        |rule: &dyn Fn(&[f64]) -> Option<usize>| (0..100).filter(|seed| rule(&quiet(*seed)).is_some()).count();
+    let found = [alarm(&labelled), fixed(&labelled)];
+    let wrong = [false_alarms(&|losses| alarm(losses)), false_alarms(&|losses| fixed(losses))];
+    eprintln!(
+        "elec2: loss {mean:.3}, limit {limit:.3}; weeks until the alarm, and by a fixed rule: {found:?}; false alarms of 100 quiet streams: {wrong:?}"
+    );
+    assert!(found[0].is_some_and(|week| week < 30), "{found:?}");
+    assert!(wrong[0] <= 8 && wrong[1] > 2 * wrong[0], "{wrong:?}");
 }

@@ -4,6 +4,8 @@ use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use mlloop::journal::Window;
 use mlloop::labels::{ExportRequest, Exported, Format, Strategy, export, exported_is_told};
+use mlloop::monitor::alarm::{self, AlarmPlan};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 ///   mlloop label-export -n 300 --last 28d --annotators ann,bob --overlap 0.1
 ///   mlloop label-export -n 100 --strategy margin --table data/current.csv
 ///   mlloop label-export -n 300 --format label-studio
+///   mlloop label-export -n 100 --for-monitoring   at random, and how soon such labels show that production got worse
 ///
 /// Fill in the target's column, save as label_inbox/to_label_labeled.csv, and run `mlloop label-import`.
 ///
@@ -31,6 +34,10 @@ pub(crate) struct Args {
     /// balanced, uncertain, random, drifted, diverse, margin, entropy, least-confidence; all but random keep the control
     #[arg(long, value_name = "NAME", default_value_t = Strategy::Balanced)]
     strategy: Strategy,
+    /// Draw all rows at random, which tells most of how good production is, and say how many labels a week show how soon
+    /// that it got worse
+    #[arg(long, conflicts_with = "strategy")]
+    for_monitoring: bool,
     /// Candidates are the rows of this table, not of the prediction log
     #[arg(long, value_name = "TABLE")]
     table: Option<PathBuf>,
@@ -70,7 +77,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     let request = ExportRequest {
         n: args.n,
-        strategy: args.strategy,
+        strategy: if args.for_monitoring { Strategy::Random } else { args.strategy },
         annotators: &args.annotators,
         overlap: args.overlap,
         show_score: args.show_score,
@@ -85,9 +92,39 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
     let exported = export(&ctx.workspace, &lock, &request)?;
-    out.answer(&exported, |style| readable(&exported, style))?;
+    let alarm = if args.for_monitoring { alarm::plan(&ctx.workspace, ctx.now)? } else { None };
+    let answer = Answer { exported: &exported, alarm: alarm.as_ref() };
+    out.answer(&answer, |style| readable(&exported, style) + &alarm.as_ref().map(delays).unwrap_or_default())?;
     exported_is_told(&ctx.workspace, &lock)?;
     Ok(if exported.batch.is_some() { Outcome::Yes } else { Outcome::No })
+}
+
+/// What was handed out, and what its labels are good for.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    exported: &'a Exported,
+    /// How soon labels show that production got worse, with --for-monitoring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm: Option<&'a AlarmPlan>,
+}
+
+/// A row for each number of labels, a column for each growth of the loss.
+fn delays(plan: &AlarmPlan) -> String {
+    let AlarmPlan { loss, gate, limit, delays } = plan;
+    let mut text = format!(
+        "weeks until the alarm of metric_drop, when the loss ({loss}, {gate:.3} at the gate, up to {limit:.3} allowed) grows by\n\
+         labels a week     25 %     50 %    100 %\n"
+    );
+    for of_n in delays.chunk_by(|a, b| a.labels_a_week == b.labels_a_week) {
+        let _ = write!(text, "{:>13}", of_n[0].labels_a_week);
+        for delay in of_n {
+            let weeks = delay.weeks.map_or_else(|| "never".to_owned(), |weeks| format!("{:.0}", weeks.max(1.0).ceil()));
+            let _ = write!(text, " {weeks:>8}");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn readable(exported: &Exported, style: Style) -> String {

@@ -35,6 +35,9 @@ pub struct DriftReport {
     pub multivariate: Option<Multivariate>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<Performance>,
+    /// Whether production loses more than its gate allows.
+    #[serde(default)]
+    pub alarm: Option<LossAlarm>,
     /// Metrics that the scores alone promise.
     pub estimate: Option<Estimate>,
     /// Reasons to retrain, each fired or not.
@@ -295,6 +298,27 @@ pub struct Performance {
     pub n_learned: u64,
     /// Each metric, now and at the gate.
     pub metrics: Vec<MetricChange>,
+}
+
+/// Whether production loses more than its gate allows, by evidence that may be looked at at any time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LossAlarm {
+    /// `brier`, `error` or `mae`.
+    pub loss: String,
+    /// Rows whose outcome is known, in the order of which the evidence was gathered.
+    pub n: u64,
+    /// Its mean over all of them, each weighing by how it was chosen.
+    pub mean: f64,
+    /// On the gate rows.
+    pub gate: f64,
+    /// Up to this mean nothing is wrong.
+    pub limit: f64,
+    /// The largest e-value so far against "the mean is at most the limit".
+    pub evidence: f64,
+    /// The e-value at which the alarm is raised.
+    pub needed: f64,
+    /// Whether it is.
+    pub fired: bool,
 }
 
 /// A metric now, beside what the version reached on its gate rows.

@@ -50,6 +50,38 @@ pub enum Count {
     All,
 }
 
+/// When a metric counts as dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "\"sure\", a number, or false to switch the trigger off")]
+pub enum DropLimit {
+    /// Once it is sure, however often one looks.
+    Sure(Sure),
+    /// By more than this.
+    At(f64),
+    /// `false`: never.
+    Off(bool),
+}
+
+/// `"sure"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sure {
+    /// The only word.
+    Sure,
+}
+
+impl DropLimit {
+    /// The fixed limit, where there is one.
+    #[must_use]
+    pub fn fixed(self) -> Limit {
+        match self {
+            Self::Sure(_) => Limit::Off(false),
+            Self::At(value) => Limit::At(value),
+            Self::Off(off) => Limit::Off(off),
+        }
+    }
+}
+
 /// The section as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -94,8 +126,9 @@ pub struct Triggers {
     pub unused_feedback: Limit,
     /// Accuracy by feedback, or on rows whose outcome is known, is below this (classes).
     pub recent_accuracy: Limit,
-    /// The primary metric is worse than on the gate rows by more than this (numbers: by this share).
-    pub metric_drop: Limit,
+    /// `"sure"`: production loses more than its gate allows, by evidence that is false once in twenty lives of a loop at
+    /// most. A number: the primary metric is worse than on the gate rows by more than this (numbers: by this share).
+    pub metric_drop: DropLimit,
     /// Production is older than this many days.
     pub max_age_days: Limit,
 }
@@ -138,7 +171,7 @@ impl Default for Triggers {
             count: Count::Labelled,
             unused_feedback: Limit::At(50.0),
             recent_accuracy: Limit::At(0.7),
-            metric_drop: Limit::At(0.05),
+            metric_drop: DropLimit::Sure(Sure::Sure),
             max_age_days: Limit::Off(false),
         }
     }
@@ -201,7 +234,7 @@ impl DriftSettings {
             ("new_rows", t.new_rows),
             ("unused_feedback", t.unused_feedback),
             ("recent_accuracy", t.recent_accuracy),
-            ("metric_drop", t.metric_drop),
+            ("metric_drop", t.metric_drop.fixed()),
             ("max_age_days", t.max_age_days),
         ];
         for (name, limit) in limits {

@@ -219,6 +219,7 @@ fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &DriftSettings)
         performance: None,
         n_learned: 0,
         gate_accuracy: None,
+        alarm: None,
         primary: None,
         age_days: None,
         force: false,

@@ -1,7 +1,7 @@
 //! Reasons to retrain, each with what was measured, what it was held to, and whether it fired.
 
-use super::report::{ColumnReport, ColumnVerdict, DriftShare, MetricChange, Performance, Trigger};
-use super::settings::{DriftSettings, Limit};
+use super::report::{ColumnReport, ColumnVerdict, DriftShare, LossAlarm, MetricChange, Performance, Trigger};
+use super::settings::{DriftSettings, DropLimit, Limit};
 use crate::score::{Direction, Metric};
 use crate::stats::betting::share_below;
 
@@ -24,6 +24,8 @@ pub struct Evidence<'a> {
     pub n_learned: u64,
     /// Lower end of the interval of the version's accuracy at the gate.
     pub gate_accuracy: Option<f64>,
+    /// Whether the version loses more than its gate allows.
+    pub alarm: Option<&'a LossAlarm>,
     /// The metric that the version is judged by.
     pub primary: Option<Metric>,
     /// Days since production was trained.
@@ -61,7 +63,10 @@ pub fn triggers(evidence: &Evidence, settings: &DriftSettings) -> Vec<Trigger> {
         new_rows(volume, limits.new_rows),
         unused_feedback(evidence, limits.unused_feedback),
         recent_accuracy(evidence, limits.recent_accuracy),
-        metric_drop(evidence, limits.metric_drop),
+        match limits.metric_drop {
+            DropLimit::Sure(_) => loss_alarm(evidence),
+            fixed => metric_drop(evidence, fixed.fixed()),
+        },
         age(evidence, limits.max_age_days),
         force(evidence),
     ]
@@ -151,6 +156,26 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
         (Some((n, value)), None) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
     };
     trigger("recent_accuracy", known.map(|(_, value)| value), limit.at(), fired, text)
+}
+
+/// Fires when production surely loses more than its gate allows: see [`LossAlarm`].
+fn loss_alarm(evidence: &Evidence) -> Trigger {
+    let Some(alarm) = evidence.alarm else {
+        let none = "no outcome is known, or the gate says nothing of the loss";
+        let text = if evidence.performance.is_none() {
+            nothing_known(evidence, "no outcome is known")
+        } else {
+            none.to_owned()
+        };
+        return trigger("metric_drop", None, None, false, text);
+    };
+    let LossAlarm { loss, n, mean, limit, evidence, needed, fired, .. } = alarm;
+    let sure = if *fired { "surely more than" } else { "not shown to be more than" };
+    let text = format!(
+        "the loss ({loss}) on {n} outcomes is {mean:.3}, {sure} the {limit:.3} that the gate allows: evidence {evidence:.1}, \
+         {needed:.0} is needed"
+    );
+    trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
 }
 
 /// Fires when the metric lost more than the limit *and* its interval lies on the wrong side of the gate's value.

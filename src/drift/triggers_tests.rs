@@ -32,6 +32,7 @@ fn accuracy(
         performance: Some(&performance),
         n_learned: 0,
         gate_accuracy,
+        alarm: None,
         primary: None,
         age_days: None,
         force: false,

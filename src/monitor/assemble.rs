@@ -43,6 +43,7 @@ impl Watch<'_> {
         let served = self.served(outcomes)?;
         let mut notes = self.notes(compared_with, arrived, served.as_ref());
         let (known, n_learned) = self.performance(arrived, served.as_ref(), &mut notes)?;
+        let alarm = self.alarm(arrived, served.as_ref().map_or(&[], |served| &served.seen))?;
         let learnable = self.learnable()?;
         let volume = match (settings.triggers.count, &learnable) {
             _ if self.config.is_none() => None,
@@ -59,6 +60,7 @@ impl Watch<'_> {
                 judged: self.judged()?,
                 performance: known.as_ref(),
                 n_learned,
+                alarm: alarm.as_ref(),
                 gate_accuracy: production.as_ref().and_then(|p| p.metrics()?.get(Metric::Accuracy)?.low),
                 primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
                 age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
@@ -86,6 +88,7 @@ impl Watch<'_> {
             findings,
             multivariate: tells_apart,
             performance: known,
+            alarm,
             estimate: self.estimate(arrived, at_gate.as_ref())?,
             triggers,
             history,

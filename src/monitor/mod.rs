@@ -6,6 +6,7 @@
 //!                  └─▶ sampled scores ─▶ score drift, performance ────┴▶ triggers ─▶ verdict
 //! ```
 
+pub mod alarm;
 mod arrive;
 mod assemble;
 pub mod chunks;

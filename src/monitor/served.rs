@@ -1,6 +1,7 @@
 //! What was served and what became of it: the prediction log, labels and feedback.
 
 use super::MonitorError;
+use super::alarm::Seen;
 use super::watch::Watch;
 use crate::drift::performance::Known;
 use crate::features::{Target, Task};
@@ -18,6 +19,8 @@ pub(super) struct Served {
     /// How many there are; scores and outcomes are those of a sample when there are many.
     n_known: usize,
     pub(super) known: Known,
+    /// All of them, in the order in which their outcomes became known.
+    pub(super) seen: Vec<Seen>,
 }
 
 impl Watch<'_> {
@@ -38,6 +41,7 @@ impl Watch<'_> {
         let is_learned = |row: usize| production.learned.as_ref().is_some_and(|l| l.has(own.rows.id.get(row)));
         let known = own.filter(|row| !is_learned(row));
         let mut served = Served::of(&sampled(&known), known.outcomes.len(), &production.pipeline.target);
+        served.seen = self.seen(&production.pipeline.target, &known)?;
         served.known.n_learned = (own.outcomes.len() - known.outcomes.len()) as u64;
         Ok(Some(served).filter(|served| served.n_known > 0 || served.known.n_learned > 0))
     }
@@ -121,6 +125,6 @@ impl Served {
                 known.push(scores, outcome.y, outcome.weight);
             }
         }
-        Self { n_known, known }
+        Self { n_known, known, seen: Vec::new() }
     }
 }

@@ -181,7 +181,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production>, MonitorError> {
+pub(super) fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production>, MonitorError> {
     let registry = workspace.registry();
     if optional && registry.roles()?.holder(Role::Production).is_none() {
         return Ok(None);

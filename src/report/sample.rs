@@ -212,6 +212,7 @@ pub(super) fn report() -> DriftReport {
             n_rows: (3498, 3498),
         }),
         performance: Some(Performance { n: 412, n_effective: None, n_learned: 0, metrics: vec![metric("roc_auc", 0.871, 0.912), metric("f1", 0.61, 0.66)] }),
+        alarm: None,
         estimate: Some(Estimate { method: "cbpe".to_owned(), n: 3498, n_learned: 0, metrics: vec![metric("roc_auc", 0.889, 0.912)], limit: limit.to_owned() }),
         triggers: triggers(),
         history: history(),

@@ -364,7 +364,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # unused_feedback = 50
 # count = "labelled"
 # recent_accuracy = 0.7
-# metric_drop = 0.05
+# metric_drop = "sure"  # or by how much the primary metric may drop: 0.05
 # max_age_days = 90      # off unless set
 # [monitor.columns."NAME"]
 # method = "wasserstein" # ks, psi, jensenshannon, chisquare, …; see docs/methods.md

@@ -245,28 +245,37 @@ impl Workspace {
         Outbox::new(self.path("runs"), name)
     }
 
-    /// The last run of `verb` in the run log. A last line that a crash cut short is passed over.
+    /// The last run of `verb` in the run log.
     ///
     /// # Errors
     /// When the log exists and cannot be read, or a line is no run.
     pub fn last_run(&self, verb: &str) -> Result<Option<Run>, WorkspaceError> {
+        Ok(self.runs(verb)?.pop())
+    }
+
+    /// Every run of `verb` in the run log, oldest first. A last line that a crash cut short is passed over.
+    ///
+    /// # Errors
+    /// When the log exists and cannot be read, or a line is no run.
+    pub fn runs(&self, verb: &str) -> Result<Vec<Run>, WorkspaceError> {
         let path = self.runs_path();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(WorkspaceError::Io { path, source }),
         };
         let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        for (n, line) in whole.lines().enumerate().collect::<Vec<_>>().into_iter().rev() {
+        let mut runs = Vec::new();
+        for (n, line) in whole.lines().enumerate() {
             let run: Run = serde_json::from_str(line).map_err(|err| {
                 let what = format!("line {} is not a run: {err}; remove the line", n + 1);
                 WorkspaceError::Audit { path: path.clone(), what }
             })?;
             if run.verb == verb {
-                return Ok(Some(run));
+                runs.push(run);
             }
         }
-        Ok(None)
+        Ok(runs)
     }
 
     /// The last `n` runs of `verb` in the run log, oldest first; read is the end of the log alone (1 MiB).

@@ -1,0 +1,286 @@
+//! Production's loss against its gate's, by bets: an alarm that is false in one life of a loop in twenty at most.
+//!
+//! ```text
+//! gate: loss and its interval ─▶ limit ─┐
+//! labels, in the order in which they came ─▶ one loss each ─▶ Bets, opened anew each week ─▶ evidence ≥ 1∕α ?
+//! ```
+//! The error that is allowed for, [`ALPHA`], is shared: among the versions that are ever in production (6∕π²k² of it to the
+//! kth), and of each share a fifth may be lost since the gate rows were lucky, three fifths over the labels of predictions
+//! that were served, and a fifth over tables that bring their outcomes along (6∕π²j² of that to the jth look).
+
+use super::MonitorError;
+use super::arrive::Arrived;
+use super::watch::{Production, Watch};
+use crate::drift::report::LossAlarm;
+use crate::features::{Target, Task};
+use crate::journal::Joined;
+use crate::labels::{Labels, resolve};
+use crate::registry::Version;
+use crate::score::Metric;
+use crate::score::multiclass::predicted;
+use crate::stats::betting::{Bets, losses_needed};
+use crate::stats::normal;
+use crate::workspace::Workspace;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::f64::consts::PI;
+
+/// The probability with which a loop ever raises a false alarm.
+pub const ALPHA: f64 = 0.05;
+/// A loss that is less than this much larger than the gate's, as a share of it, is none that matters.
+const MARGIN: f64 = 0.1;
+/// Errors beyond this many limits count as this many: bets need losses that end somewhere.
+const MOST_LIMITS: f64 = 10.0;
+const WEEK_MICROS: i64 = 7 * 86_400_000_000;
+
+/// A row whose outcome is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// When its outcome became known, in microseconds.
+    at: i64,
+    loss: f64,
+    /// In (0, 1]: less for rows that were more likely to be asked for.
+    weight: f64,
+}
+
+/// What a loss is held to.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    name: &'static str,
+    gate: f64,
+    /// The largest mean that is in keeping with the gate, or too little more to matter.
+    limit: f64,
+    /// What counts as a loss of 1.
+    scale: f64,
+    /// Its standard deviation on the gate rows, about.
+    sd: f64,
+}
+
+impl Watch<'_> {
+    /// Whether production loses more than its gate allows. `None` where no outcome is known, or the gate says nothing.
+    pub(super) fn alarm(&self, arrived: &Arrived, served: &[Seen]) -> Result<Option<LossAlarm>, MonitorError> {
+        let Some(production) = &self.production else { return Ok(None) };
+        let alpha = share(ALPHA, number(self.workspace, production.version)?);
+        let Some(limit) = limit(production, alpha / 5.0) else { return Ok(None) };
+        let own = of_table(&production.pipeline.target, arrived);
+        if own.is_empty() && served.is_empty() {
+            return Ok(None);
+        }
+        let alarm = match served.len() >= own.len() {
+            true => bet(limit, served, 3.0 * alpha / 5.0),
+            false => bet(limit, &own, share(alpha / 5.0, self.look(production.version)?)),
+        };
+        Ok(Some(alarm))
+    }
+
+    /// Losses of served predictions, in the order in which their outcomes became known.
+    pub(super) fn seen(&self, target: &Target, known: &Joined) -> Result<Vec<Seen>, MonitorError> {
+        let labels = match self.request.labels {
+            Some(_) => Labels::default(),
+            None => Labels::open(self.workspace)?,
+        };
+        let policy = self.config.as_ref().map(|config| config.labels.policy).unwrap_or_default();
+        let resolved = resolve(&labels, policy).agreed;
+        // The least probability of a batch was fixed when it was drawn.
+        let mut least: HashMap<&str, f64> = HashMap::new();
+        for label in labels.rows() {
+            let probability = label.select_prob.unwrap_or(1.0);
+            least.entry(&label.batch).and_modify(|least| *least = least.min(probability)).or_insert(probability);
+        }
+        let weight = |row: &crate::labels::Resolved| {
+            let probability = row.select_prob()?;
+            let batch = row.said.iter().find(|label| label.select_prob.is_some())?;
+            Some(least.get(batch.batch.as_str()).copied().unwrap_or(probability) / probability)
+        };
+        let told: HashMap<&str, (i64, f64)> = resolved
+            .iter()
+            .filter_map(|row| Some((row.id, (row.labelled_at()?.as_microsecond(), weight(row).unwrap_or(1.0)))))
+            .collect();
+        let heaviest = known.outcomes.iter().map(|outcome| outcome.weight).fold(1.0, f64::max);
+        let seen = |row: usize| {
+            let outcome = known.outcomes[row];
+            let text = known.rows.prediction.get(row);
+            let loss = match target.task {
+                Task::Binary => (known.rows.score[row] - f64::from(outcome.y)).powi(2),
+                Task::Multiclass => f64::from(target.class_of(text)? as f32 != outcome.y),
+                Task::Regression => (text.parse::<f64>().ok()? - f64::from(outcome.y)).abs(),
+            };
+            let otherwise = (known.rows.time[row], outcome.weight / heaviest);
+            let (at, weight) = told.get(known.rows.id.get(row)).copied().unwrap_or(otherwise);
+            // A score that somebody took out of the log measures nothing.
+            loss.is_finite().then_some((row, Seen { at, loss, weight }))
+        };
+        let mut all: Vec<(usize, Seen)> = (0..known.outcomes.len()).filter_map(seen).collect();
+        all.sort_by(|(a, x), (b, y)| (x.at, known.rows.id.get(*a)).cmp(&(y.at, known.rows.id.get(*b))));
+        Ok(all.into_iter().map(|(_, seen)| seen).collect())
+    }
+
+    /// The how manyth look at this version it is, from 1.
+    fn look(&self, version: Version) -> Result<u64, MonitorError> {
+        let name = version.to_string();
+        let runs = self.workspace.runs("monitor")?;
+        Ok(1 + runs.iter().filter(|run| run.result["version"] == *name).count() as u64)
+    }
+}
+
+/// How long it takes until the alarm is raised.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlarmPlan {
+    /// `brier`, `error` or `mae`.
+    pub loss: String,
+    /// On the gate rows.
+    pub gate: f64,
+    /// Up to this mean nothing is wrong.
+    pub limit: f64,
+    /// By labels a week and growth of the loss.
+    pub delays: Vec<Delay>,
+}
+
+/// A delay on average.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Delay {
+    /// Rows, drawn at random, whose outcome becomes known in a week.
+    pub labels_a_week: u64,
+    /// What the loss grows by, as a share of the gate's.
+    pub growth: f64,
+    /// Weeks until the alarm is raised; `None` when the gate allows for such a loss.
+    pub weeks: Option<f64>,
+}
+
+/// How many labels a week buy which delay of the alarm of `metric_drop`; `None` without a version in production, or where its
+/// gate says nothing of the loss.
+///
+/// # Errors
+/// A version or an audit chain that cannot be read.
+pub fn plan(workspace: &Workspace, now: jiff::Timestamp) -> Result<Option<AlarmPlan>, MonitorError> {
+    let Some(production) = super::watch::production(workspace, true)? else { return Ok(None) };
+    let alpha = share(ALPHA, number(workspace, production.version)?);
+    let Some(limit) = limit(&production, alpha / 5.0) else { return Ok(None) };
+    let weeks = (super::days(production.manifest.trained_at, now) / 7.0).max(0.0) as u64;
+    let delay = |labels_a_week: u64, growth: f64| {
+        let mean = limit.gate * (1.0 + growth);
+        let needed = losses_needed(
+            limit.limit / limit.scale,
+            mean / limit.scale,
+            limit.sd / limit.scale,
+            3.0 * alpha / 5.0,
+            weeks + 1,
+        );
+        Delay { labels_a_week, growth, weeks: needed.map(|n| n / labels_a_week as f64) }
+    };
+    let delays = [25, 50, 100, 200, 400].into_iter().flat_map(|n| [0.25, 0.5, 1.0].map(|growth| delay(n, growth)));
+    let Limit { name, gate, limit, .. } = limit;
+    Ok(Some(AlarmPlan { loss: name.to_owned(), gate, limit, delays: delays.collect() }))
+}
+
+/// The how manyth version in production this one is, from 1.
+fn number(workspace: &Workspace, version: Version) -> Result<u64, MonitorError> {
+    let chain = workspace.audit_chain()?;
+    let mut holders: Vec<Version> = Vec::new();
+    for holder in chain.entries.iter().filter_map(|entry| entry.roles.as_ref()?.production) {
+        if !holders.contains(&holder) {
+            holders.push(holder);
+        }
+    }
+    Ok(1 + holders.iter().position(|holder| *holder == version).unwrap_or(holders.len()) as u64)
+}
+
+/// The `k`th share of an error of which all shares together make `alpha`.
+fn share(alpha: f64, k: u64) -> f64 {
+    let k = k as f64;
+    alpha * 6.0 / (PI * PI * k * k)
+}
+
+/// The loss that goes with the target: the Brier score of two classes, the error of several, the absolute error of a number;
+/// and how large the gate lets it be, which is wrong with probability `alpha`.
+fn limit(production: &Production, alpha: f64) -> Option<Limit> {
+    let gate = production.gate.as_ref()?;
+    let found = |metric: Metric| gate.metrics.get(metric);
+    let (name, value, high) = match production.pipeline.target.task {
+        Task::Binary => ("brier", found(Metric::Brier)?.value?, found(Metric::Brier)?.high?),
+        Task::Multiclass => {
+            let accuracy = found(Metric::Accuracy)?;
+            ("error", 1.0 - accuracy.value?, 1.0 - accuracy.low?)
+        }
+        Task::Regression => ("mae", found(Metric::Mae)?.value?, found(Metric::Mae)?.high?),
+    };
+    let wider = normal::quantile(1.0 - alpha) / normal::quantile(0.975);
+    let mut limit = (value + (high - value) * wider).max(value * (1.0 + MARGIN));
+    let is_number = production.pipeline.target.task == Task::Regression;
+    if !is_number {
+        // No loss on n rows leaves room for 3∕n ("rule of three").
+        limit = limit.max(3.0 / gate.n_rows.max(1) as f64);
+    }
+    let scale = if is_number { MOST_LIMITS * limit } else { 1.0 };
+    let sd = (high - value) / normal::quantile(0.975) * (gate.n_rows as f64).sqrt();
+    (limit > 0.0 && limit < scale).then_some(Limit { name, gate: value, limit, scale, sd })
+}
+
+/// Losses of the rows of a table that bring their outcomes along, in its order.
+fn of_table(target: &Target, arrived: &Arrived) -> Vec<Seen> {
+    let rows = arrived.sample.rows().iter().filter(|row| !row.learned);
+    let known: Vec<_> = rows.filter_map(|row| Some((&row.scores, row.outcome?))).collect();
+    let heaviest = known.iter().map(|(_, outcome)| outcome.weight).fold(1.0, f64::max);
+    let loss = |scores: &[f64], y: f64| match target.task {
+        Task::Binary => (scores[0] - y).powi(2),
+        Task::Multiclass => {
+            f64::from(predicted(scores, scores.len()).first().map(|class| f64::from(*class)) != Some(y))
+        }
+        Task::Regression => (scores[0] - y).abs(),
+    };
+    let seen = known.into_iter().map(|(scores, outcome)| Seen {
+        at: 0,
+        loss: loss(scores, f64::from(outcome.y)),
+        weight: outcome.weight / heaviest,
+    });
+    seen.filter(|seen| seen.loss.is_finite()).collect()
+}
+
+fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
+    let mut bets = Bets::above(limit.limit / limit.scale);
+    let mut week = None;
+    for row in seen {
+        let of = row.at.div_euclid(WEEK_MICROS);
+        if week != Some(of) {
+            week = Some(of);
+            bets.open();
+        }
+        bets.take(row.loss / limit.scale, row.weight);
+    }
+    let total: f64 = seen.iter().map(|row| row.weight).sum();
+    LossAlarm {
+        loss: limit.name.to_owned(),
+        n: seen.len() as u64,
+        mean: seen.iter().map(|row| row.loss * row.weight).sum::<f64>() / total,
+        gate: limit.gate,
+        limit: limit.limit,
+        evidence: bets.peak(),
+        needed: 1.0 / alpha,
+        fired: bets.are_won(alpha),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_versions_and_looks_together_err_no_more_often_than_alpha() {
+        let spent: f64 = (1..100_000).map(|k| share(ALPHA, k)).sum();
+        assert!(spent < ALPHA && spent > 0.049_99, "{spent}");
+    }
+
+    #[test]
+    fn a_loss_that_grows_late_is_found_and_large_errors_end_somewhere() {
+        let limit = Limit { name: "mae", gate: 1.0, limit: 1.2, scale: 12.0, sd: 0.8 };
+        let row = |n: i64, loss: f64| Seen { at: n * WEEK_MICROS / 20, loss, weight: 1.0 };
+        let quiet: Vec<Seen> = (0..2000).map(|n| row(n, f64::from(n as u32 % 3))).collect();
+        let before = bet(limit, &quiet, 0.01);
+        assert!(!before.fired && (before.mean - 1.0).abs() < 0.01 && before.evidence < 20.0, "{before:?}");
+        let later = (2000..2400).map(|n| row(n, 1.5 * f64::from(n as u32 % 3)));
+        let after = bet(limit, &[quiet.clone(), later.collect()].concat(), 0.01);
+        assert!(after.fired && after.mean < 1.1, "{after:?}: the mean of all is still below the limit");
+        let one = bet(limit, &[quiet, vec![row(2000, 1e12)]].concat(), 0.01);
+        assert!(!one.fired, "one row proves nothing: {one:?}");
+    }
+}
