@@ -11,7 +11,9 @@ use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
-use crate::registry::{DataDigest, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses, save_profiles};
+use crate::registry::{
+    DataDigest, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses, save_profiles,
+};
 use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, ReadOptions, Rejects, Schema, Table, TableError, Values};

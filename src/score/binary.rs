@@ -184,9 +184,7 @@ impl Resample for Rows {
             Metric::F1 => rows(&|j| self.curve.is_positive(j) || j < self.cut),
             Metric::LogLoss | Metric::Brier => 0.0,
             // Areas and means over classes: of a class with few rows nothing is known, however many the other has.
-            _ => {
-                rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j)))
-            }
+            _ => rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j))),
         }
     }
 
