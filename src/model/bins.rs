@@ -107,7 +107,13 @@ impl Sample {
         }
         let runs = self.runs(x, feature);
         let ends = ends(&runs, max_bin);
-        let mut bounds: Vec<f32> = std::iter::once(0).chain(ends).map(|at| runs[at].value).collect();
+        // Half-way between two values: rows that fall between them later are as near to the one as to the other.
+        let between = |at: usize| {
+            let (below, value) = (runs[at - 1].value, runs[at].value);
+            let middle = below + (value - below) / 2.0;
+            if middle > below && middle <= value { middle } else { value }
+        };
+        let mut bounds: Vec<f32> = std::iter::once(runs[0].value).chain(ends.into_iter().map(between)).collect();
         // A value below all of the sample belongs to the first bin.
         bounds[0] = column().fold(bounds[0], f32::min);
         Some(bounds)

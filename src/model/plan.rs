@@ -79,13 +79,18 @@ impl Plan {
 }
 
 impl Shape {
+    /// Whether there are so many features that each round's search over them costs more than the rows.
+    fn is_wide(self) -> bool {
+        const WIDE: usize = 200;
+        self.n_features >= WIDE
+    }
+
     /// At most `most` bins, fewer where there are many features and few rows: a level of a tree looks at every bin of every
     /// feature, however few rows are in them. 500 rows of 2000 features have 510 000 bins for a million cells.
     fn bins_of_wide(self, most: u32) -> u32 {
-        const WIDE: usize = 200;
         const ROWS_PER_BIN: usize = 8;
         let few = u32::try_from(self.n_rows / ROWS_PER_BIN).unwrap_or(most);
-        if self.n_features < WIDE { most } else { few.clamp(32, most) }
+        if self.is_wide() { few.clamp(32, most) } else { most }
     }
 
     /// The second derivative of a row's log loss at the share p of the rarest class, beside that of equal classes:
@@ -181,6 +186,8 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         (200_000..500_000, _) => (8, 0.1, 500, 250),
         _ => (8, 0.2, 180, 180),
     };
+    // Fewer, larger steps where each looks at so many features.
+    let learning_rate = if shape.is_wide() { f64::max(learning_rate, 0.06) } else { learning_rate };
     Plan {
         algorithm: Algorithm::GradientBoosting,
         n_estimators: if shape.has_tune { most } else { fixed },
@@ -189,7 +196,12 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         grow_policy: if number { GrowPolicy::Depthwise } else { GrowPolicy::Symmetric },
         learning_rate,
         subsample: 0.8,
-        colsample_bytree: if few_of_many { 1.0 } else { 0.8 },
+        // Of many features a tree sees some: a round costs less, and trees differ.
+        colsample_bytree: match () {
+            () if shape.is_wide() => 0.3,
+            () if few_of_many => 1.0,
+            () => 0.8,
+        },
         colsample_bynode: if few_of_many { 0.5 } else { 1.0 },
         min_child_weight: if few_of_many { 0.3 } else { 1.0 } * shape.spread(task),
         reg_lambda: 3.0,
@@ -230,6 +242,8 @@ fn forest(task: Task, shape: Shape) -> Plan {
 }
 
 fn single_tree(shape: Shape) -> Plan {
+    // Nor more than a quarter of the rarest class, which would then have no leaf.
+    let of_rarest = (shape.rarest as f64 / 4.0).floor().max(2.0);
     Plan {
         algorithm: Algorithm::DecisionTree,
         n_estimators: 1,
@@ -238,7 +252,7 @@ fn single_tree(shape: Shape) -> Plan {
         colsample_bynode: 1.0,
         // A leaf that speaks for a class should hold more than a handful of rows.
         max_bin: 255,
-        min_child_weight: (shape.n_rows as f64 / 200.0).clamp(5.0, 100.0).round(),
+        min_child_weight: (shape.n_rows as f64 / 200.0).clamp(5.0, 100.0).round().min(of_rarest),
         ..forest(Task::Binary, shape)
     }
 }

@@ -14,8 +14,9 @@ const FEW_OF_CLASS: usize = 20;
 /// So many gate rows, and this share of them, are copies of rows that are learned from.
 const MIN_COPIES: usize = 5;
 const MIN_COPIED_SHARE: f64 = 0.02;
-/// Rows are copies, not equal by chance, where there are at least so many times more possible rows than rows.
-const MIN_ROOM: f64 = 1e4;
+/// Rows are copies, not equal by chance, where their share is at least so many times that of distinct rows among possible
+/// ones: a table of three flags has eight rows, and equal ones are no copies.
+const MORE_THAN_CHANCE: f64 = 20.0;
 /// The smallest step of a 32-bit number at the target's size may be this share of the target's standard deviation.
 const MAX_STEP: f64 = 1e-3;
 
@@ -48,7 +49,7 @@ impl Examples {
     ) -> Result<Option<String>, PipelineError> {
         let names: Vec<&str> = contents(schema, recipe).map(|c| c.name.as_str()).collect();
         let room: f64 = names.iter().filter_map(|name| self.table.column(name)).map(distinct).product();
-        if parts.gate.is_empty() || names.is_empty() || room < MIN_ROOM * self.y.len() as f64 {
+        if parts.gate.is_empty() || names.is_empty() {
             return Ok(None);
         }
         let mut digests = row_digest(&self.table, &names)?;
@@ -56,7 +57,9 @@ impl Examples {
         let of = |rows: &[u32]| -> Vec<u64> { rows.iter().map(|&row| digests[row as usize]).collect() };
         let copied = count_shared(&of(&[parts.train.as_slice(), &parts.tune].concat()), &of(&parts.gate));
         let n = parts.gate.len();
-        Ok((copied >= MIN_COPIES && copied as f64 >= MIN_COPIED_SHARE * n as f64).then(|| {
+        let distinct = digests.iter().collect::<HashSet<_>>().len() as f64;
+        let chance = MORE_THAN_CHANCE * distinct / room;
+        Ok((copied >= MIN_COPIES && copied as f64 >= MIN_COPIED_SHARE.max(chance) * n as f64).then(|| {
             format!(
                 "{copied} of {n} gate rows are copies of rows that are learned from (every feature and the target are equal), so \
                  the metrics flatter: [split] by = \"row\" keeps equal rows on one side, by = \"column\" those with the same \

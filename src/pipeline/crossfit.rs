@@ -18,11 +18,14 @@ use crate::features::Task;
 use crate::model::{Model, Watched};
 use std::collections::HashMap;
 
-/// Number of folds.
+/// Number of folds, and of those where a fit costs much.
 const FOLDS: usize = 5;
+const FEW_FOLDS: usize = 3;
+/// A fit costs much from so many columns on.
+const WIDE: usize = 200;
 /// Up to so many rows (times classes, where there are more than two) every row is used for both.
 const MOST_ROWS: usize = 20_000;
-/// Up to so many rows when the rarest class has at most [`FEW`]: three folds, for a part of it could decide nothing.
+/// Up to so many rows when the rarest class has at most [`FEW`]: [`FEW_FOLDS`], for a part of it could decide nothing.
 const MOST_RARE_ROWS: usize = 100_000;
 const FEW: usize = 1_000;
 /// Up to so many rows, a model that one tune part decided about is learned once more with that part.
@@ -71,8 +74,9 @@ impl Trainer<'_> {
         let rarest = counts.iter().copied().filter(|&n| n > 0).min().unwrap_or(all.len());
         let folds = match all.len() * if counts.len() > 2 { counts.len() } else { 1 } {
             _ if self.recipe.split.by == SplitBy::Time || tune.is_empty() => None,
-            ..=MOST_ROWS => Some(FOLDS),
-            ..=MOST_RARE_ROWS if rarest <= FEW => Some(3),
+            ..=MOST_ROWS if examples.table.columns().len() < WIDE => Some(FOLDS),
+            ..=MOST_ROWS => Some(FEW_FOLDS),
+            ..=MOST_RARE_ROWS if rarest <= FEW => Some(FEW_FOLDS),
             _ => None,
         };
         if let Some(k) = folds
@@ -124,10 +128,11 @@ impl Trainer<'_> {
             fitted.push((held, tune, watched));
         }
         let curves: Vec<(f64, &[f64])> = fitted.iter().map(|(held, _, w)| (held.len() as f64, &w.losses[..])).collect();
-        let rounds = lowest(&curves, self.target.task == Task::Regression);
+        // What is not boosted, or not stopped, has no losses: all of its rounds count.
+        let all = fitted.iter().map(|(_, _, w)| w.model.rounds()).max().unwrap_or(1);
+        let rounds = lowest(&curves, self.target.task == Task::Regression).unwrap_or(all);
         let (mut scores, mut y, mut last) = (Vec::new(), Vec::new(), None);
         for (_, tune, watched) in fitted {
-            // What is not boosted has no losses and one round.
             let model = watched.model.first(rounds)?;
             scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
             y.extend(tune.y);
@@ -161,8 +166,9 @@ impl Trainer<'_> {
     }
 }
 
-/// The number of rounds at which the loss over all rows is lowest. A fold that stopped keeps its last loss.
-fn lowest(curves: &[(f64, &[f64])], squared: bool) -> usize {
+/// The number of rounds at which the loss over all rows is lowest; `None` without losses. A fold that stopped keeps its
+/// last loss.
+fn lowest(curves: &[(f64, &[f64])], squared: bool) -> Option<usize> {
     let most = curves.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);
     let at = |round: usize| -> f64 {
         let of = |(n, losses): &(f64, &[f64])| {
@@ -172,7 +178,7 @@ fn lowest(curves: &[(f64, &[f64])], squared: bool) -> usize {
         };
         curves.iter().map(of).sum()
     };
-    (0..most).min_by(|&a, &b| at(a).total_cmp(&at(b))).map_or(1, |round| round + 1)
+    (0..most).min_by(|&a, &b| at(a).total_cmp(&at(b))).map(|round| round + 1)
 }
 
 #[cfg(test)]
@@ -182,11 +188,11 @@ mod tests {
     #[test]
     fn rounds_are_those_of_the_lowest_loss_over_all_rows() {
         // Alone the first would stop after round 1, the second after round 3.
-        assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (10.0, &[1.0, 0.7, 0.65, 0.7])], false), 2);
+        assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (10.0, &[1.0, 0.7, 0.65, 0.7])], false), Some(2));
         // The longer one weighs more.
-        assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (90.0, &[1.0, 0.7, 0.65, 0.7])], false), 3);
+        assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (90.0, &[1.0, 0.7, 0.65, 0.7])], false), Some(3));
         // Errors are squared: 1 + 9 against 4 + 4.1.
-        assert_eq!(lowest(&[(1.0, &[1.0, 2.0]), (1.0, &[3.0, 2.025])], true), 2);
-        assert_eq!(lowest(&[], false), 1);
+        assert_eq!(lowest(&[(1.0, &[1.0, 2.0]), (1.0, &[3.0, 2.025])], true), Some(2));
+        assert_eq!((lowest(&[], false), lowest(&[(5.0, &[])], false)), (None, None));
     }
 }

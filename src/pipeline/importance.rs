@@ -16,13 +16,15 @@ pub struct Importance {
     /// Its share of the loss that the trees' splits took away; all columns together 1.
     pub gain: f64,
     /// How much worse the primary metric gets when the column is shuffled among the gate rows; `None` when it cannot
-    /// be told.
+    /// be told, and beyond the 200 columns of the largest gain.
     pub permutation: Option<f64>,
 }
 
 /// Shuffling is done on at most so many rows, this often.
 pub(super) const MAX_SHUFFLED: usize = 2_000;
 const N_REPEATS: usize = 2;
+/// So many columns are shuffled.
+const MAX_COLUMNS: usize = 200;
 
 /// Importance of every raw column, largest gain first; columns are shuffled among `rows`, whose labels are `y`.
 pub(super) fn importance(
@@ -61,10 +63,16 @@ fn permute(
     let Some(baseline) = primary_of(pipeline, &matrix, y) else { return Ok(()) };
     let sources = pipeline.features.sources();
     let n_features = sources.len();
+    let mut gains: Vec<f64> = all.iter().map(|column| column.gain).collect();
+    gains.sort_unstable_by(|a, b| b.total_cmp(a));
+    let least = gains.get(MAX_COLUMNS).copied().unwrap_or(-1.0);
     let shuffled = |column: usize, repeat: usize| {
         // No tree asks for it, so no score can change.
         if all[column].gain == 0.0 {
             return baseline;
+        }
+        if all[column].gain <= least {
+            return f64::NAN;
         }
         let order = order(rows.n_rows() as u32, column, repeat, seed);
         let own: Vec<usize> = (0..n_features).filter(|&feature| sources[feature] as usize == column).collect();

@@ -15,6 +15,8 @@ mod golden;
 mod importance;
 mod onnx;
 mod outliers;
+#[cfg(test)]
+mod rare_tests;
 mod recipe;
 mod rows;
 mod store;

@@ -212,7 +212,10 @@ impl Cut {
     fn worth(self, rule: ThresholdRule, totals: Totals) -> Option<f64> {
         match rule {
             // Scores that tell nothing apart have their highest F1 where every row is positive.
-            ThresholdRule::F1 => (self.fp * 2.0 <= totals.negatives).then(|| self.f1(totals)),
+            ThresholdRule::F1 => {
+                let most = (totals.negatives / 2.0).max(5.0 * totals.positives);
+                (self.fp <= most).then(|| self.f1(totals))
+            }
             ThresholdRule::Accuracy => Some(self.tp + totals.negatives - self.fp),
             ThresholdRule::Youden => Some(self.recall(totals) - self.fp / totals.negatives),
             ThresholdRule::Cost { cost_fp, cost_fn } => {
@@ -232,8 +235,9 @@ impl Cut {
 /// are equally good the one with the fewest alerts is taken. `y` is 0 or 1.
 ///
 /// The highest F1 of a few hundred rows is a matter of chance. Of all thresholds within one standard error of it, the one
-/// nearest to half of it is taken, of those that call at most half of the negatives positive: where scores are probabilities, that is where the highest F1 lies (Z. Lipton and
-/// others, "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014).
+/// nearest to half of it is taken: where scores are probabilities, that is where the highest F1 lies (Z. Lipton and
+/// others, "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014). Where positives are rare, thresholds that
+/// call more than half of the negatives positive are left out.
 ///
 /// ```
 /// use mlloop::score::threshold::{ThresholdRule, choose};

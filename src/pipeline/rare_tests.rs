@@ -1,0 +1,188 @@
+//! Rare classes, rows that are copies, ids that repeat: what `fit` makes of tables as people have them.
+
+use super::{Decision, Examples, Fitted, PipelineError, Recipe, SplitSpec, TargetSpec, fit};
+use crate::features::{FeatureOptions, Outliers};
+use crate::model::Params;
+use crate::score::{Metric, doubts};
+use crate::stats::random::unit_hash;
+use crate::table::{Column, ColumnSpec, Dialect, Kind, Schema, Table, Texts, Values};
+use std::borrow::Cow;
+
+/// Something that looks like noise.
+fn noise(row: usize, salt: u64) -> f64 {
+    unit_hash(&(row as u64).to_le_bytes(), salt)
+}
+
+struct Rows {
+    n: usize,
+    model: Params,
+    columns: Vec<(&'static str, Kind, Values)>,
+    features: FeatureOptions,
+}
+
+impl Rows {
+    /// `n` rows under an id.
+    fn new(n: usize) -> Self {
+        let ids: Vec<String> = (0..n).map(|row| format!("k{row:06}")).collect();
+        let ids = Values::Text(ids.iter().map(String::as_str).collect::<Texts>());
+        Self { n, model: Params::default(), columns: vec![("id", Kind::Id, ids)], features: FeatureOptions::default() }
+    }
+
+    fn number(mut self, name: &'static str, value: impl Fn(usize) -> f64) -> Self {
+        self.columns.push((name, Kind::Number, Values::Number((0..self.n).map(value).collect())));
+        self
+    }
+
+    fn learn(self) -> Result<Fitted, PipelineError> {
+        let spec = |name: &str, kind| ColumnSpec { name: name.to_owned(), kind, format: None };
+        let columns = self.columns.iter().map(|(name, kind, _)| spec(name, *kind)).collect();
+        let schema = Schema { dialect: Dialect::default(), columns };
+        let recipe = Recipe {
+            target: TargetSpec { column: "y".to_owned(), task: None, positive: None },
+            split: SplitSpec::default(),
+            features: self.features,
+            model: self.model,
+            decision: Decision::default(),
+        };
+        let table = Table::new(self.columns.into_iter().map(|(name, _, values)| Column::new(name, values)).collect())?;
+        let examples = Examples::new(table, &schema, &recipe)?;
+        fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {})
+    }
+}
+
+fn noted(fitted: &Fitted, text: &str) -> bool {
+    fitted.notes.iter().any(|note| note.contains(text))
+}
+
+#[test]
+fn twenty_frauds_among_2000_rows_are_learned() {
+    let fraud = |row: usize| row % 100 == 37;
+    let fitted = Rows::new(2000)
+        .number("a", |row| noise(row, 1))
+        .number("scenario", |row| if fraud(row) { 1.0 + (row % 3) as f64 } else { 0.0 })
+        .number("b", |row| noise(row, 2))
+        .number("y", |row| f64::from(u8::from(fraud(row))))
+        .learn()
+        .unwrap();
+    let gate = fitted.gate.as_ref().unwrap();
+    assert_eq!((gate.metrics.value(Metric::RocAuc), gate.metrics.value(Metric::F1)), (Some(1.0), Some(1.0)));
+    // All right on a few frauds says little.
+    let recall = gate.metrics.get(Metric::F1).unwrap();
+    assert!(recall.low.unwrap() < 0.95, "{recall:?}");
+    assert_eq!(fitted.importance[0].column, "scenario");
+    assert!(noted(&fitted, "\"scenario\" alone separates the target"));
+    assert!(doubts(gate).grave.is_empty());
+}
+
+#[test]
+fn a_tail_that_is_fraud_is_found() {
+    // Of 20 000 amounts the 40 above 240 are fraud, the others are below 220; a bin of equal counts holds 80. Rows between
+    // the last honest and the first fraudulent amount that were seen are cut half-way.
+    let amount = |row: usize| if row % 500 == 3 { 240.0 + 60.0 * noise(row, 1) } else { 219.9 * noise(row, 2) };
+    let fitted = Rows::new(20_000)
+        .number("amount", amount)
+        .number("a", |row| noise(row, 3))
+        .number("y", |row| f64::from(u8::from(row % 500 == 3)))
+        .learn()
+        .unwrap();
+    let gate = fitted.gate.as_ref().unwrap();
+    assert!(gate.metrics.value(Metric::PrAuc).unwrap() > 0.99, "{:?}", gate.metrics);
+}
+
+#[test]
+fn one_row_of_a_class_is_refused_and_few_are_said() {
+    let of = |n: usize| {
+        let table = Rows::new(300).number("a", |row| noise(row, 1)).number("b", |row| noise(row, 2));
+        table.number("y", move |row| f64::from(u8::from(row < n))).learn()
+    };
+    let error = of(1).unwrap_err().to_string();
+    assert!(error.starts_with("column \"y\" is \"1\" in 1 of 300 labelled rows"), "{error}");
+    let fitted = of(3).unwrap();
+    assert!(noted(&fitted, "column \"y\" is \"1\" in 3 of 300 labelled rows"));
+    // What tells nothing apart is no model, and its threshold does not call every row positive.
+    assert!(!doubts(fitted.gate.as_ref().unwrap()).grave.is_empty());
+    let scores = &fitted.scores.values;
+    let alerts = scores.iter().filter(|s| **s >= fitted.pipeline.threshold.unwrap()).count();
+    assert!(alerts * 4 < scores.len() * 3, "{alerts} of {}", scores.len());
+}
+
+#[test]
+fn copies_under_new_ids_are_counted_at_the_gate() {
+    let of = |copies: usize| {
+        let table = Rows::new(600).number("a", move |row| noise(row / copies, 1));
+        let table = table.number("b", move |row| noise(row / copies, 2));
+        table.number("y", move |row| 10.0 * noise(row / copies, 3)).learn().unwrap()
+    };
+    let fitted = of(10);
+    assert!(noted(&fitted, "gate rows are copies of rows that are learned from"), "{:?}", fitted.notes);
+    assert!(noted(&fitted, "[split] by = \"row\""));
+    assert!(!noted(&of(1), "copies"));
+}
+
+#[test]
+fn an_id_that_repeats_is_no_feature() {
+    let fitted = Rows::new(600)
+        .number("policy_number", |row| ((row.min(596) * 7_919) % 100_003) as f64)
+        .number("a", |row| noise(row, 1))
+        .number("y", |row| f64::from(u8::from(noise(row, 1) > 0.5)))
+        .learn()
+        .unwrap();
+    assert_eq!(fitted.importance.len(), 1);
+    assert!(noted(&fitted, "column \"policy_number\" is left out: whole numbers, 597 distinct in 600 rows"));
+}
+
+#[test]
+fn every_row_that_is_not_in_the_gate_teaches() {
+    let fitted =
+        Rows::new(500).number("a", |row| noise(row, 1)).number("y", |row| 3.0 * noise(row, 1)).learn().unwrap();
+    // Covers of a squared loss count rows: a tree that sees .8 of all train and tune rows.
+    let trees = fitted.pipeline.model.trees().unwrap();
+    let crate::model::Node::Branch { cover, .. } = trees[0].nodes[0] else { panic!("a stump at least") };
+    let rows = (fitted.parts.train.len() + fitted.parts.tune.len()) as f64;
+    assert!((f64::from(cover) / rows - 0.8).abs() < 0.08, "{cover} of {rows}");
+}
+
+#[test]
+fn rounds_that_nothing_may_stop_are_all_grown() {
+    let rounds = |params: Params| {
+        let mut table = Rows::new(300).number("a", |row| noise(row, 1)).number("y", |row| 3.0 * noise(row, 2));
+        table.model = params;
+        table.learn().unwrap().pipeline.model.rounds()
+    };
+    let of = |stop| Params { n_estimators: Some(40), early_stopping_rounds: stop, ..Params::default() };
+    assert_eq!(rounds(of(Some(0))), 40);
+    // There is nothing to learn.
+    assert!(rounds(of(Some(5))) < 40);
+    assert_eq!(
+        rounds(Params { algorithm: crate::model::Algorithm::RandomForest, n_estimators: Some(7), ..of(None) }),
+        1
+    );
+}
+
+#[test]
+fn targets_that_32_bits_cannot_tell_apart_are_said() {
+    let of = |base: f64| {
+        let table = Rows::new(200).number("a", |row| noise(row, 1));
+        table.number("y", move |row| base + 5.0 * noise(row, 1)).learn().unwrap()
+    };
+    assert!(noted(&of(1e8), "subtract a constant from the column"));
+    assert!(!noted(&of(100.0), "subtract a constant"));
+}
+
+#[test]
+fn rows_with_outliers_are_dropped_and_counted() {
+    let of = |outliers| {
+        let mut table = Rows::new(500)
+            .number("a", |row| if row % 50 == 0 { 1000.0 } else { noise(row, 1) })
+            .number("y", |row| f64::from(u8::from(noise(row, 1) > 0.5)));
+        table.features.outliers = outliers;
+        table.learn().unwrap()
+    };
+    let (kept, dropped) = (of(Outliers::Keep), of(Outliers::Drop));
+    let learned = |fitted: &Fitted| fitted.parts.train.len() + fitted.parts.tune.len();
+    let n = learned(&kept) - learned(&dropped);
+    assert!(n >= 5 && kept.parts.gate == dropped.parts.gate, "{n}");
+    assert!(noted(&dropped, &format!("outliers: {n} of {} rows are not learned from (\"a\" in {n})", learned(&kept))));
+    assert!(!noted(&kept, "outliers"));
+    assert!(noted(&of(Outliers::Clip), "have numbers that are pulled in"));
+}
