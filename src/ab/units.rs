@@ -45,6 +45,8 @@ pub enum Kind {
     Mean,
     /// A ratio of two sums.
     Ratio,
+    /// A quantile, as the mean of what each unit does to it.
+    Quantile,
 }
 
 /// One outcome of all units.

@@ -94,6 +94,7 @@ pub(super) fn unit(kind: Kind) -> &'static str {
         Kind::Share => "percentage points",
         Kind::Mean => "difference of means",
         Kind::Ratio => "difference of ratios",
+        Kind::Quantile => "difference of quantiles",
     }
 }
 
