@@ -163,18 +163,19 @@ impl Spellings {
         let names = self.names();
         let rows = |name: &str| self.levels.iter().filter(|level| level.1 == name).map(|level| level.2).sum::<u64>();
         let all: u64 = self.levels.iter().map(|level| level.2).sum();
-        let stray = |name: &&&str| (rows(name) as f64) < request.min_share * all as f64;
+        let least = request.min_share * all as f64 / names.len() as f64;
+        let stray = |name: &&&str| (rows(name) as f64) < least;
         if names.len() > MAX_ARMS {
             return Ok(());
         }
         let Some(found) = names.iter().find(stray) else { return Ok(()) };
         let rest: Vec<&str> = names.iter().filter(|name| !stray(name)).copied().collect();
         Err(AbError::Usage(format!(
-            "column {:?} holds {found:?} in {} of {all} rows, less than {} of them: leave it out with --arms {}, or keep it \
-             with --min-share 0",
+            "column {:?} holds {found:?} in {} of {all} rows, less than {} % of an equal share: leave it out with --arms {}, \
+             or keep it with --min-share 0",
             request.arm,
             rows(found),
-            request.min_share,
+            100.0 * request.min_share,
             rest.join(",")
         )))
     }

@@ -9,38 +9,52 @@ use crate::stats::quantiles;
 const MAX_VALUE: f64 = 1e100;
 
 impl Column {
-    /// Refuses what cannot be summed up, or takes it as missing when rows that do not fit are to be left out.
+    /// Refuses what is no number, and says nothing of an outcome that cannot be summed up; either counts as missing when rows
+    /// that do not fit are to be left out.
     pub(super) fn check(&mut self, file: &str, skip_invalid: bool, notes: &mut Vec<String>) -> Result<(), AbError> {
         let name = self.name.clone();
         let whole = name.split_once('/').or(name.rsplit_once('@')).unwrap_or((&name, ""));
-        let (over, under) = if self.kind == Kind::Ratio || self.kind == Kind::Quantile { whole } else { (&*name, "") };
-        let parts = [(over, Some(&mut self.y)), (under, self.x.as_mut())];
-        let before = self.pre.as_mut().map(|(name, values)| (name.clone(), values));
-        let mut refuse = |name: &str, values: &mut Vec<f64>| -> Result<(), AbError> {
-            let is_wrong = |value: &f64| value.is_infinite() || value.abs() > MAX_VALUE;
-            let Some(row) = values.iter().position(is_wrong) else { return Ok(()) };
-            if !skip_invalid {
-                return Err(AbError::Usage(format!(
-                    "{file}: row {}, column {name:?}: {:e} cannot be summed up; correct it, or count it as missing with \
-                     --skip-invalid",
-                    row + 1,
-                    values[row]
-                )));
-            }
-            let wrong: Vec<usize> = (0..values.len()).filter(|&row| is_wrong(&values[row])).collect();
-            notes.push(format!(
-                "{name:?}: {} values cannot be summed up and count as missing (the first in row {})",
-                wrong.len(),
-                row + 1
-            ));
-            wrong.into_iter().for_each(|row| values[row] = f64::NAN);
-            Ok(())
-        };
+        let (over, under) = if matches!(self.kind, Kind::Ratio | Kind::Quantile) { whole } else { (&*name, "") };
+        let mut parts = vec![(over.to_owned(), &mut self.y)];
+        parts.extend(self.x.as_mut().map(|x| (under.to_owned(), x)));
+        parts.extend(self.pre.as_mut().map(|(name, values)| (name.clone(), values)));
         for (name, values) in parts {
-            values.map_or(Ok(()), |values| refuse(name, values))?;
+            let wrong: Vec<usize> = (0..values.len()).filter(|&row| is_too_large(values[row])).collect();
+            // What is no number at all is named first.
+            let worst = wrong.iter().copied().find(|&row| values[row].is_infinite()).or(wrong.first().copied());
+            let Some(row) = worst else { continue };
+            let place = format!("row {}, column {name:?}: {:e} cannot be summed up", row + 1, values[row]);
+            if skip_invalid {
+                let n = wrong.len();
+                notes.push(format!(
+                    "{name:?}: {n} values cannot be summed up and count as missing (such as row {})",
+                    row + 1
+                ));
+                wrong.into_iter().for_each(|row| values[row] = f64::NAN);
+                continue;
+            }
+            let what = format!("{place}; correct it, or count it as missing with --skip-invalid");
+            if values[row].is_infinite() {
+                return Err(AbError::Usage(format!("{file}: {what}")));
+            }
+            self.untold.get_or_insert(what);
         }
-        before.map_or(Ok(()), |(name, values)| refuse(&name, values))
+        Ok(())
     }
+
+    /// Takes every value as unknown when nothing can be said of them.
+    pub(super) fn silenced(&self, mut outcome: Outcome) -> Outcome {
+        if self.untold.is_some() {
+            outcome.y.fill(f64::NAN);
+            outcome.untold.clone_from(&self.untold);
+        }
+        outcome
+    }
+}
+
+/// Whether a value's square, summed over units, is no number any more.
+fn is_too_large(value: f64) -> bool {
+    value.abs() > MAX_VALUE
 }
 
 /// The outcome with values above the `cap` quantile of all units, whatever their arm, made that quantile.
@@ -54,6 +68,9 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     }
     let mut known: Vec<f64> = outcome.y.iter().copied().filter(|y| !y.is_nan()).collect();
     known.sort_unstable_by(f64::total_cmp);
+    if known.is_empty() {
+        return Ok(outcome);
+    }
     let limit = quantiles::quantile_sorted(&known, cap);
     let above = known.iter().filter(|y| **y > limit).count();
     if above > 0 && known.first().is_some_and(|least| *least == limit) {

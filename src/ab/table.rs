@@ -42,7 +42,7 @@ pub struct OutcomesRequest<'a> {
     pub weights: &'a [(String, f64)],
     /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
     pub same_arms: bool,
-    /// Smallest share of the rows of an arm that nobody named.
+    /// Smallest part of an equal share of the rows that an arm has which nobody named.
     pub min_share: f64,
     /// The quantile over all units beyond which values count as that quantile.
     pub cap: Option<f64>,
@@ -149,7 +149,7 @@ impl Rows<'_> {
         let arm: Vec<u16> = firsts.iter().map(|&row| self.arms.of_row[row] as u16).collect();
         let parts: Vec<&[u32]> = groups.iter().map(|g| &rows[g.start..g.end]).collect();
         for column in &columns {
-            let outcome = column.of_units(&parts, self.request);
+            let outcome = column.silenced(column.of_units(&parts, self.request));
             let outcome = match self.request.cap {
                 Some(cap) => limits::capped(outcome, cap, notes)?,
                 None => outcome,

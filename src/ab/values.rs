@@ -129,6 +129,8 @@ pub(super) struct Column {
     pub(super) pre: Option<(String, Vec<f64>)>,
     /// Which quantile is compared, when one is.
     pub(super) quantile: Option<f64>,
+    /// Why nothing can be said of it, when its values cannot be summed up.
+    pub(super) untold: Option<String>,
 }
 
 impl Column {
@@ -147,7 +149,8 @@ impl Column {
             true => Err(AbError::Usage(format!("--pre and --n go with means and shares; {name:?} is a {what}"))),
             false => Ok(()),
         };
-        let column = |kind, y, x, quantile| Self { name: name.to_owned(), kind, y, x, pre: None, quantile };
+        let column =
+            |kind, y, x, quantile| Self { name: name.to_owned(), kind, y, x, pre: None, quantile, untold: None };
         if let Some((y, parts)) = ratio(name, &has) {
             alone("ratio")?;
             let mut x = vec![0.0; table.n_rows()];

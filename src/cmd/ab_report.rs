@@ -71,8 +71,8 @@ pub(crate) struct Args {
     /// Arms whose names differ only in case, outer spaces or as 1 and 1.0 are one
     #[arg(long, requires = "table")]
     same_arms: bool,
-    /// Refuse arms with a smaller share of the rows, unless --arms or --weights name them
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = parse_min_share)]
+    /// Refuse arms with less than this part of an equal share of the rows, unless --arms or --weights name them
+    #[arg(long, default_value_t = 0.02, value_name = "SHARE", value_parser = parse_min_share)]
     min_share: f64,
     /// Cap numbers at this quantile of all units, such as .99: one unit cannot decide then
     #[arg(long, value_name = "QUANTILE", value_parser = parse_cap, requires = "table")]

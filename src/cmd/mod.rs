@@ -122,7 +122,8 @@ enum Verb {
     AbStep(ab_step::Args),
     AbStop(ab_stop::Args),
     Run(run::Args),
-    AbReport(ab_report::Args),
+    // Boxed: it has more flags than all others.
+    AbReport(Box<ab_report::Args>),
     LabelExport(label_export::Args),
     LabelImport(label_import::Args),
     Status(status::Args),

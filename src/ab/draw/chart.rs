@@ -47,7 +47,7 @@ pub(super) fn effect(outcome: &OutcomeReport, comparison: usize, width: f64) -> 
     drawing.path("effect", &path(points.iter().map(|(n, effect)| scale.point(*n, effect.difference))));
     drawing.text("ax", (0.0, 11.0), words::unit(outcome.kind));
     drawing.line("rule", (LEFT, bottom), (width, bottom));
-    let step = round_up(last_n as f64 / 6.0);
+    let step = round_up(last_n as f64 / 6.0).max(1.0);
     for n in (0..).map(|i| f64::from(i) * step).take_while(|n| *n < 0.9 * last_n as f64) {
         let (x, _) = scale.point(n as u64, 0.0);
         drawing.line("rule", (x, bottom), (x, bottom + 5.0));
@@ -144,7 +144,7 @@ pub(super) fn arms(outcome: &OutcomeReport, width: f64) -> Piece {
     let x = |value: f64| name_width + (value - low) / (high - low).max(f64::MIN_POSITIVE) * room;
     let mut drawing = Drawing::default();
     let bottom = outcome.arms.len() as f64 * ROW;
-    for value in if low < high { ticks(low, high, 3.0) } else { Vec::new() } {
+    for value in if low < high { ticks(low, high, 4.0) } else { Vec::new() } {
         drawing.line("rule", (x(value), 0.0), (x(value), bottom));
         drawing.text("ax mid", (x(value), bottom + 14.0), &words::mean(outcome.kind, value));
     }
