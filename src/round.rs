@@ -1,6 +1,7 @@
 //! The whole loop once, as a scheduler would run it: what `run` does.
 //!
 //! ```text
+//! a rollout's step ─ due, and nothing is worse ─▶ next step (back, when something is)
 //! pending approval ─▶ waiting
 //! challenger that nobody has judged ───────────────────────┐   (a run that died is taken up where it stopped)
 //! monitor ─ a reason? ─▶ retrain ─ a challenger? ──────────┴▶ gate ─▶ production, or a person is asked
@@ -8,6 +9,8 @@
 //! ```
 //! One lock is held from the first look to the last write.
 
+use crate::ab::rollout::{self, Move};
+use crate::ab::{AbError, Experiment};
 use crate::atomic::Lock;
 use crate::drift::report::{Answer, DriftReport};
 use crate::gate::{self, GateError, Promotion, Ticket};
@@ -37,6 +40,9 @@ pub enum RoundError {
     /// While an interrupted promotion was completed.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
+    /// While the experiment's rollout took its step.
+    #[error("{0}")]
+    Ab(#[from] AbError),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
@@ -100,6 +106,9 @@ pub struct Round {
     pub production: Option<Version>,
     /// What happened, in a few sentences.
     pub sentence: String,
+    /// What the rollout of the running experiment did; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Value>,
     /// What `monitor` found, in short; absent when the loop took up an earlier round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Value>,
@@ -150,12 +159,14 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
         done: RoundOutcome::NoReason,
         production: roles.production,
         sentence: String::new(),
+        rollout: None,
         monitor: None,
         retrain: None,
         promotion: None,
         request: None,
         report: None,
     };
+    roll(workspace, lock, request, &mut round)?;
     let waits = |ticket: &Ticket| {
         Some(ticket.version) == roles.challenger
             && Some(ticket.production) == roles.production
@@ -182,6 +193,27 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
     }
     judge(workspace, lock, request, &mut round)?;
     Ok(round)
+}
+
+/// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
+fn roll(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
+    let began = (request.seconds)();
+    let rolls = |experiment: &Experiment| {
+        let open = experiment.rollout.as_ref().is_some_and(|rollout| rollout.went_back.is_none());
+        experiment.applies(round.production) && open
+    };
+    if !Experiment::load(workspace)?.is_some_and(|experiment| rolls(&experiment)) {
+        return Ok(());
+    }
+    let stepped = rollout::step(workspace, lock, request.by, request.now)?;
+    let result = json!({ "move": stepped.done, "sentence": stepped.sentence, "weights": stepped.weights });
+    if matches!(stepped.done, Move::On | Move::Back) {
+        log(workspace, request, "ab-step", began, result.clone())?;
+        let what = if stepped.done == Move::On { "moved on" } else { "went back" };
+        round.add(&format!("The rollout {} {what}: {}.", stepped.experiment.name, stepped.sentence));
+    }
+    round.rollout = Some(result);
+    Ok(())
 }
 
 /// Is there a reason to retrain?

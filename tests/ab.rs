@@ -348,14 +348,18 @@ fn values_that_cannot_be_summed_up_are_named() {
             format!("{unit},{},{value},2", ["A", "B"][arm])
         });
         work.write("t.csv", text);
-        for outcome in ["rev", "rev/visits", "visits/rev"] {
-            let line = format!("ab-report t.csv --arm arm --outcome {outcome} --unit user");
-            work.run(&line).answers(ERROR).says("t.csv: row 7, column \"rev\"").says("--skip-invalid");
+        for outcome in ["rev", "rev/visits", "visits/rev", "visits --pre rev", "rev@.9", "rev --cap .9"] {
+            let said = work.run(&format!("ab-report t.csv --arm arm --outcome {outcome} --unit user"));
+            if wrong.contains("inf") {
+                said.answers(ERROR).says("t.csv: row 7, column \"rev\"").says("--skip-invalid");
+            } else {
+                let sentence = format!("row 7, column \"rev\": {wrong} cannot be summed up");
+                assert!(said.answers(CANNOT_TELL).value()["verdict"]["sentence"].as_str().unwrap().contains(&sentence));
+            }
         }
-        work.run("ab-report t.csv --arm arm --outcome visits --pre rev").answers(ERROR).says("column \"rev\"");
         let report = work.run("ab-report t.csv --arm arm --outcome rev --skip-invalid").value();
         assert_eq!(report["outcomes"][0]["arms"][0]["n_missing"], 1, "{wrong}");
-        noted(&report, "1 values cannot be summed up and count as missing (the first in row 7)");
+        noted(&report, "1 values cannot be summed up and count as missing (such as row 7)");
     }
 }
 
@@ -422,4 +426,88 @@ fn one_unit_that_decides_is_named_and_can_be_capped() {
         table(900, [0.005, 0.005], "arm,rev", |_, arm, y| format!("{arm},{}", if y { 700 } else { 0 })),
     );
     work.run("ab-report t.csv --arm arm --outcome rev --cap .9").answers(ERROR).says("smallest value 0");
+}
+
+#[test]
+fn strata_take_out_what_they_explain() {
+    // Some units spend ten times as much, as many in either arm; b spends 8 more.
+    let rows = |rates: [f64; 2]| {
+        table(4_000, rates, "arm,size,rev", |unit, arm, big| {
+            let size = if big { "big" } else { "small" };
+            format!("{},{size},{}", ["a", "b"][arm], if big { 1000 } else { 100 } + unit * 37 % 41 + 8 * arm)
+        })
+    };
+    let work = Loop::new().table("t.csv", rows([0.45, 0.45]));
+    let plain = work.run("ab-report t.csv --arm arm --outcome rev").answers(NO).value();
+    let within = work.run("ab-report t.csv --arm arm --outcome rev --strata size").answers(YES).value();
+    close(&within, "/outcomes/0/comparisons/0/difference", 8.0, 1.0);
+    noted(&within, "within the 2 levels of \"size\"");
+    let error = |report: &Value| report["outcomes"][0]["comparisons"][0]["error"].as_f64().unwrap();
+    assert!(error(&within) < 0.05 * error(&plain), "{} {}", error(&within), error(&plain));
+    // A column that depends on the arm is none to compare within.
+    work.write("t.csv", rows([0.4, 0.5]));
+    let report = work.run("ab-report t.csv --arm arm --outcome rev --strata size").answers(CANNOT_TELL).value();
+    assert_eq!(report["verdict"]["answer"], "sample_ratio_mismatch");
+}
+
+#[test]
+fn many_outcomes_are_corrected_for_when_asked() {
+    let text = table(3_000, [0.2, 0.26], "arm,y,z1,z2,z3", |unit, arm, y| {
+        let noise = |k: usize| u8::from(unit * k % 101 < 40);
+        format!("{arm},{},{},{},{}", u8::from(y), noise(7), noise(11), noise(13))
+    });
+    let work = Loop::new().table("t.csv", text);
+    let line = "ab-report t.csv --arm arm --outcome y --outcome z1 --outcome z2 --outcome z3";
+    let alone = work.run(line).answers(YES).value();
+    let all = work.run(&format!("{line} --correct")).value();
+    let of = |report: &Value, what: &str| report["outcomes"][0]["comparisons"][0][what].as_f64().unwrap();
+    assert!((of(&all, "p_holm") / of(&alone, "p") - 4.0).abs() < 1e-9, "Holm over four outcomes");
+    assert_eq!(of(&all, "p"), of(&alone, "p"));
+    assert!(of(&all, "high") - of(&all, "low") > 1.1 * (of(&alone, "high") - of(&alone, "low")));
+    let fixed = |report: &Value, what: &str| report["outcomes"][0]["comparisons"][0]["fixed"][what].as_f64().unwrap();
+    assert!((fixed(&all, "p_holm") / fixed(&all, "p") - 4.0).abs() < 1e-9);
+}
+
+#[test]
+fn quantiles_and_ratios_over_several_denominators() {
+    let text = table(4_000, [0.5, 0.5], "arm,wait,orders,web,app", |unit, arm, _| {
+        let spread = (unit * 7919 % 3989) as f64;
+        let wait = if arm == 1 && spread > 3_400.0 { spread + 400.0 } else { spread };
+        format!("{},{wait},{},{},{}", ["a", "b"][arm], 1 + unit % 2 + arm, 2 + unit % 3, 1 + unit % 5)
+    });
+    let work = Loop::new().table("t.csv", text);
+    let line =
+        "ab-report t.csv --arm arm --outcome wait@.9 --outcome wait@.5 --outcome orders/web+app --outcome orders/web";
+    let report = work.run(line).answers(YES).value();
+    assert_eq!((&report["outcomes"][0]["kind"], &report["verdict"]["winner"]), (&"quantile".into(), &"b".into()));
+    close(&report, "/outcomes/0/comparisons/0/difference", 400.0, 30.0);
+    assert_eq!(report["outcomes"][1]["verdict"]["answer"], "no_difference");
+    assert_eq!(report["outcomes"][2]["kind"], "ratio");
+    // 1 and 3 orders in 3 visits to the web and 3 to the app.
+    close(&report, "/outcomes/2/arms/0/mean", 1.0 / 6.0, 0.01);
+    close(&report, "/outcomes/3/arms/1/mean", 3.0 / 3.0, 0.01);
+    work.run(&format!("{line} --pre web")).answers(ERROR).says("--pre");
+    work.run("ab-report t.csv --arm arm --outcome web@.5").answers(ERROR).says("choose another quantile");
+    work.run("ab-report t.csv --arm arm --outcome wait@1.5").answers(ERROR).says("no column \"wait@1.5\"");
+}
+
+#[test]
+fn a_plan_says_units_and_days() {
+    let work = Loop::new();
+    let plan = work.run("ab-report --plan --baseline 10% --effect .02 --per-day 800").answers(YES).value();
+    close(&plan, "/n_units_single_look", 7_676.0, 1.0);
+    let n = plan["n_units"].as_f64().unwrap();
+    assert!(n > 1.8 * 7_676.0 && (plan["days"].as_f64().unwrap() - n / 800.0).abs() < 1e-9, "{plan}");
+    let same = work.run("ab-report --plan --baseline .1 --effect 20%").value();
+    assert_eq!((&same["n_units"], &same["days"]), (&plan["n_units"], &Value::Null));
+    let past =
+        (0..1_000).map(|i| format!("{},2026-11-{:02}\n", u8::from(i % 10 == 0), 1 + i / 100)).collect::<String>();
+    work.write("past.csv", format!("bought,day\n{past}"));
+    let read = work.run("ab-report past.csv --plan --outcome bought --time day --effect .02").value();
+    assert_eq!(read["n_units"], plan["n_units"]);
+    close(&read, "/days", n / (1_000.0 / 9.0), 1e-6);
+    work.run("ab-report --plan --baseline 20 --effect 1").answers(ERROR).says("--sd");
+    work.run("ab-report --plan --baseline .9 --effect .2").answers(ERROR).says("leads to 1.1");
+    work.run("ab-report --plan --effect .2").answers(ERROR).says("--baseline");
+    work.run("ab-report past.csv --outcome bought").answers(ERROR).says("--arm");
 }

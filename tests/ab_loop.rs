@@ -144,7 +144,7 @@ fn a_rollout_moves_on_holds_and_goes_back() {
     assert_eq!(shares, [0.1, 0.25, 0.5, 1.0]);
     assert!(!work.path("ab.json").exists(), "a plan changes nothing");
     start(&work, "--schedule gradual --split .4 --duration 6d --min-units 100 --guardrail accuracy=.1");
-    work.run("ab-step --plan --text").answers(YES).prints("1                40.0 %     2d  here");
+    work.run("ab-step --plan --text").answers(YES).prints("1                40.0 %     2d  2026-11-10 00:00 UTC  here");
     work.run("ab-step --now 2026-11-11T00:00:00Z").answers(NO).json("/move", "not-due");
     let held = work.run("ab-step --now 2026-11-13T00:00:00Z").answers(CANNOT_TELL);
     held.json("/move", "holds").json("/sentence", "arm a has 0 units with a final outcome, 100 fewer than it needs");
@@ -261,4 +261,65 @@ fn a_promotion_of_the_winner_that_is_cut_off_is_completed_by_repeating_it() {
     let line = "ab-stop --promote-winner --now 2026-11-14T00:00:00Z";
     // What the gate does on a full disk is its own test.
     survives(&work, line, &["die"], &[YES], |ab| ab["ended"]["promoted"] == "b");
+}
+
+#[test]
+fn a_gradual_rollout_is_planned_by_steps_and_run_takes_them() {
+    let work = better("");
+    let line = format!(
+        "ab-start --strategy gradual --from 10% --step 20% --every 24h --salt s --guardrail accuracy=.1 --now {START}"
+    );
+    let plan = work.run(&format!("{line} --plan")).answers(YES).value();
+    let shares: Vec<f64> = plan["schedule"].as_array().unwrap().iter().map(|s| s["share"].as_f64().unwrap()).collect();
+    assert_eq!(shares, [0.1, 0.3, 0.5, 0.7, 0.9, 1.0]);
+    assert_eq!(
+        (&plan["schedule"][2]["from"], &plan["experiment"]["duration"], &plan["experiment"]["planned_n"]),
+        (&json!("2026-11-12T00:00:00Z"), &json!("6d"), &json!(10_000))
+    );
+    work.run(&format!("{line} --plan --text")).answers(YES).prints("2026-11-12 00:00 UTC").prints("50.0 %");
+    for (wrong, says) in [
+        ("--step .1", "--strategy"),
+        ("--strategy canary --step .1", "--strategy gradual"),
+        ("--strategy gradual --step .0001", "at most 100"),
+        ("--strategy gradual --from 200%", "10%"),
+    ] {
+        work.run(&format!("ab-start {wrong}")).answers(ERROR).says(says);
+    }
+    work.run("ab-status").answers(NO).json("/running", false);
+    work.run(&line).answers(YES);
+    Log::default().units(3_000, 0, &[0.9, 0.1], [80, 82]).write(&work);
+    let early = work.run("ab-status --now 2026-11-10T12:00:00Z").answers(YES).value();
+    assert_eq!((&early["seconds_left"], &early["n_units"]), (&json!(475_200), &json!(721)));
+    assert_eq!(
+        (&early["schedule"][0]["state"], &early["planned_end"]),
+        (&json!("here"), &json!("2026-11-16T00:00:00Z"))
+    );
+    let needs = &early["needs"];
+    assert!(needs["n_units"].as_u64().unwrap() > 500 && needs["days"].as_f64().unwrap() > 0.3, "{needs}");
+    work.run("ab-status --text --now 2026-11-10T12:00:00Z")
+        .answers(YES)
+        .prints("5.5 days left")
+        .prints("A winner needs");
+    // Not due: nothing moves. Due and healthy: the next share.
+    let copy = work.copy();
+    copy.run("run --now 2026-11-10T12:00:00Z");
+    assert_eq!(ab(&copy)["rollout"]["at"], 0);
+    let copy = work.copy();
+    let said = copy.run("run --now 2026-11-12T06:00:00Z");
+    assert_eq!(ab(&copy)["rollout"]["at"], 1, "{} {}", said.stdout, said.stderr);
+    assert!(events(&copy).contains(&"ab-stepped".to_owned()));
+}
+
+#[test]
+fn a_canary_is_not_rolled_back_by_chance_and_is_when_it_fails() {
+    for (right, broken) in [([80, 80], false), ([80, 10], true)] {
+        let work = better("");
+        let line = format!("ab-start --strategy canary --from 5% --every 3d --salt s --now {START}");
+        work.run(&line).answers(YES);
+        // 1 in 20 of 800 units: about 40 see the challenger.
+        Log::default().units(800, 0, &[0.95, 0.05], right).write(&work);
+        let stepped = work.run("ab-step --now 2026-11-11T00:00:00Z").value();
+        assert_eq!(stepped["move"], if broken { "back" } else { "not-due" }, "{}", stepped["sentence"]);
+        assert_eq!(ab(&work)["rollout"]["went_back"].is_string(), broken);
+    }
 }

@@ -32,6 +32,7 @@ fn no_verb_shows_the_help_with_the_exit_statuses() {
         "rollback",
         "run",
         "ab-start",
+        "ab-status",
         "ab-step",
         "ab-stop",
         "ab-report",

@@ -2,8 +2,7 @@
 
 use super::estimate::{self, Estimate, Gathered, Single, compare, pooled};
 use super::report::{
-    AnalysisSettings, ArmFacts, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport, Srm,
-    SrmState,
+    AnalysisSettings, Answer, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport,
 };
 use super::sequential::{self, Bounded, Sequential, is_enough};
 use super::units::{Kind, Outcome, Units, When};
@@ -11,66 +10,42 @@ use super::verdict;
 use crate::stats::bivariate::Bivariate;
 use crate::stats::contrast::{self, Test};
 use crate::stats::normal;
-use crate::stats::sequence::{self, Sequence};
+use crate::stats::sequence::Sequence;
 use crate::stats::tails;
 use crate::stats::two_shares::TwoShares;
 use rayon::prelude::*;
 
-/// Below this p of a single look the distribution over the arms is a warning.
-const SRM_WARNING: f64 = 0.01;
-/// Below this p of a single look it stops the report, when there is no other look.
-const SRM_STOP: f64 = 0.001;
-/// Below this always-valid p it stops the report: the chance that a sound assignment is ever stopped.
-const SRM_STOP_ALWAYS: f64 = 0.01;
 /// Looks that are drawn.
 const N_LOOKS: usize = 48;
-
-/// Units against what was to be expected: χ² by stratum, added up, and the same for all looks at once.
-pub(super) fn sample_ratio(units: &Units, settings: &AnalysisSettings) -> (Srm, Vec<ArmFacts>) {
-    let counts = units.counts();
-    let planned = settings.planned_n.map_or(units.n() as f64, |n| n as f64).max(1.0);
-    let (mut statistic, mut freedom, mut evidence) = (0.0, 0.0, 0.0);
-    let mut expected = vec![0.0; units.arms.len()];
-    for (stratum, counts) in units.strata.iter().zip(&counts) {
-        let n: f64 = counts.iter().sum();
-        if n > 0.0 {
-            let test = contrast::fit(counts, &stratum.shares);
-            statistic += test.statistic;
-            freedom += test.freedom.unwrap_or(0.0);
-            evidence += sequence::ln_evidence_of_shares(counts, &stratum.shares, SRM_STOP_ALWAYS, planned);
-        }
-        expected.iter_mut().zip(&stratum.shares).for_each(|(all, share)| *all += n * share);
-    }
-    let p = if freedom > 0.0 { tails::chi_squared(statistic, freedom) } else { 1.0 };
-    let p_always = (-evidence).exp().min(1.0);
-    let stops = if settings.fixed { p < SRM_STOP } else { p_always < SRM_STOP_ALWAYS };
-    let state = match p {
-        _ if stops => SrmState::Stop,
-        p if p < SRM_WARNING => SrmState::Warning,
-        _ => SrmState::Ok,
-    };
-    let arm = |(arm, name): (usize, &String)| {
-        let n: f64 = counts.iter().map(|stratum| stratum[arm]).sum();
-        ArmFacts {
-            name: name.clone(),
-            control: arm == 0,
-            version: None,
-            n_units: n as u64,
-            n_expected: expected[arm],
-            share: n / units.n().max(1) as f64,
-        }
-    };
-    (Srm { statistic, freedom, p, p_always, state }, units.arms.iter().enumerate().map(arm).collect())
-}
 
 /// Every outcome of the units, the first as the one that decides.
 ///
 /// Beside them what a person should know of them.
 pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<OutcomeReport>, Vec<String>) {
     let of = |(i, outcome)| of_outcome(units, outcome, i == 0, settings);
-    let (reports, notes): (Vec<OutcomeReport>, Vec<Vec<String>>) =
+    let (mut reports, notes): (Vec<OutcomeReport>, Vec<Vec<String>>) =
         units.outcomes.par_iter().enumerate().map(of).unzip();
+    if settings.correct {
+        correct(units, settings, &mut reports);
+    }
     (reports, notes.concat())
+}
+
+/// Holm over all comparisons of all outcomes, for both kinds of p, and the verdicts that are left.
+fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeReport]) {
+    let all = || reports.iter().flat_map(|report| &report.comparisons);
+    let always = contrast::holm(&all().map(|c| c.p).collect::<Vec<_>>());
+    let fixed = contrast::holm(&all().map(|c| c.fixed.p.unwrap_or(f64::NAN)).collect::<Vec<_>>());
+    let comparisons = reports.iter_mut().flat_map(|report| &mut report.comparisons);
+    for (comparison, (always, fixed)) in comparisons.zip(always.into_iter().zip(fixed)) {
+        comparison.p_holm = always;
+        comparison.fixed.p_holm = finite(fixed);
+    }
+    for (report, outcome) in reports.iter_mut().zip(&units.outcomes) {
+        if report.verdict.answer != Answer::KeepRunning {
+            report.verdict = verdict::of(outcome, &report.arms, &report.comparisons, settings, units.n() as u64);
+        }
+    }
 }
 
 fn of_outcome(
@@ -149,7 +124,9 @@ impl Judge<'_> {
     /// What is sure of a comparison of `n` units among `n_all`, both with a known outcome.
     fn sequential(&self, n: f64, n_all: f64) -> Sequential {
         let planned = self.settings.planned_n.map_or(n, |planned| planned as f64 * n / n_all);
-        let sequence = Sequence::tuned(self.settings.alpha, planned.max(1.0)).shared_by(self.units.arms.len() - 1);
+        let family = if self.settings.correct { self.units.outcomes.len() } else { 1 };
+        let shared = family * (self.units.arms.len() - 1);
+        let sequence = Sequence::tuned(self.settings.alpha, planned.max(1.0)).shared_by(shared);
         Sequential { sequence, bounded: self.measured.bounds.is_some() }
     }
 
@@ -179,7 +156,7 @@ impl Judge<'_> {
     /// Units without which a comparison would be answered otherwise. The one that stands furthest from its arm's mean is
     /// left out and the comparison made again; a share's units are all alike.
     fn deciding_units(&self, gathered: &Gathered, comparisons: &[Comparison]) -> Vec<String> {
-        if self.outcome.kind == Kind::Share {
+        if matches!(self.outcome.kind, Kind::Share | Kind::Quantile) {
             return Vec::new();
         }
         let distance = |&unit: &usize| {

@@ -61,6 +61,7 @@ pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError>
         margin: asked.margin,
         fixed: asked.fixed,
         force: asked.force,
+        correct: false,
     };
     let found = exposed.settle(&outcomes);
     let mut report = match experiment.shadow {

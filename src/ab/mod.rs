@@ -14,14 +14,19 @@ pub mod draw;
 mod estimate;
 pub mod experiment;
 pub mod files;
+mod limits;
 pub mod log;
 mod measure;
 mod paired;
 pub mod period;
+pub mod power;
+mod quantile;
 pub mod report;
 pub mod rollout;
 mod sequential;
+mod srm;
 pub mod start;
+pub mod status;
 pub mod stop;
 pub mod table;
 pub mod units;
@@ -30,6 +35,7 @@ mod verdict;
 
 pub use assign::Assigner;
 pub use experiment::{Arm, Epoch, Experiment};
+pub use values::{History, history};
 
 use self::report::{AbReport, AnalysisSettings, Source, SrmState};
 use self::units::Units;
@@ -96,7 +102,7 @@ pub enum AbError {
 /// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
 #[must_use]
 pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: jiff::Timestamp) -> AbReport {
-    let (srm, arms) = analyse::sample_ratio(units, settings);
+    let (srm, arms) = srm::sample_ratio(units, settings);
     let stopped = srm.state == SrmState::Stop && !settings.force;
     let (outcomes, found) = if stopped { Default::default() } else { analyse::outcomes(units, settings) };
     AbReport {
@@ -120,7 +126,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
 /// What is to be known of the rule in effect.
 fn remarks(settings: &AnalysisSettings) -> Vec<String> {
     let untuned = settings.planned_n.is_none() && !settings.fixed;
-    let remark =
-        "the sequence is tuned to the units at hand: who looks more than once gives the same --planned-n every time";
+    let remark = "no plan was named, so the sequence is tuned to the units at hand, which is right for one look: if you will look \
+                  again, give the same --planned-n each time (--plan says how many an effect needs)";
     if untuned { vec![remark.to_owned()] } else { Vec::new() }
 }

@@ -35,6 +35,12 @@ impl Period {
         Self { seconds: self.seconds / i64::try_from(n).unwrap_or(i64::MAX).max(1) }
     }
 
+    /// `n` of them after each other.
+    #[must_use]
+    pub fn times(self, n: usize) -> Self {
+        Self::seconds(self.seconds.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
+    }
+
     /// The instant this long after `start`; the last one there is when that is out of the calendar.
     #[must_use]
     pub fn after(self, start: jiff::Timestamp) -> jiff::Timestamp {
@@ -107,6 +113,6 @@ mod tests {
         let week: Period = "7d".parse().unwrap();
         assert_eq!(week.after(jiff::Timestamp::UNIX_EPOCH).to_string(), "1970-01-08T00:00:00Z");
         assert_eq!(week.after(jiff::Timestamp::MAX), jiff::Timestamp::MAX);
-        assert_eq!(week.part(7).to_string(), "1d");
+        assert_eq!((week.part(7).to_string(), week.times(3).to_string()), ("1d".to_owned(), "21d".to_owned()));
     }
 }

@@ -103,11 +103,13 @@ pub struct AnalysisSettings {
     pub fixed: bool,
     /// Go on whatever the distribution over the arms.
     pub force: bool,
+    /// Hold the error over all outcomes together, not for the first one alone.
+    pub correct: bool,
 }
 
 impl Default for AnalysisSettings {
     fn default() -> Self {
-        Self { alpha: 0.05, planned_n: None, margin: None, fixed: false, force: false }
+        Self { alpha: 0.05, planned_n: None, margin: None, fixed: false, force: false, correct: false }
     }
 }
 
@@ -217,7 +219,7 @@ pub struct Comparison {
     pub high: f64,
     /// Always-valid p-value.
     pub p: f64,
-    /// The same after Holm over the comparisons.
+    /// The same after Holm over the comparisons, and over all outcomes when these are corrected for.
     pub p_holm: f64,
     /// The difference as a share of the other's mean, in the same sequence.
     pub lift: Option<Lift>,

@@ -8,6 +8,7 @@
 
 use super::experiment::{Epoch, Experiment, FILE};
 use super::log::{self, Asked};
+use super::period::Period;
 use super::report::{AbReport, RailState, SrmState};
 use super::{AbError, start};
 use crate::atomic::Lock;
@@ -43,6 +44,43 @@ pub struct Stepped {
     pub weights: Vec<f64>,
     /// The experiment now.
     pub experiment: Experiment,
+}
+
+/// A step of a rollout with its time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scheduled {
+    /// Its number, from 1.
+    pub step: usize,
+    /// Share of units of all arms but the first together.
+    pub share: f64,
+    /// Since when it holds; when it is to begin at the earliest, while it does not.
+    pub from: Timestamp,
+    /// How long it lasts at least.
+    pub hold: Period,
+    /// `done`, `here`, `went back` or `next`.
+    pub state: &'static str,
+}
+
+/// The steps of an experiment's rollout with their times; none without a rollout.
+#[must_use]
+pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
+    let Some(rollout) = &experiment.rollout else { return Vec::new() };
+    let mut from = experiment.epochs.first().map_or(Timestamp::UNIX_EPOCH, |epoch| epoch.from);
+    let mut steps = Vec::with_capacity(rollout.steps.len());
+    for (n, step) in rollout.steps.iter().enumerate() {
+        // Each step that was taken is an epoch.
+        let taken = experiment.epochs.get(n).filter(|_| n <= rollout.at);
+        from = taken.map_or(from, |epoch| epoch.from);
+        let state = match n.cmp(&rollout.at) {
+            std::cmp::Ordering::Less => "done",
+            std::cmp::Ordering::Equal if rollout.went_back.is_some() => "went back",
+            std::cmp::Ordering::Equal => "here",
+            std::cmp::Ordering::Greater => "next",
+        };
+        steps.push(Scheduled { step: n + 1, share: step.share, from, hold: step.hold, state });
+        from = step.hold.after(from);
+    }
+    steps
 }
 
 /// Decides what the rollout of a running experiment is to do.

@@ -14,7 +14,7 @@ use crate::stats::two_shares::TwoShares;
 /// Fewest units of an arm for a normal approximation.
 pub(super) const MIN_UNITS: f64 = 30.0;
 /// Part of the error that the exact sequence of a bounded outcome has.
-const EXACT_PART: f64 = 0.1;
+pub(super) const EXACT_PART: f64 = 0.1;
 /// Numbers of units beyond are as good as never.
 const MAX_N: f64 = 1e12;
 

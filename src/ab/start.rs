@@ -69,16 +69,35 @@ impl Schedule {
         }
     }
 
-    /// The shares in order, beginning with `split`.
-    fn shares(self, split: f64) -> Vec<f64> {
-        let then: &[f64] = match self {
-            Self::Fixed => &[],
-            Self::Canary => &[1.0],
-            Self::Gradual => &[0.25, 0.5, 1.0],
-            Self::Immediate => return vec![1.0],
+    /// The shares in order, beginning with `split`; the gradual ones grow by `step` when it is said.
+    fn shares(self, split: f64, step: Option<f64>) -> Result<Vec<f64>, AbError> {
+        let then: &[f64] = match (self, step) {
+            (Self::Gradual, Some(step)) => return by_steps(split, step),
+            (_, Some(_)) => return Err(AbError::Usage("--step goes with --strategy gradual".to_owned())),
+            (Self::Fixed, None) => &[],
+            (Self::Canary, None) => &[1.0],
+            (Self::Gradual, None) => &[0.25, 0.5, 1.0],
+            (Self::Immediate, None) => return Ok(vec![1.0]),
         };
-        std::iter::once(split).chain(then.iter().copied().filter(|share| *share > split)).collect()
+        Ok(std::iter::once(split).chain(then.iter().copied().filter(|share| *share > split)).collect())
     }
+}
+
+/// More steps than this are a slip of the pen.
+const MAX_STEPS: usize = 100;
+
+/// Shares from `split` on, each `step` above the last, up to 1.
+fn by_steps(split: f64, step: f64) -> Result<Vec<f64>, AbError> {
+    // Tenths do not add up exactly: what is short of 1 by rounding is 1.
+    let n = ((1.0 - split) / step - 1e-9).ceil().max(0.0) as usize;
+    if n >= MAX_STEPS {
+        return Err(AbError::Usage(format!(
+            "--step {step}: that makes {} steps, at most {MAX_STEPS} are taken",
+            n + 1
+        )));
+    }
+    let share = |i: usize| ((split + step * i as f64) * 1e9).round() / 1e9;
+    Ok((0..=n).map(|i| share(i).min(1.0)).collect())
 }
 
 /// What is to be started.
@@ -92,6 +111,10 @@ pub struct StartRequest<'a> {
     pub split: Option<f64>,
     /// How that grows.
     pub schedule: Schedule,
+    /// By how much it grows at each step of a gradual rollout.
+    pub step: Option<f64>,
+    /// How long each step lasts at least; the duration in equal parts when it is not said.
+    pub every: Option<Period>,
     /// What it is called.
     pub name: Option<&'a str>,
     /// What is hashed with a unit's id; the name when it is not said.
@@ -102,12 +125,12 @@ pub struct StartRequest<'a> {
     pub guardrails: &'a [Guardrail],
     /// Units of each arm before a guardrail is believed.
     pub min_units: u64,
-    /// Units with an outcome after which it is over.
-    pub planned_n: u64,
+    /// Units with an outcome after which it is over; [`USUAL_N`] when it is not said.
+    pub planned_n: Option<u64>,
     /// The error that is allowed for.
     pub alpha: f64,
-    /// How long it is to run.
-    pub duration: Period,
+    /// How long it is to run; all steps, or 28 days, when it is not said.
+    pub duration: Option<Period>,
     /// How long after its prediction a unit's outcome is final.
     pub label_window: Period,
     /// The first arm answers all, the others score along.
@@ -116,6 +139,10 @@ pub struct StartRequest<'a> {
     pub now: Timestamp,
 }
 
+/// Units that an experiment is planned for when nobody says.
+pub const USUAL_N: u64 = 10_000;
+/// Seconds that it runs when nobody says.
+const USUAL_SECONDS: i64 = 28 * 86_400;
 /// By how much a share may become worse when nobody names a guardrail.
 const USUAL_MARGIN: f64 = 0.02;
 
@@ -167,9 +194,9 @@ pub fn plan(workspace: &Workspace, request: &StartRequest) -> Result<Experiment,
         arms,
         shadow: request.shadow,
         metric,
-        planned_n: request.planned_n,
+        planned_n: request.planned_n.unwrap_or(USUAL_N),
         alpha: request.alpha,
-        duration: request.duration,
+        duration: request.duration.unwrap_or(Period::seconds(USUAL_SECONDS)),
         label_window: request.label_window,
         guardrails: guardrails(request, task, metric),
         rollout: None,
@@ -201,15 +228,21 @@ fn guardrails(request: &StartRequest, task: Task, metric: Metric) -> Vec<Guardra
 fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), AbError> {
     if request.shadow && (request.split.is_some() || request.schedule != Schedule::Fixed) {
         let what =
-            "in a shadow experiment the first arm answers everybody: --split and --schedule do not go with --shadow";
+            "in a shadow experiment the first arm answers everybody: --split and --strategy do not go with --shadow";
         return Err(AbError::Usage(what.to_owned()));
     }
+    if request.schedule == Schedule::Fixed && (request.step.is_some() || request.every.is_some()) {
+        return Err(AbError::Usage("--step and --every go with --strategy canary or gradual".to_owned()));
+    }
     let split = if request.shadow { 0.0 } else { request.split.unwrap_or(request.schedule.split()) };
-    let shares = request.schedule.shares(split);
+    let shares = request.schedule.shares(split, request.step)?;
     let weights = experiment.weights_for(shares[0]);
     experiment.epochs = vec![Epoch { from: request.now, weights }];
     if request.schedule != Schedule::Fixed {
-        let hold = request.duration.part(shares.len());
+        let hold = request.every.unwrap_or_else(|| experiment.duration.part(shares.len()));
+        if request.duration.is_none() && request.every.is_some() {
+            experiment.duration = hold.times(shares.len());
+        }
         experiment.rollout = Some(Rollout {
             schedule: request.schedule.name().to_owned(),
             min_units: request.min_units,

@@ -1,8 +1,10 @@
 //! Any table as an experiment: columns named by the caller, rows put together to units.
 
 use super::AbError;
-use super::arms;
+use super::arms::Arms;
 use super::experiment::Goal;
+use super::limits;
+use super::quantile;
 use super::report::Source;
 use super::units::{Kind, Outcome, Stratum, Units, When};
 use super::values::{self, Column};
@@ -26,6 +28,8 @@ pub struct OutcomesRequest<'a> {
     pub unit: Option<&'a str>,
     /// A column of the time before the experiment, to adjust by.
     pub pre: Option<&'a str>,
+    /// The column in whose levels the arms are compared, so that their mix is the same.
+    pub strata: Option<&'a str>,
     /// The column that orders the units.
     pub time: Option<&'a str>,
     /// The column that says for how many units a row stands; outcomes are then counts.
@@ -38,7 +42,7 @@ pub struct OutcomesRequest<'a> {
     pub weights: &'a [(String, f64)],
     /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
     pub same_arms: bool,
-    /// Smallest share of the rows of an arm that nobody named.
+    /// Smallest part of an equal share of the rows that an arm has which nobody named.
     pub min_share: f64,
     /// The quantile over all units beyond which values count as that quantile.
     pub cap: Option<f64>,
@@ -116,120 +120,15 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
     })
 }
 
-/// The arms of a table in the order of the report, and the arm of each row.
-struct Arms {
-    names: Vec<String>,
-    /// `MISSING_CODE` for rows that count for none.
-    of_row: Vec<u32>,
-    shares: Vec<f64>,
-}
-
-impl Arms {
-    fn of(table: &Table, request: &OutcomesRequest, notes: &mut Vec<String>) -> Result<Self, AbError> {
-        let Values::Category(column) = &table.require(request.arm)?.values else {
-            return Err(AbError::Usage(format!("the column {:?} holds no arms", request.arm)));
-        };
-        let spellings = arms::Spellings::of(column, request)?;
-        let names = ordered(&spellings.names(), request, notes)?;
-        let place = |level: &String| {
-            let name = spellings.name(level);
-            names.iter().position(|arm| arm == name).map_or(MISSING_CODE, |at| at as u32)
-        };
-        let places: Vec<u32> = column.levels.iter().map(place).collect();
-        let of = |&code: &u32| if code == MISSING_CODE { code } else { places[code as usize] };
-        Ok(Self { of_row: column.codes.iter().map(of).collect(), shares: shares(&names, request.weights)?, names })
-    }
-}
-
-fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) -> Result<Vec<String>, AbError> {
-    let have = || levels.iter().take(12).map(|level| format!("{level:?}")).collect::<Vec<_>>().join(", ");
-    let usage = |what: String| Err(AbError::Usage(what));
-    if let Some(unknown) = request.arms.iter().map(String::as_str).chain(request.control).find(|a| !levels.contains(a))
-    {
-        return usage(format!("no arm {unknown:?} in column {:?}; there are {}", request.arm, have()));
-    }
-    if request.arms.is_empty() && levels.len() > arms::MAX_ARMS {
-        return usage(format!(
-            "column {:?} has {} values, too many for arms: {}, …",
-            request.arm,
-            levels.len(),
-            have()
-        ));
-    }
-    let mut names: Vec<String> = match request.arms.is_empty() {
-        true => levels.iter().map(|level| (*level).to_owned()).collect(),
-        false => request.arms.to_vec(),
-    };
-    let mut seen = Vec::new();
-    names.retain(|name| {
-        !seen.contains(name) && {
-            seen.push(name.clone());
-            true
-        }
-    });
-    if names.len() < 2 {
-        return usage(format!(
-            "column {:?} holds {} arm ({}): a comparison needs two",
-            request.arm,
-            names.len(),
-            have()
-        ));
-    }
-    let control = request.control.and_then(|control| names.iter().position(|name| name == control));
-    let control = control.or_else(|| {
-        // Arms that are listed are listed in order.
-        let guess = if request.arms.is_empty() { guess_control(&names) } else { Some(0) };
-        let why = if guess.is_some() && request.arms.is_empty() { "its name says so" } else { "it comes first" };
-        notes.push(format!("compared with {:?}: {why}; --control names another", names[guess.unwrap_or(0)]));
-        guess
-    });
-    let first = names.remove(control.unwrap_or(0));
-    names.insert(0, first);
-    Ok(names)
-}
-
-/// The arm whose name says that it is the one to compare with, when there is exactly one.
-fn guess_control(names: &[String]) -> Option<usize> {
-    let says_so = |name: &String| {
-        let name = name.trim().to_lowercase();
-        let word = |word: &str| name.split(|c: char| !c.is_alphanumeric()).any(|part| part == word);
-        ["control", "placebo", "baseline", "psa"].into_iter().any(word)
-            || ["no", "none", "0", "false", "old", "production", "champion"].contains(&name.as_str())
-            || ["no ", "no-", "no_", "old ", "old-", "old_"].into_iter().any(|start| name.starts_with(start))
-    };
-    let mut found = names.iter().enumerate().filter(|(_, name)| says_so(name));
-    match (found.next(), found.next()) {
-        (Some((at, _)), None) => Some(at),
-        _ => None,
-    }
-}
-
-fn shares(names: &[String], weights: &[(String, f64)]) -> Result<Vec<f64>, AbError> {
-    if weights.is_empty() {
-        return Ok(vec![1.0 / names.len() as f64; names.len()]);
-    }
-    let of = |name: &String| weights.iter().find(|(arm, _)| arm == name).map(|(_, weight)| *weight);
-    let found: Option<Vec<f64>> = names.iter().map(of).collect();
-    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-    match found {
-        Some(found)
-            if found.len() == weights.len() && sum > 0.0 && sum.is_finite() && found.iter().all(|w| *w >= 0.0) =>
-        {
-            Ok(found.into_iter().map(|weight| weight / sum).collect())
-        }
-        _ => Err(AbError::Usage(format!(
-            "--weights: give one weight of at least 0 for each of the arms {}",
-            names.join(", ")
-        ))),
-    }
-}
-
 struct Rows<'a> {
     file: &'a str,
     table: &'a Table,
     request: &'a OutcomesRequest<'a>,
     arms: Arms,
 }
+
+/// More strata leave too few units in each.
+const MAX_STRATA: usize = 200;
 
 /// Rows of one unit.
 struct Group {
@@ -261,19 +160,25 @@ impl Rows<'_> {
         let when = self.when(&rows, &mut groups)?;
         let firsts: Vec<usize> = groups.iter().map(|group| rows[group.start] as usize).collect();
         let mut outcomes = Vec::new();
+        let arm: Vec<u16> = firsts.iter().map(|&row| self.arms.of_row[row] as u16).collect();
         let parts: Vec<&[u32]> = groups.iter().map(|g| &rows[g.start..g.end]).collect();
         for column in &columns {
-            let outcome = column.of_units(&parts, self.request);
-            outcomes.push(match self.request.cap {
-                Some(cap) => values::capped(outcome, cap, notes)?,
+            let outcome = column.silenced(column.of_units(&parts, self.request));
+            let outcome = match self.request.cap {
+                Some(cap) => limits::capped(outcome, cap, notes)?,
+                None => outcome,
+            };
+            outcomes.push(match column.quantile {
+                Some(q) => quantile::of_arms(outcome, &arm, self.arms.names.len(), q)?,
                 None => outcome,
             });
         }
+        let (stratum, n_strata) = self.strata(&firsts, notes)?;
         let mut units = Units {
             arms: self.arms.names.clone(),
-            strata: vec![Stratum { shares: self.arms.shares.clone() }],
-            arm: firsts.iter().map(|&row| self.arms.of_row[row] as u16).collect(),
-            stratum: vec![0; firsts.len()],
+            strata: vec![Stratum { shares: self.arms.shares.clone() }; n_strata],
+            arm,
+            stratum,
             at: when,
             outcomes,
         };
@@ -300,6 +205,29 @@ impl Rows<'_> {
             Ok(column)
         };
         self.request.outcomes.iter().map(of).collect()
+    }
+
+    /// The stratum of each unit by its first row, and how many there are; missing is a level of its own.
+    fn strata(&self, firsts: &[usize], notes: &mut Vec<String>) -> Result<(Vec<u16>, usize), AbError> {
+        let Some(name) = self.request.strata else { return Ok((vec![0; firsts.len()], 1)) };
+        let Values::Category(column) = &self.table.require(name)?.values else {
+            return Err(AbError::Usage(format!("--strata: the column {name:?} holds no levels")));
+        };
+        let mut levels: Vec<u32> = firsts.iter().map(|&row| column.codes[row]).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        if levels.len() > MAX_STRATA {
+            return Err(AbError::Usage(format!(
+                "--strata: the column {name:?} has {} levels, and at most {MAX_STRATA} are compared within",
+                levels.len()
+            )));
+        }
+        notes.push(format!(
+            "arms are compared within the {} levels of {name:?}, which weigh by their units",
+            levels.len()
+        ));
+        let place = |row: &usize| levels.partition_point(|level| *level < column.codes[*row]) as u16;
+        Ok((firsts.iter().map(place).collect(), levels.len().max(1)))
     }
 
     fn ids(&self) -> Result<Option<&Texts>, AbError> {
@@ -374,7 +302,10 @@ fn one_sided(outcome: &Outcome) -> Option<String> {
 /// Outcomes that are missing in one arm more than in another bias every comparison.
 fn unevenly_missing(units: &Units, outcome: &Outcome) -> Option<String> {
     let (all, missing) = (units.counts(), units.count(|unit| !outcome.is_known(unit)));
-    let groups: Vec<(f64, f64)> = missing[0].iter().copied().zip(all[0].iter().copied()).collect();
+    let by_arm = |counts: &[Vec<f64>]| {
+        (0..units.arms.len()).map(|arm| counts.iter().map(|stratum| stratum[arm]).sum::<f64>()).collect::<Vec<f64>>()
+    };
+    let groups: Vec<(f64, f64)> = by_arm(&missing).into_iter().zip(by_arm(&all)).collect();
     let test = crate::stats::contrast::homogeneity(&groups);
     let shares: Vec<String> = groups.iter().map(|(k, n)| format!("{:.1} %", 100.0 * k / n)).collect();
     (test.p < 0.001).then(|| {
@@ -428,7 +359,7 @@ impl Column {
     fn of_units(&self, units: &[&[u32]], request: &OutcomesRequest) -> Outcome {
         let rule = match (request.repeated, self.kind) {
             (Repeated::Auto, Kind::Share) => Repeated::Max,
-            (Repeated::Auto, Kind::Mean) => Repeated::Mean,
+            (Repeated::Auto, Kind::Mean | Kind::Quantile) => Repeated::Mean,
             (Repeated::Auto, Kind::Ratio) => Repeated::Sum,
             (rule, _) => rule,
         };
@@ -442,7 +373,9 @@ impl Column {
         }
         let pre = self.pre.as_ref().map(|(name, pre)| (name.clone(), one(pre, Repeated::Mean)));
         let outcome = Outcome::new(self.name.clone(), request.goal, y);
-        let kind = if x.is_some() { Kind::Ratio } else { outcome.kind };
-        Outcome { kind, x, pre, ..outcome }
+        match self.kind {
+            Kind::Ratio | Kind::Quantile => Outcome { kind: self.kind, x, pre, bounds: None, ..outcome },
+            _ => Outcome { x, pre, ..outcome },
+        }
     }
 }

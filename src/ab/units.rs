@@ -45,6 +45,8 @@ pub enum Kind {
     Mean,
     /// A ratio of two sums.
     Ratio,
+    /// A quantile, as the mean of what each unit does to it.
+    Quantile,
 }
 
 /// One outcome of all units.
@@ -62,6 +64,8 @@ pub struct Outcome {
     pub x: Option<Vec<f64>>,
     /// What no value can be below or above, whatever units come; shares have 0 and 1.
     pub bounds: Option<(f64, f64)>,
+    /// Why nothing can be said of it, when its values cannot be summed up.
+    pub untold: Option<String>,
     /// The same unit before the experiment, and the column that says so; `NaN` where it is not known.
     pub pre: Option<(String, Vec<f64>)>,
 }
@@ -96,7 +100,7 @@ impl Outcome {
     pub fn new(name: impl Into<String>, goal: Goal, y: Vec<f64>) -> Self {
         let share = y.iter().all(|v| v.is_nan() || *v == 0.0 || *v == 1.0);
         let (kind, bounds) = if share { (Kind::Share, Some((0.0, 1.0))) } else { (Kind::Mean, None) };
-        Self { name: name.into(), goal, kind, y, x: None, bounds, pre: None }
+        Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, pre: None }
     }
 
     /// The pair of a unit; x is 1 where there is no denominator.

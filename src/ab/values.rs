@@ -3,9 +3,12 @@
 use super::AbError;
 use super::table::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
-use crate::stats::quantiles;
 use crate::table::Kind as Cells;
-use crate::table::{Categories, ColumnSpec, Input, MISSING_CODE, ReadOptions, ReadResult, Schema, Table, Values, read};
+use crate::table::{
+    Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Schema, Spool, Table, Values,
+    infer, read,
+};
+use std::path::Path;
 
 /// Texts that count 1 and texts that count 0, where nobody says which.
 const ONE: [&str; 17] = [
@@ -79,12 +82,19 @@ impl Wanted {
             want(unit, Some(Cells::Text))?;
         }
         for outcome in request.outcomes {
-            match ratio(outcome, inferred) {
-                Some((y, x)) => [y, x].into_iter().try_for_each(|name| want(name, Some(Cells::Number)))?,
-                None => want(outcome, None)?,
+            let has = |name: &str| inferred.column(name).is_some();
+            match (ratio(outcome, &has), quantile(outcome, &has)) {
+                (Some((y, x)), _) => {
+                    std::iter::once(y).chain(x).try_for_each(|name| want(name, Some(Cells::Number)))?;
+                }
+                (None, Some((y, _))) => want(y, Some(Cells::Number))?,
+                (None, None) => want(outcome, None)?,
             }
         }
         [request.pre, request.n].into_iter().flatten().try_for_each(|name| want(name, Some(Cells::Number)))?;
+        if let Some(strata) = request.strata {
+            want(strata, Some(Cells::Category))?;
+        }
         if let Some(time) = request.time {
             let is_time = inferred.column(time).is_some_and(|column| column.kind == Cells::Time);
             want(time, Some(if is_time { Cells::Time } else { Cells::Number }))?;
@@ -97,10 +107,17 @@ impl Wanted {
     }
 }
 
-/// `numerator/denominator`, when there is no column of that whole name.
-fn ratio<'a>(outcome: &'a str, schema: &Schema) -> Option<(&'a str, &'a str)> {
-    let (y, x) = outcome.split_once('/')?;
-    (schema.column(outcome).is_none()).then_some((y, x))
+/// `numerator/denominator` or `numerator/first+second`, when there is no column of that whole name.
+fn ratio<'a>(outcome: &'a str, has: &dyn Fn(&str) -> bool) -> Option<(&'a str, Vec<&'a str>)> {
+    let (y, x) = outcome.split_once('/').filter(|_| !has(outcome))?;
+    Some((y, if has(x) { vec![x] } else { x.split('+').collect() }))
+}
+
+/// `column@quantile`, when there is no column of that whole name.
+fn quantile<'a>(outcome: &'a str, has: &dyn Fn(&str) -> bool) -> Option<(&'a str, f64)> {
+    let (y, q) = outcome.rsplit_once('@').filter(|_| !has(outcome))?;
+    let q = q.parse().ok().filter(|q| *q > 0.0 && *q < 1.0)?;
+    Some((y, q))
 }
 
 /// An outcome by row.
@@ -110,6 +127,10 @@ pub(super) struct Column {
     pub(super) y: Vec<f64>,
     pub(super) x: Option<Vec<f64>>,
     pub(super) pre: Option<(String, Vec<f64>)>,
+    /// Which quantile is compared, when one is.
+    pub(super) quantile: Option<f64>,
+    /// Why nothing can be said of it, when its values cannot be summed up.
+    pub(super) untold: Option<String>,
 }
 
 impl Column {
@@ -123,19 +144,29 @@ impl Column {
             Some(pre) => Some((pre.to_owned(), numbers(table, pre)?)),
             None => None,
         };
-        if table.column(name).is_none()
-            && let Some((y, x)) = name.split_once('/')
-        {
-            if request.pre.is_some() {
-                return Err(AbError::Usage(format!("--pre adjusts means and shares; {name:?} is a ratio")));
+        let has = |name: &str| table.column(name).is_some();
+        let alone = |what: &str| match pre.is_some() || request.n.is_some() {
+            true => Err(AbError::Usage(format!("--pre and --n go with means and shares; {name:?} is a {what}"))),
+            false => Ok(()),
+        };
+        let column =
+            |kind, y, x, quantile| Self { name: name.to_owned(), kind, y, x, pre: None, quantile, untold: None };
+        if let Some((y, parts)) = ratio(name, &has) {
+            alone("ratio")?;
+            let mut x = vec![0.0; table.n_rows()];
+            for part in parts {
+                x.iter_mut().zip(numbers(table, part)?).for_each(|(all, part)| *all += part);
             }
-            return Ok(Self {
-                name: name.to_owned(),
-                kind: Kind::Ratio,
-                y: numbers(table, y)?,
-                x: Some(numbers(table, x)?),
-                pre,
-            });
+            return Ok(column(Kind::Ratio, numbers(table, y)?, Some(x), None));
+        }
+        if let Some((y, q)) = quantile(name, &has) {
+            alone("quantile")?;
+            if request.strata.is_some() {
+                return Err(AbError::Usage(format!(
+                    "--strata goes with means, shares and ratios; {name:?} is a quantile"
+                )));
+            }
+            return Ok(column(Kind::Quantile, numbers(table, y)?, None, Some(q)));
         }
         let y = match &table.require(name)?.values {
             Values::Number(y) => y.clone(),
@@ -143,7 +174,7 @@ impl Column {
             _ => return Err(AbError::Usage(format!("the column {name:?} holds no outcome"))),
         };
         let share = y.iter().all(|y| y.is_nan() || *y == 0.0 || *y == 1.0);
-        Ok(Self { name: name.to_owned(), kind: if share { Kind::Share } else { Kind::Mean }, y, x: None, pre })
+        Ok(Self { pre, ..column(if share { Kind::Share } else { Kind::Mean }, y, None, None) })
     }
 }
 
@@ -204,73 +235,6 @@ fn level_values(
     }
 }
 
-/// Beyond this the square of a value, summed over units, is no number any more.
-const MAX_VALUE: f64 = 1e100;
-
-impl Column {
-    /// Refuses what cannot be summed up, or takes it as missing when rows that do not fit are to be left out.
-    pub(super) fn check(&mut self, file: &str, skip_invalid: bool, notes: &mut Vec<String>) -> Result<(), AbError> {
-        let name = self.name.clone();
-        let (over, under) = name.split_once('/').unwrap_or((&name, ""));
-        let parts = [(over, Some(&mut self.y)), (under, self.x.as_mut())];
-        let before = self.pre.as_mut().map(|(name, values)| (name.clone(), values));
-        let mut refuse = |name: &str, values: &mut Vec<f64>| -> Result<(), AbError> {
-            let is_wrong = |value: &f64| value.is_infinite() || value.abs() > MAX_VALUE;
-            let Some(row) = values.iter().position(is_wrong) else { return Ok(()) };
-            if !skip_invalid {
-                return Err(AbError::Usage(format!(
-                    "{file}: row {}, column {name:?}: {:e} cannot be summed up; correct it, or count it as missing with \
-                     --skip-invalid",
-                    row + 1,
-                    values[row]
-                )));
-            }
-            let wrong: Vec<usize> = (0..values.len()).filter(|&row| is_wrong(&values[row])).collect();
-            notes.push(format!(
-                "{name:?}: {} values cannot be summed up and count as missing (the first in row {})",
-                wrong.len(),
-                row + 1
-            ));
-            wrong.into_iter().for_each(|row| values[row] = f64::NAN);
-            Ok(())
-        };
-        for (name, values) in parts {
-            values.map_or(Ok(()), |values| refuse(name, values))?;
-        }
-        before.map_or(Ok(()), |(name, values)| refuse(&name, values))
-    }
-}
-
-/// The outcome with values above the `cap` quantile of all units, whatever their arm, made that quantile.
-///
-/// The same limit for all arms, so that without an effect the arms stay alike; what is compared is the capped mean.
-pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) -> Result<Outcome, AbError> {
-    match outcome.kind {
-        Kind::Share => return Ok(outcome),
-        Kind::Ratio => return Err(AbError::Usage(format!("--cap is for means; {:?} is a ratio", outcome.name))),
-        Kind::Mean => {}
-    }
-    let mut known: Vec<f64> = outcome.y.iter().copied().filter(|y| !y.is_nan()).collect();
-    known.sort_unstable_by(f64::total_cmp);
-    let limit = quantiles::quantile_sorted(&known, cap);
-    let above = known.iter().filter(|y| **y > limit).count();
-    if above > 0 && known.first().is_some_and(|least| *least == limit) {
-        return Err(AbError::Usage(format!(
-            "--cap {cap}: the quantile of {:?} is its smallest value {limit}, so nothing would be left; {above} of {} units \
-             are above it: choose a higher quantile",
-            outcome.name,
-            known.len()
-        )));
-    }
-    outcome.y.iter_mut().filter(|y| **y > limit).for_each(|y| *y = limit);
-    notes.push(format!(
-        "{:?}: {above} of {} units are above the {cap} quantile of all units ({limit}) and count as that",
-        outcome.name,
-        known.len()
-    ));
-    Ok(outcome)
-}
-
 /// The values of a unit's rows made one; `NaN` when none is known.
 pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     if let [row] = rows {
@@ -301,7 +265,7 @@ pub(super) fn spread(units: Units, n: &Values, rows: &[usize], column: &str) -> 
         return Err(AbError::Usage(format!("--n: {column:?} sums to more than {MAX_SPREAD} units")));
     }
     for outcome in &units.outcomes {
-        if outcome.kind == Kind::Ratio || outcome.pre.is_some() {
+        if matches!(outcome.kind, Kind::Ratio | Kind::Quantile) || outcome.pre.is_some() {
             return Err(AbError::Usage("--n goes with counts, not with ratios or --pre".to_owned()));
         }
         if let Some((k, n)) = outcome.y.iter().zip(&sizes).find(|(k, n)| !whole(**k) || k > n) {
@@ -334,4 +298,58 @@ fn spread_out(units: &Units, sizes: &[f64]) -> Units {
         }),
         outcomes: units.outcomes.iter().map(outcome).collect(),
     }
+}
+
+/// Past units, from which an experiment is planned.
+#[derive(Debug)]
+pub struct History {
+    /// The outcome of each row; `NaN` where it is not known.
+    pub values: Vec<f64>,
+    /// Rows a day, when there is a column of time.
+    pub per_day: Option<f64>,
+}
+
+/// Reads the outcome of past units, one a row, for [`super::power`].
+///
+/// # Errors
+/// What is wrong with the table or its columns.
+pub fn history(
+    table: &Path,
+    outcome: &str,
+    time: Option<&str>,
+    positive: Option<&str>,
+    options: &InferOptions,
+) -> Result<History, AbError> {
+    let table = Spool::new(table)?;
+    let inferred = infer(table.open()?, options)?.schema;
+    let mut columns = Vec::new();
+    for name in std::iter::once(outcome).chain(time) {
+        let found = inferred.column(name).ok_or_else(|| crate::table::TableError::NoColumn {
+            column: name.to_owned(),
+            have: inferred.columns.iter().map(|c| c.name.clone()).collect(),
+        })?;
+        let kind = match found.kind {
+            Cells::Number | Cells::Time => found.kind,
+            _ => Cells::Category,
+        };
+        columns.push(ColumnSpec { name: name.to_owned(), kind, format: found.format.clone() });
+    }
+    let schema = Schema { dialect: inferred.dialect.clone(), columns };
+    let skip_invalid = options.skip_invalid;
+    let read = read(table.open()?, &schema, &ReadOptions { skip_invalid, ..ReadOptions::default() })?.table;
+    let values = match &read.require(outcome)?.values {
+        Values::Number(values) => values.clone(),
+        Values::Category(texts) => texts_to_numbers(outcome, texts, positive, &mut Vec::new())?,
+        _ => return Err(AbError::Usage(format!("the column {outcome:?} holds no outcome"))),
+    };
+    let per_day = match time.map(|time| read.require(time)).transpose()?.map(|column| &column.values) {
+        Some(Values::Time(at)) => {
+            let ends = at.iter().fold((i64::MAX, i64::MIN), |(a, b), at| (a.min(*at), b.max(*at)));
+            let days = (ends.1 as f64 - ends.0 as f64) / 86_400e6;
+            (days > 0.0).then(|| values.len() as f64 / days)
+        }
+        Some(_) => return Err(AbError::Usage("--time: a plan needs times, to count units a day".to_owned())),
+        None => None,
+    };
+    Ok(History { values, per_day })
 }

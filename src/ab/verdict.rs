@@ -47,6 +47,10 @@ pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[
         Some(value) if outcome.y.iter().all(|y| y.is_nan() || y == value) => format!("is {value} in every unit"),
         Some(_) => "does not vary within any arm".to_owned(),
     };
+    if let Some(why) = &outcome.untold {
+        let sentence = format!("Nothing can be said of {}: {why}.", outcome.name);
+        return Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, sentence };
+    }
     let sentence = format!("Keep running: {} {what}, so that nothing can be said of the arms.", outcome.name);
     Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, sentence }
 }

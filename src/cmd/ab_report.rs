@@ -1,13 +1,14 @@
 use super::args::UnknownTableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use mlloop::ab::experiment::{FILE, Goal};
 use mlloop::ab::log::Asked;
+use mlloop::ab::power::{self, Baseline, Effect, PlanRequest};
 use mlloop::ab::report::{AbReport, AnalysisSettings, Answer};
 use mlloop::ab::table::{OutcomesRequest, Repeated, gather};
 use mlloop::ab::{self, AbError, Experiment, draw, files};
-use mlloop::table::push_record;
+use mlloop::table::{InferOptions, push_record};
 use std::path::{Path, PathBuf};
 
 /// Is one arm better? A report on an experiment that one may look at at any time
@@ -23,6 +24,9 @@ use std::path::{Path, PathBuf};
 ///   mlloop ab-report cookie_cats.csv --arm version --outcome retention_7 --outcome retention_1 --unit userid
 ///   mlloop ab-report mail.csv --arm segment --outcome conversion --control 'No E-Mail'
 ///   mlloop ab-report clicks.csv --arm group --outcome revenue/sessions --unit user --pre revenue_before
+///   mlloop ab-report orders.csv --arm group --outcome revenue@.9 --outcome revenue --cap .99 --strata country --correct
+///   mlloop ab-report --plan --baseline 12% --effect 5% --per-day 800
+///   mlloop ab-report past.csv --plan --outcome revenue --time day --effect 2.5
 ///   mlloop ab-report daily.csv --arm group --outcome clicks --n pageviews --planned-n 500000
 ///   mlloop ab-report ads.csv --arm 'test group' --outcome converted --weights ad=.96,psa=.04 --reports out
 ///
@@ -32,7 +36,7 @@ use std::path::{Path, PathBuf};
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV (also .gz, .zst) or Parquet; - is stdin
-    #[arg(value_name = "TABLE", requires_all = ["arm", "outcome"])]
+    #[arg(value_name = "TABLE", requires = "outcome")]
     table: Option<PathBuf>,
     /// Print the arm of this unit in the loop's experiment, and nothing else
     #[arg(long, value_name = "ID", conflicts_with = "table")]
@@ -40,7 +44,7 @@ pub(crate) struct Args {
     /// The column that names the arm
     #[arg(long, value_name = "COLUMN", requires = "table")]
     arm: Option<String>,
-    /// An outcome: a column, or NUMERATOR/DENOMINATOR; the first decides
+    /// An outcome: a column, NUMERATOR/DENOMINATOR (or /FIRST+SECOND), or COLUMN@QUANTILE; the first decides
     #[arg(long, value_name = "COLUMN", requires = "table")]
     outcome: Vec<String>,
     /// The column that names the unit; without it every row is one
@@ -49,6 +53,9 @@ pub(crate) struct Args {
     /// A column of the time before the experiment, to adjust means by (CUPED)
     #[arg(long, value_name = "COLUMN", requires = "table")]
     pre: Option<String>,
+    /// A column of the time before in whose levels the arms are compared
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    strata: Option<String>,
     /// The column that orders the units in time
     #[arg(long, value_name = "COLUMN", requires = "table")]
     time: Option<String>,
@@ -64,8 +71,8 @@ pub(crate) struct Args {
     /// Arms whose names differ only in case, outer spaces or as 1 and 1.0 are one
     #[arg(long, requires = "table")]
     same_arms: bool,
-    /// Refuse arms with a smaller share of the rows, unless --arms or --weights name them
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = parse_min_share)]
+    /// Refuse arms with less than this part of an equal share of the rows, unless --arms or --weights name them
+    #[arg(long, default_value_t = 0.02, value_name = "SHARE", value_parser = parse_min_share)]
     min_share: f64,
     /// Cap numbers at this quantile of all units, such as .99: one unit cannot decide then
     #[arg(long, value_name = "QUANTILE", value_parser = parse_cap, requires = "table")]
@@ -97,6 +104,27 @@ pub(crate) struct Args {
     /// Let the test for a single look decide: the size was set beforehand, and nobody looked before
     #[arg(long)]
     fixed: bool,
+    /// Hold the error over all outcomes together (Holm), not for the first one alone
+    #[arg(long)]
+    correct: bool,
+    /// Print how many units and days an effect needs, from --baseline or from past units in TABLE (one a row)
+    #[arg(long, requires = "effect")]
+    plan: bool,
+    /// The effect to find: a number in the outcome's unit, or a share of the baseline such as 5%
+    #[arg(long, value_name = "EFFECT", value_parser = parse_effect, requires = "plan", allow_hyphen_values = true)]
+    effect: Option<Effect>,
+    /// The share, or with --sd the mean, without an effect
+    #[arg(long, value_name = "NUMBER", value_parser = parse_number, requires = "plan", conflicts_with = "table")]
+    baseline: Option<f64>,
+    /// The standard deviation of one unit
+    #[arg(long, value_name = "NUMBER", value_parser = parse_number, requires = "baseline")]
+    sd: Option<f64>,
+    /// The chance with which the effect is to be found
+    #[arg(long, value_name = "CHANCE", default_value_t = 0.8, value_parser = parse_power)]
+    power: f64,
+    /// Units a day, all arms together
+    #[arg(long, value_name = "N", value_parser = parse_number, requires = "plan")]
+    per_day: Option<f64>,
     /// Show effects also when the distribution over the arms is wrong
     #[arg(long)]
     force: bool,
@@ -111,9 +139,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if !args.assign.is_empty() {
         return assign(args, ctx, out);
     }
+    if args.plan {
+        return plan(args, out);
+    }
     let report = match (&args.table, &args.arm) {
         (Some(table), Some(arm)) => of_table(args, table, arm, ctx)?,
-        _ => {
+        (Some(_), None) => bail!("--arm COLUMN: which column names the arm?"),
+        (None, _) => {
             ctx.workspace.config()?;
             let asked = Asked { margin: args.margin, fixed: args.fixed, force: args.force, now: ctx.now };
             ab::log::report(&ctx.workspace, &asked)?
@@ -142,6 +174,7 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
         goal: args.goal,
         unit: args.unit.as_deref(),
         pre: args.pre.as_deref(),
+        strata: args.strata.as_deref(),
         time: args.time.as_deref(),
         n: args.n.as_deref(),
         control: args.control.as_deref(),
@@ -161,12 +194,64 @@ fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbRep
         margin: args.margin,
         fixed: args.fixed,
         force: args.force,
+        correct: args.correct,
     };
     let gathered = gather(&request)?;
     ctx.progress.rejects(&gathered.rejects);
     let mut report = ab::analyse(&gathered.units, gathered.source, &settings, ctx.now);
     report.notes.splice(0..0, gathered.notes);
     Ok(report)
+}
+
+/// How many units an effect needs.
+fn plan(args: &Args, out: &mut Output) -> Result<Outcome> {
+    let Some(effect) = args.effect else { bail!("--plan: give --effect") };
+    let (baseline, per_day) = match (&args.table, args.baseline) {
+        (Some(table), _) => {
+            let options = InferOptions {
+                delimiter: args.read.delimiter,
+                skip_invalid: args.read.skip_invalid,
+                ..InferOptions::default()
+            };
+            let (outcome, time) = (&args.outcome[0], args.time.as_deref());
+            let past = ab::history(table, outcome, time, args.positive.as_deref(), &options)?;
+            let baseline = Baseline::of_values(&past.values);
+            (
+                baseline.with_context(|| format!("{outcome:?} is the same in every row: nothing to plan from"))?,
+                past.per_day,
+            )
+        }
+        (None, Some(mean)) => match args.sd {
+            Some(sd) if sd > 0.0 => (Baseline::of_mean(mean, sd), None),
+            None if mean > 0.0 && mean < 1.0 => (Baseline::of_share(mean), None),
+            _ => bail!("--baseline {mean}: a share lies between 0 and 1; a mean needs --sd above 0"),
+        },
+        (None, None) => bail!("--plan: give --baseline, or a TABLE of past units with --outcome"),
+    };
+    let sum: f64 = args.weights.iter().map(|(_, weight)| weight).sum();
+    let weights = match args.weights.as_slice() {
+        [] => vec![0.5, 0.5],
+        given if given.len() > 1 && given.iter().all(|(_, weight)| *weight > 0.0) => {
+            given.iter().map(|(_, weight)| weight / sum).collect()
+        }
+        _ => bail!(
+            "--weights: a plan needs a weight above 0 for each of two arms or more, the first that of the control"
+        ),
+    };
+    let per_day = args.per_day.or(per_day);
+    let request = PlanRequest { baseline, effect, weights, alpha: args.alpha, power: args.power, per_day };
+    let plan = power::plan(&request)?;
+    out.answer(&plan, |style| {
+        let n = plan.n_by_arm.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        format!(
+            "{}\n{} {} (units by arm)\nnext: look as often as you like with --planned-n {}\n",
+            plan.sentence,
+            style.dim("arms"),
+            n,
+            plan.n_units
+        )
+    })?;
+    Ok(Outcome::Yes)
 }
 
 /// The arm of each unit that was asked for.
@@ -226,6 +311,24 @@ fn parse_min_share(text: &str) -> Result<f64, String> {
 fn parse_cap(text: &str) -> Result<f64, String> {
     let cap = text.parse().ok().filter(|cap| *cap > 0.5 && *cap < 1.0);
     cap.ok_or_else(|| "a number between 0.5 and 1, such as .99".to_owned())
+}
+
+fn parse_number(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse().ok().map(|percent: f64| percent / 100.0),
+        None => text.parse().ok(),
+    };
+    number.filter(|number| number.is_finite()).ok_or_else(|| "a number, or a share such as 12%".to_owned())
+}
+
+fn parse_effect(text: &str) -> Result<Effect, String> {
+    let effect = parse_number(text)?;
+    Ok(if text.ends_with('%') { Effect::Relative(effect) } else { Effect::Absolute(effect) })
+}
+
+fn parse_power(text: &str) -> Result<f64, String> {
+    let power = text.parse().ok().filter(|power| *power > 0.0 && *power < 1.0);
+    power.ok_or_else(|| "a number between 0 and 1, such as .8".to_owned())
 }
 
 fn parse_margin(text: &str) -> Result<f64, String> {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use mlloop::ab::Experiment;
 use mlloop::ab::experiment::{Goal, Guardrail, Measure, Metric};
 use mlloop::ab::period::Period;
+use mlloop::ab::rollout::schedule;
 use mlloop::ab::start::{self, Schedule, StartOutcome, StartRequest, Who};
 use serde_json::json;
 
@@ -13,7 +14,8 @@ use serde_json::json;
 /// `ab-step` moves a rollout on, `ab-stop` ends it. --plan shows the steps and changes nothing.
 ///
 ///   mlloop ab-start --b challenger --split .5 --metric accuracy --planned-n 20000 --duration 28d
-///   mlloop ab-start --b challenger --schedule gradual --guardrail log_loss=.02 --planned-n 5000 --plan
+///   mlloop ab-start --strategy gradual --from 10% --step 20% --every 24h --plan
+///   mlloop ab-start --strategy canary --from 5% --every 3d --guardrail log_loss=.02
 ///   mlloop ab-start --b challenger --shadow --planned-n 5000
 ///   mlloop ab-start --b v0004 --b v0005 --split .4 --metric outcome --goal lower --planned-n 30000
 ///
@@ -27,12 +29,18 @@ pub(crate) struct Args {
     /// An arm to compare with it; several are named b, c, …
     #[arg(long, value_name = "VERSION", default_value = "challenger")]
     b: Vec<Who>,
-    /// Share of units of all arms but the first together (default: .5; canary .05, gradual .1)
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    /// Share of units of all arms but the first together, such as .1 or 10% (default: .5; canary .05, gradual .1)
+    #[arg(long, visible_alias = "from", value_name = "SHARE", value_parser = parse_share)]
     split: Option<f64>,
-    /// How the share grows: fixed, canary, gradual, immediate
-    #[arg(long, value_name = "NAME", default_value = "fixed", value_parser = parse_schedule)]
+    /// How the share grows: fixed, canary (then everybody), gradual (in steps), immediate
+    #[arg(long, visible_alias = "strategy", value_name = "NAME", default_value = "fixed", value_parser = parse_schedule)]
     schedule: Schedule,
+    /// By how much the share grows at each step of a gradual rollout (default: .1, .25, .5, 1)
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    step: Option<f64>,
+    /// How long each step lasts at least, such as 24h (default: --duration in equal parts)
+    #[arg(long, value_name = "TIME")]
+    every: Option<Period>,
     /// What it is called (default: the versions and the day)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -51,15 +59,16 @@ pub(crate) struct Args {
     /// Units with a final outcome that each arm needs before a rollout moves on
     #[arg(long, value_name = "N", default_value_t = 200)]
     min_units: u64,
-    /// Units with an outcome after which it is over
+    /// Units with an outcome after which it is over, which the confidence sequence is narrowest at (default: 10000);
+    /// `ab-report --plan` says how many an effect needs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    planned_n: u64,
+    planned_n: Option<u64>,
     /// The error that is allowed for
     #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = super::ab_report::parse_alpha)]
     alpha: f64,
-    /// How long it is to run
-    #[arg(long, value_name = "TIME", default_value = "28d")]
-    duration: Period,
+    /// How long it is to run (default: all steps of --every, else 28d)
+    #[arg(long, value_name = "TIME")]
+    duration: Option<Period>,
     /// How long after its prediction the outcome of a unit is final
     #[arg(long, value_name = "TIME", default_value = "0s")]
     label_window: Period,
@@ -81,6 +90,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         others: &args.b,
         split: args.split,
         schedule: args.schedule,
+        step: args.step,
+        every: args.every,
         name: args.name.as_deref(),
         salt: args.salt.as_deref(),
         metric,
@@ -103,7 +114,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             StartOutcome::Already => "already",
         }
     };
-    out.answer(&json!({ "done": done, "experiment": experiment }), |style| readable(done, &experiment, style))?;
+    let answer = json!({ "done": done, "schedule": schedule(&experiment), "experiment": experiment });
+    out.answer(&answer, |style| readable(done, &experiment, style))?;
     Ok(Outcome::Yes)
 }
 
@@ -126,16 +138,21 @@ pub(super) fn table(experiment: &Experiment, style: Style) -> String {
         .collect();
     let shadow = if experiment.shadow { "; the others score along" } else { "" };
     let mut text = format!("now {}{shadow}\n", arms.join(" · "));
-    let Some(rollout) = &experiment.rollout else { return text };
-    text.push_str(&format!("{}\n", style.dim("step   share of the new  holds  state")));
-    for (n, step) in rollout.steps.iter().enumerate() {
-        let state = match n.cmp(&rollout.at) {
-            std::cmp::Ordering::Less => "done",
-            std::cmp::Ordering::Equal if rollout.went_back.is_some() => "went back",
-            std::cmp::Ordering::Equal => "here",
-            std::cmp::Ordering::Greater => "",
-        };
-        text.push_str(&format!("{:<6} {:>14.1} %  {:>5}  {state}\n", n + 1, step.share * 100.0, step.hold.to_string()));
+    text.push_str(&format!(
+        "planned for {} units, where the confidence sequence is narrowest, and {}\n",
+        experiment.planned_n, experiment.duration
+    ));
+    if experiment.rollout.is_none() {
+        return text;
+    }
+    text.push_str(&format!("{}\n", style.dim("step   share of the new  holds  not before            state")));
+    for step in schedule(experiment) {
+        let from = step.from.strftime("%Y-%m-%d %H:%M UTC");
+        let state = if step.state == "next" { "" } else { step.state };
+        let line =
+            format!("{:<6} {:>14.1} %  {:>5}  {from}  {state}", step.step, step.share * 100.0, step.hold.to_string());
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     for rail in &experiment.guardrails {
         text.push_str(&format!("moves on while {} is not worse by more than {}\n", rail.measure.name(), rail.margin));
@@ -144,8 +161,12 @@ pub(super) fn table(experiment: &Experiment, style: Style) -> String {
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    share.ok_or_else(|| "a number above 0 and at most 1".to_owned())
+    let share = match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse().ok().map(|percent: f64| percent / 100.0),
+        None => text.parse().ok(),
+    };
+    let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| "a share above 0 and at most 1, such as .1 or 10%".to_owned())
 }
 
 fn parse_schedule(text: &str) -> Result<Schedule, String> {

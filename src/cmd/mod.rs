@@ -2,6 +2,7 @@
 
 mod ab_report;
 mod ab_start;
+mod ab_status;
 mod ab_step;
 mod ab_stop;
 mod approve;
@@ -120,10 +121,12 @@ enum Verb {
     Reject(reject::Args),
     Rollback(rollback::Args),
     AbStart(ab_start::Args),
+    AbStatus(ab_status::Args),
     AbStep(ab_step::Args),
     AbStop(ab_stop::Args),
     Run(run::Args),
-    AbReport(ab_report::Args),
+    // Boxed: it has more flags than all others.
+    AbReport(Box<ab_report::Args>),
     LabelExport(label_export::Args),
     LabelImport(label_import::Args),
     Status(status::Args),
@@ -203,6 +206,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Run(args) => run::run(&args, ctx, out),
         Verb::Audit(args) => audit::run(&args, ctx, out),
         Verb::AbStart(args) => ab_start::run(&args, ctx, out),
+        Verb::AbStatus(args) => ab_status::run(&args, ctx, out),
         Verb::AbStep(args) => ab_step::run(&args, ctx, out),
         Verb::AbStop(args) => ab_stop::run(&args, ctx, out),
         Verb::AbReport(args) => ab_report::run(&args, ctx, out),

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 /// Go around the loop once: monitor, retrain when there is a reason, promote what earned it, tell people
 ///
 /// Meant for a crontab: it is safe to start twice, takes up a round that was interrupted, and never waits for an answer
-/// unless a person sits at the terminal. With [promote] approval = "manual" a person is asked there; elsewhere the
+/// unless a person sits at the terminal. A rollout (`ab-start --strategy`) takes its step when it is due and nothing
+/// became worse. With [promote] approval = "manual" a person is asked there; elsewhere the
 /// request stays open for `mlloop approve`.
 ///
 ///   mlloop run                                17 * * * *  mlloop -C loops/churn run -q

@@ -1,15 +1,21 @@
 //! The charts: the effect with its narrowing band, the arms, the distribution over them.
 
 use super::words;
-use crate::ab::report::{AbReport, Effect, OutcomeReport};
+use crate::ab::report::{AbReport, ArmOutcome, Effect, OutcomeReport};
+use crate::ab::units::Kind;
 use crate::report::number::{count, short};
 use crate::report::shape::{Drawing, at};
+use crate::stats::normal;
 use std::fmt::Write;
 
 /// Room for what stands left of a chart.
 const LEFT: f64 = 76.0;
 const EFFECT_HEIGHT: f64 = 190.0;
+/// Room for the name of the axis above it.
+const TOP: f64 = 20.0;
 const ROW: f64 = 34.0;
+/// Room for the numbers of an axis below it.
+const AXIS: f64 = 24.0;
 
 /// Pieces of SVG and how high they are.
 pub(super) struct Piece {
@@ -22,6 +28,7 @@ pub(super) fn effect(outcome: &OutcomeReport, comparison: usize, width: f64) -> 
     let points: Vec<(u64, Effect)> =
         outcome.looks.iter().filter_map(|look| Some((look.n, (*look.effects.get(comparison)?)?))).collect();
     let (last_n, _) = *points.last()?;
+    let bottom = TOP + EFFECT_HEIGHT;
     let scale = Scale::new(&points, last_n as f64, width - LEFT);
     let mut drawing = Drawing::default();
     let upper = points.iter().map(|(n, effect)| scale.point(*n, effect.high));
@@ -38,18 +45,27 @@ pub(super) fn effect(outcome: &OutcomeReport, comparison: usize, width: f64) -> 
         );
     }
     drawing.path("effect", &path(points.iter().map(|(n, effect)| scale.point(*n, effect.difference))));
-    let axis = EFFECT_HEIGHT + 18.0;
+    drawing.text("ax", (0.0, 11.0), words::unit(outcome.kind));
+    drawing.line("rule", (LEFT, bottom), (width, bottom));
+    let step = round_up(last_n as f64 / 6.0).max(1.0);
+    for n in (0..).map(|i| f64::from(i) * step).take_while(|n| *n < 0.9 * last_n as f64) {
+        let (x, _) = scale.point(n as u64, 0.0);
+        drawing.line("rule", (x, bottom), (x, bottom + 5.0));
+        drawing.text("ax mid", (x, bottom + 18.0), &count(n as u64));
+    }
+    drawing.line("rule", (width, bottom), (width, bottom + 5.0));
+    drawing.text("ax end", (width, bottom + 18.0), &format!("{} units", count(last_n)));
     let times: Vec<&str> = [outcome.looks.first(), outcome.looks.last()]
         .into_iter()
         .filter_map(|look| look?.at.as_deref().map(|at| at.get(..10).unwrap_or(at)))
         .collect();
-    let (first, last) = match times.as_slice() {
-        [first, last] => ((*first).to_owned(), format!("{last} · {} units", count(last_n))),
-        _ => ("0".to_owned(), format!("{} units", count(last_n))),
-    };
-    drawing.text("ax", (LEFT, axis), &first);
-    drawing.text("ax end", (width, axis), &last);
-    Some(Piece { svg: drawing.finish(), height: EFFECT_HEIGHT + 24.0 })
+    let mut height = bottom + AXIS;
+    if let [first, last] = times.as_slice() {
+        drawing.text("ax", (LEFT, bottom + 34.0), first);
+        drawing.text("ax end", (width, bottom + 34.0), last);
+        height += 16.0;
+    }
+    Some(Piece { svg: drawing.finish(), height })
 }
 
 fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
@@ -80,7 +96,7 @@ impl Scale {
     }
 
     fn y(&self, value: f64) -> f64 {
-        ((self.high - value) / (self.high - self.low)).clamp(0.0, 1.0) * EFFECT_HEIGHT
+        TOP + ((self.high - value) / (self.high - self.low)).clamp(0.0, 1.0) * EFFECT_HEIGHT
     }
 
     fn point(&self, n: u64, value: f64) -> (f64, f64) {
@@ -89,11 +105,17 @@ impl Scale {
 
     /// Round values, 0 among them.
     fn ticks(&self) -> Vec<f64> {
-        let step = round_up((self.high - self.low) / 5.0);
-        let first = (self.low / step).ceil() as i32;
-        let last = (self.high / step).floor() as i32;
-        (first..=last.min(first.saturating_add(12))).map(|i| f64::from(i) * step).collect()
+        ticks(self.low, self.high, 5.0)
     }
+}
+
+/// Round values from `low` to `high`, about so many.
+fn ticks(low: f64, high: f64, about: f64) -> Vec<f64> {
+    let step = round_up((high - low) / about);
+    let (first, last) = ((low / step).ceil(), (high / step).floor());
+    // Values that differ in the last digits only have no round ones between.
+    let n = if (last - first).is_finite() { (last - first).clamp(-1.0, 12.0) as i32 } else { -1 };
+    (0..=n).map(|i| (first + f64::from(i)) * step).collect()
 }
 
 /// The next of 1, 2 and 5 times a power of ten.
@@ -102,34 +124,54 @@ fn round_up(x: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= x).unwrap_or(10.0 * power)
 }
 
-/// Mean of each arm with its 95 % interval.
+/// The 95 % interval of an arm; a share's stays within 0 and 1 and has a width also where nobody counts.
+fn interval(outcome: &OutcomeReport, arm: &ArmOutcome) -> Option<(f64, f64)> {
+    let half = normal::quantile(0.975) * arm.error;
+    let ends = match outcome.kind {
+        Kind::Share if arm.n > 0 => normal::wilson(arm.mean, arm.n as f64),
+        _ => (arm.mean - half, arm.mean + half),
+    };
+    (ends.0.is_finite() && ends.1.is_finite()).then_some(ends)
+}
+
+/// Mean of each arm with its 95 % interval, over an axis.
 pub(super) fn arms(outcome: &OutcomeReport, width: f64) -> Piece {
-    let reach = 1.959_963_984_540_054;
-    let known = || outcome.arms.iter().filter(|arm| arm.mean.is_finite() && arm.error.is_finite());
-    let low = known().map(|arm| arm.mean - reach * arm.error).fold(f64::INFINITY, f64::min);
-    let high = known().map(|arm| arm.mean + reach * arm.error).fold(f64::NEG_INFINITY, f64::max);
+    let ends = || outcome.arms.iter().filter_map(|arm| interval(outcome, arm));
+    let low = ends().map(|(low, _)| low).fold(f64::INFINITY, f64::min);
+    let high = ends().map(|(_, high)| high).fold(f64::NEG_INFINITY, f64::max);
     let (name_width, right) = (width * 0.34, 78.0);
     let room = width - name_width - right;
     let x = |value: f64| name_width + (value - low) / (high - low).max(f64::MIN_POSITIVE) * room;
     let mut drawing = Drawing::default();
+    let bottom = outcome.arms.len() as f64 * ROW;
+    for value in if low < high { ticks(low, high, 4.0) } else { Vec::new() } {
+        drawing.line("rule", (x(value), 0.0), (x(value), bottom));
+        drawing.text("ax mid", (x(value), bottom + 14.0), &words::mean(outcome.kind, value));
+    }
     for (i, arm) in outcome.arms.iter().enumerate() {
         let y = i as f64 * ROW + 15.0;
         drawing.text("name end", (name_width - 14.0, y + 4.0), &short(&arm.name, (name_width / 8.0) as usize));
-        if arm.mean.is_finite() && arm.error.is_finite() {
-            drawing.line("whisker", (x(arm.mean - reach * arm.error), y), (x(arm.mean + reach * arm.error), y));
+        if let Some((low, high)) = interval(outcome, arm) {
+            drawing.line("whisker", (x(low), y), (x(high), y));
             drawing.rect("dot", (x(arm.mean) - 4.0, y - 4.0), (8.0, 8.0));
         }
         drawing.text("ax end", (width, y + 4.0), &words::mean(outcome.kind, arm.mean));
     }
-    Piece { svg: drawing.finish(), height: outcome.arms.len() as f64 * ROW }
+    Piece { svg: drawing.finish(), height: bottom + AXIS }
 }
 
-/// Units in each arm beside those that were to be expected.
+/// Units in each arm beside those that were to be expected, over an axis.
 pub(super) fn distribution(report: &AbReport, width: f64) -> Piece {
     let (name_width, right) = (width * 0.34, 100.0);
     let room = width - name_width - right;
     let top = report.arms.iter().map(|arm| arm.n_expected.max(arm.n_units as f64)).fold(1.0, f64::max);
     let mut drawing = Drawing::default();
+    let bottom = report.arms.len() as f64 * ROW;
+    for value in ticks(0.0, top, 3.0) {
+        let x = name_width + value / top * room;
+        drawing.line("rule", (x, 0.0), (x, bottom));
+        drawing.text("ax mid", (x, bottom + 14.0), &count(value as u64));
+    }
     for (i, arm) in report.arms.iter().enumerate() {
         let y = i as f64 * ROW;
         drawing.text("name end", (name_width - 14.0, y + 19.0), &short(&arm.name, (name_width / 8.0) as usize));
@@ -141,9 +183,8 @@ pub(super) fn distribution(report: &AbReport, width: f64) -> Piece {
         );
         drawing.text("ax end", (width, y + 19.0), &format!("{} ({:.1}\u{a0}%)", count(arm.n_units), 100.0 * arm.share));
     }
-    let height = report.arms.len() as f64 * ROW;
-    drawing.line("base", (name_width, 0.0), (name_width, height));
-    Piece { svg: drawing.finish(), height }
+    drawing.line("base", (name_width, 0.0), (name_width, bottom));
+    Piece { svg: drawing.finish(), height: bottom + AXIS }
 }
 
 /// The class that colours the distribution.

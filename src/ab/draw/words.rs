@@ -43,9 +43,10 @@ pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
 pub(super) fn srm(report: &AbReport) -> String {
     let srm = &report.srm;
     let facts = format!(
-        "χ² {} on {} degrees of freedom, p {} for a single look, {} for all",
+        "χ² {} on {} degree{} of freedom, p {} for a single look, {} for all",
         number(srm.statistic),
         srm.freedom,
+        if srm.freedom == 1.0 { "" } else { "s" },
         p(srm.p),
         p(srm.p_always)
     );
@@ -94,6 +95,7 @@ pub(super) fn unit(kind: Kind) -> &'static str {
         Kind::Share => "percentage points",
         Kind::Mean => "difference of means",
         Kind::Ratio => "difference of ratios",
+        Kind::Quantile => "difference of quantiles",
     }
 }
 

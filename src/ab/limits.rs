@@ -1,0 +1,91 @@
+//! Values that no sum can hold, and a limit to those that would decide alone.
+
+use super::AbError;
+use super::units::{Kind, Outcome};
+use super::values::Column;
+use crate::stats::quantiles;
+
+/// Beyond this the square of a value, summed over units, is no number any more.
+const MAX_VALUE: f64 = 1e100;
+
+impl Column {
+    /// Refuses what is no number, and says nothing of an outcome that cannot be summed up; either counts as missing when rows
+    /// that do not fit are to be left out.
+    pub(super) fn check(&mut self, file: &str, skip_invalid: bool, notes: &mut Vec<String>) -> Result<(), AbError> {
+        let name = self.name.clone();
+        let whole = name.split_once('/').or(name.rsplit_once('@')).unwrap_or((&name, ""));
+        let (over, under) = if matches!(self.kind, Kind::Ratio | Kind::Quantile) { whole } else { (&*name, "") };
+        let mut parts = vec![(over.to_owned(), &mut self.y)];
+        parts.extend(self.x.as_mut().map(|x| (under.to_owned(), x)));
+        parts.extend(self.pre.as_mut().map(|(name, values)| (name.clone(), values)));
+        for (name, values) in parts {
+            let wrong: Vec<usize> = (0..values.len()).filter(|&row| is_too_large(values[row])).collect();
+            // What is no number at all is named first.
+            let worst = wrong.iter().copied().find(|&row| values[row].is_infinite()).or(wrong.first().copied());
+            let Some(row) = worst else { continue };
+            let place = format!("row {}, column {name:?}: {:e} cannot be summed up", row + 1, values[row]);
+            if skip_invalid {
+                let n = wrong.len();
+                notes.push(format!(
+                    "{name:?}: {n} values cannot be summed up and count as missing (such as row {})",
+                    row + 1
+                ));
+                wrong.into_iter().for_each(|row| values[row] = f64::NAN);
+                continue;
+            }
+            let what = format!("{place}; correct it, or count it as missing with --skip-invalid");
+            if values[row].is_infinite() {
+                return Err(AbError::Usage(format!("{file}: {what}")));
+            }
+            self.untold.get_or_insert(what);
+        }
+        Ok(())
+    }
+
+    /// Takes every value as unknown when nothing can be said of them.
+    pub(super) fn silenced(&self, mut outcome: Outcome) -> Outcome {
+        if self.untold.is_some() {
+            outcome.y.fill(f64::NAN);
+            outcome.untold.clone_from(&self.untold);
+        }
+        outcome
+    }
+}
+
+/// Whether a value's square, summed over units, is no number any more.
+fn is_too_large(value: f64) -> bool {
+    value.abs() > MAX_VALUE
+}
+
+/// The outcome with values above the `cap` quantile of all units, whatever their arm, made that quantile.
+///
+/// The same limit for all arms, so that without an effect the arms stay alike; what is compared is the capped mean.
+pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) -> Result<Outcome, AbError> {
+    match outcome.kind {
+        Kind::Share | Kind::Quantile => return Ok(outcome),
+        Kind::Ratio => return Err(AbError::Usage(format!("--cap is for means; {:?} is a ratio", outcome.name))),
+        Kind::Mean => {}
+    }
+    let mut known: Vec<f64> = outcome.y.iter().copied().filter(|y| !y.is_nan()).collect();
+    known.sort_unstable_by(f64::total_cmp);
+    if known.is_empty() {
+        return Ok(outcome);
+    }
+    let limit = quantiles::quantile_sorted(&known, cap);
+    let above = known.iter().filter(|y| **y > limit).count();
+    if above > 0 && known.first().is_some_and(|least| *least == limit) {
+        return Err(AbError::Usage(format!(
+            "--cap {cap}: the quantile of {:?} is its smallest value {limit}, so nothing would be left; {above} of {} units \
+             are above it: choose a higher quantile",
+            outcome.name,
+            known.len()
+        )));
+    }
+    outcome.y.iter_mut().filter(|y| **y > limit).for_each(|y| *y = limit);
+    notes.push(format!(
+        "{:?}: {above} of {} units are above the {cap} quantile of all units ({limit}) and count as that",
+        outcome.name,
+        known.len()
+    ));
+    Ok(outcome)
+}

@@ -1,0 +1,91 @@
+//! A quantile of each arm as a mean: of values that say where each unit moves it.
+
+use super::AbError;
+use super::units::{Kind, Outcome};
+use crate::stats::normal;
+use crate::stats::quantiles::quantile_sorted;
+
+/// Arms of fewer units borrow the density of all units, when that is lower.
+const FEW: usize = 200;
+
+/// The outcome whose mean in each arm is that arm's quantile `q`.
+///
+/// With ξ the arm's quantile and f its density there, a unit is ξ + (F(ξ) − [y ≤ ξ]) ∕ f: the first terms of Bahadur's
+/// expansion ("A Note on Quantiles in Large Samples", 1966), so that means of parts, their errors and differences are those of
+/// the quantile. 1 ∕ f is the slope of the empirical quantiles about q, over the bandwidth of P. Hall and S. Sheather ("On the
+/// Distribution of a Studentized Quantile", 1988).
+///
+/// # Errors
+/// When so many units share one value at the quantile that it has no slope.
+pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> Result<Outcome, AbError> {
+    let sorted = |keep: &dyn Fn(usize) -> bool| {
+        let kept = (0..arm.len()).filter(|&unit| keep(unit) && !outcome.y[unit].is_nan());
+        let mut values: Vec<f64> = kept.map(|unit| outcome.y[unit]).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    let all = slope(&sorted(&|_| true), q);
+    let mut y = vec![f64::NAN; arm.len()];
+    for this in 0..n_arms {
+        let values = sorted(&|unit| usize::from(arm[unit]) == this);
+        if values.is_empty() {
+            continue;
+        }
+        let quantile = quantile_sorted(&values, q);
+        let own = slope(&values, q);
+        let slope = if values.len() < FEW { own.max(all) } else { own };
+        if slope <= 0.0 {
+            return Err(AbError::Usage(format!(
+                "{:?}: many units of an arm have the value {quantile} there, so the quantile has no error that one could \
+                 compute: choose another quantile, or compare the mean",
+                outcome.name
+            )));
+        }
+        let below = values.partition_point(|value| *value <= quantile) as f64 / values.len() as f64;
+        for unit in (0..arm.len()).filter(|&unit| usize::from(arm[unit]) == this && !outcome.y[unit].is_nan()) {
+            let is_below = f64::from(u8::from(outcome.y[unit] <= quantile));
+            y[unit] = quantile + slope * (below - is_below);
+        }
+    }
+    Ok(Outcome { y, kind: Kind::Quantile, bounds: None, ..outcome })
+}
+
+/// 1 ∕ density at the quantile `q` of values in ascending order.
+fn slope(values: &[f64], q: f64) -> f64 {
+    let z = normal::quantile(q);
+    let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let width = (1.5 * density * density / (2.0 * z * z + 1.0)).cbrt();
+    let h = normal::quantile(0.975).powf(2.0 / 3.0) * width / (values.len() as f64).cbrt();
+    let (low, high) = ((q - h).max(0.0), (q + h).min(1.0));
+    (quantile_sorted(values, high) - quantile_sorted(values, low)) / (high - low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_arms;
+    use crate::ab::experiment::Goal;
+    use crate::ab::units::Outcome;
+    use crate::stats::{moments, random};
+    use rand::Rng;
+
+    #[test]
+    fn means_are_the_quantiles_and_their_error_is_the_theorys() {
+        let mut rng = random::rng(3, "quantile");
+        let y: Vec<f64> = (0..6000).map(|_| -rng.r#gen::<f64>().ln()).collect();
+        let arm: Vec<u16> = (0..6000).map(|i| i % 2).collect();
+        let found = of_arms(Outcome::new("y", Goal::Higher, y.clone()), &arm, 2, 0.9).unwrap();
+        for this in 0..2 {
+            let of = |values: &[f64]| (0..6000).filter(|i| i % 2 == this).map(|i| values[i]).collect::<Vec<f64>>();
+            let (mut own, made) = (of(&y), of(&found.y));
+            own.sort_unstable_by(f64::total_cmp);
+            let quantile = crate::stats::quantiles::quantile_sorted(&own, 0.9);
+            assert!((moments::mean(&made) - quantile).abs() < 1e-9);
+            // An exponential's density at its .9 quantile is .1: √(q (1 − q) ∕ n) ∕ f.
+            let error = (moments::variance(&made) / 3000.0).sqrt();
+            let theory = (0.09_f64 / 3000.0).sqrt() / 0.1;
+            assert!((error / theory - 1.0).abs() < 0.15, "{error} {theory}");
+        }
+        let zeros = Outcome::new("y", Goal::Higher, (0..400).map(|i| if i % 9 == 0 { 2.5 } else { 0.0 }).collect());
+        assert!(of_arms(zeros, &arm[..400], 2, 0.5).unwrap_err().to_string().contains("many units"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Where an experiment stands: how long it still runs, and what a winner needs.
+
+use super::AbError;
+use super::experiment::{Ended, Experiment, FILE};
+use super::log::{self, Asked};
+use super::report::{AbReport, Answer, Comparison, RailReport, Verdict};
+use super::rollout::{Scheduled, schedule};
+use crate::workspace::Workspace;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The answer of `ab-status`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The experiment's name.
+    pub name: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Since when.
+    pub started: Timestamp,
+    /// When it is to end.
+    pub planned_end: Timestamp,
+    /// Seconds until then; 0 when it is over.
+    pub seconds_left: i64,
+    /// Units with a final outcome.
+    pub n_units: u64,
+    /// Units that it was planned for.
+    pub planned_n: u64,
+    /// The weights that hold now, in the order of the arms.
+    pub weights: Vec<f64>,
+    /// The steps of the rollout; none without one.
+    pub schedule: Vec<Scheduled>,
+    /// The verdict so far.
+    pub verdict: Verdict,
+    /// What a winner needs.
+    pub needs: Needs,
+    /// What must not become worse, in each arm.
+    pub guardrails: Vec<RailReport>,
+    /// How it ended, when it has.
+    pub ended: Option<Ended>,
+    /// The experiment.
+    pub experiment: Experiment,
+}
+
+/// What a winner needs, should everything stay as it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Needs {
+    /// So many more units; none when an arm has won, or when no number within reach is enough.
+    pub n_units: Option<u64>,
+    /// So many days, at the rate of units so far.
+    pub days: Option<f64>,
+    /// The same in one sentence.
+    pub sentence: String,
+}
+
+/// Where the experiment of a workspace stands; `None` when there never was one.
+///
+/// # Errors
+/// What is wrong with it, its versions, the log or the labels.
+pub fn status(workspace: &Workspace, now: Timestamp) -> Result<Option<Status>, AbError> {
+    let Some(experiment) = Experiment::load(workspace)? else { return Ok(None) };
+    let report = log::report(workspace, &Asked { margin: None, fixed: false, force: false, now })?;
+    let Some(started) = experiment.epochs.first().map(|epoch| epoch.from) else {
+        return Err(AbError::None(workspace.path(FILE)));
+    };
+    let planned_end = experiment.duration.after(started);
+    let left = if experiment.is_running() { planned_end.duration_since(now).as_secs().max(0) } else { 0 };
+    let until = experiment.ended.as_ref().map_or(now, |ended| ended.at);
+    let days = until.duration_since(started).as_secs_f64() / 86_400.0;
+    Ok(Some(Status {
+        name: experiment.name.clone(),
+        running: experiment.is_running(),
+        started,
+        planned_end,
+        seconds_left: left,
+        n_units: report.source.n_units,
+        planned_n: experiment.planned_n,
+        weights: experiment.weights().to_vec(),
+        schedule: schedule(&experiment),
+        needs: needs(&report, days),
+        verdict: report.verdict,
+        guardrails: report.guardrails,
+        ended: experiment.ended.clone(),
+        experiment,
+    }))
+}
+
+fn needs(report: &AbReport, days: f64) -> Needs {
+    let nothing = |sentence: &str| Needs { n_units: None, days: None, sentence: sentence.to_owned() };
+    match report.verdict.answer {
+        Answer::Winner => return nothing("An arm has won: it may stop now."),
+        Answer::SampleRatioMismatch => return nothing("No arm can win while the units are not assigned as planned."),
+        _ => {}
+    }
+    let comparisons = report.outcomes.first().map_or(&[][..], |outcome| &outcome.comparisons);
+    let of = |c: &Comparison| Some(c.n_to_exclude_zero?.max(c.n_to_enough.unwrap_or(0)).saturating_sub(c.n));
+    let Some(n_units) = comparisons.iter().filter_map(of).min() else {
+        return nothing("At the difference so far no number of units within reach makes a winner.");
+    };
+    let rate = report.source.n_units as f64 / days;
+    let days = (rate > 0.0 && rate.is_finite()).then(|| n_units as f64 / rate);
+    let when = days.map_or(String::new(), |days| format!(", {days:.1} days at {rate:.0} a day"));
+    let sentence = format!("A winner needs about {n_units} more units{when}, should the difference stay what it is.");
+    Needs { n_units: Some(n_units), days, sentence }
+}
