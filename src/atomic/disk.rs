@@ -65,7 +65,7 @@ pub(super) fn created(_path: &Path) {
 
 /// Bytes of `path` were written, or cut off.
 pub(super) fn wrote(_path: &Path) {
-    noted!(Op::Data(_path.to_owned(), fs::read(_path).unwrap()));
+    noted!(Op::Data(_path.to_owned(), fs::read(_path).expect("it was written just now")));
 }
 
 pub(super) fn made_dir(_path: &Path) {

@@ -161,6 +161,7 @@ impl Email {
 }
 
 /// `[notify]`.
+#[allow(clippy::manual_non_exhaustive, reason = "the key of nothing is there to be refused with what to do")]
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoticeSettings {
