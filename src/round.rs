@@ -20,7 +20,6 @@ use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Version};
 use crate::retrain::{self, RetrainError, Retrained};
 use crate::table::{Rejects, Spool};
-use crate::workspace::audit::Chain;
 use crate::workspace::{Run, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::{Value, json};

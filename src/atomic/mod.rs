@@ -156,7 +156,7 @@ pub fn sync_file(path: &Path) -> io::Result<()> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?.sync_data()?,
     }
-    sync_dir(parent(path))
+    disk::sync_dir(parent(path))
 }
 
 /// Moves a file or directory of the workspace to another name in the workspace; what stood there is replaced.

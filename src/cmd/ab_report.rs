@@ -209,8 +209,8 @@ fn plan(args: &Args, out: &mut Output) -> Result<Outcome> {
     let (baseline, per_day) = match (&args.table, args.baseline) {
         (Some(table), _) => {
             let options = InferOptions {
-                delimiter: args.read.delimiter,
-                skip_invalid: args.read.skip_invalid,
+                delimiter: args.read.table.delimiter,
+                skip_invalid: args.read.table.skip_invalid,
                 ..InferOptions::default()
             };
             let (outcome, time) = (&args.outcome[0], args.time.as_deref());

@@ -12,7 +12,6 @@ use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
     REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::routing::any;
@@ -141,7 +140,7 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
         (&Method::GET | &Method::HEAD, _) => dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ""), None),
         (&Method::POST, path) => {
             let path = path.to_owned();
-            post(dashboard, &parts, &path, signed_in, body).await
+            post(dashboard, &path, signed_in, body).await
         }
         _ => dressed(pages::problem(&Oops::Bad("a page is read or a form is sent".to_owned())), None),
     }
@@ -150,7 +149,6 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
 /// A form: it must come from one of our pages, by somebody who may.
 async fn post(
     dashboard: Arc<Dashboard>,
-    parts: &Parts,
     path: &str,
     signed_in: Option<(String, Session)>,
     body: Body,

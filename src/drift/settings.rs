@@ -71,6 +71,12 @@ pub enum Sure {
 }
 
 impl DropLimit {
+    /// Whether it can fire.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        matches!(self, Self::Sure(_)) || self.fixed().at().is_some()
+    }
+
     /// The fixed limit, where there is one.
     #[must_use]
     pub fn fixed(self) -> Limit {

@@ -138,7 +138,7 @@ fn it_is_counted_by_version_and_period() {
     std::fs::create_dir(&version).unwrap();
     std::fs::write(version.join("labels_used.csv"), "id,label,annotator,batch\na,yes,ann,\nb,no,ann,\n").unwrap();
     let details = json!({ "version": "v0003" });
-    let trained = Event { at: at("2026-11-09"), event: "retrained", by: None, roles: None, details };
+    let trained = Event { at: at("2026-11-09"), event: EventKind::Retrained, by: None, roles: None, details };
     workspace.record(&workspace.lock().unwrap(), trained).unwrap();
     assert_eq!(of(Window::default()).unused, 1, "b was used with another label");
 }

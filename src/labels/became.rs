@@ -2,13 +2,10 @@
 
 use super::{Label, LabelError, Labels, Merged, Source};
 use crate::atomic::Lock;
-use crate::workspace::Workspace;
+use crate::workspace::{EventKind, Workspace};
 use crate::workspace::audit::Event;
 use jiff::Timestamp;
 use serde_json::json;
-
-/// What the audit chain calls it.
-const EVENT: &str = "outcomes";
 
 /// The label that an outcome is. It has no annotator: what became of a row is one thing, and the last word on it counts.
 #[must_use]
@@ -40,7 +37,7 @@ pub fn record_outcomes(
     if !merged.is_nothing() {
         labels.save(workspace, lock)?;
         let details = json!({ "added": merged.n_added, "changed": merged.changes.len() });
-        workspace.record(lock, Event { at, event: EVENT, by: None, roles: None, details })?;
+        workspace.record(lock, Event { at, event: EventKind::Outcomes, by: None, roles: None, details })?;
     }
     Ok(merged)
 }
@@ -67,7 +64,7 @@ mod tests {
         assert_eq!(told, [("a", "yes", Source::Outcome), ("b", "yes", Source::Outcome)]);
         assert_eq!(labels.rows()[0].model_version, Some(Version(3)));
         let chain = workspace.audit_chain().unwrap();
-        let recorded: Vec<_> = chain.entries.iter().filter(|entry| entry.event == EVENT).collect();
+        let recorded: Vec<_> = chain.entries.iter().filter(|entry| entry.event == EventKind::Outcomes).collect();
         assert_eq!(recorded.len(), 2, "what changed nothing is not recorded");
         assert_eq!(recorded[1].details["changed"], 1);
     }

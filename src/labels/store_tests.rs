@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::labels::orphans;
+use crate::workspace::EventKind;
 use crate::workspace::audit::Event;
 
 const HEADER: &str = "id,label,annotator,labelled_at,source,batch,select_prob,model_version\n";
@@ -114,7 +115,7 @@ fn labels_are_unused_until_a_version_learned_from_them() {
     let lock = workspace.lock().unwrap();
     for version in [Version(2), Version(3)] {
         let (at, details) = (jiff::Timestamp::UNIX_EPOCH, serde_json::json!({ "version": version }));
-        workspace.record(&lock, Event { at, event: "retrained", by: None, roles: None, details }).unwrap();
+        workspace.record(&lock, Event { at, event: EventKind::Retrained, by: None, roles: None, details }).unwrap();
     }
     let used = Used::open(&workspace).unwrap();
     assert_eq!(ids(&labels, &used), ["a/bob"]);

@@ -72,7 +72,7 @@ impl Watch<'_> {
         let (Some(last), None, None) = (last, self.request.current, self.request.current_profile) else {
             return Ok(n_rows);
         };
-        let Some(seen) = last.detail_if_any::<Seen>("current")? else { return Ok(n_rows) };
+        let Some(seen) = last.detail_if_any::<TableSeen>("current")? else { return Ok(n_rows) };
         let is_same = Some(seen.path.as_str()) == self.settings.current.to_str() && seen.n_rows <= n_rows;
         Ok(if is_same { n_rows - seen.n_rows } else { n_rows })
     }
@@ -93,7 +93,7 @@ fn sampled(joined: &Joined) -> Joined {
 
 /// What the line of a retrain says of the table that it looked at.
 #[derive(serde::Deserialize)]
-struct Seen {
+struct TableSeen {
     path: String,
     n_rows: u64,
 }

@@ -34,7 +34,7 @@ impl Rows {
     }
 
     fn learn(self) -> Result<Fitted, PipelineError> {
-        let spec = |name: &str, kind| ColumnSpec { name: name.to_owned(), kind, format: None };
+        let spec = |name: &str, kind| ColumnSpec::new(name, kind);
         let columns = self.columns.iter().map(|(name, kind, _)| spec(name, *kind)).collect();
         let schema = Schema { dialect: Dialect::default(), columns };
         let recipe = Recipe {

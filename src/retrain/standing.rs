@@ -79,7 +79,7 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
         ("drift_share", Fires::Above, limits.drift_share),
         ("psi", Fires::Above, limits.psi.at().is_some()),
         ("recent_accuracy", Fires::Below, limits.recent_accuracy.at().is_some()),
-        ("metric_drop", Fires::Above, limits.metric_drop.at().is_some()),
+        ("metric_drop", Fires::Above, limits.metric_drop.is_on()),
     ];
     for (name, fires, is_on) in seen {
         let found = of_this.as_ref().and_then(|report| {

@@ -37,6 +37,8 @@ pub enum EventKind {
     ReferenceUpdated,
     /// A batch went out.
     LabelsExported,
+    /// Outcomes that arrived became labels.
+    Outcomes,
     /// Answers became labels.
     LabelsImported,
     /// Answers were held back.

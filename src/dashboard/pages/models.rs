@@ -178,9 +178,8 @@ pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
 fn importance(manifest: &Manifest) -> String {
     const WIDTH: f64 = 560.0;
     const ROW: f64 = 24.0;
-    let rows = manifest.importance.as_array().into_iter().flatten();
-    let share = |row: &serde_json::Value| Some((row["column"].as_str()?.to_owned(), row["gain"].as_f64()?));
-    let mut all: Vec<(String, f64)> = rows.filter_map(share).collect();
+    let rows = manifest.importance.iter();
+    let mut all: Vec<(String, f64)> = rows.map(|row| (row.column.clone(), row.gain)).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     all.truncate(20);
     let top = all.first().map_or(1.0, |first| first.1.max(1e-12));
