@@ -36,3 +36,4 @@ mod serve;
 mod retrain;
 mod run;
 mod train;
+mod written;
