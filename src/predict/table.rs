@@ -42,7 +42,7 @@ impl Typed {
                 Field::Answer(k) => return Ok((layout.answers[k].clone(), field, None)),
             };
             // JSON knows no times: they stay texts as the column is written.
-            let typed = |kind| kind == Kind::Number || (kind == Kind::Time && format == Format::Parquet);
+            let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format == Format::Parquet);
             let spec = pipeline.schema.column(&names[k]).filter(|spec| typed(spec.kind));
             let reader = spec.map(|spec| CellReader::new(spec, &pipeline.schema.dialect)).transpose();
             Ok((names[k].clone(), field, reader.map_err(crate::pipeline::PipelineError::Rows)?))
