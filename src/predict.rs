@@ -8,10 +8,13 @@
 //! on disk before the answer leaves.
 
 mod log;
+mod table;
 
 pub use log::Log;
+pub use table::Format;
 
 use self::log::Logger;
+use self::table::Typed;
 use crate::journal::JournalError;
 
 use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
@@ -94,6 +97,8 @@ pub struct PredictOptions {
     pub delimiter: Option<char>,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
+    /// How the scored rows are written.
+    pub format: Format,
 }
 
 /// What was found out while scoring.
@@ -134,8 +139,12 @@ pub fn predict(
     };
     let mut rows = stream(input, &schema, &read)?;
     let layout = Layout::new(&rows, answers, options)?;
+    let mut typed = match options.format {
+        Format::Csv => None,
+        format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
+    };
     let mut header = Vec::new();
-    if let Some(record) = rows.header() {
+    if let Some(record) = rows.header().filter(|_| typed.is_none()) {
         layout.header(record, &mut header);
     }
     let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
@@ -148,14 +157,21 @@ pub fn predict(
         if let Some(log) = &mut log {
             log.batch(&batch, &scores, n_rows)?;
         }
+        n_rows += batch.table.n_rows() as u64;
+        if let Some(typed) = &mut typed {
+            typed.push(&batch, rows.delimiter(), (pipeline, &scores, &reasons), out)?;
+            continue;
+        }
         // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
         out.write_all(&std::mem::take(&mut header))?;
         for piece in layout.batch(&batch, pipeline, &scores, &reasons) {
             out.write_all(&piece)?;
         }
-        n_rows += batch.table.n_rows() as u64;
     }
-    out.write_all(&header)?;
+    match typed {
+        Some(typed) => typed.finish(out)?,
+        None => out.write_all(&header)?,
+    }
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: rows.notes().to_vec(), outcomes })
 }
@@ -286,23 +302,34 @@ struct Answer<'a> {
     delimiter: u8,
 }
 
-impl Answer<'_> {
+/// An answer for one row.
+enum Said<'a> {
+    Text(&'a str),
+    Number(f64),
+    Nothing,
+}
+
+impl<'a> Answer<'a> {
     fn push(&self, k: usize, line: &mut Vec<u8>) {
+        match self.said(k) {
+            Said::Text(text) => push_field(line, text, self.delimiter),
+            Said::Number(value) => push_score(line, value),
+            Said::Nothing => {}
+        }
+    }
+
+    fn said(&self, k: usize) -> Said<'a> {
         let scores = self.scores.row(self.row);
         let class = self.pipeline.class_of(scores);
         let n_scores = if class.is_some() { scores.len() } else { 0 };
         match (k, class) {
-            (0, Some(class)) => push_field(line, &self.pipeline.target.classes[class], self.delimiter),
-            (0, None) => push_score(line, scores[0]),
-            (k, _) if k <= n_scores => push_score(line, scores[k - 1]),
+            (0, Some(class)) => Said::Text(&self.pipeline.target.classes[class]),
+            (0, None) => Said::Number(scores[0]),
+            (k, _) if k <= n_scores => Said::Number(scores[k - 1]),
             (k, _) => {
                 let n = k - n_scores - 1;
-                let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return };
-                if n % 2 == 0 {
-                    push_field(line, &reason.column, self.delimiter);
-                } else {
-                    push_score(line, reason.value);
-                }
+                let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return Said::Nothing };
+                if n % 2 == 0 { Said::Text(&reason.column) } else { Said::Number(reason.value) }
             }
         }
     }

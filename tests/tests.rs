@@ -40,3 +40,4 @@ mod retrain;
 mod run;
 mod seals;
 mod train;
+mod written;

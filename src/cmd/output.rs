@@ -14,10 +14,21 @@ pub(crate) struct Output {
     file: Option<PathBuf>,
     quiet: bool,
     readable: bool,
+    json: bool,
     color: bool,
 }
 
 impl Output {
+    /// The file that the answer goes to.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Whether JSON was asked for by name.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json
+    }
+
     pub(crate) fn new(global: &Global) -> Self {
         // What stdout leads to may be a file that others hold open: it is written to, never replaced.
         let file = global.output.clone().filter(|path| path.as_os_str() != "-" && path != Path::new("/dev/stdout"));
@@ -27,6 +38,7 @@ impl Output {
         Self {
             quiet: global.quiet && global.output.is_none(),
             file,
+            json: global.json,
             readable: global.text || (terminal && !global.json),
             color: match global.color {
                 Color::Auto => terminal && !no_color,

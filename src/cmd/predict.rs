@@ -3,11 +3,11 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::journal::Journal;
 use mlloop::labels::{became, record_outcomes};
-use mlloop::predict::{Log, PredictOptions, predict};
+use mlloop::predict::{Format, Log, PredictOptions, predict};
 use mlloop::registry::Version;
 use mlloop::table::Input;
 use mlloop::train;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Score rows: the table with `prediction` and `score` added, in the order of the input
 ///
@@ -17,6 +17,7 @@ use std::path::PathBuf;
 ///   zcat new.csv.gz | mlloop predict --explain 3 -
 ///   mlloop predict new.csv --columns id,prediction,score
 ///   mlloop predict new.csv --model v0002
+///   mlloop predict new.jsonl -o scored.parquet
 ///   mlloop predict new.csv --log -o scored.csv        and remember what was predicted
 ///   mlloop predict old.csv --log --outcomes           and what became of it, where the target is known
 ///
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV (also .gz, .zst) or Parquet; - is stdin
+    /// CSV or JSON lines (also .gz, .zst) or Parquet; - is stdin
     #[arg(default_value = "-")]
     table: PathBuf,
     /// The version (default: production)
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Print only these columns, of the table and of what is added
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
+    /// How the scored rows are written: csv, jsonl (also by --json) or parquet; by default as the name of -o ends
+    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
+    format: Option<Format>,
     /// Add every row to the prediction log
     #[arg(long)]
     log: bool,
@@ -59,6 +63,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
+        format: args.format(out.wants_json(), out.file()),
     };
     let input = Input::open(&args.table)?;
     let journal = Journal::of(&ctx.workspace);
@@ -76,4 +81,27 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     told.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     Ok(Outcome::Yes)
+}
+
+impl Args {
+    /// The format that was asked for: by name, by --json, or by how the file is called.
+    fn format(&self, json: bool, output: Option<&Path>) -> Format {
+        let ending = output.and_then(|path| path.extension()?.to_str()).unwrap_or_default().to_lowercase();
+        match (self.format, ending.as_str()) {
+            (Some(format), _) => format,
+            (None, _) if json => Format::JsonLines,
+            (None, "parquet") => Format::Parquet,
+            (None, "jsonl" | "ndjson") => Format::JsonLines,
+            _ => Format::Csv,
+        }
+    }
+}
+
+fn parse_format(name: &str) -> Result<Format, String> {
+    match name {
+        "csv" => Ok(Format::Csv),
+        "jsonl" => Ok(Format::JsonLines),
+        "parquet" => Ok(Format::Parquet),
+        _ => Err("there are csv, jsonl and parquet".to_owned()),
+    }
 }

@@ -8,7 +8,7 @@ use super::rows::{Contestant, GateRows, gate_rows};
 use super::{GateError, PromoteRequest};
 use crate::pipeline::{Pipeline, Scores};
 use crate::score::{Estimate, EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate as metrics_of};
-use crate::table::{Kind, Rejects, Values};
+use crate::table::{Rejects, Values};
 use crate::workspace::audit::Entry;
 use crate::workspace::{Config, PromoteRules, Workspace};
 
@@ -135,7 +135,7 @@ fn decide(judgement: &Judgement, guardrails: &[Guardrail], allow_equivalent: Opt
 
 fn times<'a>(rows: &'a GateRows, challenger: &Contestant) -> Option<&'a [i64]> {
     rows.until?;
-    let name = &challenger.pipeline.schema.columns.iter().find(|c| c.kind == Kind::Time)?.name;
+    let name = &challenger.pipeline.schema.time()?.name;
     match &rows.table.column(name)?.values {
         Values::Time(times) => Some(times),
         _ => None,

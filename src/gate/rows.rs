@@ -159,7 +159,7 @@ fn latest_learned(workspace: &Workspace, of: &Contestant) -> Result<Option<f64>,
         return Ok(None);
     }
     let profile = workspace.registry().profile(of.version)?;
-    let time = of.pipeline.schema.columns.iter().find(|c| c.kind == Kind::Time);
+    let time = of.pipeline.schema.time();
     let numbers = time.and_then(|c| profile.column(&c.name)).and_then(|c| c.numbers());
     Ok(Some(numbers.filter(|n| n.moments.n > 0).map_or(f64::INFINITY, |n| n.moments.max)))
 }
@@ -184,7 +184,7 @@ fn unseen(
 }
 
 fn times<'a>(table: &'a Table, schema: &Schema) -> Option<&'a [i64]> {
-    let name = &schema.columns.iter().find(|c| c.kind == Kind::Time)?.name;
+    let name = &schema.time()?.name;
     match &table.column(name)?.values {
         Values::Time(times) => Some(times),
         _ => None,

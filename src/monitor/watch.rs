@@ -123,7 +123,7 @@ impl<'a> Watch<'a> {
 
     /// The column that says when a row happened.
     pub(super) fn time_column(&self) -> Option<&str> {
-        self.schema.columns.iter().find(|c| c.kind == Kind::Time).map(|c| c.name.as_str())
+        self.schema.time().map(|c| c.name.as_str())
     }
 
     /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.

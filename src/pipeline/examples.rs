@@ -180,7 +180,7 @@ impl Recipe {
     #[must_use]
     pub fn placed_by<'a>(&'a self, schema: &'a Schema) -> Vec<(&'a str, Kind)> {
         let named = |name: &'a str| vec![(name, schema.column(name).map_or(Kind::Text, |c| c.kind))];
-        let time = schema.columns.iter().find(|c| c.kind == Kind::Time);
+        let time = schema.time();
         match (self.split.by, id_column(schema), &self.split.column) {
             (SplitBy::Time, _, _) => time.map(|c| (c.name.as_str(), c.kind)).into_iter().collect(),
             (SplitBy::Id, Some(id), _) => named(id),
@@ -222,7 +222,7 @@ fn id_column(schema: &Schema) -> Option<&str> {
 }
 
 pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {
-    let name = schema.columns.iter().find(|c| c.kind == Kind::Time).map(|c| c.name.as_str()).ok_or_else(|| {
+    let name = schema.time().map(|c| c.name.as_str()).ok_or_else(|| {
         PipelineError::Rows("[split] by = \"time\" needs a column of kind \"time\" in [columns]".to_owned())
     })?;
     match &table.require(name)?.values {

@@ -10,7 +10,7 @@ use super::{Added, Counts, Hashed, ReferenceError, combine, combined};
 use crate::atomic::{self, Lock};
 use crate::digest::hex;
 use crate::registry::Version;
-use crate::table::Input;
+use crate::table::{Input, magic};
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, EventKind, Workspace, WorkspaceError};
 use serde::{Deserialize, Serialize};
@@ -134,15 +134,14 @@ fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Ad
     Ok(())
 }
 
-/// Whether the file is a plain text of the loop's directory, which we may replace.
+/// Whether the file is CSV as plain text of the loop's directory, which we may replace.
 fn is_own(workspace: &Workspace, path: &Path) -> Result<bool, ReferenceError> {
     let io_err = ReferenceError::io(path);
     let look = || {
         let (dir, file) = (workspace.dir().canonicalize()?, path.canonicalize()?);
         let mut head = Vec::new();
         fs::File::open(&file)?.take(4).read_to_end(&mut head)?;
-        let packed: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"PAR1"];
-        Ok(file.starts_with(dir) && !path.is_symlink() && !packed.iter().any(|magic| head.starts_with(magic)))
+        Ok(file.starts_with(dir) && !path.is_symlink() && !magic::is_packed(&head) && !magic::is_json_lines(&head))
     };
     look().map_err(io_err)
 }

@@ -3,6 +3,7 @@
 use super::fetched::Fetched;
 use super::{DownloadRequest, SourceError, http};
 use crate::atomic::Incoming;
+use crate::table::magic;
 use crate::workspace::OWN_DATA_FILES;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -47,7 +48,7 @@ pub(super) fn unpack(
     file.seek(SeekFrom::Start(0))?;
     let from = request.source.public();
     let mut budget = Budget { from: from.clone(), packed: fetched.bytes, written: 0, max: request.max_bytes };
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+    if magic::is_zip(&head) {
         return unzip(file, &fetched.name, &mut budget, incoming);
     }
     let text = String::from_utf8_lossy(&head).trim_start().to_lowercase();
@@ -55,7 +56,7 @@ pub(super) fn unpack(
         let what = "gives a web page, not a table: perhaps it asks for a login, or for terms to be accepted".to_owned();
         return Err(SourceError::Answer { from, what });
     }
-    let gzip = head.starts_with(&[0x1f, 0x8b]);
+    let gzip = head.starts_with(magic::GZIP);
     let name = match fetched.name.strip_suffix(".gz") {
         Some(name) if gzip && http::is_file_name(name) => name,
         _ => &fetched.name,

@@ -7,15 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::magic::{self, GZIP, PARQUET, ZSTD};
 use crate::table::TableError;
 use crate::table::csv::block::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
 
-const PARQUET: &[u8] = b"PAR1";
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// The first bytes of what holds no lines.
-const PACKED: [&[u8]; 3] = [PARQUET, GZIP, ZSTD];
 /// Bytes of a pipe that are looked at together.
 const STEP: u64 = 256 << 10;
 
@@ -97,6 +93,8 @@ pub(crate) enum Unpacked {
     Text(Text),
     /// A seekable Parquet file.
     Parquet(File),
+    /// JSON, one object per line.
+    Json(Text),
 }
 
 /// CSV text with what is known about its length.
@@ -106,6 +104,15 @@ pub(crate) struct Text {
     pub(crate) size: Option<u64>,
     /// Bytes taken from the file so far, before unpacking.
     pub(crate) consumed: Arc<AtomicU64>,
+    /// The number of the first line: 0 where it is none of the file.
+    pub(crate) first_line: u64,
+}
+
+impl Text {
+    /// JSON lines are told from their first bytes.
+    fn told(self, head: &[u8]) -> Unpacked {
+        if magic::is_json_lines(head) { Unpacked::Json(self) } else { Unpacked::Text(self) }
+    }
 }
 
 impl Input {
@@ -189,7 +196,7 @@ impl Input {
             Box::new(Named { reader: decoder, packing: "zstd" })
         } else {
             reject_foreign(&name, &head)?;
-            return Ok(Unpacked::Text(Text { reader: rest, size, consumed }));
+            return Ok(Text { reader: rest, size, consumed, first_line: 1 }.told(&head));
         };
         let mut packed = packed;
         let head = first_bytes(&mut packed).map_err(failed)?;
@@ -197,8 +204,8 @@ impl Input {
             return Err(empty(&name));
         }
         reject_packed(&name, &head)?;
-        let reader = Box::new(Cursor::new(head).chain(packed));
-        Ok(Unpacked::Text(Text { reader, size: None, consumed }))
+        let reader = Box::new(Cursor::new(head.clone()).chain(packed));
+        Ok(Text { reader, size: None, consumed, first_line: 1 }.told(&head))
     }
 }
 
@@ -208,7 +215,7 @@ fn empty(name: &str) -> TableError {
 
 /// Files that people hand over as tables and that are not.
 fn reject_foreign(name: &str, head: &[u8]) -> Result<(), TableError> {
-    let what = if head.starts_with(b"PK\x03\x04") {
+    let what = if magic::is_zip(head) {
         "is a zip archive or a spreadsheet: unpack it, or save the sheet as CSV"
     } else if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         "is UTF-16 text: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
@@ -244,7 +251,7 @@ const HOPELESS: usize = 2 * MAX_RECORD_BYTES;
 fn keep_lines(from: &mut impl Read, to: &mut impl io::Write, hopeless: usize) -> io::Result<()> {
     let head = first_bytes(from)?;
     to.write_all(&head)?;
-    let mut goes_on = head.contains(&b'\n') || PACKED.iter().any(|magic| head.starts_with(magic));
+    let mut goes_on = head.contains(&b'\n') || magic::is_packed(&head);
     let (mut part, mut kept) = (Vec::new(), 0);
     while !goes_on {
         part.clear();
@@ -303,7 +310,7 @@ mod tests {
 
     fn text_of(input: Input) -> Result<String, TableError> {
         match input.unpack()? {
-            Unpacked::Text(mut text) => {
+            Unpacked::Text(mut text) | Unpacked::Json(mut text) => {
                 let mut all = String::new();
                 text.reader
                     .read_to_string(&mut all)

@@ -8,16 +8,22 @@
 //! [`Schema`] says how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and after that
 //! a value that does not fit is an error with its place, never a silent conversion.
 
+mod batch;
+mod build;
 mod cell;
 pub mod column;
 mod decimal;
 mod csv;
 mod dictionary;
 pub mod error;
+mod evidence;
 pub mod infer;
 pub mod input;
+mod json;
 mod line;
+pub(crate) mod magic;
 mod number;
+pub mod options;
 mod parquet;
 pub mod read;
 pub mod record;
@@ -30,21 +36,23 @@ pub mod stream;
 pub(crate) mod time;
 pub mod write;
 
+pub use batch::{Batch, RawRecords};
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
-pub use infer::{
-    Doubt, Finding, Head, InferOptions, Inference, Settled, TargetGuess, Why, infer, infer_head, stays_category,
-};
+pub use infer::{Doubt, Finding, Head, Inference, Settled, TargetGuess, Why, infer, infer_head, stays_category};
 pub(crate) use infer::{ID_WORDS, has_word};
 pub use input::{Input, Spool};
+pub use json::push_json_lines;
 pub use line::{from_one_line, one_line};
 pub use number::{NumberFormat, label_value};
+pub use options::{InferOptions, Progress, ReadOptions, TableOptions};
 pub use parquet::quiet_damage;
-pub use read::{Progress, ReadOptions, ReadResult, TableOptions, read};
+pub use parquet::write::ParquetWriter;
+pub use read::{ReadResult, read};
 pub use rejects::{Reject, Rejects};
 pub use request::{Cell, CellReader};
 pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
-pub use stream::{Batch, RawRecords, Stream, stream};
+pub use stream::{Stream, stream};
 pub use write::{push_field, push_number, push_record, write_csv, write_rows};
 
 use std::collections::HashMap;

@@ -1,60 +1,9 @@
 //! Whole tables by schema, whatever the file's format.
 
-use std::fmt;
-
 use crate::table::csv::block::Sizes;
 use crate::table::input::Unpacked;
-use crate::table::{Input, Rejects, Schema, Table, TableError, csv, parquet};
-
-/// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`]).
-pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
-
-/// What a person says of how a table is written; what is `None` is found out, or is as the loop's tables are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TableOptions {
-    /// Field separator.
-    pub delimiter: Option<char>,
-    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
-    pub decimal: Option<char>,
-    /// Lines before the header that are no part of the table.
-    pub skip_lines: Option<u64>,
-    /// What lines begin with that are no part of the table.
-    pub comment: Option<char>,
-    /// Leave out rows that do not fit, and list them.
-    pub skip_invalid: bool,
-}
-
-/// What to read and how strict to be.
-#[derive(Default)]
-pub struct ReadOptions {
-    /// Only these columns of the schema; all of them when `None`.
-    pub columns: Option<Vec<String>>,
-    /// Columns that may be absent from the file (the target, when rows are to be scored); they are then left out.
-    pub optional: Vec<String>,
-    /// Leave out rows that do not fit, and list them, instead of stopping at the first.
-    pub skip_invalid: bool,
-    /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
-    pub no_raw: bool,
-    /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
-    pub whole: bool,
-    /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left open.
-    pub watch: Vec<String>,
-    /// Told how far reading has come.
-    pub progress: Option<Progress>,
-}
-
-impl fmt::Debug for ReadOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadOptions")
-            .field("columns", &self.columns)
-            .field("optional", &self.optional)
-            .field("skip_invalid", &self.skip_invalid)
-            .field("no_raw", &self.no_raw)
-            .field("whole", &self.whole)
-            .field("watch", &self.watch)
-            .finish_non_exhaustive()
-    }
-}
+use crate::table::json::JsonLines;
+use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError, csv, parquet};
 
 /// A table and what was left out of it.
 #[derive(Debug)]
@@ -81,5 +30,9 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
     match input.unpack()? {
         Unpacked::Text(text) => csv::read(&name, text, schema, options, Sizes::default()),
         Unpacked::Parquet(file) => parquet::read(&name, file, schema, options),
+        Unpacked::Json(text) => {
+            let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
+            csv::read(&name, text, &JsonLines::schema(schema), options, Sizes::default())
+        }
     }
 }

@@ -69,6 +69,9 @@ pub(crate) enum What {
     Record(String),
 }
 
+/// Bad records from which it is worth saying that most are.
+const MANY: u64 = 15;
+
 impl Fault {
     pub(crate) fn into_error(self, file: &str) -> TableError {
         let (file, line) = (file.to_owned(), self.line);
@@ -81,7 +84,7 @@ impl Fault {
     /// The error, where so many records of those that were read are bad: when most are, leaving them out is no way.
     pub(crate) fn into_error_among(self, file: &str, n_bad: u64, n_good: u64) -> TableError {
         match self {
-            Self { line, what: What::Record(what) } if n_bad > n_good.max(1) => TableError::File {
+            Self { line, what: What::Record(what) } if n_bad >= MANY && n_bad > n_good => TableError::File {
                 file: file.to_owned(),
                 what: format!("line {line}: {what}, and so it is with most records: is the header the first line?"),
             },

@@ -81,6 +81,12 @@ impl CellReader {
         is_number.then_some(cell)
     }
 
+    /// Whether cells are times.
+    #[must_use]
+    pub fn is_time(&self) -> bool {
+        matches!(self.reads, Reads::Time(_))
+    }
+
     /// What a cell must be: `a number`, `a time written like %d/%m/%Y`, `a text`.
     #[must_use]
     pub fn expected(&self) -> String {

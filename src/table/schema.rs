@@ -1,6 +1,7 @@
 //! How a file is written and how each of its columns is stored.
 
 use crate::table::NumberFormat;
+use crate::table::time::TimeFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -125,6 +126,16 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The first column that says when a row was; a time of day alone does not.
+    #[must_use]
+    pub fn time(&self) -> Option<&ColumnSpec> {
+        let is_clock = |column: &ColumnSpec| {
+            let format = column.format.as_deref().and_then(|format| TimeFormat::new(format).ok());
+            format.is_some_and(|format| format.is_clock())
+        };
+        self.columns.iter().find(|column| column.kind == Kind::Time && !is_clock(column))
+    }
+
     /// How the numbers of the column of that name are written, when they are not plain.
     #[must_use]
     pub fn number_format(&self, name: &str) -> Option<&NumberFormat> {

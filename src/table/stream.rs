@@ -1,60 +1,12 @@
 //! A table in batches, in input order and constant memory, each row with its record as it stood in the file.
 
+use crate::table::batch::Batch;
 use crate::table::csv::stream::CsvStream;
-use crate::table::infer::Watched;
+use crate::table::evidence::Watched;
 use crate::table::input::Unpacked;
+use crate::table::json::JsonLines;
 use crate::table::parquet::stream::ParquetStream;
-use crate::table::record::cells_of;
-use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
-use std::borrow::Cow;
-
-/// Some rows of a table and the records they were read from.
-#[derive(Debug)]
-pub struct Batch {
-    /// The typed columns. Category levels are those of this batch.
-    pub table: Table,
-    /// One record per row; none with [`ReadOptions::no_raw`].
-    pub raw: RawRecords,
-}
-
-/// Records as bytes of CSV, without their line endings.
-#[derive(Debug, Default)]
-pub struct RawRecords {
-    bytes: Vec<u8>,
-    spans: Vec<(usize, usize)>,
-}
-
-impl RawRecords {
-    pub(crate) fn new(bytes: Vec<u8>, spans: Vec<(usize, usize)>) -> Self {
-        Self { bytes, spans }
-    }
-
-    /// The record at `row`.
-    #[must_use]
-    pub fn get(&self, row: usize) -> &[u8] {
-        let (start, end) = self.spans[row];
-        &self.bytes[start..end]
-    }
-
-    /// The content of the fields of the record at `row`: trimmed, quotes taken off.
-    #[must_use]
-    pub fn cells(&self, row: usize, delimiter: u8) -> Vec<Cow<'_, str>> {
-        // A record that was taken in is UTF-8.
-        std::str::from_utf8(self.get(row)).map(|record| cells_of(record, delimiter)).unwrap_or_default()
-    }
-
-    /// Number of records.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-}
+use crate::table::{Input, ReadOptions, Rejects, Schema, TableError};
 
 /// The batches of a table; see [`stream`].
 pub struct Stream<'a> {
@@ -76,6 +28,10 @@ pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Re
     let name = input.name().to_owned();
     let source = match input.unpack()? {
         Unpacked::Text(text) => Source::Csv(Box::new(CsvStream::open(&name, text, schema, options)?)),
+        Unpacked::Json(text) => {
+            let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
+            Source::Csv(Box::new(CsvStream::open(&name, text, &JsonLines::schema(schema), options)?))
+        }
         Unpacked::Parquet(file) => Source::Parquet(Box::new(ParquetStream::open(&name, file, schema, options)?)),
     };
     Ok(Stream { source, done: false })

@@ -41,7 +41,7 @@ impl Uncommented {
     }
 
     fn next_line(&mut self) -> io::Result<()> {
-        (self.at, self.line) = (0, std::mem::take(&mut self.line));
+        self.at = 0;
         self.line.clear();
         self.inner.read_until(b'\n', &mut self.line)?;
         let text = self.line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.line);

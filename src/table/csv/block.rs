@@ -90,7 +90,7 @@ impl Blocks {
             separator: None,
             carry: Vec::new(),
             spare: Vec::new(),
-            line: 1,
+            line: text.first_line,
             eof: false,
             done: false,
         };
@@ -117,7 +117,7 @@ impl Blocks {
 
     /// Leaves out what stands before line `n + 1`.
     pub(crate) fn skip_lines(&mut self, n: u64) -> Result<(), TableError> {
-        while self.line <= n {
+        while n > 0 && self.line <= n {
             let Some(feed) = memchr::memchr(b'\n', &self.carry) else {
                 return Err(self.unusable(&format!("has no line after the {n} that are to be skipped")));
             };
@@ -416,8 +416,12 @@ mod tests {
     fn blocks_join_to_the_whole_text_and_count_lines() {
         let text: String = (0..500).map(|i| format!("{i},\"x\n{i}\"\n")).collect();
         for block in [7, 64, 1000] {
-            let source =
-                Text { reader: Box::new(std::io::Cursor::new(text.clone())), size: None, consumed: Arc::default() };
+            let source = Text {
+                reader: Box::new(std::io::Cursor::new(text.clone())),
+                size: None,
+                consumed: Arc::default(),
+                first_line: 1,
+            };
             let sizes = Sizes { block, piece: 16 };
             let mut blocks = Blocks::open("t".to_owned(), source, b',', None, sizes).unwrap();
             let (mut joined, mut n_last) = (Vec::new(), 0);

@@ -11,7 +11,6 @@ mod before;
 pub(crate) mod block;
 pub(crate) mod columns;
 pub(crate) mod index;
-pub(crate) mod plan;
 pub(crate) mod scan;
 pub(crate) mod stream;
 mod tail;
@@ -24,12 +23,12 @@ use rayon::prelude::*;
 
 use self::before::Head;
 use self::block::{Block, Blocks, PieceBounds, Sizes};
-use self::columns::{Builder, Part};
 use self::index::{BadRecord, Index, Why};
-use self::plan::{Plan, Wanted};
 use self::tail::{Tail, TailWatch};
+use crate::table::build::plan::{self, Plan, Wanted};
+use crate::table::build::{Builder, Part};
 use crate::table::cell::shorten;
-use crate::table::infer::Watched;
+use crate::table::evidence::Watched;
 use crate::table::input::Text;
 use crate::table::record::fields_of;
 use crate::table::rejects::{Fault, Rejects, What};
@@ -179,7 +178,7 @@ impl<'a> Reader<'a> {
         };
         let plan = Plan::new(name, names, n_fields, schema, options)?;
         let watch = TailWatch::new(n_fields);
-        let watched = Watched::new(plan.watched.len());
+        let watched = Watched::empty(plan.watched.len());
         Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), watched, repeated: None, header })
     }
 
@@ -317,11 +316,18 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
         parts: parts.into_iter().map(|(_, p)| p).collect(),
         n_rows,
         faults: faults.into_values().collect(),
-        watched: Watched::of(&index, &plan.watched, &plan.markers, leading_zero),
+        watched: watched(&index, plan, leading_zero),
         tail,
         repeated: None,
         spans,
     }
+}
+
+/// What the watched fields of a piece show.
+fn watched(index: &Index<'_>, plan: &Plan, leading_zero: bool) -> Watched {
+    let mut scratch = String::new();
+    let seen = plan.watched.iter().map(|&field| scan::field_evidence(index, field, &plan.markers, &mut scratch));
+    Watched::new(seen.collect(), leading_zero)
 }
 
 fn record_fault(yardstick: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {

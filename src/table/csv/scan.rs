@@ -8,7 +8,10 @@ use super::before::Head;
 use super::block::{Block, Blocks, PieceBounds, Sizes};
 use super::index::Index;
 use super::tail::{Tail, TailWatch};
-use super::{add_repeated, header_names, no_records, plan, record_fault, repeated_note};
+use super::{add_repeated, header_names, no_records, record_fault, repeated_note};
+use crate::table::build::plan;
+use crate::table::cell::Markers;
+use crate::table::evidence::Evidence;
 use crate::table::input::Text;
 use crate::table::rejects::{Fault, What};
 use crate::table::{Dialect, InferOptions, Progress, Rejects, TableError, sniff};
@@ -46,22 +49,7 @@ impl Scan {
             (None, Some(separator)) => separator,
             (None, None) => sniff::delimiter(head),
         };
-        if let Some(fault) = Head::new(head, delimiter, blocks.line()).title(name) {
-            return Err(fault);
-        }
-        let second =
-            (header != Some(false) && !options.skip_invalid).then(|| sniff::second_header(head, delimiter)).flatten();
-        if let Some(cells) = second {
-            let line = blocks.line();
-            return Err(TableError::File {
-                file: name.to_owned(),
-                what: format!(
-                    "line {} looks like a second header, texts above numbers ({cells}): --skip-lines {line} takes it for the \
-                     header, --skip-invalid leaves it out",
-                    line + 1
-                ),
-            });
-        }
+        refuse_other_lines(name, head, delimiter, blocks.line(), options)?;
         let data = sniff::first_record_is_data(head, delimiter);
         blocks.delimiter = delimiter;
         let mut notes = Vec::new();
@@ -147,7 +135,7 @@ impl Scan {
             let bytes = &block.bytes[bounds.start..bounds.end];
             let mut index = Index::new(bytes, bounds.line, delimiter, names.len());
             let repeated = if header { index.remove_headers(names) } else { None };
-            let faults = index.bad.iter().map(|bad| record_fault(yardstick(header), &index, bad)).collect();
+            let faults = index.bad.iter().map(|bad| record_fault(plan::yardstick(header), &index, bad)).collect();
             Scanned { result: look(&index), faults, tail: Tail::of(&index), repeated }
         };
         rayon::join(
@@ -183,7 +171,35 @@ impl Scan {
     }
 }
 
-/// What the number of fields of a record is compared with.
-pub(crate) fn yardstick(header: bool) -> &'static str {
-    if header { "the header has" } else { "the first record has" }
+/// Names lines before the rows that are neither header nor row.
+fn refuse_other_lines(
+    name: &str,
+    head: &[u8],
+    delimiter: u8,
+    line: u64,
+    options: &InferOptions,
+) -> Result<(), TableError> {
+    if let Some(fault) = Head::new(head, delimiter, line).title(name) {
+        return Err(fault);
+    }
+    if options.header == Some(false) || options.skip_invalid {
+        return Ok(());
+    }
+    let Some(cells) = sniff::second_header(head, delimiter) else { return Ok(()) };
+    let what = format!(
+        "line {} looks like a second header, texts above numbers ({cells}): --skip-lines {line} takes it for the header, \
+         --skip-invalid leaves it out",
+        line + 1
+    );
+    Err(TableError::File { file: name.to_owned(), what })
+}
+
+/// The evidence of one column in one piece.
+pub(crate) fn field_evidence(index: &Piece<'_>, field: usize, markers: &Markers, scratch: &mut String) -> Evidence {
+    let mut seen = Evidence::default();
+    for row in 0..index.n_rows() {
+        let line = || index.line_at(index.span(row).0);
+        seen.push(index.cell(row, field, scratch), markers, &line);
+    }
+    seen
 }

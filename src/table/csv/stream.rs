@@ -1,11 +1,11 @@
 //! One block after another, with the bytes of every record, for scoring in constant memory.
 
 use super::block::{Block, Sizes};
-use super::columns::Builder;
 use super::{Parsed, Reader};
-use crate::table::infer::Watched;
+use crate::table::batch::{Batch, RawRecords};
+use crate::table::build::Builder;
+use crate::table::evidence::Watched;
 use crate::table::input::Text;
-use crate::table::stream::{Batch, RawRecords};
 use crate::table::{Column, ReadOptions, Rejects, Schema, Table, TableError};
 
 /// Bytes of text in a batch.

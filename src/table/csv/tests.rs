@@ -14,8 +14,12 @@ fn schema(columns: &[(&str, Kind)]) -> Schema {
 }
 
 fn read_cut(text: &[u8], schema: &Schema, options: &ReadOptions, sizes: Sizes) -> Result<ReadResult, TableError> {
-    let source =
-        Text { reader: Box::new(Cursor::new(text.to_vec())), size: Some(text.len() as u64), consumed: Arc::default() };
+    let source = Text {
+        reader: Box::new(Cursor::new(text.to_vec())),
+        size: Some(text.len() as u64),
+        consumed: Arc::default(),
+        first_line: 1,
+    };
     read("t.csv", source, schema, options, sizes)
 }
 
@@ -265,6 +269,7 @@ fn what_is_no_row_is_left_out_or_named() {
     let total = error("a,b,c\n1,x,p\n2,y,q\n,Total:,\n", &names);
     assert_eq!(numbers("a,b,c\n1,x,p\n2,total,q\n,total,\n", &ab).0.len(), 3, "a level that stands above too");
     assert!(total.contains("line 4: looks like a total"), "{total}");
-    let shifted = read_text("a,b,c\n1,x,y,z\n2,x,y,z\n3,x,y,z\n", &ab, &ReadOptions::default()).unwrap_err();
+    let shifted = "a,b,c\n".to_owned() + &"1,x,y,z\n".repeat(20);
+    let shifted = read_text(&shifted, &ab, &ReadOptions::default()).unwrap_err();
     assert!(matches!(shifted, TableError::File { .. }) && shifted.to_string().contains("most records"), "{shifted}");
 }

@@ -1,7 +1,6 @@
 //! From evidence to a kind, with the reason in one line.
 
-use super::evidence::{Evidence, MAX_LEVELS};
-use super::marks::Written;
+use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
 use crate::table::time::TimeFormat;
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 
@@ -21,6 +20,8 @@ pub(crate) struct Decision {
     pub(crate) format: Option<String>,
     pub(crate) number: Option<NumberFormat>,
     pub(crate) reason: String,
+    /// Whether its dates can be read in two ways.
+    pub(crate) ambiguous: bool,
 }
 
 /// What is known beside a column's own cells.
@@ -30,11 +31,13 @@ pub(crate) struct Beside {
     pub(crate) numbers_vary: bool,
     /// What stands before decimals in the other columns.
     pub(crate) decimal: Option<char>,
+    /// Whether semicolons cut the file's fields.
+    pub(crate) semicolons: bool,
 }
 
 impl Decision {
     fn new(kind: Kind, reason: impl Into<String>) -> Self {
-        Self { kind, format: None, number: None, reason: reason.into() }
+        Self { kind, format: None, number: None, reason: reason.into(), ambiguous: false }
     }
 
     pub(crate) fn spec(&self, name: &str) -> ColumnSpec {
@@ -52,7 +55,7 @@ pub(crate) fn decide(name: &str, seen: &Evidence, beside: Beside) -> Decision {
     let mut decision = constant(seen)
         .filter(|_| !(beside.numbers_vary && seen.present() > 0 && is_number))
         .or_else(|| written_time(seen))
-        .or_else(|| written_number(seen, beside.decimal))
+        .or_else(|| written_number(seen, beside))
         .or_else(|| numeric(name, seen))
         .unwrap_or_else(|| textual(name, seen));
     if seen.missing > 0 && seen.present() > 0 {
@@ -106,12 +109,15 @@ fn written_time(seen: &Evidence) -> Option<Decision> {
     if !remark.is_empty() {
         reason.push_str(&format!(" ({remark})"));
     }
-    Some(Decision { format: Some(format.name().to_owned()), ..Decision::new(Kind::Time, reason) })
+    let ambiguous = fitting.len() > 1;
+    Some(Decision { format: Some(format.name().to_owned()), ambiguous, ..Decision::new(Kind::Time, reason) })
 }
 
 /// Numbers that are not plain.
-fn written_number(seen: &Evidence, decimal: Option<char>) -> Option<Decision> {
-    let Written::Like(format) = seen.marks.written(seen.present(), decimal) else { return None };
+fn written_number(seen: &Evidence, beside: Beside) -> Option<Decision> {
+    let Written::Like(format) = seen.marks.written(seen.present(), beside.decimal, beside.semicolons) else {
+        return None;
+    };
     let reason = format!("numbers written like {}, {} distinct", format.example(), count(seen));
     Some(Decision { number: Some(format), ..Decision::new(Kind::Number, reason) })
 }
@@ -351,7 +357,7 @@ mod tests {
         let decided = |cell: &str| {
             let mut seen = Evidence::default();
             seen.push(cell, &markers, &|| 2);
-            [false, true].map(|numbers_vary| decide("x", &seen, Beside { numbers_vary, decimal: None }).kind)
+            [false, true].map(|numbers_vary| decide("x", &seen, Beside { numbers_vary, ..Beside::default() }).kind)
         };
         assert_eq!(decided("5.0"), [Kind::Constant, Kind::Number]);
         assert_eq!(decided("inf"), [Kind::Constant, Kind::Number]);

@@ -1,9 +1,7 @@
 //! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
 
-use super::decide::{Decision, has_word};
-use super::evidence::Evidence;
-use super::marks::Written;
-use super::times::Place;
+use super::decide::{Beside, Decision, has_word};
+use crate::table::evidence::{Evidence, Place, Written};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 use std::fmt;
 
@@ -45,8 +43,11 @@ pub enum Why {
 }
 
 /// What is doubtful about a column, if anything is.
-pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, decimal: Option<char>) -> Option<Doubt> {
-    if !matches!(decision.kind, Kind::Category | Kind::Text | Kind::Id) || has_word(name, &CODES) {
+pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Beside) -> Option<Doubt> {
+    // Numbers that are plain in one reading are doubtful too.
+    let open = matches!(decision.kind, Kind::Category | Kind::Text | Kind::Id)
+        || (decision.kind == Kind::Number && decision.number.is_none());
+    if !open || has_word(name, &CODES) {
         return None;
     }
     if seen.leading_zero.is_some() || seen.long.is_some() {
@@ -64,7 +65,7 @@ pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, decimal: Opti
         number: None,
     };
     let mostly = |n_others: u64| n_others * 100 <= present * (100 - MOSTLY) && seen.distinct.count() > FEW_LEVELS;
-    match seen.marks.written(present, decimal) {
+    match seen.marks.written(present, beside.decimal, beside.semicolons) {
         Written::Ambiguous(place) if seen.marks.all_numbers() => {
             return Some(doubt(Why::Ambiguous, Kind::Number, vec![place], present));
         }

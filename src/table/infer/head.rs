@@ -8,14 +8,13 @@
 //! The answer is always the one that [`infer`](fn@super::infer) would give.
 
 use super::decide::{self, Beside, Decision, ID_WORDS, TIME_WORDS, has_word};
-use super::evidence::{Evidence, MAX_LEVELS};
-use super::{Extent, InferOptions, conclude, field_evidence, gather, infer};
-use crate::table::cell::Markers;
+use super::{Extent, conclude, gather, infer};
 use crate::table::csv::block::Sizes;
-use crate::table::csv::scan::Piece;
+use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::input::Unpacked;
+use crate::table::json::JsonLines;
 use crate::table::stream::Stream;
-use crate::table::{DEFAULT_MISSING, Input, Kind, Schema, TableError};
+use crate::table::{DEFAULT_MISSING, InferOptions, Input, Kind, Schema, TableError};
 
 /// How much is looked at.
 pub(super) const SIZES: Sizes = Sizes { block: 256 << 10, piece: 128 << 10 };
@@ -55,6 +54,18 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
     let text = match input.unpack()? {
         Unpacked::Text(text) => text,
+        Unpacked::Json(text) => {
+            let text = JsonLines::read(&name, text.reader)?.into_text(None);
+            let gathered = gather(&name, text, &options.of_json(), missing, Extent::Whole)?;
+            let schema = conclude(&name, gathered, options)?.schema;
+            return Ok(Head {
+                schema,
+                open: Vec::new(),
+                whole: true,
+                numbers_vary: options.numbers_vary,
+                marked: false,
+            });
+        }
         Unpacked::Parquet(file) => {
             let schema = infer(Input::from_file(&name, file), options)?.schema;
             return Ok(Head {
@@ -69,7 +80,7 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
     let gathered = gather(&name, text, options, missing, Extent::Head)?;
     let whole = gathered.whole;
     let is_open = |(name, seen): (&String, &Evidence)| {
-        let beside = Beside { numbers_vary: options.numbers_vary, decimal: options.decimal };
+        let beside = Beside { numbers_vary: options.numbers_vary, decimal: options.decimal, semicolons: false };
         let settled = whole || settled(name, &decide::decide(name, seen, beside), seen);
         (!settled).then(|| name.clone())
     };
@@ -112,32 +123,6 @@ pub fn stays_category<'a>(levels: impl Iterator<Item = (&'a str, u64)>) -> bool 
     n_levels <= MAX_LEVELS || 2 * spaced <= n
 }
 
-/// What the columns of a stream that are watched have shown.
-#[derive(Debug, Default)]
-pub(crate) struct Watched {
-    seen: Vec<Evidence>,
-    leading_zero: bool,
-}
-
-impl Watched {
-    pub(crate) fn new(n_columns: usize) -> Self {
-        Self { seen: vec![Evidence::default(); n_columns], leading_zero: false }
-    }
-
-    /// Of one piece: the watched fields, and whether a number of any column has a leading zero.
-    pub(crate) fn of(index: &Piece<'_>, fields: &[usize], markers: &Markers, leading_zero: bool) -> Self {
-        let mut scratch = String::new();
-        let seen = fields.iter().map(|&field| field_evidence(index, field, markers, &mut scratch)).collect();
-        Self { seen, leading_zero }
-    }
-
-    /// Adds what the next piece shows.
-    pub(crate) fn merge(&mut self, next: Self) {
-        self.leading_zero |= next.leading_zero;
-        self.seen.iter_mut().zip(next.seen).for_each(|(all, next)| all.merge(next));
-    }
-}
-
 impl Head {
     /// Holds the guess against the whole table, after `stream` has been read to its end by [`Head::schema`] with
     /// [`Head::open`] watched. Categories of many levels are to be looked at by [`stays_category`] besides.
@@ -149,16 +134,16 @@ impl Head {
         if self.marked {
             return Settled::Unknown;
         }
-        let Some(watched) = stream.watched().filter(|w| !w.leading_zero && stream.rejects().count == 0) else {
+        let Some(watched) = stream.watched().filter(|w| !w.has_leading_zero() && stream.rejects().count == 0) else {
             return Settled::Unknown;
         };
         let mut schema = self.schema.clone();
-        for (name, seen) in self.open.iter().zip(&watched.seen) {
+        for (name, seen) in self.open.iter().zip(watched.seen()) {
             if seen.marks.any() {
                 return Settled::Unknown;
             }
             if let Some(column) = schema.columns.iter_mut().find(|c| c.name == *name) {
-                let beside = Beside { numbers_vary: self.numbers_vary, decimal: None };
+                let beside = Beside { numbers_vary: self.numbers_vary, ..Beside::default() };
                 *column = decide::decide(name, seen, beside).spec(name);
             }
         }

@@ -1,76 +1,31 @@
 //! Types every column once, from the whole file, and says why.
 
 mod decide;
-mod distinct;
 mod doubt;
-mod evidence;
 mod head;
-mod marks;
+mod remarks;
 mod target;
 #[cfg(test)]
 mod tests;
-mod times;
 
 pub(crate) use decide::{ID_WORDS, has_word};
 pub use doubt::{Doubt, Why};
-pub(crate) use head::Watched;
 pub use head::{Head, Settled, infer_head, stays_category};
 pub use target::TargetGuess;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
 use self::decide::{Beside, Decision};
-pub(crate) use self::evidence::Evidence;
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
-use crate::table::csv::scan::{self, Scan};
+use crate::table::csv::scan::{self, Scan, field_evidence};
+use crate::table::evidence::Evidence;
 use crate::table::input::{Text, Unpacked};
-use crate::table::{DEFAULT_MISSING, Dialect, Input, Kind, Progress, Rejects, Schema, TableError, parquet};
-
-/// What is known about a table beforehand.
-#[derive(Default)]
-pub struct InferOptions {
-    /// The delimiter; guessed when `None`.
-    pub delimiter: Option<char>,
-    /// Whether the first record names the columns; guessed when `None`.
-    pub header: Option<bool>,
-    /// The texts that mean "missing"; [`DEFAULT_MISSING`] when `None`.
-    pub missing: Option<Vec<String>>,
-    /// The column to predict; guessed when `None`.
-    pub target: Option<String>,
-    /// Leave out records that are broken, and list them, instead of stopping at the first.
-    pub skip_invalid: bool,
-    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
-    pub decimal: Option<char>,
-    /// Lines before the header that are no part of the table.
-    pub skip_lines: Option<u64>,
-    /// What lines begin with that are no part of the table.
-    pub comment: Option<char>,
-    /// Take a number that is always the same for a number, not for a constant: in what it is compared with it may vary.
-    pub numbers_vary: bool,
-    /// Told how far reading has come.
-    pub progress: Option<Progress>,
-}
-
-impl fmt::Debug for InferOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InferOptions")
-            .field("delimiter", &self.delimiter)
-            .field("header", &self.header)
-            .field("missing", &self.missing)
-            .field("target", &self.target)
-            .field("skip_invalid", &self.skip_invalid)
-            .field("decimal", &self.decimal)
-            .field("skip_lines", &self.skip_lines)
-            .field("comment", &self.comment)
-            .field("numbers_vary", &self.numbers_vary)
-            .finish_non_exhaustive()
-    }
-}
+use crate::table::json::JsonLines;
+use crate::table::{DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, Rejects, Schema, TableError, parquet};
 
 /// What a table turned out to be.
 #[derive(Debug)]
@@ -116,6 +71,10 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
     let gathered = match input.unpack()? {
         Unpacked::Text(text) => gather(&name, text, options, missing, Extent::Whole)?,
+        Unpacked::Json(text) => {
+            let text = JsonLines::read(&name, text.reader)?.into_text(None);
+            gather(&name, text, &options.of_json(), missing, Extent::Whole)?
+        }
         Unpacked::Parquet(file) => {
             let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
             let parquet::infer::Scanned { names, seen, n_rows, notes } = found;
@@ -192,21 +151,6 @@ fn piece_evidence(index: &scan::Piece<'_>, markers: &Markers) -> Vec<Evidence> {
     (0..index.n_fields).map(|field| field_evidence(index, field, markers, &mut scratch)).collect()
 }
 
-/// The evidence of one column in one piece.
-pub(crate) fn field_evidence(
-    index: &scan::Piece<'_>,
-    field: usize,
-    markers: &Markers,
-    scratch: &mut String,
-) -> Evidence {
-    let mut seen = Evidence::default();
-    for row in 0..index.n_rows() {
-        let line = || index.line_at(index.span(row).0);
-        seen.push(index.cell(row, field, scratch), markers, &line);
-    }
-    seen
-}
-
 fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<Inference, TableError> {
     let Gathered { dialect, names, seen, n_rows, rejects, mut notes, .. } = gathered;
     if n_rows == 0 {
@@ -216,12 +160,12 @@ fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<In
         return Err(TableError::NoColumn { column: target.clone(), have: names });
     }
     let decimal = options.decimal.or_else(|| shared_decimal(&seen));
-    let beside = Beside { numbers_vary: options.numbers_vary, decimal };
+    let beside = Beside { numbers_vary: options.numbers_vary, decimal, semicolons: dialect.delimiter == ';' };
     let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, beside);
     let mut decisions: Vec<Decision> = names.iter().zip(&seen).map(decide).collect();
     let mut doubts = Vec::new();
     for ((name, seen), decision) in names.iter().zip(&seen).zip(&mut decisions) {
-        let Some(doubt) = doubt::of(name, seen, decision, decimal) else { continue };
+        let Some(doubt) = doubt::of(name, seen, decision, beside) else { continue };
         if options.skip_invalid && doubt.take(decision) {
             continue;
         }
@@ -238,6 +182,7 @@ fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<In
         schema.columns[idx] = decisions[idx].spec(&names[idx]);
     }
     notes.extend(equal_columns(&names, &seen));
+    notes.extend(remarks::of(&names, &seen, &decisions, target.as_ref().map(|target| target.name.as_str())));
     let columns = names
         .into_iter()
         .zip(decisions)

@@ -1,7 +1,7 @@
 //! Which column is likely to be the one to predict.
 
 use super::decide::words_of;
-use super::evidence::{Evidence, MAX_LEVELS};
+use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::{ColumnSpec, Kind};
 
 /// A column to predict, with why it was chosen.

@@ -6,8 +6,8 @@ use ::parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::schema::types::ColumnDescriptor;
 
+use crate::table::build::{Part, Storage};
 use crate::table::cell::Markers;
-use crate::table::csv::columns::{Part, Storage};
 use crate::table::time::write_iso;
 use crate::table::write::push_number;
 use crate::table::{MISSING_TIME, Texts};
@@ -200,6 +200,14 @@ impl Cells {
         match self {
             Self::Number(v) => Some(v[row]),
             Self::Integer(v) => Some(v[row].map_or(f64::NAN, |v| v as f64)),
+            _ => None,
+        }
+    }
+
+    /// The time in a cell that is one; `None` where it is missing.
+    pub(crate) fn time(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::Time(v) => Some(v[row]).filter(|&micros| micros != MISSING_TIME),
             _ => None,
         }
     }

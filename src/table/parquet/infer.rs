@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Parquet, RUN_ROWS};
 use crate::table::cell::Markers;
-use crate::table::infer::Evidence;
+use crate::table::evidence::Evidence;
 use crate::table::{Progress, TableError};
 
 /// What the cells of every flat column show.

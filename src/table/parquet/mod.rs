@@ -7,6 +7,7 @@ mod cells;
 mod guard;
 pub(crate) mod infer;
 pub(crate) mod stream;
+pub(crate) mod write;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +23,9 @@ use rayon::prelude::*;
 
 use self::cells::{Cells, Meaning, decode};
 use self::guard::{Guarded, Source};
+use crate::table::build::plan::{Plan, Wanted, unique};
+use crate::table::build::{Builder, Part};
 use crate::table::cell::{Markers, shorten};
-use crate::table::csv::columns::{Builder, Part};
-use crate::table::csv::plan::{Plan, Wanted, unique};
 use crate::table::rejects::{Fault, Rejects, What};
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
 

@@ -6,10 +6,11 @@ use std::fs::File;
 use rayon::prelude::*;
 
 use super::{Cells, Cursor, Parquet, fault};
-use crate::table::csv::columns::{Builder, Part};
-use crate::table::csv::plan::{Plan, Wanted};
+use crate::table::batch::{Batch, RawRecords};
+use crate::table::build::plan::{Plan, Wanted};
+use crate::table::build::{Builder, Part};
 use crate::table::rejects::{Fault, Rejects};
-use crate::table::stream::{Batch, RawRecords};
+use crate::table::time::TimeFormat;
 use crate::table::write::{push_field, push_record, push_written};
 use crate::table::{Column, NumberFormat, ReadOptions, Schema, Table, TableError};
 
@@ -27,6 +28,8 @@ pub(crate) struct ParquetStream {
     pub(crate) delimiter: u8,
     /// How numbers are written in the records, by field.
     numbers: Vec<Option<NumberFormat>>,
+    /// How times are, where they are not ISO 8601.
+    times: Vec<Option<TimeFormat>>,
     group: usize,
     /// The current row group: a cursor per column of the file, and the rows taken from it.
     cursors: Vec<Cursor>,
@@ -44,10 +47,26 @@ impl ParquetStream {
         header.pop();
         let number = |name: &String| schema.column(name).and_then(|spec| spec.number.clone());
         let numbers = parquet.names().iter().map(number).collect();
+        let time = |name: &String| TimeFormat::new(schema.column(name)?.format.as_deref()?).ok();
+        let times = parquet.names().iter().map(time).collect();
         let (skip, no_raw) = (options.skip_invalid, options.no_raw);
         let rejects = Rejects::default();
         let (group, taken, n_rows, cursors) = (0, 0, 0, Vec::new());
-        Ok(Self { parquet, plan, skip, no_raw, rejects, header, delimiter, numbers, group, cursors, taken, n_rows })
+        Ok(Self {
+            parquet,
+            plan,
+            skip,
+            no_raw,
+            rejects,
+            header,
+            delimiter,
+            numbers,
+            times,
+            group,
+            cursors,
+            taken,
+            n_rows,
+        })
     }
 
     /// The next batch of at least one row; `None` at the end.
@@ -140,7 +159,13 @@ impl ParquetStream {
                         push_written(&mut bytes, cells.number(row).unwrap_or(f64::NAN), format, self.delimiter);
                     }
                     _ => {
-                        cells.render(row, &mut text);
+                        match (&self.times[field], cells.time(row)) {
+                            (Some(format), Some(micros)) => {
+                                text.clear();
+                                format.write(micros, &mut text);
+                            }
+                            _ => cells.render(row, &mut text),
+                        }
                         push_field(&mut bytes, &text, self.delimiter);
                     }
                 }

@@ -151,8 +151,9 @@ impl Marks {
         }
     }
 
-    /// How all of `present` cells are written, where `decimal` is what stands before decimals in other columns.
-    pub(crate) fn written(&self, present: u64, decimal: Option<char>) -> Written {
+    /// How all of `present` cells are written, where `decimal` is what stands before decimals in other columns; a file
+    /// that is cut at semicolons is likely to use the decimal comma.
+    pub(crate) fn written(&self, present: u64, decimal: Option<char>, semicolons: bool) -> Written {
         if self.n(|g| g.ways != 0) == 0 {
             return Written::Plain;
         }
@@ -162,7 +163,7 @@ impl Marks {
         let family = match decimal {
             Some(',') if left & COMMA != 0 => COMMA,
             Some(_) if left & POINT != 0 => POINT,
-            _ => match self.undecided(left, marked) {
+            _ => match self.undecided(left, marked, semicolons) {
                 Some(place) => return Written::Ambiguous(place),
                 None if left & POINT != 0 => POINT,
                 None => COMMA,
@@ -197,7 +198,7 @@ impl Marks {
     }
 
     /// A cell that is one number with a decimal point and another with a decimal comma, when nothing says which.
-    fn undecided(&self, left: u8, marked: u64) -> Option<Place> {
+    fn undecided(&self, left: u8, marked: u64, semicolons: bool) -> Option<Place> {
         if left & POINT == 0 || left & COMMA == 0 {
             return None;
         }
@@ -207,9 +208,11 @@ impl Marks {
         if marked > 0 {
             return group.first.first().cloned();
         }
-        // Plain numbers are plain, unless whole ones below 1000 stand beside many that have just three decimals.
-        let whole = self.n(|g| g.ways == ALL) > 0 && !self.long;
-        (group.n >= MANY && whole).then(|| group.first.first().cloned()).flatten()
+        // Plain numbers are plain, unless whole ones below 1000 stand beside many that have just three decimals, or all
+        // have three decimals where commas do not cut fields.
+        let n_whole = self.n(|g| g.ways == ALL);
+        let thousands = if n_whole > 0 { !self.long } else { semicolons };
+        (group.n >= MANY && thousands).then(|| group.first.first().cloned()).flatten()
     }
 
     /// The unit of most cells that have one.
@@ -267,7 +270,7 @@ mod tests {
     }
 
     fn written(cells: &[&str], decimal: Option<char>) -> Written {
-        marks(cells).written(cells.len() as u64, decimal)
+        marks(cells).written(cells.len() as u64, decimal, false)
     }
 
     fn like(decimal: char, thousands: Option<char>, unit: Option<&str>) -> Written {

@@ -1,10 +1,20 @@
 //! What the cells of one column show: counts that merge, so that the file can be read in pieces on all cores.
 
+mod distinct;
+mod ends;
+mod marks;
+mod times;
+mod watched;
+
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::distinct::Distinct;
-use super::marks::Marks;
-use super::times::{Place, Times, place};
+use self::distinct::Distinct;
+use self::ends::Ends;
+use self::marks::Marks;
+pub(crate) use self::marks::Written;
+use self::times::Times;
+pub(crate) use self::times::{Place, place};
+pub(crate) use self::watched::Watched;
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
 
@@ -25,6 +35,8 @@ pub(crate) struct Evidence {
     pub(crate) integers: u64,
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// The smallest and largest numbers.
+    pub(crate) ends: Ends,
     pub(crate) first_not_number: Option<Place>,
     /// The first number with a leading zero (`007`).
     pub(crate) leading_zero: Option<Place>,
@@ -80,6 +92,7 @@ impl Evidence {
         if self.leading_zero.is_none() && matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
             self.leading_zero = Some(place(text, line));
         }
+        self.ends.push(value);
         self.marks.push_plain(text, line);
         self.times.push_number(text, line);
         self.run.push(value);
@@ -113,6 +126,7 @@ impl Evidence {
         self.fingerprint = self.fingerprint.wrapping_mul(power).wrapping_add(next.fingerprint);
         self.power = Some(self.power.unwrap_or(1).wrapping_mul(power));
         self.run.merge(next.run);
+        self.ends.merge(next.ends);
         self.n += next.n;
         self.missing += next.missing;
         self.numbers += next.numbers;
@@ -222,7 +236,7 @@ mod tests {
             assert_eq!((left.min, left.max), (whole.min, whole.max));
             assert_eq!(left.distinct.count(), whole.distinct.count());
             assert_eq!(left.leading_zero, whole.leading_zero);
-            assert_eq!(left.marks.written(300, Some('.')), whole.marks.written(300, Some('.')));
+            assert_eq!(left.marks.written(300, Some('.'), false), whole.marks.written(300, Some('.'), false));
             assert_eq!(left.first_not_number, whole.first_not_number);
             assert!(left.levels.iter().eq(whole.levels.iter()));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::columns::Storage;
+use super::Storage;
 use crate::table::cell::Markers;
 use crate::table::time::TimeFormat;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, ReadOptions, Schema, TableError};
@@ -66,7 +66,7 @@ impl Plan {
         let known: HashSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
         let extra: Vec<&str> = names.iter().map(String::as_str).filter(|n| !known.contains(n)).collect();
         let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
-        let yardstick = super::scan::yardstick(headed);
+        let yardstick = yardstick(headed);
         Ok(Self { n_fields, names, columns, watched, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
     }
 }
@@ -158,4 +158,9 @@ fn extra_note(extra: &[&str]) -> String {
     let more = if extra.len() > shown.len() { ", …" } else { "" };
     let s = if extra.len() == 1 { "" } else { "s" };
     format!("ignored {} column{s} that the schema does not have: {}{more}", extra.len(), shown.join(", "))
+}
+
+/// What the number of fields of a record is compared with.
+pub(crate) fn yardstick(header: bool) -> &'static str {
+    if header { "the header has" } else { "the first record has" }
 }

@@ -1,0 +1,133 @@
+//! Scored rows as a typed table, for the formats that know types.
+
+use super::{Answer, Field, Layout, PredictError, Said};
+use crate::pipeline::{Contribution, Pipeline, Scores};
+use crate::table::{
+    Batch, Cell, CellReader, Column, Kind, MISSING_TIME, ParquetWriter, Table, Texts, Values, push_json_lines,
+};
+use std::io::Write;
+
+/// How scored rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// CSV, each record as it came.
+    #[default]
+    Csv,
+    /// One object per line.
+    JsonLines,
+    /// Parquet.
+    Parquet,
+}
+
+/// Writes batches of scored rows as typed tables.
+pub(super) struct Typed {
+    format: Format,
+    columns: Vec<(String, Field, Option<CellReader>)>,
+    parquet: Option<ParquetWriter>,
+}
+
+impl Typed {
+    /// For the columns of `layout`; `names` are those of the input.
+    pub(super) fn new(
+        format: Format,
+        layout: &Layout,
+        names: &[String],
+        pipeline: &Pipeline,
+    ) -> Result<Self, PredictError> {
+        let all = (0..names.len()).map(Field::Raw).chain((0..layout.answers.len()).map(Field::Answer));
+        let fields: Vec<Field> = layout.fields.clone().unwrap_or_else(|| all.collect());
+        let column = |field: Field| {
+            let k = match field {
+                Field::Raw(k) => k,
+                Field::Answer(k) => return Ok((layout.answers[k].clone(), field, None)),
+            };
+            // JSON knows no times: they stay texts as the column is written.
+            let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format == Format::Parquet);
+            let spec = pipeline.schema.column(&names[k]).filter(|spec| typed(spec.kind));
+            let reader = spec.map(|spec| CellReader::new(spec, &pipeline.schema.dialect)).transpose();
+            Ok((names[k].clone(), field, reader.map_err(crate::pipeline::PipelineError::Rows)?))
+        };
+        let columns = fields.into_iter().map(column).collect::<Result<_, PredictError>>()?;
+        Ok(Self { format, columns, parquet: None })
+    }
+
+    /// Writes the rows of a batch.
+    pub(super) fn push(
+        &mut self,
+        batch: &Batch,
+        delimiter: u8,
+        (pipeline, scores, reasons): (&Pipeline, &Scores, &[Vec<Contribution>]),
+        out: &mut dyn Write,
+    ) -> Result<(), PredictError> {
+        let n_rows = scores.n_rows();
+        let cells: Vec<_> = match batch.raw.is_empty() {
+            true => Vec::new(),
+            false => (0..n_rows).map(|row| batch.raw.cells(row, delimiter)).collect(),
+        };
+        let answer = |row: usize| Answer { pipeline, scores, row, reasons: reasons.get(row), delimiter };
+        let cell =
+            |row: usize, k: usize| cells.get(row).and_then(|cells| cells.get(k)).map_or("", |text| text.as_ref());
+        let values = |field: Field, reader: Option<&CellReader>| match (field, reader) {
+            (Field::Raw(k), Some(reader)) => typed((0..n_rows).map(|row| cell(row, k)), reader),
+            (Field::Raw(k), None) => Values::Text((0..n_rows).map(|row| cell(row, k)).collect::<Texts>()),
+            (Field::Answer(k), _) => said((0..n_rows).map(|row| answer(row).said(k))),
+        };
+        let columns =
+            self.columns.iter().map(|(name, field, reader)| Column::new(name.clone(), values(*field, reader.as_ref())));
+        let table = Table::new(columns.collect())?;
+        if self.format == Format::JsonLines {
+            let mut lines = Vec::new();
+            push_json_lines(&mut lines, &table);
+            out.write_all(&lines)?;
+            return Ok(());
+        }
+        match &mut self.parquet {
+            Some(parquet) => parquet.push(&table)?,
+            None => {
+                let mut parquet = ParquetWriter::new(&table)?;
+                parquet.push(&table)?;
+                self.parquet = Some(parquet);
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the file.
+    pub(super) fn finish(self, out: &mut dyn Write) -> Result<(), PredictError> {
+        match (self.format, self.parquet) {
+            (Format::Parquet, Some(parquet)) => Ok(parquet.finish(out)?),
+            (Format::Parquet, None) => {
+                // No row was scored: the columns are all that there is.
+                let empty = |(name, ..): &(String, Field, Option<CellReader>)| {
+                    Column::new(name.clone(), Values::Text(Texts::default()))
+                };
+                Ok(ParquetWriter::new(&Table::new(self.columns.iter().map(empty).collect())?)?.finish(out)?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Cells of a column of numbers or times; those that do not fit, which only columns have that no feature comes from, are
+/// missing.
+fn typed<'a>(cells: impl Iterator<Item = &'a str>, reader: &CellReader) -> Values {
+    let cells: Vec<Option<Cell<'a>>> = cells.map(|text| reader.text(text)).collect();
+    if reader.is_time() {
+        let time = |cell: &Option<Cell>| if let Some(Cell::Time(at)) = cell { *at } else { MISSING_TIME };
+        return Values::Time(cells.iter().map(time).collect());
+    }
+    let number = |cell: &Option<Cell>| if let Some(Cell::Number(value)) = cell { *value } else { f64::NAN };
+    Values::Number(cells.iter().map(number).collect())
+}
+
+fn said<'a>(answers: impl Iterator<Item = Said<'a>>) -> Values {
+    let answers: Vec<Said> = answers.collect();
+    if answers.iter().any(|answer| matches!(answer, Said::Text(_))) {
+        let text = |answer: &Said<'a>| if let Said::Text(text) = answer { *text } else { "" };
+        return Values::Text(answers.iter().map(text).collect::<Texts>());
+    }
+    // Seven digits, as in CSV.
+    let short = |value: f64| (value as f32).to_string().parse().unwrap_or(f64::NAN);
+    let number = |answer: &Said| if let Said::Number(value) = answer { short(*value) } else { f64::NAN };
+    Values::Number(answers.iter().map(number).collect())
+}

@@ -1,0 +1,230 @@
+//! Typed columns while a table is read: how cells are stored, parts of a column, and what puts parts together.
+//!
+//! ```text
+//! schema + names of the file ─Plan─▶ Wanted columns, each with its Storage
+//! cells of a piece ─▶ Part ─┐
+//! cells of a piece ─▶ Part ─┴─Builder, in the order of the file─▶ column
+//! ```
+//! CSV and Parquet both fill parts; neither knows of the other.
+
+pub(crate) mod plan;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::table::cell::Markers;
+use crate::table::column::reserve;
+use crate::table::dictionary::Dictionary;
+use crate::table::time::TimeFormat;
+use crate::table::{Categories, Kind, MISSING_CODE, MISSING_TIME, NumberFormat, Texts, Values};
+
+/// How the cells of a column are stored.
+#[derive(Debug, Clone)]
+pub(crate) enum Storage {
+    Number,
+    /// Numbers that are not plain.
+    Written(NumberFormat),
+    Time(TimeFormat),
+    Category,
+    Text,
+}
+
+impl Storage {
+    /// The storage of a kind; `None` for [`Kind::Ignore`].
+    pub(crate) fn of(kind: Kind, time: TimeFormat, number: Option<NumberFormat>) -> Option<Self> {
+        match kind {
+            Kind::Number => Some(number.map_or(Self::Number, Self::Written)),
+            Kind::Time => Some(Self::Time(time)),
+            Kind::Category | Kind::Constant => Some(Self::Category),
+            Kind::Id | Kind::Text => Some(Self::Text),
+            Kind::Ignore => None,
+        }
+    }
+
+    /// What a cell should have been, for an error.
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Self::Number => "a number".to_owned(),
+            Self::Written(format) => format.expected(),
+            Self::Time(format) => format.expected(),
+            Self::Category | Self::Text => "text".to_owned(),
+        }
+    }
+}
+
+/// The cells of one column in one piece.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Number(Vec<f64>),
+    Time(Vec<i64>),
+    Category(CategoryPart),
+    Text(Texts),
+}
+
+/// Codes into the piece's own dictionary, in which missing markers are still levels.
+#[derive(Debug, Default)]
+pub(crate) struct CategoryPart {
+    codes: Vec<u32>,
+    dictionary: Dictionary,
+    /// Whether a level is a missing marker: looked up once per level, not once per cell.
+    missing: Vec<bool>,
+}
+
+impl Part {
+    /// An empty part for `n_rows` cells.
+    pub(crate) fn new(storage: &Storage, n_rows: usize) -> Self {
+        match storage {
+            Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
+            Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
+            Storage::Category => {
+                Self::Category(CategoryPart { codes: Vec::with_capacity(n_rows), ..CategoryPart::default() })
+            }
+            Storage::Text => Self::Text(Texts::default()),
+        }
+    }
+
+    /// Adds a trimmed text; `false`, with a missing cell added, when it does not fit.
+    pub(crate) fn push(&mut self, text: &str, storage: &Storage, markers: &Markers) -> bool {
+        match (self, storage) {
+            (Self::Number(values), Storage::Written(format)) => {
+                let value = if markers.is_missing(text.as_bytes()) { Some(f64::NAN) } else { format.parse(text) };
+                values.push(value.unwrap_or(f64::NAN));
+                value.is_some()
+            }
+            (Self::Number(values), _) => {
+                let value = markers.number(text.as_bytes());
+                values.push(value.unwrap_or(f64::NAN));
+                value.is_some()
+            }
+            (Self::Time(values), Storage::Time(format)) => {
+                if markers.is_missing(text.as_bytes()) {
+                    values.push(MISSING_TIME);
+                    return true;
+                }
+                let value = format.parse(text);
+                values.push(value.unwrap_or(MISSING_TIME));
+                value.is_some()
+            }
+            (Self::Time(values), _) => {
+                values.push(MISSING_TIME);
+                text.is_empty()
+            }
+            (Self::Category(part), _) => {
+                part.push(text, markers);
+                true
+            }
+            (Self::Text(texts), _) => {
+                texts.push(if markers.is_missing(text.as_bytes()) { "" } else { text });
+                true
+            }
+        }
+    }
+}
+
+impl CategoryPart {
+    /// The code of the last cell.
+    pub(crate) fn last_code(&self) -> Option<u32> {
+        self.codes.last().copied()
+    }
+
+    /// Adds a cell of a level that this part has given a code.
+    #[inline]
+    pub(crate) fn push_code(&mut self, code: u32) {
+        self.codes.push(code);
+    }
+
+    /// Adds a trimmed text.
+    #[inline]
+    pub(crate) fn push(&mut self, text: &str, markers: &Markers) {
+        if text.is_empty() {
+            self.codes.push(MISSING_CODE);
+            return;
+        }
+        let code = self.dictionary.intern(text);
+        if code as usize == self.missing.len() {
+            self.missing.push(markers.is_missing(text.as_bytes()));
+        }
+        self.codes.push(code);
+    }
+}
+
+/// A column that grows by parts, in file order.
+#[derive(Debug)]
+pub(crate) enum Builder {
+    Number(Vec<f64>),
+    Time(Vec<i64>),
+    Category { codes: Vec<u32>, dictionary: Dictionary },
+    Text(Texts),
+}
+
+impl Builder {
+    /// A builder with room for `n_rows`.
+    pub(crate) fn new(storage: &Storage, n_rows: usize) -> Self {
+        match storage {
+            Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
+            Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
+            Storage::Category => {
+                Self::Category { codes: Vec::with_capacity(n_rows), dictionary: Dictionary::default() }
+            }
+            Storage::Text => Self::Text(Texts::default()),
+        }
+    }
+
+    /// Adds a part of the same storage.
+    pub(crate) fn append(&mut self, part: &Part) {
+        match (self, part) {
+            (Self::Number(all), Part::Number(part)) => extend(all, part.iter().copied()),
+            (Self::Time(all), Part::Time(part)) => extend(all, part.iter().copied()),
+            (Self::Category { codes, dictionary }, Part::Category(part)) => {
+                let map: Vec<u32> = part
+                    .dictionary
+                    .iter()
+                    .zip(&part.missing)
+                    .map(|(level, &missing)| if missing { MISSING_CODE } else { dictionary.intern(level) })
+                    .collect();
+                extend(codes, part.codes.iter().map(|&c| if c == MISSING_CODE { c } else { map[c as usize] }));
+            }
+            (Self::Text(all), Part::Text(part)) => all.append(part),
+            _ => debug_assert!(false, "a builder takes parts of its own storage"),
+        }
+    }
+
+    /// The finished column. Levels are sorted, so that codes do not depend on the cutting.
+    pub(crate) fn finish(self) -> Values {
+        match self {
+            Self::Number(mut values) => {
+                values.shrink_to_fit();
+                Values::Number(values)
+            }
+            Self::Time(mut values) => {
+                values.shrink_to_fit();
+                Values::Time(values)
+            }
+            Self::Category { codes, dictionary } => Values::Category(sorted(codes, &dictionary)),
+            Self::Text(mut texts) => {
+                texts.shrink_to_fit();
+                Values::Text(texts)
+            }
+        }
+    }
+}
+
+/// Appends, growing slowly where the estimate was short.
+fn extend<T>(all: &mut Vec<T>, part: impl ExactSizeIterator<Item = T>) {
+    reserve(all, part.len());
+    all.extend(part);
+}
+
+fn sorted(mut codes: Vec<u32>, dictionary: &Dictionary) -> Categories {
+    let mut order: Vec<u32> = (0..dictionary.len() as u32).collect();
+    order.par_sort_unstable_by(|&a, &b| dictionary.get(a).cmp(dictionary.get(b)));
+    let mut rank = vec![0; order.len()];
+    for (&code, position) in order.iter().zip(0u32..) {
+        rank[code as usize] = position;
+    }
+    codes.shrink_to_fit();
+    codes.par_iter_mut().filter(|c| **c != MISSING_CODE).for_each(|c| *c = rank[*c as usize]);
+    let levels: Arc<[String]> = order.iter().map(|&code| dictionary.get(code).to_owned()).collect();
+    Categories { codes, levels }
+}

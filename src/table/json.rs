@@ -1,0 +1,231 @@
+//! JSON lines: one object per line, read as records of CSV and written from tables.
+//!
+//! ```text
+//! {"a": 1, "b": "x"}                 a,b,c
+//! {"a": 2.5, "c": null}    ────▶     1,x,
+//!                                    2.5,,
+//! ```
+//! The names are those of all objects, in the order in which they first appear; for that the lines are kept in an unnamed
+//! file. A cell means what its text in CSV would mean; lists and objects are texts of JSON.
+
+use super::input::Text;
+use super::number::NumberFormat;
+use super::time::write_iso;
+use super::write::{push_field, push_number};
+use super::{Dialect, MISSING_TIME, Schema, Table, TableError, Values};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+/// The delimiter of the records.
+const DELIMITER: u8 = b',';
+
+/// Objects that have been read once, so that their names are known.
+pub(crate) struct JsonLines {
+    kept: File,
+    names: Vec<String>,
+}
+
+impl JsonLines {
+    /// Keeps the lines and gathers the names.
+    pub(crate) fn read(file: &str, from: impl Read) -> Result<Self, TableError> {
+        let failed = |source| TableError::Io { file: file.to_owned(), source };
+        let mut kept = BufWriter::new(tempfile::tempfile().map_err(failed)?);
+        let (mut names, mut known) = (Vec::new(), HashSet::new());
+        let mut lines = BufReader::with_capacity(1 << 16, from);
+        let (mut line, mut n) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+                break;
+            }
+            n += 1;
+            if let Some(object) =
+                object(&line).map_err(|what| TableError::Record { file: file.to_owned(), line: n, what })?
+            {
+                for (name, _) in object {
+                    if known.insert(name.clone()) {
+                        names.push(name);
+                    }
+                }
+            }
+            kept.write_all(&line).map_err(failed)?;
+        }
+        let mut kept = kept.into_inner().map_err(|err| failed(err.into_error()))?;
+        kept.seek(SeekFrom::Start(0)).map_err(failed)?;
+        Ok(Self { kept, names })
+    }
+
+    /// The objects as CSV, with numbers as `schema` says that they are written.
+    pub(crate) fn into_text(self, schema: Option<&Schema>) -> Text {
+        let number = |name: &String| schema.and_then(|schema| schema.number_format(name)).cloned();
+        let numbers = self.names.iter().map(number).collect();
+        let mut record = Vec::new();
+        super::write::push_record(&mut record, &self.names, DELIMITER);
+        let reader = Records { lines: BufReader::new(self.kept), names: self.names, numbers, record, at: 0 };
+        // The header takes no line of the file.
+        Text { reader: Box::new(reader), size: None, consumed: Default::default(), first_line: 0 }
+    }
+
+    /// How the records are written that [`into_text`](Self::into_text) gives.
+    pub(crate) fn schema(schema: &Schema) -> Schema {
+        Schema { dialect: Self::dialect(schema.dialect.missing.clone()), columns: schema.columns.clone() }
+    }
+
+    pub(crate) fn dialect(missing: Vec<String>) -> Dialect {
+        Dialect { missing, delimiter: char::from(DELIMITER), ..Dialect::default() }
+    }
+}
+
+/// The object on a line; `None` for a blank one.
+fn object(line: &[u8]) -> Result<Option<Map<String, Value>>, String> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+    if line.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice(line) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(_) => Err("is no JSON object: each line must be one, {\"column\": value, …}".to_owned()),
+        Err(err) => Err(format!("is no JSON object: {err}")),
+    }
+}
+
+/// Writes record after record.
+struct Records {
+    lines: BufReader<File>,
+    names: Vec<String>,
+    numbers: Vec<Option<NumberFormat>>,
+    record: Vec<u8>,
+    at: usize,
+}
+
+impl Records {
+    fn next(&mut self) -> io::Result<()> {
+        let mut line = Vec::new();
+        self.at = 0;
+        self.record.clear();
+        if self.lines.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+        let Some(object) = object(&line).map_err(wrong)? else {
+            self.record.push(b'\n');
+            return Ok(());
+        };
+        for (n, (name, number)) in self.names.iter().zip(&self.numbers).enumerate() {
+            if n > 0 {
+                self.record.push(DELIMITER);
+            }
+            if let Some(value) = object.get(name) {
+                push_value(&mut self.record, value, number.as_ref());
+            }
+        }
+        // A single blank field would be a blank line.
+        if self.names.len() == 1 && self.record.is_empty() {
+            self.record.extend_from_slice(b"\"\"");
+        }
+        self.record.push(b'\n');
+        Ok(())
+    }
+}
+
+impl Read for Records {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.record.len() {
+            self.next()?;
+        }
+        let n = buf.len().min(self.record.len() - self.at);
+        buf[..n].copy_from_slice(&self.record[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+fn push_value(record: &mut Vec<u8>, value: &Value, number: Option<&NumberFormat>) {
+    match (value, number) {
+        (Value::Null, _) => {}
+        (Value::String(text), _) => push_field(record, text, DELIMITER),
+        (Value::Number(value), Some(format)) => {
+            push_field(record, &format.text(value.as_f64().unwrap_or(f64::NAN)), DELIMITER);
+        }
+        (value, _) => push_field(record, &value.to_string(), DELIMITER),
+    }
+}
+
+/// Adds the rows of a table as JSON lines; what is missing is `null`, and so is an infinite number.
+pub fn push_json_lines(out: &mut Vec<u8>, table: &Table) {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let names: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();
+    for row in 0..table.n_rows() {
+        for (n, (name, column)) in names.iter().zip(table.columns()).enumerate() {
+            out.extend_from_slice(if n == 0 { b"{" } else { b"," });
+            out.extend_from_slice(name.as_bytes());
+            out.push(b':');
+            match &column.values {
+                values if values.is_missing(row) => out.extend_from_slice(b"null"),
+                Values::Number(values) if values[row].is_infinite() => out.extend_from_slice(b"null"),
+                Values::Number(values) => push_number(out, values[row]),
+                Values::Category(levels) => out.extend(quoted(levels.level(row).unwrap_or_default()).bytes()),
+                Values::Text(texts) => out.extend(quoted(texts.get(row)).bytes()),
+                Values::Time(times) => {
+                    let mut text = String::new();
+                    debug_assert_ne!(times[row], MISSING_TIME);
+                    write_iso(times[row], &mut text);
+                    out.extend(quoted(&text).bytes());
+                }
+            }
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{InferOptions, Input, Kind, ReadOptions, infer, read, stream};
+
+    const LINES: &str = "{\"id\": \"a\", \"amount\": 1.5, \"ok\": true}\n\n{\"id\": \"b, c\", \"note\": \"x \\\"y\\\"\", \"ok\": null}\n{\"amount\": 9007199254740993, \"id\": \"c\"}\n";
+
+    fn open(text: &str) -> Input {
+        Input::from_reader("t.jsonl", io::Cursor::new(text.to_owned()))
+    }
+
+    #[test]
+    fn objects_are_rows() {
+        let found = infer(open(LINES), &InferOptions::default()).unwrap();
+        let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!((names, found.n_rows), (vec!["id", "amount", "ok", "note"], 3));
+        assert_eq!(found.schema.column("amount").unwrap().kind, Kind::Category, "2^53 + 1 is no number");
+        let table = read(open(LINES), &found.schema, &ReadOptions::default()).unwrap().table;
+        let mut out = Vec::new();
+        push_json_lines(&mut out, &table);
+        let back: Vec<Value> =
+            String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(back[1]["id"], "b, c");
+        assert_eq!(
+            (&back[1]["note"], &back[1]["amount"], &back[2]["amount"]),
+            (&"x \"y\"".into(), &Value::Null, &"9007199254740993".into())
+        );
+        for (text, what) in [("{\"a\": 1}\n[1]\n", "line 2: is no JSON object"), ("{\"a\": 1}\n{\"a\":\n", "line 2")] {
+            let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_numbers_however_the_column_is_written() {
+        let mut schema = infer(open("{\"x\": 1.5}\n{\"x\": 2}\n"), &InferOptions::default()).unwrap().schema;
+        schema.columns[0].number = Some(NumberFormat { decimal: ',', thousands: Some('.'), unit: None });
+        schema.dialect.delimiter = ';';
+        let text = "{\"x\": 1.234}\n{\"x\": \"1.234\"}\n{\"x\": \"1,5\"}\n";
+        let options = ReadOptions::default();
+        let mut batches = stream(open(text), &schema, &options).unwrap();
+        let batch = batches.next().unwrap().unwrap();
+        assert_eq!(batch.table.columns()[0].values, Values::Number(vec![1.234, 1234.0, 1.5]));
+        // The record is written as the loop writes its own: what is logged reads back.
+        assert_eq!(batch.raw.get(0), b"\"1,234\"");
+        let error = read(open("{\"x\": 1}\n{\"x\": \"1,234.5\"}\n"), &schema, &options).unwrap_err().to_string();
+        assert!(error.contains("line 2, column \"x\""), "{error}");
+    }
+}

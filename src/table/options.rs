@@ -1,0 +1,110 @@
+//! What callers say of how a table is written, what to read of it and how strict to be.
+
+use std::fmt;
+
+/// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`]).
+pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
+
+/// What a person says of how a table is written; what is `None` is found out, or is as the loop's tables are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableOptions {
+    /// Field separator.
+    pub delimiter: Option<char>,
+    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
+    pub decimal: Option<char>,
+    /// Lines before the header that are no part of the table.
+    pub skip_lines: Option<u64>,
+    /// What lines begin with that are no part of the table.
+    pub comment: Option<char>,
+    /// Leave out rows that do not fit, and list them.
+    pub skip_invalid: bool,
+}
+
+/// What to read and how strict to be.
+#[derive(Default)]
+pub struct ReadOptions {
+    /// Only these columns of the schema; all of them when `None`.
+    pub columns: Option<Vec<String>>,
+    /// Columns that may be absent from the file (the target, when rows are to be scored); they are then left out.
+    pub optional: Vec<String>,
+    /// Leave out rows that do not fit, and list them, instead of stopping at the first.
+    pub skip_invalid: bool,
+    /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
+    pub no_raw: bool,
+    /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
+    pub whole: bool,
+    /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left open.
+    pub watch: Vec<String>,
+    /// Told how far reading has come.
+    pub progress: Option<Progress>,
+}
+
+impl fmt::Debug for ReadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadOptions")
+            .field("columns", &self.columns)
+            .field("optional", &self.optional)
+            .field("skip_invalid", &self.skip_invalid)
+            .field("no_raw", &self.no_raw)
+            .field("whole", &self.whole)
+            .field("watch", &self.watch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known about a table beforehand.
+#[derive(Default)]
+pub struct InferOptions {
+    /// The delimiter; guessed when `None`.
+    pub delimiter: Option<char>,
+    /// Whether the first record names the columns; guessed when `None`.
+    pub header: Option<bool>,
+    /// The texts that mean "missing"; [`DEFAULT_MISSING`](super::DEFAULT_MISSING) when `None`.
+    pub missing: Option<Vec<String>>,
+    /// The column to predict; guessed when `None`.
+    pub target: Option<String>,
+    /// Leave out records that are broken, and list them, instead of stopping at the first.
+    pub skip_invalid: bool,
+    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
+    pub decimal: Option<char>,
+    /// Lines before the header that are no part of the table.
+    pub skip_lines: Option<u64>,
+    /// What lines begin with that are no part of the table.
+    pub comment: Option<char>,
+    /// Take a number that is always the same for a number, not for a constant: in what it is compared with it may vary.
+    pub numbers_vary: bool,
+    /// Told how far reading has come.
+    pub progress: Option<Progress>,
+}
+
+impl InferOptions {
+    /// The same for JSON lines, whose names and cells are known to be such.
+    pub(crate) fn of_json(&self) -> Self {
+        Self {
+            delimiter: Some(','),
+            header: Some(true),
+            skip_lines: None,
+            comment: None,
+            missing: self.missing.clone(),
+            target: self.target.clone(),
+            progress: None,
+            ..*self
+        }
+    }
+}
+
+impl fmt::Debug for InferOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InferOptions")
+            .field("delimiter", &self.delimiter)
+            .field("header", &self.header)
+            .field("missing", &self.missing)
+            .field("target", &self.target)
+            .field("skip_invalid", &self.skip_invalid)
+            .field("decimal", &self.decimal)
+            .field("skip_lines", &self.skip_lines)
+            .field("comment", &self.comment)
+            .field("numbers_vary", &self.numbers_vary)
+            .finish_non_exhaustive()
+    }
+}
