@@ -267,6 +267,37 @@ fn damaged_versions_are_refused() {
 }
 
 #[test]
+fn a_version_that_its_gate_speaks_against_is_not_production_by_itself() {
+    let work = ready();
+    let config = work.read("mlloop.toml");
+    work.write("mlloop.toml", config.replace("threshold = \"f1\"", "threshold = 1.5"));
+    let said = work.run("train --text").answers(YES);
+    said.prints("v0001 is not fit for production: its threshold calls no gate row positive")
+        .prints("challenger, learned from");
+    work.run("promote").answers(ERROR).says("v0001 is not fit for it: its threshold calls no gate row positive");
+    // The next one that is fit becomes production without a comparison; a person may decide otherwise before.
+    let other = work.copy();
+    other.write("mlloop.toml", config);
+    other.run("train").answers(YES).json("/version", "v0002").json("/role", "production");
+    work.run("promote --override tried --by ann").answers(YES).json("/production", "v0001");
+}
+
+#[test]
+fn what_shows_how_good_a_version_is_stands_beside_it() {
+    let work = trained();
+    let manifest: serde_json::Value = serde_json::from_str(&work.read("models/v0001/manifest.json")).unwrap();
+    let names = ["importance.svg", "classification_report.txt", "confusion_matrix.csv"];
+    assert_eq!(manifest["artifacts"], serde_json::json!(names));
+    assert!(work.read("models/v0001/importance.svg").contains("contract"));
+    assert!(work.read("models/v0001/classification_report.txt").contains("f1-score"));
+    let matrix = work.read("models/v0001/confusion_matrix.csv");
+    assert!(matrix.starts_with("true \\ predicted,no,yes\nno,"), "{matrix}");
+    let counts = matrix.lines().skip(1).flat_map(|line| line.split(',').skip(1));
+    let rows: f64 = counts.map(|n| n.parse::<f64>().unwrap()).sum();
+    assert_eq!(Some(rows as u64), manifest["rows"]["gate"].as_u64());
+}
+
+#[test]
 fn parameters_of_mlloop_toml_are_used_and_checked() {
     let work = ready();
     let config = work.read("mlloop.toml");

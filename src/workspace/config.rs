@@ -339,7 +339,8 @@ gate = 0.2     # share of rows that no version learns from; versions are compare
 
 [features]
 # impute = "native"    # native: the trees handle missing values; median; mean
-# scale = "none"       # standard: mean 0, deviation 1
+# scale = "none"       # standard: mean 0, deviation 1; minmax: 0 to 1
+# outliers = "keep"    # rows that are learned from: clip, or drop
 # clip = "none"        # iqr: outliers are moved to the fences
 # drop = []            # columns to leave out
 
