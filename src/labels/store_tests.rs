@@ -95,6 +95,7 @@ fn the_same_is_nothing_new_and_the_rest_is_told() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 fn labels_are_unused_until_a_version_learned_from_them() {
     let dir = tempfile::tempdir().unwrap();
     let workspace = Workspace::new(dir.path());

@@ -11,8 +11,8 @@ use crate::drift::losses::ExpectedLoss;
 use crate::drift::multivariate::MultivariateError;
 use crate::drift::performance::Known;
 use crate::drift::report::{
-    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
-    Side,
+    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, DriftShare, Estimate, LossAlarm,
+    Multivariate, Performance, Side, Trigger,
 };
 use crate::drift::settings::{Count, DriftSettings};
 use crate::drift::triggers::{Evidence, Volume, triggers};
@@ -44,30 +44,7 @@ impl Watch<'_> {
         let mut notes = self.notes(compared_with, arrived, served.as_ref());
         let (known, n_learned) = self.performance(arrived, served.as_ref(), &mut notes)?;
         let alarm = self.alarm(arrived, served.as_ref().map_or(&[], |served| &served.seen))?;
-        let learnable = self.learnable()?;
-        let volume = match (settings.triggers.count, &learnable) {
-            _ if self.config.is_none() => None,
-            (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),
-            (Count::Labelled, Some(plan)) => Some(Volume::Labelled(plan.n_new)),
-            (Count::Labelled, None) => Some(Volume::NoIds),
-        };
-        let triggers = triggers(
-            &Evidence {
-                share: &share,
-                columns: &columns,
-                volume,
-                n_feedback: learnable.as_ref().map(|plan| plan.n_new_by_people),
-                judged: self.judged()?,
-                performance: known.as_ref(),
-                n_learned,
-                alarm: alarm.as_ref(),
-                gate_accuracy: production.as_ref().and_then(|p| p.metrics()?.get(Metric::Accuracy)?.low),
-                primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
-                age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
-                force: request.force,
-            },
-            settings,
-        );
+        let triggers = self.reasons(&share, &columns, (known.as_ref(), n_learned), alarm.as_ref(), n_rows)?;
         let at_gate = self.gate_scores(arrived)?;
         let tells_apart = self.multivariate(&mut notes)?;
         let history = self.history(reference, arrived);
@@ -99,6 +76,40 @@ impl Watch<'_> {
         };
         let (rejects, reference_rejects) = (arrived.rejects.clone(), compared_with.rejects.clone());
         Ok(Monitored { report, rejects, reference_rejects })
+    }
+
+    /// The triggers; `known` are metrics on rows whose outcome is known, and how many such rows production learned from.
+    fn reasons(
+        &self,
+        share: &DriftShare,
+        columns: &[ColumnReport],
+        known: (Option<&Performance>, u64),
+        alarm: Option<&LossAlarm>,
+        n_rows: u64,
+    ) -> Result<Vec<Trigger>, MonitorError> {
+        let Self { request, settings, production, .. } = self;
+        let learnable = self.learnable()?;
+        let volume = match (settings.triggers.count, &learnable) {
+            _ if self.config.is_none() => None,
+            (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),
+            (Count::Labelled, Some(plan)) => Some(Volume::Labelled(plan.n_new)),
+            (Count::Labelled, None) => Some(Volume::NoIds),
+        };
+        let evidence = Evidence {
+            share,
+            columns,
+            volume,
+            n_feedback: learnable.as_ref().map(|plan| plan.n_new_by_people),
+            judged: self.judged()?,
+            performance: known.0,
+            n_learned: known.1,
+            alarm,
+            gate_accuracy: production.as_ref().and_then(|p| p.metrics()?.get(Metric::Accuracy)?.low),
+            primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
+            age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
+            force: request.force,
+        };
+        Ok(triggers(&evidence, settings))
     }
 
     /// Every number and category but the target, as far as both sides have it.

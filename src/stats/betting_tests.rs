@@ -49,16 +49,12 @@ fn looking_every_week_does_not_add_up() {
 }
 
 const WEEKS: usize = 260;
+/// A loss and its weight in a week.
+type Draw<'a> = dyn Fn(&mut Xoshiro256PlusPlus, usize) -> (f64, f64) + 'a;
 
 /// A life of five years: the week in which the bets are won, or none. A week brings `n` losses, the mean of which is that of
 /// `of_week`; they are looked at after each one.
-fn life(
-    rng: &mut Xoshiro256PlusPlus,
-    n: usize,
-    limit: f64,
-    alpha: f64,
-    draw: &dyn Fn(&mut Xoshiro256PlusPlus, usize) -> (f64, f64),
-) -> Option<usize> {
+fn life(rng: &mut Xoshiro256PlusPlus, n: usize, limit: f64, alpha: f64, draw: &Draw<'_>) -> Option<usize> {
     let mut bets = Bets::above(limit);
     (0..WEEKS).find(|&week| {
         bets.open();
@@ -92,7 +88,7 @@ fn asked(rng: &mut Xoshiro256PlusPlus, rates: [f64; 2]) -> (f64, f64) {
 
 /// How many of `n_lives` ever raise a false alarm at a level of .05, at the edge of the hypothesis.
 fn false_alarms(seed: u64, n_lives: usize, n: usize) -> [usize; 4] {
-    let kinds: [(f64, &dyn Fn(&mut Xoshiro256PlusPlus, usize) -> (f64, f64)); 4] = [
+    let kinds: [(f64, &Draw<'_>); 4] = [
         // Errors; a rare class; scores; and rows that were chosen unevenly, half of which are hard: mean .5·.05 + .5·.35.
         (0.15, &|rng, _| (f64::from(rng.r#gen::<f64>() < 0.15), 1.0)),
         (0.01, &|rng, _| (f64::from(rng.r#gen::<f64>() < 0.01), 1.0)),
@@ -117,6 +113,7 @@ fn a_quiet_life_of_five_years_raises_no_alarm_beyond_its_level() {
 
 #[test]
 #[ignore = "make simulate"]
+#[expect(clippy::print_stderr, reason = "figures for docs/methods.md")]
 fn a_thousand_lives_of_five_years_hold_the_level() {
     for n in [20, 100] {
         let found = false_alarms(2, 1000, n);
@@ -128,13 +125,7 @@ fn a_thousand_lives_of_five_years_hold_the_level() {
 }
 
 /// Labels until a change that comes in week 52 is found, at the median of lives, and lives in which it is not.
-fn labels_until_found(
-    seed: u64,
-    n_lives: u64,
-    n: usize,
-    limit: f64,
-    draw: &dyn Fn(&mut Xoshiro256PlusPlus, usize) -> (f64, f64),
-) -> (f64, usize, usize) {
+fn labels_until_found(seed: u64, n_lives: u64, n: usize, limit: f64, draw: &Draw<'_>) -> (f64, usize, usize) {
     let (mut found, mut early, mut never) = (Vec::new(), 0, 0);
     for life_no in 0..n_lives {
         let mut rng = rng(seed + life_no, "changed life");
