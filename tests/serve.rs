@@ -298,8 +298,9 @@ fn predictions_go_on_while_the_loop_is_locked() {
     let lock = Workspace::new(work.path("")).lock().unwrap();
     let over = AtomicBool::new(false);
     let (statuses, slowest) = std::thread::scope(|scope| {
+        let (server, over) = (&server, &over);
         let feedback = |_| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 let (mut client, mut statuses) = (server.client(), Vec::new());
                 let body = r#"{"id": "C1", "verdict": "correct", "by": "ann"}"#;
                 while !over.load(Ordering::Relaxed) {
@@ -342,12 +343,13 @@ fn the_loop_runs_beside_serving() {
         assert!(started.elapsed() < Duration::from_secs(60), "{told}");
         std::thread::sleep(Duration::from_millis(50));
     };
-    // There is no current table, which is what `mlloop run` says.
-    let alone = work.run("run");
-    assert_eq!((&job["reason"], &job["exit_status"]), (&json!("every"), &json!(alone.status)), "{job}");
-    assert!(alone.stderr.contains(job["said"].as_str().unwrap()), "{job}\n{}", alone.stderr);
     assert_eq!(server.client().post("/predict", &row("C1", 3)).unwrap().0, 200);
     assert_eq!(server.stop(), Some(0));
+    // It is what `mlloop run` says.
+    let alone = work.run("run");
+    assert_eq!((&job["reason"], &job["exit_status"]), (&json!("every"), &json!(alone.status)), "{job}");
+    let told = format!("{}{}", alone.stdout, alone.stderr);
+    assert!(told.contains(job["said"].as_str().unwrap()), "{job}\n{told}");
     work.run("serve --port 0 --run-at nothing").answers(ERROR).says("--run-at");
 }
 
