@@ -165,6 +165,7 @@ impl Watcher {
                 if state.is_due() {
                     state.refresh();
                 }
+                state.refresh_gauges();
             }
         };
         let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(look)?;
