@@ -7,9 +7,7 @@ use super::report::Source;
 use super::units::{Kind, Outcome, Stratum, Units, When};
 use super::values::{self, Column};
 use crate::stats::random::hash64;
-use crate::table::{
-    Categories, Doubt, InferOptions, MISSING_CODE, Rejects, Spool, Table, TableOptions, Texts, Values, Why, infer,
-};
+use crate::table::{Doubt, InferOptions, MISSING_CODE, Rejects, Spool, Table, TableOptions, Texts, Values, Why, infer};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -298,7 +296,7 @@ impl Rows<'_> {
     fn columns(&self, notes: &mut Vec<String>) -> Result<Vec<Column>, AbError> {
         let of = |name: &String| {
             let mut column = Column::read(self.table, name, self.request, notes)?;
-            column.check(self.file, self.request.skip_invalid, notes)?;
+            column.check(self.file, self.request.read.skip_invalid, notes)?;
             Ok(column)
         };
         self.request.outcomes.iter().map(of).collect()

@@ -101,7 +101,7 @@ impl Known {
                 continue;
             }
             seen.insert((row.id.clone(), annotator.to_owned()), (checked.labels.len(), answer));
-            checked.copies.count(answer.origin, class_of(batch, &row.prediction).as_ref() == Some(&said));
+            checked.copies.count(answer.origin, class_of(batch, &row.prediction, None).as_ref() == Ok(&said));
             checked.labels.push(Label {
                 id: row.id.clone(),
                 label: said,
