@@ -1,6 +1,6 @@
 //! `serve` as a process: it answers, changes over, is killed and is stopped.
 
-mod client;
+pub mod client;
 
 use crate::readme::{fits, transcript};
 use crate::support::{ERROR, Loop, YES};

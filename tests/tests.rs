@@ -15,6 +15,7 @@ mod audit;
 mod ab;
 mod ab_loop;
 mod cli;
+mod dashboard;
 mod gate;
 mod gate_faults;
 mod download;

@@ -9,6 +9,7 @@ mod args;
 mod audit;
 mod completions;
 mod context;
+mod dashboard;
 mod demo;
 mod doctor;
 mod download;
@@ -110,6 +111,7 @@ enum Verb {
     Train(train::Args),
     Predict(predict::Args),
     Serve(serve::Args),
+    Dashboard(dashboard::Args),
     Profile(profile::Args),
     Monitor(monitor::Args),
     Retrain(retrain::Args),
@@ -188,6 +190,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Train(args) => train::run(&args, ctx, out),
         Verb::Predict(args) => predict::run(&args, ctx, out),
         Verb::Serve(args) => serve::run(&args, ctx, out),
+        Verb::Dashboard(args) => dashboard::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),
         Verb::Retrain(args) => retrain::run(&args, ctx, out),

@@ -3,6 +3,7 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mlloop::table::Rejects;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 /// Where a verb says what it is doing.
 pub(crate) struct Progress {
@@ -61,18 +62,35 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{msg:<18} {bar:32} {pos}/{len} {elapsed}") {
             bar.set_style(style);
         }
-        Steps { bar }
+        Steps { bar, lines: (lines_wanted() && !self.quiet).then(Default::default) }
     }
+}
+
+/// How far a verb is, as lines on stderr: for a page that shows its log.
+fn lines_wanted() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    let wanted = std::env::var("MLLOOP_PROGRESS");
+    wanted.is_ok_and(|wanted| wanted == "lines")
 }
 
 /// A bar over several things that are done one after another.
 pub(crate) struct Steps {
     bar: ProgressBar,
+    /// What was last said, where lines are wanted: the step and its quarter.
+    lines: Option<Mutex<(&'static str, u64)>>,
 }
 
 impl Steps {
     /// `done` of `total` steps of `what` are done.
     pub(crate) fn at(&self, what: &'static str, done: u64, total: u64) {
+        if let Some(said) = &self.lines {
+            let now = (what, 4 * done / total.max(1));
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if *said != now {
+                *said = now;
+                let _ = writeln!(std::io::stderr(), "{what} {done}/{total}");
+            }
+        }
         if self.bar.is_hidden() {
             return;
         }

@@ -1,13 +1,17 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
 use clap::builder::RangedU64ValueParser;
+use mlloop::dashboard::{Dashboard, DashboardSettings, People};
 use mlloop::journal::Durability;
 use mlloop::registry::Version;
 use mlloop::serve::{self, App, JobSettings, Limits, ServeSettings, Tls};
+use rand::RngCore as _;
+use rand::rngs::OsRng;
 use serde::Serialize;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,9 +42,19 @@ pub(crate) struct Args {
     /// The address to listen on
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
-    /// The port; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    port: u16,
+    /// The port (8080; of `dashboard` 8050); 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Open the pages in a browser
+    #[arg(long)]
+    open: bool,
+    /// Show pages only to who has signed in
+    #[arg(long)]
+    private: bool,
+    /// Who may sign in to the pages beside the owner of MLLOOP_TOKEN: lines of name:role:sha256 of a token, with the roles
+    /// viewer, labeller and approver
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
     /// Another name that requests may be sent to, such as that of a proxy in front; may be repeated
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
@@ -137,6 +151,20 @@ struct Listening {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    serve(args, ctx, out, &Pages { port: 8080, own_token: None, open: args.open })
+}
+
+/// What differs between `serve` and `dashboard`.
+pub(super) struct Pages {
+    /// The port when none is named.
+    pub(super) port: u16,
+    /// A token for the pages of this run alone.
+    pub(super) own_token: Option<String>,
+    /// Whether a browser is to show the pages.
+    pub(super) open: bool,
+}
+
+pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages) -> Result<Outcome> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
         _ => None,
@@ -144,9 +172,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     // This thread accepts; those that answer are the server's own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let wanted = format!("{}:{}", args.host, args.port);
+        let port = args.port.unwrap_or(pages.port);
+        let wanted = format!("{}:{port}", args.host);
         let cannot = || format!("cannot listen on {wanted}");
-        let found = tokio::net::lookup_host((args.host.as_str(), args.port)).await.with_context(cannot)?;
+        let found = tokio::net::lookup_host((args.host.as_str(), port)).await.with_context(cannot)?;
         let addresses: Vec<SocketAddr> = found.collect();
         let settings = args.settings(ctx, addresses.iter().all(|at| at.ip().to_canonical().is_loopback()))?;
         args.warn(ctx, &settings, tls.is_some());
@@ -172,7 +201,17 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             pid: std::process::id(),
         };
         let version = told.version.map_or_else(|| "no version yet".to_owned(), |version| version.to_string());
-        out.answer(&told, |style| format!("{} answers at {}\n", version, style.bold(&told.url)))?;
+        let page = match &pages.own_token {
+            Some(token) => format!("{}/ui/sign-in#token={token}", told.url),
+            None => format!("{}/ui", told.url),
+        };
+        out.answer(&told, |style| {
+            format!("{version} answers at {}\npages: {}\n", style.bold(&told.url), style.bold(&page))
+        })?;
+        if pages.open {
+            browse(&page);
+        }
+        let router = args.dashboard(ctx, pages, &settings)?.over(serve::app(Arc::clone(&state)));
         let after = |n: u32| {
             let mut seen = seen.clone();
             async move {
@@ -180,7 +219,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
                 let _ = seen.wait_for(|count| *count >= n).await;
             }
         };
-        serve::serve(listener, tls, state, threads(ctx), (after(1), after(2))).await?;
+        serve::serve(listener, tls, (state, router), threads(ctx), (after(1), after(2))).await?;
         Ok(Outcome::Yes)
     })
 }
@@ -189,11 +228,52 @@ fn threads(ctx: &Context) -> usize {
     ctx.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
+/// Opens a page in a browser, where there is one.
+fn browse(page: &str) {
+    for program in ["xdg-open", "open"] {
+        let quiet = std::process::Stdio::null;
+        let started =
+            std::process::Command::new(program).arg(page).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+        if started.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Random bytes of the system.
+pub(super) fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
+}
+
 fn url(at: SocketAddr, is_tls: bool) -> String {
     format!("{}://{at}", if is_tls { "https" } else { "http" })
 }
 
 impl Args {
+    fn dashboard(&self, ctx: &Context, pages: &Pages, settings: &ServeSettings) -> Result<Arc<Dashboard>> {
+        let mut people = match &self.users {
+            None => People::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                People::parse(&text).map_err(|what| anyhow::anyhow!("{}: {what}", path.display()))?
+            }
+        };
+        for token in settings.token.iter().chain(&pages.own_token) {
+            people = people.with_token(token);
+        }
+        let settings = DashboardSettings {
+            now: settings.now,
+            secret: random(),
+            people,
+            program: std::env::current_exe().context("cannot find the program that runs")?,
+            open: settings.is_local && !self.private,
+            secure: self.tls_cert.is_some(),
+        };
+        Ok(Dashboard::open(ctx.workspace.clone(), settings)?)
+    }
+
     /// Says aloud what others could do.
     fn warn(&self, ctx: &Context, settings: &ServeSettings, is_tls: bool) {
         if settings.is_local {

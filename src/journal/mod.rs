@@ -12,6 +12,7 @@
 mod layout;
 pub mod outcomes;
 mod read;
+mod recent;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 mod tests;

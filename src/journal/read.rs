@@ -144,7 +144,7 @@ impl Journal {
 }
 
 /// How files are read.
-struct Scan<'a> {
+pub(super) struct Scan<'a> {
     window: &'a Window,
     layout: &'a Layout,
     features: bool,
@@ -153,7 +153,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(window: &'a Window, layout: &'a Layout, features: bool) -> Self {
+    pub(super) fn new(window: &'a Window, layout: &'a Layout, features: bool) -> Self {
         let schema = layout.schema(features);
         let options = ReadOptions {
             optional: schema.columns.iter().skip(6).map(|c| c.name.clone()).collect(),
@@ -172,6 +172,17 @@ impl<'a> Scan<'a> {
         each: &mut impl FnMut(Logged) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(input) = whole_lines(path)? else { return Ok(()) };
+        self.input(input, &path.display().to_string(), scanned, each)
+    }
+
+    /// Reads what has the header and lines of a file; `name` is told with what is passed over.
+    pub(super) fn input<E: From<JournalError>>(
+        &self,
+        input: Input,
+        name: &str,
+        scanned: &mut Scanned,
+        each: &mut impl FnMut(Logged) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut rows = stream(input, &self.schema, &self.options).map_err(JournalError::from)?;
         while let Some(batch) = rows.next().transpose().map_err(JournalError::from)? {
             let (logged, n_rejected) = Logged::of(batch.table, self.layout, self.features, self.window)?;
@@ -182,8 +193,7 @@ impl<'a> Scan<'a> {
             }
         }
         scanned.n_rejected += rows.rejects().count;
-        let name = path.display().to_string();
-        scanned.rejects.extend(rows.rejects().first.iter().map(|reject| (name.clone(), reject.clone())));
+        scanned.rejects.extend(rows.rejects().first.iter().map(|reject| (name.to_owned(), reject.clone())));
         Ok(())
     }
 }

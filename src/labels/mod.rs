@@ -14,6 +14,7 @@ pub mod confident;
 mod correct;
 mod design;
 mod error;
+pub mod fill;
 pub mod export;
 pub mod findings;
 pub mod guards;

@@ -22,7 +22,7 @@ mod timeline;
 mod training;
 mod words;
 
-use crate::drift::report::DriftReport;
+use crate::drift::report::{ColumnReport, DriftReport};
 
 pub use prometheus::drift_prometheus;
 pub use training::importance_svg;
@@ -40,6 +40,17 @@ pub enum ReportError {
 pub fn drift_html(report: &DriftReport) -> String {
     page::draw(report)
 }
+
+/// One column's two distributions, `width` wide, as an image in a page.
+pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
+    let piece = plot::column(report, width);
+    let mut drawing = shape::Drawing::default();
+    drawing.raw(&piece.svg);
+    let title = format!("{}: reference and current", number::short(&report.name, 80));
+    drawing.image(if width > 300.0 { "wide" } else { "plot" }, (width, piece.height), &title)
+}
+
+pub(crate) use page::{dial, share_bar};
 
 /// The report as one picture, 1200 units wide.
 #[must_use]

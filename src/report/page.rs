@@ -154,7 +154,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
     page.render().unwrap_or_default()
 }
 
-fn dial(report: &DriftReport) -> String {
+pub(crate) fn dial(report: &DriftReport) -> String {
     let mut drawing = Drawing::default();
     drawing.raw(&gauge::dial(report));
     let (share, of_what) = words::share(report);
@@ -163,7 +163,7 @@ fn dial(report: &DriftReport) -> String {
     drawing.image("dial", gauge::DIAL, &title)
 }
 
-fn share_bar(report: &DriftReport) -> String {
+pub(crate) fn share_bar(report: &DriftReport) -> String {
     let mut drawing = Drawing::default();
     drawing.raw(&gauge::share_bar(report, 360.0, 22.0));
     let counts = words::share_counts(report).map(|(tone, n)| format!("{n} {}", tone.class())).join(", ");

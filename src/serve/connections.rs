@@ -36,6 +36,8 @@ const BUFFER: usize = 1 << 16;
 /// Answers connections until `stop`, on `n_threads` threads, then lets those that are open finish what they began within
 /// the limits' grace or until `at_once`, and closes the log.
 ///
+/// `router` is [`super::app`] of the state, or one that has it behind it.
+///
 /// Changes of roles and experiments on disk are taken up meanwhile.
 ///
 /// # Errors
@@ -43,14 +45,14 @@ const BUFFER: usize = 1 << 16;
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
-    state: Arc<App>,
+    (state, router): (Arc<App>, Router),
     n_threads: usize,
     (stop, at_once): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) -> io::Result<()> {
     let limits = *state.gate.limits();
     let hall = Hall::new(&limits, Arc::clone(&state.metrics));
     let (stopping, stopped) = watch::channel(false);
-    let desk = Desk { tls, router: super::app(Arc::clone(&state)), limits, stopped };
+    let desk = Desk { tls, router, limits, stopped };
     let workers = (0..n_threads.max(1)).map(|_| Worker::start(&desk)).collect::<io::Result<Vec<_>>>()?;
     let watcher = Watcher::start(&state)?;
     let job = state.job.as_ref().map(|job| job.start(&state)).transpose()?;

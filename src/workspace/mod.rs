@@ -13,7 +13,7 @@ pub use runs::Run;
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -223,6 +223,34 @@ impl Workspace {
         };
         let mut runs = text.lines().rev().filter_map(|line| serde_json::from_str::<Run>(line).ok());
         Ok(runs.find(|run| run.verb == verb))
+    }
+
+    /// The last `n` runs of `verb` in the run log, oldest first; read is the end of the log alone (1 MiB).
+    ///
+    /// # Errors
+    /// When the log exists and cannot be read.
+    pub fn last_runs(&self, verb: &str, n: usize) -> Result<Vec<Run>, WorkspaceError> {
+        const READ: u64 = 1 << 20;
+        let path = self.runs_path();
+        let read = || {
+            let mut file = std::fs::File::open(&path)?;
+            let len = file.metadata()?.len();
+            file.seek(io::SeekFrom::Start(len.saturating_sub(READ)))?;
+            let mut bytes = Vec::new();
+            file.take(READ).read_to_end(&mut bytes)?;
+            io::Result::Ok(bytes)
+        };
+        let bytes = match read() {
+            Ok(bytes) => bytes,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(WorkspaceError::Io { path, source }),
+        };
+        // What is cut at the front is no run, like what a crash cut short.
+        let text = String::from_utf8_lossy(&bytes);
+        let runs = text.lines().rev().filter_map(|line| serde_json::from_str::<Run>(line).ok());
+        let mut runs: Vec<Run> = runs.filter(|run| run.verb == verb).take(n).collect();
+        runs.reverse();
+        Ok(runs)
     }
 
     fn runs_path(&self) -> PathBuf {

@@ -50,6 +50,7 @@ impl Server {
             .args(["serve", "--port", "0"])
             .args(options.split_whitespace())
             .current_dir(work.path(""))
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,0 +1,27 @@
+use super::serve::{self, Pages, random};
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+
+/// Open the pages of the loop in a browser: look, decide, label, say whether predictions were right
+///
+/// The same server as `serve`, on port 8050. Without MLLOOP_TOKEN a token is made for this run; the address that is printed
+/// carries it, so keep that to yourself. You are asked for your name, which stands in the audit chain beside what you do.
+///
+///   mlloop dashboard
+///   mlloop -C loops/churn dashboard --port 0
+///   MLLOOP_TOKEN=… mlloop dashboard --users team.txt
+///
+/// Exit status: 0 it was asked to stop, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    let has_token = std::env::var("MLLOOP_TOKEN").is_ok_and(|token| !token.is_empty());
+    let own_token = (!has_token).then(|| random().iter().map(|byte| format!("{byte:02x}")).collect());
+    serve::serve(&args.serve, ctx, out, &Pages { port: 8050, own_token, open: true })
+}

@@ -1,0 +1,170 @@
+//! What forms do: each is a verb of the command line, run as a job, or an answer to a batch.
+
+use super::auth::{Right, Session};
+use super::jobs::NoJob;
+use super::web::{Answer, Fields, Oops};
+use super::{Dashboard, pages};
+use crate::labels::fill::UNCERTAIN;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// How long a form waits for a short verb before the page of the job is shown instead.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A verb as a page asks for it.
+pub(super) struct Verb {
+    /// In words: "Approve v0002-3f9a12c4".
+    pub(super) title: String,
+    pub(super) arguments: Vec<String>,
+    /// Whether it may take long, so that its own page shows how far it is.
+    pub(super) long: bool,
+    /// Where one goes when it is done.
+    pub(super) back: &'static str,
+}
+
+/// What the form at `path` takes; none when there is no such form.
+pub(super) fn right(path: &str) -> Option<Right> {
+    Some(match path.strip_prefix("/ui/do/")? {
+        "answer" | "import" | "export" | "feedback" | "monitor" | "ab-look" => Right::Label,
+        "run" | "retrain" | "judge" | "approve" | "reject" | "rollback" | "ab-step" | "ab-stop" | "ab-promote" => {
+            Right::Approve
+        }
+        _ => return None,
+    })
+}
+
+/// Carries out the form at `path` for who is signed in.
+pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: &Fields) -> Result<Answer, Oops> {
+    let action = path.strip_prefix("/ui/do/").unwrap_or_default();
+    if action == "answer" {
+        return answer(dashboard, session, fields);
+    }
+    let verb = verb(dashboard, session, action, fields)?;
+    let busy = |no: NoJob| match no {
+        NoJob::Busy(id) => Answer::Go(format!("/ui/job?id={id}&busy")),
+        NoJob::Io(what) => pages::problem(&Oops::Fault(what)),
+    };
+    if verb.long {
+        let started = dashboard.jobs.start(&verb.title, verb.arguments, &session.name);
+        return Ok(started.map_or_else(busy, |id| Answer::Go(format!("/ui/job?id={id}"))));
+    }
+    let done = dashboard.jobs.run(&verb.title, verb.arguments, &session.name, PATIENCE);
+    Ok(done.map_or_else(busy, |job| match job.ended {
+        Some(_) => {
+            Answer::Go(format!("{}{}job={}", verb.back, if verb.back.contains('?') { '&' } else { '?' }, job.id))
+        }
+        None => Answer::Go(format!("/ui/job?id={}", job.id)),
+    }))
+}
+
+/// The verb of an action; what people typed is never taken for an option.
+pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, fields: &Fields) -> Result<Verb, Oops> {
+    let by = format!("--by={}", session.name);
+    Ok(match action {
+        "monitor" => long("Compare what arrived with the reference", &["monitor"], "/ui/drift"),
+        "run" => long("Go around the loop once", &["run", &by], "/ui/decide"),
+        "retrain" => long("Retrain, and let the gate judge", &["run", "--force", &by], "/ui/decide"),
+        "judge" => long("Let the gate judge the challenger", &["promote", &by], "/ui/decide"),
+        "approve" | "reject" | "rollback" => decision(&by, action, fields)?,
+        "import" => import(dashboard, session, &by)?,
+        "export" => {
+            let n = fields.number("n").filter(|n| (1..=100_000).contains(n));
+            let n = n.ok_or_else(|| Oops::Bad("how many rows? a number from 1 to 100000".to_owned()))?;
+            long("Choose rows to label", &["label-export", &format!("-n={n}"), &by], "/ui/label")
+        }
+        "feedback" => feedback(&by, fields)?,
+        "ab-look" => long("Look at the experiment", &["ab-report"], "/ui/experiment"),
+        "ab-step" => short("Take the next step of the rollout", &["ab-step", &by], "/ui/experiment"),
+        "ab-stop" => short("End the experiment", &["ab-stop", &by], "/ui/experiment"),
+        "ab-promote" => {
+            let arguments = ["ab-stop", "--promote-winner", &by];
+            long("End the experiment and promote the winner", &arguments, "/ui/experiment")
+        }
+        _ => return Err(Oops::NotFound("there is no such form".to_owned())),
+    })
+}
+
+fn decision(by: &str, action: &str, fields: &Fields) -> Result<Verb, Oops> {
+    let reason = || Ok::<_, Oops>(format!("--reason={}", wanted(fields, "reason", "the reason")?));
+    Ok(match action {
+        "approve" => {
+            let id = wanted(fields, "id", "the request")?;
+            short(&format!("Approve {id}"), &["approve", by, "--", &id], "/ui/decide")
+        }
+        "reject" => {
+            let id = wanted(fields, "id", "the request")?;
+            short(&format!("Reject {id}"), &["reject", by, &reason()?, "--", &id], "/ui/decide")
+        }
+        _ => match fields.get("version").trim() {
+            "" => short("Roll back", &["rollback", by, &reason()?], "/ui/decide"),
+            to => short(&format!("Roll back to {to}"), &["rollback", by, &reason()?, "--", to], "/ui/decide"),
+        },
+    })
+}
+
+fn import(dashboard: &Dashboard, session: &Session, by: &str) -> Result<Verb, Oops> {
+    let sheet = pages::label::sheet(dashboard, &session.name)?;
+    let sheet = sheet.ok_or_else(|| Oops::NotFound("no batch is out".to_owned()))?;
+    let file = sheet.path.canonicalize().map_err(|_| Oops::Bad("nothing is answered yet".to_owned()))?;
+    let who = format!("--annotator={}", session.name);
+    let arguments = ["label-import", by, &who, "--", &file.display().to_string()];
+    Ok(short(&format!("Take in {} answers", sheet.n_answered()), &arguments, "/ui/label"))
+}
+
+fn feedback(by: &str, fields: &Fields) -> Result<Verb, Oops> {
+    let (id, verdict) = (wanted(fields, "id", "the row")?, wanted(fields, "verdict", "whether it was right")?);
+    let mut arguments = vec!["feedback".to_owned(), by.to_owned()];
+    for name in ["actual", "comment"] {
+        match fields.get(name).trim() {
+            "" => {}
+            text => arguments.push(format!("--{name}={text}")),
+        }
+    }
+    arguments.extend(["--".to_owned(), id.clone(), verdict]);
+    Ok(Verb { title: format!("Feedback on {id}"), arguments, long: false, back: "/ui/feedback" })
+}
+
+fn long(title: &str, arguments: &[&str], back: &'static str) -> Verb {
+    let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    Verb { title: title.to_owned(), arguments, long: true, back }
+}
+
+fn short(title: &str, arguments: &[&str], back: &'static str) -> Verb {
+    Verb { long: false, ..long(title, arguments, back) }
+}
+
+/// A field that must be there.
+fn wanted(fields: &Fields, name: &str, what: &str) -> Result<String, Oops> {
+    match fields.get(name).trim() {
+        "" => Err(Oops::Bad(format!("{what} is missing"))),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Keeps an answer to a row of the batch that is out.
+fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<Answer, Oops> {
+    let _one = dashboard.filling.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut sheet) = pages::label::sheet(dashboard, &session.name)? else {
+        return Err(Oops::NotFound("no batch is out any more; somebody took it in".to_owned()));
+    };
+    let (id, note) = (fields.get("id"), fields.get("note").trim());
+    let at = usize::try_from(fields.number("at").unwrap_or(0)).unwrap_or(0);
+    let (answer, note) = match fields.get("what") {
+        "uncertain" => ("", if note.is_empty() { UNCERTAIN.to_owned() } else { format!("{UNCERTAIN}: {note}") }),
+        "clear" => ("", String::new()),
+        "skip" => return Ok(Answer::Go(format!("/ui/label?at={}", at + 1))),
+        _ => (fields.get("answer").trim(), note.to_owned()),
+    };
+    if fields.get("what").is_empty() && answer.is_empty() {
+        return Err(Oops::Bad("an answer is a class or a number; Skip goes on without one".to_owned()));
+    }
+    if !sheet.answer(id, answer, &note)? {
+        return Err(Oops::NotFound(format!("{id} is not among the rows that you are asked")));
+    }
+    let stay = fields.get("what") == "clear";
+    Ok(Answer::Go(match (stay, sheet.next(at + 1)) {
+        (true, _) => format!("/ui/label?at={at}"),
+        (false, Some(next)) => format!("/ui/label?at={next}&last={at}"),
+        (false, None) => format!("/ui/label?last={at}"),
+    }))
+}

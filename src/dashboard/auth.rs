@@ -1,0 +1,286 @@
+//! Who is at the page: tokens and what they allow, sessions, and the proof that a form is one of ours.
+//!
+//! Tokens are kept as SHA-256 only. A session lives in the memory of the server; its cookie is random, and what is kept
+//! of it is a digest too.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use subtle::ConstantTimeEq;
+
+use crate::digest::hex;
+
+/// How long a session lasts.
+const LASTS: SignedDuration = SignedDuration::from_hours(12);
+/// Most sessions at once; the oldest goes.
+const MAX_SESSIONS: usize = 1000;
+/// Wrong tokens within [`TRIES_WITHIN`] after which nobody is let in for a while.
+const MAX_TRIES: usize = 20;
+const TRIES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+/// Longest name of a person.
+const MAX_NAME: usize = 80;
+
+/// What somebody may do; each right includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Look.
+    View,
+    /// Answer batches and judge predictions.
+    Label,
+    /// Decide: approve, reject, roll back, run the loop, move an experiment.
+    Approve,
+}
+
+impl Right {
+    /// The name of the role that has it.
+    #[must_use]
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::View => "viewer",
+            Self::Label => "labeller",
+            Self::Approve => "approver",
+        }
+    }
+}
+
+/// A token and whose it is.
+#[derive(Debug, Clone)]
+struct Key {
+    /// Fixed by the token; without one the person says it.
+    name: Option<String>,
+    right: Right,
+    digest: [u8; 32],
+}
+
+/// Everybody who may sign in.
+#[derive(Debug, Clone, Default)]
+pub struct People {
+    keys: Vec<Key>,
+}
+
+impl People {
+    /// Reads `name:role:sha256` lines; `#` begins a comment. The digest is that of the token, in hexadecimal.
+    ///
+    /// # Errors
+    /// The line that is something else, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut keys = Vec::new();
+        for (n, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            keys.push(parse_key(line).map_err(|what| format!("line {n}: {what}"))?);
+        }
+        Ok(Self { keys })
+    }
+
+    /// Adds the server's own token, which may do everything; who uses it says their name.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.keys.push(Key { name: None, right: Right::Approve, digest: Sha256::digest(token.as_bytes()).into() });
+        self
+    }
+
+    /// Whether nobody can sign in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Every key is compared, so that the time tells nothing.
+    fn find(&self, token: &str) -> Option<&Key> {
+        let sent: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        self.keys.iter().fold(None, |found, key| if bool::from(key.digest.ct_eq(&sent)) { Some(key) } else { found })
+    }
+}
+
+fn parse_key(line: &str) -> Result<Key, String> {
+    let mut parts = line.splitn(3, ':').map(str::trim);
+    let (name, role, digest) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    let right = match role {
+        "viewer" => Right::View,
+        "labeller" => Right::Label,
+        "approver" => Right::Approve,
+        other => return Err(format!("the role {other:?} is not viewer, labeller or approver; write name:role:sha256")),
+    };
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Err(format!("a name has 1 to {MAX_NAME} characters; write name:role:sha256"));
+    }
+    let bytes: Option<Vec<u8>> = (digest.len() == 64 && digest.is_ascii())
+        .then(|| (0..64).step_by(2).map(|at| u8::from_str_radix(&digest[at..at + 2], 16).ok()).collect())
+        .flatten();
+    let digest = bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or("the SHA-256 of the token has 64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum")?;
+    Ok(Key { name: Some(name.to_owned()), right, digest })
+}
+
+/// A person who signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    /// Stands in the audit chain.
+    pub(super) name: String,
+    pub(super) right: Right,
+    /// What each of this session's forms carries.
+    pub(super) csrf: String,
+    until: Timestamp,
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotIn {
+    /// No such token.
+    WrongToken,
+    /// The token is anybody's, and no name was given.
+    NoName,
+    /// Too many wrong tokens lately.
+    TooMany,
+}
+
+/// Everybody who is signed in.
+pub(super) struct Sessions {
+    people: People,
+    secret: [u8; 32],
+    n: AtomicU64,
+    open: Mutex<HashMap<[u8; 32], Session>>,
+    failures: Mutex<VecDeque<Timestamp>>,
+}
+
+impl Sessions {
+    /// `secret` must come from the system's random numbers: cookies are made from it.
+    pub(super) fn new(people: People, secret: [u8; 32]) -> Self {
+        Self { people, secret, n: AtomicU64::new(0), open: Mutex::default(), failures: Mutex::default() }
+    }
+
+    /// Whether anybody can sign in at all.
+    pub(super) fn can_sign_in(&self) -> bool {
+        !self.people.is_empty()
+    }
+
+    /// Lets a person in, and gives the value of the cookie.
+    pub(super) fn sign_in(&self, name: &str, token: &str, now: Timestamp) -> Result<String, NotIn> {
+        let mut failures = lock(&self.failures);
+        failures.retain(|at| now.duration_since(*at) < TRIES_WITHIN);
+        if failures.len() >= MAX_TRIES {
+            return Err(NotIn::TooMany);
+        }
+        let Some(key) = self.people.find(token) else {
+            failures.push_back(now);
+            return Err(NotIn::WrongToken);
+        };
+        let given: String = name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name = key.name.clone().unwrap_or(given);
+        if name.is_empty() {
+            return Err(NotIn::NoName);
+        }
+        let n = self.n.fetch_add(1, Ordering::Relaxed);
+        let cookie = self.derive(&[b"cookie", &n.to_le_bytes(), &now.as_nanosecond().to_le_bytes()]);
+        let csrf = self.derive(&[b"form", cookie.as_bytes()]);
+        let until = now.checked_add(LASTS).unwrap_or(Timestamp::MAX);
+        let mut open = lock(&self.open);
+        open.retain(|_, session| session.until > now);
+        if open.len() >= MAX_SESSIONS
+            && let Some(oldest) = open.iter().min_by_key(|(_, session)| session.until).map(|(key, _)| *key)
+        {
+            open.remove(&oldest);
+        }
+        open.insert(Sha256::digest(cookie.as_bytes()).into(), Session { name, right: key.right, csrf, until });
+        Ok(cookie)
+    }
+
+    /// Whose cookie it is.
+    pub(super) fn of(&self, cookie: &str, now: Timestamp) -> Option<Session> {
+        let key: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
+        lock(&self.open).get(&key).filter(|session| session.until > now).cloned()
+    }
+
+    pub(super) fn sign_out(&self, cookie: &str) {
+        let key: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
+        lock(&self.open).remove(&key);
+    }
+
+    fn derive(&self, parts: &[&[u8]]) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(self.secret);
+        for part in parts {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hex(&hasher.finalize())
+    }
+}
+
+impl Session {
+    /// Whether a form brought this session's proof.
+    pub(super) fn made(&self, csrf: &str) -> bool {
+        bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn ann() -> String {
+        format!("# the team\nann:labeller:{}\n", hex(&Sha256::digest(b"secret")))
+    }
+
+    #[test]
+    fn a_token_of_the_file_has_a_name_and_a_role() {
+        let sessions = Sessions::new(People::parse(&ann()).unwrap().with_token("all"), [7; 32]);
+        let cookie = sessions.sign_in("eve", "secret", at(0)).unwrap();
+        let session = sessions.of(&cookie, at(1)).unwrap();
+        assert_eq!((session.name.as_str(), session.right), ("ann", Right::Label));
+        assert_eq!(sessions.sign_in(" \n", "all", at(0)), Err(NotIn::NoName));
+        let bob = sessions.of(&sessions.sign_in("bob", "all", at(0)).unwrap(), at(1)).unwrap();
+        assert_eq!((bob.name.as_str(), bob.right), ("bob", Right::Approve));
+        assert!(bob.made(&bob.csrf) && !bob.made(&session.csrf) && !bob.made(""));
+    }
+
+    #[test]
+    fn a_session_ends_by_time_and_by_leaving() {
+        let sessions = Sessions::new(People::default().with_token("all"), [7; 32]);
+        let cookie = sessions.sign_in("bob", "all", at(0)).unwrap();
+        assert!(sessions.of(&cookie, at(12 * 3600 - 1)).is_some());
+        assert!(sessions.of(&cookie, at(12 * 3600)).is_none());
+        sessions.sign_out(&cookie);
+        assert!(sessions.of(&cookie, at(1)).is_none());
+        assert!(sessions.of("", at(1)).is_none());
+    }
+
+    #[test]
+    fn wrong_tokens_close_the_door_for_a_minute() {
+        let sessions = Sessions::new(People::default().with_token("all"), [7; 32]);
+        for _ in 0..MAX_TRIES {
+            assert_eq!(sessions.sign_in("bob", "al", at(0)), Err(NotIn::WrongToken));
+        }
+        assert_eq!(sessions.sign_in("bob", "all", at(59)), Err(NotIn::TooMany));
+        assert!(sessions.sign_in("bob", "all", at(60)).is_ok());
+    }
+
+    #[test]
+    fn a_line_that_is_no_key_is_named() {
+        let digest = hex(&Sha256::digest(b"secret"));
+        for (line, what) in [
+            ("ann", "line 1: the role \"\""),
+            ("ann:boss:00", "line 1: the role \"boss\""),
+            ("ann:viewer:00", "line 1: the SHA-256"),
+            (&format!(":viewer:{digest}"), "line 1: a name"),
+            (&format!("ann:viewer:{}é", &digest[2..]), "line 1: the SHA-256"),
+        ] {
+            let said = People::parse(line).unwrap_err();
+            assert!(said.starts_with(what), "{said}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The pages that a team keeps open: what is in production, is it still good, what waits for a person.
+//!
+//! ```text
+//! GET  ─▶ web ─▶ pages ─▶ files of the loop ─▶ view model ─▶ template      nothing is written
+//! POST ─▶ web ─▶ actions ─▶ jobs ─▶ mlloop VERB …                          as on the command line
+//! ```
+//! Pages work without scripts. Predictions do not pass through here: [`Dashboard::over`] puts the pages in front of the
+//! router of `serve`, which answers everything else.
+
+mod actions;
+mod auth;
+mod events;
+mod jobs;
+mod pages;
+mod shell;
+mod web;
+
+pub use auth::{People, Right};
+
+use crate::workspace::{Workspace, WorkspaceError};
+use auth::Sessions;
+use jobs::Jobs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+/// Pages that are made at once; others wait.
+const MAX_PAGES: usize = 2;
+
+/// What keeps the dashboard from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum DashboardError {
+    /// There is no loop, or its settings cannot be read.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The folder of jobs.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// How the dashboard is to work.
+#[derive(Debug, Clone)]
+pub struct DashboardSettings {
+    /// The clock.
+    pub now: fn() -> jiff::Timestamp,
+    /// 32 bytes of the system's random numbers; sessions are made from them.
+    pub secret: [u8; 32],
+    /// Who may sign in.
+    pub people: People,
+    /// The program that carries out what a page asks for.
+    pub program: PathBuf,
+    /// Whether everybody who reaches the server may look; otherwise one signs in first.
+    pub open: bool,
+    /// Whether the connection is encrypted, so that cookies are for such connections only.
+    pub secure: bool,
+}
+
+/// The pages of a loop.
+pub struct Dashboard {
+    workspace: Workspace,
+    settings: DashboardSettings,
+    sessions: Sessions,
+    jobs: Arc<Jobs>,
+    pages: Semaphore,
+    /// Held while an answer to a batch is written.
+    filling: Mutex<()>,
+}
+
+impl Dashboard {
+    /// Takes up what earlier servers ran.
+    ///
+    /// # Errors
+    /// When there is no loop, or the records of jobs cannot be read.
+    pub fn open(workspace: Workspace, settings: DashboardSettings) -> Result<Arc<Self>, DashboardError> {
+        workspace.config()?;
+        let dir = workspace.path("runs/jobs");
+        let jobs = Jobs::open(dir.clone(), settings.program.clone(), workspace.dir().to_owned(), settings.now)
+            .map_err(|source| DashboardError::Io { path: dir, source })?;
+        Ok(Arc::new(Self {
+            sessions: Sessions::new(settings.people.clone(), settings.secret),
+            workspace,
+            settings,
+            jobs,
+            pages: Semaphore::new(MAX_PAGES),
+            filling: Mutex::default(),
+        }))
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        (self.settings.now)()
+    }
+}

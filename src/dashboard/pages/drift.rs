@@ -1,0 +1,238 @@
+//! What arrived beside the reference: all columns, or one in full.
+
+use super::overview::{severity, tone};
+use super::parts::course;
+use super::{Asked, rendered};
+use crate::dashboard::shell::{Shell, when};
+use crate::dashboard::web::{Answer, Oops};
+use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, Summary};
+use crate::report::number::{clean, counted, number_or, p_value, percent, short, value};
+use crate::report::{self, shape::Drawing};
+use askama::Template;
+
+const SMALL: f64 = 250.0;
+const LARGE: f64 = 760.0;
+/// Columns of one page.
+const PER_PAGE: usize = 50;
+/// Earlier comparisons that are drawn.
+const LAST_RUNS: usize = 60;
+
+#[derive(Template)]
+#[template(path = "ui_drift.html")]
+struct Page {
+    shell: Shell,
+    report: Option<Report>,
+    columns: Vec<Row>,
+    n_columns: usize,
+    n_found: usize,
+    later: Option<usize>,
+    q: String,
+    sort: String,
+    sorts: Vec<(&'static str, &'static str, bool)>,
+    course: String,
+}
+
+struct Report {
+    at: String,
+    tone: &'static str,
+    sentence: String,
+    severity: &'static str,
+    version: String,
+    n_drifted: u64,
+    n_stable: u64,
+    n_unknown: u64,
+    ratio: String,
+    threshold: String,
+    dial: String,
+    share_bar: String,
+    reference: String,
+    current: String,
+    findings: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// A column in the table.
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) label: String,
+    pub(super) kind: String,
+    pub(super) class: &'static str,
+    pub(super) verdict: String,
+    pub(super) plot: String,
+    pub(super) bar: String,
+    pub(super) statistic: String,
+    pub(super) method: String,
+    pub(super) p: String,
+    pub(super) psi: String,
+    pub(super) importance: String,
+}
+
+#[derive(Template)]
+#[template(path = "ui_column.html")]
+struct Detail {
+    shell: Shell,
+    row: Row,
+    numbers: Vec<[String; 3]>,
+    findings: Vec<String>,
+    course: String,
+    at: String,
+}
+
+pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
+    let report = asked.drift()?;
+    if asked.fields.has("column") {
+        return detail(asked, report, asked.fields.get("column"));
+    }
+    let (q, sort) = (asked.fields.get("q").trim().to_lowercase(), asked.fields.get("sort"));
+    let all: Vec<&ColumnReport> =
+        report.iter().flat_map(|r| r.columns.iter().chain(&r.target).chain(&r.score)).collect();
+    let mut found: Vec<&ColumnReport> =
+        all.iter().copied().filter(|column| column.name.to_lowercase().contains(&q)).collect();
+    let p = |column: &ColumnReport| column.p_adjusted.or(column.p).unwrap_or(f64::INFINITY);
+    match sort {
+        "name" => found.sort_by(|a, b| a.name.cmp(&b.name)),
+        "p" => found.sort_by(|a, b| p(a).total_cmp(&p(b))),
+        "psi" => found.sort_by(|a, b| b.psi.unwrap_or(-1.0).total_cmp(&a.psi.unwrap_or(-1.0))),
+        "importance" => found.sort_by(|a, b| b.importance.unwrap_or(-1.0).total_cmp(&a.importance.unwrap_or(-1.0))),
+        _ => found.sort_by_key(|column| !matches!(column.verdict, ColumnVerdict::Drifted)),
+    }
+    let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
+    let later = (from + PER_PAGE < found.len()).then_some(from + PER_PAGE);
+    let sorts = [
+        ("", "what drifted first"),
+        ("name", "name"),
+        ("p", "p, the smallest first"),
+        ("psi", "PSI"),
+        ("importance", "importance in the model"),
+    ];
+    rendered(&Page {
+        shell: asked.shell("/ui/drift", "Drift")?,
+        n_columns: all.len(),
+        n_found: found.len(),
+        columns: found.iter().skip(from).take(PER_PAGE).map(|column| row(column, SMALL)).collect(),
+        later,
+        q: asked.fields.get("q").to_owned(),
+        sorts: sorts.map(|(key, name)| (key, name, key == sort)).into(),
+        sort: sort.to_owned(),
+        course: course(&shares(asked)?, "Share of drifted columns, comparison by comparison"),
+        report: report.as_ref().map(told),
+    })
+}
+
+fn told(report: &DriftReport) -> Report {
+    let share = &report.share;
+    let side = |side: &crate::drift::report::Side| {
+        format!("{}, {}", short(&side.name, 120), counted(side.n_rows, "row", "rows"))
+    };
+    Report {
+        at: when(report.made_at),
+        tone: tone(report.verdict.retrain),
+        sentence: clean(&report.verdict.sentence),
+        severity: severity(report.verdict.severity),
+        version: report.version.as_deref().map_or_else(|| "no version".to_owned(), clean),
+        n_drifted: share.n_drifted,
+        n_stable: share.n_stable,
+        n_unknown: share.n_unknown,
+        ratio: share.deciding().map_or_else(|| "–".to_owned(), percent),
+        threshold: percent(share.threshold),
+        dial: report::dial(report),
+        share_bar: report::share_bar(report),
+        reference: side(&report.reference),
+        current: side(&report.current),
+        findings: report.findings.iter().take(30).map(|finding| short(&finding.text, 300)).collect(),
+        notes: report.notes.iter().map(|note| clean(note)).collect(),
+    }
+}
+
+fn row(column: &ColumnReport, width: f64) -> Row {
+    let class = match column.verdict {
+        ColumnVerdict::Drifted => "drifted",
+        ColumnVerdict::Stable => "stable",
+        _ => "unknown",
+    };
+    Row {
+        name: column.name.clone(),
+        label: short(&column.name, 80),
+        kind: clean(&column.kind),
+        class,
+        verdict: match &column.verdict {
+            ColumnVerdict::Drifted => "drifted".to_owned(),
+            ColumnVerdict::Stable => "stable".to_owned(),
+            ColumnVerdict::TooFewRows { need } => format!("too few rows: {need} would do"),
+            ColumnVerdict::CannotTell { reason } => format!("cannot tell: {}", short(reason, 160)),
+        },
+        plot: report::column_plot(column, width),
+        bar: bar(column, class),
+        statistic: number_or(column.statistic),
+        method: match column.p_adjusted.or(column.p) {
+            Some(_) => format!("{}; p is held to {}", clean(&column.method), number_or(Some(column.threshold))),
+            None => format!("{}; held to {}", clean(&column.method), number_or(Some(column.threshold))),
+        },
+        p: p_value(column.p_adjusted.or(column.p)),
+        psi: number_or(column.psi),
+        importance: column.importance.map_or_else(String::new, percent),
+    }
+}
+
+/// The PSI as a bar, with what chance alone exceeds once in a hundred times in the middle.
+fn bar(column: &ColumnReport, class: &str) -> String {
+    const WIDTH: f64 = 120.0;
+    let (Some(psi), Some(critical)) = (column.psi, column.psi_critical.filter(|critical| *critical > 0.0)) else {
+        return String::new();
+    };
+    let length = (psi / critical / 2.0).clamp(0.0, 1.0) * WIDTH;
+    let mut drawing = Drawing::default();
+    drawing.rect(&format!("bar {class}"), (0.0, 3.0), (length.max(1.0), 8.0));
+    drawing.line("limit", (WIDTH / 2.0, 0.0), (WIDTH / 2.0, 14.0));
+    let title = format!(
+        "PSI {}; chance alone exceeds {} once in a hundred times",
+        number_or(Some(psi)),
+        number_or(Some(critical))
+    );
+    drawing.image("statbar", (WIDTH, 14.0), &title)
+}
+
+fn detail(asked: &Asked, report: Option<DriftReport>, name: &str) -> Result<Answer, Oops> {
+    let unknown = || Oops::NotFound(format!("the last comparison has no column {}", short(name, 80)));
+    let report = report.ok_or_else(unknown)?;
+    let mut all = report.columns.iter().chain(&report.target).chain(&report.score);
+    let column = all.find(|column| column.name == name).ok_or_else(unknown)?;
+    let (reference, current) = (&column.reference, &column.current);
+    let number = |title: &str, of: fn(&Summary) -> Option<f64>| {
+        [title.to_owned(), value(&column.kind, of(reference)), value(&column.kind, of(current))]
+    };
+    let count =
+        |title: &str, of: fn(&Summary) -> u64| [title.to_owned(), of(reference).to_string(), of(current).to_string()];
+    let mut numbers = vec![count("rows with a value", |s| s.n), count("missing", |s| s.n_missing)];
+    if reference.n_levels.is_some() || current.n_levels.is_some() {
+        let levels = |s: &Summary| s.n_levels.map_or_else(|| "–".to_owned(), |n| n.to_string());
+        numbers.push(["levels".to_owned(), levels(reference), levels(current)]);
+    }
+    if reference.median.is_some() || current.median.is_some() {
+        numbers.push(number("mean", |s| s.mean));
+        numbers.push(["standard deviation".to_owned(), number_or(reference.sd), number_or(current.sd)]);
+        numbers.push(number("smallest", |s| s.min));
+        numbers.push(number("median", |s| s.median));
+        numbers.push(number("largest", |s| s.max));
+    }
+    let pieces = report.history.iter().filter_map(|chunk| {
+        let found = chunk.columns.iter().find(|column| column.name == name)?;
+        Some((chunk.name.clone(), found.statistic.unwrap_or(f64::NAN)))
+    });
+    let findings = report.findings.iter().filter(|finding| finding.column.as_deref() == Some(name));
+    rendered(&Detail {
+        shell: asked.shell("/ui/drift", &format!("Drift of {}", short(name, 80)))?,
+        row: row(column, LARGE),
+        numbers,
+        findings: findings.map(|finding| short(&finding.text, 300)).collect(),
+        course: course(&pieces.collect::<Vec<_>>(), "The statistic, piece by piece of what arrived"),
+        at: when(report.made_at),
+    })
+}
+
+/// The share of drifted columns at each of the last comparisons, from the run log.
+fn shares(asked: &Asked) -> Result<Vec<(String, f64)>, Oops> {
+    let runs = asked.dashboard.workspace.last_runs("monitor", LAST_RUNS)?;
+    let share = |run: &crate::workspace::Run| Some((when(run.at), run.result["share"].as_f64()?));
+    Ok(runs.iter().filter_map(share).collect())
+}

@@ -1,0 +1,158 @@
+//! The experiment: arms, what it found so far, and the steps of its rollout.
+
+use super::{Asked, rendered};
+use crate::ab::experiment::Experiment;
+use crate::dashboard::shell::{Shell, when};
+use crate::dashboard::web::{Answer, Oops};
+use crate::report::number::{clean, number_or, short};
+use crate::report::shape::{Drawing, at};
+use askama::Template;
+use serde_json::Value;
+
+#[derive(Template)]
+#[template(path = "ui_experiment.html")]
+struct Page {
+    shell: Shell,
+    experiment: Option<Shown>,
+    found: Option<Found>,
+}
+
+struct Shown {
+    name: String,
+    unit: String,
+    state: String,
+    running: bool,
+    shadow: bool,
+    since: String,
+    planned_n: u64,
+    alpha: f64,
+    arms: Vec<[String; 3]>,
+    steps: Vec<(String, String, &'static str)>,
+    went_back: Option<String>,
+}
+
+/// What the last `ab-report` said.
+struct Found {
+    at: String,
+    sentence: String,
+    srm: String,
+    arms: Vec<[String; 3]>,
+    effects: Vec<[String; 4]>,
+    chart: String,
+    notes: Vec<String>,
+}
+
+pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
+    let experiment = Experiment::load(&asked.dashboard.workspace)?;
+    let report: Option<Value> = asked.report("ab_report.json")?;
+    let found =
+        report.filter(|report| experiment.as_ref().is_some_and(|e| report["source"]["name"].as_str() == Some(&e.name)));
+    rendered(&Page {
+        shell: asked.shell("/ui/experiment", "Experiment")?,
+        found: found.as_ref().map(found_in),
+        experiment: experiment.as_ref().map(shown),
+    })
+}
+
+fn shown(experiment: &Experiment) -> Shown {
+    let weights = experiment.weights();
+    let arms = experiment.arms.iter().zip(weights);
+    let steps = experiment.rollout.iter().flat_map(|rollout| {
+        rollout.steps.iter().enumerate().map(|(n, step)| {
+            let state = match n {
+                n if n < rollout.at => "done",
+                n if n == rollout.at => "now",
+                _ => "to come",
+            };
+            (format!("{:.0} %", 100.0 * step.share), step.hold.to_string(), state)
+        })
+    });
+    let ended = experiment.ended.as_ref().map(|ended| {
+        let verdict = ended.verdict.as_deref().unwrap_or_default();
+        format!("It ended {}. {}", when(ended.at), clean(verdict))
+    });
+    Shown {
+        name: short(&experiment.name, 80),
+        unit: short(&experiment.unit, 80),
+        running: experiment.is_running(),
+        state: ended.unwrap_or_else(|| "It is running.".to_owned()),
+        shadow: experiment.shadow,
+        since: experiment.epochs.first().map_or_else(String::new, |epoch| when(epoch.from)),
+        planned_n: experiment.planned_n,
+        alpha: experiment.alpha,
+        arms: arms
+            .map(|(arm, weight)| [short(&arm.name, 40), arm.version.to_string(), format!("{:.1} %", 100.0 * weight)])
+            .collect(),
+        steps: steps.collect(),
+        went_back: experiment.rollout.as_ref().and_then(|rollout| rollout.went_back.clone()),
+    }
+}
+
+fn found_in(report: &Value) -> Found {
+    let text = |value: &Value| value.as_str().map_or_else(String::new, |text| short(text, 400));
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let arms = list(&report["arms"]).into_iter().map(|arm| {
+        let n = arm["n_units"].as_u64().map_or_else(|| "–".to_owned(), |n| n.to_string());
+        [text(&arm["name"]), n, number_or(arm["n_expected"].as_f64())]
+    });
+    let mut effects = Vec::new();
+    for outcome in list(&report["outcomes"]) {
+        for comparison in list(&outcome["comparisons"]) {
+            let of = |key: &str| number_or(comparison[key].as_f64());
+            let against = format!("{} against {}", text(&comparison["arm"]), text(&comparison["against"]));
+            effects.push([
+                text(&outcome["name"]),
+                against,
+                of("difference"),
+                format!("{} to {}", of("low"), of("high")),
+            ]);
+        }
+    }
+    let looks = list(&report["outcomes"][0]["looks"]);
+    let band = looks.iter().filter_map(|look| {
+        let effect = &look["effects"][0];
+        let of = |key: &str| effect[key].as_f64();
+        Some((look["n"].as_u64()?, of("low")?, of("difference")?, of("high")?))
+    });
+    Found {
+        at: text(&report["made_at"]),
+        sentence: text(&report["verdict"]["sentence"]),
+        srm: format!("{} (p {})", text(&report["srm"]["state"]), number_or(report["srm"]["p"].as_f64())),
+        arms: arms.collect(),
+        chart: band_chart(&band.collect::<Vec<_>>()),
+        effects,
+        notes: list(&report["notes"]).iter().map(text).collect(),
+    }
+}
+
+/// The effect and its confidence sequence as units came in: (units, lower end, effect, upper end).
+fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
+    const WIDTH: f64 = 760.0;
+    const HEIGHT: f64 = 190.0;
+    let finite: Vec<_> = looks.iter().filter(|(_, low, _, high)| low.is_finite() && high.is_finite()).collect();
+    let (Some(first), Some(last)) = (finite.first(), finite.last()) else { return String::new() };
+    if finite.len() < 2 {
+        return String::new();
+    }
+    // The first looks are so wide that they would flatten all others.
+    let half = &finite[finite.len() / 4..];
+    let low = half.iter().map(|look| look.1).fold(0.0, f64::min);
+    let high = half.iter().map(|look| look.3).fold(0.0, f64::max);
+    let spread = (high - low).max(1e-12);
+    let x = |n: u64| 64.0 + (n - first.0) as f64 / ((last.0 - first.0) as f64).max(1.0) * (WIDTH - 84.0);
+    let y = |value: f64| 10.0 + (high - value.clamp(low, high)) / spread * (HEIGHT - 46.0);
+    let point = |n: u64, value: f64| format!("{} {}", at(x(n)), at(y(value)));
+    let upper = finite.iter().map(|look| point(look.0, look.3));
+    let lower = finite.iter().rev().map(|look| point(look.0, look.1));
+    let middle: Vec<String> = finite.iter().map(|look| point(look.0, look.2)).collect();
+    let mut drawing = Drawing::default();
+    drawing.path("ref", &format!("M{}Z", upper.chain(lower).collect::<Vec<_>>().join("L")));
+    drawing.path("cur stable", &format!("M{}", middle.join("L")));
+    drawing.line("limit", (64.0, y(0.0)), (WIDTH - 20.0, y(0.0)));
+    for value in [low, 0.0, high] {
+        drawing.text("ax end", (58.0, y(value) + 4.0), &number_or(Some(value)));
+    }
+    drawing.text("ax", (64.0, HEIGHT - 8.0), &format!("{} units", first.0));
+    drawing.text("ax end", (WIDTH - 20.0, HEIGHT - 8.0), &format!("{} units", last.0));
+    drawing.image("wide", (WIDTH, HEIGHT), "The effect on what decides, with its confidence sequence, as units came in")
+}

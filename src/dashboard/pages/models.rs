@@ -1,0 +1,305 @@
+//! Versions: who they come from, how good each was, and what one says of values that one types in.
+
+use super::parts::{Reading, Standing, balance, course, readings};
+use super::{Asked, rendered};
+use crate::dashboard::shell::Shell;
+use crate::dashboard::web::{Answer, Oops};
+use crate::pipeline::Pipeline;
+use crate::profile::Profile;
+use crate::registry::{Manifest, Role, Version};
+use crate::report::number::{clean, number, number_or, percent, short};
+use crate::report::shape::{Drawing, at};
+use crate::score::Evaluation;
+use crate::table::{Cell, Kind};
+use askama::Template;
+
+/// Versions of one page.
+const PER_PAGE: usize = 50;
+/// Inputs that the what-if form shows.
+const MAX_INPUTS: usize = 80;
+
+#[derive(Template)]
+#[template(path = "ui_models.html")]
+struct Page {
+    shell: Shell,
+    versions: Vec<Listed>,
+    n: usize,
+    earlier: Option<usize>,
+    course: String,
+    metric: String,
+    damaged: Vec<String>,
+}
+
+struct Listed {
+    standing: Standing,
+    parent: String,
+}
+
+pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
+    let registry = asked.dashboard.workspace.registry();
+    let roles = registry.roles()?;
+    let all = registry.versions()?;
+    let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
+    let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    for version in all.iter().rev().skip(from).take(PER_PAGE) {
+        match registry.manifest(*version) {
+            Ok(manifest) => {
+                let role = role_name(roles.role_of(*version));
+                if let Some(gate) = registry.gate(*version, &manifest)? {
+                    metric = gate.primary.name().to_owned();
+                    points.push((version.to_string(), gate.primary_value().unwrap_or(f64::NAN)));
+                }
+                let parent = manifest.parent.map_or_else(String::new, |parent| parent.to_string());
+                versions.push(Listed { standing: Standing::new(*version, role, &manifest), parent });
+            }
+            Err(err) => damaged.push(err.to_string()),
+        }
+    }
+    points.reverse();
+    rendered(&Page {
+        shell: asked.shell("/ui/models", "Models")?,
+        versions,
+        n: all.len(),
+        earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
+        course: course(&points, "The deciding metric of each version, on the gate rows of its time"),
+        metric,
+        damaged,
+    })
+}
+
+fn role_name(role: Option<Role>) -> &'static str {
+    match role {
+        Some(Role::Production) => "production",
+        Some(Role::Challenger) => "challenger",
+        None => "",
+    }
+}
+
+#[derive(Template)]
+#[template(path = "ui_model.html")]
+struct Model {
+    shell: Shell,
+    standing: Standing,
+    parent: String,
+    model: String,
+    rows: String,
+    data: Vec<[String; 3]>,
+    notes: Vec<String>,
+    readings: Vec<Reading>,
+    other: Option<(String, Vec<Reading>)>,
+    others: Vec<(String, bool)>,
+    importance: String,
+    reliability: String,
+    report: Vec<[String; 5]>,
+    inputs: Vec<Input>,
+    n_left_out: usize,
+    said: Option<Said>,
+}
+
+/// An input of the what-if form.
+struct Input {
+    name: String,
+    label: String,
+    value: String,
+    levels: Vec<(String, bool)>,
+    hint: String,
+    problem: String,
+}
+
+struct Said {
+    prediction: String,
+    scores: Vec<[String; 2]>,
+    chart: String,
+}
+
+/// One version.
+pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
+    let registry = asked.dashboard.workspace.registry();
+    let roles = registry.roles()?;
+    let version = asked.version("version")?.or(roles.production);
+    let version = version.ok_or_else(|| Oops::NotFound("there is no version yet".to_owned()))?;
+    let manifest = known(asked, version)?;
+    let gate = registry.gate(version, &manifest)?;
+    let other = match asked.version("beside")? {
+        Some(other) => {
+            let found = registry.gate(other, &known(asked, other)?)?;
+            Some((other.to_string(), found.as_ref().map_or_else(Vec::new, readings)))
+        }
+        None => None,
+    };
+    let beside = other.as_ref().map(|(version, _)| version.clone()).unwrap_or_default();
+    let others = registry.versions()?.into_iter().rev().filter(|other| *other != version).take(200);
+    let pipeline = Pipeline::load(&registry.path(version)?)?;
+    let (inputs, said) = what_if(asked, &pipeline, version)?;
+    rendered(&Model {
+        shell: asked.shell("/ui/models", &version.to_string())?,
+        standing: Standing::new(version, role_name(roles.role_of(version)), &manifest),
+        parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
+        model: short(&manifest.model.to_string(), 600),
+        rows: format!(
+            "{} to learn from, {} to tune, {} to judge",
+            manifest.rows.train, manifest.rows.tune, manifest.rows.gate
+        ),
+        data: manifest
+            .data
+            .iter()
+            .map(|d| [short(&d.path, 120), d.n_rows.to_string(), d.sha256[..d.sha256.len().min(16)].to_owned()])
+            .collect(),
+        notes: manifest.notes.iter().map(|note| clean(note)).collect(),
+        readings: gate.as_ref().map_or_else(Vec::new, readings),
+        other,
+        others: others.map(|other| (other.to_string(), other.to_string() == beside)).collect(),
+        importance: importance(&manifest),
+        reliability: gate.as_ref().map_or_else(String::new, reliability),
+        report: gate.as_ref().map_or_else(Vec::new, report),
+        n_left_out: inputs.len().saturating_sub(MAX_INPUTS),
+        inputs: inputs.into_iter().take(MAX_INPUTS).collect(),
+        said,
+    })
+}
+
+fn known(asked: &Asked, version: Version) -> Result<Manifest, Oops> {
+    let registry = asked.dashboard.workspace.registry();
+    if registry.path(version).is_err() {
+        return Err(Oops::NotFound(format!("{version} is not stored (any more)")));
+    }
+    Ok(registry.manifest(version)?)
+}
+
+/// The version as one ONNX graph.
+pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
+    let version = asked.version("version")?.ok_or_else(|| Oops::Bad("which version?".to_owned()))?;
+    known(asked, version)?;
+    let pipeline = Pipeline::load(&asked.dashboard.workspace.registry().path(version)?)?;
+    Ok(Answer::File(format!("{version}.onnx"), "application/octet-stream", pipeline.to_onnx()?))
+}
+
+/// Bars of the strongest columns.
+fn importance(manifest: &Manifest) -> String {
+    const WIDTH: f64 = 560.0;
+    const ROW: f64 = 24.0;
+    let rows = manifest.importance.as_array().into_iter().flatten();
+    let share = |row: &serde_json::Value| Some((row["column"].as_str()?.to_owned(), row["gain"].as_f64()?));
+    let mut all: Vec<(String, f64)> = rows.filter_map(share).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all.truncate(20);
+    let top = all.first().map_or(1.0, |first| first.1.max(1e-12));
+    let mut drawing = Drawing::default();
+    for (n, (name, value)) in all.iter().enumerate() {
+        let y = n as f64 * ROW;
+        drawing.text("end", (230.0, y + 15.0), &short(name, 34));
+        drawing.rect("bar stable", (240.0, y + 4.0), ((value / top * 250.0).max(1.0), ROW - 9.0));
+        drawing.text("ax", (248.0 + value / top * 250.0, y + 15.0), &percent(*value));
+    }
+    if all.is_empty() {
+        return String::new();
+    }
+    drawing.image("wide", (WIDTH, all.len() as f64 * ROW), "Importance of the strongest columns")
+}
+
+/// Predicted probabilities against observed shares.
+fn reliability(gate: &Evaluation) -> String {
+    const SIDE: f64 = 240.0;
+    let Some(found) = &gate.reliability else { return String::new() };
+    let place = |x: f64, y: f64| (40.0 + x * SIDE, 10.0 + (1.0 - y) * SIDE);
+    let mut drawing = Drawing::default();
+    drawing.line("limit", place(0.0, 0.0), place(1.0, 1.0));
+    drawing.line("base", place(0.0, 0.0), place(1.0, 0.0));
+    drawing.line("base", place(0.0, 0.0), place(0.0, 1.0));
+    let points: Vec<String> = found
+        .bins
+        .iter()
+        .map(|bin| place(bin.mean_score, bin.observed))
+        .map(|(x, y)| format!("{} {}", at(x), at(y)))
+        .collect();
+    if !points.is_empty() {
+        drawing.path("cur stable", &format!("M{}", points.join("L")));
+    }
+    for bin in &found.bins {
+        let (x, y) = place(bin.mean_score, bin.observed);
+        drawing.rect("bar stable", (x - 3.0, y - 3.0), (6.0, 6.0));
+    }
+    for (value, text) in [(0.0, "0"), (1.0, "1")] {
+        drawing.text("ax mid", (place(value, 0.0).0, SIDE + 26.0), text);
+        drawing.text("ax end", (34.0, place(0.0, value).1 + 4.0), text);
+    }
+    drawing.text("ax mid", (40.0 + SIDE / 2.0, SIDE + 26.0), "predicted");
+    let title = format!("Calibration on the gate rows; expected calibration error {}", number(found.ece));
+    drawing.image("plot", (SIDE + 60.0, SIDE + 34.0), &title)
+}
+
+fn report(gate: &Evaluation) -> Vec<[String; 5]> {
+    let line = |line: &crate::score::evaluation::ClassReport| {
+        let s = &line.scores;
+        [
+            short(&line.class, 60),
+            number_or(Some(s.precision)),
+            number_or(Some(s.recall)),
+            number_or(Some(s.f1)),
+            number_or(Some(s.support)),
+        ]
+    };
+    gate.report.iter().take(50).map(line).collect()
+}
+
+/// The form, filled with what was typed or with what is usual, and what the version says to it.
+fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<Input>, Option<Said>), Oops> {
+    let tried = asked.fields.has("try");
+    let usual = asked.dashboard.workspace.registry().profile(version).ok();
+    let readers = pipeline.cell_readers()?;
+    let mut row = vec![0.0_f32; pipeline.features.names().len()];
+    let (mut inputs, mut fits) = (Vec::new(), true);
+    for (place, ((name, kind), reader)) in pipeline.features.inputs().zip(&readers).enumerate() {
+        let field = format!("x.{name}");
+        let value = match asked.fields.has(&field) {
+            true => asked.fields.get(&field).to_owned(),
+            false => usual.as_ref().and_then(|profile| usual_value(profile, name, kind)).unwrap_or_default(),
+        };
+        let cell = if value.trim().is_empty() { Some(Cell::Missing) } else { reader.text(&value) };
+        let problem = match cell {
+            Some(cell) => match pipeline.features.encode(place, cell, &mut row) {
+                Ok(_) => String::new(),
+                Err(err) => err.to_string(),
+            },
+            None => format!("this is not {}", reader.expected()),
+        };
+        fits &= problem.is_empty();
+        let levels = pipeline.features.encoders().iter().find(|input| input.column == name);
+        let levels: Vec<String> = levels
+            .and_then(|input| Some(input.encoder.levels()?.iter().take(100).cloned().collect()))
+            .unwrap_or_default();
+        inputs.push(Input {
+            name: field,
+            label: short(name, 60),
+            levels: levels.into_iter().map(|level| (level.clone(), level == value)).collect(),
+            value,
+            hint: reader.expected(),
+            problem: if tried { problem } else { String::new() },
+        });
+    }
+    if !tried || !fits {
+        return Ok((inputs, None));
+    }
+    let (scores, matrix) = pipeline.score_features(row)?;
+    let why = pipeline.explain(&matrix, &scores, 12)?;
+    let found = scores.row(0);
+    let class = pipeline.class_of(found).and_then(|class| pipeline.target.classes.get(class).cloned());
+    let names = match pipeline.target.classes.as_slice() {
+        [] => vec![pipeline.target.name.clone()],
+        [_, positive] => vec![positive.clone()],
+        classes => classes.to_vec(),
+    };
+    let bars: Vec<(String, f64)> = why.into_iter().flatten().map(|one| (one.column, one.value)).collect();
+    let said = Said {
+        prediction: class.map_or_else(|| number(found[0]), |class| short(&class, 80)),
+        scores: names.iter().zip(found).map(|(name, score)| [short(name, 60), number(*score)]).collect(),
+        chart: balance(&bars),
+    };
+    Ok((inputs, Some(said)))
+}
+
+/// A number from the middle of what the version was trained on; other inputs are left to the person.
+fn usual_value(profile: &Profile, name: &str, kind: Kind) -> Option<String> {
+    let column = profile.column(name).filter(|_| kind == Kind::Number)?;
+    Some(column.quantile(0.5)?.to_string())
+}

@@ -1,0 +1,193 @@
+//! What several pages show.
+
+use super::Asked;
+use crate::dashboard::shell::when;
+use crate::dashboard::web::Oops;
+use crate::drift::report::DriftReport;
+use crate::gate::GateReport;
+use crate::registry::{Manifest, Version};
+use crate::report::number::{clean, number, number_or, short};
+use crate::report::shape::Drawing;
+use crate::score::{Direction, Evaluation, Metric};
+use crate::workspace::audit::Entry;
+use serde::de::DeserializeOwned;
+use std::io;
+
+/// A metric of one version with its interval.
+pub(super) struct Reading {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) interval: String,
+    /// What predicting without looking reaches.
+    pub(super) baseline: String,
+    pub(super) better: &'static str,
+    pub(super) primary: bool,
+}
+
+/// The metrics of a version on its gate rows, the deciding one first.
+pub(super) fn readings(gate: &Evaluation) -> Vec<Reading> {
+    let of = |(metric, estimate): (Metric, &crate::score::Estimate)| Reading {
+        name: metric.name(),
+        value: number_or(estimate.value),
+        interval: match (estimate.low, estimate.high) {
+            (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
+            _ => String::new(),
+        },
+        baseline: gate
+            .baseline
+            .as_ref()
+            .and_then(|baseline| *baseline.metrics.get(metric)?)
+            .map_or_else(String::new, number),
+        better: if metric.direction() == Direction::Higher { "higher is better" } else { "lower is better" },
+        primary: metric == gate.primary,
+    };
+    let mut all: Vec<Reading> = gate.metrics.iter().map(of).collect();
+    all.sort_by_key(|reading| !reading.primary);
+    all
+}
+
+/// A version with its role, for lists.
+pub(super) struct Standing {
+    pub(super) version: String,
+    pub(super) role: &'static str,
+    pub(super) trained: String,
+    pub(super) rows: u64,
+    pub(super) headline: String,
+}
+
+impl Standing {
+    pub(super) fn new(version: Version, role: &'static str, manifest: &Manifest) -> Self {
+        Self {
+            version: version.to_string(),
+            role,
+            trained: when(manifest.trained_at),
+            rows: manifest.rows.total(),
+            headline: manifest.headline(),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// A report in `reports/`; none when it was never made.
+    pub(super) fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Oops> {
+        let path = self.dashboard.workspace.path("reports").join(name);
+        match std::fs::read(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(Oops::Fault(format!("{}: {err}", path.display()))),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|err| Oops::Fault(format!("{}: {err}", path.display()))),
+        }
+    }
+
+    pub(super) fn drift(&self) -> Result<Option<DriftReport>, Oops> {
+        self.report("drift_report.json")
+    }
+
+    pub(super) fn verdict(&self) -> Result<Option<GateReport>, Oops> {
+        self.report("gate_report.json")
+    }
+
+    pub(super) fn version(&self, field: &str) -> Result<Option<Version>, Oops> {
+        match self.fields.get(field) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| Oops::Bad(format!("{text:?} is no version, such as v0002"))),
+        }
+    }
+}
+
+/// A line of the audit chain, for people.
+pub(super) struct Told {
+    pub(super) seq: u64,
+    pub(super) at: String,
+    pub(super) by: String,
+    pub(super) event: String,
+    pub(super) text: String,
+}
+
+/// Details that say what happened, in the order in which they are told.
+const TELLING: [&str; 14] = [
+    "version",
+    "production",
+    "challenger",
+    "verdict",
+    "decision",
+    "from",
+    "to",
+    "id",
+    "reason",
+    "sentence",
+    "batch",
+    "name",
+    "n_rows",
+    "n",
+];
+
+impl Told {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let told = TELLING.iter().filter_map(|key| {
+            let text = match &entry.details[*key] {
+                serde_json::Value::String(text) => short(text, 160),
+                serde_json::Value::Number(n) => n.to_string(),
+                _ => return None,
+            };
+            Some(format!("{} {text}", key.trim_start_matches("n_").replace('_', " ")))
+        });
+        Self {
+            seq: entry.seq,
+            at: when(entry.at),
+            by: entry.by.as_deref().map_or_else(String::new, |by| short(by, 60)),
+            event: clean(&entry.event).replace('-', " "),
+            text: told.collect::<Vec<_>>().join(" · "),
+        }
+    }
+}
+
+/// A bar in each direction from a line in the middle: contributions, largest first.
+pub(super) fn balance(values: &[(String, f64)]) -> String {
+    const WIDTH: f64 = 560.0;
+    const ROW: f64 = 26.0;
+    let top = values.iter().map(|(_, value)| value.abs()).fold(1e-12, f64::max);
+    let (middle, half) = (WIDTH * 0.66, WIDTH * 0.24);
+    let mut drawing = Drawing::default();
+    for (n, (name, value)) in values.iter().enumerate() {
+        let y = n as f64 * ROW;
+        let length = value.abs() / top * half;
+        let (tone, x) = if *value < 0.0 { ("stable", middle - length) } else { ("drifted", middle) };
+        drawing.text("end", (middle - half - 10.0, y + 16.0), &short(name, 40));
+        drawing.rect(&format!("bar {tone}"), (x, y + 4.0), (length.max(1.0), ROW - 10.0));
+        drawing.text("ax", (middle + half + 8.0, y + 16.0), &format!("{value:+.3}"));
+    }
+    let height = values.len() as f64 * ROW;
+    drawing.line("base", (middle, 0.0), (middle, height));
+    drawing.image("wide", (WIDTH, height.max(1.0)), "Contributions to the score, strongest first")
+}
+
+/// Values over an order, as a line; `low` and `high` are drawn as a band where they are known.
+pub(super) fn course(points: &[(String, f64)], title: &str) -> String {
+    const WIDTH: f64 = 760.0;
+    const HEIGHT: f64 = 150.0;
+    let finite: Vec<f64> = points.iter().map(|(_, y)| *y).filter(|y| y.is_finite()).collect();
+    if finite.len() < 2 {
+        return String::new();
+    }
+    let (low, high) = finite.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(*y), h.max(*y)));
+    let (low, high) = if high - low < 1e-9 { (low - 0.5, high + 0.5) } else { (low, high) };
+    let x = |n: usize| 60.0 + n as f64 / (points.len() - 1) as f64 * (WIDTH - 80.0);
+    let y = |value: f64| 16.0 + (high - value) / (high - low) * (HEIGHT - 50.0);
+    let mut drawing = Drawing::default();
+    for value in [low, high] {
+        drawing.line("base", (60.0, y(value)), (WIDTH - 20.0, y(value)));
+        drawing.text("ax end", (54.0, y(value) + 4.0), &number(value));
+    }
+    let mut path = String::new();
+    for (n, (_, value)) in points.iter().enumerate().filter(|(_, (_, value))| value.is_finite()) {
+        let verb = if path.is_empty() { 'M' } else { 'L' };
+        path.push_str(&format!("{verb}{} {}", crate::report::shape::at(x(n)), crate::report::shape::at(y(*value))));
+    }
+    drawing.path("cur stable", &path);
+    for (n, class) in [(0, "ax"), (points.len() - 1, "ax end")] {
+        drawing.text(class, (x(n), HEIGHT - 6.0), &short(&points[n].0, 24));
+    }
+    drawing.image("wide", (WIDTH, HEIGHT), title)
+}

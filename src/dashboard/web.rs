@@ -1,0 +1,286 @@
+//! From requests to pages: who asks, whether the request is one of ours, and what every answer carries.
+
+use super::auth::{NotIn, Right, Session};
+use super::shell::{SignIn, Viewer};
+use super::{Dashboard, actions, events, pages};
+use askama::Template;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN,
+    REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::routing::any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Longest body of a form.
+const MAX_FORM: usize = 64 * 1024;
+/// The cookie of a session.
+const SESSION: &str = "mlloop_session";
+/// Nothing but what this server sends; no inline style, no inline script, no frame around it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The fields of a form or of an address.
+pub(super) struct Fields(HashMap<String, String>);
+
+impl Fields {
+    fn of(encoded: &str) -> Option<Self> {
+        let uri = Uri::builder().path_and_query(format!("/?{encoded}")).build().ok()?;
+        Some(Self(Query::<HashMap<String, String>>::try_from_uri(&uri).ok()?.0))
+    }
+
+    /// A field; empty when it is not there.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.get(name).parse().ok()
+    }
+
+    /// The same fields, with another one when it is not there.
+    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+        let mut fields = self.0.clone();
+        fields.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        Self(fields)
+    }
+
+    /// Whether a field is there, also an empty one.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+/// What a page or an action comes to.
+pub(super) enum Answer {
+    Page(StatusCode, String),
+    /// To another page.
+    Go(String),
+    /// A file: its name, its type, its bytes.
+    File(String, &'static str, Vec<u8>),
+}
+
+/// Why there is no page.
+pub(super) enum Oops {
+    /// There is no such page, row, version.
+    NotFound(String),
+    /// The person may not, or the form is not ours.
+    Forbidden(String),
+    /// A field that cannot be used.
+    Bad(String),
+    /// A file that cannot be read.
+    Fault(String),
+}
+
+impl<E: std::error::Error> From<E> for Oops {
+    fn from(err: E) -> Self {
+        Self::Fault(err.to_string())
+    }
+}
+
+impl Dashboard {
+    /// The pages in front of `api`: they are at `/ui`, and a browser that asks for `/` is sent there. Everything else is
+    /// answered by `api`.
+    pub fn over(self: &Arc<Self>, api: Router) -> Router {
+        let pages = any(handle).with_state(Arc::clone(self));
+        Router::new().route("/ui", pages.clone()).route("/ui/{*page}", pages).merge(api.layer(from_fn(greet)))
+    }
+
+    fn session(&self, headers: &HeaderMap) -> Option<(String, Session)> {
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let cookie = pairs.find(|(name, _)| *name == SESSION)?.1;
+        Some((cookie.to_owned(), self.sessions.of(cookie, self.now())?))
+    }
+}
+
+/// Sends a browser that asks for `/` to the pages.
+async fn greet(request: Request, next: Next) -> Response<Body> {
+    let accepts = |headers: &HeaderMap| {
+        headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
+    };
+    if request.uri().path() == "/" && request.method() == Method::GET && accepts(request.headers()) {
+        return dressed(Answer::Go("/ui".to_owned()), None);
+    }
+    next.run(request).await
+}
+
+async fn handle(State(dashboard): State<Arc<Dashboard>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if parts.method == Method::GET {
+        match parts.uri.path() {
+            "/ui/style.css" => return asset("text/css; charset=utf-8", &[REPORT_STYLE, STYLE]),
+            "/ui/page.js" => return asset("text/javascript; charset=utf-8", &[SCRIPT]),
+            _ => {}
+        }
+    }
+    let signed_in = dashboard.session(&parts.headers);
+    let may_look = dashboard.settings.open || signed_in.is_some();
+    match (&parts.method, parts.uri.path()) {
+        (&Method::GET, "/ui/events") if may_look => events::stream(dashboard),
+        (&Method::GET | &Method::HEAD, path) if may_look || path == "/ui/sign-in" => {
+            let session = signed_in.map(|(_, session)| session);
+            let answer = on_page(dashboard, move |dashboard| {
+                let fields = Fields::of(parts.uri.query().unwrap_or_default());
+                let fields = fields.ok_or_else(|| Oops::Bad("the address cannot be read".to_owned()))?;
+                pages::page(dashboard, &Viewer::new(session), parts.uri.path(), &fields)
+            });
+            dressed(answer.await, None)
+        }
+        (&Method::GET | &Method::HEAD, _) => dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ""), None),
+        (&Method::POST, path) => {
+            let path = path.to_owned();
+            post(dashboard, &parts, &path, signed_in, body).await
+        }
+        _ => dressed(pages::problem(&Oops::Bad("a page is read or a form is sent".to_owned())), None),
+    }
+}
+
+/// A form: it must come from one of our pages, by somebody who may.
+async fn post(
+    dashboard: Arc<Dashboard>,
+    parts: &Parts,
+    path: &str,
+    signed_in: Option<(String, Session)>,
+    body: Body,
+) -> Response<Body> {
+    if !is_ours(&parts.headers) {
+        let why = "the form came from another site";
+        return dressed(pages::problem(&Oops::Forbidden(why.to_owned())), None);
+    }
+    let fields = to_bytes(body, MAX_FORM).await.ok().and_then(|bytes| Fields::of(std::str::from_utf8(&bytes).ok()?));
+    let Some(fields) = fields else {
+        return dressed(pages::problem(&Oops::Bad("the form is too long or cannot be read".to_owned())), None);
+    };
+    if path == "/ui/sign-in" {
+        return sign_in(&dashboard, &fields);
+    }
+    let Some((cookie, session)) = signed_in else {
+        return dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, "Sign in first."), None);
+    };
+    if !session.made(fields.get("csrf")) {
+        let why = "the form is not one of this session; go back, load the page again and repeat";
+        return dressed(pages::problem(&Oops::Forbidden(why.to_owned())), None);
+    }
+    if path == "/ui/sign-out" {
+        dashboard.sessions.sign_out(&cookie);
+        return dressed(Answer::Go("/ui".to_owned()), Some(cookie_header(&dashboard, "", 0)));
+    }
+    let path = path.to_owned();
+    let answer = on_page(dashboard, move |dashboard| {
+        let need = actions::right(&path).ok_or_else(|| Oops::NotFound("there is no such form".to_owned()))?;
+        if session.right < need {
+            let (has, needs) = (session.right.role(), need.role());
+            return Err(Oops::Forbidden(format!("{} is a {has}; this takes a {needs}", session.name)));
+        }
+        actions::act(dashboard, &session, &path, &fields)
+    });
+    dressed(answer.await, None)
+}
+
+/// Makes a page where reading files may take its time.
+async fn on_page(
+    dashboard: Arc<Dashboard>,
+    make: impl FnOnce(&Dashboard) -> Result<Answer, Oops> + Send + 'static,
+) -> Answer {
+    let shared = Arc::clone(&dashboard);
+    let Ok(_turn) = shared.pages.acquire().await else { return pages::problem(&Oops::Fault("closing".to_owned())) };
+    let made = tokio::task::spawn_blocking(move || make(&dashboard)).await;
+    match made {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(oops)) => pages::problem(&oops),
+        Err(err) => pages::problem(&Oops::Fault(err.to_string())),
+    }
+}
+
+fn sign_in(dashboard: &Dashboard, fields: &Fields) -> Response<Body> {
+    let said = match dashboard.sessions.sign_in(fields.get("name"), fields.get("token"), dashboard.now()) {
+        Ok(cookie) => {
+            let header = cookie_header(dashboard, &cookie, 12 * 3600);
+            return dressed(Answer::Go("/ui".to_owned()), Some(header));
+        }
+        Err(NotIn::WrongToken) => (StatusCode::UNAUTHORIZED, "No such token."),
+        Err(NotIn::NoName) => (StatusCode::BAD_REQUEST, "Say your name: it stands in the audit chain."),
+        Err(NotIn::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens; try again in a minute."),
+    };
+    dressed(sign_in_page(dashboard, said.0, said.1), None)
+}
+
+/// The page that asks who it is.
+pub(super) fn sign_in_page(dashboard: &Dashboard, status: StatusCode, said: &str) -> Answer {
+    let page = SignIn { said: said.to_owned(), can_sign_in: dashboard.sessions.can_sign_in() };
+    Answer::Page(status, page.render().unwrap_or_default())
+}
+
+fn cookie_header(dashboard: &Dashboard, value: &str, seconds: u32) -> String {
+    let secure = if dashboard.settings.secure { "; Secure" } else { "" };
+    format!("{SESSION}={value}; HttpOnly; SameSite=Strict; Path=/ui; Max-Age={seconds}{secure}")
+}
+
+/// Whether a form was sent from a page of this server. Browsers say where a form comes from; a program that says nothing
+/// has no cookie of somebody else either.
+fn is_ours(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    match (text(ORIGIN), text(HOST)) {
+        (None, _) => true,
+        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host)),
+        (Some(_), None) => false,
+    }
+}
+
+const REPORT_STYLE: &str = include_str!("../report/templates/style.css");
+const STYLE: &str = include_str!("templates/ui.css");
+const SCRIPT: &str = include_str!("templates/ui.js");
+
+fn asset(kind: &'static str, parts: &[&str]) -> Response<Body> {
+    let mut response = Response::new(Body::from(parts.concat()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The answer with the headers that each has.
+fn dressed(answer: Answer, cookie: Option<String>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    match answer {
+        Answer::Page(status, text) => {
+            *response.status_mut() = status;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            *response.body_mut() = Body::from(text);
+        }
+        Answer::Go(to) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            let to = HeaderValue::from_str(&to).unwrap_or(HeaderValue::from_static("/ui"));
+            response.headers_mut().insert(LOCATION, to);
+        }
+        Answer::File(name, kind, bytes) => {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            if let Ok(as_file) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+                response.headers_mut().insert(CONTENT_DISPOSITION, as_file);
+            }
+            *response.body_mut() = Body::from(bytes);
+        }
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        headers.insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// What a form at this path takes; re-exported for the pages, which show no form that would be refused.
+pub(super) fn may(session: Option<&Session>, right: Right) -> bool {
+    session.is_some_and(|session| session.right >= right)
+}

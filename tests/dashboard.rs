@@ -1,0 +1,318 @@
+//! The pages of `serve`, over HTTP as a browser speaks it.
+
+use crate::serve::client::Server;
+use crate::support::{ERROR, Loop, NO, WAITING, YES};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
+const TOKEN: &str = "a-token-of-the-test";
+
+/// An answer: status, headers in one text, body.
+struct Page {
+    status: u16,
+    headers: String,
+    body: String,
+}
+
+/// Somebody at a browser.
+struct Person<'a> {
+    server: &'a Server,
+    cookie: String,
+}
+
+impl Person<'_> {
+    fn ask(&self, request: &str, headers: &str, body: &str) -> Page {
+        let mut stream = TcpStream::connect(&self.server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let address = &self.server.address;
+        let cookie = if self.cookie.is_empty() { String::new() } else { format!("cookie: {}\r\n", self.cookie) };
+        let length = body.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nhost: {address}\r\n{cookie}{headers}connection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
+        Page { status, headers: headers.to_lowercase(), body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let page = self.ask(&format!("GET {path}"), "accept: text/html\r\n", "");
+        assert_eq!(page.status, 200, "{path}\n{}", page.body);
+        page.body
+    }
+
+    /// Sends a form with this session's proof, and gives the address to go to.
+    fn send(&self, path: &str, fields: &str) -> Page {
+        let csrf = hidden(&self.get("/ui"), "csrf");
+        self.ask(&format!("POST {path}"), &self.origin(), &format!("csrf={csrf}&{fields}"))
+    }
+
+    fn origin(&self) -> String {
+        format!("origin: http://{}\r\n", self.server.address)
+    }
+
+    /// Sends a form, and gives the page that follows.
+    fn follow(&self, path: &str, fields: &str) -> String {
+        let page = self.send(path, fields);
+        assert_eq!(page.status, 303, "{path} {fields}\n{}", page.body);
+        self.get(&location(&page))
+    }
+
+    /// Sends a form that starts a job, and gives the job's page when it has ended.
+    fn job(&self, path: &str, fields: &str) -> String {
+        let page = self.send(path, fields);
+        let at = location(&page);
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let page = self.get(&at);
+            if !page.contains("data-running=\"true\"") {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "{page}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn location(page: &Page) -> String {
+    let line = page.headers.lines().find_map(|line| line.strip_prefix("location: "));
+    line.unwrap_or_else(|| panic!("{} {}", page.headers, page.body)).to_owned()
+}
+
+/// The value of a hidden field.
+fn hidden(page: &str, name: &str) -> String {
+    let rest = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("no {name}: {page}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+fn sign_in<'a>(server: &'a Server, name: &str, token: &str) -> Result<Person<'a>, u16> {
+    let mut person = Person { server, cookie: String::new() };
+    let page = person.ask("POST /ui/sign-in", &person.origin(), &format!("name={name}&token={token}"));
+    let cookie = page.headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).ok_or(page.status)?;
+    assert!(cookie.contains("httponly") && cookie.contains("samesite=strict"), "{cookie}");
+    person.cookie = cookie.split(';').next().unwrap().to_owned();
+    Ok(person)
+}
+
+/// A loop with a version in production and its log, and a server whose token is known.
+fn served(options: &str) -> (Loop, Server) {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    work.run("train").answers(YES);
+    work.run("predict churn.csv --log -o scored.csv").answers(YES);
+    let server = Server::start_with(&work, options, &[("MLLOOP_TOKEN", TOKEN)]);
+    (work, server)
+}
+
+#[test]
+fn pages_are_for_browsers_and_programs_keep_theirs() {
+    let (_work, server) = served("--no-log");
+    let anybody = Person { server: &server, cookie: String::new() };
+    let program = anybody.ask("GET /", "accept: application/json\r\n", "");
+    assert!(program.body.starts_with('{'), "{}", program.body);
+    assert_eq!(location(&anybody.ask("GET /", "accept: text/html,*/*\r\n", "")), "/ui");
+    for path in [
+        "/ui",
+        "/ui/drift",
+        "/ui/decide",
+        "/ui/label",
+        "/ui/feedback",
+        "/ui/experiment",
+        "/ui/models",
+        "/ui/model",
+        "/ui/audit",
+    ] {
+        let page = anybody.ask(&format!("GET {path}"), "", "");
+        assert_eq!(page.status, 200, "{path}");
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+        ] {
+            assert!(page.headers.contains(header), "{path} has no {header}");
+        }
+        assert!(
+            !page.body.contains(" style=") && !page.body.contains("<script>"),
+            "{path} has what the policy forbids"
+        );
+        assert!(!page.body.contains("name=\"csrf\""), "{path} shows a form to somebody who may not send it");
+    }
+    assert_eq!(anybody.ask("GET /ui/nothing", "", "").status, 404);
+    assert_eq!(anybody.ask("GET /ui/confirm?do=retrain", "", "").status, 403);
+}
+
+#[test]
+fn only_a_form_of_ones_own_session_does_something() {
+    let (work, server) = served("--no-log");
+    let before = work.read("audit.jsonl");
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let bob = sign_in(&server, "bob", TOKEN).unwrap_or_else(|_| panic!("bob has the token"));
+    let csrf = hidden(&ann.get("/ui"), "csrf");
+    let form = format!("csrf={csrf}&reason=because");
+    for (who, headers, body, status) in [
+        (&ann, String::new(), "reason=because", 403),
+        (&bob, bob.origin(), form.as_str(), 403),
+        (&ann, "origin: https://elsewhere.example\r\n".to_owned(), form.as_str(), 403),
+        (&Person { server: &server, cookie: "mlloop_session=00".to_owned() }, ann.origin(), form.as_str(), 401),
+    ] {
+        assert_eq!(who.ask("POST /ui/do/rollback", &headers, body).status, status, "{body}");
+    }
+    assert_eq!(work.read("audit.jsonl"), before);
+    assert_eq!(sign_in(&server, "eve", "wrong").err(), Some(401));
+    assert_eq!(sign_in(&server, "", TOKEN).err(), Some(400));
+    let left = ann.send("/ui/sign-out", "");
+    assert_eq!(location(&left), "/ui");
+    assert_eq!(ann.ask("POST /ui/do/run", &ann.origin(), &form).status, 401, "the session has ended");
+}
+
+#[test]
+fn roles_hold_and_a_private_server_shows_nothing() {
+    let (work, server) = served("--no-log");
+    drop(server);
+    work.write("team.txt", "vic:viewer:2a3a\n");
+    let said = work.run("serve --port 0 --users team.txt").answers(ERROR);
+    assert!(said.stderr.contains("team.txt: line 1: the SHA-256"), "{}", said.stderr);
+    let digest = |token: &str| mlloop::digest::sha256(token.as_bytes());
+    work.write("team.txt", format!("vic:viewer:{}\nlou:labeller:{}\n", digest("view"), digest("label")));
+    let server = Server::start_with(&work, "--no-log --private --users team.txt", &[]);
+    let anybody = Person { server: &server, cookie: String::new() };
+    let page = anybody.ask("GET /ui/models", "", "");
+    assert_eq!((page.status, page.body.contains("v0001")), (401, false));
+    let vic = sign_in(&server, "somebody", "view").unwrap_or_else(|_| panic!("vic has a token"));
+    assert!(vic.get("/ui").contains("vic</bdi>, viewer"));
+    assert_eq!(vic.send("/ui/do/monitor", "").status, 403);
+    let lou = sign_in(&server, "", "label").unwrap_or_else(|_| panic!("lou has a token"));
+    assert_eq!(lou.send("/ui/do/run", "").status, 403);
+    assert!(lou.job("/ui/do/monitor", "").contains("mlloop monitor"));
+}
+
+#[test]
+fn a_request_is_approved_or_rejected_by_name() {
+    let (work, server) = served("--no-log");
+    let toml: Vec<String> = work.read("mlloop.toml").lines().map(str::to_owned).collect();
+    let manual = |line: &String| match line.starts_with("approval = ") {
+        true => "approval = \"manual\"".to_owned(),
+        false => line.clone(),
+    };
+    work.write("mlloop.toml", toml.iter().map(manual).collect::<Vec<_>>().join("\n"));
+    work.run("train --seed 1").answers(YES);
+    let answer = work.run("promote --allow-equivalent 'a test' --by carol").status;
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    if answer == WAITING {
+        let page = ann.get("/ui/decide");
+        assert!(page.contains("v0002 instead of v0001"), "{page}");
+        let at = page.split("do=reject&#38;id=").nth(1).or_else(|| page.split("do=reject&amp;id=").nth(1)).unwrap();
+        let id = at.split('"').next().unwrap().to_owned();
+        let asked = ann.get(&format!("/ui/confirm?do=reject&id={id}"));
+        assert!(asked.contains("mlloop reject"), "{asked}");
+        assert_eq!(ann.send("/ui/do/reject", &format!("id={id}")).status, 400, "a reason is wanted");
+        let page = ann.follow("/ui/do/reject", &format!("id={id}&reason=not+%3Cb%3Eyet%3C%2Fb%3E"));
+        assert!(page.contains("No promotion waits"), "{page}");
+        let line = work.read("audit.jsonl").lines().last().unwrap().to_owned();
+        assert!(line.contains("\"by\":\"ann\"") && line.contains("not <b>yet</b>"), "{line}");
+        assert!(!ann.get("/ui/audit").contains("<b>yet"), "what people write is no markup");
+    } else {
+        assert_eq!(answer, NO, "the gate judges equal models");
+    }
+    work.run("audit verify").answers(YES);
+}
+
+#[test]
+fn answers_on_the_page_are_those_of_the_table() {
+    let (work, server) = served("--no-log");
+    work.run("label-export -n 50 --force").answers(YES);
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let by_table = work.copy();
+    let mut filled = String::new();
+    for (n, line) in work.read("label_inbox/to_label.csv").lines().enumerate() {
+        let line = if n == 0 { line.to_owned() } else { fill(line, if n % 3 == 0 { "yes" } else { "no" }) };
+        filled.push_str(&line);
+        filled.push('\n');
+    }
+    for n in 1..=50 {
+        let page = ann.get("/ui/label");
+        let (id, at) = (hidden(&page, "id"), hidden(&page, "at"));
+        assert_eq!(at, (n - 1).to_string());
+        let answer = if n % 3 == 0 { "yes" } else { "no" };
+        let next = ann.send("/ui/do/answer", &format!("id={id}&at={at}&answer={answer}"));
+        assert_eq!(next.status, 303, "{}", next.body);
+    }
+    assert!(ann.get("/ui/label").contains("50 of 50 done"));
+    let page = std::fs::read_dir(work.path("label_inbox")).unwrap().map(|entry| entry.unwrap().path());
+    let page = page.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("page-")).next().unwrap();
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), filled, "the file is what a spreadsheet would have made of it");
+    assert!(ann.follow("/ui/do/import", "").contains("50 labels are new"));
+    by_table.write("label_inbox/to_label_labeled.csv", filled);
+    by_table.run("label-import --by ann").answers(YES);
+    let labels = |work: &Loop| {
+        let text = work.read("data/labels.csv");
+        let without_time: Vec<String> = text.lines().map(|line| without_times(line)).collect();
+        without_time
+    };
+    assert_eq!(labels(&work), labels(&by_table));
+}
+
+/// The line with this answer of ann's; the target, the annotator and the note are its last cells.
+fn fill(line: &str, answer: &str) -> String {
+    format!("{},{answer},ann,", line.strip_suffix(",,,").unwrap())
+}
+
+/// A line without what is written as a time.
+fn without_times(line: &str) -> String {
+    line.split(',').filter(|cell| !(cell.contains('T') && cell.ends_with('Z'))).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn a_prediction_is_corrected_and_explained() {
+    let (work, server) = served("--no-log");
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let list = ann.get("/ui/feedback");
+    let id = hidden(&list, "id");
+    let why = ann.get(&format!("/ui/row?id={id}"));
+    assert!(why.contains("Contributions to the score"), "{why}");
+    let page =
+        ann.follow("/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved%2C+%22far%22"));
+    assert!(page.contains("incorrect, ann"), "{page}");
+    assert!(work.read("data/feedback.csv").contains("\"moved, \"\"far\"\"\""));
+    let option = ann.send("/ui/do/feedback", "id=--version&verdict=correct");
+    assert_eq!(option.status, 303);
+    let page = ann.get(&location(&option));
+    assert!(page.contains("failed; nothing was changed"), "what is typed is no option: {page}");
+    assert!(ann.get("/ui/feedback?q=nothing+has+this").contains("No prediction fits"));
+    assert_eq!(ann.ask("GET /ui/row?id=nobody", "", "").status, 404);
+}
+
+#[test]
+fn a_job_goes_on_when_the_server_dies_and_is_known_to_the_next() {
+    let (work, mut server) = served("--no-log");
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let page = ann.send("/ui/do/retrain", "");
+    assert_eq!(page.status, 303);
+    let second = ann.send("/ui/do/retrain", "");
+    let busy = location(&second).ends_with("&busy");
+    server.signal("KILL");
+    server.exit();
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    let anybody = Person { server: &server, cookie: String::new() };
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while anybody.get("/ui/job?id=1").contains("data-running=\"true\"") {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let page = anybody.get("/ui/job?id=1");
+    assert!(page.contains("mlloop run --force --by=ann"), "{page}");
+    assert_eq!(
+        work.path("runs/jobs/000002.json").exists(),
+        !busy,
+        "a second click starts nothing while the first runs"
+    );
+    work.run("audit verify").answers(YES);
+}
