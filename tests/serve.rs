@@ -149,6 +149,24 @@ fn other_machines_need_a_token_or_are_let_in_aloud() {
     assert!(said.contains("warning: --insecure: every machine"), "{said}");
 }
 
+#[test]
+fn pages_are_shown_under_our_own_name_only() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "");
+    for (lines, status) in [
+        ("host: localhost", " 200 "),
+        ("host: evil.example", " 421 "),
+        ("host: localhost\r\norigin: http://evil.example", " 403 "),
+    ] {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        write!(stream, "GET /ui HTTP/1.1\r\n{lines}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.lines().next().is_some_and(|line| line.contains(status)), "{lines}: {answer}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
 /// Asks with new ids on every connection until told to stop or the server is gone; the ids that were acknowledged.
 fn load(server: &Server, n_clients: usize, stop: &AtomicBool, check: impl Fn(u16, &Value) + Sync) -> BTreeSet<String> {
     let acknowledged = Mutex::new(BTreeSet::new());
