@@ -65,6 +65,8 @@ pub mod ab;
 pub mod serve;
 // Where a loop stands, on one page of Markdown.
 pub mod summary;
+// Is a loop in order? Each part looked at by itself.
+pub mod doctor;
 // Files that drive a loop: for make, cron, systemd, GitHub Actions.
 pub mod scaffold;
 // Fetch, check, unpack and split a table: what `download` does.

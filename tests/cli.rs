@@ -39,6 +39,7 @@ fn no_verb_shows_the_help_with_the_exit_statuses() {
         "report",
         "audit",
         "status",
+        "doctor",
         "export",
         "demo",
         "completions",
@@ -229,4 +230,36 @@ fn a_quote_after_a_space_is_read_alike_by_every_verb() {
     let rows: String = answers.lines().skip(1).step_by(5).map(wrong).collect();
     work.pipe(&format!("feedback - --by ann {now}"), format!("id,verdict,actual\n{rows}")).answers(YES);
     work.run(&format!("retrain {now}")).answers(YES).json("/done", "retrained");
+}
+
+#[test]
+fn doctor_looks_at_each_part_by_itself() {
+    let state = |said: &crate::support::Said, part: &str| {
+        let answer: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let checks = answer["checks"].as_array().unwrap();
+        let found = checks.iter().find(|check| check["part"] == part).unwrap();
+        (found["state"].as_str().unwrap().to_owned(), found["told"].as_str().unwrap().to_owned())
+    };
+    let work = Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv"));
+    work.run("doctor").answers(ERROR).says("no loop here");
+    work.run("init churn.csv").answers(YES);
+    assert_eq!(state(&work.run("doctor").answers(YES), "production").0, "missing");
+    work.run("train").answers(YES);
+    let said = work.run("doctor").answers(YES);
+    let (found, told) = state(&said, "production");
+    assert_eq!(found, "good");
+    assert!(told.contains("1200 rows, 7 features, 2 classes"), "{told}");
+    assert_eq!(state(&said, "versions").1, "1 are stored, all manifests can be read");
+    work.run("doctor --text").answers(YES).prints("\u{2713} production").prints("\u{2192} choose rows to label");
+    work.write("models/v0001/model.bin", "damaged");
+    work.write("data/labels.csv", "no,labels\n1,2\n");
+    let before = work.files();
+    let said = work.run("doctor").answers(crate::support::NO);
+    let (found, told) = state(&said, "production");
+    assert!(found == "bad" && told.contains("model.bin"), "{told}");
+    assert_eq!(state(&said, "labels").0, "bad");
+    for part in ["settings", "reference", "versions", "audit chain", "feedback", "approvals", "backups"] {
+        assert_eq!(state(&said, part).0, "good", "{part}");
+    }
+    assert_eq!(work.files(), before, "nothing is changed");
 }

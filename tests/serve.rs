@@ -149,6 +149,24 @@ fn other_machines_need_a_token_or_are_let_in_aloud() {
     assert!(said.contains("warning: --insecure: every machine"), "{said}");
 }
 
+#[test]
+fn pages_are_shown_under_our_own_name_only() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "");
+    for (lines, status) in [
+        ("host: localhost", " 200 "),
+        ("host: evil.example", " 421 "),
+        ("host: localhost\r\norigin: http://evil.example", " 403 "),
+    ] {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        write!(stream, "GET /ui HTTP/1.1\r\n{lines}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.lines().next().is_some_and(|line| line.contains(status)), "{lines}: {answer}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
 /// Asks with new ids on every connection until told to stop or the server is gone; the ids that were acknowledged.
 fn load(server: &Server, n_clients: usize, stop: &AtomicBool, check: impl Fn(u16, &Value) + Sync) -> BTreeSet<String> {
     let acknowledged = Mutex::new(BTreeSet::new());
@@ -298,8 +316,9 @@ fn predictions_go_on_while_the_loop_is_locked() {
     let lock = Workspace::new(work.path("")).lock().unwrap();
     let over = AtomicBool::new(false);
     let (statuses, slowest) = std::thread::scope(|scope| {
+        let (server, over) = (&server, &over);
         let feedback = |_| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 let (mut client, mut statuses) = (server.client(), Vec::new());
                 let body = r#"{"id": "C1", "verdict": "correct", "by": "ann"}"#;
                 while !over.load(Ordering::Relaxed) {
@@ -342,12 +361,14 @@ fn the_loop_runs_beside_serving() {
         assert!(started.elapsed() < Duration::from_secs(60), "{told}");
         std::thread::sleep(Duration::from_millis(50));
     };
-    // There is no current table, which is what `mlloop run` says.
-    let alone = work.run("run");
-    assert_eq!((&job["reason"], &job["exit_status"]), (&json!("every"), &json!(alone.status)), "{job}");
-    assert!(alone.stderr.contains(job["said"].as_str().unwrap()), "{job}\n{}", alone.stderr);
     assert_eq!(server.client().post("/predict", &row("C1", 3)).unwrap().0, 200);
     assert_eq!(server.stop(), Some(0));
+    // It is what `mlloop run` says.
+    let alone = work.run("run");
+    assert_eq!((&job["reason"], &job["exit_status"]), (&json!("every"), &json!(alone.status)), "{job}");
+    let told: Value = serde_json::from_str(&alone.stdout).unwrap();
+    assert_eq!(job["done"], told["done"], "{job}");
+    assert!(!job["said"].as_str().unwrap().is_empty());
     work.run("serve --port 0 --run-at nothing").answers(ERROR).says("--run-at");
 }
 

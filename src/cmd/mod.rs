@@ -12,6 +12,7 @@ mod completions;
 mod context;
 mod dashboard;
 mod demo;
+mod doctor;
 mod download;
 mod export;
 mod feedback;
@@ -130,6 +131,7 @@ enum Verb {
     LabelExport(label_export::Args),
     LabelImport(label_import::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     Feedback(feedback::Args),
     Report(report::Args),
     Audit(audit::Args),
@@ -211,6 +213,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::AbStop(args) => ab_stop::run(&args, ctx, out),
         Verb::AbReport(args) => ab_report::run(&args, ctx, out),
         Verb::Status(args) => status::run(&args, ctx, out),
+        Verb::Doctor(args) => doctor::run(&args, ctx, out),
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),

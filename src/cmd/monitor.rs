@@ -1,8 +1,9 @@
 use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
+use mlloop::atomic;
 use mlloop::drift::Preset;
 use mlloop::drift::report::{Answer, DriftReport};
 use mlloop::journal::Window;
@@ -66,6 +67,9 @@ pub(crate) struct Args {
     /// Which files to write to reports/
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png")]
     formats: Vec<files::Format>,
+    /// Also write what was found as gauges, in the text form of Prometheus (node exporter's textfile collector)
+    #[arg(long, value_name = "FILE")]
+    prometheus: Option<PathBuf>,
     #[command(flatten)]
     read: TableArgs,
 }
@@ -98,6 +102,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         let _lock = ctx.workspace.lock()?;
         files::write(&ctx.workspace, &found.report, &args.formats)?;
         ctx.log("monitor", started, monitor::summary(&found.report))?;
+    }
+    if let Some(path) = &args.prometheus {
+        let text = report::drift_prometheus(&found.report);
+        let written = atomic::replace(path, |file| file.write_all(text.as_bytes()));
+        written.with_context(|| path.display().to_string())?;
     }
     out.answer(&found.report, |style| readable(&found.report, style))?;
     notices::drift(ctx, &found.report);

@@ -10,6 +10,7 @@ pub(crate) mod number;
 mod overview;
 mod page;
 mod plot;
+pub(crate) mod prometheus;
 pub(crate) mod raster;
 #[cfg(test)]
 mod sample;
@@ -23,6 +24,7 @@ mod words;
 
 use crate::drift::report::{ColumnReport, DriftReport};
 
+pub use prometheus::drift_prometheus;
 pub use training::importance_svg;
 
 /// Why a report cannot be drawn.

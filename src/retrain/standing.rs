@@ -2,7 +2,7 @@
 
 use super::RetrainError;
 use crate::drift::report::DriftReport;
-use crate::drift::settings::Limit;
+use crate::drift::settings::{Count, Limit};
 use crate::labels::{Labels, Source, Used};
 use crate::registry::Version;
 use crate::workspace::Workspace;
@@ -68,13 +68,21 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
     let limits = &settings.triggers;
     let live = |name: &str, count: Option<f64>, limit: Limit| standing(name, count, limit.at(), Fires::Above, now);
     let mut triggers = vec![
-        live("new_rows", Some(rows.len() as f64), limits.new_rows),
+        // What also counts rows without a label is only known from the rows that arrived.
+        live("new_rows", Some(rows.len() as f64).filter(|_| limits.count == Count::Labelled), limits.new_rows),
         live("unused_feedback", Some(by_people as f64), limits.unused_feedback),
         live("age", age, limits.max_age_days),
     ];
     let report = last_report(workspace)?;
     // What was found for another version says nothing of this one.
     let of_this = report.filter(|report| report.version == production.map(|version| version.to_string()));
+    if let Some((report, seen)) = of_this
+        .as_ref()
+        .filter(|_| limits.count == Count::All)
+        .and_then(|report| Some((report, report.triggers.iter().find(|trigger| trigger.name == "new_rows")?)))
+    {
+        triggers[0] = standing("new_rows", seen.value, limits.new_rows.at(), Fires::Above, report.made_at);
+    }
     let seen = [
         ("drift_share", Fires::Above, limits.drift_share),
         ("psi", Fires::Above, limits.psi.at().is_some()),

@@ -9,9 +9,10 @@ use super::limits::{Gate, Limits};
 use super::log::Log;
 use super::lookup::Answers;
 use super::metrics::{Metrics, Now};
-use super::snapshot::{Snapshot, Stamps};
+use super::snapshot::{Snapshot, Stamp, Stamps};
 use crate::journal::{Durability, Journal};
 use crate::registry::Version;
+use crate::report::drift_prometheus;
 use crate::stats::random::hash64;
 use crate::workspace::Workspace;
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub struct App {
     /// The largest requests are computed one at a time on each thread of the lane: their cells take most memory.
     pub(super) heavy: Semaphore,
     pub(super) answers: Answers,
+    /// What `monitor` found as metrics, and the file that it was made from.
+    gauges: Mutex<(Option<Stamp>, String)>,
     /// The loop, when it runs beside serving.
     pub(super) job: Option<Arc<Job>>,
     clock: fn() -> Timestamp,
@@ -122,6 +125,7 @@ impl App {
             lane,
             heavy: Semaphore::new(settings.n_threads.max(1)),
             answers: Answers::new(),
+            gauges: Mutex::default(),
             job: Job::new(&settings.job),
             began: Instant::now(),
             refused_ms: AtomicU64::new(0),
@@ -220,7 +224,27 @@ impl App {
         };
     }
 
-    /// The page of counters.
+    /// Takes up what `monitor` found, when that changed. Blocks while it reads.
+    pub(super) fn refresh_gauges(&self) {
+        let path = self.workspace.path("reports/drift_report.json");
+        let stamp = Stamp::of(&path);
+        let mut gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        if gauges.0 == stamp {
+            return;
+        }
+        let text = match std::fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
+            Ok(Ok(report)) => drift_prometheus(&report),
+            Ok(Err(err)) => {
+                self.tell(&format!("{}: is no report, so /metrics has no drift: {err}", path.display()));
+                String::new()
+            }
+            // There is none, or it is being replaced.
+            Err(_) => String::new(),
+        };
+        *gauges = (stamp, text);
+    }
+
+    /// The page of counters, and what `monitor` found.
     pub(super) fn metrics_text(&self) -> String {
         let snapshot = self.snapshot();
         let mut versions: Vec<(&str, Version)> =
@@ -230,6 +254,7 @@ impl App {
             versions.extend(arms.map(|(arm, live)| (arm.name.as_str(), live.model.version)));
         }
         let (in_flight, arriving) = (self.gate.in_flight(), self.gate.arriving());
-        self.metrics.text(&Now { in_flight, arriving, stale: self.stale().is_some(), versions })
+        let counters = self.metrics.text(&Now { in_flight, arriving, stale: self.stale().is_some(), versions });
+        counters + &self.gauges.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }

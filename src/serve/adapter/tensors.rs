@@ -55,7 +55,8 @@ pub(super) fn read(body: &[u8], headers: &HeaderMap, model: String) -> Result<As
     let rows = match infer.inputs.as_slice() {
         [] => return Err(wrong("it has no input".to_owned())),
         [one] if one.shape.len() > 1 && one.shape[1] != 1 => {
-            let width = one.shape[1..].iter().product::<usize>().max(1);
+            let width = one.shape[1..].iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+            let width = width.unwrap_or(usize::MAX).max(1);
             json!({ "inputs": columns[0].chunks(width).collect::<Vec<_>>() })
         }
         tensors => {
@@ -107,17 +108,17 @@ fn decode(datatype: &str, bytes: &[u8]) -> Option<Vec<Value>> {
         rest.is_empty().then(|| whole.iter().map(|chunk| value(*chunk)).collect())
     }
     match datatype {
-        "FP64" => each(bytes, |b| json!(f64::from_le_bytes(b))),
-        "FP32" => each(bytes, |b| json!(f32::from_le_bytes(b))),
-        "INT64" => each(bytes, |b| json!(i64::from_le_bytes(b))),
-        "INT32" => each(bytes, |b| json!(i32::from_le_bytes(b))),
-        "INT16" => each(bytes, |b| json!(i16::from_le_bytes(b))),
-        "INT8" => each(bytes, |b| json!(i8::from_le_bytes(b))),
-        "UINT64" => each(bytes, |b| json!(u64::from_le_bytes(b))),
-        "UINT32" => each(bytes, |b| json!(u32::from_le_bytes(b))),
-        "UINT16" => each(bytes, |b| json!(u16::from_le_bytes(b))),
-        "UINT8" => each(bytes, |[b]| json!(b)),
-        "BOOL" => each(bytes, |[b]| json!(b != 0)),
+        "FP64" => each(bytes, |b: [u8; 8]| json!(f64::from_le_bytes(b))),
+        "FP32" => each(bytes, |b: [u8; 4]| json!(f32::from_le_bytes(b))),
+        "INT64" => each(bytes, |b: [u8; 8]| json!(i64::from_le_bytes(b))),
+        "INT32" => each(bytes, |b: [u8; 4]| json!(i32::from_le_bytes(b))),
+        "INT16" => each(bytes, |b: [u8; 2]| json!(i16::from_le_bytes(b))),
+        "INT8" => each(bytes, |b: [u8; 1]| json!(i8::from_le_bytes(b))),
+        "UINT64" => each(bytes, |b: [u8; 8]| json!(u64::from_le_bytes(b))),
+        "UINT32" => each(bytes, |b: [u8; 4]| json!(u32::from_le_bytes(b))),
+        "UINT16" => each(bytes, |b: [u8; 2]| json!(u16::from_le_bytes(b))),
+        "UINT8" => each(bytes, |b: [u8; 1]| json!(b[0])),
+        "BOOL" => each(bytes, |b: [u8; 1]| json!(b[0] != 0)),
         "BYTES" => {
             let (mut rest, mut values) = (bytes, Vec::new());
             while let Some((length, after)) = rest.split_first_chunk::<4>() {

@@ -1,6 +1,6 @@
 //! Clients of other servers.
 
-use super::fixture::{ROW, Served, ask, get, record, request, send};
+use super::fixture::{Served, ask, get, record, request, send};
 use axum::body::Body;
 use axum::http::{HeaderName, Request};
 use serde_json::{Value, json};
@@ -164,5 +164,4 @@ fn kserve_v2_tensors_may_be_bytes() {
     assert_eq!(answer["outputs"][1]["data"][2], told["predictions"][2]["score"]);
     assert_eq!(ask(&state, asked(whole[..whole.len() - 1].to_vec())).0, 400);
     assert_eq!(ask(&state, asked(head.as_bytes()[..9].to_vec())).0, 400);
-    let _ = ROW;
 }

@@ -1,0 +1,53 @@
+use super::output::Style;
+use super::{Context, Outcome, Output};
+use anyhow::Result;
+use mlloop::doctor::{Check, State, examine};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Check each part of the loop, one by one: what is there, what is damaged, and what to do about it
+///
+/// Nothing is changed. A damaged part does not keep the others from being looked at.
+///
+///   mlloop doctor
+///   mlloop doctor --json | jq '.checks[] | select(.state != "good")'
+///
+/// Exit status: 0 everything is in order or not there yet, 1 something is damaged, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Answer {
+    is_sound: bool,
+    checks: Vec<Check>,
+}
+
+pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    anyhow::ensure!(
+        ctx.workspace.config_path().exists(),
+        "{}: no loop here: run `mlloop init TABLE` first, or name its directory with -C DIR",
+        ctx.workspace.config_path().display()
+    );
+    let checks = examine(&ctx.workspace, ctx.now);
+    let answer = Answer { is_sound: checks.iter().all(|check| check.state != State::Bad), checks };
+    out.answer(&answer, |style| readable(&answer, style))?;
+    Ok(if answer.is_sound { Outcome::Yes } else { Outcome::No })
+}
+
+fn readable(answer: &Answer, style: Style) -> String {
+    let mut text = String::new();
+    for Check { part, state, told, advice } in &answer.checks {
+        let mark = match state {
+            State::Good => "✓",
+            State::Missing => "–",
+            State::Bad => "✗",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{mark} {:<20} {told}", style.bold(part));
+        if let Some(advice) = advice {
+            let _ = writeln!(text, "  {:<20} {}", "", style.dim(&format!("→ {advice}")));
+        }
+    }
+    text
+}

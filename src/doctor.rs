@@ -1,0 +1,214 @@
+//! Is a loop in order? Each of its parts looked at by itself, so that one that is damaged does not hide the others.
+
+use crate::ab::Experiment;
+use crate::feedback;
+use crate::gate;
+use crate::journal::Journal;
+use crate::labels::{Labels, Used};
+use crate::pipeline::Pipeline;
+use crate::registry::Version;
+use crate::retrain::standing::progress;
+use crate::workspace::Workspace;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+/// What was found of one part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// The part.
+    pub part: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What there is, or what is wrong.
+    pub told: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// In order.
+    Good,
+    /// Not there yet, which may be as it should be.
+    Missing,
+    /// Damaged.
+    Bad,
+}
+
+type Found = Result<Check, Check>;
+
+fn good(part: &'static str, told: String) -> Check {
+    Check { part, state: State::Good, told, advice: None }
+}
+
+fn missing(part: &'static str, told: &str, advice: &str) -> Check {
+    Check { part, state: State::Missing, told: told.to_owned(), advice: Some(advice.to_owned()) }
+}
+
+/// Why a part is damaged, with what to do.
+fn bad<E: Display>(part: &'static str, advice: &'static str) -> impl Fn(E) -> Check {
+    move |err| Check { part, state: State::Bad, told: err.to_string(), advice: Some(advice.to_owned()) }
+}
+
+/// Looks at every part of a loop; nothing is changed, and no part keeps another from being looked at.
+#[must_use]
+pub fn examine(workspace: &Workspace, now: Timestamp) -> Vec<Check> {
+    let parts: [fn(&Workspace, Timestamp) -> Found; 11] =
+        [settings, reference, production, versions, audit, labels, people, predictions, triggers, approvals, backups];
+    parts.iter().map(|part| part(workspace, now).unwrap_or_else(|check| check)).collect()
+}
+
+fn settings(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "settings";
+    let config = workspace.config().map_err(bad(PART, "mend the line of mlloop.toml that is named"))?;
+    let columns = config.schema().columns.len();
+    Ok(good(PART, format!("mlloop.toml predicts {:?} from tables of {columns} columns", config.target.column)))
+}
+
+fn reference(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "reference";
+    const ADVICE: &str = "put the table there, or name another in [data] reference of mlloop.toml";
+    let config = workspace.config().map_err(bad(PART, "mend mlloop.toml first"))?;
+    let path = workspace.path(&config.data.reference);
+    let told = |err: io::Error| format!("{}: {err}", path.display());
+    let found = std::fs::metadata(&path).map_err(|err| bad(PART, ADVICE)(told(err)))?;
+    Ok(good(PART, format!("{} is there: {} bytes", config.data.reference.display(), found.len())))
+}
+
+fn production(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "production";
+    let registry = workspace.registry();
+    let roles = registry.roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
+    let Some(version) = roles.production else {
+        return Err(missing(PART, "no version is in production", "run `mlloop train`"));
+    };
+    const ADVICE: &str = "go back with `mlloop rollback`, or restore the version's directory";
+    let path = registry.path(version).map_err(bad(PART, ADVICE))?;
+    // Loading scores the stored rows again.
+    let pipeline = Pipeline::load(&path).map_err(bad(PART, ADVICE))?;
+    let manifest = registry.manifest(version).map_err(bad(PART, ADVICE))?;
+    let (features, classes) = (pipeline.features.inputs().count(), pipeline.target.classes.len());
+    let of = if classes > 0 { format!("{classes} classes") } else { "a number".to_owned() };
+    let told = format!(
+        "{version} loads and scores its stored rows as it did: {} rows, {features} features, {of}",
+        manifest.rows.total()
+    );
+    Ok(good(PART, told))
+}
+
+fn versions(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "versions";
+    let registry = workspace.registry();
+    let versions = registry.versions().map_err(bad(PART, "see who may read models/"))?;
+    let damaged: Vec<Version> = versions.iter().copied().filter(|v| registry.manifest(*v).is_err()).collect();
+    if let Some(version) = damaged.first() {
+        let told = format!("the manifest of {version} cannot be read; {} of {} are so", damaged.len(), versions.len());
+        return Err(bad(PART, "restore the version's directory, or leave it: nothing uses it unless it has a role")(
+            told,
+        ));
+    }
+    let experiment = Experiment::load(workspace).map_err(bad(PART, "mend or remove ab.json"))?;
+    let running = experiment.filter(Experiment::is_running).map(|found| format!("; experiment {} runs", found.name));
+    Ok(good(PART, format!("{} are stored, all manifests can be read{}", versions.len(), running.unwrap_or_default())))
+}
+
+fn audit(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "audit chain";
+    let chain = workspace.audit_chain().map_err(bad(PART, "see who may read audit.jsonl"))?;
+    match &chain.broken {
+        None => Ok(good(PART, format!("whole: {} lines", chain.entries.len()))),
+        Some(broken) => {
+            let told = format!("line {}: {}", broken.line, broken.what);
+            Err(bad(PART, "find out who changed it; restore audit.jsonl from a backup")(told))
+        }
+    }
+}
+
+fn labels(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "labels";
+    const ADVICE: &str = "mend or restore the file that is named";
+    let labels = Labels::open(workspace).map_err(bad(PART, ADVICE))?;
+    let used = Used::open(workspace).map_err(bad(PART, ADVICE))?;
+    if labels.rows().is_empty() {
+        return Err(missing(PART, "there are none", "choose rows to label with `mlloop label-export`"));
+    }
+    Ok(good(
+        PART,
+        format!("{}, of which no version has learned from {}", labels.rows().len(), labels.unused(&used).count()),
+    ))
+}
+
+fn people(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "feedback";
+    let entries = feedback::entries(workspace).map_err(bad(PART, "mend or restore data/feedback.csv"))?;
+    Ok(good(PART, format!("{} corrections", entries.len())))
+}
+
+fn predictions(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "prediction log";
+    const ADVICE: &str = "see who may read predictions/";
+    if Journal::of(workspace).is_empty().map_err(bad(PART, ADVICE))? {
+        let advice = "log predictions: `mlloop predict TABLE --log`, or `mlloop serve`";
+        return Err(missing(PART, "nothing is logged", advice));
+    }
+    let (n, bytes) = contents(&workspace.path("predictions")).map_err(bad(PART, ADVICE))?;
+    Ok(good(PART, format!("{n} files, {bytes} bytes")))
+}
+
+fn triggers(workspace: &Workspace, now: Timestamp) -> Found {
+    const PART: &str = "reasons to retrain";
+    let roles = workspace.registry().roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
+    let progress = progress(workspace, roles.production, now).map_err(bad(PART, "run `mlloop monitor` again"))?;
+    let fired: Vec<&str> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
+    let looked = progress.triggers.iter().any(|trigger| trigger.name == "drift_share" && trigger.as_of.is_some());
+    match (fired.as_slice(), looked || roles.production.is_none()) {
+        ([], true) => Ok(good(PART, "none is reached".to_owned())),
+        ([], false) => Err(missing(PART, "nobody looked for drift of this version yet", "run `mlloop monitor`")),
+        (fired, _) => {
+            let told = format!("reached: {}", fired.join(", "));
+            Ok(Check { advice: Some("run `mlloop run`".to_owned()), ..good(PART, told) })
+        }
+    }
+}
+
+fn approvals(workspace: &Workspace, now: Timestamp) -> Found {
+    const PART: &str = "approvals";
+    let pending = gate::pending(workspace).map_err(bad(PART, "mend or remove the file that is named"))?;
+    let open: Vec<_> = pending.iter().filter(|ticket| now < ticket.expires_at).collect();
+    match open.first() {
+        None => Ok(good(PART, "none waits".to_owned())),
+        Some(ticket) => {
+            let advice = format!("mlloop approve {} --by NAME, or reject it", ticket.id);
+            Ok(Check { advice: Some(advice), ..good(PART, format!("{} wait", open.len())) })
+        }
+    }
+}
+
+fn backups(workspace: &Workspace, _: Timestamp) -> Found {
+    const PART: &str = "backups";
+    let (n, bytes) = contents(&workspace.path("runs/backup")).map_err(bad(PART, "see who may read runs/backup"))?;
+    Ok(good(PART, format!("{n} files, {bytes} bytes in runs/backup")))
+}
+
+/// How many files a directory has, and their bytes; none when it is not there.
+fn contents(dir: &Path) -> io::Result<(u64, u64)> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
+        entries => entries?,
+    };
+    let (mut n, mut bytes) = (0, 0);
+    for entry in entries {
+        let found = entry?.metadata()?;
+        if found.is_file() {
+            n += 1;
+            bytes += found.len();
+        }
+    }
+    Ok((n, bytes))
+}
