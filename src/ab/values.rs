@@ -332,7 +332,11 @@ pub fn history(
             Cells::Number | Cells::Time => found.kind,
             _ => Cells::Category,
         };
-        columns.push(ColumnSpec { format: found.format.clone(), number: found.number.clone(), ..ColumnSpec::new(name, kind) });
+        columns.push(ColumnSpec {
+            format: found.format.clone(),
+            number: found.number.clone(),
+            ..ColumnSpec::new(name, kind)
+        });
     }
     let schema = Schema { dialect: inferred.dialect.clone(), columns };
     let skip_invalid = options.skip_invalid;

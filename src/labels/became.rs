@@ -2,8 +2,8 @@
 
 use super::{Label, LabelError, Labels, Merged, Source};
 use crate::atomic::Lock;
-use crate::workspace::{EventKind, Workspace};
 use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde_json::json;
 
