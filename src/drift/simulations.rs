@@ -36,6 +36,8 @@ fn pair(name: usize, values: PairValues) -> ColumnPair {
         kind: String::new(),
         values,
         n_missing: (0, 0),
+        n_infinite: [(0, 0); 2],
+        unfit: None,
         rank_error: 0.0,
         importance: None,
         summaries: (Summary::default(), Summary::default()),
@@ -57,6 +59,7 @@ fn week(
                 current: normals(random, n, if i < shifted { shift } else { 0.0 }),
                 integer: false,
             },
+            PairValues::Time { .. } => unreachable!(),
             PairValues::Category { levels: names, reference, .. } => {
                 PairValues::Category { levels: names.clone(), reference: reference.clone(), current: levels(random, n) }
             }
@@ -213,6 +216,9 @@ fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &DriftSettings)
     let evidence = Evidence {
         share,
         columns,
+        score: None,
+        multivariate: None,
+        unfit: &[],
         n_rows: 0,
         n_feedback: None,
         judged: None,

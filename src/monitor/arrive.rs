@@ -7,9 +7,9 @@ use super::sample::{Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, ProfileBuilder};
-use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Values, stream};
+use crate::table::{Column, Input, Kind, Misfits, ReadOptions, Rejects, Schema, Table, Values, stream};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -52,10 +52,14 @@ pub(super) struct Arrived {
     pub sample: Sample<Scored>,
     /// The errors that are expected of a sample of rows.
     pub expected: Sample<ExpectedLoss>,
+    /// Outcomes in the scored rows that are no class of production, or no number that it could predict.
+    pub unknown: Unknown,
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
     pub rejects: Rejects,
+    /// Cells that do not fit their column; they are taken for missing.
+    pub misfits: Misfits,
 }
 
 impl Arrived {
@@ -68,9 +72,11 @@ impl Arrived {
             span: None,
             sample,
             expected,
+            unknown: Unknown::default(),
             pieces: Vec::new(),
             names: Vec::new(),
             rejects: Rejects::default(),
+            misfits: Misfits::default(),
         }
     }
 }
@@ -83,7 +89,15 @@ pub(super) struct Gathered {
     pieces: BTreeMap<i64, ProfileBuilder>,
     sample: Sample<Scored>,
     expected: Sample<ExpectedLoss>,
+    unknown: Unknown,
     n_rows: u64,
+}
+
+/// Outcomes that production cannot have predicted: how many, and what is wrong with the first.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    pub n: u64,
+    pub first: String,
 }
 
 impl Pass<'_> {
@@ -109,14 +123,22 @@ impl Pass<'_> {
                 }
             }
         }
-        let (names, rejects) = (rows.names().to_vec(), rows.rejects().clone());
-        Ok(Arrived { names, rejects, ..self.finish(gathered) })
+        let (names, rejects, misfits) = (rows.names().to_vec(), rows.rejects().clone(), rows.misfits().clone());
+        Ok(Arrived { names, rejects, misfits, ..self.finish(gathered) })
     }
 
     /// Before the first row.
     pub(super) fn begin(&self) -> Gathered {
         let (sample, expected) = (Sample::new(SCORED_ROWS, self.seed), Sample::new(EXPECTED_ROWS, self.seed));
-        Gathered { whole: None, before: None, pieces: BTreeMap::new(), sample, expected, n_rows: 0 }
+        Gathered {
+            whole: None,
+            before: None,
+            pieces: BTreeMap::new(),
+            sample,
+            expected,
+            unknown: Unknown::default(),
+            n_rows: 0,
+        }
     }
 
     /// Takes in rows that arrived.
@@ -141,7 +163,7 @@ impl Pass<'_> {
 
     /// After the last row.
     pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
-        let Gathered { whole, before, pieces, sample, expected, .. } = gathered;
+        let Gathered { whole, before, pieces, sample, expected, unknown, .. } = gathered;
         let name = |key, profile: &Profile| self.by.map_or(String::new(), |by| by.name(key, profile.n_rows));
         let pieces = pieces.into_iter().map(|(key, piece)| {
             let profile = piece.finish();
@@ -154,16 +176,18 @@ impl Pass<'_> {
             span: self.windows.as_ref().map(|windows| windows.arrived),
             sample,
             expected,
+            unknown,
             pieces: pieces.collect(),
             names: Vec::new(),
             rejects: Rejects::default(),
+            misfits: Misfits::default(),
         }
     }
 
     /// Scores the rows of the sample, looks up their outcomes, and says what errors are expected of some of them.
     fn score(&self, table: &Table, gathered: &mut Gathered) -> Result<(), MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(()) };
-        let Gathered { sample, expected, .. } = gathered;
+        let Gathered { sample, expected, unknown, .. } = gathered;
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
         // Of one seed, the smaller sample lies within the larger.
@@ -179,7 +203,7 @@ impl Pass<'_> {
         let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
         wanted.iter().zip(losses.concat()).for_each(|(&(_, place), loss)| expected.push(place, loss));
         let known = match part.column(&pipeline.target.name) {
-            Some(column) => pipeline.target.encode(column).map_err(PipelineError::from)?.y,
+            Some(column) => outcomes(pipeline, &part, column, unknown),
             None => vec![f32::NAN; part.n_rows()],
         };
         let id = self.schema.columns.iter().find(|c| c.kind == Kind::Id).and_then(|id| part.column(&id.name));
@@ -192,6 +216,24 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// The target as numbers; what is none that production knows is no outcome, and counted.
+fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Unknown) -> Vec<f32> {
+    if let Ok(encoded) = pipeline.target.encode(column) {
+        return encoded.y;
+    }
+    let mut one = |row: u32| {
+        let cell = Column::new(column.name.clone(), column.values.take(&[row]));
+        pipeline.target.encode(&cell).map(|encoded| encoded.y[0]).unwrap_or_else(|err| {
+            if unknown.n == 0 {
+                unknown.first = err.to_string();
+            }
+            unknown.n += 1;
+            f32::NAN
+        })
+    };
+    (0..u32::try_from(part.n_rows()).unwrap_or(u32::MAX)).map(&mut one).collect()
 }
 
 /// The chosen rows.

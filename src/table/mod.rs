@@ -35,7 +35,7 @@ pub use infer::{Finding, Head, InferOptions, Inference, Settled, TargetGuess, in
 pub use input::{Input, Spool};
 pub use line::{from_one_line, one_line};
 pub use read::{Progress, ReadOptions, ReadResult, read};
-pub use rejects::{Reject, Rejects};
+pub use rejects::{Misfits, Reject, Rejects};
 pub use request::{Cell, CellReader};
 pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
 pub use stream::{Batch, RawRecords, Stream, stream};

@@ -5,7 +5,7 @@ use crate::table::infer::Watched;
 use crate::table::input::Unpacked;
 use crate::table::parquet::stream::ParquetStream;
 use crate::table::record::cells_of;
-use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError};
+use crate::table::{Input, Misfits, ReadOptions, Rejects, Schema, Table, TableError};
 use std::borrow::Cow;
 
 /// Some rows of a table and the records they were read from.
@@ -123,6 +123,15 @@ impl Stream<'_> {
         match &self.source {
             Source::Csv(csv) => Some(csv.watched()),
             Source::Parquet(_) => None,
+        }
+    }
+
+    /// Cells so far that do not fit their column, with [`ReadOptions::blank_misfits`].
+    #[must_use]
+    pub fn misfits(&self) -> &Misfits {
+        match &self.source {
+            Source::Csv(csv) => csv.misfits(),
+            Source::Parquet(parquet) => &parquet.misfits,
         }
     }
 
