@@ -158,17 +158,18 @@ def alibi(folder):
     found = {}
     for name, reference, weeks in streams(folder):
         features = NUMBERS + list(LEVELS)
-        levels = {c: {v: i for i, v in enumerate(sorted(reference[c].unique()))} for c in LEVELS}
-
-        def matrix(part):
-            part = part[features].assign(**{c: part[c].map(levels[c]).fillna(len(levels[c])) for c in LEVELS})
+        alarms = []
+        for week in weeks:
+            # It refuses levels that it was not told of, and levels that occur nowhere: each week is told its own.
+            both = pd.concat([reference, week])
+            levels = {c: {v: i for i, v in enumerate(sorted(both[c].unique()))} for c in LEVELS}
             # It knows no missing values.
-            return part.fillna(part.median()).to_numpy(float)
-
-        # A level that is not in the reference is one more category.
-        categories = {features.index(c): list(range(len(levels[c]) + 1)) for c in LEVELS}
-        detector = TabularDrift(matrix(reference), p_val=0.05, categories_per_feature=categories)
-        found[name] = [bool(detector.predict(matrix(week))["data"]["is_drift"]) for week in weeks]
+            middle = reference[NUMBERS].median()
+            matrix = lambda part: part[features].assign(**{c: part[c].map(levels[c]) for c in LEVELS}).fillna(middle)
+            categories = {features.index(c): list(range(len(levels[c]))) for c in LEVELS}
+            detector = TabularDrift(matrix(reference).to_numpy(float), p_val=0.05, categories_per_feature=categories)
+            alarms.append(bool(detector.predict(matrix(week).to_numpy(float))["data"]["is_drift"]))
+        found[name] = alarms
     return {"alibi-detect TabularDrift": found}
 
 
