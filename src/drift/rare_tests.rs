@@ -175,7 +175,6 @@ fn false_answers(draws: usize) -> BTreeMap<&'static str, (u64, u64)> {
 
 fn hold_the_level(draws: usize) {
     let counted = false_answers(draws);
-    println!("{counted:?}");
     for method in ["homogeneity", "ks", "levels", "missing", "range"] {
         let (all, false_ones) = counted[method];
         let expected = 0.01 * all as f64;
@@ -225,7 +224,6 @@ fn five_points_more_missing_cells_are_found_at_two_hundred_rows() {
 fn power_against_missing_cells_at_length() {
     for (base, least) in [(0.0, 0.95), (0.01, 0.7), (0.02, 0.4)] {
         let found = power(base, 500);
-        println!("{base} + .05: {found}");
         assert!(found >= least, "{base}: {found}");
     }
 }
