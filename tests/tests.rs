@@ -30,6 +30,7 @@ mod journal;
 mod labels;
 mod layers;
 mod monitor;
+mod monitor_columns;
 mod notify;
 mod preset;
 mod profile;
