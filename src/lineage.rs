@@ -12,13 +12,13 @@ use serde::Serialize;
 #[derive(Debug, thiserror::Error)]
 pub enum LineageError {
     /// The prediction log cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// The feedback cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Feedback(#[from] FeedbackError),
     /// The labels cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Label(#[from] LabelError),
 }
 

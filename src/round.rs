@@ -26,22 +26,22 @@ use serde_json::{Value, json};
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {
     /// While the loop was watched.
-    #[error(transparent)]
+    #[error("{0}")]
     Monitor(#[from] MonitorError),
     /// On the way to a challenger.
-    #[error(transparent)]
+    #[error("{0}")]
     Retrain(#[from] RetrainError),
     /// At the gate.
-    #[error(transparent)]
+    #[error("{0}")]
     Gate(#[from] GateError),
     /// While an interrupted promotion was completed.
-    #[error(transparent)]
+    #[error("{0}")]
     Reference(#[from] ReferenceError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
 }
 

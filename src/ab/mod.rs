@@ -54,25 +54,25 @@ pub enum AbError {
         what: String,
     },
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// Options that do not go together, or do not fit the table.
     #[error("{0}")]
     Usage(String),
     /// A version cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Learn(#[from] TrainError),
     /// A problem of the prediction log.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// A problem of the labels.
-    #[error(transparent)]
+    #[error("{0}")]
     Labels(#[from] LabelError),
     /// The gate could not be asked.
-    #[error(transparent)]
+    #[error("{0}")]
     Gate(#[from] GateError),
     /// A metric that cannot be computed.
-    #[error(transparent)]
+    #[error("{0}")]
     Score(#[from] ScoreError),
     /// No experiment was ever started.
     #[error("{}: there is no experiment; `mlloop ab-start` begins one", .0.display())]
@@ -81,13 +81,13 @@ pub enum AbError {
     #[error("the experiment {0:?} is running; `mlloop ab-stop` ends it")]
     Running(String),
     /// The picture cannot be drawn.
-    #[error(transparent)]
+    #[error("{0}")]
     Report(#[from] ReportError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
 }
 

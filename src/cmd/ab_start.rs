@@ -30,8 +30,8 @@ pub(crate) struct Args {
     /// Share of units of all arms but the first together (default: .5; canary .05, gradual .1)
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     split: Option<f64>,
-    /// How the share grows: fixed, canary, gradual, immediate
-    #[arg(long, value_name = "NAME", default_value = "fixed", value_parser = parse_schedule)]
+    /// How the share grows
+    #[arg(long, value_name = "NAME", default_value = "fixed", value_parser = super::args::one_of(["fixed", "canary", "gradual", "immediate"], parse_schedule))]
     schedule: Schedule,
     /// What it is called (default: the versions and the day)
     #[arg(long, value_name = "NAME")]
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MEASURE", value_parser = Measure::parse)]
     metric: Option<Measure>,
     /// Which way is better: higher, lower (default: what is usual for the metric)
-    #[arg(long, value_name = "WAY", value_parser = super::ab_report::parse_goal, requires = "metric")]
+    #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["higher", "lower"], super::ab_report::parse_goal), requires = "metric")]
     goal: Option<Goal>,
     /// What must not become worse, and by how much it may: log_loss=.02
     #[arg(long, value_name = "MEASURE=MARGIN", value_parser = parse_guardrail)]

@@ -1,57 +1,23 @@
 //! A second line for errors that have a usual way out.
 
-use mlloop::ab::AbError;
-use mlloop::gate::GateError;
-use mlloop::init::InitError;
-use mlloop::pipeline::PipelineError;
-use mlloop::predict::PredictError;
-use mlloop::profile::ProfileError;
 use mlloop::registry::RegistryError;
 use mlloop::source::SourceError;
 use mlloop::table::TableError;
-use mlloop::train::TrainError;
 
-/// What to do about `err`, when that is known.
+/// What to do about `err`, when that is known: the first error of its chain that has a hint.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
-    if let Some(table) = table_error(err) {
-        return of_table(table);
-    }
-    if let Some(source) = err.downcast_ref() {
-        return of_source(source);
-    }
-    let registry = err.downcast_ref::<RegistryError>().or_else(|| match (err.downcast_ref(), err.downcast_ref()) {
-        (Some(TrainError::Registry(registry)), _) | (_, Some(GateError::Registry(registry))) => Some(registry),
-        _ => None,
-    });
-    match registry? {
-        RegistryError::NoVersion { .. } => Some("`mlloop status` lists the versions and their roles"),
-        RegistryError::NoProfile { .. } => Some("train again, or give --reference TABLE"),
-        _ => None,
-    }
+    err.chain().find_map(|cause| {
+        let table = cause.downcast_ref::<TableError>().and_then(of_table);
+        let source = || cause.downcast_ref::<SourceError>().and_then(of_source);
+        let registry = || cause.downcast_ref::<RegistryError>().and_then(of_registry);
+        table.or_else(source).or_else(registry)
+    })
 }
 
-/// The table problem inside `err`: the library's errors hand it on as it is.
-fn table_error(err: &anyhow::Error) -> Option<&TableError> {
-    if let Some(InitError::Table(table)) = err.downcast_ref() {
-        return Some(table);
-    }
-    if let Some(AbError::Table(table)) = err.downcast_ref() {
-        return Some(table);
-    }
-    if let Some(ProfileError::Table(table)) = err.downcast_ref() {
-        return Some(table);
-    }
-    if let Some(SourceError::Table(table)) = err.downcast_ref() {
-        return Some(table);
-    }
-    let pipeline = match (err.downcast_ref(), err.downcast_ref(), err.downcast_ref()) {
-        (Some(TrainError::Pipeline(pipeline)), _, _)
-        | (_, Some(PredictError::Pipeline(pipeline)), _)
-        | (_, _, Some(GateError::Pipeline(pipeline))) => pipeline,
-        _ => err.downcast_ref::<PipelineError>()?,
-    };
-    match pipeline {
-        PipelineError::Table(table) => Some(table),
+fn of_registry(err: &RegistryError) -> Option<&'static str> {
+    match err {
+        RegistryError::NoVersion { .. } => Some("`mlloop status` lists the versions and their roles"),
+        RegistryError::NoProfile { .. } => Some("train again, or give --reference TABLE"),
         _ => None,
     }
 }

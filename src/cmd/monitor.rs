@@ -47,8 +47,8 @@ pub(crate) struct Args {
     /// Labels that came since, joined by id; by default data/labels.csv
     #[arg(long, value_name = "TABLE")]
     labels: Option<PathBuf>,
-    /// Whose rules decide: default, evidently, psi
-    #[arg(long, value_name = "NAME", value_parser = parse_preset)]
+    /// Whose rules decide
+    #[arg(long, value_name = "NAME", value_parser = super::args::one_of(["default", "evidently", "psi"], parse_preset))]
     preset: Option<Preset>,
     /// Also ask a classifier whether it can tell the tables apart, and by which columns
     #[arg(long)]
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Which files to write to reports/
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png", value_parser = super::args::one_of(["json", "html", "png"], str::parse::<files::Format>))]
     formats: Vec<files::Format>,
     #[command(flatten)]
     read: TableArgs,

@@ -37,8 +37,10 @@ impl Output {
 
     /// Prints `value` as JSON, or `text` where people read.
     pub(crate) fn answer<T: Serialize>(&mut self, value: &T, text: impl FnOnce(Style) -> String) -> Result<()> {
-        let rendered =
-            if self.readable { text(Style { color: self.color }) } else { serde_json::to_string_pretty(value)? + "\n" };
+        let rendered = match self.readable {
+            true => safe(&text(Style { color: self.color }), self.color),
+            false => serde_json::to_string_pretty(value)? + "\n",
+        };
         self.bytes(rendered.as_bytes())
     }
 
@@ -66,6 +68,48 @@ impl Output {
     }
 }
 
+/// Text that cannot steer a terminal: control characters and those that turn the direction of writing are shown by their
+/// numbers, except for our own colours, and very long lines are cut.
+pub(crate) fn safe(text: &str, colored: bool) -> String {
+    const LONGEST: usize = 1500;
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut rest = line;
+        let mut n_chars = 0;
+        while let Some(c) = rest.chars().next() {
+            let ours = if colored && c == '\x1b' { style_code(rest) } else { None };
+            if let Some(len) = ours {
+                out.push_str(&rest[..len]);
+                rest = &rest[len..];
+                continue;
+            }
+            rest = &rest[c.len_utf8()..];
+            n_chars += 1;
+            match c {
+                '\n' => out.push('\n'),
+                _ if n_chars == LONGEST => out.push('…'),
+                _ if n_chars > LONGEST => {}
+                '\t' => out.push('\t'),
+                c if steers(c) => out.extend(c.escape_unicode()),
+                c => out.push(c),
+            }
+        }
+    }
+    out
+}
+
+/// The length of a colour code at the beginning of a text: `\x1b[31m`.
+fn style_code(text: &str) -> Option<usize> {
+    let end = text.find('m')?;
+    let digits = text.get(2..end)?;
+    (text.as_bytes().get(1) == Some(&b'[') && digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then_some(end + 1)
+}
+
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// How readable text is set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
@@ -85,5 +129,19 @@ impl Style {
 
     fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe;
+
+    #[test]
+    fn text_of_a_table_cannot_steer_a_terminal() {
+        assert_eq!(safe("a\tb\n\x1b[2Jc\x07\r\u{202e}d\n", true), "a\tb\n\\u{1b}[2Jc\\u{7}\\u{d}\\u{202e}d\n");
+        assert_eq!(safe("\x1b[31mred\x1b[0m", true), "\x1b[31mred\x1b[0m");
+        assert_eq!(safe("\x1b[31mred", false), "\\u{1b}[31mred");
+        let cut = safe(&format!("{}\nshort\n", "x".repeat(200_000)), false);
+        assert!(cut.len() < 2000 && cut.ends_with("…\nshort\n"));
     }
 }

@@ -19,7 +19,7 @@ impl Progress {
     pub(crate) fn note(&self, message: impl std::fmt::Display) {
         if !self.quiet {
             // A closed stderr is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "{message}");
+            let _ = writeln!(std::io::stderr(), "{}", super::output::safe(&message.to_string(), false));
         }
     }
 

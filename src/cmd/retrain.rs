@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::notify::{Kind, Notice};
 use mlloop::retrain::{RetrainOutcome, RetrainRequest, Retrained, retrain};
+use mlloop::workspace::Setting;
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -27,9 +28,6 @@ pub(crate) struct Args {
     /// Also with few new labels, or soon after the last one
     #[arg(long)]
     force: bool,
-    /// Another parameter: of [model], or SECTION.KEY of [features] and [decision]
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
@@ -44,8 +42,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         false => Some(ctx.workspace.lock()?),
     };
     let steps = ctx.progress.steps();
+    let set: Vec<String> = ctx.workspace.settings().iter().filter_map(Setting::of_recipe).collect();
     let request = RetrainRequest {
-        set: &args.set,
+        set: &set,
         force: args.force,
         skip_invalid: args.skip_invalid,
         now: ctx.now,

@@ -56,13 +56,13 @@ pub enum EstimateError {
     #[error("{0}")]
     Outcomes(String),
     /// A problem with scoring.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A problem with the columns.
-    #[error(transparent)]
+    #[error("{0}")]
     Features(#[from] FeatureError),
     /// A problem with learning the errors.
-    #[error(transparent)]
+    #[error("{0}")]
     Model(#[from] ModelError),
 }
 

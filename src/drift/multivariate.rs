@@ -42,16 +42,16 @@ pub enum MultivariateError {
     #[error("the tables share no number or category column that varies")]
     NoColumns,
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A feature problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Features(#[from] FeatureError),
     /// A model problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Model(#[from] ModelError),
     /// A problem with the area's interval.
-    #[error(transparent)]
+    #[error("{0}")]
     Score(#[from] ScoreError),
 }
 

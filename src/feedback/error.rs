@@ -26,13 +26,13 @@ pub enum FeedbackError {
         what: String,
     },
     /// A problem of the prediction log.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// A problem of the labels.
-    #[error(transparent)]
+    #[error("{0}")]
     Label(#[from] LabelError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]

@@ -14,22 +14,22 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// A table, feature or model problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A problem with the reference, or with what a version adds to it.
-    #[error(transparent)]
+    #[error("{0}")]
     Reference(#[from] ReferenceError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// A problem of the labels.
-    #[error(transparent)]
+    #[error("{0}")]
     Labels(#[from] LabelError),
     /// A metric that cannot be computed.
-    #[error(transparent)]
+    #[error("{0}")]
     Score(#[from] ScoreError),
     /// Two versions that cannot be held against each other.
     #[error("{production} and {challenger} cannot be compared: {what}")]

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file of the log cannot be read as a table.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]

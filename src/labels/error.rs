@@ -53,22 +53,22 @@ pub enum LabelError {
     #[error("{0}")]
     Usage(String),
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A problem of the prediction log.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// Production cannot score rows.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// Regions with more rows than in training cannot be found.
-    #[error(transparent)]
+    #[error("{0}")]
     Drift(MultivariateError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]

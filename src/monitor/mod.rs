@@ -42,43 +42,43 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A pipeline problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A version cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Learn(#[from] TrainError),
     /// Labels cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Labels(#[from] LabelError),
     /// Feedback cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Feedback(#[from] FeedbackError),
     /// The prediction log cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// A profile is damaged or does not fit.
-    #[error(transparent)]
+    #[error("{0}")]
     Profile(#[from] ProfileError),
     /// The two tables cannot be told apart by a classifier.
-    #[error(transparent)]
+    #[error("{0}")]
     Multivariate(#[from] MultivariateError),
     /// Performance cannot be estimated.
-    #[error(transparent)]
+    #[error("{0}")]
     Estimate(#[from] EstimateError),
     /// Performance cannot be measured.
-    #[error(transparent)]
+    #[error("{0}")]
     Score(#[from] ScoreError),
     /// The picture cannot be drawn.
-    #[error(transparent)]
+    #[error("{0}")]
     Report(#[from] ReportError),
     /// The cut gives a piece for nearly every row.
     #[error("--by {by} cuts the table into more than {MAX_CHUNKS} pieces: take larger ones")]

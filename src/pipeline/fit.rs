@@ -269,7 +269,7 @@ impl Trainer<'_> {
         if let Some(tune) = &tune {
             self.decide(&mut pipeline, tune)?;
         }
-        Ok(pipeline)
+        Ok(pipeline.know_levels())
     }
 
     /// The model of rows that are given up, stopped early on the tune rows.

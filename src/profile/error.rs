@@ -6,7 +6,7 @@ use crate::table::TableError;
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// The table could not be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// Two profiles are of different tables.
     #[error("column {column:?} {what}")]

@@ -31,13 +31,13 @@ pub const ADDED: &str = "added.csv";
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// The added rows and the reference do not fit together.
     #[error("{}: {what}", .path.display())]

@@ -12,25 +12,25 @@ use crate::workspace::WorkspaceError;
 #[derive(Debug, thiserror::Error)]
 pub enum RetrainError {
     /// A version cannot be loaded, or nothing can be learned.
-    #[error(transparent)]
+    #[error("{0}")]
     Learn(#[from] TrainError),
     /// A problem with the labels.
-    #[error(transparent)]
+    #[error("{0}")]
     Labels(#[from] LabelError),
     /// A problem with the prediction log.
-    #[error(transparent)]
+    #[error("{0}")]
     Journal(#[from] JournalError),
     /// A problem with the reference.
-    #[error(transparent)]
+    #[error("{0}")]
     Reference(#[from] ReferenceError),
     /// A table problem.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A problem of the registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     /// Options that mean nothing, or do not fit the loop.
     #[error("{0}")]

@@ -51,13 +51,13 @@ use std::time::Instant;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A problem of the workspace or its registry.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// A version that cannot be loaded.
-    #[error(transparent)]
+    #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// An experiment that cannot be understood.
-    #[error(transparent)]
+    #[error("{0}")]
     Ab(#[from] AbError),
     /// A certificate or key that cannot be used.
     #[error("{}: {what}", .path.display())]

@@ -260,7 +260,10 @@ fn groups<'a>(job: &'a Job, rows: &Rows, arms: &[Option<usize>]) -> Result<Vec<G
     for (arm, which) in groups {
         let live = job.live(arm)?;
         match score(live, &job.snapshot.form, rows, &which, job.explain) {
-            Ok(found) => scored.push(Group { arm, live, which, scored: found }),
+            Ok(found) => {
+                job.app.metrics.unseen(&found.unseen);
+                scored.push(Group { arm, live, which, scored: found });
+            }
             Err(Refusal::Rows(more)) => problems.append(more),
             Err(other) => return Err(other),
         }

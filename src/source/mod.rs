@@ -117,13 +117,13 @@ pub enum SourceError {
     #[error("{0}")]
     Split(String),
     /// A table that cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Table(#[from] TableError),
     /// Another process downloads the same.
     #[error("{0}: another mlloop is downloading it into this loop")]
     Busy(String),
     /// A problem of the workspace.
-    #[error(transparent)]
+    #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]

@@ -16,6 +16,7 @@ mod dictionary;
 pub mod error;
 pub mod infer;
 pub mod input;
+pub mod level;
 mod line;
 mod parquet;
 pub mod read;
@@ -31,8 +32,11 @@ pub mod write;
 
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
-pub use infer::{Finding, Head, InferOptions, Inference, Settled, TargetGuess, infer, infer_head, stays_category};
+pub use infer::{
+    Finding, Head, InferOptions, Inference, OneClass, Settled, TargetGuess, infer, infer_head, stays_category,
+};
 pub use input::{Input, Spool};
+pub use level::{LevelFinder, Same, Spelling};
 pub use line::{from_one_line, one_line};
 pub use read::{Progress, ReadOptions, ReadResult, read};
 pub use rejects::{Reject, Rejects};
@@ -41,6 +45,7 @@ pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
 pub use stream::{Batch, RawRecords, Stream, stream};
 pub use write::{push_field, push_number, push_record, write_csv, write_rows};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Named columns of equal length.
@@ -112,6 +117,35 @@ impl Table {
     #[must_use]
     pub fn into_rows(self, rows: &[u32]) -> Self {
         Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
+    }
+
+    /// Gives the levels of categories one name each; one sentence per column in which a level was written in several
+    /// ways. See [`Spelling::unify`].
+    pub fn unify_levels(&mut self, schema: &Schema) -> Vec<String> {
+        let mut notes = Vec::new();
+        for column in &mut self.columns {
+            let Values::Category(categories) = &mut column.values else { continue };
+            let unknown = Spelling::default();
+            let spelling = schema.column(&column.name).map_or(&unknown, |spec| &spec.spelling);
+            let merged = spelling.unify(categories);
+            notes.extend(level::note(&column.name, &merged));
+        }
+        notes
+    }
+
+    /// The table with the levels of categories under the names that `schema` knows them by; the same table when they have
+    /// them.
+    #[must_use]
+    pub fn spelled(&self, schema: &Schema) -> Cow<'_, Self> {
+        let mut table = Cow::Borrowed(self);
+        for (idx, column) in self.columns.iter().enumerate() {
+            let Values::Category(categories) = &column.values else { continue };
+            let Some(finder) = schema.column(&column.name).and_then(|spec| spec.spelling.finder()) else { continue };
+            if let Some(renamed) = finder.rename(categories) {
+                table.to_mut().columns[idx].values = Values::Category(renamed);
+            }
+        }
+        table
     }
 
     /// The columns, given up.

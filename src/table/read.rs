@@ -67,4 +67,5 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
         Unpacked::Text(text) => csv::read(&name, text, schema, options, Sizes::default()),
         Unpacked::Parquet(file) => parquet::read(&name, file, schema, options),
     }
+    .map_err(|err| err.in_file(&name))
 }

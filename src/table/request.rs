@@ -1,8 +1,10 @@
 //! One cell at a time, for callers that have no file: a request names its cells one by one.
 
 use super::cell::Markers;
+use super::level::LevelFinder;
 use super::schema::{ColumnSpec, Dialect, Kind};
 use super::time::TimeFormat;
+use std::sync::Arc;
 
 /// A cell that was understood.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +31,8 @@ pub struct CellReader {
 #[derive(Debug, Clone)]
 enum Reads {
     Number,
-    Level,
+    /// With what finds levels by their spellings, where levels are known.
+    Level(Option<Arc<LevelFinder>>),
     Time(TimeFormat),
 }
 
@@ -42,7 +45,8 @@ impl CellReader {
         let reads = match column.kind {
             Kind::Number => Reads::Number,
             Kind::Time => Reads::Time(TimeFormat::new(column.format.as_deref().unwrap_or("iso"))?),
-            Kind::Id | Kind::Category | Kind::Text | Kind::Constant | Kind::Ignore => Reads::Level,
+            Kind::Category | Kind::Constant => Reads::Level(column.spelling.finder().cloned()),
+            Kind::Id | Kind::Text | Kind::Ignore => Reads::Level(None),
         };
         let markers = Markers::new(&dialect.missing);
         let missing_numbers =
@@ -52,14 +56,16 @@ impl CellReader {
 
     /// The cell that a text is in a file, spaces around it dropped; `None` when it does not fit the column.
     #[must_use]
-    pub fn text<'t>(&self, text: &'t str) -> Option<Cell<'t>> {
+    pub fn text<'t>(&'t self, text: &'t str) -> Option<Cell<'t>> {
         let text = text.trim_matches([' ', '\t', '\r']);
-        if self.markers.is_missing(text.as_bytes()) {
+        let declared = matches!(&self.reads, Reads::Level(Some(finder)) if finder.has_name(text));
+        if self.markers.is_missing(text.as_bytes()) && !declared {
             return Some(Cell::Missing);
         }
         match &self.reads {
             Reads::Number => super::cell::number(text.as_bytes()).map(Cell::Number),
-            Reads::Level => Some(Cell::Level(text)),
+            Reads::Level(None) => Some(Cell::Level(text)),
+            Reads::Level(Some(finder)) => Some(Cell::Level(finder.name(text))),
             Reads::Time(format) => format.parse(text).map(Cell::Time),
         }
     }
@@ -77,7 +83,7 @@ impl CellReader {
     pub fn expected(&self) -> String {
         match &self.reads {
             Reads::Number => "a number".to_owned(),
-            Reads::Level => "a text".to_owned(),
+            Reads::Level(_) => "a text".to_owned(),
             Reads::Time(format) => format.expected(),
         }
     }

@@ -1,5 +1,6 @@
 //! How a file is written and how each of its columns is stored.
 
+use super::level::Spelling;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -55,12 +56,15 @@ pub struct ColumnSpec {
     /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// For [`Kind::Category`]: the levels, and which spellings are one of them.
+    #[serde(flatten)]
+    pub spelling: Spelling,
 }
 
 impl ColumnSpec {
     /// A column of that name and kind, written as usual.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, format: None }
+        Self { name: name.into(), kind, format: None, spelling: Spelling::default() }
     }
 }
 
@@ -100,5 +104,14 @@ impl Schema {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Takes over the levels that another schema of the same columns knows.
+    pub fn know(&mut self, other: &Self) {
+        for column in self.columns.iter_mut().filter(|column| column.kind == Kind::Category) {
+            if let Some(known) = other.column(&column.name) {
+                column.spelling.know(known.spelling.levels());
+            }
+        }
     }
 }

@@ -74,11 +74,13 @@ enum Source<'a> {
 /// after which the stream ends.
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
-    let source = match input.unpack()? {
-        Unpacked::Text(text) => Source::Csv(Box::new(CsvStream::open(&name, text, schema, options)?)),
-        Unpacked::Parquet(file) => Source::Parquet(Box::new(ParquetStream::open(&name, file, schema, options)?)),
+    let opened = match input.unpack()? {
+        Unpacked::Text(text) => CsvStream::open(&name, text, schema, options).map(|csv| Source::Csv(Box::new(csv))),
+        Unpacked::Parquet(file) => {
+            ParquetStream::open(&name, file, schema, options).map(|parquet| Source::Parquet(Box::new(parquet)))
+        }
     };
-    Ok(Stream { source, done: false })
+    Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, done: false })
 }
 
 impl Stream<'_> {

@@ -56,6 +56,7 @@ impl Served {
             table: &table,
             target: None,
             positive: None,
+            task: None,
             header: None,
             missing: Vec::new(),
             ignore: Vec::new(),
@@ -80,6 +81,7 @@ impl Served {
             cv: None,
             test: None,
             from: None,
+            features_by_order: false,
             skip_invalid: false,
             progress: &progress,
         };

@@ -51,7 +51,7 @@ impl Plan {
         let mut missing = Vec::new();
         let mut columns = Vec::new();
         for spec in asked {
-            let Some(storage) = Storage::of(spec.kind, time_format(file, spec)?) else { continue };
+            let Some(storage) = Storage::of(spec, time_format(file, spec)?) else { continue };
             match fields.get(spec.name.as_str()) {
                 Some(&field) => columns.push(Wanted { name: spec.name.clone(), field, storage }),
                 None if options.optional.contains(&spec.name) => {}

@@ -9,8 +9,7 @@ use crate::table::input::Text;
 use crate::table::{ColumnSpec, Dialect, Kind, ReadOptions, ReadResult, Schema, TableError, Values};
 
 fn schema(columns: &[(&str, Kind)]) -> Schema {
-    let columns =
-        columns.iter().map(|&(name, kind)| ColumnSpec::new(name, kind)).collect();
+    let columns = columns.iter().map(|&(name, kind)| ColumnSpec::new(name, kind)).collect();
     Schema { dialect: Dialect::default(), columns }
 }
 

@@ -65,7 +65,7 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
         (!settled).then(|| name.clone())
     };
     let open = gathered.names.iter().zip(&gathered.seen).filter_map(is_open).collect();
-    let schema = conclude(&name, gathered, options)?.schema;
+    let schema = conclude(&name, &gathered, options)?.schema;
     Ok(Head { schema, open, whole, numbers_vary: options.numbers_vary })
 }
 
