@@ -115,6 +115,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         data.display()
     );
     out.bytes(intro.as_bytes())?;
+    let reference = data.join("reference.csv");
+    let text = std::fs::read_to_string(&reference).with_context(|| reference.display().to_string())?;
+    let head: String = text.split_inclusive('\n').take(3).collect();
+    out.bytes(format!("\n$ head -3 data/reference.csv\n{head}").as_bytes())?;
     for step in STEPS {
         match step {
             Run(why, line, status) => {

@@ -107,7 +107,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 }
 
 fn readable(found: &DriftReport, style: Style) -> String {
-    report::drift_text(found, &|text| style.bold(text), &|text| style.dim(text))
+    let marks = report::Marks {
+        bold: &|text| style.bold(text),
+        dim: &|text| style.dim(text),
+        verdict: &|tone, text| style.verdict(tone, text),
+        width: style.width(),
+    };
+    report::drift_text(found, marks)
 }
 
 fn parse_preset(name: &str) -> Result<Preset, String> {
