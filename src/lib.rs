@@ -6,72 +6,72 @@
 //! The library never prints, prompts, reads the environment or asks for the time: those arrive as arguments.
 
 // ── numbers ──
-/// Numbers in, numbers out: seeded random, moments, ranks, quantiles, the normal distribution.
+// Numbers in, numbers out: seeded random, moments, ranks, quantiles, the normal distribution.
 pub mod stats;
-/// SHA-256 as text.
+// SHA-256 as text.
 pub mod digest;
-/// Replace a file, append a line, take the lock: the only code that writes to a workspace.
+// Replace a file, append a line, take the lock: the only code that writes to a workspace.
 pub mod atomic;
 /// Errors in words: misspelt names, lists that stay short, what TOML and JSON say of types.
 pub mod wording;
 // ── tables ──
-/// Columns, their schema, and the readers and writers of CSV and Parquet.
+// Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
-/// What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.
+// What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.
 pub mod profile;
 // ── models ──
-/// Table to matrix: impute, encode, clip, scale; learned on training rows only.
+// Table to matrix: impute, encode, clip, scale; learned on training rows only.
 pub mod features;
-/// Matrix to prediction: forest, boosting, single tree behind one type; contributions; other tools' formats.
+// Matrix to prediction: forest, boosting, single tree behind one type; contributions; other tools' formats.
 pub mod model;
-/// Predictions and truth to metrics, intervals, calibration and operating thresholds.
+// Predictions and truth to metrics, intervals, calibration and operating thresholds.
 pub mod score;
-/// Schema, features, model, calibration and threshold: fitted, stored and served as one thing.
+// Schema, features, model, calibration and threshold: fitted, stored and served as one thing.
 pub mod pipeline;
-/// Compare profiles: columns, target, score, performance; triggers and the verdict.
+// Compare profiles: columns, target, score, performance; triggers and the verdict.
 pub mod drift;
-/// What `monitor` found, for people: a page, a picture and a terminal's worth of text.
+// What `monitor` found, for people: a page, a picture and a terminal's worth of text.
 pub mod report;
 // ── the loop ──
-/// Messages to people: console, e-mail, webhook; queued, tried again, and told once.
+// Messages to people: console, e-mail, webhook; queued, tried again, and told once.
 pub mod notify;
-/// Versions and roles: what was trained, and which of it is in production.
+// Versions and roles: what was trained, and which of it is in production.
 pub mod registry;
-/// `mlloop.toml`, the paths of a workspace, and the run log.
+// `mlloop.toml`, the paths of a workspace, and the run log.
 pub mod workspace;
-/// The prediction log: append, read a window, join what became of the rows.
+// The prediction log: append, read a window, join what became of the rows.
 pub mod journal;
-/// Which rows people should look at, what they said, and which of it holds.
+// Which rows people should look at, what they said, and which of it holds.
 pub mod labels;
-/// What people said of single predictions: taken in, made into labels, counted.
+// What people said of single predictions: taken in, made into labels, counted.
 pub mod feedback;
-/// What became of one row: its predictions, its labels, and the versions that learned from them.
+// What became of one row: its predictions, its labels, and the versions that learned from them.
 pub mod lineage;
-/// The rows that production was trained on, and what a challenger adds to them.
+// The rows that production was trained on, and what a challenger adds to them.
 pub mod reference;
-/// From a table to `mlloop.toml`: what `init` does.
+// From a table to `mlloop.toml`: what `init` does.
 pub mod init;
-/// From a reference to a stored version: what `train` does.
+// From a reference to a stored version: what `train` does.
 pub mod train;
-/// Scores for a table of any length, in the order of its rows.
+// Scores for a table of any length, in the order of its rows.
 pub mod predict;
-/// Is there a reason to retrain? What `monitor` does.
+// Is there a reason to retrain? What `monitor` does.
 pub mod monitor;
-/// Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
+// Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
 pub mod gate;
-/// From labels to a challenger: what `retrain` does.
+// From labels to a challenger: what `retrain` does.
 pub mod retrain;
-/// Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
+// Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
 pub mod ab;
-/// HTTP: predictions in JSON over a snapshot of the registry.
+// HTTP: predictions in JSON over a snapshot of the registry.
 pub mod serve;
-/// Where a loop stands, on one page of Markdown.
+// Where a loop stands, on one page of Markdown.
 pub mod summary;
-/// Files that drive a loop: for make, cron, systemd, GitHub Actions.
+// Files that drive a loop: for make, cron, systemd, GitHub Actions.
 pub mod scaffold;
-/// Fetch, check, unpack and split a table: what `download` does.
+// Fetch, check, unpack and split a table: what `download` does.
 pub mod source;
-/// The whole loop once, as a scheduler would run it.
+// The whole loop once, as a scheduler would run it.
 pub mod round;
-/// A small, seeded, drifting stream of card payments to try the loop on.
+// A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;

@@ -1,18 +1,18 @@
 //! What arrived against what production was trained on: is there a reason to retrain?
 
 pub mod compare;
-/// Metrics that scores alone promise: CBPE for classes, DLE for numbers.
+// Metrics that scores alone promise: CBPE for classes, DLE for numbers.
 pub mod estimate;
 pub mod findings;
 pub mod method;
-/// Direct loss estimation: metrics of numbers before any outcome is known.
+// Direct loss estimation: metrics of numbers before any outcome is known.
 pub mod losses;
-/// Whether a classifier can tell the two tables apart, and by which columns.
+// Whether a classifier can tell the two tables apart, and by which columns.
 pub mod multivariate;
 #[cfg(test)]
 mod multivariate_tests;
 pub mod pair;
-/// Metrics on rows whose outcome is known, beside those of the gate.
+// Metrics on rows whose outcome is known, beside those of the gate.
 pub mod performance;
 #[cfg(test)]
 mod performance_tests;

@@ -29,7 +29,7 @@ pub struct Fitted {
     pub scores: Scores,
     /// Metrics on the gate rows; `None` when no row was kept for it.
     pub gate: Option<Evaluation>,
-    /// Gate rows with their outcome, at most [`MAX_LABELLED`] of them, where numbers are predicted.
+    /// Gate rows with their outcome, at most `MAX_LABELLED` of them, where numbers are predicted.
     pub labelled: Option<(Table, Vec<f32>)>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
