@@ -24,7 +24,8 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         // A word that is cut short, such as `contr` for `contract`, is as good as one wrong letter.
         let is_cut = length >= 3 && known.starts_with(&wanted);
         let distance = if is_cut { distance.min(1) } else { distance };
-        let allowed = (length.max(known.chars().count()) / 3).clamp(1, 3);
+        // One of two letters says nothing.
+        let allowed = if length < 3 { 0 } else { (length.max(known.chars().count()) / 3).clamp(1, 3) };
         (distance <= allowed).then_some((distance, name))
     });
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)

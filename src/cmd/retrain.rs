@@ -1,6 +1,6 @@
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mlloop::notify::{Kind, Notice};
 use mlloop::retrain::{RetrainOutcome, RetrainRequest, Retrained, retrain};
 use mlloop::workspace::Setting;
@@ -42,6 +42,14 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         false => Some(ctx.workspace.lock()?),
     };
     let steps = ctx.progress.steps();
+    if let Some(set) = ctx.workspace.settings().iter().find(|set| set.key.starts_with("split.")) {
+        bail!(
+            "{} {}={}: a challenger is split like production, or rows would judge what they taught",
+            set.from,
+            set.key,
+            set.value
+        );
+    }
     let set: Vec<String> = ctx.workspace.settings().iter().filter_map(Setting::of_recipe).collect();
     let request = RetrainRequest {
         set: &set,

@@ -197,7 +197,9 @@ impl<'a> Matching<'a> {
 
     /// A category by the codes that the model knows its levels by.
     fn codes(&self, column: &ColumnSpec, levels: &[(String, f32)]) -> Result<Encoder, PipelineError> {
-        let mut sorted = levels.to_vec();
+        // The table's levels have the names that mlloop.toml gives them.
+        let named = |level: &str| column.spelling.finder().map_or(level, |finder| finder.name(level)).to_owned();
+        let mut sorted: Vec<(String, f32)> = levels.iter().map(|(level, code)| (named(level), *code)).collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         sorted.dedup_by(|a, b| a.0 == b.0);
         let (levels, codes): (Vec<String>, Vec<f32>) = sorted.into_iter().unzip();

@@ -8,7 +8,7 @@
 //!      ─ else ─▶ a level of its own
 //! ```
 //! Numbers with leading zeros are codes, and whole numbers from 2^53 on are not told apart by a double: both are
-//! compared as texts. `same = false` in mlloop.toml keeps every spelling apart.
+//! compared as texts, and so are columns of more than 100 000 levels. `same = false` in mlloop.toml keeps every spelling apart.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -21,8 +21,13 @@ use super::{Categories, MISSING_CODE};
 const YES: [&str; 4] = ["yes", "true", "y", "t"];
 /// Words that say no.
 const NO: [&str; 4] = ["no", "false", "n", "f"];
+/// With more levels than this, a column is one of ids: only equal texts are one value there.
+const MOST: usize = 100_000;
 /// Doubles tell whole numbers apart below this.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Levels that were written in several ways: the name, and the other spellings.
+pub type Merged = Vec<(String, Vec<String>)>;
 
 /// Which spellings count as one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +112,8 @@ impl Spelling {
     /// What finds a level by its spellings; `None` where no level is known.
     #[must_use]
     pub fn finder(&self) -> Option<&Arc<LevelFinder>> {
-        if self.levels.is_empty() && !matches!(self.same, Same::Listed(_)) {
+        let none = self.levels.is_empty() && !matches!(self.same, Same::Listed(_));
+        if none || self.levels.len() > MOST {
             return None;
         }
         Some(self.finder.get_or_init(|| Arc::new(LevelFinder::new(&self.levels, &self.same))))
@@ -115,7 +121,7 @@ impl Spelling {
 
     /// Gives the levels of a column their names, and those that nobody named yet the name of their most frequent
     /// spelling. One (name, other spellings) per level that was written in several ways.
-    pub fn unify(&self, categories: &mut Categories) -> Vec<(String, Vec<String>)> {
+    pub fn unify(&self, categories: &mut Categories) -> Merged {
         let mut counts = vec![0_u64; categories.levels.len()];
         for &code in &categories.codes {
             if let Some(count) = counts.get_mut(code as usize) {
@@ -142,7 +148,7 @@ impl Spelling {
         };
         let mut names: Vec<Option<String>> = levels.iter().map(|(level, _)| known(level)).collect();
         let open: Vec<usize> = (0..levels.len()).filter(|&at| names[at].is_none()).collect();
-        if self.same == Same::Rule(false) {
+        if self.same == Same::Rule(false) || levels.len() > MOST {
             return levels.iter().map(|(level, _)| (*level).to_owned()).collect();
         }
         let keys = group_keys(&open.iter().map(|&at| levels[at].0).collect::<Vec<_>>());
@@ -181,7 +187,7 @@ fn group_keys(levels: &[&str]) -> Vec<String> {
 }
 
 /// The levels that were written in several ways, by name.
-pub(crate) fn merged(names: &[String], levels: &[(&str, u64)]) -> Vec<(String, Vec<String>)> {
+pub(crate) fn merged(names: &[String], levels: &[(&str, u64)]) -> Merged {
     let mut others: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, (level, n)) in names.iter().zip(levels) {
         if name != level && *n > 0 {
@@ -408,78 +414,4 @@ pub fn number_text(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn finder(levels: &[&str]) -> LevelFinder {
-        LevelFinder::new(&levels.iter().map(|&l| l.to_owned()).collect::<Vec<_>>(), &Same::default())
-    }
-
-    #[test]
-    fn spellings_of_a_level_are_found() {
-        for (levels, text, means) in [
-            (&["False", "True"][..], "TRUE", Some("True")),
-            (&["False", "True"], "true", Some("True")),
-            (&["False", "True"], "1", Some("True")),
-            (&["No", "Yes"], "0.0", Some("No")),
-            (&["No", "Yes"], "yes\u{a0}", Some("Yes")),
-            (&["No", "Yes", "No internet"], "1", None),
-            (&["2", "X"], "2.0", Some("2")),
-            (&["2", "X"], "2e0", Some("2")),
-            (&["2.0", "X"], "2", Some("2.0")),
-            (&["007", "X"], "7", None),
-            (&["7", "X"], "007", None),
-            (&["9007199254740993", "X"], "9007199254740992", None),
-            (&["A", "B"], "a", Some("A")),
-            (&["A", "a"], "a", Some("a")),
-            (&["Yes", "yes"], "YES", None),
-            (&["Zürich"], "ZÜRICH", Some("Zürich")),
-            (&["A", "B"], "C", None),
-        ] {
-            let finder = finder(levels);
-            assert_eq!(finder.find(text).map(|f| levels[f.level]), means, "{text:?} among {levels:?}");
-        }
-    }
-
-    #[test]
-    fn spellings_may_be_listed_or_kept_apart() {
-        let listed = Same::Listed([("Yes".to_owned(), vec!["ja".to_owned()])].into());
-        let levels = ["No".to_owned(), "Yes".to_owned()];
-        let finder = LevelFinder::new(&levels, &listed);
-        assert_eq!((finder.name("ja"), finder.name("JA"), finder.name("nein")), ("Yes", "Yes", "nein"));
-        let apart = LevelFinder::new(&levels, &Same::Rule(false));
-        assert_eq!((apart.name("Yes"), apart.name("yes")), ("Yes", "yes"));
-    }
-
-    #[test]
-    fn a_column_is_unified_by_its_most_frequent_spellings() {
-        let unify = |spelling: Spelling, texts: &[&str]| {
-            let mut cells = Categories::from_texts(texts.iter().copied());
-            spelling.unify(&mut cells);
-            (0..texts.len()).map(|row| cells.level(row).unwrap_or("").to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            unify(Spelling::default(), &["yes", "No", "Yes", "Yes", "", "NO"]),
-            ["Yes", "NO", "Yes", "Yes", "", "NO"]
-        );
-        assert_eq!(
-            unify(Spelling::default(), &["Yes", "No", "1", "Yes", "No", "0"]),
-            ["Yes", "No", "Yes", "Yes", "No", "No"]
-        );
-        assert_eq!(unify(Spelling::default(), &["2", "X", "2.0", "2"]), ["2", "X", "2", "2"]);
-        assert_eq!(unify(Spelling::default(), &["T", "F", "Y", "N"]), ["T", "F", "Y", "N"], "codes");
-        assert_eq!(unify(Spelling::new(Vec::new(), Same::Rule(false)), &["a", "A"]), ["a", "A"]);
-        let known = Spelling::new(vec!["yes".to_owned()], Same::default());
-        assert_eq!(unify(known, &["Yes", "Yes", "b", "B", "B"]), ["yes", "yes", "B", "B", "B"]);
-    }
-
-    #[test]
-    fn usual_spellings_mean_what_the_finder_says() {
-        let spellings = finder(&["No", "Yes"]).spellings();
-        for (text, level) in [("yes", "Yes"), ("TRUE", "Yes"), ("0", "No"), ("1.0", "Yes"), ("NO", "No")] {
-            assert!(spellings.contains(&(text.to_owned(), level.to_owned())), "{text}");
-        }
-        assert!(finder(&["2", "X"]).spellings().contains(&("2.0".to_owned(), "2".to_owned())));
-        assert!(!finder(&["A", "a"]).spellings().iter().any(|(text, _)| text == "a" || text == "A"));
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, MAX_LEVELS};
 use crate::table::cell::shorten;
-use crate::table::level::{self, Same, Spelling};
+use crate::table::level::{self, Merged, Same, Spelling};
 use crate::table::time::TimeFormat;
 use crate::table::{ColumnSpec, Kind};
 
@@ -233,7 +233,7 @@ fn almost(seen: &Evidence) -> Option<String> {
 
 /// The levels of a category that are written in several ways, by the name of the most frequent one; `None` when there
 /// is none, or too many levels to list.
-pub(super) fn spelling(seen: &Evidence) -> Option<(Spelling, Vec<(String, Vec<String>)>)> {
+pub(super) fn spelling(seen: &Evidence) -> Option<(Spelling, Merged)> {
     if seen.levels.len() > MAX_LEVELS {
         return None;
     }

@@ -112,7 +112,9 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     let name = input.name().to_owned();
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
     let gathered = match input.unpack()? {
-        Unpacked::Text(text) => gather(&name, text, options, missing, Extent::Whole)?,
+        Unpacked::Text(text) => {
+            gather(&name, text, options, missing, Extent::Whole).map_err(|err| err.in_file(&name))?
+        }
         Unpacked::Parquet(file) => {
             let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
             let parquet::infer::Scanned { names, seen, n_rows, notes } = found;
