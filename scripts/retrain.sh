@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # One round of a loop, for cron or a systemd timer: fetch what is new, then monitor, retrain, promote.
 #
-#   retrain.sh LOOP_DIR [options of `mlloop run`]
+#   retrain.sh [LOOP_DIR] [options of `mlloop run`]
+#
+# LOOP_DIR is the directory above that of this script unless it is named.
 #
 # Environment:
-#   MLLOOP          the binary (default: mlloop on PATH)
+#   MLLOOP          the binary (default: the one that wrote this script, else mlloop on PATH)
 #   MLLOOP_SOURCE   fetched into data/ first when set: kaggle:owner/set, https://…, or a path
 #   MLLOOP_NOTIFY   a command that is given a message on its standard input, such as: mail -s "churn loop" ml@example.org
 #
@@ -16,9 +18,16 @@
 # person); 1 also when the round before is still at work.
 set -uo pipefail
 
-dir=${1:?usage: retrain.sh LOOP_DIR [options of mlloop run]}
-shift
-mlloop=${MLLOOP:-mlloop}
+case ${1:-} in
+"" | -*) dir=$(dirname "$0")/.. ;;
+*)
+    dir=$1
+    shift
+    ;;
+esac
+mlloop=${MLLOOP:-/path/to/mlloop}
+# In the repository, where no binary is named yet.
+command -v "$mlloop" >/dev/null || mlloop=mlloop
 
 tell() {
     if [ -n "${MLLOOP_NOTIFY:-}" ]; then

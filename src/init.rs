@@ -4,13 +4,15 @@ use crate::drift::DriftSettings;
 use crate::features::leaks::{How, find_leaks};
 use crate::features::{FeatureError, FeatureOptions, Target, Task};
 use crate::model::Params;
-use crate::pipeline::{Decision, SplitSpec, TargetSpec};
+use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
 use crate::table::{
-    Finding, InferOptions, Inference, Input, Kind, ReadOptions, Rejects, Table, TableError, TableOptions, infer, read,
-    schema, stream,
+    Finding, InferOptions, Inference, Input, Kind, OneClass, ReadOptions, Rejects, Schema, Table, TableError,
+    TableOptions, TargetGuess, Texts, Values, infer, read, schema, stream,
 };
+use crate::wording::{instead, list};
 use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace, WorkspaceError};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 /// What can go wrong while a table is looked at.
@@ -22,6 +24,9 @@ pub enum InitError {
     /// A target problem.
     #[error("{0}")]
     Features(#[from] FeatureError),
+    /// Rows that cannot be learned from.
+    #[error("{0}")]
+    Pipeline(#[from] PipelineError),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
@@ -47,6 +52,8 @@ pub struct InitRequest<'a> {
     pub target: Option<String>,
     /// The positive class.
     pub positive: Option<String>,
+    /// The task, when it is not to be guessed.
+    pub task: Option<Task>,
     /// Whether the first record names the columns.
     pub header: Option<bool>,
     /// Missing markers besides the usual ones.
@@ -126,40 +133,33 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     let mut inference = infer(Input::open(wanted.table)?, &wanted.infer_options())?;
     wanted.set_kinds(&mut inference)?;
     wanted.refuse_doubts(&inference)?;
-    let guess = inference.target.clone().ok_or_else(|| {
-        let names: Vec<&str> = inference.columns.iter().map(|c| c.name.as_str()).collect();
-        InitError::Option(format!("no column looks like a target: name it with --target ({})", names.join(", ")))
-    })?;
-    let labels = wanted.read_column(&inference, &guess.name)?;
-    let (target, why) = Target::choose(labels.require(&guess.name)?, wanted.positive.as_deref(), None)?;
+    let guess = wanted.target(&inference)?;
+    let split = wanted.split(&mut inference)?;
+    let labels = wanted.read_columns(&inference, vec![guess.name.clone()])?;
+    let (target, why) = Target::choose(labels.require(&guess.name)?, wanted.positive.as_deref(), wanted.task)?;
+    drop(labels);
     let suspicions = wanted.leave_out_leaks(&mut inference, &target)?;
     inference.notes.extend(suspicions);
-    write(workspace, wanted, inference, target, &format!("{}; {why}", guess.reason))
+    let config = config(workspace, wanted, &inference.schema, &target, split);
+    wanted.check(&config, inference.n_rows)?;
+    write(workspace, wanted, config, inference, target, &format!("{}; {why}", guess.reason))
 }
 
-fn write(
-    workspace: &Workspace,
-    wanted: &InitRequest,
-    inference: Inference,
-    target: Target,
-    reason: &str,
-) -> Result<InitReport, InitError> {
-    let Inference { schema, columns, n_rows, rejects, notes, .. } = inference;
-    workspace.create()?;
-    let reference = from_workspace(workspace.dir(), wanted.table);
+/// What `mlloop.toml` is to say.
+fn config(workspace: &Workspace, wanted: &InitRequest, schema: &Schema, target: &Target, split: SplitSpec) -> Config {
     let positive = (target.task == Task::Binary).then(|| target.classes[1].clone());
-    let config = Config {
+    Config {
         data: DataSpec {
-            reference: reference.clone(),
+            reference: from_workspace(workspace.dir(), wanted.table),
             delimiter: schema.dialect.delimiter,
             header: schema.dialect.header,
             missing: schema.dialect.missing.clone(),
             skip_lines: schema.dialect.skip_lines,
             comment: schema.dialect.comment,
         },
-        target: TargetSpec { column: target.name.clone(), task: Some(target.task), positive: positive.clone() },
-        columns: schema.columns,
-        split: SplitSpec::default(),
+        target: TargetSpec { column: target.name.clone(), task: Some(target.task), positive },
+        columns: schema.columns.clone(),
+        split,
         features: FeatureOptions::default(),
         model: Params::default(),
         decision: Decision::default(),
@@ -168,16 +168,41 @@ fn write(
         retrain: crate::workspace::RetrainRules::default(),
         notify: crate::notify::NoticeSettings::default(),
         promote: PromoteRules::default(),
+    }
+}
+
+fn write(
+    workspace: &Workspace,
+    wanted: &InitRequest,
+    config: Config,
+    inference: Inference,
+    target: Target,
+    reason: &str,
+) -> Result<InitReport, InitError> {
+    let Inference { columns, n_rows, rejects, notes, .. } = inference;
+    workspace.create()?;
+    let config = Config {
+        // Only now is the directory sure to be there.
+        data: DataSpec { reference: from_workspace(workspace.dir(), wanted.table), ..config.data },
+        ..config
     };
     let comments: Vec<(String, String)> = columns.iter().map(|c| (c.name.clone(), c.reason.clone())).collect();
     workspace.write_config(&config, &comments, wanted.force)?;
-    let column =
-        |Finding { name, kind, reason, n_missing, n_distinct }| Column { name, kind, reason, n_missing, n_distinct };
+    workspace.keep_secrets_out_of_git()?;
+    let column = |finding: Finding| {
+        let Finding { name, kind, reason, n_missing, n_distinct } = finding;
+        Column { name, kind, reason, n_missing, n_distinct }
+    };
     Ok(InitReport {
         config: workspace.config_path().display().to_string(),
-        reference: reference.display().to_string(),
+        reference: config.data.reference.display().to_string(),
         n_rows,
-        target: Chosen { column: target.name, task: target.task, positive, reason: reason.to_owned() },
+        target: Chosen {
+            column: target.name,
+            task: target.task,
+            positive: config.target.positive,
+            reason: reason.to_owned(),
+        },
         columns: columns.into_iter().map(column).collect(),
         notes,
         rejects,
@@ -204,7 +229,11 @@ impl InitRequest<'_> {
     fn set_kinds(&self, inference: &mut Inference) -> Result<(), InitError> {
         for name in &self.ignore {
             if inference.schema.column(name).is_none() {
-                return Err(InitError::Option(format!("--ignore: there is no column {name:?}")));
+                let names = inference.columns.iter().map(|c| c.name.as_str());
+                return Err(InitError::Option(format!(
+                    "--ignore: there is no column {name:?}{}",
+                    instead(name, names)
+                )));
             }
             set_kind(inference, name, Kind::Ignore, "left out by --ignore");
         }
@@ -240,13 +269,76 @@ impl InitRequest<'_> {
         Err(InitError::Doubt { what: format!("{}: {first}{more}", self.table.display()), ways_out: first.ways_out() })
     }
 
-    fn read_column(&self, inference: &Inference, name: &str) -> Result<Table, InitError> {
-        let options = ReadOptions {
-            columns: Some(vec![name.to_owned()]),
-            skip_invalid: self.read.skip_invalid,
-            ..Default::default()
-        };
+    fn read_columns(&self, inference: &Inference, names: Vec<String>) -> Result<Table, InitError> {
+        let options = ReadOptions { columns: Some(names), skip_invalid: self.read.skip_invalid, ..Default::default() };
         Ok(read(Input::open(self.table)?, &inference.schema, &options)?.table)
+    }
+
+    /// The column to predict, and why.
+    fn target(&self, inference: &Inference) -> Result<TargetGuess, InitError> {
+        if let Some(OneClass { name, value }) = &inference.one_class {
+            let what = format!(
+                "{}: {name:?} looks like the target, and it is always {value:?}: there is nothing to tell apart. Take rows \
+                 of both classes, or name another column with --target",
+                self.table.display()
+            );
+            return Err(InitError::Option(what));
+        }
+        inference.target.clone().ok_or_else(|| {
+            InitError::Option(format!(
+                "{}: no column looks like a target: name it with --target ({})",
+                self.table.display(),
+                list(inference.columns.iter().map(|c| c.name.as_str()))
+            ))
+        })
+    }
+
+    /// An id must name one row. One that repeats names what several rows are about: these rows stay on one side.
+    fn split(&self, inference: &mut Inference) -> Result<SplitSpec, InitError> {
+        let Some(name) = inference.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()) else {
+            return Ok(SplitSpec::default());
+        };
+        let table = self.read_columns(inference, vec![name.clone()])?;
+        let Values::Text(ids) = &table.require(&name)?.values else { return Ok(SplitSpec::default()) };
+        let Some((n, first)) = repeats(ids) else { return Ok(SplitSpec::default()) };
+        let rows = if n == 1 { "1 row has".to_owned() } else { format!("{n} rows have") };
+        let reason = format!("{rows} an id that another row has, such as {first:?}: it names what rows are about");
+        set_kind(inference, &name, Kind::Text, &reason);
+        inference.notes.push(format!(
+            "the id {name:?} repeats ({rows} one that another row has, such as {first:?}): rows of one {name} are kept on one \
+             side ([split] by = \"column\" in mlloop.toml). If each should stand once, remove the copies and run init again"
+        ));
+        Ok(SplitSpec { by: SplitBy::Column, column: Some(name), ..SplitSpec::default() })
+    }
+
+    /// Whether `train` can learn from the table as `config` says. Long tables are taken to have rows enough.
+    fn check(&self, config: &Config, n_rows: u64) -> Result<(), InitError> {
+        /// Rows up to which the whole table is looked at.
+        const SHORT: u64 = 20_000;
+        let file = self.table.display();
+        let is_feature = |spec: &crate::table::ColumnSpec| {
+            spec.name != config.target.column && matches!(spec.kind, Kind::Number | Kind::Category | Kind::Time)
+        };
+        if !config.columns.iter().any(is_feature) {
+            return Err(InitError::Option(format!(
+                "{file}: no column is left to learn {:?} from: the others are ids, texts, constants or left out",
+                config.target.column
+            )));
+        }
+        if n_rows > SHORT {
+            return Ok(());
+        }
+        let (schema, recipe) = (config.schema(), config.recipe());
+        let options = ReadOptions { skip_invalid: self.read.skip_invalid, ..Default::default() };
+        let mut table = read(Input::open(self.table)?, &schema, &options)?.table;
+        table.unify_levels(&schema);
+        let examples = Examples::new(table, &schema, &recipe)?;
+        examples.parts(&recipe).map(|_| ()).map_err(|err| match err {
+            PipelineError::Rows(what) => {
+                InitError::Option(format!("{file}: {n_rows} rows are too few to learn from: {what}"))
+            }
+            other => other.into(),
+        })
     }
 
     /// Columns that make up the target are left out; others that seem to know it are named.
@@ -286,10 +378,24 @@ impl InitRequest<'_> {
     }
 }
 
+/// How many rows have an id that a row before has, and the first such id.
+fn repeats(ids: &Texts) -> Option<(u64, String)> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    let (mut n, mut first) = (0, None);
+    for id in ids.iter().filter(|id| !id.is_empty()) {
+        if !seen.insert(id) {
+            n += 1;
+            first.get_or_insert(id);
+        }
+    }
+    first.map(|id| (n, id.chars().take(40).collect()))
+}
+
 fn set_kind(inference: &mut Inference, name: &str, kind: Kind, reason: &str) {
     if let Some(spec) = inference.schema.columns.iter_mut().find(|c| c.name == name) {
         spec.kind = kind;
         (spec.format, spec.number) = (None, None);
+        spec.spelling = Default::default();
     }
     if let Some(finding) = inference.columns.iter_mut().find(|c| c.name == name) {
         finding.kind = kind;

@@ -12,6 +12,8 @@ pub mod stats;
 pub mod digest;
 // Replace a file, append a line, take the lock: the only code that writes to a workspace.
 pub mod atomic;
+/// Errors in words: misspelt names, lists that stay short, what TOML and JSON say of types.
+pub mod wording;
 // ── tables ──
 // Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;

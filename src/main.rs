@@ -2,16 +2,20 @@
 
 mod cmd;
 
-use clap::Parser;
+use clap_complete::CompleteEnv;
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match cmd::Cli::try_parse() {
+    CompleteEnv::with_factory(cmd::complete::command).complete();
+    let cli = match cmd::parse() {
         Ok(cli) => cli,
-        // clap prints help and version to stdout with status 0, and usage errors to stderr with status 2.
+        // clap prints help and version to stdout with status 0; what it says of usage has the form of all errors.
         Err(err) => {
-            let _ = err.print();
+            let _ = match cmd::usage::in_words(&err) {
+                Some(said) => write!(std::io::stderr(), "{}", cmd::printable::printable(&said)),
+                None => err.print(),
+            };
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
         }
     };

@@ -17,8 +17,10 @@ use self::log::Logger;
 use self::table::Typed;
 use crate::journal::JournalError;
 
+use crate::features::Unseen;
 use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
 use crate::table::{Batch, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream};
+use crate::wording::instead;
 use rayon::prelude::*;
 use std::io::{self, Write};
 
@@ -29,20 +31,12 @@ pub enum PredictError {
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A column that was asked for and is neither in the table nor added.
-    #[error("no column {column:?}; there are {}", .have.join(", "))]
+    #[error("--columns: there is no column {column:?}{}", instead(.column, .have.iter().map(String::as_str)))]
     NoColumn {
         /// The name.
         column: String,
         /// The names that exist.
         have: Vec<String>,
-    },
-    /// A column of the table that has the name of an answer.
-    #[error(
-        "the table already has a column {column:?}, which would be added: name the columns you want with --columns"
-    )]
-    Taken {
-        /// The name.
-        column: String,
     },
     /// The loop's id column is not in the table.
     #[error("the table has no column {column:?}, the loop's id: without it, no label finds its row in the log")]
@@ -138,6 +132,7 @@ pub fn predict(
         ..ReadOptions::default()
     };
     let mut rows = stream(input, &schema, &read)?;
+    let renamed = if options.columns.is_empty() { renamed(&answers, rows.names()) } else { Vec::new() };
     let layout = Layout::new(&rows, answers, options)?;
     let mut typed = match options.format {
         Format::Csv => None,
@@ -149,11 +144,13 @@ pub fn predict(
     }
     let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
     let mut n_rows = 0;
+    let mut unseen = Unseen::default();
     while let Some(batch) = rows.next().transpose()? {
         let (scores, reasons) = match options.explain {
             0 => (pipeline.score(&batch.table)?, Vec::new()),
             n => pipeline.score_and_explain(&batch.table, n)?,
         };
+        unseen.push(&pipeline.features, &batch.table).map_err(PipelineError::from)?;
         if let Some(log) = &mut log {
             log.batch(&batch, &scores, n_rows)?;
         }
@@ -173,7 +170,8 @@ pub fn predict(
         None => out.write_all(&header)?,
     }
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
-    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: rows.notes().to_vec(), outcomes })
+    let notes = [rows.notes(), &renamed, &unseen.notes()].concat();
+    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes })
 }
 
 /// The training table's schema; the delimiter is the file's own.
@@ -183,6 +181,26 @@ fn input_schema(pipeline: &Pipeline, options: &PredictOptions) -> Schema {
         schema.dialect.delimiter = delimiter;
     }
     schema
+}
+
+/// The names of the answers, with `_` after those that the table has columns of.
+fn free_names(answers: Vec<String>, taken: &[String]) -> Vec<String> {
+    let free = |mut name: String| {
+        while taken.contains(&name) {
+            name.push('_');
+        }
+        name
+    };
+    answers.into_iter().map(free).collect()
+}
+
+/// One sentence per answer that is called otherwise than usual.
+fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
+    let free = free_names(answers.to_vec(), taken);
+    let others = answers.iter().zip(free).filter(|(answer, free)| *answer != free);
+    others
+        .map(|(answer, free)| format!("the table has a column {answer:?} of its own: what is added is called {free:?}"))
+        .collect()
 }
 
 /// The names of what is added to each row.
@@ -223,9 +241,11 @@ fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Ve
 impl Layout {
     fn new(rows: &Stream, answers: Vec<String>, options: &PredictOptions) -> Result<Self, PredictError> {
         let names = rows.names();
+        let (asked, answers) = (answers.clone(), free_names(answers, names));
         let place = |column: &String| {
             // An answer comes before a column of the table that happens to have its name.
-            let answer = answers.iter().position(|a| a == column).map(Field::Answer);
+            let answer = asked.iter().position(|a| a == column);
+            let answer = answer.or_else(|| answers.iter().position(|a| a == column)).map(Field::Answer);
             let field = answer.or_else(|| names.iter().position(|n| n == column).map(Field::Raw));
             field.ok_or_else(|| PredictError::NoColumn {
                 column: column.clone(),
@@ -236,11 +256,6 @@ impl Layout {
             true => None,
             false => Some(options.columns.iter().map(place).collect::<Result<Vec<_>, _>>()?),
         };
-        if fields.is_none()
-            && let Some(taken) = answers.iter().find(|a| names.contains(a))
-        {
-            return Err(PredictError::Taken { column: taken.clone() });
-        }
         Ok(Self { delimiter: rows.delimiter(), answers, fields })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::atomic;
 use crate::workspace::{Workspace, WorkspaceError};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -32,6 +33,9 @@ impl FromStr for Driver {
 /// What stands for the loop's directory in the files: absolute, or for GitHub as seen from the top of the repository.
 const HERE: &str = "/path/to/loop";
 
+/// What stands for the binary in the files for this machine.
+const BINARY: &str = "/path/to/mlloop";
+
 const MAKE: [(&str, &str); 1] = [("Makefile", include_str!("../templates/Makefile"))];
 const CRON: [(&str, &str); 4] = [
     ("scripts/retrain.sh", include_str!("../scripts/retrain.sh")),
@@ -58,11 +62,16 @@ impl Driver {
     }
 }
 
-/// Writes the files of `drivers`; gives their paths. Those of GitHub go to the top of the repository.
+/// Writes the files of `drivers`, which call the binary `mlloop`; gives their paths. Those of GitHub go to the top of the repository.
 ///
 /// # Errors
 /// [`WorkspaceError::Exists`] for a file that is there and differs, unless `force`; nothing is written then.
-pub fn write(workspace: &Workspace, drivers: &[Driver], force: bool) -> Result<Vec<PathBuf>, WorkspaceError> {
+pub fn write(
+    workspace: &Workspace,
+    drivers: &[Driver],
+    mlloop: &Path,
+    force: bool,
+) -> Result<Vec<PathBuf>, WorkspaceError> {
     let dir = workspace.dir();
     let dir = dir.canonicalize().map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?;
     let top = dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&dir);
@@ -74,7 +83,12 @@ pub fn write(workspace: &Workspace, drivers: &[Driver], force: bool) -> Result<V
             Driver::Github => (top, below.clone()),
             _ => (dir.as_path(), dir.display().to_string()),
         };
-        files.extend(driver.files().iter().map(|(name, text)| (place.join(name), text.replace(HERE, &here))));
+        files.extend(driver.files().iter().map(|(name, text)| {
+            let text = text.replace(HERE, &here);
+            let text =
+                if *driver == Driver::Github { text } else { text.replace(BINARY, &mlloop.display().to_string()) };
+            (place.join(name), text)
+        }));
     }
     for (path, text) in &files {
         let other = std::fs::read(path).is_ok_and(|there| there != text.as_bytes());
@@ -85,7 +99,11 @@ pub fn write(workspace: &Workspace, drivers: &[Driver], force: bool) -> Result<V
     for (path, text) in &files {
         let write = || {
             path.parent().map_or(Ok(()), atomic::make_dirs)?;
-            atomic::replace(path, |out| out.write_all(text.as_bytes()))
+            atomic::replace(path, |out| out.write_all(text.as_bytes()))?;
+            match path.extension().is_some_and(|ending| ending == "sh") {
+                true => std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)),
+                false => Ok(()),
+            }
         };
         write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
     }

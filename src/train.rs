@@ -19,7 +19,7 @@ use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Table, TableError, Texts, Values};
 use crate::workspace::audit::Event;
-use crate::workspace::{Config, EventKind, Workspace, WorkspaceError};
+use crate::workspace::{Config, EventKind, Setting, Workspace, WorkspaceError};
 use serde_json::json;
 use std::borrow::Cow;
 use std::fs::File;
@@ -74,6 +74,8 @@ pub struct TrainRequest<'a> {
     pub test: Option<&'a Path>,
     /// A model made elsewhere, to be taken in instead of fitting one.
     pub from: Option<&'a Path>,
+    /// Whether the features of that model are the table's columns in their order.
+    pub features_by_order: bool,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
     /// Is told how far it is.
@@ -160,7 +162,9 @@ pub fn learn(
 ) -> Result<Trained, TrainError> {
     let schema = request.config.schema();
     let recipe = request.config.recipe();
-    let Material { table, rejects, mut notes, mut data, thin, extra, event, details, step } = material;
+    let Material { mut table, rejects, mut notes, mut data, thin, extra, event, details, step } = material;
+    notes.extend(table.unify_levels(&schema));
+    notes.extend(workspace.settings().iter().map(Setting::told));
     let examples = Examples::new(table, &schema, &recipe)?;
     let examples = match thin(&examples) {
         Some(rows) => examples.take(&rows),
@@ -232,7 +236,7 @@ fn fit(examples: Cow<'_, Examples>, schema: &Schema, request: &TrainRequest) -> 
 fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainRequest) -> Result<Fitted, TrainError> {
     let bytes = std::fs::read(file).map_err(|source| TrainError::Io { file: file.display().to_string(), source })?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
-    Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.seed)?)
+    Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.features_by_order, request.seed)?)
 }
 
 fn test(

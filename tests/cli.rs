@@ -5,10 +5,14 @@ use assert_cmd::Command;
 use std::io::Read;
 use std::process::Stdio;
 
-const TINY: &str = "id,age,plan,churn\na1,30,basic,no\na2,41,plus,yes\na3,52,basic,no\na4,25,plus,yes\n";
+fn rows() -> String {
+    let row =
+        |n: usize| format!("a{n},{},{},{}\n", 20 + n * 7 % 50, ["basic", "plus"][n % 2], ["no", "yes"][n * 3 % 5 % 2]);
+    (0..80).fold("id,age,plan,churn\n".to_owned(), |text, n| text + &row(n))
+}
 
 fn tiny() -> Loop {
-    Loop::new().table("tiny.csv", TINY)
+    Loop::new().table("tiny.csv", rows())
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn a_table_that_cannot_be_read_is_one_line_and_changes_nothing() {
         ("absent.csv", "mlloop: absent.csv: No such file or directory (os error 2)\n"),
         ("empty.csv", "mlloop: empty.csv: is empty\n"),
         ("header.csv", "mlloop: header.csv: has a header but no rows\n"),
-        ("twice.csv", "mlloop: column \"a\" stands twice\n"),
+        ("twice.csv", "mlloop: twice.csv: column \"a\" stands twice\n"),
     ] {
         let said = work.run(&format!("-C new init {table}")).answers(ERROR);
         assert_eq!(said.stderr, message);
@@ -161,10 +165,14 @@ fn a_mistake_in_mlloop_toml_is_named_with_its_line() {
     tiny.run("init tiny.csv").answers(YES);
     let good = tiny.read("mlloop.toml");
     for (from, to, message) in [
-        ("[split]", "[splt]", "unknown field `splt`"),
+        ("[split]", "[splt]", "unknown key \"splt\": did you mean \"split\"?"),
         ("gate = 0.2", "gate = 1.2", "[split] tune = 0.15 and gate = 1.2"),
         ("column = \"churn\"", "column = \"chrun\"", "[target] column = \"chrun\" is not in [columns]"),
-        ("\"age\" = \"number\"", "\"age\" = \"numbr\"", "line"),
+        ("\"age\" = \"number\"", "\"age\" = \"numbr\"", "\"numbr\" is not a kind: did you mean \"number\"?"),
+        ("\"age\" = \"number\"", "\"age\" = \"numeric\"", "\"numeric\" is not a kind, use \"number\""),
+        ("threshold = \"f1\"", "threshold = f1", ": a text needs quotes: threshold = \"f1\""),
+        ("gate = 0.2", "gate = 0,2", ": a number has a decimal point: gate = 0.2"),
+        ("gate = 0.2", "gate = \"0.2\"", "the text \"0.2\" stands where a number such as 0.15 is needed"),
     ] {
         assert!(good.contains(from), "{from} is in\n{good}");
         tiny.write("mlloop.toml", good.replacen(from, to, 1));
@@ -196,11 +204,11 @@ fn a_loop_is_found_from_its_subdirectories_but_init_makes_one_where_it_is_called
     std::fs::create_dir_all(work.path("data/deep")).unwrap();
     let status = |dir: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlloop"));
-        command.args(["status", "--json"]).current_dir(work.path(dir)).output().unwrap()
+        command.args(["status", "--json", "--now", "2026-11-28T00:00:00Z"]).current_dir(work.path(dir)).output().unwrap()
     };
     let (above, below) = (status("."), status("data/deep"));
     assert_eq!((above.status.code(), &above.stdout), (below.status.code(), &below.stdout));
-    work.write("data/deep/other.csv", TINY);
+    work.write("data/deep/other.csv", rows());
     let mut init = Command::new(env!("CARGO_BIN_EXE_mlloop"));
     init.args(["init", "other.csv"]).current_dir(work.path("data/deep")).assert().success();
     assert!(work.path("data/deep/mlloop.toml").is_file());

@@ -81,7 +81,7 @@ fn what_cannot_be_split_is_told() {
         ("download churn.csv --split time", "no column is a time"),
         ("download churn.csv --split time --by when", "there is no column \"when\"; there are customer"),
         ("download churn.csv --split hash --reference 1.5", "a share between 0 and 1"),
-        ("download churn.csv --split thirds", "there are time and hash"),
+        ("download churn.csv --split thirds", "[possible values: time, hash]"),
         ("download churn.csv --split hash --table other.csv", "no single file \"other.csv\""),
         ("download reference.csv --split hash", "which --split writes"),
         ("download gaps.csv --split time", "1 rows have no time in \"at\""),

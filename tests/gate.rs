@@ -316,7 +316,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
         ("delta = -1.0", "delta = -1"),
         ("keep_versions = 0", "keep_versions"),
         ("approval = \"maybe\"", "maybe"),
-        ("wrong = 1", "unknown field `wrong`"),
+        ("wrong = 1", "unknown key \"wrong\""),
         ("[promote.guardrails]\nslices = true", "slices takes a number"),
     ] {
         work.write("mlloop.toml", &toml);
@@ -329,7 +329,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     work.run("promote --skip-invalid --dry-run").says("1 row was left out");
     work.write("churn.csv", CHURN);
     work.write("models/v0003/manifest.json", "{}");
-    work.run("promote").answers(ERROR).says("manifest.json: not a manifest");
+    work.run("promote").answers(ERROR).says("manifest.json: is not what was stored as v0003");
 }
 
 #[test]

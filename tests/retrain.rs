@@ -219,8 +219,10 @@ fn parameters_are_those_of_production_unless_somebody_changed_them() {
     work.run("retrain --force --set max_depth=3 --set decision.imbalance=weights").answers(YES);
     assert_eq!(parameters("v0004")["model"]["max_depth"], 3);
     assert_eq!(parameters("v0004")["decision"]["imbalance"], "weights");
-    work.run("retrain --set max_dept=3").answers(ERROR).says("--set max_dept=3: unknown field `max_dept`");
-    work.run("retrain --set split.gate=0").answers(ERROR).says("there are the sections model, features, decision");
+    work.run("retrain --set max_dept=3")
+        .answers(ERROR)
+        .says("--set model.max_dept=3: unknown key \"max_dept\": did you mean \"max_depth\"?");
+    work.run("retrain --set split.gate=0").answers(ERROR).says("a challenger is split like production");
     work.write("mlloop.toml", work.read("mlloop.toml").replace("n_estimators = 8", "n_estimators = 9"));
     work.run("retrain --force").answers(YES).says("mlloop.toml was changed since v0002 was trained");
     assert_eq!(parameters("v0005")["model"]["n_estimators"], 9);

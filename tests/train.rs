@@ -309,5 +309,5 @@ fn parameters_of_mlloop_toml_are_used_and_checked() {
     set("n_estimators = 0");
     work.run("train").answers(ERROR).says("n_estimators");
     set("n_trees = 5");
-    work.run("train").answers(ERROR).says("unknown field `n_trees`");
+    work.run("train").answers(ERROR).says("unknown key \"n_trees\"");
 }

@@ -84,10 +84,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     positive: Option<String>,
     /// Which way is better
-    #[arg(long, value_name = "WAY", default_value = "higher", value_parser = parse_goal)]
+    #[arg(long, value_name = "WAY", default_value = "higher", value_parser = super::args::one_of(["higher", "lower"], parse_goal))]
     goal: Goal,
-    /// What several rows of a unit are made to: first, max, mean, sum; by default max for 0 and 1, mean for numbers
-    #[arg(long, value_name = "RULE", value_parser = parse_repeated)]
+    /// How to combine several rows of one unit; by default max for 0 and 1, mean for numbers
+    #[arg(long, value_name = "RULE", value_parser = super::args::one_of(["first", "max", "mean", "sum"], parse_repeated))]
     repeated: Option<Repeated>,
     /// An outcome that is missing counts 0; otherwise the unit does not count for it
     #[arg(long)]

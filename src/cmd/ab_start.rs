@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "from", value_name = "SHARE", value_parser = parse_share)]
     split: Option<f64>,
     /// How the share grows: fixed, canary (then everybody), gradual (in steps), immediate
-    #[arg(long, visible_alias = "strategy", value_name = "NAME", default_value = "fixed", value_parser = parse_schedule)]
+    #[arg(long, visible_alias = "strategy", value_name = "NAME", default_value = "fixed", value_parser = super::args::one_of(["fixed", "canary", "gradual", "immediate"], parse_schedule))]
     schedule: Schedule,
     /// By how much the share grows at each step of a gradual rollout (default: .1, .25, .5, 1)
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MEASURE", value_parser = Measure::parse)]
     metric: Option<Measure>,
     /// Which way is better: higher, lower (default: what is usual for the metric)
-    #[arg(long, value_name = "WAY", value_parser = super::ab_report::parse_goal, requires = "metric")]
+    #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["higher", "lower"], super::ab_report::parse_goal), requires = "metric")]
     goal: Option<Goal>,
     /// What must not become worse, and by how much it may: log_loss=.02
     #[arg(long, value_name = "MEASURE=MARGIN", value_parser = parse_guardrail)]

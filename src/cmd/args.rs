@@ -1,5 +1,6 @@
 //! Options that every verb takes, and those that several share.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use mlloop::journal::Window;
 use mlloop::table::TableOptions;
@@ -19,7 +20,7 @@ pub(crate) enum Color {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Work on the loop in DIR (default: this directory, or the nearest one above it with a mlloop.toml); paths on the
+    /// Work on the loop in DIR, or for status, run and report in all that fit a pattern such as 'loops/*' (default: this directory, or the nearest one above it with a mlloop.toml); paths on the
     /// command line stay relative to where you are
     #[arg(short = 'C', long = "dir", value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
@@ -50,6 +51,10 @@ pub(crate) struct Global {
     /// When another mlloop is changing the loop, wait up to SECONDS for it
     #[arg(long, value_name = "SECONDS", default_value_t = 5, global = true, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) wait: u64,
+    /// Another value for a key of mlloop.toml, for this command; a key without a section is one of [model]. Also by
+    /// environment: MLLOOP_SECTION_KEY
+    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    pub(crate) set: Vec<String>,
     /// Exit with 0 instead of 1, 3 and 4
     #[arg(long, global = true)]
     pub(crate) exit_zero: bool,
@@ -118,6 +123,14 @@ fn parse_decimal(text: &str) -> Result<char, String> {
         "," => Ok(','),
         _ => Err("decimals begin with . or ,".to_owned()),
     }
+}
+
+/// One of several names, which help and completion list.
+pub(crate) fn one_of<T: Clone + Send + Sync + 'static, E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static>(
+    names: impl IntoIterator<Item = &'static str>,
+    parse: fn(&str) -> Result<T, E>,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names).try_map(move |name: String| parse(&name))
 }
 
 fn parse_delimiter(text: &str) -> Result<char, String> {

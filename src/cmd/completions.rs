@@ -1,21 +1,27 @@
-use super::{Cli, Outcome, Output};
-use anyhow::Result;
-use clap::CommandFactory;
-use clap_complete::Shell;
+use super::{Outcome, Output};
+use anyhow::{Context as _, Result};
+use clap_complete::env::Shells;
 
 /// Print the completion script of a shell
 ///
+/// Versions, columns, experiments, requests and batches are completed from the loop at hand.
+///
 ///   mlloop completions bash > ~/.local/share/bash-completion/completions/mlloop
+///   mlloop completions zsh > ~/.zfunc/_mlloop
+///   mlloop completions fish > ~/.config/fish/completions/mlloop.fish
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The shell
-    shell: Shell,
+    #[arg(value_parser = ["bash", "zsh", "fish", "elvish", "powershell"])]
+    shell: String,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome> {
+    let shells = Shells::builtins();
+    let shell = shells.completer(&args.shell).context("no such shell")?;
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mlloop", &mut script);
+    shell.write_registration("COMPLETE", "mlloop", "mlloop", "mlloop", &mut script)?;
     out.bytes(&script)?;
     Ok(Outcome::Yes)
 }

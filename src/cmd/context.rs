@@ -3,7 +3,7 @@
 use super::Global;
 use super::progress::Progress;
 use anyhow::{Context as _, Result};
-use mlloop::workspace::{Run, Workspace, WorkspaceError};
+use mlloop::workspace::{Run, Setting, Workspace, WorkspaceError};
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -38,8 +38,9 @@ impl Context {
             None if starts => PathBuf::from("."),
             None => enclosing_loop().unwrap_or_else(|| PathBuf::from(".")),
         };
+        let settings = settings(global).map_err(anyhow::Error::msg)?;
         Ok(Self {
-            workspace: Workspace::new(dir).waiting(Duration::from_secs(global.wait)),
+            workspace: Workspace::new(dir).waiting(Duration::from_secs(global.wait)).with_settings(settings),
             now,
             seed: global.seed,
             threads: global.threads,
@@ -53,11 +54,25 @@ impl Context {
     }
 }
 
+/// What the environment sets, by name, and then what `--set` does.
+fn settings(global: &Global) -> Result<Vec<Setting>, String> {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut variables: Vec<(String, String)> = variables.filter(|(name, _)| name.starts_with("MLLOOP_")).collect();
+    variables.sort();
+    let mut settings: Vec<Setting> =
+        variables.iter().filter_map(|(name, value)| Setting::of_variable(name, value)).collect();
+    for pair in &global.set {
+        settings.push(Setting::parse(pair)?);
+    }
+    Ok(settings)
+}
+
 /// The nearest directory, from the current one upwards, that has a `mlloop.toml`, as a path relative to the current one.
 ///
 /// The search ends at a directory of another owner: what somebody else left in a shared place above must not decide what
 /// is run.
-fn enclosing_loop() -> Option<PathBuf> {
+pub(crate) fn enclosing_loop() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     let owner = |dir: &Path| dir.metadata().ok().map(|facts| facts.uid());
     let ours = owner(&here)?;

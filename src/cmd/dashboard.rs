@@ -14,6 +14,7 @@ use anyhow::Result;
 /// Exit status: 0 it was asked to stop, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
+#[group(id = "dashboard")]
 pub(crate) struct Args {
     #[command(flatten)]
     serve: serve::Args,

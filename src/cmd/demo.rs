@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Make the tables and stop: nothing is trained
     #[arg(long)]
     tables: bool,
+    /// Begin again: remove what an earlier demo left in DIR
+    #[arg(long)]
+    reset: bool,
 }
 
 /// A step of the walk.
@@ -93,8 +96,15 @@ const N_VISITS: usize = 20_000;
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let dir = &args.into;
+    if args.reset && dir.exists() {
+        reset(dir)?;
+    }
     let in_use = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    ensure!(!in_use, "{}: is not empty; name a directory for the demo to fill", dir.display());
+    ensure!(
+        !in_use,
+        "{}: is not empty; name a directory for the demo to fill, or begin again with --reset",
+        dir.display()
+    );
     let data = dir.join("data");
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     let calm = Stream { n_rows: N_REFERENCE, first: 0, drift: 0.0, seed: ctx.seed };
@@ -109,6 +119,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         data.display()
     );
     out.bytes(intro.as_bytes())?;
+    let reference = data.join("reference.csv");
+    let text = std::fs::read_to_string(&reference).with_context(|| reference.display().to_string())?;
+    let head: String = text.split_inclusive('\n').take(3).collect();
+    out.bytes(format!("\n$ head -3 data/reference.csv\n{head}").as_bytes())?;
     if args.tables {
         return Ok(Outcome::Yes);
     }
@@ -126,6 +140,31 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     out.bytes(closing(dir).as_bytes())?;
     Ok(Outcome::Yes)
+}
+
+/// What a demo leaves behind, and nothing else, is removed.
+fn reset(dir: &Path) -> Result<()> {
+    let made = |name: &str| dir.join(name);
+    ensure!(
+        made("visits.csv").is_file() && made("data/reference.csv").is_file(),
+        "{}: is not the directory of a demo; nothing was removed",
+        dir.display()
+    );
+    for name in ["data", "models", "reports", "runs", "predictions", "label_inbox", "label_outbox", "profiles"] {
+        let path = made(name);
+        if path.is_dir() {
+            atomic::remove_dir(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    for name in
+        ["visits.csv", "mlloop.toml", "audit.jsonl", "predictions.csv", "payments.onnx", ".gitignore", ".mlloop.lock"]
+    {
+        let path = made(name);
+        if path.is_file() {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
 }
 
 fn closing(dir: &Path) -> String {

@@ -14,7 +14,8 @@ use std::path::PathBuf;
 /// only with --force.
 ///
 /// Kaggle asks for a token for many data sets: make one at https://www.kaggle.com/settings/api and export it as
-/// KAGGLE_API_TOKEN, or save it in ~/.kaggle/access_token. kaggle.json and KAGGLE_USERNAME with KAGGLE_KEY work too.
+/// KAGGLE_API_TOKEN, or save it in ~/.kaggle/access_token. kaggle.json (also in the loop's secrets/, readable by you alone) and KAGGLE_USERNAME
+/// with KAGGLE_KEY work too.
 ///
 ///   mlloop download kaggle:blastchar/telco-customer-churn --split hash
 ///   mlloop download kaggle:ealaxi/paysim1 --split time --by step --reference 0.8
@@ -26,40 +27,60 @@ use std::path::PathBuf;
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// kaggle:owner/dataset[/file][@version], https://…, file:… or a path
-    source: Source,
+    pub(super) source: Source,
     /// Make data/reference.csv and data/current.csv: the earliest rows, or a hash of each row's key, make the reference
-    #[arg(long, value_name = "time|hash")]
-    split: Option<By>,
+    #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["time", "hash"], str::parse::<By>))]
+    pub(super) split: Option<By>,
     /// The column with the time (also a number), or with the key that keeps rows together; by default it is found out
     #[arg(long, value_name = "COLUMN", requires = "split")]
-    by: Option<String>,
+    pub(super) by: Option<String>,
     /// Share of rows for the reference
     #[arg(long, value_name = "SHARE", default_value_t = 0.7, requires = "split")]
-    reference: f64,
+    pub(super) reference: f64,
     /// The file to split, when there are several
     #[arg(long, value_name = "FILE", requires = "split")]
-    table: Option<String>,
+    pub(super) table: Option<String>,
     /// Leave out rows that do not fit
     #[arg(long, requires = "split")]
-    skip_invalid: bool,
+    pub(super) skip_invalid: bool,
     /// What the SHA-256 of the download must be
     #[arg(long, value_name = "HEX", value_parser = parse_sha256)]
-    sha256: Option<String>,
+    pub(super) sha256: Option<String>,
     /// Replace files that differ
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Most bytes to fetch, and to unpack: a number, with K, M or G
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = parse_size)]
-    max_size: u64,
+    pub(super) max_size: u64,
     /// How often to try again without getting further
     #[arg(long, value_name = "N", default_value_t = 6)]
-    retries: u32,
+    pub(super) retries: u32,
     /// Address of Kaggle's API, or of a mirror
     #[arg(long, value_name = "URL", env = "MLLOOP_KAGGLE_API", default_value = "https://api.kaggle.com/v1")]
-    kaggle_api: String,
+    pub(super) kaggle_api: String,
     /// Trust these certificates (PEM) instead of the public ones
     #[arg(long, value_name = "FILE")]
-    ca_cert: Option<PathBuf>,
+    pub(super) ca_cert: Option<PathBuf>,
+}
+
+impl Args {
+    /// A download of `source` with nothing said.
+    pub(super) fn of(source: Source) -> Self {
+        Self {
+            source,
+            split: None,
+            by: None,
+            reference: 0.7,
+            table: None,
+            skip_invalid: false,
+            sha256: None,
+            force: false,
+            max_size: 4 << 30,
+            retries: 0,
+            kaggle_api: String::new(),
+            ca_cert: None,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -67,7 +88,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     let variable = |name: &str| std::env::var(name).ok();
     let found = match &args.source {
-        Source::Kaggle(_) => Credentials::find(&variable).map_err(|what| anyhow!(what))?,
+        Source::Kaggle(_) => {
+            let secrets = ctx.workspace.path("secrets");
+            Credentials::find(&variable, &secrets).map_err(|what| anyhow!(what))?
+        }
         _ => None,
     };
     if let Some(note) = found.as_ref().and_then(|found| found.note.as_ref()) {

@@ -44,8 +44,8 @@ pub(crate) struct Args {
     stats: bool,
     #[command(flatten)]
     window: WindowArgs,
-    /// Count by day, week or month
-    #[arg(long, value_name = "PERIOD", default_value = "week", conflicts_with = "id")]
+    /// Count by this period
+    #[arg(long, value_name = "PERIOD", default_value = "week", conflicts_with = "id", value_parser = super::args::one_of(["day", "week", "month"], str::parse::<Period>))]
     period: Period,
 }
 

@@ -3,22 +3,19 @@
 use mlloop::registry::RegistryError;
 use mlloop::source::SourceError;
 use mlloop::table::TableError;
-use std::error::Error;
 
-/// What to do about `err`, when that is known: the library's errors keep what caused them, and the outermost cause that has
-/// a way out counts, whatever the verb.
+/// What to do about `err`, when that is known: the first error of its chain that has a hint.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
-    err.chain().find_map(of_cause)
+    err.chain().find_map(|cause| {
+        let table = cause.downcast_ref::<TableError>().and_then(of_table);
+        let source = || cause.downcast_ref::<SourceError>().and_then(of_source);
+        let registry = || cause.downcast_ref::<RegistryError>().and_then(of_registry);
+        table.or_else(source).or_else(registry)
+    })
 }
 
-fn of_cause(cause: &(dyn Error + 'static)) -> Option<&'static str> {
-    if let Some(table) = cause.downcast_ref() {
-        return of_table(table);
-    }
-    if let Some(source) = cause.downcast_ref() {
-        return of_source(source);
-    }
-    match cause.downcast_ref()? {
+fn of_registry(err: &RegistryError) -> Option<&'static str> {
+    match err {
         RegistryError::NoVersion { .. } => Some("`mlloop status` lists the versions and their roles"),
         RegistryError::NoProfile { .. } => Some("train again, or give --reference TABLE"),
         _ => None,

@@ -1,7 +1,9 @@
-use super::args::UnknownTableArgs;
+use super::args::{UnknownTableArgs, one_of};
 use super::output::Style;
 use super::{Context, Outcome, Output};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use clap::builder::PossibleValuesParser;
+use mlloop::features::Task;
 use mlloop::init::{self, Column, InitReport, InitRequest};
 use mlloop::scaffold::{self, Driver};
 use mlloop::table::Kind;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 ///   mlloop init customers.csv
 ///   mlloop init payments.csv --target is_fraud --positive 1
 ///   mlloop init adult.data --no-header --target c15
+///   mlloop init wine.csv --task regression    grades are a quantity, not classes
 ///   mlloop init --with cron                   only the scripts, for a loop that is there
 ///
 /// Exit status: 0 written, 2 error.
@@ -31,6 +34,9 @@ pub(crate) struct Args {
     /// The class that scores count toward, for two classes
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
+    /// The task, when it is not to be guessed from the target's values
+    #[arg(long, value_name = "TASK", value_parser = PossibleValuesParser::new(["binary", "multiclass", "regression"]))]
+    task: Option<String>,
     /// The first record is a row; columns are named c1, c2, …
     #[arg(long)]
     no_header: bool,
@@ -44,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COLUMN=KIND", value_parser = parse_kind)]
     kind: Vec<(String, Kind)>,
     /// Also write what drives the loop: make, cron (with systemd timers), github
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = one_of(["make", "cron", "github"], str::parse::<Driver>))]
     with: Vec<Driver>,
     /// Replace mlloop.toml, and files of --with that differ
     #[arg(long)]
@@ -57,7 +63,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if let Some(table) = &args.table {
         look_at(table, args, ctx, out)?;
     }
-    for path in scaffold::write(&ctx.workspace, &args.with, args.force)? {
+    let mlloop = std::env::current_exe().context("finding mlloop itself")?;
+    for path in scaffold::write(&ctx.workspace, &args.with, &mlloop, args.force)? {
         ctx.progress.note(format_args!("wrote {}", path.display()));
     }
     Ok(Outcome::Yes)
@@ -68,6 +75,11 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
         table,
         target: args.target.clone(),
         positive: args.positive.clone(),
+        task: args.task.as_deref().map(|task| match task {
+            "binary" => Task::Binary,
+            "multiclass" => Task::Multiclass,
+            _ => Task::Regression,
+        }),
         header: args.no_header.then_some(false),
         missing: args.missing.clone(),
         ignore: args.ignore.clone(),

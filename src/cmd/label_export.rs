@@ -31,8 +31,8 @@ pub(crate) struct Args {
     /// How many rows
     #[arg(long, short, value_name = "N", default_value_t = 300)]
     n: usize,
-    /// balanced, uncertain, random, drifted, diverse, margin, entropy, least-confidence; all but random keep the control
-    #[arg(long, value_name = "NAME", default_value_t = Strategy::Balanced)]
+    /// How rows are chosen; all but random keep the control rows
+    #[arg(long, value_name = "NAME", default_value = "balanced", value_parser = super::args::one_of(["balanced", "uncertain", "random", "drifted", "diverse", "margin", "entropy", "least-confidence"], str::parse::<Strategy>))]
     strategy: Strategy,
     /// Draw all rows at random, which tells most of how good production is, and say how many labels a week show how soon
     /// that it got worse
@@ -59,8 +59,8 @@ pub(crate) struct Args {
     /// Show what production says of each row; it sways people, so it is left out
     #[arg(long)]
     show_score: bool,
-    /// csv, or label-studio: tasks and the labelling interface
-    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    /// A sheet, or tasks for Label Studio with the labelling interface
+    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = super::args::one_of(["csv", "label-studio"], str::parse::<Format>))]
     format: Format,
     /// Hand out another batch while one is out; its file is replaced, its answers can still be taken in
     #[arg(long)]

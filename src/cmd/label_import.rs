@@ -34,8 +34,8 @@ pub(crate) struct Args {
     /// Take in a batch whose label rates or annotators look wrong
     #[arg(long)]
     accept_batch: bool,
-    /// What holds where annotators differ: adjudicate, majority, drop; by default as mlloop.toml says
-    #[arg(long, value_name = "POLICY")]
+    /// What holds where annotators differ; by default as mlloop.toml says
+    #[arg(long, value_name = "POLICY", value_parser = super::args::one_of(["adjudicate", "majority", "drop"], str::parse::<LabelPolicy>))]
     policy: Option<LabelPolicy>,
     /// Who takes them in, for the audit chain
     #[arg(long, value_name = "NAME")]

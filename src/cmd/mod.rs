@@ -8,6 +8,7 @@ mod ab_stop;
 mod approve;
 mod args;
 mod audit;
+pub(crate) mod complete;
 mod completions;
 mod context;
 mod dashboard;
@@ -35,11 +36,14 @@ mod report;
 mod rollback;
 mod run;
 mod serve;
+mod several;
+mod split;
 mod status;
 mod train;
+pub(crate) mod usage;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 pub(crate) use args::Global;
@@ -98,7 +102,7 @@ Examples:
 /// One directory is one loop: a mlloop.toml, and plain CSV and JSON files beside it. Each verb answers one question
 /// or makes one change, and its exit status is the answer.
 #[derive(Debug, Parser)]
-#[command(name = "mlloop", version, after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 110)]
+#[command(name = "mlloop", version, after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -110,6 +114,7 @@ pub(crate) struct Cli {
 enum Verb {
     Init(init::Args),
     Download(download::Args),
+    Split(split::Args),
     Train(train::Args),
     Predict(predict::Args),
     Serve(serve::Args),
@@ -144,7 +149,17 @@ enum Verb {
 impl Verb {
     /// Whether the verb makes a loop where it is called, also inside of another loop.
     fn starts_a_loop(&self) -> bool {
-        matches!(self, Self::Init(_) | Self::Download(_) | Self::Demo(_))
+        matches!(self, Self::Init(_) | Self::Download(_) | Self::Split(_) | Self::Demo(_))
+    }
+
+    /// The name of a verb that works on several loops; empty for others.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Status(_) => "status",
+            Self::Run(_) => "run",
+            Self::Report(_) => "report",
+            _ => "",
+        }
     }
 
     /// The name of a verb that runs unattended, so that people are told when it fails.
@@ -161,8 +176,18 @@ impl Verb {
     }
 }
 
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let mut command = usage::readable(complete::command());
+    let found = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&found).map_err(|err| err.format(&mut command))
+}
+
 /// Calls the verb.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
+    if let Some(loops) = several::loops(&cli.global) {
+        return several::run(cli.verb.name(), &loops, &cli.global, &mut Output::new(&cli.global));
+    }
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
     let scheduled = cli.verb.scheduled();
@@ -191,6 +216,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     match verb {
         Verb::Init(args) => init::run(&args, ctx, out),
         Verb::Download(args) => download::run(&args, ctx, out),
+        Verb::Split(args) => split::run(&args, ctx, out),
         Verb::Train(args) => train::run(&args, ctx, out),
         Verb::Predict(args) => predict::run(&args, ctx, out),
         Verb::Serve(args) => serve::run(&args, ctx, out),

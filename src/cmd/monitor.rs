@@ -49,8 +49,8 @@ pub(crate) struct Args {
     /// Labels that came since, joined by id; by default data/labels.csv
     #[arg(long, value_name = "TABLE")]
     labels: Option<PathBuf>,
-    /// Whose rules decide: default, evidently, psi
-    #[arg(long, value_name = "NAME", value_parser = parse_preset)]
+    /// Whose rules decide
+    #[arg(long, value_name = "NAME", value_parser = super::args::one_of(["default", "evidently", "psi"], parse_preset))]
     preset: Option<Preset>,
     /// Also ask a classifier whether it can tell the tables apart, and by which columns
     #[arg(long)]
@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Which files to write to reports/
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png", value_parser = super::args::one_of(["json", "html", "png"], str::parse::<files::Format>))]
     formats: Vec<files::Format>,
     /// Also write what was found as gauges, in the text form of Prometheus (node exporter's textfile collector)
     #[arg(long, value_name = "FILE")]
@@ -118,7 +118,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 }
 
 fn readable(found: &DriftReport, style: Style) -> String {
-    report::drift_text(found, &|text| style.bold(text), &|text| style.dim(text))
+    let marks = report::Marks {
+        bold: &|text| style.bold(text),
+        dim: &|text| style.dim(text),
+        verdict: &|tone, text| style.verdict(tone, text),
+        width: style.width(),
+    };
+    report::drift_text(found, marks)
 }
 
 fn parse_preset(name: &str) -> Result<Preset, String> {

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::args::Color;
-use super::printable::{printable_json, printable_styled};
+use super::printable::{printable_json, printable_styled, style_code};
 use anyhow::Result;
 use mlloop::atomic;
 use serde::Serialize;
@@ -16,6 +16,7 @@ pub(crate) struct Output {
     readable: bool,
     json: bool,
     color: bool,
+    width: Option<usize>,
 }
 
 impl Output {
@@ -40,6 +41,7 @@ impl Output {
             file,
             json: global.json,
             readable: global.text || (terminal && !global.json),
+            width: width(terminal),
             color: match global.color {
                 Color::Auto => terminal && !no_color,
                 Color::Always => true,
@@ -51,7 +53,10 @@ impl Output {
     /// Prints `value` as JSON, or `text` where people read.
     pub(crate) fn answer<T: Serialize>(&mut self, value: &T, text: impl FnOnce(Style) -> String) -> Result<()> {
         let rendered = match self.readable {
-            true => printable_styled(&text(Style { color: self.color })),
+            true => {
+                let text = printable_styled(&text(Style { color: self.color, width: self.width }));
+                self.width.map_or_else(|| text.clone(), |width| wrapped(&text, width))
+            }
             false => printable_json(serde_json::to_string_pretty(value)? + "\n"),
         };
         self.bytes(rendered.as_bytes())
@@ -81,10 +86,78 @@ impl Output {
     }
 }
 
+/// The columns to fit: those of COLUMNS, else those of the terminal; `None` where output is no terminal.
+fn width(terminal: bool) -> Option<usize> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks for COLUMNS")]
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = || terminal_size::terminal_size().filter(|_| terminal).map(|(width, _)| usize::from(width.0));
+    columns.or_else(asked).filter(|width| *width >= 40)
+}
+
+/// Lines that are longer than `width` broken between words; what follows stands below the last column of the line, or a
+/// little to the right of its beginning.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        if visible(line) <= width {
+            out.push_str(line);
+        } else {
+            wrap_line(line, width, &mut out);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Characters without colour codes.
+fn visible(text: &str) -> usize {
+    let mut n = 0;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let code = if c == '\x1b' { style_code(rest) } else { None };
+        n += usize::from(code.is_none());
+        rest = &rest[code.unwrap_or(c.len_utf8())..];
+    }
+    n
+}
+
+fn wrap_line(line: &str, width: usize, out: &mut String) {
+    let indent = hanging(line, width);
+    let mut column = 0;
+    let mut gap = 0;
+    for word in line.split(' ') {
+        if word.is_empty() {
+            gap += 1;
+            continue;
+        }
+        let n = visible(word);
+        if column > indent && column + gap + n > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        } else {
+            out.push_str(&" ".repeat(gap));
+            column += gap;
+        }
+        out.push_str(word);
+        column += n;
+        gap = 1;
+    }
+}
+
+/// Where the last column of a line begins, when that leaves room for words; else two more than its own indentation.
+fn hanging(line: &str, width: usize) -> usize {
+    let own = line.len() - line.trim_start().len();
+    let body = &line[own..];
+    let last = body.rfind("  ").map(|at| own + visible(&body[..at]) + 2);
+    last.filter(|column| *column <= width * 6 / 10).unwrap_or(own + 2)
+}
+
 /// How readable text is set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     color: bool,
+    width: Option<usize>,
 }
 
 impl Style {
@@ -98,7 +171,40 @@ impl Style {
         self.paint("2", text)
     }
 
+    /// A verdict in red, green or amber; its words say the same.
+    pub(crate) fn verdict(self, tone: &str, text: &str) -> String {
+        self.paint(
+            match tone {
+                "drifted" | "bad" => "31",
+                "stable" | "good" => "32",
+                _ => "33",
+            },
+            text,
+        )
+    }
+
+    /// Columns of the terminal; `None` without one.
+    pub(crate) fn width(self) -> Option<usize> {
+        self.width
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn long_lines_are_broken_between_words_below_their_column() {
+        let line = "  income  number    whole numbers, 0 to 100, 97 distinct";
+        let broken =
+            "  income  number    whole numbers, 0\n                    to 100, 97\n                    distinct\n";
+        assert_eq!(wrapped(line, 36), broken);
+        assert_eq!(wrapped("a b\n", 40), "a b\n");
+        let colored = format!("\x1b[1m{}\x1b[0m", "x".repeat(40));
+        assert_eq!(wrapped(&colored, 40), colored + "\n");
     }
 }

@@ -1,4 +1,8 @@
-//! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text.
+//! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text, and
+//! no line is without end.
+
+/// Characters of a line that are shown; a cell may have many more.
+const LONGEST_LINE: usize = 1500;
 
 /// The text with every character escaped that does something to a terminal instead of standing in it: controls but the line
 /// feed, and those that change the direction of text.
@@ -27,11 +31,18 @@ pub(crate) fn printable_json(json: String) -> String {
 fn escaped(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
     let mut told = String::with_capacity(text.len());
     let mut rest = text;
+    let mut n_chars = 0;
     while let Some(c) = rest.chars().next() {
-        let len = match keep(rest) {
+        let code = keep(rest);
+        n_chars = if c == '\n' { 0 } else { n_chars + usize::from(code.is_none()) };
+        let len = match code {
             Some(len) => {
                 told.push_str(&rest[..len]);
                 len
+            }
+            None if n_chars >= LONGEST_LINE => {
+                told.push_str(if n_chars == LONGEST_LINE { "…" } else { "" });
+                c.len_utf8()
             }
             None if is_unsafe(c) => {
                 told.extend(
@@ -57,7 +68,7 @@ fn is_unsafe(c: char) -> bool {
 }
 
 /// The length of a code that sets weight or colour at the beginning of the text; concealing is none.
-fn style_code(text: &str) -> Option<usize> {
+pub(crate) fn style_code(text: &str) -> Option<usize> {
     let codes = text.strip_prefix("\x1b[")?;
     let end = codes.find('m').filter(|end| *end <= 8)?;
     let allowed = |code: &str| matches!(code.parse::<u8>(), Ok(0..=4 | 22 | 24 | 31..=36 | 39 | 91..=96));
@@ -85,6 +96,14 @@ mod tests {
         }
         assert_eq!(printable_styled("\x1b[1mbold\x1b[0m \x1b[8mhidden"), "\x1b[1mbold\x1b[0m \\u{1b}[8mhidden");
         assert_eq!(printable("\x1b[1mbold"), "\\u{1b}[1mbold");
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut() {
+        let cut = printable(&format!("{}\nshort\n", "x".repeat(200_000)));
+        assert!(cut.len() < 2000 && cut.ends_with("…\nshort\n"));
+        let styled = printable_styled(&format!("\x1b[1m{}\x1b[0m\n", "x".repeat(200_000)));
+        assert!(styled.ends_with("…\x1b[0m\n"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mlloop::notify::{Kind, Notice};
 use mlloop::retrain::{RetrainOutcome, RetrainRequest, Retrained, retrain};
 use mlloop::table::Spool;
+use mlloop::workspace::Setting;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -33,9 +34,6 @@ pub(crate) struct Args {
     /// Also with few new labels, or soon after the last one
     #[arg(long)]
     force: bool,
-    /// Another parameter: of [model], or SECTION.KEY of [features] and [decision]
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
@@ -51,9 +49,18 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     let steps = ctx.progress.steps();
     let current = args.table.as_deref().map(Spool::new).transpose()?;
+    if let Some(set) = ctx.workspace.settings().iter().find(|set| set.key.starts_with("split.")) {
+        bail!(
+            "{} {}={}: a challenger is split like production, or rows would judge what they taught",
+            set.from,
+            set.key,
+            set.value
+        );
+    }
+    let set: Vec<String> = ctx.workspace.settings().iter().filter_map(Setting::of_recipe).collect();
     let request = RetrainRequest {
         current: current.as_ref(),
-        set: &args.set,
+        set: &set,
         force: args.force,
         skip_invalid: args.skip_invalid,
         now: ctx.now,

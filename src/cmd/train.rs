@@ -28,8 +28,8 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// gradient-boosting, random-forest or decision-tree, instead of what mlloop.toml says
-    #[arg(long, value_name = "ALGORITHM", value_parser = parse_algorithm)]
+    /// The kind of model, instead of what mlloop.toml says
+    #[arg(long, value_name = "ALGORITHM", value_parser = super::args::one_of(["gradient-boosting", "random-forest", "decision-tree"], parse_algorithm))]
     algorithm: Option<Algorithm>,
     /// Also score every row by a model that did not see it, in K folds
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Store a model made elsewhere: an ONNX tree ensemble, XGBoost JSON or UBJSON, LightGBM text
     #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv"])]
     from: Option<PathBuf>,
+    /// The features of --from are the table's columns in their order, whatever their names
+    #[arg(long, requires = "from")]
+    features_by_order: bool,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             cv: args.cv.map(usize::from),
             test: args.test.as_deref(),
             from: args.from.as_deref(),
+            features_by_order: args.features_by_order,
             skip_invalid: args.skip_invalid,
             progress: &|what, done, total| steps.at(what, done, total),
         },

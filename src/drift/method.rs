@@ -1,5 +1,6 @@
 //! The methods of comparing two columns, by name.
 
+use crate::wording::instead;
 use std::fmt;
 use std::str::FromStr;
 
@@ -262,7 +263,7 @@ impl fmt::Display for Method {
 
 /// A name that no method has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no method is called `{0}`; there are {names}", names = Method::ALL.map(Method::name).join(", "))]
+#[error("no method is called {0:?}{there}", there = instead(.0, Method::ALL.map(Method::name)))]
 pub struct UnknownMethod(pub String);
 
 impl FromStr for Method {

@@ -245,7 +245,10 @@ impl DriftSettings {
             }
         }
         match self.columns.keys().find(|name| !columns.contains(&name.as_str())) {
-            Some(name) => Err(format!("[monitor.columns] names {name:?}, which is not in [columns]")),
+            Some(name) => {
+                let there = crate::wording::instead(name, columns.iter().copied());
+                Err(format!("[monitor.columns] names {name:?}, which is not in [columns]{there}"))
+            }
             None => self.check_limits(),
         }
     }

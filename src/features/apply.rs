@@ -94,7 +94,7 @@ pub(super) fn bind<'a>(
     let cells = match (&column.values, encoder) {
         (Values::Number(values), Encoder::Number(encoder)) => Cells::Numbers { values, encoder },
         (Values::Time(values), Encoder::TimeParts { parts }) => Cells::Times { values, parts },
-        (Values::Category(categories), Encoder::OneHot(_) | Encoder::TargetStatistic(_)) => {
+        (Values::Category(categories), Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_)) => {
             let levels = encoder.levels().unwrap_or_default();
             let slots = slots(categories, levels);
             Cells::Levels { codes: &categories.codes, slots, n_levels: levels.len(), blocks, folds }
@@ -117,7 +117,7 @@ pub(super) fn encode(encoder: &Encoder, blocks: &[f32], cell: Cell<'_>, out: &mu
         (Encoder::Number(encoder), Cell::Missing) => out[0] = encoder.apply(f64::NAN).ok_or(Refused::Negative)?,
         (Encoder::TimeParts { parts }, Cell::Time(micros)) => write_parts(parts, micros, out),
         (Encoder::TimeParts { parts }, Cell::Missing) => write_parts(parts, MISSING_TIME, out),
-        (Encoder::OneHot(_) | Encoder::TargetStatistic(_), Cell::Level(_) | Cell::Missing) => {
+        (Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_), Cell::Level(_) | Cell::Missing) => {
             let levels = encoder.levels().unwrap_or_default();
             let block = match cell {
                 Cell::Level(level) => position(levels, level) as usize,

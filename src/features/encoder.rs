@@ -27,6 +27,8 @@ pub enum Encoder {
     OneHot(OneHotEncoder),
     /// A category becomes what its rows' target was like.
     TargetStatistic(TargetStatistic),
+    /// A category becomes the code that a model made elsewhere knows it by.
+    Codes(CodeEncoder),
     /// A time becomes parts of the calendar.
     TimeParts {
         /// One feature each.
@@ -97,13 +99,23 @@ pub struct TargetStatistic {
     pub values: Vec<f32>,
 }
 
+/// A category as one feature: a code per level. A missing cell and a level without a code are missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeEncoder {
+    /// The levels, sorted.
+    pub levels: Vec<String>,
+    /// The code of each level.
+    pub codes: Vec<f32>,
+}
+
 impl Encoder {
     /// What the raw column holds.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Number(_) => Kind::Number,
-            Self::OneHot(_) | Self::TargetStatistic(_) => Kind::Category,
+            Self::OneHot(_) | Self::TargetStatistic(_) | Self::Codes(_) => Kind::Category,
             Self::TimeParts { .. } => Kind::Time,
         }
     }
@@ -112,7 +124,7 @@ impl Encoder {
     #[must_use]
     pub fn n_features(&self) -> usize {
         match self {
-            Self::Number(_) => 1,
+            Self::Number(_) | Self::Codes(_) => 1,
             Self::OneHot(e) => e.hot.len() + usize::from(e.missing),
             Self::TargetStatistic(e) => e.outputs.len(),
             Self::TimeParts { parts } => parts.len(),
@@ -123,7 +135,7 @@ impl Encoder {
     #[must_use]
     pub fn names(&self, column: &str) -> Vec<String> {
         match self {
-            Self::Number(_) => vec![column.to_owned()],
+            Self::Number(_) | Self::Codes(_) => vec![column.to_owned()],
             Self::OneHot(e) => {
                 let levels = e.hot.iter().filter_map(|&l| e.levels.get(l as usize));
                 let mut names: Vec<String> = levels.map(|l| format!("{column}={l}")).collect();
@@ -141,6 +153,7 @@ impl Encoder {
         match self {
             Self::OneHot(e) => Some(&e.levels),
             Self::TargetStatistic(e) => Some(&e.levels),
+            Self::Codes(e) => Some(&e.levels),
             Self::Number(_) | Self::TimeParts { .. } => None,
         }
     }
@@ -151,6 +164,7 @@ impl Encoder {
         match self {
             Self::OneHot(e) => e.blocks(),
             Self::TargetStatistic(e) => e.values.clone(),
+            Self::Codes(e) => e.codes.iter().copied().chain([f32::NAN; 2]).collect(),
             Self::Number(_) | Self::TimeParts { .. } => Vec::new(),
         }
     }
@@ -186,6 +200,11 @@ impl Encoder {
                 }
                 if e.values.iter().any(|v| !v.is_finite()) {
                     return damaged("a statistic is not finite");
+                }
+            }
+            Self::Codes(e) => {
+                if e.levels.len() != e.codes.len() || e.codes.iter().any(|code| !code.is_finite()) {
+                    return damaged("levels and codes do not fit");
                 }
             }
             Self::TimeParts { .. } => {}

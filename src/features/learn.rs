@@ -268,10 +268,10 @@ fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>,
         }
         let cell = usize::from(outcome.folds[row]) * n_slots + slot as usize;
         tally.counts[cell] += 1.0;
-        for output in 0..n_outputs {
+        for (output, square) in squares.iter_mut().enumerate() {
             let value = outcome.value(row, output);
             tally.sums[cell * n_outputs + output] += value;
-            squares[output] += value * value;
+            *square += value * value;
         }
     }
     let prior = tally.prior();

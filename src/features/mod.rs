@@ -23,10 +23,11 @@ pub mod resample;
 pub mod target;
 pub mod time;
 mod transform;
+mod unseen;
 
 pub use apply::Rows;
 pub use duplicates::row_digest;
-pub use encoder::{Encoder, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
+pub use encoder::{CodeEncoder, Encoder, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
 pub use error::{FeatureError, Refused};
 pub use leaks::{Leak, find_leaks};
 pub(crate) use learn::tukey;
@@ -36,3 +37,4 @@ pub use options::{Clip, ColumnOptions, Encode, FeatureOptions, Impute, Negative,
 pub use resample::{Resampled, Smote, smote_nc};
 pub use target::{Encoded, Target, Task};
 pub use transform::Features;
+pub use unseen::{Unseen, UnseenColumn};

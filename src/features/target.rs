@@ -1,15 +1,13 @@
 //! What is to be predicted.
 
 mod choose;
-mod labels;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::FeatureError;
-use crate::table::{Column, MISSING_CODE, Values};
-use labels::Labels;
+use crate::table::{Column, LevelFinder, MISSING_CODE, Same, Values};
 
-pub use labels::number_text;
+pub use crate::table::level::number_text;
 
 /// The kind of prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,7 +82,7 @@ impl Target {
     /// Each only when it leaves exactly one class.
     #[must_use]
     pub fn class_of(&self, label: &str) -> Option<usize> {
-        Labels::new(&self.classes).find(label).map(|found| found.class)
+        LevelFinder::new(&self.classes, &Same::default()).find(label).map(|found| found.level)
     }
 
     /// The target as numbers.
@@ -159,7 +157,7 @@ impl Target {
 /// Reads labels one at a time and takes down which spellings were bent.
 struct LabelReader<'a> {
     target: &'a Target,
-    labels: Labels,
+    labels: LevelFinder,
     bent: Vec<String>,
     notes: Vec<String>,
 }
@@ -169,7 +167,12 @@ impl<'a> LabelReader<'a> {
     const MAX_NOTES: usize = 8;
 
     fn new(target: &'a Target) -> Self {
-        Self { target, labels: Labels::new(&target.classes), bent: Vec::new(), notes: Vec::new() }
+        Self {
+            target,
+            labels: LevelFinder::new(&target.classes, &Same::default()),
+            bent: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     fn read(&mut self, label: &str, row: usize) -> Result<f32, FeatureError> {
@@ -183,10 +186,10 @@ impl<'a> LabelReader<'a> {
         };
         if !found.exact && self.bent.len() < Self::MAX_NOTES && !self.bent.iter().any(|b| b == label) {
             self.bent.push(label.to_owned());
-            let class = &self.target.classes[found.class];
+            let class = &self.target.classes[found.level];
             self.notes.push(format!("column {:?}: the label {label:?} is read as {class:?}", self.target.name));
         }
-        Ok(found.class as f32)
+        Ok(found.level as f32)
     }
 
     /// `known` remembers numbers by their bits; there are few, so a linear search beats a map.

@@ -36,6 +36,7 @@ fn train(workspace: &Workspace) -> Contestant {
         cv: None,
         test: None,
         from: None,
+        features_by_order: false,
         skip_invalid: false,
         progress: &|_, _, _| {},
     };
@@ -57,6 +58,7 @@ fn two_versions(dir: &Path, split: &str) -> (Workspace, Contestant, Contestant) 
         table: &dir.join("small.csv"),
         target: Some("y".to_owned()),
         positive: None,
+        task: None,
         header: None,
         missing: Vec::new(),
         ignore: Vec::new(),

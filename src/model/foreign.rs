@@ -82,7 +82,35 @@ pub(super) struct ForeignTrees {
     pub engine: BoostedModel,
     pub head: Head,
     pub classes: Option<Vec<String>>,
-    pub feature_names: Option<Vec<String>>,
+    pub features: ForeignFeatures,
+}
+
+/// What a file says about a model's features.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ForeignFeatures {
+    /// Their names in the model's order, when the file has them.
+    pub names: Option<Vec<String>>,
+    /// What each feature holds; empty when the file does not say.
+    pub holds: Vec<Holds>,
+}
+
+/// What a feature of a model made elsewhere holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Holds {
+    /// A number, with the lowest and highest value of the training rows when the file has them.
+    Number(Option<(f64, f64)>),
+    /// A category: its levels with their codes, when the file has them.
+    Category(Option<Vec<(String, f32)>>),
+    /// Nothing that the file tells: the feature was the same in every row.
+    Unknown,
+}
+
+impl ForeignFeatures {
+    /// What a feature holds.
+    #[must_use]
+    pub fn holds(&self, feature: usize) -> &Holds {
+        self.holds.get(feature).unwrap_or(&Holds::Unknown)
+    }
 }
 
 /// A model made by another tool, and what its file says about it.
@@ -92,8 +120,8 @@ pub struct ForeignModel {
     pub model: Model,
     /// What the file was.
     pub format: Format,
-    /// The features' names in the model's order, when the file has them.
-    pub feature_names: Option<Vec<String>>,
+    /// What the file says about the features.
+    pub features: ForeignFeatures,
     /// The classes' labels in score order, when the file has them; XGBoost and LightGBM count classes from 0.
     pub classes: Option<Vec<String>>,
 }
@@ -108,14 +136,14 @@ impl ForeignModel {
     /// When the bytes are of no known format, damaged, or hold what trees over numbers cannot say.
     pub fn read(bytes: &[u8]) -> Result<Self, ForeignError> {
         let format = Format::detect(bytes).ok_or(ForeignError::UnknownFormat)?;
-        let ForeignTrees { engine, head, classes, feature_names } = match format {
+        let ForeignTrees { engine, head, classes, features } = match format {
             Format::Onnx => onnx::read(bytes),
             Format::XgboostJson | Format::XgboostUbjson => xgboost::read(bytes, format),
             Format::LightgbmText => lightgbm::read(bytes),
         }?;
         let damaged = |e: ModelError| ForeignError::Damaged { format: format.name(), reason: e.to_string() };
         let model = Model::from_engine(engine, head, None).map_err(damaged)?;
-        Ok(Self { model, format, feature_names, classes })
+        Ok(Self { model, format, features, classes })
     }
 }
 

@@ -4,7 +4,8 @@
 //! that stopped early predict with the rounds up to it, as XGBoost's scikit-learn interface does), the scalar
 //! `base_score` of files written before XGBoost 3, and the layout of DART's trees and weights before XGBoost 3.4.
 
-use crate::model::foreign::{ForeignError, ForeignTrees, Format, head_of};
+use crate::model::foreign::{ForeignError, ForeignFeatures, ForeignTrees, Format, Holds, head_of};
+use crate::model::lightgbm::level_text;
 use crate::model::{Model, ModelError, ubjson};
 use hessboost::model::{BoostedModel, ModelFormat};
 use serde::Deserialize;
@@ -22,6 +23,7 @@ fn damaged(reason: impl std::fmt::Display) -> ForeignError {
 #[derive(Debug, Default, PartialEq)]
 struct Preamble {
     feature_names: Vec<String>,
+    holds: Vec<Holds>,
     best_iteration: Option<String>,
     booster: String,
 }
@@ -36,6 +38,8 @@ struct Learner {
     #[serde(default)]
     feature_names: Vec<String>,
     #[serde(default)]
+    feature_types: Vec<String>,
+    #[serde(default)]
     attributes: BTreeMap<String, String>,
     learner_model_param: LearnerParam,
     gradient_booster: Booster,
@@ -44,6 +48,52 @@ struct Learner {
 #[derive(Deserialize)]
 struct Booster {
     name: String,
+    #[serde(default)]
+    model: Trees,
+}
+
+#[derive(Deserialize, Default)]
+struct Trees {
+    #[serde(default)]
+    cats: Categories,
+}
+
+/// The levels of each feature that is a category.
+#[derive(Deserialize, Default)]
+struct Categories {
+    #[serde(default)]
+    enc: Vec<Levels>,
+}
+
+/// Texts as the ends of each among all bytes, or numbers.
+#[derive(Deserialize, Default)]
+struct Levels {
+    offsets: Option<Vec<usize>>,
+    #[serde(default)]
+    values: Vec<Value>,
+}
+
+impl Levels {
+    /// The levels in the order of their codes; `None` when there is none, or what is there cannot be read.
+    fn texts(&self) -> Option<Vec<String>> {
+        let Some(offsets) = &self.offsets else { return Some(self.values.iter().map(level_text).collect()) };
+        let bytes: Option<Vec<u8>> = self.values.iter().map(|b| u8::try_from(b.as_i64()? & 0xff).ok()).collect();
+        let bytes = bytes?;
+        let text = |pair: &[usize]| Some(String::from_utf8_lossy(bytes.get(pair[0]..pair[1])?).into_owned());
+        offsets.windows(2).map(text).collect()
+    }
+}
+
+/// What each feature holds, by its type: `c` is a category.
+fn holds(types: &[String], levels: &[Levels]) -> Vec<Holds> {
+    let hold = |(at, of_type): (usize, &String)| match of_type.as_str() {
+        "c" => {
+            let texts = levels.get(at).and_then(Levels::texts).filter(|texts| !texts.is_empty());
+            Holds::Category(texts.map(|texts| texts.into_iter().zip((0..).map(|code: u16| f32::from(code))).collect()))
+        }
+        _ => Holds::Number(None),
+    };
+    types.iter().enumerate().map(hold).collect()
 }
 
 #[derive(Deserialize)]
@@ -76,8 +126,8 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<ForeignTrees, Foreign
         return Err(damaged(format!("{n_names} feature names for {} features", engine.n_features())));
     }
     let head = head_of(&engine, XGBOOST)?;
-    let feature_names = (n_names > 0).then_some(preamble.feature_names);
-    Ok(ForeignTrees { engine, head, classes: None, feature_names })
+    let features = ForeignFeatures { names: (n_names > 0).then_some(preamble.feature_names), holds: preamble.holds };
+    Ok(ForeignTrees { engine, head, classes: None, features })
 }
 
 /// Whether `base_score` is the single number of older files, which the engine wants as a list of one.
@@ -96,7 +146,9 @@ fn check_booster(name: &str, readable: &[&str]) -> Result<(), ForeignError> {
 
 fn text_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignError> {
     let document: Document = serde_json::from_slice(bytes).map_err(damaged)?;
-    let Learner { feature_names, mut attributes, learner_model_param, gradient_booster } = document.learner;
+    let Learner { feature_names, feature_types, mut attributes, learner_model_param, gradient_booster } =
+        document.learner;
+    let holds = holds(&feature_types, &gradient_booster.model.cats.enc);
     let base_score = learner_model_param.base_score;
     let booster = gradient_booster.name;
     check_booster(&booster, &["gbtree", "dart"])?;
@@ -113,7 +165,7 @@ fn text_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignError
         bytes = Cow::Owned(serde_json::to_vec(&value).map_err(damaged)?);
     }
     let best_iteration = attributes.remove("best_iteration");
-    Ok((Preamble { feature_names, best_iteration, booster }, bytes))
+    Ok((Preamble { feature_names, holds, best_iteration, booster }, bytes))
 }
 
 /// DART's trees stand one level deeper than other trees, and its weights beside them.
@@ -131,8 +183,10 @@ fn flatten_dart(booster: &mut Value) -> Result<(), ForeignError> {
 fn binary_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignError> {
     let mut preamble = Preamble::default();
     let mut base_score = None;
+    let mut types: Vec<String> = Vec::new();
     ubjson::strings(bytes, |path, text, range| match path {
         ["learner", "feature_names"] => preamble.feature_names.push(text.to_owned()),
+        ["learner", "feature_types"] => types.push(text.to_owned()),
         ["learner", "attributes", "best_iteration"] => preamble.best_iteration = Some(text.to_owned()),
         ["learner", "gradient_booster", "name"] => text.clone_into(&mut preamble.booster),
         ["learner", "learner_model_param", "base_score"] => base_score = Some((text, range)),
@@ -140,6 +194,7 @@ fn binary_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignErr
     })
     .map_err(damaged)?;
     check_booster(&preamble.booster, &["gbtree"])?;
+    preamble.holds = holds(&types, &[]);
     let mut bytes = Cow::Borrowed(bytes);
     if let Some((number, range)) = base_score.filter(|(text, _)| is_scalar(text)) {
         let list = format!("[{number}]");

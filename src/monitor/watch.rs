@@ -77,6 +77,9 @@ impl<'a> Watch<'a> {
             Some(_) => production(workspace, request.reference.is_some())?,
             None => None,
         };
+        if let Some(production) = &production {
+            schema.know(&production.pipeline.schema);
+        }
         Ok(Self { request, workspace, config, settings, schema, production, profiled })
     }
 

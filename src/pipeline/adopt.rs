@@ -2,15 +2,17 @@
 
 use super::fit::{Fitted, HeldOut, evaluated};
 use super::{Examples, Pipeline, PipelineError, Recipe};
-use crate::features::{Encoder, Features, NumberEncoder, RawColumn, Task};
-use crate::model::ForeignModel;
+use crate::features::{CodeEncoder, Encoder, Features, NumberEncoder, RawColumn, Task};
+use crate::model::{ForeignFeatures, ForeignModel, Holds};
 use crate::score::{Calibration, threshold};
-use crate::table::{Kind, Schema};
+use crate::table::level::truth;
+use crate::table::{Categories, ColumnSpec, Kind, LevelFinder, Schema, Values};
 
-/// Makes a pipeline of a model made elsewhere: its features are the table's numbers, as they are.
+/// Makes a pipeline of a model made elsewhere: its features are the table's numbers as they are, and its categories by
+/// name and level.
 ///
-/// Features are found by the names in the model's file when the table has them all, otherwise by place: the numeric
-/// columns in the table's order. Scores stay those of the model; only the threshold is chosen here.
+/// Features are found by the names in the model's file; with `by_order`, a model without them takes the table's columns in
+/// their order. Scores stay those of the model; only the threshold is chosen here.
 ///
 /// # Errors
 /// When the model predicts something else than the target, or its features cannot be matched with the columns.
@@ -19,9 +21,10 @@ pub fn adopt(
     examples: &Examples,
     schema: &Schema,
     recipe: &Recipe,
+    by_order: bool,
     seed: u64,
 ) -> Result<Fitted, PipelineError> {
-    let ForeignModel { model, format, feature_names, classes } = foreign;
+    let ForeignModel { model, format, features, classes } = foreign;
     let target = &examples.target;
     let n_classes = model.head().n_classes;
     if model.task() != target.task || n_classes != target.classes.len() {
@@ -43,17 +46,20 @@ pub fn adopt(
         }
         _ => examples,
     };
-    let columns = match_columns(model.n_features(), feature_names.as_deref(), schema, &target.name)?;
-    let by_order = (feature_names.as_ref() != Some(&columns)).then(|| columns.join(", "));
-    let identity = |column: String| RawColumn { column, encoder: Encoder::Number(NumberEncoder::default()) };
+    let matching = Matching { features: &features, n_features: model.n_features(), schema, examples };
+    let columns = matching.columns(by_order)?;
+    let named: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let by_order = (features.names.is_none() || by_order).then(|| named.join(", "));
+    let inputs = columns.iter().enumerate().map(|(at, column)| matching.input(at, column)).collect::<Result<_, _>>()?;
     let mut pipeline = Pipeline {
         schema: schema.clone(),
         target: examples.target.clone(),
-        features: Features::new(columns.into_iter().map(identity).collect())?,
+        features: Features::new(inputs)?,
         model,
         calibration: Calibration::None,
         threshold: None,
     };
+    pipeline = pipeline.know_levels();
     let parts = examples.parts(recipe)?;
     if target.task == Task::Binary {
         let y = examples.labels(&parts.tune);
@@ -66,9 +72,9 @@ pub fn adopt(
         pipeline.threshold = Some(chosen);
     }
     let mut notes = examples.notes.clone();
-    notes.extend(by_order.map(|columns| {
-        format!("the model's features are not named as columns are; by their order they are {columns}")
-    }));
+    notes.extend(
+        by_order.map(|columns| format!("the model's features are the columns by their order, as asked: {columns}")),
+    );
     notes.push(format!(
         "the model came as {}: metrics are flattered if it was trained on rows of the gate",
         format.name()
@@ -78,29 +84,163 @@ pub fn adopt(
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
-/// The raw column of each feature.
-fn match_columns(
+/// What features are matched with.
+struct Matching<'a> {
+    features: &'a ForeignFeatures,
     n_features: usize,
-    names: Option<&[String]>,
-    schema: &Schema,
-    target: &str,
-) -> Result<Vec<String>, PipelineError> {
-    let is_input = |name: &str| name != target && schema.column(name).is_some_and(|c| c.kind == Kind::Number);
-    if let Some(names) = names
-        && names.len() == n_features
-        && names.iter().all(|name| is_input(name))
-    {
-        return Ok(names.to_vec());
+    schema: &'a Schema,
+    examples: &'a Examples,
+}
+
+/// From this share of values outside a feature's range on, the column is another one.
+const MOST_OUTSIDE: f64 = 0.5;
+
+impl<'a> Matching<'a> {
+    /// The column of each feature.
+    fn columns(&self, by_order: bool) -> Result<Vec<&'a ColumnSpec>, PipelineError> {
+        if by_order {
+            return self.by_order();
+        }
+        let Some(names) = &self.features.names else {
+            return Err(PipelineError::Rows(format!(
+                "the model's file does not name its {} features, so which columns they are cannot be checked: \
+                 --features-by-order takes the table's columns in their order",
+                self.n_features
+            )));
+        };
+        // LightGBM writes spaces in names as `_`.
+        let plain = |name: &str| name.replace(char::is_whitespace, "_");
+        let find = |name: &String| {
+            let inputs = || self.schema.columns.iter().filter(|column| column.name != self.examples.target.name);
+            let exact = inputs().find(|column| column.name == *name);
+            exact.or_else(|| inputs().find(|column| plain(&column.name) == plain(name)))
+        };
+        let found: Vec<Option<&ColumnSpec>> = names.iter().map(find).collect();
+        let strange: Vec<&str> =
+            names.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(name, _)| name.as_str()).collect();
+        if !strange.is_empty() {
+            let shown = strange.iter().take(10).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            let more = if strange.len() > 10 { ", …" } else { "" };
+            return Err(PipelineError::Rows(format!(
+                "the table has no columns for {} of the model's {} features: {shown}{more}; rename the columns, or take \
+                 them in their order with --features-by-order",
+                strange.len(),
+                names.len()
+            )));
+        }
+        Ok(found.into_iter().flatten().collect())
     }
-    let numbers: Vec<String> = schema.columns.iter().filter(|c| is_input(&c.name)).map(|c| c.name.clone()).collect();
-    if numbers.len() == n_features {
-        return Ok(numbers);
+
+    /// The table's numbers, and its categories where the model has some, in the table's order.
+    fn by_order(&self) -> Result<Vec<&'a ColumnSpec>, PipelineError> {
+        let categories = self.features.holds.iter().any(|holds| matches!(holds, Holds::Category(_)));
+        let fits = |column: &&ColumnSpec| {
+            let kind = column.kind == Kind::Number || (categories && column.kind == Kind::Category);
+            kind && column.name != self.examples.target.name
+        };
+        let columns: Vec<&ColumnSpec> = self.schema.columns.iter().filter(fits).collect();
+        if columns.len() == self.n_features {
+            return Ok(columns);
+        }
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        Err(PipelineError::Rows(format!(
+            "the model takes {} features, the table has {} columns for them ({}): set the kind of every column that is not a \
+             feature to \"ignore\" in mlloop.toml",
+            self.n_features,
+            columns.len(),
+            names.join(", ")
+        )))
     }
-    Err(PipelineError::Rows(format!(
-        "the model takes {n_features} features{}, the table has {} numeric columns ({}): set the kind of every column that \
-         is not a feature to \"ignore\" in mlloop.toml, or rename columns to the model's features",
-        names.map(|names| format!(" ({})", names.join(", "))).unwrap_or_default(),
-        numbers.len(),
-        numbers.join(", ")
-    )))
+
+    /// How a column becomes a feature.
+    fn input(&self, feature: usize, column: &ColumnSpec) -> Result<RawColumn, PipelineError> {
+        let wrong = |what: String| PipelineError::Rows(format!("the model's feature {:?} {what}", column.name));
+        let name = column.name.clone();
+        let encoder = match (self.features.holds(feature), column.kind) {
+            (Holds::Category(Some(levels)), Kind::Category) => self.codes(column, levels)?,
+            (Holds::Category(Some(levels)), Kind::Number) => {
+                let shown: Vec<&str> = levels.iter().take(5).map(|(level, _)| level.as_str()).collect();
+                return Err(wrong(format!(
+                    "is a category with levels such as {}, a number here: set its kind to \"category\" in mlloop.toml",
+                    shown.join(", ")
+                )));
+            }
+            (Holds::Category(None), Kind::Category) => {
+                return Err(wrong(
+                    "is a category, and the model's file does not say which level is which code: save it from a data \
+                     frame (LightGBM), or as JSON (XGBoost 3.1 or newer)"
+                        .to_owned(),
+                ));
+            }
+            (holds, Kind::Number) => {
+                if let Holds::Number(Some(range)) = holds {
+                    self.check_range(column, *range)?;
+                }
+                Encoder::Number(NumberEncoder::default())
+            }
+            (_, Kind::Category) => self.flag(column).ok_or_else(|| {
+                wrong("is a number, a category here: encode the column as the model's training table did".to_owned())
+            })?,
+            (_, kind) => {
+                return Err(wrong(format!("is a column of kind {kind} here; it must be a number or a category")));
+            }
+        };
+        Ok(RawColumn { column: name, encoder })
+    }
+
+    fn cells(&self, column: &ColumnSpec) -> Option<&'a Categories> {
+        match &self.examples.table.column(&column.name)?.values {
+            Values::Category(categories) => Some(categories),
+            _ => None,
+        }
+    }
+
+    /// A category by the codes that the model knows its levels by.
+    fn codes(&self, column: &ColumnSpec, levels: &[(String, f32)]) -> Result<Encoder, PipelineError> {
+        // The table's levels have the names that mlloop.toml gives them.
+        let named = |level: &str| column.spelling.finder().map_or(level, |finder| finder.name(level)).to_owned();
+        let mut sorted: Vec<(String, f32)> = levels.iter().map(|(level, code)| (named(level), *code)).collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        sorted.dedup_by(|a, b| a.0 == b.0);
+        let (levels, codes): (Vec<String>, Vec<f32>) = sorted.into_iter().unzip();
+        let finder = LevelFinder::new(&levels, column.spelling.same());
+        let ours = self.cells(column).map(|cells| &*cells.levels).unwrap_or_default();
+        if !ours.is_empty() && !ours.iter().any(|level| finder.find(level).is_some()) {
+            let some = |levels: &[String]| levels.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+            return Err(PipelineError::Rows(format!(
+                "the model's feature {:?} has levels such as {}, the column others: {}",
+                column.name,
+                some(&levels),
+                some(ours)
+            )));
+        }
+        Ok(Encoder::Codes(CodeEncoder { levels, codes }))
+    }
+
+    /// A column of yes and no as 1 and 0, as data frames give them to a model.
+    fn flag(&self, column: &ColumnSpec) -> Option<Encoder> {
+        let levels = &self.cells(column)?.levels;
+        let codes: Vec<f32> =
+            levels.iter().map(|level| truth(level).map(|yes| f32::from(u8::from(yes)))).collect::<Option<_>>()?;
+        Some(Encoder::Codes(CodeEncoder { levels: levels.to_vec(), codes }))
+    }
+
+    /// Whether the column can be what the model was trained on.
+    fn check_range(&self, column: &ColumnSpec, (low, high): (f64, f64)) -> Result<(), PipelineError> {
+        let Some(Values::Number(values)) = self.examples.table.column(&column.name).map(|c| &c.values) else {
+            return Ok(());
+        };
+        let known = values.iter().filter(|value| !value.is_nan());
+        let (n, outside) = known.fold((0, 0), |(n, outside): (u64, u64), value| {
+            (n + 1, outside + u64::from(*value < low || *value > high))
+        });
+        if n == 0 || (outside as f64) <= MOST_OUTSIDE * n as f64 {
+            return Ok(());
+        }
+        Err(PipelineError::Rows(format!(
+            "{outside} of {n} values of the column {:?} are outside of what the model's feature was trained on ({low} to {high}): \
+             it is another column, or in another unit",
+            column.name
+        )))
+    }
 }

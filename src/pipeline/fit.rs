@@ -328,6 +328,7 @@ impl<'a> Trainer<'a> {
             calibration: Calibration::None,
             threshold: (self.target.task == Task::Binary).then(|| self.recipe.decision.untuned_threshold()),
         }
+        .know_levels()
     }
 
     /// The model of rows that are given up, stopped early on the tune rows.

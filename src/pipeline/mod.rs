@@ -137,7 +137,8 @@ impl Pipeline {
         table: &Table,
         each: impl Fn(usize, &[f32], &[f64]) -> T + Sync,
     ) -> Result<(Scores, Vec<T>), PipelineError> {
-        let rows = self.features.rows(table)?;
+        let table = table.spelled(&self.schema);
+        let rows = self.features.rows(&table)?;
         let (width, n_features) = (self.target.n_scores(), self.features.names().len());
         let mut values = vec![0.0; table.n_rows() * width];
         let score_block = |features: &mut Vec<f32>, (block, scores): (usize, &mut [f64])| {
@@ -189,10 +190,21 @@ impl Pipeline {
         table: &Table,
         n: usize,
     ) -> Result<(Scores, Vec<Vec<Contribution>>), PipelineError> {
-        let matrix = self.features.transform(table)?;
+        let matrix = self.features.transform(&table.spelled(&self.schema))?;
         let scores = self.score_matrix(&matrix)?;
         let explanations = self.explain(&matrix, &scores, n)?;
         Ok((scores, explanations))
+    }
+
+    /// Lets the schema know the levels that the features know, so that other spellings of them are found.
+    pub(crate) fn know_levels(mut self) -> Self {
+        for input in self.features.encoders() {
+            let column = self.schema.columns.iter_mut().find(|column| column.name == input.column);
+            if let (Some(column), Some(levels)) = (column, input.encoder.levels()) {
+                column.spelling.know(levels);
+            }
+        }
+        self
     }
 
     /// Which raw value of the model an explanation is about.
@@ -215,8 +227,8 @@ impl Pipeline {
     /// # Errors
     /// When the model branches on codes of categories or has linear leaves.
     pub fn to_onnx(&self) -> Result<Vec<u8>, PipelineError> {
-        let Self { target, features, model, calibration, threshold, .. } = self;
-        Ok(OnnxParts { target, features, model, calibration, threshold: *threshold }.to_onnx()?)
+        let Self { schema, target, features, model, calibration, threshold } = self;
+        Ok(OnnxParts { schema, target, features, model, calibration, threshold: *threshold }.to_onnx()?)
     }
 
     /// The names of the columns that `predict` adds.

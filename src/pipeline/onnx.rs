@@ -13,17 +13,20 @@
 //! | time | microseconds since 1970-01-01 UTC | −2⁶³ |
 //!
 //! Numbers come in 64 bits because a threshold may lie between a number and its rounding: the graph rounds where the
-//! pipeline does. A level that training did not have is unseen here and there. A number that the rule
+//! pipeline does. A level that training did not have is unseen here and there;
+//! usual spellings of a level (case, `2.0` for `2`, `true` for `yes`) are found, others are unseen in a graph. A number that the rule
 //! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
 
 use crate::features::{Encoder, Features, Negative, NumberEncoder, Target, Task, TimePart};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
 use crate::score::Calibration;
-use crate::table::MISSING_TIME;
+use crate::table::{LevelFinder, MISSING_TIME, Schema};
 
 /// The parts of a pipeline that a graph can say.
 #[derive(Debug, Clone, Copy)]
 pub struct OnnxParts<'a> {
+    /// How the levels of categories are written besides.
+    pub schema: &'a Schema,
     /// What is predicted.
     pub target: &'a Target,
     /// From columns to features.
@@ -50,7 +53,8 @@ impl OnnxParts<'_> {
         let mut graph = GraphWriter::default();
         let mut parts = Vec::new();
         for input in self.features.encoders() {
-            parts.push(column(&mut graph, &input.column, &input.encoder));
+            let finder = self.schema.column(&input.column).and_then(|spec| spec.spelling.finder());
+            parts.push(column(&mut graph, &input.column, &input.encoder, finder.map(|finder| &**finder)));
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let features = graph.node("Concat", &parts, &[("axis", GraphValue::Int(1))]);
@@ -88,15 +92,15 @@ impl OnnxParts<'_> {
 }
 
 /// The features of one raw column, 32-bit.
-fn column(graph: &mut GraphWriter, name: &str, encoder: &Encoder) -> String {
+fn column(graph: &mut GraphWriter, name: &str, encoder: &Encoder, finder: Option<&LevelFinder>) -> String {
     match encoder {
         Encoder::Number(number) => {
             let input = graph.input(name, Element::Double, 1, "a number; NaN is missing");
             number_feature(graph, input, number)
         }
-        Encoder::OneHot(_) | Encoder::TargetStatistic(_) => {
+        Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_) => {
             let input = graph.input(name, Element::Text, 1, "a category; the empty text is missing");
-            category_features(graph, &input, encoder)
+            category_features(graph, &input, encoder, finder)
         }
         Encoder::TimeParts { parts } => {
             let doc = "microseconds since 1970-01-01 UTC; -9223372036854775808 is missing";
@@ -148,14 +152,22 @@ fn number_feature(graph: &mut GraphWriter, input: String, encoder: &NumberEncode
 }
 
 /// A row of the encoder's blocks per cell: one block per level, then missing, then unseen.
-fn category_features(graph: &mut GraphWriter, input: &str, encoder: &Encoder) -> String {
+fn category_features(graph: &mut GraphWriter, input: &str, encoder: &Encoder, finder: Option<&LevelFinder>) -> String {
     let levels = encoder.levels().unwrap_or_default();
     let n = levels.len();
     let mut keys: Vec<Vec<u8>> = levels.iter().map(|level| level.clone().into_bytes()).collect();
+    let mut places: Vec<i64> = (0..n as i64).collect();
     if !levels.iter().any(String::is_empty) {
         keys.push(Vec::new());
+        places.push(n as i64);
     }
-    let places = (0..keys.len() as i64).collect();
+    // A graph compares texts only: usual spellings of a level are keys of their own.
+    for (text, name) in finder.map(LevelFinder::spellings).unwrap_or_default() {
+        if let Ok(place) = levels.binary_search(&name) {
+            keys.push(text.into_bytes());
+            places.push(place as i64);
+        }
+    }
     let attributes = [
         ("keys_strings", GraphValue::Texts(keys)),
         ("values_int64s", GraphValue::Ints(places)),

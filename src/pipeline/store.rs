@@ -66,7 +66,7 @@ impl Pipeline {
         let model =
             Model::from_bytes(&read_file(&path, MAX_MODEL_BYTES)?).map_err(|err| damaged(&path, err.to_string()))?;
         let PipelineFile { schema, target, features, calibration, threshold, .. } = file;
-        let pipeline = Self { schema, target, features, model, calibration, threshold };
+        let pipeline = Self { schema, target, features, model, calibration, threshold }.know_levels();
         pipeline.check(dir)?;
         golden::verify(&pipeline, &dir.join("golden.csv"))?;
         Ok(pipeline)

@@ -110,7 +110,7 @@ impl Typed {
 
 /// Cells of a column of numbers or times; those that do not fit, which only columns have that no feature comes from, are
 /// missing.
-fn typed<'a>(cells: impl Iterator<Item = &'a str>, reader: &CellReader) -> Values {
+fn typed<'a>(cells: impl Iterator<Item = &'a str>, reader: &'a CellReader) -> Values {
     let cells: Vec<Option<Cell<'a>>> = cells.map(|text| reader.text(text)).collect();
     if reader.is_time() {
         let time = |cell: &Option<Cell>| if let Some(Cell::Time(at)) = cell { *at } else { MISSING_TIME };

@@ -1,7 +1,7 @@
 //! A counted set of levels, with a cap.
 
 use super::Limits;
-use crate::table::Categories;
+use crate::table::{Categories, Spelling};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -62,6 +62,18 @@ impl Levels {
         other.counts.iter().for_each(|(level, &n)| self.add(level, n));
         self.other += other.other;
         self.prune(limits.levels);
+    }
+
+    /// Counts other spellings of a level as that level, and lets `spelling` know the levels.
+    pub(super) fn unify(&mut self, spelling: &mut Spelling) {
+        let levels: Vec<(&str, u64)> = self.counts.iter().map(|(level, &n)| (level.as_str(), n)).collect();
+        let names = spelling.names(&levels);
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for (name, (_, n)) in names.into_iter().zip(levels) {
+            *counts.entry(name).or_default() += n;
+        }
+        self.counts = counts;
+        spelling.know(&self.counts.keys().cloned().collect::<Vec<_>>());
     }
 
     /// Keeps the `keep` most frequent levels; of equals, the first by name.

@@ -2,7 +2,7 @@
 
 use super::{Limits, Profile, ProfileBuilder, ProfileError, Shape};
 use crate::table::{
-    InferOptions, Input, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, TableOptions, infer,
+    InferOptions, Input, Kind, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, TableOptions, infer,
     infer_head, stays_category, stream,
 };
 use std::path::PathBuf;
@@ -54,6 +54,17 @@ fn drain(batches: &mut Stream<'_>, schema: &Schema, exact: bool) -> Result<Profi
 /// # Errors
 /// Whatever is wrong with the table.
 pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
+    let (mut schema, mut found) = typed(table, options, exact)?;
+    for spec in schema.columns.iter_mut().filter(|spec| spec.kind == Kind::Category) {
+        let column = found.profile.columns.iter_mut().find(|column| column.name == spec.name);
+        if let Some(Shape::Levels(levels)) = column.map(|column| &mut column.shape) {
+            levels.unify(&mut spec.spelling);
+        }
+    }
+    Ok((schema, found))
+}
+
+fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
     let skip_invalid = options.skip_invalid;
     let read = |watch| ReadOptions { skip_invalid, no_raw: true, watch, ..ReadOptions::default() };
     let known = |schema: Schema| {

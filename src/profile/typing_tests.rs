@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::atomic;
-use crate::table::{InferOptions, Input, ReadOptions, Schema, Spool, infer};
+use crate::table::{InferOptions, Input, ReadOptions, Schema, Spelling, Spool, infer};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -29,6 +29,12 @@ fn full(path: &Path, options: &InferOptions) -> Answer {
     Ok((schema, found.profile))
 }
 
+/// Which levels are known depends on how much was looked at, not on what the columns are.
+fn without_levels((mut schema, profile): (Schema, Profile)) -> (Schema, Profile) {
+    schema.columns.iter_mut().for_each(|column| column.spelling = Spelling::default());
+    (schema, profile)
+}
+
 /// Writes a table whose middle column is of this kind and gives the answer of both ways.
 fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> Answer {
     let mut text = format!("amount,{name},plan\n");
@@ -42,6 +48,7 @@ fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> A
     atomic::replace(&path, |out| out.write_all(text.as_bytes())).unwrap();
     assert!(text.len() > 2 * (256 << 10), "{name}: {} bytes", text.len());
     let (quick, full) = (quick(&path, options), full(&path, options));
+    let [quick, full] = [quick, full].map(|answer| answer.map(without_levels));
     assert!(quick == full, "{name}\n{:?}\n{:?}", quick.map(|a| a.0), full.map(|a| a.0));
     full
 }

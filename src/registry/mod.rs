@@ -99,7 +99,8 @@ fn list(versions: &[Version]) -> String {
     if versions.is_empty() {
         return "none".to_owned();
     }
-    versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    crate::wording::list(names.iter().map(String::as_str))
 }
 
 /// The number of a version, written `v0001`.

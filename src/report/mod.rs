@@ -79,9 +79,22 @@ pub fn markdown_escaped(text: &str) -> String {
     markdown::escaped(text)
 }
 
-/// The report in about 20 lines; `bold` and `dim` set text apart, or return it as it is.
+/// How text is set apart on a terminal, and how wide that is.
+#[derive(Clone, Copy)]
+pub struct Marks<'a> {
+    /// Text that stands out.
+    pub bold: &'a dyn Fn(&str) -> String,
+    /// Text that steps back.
+    pub dim: &'a dyn Fn(&str) -> String,
+    /// A verdict by its tone: `drifted`, `stable`, `unknown`, and the text.
+    pub verdict: &'a dyn Fn(&str, &str) -> String,
+    /// Columns of the terminal; `None` without one.
+    pub width: Option<usize>,
+}
+
+/// The report in about 20 lines; a table that is wider than the terminal leaves out columns.
 #[must_use]
-pub fn drift_text(report: &DriftReport, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
+pub fn drift_text(report: &DriftReport, marks: Marks<'_>) -> String {
     // A terminal breaks no lines, and people grep.
-    terminal::Terminal { report, bold, dim }.draw().replace('\u{a0}', " ")
+    terminal::Terminal { report, marks }.draw().replace('\u{a0}', " ")
 }

@@ -1,5 +1,6 @@
 //! The report in about 20 lines of a terminal.
 
+use super::Marks;
 use super::number::{clean, number, number_or, p_value, percent, short};
 use super::words::{self, Tone};
 use crate::drift::report::{ColumnReport, DriftReport, Plot};
@@ -15,8 +16,7 @@ const NAME_WIDTH: usize = 22;
 /// A report and how text is set apart.
 pub(super) struct Terminal<'a> {
     pub(super) report: &'a DriftReport,
-    pub(super) bold: &'a dyn Fn(&str) -> String,
-    pub(super) dim: &'a dyn Fn(&str) -> String,
+    pub(super) marks: Marks<'a>,
 }
 
 impl Terminal<'_> {
@@ -31,7 +31,8 @@ impl Terminal<'_> {
 
     fn head(&self) -> String {
         let report = self.report;
-        let mut text = format!("{}\n{}\n\n", (self.bold)(words::headline(report)), clean(&report.verdict.sentence));
+        let mut text =
+            format!("{}\n{}\n\n", (self.marks.bold)(words::headline(report)), clean(&report.verdict.sentence));
         let (share, of_what) = words::share(report);
         let severity = words::severity(report.verdict.severity);
         let dial = share.map_or_else(
@@ -41,14 +42,18 @@ impl Terminal<'_> {
                 format!("{}  {} {of_what} (threshold {threshold})", meter(share), percent(share))
             },
         );
-        let _ = writeln!(text, "{} {} {dial}", (self.dim)("severity "), (self.bold)(severity));
+        let _ = writeln!(text, "{} {} {dial}", (self.marks.dim)("severity "), (self.marks.bold)(severity));
         let counts = words::share_counts(report).map(|(tone, n)| format!("{n} {}", tone.class())).join(" · ");
-        let _ = writeln!(text, "{} {counts}", (self.dim)("columns  "));
-        let _ = writeln!(text, "{} {}", (self.dim)("reference"), words::side(&report.reference));
-        let _ = writeln!(text, "{} {}", (self.dim)("current  "), words::side(&report.current));
+        let _ = writeln!(text, "{} {counts}", (self.marks.dim)("columns  "));
+        let _ = writeln!(text, "{} {}", (self.marks.dim)("reference"), words::side(&report.reference));
+        let _ = writeln!(text, "{} {}", (self.marks.dim)("current  "), words::side(&report.current));
         if let (Some(found), Some(since)) = (&report.against_training, words::since_training(report)) {
-            let _ =
-                writeln!(text, "{} {since} (against the {})", (self.dim)("training "), clean(&found.reference.name));
+            let _ = writeln!(
+                text,
+                "{} {since} (against the {})",
+                (self.marks.dim)("training "),
+                clean(&found.reference.name)
+            );
         }
         text + "\n"
     }
@@ -58,24 +63,25 @@ impl Terminal<'_> {
         if columns.is_empty() {
             return String::new();
         }
-        let head = line(["column", "reference", "current", "method", "statistic", "p", "PSI"]);
-        let mut text = (self.dim)(&format!("{head}  verdict")) + "\n";
+        let table = Layout::new(self.marks.width);
+        let head = table.line(["column", "reference", "current", "method", "statistic", "p", "PSI"]);
+        let mut text = (self.marks.dim)(&format!("{head}  verdict")) + "\n";
         for column in columns.iter().take(MAX_COLUMNS) {
-            text += &self.column(column);
+            text += &self.column(column, &table);
         }
         if columns.len() > MAX_COLUMNS {
             let rest = &columns[MAX_COLUMNS..];
             let n_drifted = rest.iter().filter(|column| Tone::of(&column.verdict) == Tone::Drifted).count();
             let more = format!("and {} more, {n_drifted} of them drifted", rest.len());
-            let _ = writeln!(text, "{}", (self.dim)(&more));
+            let _ = writeln!(text, "{}", (self.marks.dim)(&more));
         }
         text + "\n"
     }
 
-    fn column(&self, column: &ColumnReport) -> String {
+    fn column(&self, column: &ColumnReport, table: &Layout) -> String {
         let sparks = sparks(&column.plot);
-        let row = line([
-            &short(&column.name, NAME_WIDTH),
+        let row = table.line([
+            &short(&column.name, table.name),
             &sparks[0],
             &sparks[1],
             &short(&column.method, 14),
@@ -84,11 +90,7 @@ impl Terminal<'_> {
             &number_or(column.psi),
         ]);
         let verdict = words::verdict(&column.verdict);
-        match Tone::of(&column.verdict) {
-            Tone::Drifted => format!("{row}  {}\n", (self.bold)(verdict)),
-            Tone::Stable => format!("{row}  {verdict}\n"),
-            Tone::Unknown => format!("{row}  {}\n", (self.dim)(verdict)),
-        }
+        format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), verdict))
     }
 
     /// Target, score, all columns together, and what the scores promise: a line each, where it is known.
@@ -96,7 +98,7 @@ impl Terminal<'_> {
         let report = self.report;
         let mut text = String::new();
         let mut told = |what: &str, said: String| {
-            let _ = writeln!(text, "{} {said}", (self.dim)(&format!("{what:9}")));
+            let _ = writeln!(text, "{} {said}", (self.marks.dim)(&format!("{what:9}")));
         };
         let sides = [("target", &report.target), ("score", &report.score)].into_iter().filter_map(|(what, column)| {
             let column = column.as_ref()?;
@@ -132,11 +134,11 @@ impl Terminal<'_> {
         let fired: Vec<_> = self.report.triggers.iter().filter(|trigger| trigger.fired).collect();
         let mut text = String::new();
         for trigger in fired.iter().take(MAX_TRIGGERS) {
-            let _ = write!(text, "{} {}", (self.bold)("fired"), clean(&trigger.name));
+            let _ = write!(text, "{} {}", (self.marks.bold)("fired"), clean(&trigger.name));
             if let (Some(value), Some(threshold)) = (trigger.value, trigger.threshold) {
                 let _ = write!(text, " {} (threshold {})", number(value), number(threshold));
             }
-            let _ = writeln!(text, "  {}", (self.dim)(&clean(&trigger.text)));
+            let _ = writeln!(text, "  {}", (self.marks.dim)(&clean(&trigger.text)));
         }
         if fired.len() > MAX_TRIGGERS {
             let _ = writeln!(text, "and {} more triggers", fired.len() - MAX_TRIGGERS);
@@ -150,23 +152,66 @@ impl Terminal<'_> {
         for finding in findings.iter().take(MAX_FINDINGS) {
             let kind = format!("{}:", words::finding(finding.kind));
             let column = finding.column.as_ref().map_or_else(String::new, |column| format!("{}: ", clean(column)));
-            let _ = writeln!(text, "{} {column}{}", (self.bold)(&kind), clean(&finding.text));
+            let _ = writeln!(text, "{} {column}{}", (self.marks.bold)(&kind), clean(&finding.text));
         }
         if findings.len() > MAX_FINDINGS {
             // Without a loop there is no page.
             let place = if self.report.predicts.is_empty() { "--json" } else { "reports/drift_report.html" };
             let more = format!("and {} more in {place}", findings.len() - MAX_FINDINGS);
-            let _ = writeln!(text, "{}", (self.dim)(&more));
+            let _ = writeln!(text, "{}", (self.marks.dim)(&more));
         }
         text
     }
 }
 
-/// A row of the table, padded before it is set apart: escape codes have no width.
-fn line([name, reference, current, method, statistic, p, psi]: [&str; 7]) -> String {
-    format!(
-        "{name:NAME_WIDTH$}  {reference:SPARK_WIDTH$}  {current:SPARK_WIDTH$}  {method:14} {statistic:>9} {p:>8} {psi:>7}"
-    )
+/// Which columns of the table are shown, so that it fits the terminal.
+struct Layout {
+    shown: [bool; 7],
+    name: usize,
+}
+
+impl Layout {
+    const WIDTHS: [usize; 7] = [NAME_WIDTH, SPARK_WIDTH, SPARK_WIDTH, 14, 9, 8, 7];
+    const VERDICT: usize = 13;
+    /// What is left out first: statistic, method, the two pictures, p.
+    const DROPPED: [usize; 5] = [4, 3, 1, 2, 5];
+
+    fn new(width: Option<usize>) -> Self {
+        let mut layout = Self { shown: [true; 7], name: NAME_WIDTH };
+        let Some(width) = width else { return layout };
+        if width < 100 {
+            layout.name = 18;
+        }
+        for column in Self::DROPPED {
+            if layout.width() + Self::VERDICT <= width {
+                break;
+            }
+            layout.shown[column] = false;
+        }
+        layout
+    }
+
+    fn width(&self) -> usize {
+        let widths = Self::WIDTHS.iter().zip(self.shown).skip(1).filter(|(_, shown)| *shown);
+        self.name + widths.map(|(width, _)| width + 2).sum::<usize>()
+    }
+
+    /// A row of the table, padded before it is set apart: escape codes have no width.
+    fn line(&self, cells: [&str; 7]) -> String {
+        if self.shown == [true; 7] {
+            let [name, reference, current, method, statistic, p, psi] = cells;
+            return format!(
+                "{name:width$}  {reference:SPARK_WIDTH$}  {current:SPARK_WIDTH$}  {method:14} {statistic:>9} {p:>8} {psi:>7}",
+                width = self.name
+            );
+        }
+        let cell = |(at, text): (usize, &str)| {
+            let width = if at == 0 { self.name } else { Self::WIDTHS[at] };
+            if at < 4 { format!("{text:width$}") } else { format!("{text:>width$}") }
+        };
+        let shown = cells.into_iter().enumerate().filter(|(at, _)| self.shown[*at]);
+        shown.map(cell).collect::<Vec<_>>().join("  ")
+    }
 }
 
 /// A share as a bar of 20 signs.

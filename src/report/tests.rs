@@ -4,8 +4,25 @@ use super::{drift_html, drift_png, drift_svg, drift_text, raster, sample};
 use crate::drift::report::{Answer, DriftReport, Plot};
 use resvg::{tiny_skia, usvg};
 
+fn marks(width: Option<usize>) -> super::Marks<'static> {
+    super::Marks { bold: &str::to_owned, dim: &str::to_owned, verdict: &|_, text| text.to_owned(), width }
+}
+
+#[test]
+fn the_table_fits_the_terminal() {
+    for width in [60, 80, 120] {
+        let text = drift_text(&sample::report(), marks(Some(width)));
+        let head = text.lines().position(|line| line.starts_with("column ")).unwrap();
+        for line in text.lines().skip(head).take_while(|line| !line.is_empty()) {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+    }
+    let all = drift_text(&sample::report(), marks(Some(120)));
+    assert_eq!(all, drift_text(&sample::report(), marks(None)));
+}
+
 fn plain(report: &DriftReport) -> String {
-    drift_text(report, &str::to_owned, &str::to_owned)
+    drift_text(report, marks(None))
 }
 
 /// A report in which every text is an attack.

@@ -314,6 +314,7 @@ impl Job<'_> {
             cv: None,
             test: None,
             from: None,
+            features_by_order: false,
             skip_invalid: request.skip_invalid,
             progress: request.progress,
         };

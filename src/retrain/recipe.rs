@@ -3,6 +3,7 @@
 use super::RetrainError;
 use crate::pipeline::Recipe;
 use crate::registry::{Manifest, Version};
+use crate::wording::{instead, plain};
 use crate::workspace::audit::Chain;
 use crate::workspace::{Config, Workspace};
 use serde_json::Value;
@@ -49,11 +50,11 @@ fn with(recipe: &Recipe, pair: &str) -> Result<Recipe, RetrainError> {
     let (key, value) = pair.split_once('=').ok_or_else(|| wrong("write key=value".to_owned()))?;
     let (section, name) = key.trim().split_once('.').unwrap_or(("model", key.trim()));
     if !SECTIONS.contains(&section) {
-        return Err(wrong(format!("there are the sections {}", SECTIONS.join(", "))));
+        return Err(wrong(format!("there is no section {section:?} to set{}", instead(section, SECTIONS))));
     }
     let mut json = serde_json::to_value(recipe).map_err(|err| wrong(err.to_string()))?;
     json[section][name] = value_of(value.trim());
-    serde_json::from_value(json).map_err(|err| wrong(err.to_string()))
+    serde_json::from_value(json).map_err(|err| wrong(plain(&err.to_string())))
 }
 
 /// A value as `mlloop.toml` would write it; a word needs no quotation marks.

@@ -288,9 +288,12 @@ const MAX_WRITERS: usize = 8;
 /// Which pieces hold the lines of somebody who waits.
 type Waiting = (Vec<usize>, oneshot::Sender<Result<(), String>>);
 
+/// A piece, and whether it is written.
+type Written = (Piece, Result<(), String>);
+
 impl Book {
     /// Writes the lines of all entries, those of one day and layout in one piece.
-    fn write(&mut self, entries: Vec<Entry>) -> (Vec<(Piece, Result<(), String>)>, Vec<Waiting>) {
+    fn write(&mut self, entries: Vec<Entry>) -> (Vec<Written>, Vec<Waiting>) {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut waiting = Vec::with_capacity(entries.len());
         for Entry { at, lines, done } in entries {

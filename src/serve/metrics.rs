@@ -23,6 +23,7 @@ pub(super) struct Metrics {
     answers: Mutex<BTreeMap<(usize, u16), u64>>,
     predictions: Mutex<BTreeMap<(Version, String), u64>>,
     shadow: Mutex<BTreeMap<(Version, &'static str), u64>>,
+    unseen: Mutex<BTreeMap<String, u64>>,
     logged_rows: AtomicU64,
     logged_bytes: AtomicU64,
     log_commits: AtomicU64,
@@ -73,6 +74,7 @@ impl Metrics {
             answers: Mutex::default(),
             predictions: Mutex::default(),
             shadow: Mutex::default(),
+            unseen: Mutex::default(),
             logged_rows: AtomicU64::new(0),
             logged_bytes: AtomicU64::new(0),
             log_commits: AtomicU64::new(0),
@@ -99,6 +101,17 @@ impl Metrics {
             None => {
                 predictions.insert((version, arm.to_owned()), n_rows);
             }
+        }
+    }
+
+    /// Rows had levels that training did not have, by column.
+    pub(super) fn unseen(&self, columns: &[(String, u64)]) {
+        if columns.is_empty() {
+            return;
+        }
+        let mut unseen = locked(&self.unseen);
+        for (column, n) in columns {
+            *unseen.entry(column.clone()).or_default() += n;
         }
     }
 
@@ -156,6 +169,10 @@ impl Metrics {
         page.head("mlloop_predictions_total", "counter", "Rows answered, by version and arm.");
         for ((version, arm), n) in locked(&self.predictions).iter() {
             page.line("mlloop_predictions_total", &[("version", &version.to_string()), ("arm", arm)], *n as f64);
+        }
+        page.head("mlloop_unseen_levels_total", "counter", "Rows with a level that training did not have, by column.");
+        for (column, n) in locked(&self.unseen).iter() {
+            page.line("mlloop_unseen_levels_total", &[("column", column)], *n as f64);
         }
         page.head("mlloop_shadow_rows_total", "counter", "Rows given to the other arms of a shadow experiment.");
         for ((version, outcome), n) in locked(&self.shadow).iter() {
@@ -233,6 +250,8 @@ mod tests {
         metrics.answered(Endpoint::Predict, StatusCode::OK, Duration::from_secs(60));
         metrics.predicted(Version(2), "a\"b", 7);
         metrics.predicted(Version(2), "a\"b", 1);
+        metrics.unseen(&[("plan".to_owned(), 3)]);
+        metrics.unseen(&[("plan".to_owned(), 2)]);
         metrics.reloaded(false);
         let text =
             metrics.text(&Now { in_flight: 3, arriving: 2, stale: true, versions: vec![("production", Version(2))] });
@@ -243,6 +262,7 @@ mod tests {
             "mlloop_request_seconds_bucket{endpoint=\"/predict\",le=\"+Inf\"} 2",
             "mlloop_request_seconds_sum{endpoint=\"/predict\"} 60.0003",
             "mlloop_predictions_total{version=\"v0002\",arm=\"a\\\"b\"} 8",
+            "mlloop_unseen_levels_total{column=\"plan\"} 5",
             "mlloop_version_info{role=\"production\",version=\"v0002\"} 1",
             "mlloop_reload_failures_total 1",
             "mlloop_stale 1",

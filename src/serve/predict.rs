@@ -211,6 +211,7 @@ async fn score_all(
         let rows = Arc::clone(rows);
         let compute = move |job: &Job| {
             let scored = score(job.live(arm)?, &job.snapshot.form, &rows, &which, job.explain)?;
+            job.app.metrics.unseen(&scored.unseen);
             Ok(Group { arm, which, scored })
         };
         match run(is_large, job, compute).await {

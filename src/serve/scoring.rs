@@ -15,6 +15,8 @@ pub(super) struct Scored {
     pub(super) scores: Scores,
     /// The strongest contributions of each row, when they were asked for.
     pub(super) reasons: Vec<Vec<Contribution>>,
+    /// Rows with a level that training did not have, by column.
+    pub(super) unseen: Vec<(String, u64)>,
 }
 
 /// Scores the rows at `which` by `live`.
@@ -23,7 +25,7 @@ pub(super) struct Scored {
 /// [`Refusal::Rows`] with everything that does not fit.
 pub(super) fn score(live: &Live, form: &Form, rows: &Rows, which: &[usize], explain: usize) -> Result<Scored, Refusal> {
     let pipeline = &live.model.pipeline;
-    let (values, problems) = encode(live, form, rows, which);
+    let Encoded { values, problems, unseen } = encode(live, form, rows, which);
     if !problems.is_empty() {
         return Err(Refusal::Rows(problems));
     }
@@ -33,15 +35,24 @@ pub(super) fn score(live: &Live, form: &Form, rows: &Rows, which: &[usize], expl
         0 => Vec::new(),
         n => pipeline.explain(&matrix, &scores, n).map_err(fault)?,
     };
-    Ok(Scored { scores, reasons })
+    let columns = pipeline.features.inputs().map(|(name, _)| name.to_owned()).zip(unseen);
+    Ok(Scored { scores, reasons, unseen: columns.filter(|(_, n)| *n > 0).collect() })
 }
 
-/// The features of the rows at `which`, and what is wrong with their cells.
-fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> (Vec<f32>, Problems) {
+/// The features of rows, what is wrong with their cells, and per input how many levels training did not have.
+struct Encoded {
+    values: Vec<f32>,
+    problems: Problems,
+    unseen: Vec<u64>,
+}
+
+/// The features of the rows at `which`.
+fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> Encoded {
     let features = &live.model.pipeline.features;
     let width = features.names().len();
     let mut values = vec![0.0; width * which.len()];
     let mut problems = Problems::default();
+    let mut unseen = vec![0; live.inputs.len()];
     let mut digits = String::new();
     for (&row, out) in which.iter().zip(values.chunks_exact_mut(width)) {
         for (input, (&place, reader)) in live.inputs.iter().zip(&live.model.readers).enumerate() {
@@ -50,10 +61,14 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> (Vec<f32>, 
                 problems.push(|| Problem::of_cell(row, form.name(place), "missing"));
                 continue;
             }
-            let level = |known: &str| level_of(live, input, known);
-            let wrong = match understand(rows, raw, reader, level, &mut digits) {
+            let wrong = match understand(rows, raw, reader, &mut digits) {
                 Some(Cell::Number(value)) if value.is_infinite() => Some(Wrong::NotFinite),
-                Some(cell) => features.encode(input, cell, out).err().map(Wrong::from),
+                Some(cell) => {
+                    if let Cell::Level(level) = cell {
+                        unseen[input] += u64::from(!features.has_level(input, level));
+                    }
+                    features.encode(input, cell, out).err().map(Wrong::from)
+                }
                 None => Some(Wrong::Kind),
             };
             if let Some(wrong) = wrong {
@@ -61,7 +76,7 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> (Vec<f32>, 
             }
         }
     }
-    (values, problems)
+    Encoded { values, problems, unseen }
 }
 
 /// Why a cell does not fit.
@@ -80,13 +95,7 @@ impl From<Refused> for Wrong {
 }
 
 /// What a cell means to a column: a text means what it means in a file, a number in a column of texts is its digits.
-fn understand<'a>(
-    rows: &'a Rows,
-    raw: Raw,
-    reader: &CellReader,
-    level: impl Fn(&str) -> Option<&'a str>,
-    digits: &'a mut String,
-) -> Option<Cell<'a>> {
+fn understand<'a>(rows: &'a Rows, raw: Raw, reader: &'a CellReader, digits: &'a mut String) -> Option<Cell<'a>> {
     match raw {
         Raw::Absent | Raw::Null => Some(Cell::Missing),
         Raw::Nested => None,
@@ -102,16 +111,10 @@ fn understand<'a>(
             }
         },
         Raw::Bool(value) => match reader.text(if value { "true" } else { "false" })? {
-            Cell::Level(name) => Some(Cell::Level(level(name).unwrap_or(name))),
+            Cell::Level(name) => Some(Cell::Level(name)),
             _ => None,
         },
     }
-}
-
-/// How the training table wrote `true` or `false`, whatever the case.
-fn level_of<'a>(live: &'a Live, input: usize, name: &str) -> Option<&'a str> {
-    let levels = live.model.pipeline.features.encoders()[input].encoder.levels()?;
-    levels.iter().find(|level| level.eq_ignore_ascii_case(name)).map(String::as_str)
 }
 
 /// What to say of a cell that does not fit.

@@ -49,13 +49,13 @@ struct KaggleJson {
 
 impl Credentials {
     /// Looks in `KAGGLE_API_TOKEN` (a token, or a file with one), `~/.kaggle/access_token`, `KAGGLE_USERNAME` and
-    /// `KAGGLE_KEY`, and `kaggle.json` in `KAGGLE_CONFIG_DIR`, `~/.kaggle` or `~/.config/kaggle`.
+    /// `KAGGLE_KEY`, and `kaggle.json` in `secrets` (the loop's), `KAGGLE_CONFIG_DIR`, `~/.kaggle` or `~/.config/kaggle`.
     ///
     /// `variable` gives the value of an environment variable.
     ///
     /// # Errors
-    /// A sentence, when `kaggle.json` is there and cannot be understood.
-    pub fn find(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Found>, String> {
+    /// A sentence, when `kaggle.json` is there and cannot be understood, or is the loop's and others can read it.
+    pub fn find(variable: &dyn Fn(&str) -> Option<String>, secrets: &Path) -> Result<Option<Found>, String> {
         let set = |name: &str| variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let token = |token: String, place: &str| {
             Some(Found { credentials: Self::Token(token), place: place.to_owned(), note: None })
@@ -79,6 +79,14 @@ impl Credentials {
         if let (Some(username), Some(key)) = (set("KAGGLE_USERNAME"), set("KAGGLE_KEY")) {
             let place = "KAGGLE_USERNAME and KAGGLE_KEY".to_owned();
             return Ok(Some(Found { credentials: Self::Key { username, key }, place, note: None }));
+        }
+        let ours = secrets.join("kaggle.json");
+        if ours.is_file() {
+            let found = from_json(&ours)?;
+            return match found.note {
+                Some(note) => Err(format!("a key in a project is easily given away: {note}")),
+                None => Ok(Some(found)),
+            };
         }
         let config =
             set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(".config")));
@@ -125,10 +133,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn find(home: &Path, variables: &[(&str, &str)]) -> Result<Option<Found>, String> {
-        Credentials::find(&|name| match name {
+        let variable = |name: &str| match name {
             "HOME" => Some(home.display().to_string()),
             _ => variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
-        })
+        };
+        Credentials::find(&variable, &home.join("loop/secrets"))
     }
 
     #[test]
@@ -159,6 +168,19 @@ mod tests {
             find(home.path(), &[("KAGGLE_API_TOKEN", &file)]).unwrap().unwrap().credentials.header(),
             "Bearer t3"
         );
+    }
+
+    #[test]
+    fn the_loops_own_key_is_taken_when_nobody_else_can_read_it() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("loop/secrets/kaggle.json");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, r#"{"username":"ada","key":"k1"}"#).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let message = find(home.path(), &[]).unwrap_err();
+        assert!(message.contains("chmod 600") && !message.contains("k1"), "{message}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(find(home.path(), &[]).unwrap().unwrap().credentials.header(), "Basic YWRhOmsx");
     }
 
     #[test]

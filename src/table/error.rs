@@ -1,5 +1,6 @@
 //! What can be wrong with a table, each with its place.
 
+use crate::wording::{instead, list};
 use std::path::PathBuf;
 
 /// A table that cannot be read, with where and what.
@@ -46,7 +47,7 @@ pub enum TableError {
         what: String,
     },
     /// Columns that the schema names and the file lacks.
-    #[error("{file}: missing column{} {}", if .columns.len() == 1 { "" } else { "s" }, .columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(", "))]
+    #[error("{file}: missing column{} {}", if .columns.len() == 1 { "" } else { "s" }, list(.columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().iter().map(String::as_str)))]
     MissingColumns {
         /// The file, or `stdin`.
         file: String,
@@ -70,7 +71,7 @@ pub enum TableError {
         expected: usize,
     },
     /// A column that is not there.
-    #[error("no column {column:?}; there are {}", .have.join(", "))]
+    #[error("no column {column:?}{}", instead(.column, .have.iter().map(String::as_str)))]
     NoColumn {
         /// The name that was asked for.
         column: String,
@@ -85,4 +86,17 @@ pub enum TableError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl TableError {
+    /// The same error with the name of the file that it is about, where it has none.
+    #[must_use]
+    pub(crate) fn in_file(self, file: &str) -> Self {
+        match self {
+            Self::DuplicateColumn { .. } | Self::NoColumn { .. } => {
+                Self::File { file: file.to_owned(), what: self.to_string() }
+            }
+            other => other,
+        }
+    }
 }

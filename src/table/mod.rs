@@ -20,6 +20,7 @@ mod evidence;
 pub mod infer;
 pub mod input;
 mod json;
+pub mod level;
 mod line;
 pub(crate) mod magic;
 mod number;
@@ -39,10 +40,13 @@ pub mod write;
 pub use batch::{Batch, RawRecords};
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
-pub use infer::{Doubt, Finding, Head, Inference, Settled, TargetGuess, Why, infer, infer_head, stays_category};
+pub use infer::{
+    Doubt, Finding, Head, Inference, OneClass, Settled, TargetGuess, Why, infer, infer_head, stays_category,
+};
 pub(crate) use infer::{ID_WORDS, has_word};
 pub use input::{Input, Spool};
 pub use json::push_json_lines;
+pub use level::{LevelFinder, Same, Spelling};
 pub use line::{from_one_line, one_line};
 pub use number::{NumberFormat, label_value};
 pub use options::{InferOptions, Progress, ReadOptions, TableOptions};
@@ -55,6 +59,7 @@ pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
 pub use stream::{Stream, stream};
 pub use write::{push_field, push_number, push_record, write_csv, write_rows};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Named columns of equal length.
@@ -126,6 +131,35 @@ impl Table {
     #[must_use]
     pub fn into_rows(self, rows: &[u32]) -> Self {
         Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
+    }
+
+    /// Gives the levels of categories one name each; one sentence per column in which a level was written in several
+    /// ways. See [`Spelling::unify`].
+    pub fn unify_levels(&mut self, schema: &Schema) -> Vec<String> {
+        let mut notes = Vec::new();
+        for column in &mut self.columns {
+            let Values::Category(categories) = &mut column.values else { continue };
+            let unknown = Spelling::default();
+            let spelling = schema.column(&column.name).map_or(&unknown, |spec| &spec.spelling);
+            let merged = spelling.unify(categories);
+            notes.extend(level::note(&column.name, &merged));
+        }
+        notes
+    }
+
+    /// The table with the levels of categories under the names that `schema` knows them by; the same table when they have
+    /// them.
+    #[must_use]
+    pub fn spelled(&self, schema: &Schema) -> Cow<'_, Self> {
+        let mut table = Cow::Borrowed(self);
+        for (idx, column) in self.columns.iter().enumerate() {
+            let Values::Category(categories) = &column.values else { continue };
+            let Some(finder) = schema.column(&column.name).and_then(|spec| spec.spelling.finder()) else { continue };
+            if let Some(renamed) = finder.rename(categories) {
+                table.to_mut().columns[idx].values = Values::Category(renamed);
+            }
+        }
+        table
     }
 
     /// The columns, given up.

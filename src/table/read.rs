@@ -35,4 +35,5 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
             csv::read(&name, text, &JsonLines::schema(schema), options, Sizes::default())
         }
     }
+    .map_err(|err| err.in_file(&name))
 }

@@ -1,9 +1,11 @@
 //! One cell at a time, for callers that have no file: a request names its cells one by one.
 
 use super::cell::Markers;
+use super::level::LevelFinder;
 use super::number::NumberFormat;
 use super::schema::{ColumnSpec, Dialect, Kind};
 use super::time::TimeFormat;
+use std::sync::Arc;
 
 /// A cell that was understood.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +33,8 @@ pub struct CellReader {
 enum Reads {
     Number,
     Written(NumberFormat),
-    Level,
+    /// With what finds levels by their spellings, where levels are known.
+    Level(Option<Arc<LevelFinder>>),
     Time(TimeFormat),
 }
 
@@ -50,7 +53,8 @@ impl CellReader {
                 }
             },
             Kind::Time => Reads::Time(TimeFormat::new(column.format.as_deref().unwrap_or("iso"))?),
-            Kind::Id | Kind::Category | Kind::Text | Kind::Constant | Kind::Ignore => Reads::Level,
+            Kind::Category | Kind::Constant => Reads::Level(column.spelling.finder().cloned()),
+            Kind::Id | Kind::Text | Kind::Ignore => Reads::Level(None),
         };
         let markers = Markers::new(&dialect.missing);
         let missing_numbers =
@@ -60,15 +64,17 @@ impl CellReader {
 
     /// The cell that a text is in a file, spaces around it dropped; `None` when it does not fit the column.
     #[must_use]
-    pub fn text<'t>(&self, text: &'t str) -> Option<Cell<'t>> {
+    pub fn text<'t>(&'t self, text: &'t str) -> Option<Cell<'t>> {
         let text = text.trim_matches([' ', '\t', '\r']);
-        if self.markers.is_missing(text.as_bytes()) {
+        let declared = matches!(&self.reads, Reads::Level(Some(finder)) if finder.has_name(text));
+        if self.markers.is_missing(text.as_bytes()) && !declared {
             return Some(Cell::Missing);
         }
         match &self.reads {
             Reads::Number => super::cell::number(text.as_bytes()).map(Cell::Number),
             Reads::Written(format) => format.parse(text).map(Cell::Number),
-            Reads::Level => Some(Cell::Level(text)),
+            Reads::Level(None) => Some(Cell::Level(text)),
+            Reads::Level(Some(finder)) => Some(Cell::Level(finder.name(text))),
             Reads::Time(format) => format.parse(text).map(Cell::Time),
         }
     }
@@ -93,7 +99,7 @@ impl CellReader {
         match &self.reads {
             Reads::Number => "a number".to_owned(),
             Reads::Written(format) => format.expected(),
-            Reads::Level => "a text".to_owned(),
+            Reads::Level(_) => "a text".to_owned(),
             Reads::Time(format) => format.expected(),
         }
     }

@@ -1,5 +1,6 @@
 //! How a file is written and how each of its columns is stored.
 
+use super::level::Spelling;
 use crate::table::NumberFormat;
 use crate::table::time::TimeFormat;
 use serde::{Deserialize, Serialize};
@@ -60,12 +61,15 @@ pub struct ColumnSpec {
     /// For [`Kind::Number`]: how its numbers are written, when they are not plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFormat>,
+    /// For [`Kind::Category`]: the levels, and which spellings are one of them.
+    #[serde(flatten)]
+    pub spelling: Spelling,
 }
 
 impl ColumnSpec {
     /// A column of that name and kind, written as usual.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, format: None, number: None }
+        Self { name: name.into(), kind, format: None, number: None, spelling: Spelling::default() }
     }
 }
 
@@ -146,5 +150,14 @@ impl Schema {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Takes over the levels that another schema of the same columns knows.
+    pub fn know(&mut self, other: &Self) {
+        for column in self.columns.iter_mut().filter(|column| column.kind == Kind::Category) {
+            if let Some(known) = other.column(&column.name) {
+                column.spelling.know(known.spelling.levels());
+            }
+        }
     }
 }

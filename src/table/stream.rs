@@ -26,15 +26,17 @@ enum Source<'a> {
 /// after which the stream ends.
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
-    let source = match input.unpack()? {
-        Unpacked::Text(text) => Source::Csv(Box::new(CsvStream::open(&name, text, schema, options)?)),
+    let opened = match input.unpack()? {
+        Unpacked::Text(text) => CsvStream::open(&name, text, schema, options).map(|csv| Source::Csv(Box::new(csv))),
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
-            Source::Csv(Box::new(CsvStream::open(&name, text, &JsonLines::schema(schema), options)?))
+            CsvStream::open(&name, text, &JsonLines::schema(schema), options).map(|csv| Source::Csv(Box::new(csv)))
         }
-        Unpacked::Parquet(file) => Source::Parquet(Box::new(ParquetStream::open(&name, file, schema, options)?)),
+        Unpacked::Parquet(file) => {
+            ParquetStream::open(&name, file, schema, options).map(|parquet| Source::Parquet(Box::new(parquet)))
+        }
     };
-    Ok(Stream { source, done: false })
+    Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, done: false })
 }
 
 impl Stream<'_> {

@@ -7,7 +7,8 @@ use crate::model::Params;
 use crate::notify;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
-use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Schema};
+use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling};
+use crate::wording::{instead, plain, toml_line};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -166,7 +167,13 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
         let named = |name: &str| config.columns.iter().find(|c| c.name == name);
         match named(&config.target.column) {
-            None => return Err(format!("[target] column = {:?} is not in [columns]", config.target.column)),
+            None => {
+                return Err(format!(
+                    "[target] column = {:?} is not in [columns]{}",
+                    config.target.column,
+                    instead(&config.target.column, config.columns.iter().map(|c| c.name.as_str()))
+                ));
+            }
             Some(c) if matches!(c.kind, Kind::Ignore | Kind::Id | Kind::Time | Kind::Text) => {
                 return Err(format!("the target {:?} must be a number or a category in [columns]", c.name));
             }
@@ -230,8 +237,22 @@ impl Config {
             String::from("# What this loop learns, and how. Written by `mlloop init`; edit it as you like.\n\n");
         self.write_data(&mut text);
         self.write_columns(&mut text, comments);
+        self.write_split(&mut text);
         text.push_str(TAIL);
         text
+    }
+
+    fn write_split(&self, text: &mut String) {
+        let SplitSpec { by, column, tune, gate } = &self.split;
+        let by = quote(&format!("{by:?}").to_lowercase());
+        let column = column.as_ref().map(|name| format!("column = {}\n", quote(name))).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[split]\nby = {by:<9} # id; row: equal rows stay together (also without an id column); time: the latest rows \
+             judge; column: column = \"customer\"\n{column}tune = {tune:<7} # share of rows for early stopping, calibration \
+             and the threshold\ngate = {gate:<7} # share of rows that no version learns from; versions are compared on them\n"
+        );
     }
 
     fn write_data(&self, text: &mut String) {
@@ -268,22 +289,22 @@ impl Config {
     fn write_columns(&self, text: &mut String, comments: &[(String, String)]) {
         text.push_str(
             "# id: names the row, never a feature · time · number · category: one of few texts · text: kept, not a feature\n\
-             # constant: not a feature · ignore: not read\n[columns]\n",
+             # constant: not a feature · ignore: not read\n\
+             # Levels that differ in case, in spaces around them or as 2 and 2.0 are one value; same = false keeps them apart,\n\
+             # same = { Yes = [\"ja\"] } adds other spellings.\n[columns]\n",
         );
         for column in &self.columns {
             let kind = quote(column.kind.name());
             let name = quote(&column.name);
-            let comment = comments.iter().find(|(name, _)| *name == column.name);
-            let comment =
-                comment.map(|(_, why)| format!("   # {}", why.replace(char::is_control, " "))).unwrap_or_default();
-            let _ = match (&column.format, &column.number) {
-                (Some(format), _) => {
-                    writeln!(text, "{name} = {{ kind = {kind}, format = {} }}{comment}", quote(format))
-                }
-                (None, Some(number)) => {
-                    writeln!(text, "{name} = {{ kind = {kind}, number = {} }}{comment}", number_format(number))
-                }
-                (None, None) => writeln!(text, "{name} = {kind}{comment}"),
+            let why = comments.iter().find(|(name, _)| *name == column.name);
+            let comment = why.map(|(_, why)| comment(why)).unwrap_or_default();
+            let mut parts = vec![format!("kind = {kind}")];
+            parts.extend(column.format.as_ref().map(|format| format!("format = {}", quote(format))));
+            parts.extend(column.number.as_ref().map(|number| format!("number = {}", number_format(number))));
+            parts.extend(written_spelling(&column.spelling));
+            let _ = match parts.as_slice() {
+                [_] => writeln!(text, "{name} = {kind}{comment}"),
+                parts => writeln!(text, "{name} = {{ {} }}{comment}", parts.join(", ")),
             };
         }
     }
@@ -314,29 +335,66 @@ fn number_format(format: &NumberFormat) -> String {
     format!("{{ decimal = {}{thousands}{unit} }}", quote(&format.decimal.to_string()))
 }
 
-/// A basic TOML string.
+/// `levels = […]` and `same = …`, where something is said.
+fn written_spelling(spelling: &Spelling) -> Vec<String> {
+    let list = |texts: &[String]| format!("[{}]", texts.iter().map(|t| quote(t)).collect::<Vec<_>>().join(", "));
+    let mut parts = Vec::new();
+    if !spelling.levels().is_empty() {
+        parts.push(format!("levels = {}", list(spelling.levels())));
+    }
+    match spelling.same() {
+        Same::Rule(true) => {}
+        Same::Rule(false) => parts.push("same = false".to_owned()),
+        Same::Listed(listed) => {
+            let pairs = listed.iter().map(|(name, others)| format!("{} = {}", quote(name), list(others)));
+            parts.push(format!("same = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    parts
+}
+
+/// A basic TOML string on one line, as a value or a key.
 fn quote(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A comment at the end of a line: one line without control characters, of bounded length.
+fn comment(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    let cut = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    format!("   # {plain}{cut}")
 }
 
 fn place(text: &str, err: &toml::de::Error) -> String {
-    let message = err.message().trim_end();
-    match err.span() {
-        Some(span) => {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("line {line}: {message}")
-        }
-        None => message.to_owned(),
-    }
+    let message = plain(err.message());
+    let Some(span) = err.span() else { return message };
+    let line = text[..span.start.min(text.len())].matches('\n').count();
+    // What serde says is about a value that is TOML; else it is the line that is none.
+    let is_toml = message != err.message().trim_end() || err.message().contains("is not a kind");
+    let written = text.lines().nth(line).and_then(toml_line).filter(|_| !is_toml);
+    format!("line {}: {}", line + 1, written.unwrap_or(message))
 }
 
 /// The sections that have defaults, as comments that show them.
 const TAIL: &str = r#"
-[split]
-by = "id"      # id; row: equal rows stay together (also without an id column); time: the latest rows judge; column: column = "customer"
-tune = 0.15    # share of rows for early stopping, calibration and the threshold
-gate = 0.2     # share of rows that no version learns from; versions are compared on them
-
 [features]
 # impute = "native"    # native: the trees handle missing values; median; mean
 # scale = "none"       # standard: mean 0, deviation 1; minmax: 0 to 1
@@ -406,7 +464,19 @@ approval = "auto"        # manual: `promote` asks, a person answers with `approv
 
 #[cfg(test)]
 mod tests {
-    use super::with_reference;
+    use super::{comment, quote, with_reference};
+
+    #[test]
+    fn any_text_is_a_key_and_a_comment_on_one_line() {
+        for name in ["a\nb", "a\r\nb", "tab\t", "bell\u{7}", "\u{7f}", "quo\"te", "back\\slash", "\u{85}", "'", "é", ""]
+        {
+            let text = format!("{} = {}{}\n", quote(name), quote(name), comment(name));
+            let table: toml::Table = toml::from_str(&text).unwrap();
+            assert_eq!(table[name].as_str(), Some(name));
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+        assert!(comment(&"x".repeat(200_000)).len() < 400);
+    }
 
     #[test]
     fn only_the_reference_is_renamed() {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod columns;
+mod set;
 mod config;
 mod deep;
 pub mod event;
@@ -14,6 +15,7 @@ pub(crate) use deep::LABELS;
 pub use event::EventKind;
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
+pub use set::Setting;
 
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
@@ -95,19 +97,33 @@ pub struct Workspace {
     dir: PathBuf,
     /// How long [`Workspace::lock`] waits.
     patience: Duration,
+    /// What stands beside `mlloop.toml` for this command.
+    settings: Vec<Setting>,
 }
 
 impl Workspace {
     /// The workspace in `dir`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), patience: Duration::ZERO }
+        Self { dir: dir.into(), patience: Duration::ZERO, settings: Vec::new() }
     }
 
     /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.
     #[must_use]
     pub fn waiting(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same workspace, whose configuration has these settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Vec<Setting>) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// What stands beside `mlloop.toml` for this command.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 
     /// How long [`Workspace::lock`] waits.
@@ -153,7 +169,7 @@ impl Workspace {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(WorkspaceError::NoLoop(path)),
             Err(source) => return Err(WorkspaceError::Io { path, source }),
         };
-        Config::parse(&text).map_err(|what| WorkspaceError::Config { path, what })
+        set::apply(&text, &self.settings).map_err(|what| WorkspaceError::Config { path, what })
     }
 
     /// Writes `mlloop.toml`.
@@ -171,8 +187,38 @@ impl Workspace {
             return Err(WorkspaceError::Exists(path));
         }
         let text = config.to_commented_toml(comments);
+        // What was written is what will be read.
+        let unreadable = |what: String| WorkspaceError::Config { path: path.clone(), what };
+        let read = Config::parse(&text).map_err(unreadable)?;
+        if (&read.data, &read.target, &read.columns, &read.split)
+            != (&config.data, &config.target, &config.columns, &config.split)
+        {
+            return Err(unreadable(
+                "does not say what init decided; please report this with the table's header".to_owned(),
+            ));
+        }
         atomic::replace(&path, |out| out.write_all(text.as_bytes()))
             .map_err(|source| WorkspaceError::Io { path, source })
+    }
+
+    /// Lets git ignore `secrets/`: a `.gitignore` that is there gets a line more, when it has none for it.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn keep_secrets_out_of_git(&self) -> Result<(), WorkspaceError> {
+        const LINE: &str = "/secrets/";
+        let path = self.path(".gitignore");
+        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
+        let text = match std::fs::read_to_string(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(io_err)?,
+        };
+        if text.lines().any(|line| matches!(line.trim(), LINE | "secrets/" | "secrets" | "/secrets")) {
+            return Ok(());
+        }
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let whole = format!("{text}{end}{LINE}\n");
+        atomic::replace(&path, |out| out.write_all(whole.as_bytes())).map_err(io_err)
     }
 
     /// Lets `mlloop.toml` name another reference; nothing else in it changes.

@@ -48,7 +48,8 @@ impl Fitted {
     fn compare(&self, python: &Path, threshold: f64) -> (f64, usize) {
         let folder = tempfile::tempdir().unwrap();
         let Self { target, features, model, calibration, .. } = self;
-        let parts = OnnxParts { target, features, model, calibration, threshold: Some(threshold) };
+        let schema = &Default::default();
+        let parts = OnnxParts { schema, target, features, model, calibration, threshold: Some(threshold) };
         let path = folder.path().join("pipeline.onnx");
         std::fs::write(&path, parts.to_onnx().unwrap()).unwrap();
         let out = folder.path().join("out");

@@ -198,7 +198,7 @@ fn a_column_that_gives_away_one_class_of_several_is_named_with_it() {
 fn a_column_that_is_there_for_one_class_only_is_named() {
     // Every second of class b has a reason; every class has a remark as often.
     let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
-    let given = |r: usize| r % 3 == 1 && r % 2 == 0;
+    let given = |r: usize| r % 3 == 1 && r.is_multiple_of(2);
     let table = Table::new(vec![
         category("reason", |r| if given(r) { ["price", "moved"][(r / 6) % 2].into() } else { String::new() }),
         category("remark", |r| if noise(r, 1) < 0.2 { "seen".into() } else { String::new() }),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::{Labels, fold, number_text, parse, truth};
 use super::{Target, Task, kind_of};
 use crate::features::error::FeatureError;
-use crate::table::{Column, Values};
+use crate::table::level::{fold, number_text, parse, truth};
+use crate::table::{Column, LevelFinder, Same, Values};
+use crate::wording::instead;
 
 /// More distinct integers than this are a quantity, not classes (red wine is graded 3 to 8).
 const MAX_INTEGER_CLASSES: usize = 10;
@@ -215,9 +216,10 @@ fn build(
         Task::Binary => {
             let (index, reason) = match positive {
                 Some(label) => {
-                    let found = Labels::new(&classes).find(label);
-                    let index = found.map(|f| f.class).ok_or_else(|| {
-                        format!("the positive class {label:?} does not occur; there are {}", classes.join(", "))
+                    let found = LevelFinder::new(&classes, &Same::default()).find(label);
+                    let index = found.map(|f| f.level).ok_or_else(|| {
+                        let there = instead(label, classes.iter().map(String::as_str));
+                        format!("the positive class {label:?} does not occur{there}")
                     })?;
                     (index, "as asked".to_owned())
                 }

@@ -11,7 +11,7 @@ pub(crate) mod write;
 use crate::features::Task;
 use crate::model::Head;
 use crate::model::assemble::{Ensemble, RawTree};
-use crate::model::foreign::{ForeignError, ForeignTrees};
+use crate::model::foreign::{ForeignError, ForeignFeatures, ForeignTrees};
 use ensemble::{Kind, Scores};
 use graph::Graph;
 use prost::Message;
@@ -27,12 +27,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<ForeignTrees, ForeignError> {
     let damaged = |reason: String| ForeignError::Damaged { format: "ONNX", reason };
     let model = ModelProto::decode(bytes).map_err(|e| damaged(e.to_string()))?;
     let graph = model.graph.ok_or_else(|| damaged("it has no graph".to_owned()))?;
-    let Graph { scores, n_features, feature_names } = graph::read(&graph)?;
+    let Graph { scores, n_features, feature_names: names } = graph::read(&graph)?;
     let head = head(&scores)?;
     let classes = if scores.classes.is_empty() { None } else { Some(scores.classes.to_vec()) };
     let (base, link) = (scores.base.clone(), scores.link);
     let ensemble = Ensemble { trees: joined(scores), base, n_features, link };
-    Ok(ForeignTrees { engine: ensemble.assemble("ONNX")?, head, classes, feature_names })
+    Ok(ForeignTrees {
+        engine: ensemble.assemble("ONNX")?,
+        head,
+        classes,
+        features: ForeignFeatures { names, holds: Vec::new() },
+    })
 }
 
 /// What the scores are.

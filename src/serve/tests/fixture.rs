@@ -61,6 +61,7 @@ impl Served {
             table: &table,
             target: None,
             positive: None,
+            task: None,
             header: None,
             missing: Vec::new(),
             ignore: Vec::new(),
@@ -85,6 +86,7 @@ impl Served {
             cv: None,
             test: None,
             from: None,
+            features_by_order: false,
             skip_invalid: false,
             progress: &progress,
         };

@@ -17,7 +17,9 @@ use crate::table::cell::Markers;
 use crate::table::column::reserve;
 use crate::table::dictionary::Dictionary;
 use crate::table::time::TimeFormat;
-use crate::table::{Categories, Kind, MISSING_CODE, MISSING_TIME, NumberFormat, Texts, Values};
+use crate::table::{
+    Categories, ColumnSpec, Kind, LevelFinder, MISSING_CODE, MISSING_TIME, NumberFormat, Texts, Values,
+};
 
 /// How the cells of a column are stored.
 #[derive(Debug, Clone)]
@@ -26,17 +28,18 @@ pub(crate) enum Storage {
     /// Numbers that are not plain.
     Written(NumberFormat),
     Time(TimeFormat),
-    Category,
+    /// With what finds levels by their spellings, where levels are known.
+    Category(Option<Arc<LevelFinder>>),
     Text,
 }
 
 impl Storage {
-    /// The storage of a kind; `None` for [`Kind::Ignore`].
-    pub(crate) fn of(kind: Kind, time: TimeFormat, number: Option<NumberFormat>) -> Option<Self> {
-        match kind {
+    /// The storage of a column; `None` for [`Kind::Ignore`].
+    pub(crate) fn of(column: &ColumnSpec, time: TimeFormat, number: Option<NumberFormat>) -> Option<Self> {
+        match column.kind {
             Kind::Number => Some(number.map_or(Self::Number, Self::Written)),
             Kind::Time => Some(Self::Time(time)),
-            Kind::Category | Kind::Constant => Some(Self::Category),
+            Kind::Category | Kind::Constant => Some(Self::Category(column.spelling.finder().cloned())),
             Kind::Id | Kind::Text => Some(Self::Text),
             Kind::Ignore => None,
         }
@@ -48,7 +51,7 @@ impl Storage {
             Self::Number => "a number".to_owned(),
             Self::Written(format) => format.expected(),
             Self::Time(format) => format.expected(),
-            Self::Category | Self::Text => "text".to_owned(),
+            Self::Category(_) | Self::Text => "text".to_owned(),
         }
     }
 }
@@ -77,7 +80,7 @@ impl Part {
         match storage {
             Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
             Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
-            Storage::Category => {
+            Storage::Category(_) => {
                 Self::Category(CategoryPart { codes: Vec::with_capacity(n_rows), ..CategoryPart::default() })
             }
             Storage::Text => Self::Text(Texts::default()),
@@ -154,7 +157,7 @@ impl CategoryPart {
 pub(crate) enum Builder {
     Number(Vec<f64>),
     Time(Vec<i64>),
-    Category { codes: Vec<u32>, dictionary: Dictionary },
+    Category { codes: Vec<u32>, dictionary: Dictionary, finder: Option<Arc<LevelFinder>> },
     Text(Texts),
 }
 
@@ -164,9 +167,11 @@ impl Builder {
         match storage {
             Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
             Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
-            Storage::Category => {
-                Self::Category { codes: Vec::with_capacity(n_rows), dictionary: Dictionary::default() }
-            }
+            Storage::Category(finder) => Self::Category {
+                codes: Vec::with_capacity(n_rows),
+                dictionary: Dictionary::default(),
+                finder: finder.clone(),
+            },
             Storage::Text => Self::Text(Texts::default()),
         }
     }
@@ -176,12 +181,18 @@ impl Builder {
         match (self, part) {
             (Self::Number(all), Part::Number(part)) => extend(all, part.iter().copied()),
             (Self::Time(all), Part::Time(part)) => extend(all, part.iter().copied()),
-            (Self::Category { codes, dictionary }, Part::Category(part)) => {
+            (Self::Category { codes, dictionary, finder }, Part::Category(part)) => {
+                let name = |level| finder.as_ref().map_or(level, |finder| finder.name(level));
+                // A text that is declared to be a level is one, although it means "missing" elsewhere.
+                let declared = |level| finder.as_ref().is_some_and(|finder| finder.has_name(level));
                 let map: Vec<u32> = part
                     .dictionary
                     .iter()
                     .zip(&part.missing)
-                    .map(|(level, &missing)| if missing { MISSING_CODE } else { dictionary.intern(level) })
+                    .map(|(level, &missing)| match missing && !declared(level) {
+                        true => MISSING_CODE,
+                        false => dictionary.intern(name(level)),
+                    })
                     .collect();
                 extend(codes, part.codes.iter().map(|&c| if c == MISSING_CODE { c } else { map[c as usize] }));
             }
@@ -201,7 +212,7 @@ impl Builder {
                 values.shrink_to_fit();
                 Values::Time(values)
             }
-            Self::Category { codes, dictionary } => Values::Category(sorted(codes, &dictionary)),
+            Self::Category { codes, dictionary, .. } => Values::Category(sorted(codes, &dictionary)),
             Self::Text(mut texts) => {
                 texts.shrink_to_fit();
                 Values::Text(texts)

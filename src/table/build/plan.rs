@@ -52,7 +52,7 @@ impl Plan {
         let mut columns = Vec::new();
         for spec in asked {
             let number = number_format(file, spec)?;
-            let Some(storage) = Storage::of(spec.kind, time_format(file, spec)?, number) else { continue };
+            let Some(storage) = Storage::of(spec, time_format(file, spec)?, number) else { continue };
             match fields.get(spec.name.as_str()) {
                 Some(&field) => columns.push(Wanted { name: spec.name.clone(), field, storage }),
                 None if options.optional.contains(&spec.name) => {}

@@ -28,9 +28,13 @@ const FINGERPRINT: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(crate) struct Evidence {
     pub(crate) n: u64,
     pub(crate) missing: u64,
+    /// Missing cells that are written `None`.
+    pub(crate) nones: u64,
     pub(crate) distinct: Distinct,
     /// The first distinct texts; one more than [`MAX_LEVELS`] when there are more.
     pub(crate) levels: Dictionary,
+    /// How often each of `levels` occurs.
+    pub(crate) level_counts: Vec<u64>,
     pub(crate) numbers: u64,
     pub(crate) integers: u64,
     pub(crate) min: f64,
@@ -63,12 +67,13 @@ impl Evidence {
         self.power = Some(self.power.unwrap_or(1).wrapping_mul(FINGERPRINT));
         if markers.is_missing(text.as_bytes()) {
             self.missing += 1;
+            self.nones += u64::from(text == "None");
             self.run.broken = true;
             return;
         }
         self.distinct.push(hash);
         if self.levels.len() <= MAX_LEVELS {
-            self.levels.intern(text);
+            self.count_level(text, 1);
         }
         match cell::number(text.as_bytes()).filter(|value| is_exact(*value, text)) {
             Some(value) => self.push_number(value, text, line),
@@ -77,6 +82,14 @@ impl Evidence {
                 self.times.push(text, line);
             }
         }
+    }
+
+    fn count_level(&mut self, text: &str, n: u64) {
+        let code = self.levels.intern(text) as usize;
+        if code == self.level_counts.len() {
+            self.level_counts.push(0);
+        }
+        self.level_counts[code] += n;
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
@@ -129,16 +142,17 @@ impl Evidence {
         self.ends.merge(next.ends);
         self.n += next.n;
         self.missing += next.missing;
+        self.nones += next.nones;
         self.numbers += next.numbers;
         self.integers += next.integers;
         self.text_bytes += next.text_bytes;
         self.spaced += next.spaced;
         self.distinct.merge(next.distinct);
-        for level in next.levels.iter() {
+        for (level, &n) in next.levels.iter().zip(&next.level_counts) {
             if self.levels.len() > MAX_LEVELS {
                 break;
             }
-            self.levels.intern(level);
+            self.count_level(level, n);
         }
         self.first_not_number = self.first_not_number.take().or(next.first_not_number);
         self.leading_zero = self.leading_zero.take().or(next.leading_zero);

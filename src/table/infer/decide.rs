@@ -1,6 +1,8 @@
 //! From evidence to a kind, with the reason in one line.
 
+use crate::table::cell::shorten;
 use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
+use crate::table::level::{self, Merged, Same, Spelling};
 use crate::table::time::TimeFormat;
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 
@@ -71,7 +73,7 @@ fn constant(seen: &Evidence) -> Option<Decision> {
     if seen.missing > 0 || seen.distinct.count() != 1 {
         return None;
     }
-    Some(Decision::new(Kind::Constant, format!("always {:?}", seen.levels.get(0))))
+    Some(Decision::new(Kind::Constant, format!("always {:?}", shorten(seen.levels.get(0)))))
 }
 
 /// A time in one of the known ways of writing.
@@ -101,7 +103,7 @@ fn written_time(seen: &Evidence) -> Option<Decision> {
             }
         }
     };
-    let example = seen.levels.get(0);
+    let example = shorten(seen.levels.get(0));
     let mut reason = match format {
         TimeFormat::Iso => format!("ISO times such as {example}"),
         format => format!("times such as {example}, written {}", format.name()),
@@ -214,7 +216,9 @@ fn textual(name: &str, seen: &Evidence) -> Decision {
     let mut reason = match kind {
         Kind::Id => "texts without spaces, each once".to_owned(),
         Kind::Text => format!("long texts, {} distinct", count(seen)),
-        _ if seen.distinct.count() <= 4 => format!("texts: {}", seen.levels.iter().collect::<Vec<_>>().join(", ")),
+        _ if seen.distinct.count() <= 4 => {
+            format!("texts: {}", seen.levels.iter().map(shorten).collect::<Vec<_>>().join(", "))
+        }
         _ => format!("texts, {} distinct", count(seen)),
     };
     if kind == Kind::Id && !seen.is_unique() {
@@ -253,9 +257,6 @@ fn almost(seen: &Evidence) -> Option<String> {
     if let Some(place) = &seen.long {
         return Some(format!("{:?} on line {} has more digits than a number keeps, so text", place.value, place.line));
     }
-    if let Some((one, other)) = alike(seen) {
-        return Some(format!("{one} and {other} differ in case only"));
-    }
     let place = seen.first_not_number.as_ref().filter(|_| seen.numbers * 10 >= others * 90)?;
     Some(format!(
         "numbers but for {others}, first {:?} on line {}: declare it as missing if it means that",
@@ -263,14 +264,21 @@ fn almost(seen: &Evidence) -> Option<String> {
     ))
 }
 
-/// Two levels that differ in case only.
-fn alike(seen: &Evidence) -> Option<(String, String)> {
-    if seen.distinct.count() > MAX_LEVELS as u64 {
+/// The levels of a category that are written in several ways, by the name of the most frequent one; `None` when there
+/// is none, or too many levels to list.
+pub(super) fn spelling(seen: &Evidence) -> Option<(Spelling, Merged)> {
+    if seen.levels.len() > MAX_LEVELS {
         return None;
     }
-    let mut lower: Vec<(String, &str)> = seen.levels.iter().map(|l| (l.to_lowercase(), l)).collect();
-    lower.sort_unstable();
-    lower.windows(2).find(|w| w[0].0 == w[1].0).map(|w| (w[0].1.to_owned(), w[1].1.to_owned()))
+    let levels: Vec<(&str, u64)> = seen.levels.iter().zip(seen.level_counts.iter().copied()).collect();
+    let mut names = Spelling::default().names(&levels);
+    let merged = level::merged(&names, &levels);
+    if merged.is_empty() {
+        return None;
+    }
+    names.sort_unstable();
+    names.dedup();
+    Some((Spelling::new(names, Same::Listed(merged.iter().cloned().collect())), merged))
 }
 
 fn count(seen: &Evidence) -> String {

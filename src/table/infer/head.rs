@@ -57,7 +57,7 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(None);
             let gathered = gather(&name, text, &options.of_json(), missing, Extent::Whole)?;
-            let schema = conclude(&name, gathered, options)?.schema;
+            let schema = conclude(&name, &gathered, options)?.schema;
             return Ok(Head {
                 schema,
                 open: Vec::new(),
@@ -86,7 +86,7 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
     };
     let marked = !whole && gathered.seen.iter().any(|seen| seen.marks.any());
     let open = gathered.names.iter().zip(&gathered.seen).filter_map(is_open).collect();
-    let schema = conclude(&name, gathered, options)?.schema;
+    let schema = conclude(&name, &gathered, options)?.schema;
     Ok(Head { schema, open, whole, numbers_vary: options.numbers_vary, marked })
 }
 

@@ -22,9 +22,10 @@ use self::decide::{Beside, Decision};
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
 use crate::table::csv::scan::{self, Scan, field_evidence};
-use crate::table::evidence::Evidence;
+use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
+use crate::table::level::{self, Spelling};
 use crate::table::{DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, Rejects, Schema, TableError, parquet};
 
 /// What a table turned out to be.
@@ -38,12 +39,23 @@ pub struct Inference {
     pub n_rows: u64,
     /// The column to predict: the one asked for, or a guess.
     pub target: Option<TargetGuess>,
+    /// A column whose name says that it is the target, but which has one value only; where nothing better is a target.
+    pub one_class: Option<OneClass>,
     /// Records that were left out; empty unless `skip_invalid` was set.
     pub rejects: Rejects,
     /// Columns that are nearly something else, which a person should decide.
     pub doubts: Vec<Doubt>,
     /// Remarks about the file as a whole: no header, equal columns.
     pub notes: Vec<String>,
+}
+
+/// A target that does not vary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneClass {
+    /// The column.
+    pub name: String,
+    /// Its only value.
+    pub value: String,
 }
 
 /// What was decided about one column.
@@ -70,10 +82,12 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     let name = input.name().to_owned();
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
     let gathered = match input.unpack()? {
-        Unpacked::Text(text) => gather(&name, text, options, missing, Extent::Whole)?,
+        Unpacked::Text(text) => {
+            gather(&name, text, options, missing, Extent::Whole).map_err(|err| err.in_file(&name))?
+        }
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(None);
-            gather(&name, text, &options.of_json(), missing, Extent::Whole)?
+            gather(&name, text, &options.of_json(), missing, Extent::Whole).map_err(|err| err.in_file(&name))?
         }
         Unpacked::Parquet(file) => {
             let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
@@ -82,7 +96,11 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
             Gathered { dialect, names, seen, n_rows, rejects: Rejects::default(), notes, whole: true }
         }
     };
-    conclude(&name, gathered, options)
+    let mut inference = conclude(&name, &gathered, options).map_err(|err| err.in_file(&name))?;
+    name_levels(&mut inference, &gathered.seen);
+    none_is_a_class(&mut inference, &gathered.seen);
+    inference.rejects = gathered.rejects;
+    Ok(inference)
 }
 
 /// The evidence of all columns.
@@ -151,20 +169,60 @@ fn piece_evidence(index: &scan::Piece<'_>, markers: &Markers) -> Vec<Evidence> {
     (0..index.n_fields).map(|field| field_evidence(index, field, markers, &mut scratch)).collect()
 }
 
-fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<Inference, TableError> {
-    let Gathered { dialect, names, seen, n_rows, rejects, mut notes, .. } = gathered;
-    if n_rows == 0 {
+/// From this share of the rows on, `None` in a target of texts is a class.
+const NONE_SHARE: f64 = 0.05;
+
+/// A target of texts may have a class called `None`: it is then a level, although the text means "missing" elsewhere.
+fn none_is_a_class(inference: &mut Inference, seen: &[Evidence]) {
+    const NONE: &str = "None";
+    let Some(name) = inference.target.as_ref().map(|target| target.name.clone()) else { return };
+    let Some(idx) = inference.columns.iter().position(|column| column.name == name) else { return };
+    let (spec, finding, seen) = (&mut inference.schema.columns[idx], &mut inference.columns[idx], &seen[idx]);
+    let few = seen.levels.len() <= MAX_LEVELS;
+    if spec.kind != Kind::Category || !few || (seen.nones as f64) < NONE_SHARE * seen.n as f64 {
+        return;
+    }
+    let known = spec.spelling.levels();
+    let mut levels: Vec<String> =
+        if known.is_empty() { seen.levels.iter().map(str::to_owned).collect() } else { known.to_vec() };
+    levels.push(NONE.to_owned());
+    levels.sort_unstable();
+    finding.n_missing -= seen.nones;
+    finding.n_distinct += 1;
+    let left = if finding.n_missing > 0 { format!("; {} missing", finding.n_missing) } else { String::new() };
+    finding.reason = finding.reason.replace(&format!("; {} missing", seen.missing), &left);
+    finding.reason.push_str(&format!("; {NONE:?} is a class ({} rows)", seen.nones));
+    spec.spelling = Spelling::new(levels, spec.spelling.same().clone());
+}
+
+/// Levels that are written in several ways get one name, and the others are listed.
+fn name_levels(inference: &mut Inference, seen: &[Evidence]) {
+    for ((spec, finding), seen) in inference.schema.columns.iter_mut().zip(&mut inference.columns).zip(seen) {
+        if let (Kind::Category, Some((spelling, merged))) = (spec.kind, decide::spelling(seen)) {
+            finding.n_distinct = spelling.levels().len() as u64;
+            for (name, others) in merged.iter().take(3) {
+                finding.reason.push_str(&format!("; {}", level::said(name, others)));
+            }
+            spec.spelling = spelling;
+        }
+    }
+}
+
+fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<Inference, TableError> {
+    let Gathered { dialect, names, seen, n_rows, notes, .. } = gathered;
+    let mut notes = notes.clone();
+    if *n_rows == 0 {
         return Err(TableError::File { file: file.to_owned(), what: "has a header but no rows".to_owned() });
     }
     if let Some(target) = options.target.as_ref().filter(|t| !names.contains(t)) {
-        return Err(TableError::NoColumn { column: target.clone(), have: names });
+        return Err(TableError::NoColumn { column: target.clone(), have: names.clone() });
     }
-    let decimal = options.decimal.or_else(|| shared_decimal(&seen));
+    let decimal = options.decimal.or_else(|| shared_decimal(seen));
     let beside = Beside { numbers_vary: options.numbers_vary, decimal, semicolons: dialect.delimiter == ';' };
     let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, beside);
-    let mut decisions: Vec<Decision> = names.iter().zip(&seen).map(decide).collect();
+    let mut decisions: Vec<Decision> = names.iter().zip(seen).map(decide).collect();
     let mut doubts = Vec::new();
-    for ((name, seen), decision) in names.iter().zip(&seen).zip(&mut decisions) {
+    for ((name, seen), decision) in names.iter().zip(seen).zip(&mut decisions) {
         let Some(doubt) = doubt::of(name, seen, decision, beside) else { continue };
         if options.skip_invalid && doubt.take(decision) {
             continue;
@@ -172,30 +230,38 @@ fn conclude(file: &str, gathered: Gathered, options: &InferOptions) -> Result<In
         doubts.push(doubt);
     }
     let columns = names.iter().zip(&decisions).map(|(name, d)| d.spec(name)).collect();
-    let mut schema = Schema { dialect, columns };
+    let mut schema = Schema { dialect: dialect.clone(), columns };
     let target = match &options.target {
         Some(name) => Some(TargetGuess { name: name.clone(), reason: "as asked".to_owned() }),
-        None => target::guess(&schema.columns, &seen),
+        None => target::guess(&schema.columns, seen),
+    };
+    let outright = target.as_ref().and_then(|t| schema.column(&t.name)).is_some_and(target::is_outright);
+    let one_class = match target::with_one_class(&schema.columns, seen) {
+        Some(idx) if options.target.is_none() && !outright => {
+            Some(OneClass { name: names[idx].clone(), value: seen[idx].levels.get(0).to_owned() })
+        }
+        _ => None,
     };
     if let Some(idx) = target.as_ref().and_then(|t| names.iter().position(|n| *n == t.name)) {
         usable_as_target(&mut decisions[idx], &seen[idx]);
         schema.columns[idx] = decisions[idx].spec(&names[idx]);
     }
-    notes.extend(equal_columns(&names, &seen));
-    notes.extend(remarks::of(&names, &seen, &decisions, target.as_ref().map(|target| target.name.as_str())));
+    notes.extend(equal_columns(names, seen));
+    notes.extend(remarks::of(names, seen, &decisions, target.as_ref().map(|target| target.name.as_str())));
     let columns = names
-        .into_iter()
+        .iter()
         .zip(decisions)
-        .zip(&seen)
+        .zip(seen)
         .map(|((name, decision), e)| Finding {
-            name,
+            name: name.clone(),
             kind: decision.kind,
             reason: decision.reason,
             n_missing: e.missing,
             n_distinct: e.distinct.count(),
         })
         .collect();
-    Ok(Inference { schema, columns, n_rows, target, rejects, doubts, notes })
+    let (n_rows, rejects) = (*n_rows, Rejects::default());
+    Ok(Inference { schema, columns, n_rows, target, one_class, rejects, doubts, notes })
 }
 
 /// What stands before decimals, where the columns that show it agree.

@@ -104,9 +104,9 @@ mod tests {
     #[test]
     fn values_that_stand_alone_are_remarked() {
         let row = |i: usize| {
-            let days = if i % 4 == 0 { 999 } else { i * 7 % 30 };
-            let pressure = if i % 50 == 0 { 0 } else { 60 + i * 3 % 50 };
-            let balance = if i % 10 == 0 { -1 } else { (i * 31 % 97) as i64 };
+            let days = if i.is_multiple_of(4) { 999 } else { i * 7 % 30 };
+            let pressure = if i.is_multiple_of(50) { 0 } else { 60 + i * 3 % 50 };
+            let balance = if i.is_multiple_of(10) { -1 } else { (i * 31 % 97) as i64 };
             format!("{days},{pressure},{balance},{},{}\n", i * 5 % 40, i % 2)
         };
         let text = "days,pressure,balance,count,y\n".to_owned() + &(0..200).map(row).collect::<String>();

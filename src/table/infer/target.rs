@@ -1,6 +1,16 @@
 //! Which column is likely to be the one to predict.
+//!
+//! | what speaks for a column | points |
+//! |---|---|
+//! | its whole name says target (`churn`, `isFraud`, `FraudFound_P`) | 6, one such word among others 4 |
+//! | … and it has two values | 3 more; up to 20 values 2 more |
+//! | … and it is a quantity, which is no class (`income`, `default` as an amount) | 4 less |
+//! | its name is a usual thing to estimate (`price`, `median_house_value`) | 5, one such word among others 2 |
+//! | it is the last column | 3; with up to 20 values 4; with two values 5 |
+//!
+//! Names of predictions and of times speak against a column.
 
-use super::decide::words_of;
+use super::decide::{TIME_WORDS, words_of};
 use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::{ColumnSpec, Kind};
 
@@ -13,21 +23,17 @@ pub struct TargetGuess {
     pub reason: String,
 }
 
-/// Names that say it outright.
-const STRONG: [&str; 24] = [
+/// Names of classes and outcomes.
+const CLASSES: [&str; 37] = [
     "target",
-    "label",
-    "class",
     "churn",
     "churned",
     "fraud",
-    "y",
+    "fraudulent",
     "outcome",
     "response",
     "survived",
     "defaulted",
-    "cnt",
-    "quality",
     "exited",
     "attrition",
     "converted",
@@ -39,11 +45,89 @@ const STRONG: [&str; 24] = [
     "income",
     "subscribed",
     "risk",
+    "bankrupt",
+    "canceled",
+    "cancelled",
+    "cancellation",
+    "approved",
+    "approval",
+    "spam",
+    "stroke",
+    "satisfaction",
+    "potability",
+    "malignant",
+    "clicked",
+    "purchased",
+    "readmitted",
+    "delinquent",
+    "dropout",
+    "hired",
 ];
+/// Names of classes and outcomes when nothing else is in the name.
+const ALONE: [&str; 6] = ["y", "label", "class", "left", "revenue", "disease"];
+/// Names of quantities that say target outright.
+const QUANTITIES: [&str; 8] = ["target", "label", "y", "outcome", "response", "cnt", "quality", "medv"];
 /// Names of usual things to estimate.
-const WEAK: [&str; 10] = ["price", "score", "rating", "sales", "demand", "value", "amount", "spend", "cost", "paid"];
+const USUAL: [&str; 17] = [
+    "price",
+    "score",
+    "rating",
+    "sales",
+    "demand",
+    "value",
+    "amount",
+    "spend",
+    "cost",
+    "paid",
+    "tip",
+    "mpg",
+    "charges",
+    "expectancy",
+    "rings",
+    "salary",
+    "count",
+];
+/// Usual things to estimate, also as the last of several words.
+const ENDINGS: [&str; 3] = ["price", "value", "expectancy"];
+/// Words beside the one that says it: `is_fraud`, `Attrition_Flag`, `FraudFound_P`, `clf_target`.
+const FILLERS: [&str; 18] = [
+    "is",
+    "has",
+    "was",
+    "flag",
+    "ind",
+    "indicator",
+    "p",
+    "f",
+    "yn",
+    "found",
+    "clf",
+    "reg",
+    "value",
+    "label",
+    "class",
+    "target",
+    "status",
+    "binary",
+];
 /// Words that turn the column into something about the target.
-const NOT_TARGET: [&str; 8] = ["pred", "prediction", "proba", "probability", "predicted", "prob", "estimate", "next"];
+const NOT_TARGET: [&str; 13] = [
+    "pred",
+    "prediction",
+    "proba",
+    "probability",
+    "predicted",
+    "prob",
+    "estimate",
+    "next",
+    "flagged",
+    "previous",
+    "prev",
+    "prior",
+    "past",
+];
+/// Number of values up to which a column is one of classes.
+const FEW: u64 = 20;
 
 /// The likeliest target, if any column can be one.
 pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetGuess> {
@@ -51,58 +135,181 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
         let few = seen[i].distinct.count() <= MAX_LEVELS as u64;
         columns[i].kind == Kind::Number || (columns[i].kind == Kind::Category && few)
     };
-    let candidates: Vec<usize> = (0..columns.len()).filter(|&i| fits(i)).collect();
     let last = columns.len().checked_sub(1)?;
-    // Of equally likely ones the last: targets stand at the end.
-    let best =
-        candidates.into_iter().max_by_key(|&i| (strength(&columns[i].name, seen[i].distinct.count(), i == last), i))?;
-    let (score, reason) = (
-        strength(&columns[best].name, seen[best].distinct.count(), best == last),
-        reason(&columns[best].name, best == last),
-    );
-    (score > 0).then(|| TargetGuess { name: columns[best].name.clone(), reason })
-}
-
-fn strength(name: &str, n_distinct: u64, is_last: bool) -> u32 {
-    let by_name = match named(name) {
-        Named::Strong => 4,
-        Named::Weak => 1,
-        Named::No => 0,
-        Named::Never => return 0,
+    let points = |i: usize| {
+        let size = is_size(&columns[i].name, columns) && i != last;
+        let named = if size { 0 } else { by_name(&columns[i], seen[i].distinct.count()) };
+        (named, if i == last { by_place(&columns[i].name, seen[i].distinct.count()) } else { 0 })
     };
-    by_name + if is_last { 3 } else { 0 } + if is_last && n_distinct <= 20 { 1 } else { 0 }
+    let candidates = (0..columns.len()).filter(|&i| fits(i) && !about_target(&columns[i].name));
+    // Of equally likely ones the last: targets stand at the end.
+    let best = candidates.max_by_key(|&i| (points(i).0 + points(i).1, i))?;
+    let reason = match points(best) {
+        (0, 0) => return None,
+        (0, _) => "the last column; say --target NAME if it is another",
+        (_, 0) => "its name says so",
+        (_, _) => "the last column, and its name says so",
+    };
+    Some(TargetGuess { name: columns[best].name.clone(), reason: reason.to_owned() })
 }
 
-fn reason(name: &str, is_last: bool) -> String {
-    match (named(name), is_last) {
-        (Named::Strong | Named::Weak, true) => "the last column, and its name says so".to_owned(),
-        (Named::Strong | Named::Weak, false) => "its name says so".to_owned(),
-        _ => "the last column; say --target NAME if it is another".to_owned(),
+/// A column whose whole name says that it is the target, although it has one value only.
+pub(crate) fn with_one_class(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<usize> {
+    let says = |i: &usize| {
+        let name = &columns[*i].name;
+        columns[*i].kind == Kind::Constant
+            && seen[*i].distinct.count() == 1
+            && says_class(name) == Says::Whole
+            && !is_size(name, columns)
+            && !about_target(name)
+    };
+    (0..columns.len()).rev().find(says)
+}
+
+/// Whether the guess rests on the whole name of the column.
+pub(crate) fn is_outright(column: &ColumnSpec) -> bool {
+    says_class(&column.name) == Says::Whole || says(&column.name, &QUANTITIES) == Says::Whole
+}
+
+/// `x`, `y` and `z` are sizes or places.
+fn is_size(name: &str, columns: &[ColumnSpec]) -> bool {
+    let among = |other: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(other));
+    name.eq_ignore_ascii_case("y") && among("x")
+}
+
+/// How a name says what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The name is that word, or that word with a filler.
+    Whole,
+    /// The word is one of several.
+    Part,
+    Nothing,
+}
+
+fn says(name: &str, list: &[&str]) -> Says {
+    let words = words_of(name);
+    let is_one = |word: &String| list.contains(&word.as_str());
+    if !words.iter().any(is_one) {
+        return Says::Nothing;
+    }
+    match words.iter().all(|word| is_one(word) || FILLERS.contains(&word.as_str())) {
+        true => Says::Whole,
+        false => Says::Part,
     }
 }
 
-enum Named {
-    Strong,
-    Weak,
-    No,
-    Never,
+fn says_class(name: &str) -> Says {
+    match says(name, &ALONE) {
+        Says::Whole => Says::Whole,
+        _ => says(name, &CLASSES),
+    }
 }
 
-fn named(name: &str) -> Named {
+/// Predictions and the like; `default.payment.next.month` is about the next month, not about the target.
+fn about_target(name: &str) -> bool {
     let words = words_of(name);
     let has = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
-    // `default.payment.next.month` is about the next month, not about the target.
-    if has(&["default", "target"]) {
-        return Named::Strong;
+    !has(&["default", "target"]) && words.len() > 1 && has(&NOT_TARGET)
+        || words.len() == 1 && has(&["pred", "prediction", "proba", "probability", "predicted", "prob", "estimate"])
+}
+
+fn by_name(column: &ColumnSpec, n_distinct: u64) -> u32 {
+    let name = &column.name;
+    let class = match says_class(name) {
+        Says::Whole => 6,
+        Says::Part => 4,
+        Says::Nothing => 0,
+    };
+    // Incomes by bracket are a feature, incomes above and below a bound a target.
+    let bracket = n_distinct > 2 && words_of(name).contains(&"income".to_owned());
+    let quantity = bracket || (n_distinct > FEW && column.kind == Kind::Number);
+    if class > 0 && !quantity {
+        return class + if n_distinct == 2 { 3 } else { 2 };
     }
-    if has(&NOT_TARGET) {
-        return Named::Never;
+    let outright = if says(name, &QUANTITIES) == Says::Whole { 6 } else { 0 };
+    let usual = match (column.kind, says(name, &USUAL)) {
+        (Kind::Number, Says::Whole) => 5,
+        (Kind::Number, Says::Part) if words_of(name).last().is_some_and(|w| ENDINGS.contains(&w.as_str())) => 5,
+        (Kind::Number, Says::Part) => 2,
+        _ => 0,
+    };
+    outright.max(usual).max(class.saturating_sub(4))
+}
+
+fn by_place(name: &str, n_distinct: u64) -> u32 {
+    const TIMES: [&str; 4] = ["year", "month", "week", "hour"];
+    if words_of(name).iter().any(|word| TIME_WORDS.contains(&word.as_str()) || TIMES.contains(&word.as_str())) {
+        return 0;
     }
-    if has(&STRONG) {
-        Named::Strong
-    } else if has(&WEAK) {
-        Named::Weak
-    } else {
-        Named::No
+    match n_distinct {
+        2 => 5,
+        ..=FEW => 4,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::cell::Markers;
+
+    /// Columns with how many values each has; 0 is a number with many.
+    fn guessed(columns: &[(&str, u64)]) -> Option<String> {
+        let markers = Markers::new(&[String::new()]);
+        let mut specs = Vec::new();
+        let mut all = Vec::new();
+        for (name, n) in columns {
+            let mut seen = Evidence::default();
+            for row in 0..200_u64 {
+                let text = if *n == 0 { format!("{}.5", row * 37 % 199) } else { format!("l{}", row % n) };
+                seen.push(&text, &markers, &|| row);
+            }
+            specs.push(ColumnSpec::new(*name, if *n == 0 { Kind::Number } else { Kind::Category }));
+            all.push(seen);
+        }
+        guess(&specs, &all).map(|guess| guess.name)
+    }
+
+    /// The columns that matter of public tables, in their order, and what each is for.
+    #[test]
+    fn the_targets_of_public_tables_are_guessed() {
+        for (columns, target) in [
+            (&[("TransactionID", 0), ("isFraud", 2), ("TransactionAmt", 0), ("V1", 2)][..], "isFraud"),
+            (&[("Month", 12), ("FraudFound_P", 2), ("PolicyNumber", 0), ("BasePolicy", 3)], "FraudFound_P"),
+            (&[("step", 0), ("amount", 0), ("isFraud", 2), ("isFlaggedFraud", 2)], "isFraud"),
+            (&[("PassengerId", 0), ("Survived", 2), ("Pclass", 3), ("Fare", 0), ("Embarked", 3)], "Survived"),
+            (&[("carat", 0), ("cut", 5), ("price", 0), ("x", 0), ("y", 0), ("z", 0)], "price"),
+            (&[("x", 0), ("y", 2)], "y"),
+            (&[("total_bill", 0), ("tip", 0), ("sex", 2), ("size", 6)], "tip"),
+            (&[("median_income", 0), ("median_house_value", 0), ("ocean_proximity", 5)], "median_house_value"),
+            (&[("Life expectancy", 0), ("Income composition of resources", 0), ("Schooling", 0)], "Life expectancy"),
+            (&[("Age", 0), ("Attrition", 2), ("MonthlyIncome", 0), ("YearsWithCurrManager", 18)], "Attrition"),
+            (
+                &[("CLIENTNUM", 0), ("Attrition_Flag", 2), ("Credit_Limit", 0), ("Avg_Utilization_Ratio", 0)],
+                "Attrition_Flag",
+            ),
+            (&[("ApplicantIncome", 0), ("LoanAmount", 0), ("Credit_History", 2), ("Loan_Status", 2)], "Loan_Status"),
+            (&[("CreditScore", 0), ("EstimatedSalary", 0), ("Exited", 2)], "Exited"),
+            (&[("id", 0), ("diagnosis", 2), ("radius_mean", 0), ("fractal_dimension_worst", 0)], "diagnosis"),
+            (&[("class", 2), ("cap-shape", 6), ("habitat", 7)], "class"),
+            (&[("species", 3), ("bill_length_mm", 0), ("sex", 2)], "species"),
+            (&[("hotel", 2), ("is_canceled", 2), ("adr", 0), ("reservation_status", 3)], "is_canceled"),
+            (&[("age", 0), ("income", 0), ("region", 3), ("custcat", 4)], "custcat"),
+            (&[("default", 2), ("balance", 0), ("y", 2)], "y"),
+            (&[("LIMIT_BAL", 0), ("PAY_AMT6", 0), ("default.payment.next.month", 2)], "default.payment.next.month"),
+            (&[("name", 0), ("selling_price", 0), ("fuel", 4), ("owner", 5)], "selling_price"),
+            (&[("date", 0), ("price", 0), ("sqft_living", 0), ("sqft_lot15", 0)], "price"),
+            (&[("alcohol", 0), ("quality", 6)], "quality"),
+            (&[("casual", 0), ("registered", 0), ("cnt", 0)], "cnt"),
+            (&[("age", 0), ("bmi", 0), ("smoker", 2), ("charges", 0)], "charges"),
+            (&[("id", 0), ("timestamp", 0), ("clf_target", 2), ("y_pred_proba", 0), ("y_pred", 2)], "clf_target"),
+            (&[("income", 5), ("previous_outcome", 3), ("bought", 2)], "bought"),
+            (&[("satisfaction_level", 0), ("left", 2), ("sales", 10), ("salary", 3)], "left"),
+        ] {
+            assert_eq!(guessed(columns).as_deref(), Some(target), "{columns:?}");
+        }
+        assert_eq!(guessed(&[("MedInc", 0), ("y_pred_proba", 0), ("y_pred", 2)]), None);
+        assert_eq!(guessed(&[("GNP", 0), ("YEAR", 0)]), None, "a time is asked about");
     }
 }

@@ -1,0 +1,48 @@
+use super::{Context, Outcome, Output, download};
+use anyhow::Result;
+use mlloop::source::{By, Source};
+use std::path::PathBuf;
+
+/// Split a table that is here into data/reference.csv and data/current.csv
+///
+/// The earliest rows become the reference (time), or the rows whose key has a low hash (hash): rows of one key are always
+/// on the same side. The same as `mlloop download TABLE --split`.
+///
+///   mlloop split all.csv                      the earliest 70 % by the time column
+///   mlloop split all.csv --how hash --by customer_id --reference 0.8
+///
+/// Exit status: 0 both files are there, 1 they were there already, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV (also .gz, .zip) or Parquet
+    table: PathBuf,
+    /// What decides on which side a row is
+    #[arg(long, value_name = "WAY", default_value = "time", value_parser = super::args::one_of(["time", "hash"], str::parse::<By>))]
+    how: By,
+    /// The column with the time (also a number), or with the key that keeps rows together; by default it is found out
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
+    /// Share of rows for the reference
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
+    reference: f64,
+    /// Leave out rows that do not fit
+    #[arg(long)]
+    skip_invalid: bool,
+    /// Replace files that differ
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let source: Source = args.table.display().to_string().parse().map_err(anyhow::Error::msg)?;
+    let split = download::Args {
+        split: Some(args.how),
+        by: args.by.clone(),
+        reference: args.reference,
+        skip_invalid: args.skip_invalid,
+        force: args.force,
+        ..download::Args::of(source)
+    };
+    download::run(&split, ctx, out)
+}

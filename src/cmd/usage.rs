@@ -1,0 +1,67 @@
+//! What is wrong with a command line, in the form of all errors; and help that is wrapped once.
+
+use clap::error::ErrorKind;
+
+/// The error in our form, `mlloop: what` and hints below; `None` for help and version, which are no errors.
+pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
+    if matches!(
+        err.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return None;
+    }
+    let rendered = err.render().to_string();
+    let mut what = String::new();
+    let mut below = String::new();
+    for line in rendered.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            below.push_str(&format!("  hint: {tip}\n"));
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            below.push_str(&format!("  usage: {usage}\n"));
+        } else if !line.starts_with("For more information") {
+            let line = line.strip_prefix("error: ").unwrap_or(line);
+            what.push_str(if what.is_empty() { "" } else { " " });
+            what.push_str(line);
+        }
+    }
+    Some(format!("mlloop: {what}\n{below}"))
+}
+
+/// A doc comment as help: the lines of a paragraph become one, so that they are wrapped once, to the terminal; indented
+/// lines, which are examples, stay.
+pub(crate) fn unwrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut in_paragraph = false;
+    for line in text.lines() {
+        let stays = line.trim().is_empty() || line.starts_with(' ');
+        if !out.is_empty() {
+            out.push(if in_paragraph && !stays { ' ' } else { '\n' });
+        }
+        out.push_str(line.trim_end());
+        in_paragraph = !stays;
+    }
+    out
+}
+
+/// The command with all help unwrapped.
+pub(crate) fn readable(mut command: clap::Command) -> clap::Command {
+    if let Some(about) = command.get_long_about().map(ToString::to_string) {
+        command = command.long_about(unwrapped(&about));
+    }
+    let names: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, readable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unwrapped;
+
+    #[test]
+    fn paragraphs_are_joined_and_examples_stay() {
+        let text = "Do it\n\nA paragraph of\ntwo lines.\n\n  mlloop a\n  mlloop b\n\nExit status: 0 done,\n2 error.";
+        assert_eq!(
+            unwrapped(text),
+            "Do it\n\nA paragraph of two lines.\n\n  mlloop a\n  mlloop b\n\nExit status: 0 done, 2 error."
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! Levels that training did not have: a few are drift, most rows are a mistake in how the column is written.
+
+use super::{Encoder, FeatureError, Features, apply};
+use crate::table::{Categories, Table, Values};
+
+/// A column with levels that training did not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnseenColumn {
+    /// Its name.
+    pub column: String,
+    /// Rows with such a level.
+    pub n_rows: u64,
+    /// The first of these levels.
+    pub levels: Vec<String>,
+}
+
+/// Counts rows with levels that training did not have.
+#[derive(Debug, Clone, Default)]
+pub struct Unseen {
+    columns: Vec<UnseenColumn>,
+    n_rows: u64,
+}
+
+/// Levels that are named.
+const SHOWN: usize = 3;
+/// Bytes of a level that are shown.
+const SHOWN_CHARS: usize = 40;
+/// From this share of rows on it is likely to be a mistake.
+const MISTAKE: f64 = 0.5;
+
+impl Unseen {
+    /// Looks at the rows of a table, whose levels have the names that the schema gives them.
+    ///
+    /// # Errors
+    /// [`FeatureError::MissingColumns`].
+    pub fn push(&mut self, features: &Features, table: &Table) -> Result<(), FeatureError> {
+        self.n_rows += table.n_rows() as u64;
+        let columns = apply::find(table, features.encoders())?;
+        for (column, input) in columns.into_iter().zip(features.encoders()) {
+            if let (Values::Category(cells), Some(known)) = (&column.values, input.encoder.levels()) {
+                self.count(&column.name, cells, known);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, name: &str, cells: &Categories, known: &[String]) {
+        let is_new: Vec<bool> = cells.levels.iter().map(|level| known.binary_search(level).is_err()).collect();
+        if !is_new.contains(&true) {
+            return;
+        }
+        let rows = cells.codes.iter().filter(|&&code| is_new.get(code as usize) == Some(&true));
+        let (n, first) = rows.fold((0, Vec::new()), |(n, mut first): (u64, Vec<u32>), &code| {
+            if first.len() < SHOWN && !first.contains(&code) {
+                first.push(code);
+            }
+            (n + 1, first)
+        });
+        if n == 0 {
+            return;
+        }
+        let at = self.columns.iter().position(|c| c.column == name).unwrap_or_else(|| {
+            self.columns.push(UnseenColumn { column: name.to_owned(), n_rows: 0, levels: Vec::new() });
+            self.columns.len() - 1
+        });
+        let column = &mut self.columns[at];
+        column.n_rows += n;
+        for code in first {
+            let level: String = cells.levels[code as usize].chars().take(SHOWN_CHARS).collect();
+            if column.levels.len() < SHOWN && !column.levels.contains(&level) {
+                column.levels.push(level);
+            }
+        }
+    }
+
+    /// The columns, in the order in which they were met.
+    #[must_use]
+    pub fn columns(&self) -> &[UnseenColumn] {
+        &self.columns
+    }
+
+    /// One sentence per column, the largest share first.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut columns: Vec<&UnseenColumn> = self.columns.iter().collect();
+        columns.sort_by_key(|column| std::cmp::Reverse(column.n_rows));
+        let note = |column: &UnseenColumn| {
+            let share = column.n_rows as f64 / self.n_rows.max(1) as f64;
+            let levels: Vec<String> = column.levels.iter().map(|level| format!("{level:?}")).collect();
+            let have = if column.n_rows == 1 { "has" } else { "have" };
+            let hint = if share >= MISTAKE { "; is the column written in another way?" } else { "" };
+            format!(
+                "column {:?}: {} of {} rows {have} a level that training did not have ({:.1} %), such as {}{hint}",
+                column.column,
+                column.n_rows,
+                self.n_rows,
+                100.0 * share,
+                levels.join(", ")
+            )
+        };
+        columns.into_iter().map(note).collect()
+    }
+}
+
+impl Features {
+    /// Whether training had this level of raw column `input`; also `true` for what is no category.
+    #[must_use]
+    pub fn has_level(&self, input: usize, level: &str) -> bool {
+        let levels = self.encoders().get(input).and_then(|input| Encoder::levels(&input.encoder));
+        levels.is_none_or(|levels| levels.binary_search_by(|known| known.as_str().cmp(level)).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::{OneHotEncoder, RawColumn};
+    use crate::table::Column;
+
+    #[test]
+    fn rows_with_new_levels_are_counted_by_column() {
+        let levels = vec!["a".to_owned(), "b".to_owned()];
+        let encoder =
+            Encoder::OneHot(OneHotEncoder { levels, hot: vec![0, 1], missing: false, unseen: vec![0.0, 0.0] });
+        let features = Features::new(vec![RawColumn { column: "plan".to_owned(), encoder }]).unwrap();
+        let mut unseen = Unseen::default();
+        for texts in [["a", "c", ""], ["c", "d", "b"]] {
+            let cells = Values::Category(Categories::from_texts(texts));
+            unseen.push(&features, &Table::new(vec![Column::new("plan", cells)]).unwrap()).unwrap();
+        }
+        let note = "column \"plan\": 3 of 6 rows have a level that training did not have (50.0 %), such as \"c\", \"d\"; is \
+                    the column written in another way?";
+        assert_eq!(unseen.notes(), [note]);
+        assert!(features.has_level(0, "b") && !features.has_level(0, "c"));
+    }
+}

@@ -1,0 +1,417 @@
+//! When two spellings are one value: `True`, `true` and `TRUE`; `2`, `2.0` and `2e0`; `Yes` and `yes `; 1 for `yes`
+//! beside 0 for `no`.
+//!
+//! ```text
+//! cell ─ written like a level, or listed under `same` ─▶ that level
+//!      ─ equal without case, outer spaces, a last full stop, or as a number ─▶ that level, if it is the only one
+//!      ─ the levels are a yes and a no, and it says yes or no ─▶ that level
+//!      ─ else ─▶ a level of its own
+//! ```
+//! Numbers with leading zeros are codes, and whole numbers from 2^53 on are not told apart by a double: both are
+//! compared as texts, and so are columns of more than 100 000 levels. `same = false` in mlloop.toml keeps every spelling apart.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use super::cell::shorten;
+use super::{Categories, MISSING_CODE};
+
+/// Words that say yes, folded as by [`fold`].
+const YES: [&str; 4] = ["yes", "true", "y", "t"];
+/// Words that say no.
+const NO: [&str; 4] = ["no", "false", "n", "f"];
+/// With more levels than this, a column is one of ids: only equal texts are one value there.
+const MOST: usize = 100_000;
+/// Doubles tell whole numbers apart below this.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Levels that were written in several ways: the name, and the other spellings.
+pub type Merged = Vec<(String, Vec<String>)>;
+
+/// Which spellings count as one value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "true, false, or a table such as { Yes = [\"ja\", \"oui\"] }")]
+pub enum Same {
+    /// `true`: what differs in case, spaces or the writing of a number; `false`: only equal texts.
+    Rule(bool),
+    /// The rule, and these other spellings of levels.
+    Listed(BTreeMap<String, Vec<String>>),
+}
+
+impl Default for Same {
+    fn default() -> Self {
+        Self::Rule(true)
+    }
+}
+
+impl Same {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The levels of a column and what else they are written like.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Spelling {
+    /// The levels as they are called; none where nobody has said them yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    levels: Vec<String>,
+    /// Which spellings count as one.
+    #[serde(default, skip_serializing_if = "Same::is_default")]
+    same: Same,
+    #[serde(skip)]
+    finder: OnceLock<Arc<LevelFinder>>,
+}
+
+impl PartialEq for Spelling {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.levels, &self.same) == (&other.levels, &other.same)
+    }
+}
+
+impl Eq for Spelling {}
+
+impl Spelling {
+    /// Levels and what else they are written like.
+    #[must_use]
+    pub fn new(levels: Vec<String>, same: Same) -> Self {
+        Self { levels, same, finder: OnceLock::new() }
+    }
+
+    /// The levels as they are called.
+    #[must_use]
+    pub fn levels(&self) -> &[String] {
+        &self.levels
+    }
+
+    /// Which spellings count as one.
+    #[must_use]
+    pub fn same(&self) -> &Same {
+        &self.same
+    }
+
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.levels.is_empty() && self.same.is_default()
+    }
+
+    /// Adds levels that are not yet known by any spelling.
+    pub fn know(&mut self, levels: &[String]) {
+        let new: Vec<String> = match self.finder() {
+            Some(finder) => levels.iter().filter(|level| finder.find(level).is_none()).cloned().collect(),
+            None => levels.to_vec(),
+        };
+        if !new.is_empty() {
+            self.levels.extend(new);
+            self.finder = OnceLock::new();
+        }
+    }
+
+    /// What finds a level by its spellings; `None` where no level is known.
+    #[must_use]
+    pub fn finder(&self) -> Option<&Arc<LevelFinder>> {
+        let none = self.levels.is_empty() && !matches!(self.same, Same::Listed(_));
+        if none || self.levels.len() > MOST {
+            return None;
+        }
+        Some(self.finder.get_or_init(|| Arc::new(LevelFinder::new(&self.levels, &self.same))))
+    }
+
+    /// Gives the levels of a column their names, and those that nobody named yet the name of their most frequent
+    /// spelling. One (name, other spellings) per level that was written in several ways.
+    pub fn unify(&self, categories: &mut Categories) -> Merged {
+        let mut counts = vec![0_u64; categories.levels.len()];
+        for &code in &categories.codes {
+            if let Some(count) = counts.get_mut(code as usize) {
+                *count += 1;
+            }
+        }
+        let levels: Vec<(&str, u64)> =
+            categories.levels.iter().map(String::as_str).zip(counts.iter().copied()).collect();
+        let names = self.names(&levels);
+        if names.iter().zip(&levels).all(|(name, (level, _))| name == level) {
+            return Vec::new();
+        }
+        let merged = merged(&names, &levels);
+        rename(categories, &names);
+        merged
+    }
+
+    /// The name of each of `levels`, which come with how often they occur.
+    #[must_use]
+    pub fn names(&self, levels: &[(&str, u64)]) -> Vec<String> {
+        let known = |level: &str| {
+            let finder = self.finder()?;
+            finder.find(level).map(|found| finder.names[found.level].clone())
+        };
+        let mut names: Vec<Option<String>> = levels.iter().map(|(level, _)| known(level)).collect();
+        let open: Vec<usize> = (0..levels.len()).filter(|&at| names[at].is_none()).collect();
+        if self.same == Same::Rule(false) || levels.len() > MOST {
+            return levels.iter().map(|(level, _)| (*level).to_owned()).collect();
+        }
+        let keys = group_keys(&open.iter().map(|&at| levels[at].0).collect::<Vec<_>>());
+        let mut best: HashMap<&str, (u64, &str)> = HashMap::new();
+        for (key, &at) in keys.iter().zip(&open) {
+            let (level, n) = levels[at];
+            let slot = best.entry(key).or_insert((n, level));
+            // The most frequent one; of equals, the first by name.
+            if n > slot.0 || (n == slot.0 && level < slot.1) {
+                *slot = (n, level);
+            }
+        }
+        for (key, &at) in keys.iter().zip(&open) {
+            names[at] = Some(best[key.as_str()].1.to_owned());
+        }
+        names.into_iter().flatten().collect()
+    }
+}
+
+/// The key of each level: equal keys are one value. Words that say yes or no, and 1 and 0 beside them, are two values
+/// when all levels say one or the other.
+fn group_keys(levels: &[&str]) -> Vec<String> {
+    let keys: Vec<String> = levels.iter().map(|level| key(level)).collect();
+    let says: Option<Vec<bool>> = levels.iter().map(|level| truth(level)).collect();
+    let Some(says) = says.filter(|says| says.contains(&true) && says.contains(&false)) else { return keys };
+    // `y` beside `t` are codes rather than two ways to say yes.
+    let letters = |side: bool| {
+        let of_side =
+            keys.iter().zip(&says).filter(|(key, says)| **says == side && key.len() == 1 && parse(key).is_none());
+        of_side.map(|(key, _)| key.as_str()).collect::<std::collections::HashSet<_>>().len()
+    };
+    if letters(true) > 1 || letters(false) > 1 {
+        return keys;
+    }
+    says.into_iter().map(|says| if says { "yes" } else { "no" }.to_owned()).collect()
+}
+
+/// The levels that were written in several ways, by name.
+pub(crate) fn merged(names: &[String], levels: &[(&str, u64)]) -> Merged {
+    let mut others: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, (level, n)) in names.iter().zip(levels) {
+        if name != level && *n > 0 {
+            others.entry(name).or_default().push((*level).to_owned());
+        }
+    }
+    others.into_iter().map(|(name, others)| (name.to_owned(), others)).collect()
+}
+
+/// What to say of a column in which levels were written in several ways.
+pub(crate) fn note(column: &str, merged: &[(String, Vec<String>)]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let (first, rest) = merged.split_at(merged.len().min(SHOWN));
+    let said: Vec<String> = first.iter().map(|(name, others)| said(name, others)).collect();
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more levels", rest.len()) };
+    (!merged.is_empty()).then(|| format!("column {column:?}: {}{more}: one value each", said.join(", ")))
+}
+
+/// `"yes", "YES" are read as "Yes"`.
+pub(crate) fn said(name: &str, others: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<String> = others.iter().take(SHOWN).map(|other| format!("{:?}", shorten(other))).collect();
+    let more = if others.len() > SHOWN { ", …" } else { "" };
+    let are = if others.len() == 1 { "is" } else { "are" };
+    format!("{}{more} {are} read as {:?}", shown.join(", "), shorten(name))
+}
+
+/// Gives the levels these names; codes follow.
+fn rename(categories: &mut Categories, names: &[String]) {
+    let mut sorted: Vec<&String> = names.iter().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let map: Vec<u32> = names.iter().map(|name| sorted.partition_point(|s| *s < name) as u32).collect();
+    for code in categories.codes.iter_mut().filter(|code| **code != MISSING_CODE) {
+        *code = map[*code as usize];
+    }
+    categories.levels = sorted.into_iter().cloned().collect();
+}
+
+/// A level that was found, and whether the text was written like it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Index of the level.
+    pub level: usize,
+    /// Whether the text is the level's name.
+    pub exact: bool,
+}
+
+/// Finds levels by their spellings.
+#[derive(Debug)]
+pub struct LevelFinder {
+    names: Vec<String>,
+    exact: HashMap<String, u32>,
+    /// By [`key`]; `None`: more than one level looks like this.
+    folded: HashMap<String, Option<u32>>,
+    /// The levels that say no and yes, when there are exactly these two.
+    truths: Option<[u32; 2]>,
+}
+
+impl LevelFinder {
+    /// A finder of `levels`.
+    #[must_use]
+    pub fn new(levels: &[String], same: &Same) -> Self {
+        let mut names = levels.to_vec();
+        let mut exact: HashMap<String, u32> = levels.iter().cloned().zip(0..).collect();
+        if let Same::Listed(listed) = same {
+            for (name, others) in listed {
+                let level = *exact.entry(name.clone()).or_insert_with(|| {
+                    names.push(name.clone());
+                    names.len() as u32 - 1
+                });
+                for other in others {
+                    exact.entry(other.clone()).or_insert(level);
+                }
+            }
+        }
+        let mut folded: HashMap<String, Option<u32>> = HashMap::new();
+        let mut truths = None;
+        if *same != Same::Rule(false) {
+            for (text, &level) in &exact {
+                let slot = folded.entry(key(text)).or_insert(Some(level));
+                if *slot != Some(level) {
+                    *slot = None;
+                }
+            }
+            truths = match names.as_slice() {
+                [a, b] => match (truth(a), truth(b)) {
+                    (Some(false), Some(true)) => Some([0, 1]),
+                    (Some(true), Some(false)) => Some([1, 0]),
+                    _ => None,
+                },
+                _ => None,
+            };
+        }
+        Self { names, exact, folded, truths }
+    }
+
+    /// The level that a text means; `None` when it means none, or could mean several.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Found> {
+        if let Some(&level) = self.exact.get(text) {
+            return Some(Found { level: level as usize, exact: self.names[level as usize] == text });
+        }
+        if self.folded.is_empty() {
+            return None;
+        }
+        let level = match self.folded.get(&key(text)) {
+            Some(&level) => level?,
+            None => self.truths?[usize::from(truth(text)?)],
+        };
+        Some(Found { level: level as usize, exact: false })
+    }
+
+    /// Whether a level has this name.
+    #[must_use]
+    pub fn has_name(&self, text: &str) -> bool {
+        self.exact.get(text).is_some_and(|&level| self.names[level as usize] == text)
+    }
+
+    /// The name of the level that a text means; the text itself when it means none.
+    #[must_use]
+    pub fn name<'a>(&'a self, text: &'a str) -> &'a str {
+        self.find(text).map_or(text, |found| self.names[found.level].as_str())
+    }
+
+    /// The cells with their levels' names; `None` when they have them already.
+    pub(crate) fn rename(&self, categories: &Categories) -> Option<Categories> {
+        let wrong = |level: &String| self.name(level) != level;
+        let any = if categories.codes.len() < categories.levels.len() {
+            categories.codes.iter().filter_map(|&code| categories.levels.get(code as usize)).any(wrong)
+        } else {
+            categories.levels.iter().any(wrong)
+        };
+        any.then(|| {
+            let names: Vec<String> = categories.levels.iter().map(|level| self.name(level).to_owned()).collect();
+            let mut renamed = categories.clone();
+            rename(&mut renamed, &names);
+            renamed
+        })
+    }
+
+    /// Usual spellings of the levels beside their names, with the name of the level that each means: for programs that can only
+    /// compare texts.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<(String, String)> {
+        let mut texts: Vec<String> = self.exact.keys().cloned().collect();
+        for name in &self.names {
+            let lower = name.to_lowercase();
+            let mut letters = lower.chars();
+            let title = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>());
+            texts.extend([lower.clone(), name.to_uppercase()]);
+            texts.extend(title);
+            if let Some(value) = number(&lower) {
+                texts.extend([number_text(value), format!("{value:.1}")]);
+            }
+        }
+        if self.truths.is_some() {
+            let words = YES.iter().chain(&NO).chain(&["1", "0", "1.0", "0.0"]);
+            for word in words {
+                let title = word[..1].to_uppercase() + &word[1..];
+                texts.extend([(*word).to_owned(), word.to_uppercase(), title]);
+            }
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        let found = texts.into_iter().filter_map(|text| self.find(&text).map(|found| (text, found)));
+        found.filter(|(_, found)| !found.exact).map(|(text, found)| (text, self.names[found.level].clone())).collect()
+    }
+}
+
+/// What equal values have in common: the folded text, or the number that it is.
+fn key(text: &str) -> String {
+    let folded = fold(text);
+    match number(&folded) {
+        Some(value) => number_text(value),
+        None => folded,
+    }
+}
+
+/// Without spaces around (also those that do not break lines), lower case, without a last full stop (Adult's test file
+/// ends its labels with one).
+pub(crate) fn fold(text: &str) -> String {
+    let trimmed = text.trim();
+    trimmed.strip_suffix('.').unwrap_or(trimmed).trim_end().to_lowercase()
+}
+
+/// The number that a text is beyond doubt: no code with leading zeros, nothing that a double cannot tell apart.
+fn number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(digits.as_bytes(), [b'0', b'0'..=b'9', ..]) {
+        return None;
+    }
+    parse(text).filter(|value| value.abs() < EXACT)
+}
+
+/// Whether a text says yes or no; a number says so by being 1 or 0.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    let word = fold(text);
+    match number(&word) {
+        Some(1.0) => return Some(true),
+        Some(0.0) => return Some(false),
+        _ => {}
+    }
+    if YES.contains(&word.as_str()) {
+        return Some(true);
+    }
+    NO.contains(&word.as_str()).then_some(false)
+}
+
+/// A finite number; words such as `nan` and `inf` are texts like others.
+pub(crate) fn parse(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|v| v.is_finite())
+}
+
+/// A number as a text: as short as it can be without losing digits, whole numbers without a point, no negative zero.
+///
+/// ```
+/// assert_eq!(mlloop::features::target::number_text(1.0), "1");
+/// assert_eq!(mlloop::features::target::number_text(0.5), "0.5");
+/// ```
+#[must_use]
+pub fn number_text(value: f64) -> String {
+    if value == 0.0 { "0".to_owned() } else { format!("{value}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! Errors in words: what a person who misspelt a name may have meant, lists that stay short, and what TOML and JSON call
+//! by the names of types.
+
+/// Names that a list shows.
+const LISTED: usize = 10;
+
+/// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps.
+///
+/// ```
+/// use mlloop::wording::nearest;
+/// assert_eq!(nearest("chrun", ["churn", "charge"]), Some("churn"));
+/// assert_eq!(nearest("amount", ["churn", "charge"]), None);
+/// ```
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
+    let wanted = plain(word);
+    let length = wanted.chars().count();
+    let near = names.into_iter().filter_map(|name| {
+        let known = plain(name);
+        let distance = match wanted == known {
+            true => 0,
+            false => strsim::damerau_levenshtein(&wanted, &known),
+        };
+        // A word that is cut short, such as `contr` for `contract`, is as good as one wrong letter.
+        let is_cut = length >= 3 && known.starts_with(&wanted);
+        let distance = if is_cut { distance.min(1) } else { distance };
+        // One of two letters says nothing.
+        let allowed = if length < 3 { 0 } else { (length.max(known.chars().count()) / 3).clamp(1, 3) };
+        (distance <= allowed).then_some((distance, name))
+    });
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// The names in a row, at most ten of them: `a, b, c, … (12 in all)`.
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let shown = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED { format!("{shown}, … ({} in all)", names.len()) } else { shown }
+}
+
+/// What there is instead of `word`: `: did you mean "churn"? There are id, churn`, or `; there are id, churn`.
+///
+/// ```
+/// use mlloop::wording::instead;
+/// assert_eq!(instead("chrun", ["id", "churn"]), ": did you mean \"churn\"? There are id, churn");
+/// assert_eq!(instead("z", ["id", "churn"]), "; there are id, churn");
+/// ```
+pub fn instead<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match nearest(word, names.iter().copied()) {
+        Some(near) => format!(": did you mean {near:?}? There are {}", list(names)),
+        None if names.is_empty() => "; there is none".to_owned(),
+        None => format!("; there are {}", list(names)),
+    }
+}
+
+/// What serde says, in words.
+#[must_use]
+pub fn plain(message: &str) -> String {
+    let message = message.trim_end();
+    unknown(message, "unknown field ", "unknown key")
+        .or_else(|| unknown(message, "unknown variant ", "unknown value"))
+        .or_else(|| wrong_type(message))
+        .or_else(|| missing(message))
+        .unwrap_or_else(|| message.to_owned())
+}
+
+/// ``unknown field `a`, expected one of `b`, `c` ``.
+fn unknown(message: &str, prefix: &str, what: &str) -> Option<String> {
+    let rest = &message[message.find(prefix)? + prefix.len()..];
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let word = quoted.next()?;
+    let names: Vec<&str> = quoted.collect();
+    Some(format!("{what} {word:?}{}", instead(word, names)))
+}
+
+/// `invalid type: string "a", expected f64`.
+fn wrong_type(message: &str) -> Option<String> {
+    let rest = message.split_once("invalid type: ").or_else(|| message.split_once("invalid value: "))?.1;
+    let (found, expected) = rest.split_once(", expected ")?;
+    let kinds = [
+        ("string ", "the text "),
+        ("floating point ", "the number "),
+        ("integer ", "the number "),
+        ("boolean ", ""),
+        ("sequence", "a list"),
+        ("map", "a table"),
+        ("unit", "nothing"),
+    ];
+    let found = kinds.iter().find_map(|(name, plain)| Some(format!("{plain}{}", found.strip_prefix(name)?)));
+    let found =
+        found.unwrap_or_else(|| rest.split(", expected ").next().unwrap_or_default().to_owned()).replace('`', "");
+    let expected = expected.split(" at line").next().unwrap_or(expected).trim();
+    let expected = match expected {
+        "f64" | "f32" => "a number such as 0.15",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0 such as 10",
+        "i32" | "i64" => "a whole number such as 10",
+        "a boolean" => "true or false",
+        "a string" => "a text in quotes such as \"f1\"",
+        "a sequence" => "a list such as [\"a\", \"b\"]",
+        "path string" => "a path in quotes such as \"data/current.csv\"",
+        other if other.starts_with("struct ") => "a section with keys",
+        other => other,
+    };
+    Some(format!("{found} stands where {expected} is needed"))
+}
+
+/// ``missing field `a` ``.
+fn missing(message: &str) -> Option<String> {
+    let field = message.strip_prefix("missing field `")?.split('`').next()?;
+    Some(format!("the key {field:?} is missing"))
+}
+
+/// What is wrong with the writing of a line of TOML that is no TOML.
+#[must_use]
+pub fn toml_line(line: &str) -> Option<String> {
+    let line = line.trim();
+    if line.contains(['“', '”', '„']) {
+        return Some("write straight quotes: \"…\"".to_owned());
+    }
+    if line.starts_with('[') {
+        return (!line.contains(']')).then(|| format!("a section ends with a bracket: {line}]"));
+    }
+    let Some((key, value)) = line.split_once('=') else {
+        return match line.split_once(':') {
+            Some((key, value)) => Some(format!("write {} = {}", key.trim(), value.trim())),
+            None => Some("a line is `key = value`, a [section], or a # comment".to_owned()),
+        };
+    };
+    let (key, value) = (key.trim(), value.split(" #").next().unwrap_or_default().trim());
+    let mut letters = value.chars();
+    let first = letters.next()?;
+    if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
+        return Some(format!("true and false are written in small letters: {key} = {}", value.to_lowercase()));
+    }
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if value.split_once(',').is_some_and(|(whole, part)| is_digits(whole.trim_start_matches('-')) && is_digits(part)) {
+        return Some(format!("a number has a decimal point: {key} = {}", value.replace(',', ".")));
+    }
+    if first == '.' && is_digits(&value[1..]) {
+        return Some(format!("a number begins with a digit: {key} = 0{value}"));
+    }
+    if value.ends_with('%') {
+        return Some(format!("a share is a number such as 0.15, without a sign: {key} = {value}"));
+    }
+    if first.is_alphabetic() || first == '/' {
+        return Some(format!("a text needs quotes: {key} = {value:?}"));
+    }
+    if value.matches('"').count() == 1 {
+        return Some(format!("the quotes are not closed: {key} = {value}"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_cut_at_ten() {
+        let names: Vec<String> = (0..12).map(|n| format!("c{n}")).collect();
+        let listed = list(names.iter().map(String::as_str));
+        assert_eq!(listed, "c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, … (12 in all)");
+        assert_eq!(instead("x", []), "; there is none");
+    }
+
+    #[test]
+    fn misspelt_names_are_recognised() {
+        let names = ["threshold", "calibration", "customer_id", "Contract"];
+        for (word, name) in [
+            ("treshold", Some("threshold")),
+            ("thresohld", Some("threshold")),
+            ("contract", Some("Contract")),
+            ("Contr", Some("Contract")),
+            ("customer-id", Some("customer_id")),
+            ("amount", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(word, names), name, "{word}");
+        }
+    }
+
+    #[test]
+    fn serde_is_put_into_words() {
+        for (message, plain_words) in [
+            (
+                "unknown field `treshold`, expected one of `imbalance`, `threshold`",
+                "unknown key \"treshold\": did you mean \"threshold\"? There are imbalance, threshold",
+            ),
+            ("unknown variant `x`, expected `a` or `b`", "unknown value \"x\"; there are a, b"),
+            (
+                "invalid type: string \"0.15\", expected f64",
+                "the text \"0.15\" stands where a number such as 0.15 is needed",
+            ),
+            ("invalid type: integer `3`, expected a boolean", "the number 3 stands where true or false is needed"),
+            ("missing field `column`", "the key \"column\" is missing"),
+            ("something else", "something else"),
+        ] {
+            assert_eq!(plain(message), plain_words);
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_toml_are_explained() {
+        for (line, says) in [
+            ("threshold = f1   # best", Some("a text needs quotes: threshold = \"f1\"")),
+            ("tune = 0,15", Some("a number has a decimal point: tune = 0.15")),
+            ("tune = .15", Some("a number begins with a digit: tune = 0.15")),
+            ("header = True", Some("true and false are written in small letters: header = true")),
+            ("threshold: 0.5", Some("write threshold = 0.5")),
+            ("[model", Some("a section ends with a bracket: [model]")),
+            ("threshold = “f1”", Some("write straight quotes: \"…\"")),
+            ("column = \"churn", Some("the quotes are not closed: column = \"churn")),
+            ("x = [1, 2", None),
+        ] {
+            assert_eq!(toml_line(line).as_deref(), says, "{line}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Settings beside `mlloop.toml`: `--set KEY=VALUE` and `MLLOOP_SECTION_KEY`, for one command.
+
+use super::config::Config;
+use crate::wording::instead;
+use toml::{Table, Value};
+
+/// The sections that can be set, those inside of others last.
+const SECTIONS: [&str; 15] = [
+    "data",
+    "target",
+    "split",
+    "features",
+    "model",
+    "decision",
+    "monitor",
+    "labels",
+    "retrain",
+    "notify",
+    "promote",
+    "monitor.triggers",
+    "promote.guardrails",
+    "notify.email",
+    "notify.webhook",
+];
+/// The sections that a retrain takes from production unless they are set.
+const RECIPE: [&str; 3] = ["model.", "features.", "decision."];
+
+/// A key of `mlloop.toml` with another value for one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The key with its sections: `monitor.triggers.psi`.
+    pub key: String,
+    /// The value as it was given.
+    pub value: String,
+    /// Where from: `--set`, or the variable's name.
+    pub from: String,
+}
+
+impl Setting {
+    /// Reads `KEY=VALUE`; a key without a section is one of `[model]`.
+    ///
+    /// # Errors
+    /// A sentence, when it is not written so or there is no such section.
+    pub fn parse(pair: &str) -> Result<Self, String> {
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write key=value"))?;
+        let key = key.trim();
+        let key = if key.contains('.') { key.to_owned() } else { format!("model.{key}") };
+        let section = key.split('.').next().unwrap_or_default();
+        if !SECTIONS.contains(&section) {
+            return Err(format!("--set {pair}: there is no section {section:?}{}", instead(section, SECTIONS)));
+        }
+        Ok(Self { key, value: value.trim().to_owned(), from: "--set".to_owned() })
+    }
+
+    /// The setting of an environment variable such as `MLLOOP_MONITOR_DRIFT_SHARE`; `None` for others.
+    #[must_use]
+    pub fn of_variable(name: &str, value: &str) -> Option<Self> {
+        let rest = name.strip_prefix("MLLOOP_")?.to_lowercase();
+        let inside = |section: &&str| rest.strip_prefix(&format!("{}_", section.replace('.', "_"))).map(str::to_owned);
+        // `monitor_triggers_psi` is a key of `monitor.triggers`, not of `monitor`.
+        let section = SECTIONS.iter().rev().find(|section| inside(section).is_some_and(|key| !key.is_empty()))?;
+        let key = format!("{section}.{}", inside(section)?);
+        Some(Self { key, value: value.trim().to_owned(), from: name.to_owned() })
+    }
+
+    /// `model.max_depth = 4, by --set`.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("set: {} = {}, by {}", self.key, self.value, self.from)
+    }
+
+    /// `KEY=VALUE`, when it is part of what decides what is learned.
+    #[must_use]
+    pub fn of_recipe(&self) -> Option<String> {
+        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| format!("{}={}", self.key, self.value))
+    }
+}
+
+/// The configuration with the settings made in it.
+pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> {
+    let mut config = Config::parse(text)?;
+    let mut table: Table = toml::from_str(text).map_err(|err| err.message().to_owned())?;
+    for setting in settings {
+        let wrong = |what: &str| format!("{} {}={}: {what}", setting.from, setting.key, setting.value);
+        set(&mut table, &setting.key, value_of(&setting.value)).map_err(|what| wrong(&what))?;
+        let written = toml::to_string(&table).map_err(|err| wrong(&err.to_string()))?;
+        config = Config::parse(&written).map_err(|what| {
+            // The line is one of a file that nobody sees.
+            let what =
+                what.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(&*what, |(_, what)| what);
+            wrong(what)
+        })?;
+    }
+    Ok(config)
+}
+
+fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+            Ok(())
+        }
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            match inner.as_table_mut() {
+                Some(inner) => set(inner, rest, value),
+                None => Err(format!("{section:?} is no section")),
+            }
+        }
+    }
+}
+
+/// A value as `mlloop.toml` would write it; a word needs no quotation marks.
+fn value_of(text: &str) -> Value {
+    let parsed = toml::from_str::<Table>(&format!("value = {text}"));
+    parsed.ok().and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str =
+        "[data]\nreference = \"r.csv\"\n[target]\ncolumn = \"y\"\n[columns]\ny = \"number\"\nx = \"number\"\n";
+
+    fn with(pair: &str) -> Result<Config, String> {
+        apply(TOML, &[Setting::parse(pair)?])
+    }
+
+    #[test]
+    fn every_section_can_be_set() {
+        assert_eq!(with("max_depth=4").unwrap().model.max_depth, Some(4));
+        assert_eq!(with("monitor.drift_share=0.5").unwrap().monitor.drift_share, Some(0.5));
+        assert_eq!(with("split.gate = 0.3").unwrap().split.gate, 0.3);
+        assert_eq!(with("monitor.triggers.new_rows=false").unwrap().monitor.triggers.new_rows.at(), None);
+        let set = Setting::of_variable("MLLOOP_MONITOR_TRIGGERS_PSI", "0.4").unwrap();
+        assert_eq!(
+            (set.key.as_str(), set.told().as_str()),
+            ("monitor.triggers.psi", "set: monitor.triggers.psi = 0.4, by MLLOOP_MONITOR_TRIGGERS_PSI")
+        );
+        assert_eq!(apply(TOML, &[set]).unwrap().monitor.triggers.psi.at(), Some(0.4));
+        for other in ["MLLOOP_SMTP_USER", "MLLOOP_NOTIFY", "MLLOOP_FAULT", "HOME"] {
+            assert_eq!(Setting::of_variable(other, "x"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_said_with_its_place() {
+        for (pair, says) in [
+            ("max_dept=4", "--set model.max_dept=4: unknown key \"max_dept\": did you mean \"max_depth\"?"),
+            ("modl.max_depth=4", "--set modl.max_depth=4: there is no section \"modl\": did you mean \"model\"?"),
+            ("split.gate=half", "the text \"half\" stands where a number such as 0.15 is needed"),
+            ("split.gate=0.95", "[split] tune = 0.15 and gate = 0.95"),
+            ("depth", "write key=value"),
+        ] {
+            let said = with(pair).unwrap_err();
+            assert!(said.contains(says), "{pair}: {said}");
+        }
+    }
+}
