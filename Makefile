@@ -4,11 +4,11 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
 
-.PHONY: help demo test check bench soak reference install
+.PHONY: help demo test check bench bench-drift soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: ## build, and run the whole loop on a made-up stream of payments
 	cargo build --release
@@ -27,6 +27,10 @@ check: ## formatting, lints, tests and documentation, as CI does
 bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples
 	$(PYTHON) scripts/bench.py $(BENCH)
+
+bench-drift: ## count false alarms, misses and delay of monitor and its peers on made streams (makes virtual environments under target)
+	cargo build --release
+	$(PYTHON) scripts/bench_drift.py $(BENCH)
 
 soak: ## measure predictions beside other burdens, then serve under full load while production changes (SOAK="--minutes 1" is quick)
 	cargo build --release --features bench --bins --examples

@@ -329,7 +329,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     work.run("promote --skip-invalid --dry-run").says("1 row was left out");
     work.write("churn.csv", CHURN);
     work.write("models/v0003/manifest.json", "{}");
-    work.run("promote").answers(ERROR).says("manifest.json: not a manifest");
+    work.run("promote").answers(ERROR).says("manifest.json: is not what was stored as v0003");
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod levels;
 mod labels;
 mod layers;
 mod monitor;
+mod monitor_columns;
 mod notify;
 mod preset;
 mod profile;

@@ -16,6 +16,7 @@ use anyhow::Result;
 // The group of the options of `serve` would have the same name.
 #[group(skip)]
 #[command(verbatim_doc_comment)]
+#[group(id = "dashboard")]
 pub(crate) struct Args {
     #[command(flatten)]
     serve: serve::Args,

@@ -195,6 +195,7 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
                 signals.send_modify(|n| *n += 1);
             }
         });
+        let router = args.dashboard(ctx, pages, &settings)?.over(&state);
         let told = Listening {
             url: url(listener.local_addr()?, tls.is_some()),
             version: state.production(),
@@ -211,7 +212,6 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         if pages.open {
             browse(&page);
         }
-        let router = args.dashboard(ctx, pages, &settings)?.over(&state);
         let after = |n: u32| {
             let mut seen = seen.clone();
             async move {

@@ -1,27 +1,27 @@
 //! One column at a time: reference against current, by the rule that the settings give it.
 //!
-//! The default rule calls a column drifted when the change is
-//! 1. **significant**: p ≤ `alpha` after Benjamini–Hochberg over the columns (numbers: Kolmogorov–Smirnov, and missing
-//!    cells as a second test; categories: χ² homogeneity with missing and unseen levels as cells of their own),
-//! 2. **large**: PSI ≥ `psi`, or for numbers a Wasserstein distance of at least [`LARGE_DISTANCE`] reference standard
-//!    deviations (PSI of a shift by .25 σ is only .06, so PSI alone would never see it), and
+//! The default rule asks several questions of a column ([`super::probes`]) and calls it drifted when the answer to one of
+//! them is
+//! 1. **significant**: p ≤ `alpha` after Benjamini–Hochberg over all questions of all columns,
+//! 2. **large**: an effect of at least `effect` in the units of Cohen's h, the same for numbers, levels and missing
+//!    cells ([`crate::stats::shares::effect`]), or a PSI of at least `psi` where that is set, and
 //! 3. seen on **enough rows**: `min_rows` on either side.
 
 use super::method::Method;
-use super::pair::{Cells, ColumnPair, PairValues};
+use super::pair::{ColumnPair, PairValues};
 use super::plot;
+use super::probes::{Probe, probes};
 use super::report::{ColumnReport, ColumnVerdict};
 use super::settings::{DriftSettings, Preset};
-use crate::stats::sample::{Cannot, Measured, Sample};
-use crate::stats::{distances, kolmogorov, ks, levels, psi};
+use crate::stats::sample::Cannot;
+use crate::stats::{psi, shares};
 use rayon::prelude::*;
 
-/// From this Wasserstein distance on, in standard deviations of the reference, a shift is large (Cohen's small effect).
-pub const LARGE_DISTANCE: f64 = 0.2;
-/// Up to so many rows the default rule's p is exact; beyond, the asymptotic one is close and far cheaper.
-const EXACT_P_UP_TO: u64 = 1000;
 /// Chance that the PSI of any of the columns is above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
+
+/// A class of the target is large news when it becomes so many times as frequent or as rare.
+pub const TARGET_FACTOR: f64 = 1.25;
 
 /// What decides about a column.
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +34,53 @@ enum Rule {
     Psi { threshold: f64 },
 }
 
-/// A column, measured; the default rule waits for all the columns' p-values.
+/// From where on a change is large.
+#[derive(Debug, Clone, Copy)]
+pub struct Large {
+    /// In the units of Cohen's h.
+    effect: f64,
+    /// As a PSI instead, where that is set.
+    psi: Option<f64>,
+    /// A share that changed by this factor is large as well.
+    factor: Option<f64>,
+}
+
+impl Large {
+    fn of(settings: &DriftSettings, factor: Option<f64>) -> Self {
+        Self { effect: settings.effect, psi: settings.psi, factor }
+    }
+
+    /// Whether counts in the same cells are far apart.
+    pub(super) fn is(&self, reference: &[u64], current: &[u64]) -> bool {
+        let by_factor = self.factor.is_some_and(|factor| by_factor(reference, current) >= factor);
+        by_factor
+            || match self.psi {
+                Some(limit) => psi::psi_smoothed(reference, current).is_ok_and(|psi| psi >= limit),
+                None => shares::effect(reference, current).is_ok_and(|effect| effect >= self.effect),
+            }
+    }
+}
+
+/// The largest factor by which a share differs that is more than chance: three standard errors of its logarithm.
+fn by_factor(reference: &[u64], current: &[u64]) -> f64 {
+    let Ok((p, q)) = shares::shares(reference, current) else { return 1.0 };
+    let counts = reference.iter().zip(current).map(|(&r, &c)| (r as f64, c as f64));
+    let factors = p.iter().zip(&q).zip(counts).filter(|(_, (r, c))| *r > 0.0 && *c > 0.0);
+    let real = factors.map(|((p, q), (r, c))| ((q / p).ln().abs(), (1.0 / r + 1.0 / c).sqrt()));
+    real.filter(|(log, error)| *log >= 3.0 * error).map(|(log, _)| log.exp()).fold(1.0, f64::max)
+}
+
+/// A column, measured; the default rule waits for the p-values of all columns.
 struct Judged {
     report: ColumnReport,
-    large: bool,
-    waits: bool,
+    /// What waits to be held to the threshold.
+    waiting: Vec<Probe>,
 }
 
 /// Compares every column and sorts by what matters: drifted first, then by importance and PSI.
 #[must_use]
 pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
-    let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, pairs.len(), settings, seed)).collect();
-    adjust(&mut judged);
-    let mut columns: Vec<ColumnReport> = judged.into_iter().map(|judged| judged.report).collect();
+    let mut columns = judged(pairs, settings, &Large::of(settings, None), seed);
     columns.sort_by(|a, b| {
         let drifted = |c: &ColumnReport| c.verdict != ColumnVerdict::Drifted;
         let key = |value: Option<f64>| value.unwrap_or(0.0);
@@ -59,23 +93,55 @@ pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec
     columns
 }
 
-/// Compares one column alone: its p needs no adjustment.
+/// Compares one column alone: its p is adjusted for its own questions only.
 #[must_use]
 pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
-    compare(std::slice::from_ref(pair), settings, seed).swap_remove(0)
+    judged(std::slice::from_ref(pair), settings, &Large::of(settings, None), seed).swap_remove(0)
 }
 
-/// Settles the columns of the default rule: Benjamini–Hochberg over those that could be measured on enough rows.
-fn adjust(judged: &mut [Judged]) {
-    let waiting: Vec<usize> = (0..judged.len()).filter(|&i| judged[i].waits).collect();
-    let p: Vec<f64> = waiting.iter().map(|&i| judged[i].report.p.unwrap_or(1.0)).collect();
-    for (&i, adjusted) in waiting.iter().zip(psi::benjamini_hochberg(&p)) {
-        let Judged { report, large, .. } = &mut judged[i];
-        report.p_adjusted = Some(adjusted);
-        // The threshold is alpha, or the column's own.
-        let drifted = adjusted <= report.threshold && *large;
-        report.verdict = if drifted { ColumnVerdict::Drifted } else { ColumnVerdict::Stable };
+/// Compares the target alone. A class that becomes [`TARGET_FACTOR`] times as frequent moves every score that is read as
+/// a probability, however rare it is.
+#[must_use]
+pub fn compare_target(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
+    let factor = matches!(pair.values, PairValues::Category { .. }).then_some(TARGET_FACTOR);
+    judged(std::slice::from_ref(pair), settings, &Large::of(settings, factor), seed).swap_remove(0)
+}
+
+fn judged(pairs: &[ColumnPair], settings: &DriftSettings, large: &Large, seed: u64) -> Vec<ColumnReport> {
+    let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, pairs.len(), settings, seed)).collect();
+    adjust(&mut judged, large);
+    judged.into_iter().map(|judged| judged.report).collect()
+}
+
+/// Settles the columns of the default rule: Benjamini–Hochberg over all questions of those on enough rows.
+fn adjust(judged: &mut [Judged], large: &Large) {
+    let p: Vec<f64> = judged.iter().flat_map(|judged| judged.waiting.iter().map(|probe| probe.p)).collect();
+    let mut adjusted = psi::benjamini_hochberg(&p).into_iter();
+    for Judged { report, waiting } in judged {
+        let answers: Vec<(Probe, f64)> = std::mem::take(waiting).into_iter().zip(adjusted.by_ref()).collect();
+        if answers.is_empty() {
+            continue;
+        }
+        // The threshold is alpha, or the column's own. Adjusting never makes a p smaller, so how far apart insignificant
+        // answers are need not be known.
+        let significant = |(_, adjusted): &&(Probe, f64)| *adjusted <= report.threshold;
+        let drifted = answers.iter().filter(significant).filter(|(probe, _)| probe.is_large(large));
+        let least = |a: &&(Probe, f64), b: &&(Probe, f64)| a.0.p.total_cmp(&b.0.p);
+        let decisive = drifted.min_by(least);
+        report.verdict = if decisive.is_some() { ColumnVerdict::Drifted } else { ColumnVerdict::Stable };
+        let told = decisive.or_else(|| answers.iter().filter(significant).min_by(least)).unwrap_or(&answers[0]);
+        tell(report, &told.0);
+        report.p_adjusted = Some(told.1);
+        // What did not decide need not be explained.
+        report.because = report.because.take().filter(|_| decisive.is_some());
     }
+}
+
+/// What a question found, as the column's answer.
+fn tell(report: &mut ColumnReport, probe: &Probe) {
+    report.method = probe.method.to_owned();
+    (report.statistic, report.p) = (Some(probe.statistic), Some(probe.p));
+    (report.effect, report.because) = (probe.effect(), probe.because.clone());
 }
 
 fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u64) -> Judged {
@@ -96,6 +162,8 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         threshold: 0.0,
         p: None,
         p_adjusted: None,
+        effect: None,
+        because: None,
         psi,
         psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), n_reference, n_current)),
         importance: pair.importance,
@@ -103,8 +171,13 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         current: pair.summaries.1.clone(),
         plot: plot::plot(pair),
     };
+    if let Some(reason) = &pair.unfit {
+        report.verdict = ColumnVerdict::CannotTell { reason: reason.clone() };
+        (report.psi, report.psi_critical) = (None, None);
+        return Judged { report, waiting: Vec::new() };
+    }
     match rule(pair, settings) {
-        Rule::Own { alpha } => own(pair, settings, alpha, &cells, report),
+        Rule::Own { alpha } => own(pair, settings, alpha, report),
         Rule::Psi { threshold } => {
             report.method = "psi_smoothed".to_owned();
             (report.threshold, report.statistic) = (threshold, psi);
@@ -113,7 +186,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
                 Some(_) => ColumnVerdict::Stable,
                 None => nothing_to_compare(pair),
             };
-            Judged { report, large: false, waits: false }
+            Judged { report, waiting: Vec::new() }
         }
         Rule::Method { method, threshold } => {
             report.method = method.to_string();
@@ -126,7 +199,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
                 }
                 Err(Cannot(reason)) => report.verdict = ColumnVerdict::CannotTell { reason },
             }
-            Judged { report, large: false, waits: false }
+            Judged { report, waiting: Vec::new() }
         }
     }
 }
@@ -138,6 +211,7 @@ fn rule(pair: &ColumnPair, settings: &DriftSettings) -> Rule {
         (Some(method), _) => by(method),
         (None, Preset::Evidently) => by(pair.evidently_choice()),
         (None, Preset::Psi) => Rule::Psi { threshold: of.threshold.unwrap_or(settings.psi_threshold()) },
+        _ if matches!(pair.values, PairValues::Time { .. }) => Rule::Own { alpha: settings.alpha },
         (None, Preset::Default) => Rule::Own { alpha: of.threshold.unwrap_or(settings.alpha) },
     }
 }
@@ -151,74 +225,31 @@ fn nothing_to_compare(pair: &ColumnPair) -> ColumnVerdict {
     ColumnVerdict::CannotTell { reason: reason.to_owned() }
 }
 
-fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, cells: &Cells, mut report: ColumnReport) -> Judged {
-    report.method = if pair.is_number() { "ks" } else { "homogeneity" }.to_owned();
+fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: ColumnReport) -> Judged {
     report.threshold = alpha;
-    let measured = match &pair.values {
-        PairValues::Number { reference, current, .. } => numbers(pair, reference, current),
-        PairValues::Category { .. } => levels::homogeneity(&cells.reference, &cells.current),
-    };
+    report.method = match &pair.values {
+        PairValues::Number { .. } => "ks",
+        PairValues::Category { .. } => "homogeneity",
+        PairValues::Time { .. } => "hours",
+    }
+    .to_owned();
     let (n_reference, n_current) = pair.n_rows();
-    let enough = n_reference.min(n_current) >= settings.min_rows;
-    match measured {
-        Ok(measured) => (report.statistic, report.p) = (Some(measured.statistic), measured.p),
+    let mut waiting = Vec::new();
+    match probes(pair) {
+        Ok(found) => waiting = found,
         // One and the same value on both sides is the plainest case of no drift.
-        Err(_) if cells.len() == 1 => (report.statistic, report.p) = (Some(0.0), Some(1.0)),
+        Err(_) if pair.is_constant() => {
+            (report.statistic, report.p, report.p_adjusted) = (Some(0.0), Some(1.0), Some(1.0));
+        }
         Err(Cannot(reason)) => report.verdict = ColumnVerdict::CannotTell { reason },
     }
-    if !enough && n_reference > 0 {
+    if n_reference.min(n_current) < settings.min_rows && n_reference > 0 {
+        if let Some(first) = waiting.first() {
+            tell(&mut report, first);
+        }
+        waiting.clear();
+        report.because = None;
         report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
     }
-    // Adjusting never makes a p smaller, so how far apart insignificant columns are need not be known.
-    let may_drift = report.p.is_some_and(|p| p <= alpha);
-    let large = may_drift && (report.psi.is_some_and(|psi| psi >= settings.psi_threshold()) || far(pair));
-    Judged { waits: enough && report.p.is_some(), large, report }
-}
-
-/// Kolmogorov–Smirnov on the values that are there and, where cells are missing, a second test on how many: p is then
-/// twice the smaller (Bonferroni). A sketch's rank error is taken off the distance before p is computed.
-fn numbers(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
-    let missing = (pair.n_missing != (0, 0)).then(|| pair.missing_p().unwrap_or(1.0));
-    let values = match pair.rank_error == 0.0 && reference.n().max(current.n()) <= EXACT_P_UP_TO {
-        true => ks::test(reference, current),
-        false => ks::distance(reference, current).map(|d| Measured {
-            statistic: d,
-            p: Some(beyond_the_sketch(d - pair.rank_error, reference.n(), current.n())),
-        }),
-    };
-    match (values, missing) {
-        (Ok(measured), Some(missing)) => {
-            Ok(Measured { p: measured.p.map(|p| (2.0 * p.min(missing)).min(1.0)), ..measured })
-        }
-        // All of one side is missing: how many are is all there is to compare.
-        (Err(_), Some(missing)) => Ok(Measured { statistic: 1.0, p: Some(missing) }),
-        (values, None) => values,
-    }
-}
-
-/// P(D ≥ d) without drift, at the effective number of rows nm/(n + m).
-fn beyond_the_sketch(d: f64, n: u64, m: u64) -> f64 {
-    let effective = n as f64 * m as f64 / (n + m) as f64;
-    kolmogorov::survival(effective.round_ties_even() as u64, d.max(0.0))
-}
-
-fn far(pair: &ColumnPair) -> bool {
-    match &pair.values {
-        PairValues::Number { reference, current, .. } => {
-            distances::wasserstein(reference, current).is_ok_and(|d| d.statistic >= LARGE_DISTANCE)
-        }
-        PairValues::Category { .. } => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As scipy's `ks_2samp` rounds: 1001 rows on either side are 500.5 effective ones, 1003 are 501.5.
-    #[test]
-    fn half_an_effective_row_goes_to_the_even_number() {
-        assert_eq!(beyond_the_sketch(0.05, 1001, 1001), kolmogorov::survival(500, 0.05));
-        assert_eq!(beyond_the_sketch(0.05, 1003, 1003), kolmogorov::survival(502, 0.05));
-    }
+    Judged { waiting, report }
 }

@@ -6,7 +6,7 @@
 //! dependence itself changes (concept drift), they cannot notice.
 
 use super::performance::change;
-use super::report::Estimate;
+use super::report::{Estimate, MetricChange};
 use crate::features::{FeatureError, Task};
 use crate::model::ModelError;
 use crate::pipeline::{PipelineError, Scores};
@@ -15,12 +15,19 @@ use crate::score::curve::Curve;
 use crate::score::metric::Range;
 use crate::score::multiclass::predicted;
 use crate::score::{Metric, Metrics, binary};
-use crate::stats::moments;
+use crate::stats::random::rng;
+use crate::stats::{moments, normal};
+use rand::Rng;
 
 /// What an estimate of classes cannot see.
 pub const CBPE_LIMIT: &str = "Estimated from the scores alone, as if outcomes still depended on the columns as in \
     training: a changed mix of rows is tracked, concept drift is not seen (in a simulation .870 was estimated where the \
     truth was .711). Only outcomes can show it.";
+
+/// How often outcomes are drawn for the interval.
+const DRAWS: usize = 100;
+/// Rows of a draw, at most.
+const DRAWN_ROWS: usize = 2000;
 
 /// Why metrics could not be estimated.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +83,9 @@ pub enum EstimateError {
 /// Expected Brier score: mean p(1−p); expected log loss: mean −p ln p − (1−p) ln(1−p). For several classes the same with
 /// one probability per class, and the highest one predicted: accuracy is the mean of the highest.
 ///
+/// The 95 % interval is where the metric of as many rows lies: rows are drawn with replacement and outcomes with the
+/// probability of their score, [`DRAWS`] times, at most [`DRAWN_ROWS`] of them, from which the error of all follows.
+///
 /// Ratios are ratios of expectations, off by O(1∕n). Metrics that are 0 ∕ 0 (precision where nothing is predicted
 /// positive) are left out. Method: NannyML, "Confidence-based performance estimation", 2022; there a row also forms a
 /// pair with itself, which pulls ROC-AUC towards .5 by O(1∕n).
@@ -92,13 +102,20 @@ pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>)
     if let Some(at) = scores.values.iter().position(|p| !(0.0..=1.0).contains(p)) {
         return Err(EstimateError::Score { row: at / scores.width, value: scores.values[at] });
     }
-    let expected = match task {
-        Task::Binary => Expected::of_two(&scores.values, threshold),
-        _ => Expected::of_several(scores),
+    let of = |truth: &[f64]| match task {
+        Task::Binary => Expected::of_two(&scores.values, truth, threshold),
+        _ => Expected::of_several(scores, truth),
     };
+    let expected = of(&scores.values);
+    let drawn = drawn(task, scores, threshold);
     let told = |&metric: &Metric| {
         let value = expected.value(metric).filter(|value| value.is_finite())?;
-        Some(change(metric, value, None, gate))
+        let values: Vec<f64> =
+            drawn.iter().filter_map(|drawn| drawn.value(metric)).filter(|value| value.is_finite()).collect();
+        let shrunk = (scores.n_rows().min(DRAWN_ROWS) as f64 / scores.n_rows() as f64).sqrt();
+        let half = normal::quantile(0.975) * moments::variance(&values).sqrt() * shrunk;
+        let interval = half.is_finite().then(|| bounded(metric, (value - half, value + half)));
+        Some(change(metric, value, interval, gate))
     };
     Ok(Estimate {
         method: "cbpe".to_owned(),
@@ -117,16 +134,54 @@ impl Estimate {
         for change in &mut self.metrics {
             let there = of_gate.metrics.iter().find(|other| other.name == change.name);
             if let (Some(truth), Some(there)) = (change.gate, there) {
+                let Ok(metric) = change.name.parse::<Metric>() else { continue };
                 let value = change.value + truth - there.value;
-                change.value = match change.name.parse::<Metric>().map(Metric::range) {
-                    Ok(Range::Share | Range::Unit) => value.clamp(0.0, 1.0),
-                    Ok(Range::Positive) => value.max(0.0),
-                    Ok(Range::Real) | Err(_) => value,
-                };
+                // What is taken off is itself off by chance.
+                let half = |change: &MetricChange| change.interval.map(|(low, high)| (high - low) / 2.0);
+                let half = half(change).zip(half(there)).map(|(here, there)| here.hypot(there));
+                (change.value, _) = bounded(metric, (value, value));
+                change.interval = half.map(|half| bounded(metric, (value - half, value + half)));
             }
         }
         self
     }
+}
+
+/// Both ends within what the metric can be.
+fn bounded(metric: Metric, (low, high): (f64, f64)) -> (f64, f64) {
+    let bounded = |value: f64| match metric.range() {
+        Range::Share | Range::Unit => value.clamp(0.0, 1.0),
+        Range::Positive => value.max(0.0),
+        Range::Real => value,
+    };
+    (bounded(low), bounded(high))
+}
+
+/// What rows drawn from these scores, with outcomes drawn from them, show.
+fn drawn(task: Task, scores: &Scores, threshold: f64) -> Vec<Expected> {
+    let (n, width) = (scores.n_rows(), scores.width);
+    let mut random = rng(0, "cbpe");
+    let draw = |_| {
+        let mut taken = Scores { values: Vec::new(), width };
+        let mut truth = Vec::new();
+        for _ in 0..n.min(DRAWN_ROWS) {
+            let row = scores.row(random.gen_range(0..n));
+            taken.values.extend_from_slice(row);
+            let mut left = random.r#gen::<f64>();
+            // Of two classes the score is that of the positive one.
+            let class = row.iter().position(|p| {
+                left -= p;
+                left < 0.0
+            });
+            let last = if width == 1 { width } else { width - 1 };
+            truth.extend((0..width).map(|k| f64::from(u8::from(k == class.unwrap_or(last)))));
+        }
+        match task {
+            Task::Binary => Expected::of_two(&taken.values, &truth, threshold),
+            _ => Expected::of_several(&taken, &truth),
+        }
+    };
+    (0..DRAWS).map(draw).collect()
 }
 
 /// What is expected of scores.
@@ -147,41 +202,47 @@ struct ExpectedAreas {
 }
 
 impl Expected {
-    fn of_two(p: &[f64], threshold: f64) -> Self {
+    /// Of scores `p` when row i is positive with probability `truth[i]`.
+    fn of_two(p: &[f64], truth: &[f64], threshold: f64) -> Self {
         let mut cells = vec![0.0; 4];
-        for &p in p {
+        for (&p, &truth) in p.iter().zip(truth) {
             let predicted = usize::from(p >= threshold);
-            cells[predicted] += 1.0 - p;
-            cells[2 + predicted] += p;
+            cells[predicted] += 1.0 - truth;
+            cells[2 + predicted] += truth;
         }
-        let loss = |i: usize| p[i] * binary::log_loss_of(true, p[i]) + (1.0 - p[i]) * binary::log_loss_of(false, p[i]);
+        let mean = |of: &dyn Fn(bool, f64) -> f64| {
+            moments::weighted_mean(p.len(), None, &|i| truth[i] * of(true, p[i]) + (1.0 - truth[i]) * of(false, p[i]))
+        };
         Self {
             confusion: Confusion::from_cells(2, cells),
-            areas: vec![expected_areas(p, p)],
-            log_loss: moments::weighted_mean(p.len(), None, &loss),
-            brier: moments::weighted_mean(p.len(), None, &|i| p[i] * (1.0 - p[i])),
+            areas: vec![expected_areas(p, truth)],
+            log_loss: mean(&binary::log_loss_of),
+            brier: mean(&|is, p| (f64::from(u8::from(is)) - p).powi(2)),
         }
     }
 
-    fn of_several(scores: &Scores) -> Self {
+    /// The same of several classes: `truth` has a probability per class and row.
+    fn of_several(scores: &Scores, truth: &[f64]) -> Self {
         let (n, width) = (scores.n_rows(), scores.width);
         let mut cells = vec![0.0; width * width];
         for (row, &class) in predicted(&scores.values, width).iter().enumerate() {
-            for (truth, p) in scores.row(row).iter().enumerate() {
-                cells[truth * width + class as usize] += p;
+            for (of, p) in truth[row * width..(row + 1) * width].iter().enumerate() {
+                cells[of * width + class as usize] += p;
             }
         }
         let of_class = |class: usize| {
-            let p: Vec<f64> = (0..n).map(|row| scores.row(row)[class]).collect();
-            expected_areas(&p, &p)
+            let of = |all: &[f64]| (0..n).map(|row| all[row * width + class]).collect::<Vec<f64>>();
+            expected_areas(&of(&scores.values), &of(truth))
         };
-        let over_classes =
-            |term: fn(f64) -> f64| moments::weighted_mean(n, None, &|i| scores.row(i).iter().map(|&p| term(p)).sum());
+        let over_classes = |term: fn(f64, f64) -> f64| {
+            let row = |i: usize| scores.row(i).iter().zip(&truth[i * width..]).map(|(&p, &truth)| term(p, truth)).sum();
+            moments::weighted_mean(n, None, &row)
+        };
         Self {
             confusion: Confusion::from_cells(width, cells),
             areas: (0..width).map(of_class).collect(),
-            log_loss: over_classes(|p| p * binary::log_loss_of(true, p)),
-            brier: over_classes(|p| p * (1.0 - p)),
+            log_loss: over_classes(|p, truth| truth * binary::log_loss_of(true, p)),
+            brier: over_classes(|p, truth| truth * (1.0 - p).powi(2) + (1.0 - truth) * p * p),
         }
     }
 

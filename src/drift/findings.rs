@@ -2,6 +2,8 @@
 
 use super::pair::{ColumnPair, PairValues};
 use super::report::{Finding, FindingKind};
+use crate::profile::calendar::DAY_MICROS;
+use crate::stats::exact::fisher;
 use crate::stats::sample::Sample;
 
 /// Chance of a finding about missing cells when nothing changed.
@@ -20,6 +22,7 @@ const N_NAMED: usize = 5;
 pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
     let content = match &pair.values {
         PairValues::Number { reference, current, .. } => range(pair, reference, current),
+        PairValues::Time { present, .. } => instants(pair, *present),
         PairValues::Category { levels, reference, current } => unseen(&pair.name, levels, reference, current),
     };
     completeness(pair).into_iter().chain(content).collect()
@@ -32,7 +35,7 @@ fn completeness(pair: &ColumnPair) -> Option<Finding> {
         return None;
     }
     let (before, now) = (a as f64 / n as f64, b as f64 / m as f64);
-    let p = pair.missing_p()?;
+    let p = fisher((a, n), (b, m));
     let changed = p < ALPHA && (now - before).abs() >= MIN_MISSING_CHANGE;
     changed.then(|| {
         let text = format!("{:.1} % missing, in the reference {:.1} %", now * 100.0, before * 100.0);
@@ -74,6 +77,35 @@ fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Find
         share * 100.0
     );
     Some(finding(FindingKind::Range, &pair.name, text))
+}
+
+/// Instants that have not happened yet, or that all lie before the middle of the reference.
+fn instants(pair: &ColumnPair, present: Option<i64>) -> Option<Finding> {
+    let PairValues::Time { current, .. } = &pair.values else { return None };
+    let (first, last) = pair.current_range()?;
+    let later = present.map_or(0, |present| later_than(current, present));
+    let middle = pair.summaries.0.median?;
+    let text = if later > 0 {
+        format!("{later} instants lie in the future; the latest is {}", date(last))
+    } else if last < middle {
+        let (first, last, middle) = (date(first), date(last), date(middle));
+        format!("rows of {first} to {last} lie before the middle of the reference, {middle}")
+    } else {
+        return None;
+    };
+    Some(finding(FindingKind::Range, &pair.name, text))
+}
+
+/// How many instants lie more than a day after the present: clocks and time zones differ by less.
+pub(super) fn later_than(current: &Sample, present: i64) -> u64 {
+    let tomorrow = present.saturating_add(DAY_MICROS) as f64;
+    let end = current.values().partition_point(|at| *at <= tomorrow);
+    current.parts([end].into_iter())[1]
+}
+
+pub(super) fn date(micros: f64) -> String {
+    let at = jiff::Timestamp::from_microsecond(micros as i64);
+    at.map_or_else(|_| "beyond the year 9999".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
 fn finding(kind: FindingKind, column: &str, text: String) -> Finding {

@@ -79,6 +79,10 @@ impl Losses {
         let errors = || y.iter().zip(predictions).map(|(&y, prediction)| f64::from(y) - prediction);
         let absolute: Vec<f32> = errors().map(|error| error.abs() as f32).collect();
         let squared: Vec<f32> = errors().map(|error| (error * error) as f32).collect();
+        if squared.iter().any(|error| !error.is_finite()) {
+            let text = "errors are so large that their squares cannot be learned: give the target in larger units";
+            return Err(EstimateError::Outcomes(text.to_owned()));
+        }
         let params = error_params().check(Task::Regression)?.with_seed(seed);
         let options = FitOptions { params: &params, n_classes: 0, tune: None, progress: None };
         let model = |y: &[f32]| Model::fit(&FitData { x: known, y, weights: None }, &options);

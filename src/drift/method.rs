@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::sample::{Cannot, Measured, Sample};
-use crate::stats::{anderson, binned, cramer, distances, epps, ks, levels, location, mmd, shares, tvd};
+use crate::stats::{anderson, binned, cramer, distances, epps, exact, ks, levels, location, mmd, shares, tvd};
 
 /// What a column holds, as far as its comparison goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -178,7 +178,7 @@ impl Method {
         integer: bool,
         seed: u64,
     ) -> Result<Measured, Cannot> {
-        match self {
+        let found = match self {
             Self::Ks => ks::test(reference, current),
             Self::Wasserstein => distances::wasserstein(reference, current),
             Self::JensenShannon => binned::jensen_shannon(reference, current, integer),
@@ -195,6 +195,15 @@ impl Method {
             Self::Chisquare | Self::Z | Self::FisherExact | Self::GTest | Self::Tvd => {
                 Err(Cannot::because(format!("{self} compares categories, not numbers")))
             }
+        }?;
+        self.told(found)
+    }
+
+    /// What is no number is no answer.
+    fn told(self, found: Measured) -> Result<Measured, Cannot> {
+        match self.score(&found).is_nan() {
+            true => Err(Cannot::because("the values are too large or too alike to be measured")),
+            false => Ok(found),
         }
     }
 
@@ -213,10 +222,10 @@ impl Method {
         if levels.len() != reference.len() || levels.len() != current.len() {
             return Err(Cannot::because("the two tables have different cells"));
         }
-        match self {
+        let found = match self {
             Self::Chisquare => levels::chi_squared_shares(reference, current),
             Self::Z => levels::z_test(reference, current),
-            Self::FisherExact => levels::fisher_exact(reference, current),
+            Self::FisherExact => exact::fisher_exact(reference, current),
             Self::GTest => levels::g_test(reference, current),
             Self::Tvd => tvd::tvd(reference, current, seed),
             Self::JensenShannon => shares::jensen_shannon(reference, current),
@@ -224,7 +233,8 @@ impl Method {
             Self::Psi => shares::psi(reference, current),
             Self::Hellinger => shares::hellinger(reference, current),
             _ => Err(Cannot::because(format!("{self} compares numbers, not categories"))),
-        }
+        }?;
+        self.told(found)
     }
 
     /// The method that Evidently picks by itself.
@@ -309,6 +319,36 @@ mod tests {
         assert!(Method::Ks.drifted(&at(0.05), 0.05) && !Method::Chisquare.drifted(&at(0.05), 0.05));
         assert!(Method::Psi.drifted(&at(1.0), 0.1) && !Method::Energy.drifted(&at(1.0), 0.1));
         assert!(!Method::Ks.drifted(&Measured { statistic: 1.0, p: None }, 0.05));
+    }
+
+    /// Sums and squares overflow long before the values do: what then remains is 0, ∞ or nothing, and none of it is an
+    /// answer. Ranks have one.
+    #[test]
+    fn numbers_whose_sums_overflow_are_measured_by_rank_or_not_at_all() {
+        let spread = |scale: f64, shift: f64| {
+            Sample::from_values(
+                (0..300).map(|i| scale * ((f64::from(i) - 150.0) / 150.0 + shift).clamp(-1.0, 1.0)).collect(),
+            )
+        };
+        for scale in [1e150, 1e160, 1e200, 1e300, f64::MAX] {
+            let (a, b) = (spread(scale, 0.0), spread(scale, 0.9));
+            let by_unit = (spread(1.0, 0.0), spread(1.0, 0.9));
+            for method in Method::ALL.into_iter().filter(|m| m.fits(ColumnKind::Number)) {
+                let Ok(found) = method.measure_numbers(&a, &b, false, 1) else { continue };
+                let unit = method.measure_numbers(&by_unit.0, &by_unit.1, false, 1).unwrap();
+                let threshold = method.default_threshold();
+                // The energy distance has the column's units.
+                assert!(
+                    method == Method::Energy || method.drifted(&found, threshold) == method.drifted(&unit, threshold),
+                    "{method} at {scale:e}: {found:?}, {unit:?}"
+                );
+            }
+            assert!(Method::Ks.measure_numbers(&a, &b, false, 0).is_ok());
+        }
+        let far = spread(f64::MAX, 0.0);
+        for method in [Method::TTest, Method::Wasserstein] {
+            assert!(method.measure_numbers(&far, &far, false, 0).is_err(), "{method}");
+        }
     }
 
     #[test]

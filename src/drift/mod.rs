@@ -17,6 +17,10 @@ pub mod performance;
 #[cfg(test)]
 mod performance_tests;
 pub mod plot;
+/// What the default rule asks of a column.
+pub mod probes;
+#[cfg(test)]
+mod rare_tests;
 pub mod report;
 pub mod settings;
 #[cfg(test)]
@@ -24,7 +28,7 @@ mod simulations;
 pub mod triggers;
 pub mod verdict;
 
-pub use compare::{compare, compare_one};
+pub use compare::{compare, compare_one, compare_target};
 pub use estimate::cbpe;
 pub use findings::findings;
 pub use losses::{Losses, dle};

@@ -60,7 +60,7 @@ pub enum MultivariateError {
 ///
 /// Numbers, categories and constants of `schema` are looked at (a constant need not stay one); ids, times, texts,
 /// columns that are stored differently on the two sides, and those in `ignore` are not. The caller puts the target
-/// into `ignore`. Missing values and unseen levels count as values. At most [`MAX_ROWS`] rows of a side are used,
+/// into `ignore`. Missing values and unseen levels count as values. At most `most` rows of a side are used,
 /// chosen by a hash of their place and `seed`.
 ///
 /// Folds are dealt by the rows' content, so that copies of a row on both sides share a fold: identical files give
@@ -74,9 +74,9 @@ pub fn multivariate(
     current: &Table,
     schema: &Schema,
     ignore: &[String],
-    seed: u64,
+    (most, seed): (usize, u64),
 ) -> Result<Multivariate, MultivariateError> {
-    let domain = Domain::learn(reference, current, schema, ignore, seed)?;
+    let domain = Domain::learn(reference, current, schema, ignore, (most, seed))?;
     let area = delong(&domain.is_current(), &domain.scores, &domain.scores)?;
     let half = normal::quantile(0.975) * area.error_a;
     let (lower, upper) = ((area.auc_a - half).max(0.0), (area.auc_a + half).min(1.0));
@@ -105,7 +105,7 @@ pub fn domain_scores(
     ignore: &[String],
     seed: u64,
 ) -> Result<Vec<f64>, MultivariateError> {
-    let domain = Domain::learn(reference, current, schema, ignore, seed)?;
+    let domain = Domain::learn(reference, current, schema, ignore, (MAX_ROWS, seed))?;
     let mut scores = vec![f64::NAN; current.n_rows()];
     let own = &domain.scores[domain.kept[0].len()..];
     for (&row, &score) in domain.kept[1].iter().zip(own) {
@@ -138,14 +138,14 @@ impl Domain {
         current: &Table,
         schema: &Schema,
         ignore: &[String],
-        seed: u64,
+        (most, seed): (usize, u64),
     ) -> Result<Self, MultivariateError> {
         for (side, table) in [("reference", reference), ("current", current)] {
             if table.n_rows() < MIN_ROWS {
                 return Err(MultivariateError::TooFewRows { side, have: table.n_rows(), need: MIN_ROWS });
             }
         }
-        let kept = [thin(reference.n_rows(), seed), thin(current.n_rows(), seed)];
+        let kept = [thin(reference.n_rows(), most, seed), thin(current.n_rows(), most, seed)];
         let table = united(reference, current, &kept, schema, ignore)?;
         let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
         let folds = folds(&row_digest(&table, &names)?, kept[0].len(), seed);
@@ -219,12 +219,12 @@ fn side(table: &Table) -> Target {
     Target { name, task: Task::Binary, classes: vec!["reference".to_owned(), "current".to_owned()] }
 }
 
-/// At most [`MAX_ROWS`] rows: those with the lowest hash of their place, so that two equal files keep the same.
-fn thin(n_rows: usize, seed: u64) -> Vec<u32> {
+/// At most `most` rows: those with the lowest hash of their place, so that two equal files keep the same.
+fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
     let mut rows: Vec<u32> = (0..u32::try_from(n_rows).unwrap_or(u32::MAX)).collect();
-    if n_rows > MAX_ROWS {
+    if n_rows > most {
         rows.sort_by_cached_key(|row| hash64(&row.to_le_bytes(), seed));
-        rows.truncate(MAX_ROWS);
+        rows.truncate(most);
         rows.sort_unstable();
     }
     rows

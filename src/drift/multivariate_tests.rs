@@ -45,7 +45,7 @@ const LEVELS: [&str; 3] = ["p", "q", "r"];
 fn two_samples_of_one_world_are_not_told_apart() {
     for seed in 0..6 {
         let (old, new) = (table(1500, 2 * seed, 0.8, &LEVELS), table(1000, 2 * seed + 1, 0.8, &LEVELS));
-        let found = multivariate(&old, &new, &schema(), &ignored(), seed).unwrap();
+        let found = multivariate(&old, &new, &schema(), &ignored(), (MAX_ROWS, seed)).unwrap();
         assert!(!found.drifted && (found.roc_auc - 0.5).abs() < 0.05, "{found:?}");
         assert!(found.lower <= found.roc_auc && found.roc_auc <= found.upper, "{found:?}");
         assert_eq!(found.n_rows, (1500, 1000));
@@ -55,7 +55,7 @@ fn two_samples_of_one_world_are_not_told_apart() {
 #[test]
 fn columns_that_stop_going_together_are_named() {
     let (old, new) = (table(1500, 1, 0.8, &LEVELS), table(1500, 2, -0.8, &LEVELS));
-    let found = multivariate(&old, &new, &schema(), &ignored(), 1).unwrap();
+    let found = multivariate(&old, &new, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap();
     assert!(found.drifted && found.roc_auc > 0.8, "{found:?}");
     let named: Vec<&str> = found.columns.iter().map(|(name, _)| name.as_str()).collect();
     assert!(matches!(named[..2], ["a", "b"] | ["b", "a"]), "{found:?}");
@@ -69,33 +69,33 @@ fn columns_that_stop_going_together_are_named() {
 #[test]
 fn new_levels_give_rows_away() {
     let (old, new) = (table(600, 1, 0.5, &LEVELS), table(600, 2, 0.5, &["p", "q", "new"]));
-    let found = multivariate(&old, &new, &schema(), &ignored(), 1).unwrap();
+    let found = multivariate(&old, &new, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap();
     assert!(found.drifted && found.columns[0].0 == "level", "{found:?}");
 }
 
 #[test]
 fn identical_files_are_not_told_apart() {
     let old = table(1000, 1, 0.5, &LEVELS);
-    let found = multivariate(&old, &old, &schema(), &ignored(), 1).unwrap();
+    let found = multivariate(&old, &old, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap();
     assert!(!found.drifted && (found.roc_auc - 0.5).abs() < 0.01, "{found:?}");
 }
 
 #[test]
 fn the_target_tells_when_nobody_ignores_it() {
     let (old, new) = (table(200, 1, 0.5, &LEVELS), table(200, 2, 0.5, &LEVELS));
-    let found = multivariate(&old, &new, &schema(), &[], 1).unwrap();
+    let found = multivariate(&old, &new, &schema(), &[], (MAX_ROWS, 1)).unwrap();
     assert!(found.drifted && found.columns[0].0 == "y", "{found:?}");
 }
 
 #[test]
 fn tiny_tables_say_how_many_rows_would_do() {
     let (long, short) = (table(200, 1, 0.5, &LEVELS), table(30, 2, 0.5, &LEVELS));
-    let error = multivariate(&long, &short, &schema(), &ignored(), 1).unwrap_err();
+    let error = multivariate(&long, &short, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap_err();
     assert!(matches!(error, MultivariateError::TooFewRows { side: "current", have: 30, need: MIN_ROWS }), "{error}");
-    let error = multivariate(&short, &long, &schema(), &ignored(), 1).unwrap_err();
+    let error = multivariate(&short, &long, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap_err();
     assert!(matches!(error, MultivariateError::TooFewRows { side: "reference", .. }), "{error}");
     let all = ["a", "b", "c", "level", "y"].map(str::to_owned);
-    let error = multivariate(&long, &long, &schema(), &all, 1).unwrap_err();
+    let error = multivariate(&long, &long, &schema(), &all, (MAX_ROWS, 1)).unwrap_err();
     assert!(matches!(error, MultivariateError::NoColumns), "{error}");
 }
 
@@ -104,9 +104,9 @@ fn long_tables_are_thinned_and_every_row_is_scored() {
     let n = MAX_ROWS + 500;
     let (old, new) = (table(200, 1, 0.5, &LEVELS), table(n, 2, 0.5, &LEVELS));
     let only_level = ["a", "b", "c", "y"].map(str::to_owned);
-    let found = multivariate(&old, &new, &schema(), &only_level, 1).unwrap();
+    let found = multivariate(&old, &new, &schema(), &only_level, (MAX_ROWS, 1)).unwrap();
     assert_eq!(found.n_rows, (200, MAX_ROWS as u64));
-    assert_eq!(found, multivariate(&old, &new, &schema(), &only_level, 1).unwrap());
+    assert_eq!(found, multivariate(&old, &new, &schema(), &only_level, (MAX_ROWS, 1)).unwrap());
     let c = domain_scores(&old, &new, &schema(), &only_level, 1).unwrap();
     assert!(c.len() == n && c.iter().all(|c| c.is_finite()));
 }

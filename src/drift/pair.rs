@@ -2,23 +2,27 @@
 
 use super::method::{ColumnKind, Method};
 use super::report::Summary;
-use crate::profile::{ColumnProfile, Levels, Profile, Shape};
-use crate::stats::levels::homogeneity;
+use crate::profile::{Calendar, ColumnProfile, Levels, Numbers, Profile, Shape};
 use crate::stats::pooled;
 use crate::stats::psi;
 use crate::stats::sample::{Cannot, Measured, Sample};
+use crate::table::Kind;
 
 /// One column of both tables.
 #[derive(Debug, Clone)]
 pub struct ColumnPair {
     /// Its name.
     pub name: String,
-    /// `number` or `category`.
+    /// `number`, `category` or `time`.
     pub kind: String,
     /// What is there.
     pub values: PairValues,
     /// Missing cells of the reference and of the current table.
     pub n_missing: (u64, u64),
+    /// Numbers that are -∞, and those that are +∞, of the reference and of the current table.
+    pub n_infinite: [(u64, u64); 2],
+    /// Why the current values cannot be judged: their cells are of another type.
+    pub unfit: Option<String>,
     /// Largest error of a rank on both sides together; 0 when exact.
     pub rank_error: f64,
     /// Share of the model's gain.
@@ -47,6 +51,17 @@ pub enum PairValues {
         reference: Vec<u64>,
         /// Counts in the current table.
         current: Vec<u64>,
+    },
+    /// Instants in microseconds since 1970-01-01 UTC.
+    Time {
+        /// The reference's.
+        reference: Sample,
+        /// The current ones.
+        current: Sample,
+        /// How those of either side spread over the calendar, where both profiles say so.
+        calendars: Option<Box<[Calendar; 2]>>,
+        /// Later ones have not happened yet; `None` when the present is not known.
+        present: Option<i64>,
     },
 }
 
@@ -82,6 +97,8 @@ impl Cells {
 const MAX_LEVELS: usize = 50;
 /// Rows of a cell that are to be expected on the smaller side, where there are more levels than that.
 const EXPECTED: f64 = 5.0;
+/// A number that stands so often on both sides together may be a value of its own, such as 999 for "unknown".
+const REPEATS: u64 = 5;
 /// Up to so many different whole numbers, Evidently takes a column without missing cells for categories.
 const EVIDENTLY_LEVELS: usize = 10;
 
@@ -95,23 +112,23 @@ impl ColumnPair {
     /// Rows of the reference and of the current table, with what is missing.
     #[must_use]
     pub fn n_rows(&self) -> (u64, u64) {
-        let (reference, current) = match &self.values {
-            PairValues::Number { reference, current, .. } => (reference.n(), current.n()),
-            PairValues::Category { reference, current, .. } => (reference.iter().sum(), current.iter().sum()),
-        };
-        (reference + self.n_missing.0, current + self.n_missing.1)
+        let ((n, m), [minus, plus]) = (self.n_values(), self.n_infinite);
+        (n + self.n_missing.0 + minus.0 + plus.0, m + self.n_missing.1 + minus.1 + plus.1)
     }
 
-    /// The probability of shares of missing cells as different as these when nothing changed (χ²); `None` when it cannot
-    /// be told, as when nothing or everything is missing.
+    /// Cells with a finite value.
     #[must_use]
-    pub fn missing_p(&self) -> Option<f64> {
-        let ((n, m), (a, b)) = (self.n_rows(), self.n_missing);
-        homogeneity(&[a, n - a], &[b, m - b]).ok()?.p
+    pub fn n_values(&self) -> (u64, u64) {
+        match &self.values {
+            PairValues::Number { reference, current, .. } | PairValues::Time { reference, current, .. } => {
+                (reference.n(), current.n())
+            }
+            PairValues::Category { reference, current, .. } => (reference.iter().sum(), current.iter().sum()),
+        }
     }
 
-    /// Reference deciles and a cell for what lies outside of its range, or levels, and one for what is missing; cells
-    /// empty on both sides are left out.
+    /// Reference deciles and a cell for what lies outside of its range, or levels, or hours of the day, and one each for
+    /// -∞, +∞ and what is missing; cells empty on both sides are left out.
     #[must_use]
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
@@ -120,37 +137,65 @@ impl ColumnPair {
                 let edges = psi::decile_edges(reference);
                 (cells.reference, cells.current) =
                     (psi::bin_counts(reference, &edges), psi::bin_counts(current, &edges));
-                self.set_apart(&mut cells, current);
+                self.set_apart(&mut cells);
             }
             PairValues::Category { reference, current, .. } => level_cells(&mut cells, reference, current),
+            PairValues::Time { calendars, .. } => {
+                let sides = calendars.iter().flat_map(|sides| sides[0].hours.iter().zip(&sides[1].hours));
+                sides.filter(|hour| *hour != (&0, &0)).for_each(|(r, c)| cells.push(*r, *c));
+            }
         }
-        if self.n_missing != (0, 0) {
-            cells.push(self.n_missing.0, self.n_missing.1);
+        for (reference, current) in [self.n_infinite[0], self.n_infinite[1], self.n_missing] {
+            if reference + current > 0 {
+                cells.push(reference, current);
+            }
         }
         cells
+    }
+
+    /// [`ColumnPair::cells`] of the values that are there and finite.
+    #[must_use]
+    pub fn value_cells(&self) -> Cells {
+        Self { n_missing: (0, 0), n_infinite: [(0, 0); 2], ..self.clone() }.cells()
     }
 
     /// The least and the greatest number of the reference; `None` without numbers. A sketch holds neither, the moments do.
     #[must_use]
     pub fn reference_range(&self) -> Option<(f64, f64)> {
-        let PairValues::Number { reference, .. } = &self.values else { return None };
-        let Summary { min, max, .. } = &self.summaries.0;
-        min.zip(*max).or(reference.values().first().copied().zip(reference.values().last().copied()))
+        let (PairValues::Number { reference, .. } | PairValues::Time { reference, .. }) = &self.values else {
+            return None;
+        };
+        extent(&self.summaries.0, reference)
+    }
+
+    /// The same of the current table.
+    #[must_use]
+    pub fn current_range(&self) -> Option<(f64, f64)> {
+        let (PairValues::Number { current, .. } | PairValues::Time { current, .. }) = &self.values else { return None };
+        extent(&self.summaries.1, current)
     }
 
     /// Current numbers below and above the reference's range, which stand in the first and the last bin, get a cell of
     /// their own.
-    fn set_apart(&self, cells: &mut Cells, current: &Sample) {
-        let Some((low, high)) = self.reference_range() else { return };
-        let ends = [current.values().partition_point(|v| *v < low), current.values().partition_point(|v| *v <= high)];
-        let parts = current.parts(ends.into_iter());
-        let outside = parts[0] + parts[2];
+    fn set_apart(&self, cells: &mut Cells) {
+        let Some((below, above)) = self.outside() else { return };
+        let outside = below + above;
         if outside > 0 {
-            cells.current[0] -= parts[0];
+            cells.current[0] -= below;
             let last = cells.len() - 1;
-            cells.current[last] -= parts[2];
+            cells.current[last] -= above;
             cells.push(0, outside);
         }
+    }
+
+    /// How many current values lie below the least of the reference, and how many above its greatest.
+    #[must_use]
+    pub fn outside(&self) -> Option<(u64, u64)> {
+        let (PairValues::Number { current, .. } | PairValues::Time { current, .. }) = &self.values else { return None };
+        let (low, high) = self.reference_range()?;
+        let ends = [current.values().partition_point(|v| *v < low), current.values().partition_point(|v| *v <= high)];
+        let parts = current.parts(ends.into_iter());
+        Some((parts[0], parts[2]))
     }
 
     /// A column of both profiles; `None` when either lacks it, or it is no number and no category on both sides.
@@ -158,6 +203,12 @@ impl ColumnPair {
     pub fn of(name: &str, reference: &Profile, current: &Profile) -> Option<Self> {
         let (before, now) = (reference.column(name)?, current.column(name)?);
         let values = match (&before.shape, &now.shape) {
+            (Shape::Numbers(a), Shape::Numbers(b)) if before.kind == Kind::Time && now.kind == Kind::Time => {
+                times(before, now, a, b)
+            }
+            (Shape::Numbers(_), Shape::Numbers(_)) if before.kind == Kind::Time || now.kind == Kind::Time => {
+                return None;
+            }
             (Shape::Numbers(a), Shape::Numbers(b)) => PairValues::Number {
                 reference: before.sample(),
                 current: now.sample(),
@@ -168,9 +219,16 @@ impl ColumnPair {
         };
         Some(Self {
             name: name.to_owned(),
-            kind: if matches!(values, PairValues::Number { .. }) { "number" } else { "category" }.to_owned(),
+            kind: match &values {
+                PairValues::Number { .. } => "number",
+                PairValues::Category { .. } => "category",
+                PairValues::Time { .. } => "time",
+            }
+            .to_owned(),
             values,
             n_missing: (before.n_missing, now.n_missing),
+            n_infinite: infinite(before, now),
+            unfit: None,
             rank_error: before.rank_error() + now.rank_error(),
             importance: None,
             summaries: (summary(before, reference.n_rows), summary(now, current.n_rows)),
@@ -189,6 +247,9 @@ impl ColumnPair {
             PairValues::Category { levels, reference, .. } => {
                 Method::evidently_choice(ColumnKind::Category, reference.iter().sum(), levels.len())
             }
+            PairValues::Time { reference, current, .. } => {
+                Method::evidently_choice(ColumnKind::Number, reference.n(), pooled::distinct(reference, current))
+            }
         }
     }
 
@@ -201,6 +262,7 @@ impl ColumnPair {
             PairValues::Number { reference, current, integer } if method.fits(ColumnKind::Number) => {
                 method.measure_numbers(reference, current, *integer, seed)
             }
+            PairValues::Time { .. } => Err(Cannot::because(format!("{method} does not compare times"))),
             PairValues::Number { reference, current, .. } => {
                 let steps: Vec<_> = pooled::steps(reference, current).collect();
                 let counts = |side: fn(&pooled::Step) -> u64| steps.iter().map(side).collect::<Vec<u64>>();
@@ -233,17 +295,85 @@ fn united(a: &Levels, b: &Levels) -> PairValues {
     PairValues::Category { levels: names, reference, current }
 }
 
+fn extent(summary: &Summary, sample: &Sample) -> Option<(f64, f64)> {
+    let ends = sample.values().first().copied().zip(sample.values().last().copied());
+    summary.min.zip(summary.max).or(ends)
+}
+
+fn times(before: &ColumnProfile, now: &ColumnProfile, a: &Numbers, b: &Numbers) -> PairValues {
+    let both = a.calendar.clone().zip(b.calendar.clone());
+    let calendars = both.map(|(a, b)| Box::new([a, b]));
+    PairValues::Time { reference: before.sample(), current: now.sample(), calendars, present: None }
+}
+
+fn infinite(before: &ColumnProfile, now: &ColumnProfile) -> [(u64, u64); 2] {
+    let of = |column: &ColumnProfile| {
+        column.numbers().map_or((0, 0), |n| (n.n_minus_infinite, n.n_infinite - n.n_minus_infinite))
+    };
+    let (before, now) = (of(before), of(now));
+    [(before.0, now.0), (before.1, now.1)]
+}
+
 fn summary(column: &ColumnProfile, n_rows: u64) -> Summary {
     let moments = column.numbers().map(|numbers| numbers.moments).filter(|moments| moments.n > 0);
     Summary {
         n: column.n_present(n_rows),
         n_missing: column.n_missing,
         n_levels: column.levels().map(|levels| levels.len() as u64),
-        mean: moments.map(|m| m.mean),
+        mean: moments.and_then(|m| m.known_mean()),
         sd: moments.map(|m| m.variance().sqrt()).filter(|sd| sd.is_finite()),
         min: moments.map(|m| m.min),
-        median: column.quantile(0.5),
+        median: column.numbers().and_then(Numbers::median),
         max: moments.map(|m| m.max),
+    }
+}
+
+impl ColumnPair {
+    /// Whether all cells of both sides are one and the same.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        let absent = [self.n_missing, self.n_infinite[0], self.n_infinite[1]];
+        let kinds = absent.iter().filter(|counts| **counts != (0, 0)).count();
+        let values = match &self.values {
+            PairValues::Number { reference, current, .. } | PairValues::Time { reference, current, .. } => {
+                pooled::distinct(reference, current)
+            }
+            PairValues::Category { reference, current, .. } => {
+                reference.iter().zip(current).filter(|(r, c)| **r + **c > 0).count()
+            }
+        };
+        values + kinds == 1 && self.n_rows().0 > 0 && self.n_rows().1 > 0
+    }
+
+    /// What stands so rarely that fewer than `expected` rows of it are to be expected on the smaller side: each level,
+    /// those about as frequent (within a factor of two) together, and numbers that repeat. Which these are depends on
+    /// both sides together. With the name of each.
+    #[must_use]
+    pub fn rare(&self, expected: f64) -> Vec<(String, (u64, u64))> {
+        let (n, m) = self.n_values();
+        let is_rare = |&(r, c): &(u64, u64)| ((r + c) as f64) * (n.min(m) as f64) < expected * (n + m) as f64;
+        match &self.values {
+            PairValues::Category { levels, reference, current } => {
+                let counts = reference.iter().copied().zip(current.iter().copied());
+                let rare = levels.iter().zip(counts).filter(|(_, counts)| counts.0 + counts.1 > 0 && is_rare(counts));
+                let mut found: Vec<_> = rare.map(|(level, counts)| (format!("{level:?}"), counts)).collect();
+                let mut together = vec![(0, (0, 0)); 64];
+                for (_, (r, c)) in &found {
+                    let (size, sum) = &mut together[(r + c).ilog2() as usize];
+                    (*size, *sum) = (*size + 1, (sum.0 + r, sum.1 + c));
+                }
+                let several = together.into_iter().filter(|(size, _)| *size > 1);
+                found.extend(several.map(|(size, sum)| (format!("{size} rare levels"), sum)));
+                found
+            }
+            // A sketch's values stand for others near them.
+            PairValues::Number { reference, current, .. } if self.rank_error == 0.0 => {
+                let repeats = pooled::steps(reference, current).filter(|s| s.reference + s.current >= REPEATS);
+                let all = repeats.map(|s| (s.value.to_string(), (s.reference, s.current)));
+                all.filter(|(_, counts)| is_rare(counts)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

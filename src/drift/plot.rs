@@ -17,7 +17,7 @@ const TAIL: f64 = 0.005;
 pub fn plot(pair: &ColumnPair) -> Plot {
     let (n, m) = pair.n_rows();
     match &pair.values {
-        PairValues::Number { reference, current, .. } => {
+        PairValues::Number { reference, current, .. } | PairValues::Time { reference, current, .. } => {
             let edges = edges(reference, current);
             if edges.len() < 2 {
                 return Plot::None;

@@ -31,7 +31,7 @@ pub struct DriftReport {
     pub score: Option<ColumnReport>,
     /// What is wrong with the table's form or content.
     pub findings: Vec<Finding>,
-    /// Whether a classifier can tell the two tables apart, when it was asked for.
+    /// Whether a classifier can tell the two tables apart, where it was asked.
     pub multivariate: Option<Multivariate>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<Performance>,
@@ -166,8 +166,14 @@ pub struct ColumnReport {
     pub threshold: f64,
     /// The method's p-value, where it has one.
     pub p: Option<f64>,
-    /// p after Benjamini–Hochberg over the columns (default preset).
+    /// p after Benjamini–Hochberg over all tests of all columns (default preset).
     pub p_adjusted: Option<f64>,
+    /// How far apart the two sides are in what the method looks at, in the units of Cohen's h (default preset).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<f64>,
+    /// What the method saw, in words, where it is not the distribution as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     /// Population stability index.
     pub psi: Option<f64>,
     /// The PSI that chance alone exceeds once in a hundred times at these numbers of rows (Yurdakul).
@@ -353,7 +359,7 @@ pub struct Estimate {
 /// A reason to retrain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trigger {
-    /// `drift_share`, `psi`, `new_rows`, `unused_feedback`, `recent_accuracy`, `metric_drop`, `age` or `force`.
+    /// `drift_share`, `psi`, `score_drift`, `multivariate`, `schema`, `new_rows`, `unused_feedback`, `recent_accuracy`, `metric_drop`, `age` or `force`.
     pub name: String,
     /// What was measured; `None` when there was nothing to measure.
     pub value: Option<f64>,

@@ -99,11 +99,14 @@ pub struct DriftSettings {
     /// The table drifted from this share of drifted columns on; `evidently` has .5 unless it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_share: Option<f64>,
-    /// Whether columns weigh their importance in the model.
-    pub weighted: bool,
+    /// Whether columns weigh their importance in the model; the larger of the two shares counts unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighted: Option<bool>,
     /// Default preset: largest p after Benjamini–Hochberg.
     pub alpha: f64,
-    /// Smallest PSI of a drifted column; the `psi` preset has .2 unless it is set.
+    /// Default preset: the smallest change that is large, in the units of Cohen's h.
+    pub effect: f64,
+    /// Default preset: where set, a change is large from this PSI on instead; the `psi` preset has .2 unless it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<f64>,
     /// Default preset: fewer rows on either side are too few to say.
@@ -124,6 +127,13 @@ pub struct Triggers {
     pub drift_share: bool,
     /// The PSI of a column is above this, and above what chance explains.
     pub psi: Limit,
+    /// Production's score drifted.
+    pub score_drift: bool,
+    /// A classifier tells the rows from the reference: asked where both tables are files and it is quick, and with
+    /// `--multivariate`.
+    pub multivariate: bool,
+    /// A column came to hold cells of another type, so many that it cannot be judged.
+    pub schema: bool,
     /// At least so many rows can be learned from, or arrived: what `count` says.
     pub new_rows: Limit,
     /// Which rows `new_rows` counts.
@@ -157,8 +167,9 @@ impl Default for DriftSettings {
             current: PathBuf::from("data/current.csv"),
             preset: Preset::Default,
             drift_share: None,
-            weighted: false,
+            weighted: None,
             alpha: 0.01,
+            effect: 0.2,
             psi: None,
             min_rows: 200,
             max_silence_days: 8.0,
@@ -173,6 +184,9 @@ impl Default for Triggers {
         Self {
             drift_share: true,
             psi: Limit::At(0.2),
+            score_drift: true,
+            multivariate: true,
+            schema: true,
             new_rows: Limit::At(1000.0),
             count: Count::Labelled,
             unused_feedback: Limit::At(50.0),
@@ -190,10 +204,10 @@ impl DriftSettings {
         self.drift_share.unwrap_or(if self.preset == Preset::Evidently { 0.5 } else { 0.25 })
     }
 
-    /// Smallest PSI of a drifted column.
+    /// Above this PSI a column drifted by the `psi` preset.
     #[must_use]
     pub fn psi_threshold(&self) -> f64 {
-        self.psi.unwrap_or(if self.preset == Preset::Psi { 0.2 } else { 0.1 })
+        self.psi.unwrap_or(0.2)
     }
 
     /// Method and threshold that were set for `column`.
@@ -216,6 +230,9 @@ impl DriftSettings {
         let psi = self.psi_threshold();
         if !(psi.is_finite() && psi > 0.0) {
             return Err(format!("[monitor] psi = {psi} must be above 0"));
+        }
+        if !(self.effect.is_finite() && self.effect > 0.0) {
+            return Err(format!("[monitor] effect = {} must be above 0", self.effect));
         }
         if !(self.max_silence_days.is_finite() && self.max_silence_days > 0.0) {
             return Err(format!("[monitor] max_silence_days = {} must be above 0", self.max_silence_days));

@@ -36,6 +36,8 @@ fn pair(name: usize, values: PairValues) -> ColumnPair {
         kind: String::new(),
         values,
         n_missing: (0, 0),
+        n_infinite: [(0, 0); 2],
+        unfit: None,
         rank_error: 0.0,
         importance: None,
         summaries: (Summary::default(), Summary::default()),
@@ -57,6 +59,7 @@ fn week(
                 current: normals(random, n, if i < shifted { shift } else { 0.0 }),
                 integer: false,
             },
+            PairValues::Time { .. } => unreachable!(),
             PairValues::Category { levels: names, reference, .. } => {
                 PairValues::Category { levels: names.clone(), reference: reference.clone(), current: levels(random, n) }
             }
@@ -210,19 +213,6 @@ fn the_largest_psi_of_many_columns_is_no_reason_by_itself() {
 
 /// The names of the triggers that fired.
 fn fired(columns: &[ColumnReport], share: &DriftShare, settings: &DriftSettings) -> Vec<String> {
-    let evidence = Evidence {
-        share,
-        columns,
-        volume: Some(Volume::Labelled(0)),
-        n_feedback: None,
-        judged: None,
-        performance: None,
-        n_learned: 0,
-        gate_accuracy: None,
-        alarm: None,
-        primary: None,
-        age_days: None,
-        force: false,
-    };
+    let evidence = Evidence { volume: Some(Volume::Labelled(0)), ..Evidence::of(share, columns) };
     triggers(&evidence, settings).into_iter().filter(|trigger| trigger.fired).map(|trigger| trigger.name).collect()
 }

@@ -1,6 +1,8 @@
 //! Reasons to retrain, each with what was measured, what it was held to, and whether it fired.
 
-use super::report::{ColumnReport, ColumnVerdict, DriftShare, LossAlarm, MetricChange, Performance, Trigger};
+use super::report::{
+    ColumnReport, ColumnVerdict, DriftShare, LossAlarm, MetricChange, Multivariate, Performance, Trigger,
+};
 use super::settings::{DriftSettings, DropLimit, Limit};
 use crate::score::{Direction, Metric};
 use crate::stats::betting::share_below;
@@ -12,6 +14,12 @@ pub struct Evidence<'a> {
     pub share: &'a DriftShare,
     /// The feature columns.
     pub columns: &'a [ColumnReport],
+    /// Production's score.
+    pub score: Option<&'a ColumnReport>,
+    /// Whether a classifier tells the two tables apart.
+    pub multivariate: Option<&'a Multivariate>,
+    /// What is to be said of columns that cannot be judged since their cells are of another type.
+    pub unfit: &'a [String],
     /// Rows that are new; `None` when tables are compared without a loop, which has no reason to retrain but drift.
     pub volume: Option<Volume>,
     /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
@@ -32,6 +40,30 @@ pub struct Evidence<'a> {
     pub age_days: Option<f64>,
     /// Whether a person asked for it.
     pub force: bool,
+}
+
+impl<'a> Evidence<'a> {
+    /// Columns alone: nothing else is known.
+    #[must_use]
+    pub fn of(share: &'a DriftShare, columns: &'a [ColumnReport]) -> Self {
+        Self {
+            share,
+            columns,
+            score: None,
+            multivariate: None,
+            unfit: &[],
+            volume: None,
+            n_feedback: None,
+            judged: None,
+            performance: None,
+            n_learned: 0,
+            gate_accuracy: None,
+            alarm: None,
+            primary: None,
+            age_days: None,
+            force: false,
+        }
+    }
 }
 
 /// How many rows are new, and which rows count.
@@ -55,11 +87,20 @@ pub const ACCURACY_ALPHA: f64 = 0.001;
 pub fn triggers(evidence: &Evidence, settings: &DriftSettings) -> Vec<Trigger> {
     let limits = &settings.triggers;
     let Some(volume) = evidence.volume else {
-        return vec![drift_share(evidence, limits.drift_share), psi(evidence, limits.psi), force(evidence)];
+        return vec![
+            drift_share(evidence, limits.drift_share),
+            psi(evidence, limits.psi),
+            multivariate(evidence, limits.multivariate),
+            schema(evidence, limits.schema),
+            force(evidence),
+        ];
     };
     vec![
         drift_share(evidence, limits.drift_share),
         psi(evidence, limits.psi),
+        score_drift(evidence, limits.score_drift),
+        multivariate(evidence, limits.multivariate),
+        schema(evidence, limits.schema),
         new_rows(volume, limits.new_rows),
         unused_feedback(evidence, limits.unused_feedback),
         recent_accuracy(evidence, limits.recent_accuracy),
@@ -102,6 +143,52 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
         None => "no drifted column has a PSI above what chance explains".to_owned(),
     };
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
+}
+
+/// Where scores move, what is done with them moves, whichever column it comes from.
+fn score_drift(evidence: &Evidence, on: bool) -> Trigger {
+    let effect = evidence.score.and_then(|score| score.effect);
+    let text = match (evidence.score, effect) {
+        (Some(score), Some(effect)) if score.verdict == ColumnVerdict::Drifted => {
+            format!("the scores drifted by {effect:.2} (Cohen's h)")
+        }
+        (Some(ColumnReport { verdict: ColumnVerdict::Stable, .. }), _) => "the scores did not drift".to_owned(),
+        _ => "the scores could not be compared".to_owned(),
+    };
+    let fired = evidence.score.is_some_and(|score| score.verdict == ColumnVerdict::Drifted);
+    let threshold = evidence.score.map_or(0.0, |score| score.threshold);
+    trigger(
+        "score_drift",
+        evidence.score.and_then(|score| score.p_adjusted.or(score.p)),
+        on.then_some(threshold),
+        fired,
+        text,
+    )
+}
+
+fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
+    let found = evidence.multivariate;
+    let text = match found {
+        Some(found) if found.drifted => {
+            let by: Vec<&str> = found.columns.iter().take(3).map(|(name, _)| name.as_str()).collect();
+            format!(
+                "a classifier tells the rows from the reference (ROC-AUC {:.3}) by {}",
+                found.roc_auc,
+                by.join(", ")
+            )
+        }
+        Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.3})", found.roc_auc),
+        None => "no classifier was asked".to_owned(),
+    };
+    let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);
+    trigger("multivariate", found.map(|f| f.lower), on.then_some(threshold), found.is_some_and(|f| f.drifted), text)
+}
+
+/// A column that came to hold another type is no drift that could be measured: it is a reason of its own.
+fn schema(evidence: &Evidence, on: bool) -> Trigger {
+    let n = evidence.unfit.len();
+    let text = if n == 0 { "every column is of its type".to_owned() } else { evidence.unfit.join("; ") };
+    trigger("schema", Some(n as f64), on.then_some(1.0), n > 0, text)
 }
 
 fn new_rows(volume: Volume, limit: Limit) -> Trigger {

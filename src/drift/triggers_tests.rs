@@ -24,18 +24,11 @@ fn accuracy(
     let metric = MetricChange { name: "accuracy".to_owned(), value, interval: None, gate: None };
     let performance = Performance { n, n_effective, n_learned: 0, metrics: vec![metric] };
     let evidence = Evidence {
-        share: &share,
-        columns: &[],
         volume: Some(Volume::Labelled(0)),
-        n_feedback: None,
         judged,
         performance: Some(&performance),
-        n_learned: 0,
         gate_accuracy,
-        alarm: None,
-        primary: None,
-        age_days: None,
-        force: false,
+        ..Evidence::of(&share, &[])
     };
     let trigger = recent_accuracy(&evidence, Limit::At(0.7));
     (trigger.fired, trigger.text)

@@ -16,14 +16,15 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     let (n_drifted, n_stable) = (is(drifted).count() as u64, is(stable).count() as u64);
     let (drifted_weight, stable_weight) = (weight(drifted), weight(stable));
     let share = |part: f64, rest: f64| (part + rest > 0.0).then(|| part / (part + rest));
+    let (plain, weighted) = (share(n_drifted as f64, n_stable as f64), share(drifted_weight, stable_weight));
     DriftShare {
         n_drifted,
         n_stable,
         n_unknown: columns.len() as u64 - n_drifted - n_stable,
-        share: share(n_drifted as f64, n_stable as f64),
-        weighted_share: share(drifted_weight, stable_weight),
+        share: plain,
+        weighted_share: weighted,
         threshold: settings.share_threshold(),
-        weighted: settings.weighted,
+        weighted: settings.weighted.unwrap_or(weighted > plain),
     }
 }
 
@@ -40,9 +41,15 @@ pub fn severity(share: &DriftShare, triggers: &[Trigger]) -> Option<Severity> {
     })
 }
 
-/// The answer: yes when a trigger fired, no when none did and something could be judged.
+/// The answer: yes when a trigger fired, no when none did and something could be judged. Rows that were left out did
+/// arrive.
 #[must_use]
-pub fn verdict(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger], n_rows: u64) -> Verdict {
+pub fn verdict(
+    share: &DriftShare,
+    columns: &[ColumnReport],
+    triggers: &[Trigger],
+    (n_rows, n_left_out): (u64, u64),
+) -> Verdict {
     let fired: Vec<&str> = triggers.iter().filter(|t| t.fired).map(|t| t.text.as_str()).collect();
     let judged = share.n_drifted + share.n_stable;
     let by_volume = triggers.iter().filter(|t| t.fired).all(|t| VOLUME.contains(&t.name.as_str()));
@@ -56,7 +63,7 @@ pub fn verdict(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger
             (Answer::Yes, format!("{drift} {}: enough to retrain.", fired.join("; ")))
         }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
-        (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows)),
+        (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows, n_left_out)),
         (true, _) => (
             Answer::No,
             format!("No reason to retrain: {} of {judged} columns drifted, no trigger fired.", share.n_drifted),
@@ -65,12 +72,13 @@ pub fn verdict(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger
     Verdict { retrain, severity: severity(share, triggers), sentence }
 }
 
-fn cannot_tell(columns: &[ColumnReport], n_rows: u64) -> String {
+fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String {
     let need = columns.iter().filter_map(|c| match c.verdict {
         ColumnVerdict::TooFewRows { need } => Some(need),
         _ => None,
     });
     match (n_rows, need.max()) {
+        (0, _) if n_left_out > 0 => format!("Cannot tell: all {n_left_out} rows that arrived were left out."),
         (0, _) => "Cannot tell: nothing arrived.".to_owned(),
         (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived, {need} are needed on either side."),
         _ => "Cannot tell: no column could be judged.".to_owned(),

@@ -7,10 +7,10 @@ use super::sample::{Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::Learned;
-use crate::table::{Input, Kind, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
+use crate::table::{Column, Input, Kind, Misfits, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -55,10 +55,14 @@ pub(super) struct Arrived {
     pub sample: Sample<Scored>,
     /// The errors that are expected of a sample of rows; `None` for one that was learned from.
     pub expected: Sample<Option<ExpectedLoss>>,
+    /// Outcomes in the scored rows that are no class of production, or no number that it could predict.
+    pub unknown: Unknown,
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
     pub rejects: Rejects,
+    /// Cells that do not fit their column; they are taken for missing.
+    pub misfits: Misfits,
 }
 
 impl Arrived {
@@ -71,9 +75,11 @@ impl Arrived {
             span: None,
             sample,
             expected,
+            unknown: Unknown::default(),
             pieces: Vec::new(),
             names: Vec::new(),
             rejects: Rejects::default(),
+            misfits: Misfits::default(),
         }
     }
 }
@@ -86,7 +92,15 @@ pub(super) struct Gathered {
     pieces: BTreeMap<i64, ProfileBuilder>,
     sample: Sample<Scored>,
     expected: Sample<Option<ExpectedLoss>>,
+    unknown: Unknown,
     n_rows: u64,
+}
+
+/// Outcomes that production cannot have predicted: how many, and what is wrong with the first.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    pub n: u64,
+    pub first: String,
 }
 
 impl Pass<'_> {
@@ -112,14 +126,22 @@ impl Pass<'_> {
                 }
             }
         }
-        let (names, rejects) = (rows.names().to_vec(), rows.rejects().clone());
-        Ok(Arrived { names, rejects, ..self.finish(gathered) })
+        let (names, rejects, misfits) = (rows.names().to_vec(), rows.rejects().clone(), rows.misfits().clone());
+        Ok(Arrived { names, rejects, misfits, ..self.finish(gathered) })
     }
 
     /// Before the first row.
     pub(super) fn begin(&self) -> Gathered {
         let (sample, expected) = (Sample::new(SCORED_ROWS, self.seed), Sample::new(EXPECTED_ROWS, self.seed));
-        Gathered { whole: None, before: None, pieces: BTreeMap::new(), sample, expected, n_rows: 0 }
+        Gathered {
+            whole: None,
+            before: None,
+            pieces: BTreeMap::new(),
+            sample,
+            expected,
+            unknown: Unknown::default(),
+            n_rows: 0,
+        }
     }
 
     /// Takes in rows that arrived.
@@ -144,7 +166,7 @@ impl Pass<'_> {
 
     /// After the last row.
     pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
-        let Gathered { whole, before, pieces, sample, expected, .. } = gathered;
+        let Gathered { whole, before, pieces, sample, expected, unknown, .. } = gathered;
         let name = |key, profile: &Profile| self.by.map_or(String::new(), |by| by.name(key, profile.n_rows));
         let pieces = pieces.into_iter().map(|(key, piece)| {
             let profile = piece.finish();
@@ -157,16 +179,18 @@ impl Pass<'_> {
             span: self.windows.as_ref().map(|windows| windows.arrived),
             sample,
             expected,
+            unknown,
             pieces: pieces.collect(),
             names: Vec::new(),
             rejects: Rejects::default(),
+            misfits: Misfits::default(),
         }
     }
 
     /// Scores the rows of the sample, looks up their outcomes, and says what errors are expected of some of them.
     fn score(&self, table: &Table, gathered: &mut Gathered) -> Result<(), MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(()) };
-        let Gathered { sample, expected, .. } = gathered;
+        let Gathered { sample, expected, unknown, .. } = gathered;
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
         let ids = self.ids(&part);
@@ -187,7 +211,7 @@ impl Pass<'_> {
             expected.push(place, Some(loss).filter(|_| !is_learned(row_of(row))));
         });
         let known = match part.column(&pipeline.target.name) {
-            Some(column) => pipeline.target.encode(column).map_err(PipelineError::from)?.y,
+            Some(column) => outcomes(pipeline, &part, column, unknown),
             None => vec![f32::NAN; part.n_rows()],
         };
         for (row, &(_, place)) in chosen.iter().enumerate() {
@@ -211,6 +235,24 @@ impl Pass<'_> {
     fn is_learned(&self, ids: Option<&Texts>, row: usize) -> bool {
         ids.zip(self.learned).is_some_and(|(ids, learned)| learned.has(ids.get(row)))
     }
+}
+
+/// The target as numbers; what is none that production knows is no outcome, and counted.
+fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Unknown) -> Vec<f32> {
+    if let Ok(encoded) = pipeline.target.encode(column) {
+        return encoded.y;
+    }
+    let mut one = |row: u32| {
+        let cell = Column::new(column.name.clone(), column.values.take(&[row]));
+        pipeline.target.encode(&cell).map(|encoded| encoded.y[0]).unwrap_or_else(|err| {
+            if unknown.n == 0 {
+                unknown.first = err.to_string();
+            }
+            unknown.n += 1;
+            f32::NAN
+        })
+    };
+    (0..u32::try_from(part.n_rows()).unwrap_or(u32::MAX)).map(&mut one).collect()
 }
 
 /// The chosen rows.

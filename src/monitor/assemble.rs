@@ -8,23 +8,33 @@ use super::served::Served;
 use super::watch::Watch;
 use super::{MonitorError, Monitored, days};
 use crate::drift::losses::ExpectedLoss;
-use crate::drift::multivariate::MultivariateError;
+use crate::drift::multivariate::{MAX_ROWS, MultivariateError};
 use crate::drift::performance::Known;
 use crate::drift::report::{
-    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, DriftShare, Estimate, LossAlarm,
-    Multivariate, Performance, Side, Trigger,
+    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
+    Side, Trigger,
 };
-use crate::drift::settings::{Count, DriftSettings};
+use crate::drift::settings::{Count, DriftSettings, Preset};
 use crate::drift::triggers::{Evidence, Volume, triggers};
-use crate::drift::{ColumnPair, cbpe, compare, compare_one, dle, drift_share, multivariate, performance, verdict};
+use crate::drift::{
+    ColumnPair, PairValues, cbpe, compare, compare_one, compare_target, dle, drift_share, multivariate, performance,
+    verdict,
+};
 use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
 use crate::registry::RegistryError;
 use crate::score::Metric;
-use crate::table::{Column, Input, Kind, Table, Values, read};
+use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
 use std::path::Path;
+
+/// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
+const QUICK_CELLS: u64 = 1_000_000;
+/// Columns with more cells of another type than this share are not judged.
+pub(super) const MISFIT_SHARE: f64 = 0.05;
+/// Rows of a side that it then learns from.
+const QUICK_ROWS: usize = 5_000;
 
 impl Watch<'_> {
     pub(super) fn report(
@@ -36,17 +46,27 @@ impl Watch<'_> {
     ) -> Result<Monitored, MonitorError> {
         let Self { request, settings, production, .. } = self;
         let reference = &compared_with.profile;
-        let pairs = self.pairs(reference, &arrived.profile);
+        let pairs = self.pairs(reference, &arrived.profile, arrived);
         let columns = compare(&pairs, settings, request.seed);
         let n_rows = arrived.profile.n_rows;
         let share = drift_share(&columns, settings);
         let served = self.served(outcomes)?;
+        let at_gate = self.gate_scores(arrived)?;
+        let score = self.score(arrived, at_gate.as_ref())?;
         let mut notes = self.notes(compared_with, arrived, served.as_ref());
         let (known, n_learned) = self.performance(arrived, served.as_ref(), &mut notes)?;
         let alarm = self.alarm(arrived, served.as_ref().map_or(&[], |served| &served.seen))?;
-        let triggers = self.reasons(&share, &columns, (known.as_ref(), n_learned), alarm.as_ref(), n_rows)?;
-        let at_gate = self.gate_scores(arrived)?;
-        let tells_apart = self.multivariate(&mut notes)?;
+        let tells_apart = self.multivariate(compared_with, arrived, &mut notes)?;
+        let found = Evidence {
+            score: score.as_ref(),
+            multivariate: tells_apart.as_ref(),
+            unfit: &self.unfit(arrived),
+            performance: known.as_ref(),
+            n_learned,
+            alarm: alarm.as_ref(),
+            ..Evidence::of(&share, &columns)
+        };
+        let triggers = self.reasons(&found, n_rows)?;
         let history = self.history(reference, arrived);
         let mut findings = self.findings(&pairs, &columns, arrived)?;
         findings.extend(form::onsets(&history));
@@ -58,10 +78,10 @@ impl Watch<'_> {
             version: production.as_ref().map(|p| p.version.to_string()),
             reference: compared_with.side.clone(),
             current: current_side,
-            verdict: verdict(&share, &columns, &triggers, n_rows),
+            verdict: verdict(&share, &columns, &triggers, (n_rows, arrived.rejects.count)),
             share,
             target: self.target(reference, arrived),
-            score: self.score(arrived, at_gate.as_ref())?,
+            score,
             findings,
             multivariate: tells_apart,
             performance: known,
@@ -78,15 +98,8 @@ impl Watch<'_> {
         Ok(Monitored { report, rejects, reference_rejects })
     }
 
-    /// The triggers; `known` are metrics on rows whose outcome is known, and how many such rows production learned from.
-    fn reasons(
-        &self,
-        share: &DriftShare,
-        columns: &[ColumnReport],
-        known: (Option<&Performance>, u64),
-        alarm: Option<&LossAlarm>,
-        n_rows: u64,
-    ) -> Result<Vec<Trigger>, MonitorError> {
+    /// The triggers, by what was `found` and by what the loop has to say of itself.
+    fn reasons(&self, found: &Evidence<'_>, n_rows: u64) -> Result<Vec<Trigger>, MonitorError> {
         let Self { request, settings, production, .. } = self;
         let learnable = self.learnable()?;
         let volume = match (settings.triggers.count, &learnable) {
@@ -96,32 +109,45 @@ impl Watch<'_> {
             (Count::Labelled, None) => Some(Volume::NoIds),
         };
         let evidence = Evidence {
-            share,
-            columns,
             volume,
             n_feedback: learnable.as_ref().map(|plan| plan.n_new_by_people),
             judged: self.judged()?,
-            performance: known.0,
-            n_learned: known.1,
-            alarm,
             gate_accuracy: production.as_ref().and_then(|p| p.metrics()?.get(Metric::Accuracy)?.low),
             primary: production.as_ref().and_then(|p| p.gate.as_ref()).map(|gate| gate.primary),
             age_days: production.as_ref().map(|p| days(p.manifest.trained_at, request.now)),
             force: request.force,
+            ..*found
         };
         Ok(triggers(&evidence, settings))
     }
 
-    /// Every number and category but the target, as far as both sides have it.
-    fn pairs(&self, reference: &Profile, current: &Profile) -> Vec<ColumnPair> {
+    /// Every number, category and time but the target, as far as both sides have it. Of times those that production
+    /// reads; presets of other rules do not know times.
+    fn pairs(&self, reference: &Profile, current: &Profile, arrived: &Arrived) -> Vec<ColumnPair> {
         let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
-        let judged = |kind| matches!(kind, Kind::Number | Kind::Category | Kind::Constant);
-        let columns = self.schema.columns.iter().filter(|c| judged(c.kind) && c.name != target);
-        columns.filter_map(|c| self.pair(reference, current, &c.name)).collect()
+        let judged = |column: &ColumnSpec| match column.kind {
+            Kind::Number | Kind::Category | Kind::Constant => true,
+            Kind::Time => self.settings.preset == Preset::Default && self.reads(&column.name),
+            Kind::Id | Kind::Text | Kind::Ignore => false,
+        };
+        let columns = self.schema.columns.iter().filter(|c| judged(c) && c.name != target);
+        let pair = |c: &ColumnSpec| {
+            let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
+            Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
+        };
+        columns.filter_map(pair).collect()
+    }
+
+    /// Whether scores depend on a column; without production nobody knows, so that each one is looked at.
+    fn reads(&self, name: &str) -> bool {
+        self.production.as_ref().is_none_or(|p| p.pipeline.features.inputs().any(|(column, _)| column == name))
     }
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
         let mut pair = ColumnPair::of(name, reference, current)?;
+        if let PairValues::Time { present, .. } = &mut pair.values {
+            *present = Some(self.request.now.as_microsecond());
+        }
         let mut importance = self.production.iter().flat_map(|production| &production.manifest.importance);
         pair.importance = importance.find(|entry| entry.column == name).map(|entry| entry.gain);
         Some(pair)
@@ -131,7 +157,7 @@ impl Watch<'_> {
         let name = &self.config.as_ref()?.target.column;
         let pair = self.pair(reference, &arrived.profile, name)?;
         let (n, n_missing) = (pair.n_rows().1, pair.n_missing.1);
-        (n > n_missing).then(|| compare_one(&pair, &self.settings, self.request.seed))
+        (n > n_missing).then(|| compare_target(&pair, &self.settings, self.request.seed))
     }
 
     /// The scores of the sampled rows against those of the gate rows.
@@ -215,30 +241,57 @@ impl Watch<'_> {
         }))
     }
 
-    /// Too little to judge is a note, not an error: the rest of the report stands.
-    fn multivariate(&self, notes: &mut Vec<String>) -> Result<Option<Multivariate>, MonitorError> {
+    /// Whether a classifier tells the two tables apart. Too little to judge is a note, not an error: the rest of the
+    /// report stands.
+    fn multivariate(
+        &self,
+        compared_with: &Reference,
+        arrived: &Arrived,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Multivariate>, MonitorError> {
         let Self { request, config, schema, .. } = self;
-        if !request.multivariate {
-            return Ok(None);
-        }
+        let asked = request.multivariate;
         let configured = config.as_ref().map(|config| self.workspace.path(&config.data.reference));
         let current = self.current_path();
-        let reference = match request.reference.map(Path::to_owned).or(configured) {
-            Some(path) if path != Path::new("-") && current != Path::new("-") && request.current_profile.is_none() => {
-                path
+        let paths =
+            request.reference.map(Path::to_owned).or(configured).filter(|path| {
+                path != Path::new("-") && current != Path::new("-") && request.current_profile.is_none()
+            });
+        let reference = match paths {
+            Some(path) if asked || self.is_quick(compared_with, arrived, [&path, &current]) => path,
+            None if asked => {
+                return Err(MonitorError::Usage("--multivariate reads both tables: name files".to_owned()));
             }
-            _ => return Err(MonitorError::Usage("--multivariate reads both tables: name files".to_owned())),
+            _ => return Ok(None),
         };
         let options = self.read_options();
         let rows = |path: &Path| Ok::<_, MonitorError>(read(Input::open(path)?, schema, &options)?.table);
-        let target: Vec<String> = config.iter().map(|config| config.target.column.clone()).collect();
-        match multivariate(&rows(&reference)?, &rows(&current)?, schema, &target, request.seed) {
+        let names = schema.columns.iter().map(|column| &column.name);
+        let target = config.as_ref().map(|config| &config.target.column);
+        let ignored: Vec<String> = names.filter(|name| Some(*name) == target || !self.reads(name)).cloned().collect();
+        let most = if asked { MAX_ROWS } else { QUICK_ROWS };
+        match multivariate(&rows(&reference)?, &rows(&current)?, schema, &ignored, (most, request.seed)) {
+            Err(MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns) if !asked => Ok(None),
             Err(err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns)) => {
                 notes.push(format!("--multivariate cannot tell: {err}"));
                 Ok(None)
             }
             found => Ok(Some(found?)),
         }
+    }
+
+    /// Whether a classifier that nobody asked for costs little: both tables are files that can be read again, what
+    /// arrived is all of its file, and neither is large.
+    fn is_quick(&self, compared_with: &Reference, arrived: &Arrived, files: [&Path; 2]) -> bool {
+        let Self { request, settings, .. } = self;
+        let n_rows = [compared_with.profile.n_rows, arrived.profile.n_rows];
+        let n_cells = n_rows.iter().sum::<u64>().saturating_mul(self.schema.columns.len() as u64);
+        settings.preset == Preset::Default
+            && settings.triggers.multivariate
+            && (request.rolling, request.last) == (None, None)
+            && n_rows.iter().all(|&n| n >= settings.min_rows)
+            && n_cells <= QUICK_CELLS
+            && files.iter().all(|path| path.is_file())
     }
 
     /// A reference that moves along hides what changes slowly, so training is always looked at too.
@@ -248,7 +301,8 @@ impl Watch<'_> {
         arrived: &Arrived,
     ) -> Result<Option<AgainstTraining>, MonitorError> {
         let Some(training) = self.training()?.filter(|_| !compared_with.is_training) else { return Ok(None) };
-        let columns = compare(&self.pairs(&training.profile, &arrived.profile), &self.settings, self.request.seed);
+        let columns =
+            compare(&self.pairs(&training.profile, &arrived.profile, arrived), &self.settings, self.request.seed);
         let share = drift_share(&columns, &self.settings);
         Ok(Some(AgainstTraining {
             reference: training.side,
@@ -259,7 +313,7 @@ impl Watch<'_> {
 
     fn history(&self, reference: &Profile, arrived: &Arrived) -> Vec<Chunk> {
         let chunk = |(name, profile): &(String, Profile)| {
-            let columns = compare(&self.pairs(reference, profile), &self.settings, self.request.seed);
+            let columns = compare(&self.pairs(reference, profile, arrived), &self.settings, self.request.seed);
             let mut cells: Vec<ChunkColumn> = columns.iter().map(chunk_column).collect();
             cells.sort_by(|a, b| a.name.cmp(&b.name));
             let share = drift_share(&columns, &self.settings).deciding();
@@ -313,7 +367,7 @@ fn chunk_column(column: &ColumnReport) -> ChunkColumn {
 fn effective(settings: &DriftSettings) -> serde_json::Value {
     let set = DriftSettings {
         drift_share: Some(settings.share_threshold()),
-        psi: Some(settings.psi_threshold()),
+        psi: if settings.preset == Preset::Psi { Some(settings.psi_threshold()) } else { settings.psi },
         ..settings.clone()
     };
     serde_json::json!(set)

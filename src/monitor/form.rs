@@ -1,6 +1,7 @@
 //! Findings about the run and the form of the table, beside those about single columns.
 
 use super::arrive::Arrived;
+use super::assemble::MISFIT_SHARE;
 use super::watch::Watch;
 use super::{MonitorError, days};
 use crate::drift::report::{Chunk, ChunkColumn, ColumnReport, ColumnVerdict, Finding, FindingKind};
@@ -16,11 +17,14 @@ impl Watch<'_> {
     ) -> Result<Vec<Finding>, MonitorError> {
         let mut all = Vec::new();
         if arrived.profile.n_rows == 0 {
-            all.push(finding(
-                FindingKind::NothingArrived,
-                None,
-                format!("{} has no rows", self.current_path().display()),
-            ));
+            let path = self.current_path();
+            let text = match arrived.rejects.first.first() {
+                Some(first) => {
+                    format!("all {} rows of {} were left out; {first}", arrived.rejects.count, path.display())
+                }
+                None => format!("{} has no rows", path.display()),
+            };
+            all.push(finding(FindingKind::NothingArrived, None, text));
         }
         let run = if self.config.is_some() { self.workspace.last_run("monitor")? } else { None };
         if let Some(run) = run {
@@ -32,8 +36,29 @@ impl Watch<'_> {
             all.extend(changes(&run.result["drifted"], columns));
         }
         all.extend(self.form(arrived));
-        all.extend(pairs.iter().flat_map(findings));
+        all.extend(pairs.iter().filter(|pair| pair.unfit.is_none()).flat_map(findings));
         Ok(all)
+    }
+
+    /// The share of a column's cells that are of another type than it is, and what to say of them.
+    pub(super) fn misfit(&self, column: &str, arrived: &Arrived) -> Option<(f64, String)> {
+        let (count, first) = arrived.misfits.columns.get(column)?;
+        let n = arrived.profile.n_rows.max(*count);
+        let expected = match self.schema.column(column).map(|spec| spec.kind) {
+            Some(Kind::Time) => "times as in the reference",
+            _ => "numbers",
+        };
+        let example = first.value.as_deref().unwrap_or_default();
+        let text = format!("{count} of {n} cells are not {expected}, for example {example:?}, line {}", first.line);
+        Some((*count as f64 / n as f64, text))
+    }
+
+    /// What is to be said of the columns that cannot be judged since their cells are of another type.
+    pub(super) fn unfit(&self, arrived: &Arrived) -> Vec<String> {
+        let told = arrived.misfits.columns.keys().filter_map(|name| Some((name, self.misfit(name, arrived)?)));
+        told.filter(|(_, (share, _))| *share > MISFIT_SHARE)
+            .map(|(name, (_, text))| format!("{name}: {text}"))
+            .collect()
     }
 
     /// Columns that are absent, new, or hold cells of another type.
@@ -50,6 +75,16 @@ impl Watch<'_> {
         }
         for name in arrived.names.iter().filter(|name| self.schema.column(name).is_none()) {
             all.push(finding(FindingKind::ExtraColumn, Some(name), "is not in the reference".to_owned()));
+        }
+        if arrived.unknown.n > 0 {
+            let text =
+                format!("{} outcomes are none that production knows: {}", arrived.unknown.n, arrived.unknown.first);
+            all.push(finding(FindingKind::CategoricalValues, Some(target), text));
+        }
+        for name in arrived.misfits.columns.keys() {
+            if let Some((_, text)) = self.misfit(name, arrived) {
+                all.push(finding(FindingKind::DataType, Some(name), text));
+            }
         }
         for column in &self.schema.columns {
             let bad = arrived.rejects.first.iter().filter(|reject| reject.column.as_ref() == Some(&column.name));

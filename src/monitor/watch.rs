@@ -87,7 +87,8 @@ impl<'a> Watch<'a> {
         if self.request.exact { Limits::NONE } else { Limits::default() }
     }
 
-    /// Columns that production does not need may be absent; their absence is then a finding.
+    /// Columns that production does not need may be absent, and cells may be of another type than their column: both are
+    /// findings, and do not keep the other columns from being judged.
     pub(super) fn read_options(&self) -> ReadOptions {
         let needed: Vec<&str> = match &self.production {
             Some(production) => production.pipeline.features.inputs().map(|(name, _)| name).collect(),
@@ -95,7 +96,13 @@ impl<'a> Watch<'a> {
         };
         let names = self.schema.columns.iter().map(|c| c.name.clone());
         let optional = names.filter(|name| !needed.contains(&name.as_str())).collect();
-        ReadOptions { optional, skip_invalid: self.request.skip_invalid, no_raw: true, ..Default::default() }
+        ReadOptions {
+            optional,
+            skip_invalid: self.request.skip_invalid,
+            no_raw: true,
+            blank_misfits: true,
+            ..Default::default()
+        }
     }
 
     pub(super) fn id(&self) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use super::numbers::NumbersBuilder;
 use super::{ColumnProfile, FORMAT, Levels, Limits, Profile, ProfileError, Shape};
-use crate::table::{Column, Kind, MISSING_TIME, Schema, Table, Values};
+use crate::table::{Column, Kind, Schema, Table, Values};
 use rayon::prelude::*;
 
 /// Takes the batches of a table in order.
@@ -62,7 +62,8 @@ impl ProfileBuilder {
     fn with(columns: impl Iterator<Item = (String, Kind)>, limits: Limits) -> Self {
         let columns = columns.map(|(name, kind)| {
             let state = match kind {
-                Kind::Number | Kind::Time => State::Numbers(Box::new(NumbersBuilder::new(limits))),
+                Kind::Number => State::Numbers(Box::new(NumbersBuilder::new(limits))),
+                Kind::Time => State::Numbers(Box::new(NumbersBuilder::of_times(limits))),
                 Kind::Category | Kind::Constant => State::Levels(Levels::default()),
                 Kind::Id | Kind::Text | Kind::Ignore => State::Text,
             };
@@ -115,10 +116,7 @@ impl Building {
     fn push(&mut self, column: &Column, limits: Limits) {
         self.n_missing += match (&mut self.state, &column.values) {
             (State::Numbers(numbers), Values::Number(values)) => numbers.push(values.iter().copied()),
-            (State::Numbers(numbers), Values::Time(values)) => {
-                // Microseconds are exact as f64 until the year 2255.
-                numbers.push(values.iter().map(|&t| if t == MISSING_TIME { f64::NAN } else { t as f64 }))
-            }
+            (State::Numbers(numbers), Values::Time(values)) => numbers.push_times(values),
             (State::Levels(levels), Values::Category(cells)) => levels.push(cells, limits),
             (_, values) => (0..values.len()).filter(|&row| values.is_missing(row)).count() as u64,
         };

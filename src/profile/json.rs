@@ -168,6 +168,10 @@ impl Profile {
                     if total != Some(n) || (n > 0 && (least != min || greatest != max)) {
                         return Err(format!("column {name:?}: moments and distribution do not agree"));
                     }
+                    let calendar = numbers.calendar.as_ref();
+                    if numbers.n_minus_infinite > numbers.n_infinite || calendar.is_some_and(|c| !c.adds_up_to(n)) {
+                        return Err(format!("column {name:?}: infinite numbers or the calendar do not add up"));
+                    }
                     n.checked_add(numbers.n_infinite)
                 }
                 Shape::Levels(levels) => {

@@ -9,6 +9,7 @@
 //! table was cut, and exact columns are equal to the byte.
 
 mod build;
+pub mod calendar;
 mod error;
 mod json;
 pub mod kll;
@@ -25,6 +26,7 @@ mod tests;
 mod typing_tests;
 
 pub use build::ProfileBuilder;
+pub use calendar::Calendar;
 pub use error::ProfileError;
 pub use kll::Kll;
 pub use levels::Levels;

@@ -1,9 +1,11 @@
 //! The numbers of a column: moments, and the distribution as counts or as a sketch.
 
 use super::Limits;
+use super::calendar::Calendar;
 use super::kll::{DEFAULT_K, Kll};
 use super::sort::sort;
 use crate::stats::sample::Sample;
+use crate::table::MISSING_TIME;
 use serde::{Deserialize, Serialize};
 
 /// Values put together before they are sorted and sketched.
@@ -20,10 +22,21 @@ pub struct Numbers {
     /// Infinite numbers, of either sign.
     #[serde(default)]
     pub n_infinite: u64,
+    /// Those of them that are negative.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_minus_infinite: u64,
     /// Whether every finite number is whole.
     pub integer: bool,
     /// How the finite numbers are distributed.
     pub distribution: Distribution,
+    /// How instants spread over the hours, weekdays and months; `None` for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Count, mean, sum of squares about the mean, and range.
@@ -52,10 +65,17 @@ pub enum Distribution {
 }
 
 impl Moments {
-    /// The sample variance (denominator n − 1); `NaN` for fewer than two values.
+    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or when squares are beyond what a number
+    /// can be.
     #[must_use]
     pub fn variance(&self) -> f64 {
-        if self.n < 2 { f64::NAN } else { self.m2 / (self.n - 1) as f64 }
+        if self.n < 2 || self.m2 >= f64::MAX { f64::NAN } else { self.m2 / (self.n - 1) as f64 }
+    }
+
+    /// The mean; `None` without values, or when sums are beyond what a number can be.
+    #[must_use]
+    pub fn known_mean(&self) -> Option<f64> {
+        (self.n > 0 && self.mean.abs() < f64::MAX).then_some(self.mean)
     }
 
     fn of_weighted(values: &[f64], counts: &[u64]) -> Self {
@@ -117,7 +137,8 @@ fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
 impl Default for Numbers {
     fn default() -> Self {
         let distribution = Distribution::Exact(Sample::default());
-        Self { moments: Moments::default(), n_infinite: 0, integer: true, distribution }
+        let moments = Moments::default();
+        Self { moments, n_infinite: 0, n_minus_infinite: 0, integer: true, distribution, calendar: None }
     }
 }
 
@@ -151,8 +172,31 @@ impl Numbers {
         sample.values().get(sample.counts().iter().position(&mut reached)?).copied()
     }
 
+    /// The middle value; of an even number, the mean of the two in the middle, as far as no sketch stands between.
+    #[must_use]
+    pub fn median(&self) -> Option<f64> {
+        let lower = self.quantile(0.5)?;
+        let Distribution::Exact(sample) = &self.distribution else { return Some(lower) };
+        if sample.n() % 2 == 1 {
+            return Some(lower);
+        }
+        let mut below = 0;
+        let mut reached = |count: &u64| {
+            below += count;
+            below > sample.n() / 2
+        };
+        let upper = *sample.values().get(sample.counts().iter().position(&mut reached)?)?;
+        Some(lower / 2.0 + upper / 2.0)
+    }
+
     pub(super) fn merge(&mut self, other: &Self, limits: Limits) {
         self.n_infinite += other.n_infinite;
+        self.n_minus_infinite += other.n_minus_infinite;
+        self.calendar = match (self.calendar.take(), &other.calendar) {
+            (Some(mine), Some(theirs)) => Some(mine.with(theirs)),
+            // Of a part from before calendars were kept nothing is known, so of the whole neither.
+            _ => None,
+        };
         self.integer &= other.integer;
         let moments = self.moments.merge(other.moments);
         match (&mut self.distribution, &other.distribution) {
@@ -201,6 +245,22 @@ impl NumbersBuilder {
         Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), limits }
     }
 
+    /// For instants, whose calendar is kept.
+    pub(super) fn of_times(limits: Limits) -> Self {
+        let mut builder = Self::new(limits);
+        builder.numbers.calendar = Some(Calendar::default());
+        builder
+    }
+
+    /// Adds instants in microseconds and returns how many are missing.
+    pub(super) fn push_times(&mut self, times: &[i64]) -> u64 {
+        if let Some(calendar) = &mut self.numbers.calendar {
+            times.iter().filter(|&&t| t != MISSING_TIME).for_each(|&t| calendar.count(t));
+        }
+        // Microseconds are exact as f64 until the year 2255.
+        self.push(times.iter().map(|&t| if t == MISSING_TIME { f64::NAN } else { t as f64 }))
+    }
+
     /// Adds values and returns how many are missing (`NaN`).
     pub(super) fn push(&mut self, values: impl Iterator<Item = f64>) -> u64 {
         let mut n_missing = 0;
@@ -217,6 +277,7 @@ impl NumbersBuilder {
                 n_missing += 1;
             } else {
                 self.numbers.n_infinite += 1;
+                self.numbers.n_minus_infinite += u64::from(value < 0.0);
             }
         }
         n_missing

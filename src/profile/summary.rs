@@ -43,7 +43,8 @@ fn words(column: &ColumnProfile) -> String {
                 return format!("{} to {}", at(quarters[0]), at(quarters[4]));
             }
             let shown: Vec<String> = quarters.into_iter().map(short).collect();
-            format!("mean {}, quartiles {}", short(numbers.moments.mean), shown.join(" · "))
+            let mean = numbers.moments.known_mean().map_or("too large".to_owned(), short);
+            format!("mean {mean}, quartiles {}", shown.join(" · "))
         }
     }
 }

@@ -38,12 +38,13 @@ pub fn wasserstein_raw(reference: &Sample, current: &Sample) -> Result<f64, Cann
 /// ```
 ///
 /// # Errors
-/// When a sample is empty.
+/// When a sample is empty, or when sums are beyond what a number can be.
 pub fn wasserstein(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     let raw = wasserstein_raw(reference, current)?;
     let (_, squares) = mean_and_squares(reference);
     let deviation = (squares / reference.n() as f64).sqrt();
-    finite(raw / deviation.max(0.001))
+    // A finite distance over a deviation that is not would be 0.
+    if deviation.is_finite() { finite(raw / deviation.max(0.001)) } else { finite(deviation) }
 }
 
 /// The energy distance √(2 ∫ (F − G)² dx), in the square root of the column's units (G. Székely, M. Rizzo, "Energy

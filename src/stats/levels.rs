@@ -3,13 +3,13 @@
 use super::normal::two_sided_p;
 use super::sample::{Cannot, Measured};
 use super::shares::totals;
-use super::tails::{chi_squared, ln_choose};
+use super::tails::chi_squared;
 
-/// Cells whose expectation is below this are put together by [`homogeneity`].
-const EXPECTED: f64 = 5.0;
+/// Cells whose expectation is below this are put together by [`homogeneity`]; [`super::exact::least`] looks at each.
+pub const EXPECTED: f64 = 5.0;
 
 /// Levels that stand on either side.
-fn present<'a>(reference: &'a [u64], current: &'a [u64]) -> impl Iterator<Item = (u64, u64)> + 'a {
+pub(super) fn present<'a>(reference: &'a [u64], current: &'a [u64]) -> impl Iterator<Item = (u64, u64)> + 'a {
     reference.iter().copied().zip(current.iter().copied()).filter(|&(r, c)| r + c > 0)
 }
 
@@ -69,34 +69,6 @@ pub fn z_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let pooled = (a + b) / (n + m);
     let z = (a / n - b / m) / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
     Ok(Measured { statistic: z, p: Some(two_sided_p(z)) })
-}
-
-/// Fisher's exact test of two levels on two sides, two-sided: the probability of all tables with the same margins that
-/// are no likelier than this one (R. Fisher, "Statistical Methods for Research Workers", 1934; scipy `fisher_exact`).
-///
-/// The statistic is the odds ratio of the **second** level, current over reference; `NaN` without both levels, where
-/// p is 1. The two sides may differ in size.
-///
-/// # Errors
-/// When a side is empty, or when there are more than two levels.
-pub fn fisher_exact(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
-    let (n, m) = totals(reference, current)?;
-    let cells: Vec<(u64, u64)> = present(reference, current).collect();
-    let [(first_r, first_c), (second_r, second_c)] = cells[..] else {
-        return match cells.len() {
-            1 => Ok(Measured { statistic: f64::NAN, p: Some(1.0) }),
-            more => Err(Cannot::because(format!("this test is for two levels, not {more}"))),
-        };
-    };
-    let odds = (second_c as f64 * first_r as f64) / (second_r as f64 * first_c as f64);
-    let chosen = second_r + second_c;
-    let all = ln_choose(n + m, chosen);
-    let ln_p = |c: u64| ln_choose(m, c) + ln_choose(n, chosen - c) - all;
-    let (low, high) = (chosen.saturating_sub(n), chosen.min(m));
-    let observed = ln_p(second_c);
-    // Tables that are equally likely may differ in the last digits.
-    let p: f64 = (low..=high).map(ln_p).filter(|&l| l <= observed + 1e-9).map(f64::exp).sum();
-    Ok(Measured { statistic: odds, p: Some(p.min(1.0)) })
 }
 
 /// Pearson's χ² of homogeneity: do both sides draw from the same shares? Cells with an expectation below 5 on either

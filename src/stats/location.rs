@@ -11,7 +11,8 @@ use super::tails::{ln_choose, student};
 /// t = ±∞ and p = 0.
 ///
 /// # Errors
-/// When a sample is empty, when there are fewer than three values, or when all values are equal.
+/// When a sample is empty, when there are fewer than three values, when all values are equal, or when their squares are
+/// beyond what a number can be.
 pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n() as f64, current.n() as f64);
@@ -21,6 +22,9 @@ pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> 
     let ((mean_n, squares_n), (mean_m, squares_m)) = (mean_and_squares(reference), mean_and_squares(current));
     let freedom = n + m - 2.0;
     let error = ((squares_n + squares_m) / freedom * (1.0 / n + 1.0 / m)).sqrt();
+    if !(error.is_finite() && mean_n.is_finite() && mean_m.is_finite()) {
+        return Err(Cannot::because("the values are too large to be measured"));
+    }
     let t = (mean_n - mean_m) / error;
     if t.is_nan() {
         return Err(Cannot::because("all values are equal"));

@@ -18,6 +18,7 @@ pub mod epps;
 pub mod shares;
 pub mod binned;
 pub mod levels;
+pub mod exact;
 pub mod tvd;
 pub mod mmd;
 pub mod psi;

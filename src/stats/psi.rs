@@ -5,12 +5,18 @@ use super::sample::{Cannot, Sample};
 use super::shares::totals;
 use super::tails::chi_squared_above;
 
-/// Σ (q − p) ln(q/p) over aligned counts with shares (c + ½)/(n + B/2), B the number of bins: no bin is empty, and few
-/// rows do not make a large index by themselves.
+/// Shares below this count as this much, so that a bin which one side lacks counts the same however many rows there are.
+pub const LEAST_SHARE: f64 = 0.005;
+
+/// Σ (q − p) ln(q/p) over aligned counts with shares (c + ½)/(n + B/2), B the number of bins, of at least
+/// [`LEAST_SHARE`]: no bin is empty, and neither few rows nor many make a large index by themselves.
 ///
 /// ```
-/// let psi = mlloop::stats::psi::psi_smoothed(&[50, 50], &[50, 50]).unwrap();
-/// assert_eq!(psi, 0.0);
+/// use mlloop::stats::psi::psi_smoothed;
+/// assert_eq!(psi_smoothed(&[50, 50], &[50, 50]).unwrap(), 0.0);
+/// // A new level of 5 %, against a thousand rows and against a million
+/// let (few, many) = (psi_smoothed(&[1000, 0], &[950, 50]).unwrap(), psi_smoothed(&[1_000_000, 0], &[950, 50]).unwrap());
+/// assert!((few - many).abs() < 1e-3 && (many - 0.1077).abs() < 1e-4, "{few} {many}");
 /// ```
 ///
 /// # Errors
@@ -18,7 +24,7 @@ use super::tails::chi_squared_above;
 pub fn psi_smoothed(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
     let (n, m) = totals(reference, current)?;
     let half = reference.len() as f64 / 2.0;
-    let share = |count: u64, total: u64| (count as f64 + 0.5) / (total as f64 + half);
+    let share = |count: u64, total: u64| ((count as f64 + 0.5) / (total as f64 + half)).max(LEAST_SHARE);
     let terms = reference.iter().zip(current).map(|(&r, &c)| {
         let (p, q) = (share(r, n), share(c, m));
         (q - p) * (q / p).ln()

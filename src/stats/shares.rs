@@ -97,3 +97,32 @@ pub fn hellinger(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot>
     let apart: f64 = p.iter().zip(&q).map(|(p, q)| (p.sqrt() - q.sqrt()).powi(2)).sum();
     distance((apart / 2.0).min(1.0).sqrt())
 }
+
+/// How far apart two tables of counts over the same cells are, in the units of Cohen's h: 2 arccos Σ √(p q). Of two cells
+/// it is h itself, the difference of 2 arcsin √share (J. Cohen, "Statistical Power Analysis", 1988: .2 is small, .5
+/// medium); of normal numbers shifted by a part of their standard deviation it is about that part. A cell that one side
+/// lacks counts by its share on the other alone, however many rows there are.
+///
+/// What chance adds to the square, (cells − 1)(1/n + 1/m), is taken off; cells with less than a row to be expected on
+/// the smaller side add nothing.
+///
+/// ```
+/// use mlloop::stats::shares::effect;
+/// // A level of 5 % that is new: 2 arcsin √.05 = .451
+/// assert!((effect(&[1_000_000, 0], &[950_000, 50_000]).unwrap() - 0.451).abs() < 1e-3);
+/// assert_eq!(effect(&[50, 50], &[55, 45]).unwrap(), 0.0);
+/// ```
+///
+/// # Errors
+/// When a side is empty.
+pub fn effect(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
+    let (n, m) = totals(reference, current)?;
+    let (n, m) = (n as f64, m as f64);
+    let pairs = || reference.iter().zip(current).map(|(&r, &c)| (r as f64, c as f64));
+    let together: f64 = pairs().map(|(r, c)| (r / n * (c / m)).sqrt()).sum();
+    let smaller = n.min(m) / (n + m);
+    let cells = pairs().filter(|(r, c)| (r + c) * smaller >= 1.0).count();
+    let chance = cells.saturating_sub(1) as f64 * (1.0 / n + 1.0 / m);
+    let apart = 2.0 * together.min(1.0).acos();
+    Ok((apart * apart - chance).max(0.0).sqrt())
+}

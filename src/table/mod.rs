@@ -53,7 +53,7 @@ pub use options::{InferOptions, Progress, ReadOptions, TableOptions};
 pub use parquet::quiet_damage;
 pub use parquet::write::ParquetWriter;
 pub use read::{ReadResult, read};
-pub use rejects::{Reject, Rejects};
+pub use rejects::{Misfits, Reject, Rejects};
 pub use request::{Cell, CellReader};
 pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
 pub use stream::{Stream, stream};

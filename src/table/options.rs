@@ -29,6 +29,9 @@ pub struct ReadOptions {
     pub optional: Vec<String>,
     /// Leave out rows that do not fit, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
+    /// Cells that do not fit their column are missing, and counted ([`Misfits`](crate::table::Misfits)), instead of making
+    /// their row unfit.
+    pub blank_misfits: bool,
     /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
     pub no_raw: bool,
     /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
@@ -45,6 +48,7 @@ impl fmt::Debug for ReadOptions {
             .field("columns", &self.columns)
             .field("optional", &self.optional)
             .field("skip_invalid", &self.skip_invalid)
+            .field("blank_misfits", &self.blank_misfits)
             .field("no_raw", &self.no_raw)
             .field("whole", &self.whole)
             .field("watch", &self.watch)

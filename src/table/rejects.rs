@@ -1,5 +1,6 @@
 //! Rows that could not be taken in: as an error, or as a list when the caller wants to go on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::table::TableError;
@@ -49,6 +50,25 @@ impl Rejects {
             if self.first.len() < MAX_REJECTS_KEPT {
                 self.first.push(fault.into_reject());
             }
+        }
+    }
+}
+
+/// Cells that do not fit their column, where rows are kept all the same ([`ReadOptions::blank_misfits`]).
+///
+/// [`ReadOptions::blank_misfits`]: crate::table::ReadOptions::blank_misfits
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Misfits {
+    /// Of each column that has any: how many there are, and the first.
+    pub columns: BTreeMap<String, (u64, Reject)>,
+}
+
+impl Misfits {
+    /// Counts `n` cells of one column, of which `first` comes first. Called in file order.
+    pub(crate) fn add(&mut self, n: u64, first: Fault) {
+        let reject = first.into_reject();
+        if let Some(column) = reject.column.clone() {
+            self.columns.entry(column).or_insert((0, reject)).0 += n;
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::table::evidence::Watched;
 use crate::table::input::Unpacked;
 use crate::table::json::JsonLines;
 use crate::table::parquet::stream::ParquetStream;
-use crate::table::{Input, ReadOptions, Rejects, Schema, TableError};
+use crate::table::{Input, Misfits, ReadOptions, Rejects, Schema, TableError};
 
 /// The batches of a table; see [`stream`].
 pub struct Stream<'a> {
@@ -81,6 +81,15 @@ impl Stream<'_> {
         match &self.source {
             Source::Csv(csv) => Some(csv.watched()),
             Source::Parquet(_) => None,
+        }
+    }
+
+    /// Cells so far that do not fit their column, with [`ReadOptions::blank_misfits`].
+    #[must_use]
+    pub fn misfits(&self) -> &Misfits {
+        match &self.source {
+            Source::Csv(csv) => csv.misfits(),
+            Source::Parquet(parquet) => &parquet.misfits,
         }
     }
 

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{ColumnKind, Method};
+use crate::drift::probes::probes;
+use crate::drift::{ColumnPair, PairValues};
+use crate::profile::Profile;
 use crate::stats::sample::{Cannot, Measured, Sample};
 use crate::stats::{distances, location};
+use crate::table::{Categories, Column, Table, Values};
 
 /// What pandas reads as missing.
 const MISSING: [&str; 18] = [
@@ -216,6 +220,7 @@ fn numbers(case: &mut Case<'_>, reference: &[String], current: &[String], intege
         };
         case.scipy("scipy_num", scipy, &found);
     }
+    default_rule(case, &paired(Values::Number(a.evenly(usize::MAX)), Values::Number(b.evenly(usize::MAX))));
     let raw = distances::wasserstein_raw(&a, &b).map(|statistic| Measured { statistic, p: None });
     case.scipy("scipy_num", "wasserstein", &raw);
     case.scipy("scipy_num", "mannwhitneyu_less", &location::mann_whitney(&a, &b));
@@ -226,8 +231,52 @@ fn numbers(case: &mut Case<'_>, reference: &[String], current: &[String], intege
     }
 }
 
+/// A column of both tables as `monitor` has it, through the profiles.
+fn paired(reference: Values, current: Values) -> ColumnPair {
+    let profile = |values| Profile::of_table(&Table::new(vec![Column::new("x", values)]).unwrap());
+    ColumnPair::of("x", &profile(reference), &profile(current)).unwrap()
+}
+
+/// The default rule's own p, and the summaries of a report.
+fn default_rule(case: &mut Case<'_>, pair: &ColumnPair) {
+    let largest = case.rows[0].max(case.rows[1]);
+    for probe in probes(pair).unwrap_or_default() {
+        let found = Ok(Measured { statistic: probe.statistic, p: Some(probe.p) });
+        match probe.method {
+            "ks" if largest > 1000 => case.scipy("scipy_num", "ks_2samp_asymp", &found),
+            "ks" => case.scipy("scipy_num", "ks_2samp", &found),
+            "homogeneity" => {
+                // They do not put rare levels together.
+                let PairValues::Category { reference, current, .. } = &pair.values else { unreachable!() };
+                let smaller = case.rows[0].min(case.rows[1]) as f64 / (case.rows[0] + case.rows[1]) as f64;
+                if reference.len() <= 50 && reference.iter().zip(current).all(|(r, c)| (r + c) as f64 * smaller >= 5.0)
+                {
+                    case.scipy("scipy_cat", "chi2_contingency_nocorr", &found);
+                }
+            }
+            _ => {}
+        }
+    }
+    for (side, told) in [(&pair.summaries.0, "describe_ref"), (&pair.summaries.1, "describe_cur")] {
+        for (what, found) in [("mean", side.mean), ("min", side.min), ("median", side.median), ("max", side.max)] {
+            let expected = case.column["scipy_num"][told][what].as_f64();
+            if let (Some(expected), Some(found)) = (expected, found)
+                && !close(found, expected)
+            {
+                case.complain(&format!("{told}.{what}"), format!("{expected}, found {found}"));
+            }
+        }
+    }
+}
+
 fn categories(case: &mut Case<'_>, reference: &[String], current: &[String], numeric: bool) {
     let (levels, r, c) = count(reference, current, numeric);
+    case.rows = [r.iter().sum::<u64>() as usize, c.iter().sum::<u64>() as usize];
+    let values = |counts: &[u64]| {
+        let codes = (0..).zip(counts).flat_map(|(code, &n)| std::iter::repeat_n(code, n as usize)).collect();
+        Values::Category(Categories { codes, levels: levels.iter().cloned().collect() })
+    };
+    default_rule(case, &paired(values(&r), values(&c)));
     let levels: Vec<&str> = levels.iter().map(String::as_str).collect();
     for (name, expected) in case.column["evidently_cat"].as_object().unwrap() {
         let method: Method = name.parse().unwrap();

@@ -31,7 +31,7 @@ use crate::table::cell::shorten;
 use crate::table::evidence::Watched;
 use crate::table::input::Text;
 use crate::table::record::fields_of;
-use crate::table::rejects::{Fault, Rejects, What};
+use crate::table::rejects::{Fault, Misfits, Rejects, What};
 use crate::table::sniff;
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
 
@@ -42,6 +42,7 @@ pub(crate) struct Reader<'a> {
     options: &'a ReadOptions,
     watch: TailWatch,
     rejects: Rejects,
+    misfits: Misfits,
     /// What the columns show whose kind is open.
     watched: Watched,
     /// Headers among the rows: how many, and the line of the first.
@@ -55,6 +56,8 @@ pub(crate) struct Parsed {
     parts: Vec<Part>,
     n_rows: usize,
     faults: Vec<Fault>,
+    /// With [`ReadOptions::blank_misfits`]: how many cells of a column do not fit, and the first.
+    misfits: Vec<(u64, Fault)>,
     watched: Watched,
     tail: Tail,
     /// Headers among its rows.
@@ -179,7 +182,17 @@ impl<'a> Reader<'a> {
         let plan = Plan::new(name, names, n_fields, schema, options)?;
         let watch = TailWatch::new(n_fields);
         let watched = Watched::empty(plan.watched.len());
-        Ok(Self { blocks, plan, options, watch, rejects: Rejects::default(), watched, repeated: None, header })
+        Ok(Self {
+            blocks,
+            plan,
+            options,
+            watch,
+            rejects: Rejects::default(),
+            misfits: Misfits::default(),
+            watched,
+            repeated: None,
+            header,
+        })
     }
 
     /// Parses a block while the next one is read. With `spans`, keeps where each row lies.
@@ -188,7 +201,7 @@ impl<'a> Reader<'a> {
         block: &Block,
         spans: bool,
     ) -> Result<(Vec<Parsed>, Option<Block>), TableError> {
-        let (plan, skip, delimiter) = (&self.plan, self.options.skip_invalid, self.blocks.delimiter);
+        let (plan, options, delimiter) = (&self.plan, self.options, self.blocks.delimiter);
         let headed = !self.header.is_empty();
         let blocks = &mut self.blocks;
         let (mut parsed, next) = rayon::join(
@@ -197,7 +210,7 @@ impl<'a> Reader<'a> {
                     let bytes = &block.bytes[bounds.start..bounds.end];
                     let mut index = Index::new(bytes, bounds.line, delimiter, plan.n_fields);
                     let repeated = if headed { index.remove_headers(&plan.names) } else { None };
-                    Parsed { repeated, ..parse_piece(plan, index, skip, if spans { Some(bounds.start) } else { None }) }
+                    Parsed { repeated, ..parse_piece(plan, index, options, spans.then_some(bounds.start)) }
                 };
                 block.pieces.par_iter().map(parse).collect()
             },
@@ -220,11 +233,12 @@ impl<'a> Reader<'a> {
         }
         for piece in &mut parsed {
             let faults = std::mem::take(&mut piece.faults);
-            if skip {
+            if options.skip_invalid {
                 self.rejects.add(faults);
             } else if let Some(first) = faults.into_iter().next() {
                 return Err(first.into_error_among(self.blocks.name(), n_bad as u64, n_good));
             }
+            std::mem::take(&mut piece.misfits).into_iter().for_each(|(n, first)| self.misfits.add(n, first));
             self.watched.merge(std::mem::take(&mut piece.watched));
         }
         Ok((parsed, next?))
@@ -246,7 +260,7 @@ impl<'a> Reader<'a> {
         if self.options.skip_invalid {
             index.remove(&[last]);
             let spans = parsed[at].spans.first().map(|_| bounds.start);
-            parsed[at] = parse_piece(&self.plan, index, true, spans);
+            parsed[at] = parse_piece(&self.plan, index, self.options, spans);
         }
         let faults = &mut parsed[at].faults;
         faults.retain(|f| f.line != fault.line);
@@ -268,8 +282,10 @@ impl<'a> Reader<'a> {
 }
 
 /// Parses the wanted columns of one piece. Without `skip` the first fault in file order comes first in `faults`
-/// and the parts may end there; with it the rejected rows leave no trace in the parts.
-fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option<usize>) -> Parsed {
+/// and the parts may end there; with it the rejected rows leave no trace in the parts. Cells may also be left blank
+/// where they do not fit.
+fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_from: Option<usize>) -> Parsed {
+    let ReadOptions { skip_invalid: skip, blank_misfits: blank, .. } = *options;
     let tail = Tail::of(&index);
     let mut faults: BTreeMap<usize, Fault> =
         index.bad.iter().map(|bad| (bad.at, record_fault(plan.yardstick, &index, bad))).collect();
@@ -279,13 +295,16 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
     };
     let mut parts = Vec::with_capacity(plan.columns.len());
     let mut bad_rows: BTreeMap<usize, Fault> = BTreeMap::new();
-    let mut leading_zero = false;
+    let (mut leading_zero, mut misfits) = (false, Vec::new());
     let mut by_field: Vec<&Wanted> = plan.columns.iter().collect();
     by_field.sort_by_key(|w| w.field);
     for wanted in by_field {
-        let parsed = columns::parse(&index, wanted.field, limit, &wanted.storage, &plan.markers, !skip);
+        let parsed = columns::parse(&index, wanted.field, limit, &wanted.storage, &plan.markers, !skip && !blank);
         leading_zero |= parsed.leading_zero;
-        for row in parsed.bad {
+        if let Some(&first) = parsed.bad.first().filter(|_| blank) {
+            misfits.push((parsed.bad.len() as u64, cell_fault(&index, first, wanted)));
+        }
+        for row in parsed.bad.into_iter().filter(|_| !blank) {
             bad_rows.entry(row).or_insert_with(|| cell_fault(&index, row, wanted));
             limit = if skip { limit } else { row };
         }
@@ -316,6 +335,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, skip: bool, spans_from: Option
         parts: parts.into_iter().map(|(_, p)| p).collect(),
         n_rows,
         faults: faults.into_values().collect(),
+        misfits,
         watched: watched(&index, plan, leading_zero),
         tail,
         repeated: None,

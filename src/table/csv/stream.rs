@@ -6,7 +6,7 @@ use crate::table::batch::{Batch, RawRecords};
 use crate::table::build::Builder;
 use crate::table::evidence::Watched;
 use crate::table::input::Text;
-use crate::table::{Column, ReadOptions, Rejects, Schema, Table, TableError};
+use crate::table::{Column, Misfits, ReadOptions, Rejects, Schema, Table, TableError};
 
 /// Bytes of text in a batch.
 const SIZES: Sizes = Sizes { block: 4 << 20, piece: 256 << 10 };
@@ -71,6 +71,10 @@ impl<'a> CsvStream<'a> {
 
     pub(crate) fn watched(&self) -> &Watched {
         &self.reader.watched
+    }
+
+    pub(crate) fn misfits(&self) -> &Misfits {
+        &self.reader.misfits
     }
 
     pub(crate) fn rejects(&self) -> &Rejects {

@@ -178,7 +178,7 @@ pub(crate) fn read(name: &str, file: File, schema: &Schema, options: &ReadOption
         for (row, fault) in pieces.iter_mut().flat_map(|p| std::mem::take(&mut p.faults)) {
             bad.entry(row).or_insert(fault);
         }
-        if !bad.is_empty() {
+        if !bad.is_empty() && !options.blank_misfits {
             let rows: Vec<usize> = bad.keys().copied().collect();
             match bad.into_values().next() {
                 Some(first) if !options.skip_invalid => return Err(first.into_error(name)),

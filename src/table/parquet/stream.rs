@@ -9,7 +9,7 @@ use super::{Cells, Cursor, Parquet, fault};
 use crate::table::batch::{Batch, RawRecords};
 use crate::table::build::plan::{Plan, Wanted};
 use crate::table::build::{Builder, Part};
-use crate::table::rejects::{Fault, Rejects};
+use crate::table::rejects::{Fault, Misfits, Rejects};
 use crate::table::time::TimeFormat;
 use crate::table::write::{push_field, push_record, push_written};
 use crate::table::{Column, NumberFormat, ReadOptions, Schema, Table, TableError};
@@ -23,7 +23,9 @@ pub(crate) struct ParquetStream {
     pub(crate) plan: Plan,
     skip: bool,
     no_raw: bool,
+    blank: bool,
     pub(crate) rejects: Rejects,
+    pub(crate) misfits: Misfits,
     pub(crate) header: Vec<u8>,
     pub(crate) delimiter: u8,
     /// How numbers are written in the records, by field.
@@ -49,15 +51,17 @@ impl ParquetStream {
         let numbers = parquet.names().iter().map(number).collect();
         let time = |name: &String| TimeFormat::new(schema.column(name)?.format.as_deref()?).ok();
         let times = parquet.names().iter().map(time).collect();
-        let (skip, no_raw) = (options.skip_invalid, options.no_raw);
-        let rejects = Rejects::default();
+        let (skip, blank, no_raw) = (options.skip_invalid, options.blank_misfits, options.no_raw);
+        let (rejects, misfits) = (Rejects::default(), Misfits::default());
         let (group, taken, n_rows, cursors) = (0, 0, 0, Vec::new());
         Ok(Self {
             parquet,
             plan,
             skip,
             no_raw,
+            blank,
             rejects,
+            misfits,
             header,
             delimiter,
             numbers,
@@ -97,12 +101,17 @@ impl ParquetStream {
     }
 
     fn batch(&mut self, cells: &[Cells], n: usize) -> Result<Batch, TableError> {
-        let mut bad: BTreeMap<usize, Fault> = BTreeMap::new();
+        let mut bad: BTreeMap<usize, Vec<Fault>> = BTreeMap::new();
         let mut columns = self.columns(cells, &(0..n).collect::<Vec<_>>(), &mut bad);
+        if self.blank {
+            for fault in std::mem::take(&mut bad).into_values().flatten() {
+                self.misfits.add(1, fault);
+            }
+        }
         let mut rows: Vec<usize> = (0..n).collect();
         if !bad.is_empty() {
             rows.retain(|row| !bad.contains_key(row));
-            let mut faults = bad.into_values();
+            let mut faults = bad.into_values().filter_map(|faults| faults.into_iter().next());
             match faults.next() {
                 Some(first) if !self.skip => return Err(first.into_error(&self.parquet.name)),
                 first => self.rejects.add(first.into_iter().chain(faults)),
@@ -114,8 +123,8 @@ impl ParquetStream {
         Ok(Batch { table, raw })
     }
 
-    /// The wanted columns at `rows`; the first fault of each row that does not fit.
-    fn columns(&self, cells: &[Cells], rows: &[usize], bad: &mut BTreeMap<usize, Fault>) -> Vec<Column> {
+    /// The wanted columns at `rows`, and the faults of each row that does not fit.
+    fn columns(&self, cells: &[Cells], rows: &[usize], bad: &mut BTreeMap<usize, Vec<Fault>>) -> Vec<Column> {
         let (markers, n_before) = (&self.plan.markers, self.n_rows);
         let column = |wanted: &Wanted| {
             let mut part = Part::new(&wanted.storage, rows.len());
@@ -137,7 +146,7 @@ impl ParquetStream {
         for (column, faults) in found {
             columns.push(column);
             for (row, fault) in faults {
-                bad.entry(row).or_insert(fault);
+                bad.entry(row).or_default().push(fault);
             }
         }
         columns

@@ -1,0 +1,252 @@
+//! What the default rule asks of a column, question by question. Each has a p-value of its own and a table of counts that
+//! says how large the change is, so that what is significant and what is large is the same thing.
+//!
+//! | question | of | test | cells of the effect |
+//! |---|---|---|---|
+//! | `ks` | numbers | Kolmogorov–Smirnov | reference deciles, outside of the range |
+//! | `homogeneity` | categories | χ² | levels |
+//! | `levels` | categories, numbers | Fisher, each rare level or repeated number against the rest | that one, the rest |
+//! | `range` | numbers, times | how many lie beyond all of the other side's | outside, inside |
+//! | `hours`, `weekdays`, `months` | times | χ² on counts per day of the calendar | those parts |
+//! | `missing`, `infinite` | all, numbers | Fisher | those cells, the others |
+
+use super::compare::Large;
+use super::findings::{date, later_than};
+use super::pair::{ColumnPair, PairValues};
+use crate::profile::Calendar;
+use crate::profile::calendar::DAY_MICROS;
+use crate::stats::exact::{beyond, fisher, least};
+use crate::stats::sample::{Cannot, Measured, Sample};
+use crate::stats::{kolmogorov, ks, levels, shares};
+
+/// Up to so many rows the default rule's p is exact; beyond, the asymptotic one is close and far cheaper.
+const EXACT_P_UP_TO: u64 = 1000;
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// Which question.
+    pub method: &'static str,
+    /// Its statistic, or the change of the share that it is about.
+    pub statistic: f64,
+    /// The probability of as much without drift.
+    pub p: f64,
+    /// Counts of the reference and of the current table in the cells that the question is about.
+    pub cells: [Vec<u64>; 2],
+    /// In words, where it is not about the distribution as a whole.
+    pub because: Option<String>,
+}
+
+impl Probe {
+    /// How far apart the two sides are, in the units of Cohen's h.
+    #[must_use]
+    pub fn effect(&self) -> Option<f64> {
+        shares::effect(&self.cells[0], &self.cells[1]).ok()
+    }
+
+    /// Whether the change is large.
+    #[must_use]
+    pub fn is_large(&self, large: &Large) -> bool {
+        large.is(&self.cells[0], &self.cells[1])
+    }
+}
+
+/// All questions that can be answered, that about the distribution as a whole first.
+///
+/// # Errors
+/// Why the distribution cannot be compared, when nothing else can either.
+pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
+    let cells = pair.value_cells();
+    let whole = |method, measured: Measured| Probe {
+        method,
+        statistic: measured.statistic,
+        p: measured.p.unwrap_or(f64::NAN),
+        cells: [cells.reference.clone(), cells.current.clone()],
+        because: None,
+    };
+    let (values, mut found) = match &pair.values {
+        PairValues::Number { reference, current, .. } => {
+            (kolmogorov_smirnov(pair, reference, current).map(|measured| whole("ks", measured)), range(pair))
+        }
+        PairValues::Category { .. } => {
+            let measured = levels::homogeneity(&cells.reference, &cells.current);
+            (measured.map(|measured| whole("homogeneity", measured)), Vec::new())
+        }
+        PairValues::Time { current, calendars, present, .. } => {
+            let parts = calendars.as_ref().map_or(Vec::new(), |sides| calendar(pair, sides));
+            let mut parts = parts.into_iter();
+            let first = parts.next().ok_or_else(|| Cannot::because("no part of the calendar stands on both sides"));
+            (first, parts.chain(instants(pair, current, *present)).collect())
+        }
+    };
+    found.extend(rare(pair));
+    found.extend(absent(pair));
+    match (values, found.is_empty()) {
+        (Ok(values), _) => Ok([vec![values], found].concat()),
+        (Err(_), false) => Ok(found),
+        (Err(reason), true) => Err(reason),
+    }
+}
+
+/// Kolmogorov–Smirnov on the values that are there. A sketch's rank error is taken off the distance before p is computed.
+fn kolmogorov_smirnov(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
+    match pair.rank_error == 0.0 && reference.n().max(current.n()) <= EXACT_P_UP_TO {
+        true => ks::test(reference, current),
+        false => ks::distance(reference, current).map(|d| Measured {
+            statistic: d,
+            p: Some(beyond_the_sketch(d - pair.rank_error, reference.n(), current.n())),
+        }),
+    }
+}
+
+/// P(D ≥ d) without drift, at the effective number of rows nm/(n + m).
+fn beyond_the_sketch(d: f64, n: u64, m: u64) -> f64 {
+    let effective = n as f64 * m as f64 / (n + m) as f64;
+    kolmogorov::survival(effective.round_ties_even() as u64, d.max(0.0))
+}
+
+/// Current values beyond all of the reference's, on one side or the other.
+fn range(pair: &ColumnPair) -> Vec<Probe> {
+    let (n, m) = pair.n_values();
+    let Some((below, above)) = pair.outside().filter(|_| n > 0 && m > 0) else { return Vec::new() };
+    let p = (2.0 * beyond(below, n, m).min(beyond(above, n, m))).min(1.0);
+    let because = pair.reference_range().map(|(low, high)| {
+        let share = percent(below + above, m);
+        format!("{share} of the values outside {low} to {high}, the range of the reference")
+    });
+    vec![Probe { because, p, ..part("range", (0, n), (below + above, m)) }]
+}
+
+/// Instants before all of the reference's, and those that have not happened yet. That they go on is no drift.
+fn instants(pair: &ColumnPair, current: &Sample, present: Option<i64>) -> Option<Probe> {
+    let (n, m) = pair.n_values();
+    let (before, _) = pair.outside().filter(|_| n > 0 && m > 0)?;
+    let later = present.map_or(0, |present| later_than(current, present));
+    let outside = before + later;
+    let because = format!(
+        "{} of the rows in the future or before {}, where the reference begins",
+        percent(outside, m),
+        date(pair.reference_range()?.0)
+    );
+    Some(Probe { because: Some(because), ..part("range", (0, n), (outside, m)) })
+}
+
+/// The rare level, or number that repeats, whose counts are the least likely.
+fn rare(pair: &ColumnPair) -> Option<Probe> {
+    let (n, m) = pair.n_values();
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let rare = pair.rare(levels::EXPECTED);
+    let counts: Vec<(u64, u64)> = rare.iter().map(|(_, counts)| *counts).collect();
+    let found = least(&counts, n, m)?;
+    let (name, (r, c)) = &rare[found.cell];
+    let because = format!("{name}: {} of the rows, in the reference {}", percent(*c, m), percent(*r, n));
+    Some(Probe { p: found.p, because: Some(because), ..part("levels", (*r, n), (*c, m)) })
+}
+
+/// Cells without a finite value.
+fn absent(pair: &ColumnPair) -> Vec<Probe> {
+    let (n, m) = pair.n_rows();
+    if n == 0 || m == 0 {
+        return Vec::new();
+    }
+    let [minus, plus] = pair.n_infinite;
+    let sorts = [
+        ("missing", "missing", pair.n_missing),
+        ("infinite", "minus infinity", minus),
+        ("infinite", "plus infinity", plus),
+    ];
+    let answered = sorts.into_iter().filter(|(_, _, (a, b))| *a + *b > 0 && *a + *b < n + m);
+    let probe = |(method, what, (a, b))| {
+        let because = format!("{} {what}, in the reference {}", percent(b, m), percent(a, n));
+        Probe { because: Some(because), ..part(method, (a, n), (b, m)) }
+    };
+    answered.map(probe).collect()
+}
+
+/// A question about a part of the rows: `a` of `n` and `b` of `m`.
+fn part(method: &'static str, (a, n): (u64, u64), (b, m): (u64, u64)) -> Probe {
+    Probe {
+        method,
+        statistic: (b as f64 / m as f64 - a as f64 / n as f64).abs(),
+        p: fisher((a, n), (b, m)),
+        cells: [vec![a, n - a], vec![b, m - b]],
+        because: None,
+    }
+}
+
+/// Hours, weekdays and months, as far as both tables cover a whole round of them: how many rows there are of each, per
+/// day of it between the first row and the last.
+fn calendar(pair: &ColumnPair, sides: &[Calendar; 2]) -> Vec<Probe> {
+    let Some((before, now)) = pair.reference_range().zip(pair.current_range()) else { return Vec::new() };
+    // Dates without a time of day mean whole days.
+    let dates = sides.iter().all(|side| side.hours[1..].iter().all(|&count| count == 0));
+    let days = |(first, last): (f64, f64)| Calendar::between(first as i64, last as i64 + i64::from(dates) * DAY_MICROS);
+    let Some((before, now)) = days(before).zip(days(now)) else { return Vec::new() };
+    let parts = [
+        compared("hours", 1.0, (&sides[0].hours, &before.hours), (&sides[1].hours, &now.hours)),
+        compared("weekdays", 14.0, (&sides[0].weekdays, &before.weekdays), (&sides[1].weekdays, &now.weekdays)),
+        compared("months", 365.0, (&sides[0].months, &before.months), (&sides[1].months, &now.months)),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+fn compared(
+    method: &'static str,
+    least_days: f64,
+    reference: (&[u64], &[f64]),
+    current: (&[u64], &[f64]),
+) -> Option<Probe> {
+    let length = |days: &[f64]| days.iter().sum::<f64>();
+    // A day of hourly rows ends before midnight.
+    if length(reference.1).min(length(current.1)) < 0.9 * least_days {
+        return None;
+    }
+    let both = |&part: &usize| reference.1[part] > 0.0 && current.1[part] > 0.0;
+    let covered: Vec<usize> = (0..reference.0.len()).filter(both).collect();
+    // What the reference would count if it covered the days that the current table does.
+    let expected = |part: usize| reference.0[part] as f64 * current.1[part] / reference.1[part];
+    let scale = covered.iter().map(|&part| reference.0[part]).sum::<u64>() as f64
+        / covered.iter().map(|&part| expected(part)).sum::<f64>();
+    let before: Vec<u64> = covered.iter().map(|&part| (expected(part) * scale).round() as u64).collect();
+    let now: Vec<u64> = covered.iter().map(|&part| current.0[part]).collect();
+    let found = levels::homogeneity(&before, &now).ok()?;
+    let moved = |place: &usize| {
+        let share = |counts: &[u64]| counts[*place] as f64 / counts.iter().sum::<u64>() as f64;
+        (share(&now) - share(&before)).abs()
+    };
+    let most = (0..covered.len()).max_by(|a, b| moved(a).total_cmp(&moved(b)))?;
+    let because = format!(
+        "{}: {} of the rows, in the reference {}",
+        part_name(method, covered[most]),
+        percent(now[most], now.iter().sum()),
+        percent(before[most], before.iter().sum())
+    );
+    Some(Probe { method, statistic: found.statistic, p: found.p?, cells: [before, now], because: Some(because) })
+}
+
+fn part_name(method: &str, part: usize) -> String {
+    const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    match method {
+        "weekdays" => DAYS[part].to_owned(),
+        "months" => format!("month {}", part + 1),
+        _ => format!("{part:02} to {:02} o'clock UTC", part + 1),
+    }
+}
+
+fn percent(part: u64, all: u64) -> String {
+    format!("{:.1} %", part as f64 / all as f64 * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As scipy's `ks_2samp` rounds: 1001 rows on either side are 500.5 effective ones, 1003 are 501.5.
+    #[test]
+    fn half_an_effective_row_goes_to_the_even_number() {
+        assert_eq!(beyond_the_sketch(0.05, 1001, 1001), kolmogorov::survival(500, 0.05));
+        assert_eq!(beyond_the_sketch(0.05, 1003, 1003), kolmogorov::survival(502, 0.05));
+    }
+}

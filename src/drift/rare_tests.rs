@@ -1,0 +1,231 @@
+//! What is new, gone or missing is seen, and nothing is seen where nothing happened, however few rows a level has.
+
+use super::probes::probes;
+use super::report::{ColumnReport, ColumnVerdict, Summary};
+use super::{ColumnPair, DriftSettings, PairValues, compare, compare_one};
+use crate::stats::random::rng;
+use crate::stats::sample::Sample;
+use rand::Rng;
+use std::collections::BTreeMap;
+
+fn pair(name: usize, values: PairValues, n_missing: (u64, u64)) -> ColumnPair {
+    ColumnPair {
+        name: format!("x{name}"),
+        kind: String::new(),
+        values,
+        n_missing,
+        n_infinite: [(0, 0); 2],
+        unfit: None,
+        rank_error: 0.0,
+        importance: None,
+        summaries: (Summary::default(), Summary::default()),
+    }
+}
+
+fn category(reference: &[u64], current: &[u64]) -> PairValues {
+    let levels = (0..reference.len()).map(|level| format!("l{level:03}")).collect();
+    PairValues::Category { levels, reference: reference.to_vec(), current: current.to_vec() }
+}
+
+fn number(reference: &[(f64, u64)], current: &[(f64, u64)]) -> PairValues {
+    let sample = |counts: &[(f64, u64)]| Sample::from_weighted(counts.to_vec());
+    PairValues::Number { reference: sample(reference), current: sample(current), integer: false }
+}
+
+/// As many different numbers as `n` says, between 0 and 1.
+fn spread(n: u64) -> Vec<(f64, u64)> {
+    (0..n).map(|i| ((i as f64 + 0.5) / n as f64, 1)).collect()
+}
+
+/// Different numbers above 1.
+fn beyond(n: u64) -> Vec<(f64, u64)> {
+    (0..n).map(|i| (2.0 + i as f64, 1)).collect()
+}
+
+fn told(values: PairValues, n_missing: (u64, u64)) -> ColumnReport {
+    compare_one(&pair(0, values, n_missing), &DriftSettings::default(), 0)
+}
+
+fn with(mut numbers: Vec<(f64, u64)>, more: (f64, u64)) -> Vec<(f64, u64)> {
+    numbers.push(more);
+    numbers
+}
+
+#[test]
+fn what_exact_counts_show_is_drift_and_says_what_it_is() {
+    let cases = [
+        // Missing cells, of a category and of numbers; of a column that is now missing in whole, or no longer.
+        ("missing", 5.280_810_655e-190, told(category(&[3000, 2000], &[48, 32]), (0, 120))),
+        ("missing", 5.280_810_655e-190, told(number(&spread(5000), &spread(80)), (0, 120))),
+        ("missing", 0.0, told(category(&[3000, 2000], &[0, 0]), (0, 5000))),
+        ("missing", 0.0, told(number(&[], &spread(5000)), (5000, 0))),
+        // A level that is new, gone, or far more frequent than the few rows of a large reference.
+        ("levels", 8.097_357_079e-61, told(category(&[600_000, 400_000, 0], &[588, 392, 20]), (0, 0))),
+        ("levels", 8.097_357_079e-61, told(category(&[588, 392, 20], &[600_000, 400_000, 0]), (0, 0))),
+        ("levels", 1.7e-58, told(category(&[600_000, 399_999, 1], &[588, 392, 20]), (0, 0))),
+        // The only level there was, and one more.
+        ("levels", 1.0e-30, told(category(&[5000, 0], &[180, 20]), (0, 0))),
+        // Twenty new levels of a row each.
+        (
+            "levels",
+            8.097_357_079e-61,
+            told(category(&[&[1_000_000][..], &[0; 20]].concat(), &[&[980][..], &[1; 20]].concat()), (0, 0)),
+        ),
+        // Numbers beyond all of the others, and a number that stands for something within their range.
+        ("range", 1.619_471_416e-60, told(number(&spread(1_000_000), &[spread(980), beyond(20)].concat()), (0, 0))),
+        (
+            "levels",
+            8.097_357_079e-61,
+            told(number(&[(0.0, 600_000), (1.0, 400_000)], &[(0.0, 588), (1.0, 392), (999.0, 20)]), (0, 0)),
+        ),
+        ("levels", 8.097_357_079e-61, told(number(&spread(1_000_000), &with(spread(980), (0.3, 20))), (0, 0))),
+    ];
+    for (method, p, report) in cases {
+        assert_eq!((report.method.as_str(), &report.verdict), (method, &ColumnVerdict::Drifted), "{report:?}");
+        let found = report.p.unwrap();
+        // The statement of the order of magnitude will do where other code computes the same digits.
+        assert!(found == p || (found.ln() - p.ln()).abs() < 3.0, "{method}: {found:e}, not {p:e}");
+        assert!(report.because.is_some() && report.effect > Some(0.2), "{report:?}");
+    }
+}
+
+#[test]
+fn infinite_numbers_are_cells_of_their_own() {
+    let judge = |n_infinite, n_values: (u64, u64)| {
+        let values = number(&spread(n_values.0), &spread(n_values.1));
+        let column = ColumnPair { n_infinite, ..pair(0, values, (0, 0)) };
+        compare_one(&column, &DriftSettings::default(), 0)
+    };
+    for (n_infinite, n_values) in [
+        ([(0, 0), (0, 40)], (5000, 160)),
+        // All of it, on one side, and of the other sign.
+        ([(0, 0), (0, 1000)], (1000, 0)),
+        ([(1000, 0), (0, 1000)], (0, 0)),
+    ] {
+        let report = judge(n_infinite, n_values);
+        assert_eq!((report.method.as_str(), &report.verdict), ("infinite", &ColumnVerdict::Drifted), "{report:?}");
+    }
+    assert_eq!(judge([(0, 0), (50, 48)], (950, 952)).verdict, ColumnVerdict::Stable);
+    assert_eq!(judge([(0, 0), (1000, 1000)], (0, 0)).verdict, ColumnVerdict::Stable);
+}
+
+/// The change that decides must itself be large: a few more missing cells of a million and a distribution that differs by
+/// chance are none.
+#[test]
+fn what_is_significant_is_what_must_be_large() {
+    // Half a percent more missing is beyond doubt, and small.
+    let report = told(number(&spread(1_000_000), &spread(995_000)), (0, 5_000));
+    assert_eq!((report.method.as_str(), &report.verdict), ("missing", &ColumnVerdict::Stable), "{report:?}");
+    assert!(report.p < Some(1e-100) && report.effect < Some(0.2) && report.because.is_none());
+}
+
+fn draw(random: &mut impl Rng, n: usize, upto: &[f64], missing: f64) -> (Vec<u64>, u64) {
+    let (mut counts, mut n_missing) = (vec![0; upto.len()], 0);
+    for _ in 0..n {
+        if random.r#gen::<f64>() < missing {
+            n_missing += 1;
+        } else {
+            let u: f64 = random.r#gen();
+            counts[upto.partition_point(|edge| *edge < u).min(upto.len() - 1)] += 1;
+        }
+    }
+    (counts, n_missing)
+}
+
+/// Cumulated shares in proportion to 1/k.
+fn zipf(n_levels: usize) -> Vec<f64> {
+    let total: f64 = (1..=n_levels).map(|k| 1.0 / k as f64).sum();
+    let cumulated = (1..=n_levels).scan(0.0, |sum, k| {
+        *sum += 1.0 / k as f64 / total;
+        Some(*sum)
+    });
+    cumulated.collect()
+}
+
+/// How often each question's p is at most .01 without drift, as (answers, false ones).
+fn false_answers(draws: usize) -> BTreeMap<&'static str, (u64, u64)> {
+    let mut random = rng(31, "small cells");
+    let mut counted = BTreeMap::new();
+    for (n, m) in [(5000, 200), (200, 200), (300, 3000)] {
+        for n_levels in [2, 5, 50, 200] {
+            let upto = zipf(n_levels);
+            for missing in [0.0, 0.02, 0.1, 0.5] {
+                for draw_of in 0..draws {
+                    let (reference, before) = draw(&mut random, n, &upto, missing);
+                    let (current, now) = draw(&mut random, m, &upto, missing);
+                    // The same counts as levels, and as numbers.
+                    let values = if draw_of % 2 == 0 {
+                        category(&reference, &current)
+                    } else {
+                        let numbered =
+                            |counts: &[u64]| (0..).map(f64::from).zip(counts.iter().copied()).collect::<Vec<_>>();
+                        number(&numbered(&reference), &numbered(&current))
+                    };
+                    for probe in probes(&pair(0, values, (before, now))).unwrap_or_default() {
+                        let (all, false_ones) = counted.entry(probe.method).or_insert((0, 0));
+                        *all += 1;
+                        *false_ones += u64::from(probe.p <= 0.01);
+                    }
+                }
+            }
+        }
+    }
+    counted
+}
+
+fn hold_the_level(draws: usize) {
+    let counted = false_answers(draws);
+    println!("{counted:?}");
+    for method in ["homogeneity", "ks", "levels", "missing", "range"] {
+        let (all, false_ones) = counted[method];
+        let expected = 0.01 * all as f64;
+        assert!(false_ones as f64 <= expected + 3.0 * expected.sqrt(), "{method}: {false_ones} of {all}");
+    }
+}
+
+#[test]
+fn small_cells_hold_their_level() {
+    hold_the_level(30);
+}
+
+#[test]
+#[ignore = "make simulate"]
+fn small_cells_hold_their_level_at_length() {
+    hold_the_level(2000);
+}
+
+/// In how many of `draws` tables of 30 columns five points more missing cells in one of them are found, at 200 rows.
+fn power(base: f64, draws: usize) -> f64 {
+    let mut random = rng(37, "missing cells");
+    let upto = zipf(5);
+    let mut found = 0;
+    for _ in 0..draws {
+        let column = |i| {
+            let now = if i == 0 { base + 0.05 } else { base };
+            let (reference, before) = draw(&mut random, 5000, &upto, base);
+            let (current, now) = draw(&mut random, 200, &upto, now);
+            pair(i, category(&reference, &current), (before, now))
+        };
+        let pairs: Vec<ColumnPair> = (0..30).map(column).collect();
+        let columns = compare(&pairs, &DriftSettings::default(), 0);
+        found += usize::from(
+            columns.iter().any(|c| c.name == "x0" && c.method == "missing" && c.verdict == ColumnVerdict::Drifted),
+        );
+    }
+    found as f64 / draws as f64
+}
+
+#[test]
+fn five_points_more_missing_cells_are_found_at_two_hundred_rows() {
+    assert!(power(0.0, 40) >= 0.9);
+}
+
+#[test]
+#[ignore = "make simulate"]
+fn power_against_missing_cells_at_length() {
+    for (base, least) in [(0.0, 0.95), (0.01, 0.7), (0.02, 0.4)] {
+        let found = power(base, 500);
+        println!("{base} + .05: {found}");
+        assert!(found >= least, "{base}: {found}");
+    }
+}

@@ -1,0 +1,207 @@
+//! `monitor` watches every column that moves the model, and says what it cannot judge.
+
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
+use serde_json::Value;
+
+/// A number in [0, 1) that depends on both arguments and on nothing else.
+fn noise(row: u32, column: u32) -> f64 {
+    let mut bits = row.wrapping_mul(0x9e37_79b1) ^ column.wrapping_mul(0x85eb_ca6b);
+    for _ in 0..3 {
+        bits = (bits ^ bits >> 15).wrapping_mul(0x2c1b_3c6d);
+        bits = (bits ^ bits >> 12).wrapping_mul(0x297a_2d39);
+    }
+    f64::from(bits >> 8) / f64::from(1 << 24)
+}
+
+/// About normal.
+fn normal(row: u32, column: u32) -> f64 {
+    (0..12).map(|k| noise(row, column * 12 + k)).sum::<f64>() - 6.0
+}
+
+fn of<'a>(report: &'a Value, list: &str, key: &str, name: &str) -> &'a Value {
+    let all = report[list].as_array().unwrap();
+    all.iter().find(|entry| entry[key] == name).unwrap_or_else(|| panic!("no {name} in {list}: {all:?}"))
+}
+
+fn column<'a>(report: &'a Value, name: &str) -> &'a Value {
+    of(report, "columns", "name", name)
+}
+
+fn fired(report: &Value, name: &str) -> bool {
+    of(report, "triggers", "name", name)["fired"].as_bool().unwrap()
+}
+
+const QUIET: &str = "[monitor.triggers]\nnew_rows = false\nrecent_accuracy = false\nmetric_drop = false\n";
+
+/// What happens at night is fraud, whatever the amount: rows of January and February 2025.
+fn payments(first: u32, n: u32, at: impl Fn(u32, String) -> String) -> String {
+    let row = |row: u32| {
+        let hour = (noise(row, 1) * 24.0) as u32;
+        let day = (noise(row, 2) * 59.0) as u32;
+        let (month, day) = if day < 31 { (1, day + 1) } else { (2, day - 30) };
+        let minute = (noise(row, 3) * 60.0) as u32;
+        let fraud = if hour < 6 { "yes" } else { "no" };
+        let time = at(row, format!("2025-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z"));
+        format!("{row},{time},{:.2},{fraud}\n", 50.0 + 100.0 * noise(row, 4))
+    };
+    "id,at,amount,fraud\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+}
+
+#[test]
+fn a_time_that_moves_the_model_is_watched() {
+    let work = Loop::new().table("ref.csv", payments(0, 800, |_, at| at));
+    work.run("init ref.csv --target fraud").answers(YES);
+    work.run("train --now 2025-03-01T00:00:00Z").answers(YES);
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    let monitor = |table: String| {
+        work.write("current.csv", table);
+        work.run("monitor current.csv --formats json --now 2025-03-02T00:00:00Z")
+    };
+    let calm = monitor(payments(9000, 400, |_, at| at)).answers(NO).value();
+    assert_eq!(column(&calm, "at")["verdict"], "stable");
+    assert_eq!(column(&calm, "at")["kind"], "time");
+    assert!(column(&calm, "at")["importance"].as_f64() > Some(0.9));
+    let night = |_, at: String| format!("{}{:02}{}", &at[..11], at[11..13].parse::<u32>().unwrap() % 6, &at[13..]);
+    let far = |row, at: String| if row % 4 == 0 { at.replace("2025", "2052") } else { at };
+    for (method, at) in [
+        ("missing", &(|_, _| String::new()) as &dyn Fn(u32, String) -> String),
+        ("hours", &night),
+        ("hours", &|_, at| at[..10].to_owned()),
+        ("range", &far),
+    ] {
+        let report = monitor(payments(9000, 400, at)).answers(YES).value();
+        let found = column(&report, "at");
+        assert_eq!((&found["verdict"], &found["method"]), (&"drifted".into(), &method.into()), "{found}");
+        assert!(fired(&report, "drift_share") && found["because"].is_string(), "{report}");
+        let finding = |kind: &str| {
+            report["findings"].as_array().unwrap().iter().any(|f| f["kind"] == kind && f["column"] == "at")
+        };
+        assert_eq!((finding("completeness"), finding("range")), (method == "missing", method == "range"));
+    }
+}
+
+#[test]
+fn a_column_of_another_type_is_told_and_the_others_are_judged() {
+    let work = Loop::new().table("ref.csv", payments(0, 800, |_, at| at));
+    work.run("init ref.csv --target fraud").answers(YES);
+    work.run("train --now 2025-03-01T00:00:00Z").answers(YES);
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    let texts = |every: u32| {
+        let table = payments(9000, 240, |_, at| at);
+        let change = |(row, line): (usize, &str)| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            if row > 0 && (row as u32 - 1).is_multiple_of(every) {
+                cells[2] = "n.k.";
+            }
+            cells.join(",") + "\n"
+        };
+        table.lines().enumerate().map(change).collect::<String>()
+    };
+    work.write("all.csv", texts(1));
+    for skip in ["", " --skip-invalid"] {
+        let report = work.run(&format!("monitor all.csv --formats json{skip}")).answers(YES).value();
+        let text = "240 of 240 cells are not numbers, for example \"n.k.\", line 2";
+        let amount = column(&report, "amount");
+        assert_eq!((&amount["verdict"], &amount["reason"]), (&"cannot_tell".into(), &text.into()));
+        assert_eq!(column(&report, "at")["verdict"], "stable");
+        assert_eq!(of(&report, "findings", "kind", "data_type")["text"], text);
+        assert!(fired(&report, "schema"), "{report}");
+        assert_eq!(report["current"]["n_rows"], 240);
+    }
+    // Two of 240 are a finding, and the column is judged by the others.
+    work.write("few.csv", texts(200));
+    let report = work.run("monitor few.csv --formats json").answers(NO).value();
+    assert_eq!(column(&report, "amount")["verdict"], "stable");
+    assert!(of(&report, "findings", "kind", "data_type")["text"].as_str().unwrap().starts_with("2 of 240 cells"));
+    // What is scored for somebody stays strict.
+    work.run("predict all.csv").answers(ERROR).says("line 2, column \"amount\": \"n.k.\" is not a number");
+    // Rows that are left out did arrive.
+    work.write("broken.csv", "id,at,amount,fraud\n1,2\n3,4\n");
+    let broken = work.run("monitor broken.csv --skip-invalid --formats json").answers(CANNOT_TELL).value();
+    assert_eq!(broken["verdict"]["sentence"], "Cannot tell: all 2 rows that arrived were left out.");
+}
+
+/// 30 columns of which some are shifted, and a category that may have a new level in 5 % of the rows.
+fn wide(first: u32, n: u32, shifted: u32, new_level: bool) -> String {
+    let header: Vec<String> = (0..30).map(|c| format!("x{c}")).collect();
+    let row = |row: u32| {
+        let cells = (0..29).map(|c| format!("{:.3}", normal(row, c) + if c < shifted { 0.25 } else { 0.0 }));
+        let level = if new_level && noise(row, 999) < 0.05 {
+            "new"
+        } else if noise(row, 998) < 0.5 {
+            "a"
+        } else {
+            "b"
+        };
+        cells.chain([level.to_owned()]).collect::<Vec<_>>().join(",") + "\n"
+    };
+    header.join(",") + "\n" + &(first..first + n).map(row).collect::<String>()
+}
+
+#[test]
+fn small_shifts_together_are_a_reason_and_one_new_level_is_not() {
+    let n = 5000;
+    let work = Loop::new().table("ref.csv", wide(0, n, 0, false));
+    let judge = |table: String| {
+        work.write("current.csv", table);
+        work.run("monitor --reference ref.csv current.csv").value()
+    };
+    let calm = judge(wide(n, n, 0, false));
+    assert_eq!(calm["share"]["n_drifted"], 0);
+    assert!(!fired(&calm, "multivariate") && calm["multivariate"]["roc_auc"].as_f64() < Some(0.53), "{calm}");
+    let shifted = judge(wide(n, n, 3, false));
+    assert!(
+        shifted["share"]["n_drifted"].as_u64() >= Some(2) && fired(&shifted, "multivariate"),
+        "{}",
+        shifted["multivariate"]
+    );
+    let level = judge(wide(n, n, 0, true));
+    assert_eq!((&column(&level, "x29")["verdict"], &level["share"]["n_drifted"]), (&"drifted".into(), &1.into()));
+    for name in ["psi", "drift_share", "multivariate"] {
+        assert!(!fired(&level, name), "{name}: {}", level["triggers"]);
+    }
+}
+
+#[test]
+fn scores_that_move_are_a_reason_whichever_column_moves_them() {
+    // Each of eight columns moves a little, and all of them the same way.
+    let table = |first: u32, n: u32, shift: f64| {
+        let row = |row: u32| {
+            let cells: Vec<f64> = (0..8).map(|c| normal(row, c) + shift).collect();
+            let sum: f64 = cells.iter().sum();
+            let y = if sum + 2.0 * normal(row, 50) > 0.0 { "yes" } else { "no" };
+            let cells: Vec<String> = cells.iter().map(|x| format!("{x:.3}")).collect();
+            format!("{row},{},{y}\n", cells.join(","))
+        };
+        "id,a,b,c,d,e,f,g,h,y\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", table(0, 1500, 0.0));
+    work.run("init ref.csv --target y").answers(YES);
+    work.run("train").answers(YES);
+    work.write("mlloop.toml", format!("{}multivariate = false\n", work.read("mlloop.toml") + "\n" + QUIET));
+    work.write("current.csv", table(5000, 800, 0.13));
+    let report = work.run("monitor current.csv --formats json").answers(YES).value();
+    assert_eq!((&report["score"]["verdict"], &report["share"]["n_drifted"]), (&"drifted".into(), &0.into()));
+    assert!(fired(&report, "score_drift"));
+    work.write("calm.csv", table(5000, 800, 0.0));
+    let report = work.run("monitor calm.csv --formats json").answers(NO).value();
+    assert!(!fired(&report, "score_drift"));
+}
+
+/// Infinite cells are cells of their own: of a number that has become infinite, all or in part.
+#[test]
+fn infinite_numbers_are_seen() {
+    let table = |first: u32, n: u32, infinite: f64, what: &str| {
+        let cell = |row: u32| if noise(row, 7) < infinite { what.to_owned() } else { format!("{:.3}", normal(row, 1)) };
+        "x,y\n".to_owned()
+            + &(first..first + n).map(|row| format!("{},{:.3}\n", cell(row), normal(row, 2))).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", table(0, 800, 0.0, "inf"));
+    for (share, what) in [(0.1, "inf"), (0.1, "-inf"), (1.0, "inf")] {
+        work.write("current.csv", table(800, 400, share, what));
+        let report = work.run("monitor --reference ref.csv current.csv").value();
+        let x = column(&report, "x");
+        assert_eq!((&x["verdict"], &x["method"]), (&"drifted".into(), &"infinite".into()), "{x}");
+        assert_eq!(column(&report, "y")["verdict"], "stable");
+    }
+}
