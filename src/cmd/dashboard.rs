@@ -13,8 +13,6 @@ use anyhow::Result;
 ///
 /// Exit status: 0 it was asked to stop, 2 error.
 #[derive(Debug, clap::Args)]
-// The group of the options of `serve` would have the same name.
-#[group(skip)]
 #[command(verbatim_doc_comment)]
 #[group(id = "dashboard")]
 pub(crate) struct Args {
