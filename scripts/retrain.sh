@@ -26,8 +26,8 @@ case ${1:-} in
     ;;
 esac
 mlloop=${MLLOOP:-/path/to/mlloop}
-# In the repository, where no binary is named yet.
-command -v "$mlloop" >/dev/null || mlloop=mlloop
+# In the repository, where no binary is named yet; one that was named and is gone is a failure.
+[ -n "${MLLOOP:-}" ] || command -v "$mlloop" >/dev/null || mlloop=mlloop
 
 tell() {
     if [ -n "${MLLOOP_NOTIFY:-}" ]; then

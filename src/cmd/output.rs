@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::args::Color;
-use super::printable::{printable_json, printable_styled, style_code};
+use super::printable::{printable, printable_json, printable_styled, style_code};
 use anyhow::Result;
 use mlloop::atomic;
 use serde::Serialize;
@@ -54,7 +54,9 @@ impl Output {
     pub(crate) fn answer<T: Serialize>(&mut self, value: &T, text: impl FnOnce(Style) -> String) -> Result<()> {
         let rendered = match self.readable {
             true => {
-                let text = printable_styled(&text(Style { color: self.color, width: self.width }));
+                let text = text(Style { color: self.color, width: self.width });
+                // Without colours of our own, none of a cell's either.
+                let text = if self.color { printable_styled(&text) } else { printable(&text) };
                 self.width.map_or_else(|| text.clone(), |width| wrapped(&text, width))
             }
             false => printable_json(serde_json::to_string_pretty(value)? + "\n"),
