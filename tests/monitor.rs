@@ -433,7 +433,9 @@ fn a_damaged_manifest_is_an_error_and_not_an_unknown_outcome() {
         let mut manifest = whole.clone();
         manifest["gate"] = damaged;
         work.write(file, manifest.to_string());
-        work.run("monitor churn.csv").answers(ERROR).says("models/v0001/manifest.json: \"gate\" cannot be understood");
+        work.run("monitor churn.csv")
+            .answers(ERROR)
+            .says("models/v0001/manifest.json: is not what was stored as v0001");
     }
 }
 
@@ -531,7 +533,7 @@ fn what_arrived_is_not_what_can_be_learned() {
     assert_eq!((value, text.as_str()), (1200.0.into(), "1200 rows arrived"));
     assert_eq!(report["verdict"]["sentence"], "No drift. 1200 rows arrived: enough to retrain.");
     work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"some\"\n"));
-    work.run("monitor unlabelled.csv").answers(ERROR).says("unknown variant `some`, expected `labelled` or `all`");
+    work.run("monitor unlabelled.csv").answers(ERROR).says("unknown value \"some\"; there are labelled, all");
 }
 
 #[test]
