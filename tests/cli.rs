@@ -204,7 +204,11 @@ fn a_loop_is_found_from_its_subdirectories_but_init_makes_one_where_it_is_called
     std::fs::create_dir_all(work.path("data/deep")).unwrap();
     let status = |dir: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlloop"));
-        command.args(["status", "--json", "--now", "2026-11-28T00:00:00Z"]).current_dir(work.path(dir)).output().unwrap()
+        command
+            .args(["status", "--json", "--now", "2026-11-28T00:00:00Z"])
+            .current_dir(work.path(dir))
+            .output()
+            .unwrap()
     };
     let (above, below) = (status("."), status("data/deep"));
     assert_eq!((above.status.code(), &above.stdout), (below.status.code(), &below.stdout));
