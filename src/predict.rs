@@ -256,6 +256,12 @@ impl Layout {
             true => None,
             false => Some(options.columns.iter().map(place).collect::<Result<Vec<_>, _>>()?),
         };
+        // An answer that was asked for by its usual name is called so: no column of the table stands beside it unasked.
+        let said = |(asked, free): (String, String)| {
+            let by_free = options.columns.is_empty() || !options.columns.contains(&asked);
+            if by_free { free } else { asked }
+        };
+        let answers = asked.into_iter().zip(answers).map(said).collect();
         Ok(Self { delimiter: rows.delimiter(), answers, fields })
     }
 

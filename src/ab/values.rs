@@ -5,7 +5,7 @@ use super::table::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
 use crate::table::Kind as Cells;
 use crate::table::{
-    Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Schema, Spool, Table, Values,
+    Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Same, Schema, Spelling, Spool, Table, Values,
     infer, read,
 };
 use std::path::Path;
@@ -72,7 +72,12 @@ impl Wanted {
                 }
                 Some(_) => Ok(()),
                 None => {
-                    columns.push(ColumnSpec { kind, ..found.clone() });
+                    // Whether two spellings are one arm is asked, not decided.
+                    let spelling = match name == request.arm {
+                        true => Spelling::new(Vec::new(), Same::Rule(false)),
+                        false => found.spelling.clone(),
+                    };
+                    columns.push(ColumnSpec { kind, spelling, ..found.clone() });
                     Ok(())
                 }
             }
