@@ -31,7 +31,7 @@ pub struct Numbers {
     pub distribution: Distribution,
     /// How instants spread over the hours, weekdays and months; `None` for numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calendar: Option<Box<Calendar>>,
+    pub calendar: Option<Calendar>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -193,7 +193,7 @@ impl Numbers {
         self.n_infinite += other.n_infinite;
         self.n_minus_infinite += other.n_minus_infinite;
         self.calendar = match (self.calendar.take(), &other.calendar) {
-            (Some(mine), Some(theirs)) => Some(Box::new(mine.with(theirs))),
+            (Some(mine), Some(theirs)) => Some(mine.with(theirs)),
             // Of a part from before calendars were kept nothing is known, so of the whole neither.
             _ => None,
         };
@@ -248,7 +248,7 @@ impl NumbersBuilder {
     /// For instants, whose calendar is kept.
     pub(super) fn of_times(limits: Limits) -> Self {
         let mut builder = Self::new(limits);
-        builder.numbers.calendar = Some(Box::default());
+        builder.numbers.calendar = Some(Calendar::default());
         builder
     }
 
