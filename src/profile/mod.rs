@@ -71,6 +71,7 @@ pub struct ColumnProfile {
 /// What the cells of a column look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one per column, and most are numbers")]
 pub enum Shape {
     /// Numbers, or instants in microseconds since 1970-01-01 UTC.
     Numbers(Numbers),
