@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Err(err) => {
             let _ = writeln!(std::io::stderr(), "mlloop: {}", cmd::printable::printable(&one_line(&err)));
             if let Some(hint) = cmd::hint::of(&err) {
-                let _ = writeln!(std::io::stderr(), "  hint: {}", cmd::printable::printable(&hint.to_string()));
+                let _ = writeln!(std::io::stderr(), "  hint: {}", cmd::printable::printable(hint));
             }
             cmd::Outcome::Error.exit_code(false)
         }

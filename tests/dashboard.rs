@@ -247,14 +247,15 @@ fn answers_on_the_page_are_those_of_the_table() {
     }
     assert!(ann.get("/ui/label").contains("50 of 50 done"));
     let page = std::fs::read_dir(work.path("label_inbox")).unwrap().map(|entry| entry.unwrap().path());
-    let page = page.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("page-")).next().unwrap();
+    let mut page = page.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("page-"));
+    let page = page.next().unwrap();
     assert_eq!(std::fs::read_to_string(&page).unwrap(), filled, "the file is what a spreadsheet would have made of it");
     assert!(ann.follow("/ui/do/import", "").contains("50 labels are new"));
     by_table.write("label_inbox/to_label_labeled.csv", filled);
     by_table.run("label-import --by ann").answers(YES);
     let labels = |work: &Loop| {
         let text = work.read("data/labels.csv");
-        let without_time: Vec<String> = text.lines().map(|line| without_times(line)).collect();
+        let without_time: Vec<String> = text.lines().map(without_times).collect();
         without_time
     };
     assert_eq!(labels(&work), labels(&by_table));

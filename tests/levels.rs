@@ -80,7 +80,7 @@ fn init_lists_other_spellings_and_they_may_be_kept_apart() {
     );
     work.run("train").answers(YES);
     // Rows whose target is spelt otherwise are of the same two classes.
-    assert_eq!(work.run("status").answers(YES).value()["production"].is_null(), false);
+    assert!(!work.run("status").answers(YES).value()["production"].is_null());
     let apart = config.replace(r#"levels = ["a", "b", "c"], same = { "a" = ["A"] }"#, "same = false");
     work.write("mlloop.toml", apart);
     work.run("train").answers(YES);

@@ -5,8 +5,8 @@ use super::table::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
 use crate::table::Kind as Cells;
 use crate::table::{
-    Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Same, Schema, Spelling, Spool, Table, Values,
-    infer, read,
+    Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Same, Schema, Spelling, Spool,
+    Table, Values, infer, read,
 };
 use std::path::Path;
 

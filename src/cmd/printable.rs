@@ -45,10 +45,10 @@ fn escaped(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
                 c.len_utf8()
             }
             None if is_unsafe(c) => {
-                told.extend(
-                    if c.is_ascii() { c.escape_default().collect::<String>() } else { c.escape_unicode().collect() }
-                        .chars(),
-                );
+                match c.is_ascii() {
+                    true => told.extend(c.escape_default()),
+                    false => told.extend(c.escape_unicode()),
+                }
                 c.len_utf8()
             }
             None => {
