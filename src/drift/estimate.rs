@@ -84,7 +84,7 @@ pub enum EstimateError {
 /// one probability per class, and the highest one predicted: accuracy is the mean of the highest.
 ///
 /// The 95 % interval is where the metric of as many rows lies: rows are drawn with replacement and outcomes with the
-/// probability of their score, [`DRAWS`] times, at most [`DRAWN_ROWS`] of them, from which the error of all follows.
+/// probability of their score, `DRAWS` times, at most `DRAWN_ROWS` of them, from which the error of all follows.
 ///
 /// Ratios are ratios of expectations, off by O(1∕n). Metrics that are 0 ∕ 0 (precision where nothing is predicted
 /// positive) are left out. Method: NannyML, "Confidence-based performance estimation", 2022; there a row also forms a

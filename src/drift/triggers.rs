@@ -79,7 +79,7 @@ pub enum Volume {
 
 /// Fewer outcomes than this say nothing about recent accuracy.
 pub const MIN_OUTCOMES: u64 = 50;
-/// The probability with which [`recent_accuracy`] may ever fire on outcomes that come in while nothing is wrong.
+/// The probability with which `recent_accuracy` may ever fire on outcomes that come in while nothing is wrong.
 pub const ACCURACY_ALPHA: f64 = 0.001;
 
 /// Every trigger, fired or not.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`]).
+/// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`](crate::table::Input::size)).
 pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
 
 /// What a person says of how a table is written; what is `None` is found out, or is as the loop's tables are.
