@@ -255,6 +255,8 @@ fn features_are_found_in_the_log_and_outcomes_in_current_rows() {
         triggers.iter().find(|trigger| trigger["name"] == "new_rows").unwrap()["value"].as_f64().unwrap()
     };
     let counted = labelled();
+    assert_eq!(count(&counted), 100.0, "so many have a label");
+    counted.write("mlloop.toml", counted.read("mlloop.toml") + "\n[monitor.triggers]\ncount = \"all\"\n");
     assert_eq!(count(&counted), 300.0);
     counted.run("retrain").answers(YES);
     assert_eq!(count(&counted), 0.0);

@@ -36,10 +36,14 @@ fn one_changed_digit_in_any_file_of_a_version_is_an_error_that_names_the_file() 
         let command = match name.as_str() {
             "manifest.json" => "status",
             "profile.json" | "scores.json" => "monitor churn.csv",
+            // Nothing is computed from these: the deep look covers them.
+            "importance.svg" | "classification_report.txt" | "confusion_matrix.csv" | "learned_ids.bin" => "",
             _ => "predict churn.csv",
         };
-        let said = copy.run(command).answers(ERROR);
-        said.says(&file).says("is not what was stored as v0001");
+        if !command.is_empty() {
+            let said = copy.run(command).answers(ERROR);
+            said.says(&file).says("is not what was stored as v0001");
+        }
         let deep = copy.run("audit verify --deep").answers(NO).json("/whole", true).value();
         assert_eq!(deep["files"]["different"], json!([{ "file": file, "what": "is not what was stored" }]));
         copy.run("audit verify").answers(YES);

@@ -73,6 +73,7 @@ impl Registry {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|source| RegistryError::Io { path: path.clone(), source })?,
         };
+        self.check(version, &[FILE])?;
         let learned = Learned::parse(&bytes);
         learned.map(Some).ok_or_else(|| RegistryError::Damaged { path, what: "is not a list of ids".to_owned() })
     }
