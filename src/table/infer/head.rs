@@ -52,29 +52,20 @@ pub enum Settled {
 pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableError> {
     let name = input.name().to_owned();
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
+    // Nothing is left open where the whole table was looked at.
+    let of_whole =
+        |schema| Head { schema, open: Vec::new(), whole: true, numbers_vary: options.numbers_vary, marked: false };
     let text = match input.unpack()? {
         Unpacked::Text(text) => text,
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(None);
             let gathered = gather(&name, text, &options.of_json(), missing, Extent::Whole)?;
             let schema = conclude(&name, &gathered, options)?.schema;
-            return Ok(Head {
-                schema,
-                open: Vec::new(),
-                whole: true,
-                numbers_vary: options.numbers_vary,
-                marked: false,
-            });
+            return Ok(of_whole(schema));
         }
         Unpacked::Parquet(file) => {
             let schema = infer(Input::from_file(&name, file), options)?.schema;
-            return Ok(Head {
-                schema,
-                open: Vec::new(),
-                whole: true,
-                numbers_vary: options.numbers_vary,
-                marked: false,
-            });
+            return Ok(of_whole(schema));
         }
     };
     let gathered = gather(&name, text, options, missing, Extent::Head)?;
