@@ -114,8 +114,8 @@ async fn greet(request: Request, next: Next) -> Response<Body> {
 
 async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    if let Err(why) = server.admits(&parts) {
-        return dressed(pages::problem(&Oops::Forbidden(why)), None);
+    if let Some(refused) = server.refusal(&parts) {
+        return refused;
     }
     if parts.method == Method::GET {
         match parts.uri.path() {

@@ -7,7 +7,7 @@ use super::tls::Tls;
 use super::wire::{Patient, Watched};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -52,7 +52,7 @@ pub async fn serve(
     let limits = *state.gate.limits();
     let hall = Hall::new(&limits, Arc::clone(&state.metrics));
     let (stopping, stopped) = watch::channel(false);
-    let desk = Desk { tls, state: Arc::clone(&state), router, limits, stopped };
+    let desk = Desk { tls, router, limits, stopped };
     let workers = (0..n_threads.max(1)).map(|_| Worker::start(&desk)).collect::<io::Result<Vec<_>>>()?;
     let watcher = Watcher::start(&state)?;
     let job = state.job.as_ref().map(|job| job.start(&state)).transpose()?;
@@ -97,7 +97,6 @@ pub async fn serve(
 #[derive(Clone)]
 struct Desk {
     tls: Option<Tls>,
-    state: Arc<App>,
     router: Router,
     limits: Limits,
     stopped: watch::Receiver<bool>,
@@ -212,9 +211,9 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     seat: &Arc<Seat>,
     patience: Duration,
-    Desk { state, router, mut stopped, .. }: Desk,
+    Desk { router, mut stopped, .. }: Desk,
 ) {
-    let service = Seating { router: TowerToHyperService::new(router), seat: Arc::clone(seat), state };
+    let service = Seating { router: TowerToHyperService::new(router), seat: Arc::clone(seat) };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
@@ -236,11 +235,7 @@ async fn converse(
 struct Seating {
     router: TowerToHyperService<Router>,
     seat: Arc<Seat>,
-    state: Arc<App>,
 }
-
-/// Where pages stand that are in front of our own router.
-const PAGES: &str = "/ui";
 
 impl Service<Request<Incoming>> for Seating {
     type Response = Response<Body>;
@@ -250,10 +245,6 @@ impl Service<Request<Incoming>> for Seating {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(Arc::clone(&self.seat));
-        // Pages in front see no request that was sent to another name or by another page: our router refuses it.
-        if parts.uri.path().starts_with(PAGES) && self.state.access.admits(&parts).is_err() {
-            parts.uri = Uri::from_static("/refused");
-        }
         self.router.call(Request::from_parts(parts, body))
     }
 }

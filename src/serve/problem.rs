@@ -182,7 +182,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn sentence(&self) -> String {
+    fn sentence(&self) -> String {
         match self {
             Self::Malformed(what) | Self::Correction(what) | Self::NotFound(what) | Self::Conflict(what) => {
                 what.clone()

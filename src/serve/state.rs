@@ -3,6 +3,7 @@
 use super::ServeError;
 use super::access::Access;
 use super::desk::Desk;
+use super::endpoint::Endpoint;
 use super::job::{Job, JobSettings};
 use super::lane::Lane;
 use super::limits::{Gate, Limits};
@@ -15,6 +16,9 @@ use crate::registry::Version;
 use crate::report::drift_prometheus;
 use crate::stats::random::hash64;
 use crate::workspace::Workspace;
+use axum::body::Body;
+use axum::http::Response;
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -145,12 +149,12 @@ impl App {
         self.snapshot().production.as_ref().map(|live| live.model.version)
     }
 
-    /// Whether a request was sent to a name of this server, from a page of its own or from none.
-    ///
-    /// # Errors
-    /// Why not, in a sentence.
-    pub fn admits(&self, parts: &axum::http::request::Parts) -> Result<(), String> {
-        self.access.admits(parts).map_err(|refusal| refusal.sentence())
+    /// The answer to a request that was sent to another name than this server's, or by a page of another origin; `None`
+    /// for any other. What stands in front of [`super::app`] asks here first.
+    pub fn refusal(&self, parts: &Parts) -> Option<Response<Body>> {
+        let refusal = self.access.admits(parts).err()?;
+        let request_id = super::request_id(self, parts, None);
+        Some(super::finish(self, Endpoint::Other, (parts, &request_id, Instant::now()), Err(refusal)))
     }
 
     /// What answers now.
