@@ -6,10 +6,8 @@ use crate::registry::{Manifest, RegistryError, Role, Version};
 use crate::report::{self, markdown_escaped};
 use crate::workspace::{Workspace, WorkspaceError};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io;
 
 /// What a loop has to tell.
 #[derive(Debug, Serialize)]
@@ -80,8 +78,8 @@ pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
         }))
     };
     let versions = wanted.into_iter().filter_map(standing).collect::<Result<Vec<_>, _>>()?;
-    let drift: Option<DriftReport> = stored(workspace, "reports/drift_report.json")?;
-    let judged: Option<GateReport> = stored(workspace, "reports/gate_report.json")?;
+    let drift: Option<DriftReport> = workspace.report("drift_report.json")?;
+    let judged: Option<GateReport> = workspace.report("gate_report.json")?;
     let notes = out_of_date(roles.production, drift.as_ref(), judged.as_ref());
     let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
     Ok(Summary {
@@ -135,19 +133,6 @@ fn out_of_date(production: Option<Version>, drift: Option<&DriftReport>, judged:
 fn metrics(manifest: &Manifest) -> BTreeMap<String, f64> {
     let all = manifest.gate["metrics"].as_object().into_iter().flatten();
     all.filter_map(|(name, metric)| Some((name.clone(), metric["value"].as_f64()?))).collect()
-}
-
-/// A report, when it was made.
-fn stored<T: DeserializeOwned>(workspace: &Workspace, name: &str) -> Result<Option<T>, WorkspaceError> {
-    let path = workspace.path(name);
-    match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
-            path,
-            what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),
-        }),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(WorkspaceError::Io { path, source }),
-    }
 }
 
 impl Summary {

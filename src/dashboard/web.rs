@@ -268,7 +268,7 @@ fn dressed(answer: Answer, cookie: Option<String>) -> Response<Body> {
     response
 }
 
-/// What a form at this path takes; re-exported for the pages, which show no form that would be refused.
+/// Whether somebody has a right: pages show no form that would be refused.
 pub(super) fn may(session: Option<&Session>, right: Right) -> bool {
     session.is_some_and(|session| session.right >= right)
 }

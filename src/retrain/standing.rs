@@ -73,7 +73,7 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
         live("unused_feedback", Some(by_people as f64), limits.unused_feedback),
         live("age", age, limits.max_age_days),
     ];
-    let report = last_report(workspace)?;
+    let report: Option<DriftReport> = workspace.report("drift_report.json")?;
     // What was found for another version says nothing of this one.
     let of_this = report.filter(|report| report.version == production.map(|version| version.to_string()));
     if let Some((report, seen)) = of_this
@@ -121,20 +121,6 @@ fn standing(name: &str, count: Option<f64>, threshold: Option<f64>, fires: Fires
     let fired = remaining.is_some_and(|remaining| remaining <= 0.0);
     let name = name.to_owned();
     Standing { name, count, threshold, remaining, progress_percent, fired, as_of: Some(at), text: None }
-}
-
-/// What `monitor` found last; `None` before it looked.
-fn last_report(workspace: &Workspace) -> Result<Option<DriftReport>, RetrainError> {
-    let path = workspace.path("reports/drift_report.json");
-    let wrong =
-        |what: String| RetrainError::Usage(format!("{}: {what}; `mlloop monitor` makes it anew", path.display()));
-    match std::fs::read(&path) {
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        bytes => {
-            let bytes = bytes.map_err(|err| wrong(err.to_string()))?;
-            serde_json::from_slice(&bytes).map(Some).map_err(|err| wrong(format!("is no report: {err}")))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub use set::Setting;
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
+use serde::de::DeserializeOwned;
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -350,6 +351,22 @@ impl Workspace {
         let mut runs: Vec<Run> = runs.filter(|run| run.verb == verb).take(n).collect();
         runs.reverse();
         Ok(runs)
+    }
+
+    /// A report in `reports/`; `None` when it was never made.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read or understood: what is damaged must not look like what never was.
+    pub fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WorkspaceError> {
+        let path = self.path("reports").join(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
+                path,
+                what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),
+            }),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(WorkspaceError::Io { path, source }),
+        }
     }
 
     fn runs_path(&self) -> PathBuf {

@@ -44,7 +44,7 @@ struct Found {
 
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let experiment = Experiment::load(&asked.dashboard.workspace)?;
-    let report: Option<Value> = asked.report("ab_report.json")?;
+    let report: Option<Value> = asked.dashboard.workspace.report("ab_report.json")?;
     let found =
         report.filter(|report| experiment.as_ref().is_some_and(|e| report["source"]["name"].as_str() == Some(&e.name)));
     rendered(&Page {

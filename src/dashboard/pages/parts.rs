@@ -10,8 +10,6 @@ use crate::report::number::{clean, number, number_or, short};
 use crate::report::shape::Drawing;
 use crate::score::{Direction, Evaluation, Metric};
 use crate::workspace::audit::Entry;
-use serde::de::DeserializeOwned;
-use std::io;
 
 /// A metric of one version with its interval.
 pub(super) struct Reading {
@@ -68,24 +66,12 @@ impl Standing {
 }
 
 impl Asked<'_> {
-    /// A report in `reports/`; none when it was never made.
-    pub(super) fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Oops> {
-        let path = self.dashboard.workspace.path("reports").join(name);
-        match std::fs::read(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(err) => Err(Oops::Fault(format!("{}: {err}", path.display()))),
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|err| Oops::Fault(format!("{}: {err}", path.display()))),
-        }
-    }
-
     pub(super) fn drift(&self) -> Result<Option<DriftReport>, Oops> {
-        self.report("drift_report.json")
+        Ok(self.dashboard.workspace.report("drift_report.json")?)
     }
 
     pub(super) fn verdict(&self) -> Result<Option<GateReport>, Oops> {
-        self.report("gate_report.json")
+        Ok(self.dashboard.workspace.report("gate_report.json")?)
     }
 
     pub(super) fn version(&self, field: &str) -> Result<Option<Version>, Oops> {
