@@ -72,17 +72,6 @@ fn the_last_line_is_the_last_whole_one() {
 }
 
 #[test]
-fn a_lock_is_held_until_it_is_dropped() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(".mlloop.lock");
-    let held = lock(&path).unwrap();
-    assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-    assert_eq!(lock_holder(&path), Some(std::process::id()));
-    drop(held);
-    lock(&path).unwrap();
-}
-
-#[test]
 fn what_a_killed_process_left_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join(".mlloop-half")).unwrap();

@@ -10,16 +10,18 @@ mod append;
 mod disk;
 pub mod fault;
 mod incoming;
+mod lock;
 mod mode;
 mod partial;
 
 pub use incoming::{Incoming, complete_incoming};
+pub use lock::{Lock, lock, lock_holder, lock_within};
 pub use partial::Partial;
 
 pub use append::Appender;
 
 use self::fault::point;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -267,55 +269,6 @@ pub fn whole_lines_len(file: &File, len: u64) -> io::Result<u64> {
         end = start;
     }
     Ok(0)
-}
-
-/// The lock of a workspace, held until dropped (also by the death of the process).
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-/// Takes the lock `path`, or says that another process holds it.
-///
-/// # Errors
-/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
-pub fn lock(path: &Path) -> io::Result<Lock> {
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => {
-            // For those who find it held; without it they are told less.
-            let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-            Ok(Lock { _file: file })
-        }
-        Err(TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::WouldBlock, format!("{} is held by another mlloop", path.display())))
-        }
-        Err(TryLockError::Error(err)) => Err(err),
-    }
-}
-
-/// Takes the lock `path`; while another process holds it, waits for `limit` at most.
-///
-/// # Errors
-/// As [`lock`].
-pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
-    const STEP: Duration = Duration::from_millis(20);
-    let mut left = limit;
-    loop {
-        match lock(path) {
-            Err(err) if err.kind() == io::ErrorKind::WouldBlock && !left.is_zero() => {
-                std::thread::sleep(STEP.min(left));
-                left = left.saturating_sub(STEP);
-            }
-            taken => return taken,
-        }
-    }
-}
-
-/// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
-#[must_use]
-pub fn lock_holder(path: &Path) -> Option<u32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn parent(path: &Path) -> &Path {

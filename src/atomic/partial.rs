@@ -1,14 +1,15 @@
 //! A file that arrives in pieces, over several runs if need be, before it becomes part of the workspace.
 
 use super::fault::point;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use super::lock::Held;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The bytes that have arrived so far; no other process can add to them while it lives.
 #[derive(Debug)]
 pub struct Partial {
-    file: File,
+    file: Held,
     path: PathBuf,
     len: u64,
 }
@@ -24,11 +25,7 @@ impl Partial {
         }
         point()?;
         let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(err)) => return Err(err),
-        }
+        let file = Held::new(file)?;
         let len = file.metadata()?.len();
         Ok(Self { file, path: path.to_owned(), len })
     }

@@ -1,0 +1,120 @@
+//! Locks by which processes keep out of each other's way.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::time::Duration;
+
+/// A file that no other process can lock until this is dropped, also by the death of the process.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Held {
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when another process holds it; otherwise whatever the system says.
+    pub(super) fn new(file: File) -> io::Result<Self> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(err)) => Err(err),
+        }
+    }
+}
+
+/// To close the file is not enough: a process that another thread is just starting has it open too, until it begins its
+/// own program.
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+impl Deref for Held {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+/// The lock of a workspace, held until dropped (also by the death of the process).
+#[derive(Debug)]
+pub struct Lock {
+    _file: Held,
+}
+
+/// Takes the lock `path`, or says that another process holds it.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
+pub fn lock(path: &Path) -> io::Result<Lock> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let mut file = Held::new(file).map_err(|err| match err.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::new(err.kind(), format!("{} is held by another mlloop", path.display()))
+        }
+        _ => err,
+    })?;
+    // For those who find it held; without it they are told less.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(Lock { _file: file })
+}
+
+/// Takes the lock `path`; while another process holds it, waits for `limit` at most.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
+    const STEP: Duration = Duration::from_millis(20);
+    let mut left = limit;
+    loop {
+        match lock(path) {
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock && !left.is_zero() => {
+                std::thread::sleep(STEP.min(left));
+                left = left.saturating_sub(STEP);
+            }
+            taken => return taken,
+        }
+    }
+}
+
+/// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
+#[must_use]
+pub fn lock_holder(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".mlloop.lock");
+        let held = lock(&path).unwrap();
+        assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(lock_holder(&path), Some(std::process::id()));
+        drop(held);
+        lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_is_just_starting_does_not_keep_a_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".mlloop.lock");
+        let held = lock(&path).unwrap();
+        // Another thread's new process has what this one has open, as a copy of the file has.
+        let in_the_child = held._file.try_clone().unwrap();
+        drop(held);
+        lock(&path).unwrap();
+        drop(in_the_child);
+    }
+}
