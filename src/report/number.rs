@@ -29,6 +29,19 @@ pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
 }
 
+/// A metric, as it stands below others: four decimals (`0.7560` beside `0.8292`), and a large one as any number.
+pub(crate) fn fixed(x: f64) -> String {
+    match x.abs() < 1000.0 {
+        true => minus(format!("{x:.4}")),
+        false => number(x),
+    }
+}
+
+/// A metric that may be missing.
+pub(crate) fn fixed_or(x: Option<f64>) -> String {
+    x.map_or_else(|| NOTHING.to_owned(), fixed)
+}
+
 /// Four significant digits, without zeros that say nothing.
 fn significant(x: f64) -> String {
     let before_point = x.abs().log10().floor() as i32 + 1;
