@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Task;
 use crate::score::calibration::{Reliability, reliability};
 use crate::score::confusion::{ClassScores, Confusion};
+use crate::score::curve::{Curve, CurvePoint};
 use crate::score::interval::{MAX_VISITS, Resample, estimates, points};
 use crate::score::metric::{Metric, Metrics};
 use crate::score::{ScoreError, binary, multiclass, regression};
@@ -136,7 +137,13 @@ pub struct Evaluation {
     /// Rows by true (down) and predicted (across) class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
+    /// Binary: points of the ROC and precision-recall curves. A version keeps them in a file of its own.
+    #[serde(skip)]
+    pub curve: Vec<CurvePoint>,
 }
+
+/// Points of a curve, about.
+const N_POINTS: usize = 200;
 
 /// One line of the classification report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,6 +202,14 @@ pub fn evaluate(
         reliability: match &truth {
             Truth::Binary(positive) => Some(reliability(positive, reading.scores, reading.weights, 10)),
             _ => None,
+        },
+        curve: match &truth {
+            Truth::Binary(positive) => Curve::new(reading.scores, |row| positive[row]).points(
+                reading.scores,
+                |row| reading.weights.map_or(1.0, |w| f64::from(w[row])),
+                N_POINTS,
+            ),
+            _ => Vec::new(),
         },
         classes: reading.classes.to_vec(),
         report: confusion.as_ref().map_or_else(Vec::new, |m| m.seen().into_iter().map(|c| line(m, c)).collect()),
