@@ -6,9 +6,9 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
 use mlloop::registry::{Difference, Roles};
+use mlloop::workspace::Deep;
 use mlloop::workspace::audit::{Chain, ClockBack, Entry};
-use mlloop::workspace::{Deep, EventKind};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write as _;
 
 /// Show every change of the loop, prove that none was altered, say what was in production then
@@ -198,69 +198,12 @@ fn roles_text(roles: &Roles, style: Style) -> String {
 fn entry_text(entry: &Entry, style: Style) -> String {
     let when = entry.at.strftime("%Y-%m-%d %H:%M");
     let by = by(entry.by.as_deref().unwrap_or_default());
-    format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event.to_string()), style.dim(&sentence(entry)))
-}
-
-/// What a change was, in a sentence; its details where it is of no known kind.
-fn sentence(entry: &Entry) -> String {
-    let text = |key: &str| entry.details[key].as_str().map(str::to_owned);
-    let number = |key: &str| entry.details[key].as_u64();
-    let known = match entry.event {
-        EventKind::Trained => text("version").zip(text("role")).map(|(version, role)| {
-            let data = &entry.details["data"][0];
-            let from = data["path"].as_str().zip(data["n_rows"].as_u64());
-            let from = from.map(|(path, n)| format!(" from {n} rows of {path}")).unwrap_or_default();
-            format!("{version} was trained{from} and is {role}")
-        }),
-        EventKind::Retrained => text("version").zip(number("n_new")).map(|(version, n)| {
-            let added = number("n_added").map(|n| format!(", {n} rows more than the reference")).unwrap_or_default();
-            format!("{version} was trained with {n} new labels{added}, and challenges")
-        }),
-        EventKind::GateVerdict => text("challenger").zip(text("production")).map(|(new, old)| {
-            let verdict = text("verdict").unwrap_or_default();
-            let decision = text("decision").map(|decision| format!(", so: {decision}")).unwrap_or_default();
-            format!("{new} was compared with {old}: {verdict}{decision}").replace('_', " ")
-        }),
-        EventKind::Promoted => text("version").map(|version| {
-            let from = text("from").map(|from| format!(" instead of {from}")).unwrap_or_default();
-            format!("{version} went into production{from}")
-        }),
-        EventKind::RolledBack => text("version").zip(text("from")).map(|(version, from)| {
-            let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{version} is in production again instead of {from}{reason}")
-        }),
-        EventKind::ApprovalRequested => text("id").map(|id| format!("{id} waits for a person to approve it")),
-        EventKind::Approved => text("id").map(|id| format!("{id} was approved")),
-        EventKind::Rejected => text("id").map(|id| {
-            let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{id} was rejected{reason}")
-        }),
-        EventKind::LabelsExported => text("batch")
-            .zip(number("n"))
-            .map(|(batch, n)| format!("{n} rows went out to be labelled, as batch {batch}")),
-        EventKind::LabelsImported => number("n_added").map(|n| {
-            let file = text("path").map(|path| format!(" from {path}")).unwrap_or_default();
-            format!("{n} labels were taken in{file}")
-        }),
-        EventKind::ReferenceUpdated => Some("the reference is now what production learned from".to_owned()),
-        _ => None,
-    };
-    known.unwrap_or_else(|| {
-        let details = entry.details.as_object().into_iter().flatten().filter_map(|(name, value)| told(name, value));
-        details.collect::<Vec<_>>().join(", ")
-    })
-}
-
-/// A detail in a few words; lists, tables and digests stand in the JSON.
-fn told(name: &str, value: &Value) -> Option<String> {
-    const LONGEST: usize = 60;
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (!is_digest && text.len() <= LONGEST).then(|| format!("{} {text}", name.replace('_', " ")))
+    format!(
+        "{:>4}  {when}  {}{by}  {}\n",
+        entry.seq,
+        style.bold(&entry.event.to_string()),
+        style.dim(&entry.sentence())
+    )
 }
 
 fn trail_text(found: &Lineage, style: Style) -> String {

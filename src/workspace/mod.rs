@@ -8,6 +8,7 @@ mod deep;
 pub mod event;
 mod promote;
 mod runs;
+mod told;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules};
 pub use deep::Deep;
