@@ -197,7 +197,7 @@ fn settle(
         imported.findings = report.findings(&before)?;
     } else {
         imported.findings = report.findings(&labels)?;
-        report.write(&imported.findings, &labels)?;
+        report.write(&labels)?;
         taking.take(&labels, &back.checked.labels, &imported)?;
     }
     Ok(imported)

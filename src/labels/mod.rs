@@ -21,12 +21,18 @@ pub mod guards;
 pub mod import;
 pub mod resolve;
 mod returned;
+pub mod settle;
 mod sheet;
 pub mod store;
 pub mod strata;
 mod studio;
 mod take;
 mod used;
+
+/// The list in the inbox of what people disagree about.
+pub const CONFLICTS: &str = "conflicts.csv";
+/// The list in the inbox of labels that the model's scores speak against.
+pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum};
 pub use became::{became, record_outcomes};
