@@ -75,7 +75,7 @@ pub mod scaffold;
 pub mod source;
 // The whole loop once, as a scheduler would run it.
 pub mod round;
-// The pages where people decide, label and look; in front of `serve`.
-pub mod dashboard;
 // A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
+// The pages where people decide, label and look; in front of `serve`.
+pub mod dashboard;
