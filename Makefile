@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
 
-.PHONY: help demo test check bench bench-drift soak reference install
+.PHONY: help demo test check bench bench-drift bench-pages browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,6 +27,19 @@ check: ## formatting, lints, tests and documentation, as CI does
 bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples
 	$(PYTHON) scripts/bench.py $(BENCH)
+	$(PYTHON) scripts/bench/pages.py
+
+bench-pages: ## measure the dashboard's pages with 1000 versions, a million predictions, 100 000 labels and 200 columns
+	cargo build --release
+	$(PYTHON) scripts/bench/pages.py $(BENCH)
+
+browser: ## play in a real browser what people do on the pages (gets playwright-core and axe-core from npm into target)
+	scripts/browser.sh
+	cargo test --test tests browser::
+
+screenshots: ## render every page and report in light and dark, at 390 and 1280 pixels, into target/screenshots
+	cargo build --release
+	scripts/screenshots.sh
 
 bench-drift: ## count false alarms, misses and delay of monitor and its peers on made streams (makes virtual environments under target)
 	cargo build --release

@@ -15,6 +15,7 @@ mod support;
 mod audit;
 mod ab;
 mod ab_loop;
+mod browser;
 mod cli;
 mod dashboard;
 mod gate;
