@@ -5,7 +5,7 @@ use super::form;
 use super::reference::Reference;
 use super::sample::Scored;
 use super::served::Served;
-use super::watch::Watch;
+use super::watch::{Production, Watch};
 use super::{MonitorError, Monitored, days};
 use crate::drift::losses::ExpectedLoss;
 use crate::drift::multivariate::{MAX_ROWS, MultivariateError};
@@ -130,7 +130,7 @@ impl Watch<'_> {
             Kind::Time => self.settings.preset == Preset::Default && self.reads(&column.name),
             Kind::Id | Kind::Text | Kind::Ignore => false,
         };
-        let columns = self.schema.columns.iter().filter(|c| judged(c) && c.name != target);
+        let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && c.name != target);
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
             Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
@@ -140,7 +140,11 @@ impl Watch<'_> {
 
     /// Whether scores depend on a column; without production nobody knows, so that each one is looked at.
     fn reads(&self, name: &str) -> bool {
-        self.production.as_ref().is_none_or(|p| p.pipeline.features.inputs().any(|(column, _)| column == name))
+        let reads = |p: &Production| {
+            let features = &p.pipeline.features;
+            features.inputs().any(|(column, _)| column == name) || features.columns().any(|column| column == name)
+        };
+        self.production.as_ref().is_none_or(reads)
     }
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {

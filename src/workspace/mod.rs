@@ -9,7 +9,7 @@ pub mod event;
 mod promote;
 mod runs;
 
-pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules};
+pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;
 pub use event::EventKind;
