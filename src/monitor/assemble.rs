@@ -130,7 +130,10 @@ impl Watch<'_> {
             Kind::Time => self.settings.preset == Preset::Default && self.reads(&column.name),
             Kind::Id | Kind::Text | Kind::Ignore => false,
         };
-        let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && c.name != target);
+        // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
+        let outcome = self.config.as_ref().map(|config| config.target.reads(&self.schema)).unwrap_or_default();
+        let is_outcome = |c: &ColumnSpec| outcome.contains(&c.name) && !self.reads(&c.name);
+        let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && c.name != target && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
             Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })

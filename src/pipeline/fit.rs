@@ -166,6 +166,26 @@ pub(super) fn evaluated(
     Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, labelled, importance, notes })
 }
 
+/// The rows that teach the features of a pipeline, statistics of groups among them.
+///
+/// # Errors
+/// As [`fit`].
+pub fn rows_that_teach(
+    examples: &Examples,
+    schema: &Schema,
+    recipe: &Recipe,
+    seed: u64,
+) -> Result<Vec<u32>, PipelineError> {
+    let mut parts = examples.parts(recipe)?;
+    let trainer = Trainer::new(examples, (&examples.target, schema, recipe), seed, &|_, _, _| {})?;
+    trainer.drop_outliers(examples, &mut parts);
+    Ok(match trainer.way(examples, &parts.train, &parts.tune) {
+        Way::Folds(_, rows) => rows,
+        Way::Twice { train, tune } => together(&train, &tune),
+        Way::Once { train, .. } => train,
+    })
+}
+
 /// Metrics of a pipeline on labelled rows; the baseline is what the training labels alone would say.
 ///
 /// # Errors

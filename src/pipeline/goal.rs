@@ -62,6 +62,15 @@ impl TargetSpec {
         Ok(())
     }
 
+    /// The columns that the expression reads; none where the target is not computed.
+    #[must_use]
+    pub fn reads(&self, schema: &Schema) -> Vec<String> {
+        let Some(text) = &self.expression else { return Vec::new() };
+        let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+        let expression = Expression::new("[target] expression", text, &columns, &self.column);
+        expression.map(|found| found.reads().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
+    }
+
     /// The table with the target that the expression gives; a cell that is filled in, such as one that a person
     /// corrected, stays.
     ///

@@ -25,7 +25,7 @@ mod store;
 pub use adopt::adopt;
 pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
-pub use fit::{FitProgress, Fitted, fit, judge};
+pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
 pub use importance::Importance;
 pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};

@@ -2,7 +2,7 @@
 
 use super::{TrainError, TrainRequest, read};
 use crate::features::derive::Derived;
-use crate::pipeline::{Examples, PipelineError};
+use crate::pipeline::{Examples, PipelineError, rows_that_teach};
 use crate::table::{Input, Schema};
 use crate::workspace::Workspace;
 
@@ -17,10 +17,10 @@ pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived
     let (mut table, ..) = read(Input::open(&reference)?, &schema, request)?;
     table.unify_levels(&schema);
     let examples = Examples::new(table, &schema, &recipe)?;
-    let parts = examples.parts(&recipe)?;
+    let rows = rows_that_teach(&examples, &schema, &recipe, request.seed)?;
     let Examples { table, target, .. } = &examples;
     let (derived, _) =
-        Derived::fit(&recipe.features.derived, table, Some(&parts.train), &target.name).map_err(PipelineError::from)?;
+        Derived::fit(&recipe.features.derived, table, Some(&rows), &target.name).map_err(PipelineError::from)?;
     for (name, levels) in derived.levels() {
         if let Some(column) = schema.columns.iter_mut().find(|column| column.name == name) {
             column.spelling.know(levels);
