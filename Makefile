@@ -55,6 +55,7 @@ soak: ## measure predictions beside other burdens, then serve under full load wh
 
 reference: ## compute the reference numbers of fixtures/ anew with scipy, scikit-learn and others
 	$(PYTHON) scripts/reference.py
+	$(PYTHON) scripts/reference_features.py > fixtures/reference/derived.json
 
 install: ## build and install the binary, man pages of every verb and completions under PREFIX
 	cargo build --release

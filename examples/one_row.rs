@@ -2,8 +2,8 @@
 //!
 //! The rows are read beforehand; what is timed is the whole path from a raw row to its score, one row at a time.
 
-use mlloop::learn;
 use mlloop::table::{Input, ReadOptions, read};
+use mlloop::train;
 use mlloop::workspace::Workspace;
 use std::io::Write;
 use std::path::Path;

@@ -231,6 +231,11 @@ def row(bench):
     return bench.side_by_side(commands)
 
 
+def derived(bench):
+    """30 derived features: cells a second on one thread, and one row as a request has it."""
+    return bench.side_by_side({"mlloop": [MLLOOP.parent / "examples" / "derived"]})
+
+
 def monitor(bench):
     """CSV on disk to a JSON report; ours also against its stored profile, which spares it one of the tables."""
     rows = bench.rows or 1_000_000
@@ -339,6 +344,7 @@ JOBS = {
     "train-default": ("train with default settings, {} × 30 with 10 categories", 1_000_000, train_default),
     "score": ("batch scoring, CSV to CSV, {} rows, 400 trees of depth 10", 284_807, score),
     "row": ("one row in process, 400 trees of depth 10", 284_807, row),
+    "derived": ("30 derived features, 200 000 rows; then one row", 0, derived),
     "monitor": ("monitor, {} × 30 with 10 categories", 1_000_000, monitor),
     "monitor-small": ("monitor, 10 000 × 30 with 10 categories", 10_000, monitor_small),
     "labels": ("labels, {} logged predictions × 30", 1_000_000, labels),
@@ -351,6 +357,7 @@ JOBS = {
 COLUMNS = [
     ("cpu_s", "CPU s", "{:.3f}"), ("wall_s", "wall s", "{:.3f}"), ("memory_mb", "peak MB", "{:.0f}"),
     ("fit_cpu_s", "fit CPU s", "{:.2f}"), ("roc_auc", "ROC-AUC", "{:.4f}"), ("row_us", "µs a row", "{:.1f}"),
+    ("cells_per_s", "cells a second", "{:.2e}"),
     ("request_us", "CPU µs a request", "{:.0f}"), ("p50_us", "p50 µs", "{:.0f}"),
     ("p99_us", "p99 µs", "{:.0f}"), ("start_cpu_s", "start CPU s", "{:.2f}"),
 ]

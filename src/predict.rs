@@ -7,9 +7,11 @@
 //! One batch of records is in memory at a time; the bytes of a record are passed through as they came. What is logged is
 //! on disk before the answer leaves.
 
+mod derived;
 mod log;
 mod table;
 
+pub use derived::derived_columns;
 pub use log::Log;
 pub use table::Format;
 
@@ -22,6 +24,7 @@ use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
 use crate::table::{Batch, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream};
 use crate::wording::instead;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// What can go wrong while rows are scored.
@@ -325,7 +328,7 @@ struct Answer<'a> {
 
 /// An answer for one row.
 enum Said<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Number(f64),
     Nothing,
 }
@@ -333,7 +336,7 @@ enum Said<'a> {
 impl<'a> Answer<'a> {
     fn push(&self, k: usize, line: &mut Vec<u8>) {
         match self.said(k) {
-            Said::Text(text) => push_field(line, text, self.delimiter),
+            Said::Text(text) => push_field(line, &text, self.delimiter),
             Said::Number(value) => push_score(line, value),
             Said::Nothing => {}
         }
@@ -344,13 +347,17 @@ impl<'a> Answer<'a> {
         let class = self.pipeline.class_of(scores);
         let n_scores = if class.is_some() { scores.len() } else { 0 };
         match (k, class) {
-            (0, Some(class)) => Said::Text(&self.pipeline.target.classes[class]),
+            (0, Some(class)) => Said::Text(Cow::Borrowed(&self.pipeline.target.classes[class])),
             (0, None) => Said::Number(scores[0]),
             (k, _) if k <= n_scores => Said::Number(scores[k - 1]),
             (k, _) => {
                 let n = k - n_scores - 1;
                 let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return Said::Nothing };
-                if n % 2 == 0 { Said::Text(&reason.column) } else { Said::Number(reason.value) }
+                match (n % 2, &reason.expression) {
+                    (0, None) => Said::Text(Cow::Borrowed(&reason.column)),
+                    (0, Some(expression)) => Said::Text(Cow::Owned(format!("{} = {expression}", reason.column))),
+                    _ => Said::Number(reason.value),
+                }
             }
         }
     }

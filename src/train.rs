@@ -1,5 +1,10 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
+mod command;
+mod derived;
+
+pub use derived::derived;
+
 use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::drift::Losses;
@@ -44,6 +49,12 @@ pub enum TrainError {
     /// A problem with the profile of the training rows.
     #[error("{0}")]
     Profile(#[from] ProfileError),
+    /// The program of `[trainer] command` gave no model.
+    #[error("[trainer] command {what}")]
+    Trainer {
+        /// What it did, and what it said last.
+        what: String,
+    },
     /// A file could not be read.
     #[error("{file}: {source}")]
     Io {
@@ -172,13 +183,19 @@ pub fn learn(
     };
     step("train");
     let parts = examples.parts(&recipe)?;
-    let (trained_on, learned) = (trained_on(&examples, &parts, &schema)?, learned(&examples, &parts, &schema));
-    let (fitted, cross_validation) = match request.cv {
-        None => (fit(Cow::Owned(examples), &schema, request)?, None),
-        Some(k) => {
-            let fitted = fit(Cow::Borrowed(&examples), &schema, request)?;
-            let found = cross_validate(&examples, &schema, &recipe, k, request.seed, request.progress)?;
-            (fitted, Some(found))
+    let learned = learned(&examples, &parts, &schema);
+    let (fitted, cross_validation, trained_on) = match request.cv {
+        // What is derived is known once it was fitted: the rows have to be there then.
+        None if recipe.features.derived.is_empty() => {
+            let trained_on = trained_on(&examples, &parts, &schema, None)?;
+            (fit(workspace, Cow::Owned(examples), &schema, request)?, None, trained_on)
+        }
+        cv => {
+            let fitted = fit(workspace, Cow::Borrowed(&examples), &schema, request)?;
+            let validate = |k| cross_validate(&examples, &schema, &recipe, k, request.seed, request.progress);
+            let found = cv.map(validate).transpose()?;
+            let trained_on = trained_on(&examples, &parts, &schema, Some(&fitted.pipeline))?;
+            (fitted, found, trained_on)
         }
     };
     let test = match request.test {
@@ -219,17 +236,24 @@ struct Record<'a> {
 
 fn read(input: Input, schema: &Schema, request: &TrainRequest) -> Result<(Table, Rejects, Vec<String>), TrainError> {
     (request.progress)("reading", 0, input.size().unwrap_or(0));
-    let options = ReadOptions { skip_invalid: request.skip_invalid, ..Default::default() };
+    let optional = request.config.target.optional();
+    let options = ReadOptions { skip_invalid: request.skip_invalid, optional, ..Default::default() };
     let read = table::read(input, schema, &options)?;
     Ok((read.table, read.rejects, read.notes))
 }
 
-/// Fits a pipeline, or takes one in.
-fn fit(examples: Cow<'_, Examples>, schema: &Schema, request: &TrainRequest) -> Result<Fitted, TrainError> {
+/// Fits a pipeline, has one fitted, or takes one in.
+fn fit(
+    workspace: &Workspace,
+    examples: Cow<'_, Examples>,
+    schema: &Schema,
+    request: &TrainRequest,
+) -> Result<Fitted, TrainError> {
     let recipe = request.config.recipe();
-    match request.from {
-        Some(file) => adopt(file, &examples, schema, request),
-        None => Ok(pipeline::fit(examples, schema, &recipe, request.seed, request.progress)?),
+    match (request.from, &request.config.trainer) {
+        (Some(file), _) => adopt(file, &examples, schema, request),
+        (None, Some(trainer)) => command::fit(workspace, trainer, &examples, schema, request),
+        (None, None) => Ok(pipeline::fit(examples, schema, &recipe, request.seed, request.progress)?),
     }
 }
 
@@ -250,6 +274,7 @@ fn test(
     let (table, _, read_notes) = read(Input::open(path)?, schema, request)?;
     notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let digest = data_digest(path, path, table.n_rows())?;
+    let table = request.config.target.complete(table, schema)?;
     let target = &fitted.pipeline.target;
     let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;
     notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
@@ -306,15 +331,28 @@ fn store(
     Ok((version, role, manifest))
 }
 
-/// The profile of the rows that the version was fitted and tuned on.
-fn trained_on(examples: &Examples, parts: &Parts, schema: &Schema) -> Result<Profile, ProfileError> {
+/// The profile of the rows that the version was fitted and tuned on, with the columns that `pipeline` derives.
+fn trained_on(
+    examples: &Examples,
+    parts: &Parts,
+    schema: &Schema,
+    pipeline: Option<&Pipeline>,
+) -> Result<Profile, TrainError> {
     /// Rows that are copied at a time.
     const ROWS: usize = 1 << 14;
     let mut rows = [parts.train.as_slice(), &parts.tune].concat();
     rows.sort_unstable();
-    let mut builder = ProfileBuilder::for_columns(schema, &examples.table, Limits::default());
+    let schema = pipeline.map_or_else(|| schema.clone(), |pipeline| pipeline.schema_with_derived(schema));
+    let whole = |rows: &[u32]| {
+        let table = examples.table.take(rows);
+        match pipeline {
+            Some(pipeline) => Ok(pipeline.with_derived(&table)?.into_owned()),
+            None => Ok::<Table, PipelineError>(table),
+        }
+    };
+    let mut builder = ProfileBuilder::for_columns(&schema, &whole(&[])?, Limits::default());
     for rows in rows.chunks(ROWS) {
-        builder.push(&examples.table.take(rows))?;
+        builder.push(&whole(rows)?)?;
     }
     Ok(builder.finish())
 }

@@ -24,6 +24,7 @@ fn no_verb_shows_the_help_with_the_exit_statuses() {
         "train",
         "predict",
         "serve",
+        "features",
         "profile",
         "monitor",
         "label-export",

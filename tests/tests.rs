@@ -23,6 +23,7 @@ mod gate_faults;
 mod download;
 mod download_hostile;
 mod download_split;
+mod features;
 mod feedback;
 mod drivers;
 mod hostile_names;

@@ -39,6 +39,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         Format::Onnx => pipeline.to_onnx()?,
         Format::Xgboost => pipeline.model.to_xgboost_json(pipeline.features.names())?,
     };
+    if matches!(args.format, Format::Onnx) {
+        for (name, why) in pipeline.outside_onnx() {
+            ctx.progress.note(format_args!(
+                "note: the graph takes the derived feature {name:?} as an input, which it cannot compute: {why}"
+            ));
+        }
+    }
     out.bytes(&bytes)?;
     Ok(Outcome::Yes)
 }

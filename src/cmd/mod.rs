@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod download;
 mod export;
+mod features;
 mod feedback;
 pub(crate) mod hint;
 mod init;
@@ -119,6 +120,7 @@ enum Verb {
     Predict(predict::Args),
     Serve(serve::Args),
     Dashboard(dashboard::Args),
+    Features(features::Args),
     Profile(profile::Args),
     Monitor(monitor::Args),
     Retrain(retrain::Args),
@@ -221,6 +223,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Predict(args) => predict::run(&args, ctx, out),
         Verb::Serve(args) => serve::run(&args, ctx, out),
         Verb::Dashboard(args) => dashboard::run(&args, ctx, out),
+        Verb::Features(args) => features::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),
         Verb::Retrain(args) => retrain::run(&args, ctx, out),

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
-        format: args.format(out.wants_json(), out.file()),
+        format: format_of(args.format, out.wants_json(), out.file()),
     };
     let input = Input::open(&args.table)?;
     let journal = Journal::of(&ctx.workspace);
@@ -83,21 +83,19 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(Outcome::Yes)
 }
 
-impl Args {
-    /// The format that was asked for: by name, by --json, or by how the file is called.
-    fn format(&self, json: bool, output: Option<&Path>) -> Format {
-        let ending = output.and_then(|path| path.extension()?.to_str()).unwrap_or_default().to_lowercase();
-        match (self.format, ending.as_str()) {
-            (Some(format), _) => format,
-            (None, _) if json => Format::JsonLines,
-            (None, "parquet") => Format::Parquet,
-            (None, "jsonl" | "ndjson") => Format::JsonLines,
-            _ => Format::Csv,
-        }
+/// The format that was asked for: by name, by --json, or by how the file is called.
+pub(crate) fn format_of(asked: Option<Format>, json: bool, output: Option<&Path>) -> Format {
+    let ending = output.and_then(|path| path.extension()?.to_str()).unwrap_or_default().to_lowercase();
+    match (asked, ending.as_str()) {
+        (Some(format), _) => format,
+        (None, _) if json => Format::JsonLines,
+        (None, "parquet") => Format::Parquet,
+        (None, "jsonl" | "ndjson") => Format::JsonLines,
+        _ => Format::Csv,
     }
 }
 
-fn parse_format(name: &str) -> Result<Format, String> {
+pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
     match name {
         "csv" => Ok(Format::Csv),
         "jsonl" => Ok(Format::JsonLines),

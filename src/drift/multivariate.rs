@@ -180,7 +180,7 @@ impl Domain {
     fn shares(&self) -> Result<Vec<(String, f64)>, MultivariateError> {
         let mut sums: HashMap<String, f64> = HashMap::new();
         for (features, model) in &self.fitted {
-            let columns: Vec<&str> = features.inputs().map(|(column, _)| column).collect();
+            let columns: Vec<&str> = features.columns().collect();
             for (&source, gain) in features.sources().iter().zip(model.gain()?) {
                 *sums.entry(columns[source as usize].to_owned()).or_default() += gain;
             }

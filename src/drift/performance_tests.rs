@@ -117,7 +117,7 @@ fn learned(table: Table, task: Task) -> Pipeline {
         schema.columns[2].kind = Kind::Category;
     }
     let recipe = Recipe {
-        target: TargetSpec { column: "y".to_owned(), task: Some(task), positive: None },
+        target: TargetSpec { column: "y".to_owned(), task: Some(task), positive: None, ..Default::default() },
         split: SplitSpec::default(),
         features: Default::default(),
         model: Params::default(),

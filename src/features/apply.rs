@@ -64,13 +64,21 @@ fn slots<'a>(categories: &'a Categories, levels: &'a [String]) -> Slots<'a> {
     Slots::Table(table.iter().map(|level| position(levels, level)).collect())
 }
 
-/// Finds every input in `table`. A table in the inputs' order is searched in one pass.
-pub(super) fn find<'a>(table: &'a Table, inputs: &[RawColumn]) -> Result<Vec<&'a Column>, FeatureError> {
+/// Finds every input among `computed` columns and in `table`. A table in the inputs' order is searched in one pass.
+pub(super) fn find<'a>(
+    table: &'a Table,
+    computed: &'a [Column],
+    inputs: &[RawColumn],
+) -> Result<Vec<&'a Column>, FeatureError> {
     let columns = table.columns();
     let mut found = Vec::with_capacity(inputs.len());
     let mut missing = Vec::new();
     let mut next = 0;
     for input in inputs {
+        if let Some(column) = computed.iter().find(|column| column.name == input.column) {
+            found.push(column);
+            continue;
+        }
         let mut around = (next..columns.len()).chain(0..next);
         match around.find(|&idx| columns[idx].name == input.column) {
             Some(idx) => {

@@ -59,6 +59,12 @@ pub enum FeatureError {
         /// Which option, and why.
         what: String,
     },
+    /// A derived feature that cannot be computed.
+    #[error("{what}")]
+    Derived {
+        /// Which one, where in its expression, and why.
+        what: String,
+    },
     /// No column is left to learn from.
     #[error(
         "no column is left to learn from: ids, texts, constant columns, dropped columns and the target are left out"

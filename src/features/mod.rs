@@ -9,6 +9,7 @@
 //! take the same path through [`Features::transform`], except that training rows see out-of-fold target statistics.
 
 mod apply;
+pub mod derive;
 pub mod duplicates;
 pub mod encoder;
 pub mod error;

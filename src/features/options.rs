@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::derive::Definitions;
 use super::error::FeatureError;
 use crate::table::Table;
 
@@ -48,6 +49,9 @@ pub struct FeatureOptions {
     pub smoothing: Option<f64>,
     /// What is read off a time; parts that do not vary in training are left out.
     pub time_parts: Vec<TimePart>,
+    /// Columns that are computed from others; see [`super::derive`].
+    #[serde(skip_serializing_if = "Definitions::is_empty")]
+    pub derived: Definitions,
     /// Other rules for single columns.
     pub columns: BTreeMap<String, ColumnOptions>,
 }
@@ -66,6 +70,7 @@ impl Default for FeatureOptions {
             max_onehot: None,
             smoothing: None,
             time_parts: TimePart::DEFAULT.to_vec(),
+            derived: Definitions::default(),
             columns: BTreeMap::new(),
         }
     }
@@ -96,7 +101,7 @@ impl FeatureOptions {
         }
         for (place, column) in self.drop.iter().map(|c| ("drop", c)).chain(self.columns.keys().map(|c| ("columns", c)))
         {
-            if table.column(column).is_none() {
+            if table.column(column).is_none() && self.derived.get(column).is_none() {
                 return error(format!("{place} names the column {column:?}, which is not there"));
             }
         }

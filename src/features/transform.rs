@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::derive::Derived;
 use super::encoder::{Encoder, RawColumn};
 use super::error::FeatureError;
 use super::error::Refused;
@@ -16,13 +17,20 @@ use crate::table::{Cell, Column, Kind, Table, Values};
 /// What turns a table into a matrix, learned from training rows.
 ///
 /// ```text
-/// inputs   tenure │ Contract                │ city               raw columns
+/// derived  computed from raw columns, see [`Derived`]
+/// columns  tenure │ Contract                │ city               raw and derived columns
 /// names    tenure │ Contract=a … Contract=c │ city (share of y)   features, one after another
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Features {
+    derived: Derived,
+    /// The columns that are encoded, raw and derived.
     inputs: Vec<RawColumn>,
+    /// The raw columns that are needed: those that are encoded, then those that are only derived from.
+    raw: Vec<(String, Kind)>,
+    /// Per raw column, its place in `inputs`; `None` for one that is only derived from.
+    places: Vec<Option<usize>>,
     names: Arc<[String]>,
     /// Per feature, its input.
     sources: Vec<u32>,
@@ -35,12 +43,14 @@ pub struct Features {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
+    #[serde(default, skip_serializing_if = "Derived::is_empty")]
+    derived: Derived,
     inputs: Vec<RawColumn>,
 }
 
 impl From<Features> for Stored {
     fn from(features: Features) -> Self {
-        Self { inputs: features.inputs }
+        Self { derived: features.derived, inputs: features.inputs }
     }
 }
 
@@ -48,7 +58,7 @@ impl TryFrom<Stored> for Features {
     type Error = FeatureError;
 
     fn try_from(stored: Stored) -> Result<Self, FeatureError> {
-        Self::new(stored.inputs)
+        Self::with(stored.derived, stored.inputs)
     }
 }
 
@@ -59,6 +69,11 @@ impl Features {
     /// [`FeatureError::Damaged`] when an encoder contradicts itself or a column stands twice,
     /// [`FeatureError::NoFeatures`] without any.
     pub fn new(inputs: Vec<RawColumn>) -> Result<Self, FeatureError> {
+        Self::with(Derived::default(), inputs)
+    }
+
+    /// As [`Features::new`], over raw and derived columns.
+    pub(crate) fn with(derived: Derived, inputs: Vec<RawColumn>) -> Result<Self, FeatureError> {
         for (idx, input) in inputs.iter().enumerate() {
             input.encoder.check(&input.column)?;
             if inputs[..idx].iter().any(|other| other.column == input.column) {
@@ -76,7 +91,16 @@ impl Features {
         for input in &inputs {
             starts.push(starts[starts.len() - 1] + input.encoder.n_features());
         }
-        Ok(Self { inputs, names, sources, starts, blocks })
+        let is_derived = |name: &str| derived.expression(name).is_some();
+        let encoded = inputs.iter().filter(|input| !is_derived(&input.column));
+        let mut raw: Vec<(String, Kind)> = encoded.map(|input| (input.column.clone(), input.encoder.kind())).collect();
+        for (name, kind) in derived.reads() {
+            if !raw.iter().any(|(known, _)| known == name) {
+                raw.push((name.to_owned(), kind));
+            }
+        }
+        let places = raw.iter().map(|(name, _)| inputs.iter().position(|input| input.column == *name)).collect();
+        Ok(Self { derived, inputs, raw, places, names, sources, starts, blocks })
     }
 
     /// Learns the encoders from training rows, and returns the matrix that a model is to be fitted on.
@@ -103,8 +127,9 @@ impl Features {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.n_rows() });
         }
         let outcome = Outcome::new(target, y, seed);
-        let columns: Vec<_> =
-            train.columns().iter().filter(|c| c.name != target.name && !options.drop.contains(&c.name)).collect();
+        let (derived, computed) = Derived::fit(&options.derived, train, None, &target.name)?;
+        let all = train.columns().iter().chain(&computed);
+        let columns: Vec<_> = all.filter(|c| c.name != target.name && !options.drop.contains(&c.name)).collect();
         let learned: Vec<Option<Learned>> =
             columns.par_iter().map(|c| learn(c, &outcome, options)).collect::<Result<_, _>>()?;
         let mut inputs = Vec::new();
@@ -114,9 +139,9 @@ impl Features {
             inputs.push(RawColumn { column: column.name.clone(), encoder: learned.encoder });
             out_of_fold.push(learned.out_of_fold);
         }
-        let features = Self::new(inputs)?;
-        let rows =
-            features.bind(train, |idx| out_of_fold[idx].as_ref().map(|o| (o.blocks.as_slice(), outcome.folds())))?;
+        let features = Self::with(derived, inputs)?;
+        let folds = |idx: usize| out_of_fold[idx].as_ref().map(|o| (o.blocks.as_slice(), outcome.folds()));
+        let rows = features.bind(train, &computed, folds)?;
         let matrix = Matrix::new(rows.all()?, train.n_rows(), Arc::clone(&features.names));
         Ok((features, matrix))
     }
@@ -147,9 +172,11 @@ impl Features {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.len() });
         }
         let outcome = Outcome::new(target, y, seed);
+        let (derived, computed) = Derived::fit(&options.derived, &table, Some(train), &target.name)?;
         // Texts are never features: they need not live while the others are encoded.
         let dropped = |c: &Column| c.name == target.name || options.drop.contains(&c.name);
         let mut columns = table.into_columns();
+        columns.extend(computed);
         columns.retain(|c| !dropped(c) && !matches!(c.values, Values::Text(_)));
         let mut columns = columns.into_iter();
         let (mut inputs, mut widths) = (Vec::new(), Vec::new());
@@ -165,7 +192,7 @@ impl Features {
                 cells.iter_mut().zip(&filled.cells).for_each(|(all, cells)| all.extend_from_slice(cells));
             }
         }
-        let features = Self::new(inputs)?;
+        let features = Self::with(derived, inputs)?;
         let matrix = |cells: Vec<f32>, rows: &[u32]| {
             let values = apply::side_by_side(&cells, &widths, rows.len());
             Matrix::new(values, rows.len(), Arc::clone(&features.names))
@@ -185,34 +212,56 @@ impl Features {
     /// [`FeatureError::MissingColumns`], [`FeatureError::Kind`] when a column holds something else than in training,
     /// [`FeatureError::Negative`] where that rule is `error`.
     pub fn transform(&self, table: &Table) -> Result<Matrix, FeatureError> {
-        Ok(Matrix::new(self.rows(table)?.all()?, table.n_rows(), Arc::clone(&self.names)))
+        let computed = self.derived.columns(table)?;
+        Ok(Matrix::new(self.rows(table, &computed)?.all()?, table.n_rows(), Arc::clone(&self.names)))
     }
 
-    /// The same, to be written some rows at a time.
+    /// The same, to be written some rows at a time; `computed` are the [`Derived::columns`] of the table.
     ///
     /// # Errors
     /// As [`Features::transform`], except for what single rows are refused for.
-    pub fn rows<'a>(&'a self, table: &'a Table) -> Result<Rows<'a>, FeatureError> {
-        self.bind(table, |_| None)
+    pub fn rows<'a>(&'a self, table: &'a Table, computed: &'a [Column]) -> Result<Rows<'a>, FeatureError> {
+        self.bind(table, computed, |_| None)
     }
 
-    /// Writes the features of one cell of raw column `input` into their places in `row`, which has one place per
-    /// feature; the same values as [`Features::transform`] gives a table with that cell, without a table.
+    /// Writes the features of one cell of raw column `input` of [`Features::inputs`] into their places in `row`, which has
+    /// one place per feature; the same values as [`Features::transform`] gives a table with that cell, without a table.
+    /// A column that is only derived from has no place.
     ///
     /// # Errors
     /// [`Refused`]; `row` is then as it was.
     pub fn encode(&self, input: usize, cell: Cell<'_>, row: &mut [f32]) -> Result<(), Refused> {
-        let out = &mut row[self.starts[input]..self.starts[input + 1]];
-        apply::encode(&self.inputs[input].encoder, &self.blocks[input], cell, out)
+        let Some(place) = self.places[input] else { return Ok(()) };
+        let out = &mut row[self.starts[place]..self.starts[place + 1]];
+        apply::encode(&self.inputs[place].encoder, &self.blocks[place], cell, out)
+    }
+
+    /// Writes the features of derived columns, one row of which is computed for each row of `rows`, into their places.
+    ///
+    /// # Errors
+    /// [`FeatureError::Negative`] where that rule is `error`.
+    pub fn encode_derived(&self, computed: &[Column], rows: &mut [f32]) -> Result<(), FeatureError> {
+        let width = self.names.len();
+        for (place, input) in self.inputs.iter().enumerate() {
+            let Some(column) = computed.iter().find(|column| column.name == input.column) else { continue };
+            let bound = apply::bind(column, &input.encoder, 0, &self.blocks[place], None)?;
+            let features = Rows::new(vec![bound], column.values.len()).all()?;
+            let (start, own) = (self.starts[place], input.encoder.n_features());
+            for (row, features) in rows.chunks_exact_mut(width).zip(features.chunks_exact(own)) {
+                row[start..start + own].copy_from_slice(features);
+            }
+        }
+        Ok(())
     }
 
     /// `training` gives, per input, blocks per fold and the rows' folds.
     fn bind<'a>(
         &'a self,
         table: &'a Table,
+        computed: &'a [Column],
         training: impl Fn(usize) -> Option<(&'a [f32], &'a [u8])>,
     ) -> Result<Rows<'a>, FeatureError> {
-        let columns = apply::find(table, &self.inputs)?;
+        let columns = apply::find(table, computed, &self.inputs)?;
         let mut bound = Vec::with_capacity(columns.len());
         let mut start = 0;
         for (idx, (column, input)) in columns.into_iter().zip(&self.inputs).enumerate() {
@@ -232,18 +281,35 @@ impl Features {
         &self.names
     }
 
-    /// The raw columns with their encoders, in the order of their features.
+    /// The columns, raw and derived, with their encoders, in the order of their features.
     #[must_use]
     pub fn encoders(&self) -> &[RawColumn] {
         &self.inputs
     }
 
-    /// The raw columns that [`Features::transform`] needs, and what they must hold.
-    pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, Kind)> + '_ {
-        self.inputs.iter().map(|i| (i.column.as_str(), i.encoder.kind()))
+    /// What is computed from raw columns before anything is encoded.
+    #[must_use]
+    pub fn derived(&self) -> &Derived {
+        &self.derived
     }
 
-    /// Per feature, the index of its raw column in [`Features::inputs`]: sums over it are per raw column.
+    /// The raw columns that [`Features::transform`] needs, and what they must hold.
+    pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, Kind)> + '_ {
+        self.raw.iter().map(|(name, kind)| (name.as_str(), *kind))
+    }
+
+    /// The names of the columns that are encoded, raw and derived.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        self.inputs.iter().map(|input| input.column.as_str())
+    }
+
+    /// The categories that are encoded or derived from, with the levels that they had in training.
+    pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> + '_ {
+        let encoded = self.inputs.iter().filter_map(|i| Some((i.column.as_str(), i.encoder.levels()?)));
+        encoded.chain(self.derived.levels())
+    }
+
+    /// Per feature, the index of its column in [`Features::columns`]: sums over it are per column.
     #[must_use]
     pub fn sources(&self) -> &[u32] {
         &self.sources
@@ -260,7 +326,7 @@ impl Features {
         })
     }
 
-    /// The raw column of a feature, or `None` beyond the last.
+    /// The column of a feature, or `None` beyond the last.
     #[must_use]
     pub fn source_of(&self, feature: usize) -> Option<&str> {
         self.sources.get(feature).map(|&s| self.inputs[s as usize].column.as_str())

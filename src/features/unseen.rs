@@ -1,6 +1,6 @@
 //! Levels that training did not have: a few are drift, most rows are a mistake in how the column is written.
 
-use super::{Encoder, FeatureError, Features, apply};
+use super::{Encoder, FeatureError, Features};
 use crate::table::{Categories, Table, Values};
 
 /// A column with levels that training did not have.
@@ -35,10 +35,19 @@ impl Unseen {
     /// [`FeatureError::MissingColumns`].
     pub fn push(&mut self, features: &Features, table: &Table) -> Result<(), FeatureError> {
         self.n_rows += table.n_rows() as u64;
-        let columns = apply::find(table, features.encoders())?;
-        for (column, input) in columns.into_iter().zip(features.encoders()) {
-            if let (Values::Category(cells), Some(known)) = (&column.values, input.encoder.levels()) {
-                self.count(&column.name, cells, known);
+        // A column that is encoded and derived from has its levels twice.
+        let mut seen = Vec::new();
+        for (name, _) in features.inputs() {
+            if table.column(name).is_none() {
+                return Err(FeatureError::MissingColumns { columns: vec![name.to_owned()] });
+            }
+        }
+        for (name, known) in features.levels() {
+            if let Some(Values::Category(cells)) = table.column(name).map(|column| &column.values)
+                && !seen.contains(&name)
+            {
+                self.count(name, cells, known);
+                seen.push(name);
             }
         }
         Ok(())

@@ -66,11 +66,13 @@ pub(super) fn gate_rows(
     comparable(production, challenger)?;
     let schema = &challenger.pipeline.schema;
     let both = both_schemas(production, challenger)?;
-    let options = ReadOptions { skip_invalid, ..Default::default() };
+    let optional = challenger.recipe.target.optional();
+    let options = ReadOptions { skip_invalid, optional, ..Default::default() };
     let read = table::read(reference::input_of(workspace, config, challenger.version)?, &both, &options)?;
     let mut table = read.table;
     // As in training, so that every row is on the side on which it was then.
     table.unify_levels(schema);
+    let table = challenger.recipe.target.complete(table, schema)?;
     let (table, n_corrected) = corrected(workspace, config, table, schema, challenger)?;
     let examples = Examples::new(table, schema, &challenger.recipe)?;
     let latest = [latest_learned(workspace, production)?, latest_learned(workspace, challenger)?];

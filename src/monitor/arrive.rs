@@ -23,6 +23,8 @@ const EXPECTED_ROWS: usize = 3_000;
 pub(super) struct Pass<'a> {
     /// How it is written and typed.
     pub schema: &'a Schema,
+    /// With what production derives from its columns.
+    pub profiled: &'a Schema,
     /// How it is read.
     pub read: &'a ReadOptions,
     /// How it is summarised.
@@ -117,8 +119,8 @@ impl Pass<'_> {
                 Some(windows) => {
                     let [arrived, before] = windows.of(&batch.table, self.time_column);
                     if !before.is_empty() {
-                        let builder = || ProfileBuilder::for_columns(self.schema, &batch.table, self.limits);
-                        gathered.before.get_or_insert_with(builder).push(&batch.table.take(&before))?;
+                        let table = batch.table.take(&before);
+                        self.profile(&mut gathered.before, &table)?;
                     }
                     if !arrived.is_empty() {
                         self.take_in(&mut gathered, &batch.table.take(&arrived))?;
@@ -149,9 +151,10 @@ impl Pass<'_> {
     /// # Errors
     /// A column that scoring needs and the rows lack, or too many pieces.
     pub(super) fn take_in(&self, gathered: &mut Gathered, table: &Table) -> Result<(), MonitorError> {
-        let builder = || ProfileBuilder::for_columns(self.schema, table, self.limits);
-        gathered.whole.get_or_insert_with(builder).push(table)?;
         self.score(table, gathered)?;
+        let table = &*self.whole(table)?;
+        let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits);
+        gathered.whole.get_or_insert_with(builder).push(table)?;
         if let Some(by) = self.by {
             for (key, chosen) in by.cut(table, gathered.n_rows, self.time_column) {
                 gathered.pieces.entry(key).or_insert_with(builder).push(&table.take(&chosen))?;
@@ -164,6 +167,24 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Adds rows, with what production derives from them, to a profile.
+    ///
+    /// # Errors
+    /// A column that is derived from and that the rows lack.
+    pub(super) fn profile(&self, to: &mut Option<ProfileBuilder>, table: &Table) -> Result<(), MonitorError> {
+        let table = &*self.whole(table)?;
+        let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits);
+        Ok(to.get_or_insert_with(builder).push(table)?)
+    }
+
+    /// The rows with what production derives from them.
+    fn whole<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>, MonitorError> {
+        Ok(match self.pipeline {
+            Some(pipeline) => pipeline.with_derived(table)?,
+            None => Cow::Borrowed(table),
+        })
+    }
+
     /// After the last row.
     pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
         let Gathered { whole, before, pieces, sample, expected, unknown, .. } = gathered;
@@ -172,7 +193,7 @@ impl Pass<'_> {
             let profile = piece.finish();
             (name(key, &profile), profile)
         });
-        let whole = whole.unwrap_or_else(|| ProfileBuilder::new(self.schema, self.limits));
+        let whole = whole.unwrap_or_else(|| ProfileBuilder::new(self.profiled, self.limits));
         Arrived {
             profile: whole.finish(),
             before: before.map(ProfileBuilder::finish),

@@ -5,7 +5,7 @@ use super::form::{self, MISFIT_SHARE};
 use super::reference::Reference;
 use super::sample::Scored;
 use super::served::Served;
-use super::watch::Watch;
+use super::watch::{Production, Watch};
 use super::{MonitorError, Monitored, days};
 use crate::drift::losses::ExpectedLoss;
 use crate::drift::multivariate::{MAX_ROWS, MultivariateError};
@@ -128,7 +128,10 @@ impl Watch<'_> {
             Kind::Time => self.settings.preset == Preset::Default && self.reads(&column.name),
             Kind::Id | Kind::Text | Kind::Ignore => false,
         };
-        let columns = self.schema.columns.iter().filter(|c| judged(c) && c.name != target);
+        // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
+        let outcome = self.config.as_ref().map(|config| config.target.reads(&self.schema)).unwrap_or_default();
+        let is_outcome = |c: &ColumnSpec| outcome.contains(&c.name) && !self.reads(&c.name);
+        let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && c.name != target && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
             Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
@@ -138,7 +141,11 @@ impl Watch<'_> {
 
     /// Whether scores depend on a column; without production nobody knows, so that each one is looked at.
     fn reads(&self, name: &str) -> bool {
-        self.production.as_ref().is_none_or(|p| p.pipeline.features.inputs().any(|(column, _)| column == name))
+        let reads = |p: &Production| {
+            let features = &p.pipeline.features;
+            features.inputs().any(|(column, _)| column == name) || features.columns().any(|column| column == name)
+        };
+        self.production.as_ref().is_none_or(reads)
     }
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {

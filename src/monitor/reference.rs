@@ -5,10 +5,11 @@ use super::arrive::{Arrived, Pass};
 use super::rolling::{self, Rolling, Span, Windows};
 use super::watch::{Watch, side};
 use crate::drift::report::Side;
-use crate::journal::{Journal, Layout, Window};
-use crate::profile::{Profile, ProfileBuilder, profile_input};
+use crate::journal::{Journal, Layout, Outcomes, Window};
+use crate::profile::{Profile, ProfileBuilder, Profiled, profile_input};
 use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Values, stream};
 use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
 
 /// What is compared with.
 pub(super) struct Reference {
@@ -34,11 +35,28 @@ impl Watch<'_> {
         };
         let found = match self.profiled.take() {
             Some(found) => found,
-            None => profile_input(Input::open(path)?, &self.schema, self.read_options(), self.request.exact, None)?,
+            None => self.profile_of(path)?,
         };
         let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() };
         let side = side(name, &found.profile);
         Ok(Reference { side, profile: found.profile, rejects: found.rejects, is_training: false })
+    }
+
+    /// The profile of another table, with what production derives from its columns.
+    fn profile_of(&self, path: &Path) -> Result<Profiled, MonitorError> {
+        let (input, read) = (Input::open(path)?, self.read_options());
+        if self.production.as_ref().is_none_or(|p| p.pipeline.features.derived().is_empty()) {
+            return Ok(profile_input(input, &self.schema, read, self.request.exact, None)?);
+        }
+        let outcomes = Outcomes::default();
+        let pass = self.pass(&read, &outcomes);
+        let mut rows = stream(input, &self.schema, &read)?;
+        let mut builder = None;
+        while let Some(batch) = rows.next().transpose()? {
+            pass.profile(&mut builder, &batch.table)?;
+        }
+        let builder = builder.unwrap_or_else(|| ProfileBuilder::new(&self.profiled_schema, self.limits()));
+        Ok(Profiled { profile: builder.finish(), rejects: rows.rejects().clone(), notes: rows.notes().to_vec() })
     }
 
     /// What production was trained on; `None` where nothing is in production.
@@ -56,7 +74,7 @@ impl Watch<'_> {
             format!("{rolling} {} ({of})", day.unwrap_or_default())
         };
         if let Some(span) = arrived.span {
-            let empty = || ProfileBuilder::new(&self.schema, self.limits()).finish();
+            let empty = || ProfileBuilder::new(&self.profiled_schema, self.limits()).finish();
             return Ok((name(span, "the same table"), arrived.before.take().unwrap_or_else(empty)));
         }
         let (journal, layout) = (Journal::of(self.workspace), self.layout()?);
@@ -68,17 +86,18 @@ impl Watch<'_> {
             ));
         }
         let span = self.span(arrived);
+        let (read, outcomes) = (self.read_options(), Outcomes::default());
+        let pass = self.pass(&read, &outcomes);
         let mut builder: Option<ProfileBuilder> = None;
         for window in rolling.windows(span)? {
             journal.scan(&window, &layout, true, |logged| {
                 if let Some(table) = &logged.features {
-                    let new = || ProfileBuilder::for_columns(&self.schema, table, self.limits());
-                    builder.get_or_insert_with(new).push(table)?;
+                    pass.profile(&mut builder, table)?;
                 }
                 Ok::<(), MonitorError>(())
             })?;
         }
-        let builder = builder.unwrap_or_else(|| ProfileBuilder::new(&self.schema, self.limits()));
+        let builder = builder.unwrap_or_else(|| ProfileBuilder::new(&self.profiled_schema, self.limits()));
         Ok((name(span, "prediction log"), builder.finish()))
     }
 

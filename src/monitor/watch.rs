@@ -41,6 +41,8 @@ pub(super) struct Watch<'a> {
     pub(super) config: Option<Config>,
     pub(super) settings: DriftSettings,
     pub(super) schema: Schema,
+    /// With the columns that production derives.
+    pub(super) profiled_schema: Schema,
     pub(super) production: Option<Production>,
     /// The reference, when finding out its columns has profiled it already.
     pub(super) profiled: Option<Profiled>,
@@ -80,7 +82,11 @@ impl<'a> Watch<'a> {
         if let Some(production) = &production {
             schema.know(&production.pipeline.schema);
         }
-        Ok(Self { request, workspace, config, settings, schema, production, profiled })
+        let profiled_schema = match &production {
+            Some(production) => production.pipeline.schema_with_derived(&schema),
+            None => schema.clone(),
+        };
+        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled })
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -174,9 +180,10 @@ impl<'a> Watch<'a> {
         Ok((arrived, side))
     }
 
-    fn pass<'p>(&'p self, read: &'p ReadOptions, outcomes: &'p Outcomes) -> Pass<'p> {
+    pub(super) fn pass<'p>(&'p self, read: &'p ReadOptions, outcomes: &'p Outcomes) -> Pass<'p> {
         Pass {
             schema: &self.schema,
+            profiled: &self.profiled_schema,
             read,
             limits: self.limits(),
             pipeline: self.production.as_ref().map(|production| &production.pipeline),

@@ -2,11 +2,12 @@
 
 use super::fit::{Fitted, HeldOut, evaluated};
 use super::{Examples, Pipeline, PipelineError, Recipe};
-use crate::features::{CodeEncoder, Encoder, Features, NumberEncoder, RawColumn, Task};
+use crate::features::derive::Derived;
+use crate::features::{CodeEncoder, Encoder, FeatureOptions, Features, NumberEncoder, RawColumn, Task};
 use crate::model::{ForeignFeatures, ForeignModel, Holds};
 use crate::score::{Calibration, threshold};
 use crate::table::level::truth;
-use crate::table::{Categories, ColumnSpec, Kind, LevelFinder, Schema, Values};
+use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
 
 /// Makes a pipeline of a model made elsewhere: its features are the table's numbers as they are, and its categories by
 /// name and level.
@@ -46,21 +47,29 @@ pub fn adopt(
         }
         _ => examples,
     };
-    let matching = Matching { features: &features, n_features: model.n_features(), schema, examples };
+    let parts = examples.parts(recipe)?;
+    let FeatureOptions { derived, drop, .. } = &recipe.features;
+    let (derived, computed) = Derived::fit(derived, &examples.table, Some(&parts.train), &target.name)?;
+    let mut all = schema.clone();
+    all.columns.extend(derived.kinds().map(|(name, kind)| ColumnSpec::new(name, kind)));
+    let n_features = model.n_features();
+    let matching = Matching { features: &features, n_features, schema: &all, examples, computed: &computed, drop };
     let columns = matching.columns(by_order)?;
     let named: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let by_order = (features.names.is_none() || by_order).then(|| named.join(", "));
-    let inputs = columns.iter().enumerate().map(|(at, column)| matching.input(at, column)).collect::<Result<_, _>>()?;
+    let inputs: Vec<RawColumn> =
+        columns.iter().enumerate().map(|(at, column)| matching.input(at, column)).collect::<Result<_, _>>()?;
+    let reads_derived = inputs.iter().any(|input| derived.expression(&input.column).is_some());
+    let derived = if reads_derived { derived } else { Derived::default() };
     let mut pipeline = Pipeline {
         schema: schema.clone(),
         target: examples.target.clone(),
-        features: Features::new(inputs)?,
+        features: Features::with(derived, inputs)?,
         model,
         calibration: Calibration::None,
         threshold: None,
     };
     pipeline = pipeline.know_levels();
-    let parts = examples.parts(recipe)?;
     if target.task == Task::Binary {
         let y = examples.labels(&parts.tune);
         let chosen = if examples.check_rows("tune", &parts.tune).is_ok() {
@@ -90,6 +99,8 @@ struct Matching<'a> {
     n_features: usize,
     schema: &'a Schema,
     examples: &'a Examples,
+    computed: &'a [Column],
+    drop: &'a [String],
 }
 
 /// From this share of values outside a feature's range on, the column is another one.
@@ -136,7 +147,7 @@ impl<'a> Matching<'a> {
         let categories = self.features.holds.iter().any(|holds| matches!(holds, Holds::Category(_)));
         let fits = |column: &&ColumnSpec| {
             let kind = column.kind == Kind::Number || (categories && column.kind == Kind::Category);
-            kind && column.name != self.examples.target.name
+            kind && column.name != self.examples.target.name && !self.drop.contains(&column.name)
         };
         let columns: Vec<&ColumnSpec> = self.schema.columns.iter().filter(fits).collect();
         if columns.len() == self.n_features {
@@ -188,8 +199,13 @@ impl<'a> Matching<'a> {
         Ok(RawColumn { column: name, encoder })
     }
 
+    fn values(&self, name: &str) -> Option<&'a Values> {
+        let computed = self.computed.iter().find(|column| column.name == name);
+        computed.or_else(|| self.examples.table.column(name)).map(|column| &column.values)
+    }
+
     fn cells(&self, column: &ColumnSpec) -> Option<&'a Categories> {
-        match &self.examples.table.column(&column.name)?.values {
+        match self.values(&column.name)? {
             Values::Category(categories) => Some(categories),
             _ => None,
         }
@@ -227,7 +243,7 @@ impl<'a> Matching<'a> {
 
     /// Whether the column can be what the model was trained on.
     fn check_range(&self, column: &ColumnSpec, (low, high): (f64, f64)) -> Result<(), PipelineError> {
-        let Some(Values::Number(values)) = self.examples.table.column(&column.name).map(|c| &c.values) else {
+        let Some(Values::Number(values)) = self.values(&column.name) else {
             return Ok(());
         };
         let known = values.iter().filter(|value| !value.is_nan());

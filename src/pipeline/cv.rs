@@ -33,7 +33,7 @@ pub fn cross_validate(
     progress: &FitProgress,
 ) -> Result<CrossValidated, PipelineError> {
     let shares = recipe.split.shares().map_err(PipelineError::Rows)?;
-    let trainer = Trainer::new(&examples.table, (&examples.target, schema, recipe), seed, &|_, _, _| {});
+    let trainer = Trainer::new(examples, (&examples.target, schema, recipe), seed, &|_, _, _| {})?;
     let mut rows = Vec::new();
     let mut scores = Scores { values: Vec::new(), width: examples.target.n_scores() };
     let mut by_fold = Vec::new();

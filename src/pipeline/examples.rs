@@ -32,6 +32,7 @@ impl Examples {
     /// # Errors
     /// When nothing is labelled, an id stands twice, or the split names a column that is not there.
     pub fn new(table: Table, schema: &Schema, recipe: &Recipe) -> Result<Self, PipelineError> {
+        let table = recipe.target.complete(table, schema)?;
         let column = table.require(&recipe.target.column)?;
         let target = Target::fit(column, recipe.target.positive.as_deref(), recipe.target.task)?;
         let encoded = target.encode(column)?;

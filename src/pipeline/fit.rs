@@ -4,6 +4,7 @@ use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::outliers;
 use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores};
+use crate::features::derive::Derived;
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
 use crate::features::resample::{Smote, row_weights, smote_nc};
@@ -47,6 +48,8 @@ pub(super) struct Trainer<'a> {
     pub(super) recipe: &'a Recipe,
     /// Those of the recipe, with constant columns and those that name rows dropped.
     options: FeatureOptions,
+    /// The derived columns of all rows, for what is looked at before anything is learned.
+    pub(super) computed: Table,
     /// Which columns are left out because they name rows.
     pub(super) notes: Vec<String>,
     pub(super) seed: u64,
@@ -119,7 +122,7 @@ pub fn fit(
 ) -> Result<Fitted, PipelineError> {
     let mut parts = examples.parts(recipe)?;
     let target = examples.target.clone();
-    let trainer = Trainer::new(&examples.table, (&target, schema, recipe), seed, progress);
+    let mut trainer = Trainer::new(&examples, (&target, schema, recipe), seed, progress)?;
     let mut notes = examples.notes.clone();
     notes.extend(examples.rare()?);
     notes.extend(examples.coarse());
@@ -127,6 +130,7 @@ pub fn fit(
     notes.extend(trainer.notes.iter().cloned());
     notes.extend(trainer.suspicions(&examples));
     notes.extend(trainer.drop_outliers(&examples, &mut parts));
+    trainer.computed = Table::default();
     let way = trainer.way(&examples, &parts.train, &parts.tune);
     let held_out = HeldOut::new(&examples, &parts);
     let (pipeline, gate) = match (examples, way) {
@@ -162,6 +166,26 @@ pub(super) fn evaluated(
     Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, labelled, importance, notes })
 }
 
+/// The rows that teach the features of a pipeline, statistics of groups among them.
+///
+/// # Errors
+/// As [`fit`].
+pub fn rows_that_teach(
+    examples: &Examples,
+    schema: &Schema,
+    recipe: &Recipe,
+    seed: u64,
+) -> Result<Vec<u32>, PipelineError> {
+    let mut parts = examples.parts(recipe)?;
+    let trainer = Trainer::new(examples, (&examples.target, schema, recipe), seed, &|_, _, _| {})?;
+    trainer.drop_outliers(examples, &mut parts);
+    Ok(match trainer.way(examples, &parts.train, &parts.tune) {
+        Way::Folds(_, rows) => rows,
+        Way::Twice { train, tune } => together(&train, &tune),
+        Way::Once { train, .. } => train,
+    })
+}
+
 /// Metrics of a pipeline on labelled rows; the baseline is what the training labels alone would say.
 ///
 /// # Errors
@@ -191,23 +215,26 @@ pub(super) fn evaluation(
 
 impl<'a> Trainer<'a> {
     pub(super) fn new(
-        table: &Table,
+        examples: &Examples,
         (target, schema, recipe): (&'a Target, &'a Schema, &'a Recipe),
         seed: u64,
         progress: &'a FitProgress<'a>,
-    ) -> Self {
+    ) -> Result<Self, PipelineError> {
+        let (table, train) = (&examples.table, examples.parts(recipe)?.train);
         let mut options = recipe.features.clone();
+        let computed = Table::new(Derived::fit(&options.derived, table, Some(&train), &target.name)?.1)?;
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
-        let left_out = near_unique(table, &target.name, &options);
+        let mut left_out = near_unique(table, &target.name, &options);
+        left_out.extend(near_unique(&computed, &target.name, &options));
         let notes = left_out.iter().map(|left| left.note.clone()).collect();
         options.drop.extend(left_out.into_iter().map(|left| left.column));
-        Self { target, schema, recipe, options, notes, seed, progress }
+        Ok(Self { target, schema, recipe, options, computed, notes, seed, progress })
     }
 
     /// Takes rows with outliers out of those that are learned from, where that is asked for; says what was found.
     pub(super) fn drop_outliers(&self, examples: &Examples, parts: &mut Parts) -> Option<String> {
-        let found = outliers::look(examples, &together(&parts.train, &parts.tune), &self.options);
+        let found = outliers::look(examples, &self.computed, &together(&parts.train, &parts.tune), &self.options);
         let kept = |row: &u32| found.rows.binary_search(row).is_ok();
         parts.train.retain(kept);
         parts.tune.retain(kept);
@@ -362,7 +389,12 @@ impl<'a> Trainer<'a> {
     /// Columns that may know the target.
     fn suspicions(&self, examples: &Examples) -> Vec<String> {
         let Examples { table, target, y, .. } = examples;
-        find_leaks(table, target, y, &self.options.drop, self.seed).iter().map(ToString::to_string).collect()
+        let of = |table| find_leaks(table, target, y, &self.options.drop, self.seed);
+        let mut found = of(table);
+        if !self.computed.columns().is_empty() {
+            found.extend(of(&self.computed));
+        }
+        found.iter().map(ToString::to_string).collect()
     }
 
     /// Whether rows of rare classes are made up.

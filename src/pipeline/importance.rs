@@ -34,8 +34,8 @@ pub(super) fn importance(
 ) -> Result<Vec<Importance>, PipelineError> {
     let mut all: Vec<Importance> = pipeline
         .features
-        .inputs()
-        .map(|(column, _)| Importance { column: column.to_owned(), gain: 0.0, permutation: None })
+        .columns()
+        .map(|column| Importance { column: column.to_owned(), gain: 0.0, permutation: None })
         .collect();
     let gains = pipeline.model.gain()?;
     let total: f64 = gains.iter().sum();

@@ -11,6 +11,7 @@ mod crossfit;
 mod cv;
 mod examples;
 mod fit;
+mod goal;
 mod golden;
 mod importance;
 mod onnx;
@@ -24,16 +25,18 @@ mod store;
 pub use adopt::adopt;
 pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
-pub use fit::{FitProgress, Fitted, fit, judge};
+pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
 pub use importance::Importance;
 pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
+pub use rows::RowEncoder;
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
 use crate::score::{Calibration, Reading, ScoreError};
-use crate::table::{Schema, Table, TableError};
+use crate::table::{ColumnSpec, Schema, Table, TableError};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// What can go wrong between a table and a pipeline.
@@ -110,8 +113,11 @@ impl Scores {
 /// One feature's share in a score.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Contribution {
-    /// The raw column.
+    /// The column, raw or derived.
     pub column: String,
+    /// What computes it, where it is derived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
     /// Its share of the raw score (log-odds for boosted classes, probability for forests, the unit of the target for numbers).
     pub value: f64,
 }
@@ -151,7 +157,8 @@ impl Pipeline {
         each: impl Fn(usize, &[f32], &[f64]) -> T + Sync,
     ) -> Result<(Scores, Vec<T>), PipelineError> {
         let table = table.spelled(&self.schema);
-        let rows = self.features.rows(&table)?;
+        let computed = self.features.derived().columns(&table)?;
+        let rows = self.features.rows(&table, &computed)?;
         let (width, n_features) = (self.target.n_scores(), self.features.names().len());
         let mut values = vec![0.0; table.n_rows() * width];
         let score_block = |features: &mut Vec<f32>, (block, scores): (usize, &mut [f64])| {
@@ -211,13 +218,38 @@ impl Pipeline {
 
     /// Lets the schema know the levels that the features know, so that other spellings of them are found.
     pub(crate) fn know_levels(mut self) -> Self {
-        for input in self.features.encoders() {
-            let column = self.schema.columns.iter_mut().find(|column| column.name == input.column);
-            if let (Some(column), Some(levels)) = (column, input.encoder.levels()) {
+        for (name, levels) in self.features.levels() {
+            if let Some(column) = self.schema.columns.iter_mut().find(|column| column.name == name) {
                 column.spelling.know(levels);
             }
         }
         self
+    }
+
+    /// The rows with the columns that are derived from them, levels under the names that the schema gives them; the same
+    /// table where nothing is derived.
+    ///
+    /// # Errors
+    /// When a column that others are derived from is missing or of another kind.
+    pub fn with_derived<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>, PipelineError> {
+        if self.features.derived().is_empty() {
+            return Ok(Cow::Borrowed(table));
+        }
+        let table = table.spelled(&self.schema);
+        let computed = self.features.derived().columns(&table)?;
+        let mut columns = table.into_owned().into_columns();
+        columns.retain(|column| self.features.derived().expression(&column.name).is_none());
+        columns.extend(computed);
+        Ok(Cow::Owned(Table::new(columns)?))
+    }
+
+    /// `schema` with the columns that are derived.
+    #[must_use]
+    pub fn schema_with_derived(&self, schema: &Schema) -> Schema {
+        let mut all = schema.clone();
+        let derived = self.features.derived().kinds().filter(|(name, _)| schema.column(name).is_none());
+        all.columns.extend(derived.map(|(name, kind)| ColumnSpec::new(name, kind)));
+        all
     }
 
     /// Which raw value of the model an explanation is about.
@@ -242,6 +274,12 @@ impl Pipeline {
     pub fn to_onnx(&self) -> Result<Vec<u8>, PipelineError> {
         let Self { schema, target, features, model, calibration, threshold } = self;
         Ok(OnnxParts { schema, target, features, model, calibration, threshold: *threshold }.to_onnx()?)
+    }
+
+    /// The derived features that a graph takes as inputs, since it cannot compute them, and why.
+    #[must_use]
+    pub fn outside_onnx(&self) -> Vec<(String, String)> {
+        onnx::outside(&self.features)
     }
 
     /// The names of the columns that `predict` adds.

@@ -17,10 +17,13 @@
 //! usual spellings of a level (case, `2.0` for `2`, `true` for `yes`) are found, others are unseen in a graph. A number that the rule
 //! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
 
+mod derived;
+
+use self::derived::{Exporter, why_not};
 use crate::features::{Encoder, Features, Negative, NumberEncoder, Target, Task, TimePart};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
 use crate::score::Calibration;
-use crate::table::{LevelFinder, MISSING_TIME, Schema};
+use crate::table::{Kind, LevelFinder, MISSING_TIME, Schema};
 
 /// The parts of a pipeline that a graph can say.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +55,17 @@ impl OnnxParts<'_> {
     pub fn to_onnx(&self) -> Result<Vec<u8>, ModelError> {
         let mut graph = GraphWriter::default();
         let mut parts = Vec::new();
+        let derived = self.features.derived();
+        let mut exporter = Exporter::new(derived, self.schema);
         for input in self.features.encoders() {
+            if let Some(place) = derived.place(&input.column) {
+                let value = exporter.column(&mut graph, place);
+                parts.push(encoded(&mut graph, value.name(), &input.encoder, None));
+                continue;
+            }
             let finder = self.schema.column(&input.column).and_then(|spec| spec.spelling.finder());
-            parts.push(column(&mut graph, &input.column, &input.encoder, finder.map(|finder| &**finder)));
+            let value = column_input(&mut graph, &input.column, input.encoder.kind(), None);
+            parts.push(encoded(&mut graph, &value, &input.encoder, finder.map(|finder| &**finder)));
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let features = graph.node("Concat", &parts, &[("axis", GraphValue::Int(1))]);
@@ -91,23 +102,45 @@ impl OnnxParts<'_> {
     }
 }
 
-/// The features of one raw column, 32-bit.
-fn column(graph: &mut GraphWriter, name: &str, encoder: &Encoder, finder: Option<&LevelFinder>) -> String {
-    match encoder {
-        Encoder::Number(number) => {
-            let input = graph.input(name, Element::Double, 1, "a number; NaN is missing");
-            number_feature(graph, input, number)
-        }
-        Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_) => {
-            let input = graph.input(name, Element::Text, 1, "a category; the empty text is missing");
-            category_features(graph, &input, encoder, finder)
-        }
-        Encoder::TimeParts { parts } => {
-            let doc = "microseconds since 1970-01-01 UTC; -9223372036854775808 is missing";
-            let input = graph.input(name, Element::Int64, 1, doc);
-            time_features(graph, &input, parts)
-        }
+/// The input of a raw column, declared once; `doc` says what it is instead of the usual.
+fn column_input(graph: &mut GraphWriter, name: &str, kind: Kind, doc: Option<&str>) -> String {
+    let (element, usual) = match kind {
+        Kind::Number => (Element::Double, "a number; NaN is missing"),
+        Kind::Time => (Element::Int64, "microseconds since 1970-01-01 UTC; -9223372036854775808 is missing"),
+        _ => (Element::Text, "a category or a text; the empty text is missing"),
+    };
+    if graph.has_input(name) {
+        return name.to_owned();
     }
+    graph.input(name, element, 1, doc.unwrap_or(usual))
+}
+
+/// The features of the values of one column, 32-bit.
+fn encoded(graph: &mut GraphWriter, value: &str, encoder: &Encoder, finder: Option<&LevelFinder>) -> String {
+    match encoder {
+        Encoder::Number(number) => number_feature(graph, value.to_owned(), number),
+        Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_) => {
+            category_features(graph, value, encoder, finder)
+        }
+        Encoder::TimeParts { parts } => time_features(graph, value, parts),
+    }
+}
+
+/// Whether a time is missing.
+fn time_missing(graph: &mut GraphWriter, micros: &str) -> String {
+    let never = graph.int(MISSING_TIME);
+    graph.node("Equal", &[micros, &never], &[])
+}
+
+/// The derived features that a graph takes as inputs, since it cannot compute them, and why.
+pub(super) fn outside(features: &Features) -> Vec<(String, String)> {
+    let derived = features.derived();
+    let needed = |name: &str| features.columns().any(|column| column == name);
+    let places = (0..derived.definitions().len()).map(|place| (derived.node(place).0, place));
+    places
+        .filter(|(name, _)| needed(name))
+        .filter_map(|(name, place)| Some((name.to_owned(), why_not(derived, place)?)))
+        .collect()
 }
 
 /// `value` where it is not below (or above) `bound`, else `instead`; `NaN` stays.
@@ -289,8 +322,7 @@ impl Calendar<'_> {
 }
 
 fn time_features(graph: &mut GraphWriter, micros: &str, parts: &[TimePart]) -> String {
-    let never = graph.int(MISSING_TIME);
-    let missing = graph.node("Equal", &[micros, &never], &[]);
+    let missing = time_missing(graph, micros);
     let nothing = graph.floats(vec![f32::NAN], &[1]);
     let mut features = Vec::new();
     for &part in parts {

@@ -2,7 +2,7 @@
 
 use super::Examples;
 use crate::features::{FeatureOptions, Outliers, Task, tukey};
-use crate::table::Values;
+use crate::table::{Table, Values};
 
 /// What was found among the rows that are learned from.
 pub(super) struct Found {
@@ -12,14 +12,14 @@ pub(super) struct Found {
     pub(super) note: Option<String>,
 }
 
-/// Looks for numbers of `rows` outside Tukey's fences, which these rows decide.
-pub(super) fn look(examples: &Examples, rows: &[u32], options: &FeatureOptions) -> Found {
+/// Looks for numbers of `rows`, also in `computed` columns, outside Tukey's fences, which these rows decide.
+pub(super) fn look(examples: &Examples, computed: &Table, rows: &[u32], options: &FeatureOptions) -> Found {
     if options.outliers == Outliers::Keep {
         return Found { rows: rows.to_vec(), note: None };
     }
     let mut out = vec![false; rows.len()];
     let mut by_column: Vec<(usize, &str)> = Vec::new();
-    for column in examples.table.columns() {
+    for column in examples.table.columns().iter().chain(computed.columns()) {
         let Values::Number(values) = &column.values else { continue };
         if column.name == examples.target.name || options.drop.contains(&column.name) {
             continue;

@@ -38,7 +38,7 @@ impl Rows {
         let columns = self.columns.iter().map(|(name, kind, _)| spec(name, *kind)).collect();
         let schema = Schema { dialect: Dialect::default(), columns };
         let recipe = Recipe {
-            target: TargetSpec { column: "y".to_owned(), task: None, positive: None },
+            target: TargetSpec { column: "y".to_owned(), task: None, positive: None, ..Default::default() },
             split: SplitSpec::default(),
             features: self.features,
             model: self.model,

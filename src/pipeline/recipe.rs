@@ -5,6 +5,7 @@ use crate::model::Params;
 use crate::score::{CalibrationRule, ThresholdRule};
 use crate::table::split::Shares;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything that decides what is learned from a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +23,15 @@ pub struct Recipe {
 }
 
 /// `[target]`: the column to predict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [target]
+/// column = "needs_attention"
+/// expression = "status == 'open' and (balance > 1000 or contains(flags, 'late'))"
+/// [target.allow]
+/// balance = "booked before the account is looked at"
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetSpec {
     /// The column's name.
@@ -33,6 +42,20 @@ pub struct TargetSpec {
     /// The class that scores count toward, for two classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
+    /// What computes it where its cell is empty, or where the table lacks the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// Features that may read what the expression reads, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub allow: BTreeMap<String, String>,
+}
+
+impl TargetSpec {
+    /// The columns that a table with the rows to learn from may lack.
+    #[must_use]
+    pub fn optional(&self) -> Vec<String> {
+        self.expression.iter().map(|_| self.column.clone()).collect()
+    }
 }
 
 /// `[split]`: which rows learn and which judge.

@@ -1,13 +1,78 @@
 //! Rows that come one by one, without a table: the same scores by a shorter way.
 //!
 //! ```text
-//! cell ─CellReader─▶ Cell ─Features::encode─▶ place in the matrix ─▶ Pipeline::score_features
+//! cell ─CellReader─▶ Cell ─Features::encode─▶ place in the matrix ─────────────────┬─▶ Pipeline::score_features
+//!                      └─▶ cells that others are derived from ─▶ derived columns ──┘
 //! ```
 
 use super::{Contribution, Pipeline, PipelineError, Scores};
-use crate::features::Matrix;
-use crate::table::{CellReader, ColumnSpec};
+use crate::features::{FeatureError, Matrix, Refused};
+use crate::table::{Cell, CellReader, ColumnSpec, Kind, MISSING_TIME, Texts, Values};
 use std::sync::Arc;
+
+/// Rows that come cell by cell, one row after another.
+pub struct RowEncoder<'a> {
+    pipeline: &'a Pipeline,
+    /// One row per row of the matrix.
+    values: Vec<f32>,
+    /// The cells that columns are derived from.
+    cells: Vec<Values>,
+    /// Per input, its place in `cells`.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> RowEncoder<'a> {
+    /// For `n_rows` rows.
+    #[must_use]
+    pub fn new(pipeline: &'a Pipeline, n_rows: usize) -> Self {
+        let derived = pipeline.features.derived();
+        let cells = derived.reads().map(|(_, kind)| match kind {
+            Kind::Number => Values::Number(Vec::with_capacity(n_rows)),
+            Kind::Time => Values::Time(Vec::with_capacity(n_rows)),
+            _ => Values::Text(Texts::default()),
+        });
+        let values = vec![0.0; n_rows * pipeline.features.names().len()];
+        let place = |(name, _): (&str, Kind)| derived.reads().position(|(read, _)| read == name);
+        let places = match derived.is_empty() {
+            true => Vec::new(),
+            false => pipeline.features.inputs().map(place).collect(),
+        };
+        Self { pipeline, values, cells: cells.collect(), places }
+    }
+
+    /// Takes the cell of a row under an input. Every input of a row has its cell before the next row has any.
+    ///
+    /// # Errors
+    /// Why the cell does not fit; then there is nothing to [`RowEncoder::finish`].
+    pub fn set(&mut self, row: usize, input: usize, cell: Cell<'_>) -> Result<(), Refused> {
+        if let Some(place) = self.places.get(input).copied().flatten() {
+            match (&mut self.cells[place], cell) {
+                (Values::Number(values), Cell::Number(value)) => values.push(value),
+                (Values::Number(values), Cell::Missing) => values.push(f64::NAN),
+                (Values::Time(values), Cell::Time(value)) => values.push(value),
+                (Values::Time(values), Cell::Missing) => values.push(MISSING_TIME),
+                (Values::Text(texts), Cell::Level(text)) => texts.push(text),
+                (Values::Text(texts), Cell::Missing) => texts.push(""),
+                _ => return Err(Refused::Kind),
+            }
+        }
+        let features = &self.pipeline.features;
+        let width = features.names().len();
+        features.encode(input, cell, &mut self.values[row * width..(row + 1) * width])
+    }
+
+    /// The features of all rows, row-major.
+    ///
+    /// # Errors
+    /// [`FeatureError::Negative`] where that is the rule of a derived column.
+    pub fn finish(mut self) -> Result<Vec<f32>, FeatureError> {
+        let features = &self.pipeline.features;
+        if !features.derived().is_empty() {
+            features.encode_derived(&features.derived().of_cells(&self.cells), &mut self.values)?;
+        }
+        Ok(self.values)
+    }
+}
 
 impl Pipeline {
     /// What the cells of each input mean, in the order of `features.inputs()`.
@@ -45,6 +110,12 @@ impl Pipeline {
         Ok(Scores { values: self.calibrated(scores), width })
     }
 
+    /// None of a column yet.
+    fn contribution(&self, column: &str) -> Contribution {
+        let expression = self.features.derived().expression(column).map(str::to_owned);
+        Contribution { column: column.to_owned(), expression, value: 0.0 }
+    }
+
     /// The `n` strongest contributions of every row to its scores, strongest first, summed over the features of a raw
     /// column.
     ///
@@ -55,10 +126,9 @@ impl Pipeline {
     pub fn explain(&self, matrix: &Matrix, scores: &Scores, n: usize) -> Result<Vec<Vec<Contribution>>, PipelineError> {
         use rayon::prelude::*;
         let contributions = self.model.contributions(matrix)?;
-        let columns: Vec<&str> = self.features.inputs().map(|(column, _)| column).collect();
+        let columns: Vec<&str> = self.features.columns().collect();
         let explain_row = |row: usize| {
-            let mut sums: Vec<Contribution> =
-                columns.iter().map(|&c| Contribution { column: c.to_owned(), value: 0.0 }).collect();
+            let mut sums: Vec<Contribution> = columns.iter().map(|&column| self.contribution(column)).collect();
             let shares = contributions.features(row, self.explained_margin(scores.row(row)));
             for (&source, &share) in self.features.sources().iter().zip(shares) {
                 sums[source as usize].value += f64::from(share);
@@ -74,7 +144,7 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use crate::model::{Algorithm, Params};
-    use crate::pipeline::{Decision, Examples, Pipeline, Recipe, SplitSpec, TargetSpec, fit};
+    use crate::pipeline::{Decision, Examples, Pipeline, Recipe, RowEncoder, SplitSpec, TargetSpec, fit};
     use crate::table::{Categories, Cell, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
     use std::borrow::Cow;
 
@@ -103,7 +173,7 @@ mod tests {
         let columns = kinds.map(|(name, kind)| ColumnSpec::new(name, kind)).to_vec();
         let schema = Schema { dialect: Dialect::default(), columns };
         let recipe = Recipe {
-            target: TargetSpec { column: "churn".to_owned(), task: None, positive: None },
+            target: TargetSpec { column: "churn".to_owned(), task: None, positive: None, ..Default::default() },
             split: SplitSpec::default(),
             features: Default::default(),
             model: Params { algorithm: Algorithm::RandomForest, n_estimators: Some(20), ..Params::default() },
@@ -125,14 +195,13 @@ mod tests {
     }
 
     fn encoded(pipeline: &Pipeline, table: &Table, rows: std::ops::Range<usize>) -> Vec<f32> {
-        let width = pipeline.features.names().len();
-        let mut values = vec![0.0; width * rows.len()];
-        for (row, out) in rows.zip(values.chunks_exact_mut(width)) {
+        let mut encoder = RowEncoder::new(pipeline, rows.len());
+        for (at, row) in rows.enumerate() {
             for (input, (name, _)) in pipeline.features.inputs().enumerate() {
-                pipeline.features.encode(input, cell(table.column(name).unwrap(), row), out).unwrap();
+                encoder.set(at, input, cell(table.column(name).unwrap(), row)).unwrap();
             }
         }
-        values
+        encoder.finish().unwrap()
     }
 
     #[test]

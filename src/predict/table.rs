@@ -123,8 +123,9 @@ fn typed<'a>(cells: impl Iterator<Item = &'a str>, reader: &'a CellReader) -> Va
 fn said<'a>(answers: impl Iterator<Item = Said<'a>>) -> Values {
     let answers: Vec<Said> = answers.collect();
     if answers.iter().any(|answer| matches!(answer, Said::Text(_))) {
-        let text = |answer: &Said<'a>| if let Said::Text(text) = answer { *text } else { "" };
-        return Values::Text(answers.iter().map(text).collect::<Texts>());
+        let text = |answer: &'_ Said<'a>| if let Said::Text(text) = answer { text.to_string() } else { String::new() };
+        let texts: Vec<String> = answers.iter().map(text).collect();
+        return Values::Text(texts.iter().map(String::as_str).collect::<Texts>());
     }
     // Seven digits, as in CSV.
     let short = |value: f64| (value as f32).to_string().parse().unwrap_or(f64::NAN);

@@ -207,6 +207,7 @@ impl Gathering<'_> {
         let path = self.workspace.path(&self.config.data.reference);
         let options = ReadOptions {
             columns: schema.dialect.header.then(|| vec![id.to_owned(), target.name.clone()]),
+            optional: self.config.target.optional(),
             skip_invalid: self.skip_invalid,
             no_raw: self.count_only,
             ..ReadOptions::default()
@@ -214,6 +215,13 @@ impl Gathering<'_> {
         let mut rows = stream(Input::open(&path)?, schema, &options)?;
         let (names, delimiter) = (rows.names().to_vec(), rows.delimiter());
         let place = names.iter().position(|name| *name == target.name);
+        if place.is_none() && schema.dialect.header && !wanted.is_empty() {
+            return Err(ReferenceError::Usage(format!(
+                "{} has no column {:?} for the labels that came: add it; [target] expression fills its empty cells",
+                path.display(),
+                target.name
+            )));
+        }
         let mut added = Added::new(names);
         while let Some(batch) = rows.next().transpose()? {
             let Values::Text(ids) = &batch.table.require(id)?.values else { continue };

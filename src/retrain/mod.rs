@@ -286,7 +286,8 @@ impl Job<'_> {
         gathered.added.write(&mut added, &schema.dialect).map_err(|source| self.io(ADDED, source))?;
         let data = self.digests(&combined, &added);
         let counts = combined.counts;
-        let options = ReadOptions { skip_invalid: request.skip_invalid, ..ReadOptions::default() };
+        let optional = config.target.optional();
+        let options = ReadOptions { skip_invalid: request.skip_invalid, optional, ..ReadOptions::default() };
         let read = table::read(combined.into_input(), &schema, &options)?;
         notes.extend(read.notes);
         let fresh: HashSet<&str> = gathered.added.ids().collect();

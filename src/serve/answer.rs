@@ -59,12 +59,14 @@ enum Prediction<'a> {
 #[derive(Debug, serde::Serialize)]
 struct Reason<'a> {
     column: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expression: Option<&'a str>,
     value: f32,
 }
 
 impl<'a> Reason<'a> {
-    fn new(Contribution { column, value }: &'a Contribution) -> Self {
-        Self { column, value: *value as f32 }
+    fn new(Contribution { column, expression, value }: &'a Contribution) -> Self {
+        Self { column, expression: expression.as_deref(), value: *value as f32 }
     }
 }
 

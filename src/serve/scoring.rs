@@ -4,8 +4,8 @@ use super::form::Form;
 use super::problem::{Problem, Problems, Refusal, shorten};
 use super::rows::{Raw, Rows};
 use super::snapshot::Live;
-use crate::features::Refused;
-use crate::pipeline::{Contribution, Scores};
+use crate::features::{FeatureError, Refused};
+use crate::pipeline::{Contribution, RowEncoder, Scores};
 use crate::table::{Cell, CellReader};
 
 /// What one version says of some rows.
@@ -49,12 +49,11 @@ struct Encoded {
 /// The features of the rows at `which`.
 fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> Encoded {
     let features = &live.model.pipeline.features;
-    let width = features.names().len();
-    let mut values = vec![0.0; width * which.len()];
+    let mut encoder = RowEncoder::new(&live.model.pipeline, which.len());
     let mut problems = Problems::default();
     let mut unseen = vec![0; live.inputs.len()];
     let mut digits = String::new();
-    for (&row, out) in which.iter().zip(values.chunks_exact_mut(width)) {
+    for (at, &row) in which.iter().enumerate() {
         for (input, (&place, reader)) in live.inputs.iter().zip(&live.model.readers).enumerate() {
             let raw = rows.cell(row, place);
             if raw == Raw::Absent {
@@ -67,7 +66,7 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> Encoded {
                     if let Cell::Level(level) = cell {
                         unseen[input] += u64::from(!features.has_level(input, level));
                     }
-                    features.encode(input, cell, out).err().map(Wrong::from)
+                    encoder.set(at, input, cell).err().map(Wrong::from)
                 }
                 None => Some(Wrong::Kind),
             };
@@ -76,6 +75,19 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> Encoded {
             }
         }
     }
+    if !problems.is_empty() {
+        return Encoded { values: Vec::new(), problems, unseen };
+    }
+    let values = encoder.finish().unwrap_or_else(|err| {
+        match &err {
+            FeatureError::Negative { column, row, value } => problems.push(|| {
+                let what = format!("is {value}, which {}", Refused::Negative);
+                Problem::of_cell(which[row - 1], column, what)
+            }),
+            err => problems.push(|| Problem::of_row(which[0], &err.to_string())),
+        }
+        Vec::new()
+    });
     Encoded { values, problems, unseen }
 }
 

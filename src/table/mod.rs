@@ -38,6 +38,7 @@ pub(crate) mod time;
 pub mod write;
 
 pub use batch::{Batch, RawRecords};
+pub(crate) use cell::number as number_in;
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
 pub use infer::{

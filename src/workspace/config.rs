@@ -2,7 +2,7 @@
 
 use super::{PromoteRules, columns};
 use crate::drift::DriftSettings;
-use crate::features::FeatureOptions;
+use crate::features::{FeatureOptions, derive};
 use crate::model::Params;
 use crate::notify;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
@@ -34,6 +34,9 @@ pub struct Config {
     /// The model and its parameters.
     #[serde(default)]
     pub model: Params,
+    /// The program that fits instead.
+    #[serde(default)]
+    pub trainer: Option<TrainerSpec>,
     /// From scores to answers.
     #[serde(default)]
     pub decision: Decision,
@@ -86,6 +89,33 @@ impl FromStr for LabelPolicy {
             "drop" => Ok(Self::Drop),
             _ => Err("there are adjudicate, majority and drop".to_owned()),
         }
+    }
+}
+
+/// `[trainer]`: a program that fits instead of mlloop.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerSpec {
+    /// The program and its first arguments; the paths of the tables, of the parameters and of the output follow.
+    pub command: Vec<String>,
+    /// How long it may take.
+    #[serde(default = "an_hour")]
+    pub minutes: f64,
+}
+
+fn an_hour() -> f64 {
+    60.0
+}
+
+impl TrainerSpec {
+    fn check(&self) -> Result<(), String> {
+        if self.command.first().is_none_or(|program| program.is_empty()) {
+            return Err("[trainer] command names no program: command = [\"python\", \"train.py\"]".to_owned());
+        }
+        if !(self.minutes > 0.0 && self.minutes <= 10_000.0) {
+            return Err(format!("[trainer] minutes = {} must be above 0 and at most 10000", self.minutes));
+        }
+        Ok(())
     }
 }
 
@@ -194,9 +224,13 @@ impl Config {
                 }
             }
         }
+        let columns: Vec<(&str, Kind)> = config.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+        derive::check(&config.features.derived, &columns, &config.target.column)?;
+        config.target.check(&columns, &config.features)?;
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
         config.retrain.check()?;
+        config.trainer.as_ref().map_or(Ok(()), TrainerSpec::check)?;
         config.notify.check()?;
         config.promote.check()?;
         Ok(config)
@@ -401,12 +435,17 @@ const TAIL: &str = r#"
 # outliers = "keep"    # rows that are learned from: clip, or drop
 # clip = "none"        # iqr: outliers are moved to the fences
 # drop = []            # columns to leave out
+# [features.derived]   # columns that are computed from others, one by one; see docs/features.md
+# ratio = "a / max(b, 1)"
 
 [model]
 algorithm = "gradient-boosting"   # random-forest, decision-tree
 # n_estimators = 400   # these and other names mean what they mean in XGBoost and scikit-learn;
 # max_depth = 6        # what is not set suits the table
 # learning_rate = 0.05
+
+# [trainer]            # a program that fits instead; see docs/features.md
+# command = ["python", "train.py"]
 
 [decision]
 imbalance = "none"       # weights: rare classes weigh more; smote: made-up rows of the rare classes

@@ -11,7 +11,7 @@ mod promote;
 mod runs;
 mod told;
 
-pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules};
+pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;
 pub use event::EventKind;

@@ -5,7 +5,7 @@ use super::{Asked, rendered};
 use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
 use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
 use crate::report::number::{clean, number, number_or, percent, short};
@@ -315,7 +315,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     let tried = asked.fields.has("try");
     let usual = asked.dashboard.workspace.registry().profile(version).ok();
     let readers = pipeline.cell_readers()?;
-    let mut row = vec![0.0_f32; pipeline.features.names().len()];
+    let mut row = RowEncoder::new(pipeline, 1);
     let (mut inputs, mut fits) = (Vec::new(), true);
     for (place, ((name, kind), reader)) in pipeline.features.inputs().zip(&readers).enumerate() {
         let field = format!("x.{name}");
@@ -325,17 +325,16 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
         };
         let cell = if value.trim().is_empty() { Some(Cell::Missing) } else { reader.text(&value) };
         let problem = match cell {
-            Some(cell) => match pipeline.features.encode(place, cell, &mut row) {
+            Some(cell) => match row.set(0, place, cell) {
                 Ok(_) => String::new(),
                 Err(err) => err.to_string(),
             },
             None => format!("this is not {}", reader.expected()),
         };
         fits &= problem.is_empty();
-        let levels = pipeline.features.encoders().iter().find(|input| input.column == name);
-        let levels: Vec<String> = levels
-            .and_then(|input| Some(input.encoder.levels()?.iter().take(100).cloned().collect()))
-            .unwrap_or_default();
+        let levels = pipeline.features.levels().find(|(column, _)| *column == name);
+        let levels: Vec<String> =
+            levels.map(|(_, levels)| levels.iter().take(100).cloned().collect()).unwrap_or_default();
         inputs.push(Input {
             name: field,
             label: short(name, 60),
@@ -348,7 +347,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     if !tried || !fits {
         return Ok((inputs, None));
     }
-    let (scores, matrix) = pipeline.score_features(row)?;
+    let (scores, matrix) = pipeline.score_features(row.finish().map_err(PipelineError::from)?)?;
     let why = pipeline.explain(&matrix, &scores, 12)?;
     let found = scores.row(0);
     let class = pipeline.class_of(found).and_then(|class| pipeline.target.classes.get(class).cloned());

@@ -69,6 +69,11 @@ impl Writer {
         name.to_owned()
     }
 
+    /// Whether there is an input of that name.
+    pub(crate) fn has_input(&self, name: &str) -> bool {
+        self.graph.input.iter().any(|input| input.name == name)
+    }
+
     /// Names a value as an output; with `columns`, it has rows of that many, without, it is one value per row.
     pub(crate) fn output(&mut self, value: &str, name: &str, element: Element, columns: Option<usize>) {
         // An output must not have the name of an input.

@@ -1,0 +1,80 @@
+use super::args::TableArgs;
+use super::predict::{format_of, parse_format};
+use super::{Context, Outcome, Output};
+use anyhow::{Result, bail};
+use mlloop::predict::{Format, PredictOptions, derived_columns};
+use mlloop::registry::Version;
+use mlloop::table::Input;
+use mlloop::train::{self, TrainRequest};
+use std::path::PathBuf;
+
+/// Print the derived features of a table: what [features.derived] computes of every row
+///
+/// The columns are those of mlloop.toml, so that an expression can be looked at before anything is trained on it;
+/// statistics of groups are learned on the training rows of the reference. With --model, they are those of a version.
+///
+///   mlloop features new.csv
+///   mlloop features new.csv -o derived.parquet
+///   mlloop features new.csv --columns id,ratio | head
+///   mlloop features new.csv --model v0002
+///
+/// Exit status: 0 done, 2 error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// CSV or JSON lines (also .gz, .zst) or Parquet; - is stdin
+    #[arg(default_value = "-")]
+    table: PathBuf,
+    /// The derived features of this version
+    #[arg(long, value_name = "VERSION")]
+    model: Option<Version>,
+    /// Print only these columns
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// How the rows are written: csv, jsonl (also by --json) or parquet; by default as the name of -o ends
+    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
+    format: Option<Format>,
+    #[command(flatten)]
+    read: TableArgs,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let (derived, schema, of) = match args.model {
+        Some(version) => {
+            let (_, pipeline) = train::load(&ctx.workspace, Some(version))?;
+            (pipeline.features.derived().clone(), pipeline.schema, version.to_string())
+        }
+        None => {
+            let config = ctx.workspace.config()?;
+            let (derived, schema) = train::derived(
+                &ctx.workspace,
+                &TrainRequest {
+                    config: &config,
+                    seed: ctx.seed,
+                    now: ctx.now,
+                    cv: None,
+                    test: None,
+                    from: None,
+                    features_by_order: false,
+                    skip_invalid: args.read.skip_invalid,
+                    progress: &|_, _, _| {},
+                },
+            )?;
+            (derived, schema, "mlloop.toml".to_owned())
+        }
+    };
+    if derived.is_empty() {
+        bail!("{of} derives no features: write them under [features.derived], such as ratio = \"a / max(b, 1)\"");
+    }
+    let options = PredictOptions {
+        columns: args.columns.clone(),
+        delimiter: args.read.delimiter,
+        skip_invalid: args.read.skip_invalid,
+        format: format_of(args.format, out.wants_json(), out.file()),
+        ..PredictOptions::default()
+    };
+    let input = Input::open(&args.table)?;
+    let told = out.write(|out| Ok(derived_columns(input, &derived, &schema, &options, out)?))?;
+    ctx.progress.rejects(&told.rejects);
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,350 @@
+//! Derived features: columns that are computed from a row's other columns, by expressions in `mlloop.toml`.
+//!
+//! ```text
+//! "balance / mean(balance) by type"
+//!    └ lex, parse ─▶ tree ─check (names, types)─▶ Program ─learn groups (training rows)─▶ Derived ─▶ columns
+//! ```
+//!
+//! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and monitoring
+//! compute the same. An expression looks at its own row and at what training stored: it cannot loop, read a file or ask
+//! for the time, and its size is bounded. docs/features.md has the functions and the rules for missing values.
+
+mod cells;
+mod check;
+mod eval;
+mod expression;
+mod functions;
+mod groups;
+mod lex;
+mod node;
+mod numbers;
+mod parse;
+mod program;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use expression::Expression;
+pub(crate) use functions::Statistic;
+pub(crate) use node::{LetterCase, Moment, Node, OfText, Zone};
+pub(crate) use numbers::{Binary, OfTimes, Unary};
+pub use spec::{Definition, Definitions};
+
+use self::cells::Vector;
+use self::eval::Scope;
+use self::groups::Learned;
+use self::node::Type;
+use self::program::Program;
+use super::error::FeatureError;
+use crate::table::{Column, Kind, Table, Values};
+use serde::{Deserialize, Serialize};
+
+/// Bounds of an expression, and how many there may be.
+const MAX_BYTES: usize = 20_000;
+const MAX_NODES: usize = 2_000;
+const MAX_DEPTH: usize = 100;
+const MAX_DERIVED: usize = 1_000;
+
+/// What is wrong with an expression, and the byte at which it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
+    at: usize,
+    what: String,
+}
+
+impl Problem {
+    fn new(at: usize, what: impl Into<String>) -> Self {
+        Self { at, what: what.into() }
+    }
+
+    /// With the character's number and what stands there.
+    fn told(&self, expression: &str) -> String {
+        const SHOWN: usize = 24;
+        let before = expression.get(..self.at.min(expression.len())).unwrap_or_default();
+        let rest = &expression[before.len()..];
+        let cut = if rest.chars().nth(SHOWN).is_some() { "…" } else { "" };
+        let shown: String = rest.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+        let place = if shown.is_empty() { "at its end".to_owned() } else { format!("at `{shown}{cut}`") };
+        format!("character {}, {place}: {}", before.chars().count() + 1, self.what)
+    }
+}
+
+/// Derived features with what was learned for them.
+#[derive(Debug, Clone, Default)]
+pub struct Derived {
+    definitions: Definitions,
+    program: Program,
+    learned: Vec<Learned>,
+    /// The levels of training of the categories that are read, so that other spellings of them are found.
+    levels: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    definitions: Definitions,
+    reads: Vec<Read>,
+    statistics: Vec<groups::Stored>,
+}
+
+/// A raw column that expressions read.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    column: String,
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    levels: Vec<String>,
+}
+
+/// A definition is wrong, in a sentence.
+fn wrong(definitions: &Definitions, (name, problem): (String, Problem)) -> String {
+    let expression = definitions.get(&name).map_or("", |definition| &definition.expression);
+    format!("[features.derived] {name:?}: {}", problem.told(expression))
+}
+
+/// Checks definitions against the columns of a schema.
+///
+/// # Errors
+/// A sentence with the definition and the character of what is wrong with it.
+pub fn check(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Result<(), String> {
+    Program::new(definitions, columns, target).map(|_| ()).map_err(|err| wrong(definitions, err))
+}
+
+/// Per definition, the raw columns that it reads, itself or through others; empty where a definition is wrong.
+#[must_use]
+pub fn origins(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Vec<(String, Vec<String>)> {
+    let Ok(program) = Program::new(definitions, columns, target) else { return Vec::new() };
+    let names = program.compiled.iter().map(|compiled| compiled.name.clone());
+    let origins = program.origins().into_iter().map(|own| own.into_iter().map(str::to_owned).collect());
+    names.zip(origins).collect()
+}
+
+impl Derived {
+    /// Learns what `definitions` need to know of the training rows; their columns come back as well, unless there are
+    /// `rows` of the table that are learned from, in which case those of all its rows do.
+    ///
+    /// # Errors
+    /// A definition that does not fit the table, or too many groups.
+    pub fn fit(
+        definitions: &Definitions,
+        table: &Table,
+        rows: Option<&[u32]>,
+        target: &str,
+    ) -> Result<(Self, Vec<Column>), FeatureError> {
+        if definitions.is_empty() {
+            return Ok(Default::default());
+        }
+        let kind = |column: &Column| match (&column.values, Type::of_values(&column.values)) {
+            (Values::Text(_), _) => Kind::Text,
+            (_, of) => of.kind(),
+        };
+        let columns: Vec<(&str, Kind)> = table.columns().iter().map(|c| (c.name.as_str(), kind(c))).collect();
+        let option = |what| FeatureError::Derived { what };
+        let program = Program::new(definitions, &columns, target).map_err(|err| option(wrong(definitions, err)))?;
+        let mut derived = Self { definitions: definitions.clone(), program, learned: Vec::new(), levels: Vec::new() };
+        derived.levels = derived.levels_of(table, rows);
+        let Some(rows) = rows else {
+            let computed = derived.learn(table)?;
+            return Ok((derived, computed));
+        };
+        let reads = derived.program.reads.iter().filter_map(|(name, _)| Some(table.column(name)?.take(rows)));
+        let part = Table::new(reads.collect()).map_err(|err| option(err.to_string()))?;
+        derived.learn(&part)?;
+        let computed = derived.columns(table)?;
+        Ok((derived, computed))
+    }
+
+    /// Learns statistics of groups in the order in which they are needed, and computes the columns on the way.
+    fn learn(&mut self, train: &Table) -> Result<Vec<Column>, FeatureError> {
+        let Self { program, learned, .. } = self;
+        let raw = raw_columns(program, train)?;
+        let n_rows = train.n_rows();
+        let mut computed: Vec<Column> = Vec::new();
+        for compiled in &program.compiled {
+            let mut groups = Vec::new();
+            compiled.node.visit(&mut |node| {
+                if let Node::Group { slot, statistic, of, by } = node {
+                    groups.push((*slot, *statistic, of, by));
+                }
+            });
+            groups.sort_unstable_by_key(|(slot, ..)| *slot);
+            for (_, statistic, of, by) in groups {
+                let scope = Scope { n_rows, raw: &raw, earlier: &computed, learned };
+                let of = of.as_ref().map(|of| scope.numbers(of));
+                let keys: Vec<Vector> = by.iter().map(|key| scope.compute(key)).collect();
+                let found = Learned::learn(statistic, of.as_ref(), &keys, n_rows).map_err(|what| {
+                    FeatureError::Derived { what: format!("[features.derived] {:?}: {what}", compiled.name) }
+                })?;
+                learned.push(found);
+            }
+            let scope = Scope { n_rows, raw: &raw, earlier: &computed, learned };
+            let values = scope.compute(&compiled.node).into_values(n_rows);
+            computed.push(Column::new(compiled.name.clone(), values));
+        }
+        Ok(computed)
+    }
+
+    /// The levels of the categories that are read, in `rows` or in all.
+    fn levels_of(&self, table: &Table, rows: Option<&[u32]>) -> Vec<(String, Vec<String>)> {
+        let reads = self.program.reads.iter().filter_map(|(name, _)| table.column(name));
+        let of = |column: &Column| match &column.values {
+            Values::Category(cells) => {
+                let mut occurs = vec![false; cells.levels.len()];
+                let mut see = |code: u32| {
+                    if let Some(seen) = occurs.get_mut(code as usize) {
+                        *seen = true
+                    }
+                };
+                match rows {
+                    Some(rows) => rows.iter().for_each(|&row| see(cells.codes[row as usize])),
+                    None => cells.codes.iter().for_each(|&code| see(code)),
+                }
+                let levels = cells.levels.iter().zip(&occurs).filter(|(_, occurs)| **occurs);
+                Some((column.name.clone(), levels.map(|(level, _)| level.clone()).collect()))
+            }
+            _ => None,
+        };
+        reads.filter_map(of).collect()
+    }
+
+    /// The columns of every row of `table`, in order. They depend on nothing but the row and what was learned.
+    ///
+    /// # Errors
+    /// When a column that is read is missing, or of another kind than in training.
+    pub fn columns(&self, table: &Table) -> Result<Vec<Column>, FeatureError> {
+        Ok(self.compute(&raw_columns(&self.program, table)?, table.n_rows()))
+    }
+
+    /// The same of the cells of [`Derived::reads`], in their order; those must be of the kinds that it says.
+    #[must_use]
+    pub fn of_cells(&self, cells: &[Values]) -> Vec<Column> {
+        let n_rows = cells.first().map_or(0, Values::len);
+        self.compute(&cells.iter().collect::<Vec<_>>(), n_rows)
+    }
+
+    fn compute(&self, raw: &[&Values], n_rows: usize) -> Vec<Column> {
+        let mut computed: Vec<Column> = Vec::with_capacity(self.program.compiled.len());
+        for compiled in &self.program.compiled {
+            let scope = Scope { n_rows, raw, earlier: &computed, learned: &self.learned };
+            let values = scope.compute(&compiled.node).into_values(n_rows);
+            computed.push(Column::new(compiled.name.clone(), values));
+        }
+        computed
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.program.compiled.is_empty()
+    }
+
+    /// Names and expressions, in order.
+    #[must_use]
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions.0
+    }
+
+    /// The expression of a derived feature.
+    #[must_use]
+    pub fn expression(&self, name: &str) -> Option<&str> {
+        self.definitions.get(name).map(|definition| definition.expression.as_str())
+    }
+
+    /// The derived columns with what they are stored as.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.program.compiled.iter().map(|compiled| (compiled.name.as_str(), compiled.of.kind()))
+    }
+
+    /// The place of a derived feature.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.program.compiled.iter().position(|compiled| compiled.name == name)
+    }
+
+    /// The name, the kind and the checked expression of the derived feature at a place.
+    pub(crate) fn node(&self, place: usize) -> (&str, Kind, &Node) {
+        let compiled = &self.program.compiled[place];
+        (&compiled.name, compiled.of.kind(), &compiled.node)
+    }
+
+    /// The raw column at a place of what is read.
+    pub(crate) fn read(&self, place: usize) -> (&str, Kind) {
+        let (name, kind) = &self.program.reads[place];
+        (name, *kind)
+    }
+
+    /// What was learned of groups: their keys, their values, and that of others.
+    pub(crate) fn groups(&self, slot: usize) -> (&[Vec<String>], &[(f64, f64)], (f64, f64)) {
+        self.learned[slot].parts()
+    }
+
+    /// The raw columns that are read, and what they must hold.
+    pub fn reads(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.program.reads.iter().map(|(name, kind)| (name.as_str(), *kind))
+    }
+
+    /// The categories that are read, with the levels that they had in training.
+    pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.levels.iter().map(|(name, levels)| (name.as_str(), levels.as_slice()))
+    }
+}
+
+/// The raw columns that a program reads, in its order.
+fn raw_columns<'t>(program: &Program, table: &'t Table) -> Result<Vec<&'t Values>, FeatureError> {
+    let missing: Vec<String> =
+        program.reads.iter().filter(|(name, _)| table.column(name).is_none()).map(|(name, _)| name.clone()).collect();
+    if !missing.is_empty() {
+        return Err(FeatureError::MissingColumns { columns: missing });
+    }
+    let find = |(name, kind): &(String, Kind)| {
+        let values =
+            &table.column(name).ok_or_else(|| FeatureError::MissingColumns { columns: vec![name.clone()] })?.values;
+        if Some(Type::of_values(values)) != Type::of(*kind) {
+            let found = super::target::kind_of(values);
+            return Err(FeatureError::Kind { column: name.clone(), expected: *kind, found });
+        }
+        Ok(values)
+    };
+    program.reads.iter().map(find).collect()
+}
+
+impl PartialEq for Derived {
+    fn eq(&self, other: &Self) -> bool {
+        // The program follows from the definitions and from what is read.
+        (&self.definitions, &self.program.reads, &self.learned, &self.levels)
+            == (&other.definitions, &other.program.reads, &other.learned, &other.levels)
+    }
+}
+
+impl Serialize for Derived {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let read = |(column, kind): &(String, Kind)| Read {
+            column: column.clone(),
+            kind: *kind,
+            levels: self.levels.iter().find(|(name, _)| name == column).map(|(_, l)| l.clone()).unwrap_or_default(),
+        };
+        Stored {
+            definitions: self.definitions.clone(),
+            reads: self.program.reads.iter().map(read).collect(),
+            statistics: self.learned.iter().cloned().map(groups::Stored::from).collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Derived {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let Stored { definitions, reads, statistics } = Stored::deserialize(deserializer)?;
+        let columns: Vec<(&str, Kind)> = reads.iter().map(|read| (read.column.as_str(), read.kind)).collect();
+        let program =
+            Program::new(&definitions, &columns, "").map_err(|err| D::Error::custom(wrong(&definitions, err)))?;
+        if program.n_slots != statistics.len() || program.reads.len() != reads.len() {
+            return Err(D::Error::custom("[features.derived]: what was stored is not what the expressions need"));
+        }
+        let learned = statistics.into_iter().map(groups::Stored::read).collect::<Result<_, _>>();
+        let levels =
+            reads.into_iter().filter(|read| read.kind == Kind::Category).map(|read| (read.column, read.levels));
+        Ok(Self { program, learned: learned.map_err(D::Error::custom)?, levels: levels.collect(), definitions })
+    }
+}

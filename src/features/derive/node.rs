@@ -1,0 +1,215 @@
+//! An expression that was checked: every part knows what it computes, and nothing can go wrong any more.
+
+use super::functions::Statistic;
+use super::numbers::{Binary, OfTimes, Unary};
+use crate::features::TimePart;
+use crate::table::{Kind, MISSING_TIME, Values};
+use regex::Regex;
+
+/// What a part of an expression gives for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Number,
+    /// 1, 0 or missing; counts as a number where one is needed.
+    Bool,
+    Text,
+    Time,
+    /// `missing`: goes with every other.
+    Nothing,
+}
+
+impl Type {
+    /// What a column of that kind holds; `None` for one that is not read.
+    pub(super) fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Number => Some(Self::Number),
+            Kind::Time => Some(Self::Time),
+            Kind::Id | Kind::Category | Kind::Text | Kind::Constant => Some(Self::Text),
+            Kind::Ignore => None,
+        }
+    }
+
+    /// What stored cells are.
+    pub(super) fn of_values(values: &Values) -> Self {
+        match values {
+            Values::Number(_) => Self::Number,
+            Values::Time(_) => Self::Time,
+            Values::Category(_) | Values::Text(_) => Self::Text,
+        }
+    }
+
+    /// How a derived column of it is stored.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Number | Self::Bool | Self::Nothing => Kind::Number,
+            Self::Text => Kind::Category,
+            Self::Time => Kind::Time,
+        }
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Bool | Self::Nothing)
+    }
+
+    pub(super) fn is_bool(self) -> bool {
+        matches!(self, Self::Bool | Self::Nothing)
+    }
+
+    /// For messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Bool => "true or false",
+            Self::Text => "a text",
+            Self::Time => "a time",
+            Self::Nothing => "missing",
+        }
+    }
+
+    /// What values of both are, where they can stand in one column.
+    pub(super) fn with(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (a, b) if a == b => Some(a),
+            (Self::Nothing, other) | (other, Self::Nothing) => Some(other),
+            (a, b) if a.is_number() && b.is_number() => Some(Self::Number),
+            _ => None,
+        }
+    }
+}
+
+/// A checked part.
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    /// A number, or true (1) and false (0); `NaN` is missing.
+    Number(f64),
+    /// A text; empty is missing.
+    Text(String),
+    /// A time; [`MISSING_TIME`] is missing.
+    Time(i64),
+    /// The raw column at this place of what is read.
+    Raw(usize),
+    /// The derived column at this place.
+    Earlier(usize),
+    /// Of a number.
+    Map(Unary, Box<Node>),
+    /// Of two numbers.
+    Zip(Binary, Box<Node>, Box<Node>),
+    /// Of two times.
+    ZipTimes(OfTimes, Box<Node>, Box<Node>),
+    /// Of the calendar.
+    Calendar(Moment, Zone, Box<Node>),
+    /// A number of a text, found once per distinct text.
+    OfText(OfText, Box<Node>),
+    /// A text of a text, likewise.
+    Case(LetterCase, Box<Node>),
+    /// Whether two texts are equal.
+    SameText(Box<Node>, Box<Node>),
+    /// Whether a number is one of several.
+    OneOf(Vec<f64>, Box<Node>),
+    /// Whether a time is one of several.
+    OneOfTimes(Vec<i64>, Box<Node>),
+    IsMissing(Box<Node>),
+    /// The first that is not missing.
+    Coalesce(Vec<Node>),
+    /// The value of the first condition that holds, else the last.
+    Choose(Vec<(Node, Node)>, Box<Node>),
+    /// What was learned of the row's group.
+    Group {
+        slot: usize,
+        statistic: Statistic,
+        of: Option<Box<Node>>,
+        by: Vec<Node>,
+    },
+}
+
+/// What is read off a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Moment {
+    Part(TimePart),
+    Quarter,
+    IsMonthEnd,
+    IsMonthStart,
+}
+
+/// Where the calendar is looked at.
+#[derive(Debug, Clone)]
+pub(crate) enum Zone {
+    Utc,
+    Named(jiff::tz::TimeZone),
+}
+
+/// What is computed of a text.
+#[derive(Debug, Clone)]
+pub(crate) enum OfText {
+    Length,
+    Number,
+    Contains(String),
+    StartsWith(String),
+    EndsWith(String),
+    Matches(Regex),
+    OneOf(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LetterCase {
+    Lower,
+    Upper,
+}
+
+impl Node {
+    /// The constant for nothing of a type.
+    pub(super) fn nothing(of: Type) -> Self {
+        match of {
+            Type::Text => Self::Text(String::new()),
+            Type::Time => Self::Time(MISSING_TIME),
+            Type::Number | Type::Bool | Type::Nothing => Self::Number(f64::NAN),
+        }
+    }
+
+    /// A part that computes `f` of a number; at once where it is stated.
+    pub(super) fn map(f: Unary, of: Self) -> Self {
+        match of {
+            Self::Number(value) => Self::Number(f.function()(value)),
+            of => Self::Map(f, Box::new(of)),
+        }
+    }
+
+    /// A part that computes `f` of two numbers; at once where both are stated.
+    pub(super) fn zip(f: Binary, left: Self, right: Self) -> Self {
+        match (left, right) {
+            (Self::Number(left), Self::Number(right)) => Self::Number(f.function()(left, right)),
+            (left, right) => Self::Zip(f, Box::new(left), Box::new(right)),
+        }
+    }
+
+    /// Calls `each` for every part, those within a part before it.
+    pub(crate) fn visit<'n>(&'n self, each: &mut dyn FnMut(&'n Node)) {
+        match self {
+            Self::Number(_) | Self::Text(_) | Self::Time(_) | Self::Raw(_) | Self::Earlier(_) => {}
+            Self::Map(_, of)
+            | Self::Calendar(_, _, of)
+            | Self::OfText(_, of)
+            | Self::Case(_, of)
+            | Self::OneOf(_, of)
+            | Self::OneOfTimes(_, of)
+            | Self::IsMissing(of) => of.visit(each),
+            Self::Zip(_, left, right) | Self::ZipTimes(_, left, right) | Self::SameText(left, right) => {
+                left.visit(each);
+                right.visit(each);
+            }
+            Self::Coalesce(parts) => parts.iter().for_each(|part| part.visit(each)),
+            Self::Choose(arms, otherwise) => {
+                for (condition, value) in arms {
+                    condition.visit(each);
+                    value.visit(each);
+                }
+                otherwise.visit(each);
+            }
+            Self::Group { of, by, .. } => {
+                of.iter().for_each(|part| part.visit(each));
+                by.iter().for_each(|key| key.visit(each));
+            }
+        }
+        each(self);
+    }
+}

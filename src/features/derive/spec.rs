@@ -1,0 +1,74 @@
+//! `[features.derived]`: names and expressions, in the order in which they stand.
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// A derived feature as a person wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The name of the column.
+    pub name: String,
+    /// What it is computed by.
+    pub expression: String,
+}
+
+/// Derived features in their order: an expression may name those above it.
+///
+/// ```toml
+/// [features.derived]
+/// has_notes = "length(notes) > 0"
+/// per_month = "TotalCharges / max(tenure, 1)"
+/// of_plan   = "per_month / mean(per_month) by plan"
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definitions(pub Vec<Definition>);
+
+impl Definitions {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The definition of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Definition> {
+        self.0.iter().find(|definition| definition.name == name)
+    }
+}
+
+impl Serialize for Definitions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for Definition { name, expression } in &self.0 {
+            map.serialize_entry(name, expression)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Definitions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Definitions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of names and expressions")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Definitions, A::Error> {
+        let mut all = Vec::new();
+        while let Some((name, expression)) = map.next_entry()? {
+            all.push(Definition { name, expression });
+        }
+        Ok(Definitions(all))
+    }
+}

@@ -1,0 +1,98 @@
+//! The columns that are computed from those of a table, to be looked at.
+
+use super::{Format, PredictError, PredictOptions, Told};
+use crate::features::derive::Derived;
+use crate::pipeline::PipelineError;
+use crate::table::{
+    Column, Input, Kind, ParquetWriter, ReadOptions, Schema, Table, Values, push_json_lines, stream, write_csv,
+    write_rows,
+};
+use std::io::Write;
+
+/// Writes what `derived` computes of every row of `input`, after the row's id where there is one; of `options`, those of
+/// reading and the format count, and `columns` chooses among what is written.
+///
+/// # Errors
+/// What is wrong with the table, or a column that is not there.
+pub fn derived_columns(
+    input: Input,
+    derived: &Derived,
+    schema: &Schema,
+    options: &PredictOptions,
+    out: &mut dyn Write,
+) -> Result<Told, PredictError> {
+    let mut schema = schema.clone();
+    schema.dialect.delimiter = options.delimiter.unwrap_or(schema.dialect.delimiter);
+    let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
+    let reads = derived.reads().map(|(name, _)| name.to_owned());
+    let read = ReadOptions {
+        columns: Some(id.iter().cloned().chain(reads).collect()),
+        optional: id.clone().into_iter().filter(|id| derived.reads().all(|(name, _)| name != id)).collect(),
+        skip_invalid: options.skip_invalid,
+        no_raw: true,
+        ..ReadOptions::default()
+    };
+    let mut rows = stream(input, &schema, &read)?;
+    // What is written stands alone: plain CSV, numbers and times in full.
+    let plain = Schema::default();
+    let mut parquet: Option<ParquetWriter> = None;
+    let mut n_rows = 0;
+    let mut first = true;
+    let mut write = |table: Table, out: &mut dyn Write| -> Result<(), PredictError> {
+        match options.format {
+            Format::Csv if first => write_csv(out, &table, &plain)?,
+            Format::Csv => write_rows(out, &table, &plain)?,
+            Format::JsonLines => {
+                let mut lines = Vec::new();
+                push_json_lines(&mut lines, &table);
+                out.write_all(&lines)?;
+            }
+            Format::Parquet => match &mut parquet {
+                Some(parquet) => parquet.push(&table)?,
+                None => parquet.insert(ParquetWriter::new(&table)?).push(&table)?,
+            },
+        }
+        first = false;
+        Ok(())
+    };
+    while let Some(batch) = rows.next().transpose()? {
+        n_rows += batch.table.n_rows() as u64;
+        write(computed(&batch.table, derived, &schema, id.as_deref(), &options.columns)?, out)?;
+    }
+    if n_rows == 0 {
+        let empty = |(name, kind): (&str, Kind)| Column::new(name, Values::empty(kind));
+        let columns = id
+            .as_deref()
+            .map(|id| (id, Kind::Id))
+            .into_iter()
+            .chain(derived.reads().filter(|(name, _)| Some(*name) != id.as_deref()));
+        let table = Table::new(columns.map(empty).collect())?;
+        write(computed(&table, derived, &schema, id.as_deref(), &options.columns)?, out)?;
+    }
+    if let Some(parquet) = parquet {
+        parquet.finish(out)?;
+    }
+    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: Vec::new(), outcomes: Vec::new() })
+}
+
+/// The columns that are written of some rows.
+fn computed(
+    table: &Table,
+    derived: &Derived,
+    schema: &Schema,
+    id: Option<&str>,
+    chosen: &[String],
+) -> Result<Table, PredictError> {
+    let computed = derived.columns(&table.spelled(schema)).map_err(PipelineError::from)?;
+    let all: Vec<Column> = id.and_then(|id| table.column(id)).cloned().into_iter().chain(computed).collect();
+    if chosen.is_empty() {
+        return Ok(Table::new(all)?);
+    }
+    let find = |name: &String| {
+        all.iter().find(|column| column.name == *name).cloned().ok_or_else(|| PredictError::NoColumn {
+            column: name.clone(),
+            have: all.iter().map(|column| column.name.clone()).collect(),
+        })
+    };
+    Ok(Table::new(chosen.iter().map(find).collect::<Result<_, _>>()?)?)
+}

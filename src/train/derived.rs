@@ -1,0 +1,30 @@
+//! What `mlloop.toml` derives from the columns of a table, before there is a version.
+
+use super::{TrainError, TrainRequest, read};
+use crate::features::derive::Derived;
+use crate::pipeline::{Examples, PipelineError, rows_that_teach};
+use crate::table::{Input, Schema};
+use crate::workspace::Workspace;
+
+/// The derived features of `mlloop.toml`, their statistics learned on the training rows of the reference, and the schema
+/// of the tables that they are computed of.
+///
+/// # Errors
+/// Whatever is wrong with the table or with an expression.
+pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived, Schema), TrainError> {
+    let (mut schema, recipe) = (request.config.schema(), request.config.recipe());
+    let reference = workspace.path(&request.config.data.reference);
+    let (mut table, ..) = read(Input::open(&reference)?, &schema, request)?;
+    table.unify_levels(&schema);
+    let examples = Examples::new(table, &schema, &recipe)?;
+    let rows = rows_that_teach(&examples, &schema, &recipe, request.seed)?;
+    let Examples { table, target, .. } = &examples;
+    let (derived, _) =
+        Derived::fit(&recipe.features.derived, table, Some(&rows), &target.name).map_err(PipelineError::from)?;
+    for (name, levels) in derived.levels() {
+        if let Some(column) = schema.columns.iter_mut().find(|column| column.name == name) {
+            column.spelling.know(levels);
+        }
+    }
+    Ok((derived, schema))
+}
