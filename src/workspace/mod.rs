@@ -8,6 +8,7 @@ mod deep;
 pub mod event;
 mod promote;
 mod runs;
+mod tracking;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules};
 pub use deep::Deep;
@@ -16,6 +17,7 @@ pub use event::EventKind;
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 pub use set::Setting;
+pub use tracking::TrackRules;
 
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
