@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
 
-.PHONY: help demo test check packages bench bench-drift bench-pages browser screenshots soak reference install
+.PHONY: help demo test check neighbours packages bench bench-drift bench-pages browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,6 +23,10 @@ check: ## formatting, lints, tests and documentation, as CI does
 	cargo clippy --all-targets -- -D warnings
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+neighbours: ## test against the real MLflow and others, which are installed under target (NEIGHBOURS="mlflow" runs one); ends with a table
+	cargo build
+	$(PYTHON) tests/neighbours/run.py $(NEIGHBOURS)
 
 packages: ## build wheel, archive and Debian package for old Linux systems under target/packages, and try each in a clean place
 	$(PYTHON) scripts/packages.py

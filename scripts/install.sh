@@ -97,6 +97,7 @@ found=$(digest "$work/$name.tar.gz")
     die "$name.tar.gz has SHA-256 $found, but $sha256 is expected; nothing was installed"
 
 tar -xzf "$work/$name.tar.gz" -C "$work"
+[ -x "$work/$name/mlloop" ] || die "$name.tar.gz holds no $name/mlloop; nothing was installed"
 said=$("$work/$name/mlloop" --version) || die "$name does not run on this machine; nothing was installed"
 case $said in
 "mlloop $version" | "mlloop $version "*) ;;

@@ -75,6 +75,8 @@ pub mod scaffold;
 pub mod source;
 // The whole loop once, as a scheduler would run it.
 pub mod round;
+// The changes of the audit chain, told to an MLflow tracking server.
+pub mod track;
 // A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
 // The pages where people decide, label and look; in front of `serve`.

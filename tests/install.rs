@@ -96,10 +96,16 @@ fn a_release_installs_and_a_changed_byte_does_not() {
         files.push((format!("/{place}/v{VERSION}/{name}"), archive.clone()));
         files.push((format!("/{place}/v9.9.9/SHA256SUMS"), sums.clone()));
     }
-    // An archive of one version under the name of another.
+    // An archive of one version under the name of another, and one whose binary belongs to another version.
     let renamed = name.replace(VERSION, "9.9.9");
-    files.push(("/liar/v9.9.9/SHA256SUMS".to_owned(), format!("{}  {renamed}\n", sha256(&archive)).into_bytes()));
-    files.push((format!("/liar/v9.9.9/{renamed}"), archive.clone()));
+    let (inside, folder) = (name.replace(".tar.gz", ""), renamed.replace(".tar.gz", ""));
+    let repack = format!("tar -xzf dist/{name} && mv {inside} {folder} && tar -czf {renamed} {folder}");
+    assert_eq!(run(Command::new("sh").args(["-c", &repack]).current_dir(work.path(""))).0, 0);
+    for (place, archive) in [("renamed", archive.clone()), ("liar", std::fs::read(work.path(&renamed)).unwrap())] {
+        let sums = format!("{}  {renamed}\n", sha256(&archive));
+        files.push((format!("/{place}/v9.9.9/SHA256SUMS"), sums.into_bytes()));
+        files.push((format!("/{place}/v9.9.9/{renamed}"), archive));
+    }
     let mock = releases(&files);
     let from = |place: &str| mock.url("127.0.0.1", &format!("/{place}"));
 
@@ -123,6 +129,7 @@ fn a_release_installs_and_a_changed_byte_does_not() {
         ("cut", VERSION, "could not be fetched"),
         ("absent", VERSION, "could not be fetched"),
         ("good", "9.9.9", "no SHA-256 of"),
+        ("renamed", "9.9.9", "holds no mlloop-9.9.9-"),
         ("liar", "9.9.9", "not mlloop 9.9.9; nothing was installed"),
     ] {
         let (status, said) = install(&work, "none", &["--version", version, "--from", &from(place)]);

@@ -45,5 +45,6 @@ mod serve;
 mod retrain;
 mod run;
 mod seals;
+mod track;
 mod train;
 mod written;

@@ -40,6 +40,7 @@ mod serve;
 mod several;
 mod split;
 mod status;
+mod track;
 mod train;
 pub(crate) mod usage;
 
@@ -143,6 +144,7 @@ enum Verb {
     Report(report::Args),
     Audit(audit::Args),
     Export(export::Args),
+    Track(track::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -162,6 +164,12 @@ impl Verb {
             Self::Report(_) => "report",
             _ => "",
         }
+    }
+
+    /// Whether the verb may change versions or roles, which a tracking server is told.
+    fn is_tracked(&self) -> bool {
+        use Verb::{Approve, Promote, Retrain, Rollback, Run, Train};
+        matches!(self, Train(_) | Retrain(_) | Promote(_) | Approve(_) | Rollback(_) | Run(_))
     }
 
     /// The name of a verb that runs unattended, so that people are told when it fails.
@@ -192,10 +200,13 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     }
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
-    let scheduled = cli.verb.scheduled();
+    let (scheduled, tracked) = (cli.verb.scheduled(), cli.verb.is_tracked());
     let done = call(cli.verb, &ctx, &mut out);
     if let Some(verb) = scheduled {
         notices::settle(&ctx, verb, done.as_ref().err());
+    }
+    if tracked {
+        track::after(&ctx);
     }
     note_clock(&ctx);
     done
@@ -245,6 +256,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Doctor(args) => doctor::run(&args, ctx, out),
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
+        Verb::Track(args) => track::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

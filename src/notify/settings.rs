@@ -81,7 +81,7 @@ impl Secret {
     }
 
     /// The text, for the one call that needs it.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.0
     }
 }

@@ -20,6 +20,7 @@ mod transfer;
 
 pub use credentials::{Credentials, Found};
 pub use http::Address;
+pub(crate) use http::decode_percents;
 pub use kaggle::Dataset;
 pub use record::{By, FileRecord, Record, SplitRecord};
 

@@ -10,6 +10,7 @@ mod history;
 mod promote;
 mod runs;
 mod told;
+mod tracking;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainerSpec};
 pub use deep::Deep;
@@ -18,6 +19,7 @@ pub use event::EventKind;
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 pub use set::Setting;
+pub use tracking::TrackRules;
 
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
