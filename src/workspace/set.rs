@@ -5,7 +5,7 @@ use crate::wording::instead;
 use toml::{Table, Value};
 
 /// The sections that can be set, those inside of others last.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "data",
     "target",
     "split",
