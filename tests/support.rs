@@ -4,6 +4,7 @@
 //! Loop::new().table("reference.csv", CALM).run("init reference.csv").answers(YES).json("/target", "churn");
 //! ```
 
+use crate::skipped::skipped;
 use assert_cmd::Command;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -238,6 +239,6 @@ fn beside(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path.canonicalize().unwrap());
     }
-    eprintln!("skipped: ../shared/{name} is not there");
+    skipped(format_args!("../shared/{name} is not there"));
     None
 }

@@ -10,6 +10,7 @@
 
 mod mock;
 mod modes;
+mod skipped;
 mod support;
 
 mod audit;
@@ -17,6 +18,7 @@ mod ab;
 mod ab_loop;
 mod cli;
 mod dashboard;
+mod fuzz;
 mod gate;
 mod gate_faults;
 mod download;
@@ -39,6 +41,7 @@ mod profile;
 mod readme;
 mod real_tables;
 mod serve;
+mod replay;
 mod retrain;
 mod run;
 mod seals;

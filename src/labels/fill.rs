@@ -10,6 +10,7 @@ use crate::atomic;
 use crate::digest::sha256;
 use crate::table::push_record;
 use crate::workspace::Workspace;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Beside an answer that was not given: the person looked and could not tell.
@@ -73,10 +74,13 @@ impl FillIn {
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut records = read(&went_out)?;
-        if records.is_empty() || records[0] != batch.columns {
+        if records.is_empty() {
+            return Err(LabelError::file(&went_out, "is empty".to_owned()));
+        }
+        let header: Vec<String> = records.remove(0).iter().map(|name| restore(name).to_owned()).collect();
+        if header != batch.columns {
             return Err(LabelError::file(&went_out, format!("is not what went out with {}", batch.batch)));
         }
-        let header = records.remove(0);
         let [annotator, _] = AFTER;
         let place = |name: &str| header.iter().rposition(|column| column == name);
         let (Some(target), Some(who)) = (place(&target_name(&batch.target.name)), place(annotator)) else {
@@ -148,7 +152,8 @@ impl FillIn {
 
     fn save(&self) -> Result<(), LabelError> {
         let mut text = Vec::new();
-        push_record(&mut text, &self.header, b',');
+        let header: Vec<Cow<str>> = self.header.iter().map(|name| protect(name)).collect();
+        push_record(&mut text, &header, b',');
         self.rows.iter().for_each(|row| push_record(&mut text, row, b','));
         atomic::replace(&self.path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&self.path, source))
     }

@@ -69,10 +69,16 @@ impl Setting {
         format!("set: {} = {}, by {}", self.key, self.value, self.from)
     }
 
+    /// `KEY=VALUE`.
+    #[must_use]
+    pub fn pair(&self) -> String {
+        format!("{}={}", self.key, self.value)
+    }
+
     /// `KEY=VALUE`, when it is part of what decides what is learned.
     #[must_use]
     pub fn of_recipe(&self) -> Option<String> {
-        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| format!("{}={}", self.key, self.value))
+        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| self.pair())
     }
 }
 
