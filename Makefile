@@ -7,7 +7,7 @@ SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
 SECONDS ?= 10
 FUZZ ?=
 
-.PHONY: help demo test check deny simulate fuzz mutants bench bench-drift soak reference install
+.PHONY: help demo test check deny simulate fuzz mutants packages bench bench-drift soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +42,9 @@ mutants: ## change the code of small modules, one place at a time, and see wheth
 deny: ## licences, sources and doubled versions of all dependencies, where cargo-deny is installed (CI also asks for known weaknesses)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "skipped: dependencies are not checked (cargo install --locked cargo-deny)"; fi
+
+packages: ## build wheel, archive and Debian package for old Linux systems under target/packages, and try each in a clean place
+	$(PYTHON) scripts/packages.py
 
 bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples

@@ -102,7 +102,7 @@ fn steps() -> Vec<(String, &'static [i32])> {
         ("ab-status".to_owned(), &[YES]),
         ("ab-step".to_owned(), &[ERROR]),
         ("ab-report".to_owned(), &[YES, NO, CANNOT_TELL]),
-        (format!("ab-report --assign '{row}'"), &[YES]),
+        (format!("ab-report --assign '{row}' -o assigned.csv"), &[YES]),
         (
             format!("ab-report '{PAST}' --arm '{TARGET}' --outcome '{}' --reports out", NAMES[0]),
             &[YES, NO, CANNOT_TELL],

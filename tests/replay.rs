@@ -102,46 +102,14 @@ fn versions_verdicts_and_imports_come_out_again_and_what_differs_or_is_missing_i
     // A line that says another verdict than follows is found, were the chain made to hold again.
     let forged = work.copy();
     let line = lines(&work, "gate-verdict")[1];
-    forge(&forged, line, |details| details["alpha"] = serde_json::json!(0.01));
+    forged.forge(|entry| {
+        if entry["seq"] == line {
+            entry["details"]["alpha"] = serde_json::json!(0.01);
+        }
+    });
     forged.run("audit verify").answers(YES);
     let said = forged.run(&format!("audit replay {line}")).answers(NO).value();
     let part = said["parts"].as_array().unwrap().iter().find(|part| part["agrees"] == false).unwrap();
     assert_eq!((&part["what"], &part["recorded"]), (&"alpha".into(), &0.01.into()));
     forged.run(&format!("audit replay {line} --text")).answers(NO).prints("differs  line ").prints("0.01 was recorded");
-}
-
-/// Changes the details of a line, and chains all lines anew, as somebody can who may write all files.
-fn forge(work: &Loop, line: u64, change: impl Fn(&mut Value)) {
-    let mut prev = "0".repeat(64);
-    let mut text = String::new();
-    for old in work.read("audit.jsonl").lines() {
-        let mut entry: Value = serde_json::from_str(old).unwrap();
-        if entry["seq"] == line {
-            change(&mut entry["details"]);
-        }
-        let fields = entry.as_object_mut().unwrap();
-        fields.remove("hash");
-        fields.remove("prev");
-        let hash = mlloop::digest::sha256(format!("{prev}{}", sorted(&entry)).as_bytes());
-        entry["prev"] = prev.into();
-        entry["hash"] = hash.clone().into();
-        text += &(sorted(&entry).to_string() + "\n");
-        prev = hash;
-    }
-    let mut roles: Value = serde_json::from_str(&work.read("models/roles.json")).unwrap();
-    roles["audit"]["hash"] = prev.into();
-    work.write("audit.jsonl", text);
-    work.write("models/roles.json", roles.to_string());
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            fields.sort_by_key(|(key, _)| *key);
-            Value::Object(fields.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
-        }
-        Value::Array(values) => Value::Array(values.iter().map(sorted).collect()),
-        other => other.clone(),
-    }
 }

@@ -7,6 +7,7 @@ mod config;
 mod deep;
 mod kept;
 pub mod event;
+mod history;
 mod promote;
 mod runs;
 
