@@ -18,7 +18,8 @@ fn source_files(dir: &Path, found: &mut Vec<PathBuf>) {
 /// The modules that `lib.rs` names, in its order.
 fn modules() -> Vec<String> {
     let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
+    let named = |line: &str| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned);
+    map.lines().filter_map(named).collect()
 }
 
 fn root() -> PathBuf {

@@ -10,6 +10,7 @@
 
 mod mock;
 mod modes;
+mod skipped;
 mod support;
 
 mod audit;
@@ -18,6 +19,7 @@ mod ab_loop;
 mod browser;
 mod cli;
 mod dashboard;
+mod fuzz;
 mod gate;
 mod gate_faults;
 mod download;
@@ -42,6 +44,7 @@ mod profile;
 mod readme;
 mod real_tables;
 mod serve;
+mod replay;
 mod retrain;
 mod run;
 mod seals;

@@ -37,6 +37,14 @@ pub struct Asked {
 /// [`AbError::None`] without one; what is wrong with it, its versions, the log or the labels.
 pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
+    report_on(workspace, experiment, asked)
+}
+
+/// The same on an experiment as it was.
+///
+/// # Errors
+/// As [`report`].
+pub(crate) fn report_on(workspace: &Workspace, experiment: Experiment, asked: &Asked) -> Result<AbReport, AbError> {
     let (_, pipeline) = train::load(workspace, Some(experiment.arms[0].version))?;
     let labels = Labels::open(workspace)?;
     let outcomes = labels::outcomes(&pipeline.target, &resolve(&labels, workspace.config()?.labels.policy).agreed)?;

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
+use mlloop::printable::name;
 use mlloop::registry::{Difference, Roles};
 use mlloop::workspace::Deep;
 use mlloop::workspace::audit::{Chain, ClockBack, Entry};
@@ -22,10 +23,13 @@ use std::fmt::Write as _;
 ///   mlloop audit show --for C-104        one row: predictions, labels, the versions that learned from them
 ///   mlloop audit verify                  is the chain whole?
 ///   mlloop audit verify --deep           and is every file what the chain says?
+///   mlloop audit replay v0003            train it again: do the same files and verdicts come out?
+///   mlloop audit replay 14               the decision in line 14: promote, label-import, ab-stop
 ///   mlloop audit at 2026-11-20           what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
-/// Exit status: 0 yes (shown; whole; something was in production), 1 no (nothing to show; broken; nothing was), 2 error.
+/// Exit status: 0 yes (shown; whole; the same came out; something was in production), 1 no (nothing to show; broken;
+/// something else came out; nothing was), 2 error, 3 cannot tell (replay: something it was made from is missing).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -45,6 +49,8 @@ enum What {
         #[arg(long)]
         deep: bool,
     },
+    /// Make a decision again from the files of the loop, and say what comes out the same
+    Replay(super::audit_replay::Args),
     /// Say which versions held which roles at a time
     At {
         /// A day, which means its end in UTC, or an instant (RFC 3339)
@@ -70,6 +76,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         None => show(&args.show, ctx, out),
         Some(What::Show(args)) => show(args, ctx, out),
         Some(What::Verify { deep }) => verify(ctx, *deep, out),
+        Some(What::Replay(args)) => super::audit_replay::run(args, ctx, out),
         Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, out),
     }
 }
@@ -202,36 +209,42 @@ fn entry_text(entry: &Entry, style: Style) -> String {
         "{:>4}  {when}  {}{by}  {}\n",
         entry.seq,
         style.bold(&entry.event.to_string()),
-        style.dim(&entry.sentence())
+        style.dim(&name(&entry.sentence()))
     )
 }
 
 fn trail_text(found: &Lineage, style: Style) -> String {
     if found.is_empty() {
-        return format!("nothing is known of {}\n", found.id);
+        return format!("nothing is known of {}\n", name(&found.id));
     }
     // Writing to a String cannot fail.
-    let mut text = format!("{}\n", style.bold(&found.id));
+    let mut text = format!("{}\n", style.bold(&name(&found.id)));
     for predicted in &found.predictions {
         let when = predicted.time.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
         let score = predicted.score.map(|score| format!(" (score {score:.4})")).unwrap_or_default();
-        let arm = if predicted.arm.is_empty() { String::new() } else { format!(", arm {}", predicted.arm) };
-        let _ = writeln!(text, "  {when}  {} predicted {}{score}{arm}", predicted.version, predicted.prediction);
+        let arm = if predicted.arm.is_empty() { String::new() } else { format!(", arm {}", name(&predicted.arm)) };
+        let _ = writeln!(text, "  {when}  {} predicted {}{score}{arm}", predicted.version, name(&predicted.prediction));
     }
     for said in &found.feedback {
         let when = said.at.strftime("%Y-%m-%d %H:%M");
-        let _ = writeln!(text, "  {when}  {}{} of {}: {}", said.verdict, by(&said.by), said.version, said.label);
+        let _ = writeln!(text, "  {when}  {}{} of {}: {}", said.verdict, by(&said.by), said.version, name(&said.label));
     }
     for labelled in &found.labels {
         let label = &labelled.label;
         let when = label.labelled_at.strftime("%Y-%m-%d %H:%M");
         let used: Vec<String> = labelled.used_in.iter().map(ToString::to_string).collect();
         let used = if used.is_empty() { "not used yet".to_owned() } else { format!("used in {}", used.join(", ")) };
-        let _ = writeln!(text, "  {when}  labelled {} ({}{}), {used}", label.label, label.source, by(&label.annotator));
+        let _ = writeln!(
+            text,
+            "  {when}  labelled {} ({}{}), {used}",
+            name(&label.label),
+            label.source,
+            by(&label.annotator)
+        );
     }
     text
 }
 
-fn by(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!(" by {name}") }
+fn by(who: &str) -> String {
+    if who.is_empty() { String::new() } else { format!(" by {}", name(who)) }
 }

@@ -2,6 +2,7 @@ use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, ensure};
 use mlloop::atomic;
 use mlloop::demo::{Stream, answer, is_one, payments, visits, without_target};
+use mlloop::printable;
 use mlloop::table::{Schema, Table, write_csv};
 use std::fs::File;
 use std::io;
@@ -124,7 +125,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let mlloop = std::env::current_exe().context("finding mlloop itself")?;
     let intro = format!(
         "{N_REFERENCE} card payments to learn from, and {N_CURRENT} that came after the world had changed, are in {}.\n",
-        data.display()
+        printable::name(&data.display().to_string())
     );
     out.bytes(intro.as_bytes())?;
     let reference = data.join("reference.csv");
@@ -192,7 +193,7 @@ fn reset(dir: &Path) -> Result<()> {
 }
 
 fn closing(dir: &Path) -> String {
-    let dir = dir.display();
+    let dir = printable::name(&dir.display().to_string());
     format!(
         "\nLook at\n  {dir}/reports/drift_report.html   what changed\n  {dir}/reports/gate_report.html    who deserves production, and why\n  \
          {dir}/reports/ab_report.html      the experiment\n  {dir}/mlloop.toml                 what was decided about the table\n  \

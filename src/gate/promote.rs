@@ -11,9 +11,10 @@ use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Approval, Config, EventKind, Workspace};
+use crate::workspace::{Approval, Config, EventKind, Setting, Workspace};
 use serde::Serialize;
 use serde_json::json;
+use std::path::Path;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -286,6 +287,8 @@ fn record_verdict(
         "production": report.production, "challenger": report.challenger, "verdict": j.verdict,
         "decision": report.decision, "test": j.improvement, "alpha": j.alpha, "broken": broken,
         "rows": rows, "uses": report.holdout.uses, "allow_equivalent": report.allow_equivalent,
+        "seed": request.seed, "settings": workspace.settings().iter().map(Setting::pair).collect::<Vec<_>>(),
+        "labels": workspace.keep(lock, Path::new("data/labels.csv"))?,
     });
     let by = request.by.map(str::to_owned);
     workspace.record(lock, Event { at: request.now, event: EventKind::GateVerdict, by, roles: None, details })?;

@@ -10,6 +10,7 @@ use crate::atomic;
 use crate::digest::sha256;
 use crate::table::push_record;
 use crate::workspace::Workspace;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Beside an answer that was not given: the person looked and could not tell.
@@ -137,7 +138,8 @@ impl FillIn {
 
     fn save(&self) -> Result<(), LabelError> {
         let mut text = Vec::new();
-        push_record(&mut text, &self.sheet.header, b',');
+        let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
+        push_record(&mut text, &header, b',');
         self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, b','));
         atomic::replace(&self.path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&self.path, source))
     }
@@ -155,10 +157,13 @@ pub(super) struct Sheet {
 impl Sheet {
     pub(super) fn read(path: &Path, batch: &Batch) -> Result<Self, LabelError> {
         let mut records = read(path)?;
-        if records.is_empty() || records[0] != batch.columns {
+        if records.is_empty() {
+            return Err(LabelError::file(path, "is empty".to_owned()));
+        }
+        let header: Vec<String> = records.remove(0).iter().map(|name| restore(name).to_owned()).collect();
+        if header != batch.columns {
             return Err(LabelError::file(path, format!("is not what went out with {}", batch.batch)));
         }
-        let header = records.remove(0);
         let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
         match target.filter(|target| header[target + 1..] == AFTER) {
             Some(target) => Ok(Self { header, rows: records, target }),

@@ -51,3 +51,11 @@ pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};
 pub use store::{Change, Label, Labels, Merged, Source};
 pub use strata::{Strategy, uncertainty};
 pub use used::{Used, orphans};
+
+/// Whether a text holds answers for this target: what the fuzz tests reach of the reading of what comes back.
+#[doc(hidden)]
+#[must_use]
+pub fn holds_answers(target: &str, text: &str) -> bool {
+    let expected = answers::Expected { target, headers: Vec::new() };
+    answers::read("fuzz", text, &expected).is_ok_and(|read| !read.answers.is_empty())
+}

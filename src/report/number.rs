@@ -1,5 +1,7 @@
 //! Numbers and names as people read them.
 
+use crate::printable;
+
 /// What stands where there is no number.
 pub(crate) const NOTHING: &str = "–";
 
@@ -114,12 +116,12 @@ pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
 
 /// Text from a table, without what would steer a terminal, break an XML file or turn the reading order.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_unfit(c) { '\u{fffd}' } else { c }).collect()
 }
 
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+fn is_unfit(c: char) -> bool {
+    // The last two are no characters of XML.
+    printable::steers(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// [`clean`] text of at most `max` characters, the last an ellipsis where some were left out.

@@ -91,6 +91,17 @@ pub enum ServeError {
     },
 }
 
+/// Whether a body holds rows of these columns: what the fuzz tests reach of the reading of requests.
+#[doc(hidden)]
+#[must_use]
+pub fn holds_rows(columns: &[&str], body: &[u8]) -> bool {
+    let mut form = form::Form::default();
+    for name in columns {
+        form.keep(name);
+    }
+    rows::Rows::parse(body, &form, 1000, &mut |_| true).is_ok_and(|rows| rows.problems.is_empty())
+}
+
 /// The server without its socket.
 pub fn app(state: Arc<App>) -> Router {
     let mut routes: BTreeMap<String, MethodRouter<Arc<App>>> = BTreeMap::new();

@@ -78,10 +78,16 @@ impl Setting {
         if SECRET.iter().any(|word| key.contains(word)) { "***" } else { &self.value }
     }
 
+    /// `KEY=VALUE`.
+    #[must_use]
+    pub fn pair(&self) -> String {
+        format!("{}={}", self.key, self.value)
+    }
+
     /// `KEY=VALUE`, when it is part of what decides what is learned.
     #[must_use]
     pub fn of_recipe(&self) -> Option<String> {
-        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| format!("{}={}", self.key, self.value))
+        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| self.pair())
     }
 }
 
