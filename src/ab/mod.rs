@@ -18,7 +18,6 @@ mod limits;
 pub mod log;
 mod measure;
 mod paired;
-pub mod period;
 pub mod power;
 mod quantile;
 pub mod report;

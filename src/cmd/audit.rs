@@ -19,10 +19,12 @@ use std::fmt::Write as _;
 ///
 ///   mlloop audit                         the last 20 changes
 ///   mlloop audit show --last 100
-///   mlloop audit show --for C-104        one row: predictions, labels, the versions that learned from them
+///   mlloop audit show --for C-104
+///       one row: predictions, labels, the versions that learned from them
 ///   mlloop audit verify                  is the chain whole?
-///   mlloop audit verify --deep           and is every file what the chain says?
-///   mlloop audit at 2026-11-20           what was in production at the end of that day (UTC)?
+///   mlloop audit verify --deep   and is every file what the chain says?
+///   mlloop audit at 2026-11-20
+///       what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
 /// Exit status: 0 yes (shown; whole; something was in production), 1 no (nothing to show; broken; nothing was), 2 error.

@@ -13,7 +13,8 @@ use std::process::{Command, Stdio};
 /// Every command is shown before it runs, so that the demo reads as a walk through mlloop.
 ///
 ///   mlloop demo /tmp/demo
-///   mlloop demo /tmp/demo --tables            only make the tables, for a loop of your own
+///   mlloop demo /tmp/demo --tables
+///       only make the tables, for a loop of your own
 ///
 /// Exit status: 0 every command did what it should, 2 error.
 #[derive(Debug, clap::Args)]
@@ -142,27 +143,54 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(Outcome::Yes)
 }
 
-/// What a demo leaves behind, and nothing else, is removed.
+/// What a demo leaves in its directory.
+const MADE: [&str; 15] = [
+    "visits.csv",
+    "data",
+    "models",
+    "reports",
+    "runs",
+    "predictions",
+    "label_inbox",
+    "approvals",
+    "mlloop.toml",
+    "audit.jsonl",
+    "ab.json",
+    "predictions.csv",
+    "payments.onnx",
+    ".gitignore",
+    ".mlloop.lock",
+];
+
+/// Removes what a demo left behind. A directory that holds anything else, or is none of a demo, stays as it is.
 fn reset(dir: &Path) -> Result<()> {
-    let made = |name: &str| dir.join(name);
+    let entries = std::fs::read_dir(dir).with_context(|| dir.display().to_string())?;
+    let entries = entries.collect::<io::Result<Vec<_>>>().with_context(|| dir.display().to_string())?;
+    if entries.is_empty() {
+        return Ok(());
+    }
     ensure!(
-        made("visits.csv").is_file() && made("data/reference.csv").is_file(),
+        dir.join("visits.csv").is_file() && dir.join("data").is_dir(),
         "{}: is not the directory of a demo; nothing was removed",
         dir.display()
     );
-    for name in ["data", "models", "reports", "runs", "predictions", "label_inbox", "label_outbox", "profiles"] {
-        let path = made(name);
-        if path.is_dir() {
-            atomic::remove_dir(&path).with_context(|| path.display().to_string())?;
-        }
+    for entry in &entries {
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
+        let is_made = MADE.iter().any(|made| name == *made) || name.to_string_lossy().starts_with(".mlloop");
+        ensure!(
+            is_made && !kind.is_symlink(),
+            "{}: was not made by a demo; nothing was removed: take it out, or name another directory",
+            entry.path().display()
+        );
     }
-    for name in
-        ["visits.csv", "mlloop.toml", "audit.jsonl", "predictions.csv", "payments.onnx", ".gitignore", ".mlloop.lock"]
-    {
-        let path = made(name);
-        if path.is_file() {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
-        }
+    // What says that it is a demo goes last, so that a reset that was cut short can be repeated.
+    let (marks, others): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .map(std::fs::DirEntry::path)
+        .partition(|path| path.ends_with("visits.csv") || path.ends_with("data"));
+    for path in others.iter().chain(&marks) {
+        let removed = if path.is_dir() { atomic::remove_dir(path) } else { atomic::remove_file(path) };
+        removed.with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

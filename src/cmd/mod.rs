@@ -37,6 +37,7 @@ mod rollback;
 mod run;
 mod serve;
 mod several;
+mod simulate;
 mod split;
 mod status;
 mod train;
@@ -141,6 +142,7 @@ enum Verb {
     Report(report::Args),
     Audit(audit::Args),
     Export(export::Args),
+    Simulate(simulate::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -242,6 +244,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Doctor(args) => doctor::run(&args, ctx, out),
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
+        Verb::Simulate(args) => simulate::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

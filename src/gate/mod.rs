@@ -8,7 +8,7 @@
 //! ```
 //! Every arrow is a line of the audit chain; roles change with the line that says so.
 
-mod approval;
+pub(crate) mod approval;
 mod error;
 mod evaluate;
 mod judge;
@@ -21,7 +21,7 @@ mod report;
 mod rollback;
 mod rows;
 mod slices;
-mod ticket;
+pub(crate) mod ticket;
 
 pub use approval::{Decided, approve, reject};
 pub use error::GateError;
@@ -31,7 +31,7 @@ pub use promote::{PromoteOutcome, Promotion, promote};
 pub use rails::Guardrail;
 pub use report::{Decision, GateReport, Pair};
 pub use rollback::{RolledBack, rollback};
-pub use ticket::{Status, Ticket, pending};
+pub use ticket::{Asks, Status, Ticket, find, pending};
 
 use crate::registry::Version;
 
