@@ -1,10 +1,9 @@
 //! E-mail over SMTP.
 
-use super::deliver::Secrets;
 use super::outbox::Message;
-use super::settings::{Email, Tls};
+use super::settings::{Email, Secrets, Tls, mailbox};
 use lettre::message::header::{ContentType, MIME_VERSION_1_0};
-use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::message::{Attachment, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as Wire, TlsParameters};
 use lettre::{SmtpTransport, Transport};
@@ -13,11 +12,6 @@ use std::time::{Duration, SystemTime};
 
 /// The name of the picture in a mail.
 const PICTURE: &str = "drift_report.png";
-
-/// `Name <name@example.org>` or the address alone.
-pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a mail address"))
-}
 
 /// A mail and how it is sent.
 pub(super) struct Letter {

@@ -149,7 +149,7 @@ fn a_mail_reads_as_text_and_as_a_page_and_carries_the_picture() {
     let notice = Notice::new(Kind::DriftOnset, "x", "drift began: a<b").with("- a<b drifted\n- c drifted\nWhy & how.");
     let notice = Notice { picture: Some("reports/p.png".into()), ..notice };
     let send_one = || {
-        outbox(dir.path()).queue(&settings, &[notice.clone()], NOW).unwrap();
+        outbox(dir.path()).queue(&settings, std::slice::from_ref(&notice), NOW).unwrap();
         assert_eq!(send(dir.path(), &settings, &Secrets::default(), NOW).trouble, Vec::<String>::new());
         mails.lock().unwrap().last().unwrap().replace("\r\n", "\n")
     };

@@ -7,6 +7,7 @@
 //! A process of its own shares no memory and no threads with what answers, and what it does is what a crontab would do.
 
 use super::endpoint::Endpoint;
+use super::settings::JobSettings;
 use super::snapshot::Stamp;
 use super::state::App;
 use super::{lane, status};
@@ -15,23 +16,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Read};
-use std::path::PathBuf;
+
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// When the loop is run beside serving.
-#[derive(Debug, Clone, Default)]
-pub struct JobSettings {
-    /// So long after the last round began.
-    pub every: Option<Duration>,
-    /// When one of these triggers is reached.
-    pub at: Vec<String>,
-    /// The program that is `mlloop`.
-    pub program: PathBuf,
-}
 
 /// How often it is asked whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

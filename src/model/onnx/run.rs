@@ -255,8 +255,7 @@ fn trees(call: &Call) -> Result<Tensor, String> {
     let Elements::Float(x) = &call.input(0)?.elements else { return Err("of other than 32-bit numbers".to_owned()) };
     let n_targets = usize::try_from(call.int("n_targets", 0)).unwrap_or(0);
     let (tree_ids, node_ids) = (call.ints("nodes_treeids"), call.ints("nodes_nodeids"));
-    let place: HashMap<(i64, i64), usize> =
-        tree_ids.iter().copied().zip(node_ids.iter().copied()).zip(0..).map(|(key, at)| (key, at)).collect();
+    let place: HashMap<(i64, i64), usize> = tree_ids.iter().copied().zip(node_ids.iter().copied()).zip(0..).collect();
     let mut leaves: HashMap<(i64, i64), Vec<(usize, f32)>> = HashMap::new();
     let (leaf_trees, leaf_nodes) = (call.ints("target_treeids"), call.ints("target_nodeids"));
     for (at, (&target, &weight)) in call.ints("target_ids").iter().zip(call.floats("target_weights")).enumerate() {
