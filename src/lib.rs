@@ -22,6 +22,8 @@ pub mod atomic;
 pub mod wording;
 // Text of others as a terminal may be given it.
 pub mod printable;
+/// Lengths of time as people write them: `30m`, `12h`, `7d`.
+pub mod period;
 // ── tables ──
 // Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
@@ -63,6 +65,8 @@ pub mod init;
 pub mod train;
 // Scores for a table of any length, in the order of its rows.
 pub mod predict;
+// Traffic made from a table: what `simulate` does.
+pub mod simulate;
 // Is there a reason to retrain? What `monitor` does.
 pub mod monitor;
 // Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.

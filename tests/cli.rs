@@ -199,6 +199,149 @@ fn the_demo_runs_to_its_end_and_leaves_a_loop_that_verifies() {
 }
 
 #[test]
+fn a_demo_is_begun_again_and_nothing_else_is_removed() {
+    let work = Loop::new();
+    work.run("demo walk --tables").answers(YES);
+    let made = work.files();
+    work.run("demo walk --tables").answers(ERROR).says("is not empty").says("--reset");
+    // What the walk leaves besides is removed, and the tables are the same again.
+    for name in ["mlloop.toml", "audit.jsonl", "models/v0001/model.bin", "approvals/x.json", "runs/runs.jsonl"] {
+        work.write(&format!("walk/{name}"), "x");
+    }
+    work.write("walk/runs/jobs/1/log", "of a page");
+    work.run("demo walk --tables --reset").answers(YES);
+    assert_eq!(work.read("walk/runs/jobs/1/log"), "of a page");
+    std::fs::remove_dir_all(work.path("walk/runs")).unwrap();
+    assert_eq!(work.files(), made);
+    // A file of somebody's own keeps all of it.
+    work.write("walk/notes.txt", "mine");
+    let before = work.files();
+    work.run("demo walk --tables --reset").answers(ERROR).says("walk/notes.txt: was not made by a demo");
+    assert_eq!(work.files(), before);
+    std::fs::remove_file(work.path("walk/notes.txt")).unwrap();
+    std::os::unix::fs::symlink(work.path(""), work.path("walk/models")).unwrap();
+    work.run("demo walk --tables --reset").answers(ERROR).says("walk/models: was not made by a demo");
+    std::fs::remove_file(work.path("walk/models")).unwrap();
+    // A directory that is no demo's is left alone; an empty one, and one that is not there, are filled.
+    work.write("loop/mlloop.toml", "mine");
+    work.run("demo loop --tables --reset").answers(ERROR).says("is not the directory of a demo; nothing was removed");
+    assert_eq!(work.read("loop/mlloop.toml"), "mine");
+    std::fs::create_dir(work.path("empty")).unwrap();
+    for dir in ["empty", "new"] {
+        work.run(&format!("demo {dir} --tables --reset")).answers(YES);
+        assert!(work.path(dir).join("visits.csv").is_file());
+    }
+}
+
+#[test]
+fn several_loops_are_one_table_and_one_status() {
+    let work = Loop::new();
+    for dir in ["a", "b", "c"] {
+        work.write(&format!("loops/{dir}/churn.csv"), include_str!("../fixtures/tables/churn.csv"));
+    }
+    for dir in ["a", "b"] {
+        work.run(&format!("-C loops/{dir} init loops/{dir}/churn.csv")).answers(YES);
+    }
+    work.run("-C 'loops/*' status").answers(crate::support::NO).json("/0/exit_status", 1).json("/1/exit_status", 1);
+    work.run("-C loops/a train --algorithm decision-tree").answers(YES);
+    let said = work.run("-C 'loops/*' status").answers(YES).json("/0/answer/production", "v0001").value();
+    assert_eq!(said.as_array().unwrap().len(), 2, "c is no loop");
+    let text = work.run("-C 'loops/*' status --text").answers(YES).stdout;
+    assert_eq!(text, "loops/a  yes          production v0001\nloops/b  no           no version yet\n");
+    // Patterns are those of a shell; what follows the verb goes to each loop.
+    let one = work.run("-C 'loops/[a]*' status");
+    assert_eq!(one.status(), ERROR, "{}", one.stdout);
+    work.run("-C 'l*s/?' status").answers(YES);
+    // A loop that failed is in the table beside the others, so stdout is not empty.
+    let said = work.run("-C 'loops/*' run --exit-zero").json("/0/exit_status", 0).json("/1/exit_status", 2);
+    assert_eq!(said.status(), ERROR);
+    let report = work.run("-C 'loops/*' report").value();
+    assert!(report[0]["answer"].is_object(), "{report}");
+    // One that is damaged fails alone, and the whole says so.
+    work.write("loops/b/mlloop.toml", "nonsense");
+    let said = work.run("-C 'loops/*' status --text");
+    assert_eq!(said.status(), ERROR);
+    let said = said.stdout;
+    assert!(said.contains("loops/a  yes") && said.contains("loops/b  failed"), "{said}");
+    work.run("-C 'loops/*' train").answers(ERROR).says("status, run and report work on several");
+    work.run("-C 'none/*' status").answers(ERROR).says("no directory with a mlloop.toml fits");
+}
+
+#[test]
+fn settings_count_for_one_command_and_are_kept_with_what_they_made() {
+    let work = Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv"));
+    work.run("init churn.csv").answers(YES);
+    let toml = work.read("mlloop.toml");
+    work.run_with("train --set n_estimators=7", &[("MLLOOP_SPLIT_GATE", "0.3")]).answers(YES);
+    assert_eq!(work.read("mlloop.toml"), toml);
+    let manifest: serde_json::Value = serde_json::from_str(&work.read("models/v0001/manifest.json")).unwrap();
+    let notes = manifest["notes"].to_string();
+    for note in ["set: model.n_estimators = 7, by --set", "set: split.gate = 0.3, by MLLOOP_SPLIT_GATE"] {
+        assert!(notes.contains(note), "{notes}");
+    }
+    let gate = manifest["rows"]["gate"].as_u64().unwrap();
+    assert!((300..420).contains(&gate), "30 % of 1200 rows: {gate}");
+    // The command line goes before the environment, and what is wrong names its place.
+    let fired = |said: crate::support::Said| said.value()["retrain"]["triggers"][0]["threshold"].clone();
+    let variable = [("MLLOOP_MONITOR_TRIGGERS_NEW_ROWS", "20")];
+    assert_eq!(fired(work.run_with("status", &variable)), 20.0);
+    assert_eq!(fired(work.run_with("status --set monitor.triggers.new_rows=30", &variable)), 30.0);
+    for (line, says) in [
+        ("status --set monitor.triggers.newrows=3", "did you mean \"new_rows\"?"),
+        ("status --set promote.alpha=2", "--set promote.alpha=2: [promote] alpha = 2 must be above 0 and below 0.5"),
+        ("status --set retrain.approval=maybe", "--set retrain.approval=maybe: "),
+        ("status --set labels.auto_export=0", "[labels] auto_export = 0 must be a whole number"),
+        ("status --set promote.notice=30d", "must be shorter than approval_days = 7"),
+        ("status --set promote.notice=soon", "\"soon\" is not a length of time"),
+    ] {
+        work.run(line).answers(ERROR).says(says);
+    }
+    work.run_with("status", &[("MLLOOP_PROMOTE_ALPHA", "x")]).answers(ERROR).says("MLLOOP_PROMOTE_ALPHA");
+}
+
+#[test]
+fn split_cuts_a_table_that_is_here() {
+    let table = include_str!("../fixtures/tables/churn.csv");
+    let work = Loop::new().table("churn.csv", table);
+    let line = "split churn.csv --how hash --by customer --reference 0.8";
+    work.run(line).answers(YES);
+    let rows = |name: &str| work.read(name).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let (reference, current) = (rows("data/reference.csv"), rows("data/current.csv"));
+    assert_eq!(reference.len() + current.len(), 1200);
+    assert!((0.75..0.85).contains(&(reference.len() as f64 / 1200.0)), "{}", reference.len());
+    let all: std::collections::BTreeSet<&str> = table.lines().skip(1).collect();
+    let both: std::collections::BTreeSet<&str> = reference.iter().chain(&current).map(String::as_str).collect();
+    assert_eq!(both, all, "every row is on one side, as it was");
+    work.run(line).answers(crate::support::NO);
+    // Other shares would replace the files: only when that is asked for.
+    let before = work.files();
+    work.run("split churn.csv --how hash --by customer --reference 0.5").answers(ERROR).says("--force");
+    assert_eq!(work.files(), before);
+    work.run("split churn.csv --how hash --by customer --reference 0.5 --force").answers(YES);
+    assert!((500..700).contains(&rows("data/reference.csv").len()));
+    // By a number that counts time: the earliest rows are the reference.
+    let work = Loop::new().table(
+        "t.csv",
+        (0..100)
+            .map(|n| format!("{},{}\n", (n * 37) % 100, n % 7))
+            .fold("step,x\n".to_owned(), |all, line| all + &line),
+    );
+    work.run("split t.csv --by step --reference 0.6").answers(YES);
+    let steps = |name: &str| -> Vec<u32> {
+        work.read(name).lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect()
+    };
+    assert_eq!(steps("data/reference.csv").len(), 60);
+    assert!(steps("data/reference.csv").iter().max() < steps("data/current.csv").iter().min());
+    for (line, says) in [
+        ("split nothing.csv", "nothing.csv"),
+        ("split t.csv --by stp --force", "stp"),
+        ("split t.csv --how hash --by x --reference 1.5 --force", "--reference takes a share between 0 and 1"),
+    ] {
+        work.run(line).answers(ERROR).says(says);
+    }
+}
+
+#[test]
 fn a_loop_is_found_from_its_subdirectories_but_init_makes_one_where_it_is_called() {
     let work = tiny();
     work.run("init tiny.csv").answers(YES);

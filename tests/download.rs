@@ -128,6 +128,35 @@ fn credentials_stay_with_the_host_they_are_for() {
 }
 
 #[test]
+fn a_key_in_the_project_is_used_only_while_nobody_else_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let mock = kaggle(zip(&[("churn.csv", CHURN.as_bytes(), 0)]));
+    let work = Loop::new().table("secrets/kaggle.json", r#"{"username":"ada","key":"k"}"#);
+    let mode = |mode: u32| {
+        let path = work.path("secrets/kaggle.json");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o644);
+    run(&work, &mock, SET, "").answers(ERROR).says("a key in a project is easily given away").says("chmod 600");
+    assert!(mock.asked().is_empty(), "nothing was sent");
+    mode(0o600);
+    run(&work, &mock, SET, "").answers(YES);
+    assert_eq!(mock.asked()[0].header("authorization"), Some("Basic YWRhOms="));
+    // init keeps it out of git, once, beside what is there.
+    work.write(".gitignore", "*.tmp");
+    work.run("init data/churn.csv").answers(YES);
+    work.run("init data/churn.csv --force").answers(YES);
+    assert_eq!(work.read(".gitignore"), "*.tmp\n/secrets/\n");
+    let source = work.read("data/SOURCE.json");
+    assert!(!source.contains("\"k\"") && !source.contains("YWRhOms="), "{source}");
+    // Another shape is said by its file, without what stands in it.
+    work.write("secrets/kaggle.json", r#"{"user":"ada","key":"SECRET"}"#);
+    mode(0o600);
+    let said = run(&work, &mock, &format!("{SET} --force"), "").answers(ERROR).says("secrets/kaggle.json: should be");
+    assert!(!said.stderr.contains("SECRET"), "{}", said.stderr);
+}
+
+#[test]
 fn a_cut_transfer_goes_on_where_it_was_cut() {
     let mock = Mock::start(|asked, n| match n {
         0 => stored(asked, CHURN.as_bytes(), "\"v1\"").cut(10_000),

@@ -73,6 +73,34 @@ fn many_come_from_stdin_all_or_none() {
 }
 
 #[test]
+fn free_fields_are_counted_and_listed_by() {
+    let work = logged();
+    work.run(&format!("feedback 0010001 correct --by ann --field account=acme --field period=2026-10 {AT}"))
+        .answers(YES);
+    let lines = "{\"id\": \"0010002\", \"verdict\": \"correct\", \"account\": \"zeta\"}\n";
+    work.pipe(&format!("feedback - --by bob {AT}"), lines).answers(YES);
+    work.run("feedback --where account=acme").answers(YES).json("/total", 1).json("/unused", 1);
+    work.run("feedback --where account=nobody").answers(YES).json("/total", 0);
+    let listed = work.run("feedback list --where account=acme").answers(YES).value();
+    assert_eq!((listed[0]["id"].as_str(), listed[0]["fields"]["period"].as_str()), (Some("0010001"), Some("2026-10")));
+    assert!(listed[0]["used_since"].is_null() && listed.as_array().unwrap().len() == 1);
+    let line = work.run("feedback list 0010002 --text").answers(YES).stdout;
+    assert!(line.contains(" by bob, not used yet, account=zeta"), "{line}");
+    work.run("feedback list 0010099").answers(NO).json("", serde_json::json!([]));
+    work.run("retrain --force --now 2026-11-05T00:00:00Z").answers(YES);
+    work.run("feedback list 0010001").answers(YES).json("/0/used_since", "v0002");
+    for (line, says) in [
+        ("feedback 0010003 corect", "\"corect\" is no verdict: did you mean \"correct\"?"),
+        ("feedback 0010003 correct --field by=ann", "\"by\" is no free field"),
+        ("feedback 0010003 correct --field account", "--field account: write NAME=VALUE"),
+        ("feedback 0010003 correct --where account=acme", "--where: is for corrections that are counted or listed"),
+        ("feedback --where coment=x", "did you mean \"comment\"?"),
+    ] {
+        work.run(line).answers(ERROR).says(says);
+    }
+}
+
+#[test]
 fn monitor_sees_what_was_served_and_what_people_said() {
     let work = logged();
     let scored = work.read("scored.csv");

@@ -7,7 +7,7 @@ use mlloop::workspace::Workspace;
 use serde_json::Value;
 
 /// A loop whose production is poor, so that a challenger with its usual parameters is better for certain.
-fn poor(more: &str) -> Loop {
+pub fn poor(more: &str) -> Loop {
     let work = labelled();
     std::fs::remove_dir_all(work.path("models")).unwrap();
     for file in ["audit.jsonl", "runs/runs.jsonl"] {
@@ -133,4 +133,186 @@ fn two_rounds_at_once_are_one_after_the_other() {
         .answers(ERROR)
         .says(&format!("another mlloop (process {}) is changing this loop", std::process::id()));
     drop(lock);
+}
+
+/// The same loop, where a person has to agree before anything is trained.
+fn asking() -> Loop {
+    poor("\n[retrain]\napproval = \"manual\"\nmin_new_labels = 90\n")
+}
+
+#[test]
+fn a_person_is_asked_before_anything_is_trained() {
+    let (url, heard) = webhook();
+    let mut work = asking();
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml + "\n[notify]\nchannels = ['webhook']\n");
+    work.set("MLLOOP_WEBHOOK_URL", &url);
+    let asked = work.run(NOW).answers(WAITING).json("/done", "waiting").json("/request/asks", "retraining").value();
+    let id = asked["request"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(asked["request"]["verdict"]["n_new"], 100, "{asked}");
+    assert!(!work.path("models/v0002").exists() && asked.get("retrain").is_none());
+    // Asked once: the next round watches again, and waits.
+    let again = work.run(NOW).answers(WAITING).value();
+    assert_eq!((&again["request"]["id"], again["monitor"].is_null()), (&asked["request"]["id"], false));
+    let told = heard.lock().unwrap().iter().filter(|text| text.contains("a retraining waits for approval")).count();
+    assert_eq!(told, 1);
+    let status = "status --text --now 2026-11-11T01:00:00Z";
+    work.run(status).answers(YES).prints(&format!("{id} waits for approval until 2026-11-18 00:00 UTC"));
+    work.run(&format!("reject v0001 --by ann --reason x")).answers(ERROR).says("no request \"v0001\"");
+    // Agreed to by name: trained at once, judged by the next round.
+    let agreed = work.copy();
+    let now = "--now 2026-11-12T00:00:00Z";
+    agreed.run(&format!("approve {id} --by ann {now}")).answers(YES).json("/retrain/version", "v0002");
+    agreed.run(&format!("run {now}")).answers(YES).json("/done", "promoted").json("/production", "v0002");
+    let by = agreed.read("audit.jsonl").lines().find(|line| line.contains("\"approved\"")).unwrap().to_owned();
+    assert!(by.contains("\"by\":\"ann\"") && by.contains(&id), "{by}");
+    agreed
+        .run(&format!("approve {id} --by bob {now}"))
+        .answers(NO)
+        .json("/already", true)
+        .json("/retrain/done", "nothing");
+    agreed.run("audit verify").answers(YES);
+    // Agreed to in advance, the whole round is one command.
+    let at_once = asking();
+    let round = at_once.run(&format!("{NOW} --yes --by ann")).answers(YES).json("/production", "v0002").value();
+    assert_eq!((&round["retrain"]["done"], round["monitor"].is_null()), (&"retrained".into(), false));
+    assert_eq!(at_once.read("audit.jsonl").matches("\"event\":\"approved\"").count(), 1);
+}
+
+#[test]
+fn a_retraining_that_was_turned_down_leaves_everything_as_it_was() {
+    let work = asking();
+    let (labels, reference) = (work.read("data/labels.csv"), work.read("data/reference.csv"));
+    let id = work.run(NOW).answers(WAITING).value()["request"]["id"].as_str().unwrap().to_owned();
+    let roles = work.read("models/roles.json");
+    work.run(&format!("reject {id} --by ann --reason 'June is not checked' --now 2026-11-11T01:00:00Z")).answers(YES);
+    let (old, new): (Value, Value) =
+        (serde_json::from_str(&roles).unwrap(), serde_json::from_str(&work.read("models/roles.json")).unwrap());
+    assert_eq!((&old["production"], &old["challenger"]), (&new["production"], &new["challenger"]));
+    assert_eq!((labels, reference), (work.read("data/labels.csv"), work.read("data/reference.csv")));
+    let said = work.run("run --now 2026-11-11T02:00:00Z").answers(NO).json("/done", "rejected").value();
+    let sentence = said["sentence"].as_str().unwrap();
+    assert!(sentence.contains("ann turned the retraining down (June is not checked)"), "{sentence}");
+    assert!(sentence.contains("with 90 more new labels, or from 2026-11-18 01:00 UTC on"), "{sentence}");
+    work.run(&format!("approve {id} --by bob --now 2026-11-11T02:00:00Z")).answers(ERROR).says("was rejected by ann");
+    // A person who wants it anyway asks anew, and so does time.
+    work.copy().run("run --force --now 2026-11-11T02:00:00Z").answers(WAITING);
+    let later = work.run("run --now 2026-11-18T02:00:00Z").answers(WAITING).value();
+    assert_eq!(later["request"]["requested_at"], "2026-11-18T02:00:00Z");
+    // What it was made for changes: nothing is trained.
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml.replace("n_estimators = 30", "n_estimators = 31"));
+    let id = later["request"]["id"].as_str().unwrap();
+    work.run(&format!("approve {id} --by ann --now 2026-11-18T03:00:00Z"))
+        .answers(ERROR)
+        .says("`mlloop run` asks anew");
+    assert!(!work.path("models/v0002").exists());
+    let anew = work.run("run --now 2026-11-18T04:00:00Z").answers(WAITING).value();
+    assert_ne!(anew["request"]["id"].as_str(), Some(id), "the request is bound to mlloop.toml");
+    let open = work.run("status").answers(YES).value()["pending"].as_array().unwrap().len();
+    assert_eq!(open, 1, "the later request took the place of the earlier one");
+}
+
+#[test]
+fn a_word_that_was_given_outlives_a_death() {
+    let work = asking();
+    let id = work.run(NOW).answers(WAITING).value()["request"]["id"].as_str().unwrap().to_owned();
+    let mut n_agreed = 0;
+    for n in (1..).step_by(11) {
+        let copy = work.copy();
+        let line = format!("approve {id} --by ann --now 2026-11-12T00:00:00Z");
+        let done = copy.pipe_with(&line, "", &format!("die:{n}")).is(YES);
+        copy.run("audit verify").answers(YES);
+        let agreed = copy.read("audit.jsonl").contains("\"event\":\"approved\"");
+        let round = copy.run("run --now 2026-11-12T01:00:00Z");
+        assert_eq!(round.status(), if agreed { YES } else { WAITING }, "{n}: {}", round.stdout);
+        n_agreed += usize::from(agreed);
+        if done {
+            break;
+        }
+    }
+    assert!(n_agreed > 3, "{n_agreed}");
+}
+
+#[test]
+fn a_promotion_is_announced_and_can_be_stopped_until_then() {
+    let (url, heard) = webhook();
+    let mut work = poor("\n[notify]\nchannels = ['webhook']\n");
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml.replace("\napproval = \"auto\"", "\nnotice = \"2h\"\napproval = \"auto\""));
+    work.set("MLLOOP_WEBHOOK_URL", &url);
+    let asked = work.run(NOW).answers(WAITING).json("/production", "v0001").value();
+    let id = asked["request"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(asked["request"]["due_at"], "2026-11-11T02:00:00Z");
+    let n_told = |text: &str| heard.lock().unwrap().iter().filter(|told| told.contains(text)).count();
+    assert_eq!(n_told("goes into production from 2026-11-11 02:00 UTC on unless somebody says no"), 1);
+    assert_eq!(n_told("- roc_auc: "), 1, "the metrics stand in it: {heard:?}");
+    // Before its time nothing happens, whoever calls, and nobody is told again.
+    for line in ["run", "promote"] {
+        work.run(&format!("{line} --now 2026-11-11T01:59:00Z")).answers(WAITING).json("/production", "v0001");
+    }
+    assert_eq!(n_told("goes into production from"), 1);
+    let status = "status --text --now 2026-11-11T01:00:00Z";
+    work.run(status).answers(YES).prints("goes into production unless it is rejected, from 2026-11-11 02:00 UTC");
+    let stopped = work.copy();
+    stopped.run(&format!("reject {id} --by ann --reason no --now 2026-11-11T01:59:00Z")).answers(YES);
+    stopped.run("run --now 2026-11-11T03:00:00Z").answers(NO).json("/production", "v0001");
+    stopped.run("promote --now 2026-11-11T03:00:00Z").answers(NO).json("/done", "nothing");
+    let at_once = work.copy();
+    at_once.run(&format!("approve {id} --by ann --now 2026-11-11T01:59:00Z")).answers(YES).json("/production", "v0002");
+    // A file that was given an earlier time than the chain knows is nothing.
+    let forged = work.copy();
+    let path = format!("approvals/{id}.json");
+    forged.write(&path, forged.read(&path).replace("2026-11-11T02:00:00Z", "2026-11-11T00:30:00Z"));
+    forged.run("promote --now 2026-11-11T01:00:00Z").answers(WAITING).json("/request/due_at", "2026-11-11T03:00:00Z");
+    // What it was announced for has changed: it is judged and announced anew.
+    let edited = work.copy();
+    edited.write("mlloop.toml", edited.read("mlloop.toml") + "\n# seen by bob\n");
+    edited.run("run --now 2026-11-11T03:00:00Z").answers(WAITING).json("/request/due_at", "2026-11-11T05:00:00Z");
+    let n = work.dies_everywhere("promote --now 2026-11-11T02:00:00Z", "", |copy| {
+        copy.run("promote --now 2026-11-11T02:01:00Z").answers(YES).json("/production", "v0002");
+        assert_eq!(copy.read("audit.jsonl").matches("\"event\":\"promoted\"").count(), 1);
+    });
+    assert!(n > 5, "{n}");
+    work.run("run --now 2026-11-11T02:00:00Z").answers(YES).json("/done", "promoted").json("/production", "v0002");
+    assert_eq!(work.read("audit.jsonl").matches("gate-verdict").count(), 1, "the gate was asked once");
+    work.run("audit verify").answers(YES);
+}
+
+#[test]
+fn rows_go_out_to_be_labelled_by_themselves() {
+    let work = poor("\n[retrain]\nmin_new_labels = 500\n\n[labels]\nauto_export = 40\n");
+    // A reason, and too few labels.
+    let round = work.run(NOW).answers(CANNOT_TELL).json("/done", "too-few").json("/labels/n", 40).value();
+    assert!(round["sentence"].as_str().unwrap().contains("40 rows wait to be labelled: "), "{round}");
+    let sheet = work.read("label_inbox/to_label.csv");
+    assert_eq!(sheet.lines().count(), 41);
+    // One batch at a time.
+    let again = work.run(NOW).answers(CANNOT_TELL).value();
+    assert!(again.get("labels").is_none() && work.read("label_inbox/to_label.csv") == sheet, "{again}");
+    work.run("audit verify").answers(YES);
+    // No rows to choose from is said, and is no error.
+    let work = poor("\n[labels]\nauto_export = 40\n");
+    for file in ["data/labels.csv", "data/current.csv"] {
+        std::fs::remove_file(work.path(file)).unwrap();
+    }
+    let round = work.run(NOW).answers(CANNOT_TELL).json("/done", "cannot-tell").value();
+    assert!(round["sentence"].as_str().unwrap().contains("No rows could be handed out"), "{round}");
+    // Neither drift nor want of labels: nothing goes out.
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml.replace("auto_export = 40", "auto_export = 0"));
+    work.run(NOW).answers(ERROR).says("[labels] auto_export = 0 must be a whole number from 1");
+}
+
+#[test]
+fn nothing_is_promoted_while_an_experiment_runs() {
+    let work = poor("");
+    work.run("retrain --now 2026-11-11T00:00:00Z").answers(YES);
+    work.run("ab-start --name pay --b v0002 --now 2026-11-11T01:00:00Z").answers(YES);
+    let round = work.run("run --now 2026-11-11T02:00:00Z").answers(NO).json("/done", "experiment").value();
+    assert!(round["sentence"].as_str().unwrap().contains("while the experiment pay runs"), "{round}");
+    assert!(!round["monitor"].is_null(), "it is watched all the same");
+    assert!(!work.read("audit.jsonl").contains("\"event\":\"promoted\""));
+    work.run("ab-stop --now 2026-11-11T03:00:00Z").answers(YES);
+    work.run("run --now 2026-11-11T04:00:00Z").answers(YES).json("/done", "promoted").json("/production", "v0002");
 }

@@ -373,6 +373,39 @@ fn the_loop_runs_beside_serving() {
 }
 
 #[test]
+fn a_trigger_runs_the_loop_while_predictions_go_on() {
+    let work = trained(1);
+    work.write("mlloop.toml", work.read("mlloop.toml") + "\n[monitor.triggers]\nnew_rows = 20\n");
+    let mut server = Server::start(&work, "--run-at new_rows");
+    let mut client = server.client();
+    let job = |server: &Server| -> Value {
+        serde_json::from_str::<Value>(&server.get("/retrain/status")).unwrap()["job"].clone()
+    };
+    let mut ask = |n: usize| {
+        let body = format!("{{\"rows\": [{}], \"true_labels\": [\"yes\"]}}", row(&format!("R{n}"), 3 + n as i64 % 50));
+        assert_eq!(client.post("/predict", &body).unwrap().0, 200);
+    };
+    (0..19).for_each(&mut ask);
+    assert_eq!(job(&server)["n_rounds"], 0, "19 of 20");
+    let started = Instant::now();
+    let mut n = 19;
+    let done = loop {
+        // Predictions with outcomes go on before, during and after the round.
+        ask(n);
+        n += 1;
+        let told = job(&server);
+        if told["state"] == "idle" && told["n_rounds"].as_u64() >= Some(1) {
+            break told;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{told}");
+    };
+    assert_eq!(done["reason"], "new_rows", "{done}");
+    assert!(done["exit_status"].is_number() && done["exit_status"] != 2, "{done}");
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(work.read("data/labels.csv").matches(",outcome,").count(), n);
+}
+
+#[test]
 fn a_head_with_two_lengths_is_refused_and_closed() {
     let work = trained(1);
     let mut server = Server::start(&work, "--log-sync off");

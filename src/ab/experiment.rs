@@ -1,7 +1,7 @@
 //! `ab.json`: the running experiment, or the last one.
 
-use super::period::Period;
 use super::{AbError, Assigner};
+use crate::period::Period;
 use crate::registry::Version;
 use crate::workspace::{Workspace, WorkspaceError};
 use jiff::Timestamp;

@@ -19,7 +19,6 @@ mod limits;
 pub mod log;
 mod measure;
 mod paired;
-pub mod period;
 pub mod power;
 mod quantile;
 pub mod report;

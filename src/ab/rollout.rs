@@ -8,10 +8,10 @@
 
 use super::experiment::{Epoch, Experiment, FILE};
 use super::log::{self, Asked};
-use super::period::Period;
 use super::report::{AbReport, RailState, SrmState};
 use super::{AbError, start};
 use crate::atomic::Lock;
+use crate::period::Period;
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;

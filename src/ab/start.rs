@@ -2,9 +2,9 @@
 
 use super::AbError;
 use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metric, Rollout, Step};
-use super::period::Period;
 use crate::atomic::Lock;
 use crate::features::{Target, Task};
+use crate::period::Period;
 use crate::registry::{RegistryError, Role, Version};
 use crate::table::Kind;
 use crate::train;

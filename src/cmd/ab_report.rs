@@ -21,15 +21,22 @@ use std::path::{Path, PathBuf};
 /// Arms are texts or numbers, outcomes numbers, 0/1, TRUE/FALSE or yes/no.
 ///
 ///   mlloop ab-report --text
-///   mlloop ab-report --assign 10042           the arm of a unit in the loop's experiment
-///   mlloop ab-report cookie_cats.csv --arm version --outcome retention_7 --outcome retention_1 --unit userid
-///   mlloop ab-report mail.csv --arm segment --outcome conversion --control 'No E-Mail'
-///   mlloop ab-report clicks.csv --arm group --outcome revenue/sessions --unit user --pre revenue_before
-///   mlloop ab-report orders.csv --arm group --outcome revenue@.9 --outcome revenue --cap .99 --strata country --correct
+///   mlloop ab-report --assign 10042
+///       the arm of a unit in the loop's experiment
+///   mlloop ab-report cookie_cats.csv --arm version --outcome retention_7 \
+///       --outcome retention_1 --unit userid
+///   mlloop ab-report mail.csv --arm segment --outcome conversion \
+///       --control 'No E-Mail'
+///   mlloop ab-report clicks.csv --arm group --outcome revenue/sessions \
+///       --unit user --pre revenue_before
+///   mlloop ab-report orders.csv --arm group --outcome revenue@.9 \
+///       --outcome revenue --cap .99 --strata country --correct
 ///   mlloop ab-report --plan --baseline 12% --effect 5% --per-day 800
 ///   mlloop ab-report past.csv --plan --outcome revenue --time day --effect 2.5
-///   mlloop ab-report daily.csv --arm group --outcome clicks --n pageviews --planned-n 500000
-///   mlloop ab-report ads.csv --arm 'test group' --outcome converted --weights ad=.96,psa=.04 --reports out
+///   mlloop ab-report daily.csv --arm group --outcome clicks --n pageviews \
+///       --planned-n 500000
+///   mlloop ab-report ads.csv --arm 'test group' --outcome converted \
+///       --weights ad=.96,psa=.04 --reports out
 ///
 /// Exit status: 0 an arm wins, 1 no difference is shown, 2 error, 3 keep running: too few units, or a mismatch of the
 /// distribution over the arms.

@@ -3,9 +3,9 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::ab::Experiment;
 use mlloop::ab::experiment::{Goal, Guardrail, Measure, Metric};
-use mlloop::ab::period::Period;
 use mlloop::ab::rollout::schedule;
 use mlloop::ab::start::{self, Schedule, StartOutcome, StartRequest, Who};
+use mlloop::period::Period;
 use serde_json::json;
 
 /// Begin an experiment, or a rollout in steps: units are divided among versions by a hash of their id
@@ -13,11 +13,15 @@ use serde_json::json;
 /// The first arm must be in production. `serve` follows within a second; `ab-report` says whether an arm is better,
 /// `ab-step` moves a rollout on, `ab-stop` ends it. --plan shows the steps and changes nothing.
 ///
-///   mlloop ab-start --b challenger --split .5 --metric accuracy --planned-n 20000 --duration 28d
-///   mlloop ab-start --strategy gradual --from 10% --step 20% --every 24h --plan
-///   mlloop ab-start --strategy canary --from 5% --every 3d --guardrail log_loss=.02
+///   mlloop ab-start --b challenger --split .5 --metric accuracy \
+///       --planned-n 20000 --duration 28d
+///   mlloop ab-start --strategy gradual --from 10% --step 20% --every 24h \
+///       --plan
+///   mlloop ab-start --strategy canary --from 5% --every 3d \
+///       --guardrail log_loss=.02
 ///   mlloop ab-start --b challenger --shadow --planned-n 5000
-///   mlloop ab-start --b v0004 --b v0005 --split .4 --metric outcome --goal lower --planned-n 30000
+///   mlloop ab-start --b v0004 --b v0005 --split .4 --metric outcome \
+///       --goal lower --planned-n 30000
 ///
 /// Exit status: 0 it runs (or the same one ran already), 2 error.
 #[derive(Debug, clap::Args)]

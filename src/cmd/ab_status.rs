@@ -2,8 +2,8 @@ use super::ab_start::table;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::ab::period::Period;
 use mlloop::ab::status::{self, Status};
+use mlloop::period::Period;
 use serde_json::json;
 
 /// Where the experiment stands: planned end, time left, the verdict so far, and what a winner needs

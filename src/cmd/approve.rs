@@ -1,25 +1,32 @@
 use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
-use mlloop::gate;
+use mlloop::atomic::Lock;
+use mlloop::gate::{self, Asks, Ticket};
 use mlloop::notify::{Kind, Notice};
 use mlloop::registry::Version;
+use mlloop::retrain::{self, RetrainRequest, Retrained, approval};
+use serde::Serialize;
 use serde_json::json;
 use std::time::Instant;
 
-/// Agree to a promotion that waits for a person, and carry it out
+/// Agree to a promotion or a retraining that waits for a person, and carry it out
 ///
 /// The request is good for what it was made for, and for approval_days: when a version, the reference, mlloop.toml or
-/// production has changed since, it is refused. Who asked cannot agree.
+/// production has changed since, it is refused. Who asked cannot agree. A retraining makes a challenger of all labels
+/// that are there by now; `mlloop promote` or the next `mlloop run` judges it.
 ///
 ///   mlloop status                             what is waiting
 ///   mlloop approve v0002-3f9a12c4 --by ann
-///   mlloop approve v0002 --by ann             the beginning of the name does, when it is the only one
+///   mlloop approve v0002 --by ann
+///       the beginning of the name does, when it is the only one
+///   mlloop approve retrain-81c0de77 --by ann  train the challenger
 ///
-/// Exit status: 0 promoted, 2 error: no such request, or it can no longer be approved.
+/// Exit status: 0 promoted or trained, 1 nothing is new to learn from, 2 error: no such request, or it can no longer be
+/// approved, 3 too few labels.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The request, as `promote` and `status` name it
+    /// The request, as `run`, `promote` and `status` name it
     #[arg(value_name = "ID")]
     id: String,
     /// Who agrees
@@ -31,6 +38,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let started = Instant::now();
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
+    if gate::find(&ctx.workspace, &args.id)?.asks == Asks::Retraining {
+        return train(args, ctx, out, &lock, started);
+    }
     let decided = gate::approve(&ctx.workspace, &lock, &args.id, &args.by, ctx.now)?;
     ctx.log(
         "approve",
@@ -47,6 +57,39 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let told = Notice::new(Kind::Promoted, version.to_string(), told);
     notices::tell(ctx, Some(told).filter(|_| !decided.already).into_iter().collect());
     Ok(Outcome::Yes)
+}
+
+/// The answer to a retraining that was agreed to.
+#[derive(Serialize)]
+struct Trained<'a> {
+    request: &'a Ticket,
+    /// Whether it had been agreed to before.
+    already: bool,
+    retrain: &'a Retrained,
+}
+
+/// Agrees to a retraining and carries it out. A process that dies in between has left the word: the next `run` trains.
+fn train(args: &Args, ctx: &Context, out: &mut Output, lock: &Lock, started: Instant) -> Result<Outcome> {
+    let (ticket, already) = approval::approve(&ctx.workspace, lock, &args.id, &args.by, ctx.now)?;
+    let steps = ctx.progress.steps();
+    let request = RetrainRequest {
+        current: None,
+        set: &[],
+        force: ticket.verdict["force"] == true,
+        skip_invalid: false,
+        now: ctx.now,
+        seed: ctx.seed,
+        progress: &|what, done, total| steps.at(what, done, total),
+        seconds: &|| started.elapsed().as_secs_f64(),
+    };
+    let found = retrain::retrain(&ctx.workspace, Some(lock), &request)?;
+    steps.finish();
+    ctx.log("approve", started, json!({ "id": ticket.id, "by": args.by, "version": found.version }))?;
+    ctx.log("retrain", started, found.summary())?;
+    let answer = Trained { request: &ticket, already, retrain: &found };
+    out.answer(&answer, |style| format!("{}\n", style.bold(&found.sentence)))?;
+    notices::tell(ctx, super::retrain::notice(&found).into_iter().collect());
+    Ok(super::retrain::outcome(found.done))
 }
 
 /// A line on versions that were removed.

@@ -20,12 +20,16 @@ use std::fmt::Write as _;
 ///
 ///   mlloop audit                         the last 20 changes
 ///   mlloop audit show --last 100
-///   mlloop audit show --for C-104        one row: predictions, labels, the versions that learned from them
+///   mlloop audit show --for C-104
+///       one row: predictions, labels, the versions that learned from them
 ///   mlloop audit verify                  is the chain whole?
 ///   mlloop audit verify --deep           and is every file what the chain says?
-///   mlloop audit replay v0003            train it again: do the same files and verdicts come out?
-///   mlloop audit replay 14               the decision in line 14: promote, label-import, ab-stop
-///   mlloop audit at 2026-11-20           what was in production at the end of that day (UTC)?
+///   mlloop audit replay v0003
+///       train it again: do the same files and verdicts come out?
+///   mlloop audit replay 14
+///       the decision in line 14: promote, label-import, ab-stop
+///   mlloop audit at 2026-11-20
+///       what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
 /// Exit status: 0 yes (shown; whole; the same came out; something was in production), 1 no (nothing to show; broken;

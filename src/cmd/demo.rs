@@ -14,8 +14,10 @@ use std::process::{Command, Stdio};
 /// Every command is shown before it runs, so that the demo reads as a walk through mlloop.
 ///
 ///   mlloop demo /tmp/demo
-///   mlloop demo /tmp/demo --drifted           up to the drift, to go on in the dashboard
-///   mlloop demo /tmp/demo --tables            only make the tables, for a loop of your own
+///   mlloop demo /tmp/demo --drifted
+///       up to the drift, to go on in the dashboard
+///   mlloop demo /tmp/demo --tables
+///       only make the tables, for a loop of your own
 ///
 /// Exit status: 0 every command did what it should, 2 error.
 #[derive(Debug, clap::Args)]
@@ -107,7 +109,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if again {
         reset(dir)?;
     }
-    // What people put beside a demo stays when it begins again.
+    // What pages ran stays when a demo begins again.
     let in_use = !again && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     ensure!(
         !in_use,
@@ -154,40 +156,61 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(Outcome::Yes)
 }
 
-/// What a demo leaves behind, and nothing else, is removed.
+/// What a demo leaves in its directory.
+const MADE: [&str; 15] = [
+    "visits.csv",
+    "data",
+    "models",
+    "reports",
+    "runs",
+    "predictions",
+    "label_inbox",
+    "approvals",
+    "mlloop.toml",
+    "audit.jsonl",
+    "ab.json",
+    "predictions.csv",
+    "payments.onnx",
+    ".gitignore",
+    ".mlloop.lock",
+];
+
+/// Removes what a demo left behind. A directory that holds anything else, or is none of a demo, stays as it is.
 fn reset(dir: &Path) -> Result<()> {
-    let made = |name: &str| dir.join(name);
-    ensure!(is_one(dir), "{}: is not the directory of a demo; nothing was removed", dir.display());
-    let removed = |path: PathBuf| match path.is_dir() {
-        true => atomic::remove_dir(&path).with_context(|| path.display().to_string()),
-        false => Ok(()),
+    let io = |path: &Path| path.display().to_string();
+    let entries = |dir: &Path| -> Result<Vec<std::fs::DirEntry>> {
+        let found = std::fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        found.with_context(|| io(dir))
     };
-    for name in ["data", "models", "reports", "predictions", "label_inbox", "label_outbox", "profiles", "approvals"] {
-        removed(made(name))?;
+    let found = entries(dir)?;
+    if found.is_empty() {
+        return Ok(());
     }
-    for entry in std::fs::read_dir(made("runs")).into_iter().flatten().flatten() {
-        let path = entry.path();
-        // What pages ran is theirs: this may be one of it.
-        if path.is_file() {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
-        } else if !path.ends_with("jobs") {
-            removed(path)?;
+    ensure!(is_one(dir), "{}: is not the directory of a demo; nothing was removed", dir.display());
+    for entry in &found {
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
+        let is_made = MADE.iter().any(|made| name == *made) || name.to_string_lossy().starts_with(".mlloop");
+        ensure!(
+            is_made && !kind.is_symlink(),
+            "{}: was not made by a demo; nothing was removed: take it out, or name another directory",
+            entry.path().display()
+        );
+    }
+    // What says that it is a demo goes last, so that a reset that was cut short can be repeated. What pages ran is
+    // theirs: this may be one of it.
+    let (mut marks, mut others) = (Vec::new(), Vec::new());
+    for path in found.iter().map(std::fs::DirEntry::path) {
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("visits.csv" | "data") => marks.push(path),
+            Some("runs") => {
+                others.extend(entries(&path)?.iter().map(std::fs::DirEntry::path).filter(|p| !p.ends_with("jobs")))
+            }
+            _ => others.push(path),
         }
     }
-    for name in [
-        "visits.csv",
-        "mlloop.toml",
-        "audit.jsonl",
-        "predictions.csv",
-        "payments.onnx",
-        "ab.json",
-        ".gitignore",
-        ".mlloop.lock",
-    ] {
-        let path = made(name);
-        if path.is_file() {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
-        }
+    for path in others.iter().chain(&marks) {
+        let removed = if path.is_dir() { atomic::remove_dir(path) } else { atomic::remove_file(path) };
+        removed.with_context(|| io(path))?;
     }
     Ok(())
 }

@@ -19,7 +19,8 @@ use std::path::PathBuf;
 /// with KAGGLE_KEY work too.
 ///
 ///   mlloop download kaggle:blastchar/telco-customer-churn --split hash
-///   mlloop download kaggle:ealaxi/paysim1 --split time --by step --reference 0.8
+///   mlloop download kaggle:ealaxi/paysim1 --split time --by step \
+///       --reference 0.8
 ///   mlloop download https://example.org/churn.csv.gz --sha256 16320c9c…
 ///   mlloop download export.csv --split time && mlloop init data/reference.csv
 ///

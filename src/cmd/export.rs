@@ -5,7 +5,8 @@ use mlloop::registry::{Role, Version};
 
 /// Write a version in a format that other tools read
 ///
-/// onnx: one graph that takes the raw columns (imputation, encoders, trees, calibration) and gives the scores.
+/// onnx: one graph that takes the raw columns (imputation, encoders, trees, calibration) and gives the scores. The golden
+/// rows of the version go through the graph first: they must get the scores that the version gives, to 1e-6.
 /// xgboost: the trees as XGBoost JSON; they take the features that `pipeline.json` lists.
 ///
 ///   mlloop export --format onnx -o churn.onnx
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let version = args.model.map_or_else(|| registry.holder(Role::Production), Ok)?;
     let pipeline = registry.pipeline(version)?;
     let bytes: Vec<u8> = match args.format {
-        Format::Onnx => pipeline.to_onnx()?,
+        Format::Onnx => pipeline.checked_onnx(&registry.path(version)?)?,
         Format::Xgboost => pipeline.model.to_xgboost_json(pipeline.features.names())?,
     };
     if matches!(args.format, Format::Onnx) {

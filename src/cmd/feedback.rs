@@ -1,10 +1,10 @@
 use super::args::WindowArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
-use anyhow::{Result, bail};
-use clap::ValueEnum;
-use mlloop::feedback::{self, Correction, Count, Given, Period, Stats, Verdict, parse};
+use anyhow::{Result, anyhow, bail, ensure};
+use mlloop::feedback::{self, Correction, Count, Fields, Filter, Given, Period, Stats, Told, Verdict, parse};
 use mlloop::train;
+use mlloop::wording::instead;
 use std::fmt::Write as _;
 use std::io;
 
@@ -14,22 +14,31 @@ use std::io;
 /// data/labels.csv; an uncertain one is kept and counted but is no label.
 ///
 ///   mlloop feedback C-104 correct --by ann
-///   mlloop feedback C-105 incorrect --actual no --by ann --comment 'moved house'
+///   mlloop feedback C-105 incorrect --actual no --by ann \
+///       --comment 'moved house'
 ///   mlloop feedback C-106 uncertain --by ann
-///   mlloop feedback - < corrections.csv      id,verdict,actual,by,comment; or JSON lines with these keys
+///   mlloop feedback C-107 correct --field account=acme --field period=2026-10
+///   mlloop feedback - < corrections.csv
+///       id,verdict,actual,by,comment; or JSON lines with these keys
 ///   mlloop feedback                          the statistics
-///   mlloop feedback --last 28d --period day
+///   mlloop feedback --last 28d --period day --where account=acme
+///   mlloop feedback list C-104
+///       all that was said of a row, and which versions learned from it
+///   mlloop feedback list --where account=acme
 ///
-/// Exit status: 0 taken in, or counted; 1 all of it had been said before; 2 error (nothing was taken in).
+/// Other columns and keys of `-` are kept as free fields, like --field.
+///
+/// Exit status: 0 taken in, counted or listed; 1 all of it had been said before, or there is none to list; 2 error
+/// (nothing was taken in).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The row; - reads corrections from stdin
+    /// The row; - reads corrections from stdin; list [ID] prints them
     #[arg(value_name = "ID")]
     id: Option<String>,
-    /// Whether its prediction was right
-    #[arg(value_name = "VERDICT", value_enum)]
-    verdict: Option<Word>,
+    /// Whether its prediction was right: correct, incorrect (--actual says what is), or uncertain
+    #[arg(value_name = "VERDICT")]
+    verdict: Option<String>,
     /// What would have been right
     #[arg(long, value_name = "VALUE", requires = "verdict")]
     actual: Option<String>,
@@ -39,54 +48,121 @@ pub(crate) struct Args {
     /// Anything else
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, requires = "verdict")]
     comment: String,
+    /// Anything else that has a name
+    #[arg(long, value_name = "NAME=VALUE", requires = "verdict")]
+    field: Vec<String>,
+    /// Only corrections with this free field, where they are counted or listed
+    #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with_all = ["actual", "comment", "field"])]
+    wheres: Vec<String>,
     /// Print the statistics, as without arguments
     #[arg(long, conflicts_with = "id")]
     stats: bool,
     #[command(flatten)]
     window: WindowArgs,
     /// Count by this period
-    #[arg(long, value_name = "PERIOD", default_value = "week", conflicts_with = "id", value_parser = super::args::one_of(["day", "week", "month"], str::parse::<Period>))]
+    #[arg(long, value_name = "PERIOD", default_value = "week", conflicts_with = "verdict", value_parser = super::args::one_of(["day", "week", "month"], str::parse::<Period>))]
     period: Period,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Word {
-    /// It was.
-    Correct,
-    /// It was not; --actual says what is
-    Incorrect,
-    /// Cannot tell.
-    Uncertain,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     // Outside a loop there is nothing to speak of.
     ctx.workspace.config()?;
-    let Some(corrections) = corrections(args)? else {
-        let found = feedback::stats(&ctx.workspace, &args.window.window(ctx.now), args.period)?;
-        out.answer(&found, |style| stats_text(&found, style))?;
-        return Ok(Outcome::Yes);
+    let filter = |id: Option<&String>| {
+        let window = args.window.window(ctx.now);
+        Ok::<_, anyhow::Error>(Filter { id: id.cloned(), window, fields: fields("--where", &args.wheres)? })
     };
-    let (_, pipeline) = train::load(&ctx.workspace, None)?;
-    let lock = ctx.workspace.lock()?;
-    let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
-    out.answer(&given, |_| given_text(&given))?;
-    Ok(if given.is_nothing() { Outcome::No } else { Outcome::Yes })
+    match args.asked()? {
+        Asked::Stats => {
+            let found = feedback::stats_of(&ctx.workspace, &filter(None)?, args.period)?;
+            out.answer(&found, |style| stats_text(&found, style))?;
+            Ok(Outcome::Yes)
+        }
+        Asked::List(id) => {
+            let found = feedback::list(&ctx.workspace, &filter(id)?)?;
+            out.answer(&found, |style| list_text(&found, style))?;
+            Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes })
+        }
+        Asked::Give(corrections) => {
+            ensure!(
+                args.wheres.is_empty(),
+                "--where: is for corrections that are counted or listed; --field keeps one"
+            );
+            let (_, pipeline) = train::load(&ctx.workspace, None)?;
+            let lock = ctx.workspace.lock()?;
+            let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
+            out.answer(&given, |_| given_text(&given))?;
+            Ok(if given.is_nothing() { Outcome::No } else { Outcome::Yes })
+        }
+    }
 }
 
-/// What is to be taken in; `None` when the statistics are asked for.
-fn corrections(args: &Args) -> Result<Option<Vec<Correction>>> {
-    let verdict = match (&args.id, args.verdict) {
-        (None, _) => return Ok(None),
-        (Some(id), None) if id == "-" => return Ok(Some(parse::corrections("stdin", io::stdin(), &args.by)?)),
-        (Some(id), None) => bail!("{id}: say correct, incorrect or uncertain"),
-        (Some(_), Some(Word::Correct)) => Verdict::Correct,
-        (Some(_), Some(Word::Incorrect)) => Verdict::Incorrect,
-        (Some(_), Some(Word::Uncertain)) => Verdict::Uncertain,
-    };
-    let id = args.id.clone().unwrap_or_default();
-    let (by, comment) = (args.by.clone(), args.comment.clone());
-    Ok(Some(vec![Correction { place: id.clone(), id, verdict, actual: args.actual.clone(), by, comment }]))
+/// What is wanted.
+enum Asked<'a> {
+    /// The statistics.
+    Stats,
+    /// All corrections, of a row or of every row.
+    List(Option<&'a String>),
+    /// To take these in.
+    Give(Vec<Correction>),
+}
+
+impl Args {
+    fn asked(&self) -> Result<Asked<'_>> {
+        let Some(id) = &self.id else { return Ok(Asked::Stats) };
+        let verdict = match self.verdict.as_deref() {
+            Some("correct") => Verdict::Correct,
+            Some("incorrect") => Verdict::Incorrect,
+            Some("uncertain") => Verdict::Uncertain,
+            _ if id == "list" => return Ok(Asked::List(self.verdict.as_ref())),
+            None if id == "-" => return Ok(Asked::Give(parse::corrections("stdin", io::stdin(), &self.by)?)),
+            None => bail!("{id}: say correct, incorrect or uncertain"),
+            Some(other) => {
+                bail!("{id}: {other:?} is no verdict{}", instead(other, ["correct", "incorrect", "uncertain"]))
+            }
+        };
+        Ok(Asked::Give(vec![Correction {
+            place: id.clone(),
+            id: id.clone(),
+            verdict,
+            actual: self.actual.clone(),
+            by: self.by.clone(),
+            comment: self.comment.clone(),
+            fields: fields("--field", &self.field)?,
+        }]))
+    }
+}
+
+/// Free fields as they are written on the command line.
+fn fields(option: &str, pairs: &[String]) -> Result<Fields> {
+    let mut fields = Fields::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=') else { bail!("{option} {pair}: write NAME=VALUE") };
+        ensure!(!value.trim().is_empty(), "{option} {pair}: has no value");
+        parse::field(&mut fields, name, value).map_err(|what| anyhow!("{option} {pair}: {what}"))?;
+    }
+    Ok(fields)
+}
+
+fn list_text(found: &[Told], style: Style) -> String {
+    let mut text = String::new();
+    for Told { entry, used_since, .. } in found {
+        let at = entry.at.strftime("%Y-%m-%d %H:%M UTC");
+        let label = if entry.label.is_empty() { String::new() } else { format!(" ({})", entry.label) };
+        let by = if entry.by.is_empty() { String::new() } else { format!(" by {}", entry.by) };
+        let used = used_since.map_or_else(|| "not used yet".to_owned(), |version| format!("used since {version}"));
+        let (id, verdict, of) = (style.bold(&entry.id), entry.verdict, entry.version);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{at}  {id}  {of} said {}: {verdict}{label}{by}, {used}", entry.prediction);
+        entry.fields.iter().for_each(|(name, value)| text.push_str(&format!(", {name}={value}")));
+        if !entry.comment.is_empty() {
+            let _ = write!(text, ", {:?}", entry.comment);
+        }
+        text.push('\n');
+    }
+    if found.is_empty() {
+        text.push_str("nothing was said that fits\n");
+    }
+    text
 }
 
 fn given_text(given: &Given) -> String {

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 ///   mlloop init customers.csv
 ///   mlloop init payments.csv --target is_fraud --positive 1
 ///   mlloop init adult.data --no-header --target c15
-///   mlloop init wine.csv --task regression    grades are a quantity, not classes
-///   mlloop init --with cron                   only the scripts, for a loop that is there
+///   mlloop init wine.csv --task regression
+///       grades are a quantity, not classes
+///   mlloop init --with cron   only the scripts, for a loop that is there
 ///
 /// Exit status: 0 written, 2 error.
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,8 @@ use std::path::PathBuf;
 ///   mlloop label-export -n 300 --last 28d --annotators ann,bob --overlap 0.1
 ///   mlloop label-export -n 100 --strategy margin --table data/current.csv
 ///   mlloop label-export -n 300 --format label-studio
-///   mlloop label-export -n 100 --for-monitoring   at random, and how soon such labels show that production got worse
+///   mlloop label-export -n 100 --for-monitoring
+///       at random, and how soon such labels show that production got worse
 ///
 /// Fill in the target's column, save as label_inbox/to_label_labeled.csv, and run `mlloop label-import`.
 ///

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 ///   mlloop label-import
 ///   mlloop label-import ann.csv --annotator ann
 ///   mlloop label-import export.json
-///   mlloop label-import --skip-invalid          list answers that do not fit in rejected.csv, take in the others
-///   mlloop label-import --accept-batch          take in a batch that was held back
+///   mlloop label-import --skip-invalid
+///       list answers that do not fit in rejected.csv, take in the others
+///   mlloop label-import --accept-batch   take in a batch that was held back
 ///
 /// Exit status: 0 labels were taken in, 1 nothing new came, 2 error, 4 the batch looks wrong and waits for --accept-batch.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Print the man page of mlloop, or of one verb
 ///
 ///   mlloop man train | man -l -
-///   mlloop man --to ~/.local/share/man/man1   a page for mlloop and one for each verb
+///   mlloop man --to ~/.local/share/man/man1
+///       a page for mlloop and one for each verb
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

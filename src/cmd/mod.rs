@@ -38,6 +38,7 @@ mod rollback;
 mod run;
 mod serve;
 mod several;
+mod simulate;
 mod split;
 mod status;
 mod track;
@@ -145,6 +146,7 @@ enum Verb {
     Audit(audit::Args),
     Export(export::Args),
     Track(track::Args),
+    Simulate(simulate::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -257,6 +259,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Track(args) => track::run(&args, ctx, out),
+        Verb::Simulate(args) => simulate::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

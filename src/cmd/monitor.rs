@@ -19,13 +19,17 @@ use std::path::PathBuf;
 /// are the triggers under [monitor] in mlloop.toml. The report is written to reports/drift_report.json, .html and .png,
 /// and every run is added to runs/runs.jsonl. Without a current table, what was logged since production was trained arrived.
 ///
-///   mlloop monitor                            data/current.csv against production's training rows
+///   mlloop monitor   data/current.csv against production's training rows
 ///   mlloop monitor && mlloop retrain          in a crontab
 ///   mlloop monitor new.csv --by week          when did it begin?
-///   mlloop monitor --reference a.csv b.csv    any two tables, also without a loop
-///   mlloop monitor new.csv --multivariate     also changes that no column shows alone
-///   mlloop monitor --reference 28d            against the 28 days before, from the prediction log
-///   mlloop monitor --last 1d --reference weekdays:4   a day against the same weekday of four weeks, from one table
+///   mlloop monitor --reference a.csv b.csv
+///       any two tables, also without a loop
+///   mlloop monitor new.csv --multivariate
+///       also changes that no column shows alone
+///   mlloop monitor --reference 28d
+///       against the 28 days before, from the prediction log
+///   mlloop monitor --last 1d --reference weekdays:4
+///       a day against the same weekday of four weeks, from one table
 ///
 /// Exit status: 0 there is a reason to retrain, 1 there is none, 2 error, 3 cannot tell: too little arrived.
 #[derive(Debug, clap::Args)]
@@ -109,7 +113,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         written.with_context(|| path.display().to_string())?;
     }
     out.answer(&found.report, |style| readable(&found.report, style))?;
-    notices::drift(ctx, &found.report);
+    notices::drift(ctx, &found.report, &args.formats);
     Ok(match found.report.verdict.retrain {
         Answer::Yes => Outcome::Yes,
         Answer::No => Outcome::No,

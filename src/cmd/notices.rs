@@ -2,12 +2,14 @@
 
 use super::Context;
 use mlloop::drift::report::DriftReport;
-use mlloop::gate::{PromoteOutcome, Promotion};
+use mlloop::gate::{GateReport, PromoteOutcome, Promotion, Ticket};
+use mlloop::monitor::files::Format;
 use mlloop::notify::{
     self, Changes, Channel, Delivery, Kind, Notice, NotifyError, Observation, Outbox, Secret, Secrets,
 };
 use mlloop::workspace::{Config, WorkspaceError};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 /// Tells people of `notices`, and of what is still queued from before.
 pub(crate) fn tell(ctx: &Context, notices: Vec<Notice>) -> Delivery {
@@ -18,11 +20,13 @@ pub(crate) fn tell(ctx: &Context, notices: Vec<Notice>) -> Delivery {
     })
 }
 
-/// Tells people what began and what ended since the last report.
-pub(crate) fn drift(ctx: &Context, report: &DriftReport) -> Delivery {
+/// Tells people what began and what ended since the last report, of which these forms were written.
+pub(crate) fn drift(ctx: &Context, report: &DriftReport, formats: &[Format]) -> Delivery {
     let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
+    let picture = formats.contains(&Format::Png).then(|| PathBuf::from("reports/drift_report.png"));
     changes(ctx, &config, &notify::observations(report), |changes| {
-        notify::drift_notices(changes, &report.verdict.sentence)
+        let notices = notify::drift_notices(changes, &report.verdict.sentence);
+        notices.into_iter().map(|notice| Notice { picture: picture.clone(), ..notice }).collect()
     })
 }
 
@@ -97,11 +101,42 @@ fn secrets() -> Secrets {
 /// What people are told of a decision of the gate.
 pub(crate) fn of_promotion(found: &Promotion) -> Vec<Notice> {
     let about = found.version.map_or_else(String::new, |version| version.to_string());
-    let notice = |kind| Notice::new(kind, about.clone(), found.sentence.clone());
+    let notice = |kind| match &found.report {
+        Some(report) => Notice::new(kind, about.clone(), found.sentence.clone()).with(&measured(report)),
+        None => Notice::new(kind, about.clone(), found.sentence.clone()),
+    };
     match found.done {
         PromoteOutcome::Promoted => vec![notice(Kind::Promoted)],
+        // A promotion that was told of before is not told of again.
+        PromoteOutcome::Waiting if found.request.as_ref().is_some_and(|ticket| ticket.due_at.is_some()) => {
+            found.report.iter().map(|_| notice(Kind::WillPromote)).collect()
+        }
         PromoteOutcome::Waiting => vec![notice(Kind::ApprovalWanted)],
         PromoteOutcome::Refused | PromoteOutcome::Inconclusive => vec![notice(Kind::GateVerdict)],
         PromoteOutcome::Already | PromoteOutcome::Would | PromoteOutcome::Nothing => Vec::new(),
     }
+}
+
+/// Every metric of both versions, and the guardrails that are broken.
+fn measured(report: &GateReport) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let metrics = report.metrics.iter().map(|pair| {
+        let change =
+            pair.challenger.zip(pair.production).map_or_else(String::new, |(new, old)| format!(" ({:+.4})", new - old));
+        format!("- {}: {} to {}{change}", pair.metric, number(pair.production), number(pair.challenger))
+    });
+    let broken = report.guardrails.iter().filter(|rail| rail.broken);
+    let broken = broken.map(|rail| format!("- guardrail {}: {}", rail.name, rail.text));
+    let head = format!("{} against {}, on {} gate rows", report.challenger, report.production, report.judgement.n_rows);
+    std::iter::once(head).chain(metrics).chain(broken).collect::<Vec<_>>().join("\n")
+}
+
+/// What people are told of a retraining that waits for one of them.
+pub(crate) fn of_retraining(ticket: &Ticket) -> Notice {
+    Notice::new(Kind::ApprovalWanted, "retraining", "a retraining waits for approval").with(&format!(
+        "{}\nmlloop approve {} --by NAME, until {}",
+        ticket.sentence,
+        ticket.id,
+        ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC")
+    ))
 }

@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 ///   mlloop predict new.csv --columns id,prediction,score
 ///   mlloop predict new.csv --model v0002
 ///   mlloop predict new.jsonl -o scored.parquet
-///   mlloop predict new.csv --log -o scored.csv        and remember what was predicted
-///   mlloop predict old.csv --log --outcomes           and what became of it, where the target is known
+///   mlloop predict new.csv --log -o scored.csv
+///       and remember what was predicted
+///   mlloop predict old.csv --log --outcomes
+///       and what became of it, where the target is known
 ///
 /// With --log every row is in predictions/DATE.csv, on disk, before its answer leaves. Labels, feedback and outcomes find
 /// it there by its id, however late they come. A loop without an id column names rows after their content.

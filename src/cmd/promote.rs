@@ -15,7 +15,7 @@ use std::time::Instant;
 ///
 ///   mlloop promote
 ///   mlloop promote --dry-run --text           what would happen, and why
-///   mlloop promote --version v0003            this version instead of the challenger
+///   mlloop promote --version v0003   this version instead of the challenger
 ///   mlloop promote --allow-equivalent "the new one needs no credit data"
 ///   mlloop promote --version v3 --override "legal asked for it" --by ann
 ///

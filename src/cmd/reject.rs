@@ -1,20 +1,25 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::gate;
+use mlloop::gate::{self, Asks};
+use mlloop::retrain::approval;
 use serde_json::json;
 use std::time::Instant;
 
-/// Turn down a promotion that waits for a person
+/// Turn down a promotion or a retraining that waits for a person
 ///
-/// The version stays stored and is the challenger no more.
+/// After a promotion was turned down, the version stays stored and is the challenger no more. After a retraining was, all
+/// stays as it is; `mlloop run` asks again once min_new_labels more labels have come, or after approval_days.
 ///
-///   mlloop reject v0002-3f9a12c4 --by ann --reason "the drop in June is not understood"
+///   mlloop reject v0002-3f9a12c4 --by ann \
+///       --reason "the drop in June is not understood"
+///   mlloop reject retrain-81c0de77 --by ann \
+///       --reason "the labels of June are not checked yet"
 ///
 /// Exit status: 0 rejected, 2 error: no such request, or it has been decided.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The request, as `promote` and `status` name it
+    /// The request, as `run`, `promote` and `status` name it
     #[arg(value_name = "ID")]
     id: String,
     /// Who turns it down
@@ -29,6 +34,15 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let started = Instant::now();
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
+    if gate::find(&ctx.workspace, &args.id)?.asks == Asks::Retraining {
+        let request = approval::reject(&ctx.workspace, &lock, &args.id, &args.by, &args.reason, ctx.now)?;
+        ctx.log("reject", started, json!({ "id": request.id, "by": args.by }))?;
+        let id = request.id.clone();
+        out.answer(&json!({ "request": request }), |style| {
+            format!("{} is rejected: {}; nothing is changed\n", style.bold(&id), args.reason)
+        })?;
+        return Ok(Outcome::Yes);
+    }
     let decided = gate::reject(&ctx.workspace, &lock, &args.id, &args.by, &args.reason, ctx.now)?;
     ctx.log("reject", started, json!({ "id": decided.request.id, "by": args.by, "version": decided.request.version }))?;
     let version = decided.request.version;

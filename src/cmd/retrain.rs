@@ -17,9 +17,11 @@ use std::time::Instant;
 ///
 ///   mlloop retrain --dry-run                  what would be used
 ///   mlloop retrain
-///   mlloop retrain new.csv                    learn from this table's outcomes, not from those of data/current.csv
+///   mlloop retrain new.csv
+///       learn from this table's outcomes, not from those of data/current.csv
 ///   mlloop retrain --set max_depth=4 --set decision.imbalance=weights
-///   mlloop retrain --force                    also with few new labels, or soon after the last one
+///   mlloop retrain --force
+///       also with few new labels, or soon after the last one
 ///
 /// Exit status: 0 there is a challenger, 1 nothing is new (or it is too soon), 2 error, 3 too few new labels.
 #[derive(Debug, clap::Args)]

@@ -2,9 +2,12 @@ use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, ensure};
 use mlloop::atomic::Lock;
-use mlloop::gate::{self, Ticket};
+use mlloop::gate::{self, Asks, PromoteOutcome, Ticket};
+use mlloop::labels::Exported;
+use mlloop::monitor::files::Format;
 use mlloop::notify::{Delivery, Kind, Notice};
 use mlloop::printable;
+use mlloop::retrain::approval;
 use mlloop::round::{self, Round, RoundOutcome, RoundRequest};
 use mlloop::table::Spool;
 use serde::Serialize;
@@ -17,12 +20,12 @@ use std::time::{Duration, Instant};
 ///
 /// Meant for a crontab: it is safe to start twice, takes up a round that was interrupted, and never waits for an answer
 /// unless a person sits at the terminal. A rollout (`ab-start --strategy`) takes its step when it is due and nothing
-/// became worse. With [promote] approval = "manual" a person is asked there; elsewhere the
-/// request stays open for `mlloop approve`.
+/// became worse; while an experiment runs, nothing is promoted. With [retrain] or [promote] approval = "manual" a person
+/// is asked there; elsewhere the request stays open for `mlloop approve`.
 ///
-///   mlloop run                                17 * * * *  mlloop -C loops/churn run -q
+///   mlloop run   17 * * * *  mlloop -C loops/churn run -q
 ///   mlloop run new.csv                        what arrived is in this table
-///   mlloop run --yes --by ann                 agree to the promotion in advance
+///   mlloop run --yes --by ann   agree in advance to whatever waits
 ///   mlloop run --force                        retrain whatever monitor finds
 ///
 /// Exit status: 0 another version is in production, 1 no reason, nothing new, or refused, 2 error, 3 cannot tell,
@@ -36,10 +39,10 @@ pub(crate) struct Args {
     /// Retrain whatever is found, and however few labels are new
     #[arg(long)]
     force: bool,
-    /// Agree to a promotion that waits for approval
+    /// Agree to a retraining or a promotion that waits for approval
     #[arg(long, conflicts_with = "no", requires = "by")]
     yes: bool,
-    /// Turn down a promotion that waits for approval
+    /// Turn down a retraining or a promotion that waits for approval
     #[arg(long, requires = "by")]
     no: bool,
     /// Who answers: the name that goes into the audit chain
@@ -79,7 +82,12 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     round.rejects().for_each(|rejects| ctx.progress.rejects(rejects));
     // Nobody else has to wait while a person thinks.
     drop(lock);
-    decide(args, ctx, &mut round)?;
+    while let Some(agreed) = decide(args, ctx, &mut round)? {
+        let lock = lock_again(ctx)?;
+        approval::approve(&ctx.workspace, &lock, &agreed.ticket.id, &agreed.by, ctx.now)?;
+        round::go_on(&ctx.workspace, &lock, &request, &mut round)?;
+        steps.finish();
+    }
     {
         let _lock = lock_again(ctx)?;
         ctx.log(
@@ -96,6 +104,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         | RoundOutcome::Rejected
         | RoundOutcome::NoReason
         | RoundOutcome::NothingNew
+        | RoundOutcome::Experiment
         | RoundOutcome::TooSoon => Outcome::No,
         RoundOutcome::Inconclusive | RoundOutcome::CannotTell | RoundOutcome::TooFew => Outcome::CannotTell,
         RoundOutcome::Waiting => Outcome::Waiting,
@@ -108,34 +117,57 @@ fn lock_again(ctx: &Context) -> Result<Lock> {
     Ok(ctx.workspace.lock_within(ctx.workspace.patience().max(LEAST))?)
 }
 
-/// Carries out what a person says of a waiting request: on the command line, or asked at a terminal.
-fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<()> {
-    let Some(ticket) = round.request.clone().filter(|_| round.done == RoundOutcome::Waiting) else { return Ok(()) };
+/// A retraining that somebody agreed to.
+struct Agreed {
+    ticket: Ticket,
+    by: String,
+}
+
+/// Carries out what a person says of a waiting request: on the command line, or asked at a terminal. A retraining that
+/// is agreed to is still to be done.
+fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<Option<Agreed>> {
+    let Some(ticket) = round.request.clone().filter(|_| round.done == RoundOutcome::Waiting) else { return Ok(None) };
     let agrees = match (args.yes, args.no) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         _ if io::stdin().is_terminal() && io::stderr().is_terminal() => ask(&ticket)?,
         _ => None,
     };
-    let Some(agrees) = agrees else { return Ok(()) };
-    let by = args.by.as_deref().unwrap_or_default();
+    let Some(agrees) = agrees else { return Ok(None) };
+    let by = args.by.clone().unwrap_or_default();
     ensure!(!by.is_empty(), "who answers? give --by NAME");
-    let lock = lock_again(ctx)?;
-    if agrees {
-        let decided = gate::approve(&ctx.workspace, &lock, &ticket.id, by, ctx.now)?;
-        let sentence = format!("{} is production now: {by} agreed.", ticket.version);
-        round.decided(RoundOutcome::Promoted, decided.production, &sentence);
-    } else {
-        let decided = gate::reject(&ctx.workspace, &lock, &ticket.id, by, "turned down by `mlloop run`", ctx.now)?;
-        round.decided(RoundOutcome::Rejected, decided.production, &format!("{by} turned {} down.", ticket.version));
+    const WHY: &str = "turned down by `mlloop run`";
+    match (ticket.asks, agrees) {
+        (Asks::Retraining, true) => return Ok(Some(Agreed { ticket, by })),
+        (Asks::Retraining, false) => {
+            let lock = lock_again(ctx)?;
+            approval::reject(&ctx.workspace, &lock, &ticket.id, &by, WHY, ctx.now)?;
+            round.decided(RoundOutcome::Rejected, round.production, &format!("{by} turned the retraining down."));
+        }
+        (Asks::Promotion, true) => {
+            let lock = lock_again(ctx)?;
+            let decided = gate::approve(&ctx.workspace, &lock, &ticket.id, &by, ctx.now)?;
+            let sentence = format!("{} is production now: {by} agreed.", ticket.version);
+            round.decided(RoundOutcome::Promoted, decided.production, &sentence);
+        }
+        (Asks::Promotion, false) => {
+            let lock = lock_again(ctx)?;
+            let decided = gate::reject(&ctx.workspace, &lock, &ticket.id, &by, WHY, ctx.now)?;
+            let sentence = format!("{by} turned {} down.", ticket.version);
+            round.decided(RoundOutcome::Rejected, decided.production, &sentence);
+        }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Asks at the terminal; any other answer than yes and no leaves the request open.
 fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
     let sentence = printable::message(&ticket.sentence);
-    write!(io::stderr(), "{sentence}\nPut {} into production? [y/n] ", ticket.version)?;
+    let question = match ticket.asks {
+        Asks::Retraining => "Train a challenger now?".to_owned(),
+        Asks::Promotion => format!("Put {} into production?", ticket.version),
+    };
+    write!(io::stderr(), "{sentence}\n{question} [y/n] ")?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(match answer.trim().to_lowercase().as_str() {
@@ -148,13 +180,24 @@ fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
 /// Tells people of all that happened in the round.
 fn tell(ctx: &Context, round: &Round) -> Delivery {
     if let Some(report) = &round.report {
-        notices::drift(ctx, report);
+        notices::drift(ctx, report, &[Format::Png]);
     }
     let mut notices: Vec<Notice> = round.retrain.iter().filter_map(retrain::notice).collect();
     if let Some(promotion) = round.promotion.as_ref().filter(|_| round.done != RoundOutcome::Rejected) {
         notices.extend(notices::of_promotion(promotion));
     }
-    if let (Some(ticket), RoundOutcome::Promoted) = (&round.request, round.done) {
+    if let Some(ticket) = round.request.as_ref().filter(|t| t.asks == Asks::Retraining && round.is_new_request)
+        && round.done == RoundOutcome::Waiting
+    {
+        notices.push(notices::of_retraining(ticket));
+    }
+    if let Some(Exported { batch: Some(batch), files, n, .. }) = &round.labels {
+        let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
+        let notice = Notice::new(Kind::LabelsWanted, batch, format!("{n} rows wait to be labelled"));
+        notices.push(notice.with(&format!("{file}\nfill in the target, then mlloop label-import")));
+    }
+    let asked = round.promotion.as_ref().is_none_or(|found| found.done == PromoteOutcome::Waiting);
+    if let Some(ticket) = round.request.as_ref().filter(|_| asked && round.done == RoundOutcome::Promoted) {
         let version = ticket.version.to_string();
         notices.push(Notice::new(Kind::Promoted, version, format!("{} is production now", ticket.version)));
     }

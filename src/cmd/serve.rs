@@ -24,11 +24,14 @@ use tokio::signal::unix::{SignalKind, signal};
 /// second, and no request fails for it. /docs describes the endpoints.
 ///
 ///   mlloop serve                                  on http://127.0.0.1:8080
-///   curl -s localhost:8080/predict -H 'Content-Type: application/json' -d '{"months": 3, "contract": "monthly"}'
-///   mlloop serve --port 0 -o serve.json           on any free port, which serve.json then names
-///   mlloop serve --run-every 1h                   and go around the loop each hour
-///   mlloop serve --run-at new_rows                and whenever enough labelled rows came
-///   MLLOOP_PREDICT_TOKEN=… mlloop serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+///   curl -s localhost:8080/predict -H 'Content-Type: application/json' \
+///       -d '{"months": 3, "contract": "monthly"}'
+///   mlloop serve --port 0 -o serve.json
+///       on any free port, which serve.json then names
+///   mlloop serve --run-every 1h   and go around the loop each hour
+///   mlloop serve --run-at new_rows   and whenever enough labelled rows came
+///   MLLOOP_PREDICT_TOKEN=… mlloop serve --host 0.0.0.0 --tls-cert cert.pem \
+///       --tls-key key.pem
 ///
 /// Environment: MLLOOP_TOKEN is the bearer token of endpoints that change something (without one they are closed),
 /// MLLOOP_PREDICT_TOKEN that of everything else but /health and /ready (without one every program on this machine may

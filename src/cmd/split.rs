@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// The earliest rows become the reference (time), or the rows whose key has a low hash (hash): rows of one key are always
 /// on the same side. The same as `mlloop download TABLE --split`.
 ///
-///   mlloop split all.csv                      the earliest 70 % by the time column
+///   mlloop split all.csv   the earliest 70 % by the time column
 ///   mlloop split all.csv --how hash --by customer_id --reference 0.8
 ///
 /// Exit status: 0 both files are there, 1 they were there already, 2 error.

@@ -1,7 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::gate::{self, Ticket};
+use mlloop::gate::{self, Asks, Ticket};
 use mlloop::printable::name;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::retrain::standing::{Progress, Standing, progress};
@@ -98,6 +98,7 @@ fn verdict(entry: &Entry) -> Value {
 /// What was counted toward each reason to retrain.
 fn triggers(progress: &Progress) -> String {
     let mut text = String::from("\nreasons to retrain:\n");
+    progress.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
     for Standing { name, count, threshold, remaining, progress_percent, fired, .. } in &progress.triggers {
         let number = |value: f64| if value.fract() == 0.0 { value.to_string() } else { format!("{value:.3}") };
         let told = match (count, threshold, remaining.zip(*progress_percent)) {
@@ -160,10 +161,19 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         text.push_str(&triggers(&status.retrain));
     }
     for ticket in &status.pending {
-        let until = ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC");
-        let state = if now >= ticket.expires_at { "expired" } else { "waits for approval until" };
+        let (until, state) = match ticket.due_at {
+            _ if now >= ticket.expires_at => (ticket.expires_at, "expired"),
+            Some(due) => (due, "goes into production unless it is rejected, from"),
+            None => (ticket.expires_at, "waits for approval until"),
+        };
+        let until = until.strftime("%Y-%m-%d %H:%M UTC");
         let id = style.bold(&ticket.id);
-        let _ = writeln!(text, "{id} {state} {until}: {} instead of {}", ticket.version, ticket.production);
+        let _ = match ticket.asks {
+            Asks::Promotion => {
+                writeln!(text, "{id} {state} {until}: {} instead of {}", ticket.version, ticket.production)
+            }
+            Asks::Retraining => writeln!(text, "{id} {state} {until}: {}", ticket.sentence),
+        };
     }
     text
 }

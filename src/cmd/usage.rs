@@ -54,7 +54,29 @@ pub(crate) fn readable(mut command: clap::Command) -> clap::Command {
 
 #[cfg(test)]
 mod tests {
-    use super::unwrapped;
+    use super::{readable, unwrapped};
+    use crate::cmd::complete;
+
+    #[test]
+    fn examples_are_narrow_and_help_is_never_wider_than_its_terminal() {
+        fn walk(mut command: clap::Command) {
+            let name = command.get_name().to_owned();
+            let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            for line in long.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 76, "mlloop {name}: {line}");
+            }
+            for width in [80, 100] {
+                command = command.term_width(width);
+                let help = command.render_long_help().to_string();
+                // What cannot be broken, such as a list of values, may stand out.
+                let wide = help.lines().find(|line| line.chars().count() > width && line.trim().contains(' '));
+                assert_eq!(wide, None, "mlloop {name} at {width}");
+                assert!(help.lines().count() > 5, "mlloop {name}");
+            }
+            command.get_subcommands().cloned().for_each(walk);
+        }
+        walk(readable(complete::command()));
+    }
 
     #[test]
     fn paragraphs_are_joined_and_examples_stay() {

@@ -9,13 +9,15 @@
 //! nobody announced came from elsewhere and are refused.
 
 mod error;
+mod list;
 pub mod parse;
 mod stats;
 mod store;
 
 pub use error::FeedbackError;
-pub use stats::{Count, Group, Period, Stats, of_version, stats};
-pub use store::{Entry, Verdict, entries};
+pub use list::{Filter, Told, list};
+pub use stats::{Count, Group, Period, Stats, of_version, stats, stats_of};
+pub use store::{Entry, Fields, Verdict, entries};
 
 use crate::atomic::Lock;
 use crate::features::Target;
@@ -44,6 +46,8 @@ pub struct Correction {
     pub by: String,
     /// Anything else.
     pub comment: String,
+    /// Anything else that has a name: an account, a period.
+    pub fields: Fields,
 }
 
 /// What came of corrections.
@@ -159,6 +163,7 @@ fn entry(
         version: prediction.version,
         prediction: prediction.prediction.clone(),
         predicted_at: prediction.at,
+        fields: correction.fields.clone(),
     })
 }
 

@@ -1,13 +1,13 @@
 //! Corrections from CSV or JSON lines.
 
-use super::{Correction, FeedbackError, Verdict};
+use super::{Correction, FeedbackError, Fields, Verdict};
 use crate::table::record::{Record, Records};
+use crate::wording::nearest;
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Read};
 
 /// What a line may say.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Line<T> {
     id: T,
     verdict: Verdict,
@@ -17,6 +17,40 @@ struct Line<T> {
     by: Option<String>,
     #[serde(default)]
     comment: Option<String>,
+    /// Whatever else it says, by name.
+    #[serde(skip)]
+    fields: Fields,
+}
+
+/// The keys that mean something.
+const KEYS: [&str; 5] = ["id", "verdict", "actual", "by", "comment"];
+/// Most free fields of a correction, and the most characters of a name and of a value.
+const LARGEST: (usize, usize, usize) = (32, 64, 1000);
+
+/// Keeps a free field; an empty one is none.
+///
+/// # Errors
+/// When its name or value is too long or no text, or looks like a misspelt key.
+pub fn field(fields: &mut Fields, name: &str, value: &str) -> Result<(), String> {
+    let (most, longest_name, longest_value) = LARGEST;
+    let (name, value) = (name.trim(), value.trim());
+    if KEYS.contains(&name) {
+        return Err(format!("{name:?} is no free field: it has a meaning of its own"));
+    }
+    if let Some(near) = nearest(name, KEYS) {
+        return Err(format!("{name:?}: did you mean {near:?}? A free field needs a name that is less like it"));
+    }
+    let is_name = !name.is_empty() && name.chars().count() <= longest_name && !name.chars().any(char::is_control);
+    if !is_name || name.contains('=') {
+        return Err(format!("{name:?} is no name of a field: 1 to {longest_name} characters without \"=\""));
+    }
+    if value.chars().count() > longest_value {
+        return Err(format!("{name:?} holds more than {longest_value} characters"));
+    }
+    if !value.is_empty() {
+        fields.insert(name.to_owned(), value.to_owned());
+    }
+    if fields.len() > most { Err(format!("more than {most} free fields")) } else { Ok(()) }
 }
 
 fn nothing<T>() -> Option<T> {
@@ -51,12 +85,13 @@ impl<T: Into<String>> Line<T> {
             actual: self.actual.map(T::into).filter(|actual: &String| !actual.is_empty()),
             by: self.by.filter(|by| !by.is_empty()).unwrap_or_else(|| by.to_owned()),
             comment: self.comment.unwrap_or_default(),
+            fields: self.fields,
         }
     }
 }
 
 /// Reads corrections: CSV with a header of `id`, `verdict` and, as far as there are any, `actual`, `by` and `comment`; or
-/// one JSON object a line with these keys. `file` is the name in errors, `by` who says so where a line does not.
+/// one JSON object a line with these keys. Other columns and keys are kept as free fields. `file` is the name in errors, `by` who says so where a line does not.
 ///
 /// # Errors
 /// What is wrong with a line, with its place.
@@ -79,11 +114,27 @@ fn json(file: &str, from: impl BufRead, by: &str) -> Result<Vec<Correction>, Fee
         let wrong = |what: String| FeedbackError::Correction { place: place.clone(), what };
         let text = text.map_err(|err| wrong(err.to_string()))?;
         if !text.trim().is_empty() {
-            let line: Line<Value> = serde_json::from_str(&text).map_err(|err| wrong(clause(&err.to_string())))?;
+            let mut line: Line<Value> = serde_json::from_str(&text).map_err(|err| wrong(clause(&err.to_string())))?;
+            line.fields = others(&text).map_err(wrong)?;
             lines.push(line.correction(place, by));
         }
     }
     Ok(lines)
+}
+
+/// The free fields of a JSON object.
+fn others(text: &str) -> Result<Fields, String> {
+    let mut fields = Fields::new();
+    let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(|err| err.to_string())?;
+    for (name, value) in all.iter().filter(|(name, _)| !KEYS.contains(&name.as_str())) {
+        match value {
+            serde_json::Value::Null => {}
+            serde_json::Value::String(text) => field(&mut fields, name, text)?,
+            serde_json::Value::Number(_) | serde_json::Value::Bool(_) => field(&mut fields, name, &value.to_string())?,
+            _ => return Err(format!("{name:?} is a list or an object; free fields are texts, numbers, true or false")),
+        }
+    }
+    Ok(fields)
 }
 
 fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, FeedbackError> {
@@ -113,13 +164,17 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
             return Err(wrong(place, what));
         }
         // Texts, so that an id keeps its leading zeros.
-        let line: Line<String> = record.deserialize(Some(header)).map_err(|err| {
+        let mut line: Line<String> = record.deserialize(Some(header)).map_err(|err| {
             let what = match err.kind() {
                 csv::ErrorKind::Deserialize { err, .. } => clause(&err.kind().to_string()),
                 _ => err.to_string(),
             };
             wrong(place.clone(), what)
         })?;
+        let free = header.iter().zip(&record).filter(|(name, _)| !KEYS.contains(name));
+        for (name, value) in free {
+            field(&mut line.fields, name, value).map_err(|what| wrong(place.clone(), what))?;
+        }
         lines.push(line.correction(place, by));
     }
     Ok(lines)

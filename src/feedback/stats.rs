@@ -1,6 +1,6 @@
 //! Feedback in numbers.
 
-use super::{Entry, FeedbackError, Verdict, entries};
+use super::{Entry, FeedbackError, Filter, Verdict, entries};
 use crate::journal::Window;
 use crate::labels::{LabelError, Labels, Used};
 use crate::registry::{Learned, Version};
@@ -133,9 +133,16 @@ pub struct Stats {
 /// # Errors
 /// Feedback, labels or versions that cannot be read.
 pub fn stats(workspace: &Workspace, window: &Window, period: Period) -> Result<Stats, FeedbackError> {
+    stats_of(workspace, &Filter { window: *window, ..Filter::default() }, period)
+}
+
+/// Counts the feedback that `filter` means.
+///
+/// # Errors
+/// As [`stats`].
+pub fn stats_of(workspace: &Workspace, filter: &Filter, period: Period) -> Result<Stats, FeedbackError> {
     let entries = entries(workspace)?;
-    let latest: Vec<&Entry> =
-        latest(&entries).into_iter().filter(|entry| window.holds(entry.at.as_microsecond())).collect();
+    let latest: Vec<&Entry> = latest(&entries).into_iter().filter(|entry| filter.holds(entry)).collect();
     let learned = learned_by(workspace, &entries)?;
     let labels = Labels::open(workspace)?;
     let used = Used::open(workspace)?;

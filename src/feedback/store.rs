@@ -8,10 +8,11 @@ use crate::table::{from_one_line, one_line, push_record};
 use crate::workspace::Workspace;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whether a prediction was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,9 +57,26 @@ pub struct Entry {
     pub prediction: String,
     /// When it had.
     pub predicted_at: Timestamp,
+    /// What else was said of it, by name: an account, a period.
+    #[serde(default, deserialize_with = "fields", skip_serializing_if = "Fields::is_empty")]
+    pub fields: Fields,
 }
 
-const HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at\n";
+/// Free fields by name.
+pub type Fields = BTreeMap<String, String>;
+
+const HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at,fields\n";
+/// The header as it was before there were free fields.
+const OLD_HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at\n";
+
+/// Free fields stand in one cell, as a JSON object; nothing stands there when there are none.
+fn fields<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Fields, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.as_str() {
+        "" => Ok(Fields::new()),
+        text => serde_json::from_str(text).map_err(|err| serde::de::Error::custom(format!("fields: {err}"))),
+    }
+}
 
 impl Entry {
     /// Who said something of which row.
@@ -69,13 +87,18 @@ impl Entry {
     /// Whether the same was said of the same prediction.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let said = |entry: &Self| (entry.verdict, entry.version, entry.predicted_at);
-        said(self) == said(other) && self.label == other.label && self.comment == other.comment
+        let texts = |entry: &Self| (entry.label.clone(), entry.comment.clone(), entry.fields.clone());
+        said(self) == said(other) && texts(self) == texts(other)
     }
 
-    /// SHA-256 of its line.
+    /// SHA-256 of its line; of one without free fields as it was before there were any.
     fn digest(&self) -> String {
         let mut line = Vec::new();
         self.push(&mut line);
+        if self.fields.is_empty() && line.ends_with(b",\n") {
+            line.truncate(line.len() - 2);
+            line.push(b'\n');
+        }
         sha256(&line)
     }
 
@@ -83,6 +106,11 @@ impl Entry {
         let verdict = self.verdict.to_string();
         let (at, version, predicted_at) =
             (self.at.to_string(), self.version.to_string(), self.predicted_at.to_string());
+        let free = match self.fields.is_empty() {
+            true => String::new(),
+            // Texts under texts are always JSON.
+            false => serde_json::to_string(&self.fields).unwrap_or_default(),
+        };
         let fields = [
             self.id.as_str(),
             &verdict,
@@ -93,6 +121,7 @@ impl Entry {
             &version,
             &self.prediction,
             &predicted_at,
+            &free,
         ];
         push_record(lines, &fields.map(one_line), b',');
     }
@@ -131,12 +160,34 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
     let path = path(workspace);
     let write = || {
         atomic::make_dirs(workspace.path("data"))?;
+        upgrade(&path)?;
         Appender::open(&path)?.append(HEADER, &lines, true)
     };
     match write().map_err(|source| FeedbackError::io(&path, source))? {
         true => Ok(()),
         false => Err(FeedbackError::File { path: path.clone(), what: "line 1: is not its header".to_owned() }),
     }
+}
+
+/// Gives a file of before there were free fields its new header, with an empty cell at the end of each line.
+fn upgrade(path: &Path) -> io::Result<()> {
+    let file = match File::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut text = Vec::new();
+    let len = atomic::whole_lines_len(&file, file.metadata()?.len())?;
+    file.take(len).read_to_end(&mut text)?;
+    let Some(lines) = text.strip_prefix(OLD_HEADER) else { return Ok(()) };
+    atomic::replace(path, |out| {
+        out.write_all(HEADER)?;
+        // A record is one line: what breaks lines is written otherwise.
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            out.write_all(line.strip_suffix(b"\n").unwrap_or(line))?;
+            out.write_all(b",\n")?;
+        }
+        Ok(())
+    })
 }
 
 /// What is about to be added: how many lines stand before it, and the SHA-256 of each line that follows.

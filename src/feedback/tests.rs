@@ -37,6 +37,7 @@ fn said(id: &str, verdict: Verdict, actual: Option<&str>) -> Correction {
         actual: actual.map(str::to_owned),
         by: "ann".to_owned(),
         comment: String::new(),
+        fields: Fields::new(),
     }
 }
 
@@ -103,7 +104,7 @@ fn what_a_process_left_unfinished_is_completed_by_the_next() {
     let (dir, workspace) = predicted();
     give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-09").unwrap();
     let path = dir.path().join("data/feedback.csv");
-    let line = "b,correct,no,bob,2026-11-09T00:00:00Z,,v0001,no,2026-11-01T00:00:00Z\n";
+    let line = "b,correct,no,bob,2026-11-09T00:00:00Z,,v0001,no,2026-11-01T00:00:00Z,\n";
     let before = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, before.clone() + line).unwrap();
     let planted = give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap_err().to_string();
@@ -164,9 +165,9 @@ fn csv_and_json_lines_are_read() {
         ("id,verdict\na,\"correct\n", "stdin: line 2: a quote is opened and never closed"),
         ("id,verdict\na,wrong\n", "stdin: line 2: "),
         ("id,verdict\na\n", "1 fields where the header has 2"),
-        ("id,verdict,colour\na,correct,red\n", "colour"),
+        ("id,verdict,actal\na,correct,red\n", "did you mean \"actual\"?"),
+        ("{\"id\": \"a\", \"verdict\": \"correct\", \"tags\": [1]}\n", "\"tags\" is a list or an object"),
         ("{\"id\": \"a\"}\n", "stdin: line 1: missing field"),
-        ("{\"id\": \"a\", \"verdict\": \"correct\", \"n\": 1}\n", "stdin: line 1: unknown field"),
     ] {
         let message = parse::corrections("stdin", text.as_bytes(), "").unwrap_err().to_string();
         assert!(message.contains(what), "{message}");
@@ -189,4 +190,49 @@ fn what_is_said_of_rows_that_a_version_learned_from_says_nothing_about_it() {
     assert_eq!((all.count.total, all.count.n_learned, all.count.correct), (2, 1, 0));
     assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.0), Some(1.0)));
     assert_eq!(of(1).n_learned, all.by_version[0].count.n_learned);
+}
+
+#[test]
+fn free_fields_are_kept_filtered_and_followed_to_the_version_that_used_them() {
+    let (dir, workspace) = predicted();
+    let csv = "id,verdict,account,period\na,correct,acme,2026-10\nb,correct,zeta,\n";
+    let json = "{\"id\": \"c\", \"verdict\": \"uncertain\", \"account\": \"acme\", \"n\": 3, \"x\": null}\n";
+    for text in [csv, json] {
+        let corrections = parse::corrections("stdin", text.as_bytes(), "ann").unwrap();
+        give_at(&workspace, &corrections, "2026-11-09").unwrap();
+    }
+    let of = |name: &str, value: &str| {
+        let fields = Fields::from([(name.to_owned(), value.to_owned())]);
+        let filter = Filter { fields, ..Filter::default() };
+        let ids: Vec<String> = list(&workspace, &filter).unwrap().into_iter().map(|told| told.entry.id).collect();
+        (ids, stats_of(&workspace, &filter, Period::Day).unwrap().count.total)
+    };
+    assert_eq!(of("account", "acme"), (vec!["a".to_owned(), "c".to_owned()], 2));
+    assert_eq!(of("n", "3"), (vec!["c".to_owned()], 1));
+    assert_eq!(of("x", "1").1, 0);
+    let one = || list(&workspace, &Filter { id: Some("a".to_owned()), ..Filter::default() }).unwrap();
+    assert_eq!((one().len(), one()[0].used_since), (1, None));
+    std::fs::create_dir_all(workspace.path("models/v0004")).unwrap();
+    std::fs::write(workspace.path("models/v0004/labels_used.csv"), "id,label,annotator,batch\na,yes,ann,\n").unwrap();
+    let details = json!({ "version": "v0004" });
+    let trained = Event { at: at("2026-11-09"), event: EventKind::Retrained, by: None, roles: None, details };
+    workspace.record(&workspace.lock().unwrap(), trained).unwrap();
+    assert_eq!(one()[0].used_since, Some(Version(4)));
+    // The same with another field is something new.
+    let again = parse::corrections("stdin", csv.replace("zeta", "beta").as_bytes(), "ann").unwrap();
+    assert_eq!(give_at(&workspace, &again, "2026-11-10").unwrap().n_new, 1);
+    // A file of before there were free fields is read, and gets its new header with the next line.
+    drop(dir);
+    let (dir, workspace) = predicted();
+    give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-09").unwrap();
+    let path = dir.path().join("data/feedback.csv");
+    let now = std::fs::read_to_string(&path).unwrap();
+    let then: String = now.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    assert!(then.starts_with("id,verdict,label,by,at,comment,version,prediction,predicted_at\n"));
+    std::fs::write(&path, then).unwrap();
+    assert_eq!(entries(&workspace).unwrap().len(), 1);
+    assert!(give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap().is_nothing());
+    give_at(&workspace, &[said("b", Verdict::Correct, None)], "2026-11-10").unwrap();
+    let upgraded = std::fs::read_to_string(&path).unwrap();
+    assert!(upgraded.starts_with(&now) && upgraded.lines().count() == 3, "{upgraded}");
 }

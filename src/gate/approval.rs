@@ -10,16 +10,16 @@
 
 use super::report::GateReport;
 use super::swap::swap;
-use super::ticket::{Status, Ticket, digest, find, pending, save};
+use super::ticket::{Asks, Status, Ticket, digest, find, pending, save};
 use super::{GateError, PromoteRequest, prune};
 use crate::atomic::Lock;
 use crate::reference;
 use crate::registry::Version;
 use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Config, EventKind, Workspace};
+use crate::workspace::{Approval, Config, EventKind, Workspace};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The answer of `approve` and `reject`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,6 +34,21 @@ pub struct Decided {
     pub pruned: Vec<Version>,
 }
 
+/// What somebody is to agree to.
+pub(crate) struct Wish<'a> {
+    pub asks: Asks,
+    /// The version that is to be production, or that a retraining starts from.
+    pub version: Version,
+    pub production: Version,
+    /// What was found; nothing in it depends on the clock, so that the same versions and rows make the same request.
+    pub verdict: Value,
+    pub sentence: &'a str,
+    pub by: Option<&'a str>,
+    pub now: Timestamp,
+    /// When it is carried out unless somebody has decided before.
+    pub due_at: Option<Timestamp>,
+}
+
 /// The request that `report` calls for, and whether it is new: an equal one may be waiting already.
 pub(super) fn ticket(
     workspace: &Workspace,
@@ -43,33 +58,57 @@ pub(super) fn ticket(
     report: &GateReport,
 ) -> Result<(Ticket, bool), GateError> {
     let j = &report.judgement;
-    // Nothing that depends on the clock: the same versions and rows make the same request.
     let broken: Vec<&str> = report.guardrails.iter().filter(|g| g.broken).map(|g| g.name.as_str()).collect();
     let verdict = json!({
         "verdict": j.verdict, "test": j.improvement, "n_rows": j.n_rows, "rows": report.rows_digest, "broken": broken,
         "allow_equivalent": report.allow_equivalent,
     });
-    let digest = digest(workspace, config, report.production, report.challenger, &verdict)?;
-    let id = format!("{}-{}", report.challenger, &digest[..8]);
+    let wish = Wish {
+        asks: Asks::Promotion,
+        version: report.challenger,
+        production: report.production,
+        verdict,
+        sentence: &report.sentence,
+        by: request.by,
+        now: request.now,
+        due_at: (config.promote.approval == Approval::Auto).then(|| config.promote.notice.after(request.now)),
+    };
+    wished(workspace, config, chain, wish)
+}
+
+/// The request for a wish, and whether it is new.
+pub(crate) fn wished(
+    workspace: &Workspace,
+    config: &Config,
+    chain: &Chain,
+    wish: Wish,
+) -> Result<(Ticket, bool), GateError> {
+    let digest = digest(workspace, config, wish.production, wish.version, &wish.verdict)?;
+    let id = match wish.asks {
+        Asks::Promotion => format!("{}-{}", wish.version, &digest[..8]),
+        Asks::Retraining => format!("retrain-{}", &digest[..8]),
+    };
     if let Some(waiting) = pending(workspace)?.into_iter().find(|t| t.id == id)
-        && request.now < waiting.expires_at
+        && wish.now < waiting.expires_at
         && asked(chain, &waiting)?
     {
         return Ok((waiting, false));
     }
     let days = SignedDuration::from_hours(24 * i64::from(config.promote.approval_days));
-    let expires_at = request.now.checked_add(days).unwrap_or(Timestamp::MAX);
+    let expires_at = wish.now.checked_add(days).unwrap_or(Timestamp::MAX);
     let ticket = Ticket {
         format: 1,
+        asks: wish.asks,
         id,
-        version: report.challenger,
-        production: report.production,
+        version: wish.version,
+        production: wish.production,
         digest,
-        verdict,
-        sentence: report.sentence.clone(),
-        requested_by: request.by.map(str::to_owned),
-        requested_at: request.now,
+        verdict: wish.verdict,
+        sentence: wish.sentence.to_owned(),
+        requested_by: wish.by.map(str::to_owned),
+        requested_at: wish.now,
         expires_at,
+        due_at: wish.due_at,
         status: Status::Pending,
         decided_by: None,
         decided_at: None,
@@ -79,21 +118,94 @@ pub(super) fn ticket(
 }
 
 /// Leaves the request for a person: the file, then the line that makes it good.
-pub(super) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result<(), GateError> {
+pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result<(), GateError> {
     save(workspace, ticket)?;
-    let details = json!({
+    let mut details = json!({
         "id": ticket.id, "version": ticket.version, "production": ticket.production, "digest": ticket.digest,
         "expires_at": ticket.expires_at,
     });
+    if let Some(due_at) = ticket.due_at {
+        details["due_at"] = json!(due_at);
+    }
+    if ticket.asks == Asks::Retraining {
+        details = json!({
+            "id": ticket.id, "asks": ticket.asks, "production": ticket.production, "digest": ticket.digest,
+            "expires_at": ticket.expires_at,
+        });
+    }
     let by = ticket.requested_by.clone();
     workspace.record(
         lock,
         Event { at: ticket.requested_at, event: EventKind::ApprovalRequested, by, roles: None, details },
     )?;
-    for other in pending(workspace)?.into_iter().filter(|other| other.id != ticket.id) {
+    let replaced = |other: &Ticket| other.id != ticket.id && other.asks == ticket.asks;
+    for other in pending(workspace)?.into_iter().filter(replaced) {
         save(workspace, &Ticket { status: Status::Superseded, ..other })?;
     }
     Ok(())
+}
+
+/// The request, as somebody agreed to it.
+pub(crate) fn approved(ticket: &Ticket, by: Option<&str>, now: Timestamp) -> Ticket {
+    let decided_by = by.map(str::to_owned);
+    Ticket { status: Status::Approved, decided_by, decided_at: Some(now), ..ticket.clone() }
+}
+
+/// The request, as somebody turned it down.
+pub(crate) fn rejected(ticket: &Ticket, by: &str, reason: &str, now: Timestamp) -> Ticket {
+    Ticket {
+        status: Status::Rejected,
+        decided_by: Some(by.to_owned()),
+        decided_at: Some(now),
+        reason: Some(reason.to_owned()),
+        ..ticket.clone()
+    }
+}
+
+/// Says no unless `by` may agree to the request now: it is open, has not expired, and is what it was made for.
+pub(crate) fn agreeable(
+    workspace: &Workspace,
+    config: &Config,
+    chain: &Chain,
+    ticket: &Ticket,
+    by: &str,
+    now: Timestamp,
+) -> Result<(), GateError> {
+    let no = |what: String| Err(GateError::Request { id: ticket.id.clone(), what });
+    let anew = anew(ticket.asks);
+    still_open(chain, ticket)?;
+    if now >= ticket.expires_at {
+        return no(format!("expired at {}; {anew}", ticket.expires_at));
+    }
+    if ticket.requested_by.as_deref() == Some(by) {
+        return no(format!("was made by {by}: somebody else has to agree"));
+    }
+    let production = workspace.registry().roles()?.production;
+    if production != Some(ticket.production) {
+        let now = production.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+        return no(format!("was made when {} was production, and {now} is now; {anew}", ticket.production));
+    }
+    if digest(workspace, config, ticket.production, ticket.version, &ticket.verdict)? != ticket.digest {
+        return no(format!("a version, the reference, mlloop.toml or the verdict is not what it was made for; {anew}"));
+    }
+    Ok(())
+}
+
+/// Which command makes such a request.
+fn anew(asks: Asks) -> &'static str {
+    match asks {
+        Asks::Promotion => "`mlloop promote` asks anew",
+        Asks::Retraining => "`mlloop run` asks anew",
+    }
+}
+
+/// A request of one kind cannot be decided as one of the other.
+fn promotes(ticket: &Ticket) -> Result<(), GateError> {
+    let what = "asks for a retraining, not for a promotion".to_owned();
+    match ticket.asks {
+        Asks::Promotion => Ok(()),
+        Asks::Retraining => Err(GateError::Request { id: ticket.id.clone(), what }),
+    }
 }
 
 /// Somebody agrees: the version becomes production.
@@ -112,53 +224,77 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
     let config = workspace.config()?;
     let chain = workspace.audit_chain()?;
     let ticket = find(workspace, id)?;
-    let no = |what: String| Err(GateError::Request { id: ticket.id.clone(), what });
-    let decided = || Ticket {
-        status: Status::Approved,
-        decided_by: Some(by.to_owned()),
-        decided_at: Some(now),
-        ..ticket.clone()
-    };
+    promotes(&ticket)?;
     let keep = config.promote.keep_versions;
     if settled(&chain, &ticket, &EventKind::Promoted)? {
         // The chain says that it was done; what a process that died left open is completed.
-        let request = if ticket.status == Status::Pending { decided() } else { ticket.clone() };
+        let request = if ticket.status == Status::Pending { approved(&ticket, Some(by), now) } else { ticket.clone() };
         save(workspace, &request)?;
         let pruned = prune::prune(workspace, lock, keep, now)?;
         return Ok(Decided { request, production: workspace.registry().roles()?.production, already: true, pruned });
     }
-    still_open(&chain, &ticket)?;
-    if now >= ticket.expires_at {
-        return no(format!("expired at {}; `mlloop promote` asks anew", ticket.expires_at));
-    }
-    if ticket.requested_by.as_deref() == Some(by) {
-        return no(format!("was made by {by}: somebody else has to agree"));
-    }
-    let production = workspace.registry().roles()?.production;
-    if production != Some(ticket.production) {
-        let now = production.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
-        return no(format!(
-            "was made when {} was production, and {now} is now; `mlloop promote` asks anew",
-            ticket.production
-        ));
-    }
-    if digest(workspace, &config, ticket.production, ticket.version, &ticket.verdict)? != ticket.digest {
-        return no(
-            "a version, the reference, mlloop.toml or the verdict is not what it was made for; `mlloop promote` asks anew"
-                .to_owned(),
-        );
-    }
+    agreeable(workspace, &config, &chain, &ticket, by, now)?;
     workspace.registry().pipeline(ticket.version)?;
     let details = json!({ "id": ticket.id, "version": ticket.version, "digest": ticket.digest });
     let event = Event { at: now, event: EventKind::Approved, by: Some(by.to_owned()), roles: None, details };
     workspace.record(lock, event)?;
-    let details = json!({ "version": ticket.version, "from": ticket.production, "id": ticket.id,
+    carry_out(workspace, lock, &config, ticket, Some(by), now)
+}
+
+/// The version of the request becomes production.
+fn carry_out(
+    workspace: &Workspace,
+    lock: &Lock,
+    config: &Config,
+    ticket: Ticket,
+    by: Option<&str>,
+    now: Timestamp,
+) -> Result<Decided, GateError> {
+    let mut details = json!({ "version": ticket.version, "from": ticket.production, "id": ticket.id,
         "verdict": ticket.verdict["verdict"] });
-    swap(workspace, lock, now, Some(by), ticket.version, details)?;
-    let request = decided();
+    if by.is_none() {
+        details["announced"] = json!(ticket.requested_at);
+    }
+    swap(workspace, lock, now, by, ticket.version, details)?;
+    let request = approved(&ticket, by, now);
     save(workspace, &request)?;
-    let pruned = prune::prune(workspace, lock, keep, now)?;
+    let pruned = prune::prune(workspace, lock, config.promote.keep_versions, now)?;
     Ok(Decided { production: Some(ticket.version), request, already: false, pruned })
+}
+
+/// The promotion of `version` that people were told of and nobody has decided, while it is still what they were told.
+pub(super) fn announced(
+    workspace: &Workspace,
+    config: &Config,
+    chain: &Chain,
+    (production, version): (Version, Version),
+    now: Timestamp,
+) -> Result<Option<Ticket>, GateError> {
+    for ticket in pending(workspace)? {
+        let is_it = ticket.asks == Asks::Promotion
+            && ticket.due_at.is_some()
+            && (ticket.production, ticket.version) == (production, version)
+            && now < ticket.expires_at;
+        if is_it
+            && asked(chain, &ticket)?
+            && digest(workspace, config, production, version, &ticket.verdict)? == ticket.digest
+        {
+            return Ok(Some(ticket));
+        }
+    }
+    Ok(None)
+}
+
+/// Carries out a promotion that people were told of, once its time has come.
+pub(super) fn come_due(
+    workspace: &Workspace,
+    lock: &Lock,
+    config: &Config,
+    ticket: Ticket,
+    now: Timestamp,
+) -> Result<Decided, GateError> {
+    workspace.registry().pipeline(ticket.version)?;
+    carry_out(workspace, lock, config, ticket, None, now)
 }
 
 /// Somebody does not agree: the version is no challenger any more.
@@ -175,15 +311,10 @@ pub fn reject(
 ) -> Result<Decided, GateError> {
     let chain = workspace.audit_chain()?;
     let ticket = find(workspace, id)?;
+    promotes(&ticket)?;
     let mut roles = workspace.registry().roles()?;
     let production = roles.production;
-    let request = Ticket {
-        status: Status::Rejected,
-        decided_by: Some(by.to_owned()),
-        decided_at: Some(now),
-        reason: Some(reason.to_owned()),
-        ..ticket.clone()
-    };
+    let request = rejected(&ticket, by, reason, now);
     if settled(&chain, &ticket, &EventKind::Rejected)? {
         let request = if ticket.status == Status::Pending { request } else { ticket };
         save(workspace, &request)?;
@@ -199,7 +330,7 @@ pub fn reject(
 }
 
 /// Whether the chain says that the request was decided so.
-fn settled(chain: &Chain, ticket: &Ticket, how: &EventKind) -> Result<bool, GateError> {
+pub(crate) fn settled(chain: &Chain, ticket: &Ticket, how: &EventKind) -> Result<bool, GateError> {
     Ok(chain.decided(&ticket.id, how)?.is_some())
 }
 
@@ -208,11 +339,12 @@ fn asked(chain: &Chain, ticket: &Ticket) -> Result<bool, GateError> {
     let Some(made) = chain.request(&ticket.id)? else { return Ok(false) };
     let as_made = made.detail::<String>("digest")? == ticket.digest
         && made.detail::<jiff::Timestamp>("expires_at")? == ticket.expires_at
+        && made.detail_if_any::<jiff::Timestamp>("due_at")? == ticket.due_at
         && made.by == ticket.requested_by;
     Ok(as_made && !settled(chain, ticket, &EventKind::Rejected)?)
 }
 
-fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError> {
+pub(crate) fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError> {
     let no = |what: String| Err(GateError::Request { id: ticket.id.clone(), what });
     let who = ticket.decided_by.as_deref().unwrap_or("somebody");
     match ticket.status {
@@ -220,7 +352,7 @@ fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError> {
         Status::Rejected => no(format!("was rejected by {who}")),
         Status::Superseded => no("a later request took its place; `mlloop status` shows it".to_owned()),
         Status::Pending if !asked(chain, ticket)? => {
-            no("is not as the audit chain has it; `mlloop promote` asks anew".to_owned())
+            no(format!("is not as the audit chain has it; {}", anew(ticket.asks)))
         }
         Status::Pending => Ok(()),
     }

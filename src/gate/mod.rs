@@ -8,7 +8,7 @@
 //! ```
 //! Every arrow is a line of the audit chain; roles change with the line that says so.
 
-mod approval;
+pub(crate) mod approval;
 mod error;
 mod evaluate;
 mod judge;
@@ -22,7 +22,7 @@ mod rollback;
 mod rows;
 mod slices;
 mod swap;
-mod ticket;
+pub(crate) mod ticket;
 
 pub use approval::{Decided, approve, reject};
 pub use error::GateError;
@@ -32,7 +32,7 @@ pub use promote::{PromoteOutcome, Promotion, promote};
 pub use rails::Guardrail;
 pub use report::{Decision, GateReport, Pair};
 pub use rollback::{RolledBack, rollback};
-pub use ticket::{Status, Ticket, pending};
+pub use ticket::{Asks, Status, Ticket, find, pending};
 
 use crate::registry::Version;
 

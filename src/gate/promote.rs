@@ -7,6 +7,7 @@ use super::rows::Contestant;
 use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
 use crate::atomic::{self, Lock};
+use crate::period::Period;
 use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
@@ -203,6 +204,11 @@ fn ask_gate(
     roles: &Roles,
     (production, version): (Version, Version),
 ) -> Result<Promotion, GateError> {
+    if let Some(lock) = lock
+        && let Some(ticket) = approval::announced(workspace, config, chain, (production, version), request.now)?
+    {
+        return announced(workspace, lock, config, request, ticket);
+    }
     let contestants = (Contestant::load(workspace, production)?, Contestant::load(workspace, version)?);
     let (report, rows, rejects) = evaluate(workspace, config, &chain.entries, &contestants.0, &contestants.1, request)?;
     let of = |done, sentence| Promotion::of(done, Some(version), roles.production, sentence);
@@ -234,17 +240,14 @@ fn carry_out(
     rows: &HoldoutRows,
 ) -> Result<Promotion, GateError> {
     let version = report.challenger;
-    if config.promote.approval == Approval::Manual {
+    let is_announced = config.promote.notice > Period::default();
+    if config.promote.approval == Approval::Manual || is_announced {
         let (ticket, is_new) = approval::ticket(workspace, config, request, chain, report)?;
         if is_new {
             record_verdict(workspace, lock, request, report, rows)?;
             approval::ask(workspace, lock, &ticket)?;
         }
-        let sentence = format!(
-            "{version} deserves production and waits for approval until {}: mlloop approve {} --by NAME",
-            ticket.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
-            ticket.id
-        );
+        let sentence = format!("{version} deserves production. {}", ticket.waits());
         let answer = Promotion::of(PromoteOutcome::Waiting, Some(version), Some(report.production), sentence);
         return Ok(Promotion { request: Some(ticket), ..answer });
     }
@@ -257,6 +260,29 @@ fn carry_out(
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
     let sentence = format!("{version} is production now, instead of {}. {}", report.production, report.sentence);
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
+}
+
+/// A promotion that people were told of: it is carried out once its time has come, and waits until then.
+fn announced(
+    workspace: &Workspace,
+    lock: &Lock,
+    config: &Config,
+    request: &PromoteRequest,
+    ticket: Ticket,
+) -> Result<Promotion, GateError> {
+    let (version, old) = (ticket.version, ticket.production);
+    if ticket.due_at.is_some_and(|due| request.now < due) {
+        let answer = Promotion::of(PromoteOutcome::Waiting, Some(version), Some(old), ticket.waits());
+        return Ok(Promotion { request: Some(ticket), ..answer });
+    }
+    let sentence = format!(
+        "{version} is production now, instead of {old}: nobody has rejected it since {}. {}",
+        ticket.requested_at.strftime("%Y-%m-%d %H:%M UTC"),
+        ticket.sentence
+    );
+    let decided = approval::come_due(workspace, lock, config, ticket, request.now)?;
+    let answer = Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence);
+    Ok(Promotion { request: Some(decided.request), pruned: decided.pruned, ..answer })
 }
 
 /// Writes the report and its line in the chain.

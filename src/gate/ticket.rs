@@ -27,21 +27,35 @@ pub enum Status {
     Superseded,
 }
 
+/// What a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Asks {
+    /// Whether a version may be production.
+    #[default]
+    Promotion,
+    /// Whether a challenger may be trained.
+    Retraining,
+}
+
 /// A request for approval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
     /// Version of this form: 1.
     pub format: u32,
-    /// Its name: the version and the beginning of the digest.
+    /// What is asked; a file without it asks for a promotion.
+    #[serde(default)]
+    pub asks: Asks,
+    /// Its name: the version, or `retrain`, and the beginning of the digest.
     pub id: String,
-    /// The version that is to be production.
+    /// The version that is to be production; for a retraining the one that is now, from which it starts.
     pub version: Version,
     /// The version that is now.
     pub production: Version,
     /// SHA-256 over all that is agreed to.
     pub digest: String,
-    /// What was decided by the gate.
+    /// What was decided by the gate; for a retraining the reasons and how many labels are new.
     pub verdict: Value,
     /// Why, in one sentence.
     pub sentence: String,
@@ -51,6 +65,9 @@ pub struct Ticket {
     pub requested_at: Timestamp,
     /// From then on nobody can agree.
     pub expires_at: Timestamp,
+    /// When it is carried out unless somebody has decided before; `None` when it waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
     /// Where it stands.
     pub status: Status,
     /// Who decided.
@@ -62,6 +79,28 @@ pub struct Ticket {
     /// Why not, when it was rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl Ticket {
+    /// What it waits for, in one sentence.
+    #[must_use]
+    pub fn waits(&self) -> String {
+        let at = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let what = match self.asks {
+            Asks::Promotion => self.version.to_string(),
+            Asks::Retraining => "A retraining".to_owned(),
+        };
+        match self.due_at {
+            Some(due) => format!(
+                "{what} goes into production from {} on unless somebody says no: mlloop reject {} --by NAME --reason TEXT",
+                at(due),
+                self.id
+            ),
+            None => {
+                format!("{what} waits for approval until {}: mlloop approve {} --by NAME", at(self.expires_at), self.id)
+            }
+        }
+    }
 }
 
 /// Requests that nobody has decided, by name; also those that have expired.
@@ -88,7 +127,10 @@ pub fn pending(workspace: &Workspace) -> Result<Vec<Ticket>, GateError> {
 }
 
 /// The request `id`, or the only pending one whose name begins so.
-pub(super) fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
+///
+/// # Errors
+/// When there is none such, or a file cannot be read.
+pub fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
     let dir = workspace.path("approvals");
     let waiting = pending(workspace)?;
     let is_name = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -117,7 +159,7 @@ fn read(path: &Path) -> Result<Ticket, GateError> {
     Ok(ticket)
 }
 
-pub(super) fn save(workspace: &Workspace, ticket: &Ticket) -> Result<(), GateError> {
+pub(crate) fn save(workspace: &Workspace, ticket: &Ticket) -> Result<(), GateError> {
     let dir = workspace.path("approvals");
     let path = dir.join(format!("{}.json", ticket.id));
     let write = || {
@@ -140,7 +182,8 @@ pub(super) fn digest(
 ) -> Result<String, GateError> {
     let mut hasher = Sha256::new();
     let registry = workspace.registry();
-    for of in [production, version] {
+    // A retraining starts from the version that is production.
+    for of in if production == version { vec![version] } else { vec![production, version] } {
         for path in files(&registry, of)? {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             hasher.update(format!("{of}/{name} {}\n", file_digest(&path)?));

@@ -3,7 +3,7 @@
 use super::{Label, LabelError, Labels, Merged, Source};
 use crate::atomic::Lock;
 use crate::workspace::audit::Event;
-use crate::workspace::{EventKind, Workspace};
+use crate::workspace::{EventKind, LABELS, Workspace};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -36,7 +36,9 @@ pub fn record_outcomes(
     let merged = labels.merge(outcomes);
     if !merged.is_nothing() {
         labels.save(workspace, lock)?;
-        let details = json!({ "added": merged.n_added, "changed": merged.changes.len() });
+        let details = json!({
+            "added": merged.n_added, "changed": merged.changes.len(), LABELS: workspace.labels_digest()?,
+        });
         workspace.record(lock, Event { at, event: EventKind::Outcomes, by: None, roles: None, details })?;
     }
     Ok(merged)

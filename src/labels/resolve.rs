@@ -5,6 +5,7 @@
 //!                                                        └─no─▶ policy ─▶ a label, or a conflict
 //! ```
 
+use super::Used;
 use super::store::{Label, Labels, Source};
 use crate::workspace::LabelPolicy;
 use serde::Serialize;
@@ -30,6 +31,18 @@ impl Resolved<'_> {
     pub fn select_prob(&self) -> Option<f64> {
         let came = self.said.iter().any(|label| label.source == Source::Outcome);
         self.said.iter().find_map(|label| label.select_prob).filter(|_| !came)
+    }
+
+    /// Whether it holds a label that no version has learned from.
+    #[must_use]
+    pub fn is_new(&self, used: &Used) -> bool {
+        self.said.iter().any(|label| !used.has(label))
+    }
+
+    /// Whether a person gave such a label.
+    #[must_use]
+    pub fn is_new_by_people(&self, used: &Used) -> bool {
+        self.said.iter().any(|label| label.source == Source::Human && !used.has(label))
     }
 
     /// The latest of the times at which somebody said what holds.

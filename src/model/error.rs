@@ -15,6 +15,9 @@ pub enum ModelError {
         /// What may be given.
         allowed: &'static str,
     },
+    /// A graph that was written does not give what the model gives.
+    #[error("the ONNX graph is not right, so it is not given out: {0}; please report this")]
+    Graph(String),
     /// A parameter means nothing to this algorithm, or contradicts another one.
     #[error("parameter \"{key}\" does not apply to {algorithm}: {hint}")]
     NotApplicable {

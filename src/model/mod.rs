@@ -36,6 +36,8 @@ pub use error::ModelError;
 pub use fit::{FitData, FitOptions, Round, Watched};
 pub use foreign::{ForeignError, ForeignFeatures, Format, Holds};
 pub use foreign_model::ForeignModel;
+pub(crate) use onnx::run::run as run_onnx;
+pub(crate) use onnx::tensor::{Elements, Tensor};
 pub(crate) use onnx::write::{Element, Value as GraphValue, Writer as GraphWriter};
 pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
 pub use plan::{Plan, Shape};

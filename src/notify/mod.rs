@@ -49,8 +49,10 @@ pub struct Notice {
     pub about: String,
     /// One line.
     pub subject: String,
-    /// All of it, in plain text.
+    /// All of it, in plain text; lines that begin with `- ` are a list.
     pub text: String,
+    /// A picture that mail carries, relative to the workspace.
+    pub picture: Option<PathBuf>,
 }
 
 impl Notice {
@@ -58,7 +60,7 @@ impl Notice {
     #[must_use]
     pub fn new(kind: Kind, about: impl Into<String>, subject: impl Into<String>) -> Self {
         let subject = subject.into();
-        Self { kind, about: about.into(), text: subject.clone(), subject }
+        Self { kind, about: about.into(), text: subject.clone(), subject, picture: None }
     }
 
     /// The same with more lines.

@@ -33,6 +33,9 @@ pub(super) struct Message {
     pub subject: String,
     /// All of it.
     pub text: String,
+    /// A picture that mail carries, relative to the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PathBuf>,
     /// The channels it has yet to go through.
     pub pending: Vec<Channel>,
     /// How often that failed.
@@ -87,6 +90,7 @@ impl Outbox {
                 event: notice.kind,
                 subject: notice.subject.clone(),
                 text: notice.text.clone(),
+                picture: notice.picture.clone(),
                 pending: pending.clone(),
                 attempts: 0,
                 next_at: None,

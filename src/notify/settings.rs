@@ -31,6 +31,10 @@ pub enum Kind {
     GateVerdict,
     /// A person has to decide.
     ApprovalWanted,
+    /// Rows went out to be labelled.
+    LabelsWanted,
+    /// Production is going to change, unless somebody says no.
+    WillPromote,
     /// Production changed.
     Promoted,
     /// Production changed back.
@@ -41,12 +45,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::DriftOnset,
         Self::DriftRecovery,
         Self::Retrained,
         Self::GateVerdict,
         Self::ApprovalWanted,
+        Self::LabelsWanted,
+        Self::WillPromote,
         Self::Promoted,
         Self::RolledBack,
         Self::Failed,
@@ -61,6 +67,8 @@ impl Kind {
             Self::Retrained => "retrained",
             Self::GateVerdict => "gate-verdict",
             Self::ApprovalWanted => "approval-wanted",
+            Self::LabelsWanted => "labels-wanted",
+            Self::WillPromote => "will-promote",
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled-back",
             Self::Failed => "failed",

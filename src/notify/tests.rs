@@ -139,6 +139,34 @@ fn mail_goes_out_in_the_clear_only_without_a_password_or_at_home() {
     assert!(delivery.trouble[0].contains("a password is not sent over a connection"), "{delivery:?}");
 }
 
+#[test]
+fn a_mail_reads_as_text_and_as_a_page_and_carries_the_picture() {
+    use base64::Engine;
+    let dir = tempfile::tempdir().unwrap();
+    let (port, mails) = Smtp::default().start();
+    let settings = mail(port, "none");
+    let png = [0x89, b'P', b'N', b'G', 0, 1, 2, 255];
+    let notice = Notice::new(Kind::DriftOnset, "x", "drift began: a<b").with("- a<b drifted\n- c drifted\nWhy & how.");
+    let notice = Notice { picture: Some("reports/p.png".into()), ..notice };
+    let send_one = || {
+        outbox(dir.path()).queue(&settings, std::slice::from_ref(&notice), NOW).unwrap();
+        assert_eq!(send(dir.path(), &settings, &Secrets::default(), NOW).trouble, Vec::<String>::new());
+        mails.lock().unwrap().last().unwrap().replace("\r\n", "\n")
+    };
+    let without = send_one();
+    assert!(without.contains("multipart/alternative") && !without.contains("image/png"), "{without}");
+    std::fs::create_dir(dir.path().join("reports")).unwrap();
+    std::fs::write(dir.path().join("reports/p.png"), png).unwrap();
+    let sent = send_one();
+    let text = "drift began: a<b\n- a<b drifted\n- c drifted\nWhy & how.\n";
+    let page = "<h3>drift began: a&lt;b</h3>\n<ul>\n<li>a&lt;b drifted</li>\n<li>c drifted</li>\n</ul>\n\
+                <p>Why &amp; how.</p>\n<p><img src=\"cid:drift_report.png\"";
+    assert!(sent.contains(text), "{sent}");
+    assert!(sent.replace("=3D", "=").replace("=\n", "").contains(page), "{sent}");
+    assert!(sent.contains("Content-ID: <drift_report.png>"), "{sent}");
+    assert!(sent.contains(&base64::engine::general_purpose::STANDARD.encode(png)), "{sent}");
+}
+
 fn login(user: &str, password: &str) -> Secrets {
     Secrets { smtp_user: Some(user.to_owned()), smtp_password: Some(Secret::new(password)), webhook: None }
 }

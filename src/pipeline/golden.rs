@@ -60,17 +60,27 @@ fn schema(pipeline: &Pipeline) -> Schema {
     Schema { dialect: Dialect { missing: vec![String::new()], ..Default::default() }, columns }
 }
 
+/// The golden rows in `path`.
+///
+/// # Errors
+/// When the file cannot be read, or has no row.
+pub(super) fn read(pipeline: &Pipeline, path: &Path) -> Result<Table, PipelineError> {
+    let options = ReadOptions { optional: vec![ANSWER.to_owned()], ..ReadOptions::default() };
+    let golden = table::read(Input::open(path)?, &schema(pipeline), &options)?.table;
+    if golden.n_rows() == 0 {
+        let what = "has no row to verify the version by: restore the file or train again".to_owned();
+        return Err(PipelineError::Version { path: path.to_owned(), what });
+    }
+    Ok(golden)
+}
+
 /// Scores the golden rows in `path` again.
 ///
 /// # Errors
 /// When there is no row, or a score or an answer differs from the stored one.
 pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineError> {
     let damaged = |what: String| PipelineError::Version { path: path.to_owned(), what };
-    let options = ReadOptions { optional: vec![ANSWER.to_owned()], ..ReadOptions::default() };
-    let golden = table::read(Input::open(path)?, &schema(pipeline), &options)?.table;
-    if golden.n_rows() == 0 {
-        return Err(damaged("has no row to verify the version by: restore the file or train again".to_owned()));
-    }
+    let golden = read(pipeline, path)?;
     let scores = pipeline.score(&golden)?;
     for k in 0..scores.width {
         let Values::Number(stored) = &golden.require(&format!("{PREFIX}{k}"))?.values else { continue };

@@ -6,6 +6,7 @@
 //! There is no other path from a row to a score, so training, batch scoring and serving cannot differ.
 
 mod adopt;
+mod agrees;
 mod checks;
 mod crossfit;
 mod cv;

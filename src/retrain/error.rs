@@ -1,5 +1,6 @@
 //! What can go wrong on the way to a challenger.
 
+use crate::gate::GateError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
 use crate::reference::ReferenceError;
@@ -26,6 +27,9 @@ pub enum RetrainError {
     /// A table problem.
     #[error("{0}")]
     Table(#[from] TableError),
+    /// A problem with a request for approval.
+    #[error("{0}")]
+    Approval(#[from] GateError),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),

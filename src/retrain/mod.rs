@@ -8,6 +8,7 @@
 //! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
 
 mod again;
+pub mod approval;
 mod error;
 mod recipe;
 pub mod standing;
@@ -21,7 +22,8 @@ use self::steps::Steps;
 use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::labels::orphans;
-use crate::pipeline::{Examples, FitProgress, Pipeline, Recipe};
+use crate::model::ModelError;
+use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
 use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan};
 use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
@@ -373,10 +375,11 @@ impl Job<'_> {
         }
         crate::labels::Used::save(dir, &self.gathered.used)?;
         self.steps.begin("export");
-        // What cannot be written as ONNX stays without; `export` says why.
-        match self.config.retrain.export.then(|| pipeline.to_onnx()) {
+        match self.config.retrain.export.then(|| pipeline.checked_onnx(dir)) {
             Some(Ok(onnx)) => atomic::replace(&dir.join("model.onnx"), |out| out.write_all(&onnx)),
-            _ => Ok(()),
+            // What cannot be written as ONNX stays without; `export` says why.
+            None | Some(Err(PipelineError::Model(ModelError::Unsupported(_)))) => Ok(()),
+            Some(Err(wrong)) => Err(io::Error::other(wrong)),
         }
     }
 

@@ -1,14 +1,17 @@
 //! How far each reason to retrain is: what has been counted, what is wanted, what remains.
+//!
+//! Rows with new labels are counted as a retrain would resolve them: rows on which people differ do not count. Whether their
+//! features are there, and what current rows say of themselves, only [`crate::monitor`] looks up; its last count stands
+//! here when it is the larger one.
 
 use super::RetrainError;
 use crate::drift::report::DriftReport;
 use crate::drift::settings::{Count, Limit};
-use crate::labels::{Labels, Source, Used};
+use crate::labels::{Labels, Used, resolve};
 use crate::registry::Version;
-use crate::workspace::Workspace;
+use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// A trigger as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +44,9 @@ pub struct Progress {
     pub n_unused: usize,
     /// Each reason to retrain.
     pub triggers: Vec<Standing>,
+    /// What could not be looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Which way a value has to go for a trigger to fire.
@@ -54,34 +60,42 @@ enum Fires {
 /// arrived is as `monitor` found it last.
 ///
 /// # Errors
-/// When `mlloop.toml`, the labels, the registry or the last report cannot be read.
+/// When `mlloop.toml`, the labels, the audit chain or the registry cannot be read.
 pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timestamp) -> Result<Progress, RetrainError> {
-    let settings = workspace.config()?.monitor;
+    let config = workspace.config()?;
+    let settings = config.monitor;
     let labels = Labels::open(workspace)?;
     let registry = workspace.registry();
     let used = Used::open(workspace)?;
-    let unused: Vec<_> = labels.unused(&used).collect();
-    let by_people = unused.iter().filter(|label| label.source == Source::Human).count();
-    let rows: HashSet<&str> = unused.iter().map(|label| label.id.as_str()).collect();
+    let n_unused = labels.unused(&used).count();
+    let agreed = resolve(&labels, config.labels.policy).agreed;
+    let n_rows = agreed.iter().filter(|row| row.is_new(&used)).count();
+    let by_people = agreed.iter().filter(|row| row.is_new_by_people(&used)).count();
     let trained_at = production.map(|version| registry.manifest(version)).transpose()?.map(|found| found.trained_at);
     let age = trained_at.map(|at| now.duration_since(at).as_secs_f64() / 86_400.0);
     let limits = &settings.triggers;
     let live = |name: &str, count: Option<f64>, limit: Limit| standing(name, count, limit.at(), Fires::Above, now);
     let mut triggers = vec![
         // What also counts rows without a label is only known from the rows that arrived.
-        live("new_rows", Some(rows.len() as f64).filter(|_| limits.count == Count::Labelled), limits.new_rows),
+        live("new_rows", Some(n_rows as f64).filter(|_| limits.count == Count::Labelled), limits.new_rows),
         live("unused_feedback", Some(by_people as f64), limits.unused_feedback),
         live("age", age, limits.max_age_days),
     ];
-    let report: Option<DriftReport> = workspace.report("drift_report.json")?;
+    let mut notes = Vec::new();
+    // A damaged report is no reason to say nothing of the rest; the next `monitor` writes it anew.
+    let report: Option<DriftReport> = workspace.report("drift_report.json").unwrap_or_else(|err| {
+        notes.push(err.to_string());
+        None
+    });
+    let retrained = workspace.audit_chain()?.last(&EventKind::Retrained).map(|entry| entry.at);
     // What was found for another version says nothing of this one.
     let of_this = report.filter(|report| report.version == production.map(|version| version.to_string()));
-    if let Some((report, seen)) = of_this
-        .as_ref()
-        .filter(|_| limits.count == Count::All)
-        .and_then(|report| Some((report, report.triggers.iter().find(|trigger| trigger.name == "new_rows")?)))
+    let volume = |report: &DriftReport| report.triggers.iter().find(|trigger| trigger.name == "new_rows")?.value;
+    if let Some((report, seen)) = of_this.as_ref().and_then(|report| Some((report, volume(report)?)))
+        && (limits.count == Count::All || seen > n_rows as f64)
+        && retrained.is_none_or(|at| report.made_at > at)
     {
-        triggers[0] = standing("new_rows", seen.value, limits.new_rows.at(), Fires::Above, report.made_at);
+        triggers[0] = standing("new_rows", Some(seen), limits.new_rows.at(), Fires::Above, report.made_at);
     }
     let seen = [
         ("drift_share", Fires::Above, limits.drift_share),
@@ -105,7 +119,7 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
         }
         triggers.push(told);
     }
-    Ok(Progress { n_labels: labels.rows().len(), n_unused: unused.len(), triggers })
+    Ok(Progress { n_labels: labels.rows().len(), n_unused, triggers, notes })
 }
 
 fn standing(name: &str, count: Option<f64>, threshold: Option<f64>, fires: Fires, at: Timestamp) -> Standing {

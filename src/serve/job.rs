@@ -6,9 +6,11 @@
 //! ```
 //! A process of its own shares no memory and no threads with what answers, and what it does is what a crontab would do.
 
-use super::lane;
+use super::endpoint::Endpoint;
 use super::settings::JobSettings;
+use super::snapshot::Stamp;
 use super::state::App;
+use super::{lane, status};
 use crate::retrain::standing::progress;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +25,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is asked whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Triggers are counted when a file that they depend on has changed, and so often in any case: age needs no file.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// How often a round that goes on is looked at.
 const WAIT: Duration = Duration::from_millis(100);
 /// After a round that a trigger started, the trigger waits so long: a round that found nothing to do leaves it reached.
@@ -48,6 +52,12 @@ pub(super) struct State {
     n_rounds: u64,
     /// When the next one begins, where that is known.
     next_at: Option<Timestamp>,
+}
+
+/// What the triggers were counted from last, and when.
+struct Seen {
+    files: Vec<Option<Stamp>>,
+    counted: Instant,
 }
 
 /// The job of a server.
@@ -113,13 +123,14 @@ impl Job {
 
     fn keep(&self, app: &App) {
         let mut began = Instant::now();
+        let mut seen = Seen { files: Vec::new(), counted: began };
         self.plan(app, began);
         while !self.is_over() {
             std::thread::park_timeout(LOOK_EVERY);
             if self.is_over() {
                 return;
             }
-            if let Some(reason) = self.is_due(app, began) {
+            if let Some(reason) = self.is_due(app, began, &mut seen) {
                 began = Instant::now();
                 self.round(app, reason);
                 self.plan(app, began);
@@ -135,7 +146,7 @@ impl Job {
     }
 
     /// Why a round is due.
-    fn is_due(&self, app: &App, began: Instant) -> Option<String> {
+    fn is_due(&self, app: &App, began: Instant, seen: &mut Seen) -> Option<String> {
         if self.settings.every.is_some_and(|every| began.elapsed() >= every) {
             return Some("every".to_owned());
         }
@@ -143,6 +154,11 @@ impl Job {
         if self.settings.at.is_empty() || rests {
             return None;
         }
+        let files = status::files(&app.workspace, Endpoint::RetrainStatus);
+        if files == seen.files && seen.counted.elapsed() < COUNT_EVERY {
+            return None;
+        }
+        *seen = Seen { files, counted: Instant::now() };
         let production = app.snapshot().roles.production;
         match progress(&app.workspace, production, app.now()) {
             Ok(found) => {

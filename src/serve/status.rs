@@ -76,6 +76,7 @@ pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Value, Refusal> 
         "due": !due.is_empty(),
         "fired": due,
         "triggers": progress.triggers,
+        "notes": progress.notes,
         "version": snapshot.roles.production,
         "challenger": snapshot.roles.challenger,
         "last_run": last_run,

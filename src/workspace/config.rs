@@ -1,6 +1,6 @@
 //! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
 
-use super::{PromoteRules, TrackRules, columns};
+use super::{Approval, PromoteRules, TrackRules, columns};
 use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
 use crate::model::Params;
@@ -67,6 +67,20 @@ pub struct LabelRules {
     /// What holds where annotators differ.
     #[serde(default)]
     pub policy: LabelPolicy,
+    /// How many rows `run` hands out by itself when labels are wanted and no batch is out; never when `None`.
+    #[serde(default)]
+    pub auto_export: Option<u32>,
+}
+
+impl LabelRules {
+    fn check(self) -> Result<(), String> {
+        match self.auto_export {
+            Some(n) if !(1..=1_000_000).contains(&n) => Err(format!(
+                "[labels] auto_export = {n} must be a whole number from 1 to 1000000; leave it out for none"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What holds where annotators differ.
@@ -136,11 +150,20 @@ pub struct RetrainRules {
     pub outcomes: bool,
     /// Whether the challenger is also stored as ONNX, where it can be.
     pub export: bool,
+    /// Whether `run` trains a challenger by itself, or asks a person first.
+    pub approval: Approval,
 }
 
 impl Default for RetrainRules {
     fn default() -> Self {
-        Self { min_new_labels: 50, cooldown_hours: 0.0, replay: 1.0, outcomes: true, export: true }
+        Self {
+            min_new_labels: 50,
+            cooldown_hours: 0.0,
+            replay: 1.0,
+            outcomes: true,
+            export: true,
+            approval: Approval::Auto,
+        }
     }
 }
 
@@ -232,6 +255,7 @@ impl Config {
         config.target.check(&columns, &config.features)?;
         config.split.shares()?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
+        config.labels.check()?;
         config.retrain.check()?;
         config.trainer.as_ref().map_or(Ok(()), TrainerSpec::check)?;
         config.notify.check()?;
@@ -474,11 +498,13 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 
 # [labels]
 # policy = "adjudicate"  # where annotators differ: nothing until decided; majority; drop
+# auto_export = 300      # rows that `run` hands out to be labelled when it finds drift or too few labels; unset: none
 
 # [retrain]
 # min_new_labels = 50      # fewer new labels than this are too few to learn from
 # cooldown_hours = 0       # hours since the last retrain
 # replay = 1.0             # share of the old training rows that is learned from again
+# approval = "auto"        # manual: `run` asks before it trains, a person answers with `approve` or `reject`
 
 # [notify]
 # channels = ["email"]     # console, email, webhook: who is told of drift, versions, decisions and failures
@@ -490,6 +516,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 [promote]
 min_improvement = 0.02   # least improvement, as a share of production's value
 approval = "auto"        # manual: `promote` asks, a person answers with `approve` or `reject`
+# notice = "2h"          # with auto: told so long before the promotion, which `reject` stops; 0s: at once
 # metric = "pr_auc"      # unset: roc_auc, f1_macro or r2
 # alpha = 0.05           # chance of promoting a challenger that is no better
 # margin = 0.0           # the improvement must surely be above this

@@ -30,6 +30,14 @@ impl Entry {
         }
     }
 
+    /// Whether this line is of a request that asks for a retraining.
+    ///
+    /// # Errors
+    /// As [`Entry::detail_if_any`].
+    pub fn is_of_retraining(&self) -> Result<bool, WorkspaceError> {
+        Ok(self.detail_if_any::<String>("asks")?.as_deref() == Some("retraining"))
+    }
+
     fn damaged(&self, key: &str, what: &str) -> WorkspaceError {
         WorkspaceError::Event {
             line: self.seq,
@@ -109,7 +117,7 @@ impl Chain {
                     let judged: Version = entry.detail("challenger")?;
                     judged == version && entry.detail::<String>("decision")? != "promote"
                 }
-                EventKind::Rejected => entry.detail::<Version>("version")? == version,
+                EventKind::Rejected if !entry.is_of_retraining()? => entry.detail::<Version>("version")? == version,
                 _ => false,
             };
             if refused {
@@ -190,6 +198,7 @@ mod tests {
             (vec![made.clone(), verdict("refuse")], false),
             (vec![made.clone(), rejected.clone()], false),
             (vec![rejected, made.clone()], true),
+            (vec![made.clone(), (EventKind::Rejected, json!({ "id": "retrain-x", "asks": "retraining" }))], true),
         ] {
             assert_eq!(chain(&lines).is_unjudged(Version(2)).unwrap(), expected, "{lines:?}");
         }

@@ -27,7 +27,7 @@ use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
 use serde::de::DeserializeOwned;
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -301,67 +301,6 @@ impl Workspace {
         Outbox::new(self.path("runs"), name)
     }
 
-    /// The last run of `verb` in the run log.
-    ///
-    /// # Errors
-    /// When the log exists and cannot be read, or a line is no run.
-    pub fn last_run(&self, verb: &str) -> Result<Option<Run>, WorkspaceError> {
-        Ok(self.runs(verb)?.pop())
-    }
-
-    /// Every run of `verb` in the run log, oldest first. A last line that a crash cut short is passed over.
-    ///
-    /// # Errors
-    /// When the log exists and cannot be read, or a line is no run.
-    pub fn runs(&self, verb: &str) -> Result<Vec<Run>, WorkspaceError> {
-        let path = self.runs_path();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(WorkspaceError::Io { path, source }),
-        };
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        let mut runs = Vec::new();
-        for (n, line) in whole.lines().enumerate() {
-            let run: Run = serde_json::from_str(line).map_err(|err| {
-                let what = format!("line {} is not a run: {err}; remove the line", n + 1);
-                WorkspaceError::Audit { path: path.clone(), what }
-            })?;
-            if run.verb == verb {
-                runs.push(run);
-            }
-        }
-        Ok(runs)
-    }
-
-    /// The last `n` runs of `verb` in the run log, oldest first; read is the end of the log alone (1 MiB).
-    ///
-    /// # Errors
-    /// When the log exists and cannot be read.
-    pub fn last_runs(&self, verb: &str, n: usize) -> Result<Vec<Run>, WorkspaceError> {
-        const READ: u64 = 1 << 20;
-        let path = self.runs_path();
-        let read = || {
-            let mut file = std::fs::File::open(&path)?;
-            let len = file.metadata()?.len();
-            file.seek(io::SeekFrom::Start(len.saturating_sub(READ)))?;
-            let mut bytes = Vec::new();
-            file.take(READ).read_to_end(&mut bytes)?;
-            io::Result::Ok(bytes)
-        };
-        let bytes = match read() {
-            Ok(bytes) => bytes,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(WorkspaceError::Io { path, source }),
-        };
-        // What is cut at the front is no run, like what a crash cut short.
-        let text = String::from_utf8_lossy(&bytes);
-        let runs = text.lines().rev().filter_map(|line| serde_json::from_str::<Run>(line).ok());
-        let mut runs: Vec<Run> = runs.filter(|run| run.verb == verb).take(n).collect();
-        runs.reverse();
-        Ok(runs)
-    }
-
     /// A report in `reports/`; `None` when it was never made.
     ///
     /// # Errors
@@ -376,24 +315,5 @@ impl Workspace {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(WorkspaceError::Io { path, source }),
         }
-    }
-
-    fn runs_path(&self) -> PathBuf {
-        self.path("runs/runs.jsonl")
-    }
-
-    /// Adds a line to the run log.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
-        let path = self.runs_path();
-        let append = || {
-            atomic::make_dirs(self.path("runs"))?;
-            let mut line = serde_json::to_vec(run)?;
-            line.push(b'\n');
-            atomic::append(&path, &line)
-        };
-        append().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
     }
 }

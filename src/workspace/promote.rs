@@ -1,6 +1,7 @@
 //! `[promote]` of `mlloop.toml`: what a challenger has to show, and who has to agree.
 
 use crate::drift::settings::Limit;
+use crate::period::Period;
 use crate::score::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct PromoteRules {
     pub delta: f64,
     /// Who decides once the gate has agreed.
     pub approval: Approval,
+    /// How long before a promotion people are told of it, and may reject it; with `approval = "auto"`.
+    pub notice: Period,
     /// Days after which a request for approval expires.
     pub approval_days: u32,
     /// Versions that are kept besides production, its predecessor and the challenger.
@@ -80,6 +83,7 @@ impl Default for PromoteRules {
             margin: 0.0,
             delta: 0.01,
             approval: Approval::default(),
+            notice: Period::default(),
             approval_days: 7,
             keep_versions: 5,
             holdout: Holdout::default(),
@@ -120,6 +124,11 @@ impl PromoteRules {
             if !(1..=36_500).contains(&value) {
                 return Err(format!("[promote] {name} = {value} must be a whole number from 1 to 36500"));
             }
+        }
+        let days = jiff::SignedDuration::from_hours(24 * i64::from(self.approval_days));
+        if self.notice.duration() >= days {
+            let (notice, days) = (self.notice, self.approval_days);
+            return Err(format!("[promote] notice = \"{notice}\" must be shorter than approval_days = {days}"));
         }
         let g = &self.guardrails;
         for (name, limit) in [

@@ -1,6 +1,10 @@
 //! The run log: one JSON line per run of a verb that changed something or answered a question.
 
+use super::{Workspace, WorkspaceError};
+use crate::atomic;
 use serde::{Deserialize, Serialize};
+use std::io::{self, Read as _, Seek as _};
+use std::path::PathBuf;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,4 +17,138 @@ pub struct Run {
     pub seconds: f64,
     /// What came of it: versions, metrics, counts.
     pub result: serde_json::Value,
+}
+
+/// Bytes at the end of the log that are read first when only its last runs are wanted.
+const TAIL: u64 = 1 << 20;
+
+impl Workspace {
+    /// The last run of `verb` in the run log.
+    ///
+    /// # Errors
+    /// As [`Workspace::runs`].
+    pub fn last_run(&self, verb: &str) -> Result<Option<Run>, WorkspaceError> {
+        Ok(self.last_runs(verb, 1)?.pop())
+    }
+
+    /// The last `n` runs of `verb` in the run log, oldest first. The end of the log is read, and all of it only when the
+    /// end does not hold that many.
+    ///
+    /// # Errors
+    /// As [`Workspace::runs`].
+    pub fn last_runs(&self, verb: &str, n: usize) -> Result<Vec<Run>, WorkspaceError> {
+        let len = match std::fs::metadata(self.runs_path()) {
+            Ok(facts) => facts.len(),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(WorkspaceError::Io { path: self.runs_path(), source }),
+        };
+        let mut runs = if len > TAIL { self.read_runs(verb, len - TAIL)? } else { Vec::new() };
+        if runs.len() < n {
+            runs = self.read_runs(verb, 0)?;
+        }
+        Ok(runs.split_off(runs.len().saturating_sub(n)))
+    }
+
+    /// Every run of `verb` in the run log, oldest first. A last line that a crash cut short is passed over.
+    ///
+    /// # Errors
+    /// When the log exists and cannot be read, or a line is no run.
+    pub fn runs(&self, verb: &str) -> Result<Vec<Run>, WorkspaceError> {
+        self.read_runs(verb, 0)
+    }
+
+    /// The runs of `verb` in the lines that begin at the byte `from` or later.
+    fn read_runs(&self, verb: &str, from: u64) -> Result<Vec<Run>, WorkspaceError> {
+        let path = self.runs_path();
+        let read = || {
+            let mut file = std::fs::File::open(&path)?;
+            file.seek(io::SeekFrom::Start(from.saturating_sub(1)))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            io::Result::Ok(bytes)
+        };
+        let bytes = match read() {
+            Ok(bytes) => bytes,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(WorkspaceError::Io { path, source }),
+        };
+        let after = |end: Option<usize>| end.map_or(0, |end| end + 1);
+        let start = if from == 0 { 0 } else { after(bytes.iter().position(|&byte| byte == b'\n')) };
+        let whole = &bytes[start..after(bytes.iter().rposition(|&byte| byte == b'\n')).max(start)];
+        let mut runs = Vec::new();
+        for (n, line) in whole.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let run: Run = serde_json::from_slice(line).map_err(|err| {
+                let place = if from == 0 { format!("line {}", n + 1) } else { format!("a line after byte {from}") };
+                let what = format!("{place} is not a run: {err}; remove the line");
+                WorkspaceError::Audit { path: path.clone(), what }
+            })?;
+            if run.verb == verb {
+                runs.push(run);
+            }
+        }
+        Ok(runs)
+    }
+
+    fn runs_path(&self) -> PathBuf {
+        self.path("runs/runs.jsonl")
+    }
+
+    /// Adds a line to the run log.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
+        let path = self.runs_path();
+        let append = || {
+            atomic::make_dirs(self.path("runs"))?;
+            let mut line = serde_json::to_vec(run)?;
+            line.push(b'\n');
+            atomic::append(&path, &line)
+        };
+        append().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_end_of_a_long_log_gives_the_same_runs_as_all_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(dir.path());
+        assert_eq!(workspace.last_run("monitor").unwrap(), None);
+        let run = |verb: &str, n: usize| Run {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            verb: verb.to_owned(),
+            seconds: 0.0,
+            result: json!({ "n": n, "fill": "x".repeat(200) }),
+        };
+        workspace.log(&run("train", 0)).unwrap();
+        let lines = |n: usize| serde_json::to_string(&run("monitor", n)).unwrap() + "\n";
+        let path = dir.path().join("runs/runs.jsonl");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.extend((0..6000).map(lines));
+        std::fs::write(&path, text.clone() + "{\"at\": cut").unwrap();
+        assert!(text.len() as u64 > TAIL);
+        let all = workspace.runs("monitor").unwrap();
+        assert_eq!(all.len(), 6000, "the line that was cut short is passed over");
+        assert_eq!(workspace.last_runs("monitor", 3).unwrap(), all[5997..]);
+        assert_eq!(workspace.last_runs("monitor", 7000).unwrap(), all);
+        assert_eq!(workspace.last_run("train").unwrap(), Some(run("train", 0)), "it stands before the end");
+        // Where the end begins does not matter: at a line's first byte, or inside of it.
+        for len in [TAIL - 1, TAIL, TAIL + 1] {
+            let cut = text.len() - len as usize;
+            let start = text[..cut].rfind('\n').map_or(0, |at| at + 1);
+            std::fs::write(&path, &text[start..]).unwrap();
+            let all = workspace.runs("monitor").unwrap();
+            assert_eq!(workspace.last_runs("monitor", 4000).unwrap(), all[all.len() - 4000..]);
+        }
+        std::fs::write(&path, format!("{text}nonsense\n")).unwrap();
+        for found in [workspace.runs("monitor"), workspace.last_runs("monitor", 1)] {
+            assert!(found.unwrap_err().to_string().contains("is not a run"));
+        }
+    }
 }

@@ -4,15 +4,16 @@ use super::live::{apart, doubles, python, run};
 use crate::skipped::skipped;
 use mlloop::features::{Clip, FeatureOptions, Features, Impute, Negative, Scale, Target, Task, TimePart};
 use mlloop::model::{Algorithm, FitData, FitOptions, Model, Params};
-use mlloop::pipeline::OnnxParts;
+use mlloop::pipeline::{OnnxParts, Pipeline, PipelineError};
 use mlloop::score::{Calibration, CalibrationRule};
 use mlloop::stats::random;
-use mlloop::table::{Categories, Column, InferOptions, Input, Kind, ReadOptions, Table, Values, infer, read};
+use mlloop::table::{Categories, Column, InferOptions, Input, Kind, ReadOptions, Schema, Table, Values, infer, read};
 use rand::Rng;
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// A table, its target, and a pipeline fitted on its first rows.
+#[derive(Clone)]
 struct Fitted {
     table: Table,
     target: Target,
@@ -54,6 +55,7 @@ impl Fitted {
         let path = folder.path().join("pipeline.onnx");
         std::fs::write(&path, parts.to_onnx().unwrap()).unwrap();
         let out = folder.path().join("out");
+        self.agrees(&parts.to_onnx().unwrap(), threshold).unwrap();
         let inputs: serde_json::Map<String, Value> = features
             .inputs()
             .enumerate()
@@ -75,6 +77,19 @@ impl Fitted {
         };
         let rows = scores.chunks(target.n_scores());
         (apart, rows.zip(&labels).filter(|(row, label)| target.classes[class(row)] != **label).count())
+    }
+
+    /// Whether our own run of the graph gives the same.
+    fn agrees(&self, graph: &[u8], threshold: f64) -> Result<(), PipelineError> {
+        let pipeline = Pipeline {
+            schema: Schema::default(),
+            target: self.target.clone(),
+            features: self.features.clone(),
+            model: self.model.clone(),
+            calibration: self.calibration.clone(),
+            threshold: (self.target.task == Task::Binary).then_some(threshold),
+        };
+        pipeline.agrees(graph, &self.table)
     }
 
     fn write(&self, name: &str, path: &Path) -> Value {
@@ -191,8 +206,8 @@ fn made(n_classes: usize) -> Table {
 }
 
 #[test]
-fn every_encoder_and_task_scores_the_same_in_onnxruntime() {
-    let Some(python) = python() else { return };
+fn every_encoder_and_task_scores_the_same_in_our_own_run_and_in_onnxruntime() {
+    let python = python();
     let time_parts = vec![
         TimePart::Second,
         TimePart::Minute,
@@ -221,7 +236,26 @@ fn every_encoder_and_task_scores_the_same_in_onnxruntime() {
                 ..FeatureOptions::default()
             };
             let fitted = fit(made(n_classes), "y", &options, algorithm, rule);
-            check(&format!("{n_classes} classes, {algorithm:?}, {negative:?}, {rule:?}"), &fitted, &python);
+            let name = format!("{n_classes} classes, {algorithm:?}, {negative:?}, {rule:?}");
+            let parts = OnnxParts {
+                schema: &Default::default(),
+                target: &fitted.target,
+                features: &fitted.features,
+                model: &fitted.model,
+                calibration: &fitted.calibration,
+                threshold: Some(0.37),
+            };
+            let graph = parts.to_onnx().unwrap();
+            fitted.agrees(&graph, 0.37).unwrap_or_else(|err| panic!("{name}: {err}"));
+            // A graph of another pipeline is found out.
+            let other = Fitted { calibration: Calibration::Platt { a: -2.0, b: 0.3 }, ..fitted.clone() };
+            if n_classes == 2 {
+                let said = other.agrees(&graph, 0.37).unwrap_err().to_string();
+                assert!(said.contains("in the graph and"), "{said}");
+            }
+            if let Some(python) = &python {
+                check(&name, &fitted, python);
+            }
         }
     }
 }

@@ -206,8 +206,9 @@ fn known(asked: &Asked, version: Version) -> Result<Manifest, Oops> {
 pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
     let version = asked.version("version")?.ok_or_else(|| Oops::Bad("which version?".to_owned()))?;
     known(asked, version)?;
-    let pipeline = Pipeline::load(&asked.dashboard.workspace.registry().path(version)?)?;
-    Ok(Answer::File(format!("{version}.onnx"), "application/octet-stream", pipeline.to_onnx()?))
+    let dir = asked.dashboard.workspace.registry().path(version)?;
+    let graph = Pipeline::load(&dir)?.checked_onnx(&dir)?;
+    Ok(Answer::File(format!("{version}.onnx"), "application/octet-stream", graph))
 }
 
 /// Bars of the strongest columns.

@@ -154,7 +154,12 @@ pub(super) fn waiting(asked: &Asked) -> Result<Vec<Waiting>, Oops> {
     let now = asked.dashboard.now();
     let mut all = Vec::new();
     for ticket in gate::pending(workspace)? {
-        let what = if now >= ticket.expires_at {
+        let what = if ticket.asks == gate::Asks::Retraining {
+            match now >= ticket.expires_at {
+                true => "A request to retrain has expired; run the loop to ask anew.".to_owned(),
+                false => format!("A retraining waits, until {}: {}", when(ticket.expires_at), clean(&ticket.sentence)),
+            }
+        } else if now >= ticket.expires_at {
             format!("The request to promote {} has expired; let the gate judge again.", ticket.version)
         } else {
             format!(

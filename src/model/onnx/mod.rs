@@ -5,6 +5,8 @@ mod ensemble;
 mod ensemble_v5;
 mod graph;
 mod layout;
+pub(crate) mod run;
+pub(crate) mod tensor;
 pub(crate) mod proto;
 mod scores;
 pub(crate) mod write;

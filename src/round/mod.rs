@@ -2,25 +2,30 @@
 //!
 //! ```text
 //! a rollout's step ─ due, and nothing is worse ─▶ next step (back, when something is)
-//! pending approval ─▶ waiting
-//! challenger that nobody has judged ───────────────────────┐   (a run that died is taken up where it stopped)
-//! monitor ─ a reason? ─▶ retrain ─ a challenger? ──────────┴▶ gate ─▶ production, or a person is asked
-//!             └no            └no, too few, too soon               └no
+//! pending promotion ─▶ waiting
+//! challenger that nobody has judged ───────────────────────────┐   (a run that died is taken up where it stopped)
+//! monitor ─ a reason? ─▶ (a person agrees?) ─▶ retrain ─ a challenger? ──┴▶ gate ─▶ production, or a person is asked
+//!             └no            └no                   └no, too few, too soon      └no, or an experiment runs
 //! ```
+//! While an experiment runs nothing is promoted: it would end with what answers in its first arm, and a person began it.
 //! One lock is held from the first look to the last write.
 
-use crate::ab::rollout::{self, Move};
+mod beside;
+
+use self::beside::{hand_out, roll};
 use crate::ab::{AbError, Experiment};
 use crate::atomic::Lock;
 use crate::drift::report::{Answer, DriftReport};
-use crate::gate::{self, GateError, Promotion, Ticket};
+use crate::gate::{self, Asks, GateError, Promotion, Ticket};
+use crate::labels::Exported;
 use crate::monitor::{self, MonitorError, files};
 use crate::pipeline::FitProgress;
 use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Version};
-use crate::retrain::{self, RetrainError, Retrained};
+use crate::retrain::approval::{self, Consent, Reasons};
+use crate::retrain::{self, RetrainError, RetrainOutcome, RetrainRequest, Retrained};
 use crate::table::{Rejects, Spool};
-use crate::workspace::{Run, Workspace, WorkspaceError};
+use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -94,6 +99,8 @@ pub enum RoundOutcome {
     TooFew,
     /// There is a reason, and the last retrain was too recent.
     TooSoon,
+    /// There is a challenger, and an experiment runs: it decides.
+    Experiment,
 }
 
 /// The answer of `run`.
@@ -114,6 +121,9 @@ pub struct Round {
     /// What `retrain` did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retrain: Option<Retrained>,
+    /// The rows that went out to be labelled; absent when none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Exported>,
     /// What the gate said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
@@ -123,6 +133,9 @@ pub struct Round {
     /// The whole report, for those who tell people of drift.
     #[serde(skip)]
     pub report: Option<DriftReport>,
+    /// Whether a person is asked for the first time.
+    #[serde(skip)]
+    pub is_new_request: bool,
 }
 
 impl Round {
@@ -139,6 +152,21 @@ impl Round {
         self.add(sentence);
     }
 
+    fn waits(&mut self, ticket: Ticket) {
+        self.done = RoundOutcome::Waiting;
+        self.request = Some(ticket);
+    }
+
+    fn learned(&mut self, found: Retrained) {
+        self.add(&found.sentence);
+        self.done = match found.done {
+            RetrainOutcome::TooFew => RoundOutcome::TooFew,
+            RetrainOutcome::TooSoon => RoundOutcome::TooSoon,
+            _ => RoundOutcome::NothingNew,
+        };
+        self.retrain = Some(found);
+    }
+
     fn add(&mut self, sentence: &str) {
         if !self.sentence.is_empty() {
             self.sentence.push(' ');
@@ -152,6 +180,12 @@ impl Round {
 /// # Errors
 /// Whatever the parts say; what an earlier part has done stays done, and the next round goes on from there.
 pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
+    let mut round = around(workspace, lock, request)?;
+    hand_out(workspace, lock, request, &mut round)?;
+    Ok(round)
+}
+
+fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
     reference::settle(workspace, lock, request.now)?;
     let roles = workspace.registry().roles()?;
     let mut round = Round {
@@ -161,20 +195,24 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
         rollout: None,
         monitor: None,
         retrain: None,
+        labels: None,
         promotion: None,
         request: None,
         report: None,
+        is_new_request: false,
     };
     roll(workspace, lock, request, &mut round)?;
+    let experiment = running(workspace, round.production)?;
     let waits = |ticket: &Ticket| {
-        Some(ticket.version) == roles.challenger
+        ticket.asks == Asks::Promotion
+            && Some(ticket.version) == roles.challenger
             && Some(ticket.production) == roles.production
             && request.now < ticket.expires_at
+            && ticket.due_at.is_none_or(|due| request.now < due)
     };
     if let Some(ticket) = gate::pending(workspace)?.into_iter().find(waits) {
-        round.add(&format!("{} waits for approval: mlloop approve {} --by NAME", ticket.version, ticket.id));
-        round.done = RoundOutcome::Waiting;
-        round.request = Some(ticket);
+        round.add(&ticket.waits());
+        round.waits(ticket);
         return Ok(round);
     }
     let chain = workspace.audit_chain()?;
@@ -183,9 +221,18 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
         _ => None,
     };
     match unjudged {
+        // The experiment decides; what arrives is watched all the same.
+        Some(_) if experiment.is_some() => {
+            watch(workspace, lock, request, &mut round)?;
+        }
         Some(version) => round.add(&format!("{version} is a challenger that nobody has judged.")),
         None => {
-            if !watch(workspace, lock, request, &mut round)? || !learn(workspace, lock, request, &mut round)? {
+            let agreed = approval::agreed(workspace, &chain, roles.production, request.now)?;
+            let is_reason = watch(workspace, lock, request, &mut round)?;
+            if agreed.is_none() && !may_learn(workspace, lock, request, &mut round, is_reason)? {
+                return Ok(round);
+            }
+            if !learn(workspace, lock, request, &mut round, agreed.as_ref())? {
                 return Ok(round);
             }
         }
@@ -194,25 +241,66 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
     Ok(round)
 }
 
-/// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
-fn roll(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
-    let began = (request.seconds)();
-    let rolls = |experiment: &Experiment| {
-        let open = experiment.rollout.as_ref().is_some_and(|rollout| rollout.went_back.is_none());
-        experiment.applies(round.production) && open
-    };
-    if !Experiment::load(workspace)?.is_some_and(|experiment| rolls(&experiment)) {
-        return Ok(());
+/// Goes on where a person had to agree to a retraining, once somebody has.
+///
+/// # Errors
+/// As [`run`].
+pub fn go_on(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
+    reference::settle(workspace, lock, request.now)?;
+    let agreed = round.request.take();
+    if learn(workspace, lock, request, round, agreed.as_ref())? {
+        judge(workspace, lock, request, round)?;
     }
-    let stepped = rollout::step(workspace, lock, request.by, request.now)?;
-    let result = json!({ "move": stepped.done, "sentence": stepped.sentence, "weights": stepped.weights });
-    if matches!(stepped.done, Move::On | Move::Back) {
-        log(workspace, request, "ab-step", began, result.clone())?;
-        let what = if stepped.done == Move::On { "moved on" } else { "went back" };
-        round.add(&format!("The rollout {} {what}: {}.", stepped.experiment.name, stepped.sentence));
-    }
-    round.rollout = Some(result);
     Ok(())
+}
+
+/// The experiment whose first arm is what is in production.
+fn running(workspace: &Workspace, production: Option<Version>) -> Result<Option<Experiment>, RoundError> {
+    Ok(Experiment::load(workspace)?.filter(|experiment| experiment.applies(production)))
+}
+
+/// Whether a challenger may be trained: there is a reason, and who has to agree has agreed.
+fn may_learn(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &RoundRequest,
+    round: &mut Round,
+    is_reason: bool,
+) -> Result<bool, RoundError> {
+    let config = workspace.config()?;
+    let Some(production) = round.production.filter(|_| config.retrain.approval == Approval::Manual) else {
+        return Ok(is_reason);
+    };
+    if !is_reason {
+        if let Some(ticket) = approval::waiting(workspace, Some(production), request.now)? {
+            round.add(&ticket.waits());
+            round.waits(ticket);
+        }
+        return Ok(false);
+    }
+    let found = retrain::retrain(workspace, None, &retrain_request(request, None))?;
+    if found.done != RetrainOutcome::Would {
+        // What cannot be learned needs no word. What is there already does not either.
+        let is_there = found.done == RetrainOutcome::Already;
+        round.learned(found);
+        return Ok(is_there);
+    }
+    let sentence = round.sentence.clone();
+    let why = Reasons { sentence: &sentence, found: &found, force: request.force, now: request.now };
+    match approval::consent(workspace, lock, &config, production, &why)? {
+        Consent::Free => Ok(true),
+        Consent::Waits(ticket, is_new) => {
+            round.add(&ticket.waits());
+            round.waits(*ticket);
+            round.is_new_request = is_new;
+            Ok(false)
+        }
+        Consent::TurnedDown(until) => {
+            round.add(&format!("Nothing is trained: {until}."));
+            round.done = RoundOutcome::Rejected;
+            Ok(false)
+        }
+    }
 }
 
 /// Is there a reason to retrain?
@@ -249,37 +337,47 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     Ok(answer == Answer::Yes)
 }
 
+/// How a challenger is asked for; a person who agreed to it agreed to what `run` was asked for.
+fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&Ticket>) -> RetrainRequest<'a> {
+    RetrainRequest {
+        current: request.current,
+        set: &[],
+        force: request.force || agreed.is_some_and(|ticket| ticket.verdict["force"] == true),
+        skip_invalid: request.skip_invalid,
+        now: request.now,
+        seed: request.seed,
+        progress: request.progress,
+        seconds: request.seconds,
+    }
+}
+
 /// A challenger from what is new.
-fn learn(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<bool, RoundError> {
+fn learn(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &RoundRequest,
+    round: &mut Round,
+    agreed: Option<&Ticket>,
+) -> Result<bool, RoundError> {
     let began = (request.seconds)();
-    let found = retrain::retrain(
-        workspace,
-        Some(lock),
-        &retrain::RetrainRequest {
-            current: request.current,
-            set: &[],
-            force: request.force,
-            skip_invalid: request.skip_invalid,
-            now: request.now,
-            seed: request.seed,
-            progress: request.progress,
-            seconds: request.seconds,
-        },
-    )?;
+    let found = retrain::retrain(workspace, Some(lock), &retrain_request(request, agreed))?;
     log(workspace, request, "retrain", began, found.summary())?;
-    round.add(&found.sentence);
     let done = found.done;
-    round.retrain = Some(found);
-    round.done = match done {
-        retrain::RetrainOutcome::TooFew => RoundOutcome::TooFew,
-        retrain::RetrainOutcome::TooSoon => RoundOutcome::TooSoon,
-        _ => RoundOutcome::NothingNew,
-    };
-    Ok(matches!(done, retrain::RetrainOutcome::Retrained | retrain::RetrainOutcome::Already))
+    round.learned(found);
+    Ok(matches!(done, RetrainOutcome::Retrained | RetrainOutcome::Already))
 }
 
 /// Does the challenger deserve production?
 fn judge(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
+    if let Some(experiment) = running(workspace, round.production)? {
+        round.add(&format!(
+            "Nothing is promoted while the experiment {} runs: mlloop ab-stop --promote-winner ends it, mlloop promote \
+             does not wait for it.",
+            experiment.name
+        ));
+        round.done = RoundOutcome::Experiment;
+        return Ok(());
+    }
     let began = (request.seconds)();
     let found = gate::promote(
         workspace,

@@ -1,0 +1,55 @@
+//! Single corrections, and what came of each.
+
+use super::{Entry, FeedbackError, Fields, entries, label};
+use crate::journal::Window;
+use crate::labels::Used;
+use crate::registry::Version;
+use crate::workspace::Workspace;
+use serde::Serialize;
+
+/// Which corrections are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this row; of every row when `None`.
+    pub id: Option<String>,
+    /// Given in this time.
+    pub window: Window,
+    /// With these free fields.
+    pub fields: Fields,
+}
+
+impl Filter {
+    /// Whether the correction is one of them.
+    #[must_use]
+    pub fn holds(&self, entry: &Entry) -> bool {
+        self.id.as_ref().is_none_or(|id| *id == entry.id)
+            && self.window.holds(entry.at.as_microsecond())
+            && self.fields.iter().all(|(name, value)| entry.fields.get(name) == Some(value))
+    }
+}
+
+/// A correction and the versions that learned from it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Told {
+    /// The correction.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// The versions that learned from the label that it made, as it was then.
+    pub used_in: Vec<Version>,
+    /// The first of them.
+    pub used_since: Option<Version>,
+}
+
+/// The corrections that are meant, in the order in which they were given.
+///
+/// # Errors
+/// Feedback or versions that cannot be read.
+pub fn list(workspace: &Workspace, filter: &Filter) -> Result<Vec<Told>, FeedbackError> {
+    let used = Used::open(workspace)?;
+    let told = |entry: Entry| {
+        let mut used_in = label(&entry).map(|label| used.versions(&label).to_vec()).unwrap_or_default();
+        used_in.sort_unstable();
+        Told { used_since: used_in.first().copied(), used_in, entry }
+    };
+    Ok(entries(workspace)?.into_iter().filter(|entry| filter.holds(entry)).map(told).collect())
+}

@@ -1,0 +1,389 @@
+//! Running a graph that [`super::write`] made, to see that it says what the model says.
+//!
+//! Each operator does what its ONNX page says (operator set 17, `ai.onnx.ml` 3), for the element types that we write, and
+//! knows nothing of pipelines. It is for a hundred rows, not for speed; any other operator or type is an error.
+
+use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, data_type};
+use super::tensor::{Elements, Tensor, common};
+use prost::Message;
+use std::collections::HashMap;
+
+/// Runs the graph of `model` on `inputs`, by name, and gives its outputs by name.
+///
+/// # Errors
+/// The operator that cannot be run, and why.
+pub fn run(model: &[u8], inputs: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>, String> {
+    let model = ModelProto::decode(model).map_err(|err| format!("is no ONNX model: {err}"))?;
+    let graph = model.graph.ok_or("has no graph")?;
+    let mut values = inputs;
+    for constant in &graph.initializer {
+        values.insert(constant.name.clone().unwrap_or_default(), constant_of(constant)?);
+    }
+    for node in &graph.node {
+        let made = step(node, &values).map_err(|what| format!("{}: {what}", node.op_type))?;
+        let name = node.output.first().ok_or("a node has no output")?;
+        values.insert(name.clone(), made);
+    }
+    outputs(&graph, &mut values)
+}
+
+fn outputs(graph: &GraphProto, values: &mut HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>, String> {
+    let names = graph.output.iter().map(|output| output.name.clone());
+    names.map(|name| values.remove(&name).map(|value| (name.clone(), value)).ok_or(format!("no {name:?}"))).collect()
+}
+
+fn constant_of(tensor: &TensorProto) -> Result<Tensor, String> {
+    let dims = tensor.dims.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
+    let elements = match tensor.data_type.unwrap_or(0) {
+        data_type::FLOAT => Elements::Float(tensor.float_data.clone()),
+        data_type::DOUBLE => Elements::Double(tensor.double_data.clone()),
+        data_type::INT64 => Elements::Int64(tensor.int64_data.clone()),
+        data_type::STRING => {
+            let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+            Elements::Text(tensor.string_data.iter().map(text).collect())
+        }
+        other => return Err(format!("a constant has elements of type {other}")),
+    };
+    Tensor { dims, elements }.checked()
+}
+
+/// A node's inputs and attributes.
+struct Call<'a> {
+    node: &'a NodeProto,
+    inputs: Vec<&'a Tensor>,
+}
+
+impl Call<'_> {
+    fn input(&self, at: usize) -> Result<&Tensor, String> {
+        self.inputs.get(at).copied().ok_or_else(|| format!("has no input {at}"))
+    }
+
+    fn attribute(&self, name: &str) -> Option<&AttributeProto> {
+        self.node.attribute.iter().find(|attribute| attribute.name == name)
+    }
+
+    fn int(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).and_then(|attribute| attribute.i).unwrap_or(default)
+    }
+
+    fn ints(&self, name: &str) -> &[i64] {
+        self.attribute(name).map_or(&[], |attribute| &attribute.ints)
+    }
+
+    fn floats(&self, name: &str) -> &[f32] {
+        self.attribute(name).map_or(&[], |attribute| &attribute.floats)
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
+        let texts = self.attribute(name).map_or(&[][..], |attribute| &attribute.strings);
+        texts.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+    }
+
+    /// Only axis `wanted` is known.
+    fn expect_axis(&self, wanted: i64) -> Result<(), String> {
+        match self.int("axis", 0) {
+            axis if axis == wanted => Ok(()),
+            axis => Err(format!("its axis {axis} is not {wanted}")),
+        }
+    }
+}
+
+fn step(node: &NodeProto, values: &HashMap<String, Tensor>) -> Result<Tensor, String> {
+    let inputs = node.input.iter().map(|name| values.get(name).ok_or_else(|| format!("{name:?} is not there")));
+    let call = Call { node, inputs: inputs.collect::<Result<_, _>>()? };
+    match node.op_type.as_str() {
+        "Identity" => call.input(0).cloned(),
+        "Cast" => cast(&call),
+        "Concat" => concat(&call),
+        "Gather" => gather(&call),
+        "Reshape" => flat(&call),
+        "Where" => choose(&call),
+        "ReduceSum" | "ReduceMax" => reduce(&call),
+        "ArgMax" => arg_max(&call),
+        "LabelEncoder" => encode_labels(&call),
+        "TreeEnsembleRegressor" => trees(&call),
+        "Neg" | "Exp" | "Log" | "IsNaN" => unary(&call),
+        "Clip" => clip(&call),
+        "Less" | "Greater" | "GreaterOrEqual" | "Equal" => compare(&call),
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Max" | "Min" => arithmetic(&call),
+        _ => Err("is not known".to_owned()),
+    }
+}
+
+fn cast(call: &Call) -> Result<Tensor, String> {
+    let from = call.input(0)?;
+    let numbers: Vec<f64> = match &from.elements {
+        Elements::Float(v) => v.iter().map(|&v| f64::from(v)).collect(),
+        Elements::Double(v) => v.clone(),
+        Elements::Int64(v) => v.iter().map(|&v| v as f64).collect(),
+        Elements::Bool(v) => v.iter().map(|&v| f64::from(u8::from(v))).collect(),
+        Elements::Text(_) => return Err("texts are no numbers".to_owned()),
+    };
+    let to = call.int("to", 0);
+    let elements = match (i32::try_from(to).unwrap_or(0), &from.elements) {
+        (data_type::FLOAT, Elements::Int64(v)) => Elements::Float(v.iter().map(|&v| v as f32).collect()),
+        (data_type::FLOAT, _) => Elements::Float(numbers.iter().map(|&v| v as f32).collect()),
+        (data_type::DOUBLE, _) => Elements::Double(numbers),
+        (data_type::INT64, _) => Elements::Int64(numbers.iter().map(|&v| v as i64).collect()),
+        _ => return Err(format!("to elements of type {to}")),
+    };
+    Ok(Tensor { dims: from.dims.clone(), elements })
+}
+
+/// Columns beside each other.
+fn concat(call: &Call) -> Result<Tensor, String> {
+    call.expect_axis(1)?;
+    let first = call.input(0)?;
+    let (rows, _) = first.rows_and_columns()?;
+    let mut widths = Vec::new();
+    for input in &call.inputs {
+        let (n, width) = input.rows_and_columns()?;
+        if n != rows {
+            return Err(format!("{n} rows beside {rows}"));
+        }
+        widths.push(width);
+    }
+    // One part after the other, then row by row.
+    let others: Vec<&Elements> = call.inputs[1..].iter().map(|input| &input.elements).collect();
+    let all = first.elements.clone().followed_by(&others)?;
+    let mut places = Vec::new();
+    for row in 0..rows {
+        let mut start = 0;
+        for &width in &widths {
+            places.extend((0..width).map(|column| start + row * width + column));
+            start += rows * width;
+        }
+    }
+    Tensor { dims: vec![rows, widths.iter().sum()], elements: all.pick(&places) }.checked()
+}
+
+/// The slices of the first input, along an axis, that the second names.
+fn gather(call: &Call) -> Result<Tensor, String> {
+    let (from, Elements::Int64(indices)) = (call.input(0)?, &call.input(1)?.elements) else {
+        return Err("its indices are no whole numbers".to_owned());
+    };
+    let axis = usize::try_from(call.int("axis", 0)).map_err(|_| "its axis is negative".to_owned())?;
+    let n = *from.dims.get(axis).ok_or("its axis is not there")?;
+    let (outer, inner) = (from.dims[..axis].iter().product::<usize>(), from.dims[axis + 1..].iter().product::<usize>());
+    let mut places = Vec::new();
+    for block in 0..outer {
+        for &index in indices {
+            let wrapped = if index < 0 { index + n as i64 } else { index };
+            let at = usize::try_from(wrapped).ok().filter(|&at| at < n).ok_or(format!("index {index} of {n}"))?;
+            places.extend((0..inner).map(|offset| (block * n + at) * inner + offset));
+        }
+    }
+    let dims = [&from.dims[..axis], &call.input(1)?.dims, &from.dims[axis + 1..]].concat();
+    Tensor { dims, elements: from.elements.pick(&places) }.checked()
+}
+
+/// The only reshape that is written: to one axis.
+fn flat(call: &Call) -> Result<Tensor, String> {
+    let from = call.input(0)?;
+    match &call.input(1)?.elements {
+        Elements::Int64(shape) if shape == &[-1] => {
+            Ok(Tensor { dims: vec![from.elements.len()], elements: from.elements.clone() })
+        }
+        _ => Err("to another shape than one axis".to_owned()),
+    }
+}
+
+fn choose(call: &Call) -> Result<Tensor, String> {
+    let dims = common(&call.inputs)?;
+    let [condition, yes, no] = [0, 1, 2].map(|at| call.input(at).and_then(|input| input.broadcast(&dims)));
+    let (Elements::Bool(condition), yes, no) = (condition?.elements, yes?.elements, no?.elements) else {
+        return Err("its condition is no truth value".to_owned());
+    };
+    let n = condition.len();
+    let both = yes.followed_by(&[&no])?;
+    let places: Vec<usize> = condition.iter().enumerate().map(|(at, &is)| if is { at } else { n + at }).collect();
+    Tensor { dims, elements: both.pick(&places) }.checked()
+}
+
+/// Sum or greatest of each row, as a column.
+fn reduce(call: &Call) -> Result<Tensor, String> {
+    let from = call.input(0)?;
+    let (rows, width) = from.rows_and_columns()?;
+    let of_rows = match call.inputs.get(1).map(|axes| &axes.elements) {
+        None => call.ints("axes") == [1],
+        Some(axes) => *axes == Elements::Int64(vec![1]),
+    };
+    if !of_rows || call.int("keepdims", 1) != 1 {
+        return Err("of other axes than each row's".to_owned());
+    }
+    let is_sum = call.node.op_type == "ReduceSum";
+    let elements = match &from.elements {
+        Elements::Int64(v) if is_sum => Elements::Int64(v.chunks(width).map(|row| row.iter().sum()).collect()),
+        Elements::Double(v) if is_sum => Elements::Double(v.chunks(width).map(|row| row.iter().sum()).collect()),
+        Elements::Float(v) if !is_sum => {
+            let greatest = |row: &[f32]| row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            Elements::Float(v.chunks(width).map(greatest).collect())
+        }
+        _ => return Err("of such elements".to_owned()),
+    };
+    Tensor { dims: vec![rows, 1], elements }.checked()
+}
+
+/// The place of the greatest of each row, the first of equal ones.
+fn arg_max(call: &Call) -> Result<Tensor, String> {
+    call.expect_axis(1)?;
+    let (rows, width) = call.input(0)?.rows_and_columns()?;
+    let Elements::Double(values) = &call.input(0)?.elements else { return Err("of such elements".to_owned()) };
+    let best = |row: &[f64]| {
+        let greater = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
+        (1..width).fold(0, greater) as i64
+    };
+    if call.int("keepdims", 1) != 0 {
+        return Err("with another shape".to_owned());
+    }
+    Tensor { dims: vec![rows], elements: Elements::Int64(values.chunks(width).map(best).collect()) }.checked()
+}
+
+fn encode_labels(call: &Call) -> Result<Tensor, String> {
+    let from = call.input(0)?;
+    let Elements::Text(texts) = &from.elements else { return Err("of other elements than texts".to_owned()) };
+    let (keys, values) = (call.texts("keys_strings"), call.ints("values_int64s"));
+    let by_key: HashMap<&str, i64> = keys.iter().map(String::as_str).zip(values.iter().copied()).collect();
+    let default = call.int("default_int64", -1);
+    let found = texts.iter().map(|text| by_key.get(text.as_str()).copied().unwrap_or(default)).collect();
+    Ok(Tensor { dims: from.dims.clone(), elements: Elements::Int64(found) })
+}
+
+/// Sums of leaves, in the order of the trees.
+fn trees(call: &Call) -> Result<Tensor, String> {
+    let (rows, width) = call.input(0)?.rows_and_columns()?;
+    let Elements::Float(x) = &call.input(0)?.elements else { return Err("of other than 32-bit numbers".to_owned()) };
+    let n_targets = usize::try_from(call.int("n_targets", 0)).unwrap_or(0);
+    let (tree_ids, node_ids) = (call.ints("nodes_treeids"), call.ints("nodes_nodeids"));
+    let place: HashMap<(i64, i64), usize> = tree_ids.iter().copied().zip(node_ids.iter().copied()).zip(0..).collect();
+    let mut leaves: HashMap<(i64, i64), Vec<(usize, f32)>> = HashMap::new();
+    let (leaf_trees, leaf_nodes) = (call.ints("target_treeids"), call.ints("target_nodeids"));
+    for (at, (&target, &weight)) in call.ints("target_ids").iter().zip(call.floats("target_weights")).enumerate() {
+        let target = usize::try_from(target).ok().filter(|&target| target < n_targets).ok_or("a target too many")?;
+        leaves.entry((leaf_trees[at], leaf_nodes[at])).or_default().push((target, weight));
+    }
+    let mut roots: Vec<i64> = tree_ids.to_vec();
+    roots.dedup();
+    let modes = call.texts("nodes_modes");
+    let mut sums = vec![0.0_f32; rows * n_targets];
+    for row in 0..rows {
+        let of_row = &x[row * width..(row + 1) * width];
+        for &tree in &roots {
+            let mut at = *place.get(&(tree, 0)).ok_or("a tree without a root")?;
+            while modes[at] != "LEAF" {
+                if modes[at] != "BRANCH_LT" {
+                    return Err(format!("the mode {} is not known", modes[at]));
+                }
+                let value = *of_row.get(call.ints("nodes_featureids")[at] as usize).ok_or("a feature too many")?;
+                let missing_yes = call.ints("nodes_missing_value_tracks_true")[at] != 0;
+                let yes = if value.is_nan() { missing_yes } else { value < call.floats("nodes_values")[at] };
+                let next = call.ints(if yes { "nodes_truenodeids" } else { "nodes_falsenodeids" })[at];
+                at = *place.get(&(tree, next)).ok_or("a branch to nowhere")?;
+            }
+            for &(target, weight) in leaves.get(&(tree, node_ids[at])).map_or(&[][..], Vec::as_slice) {
+                sums[row * n_targets + target] += weight;
+            }
+        }
+    }
+    Tensor { dims: vec![rows, n_targets], elements: Elements::Float(sums) }.checked()
+}
+
+fn unary(call: &Call) -> Result<Tensor, String> {
+    let from = call.input(0)?;
+    let elements = match (call.node.op_type.as_str(), &from.elements) {
+        ("Neg", Elements::Double(v)) => Elements::Double(v.iter().map(|v| -v).collect()),
+        ("Exp", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.exp()).collect()),
+        ("Log", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ln()).collect()),
+        ("IsNaN", Elements::Double(v)) => Elements::Bool(v.iter().map(|v| v.is_nan()).collect()),
+        _ => return Err("of such elements".to_owned()),
+    };
+    Ok(Tensor { dims: from.dims.clone(), elements })
+}
+
+fn clip(call: &Call) -> Result<Tensor, String> {
+    let (from, low, high) = (call.input(0)?, call.input(1)?, call.input(2)?);
+    match (&from.elements, &low.elements, &high.elements) {
+        (Elements::Float(v), Elements::Float(low), Elements::Float(high)) if low.len() == 1 && high.len() == 1 => {
+            let elements = Elements::Float(v.iter().map(|v| v.max(low[0]).min(high[0])).collect());
+            Ok(Tensor { dims: from.dims.clone(), elements })
+        }
+        _ => Err("of such elements".to_owned()),
+    }
+}
+
+/// Both inputs, broadcast to each other.
+fn pair(call: &Call) -> Result<(Vec<usize>, Elements, Elements), String> {
+    let dims = common(&[call.input(0)?, call.input(1)?])?;
+    let (a, b) = (call.input(0)?.broadcast(&dims)?, call.input(1)?.broadcast(&dims)?);
+    Ok((dims, a.elements, b.elements))
+}
+
+fn compare(call: &Call) -> Result<Tensor, String> {
+    fn all<T: PartialOrd>(op: &str, a: &[T], b: &[T]) -> Vec<bool> {
+        let holds = |(a, b): (&T, &T)| match op {
+            "Less" => a < b,
+            "Greater" => a > b,
+            "GreaterOrEqual" => a >= b,
+            _ => a == b,
+        };
+        a.iter().zip(b).map(holds).collect()
+    }
+    let op = call.node.op_type.as_str();
+    let (dims, a, b) = pair(call)?;
+    let found = match (&a, &b) {
+        (Elements::Float(a), Elements::Float(b)) => all(op, a, b),
+        (Elements::Double(a), Elements::Double(b)) => all(op, a, b),
+        (Elements::Int64(a), Elements::Int64(b)) => all(op, a, b),
+        _ => return Err("of such elements".to_owned()),
+    };
+    Tensor { dims, elements: Elements::Bool(found) }.checked()
+}
+
+fn arithmetic(call: &Call) -> Result<Tensor, String> {
+    let op = call.node.op_type.as_str();
+    let (dims, a, b) = pair(call)?;
+    let elements = match (&a, &b) {
+        (Elements::Float(a), Elements::Float(b)) => {
+            // Rounded once: a sum, difference, product or quotient of 32-bit numbers is exact enough in 64 bits for that.
+            let each = |(&a, &b): (&f32, &f32)| real(op, f64::from(a), f64::from(b)).map(|v| v as f32);
+            Elements::Float(a.iter().zip(b).map(each).collect::<Result<_, _>>()?)
+        }
+        (Elements::Double(a), Elements::Double(b)) => {
+            Elements::Double(a.iter().zip(b).map(|(&a, &b)| real(op, a, b)).collect::<Result<_, _>>()?)
+        }
+        (Elements::Int64(a), Elements::Int64(b)) => {
+            Elements::Int64(a.iter().zip(b).map(|(&a, &b)| whole(op, a, b)).collect::<Result<_, _>>()?)
+        }
+        _ => return Err("of such elements".to_owned()),
+    };
+    Tensor { dims, elements }.checked()
+}
+
+fn real(op: &str, a: f64, b: f64) -> Result<f64, String> {
+    let is_nan = a.is_nan() || b.is_nan();
+    Ok(match op {
+        "Add" => a + b,
+        "Sub" => a - b,
+        "Mul" => a * b,
+        "Div" => a / b,
+        "Max" | "Min" if is_nan => f64::NAN,
+        "Max" => a.max(b),
+        "Min" => a.min(b),
+        _ => return Err("of such elements".to_owned()),
+    })
+}
+
+fn whole(op: &str, a: i64, b: i64) -> Result<i64, String> {
+    // What leaves the whole numbers wraps, as in runtimes: a missing time is the least of them, and its parts are not used.
+    let found = match op {
+        "Add" => Some(a.wrapping_add(b)),
+        "Sub" => Some(a.wrapping_sub(b)),
+        "Mul" => Some(a.wrapping_mul(b)),
+        // Toward zero.
+        "Div" => a.checked_div(b),
+        // With the divisor's sign.
+        "Mod" => a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
+        _ => return Err("of such elements".to_owned()),
+    };
+    found.ok_or_else(|| format!("{a} by {b}"))
+}

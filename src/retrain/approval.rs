@@ -1,0 +1,215 @@
+//! A person's word before a challenger is trained: `[retrain] approval = "manual"`.
+//!
+//! ```text
+//! reason, enough labels ─▶ approvals/retrain-ID.json ─approve─▶ trained now, or by the next `run`
+//!                                   └─reject─▶ nothing is changed; asked again when there is more to learn from
+//! ```
+//! The request is bound to production, the reference and `mlloop.toml`. Labels may still come: the challenger learns from
+//! all that are there when it is trained.
+
+use super::{RetrainError, Retrained};
+use crate::atomic::Lock;
+use crate::gate::approval::{Wish, agreeable, approved, ask, rejected, settled, still_open, wished};
+use crate::gate::ticket::save;
+use crate::gate::{Asks, GateError, Status, Ticket, find, pending};
+use crate::registry::Version;
+use crate::workspace::audit::{Chain, Event};
+use crate::workspace::{Approval, Config, EventKind, Workspace};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+/// Whether a challenger may be trained.
+#[derive(Debug)]
+pub enum Consent {
+    /// Yes: nobody has to be asked.
+    Free,
+    /// A person has to agree; the request, and whether it is new.
+    Waits(Box<Ticket>, bool),
+    /// A person said no; until when that holds, in words.
+    TurnedDown(String),
+}
+
+/// Why there is to be a challenger.
+pub struct Reasons<'a> {
+    /// In one sentence.
+    pub sentence: &'a str,
+    /// What would be learned from.
+    pub found: &'a Retrained,
+    /// Whether a person asked for it whatever `monitor` finds.
+    pub force: bool,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// The request for a retraining of `production` that is open.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn waiting(
+    workspace: &Workspace,
+    production: Option<Version>,
+    now: Timestamp,
+) -> Result<Option<Ticket>, RetrainError> {
+    let is_open = |ticket: &Ticket| {
+        ticket.asks == Asks::Retraining && Some(ticket.production) == production && now < ticket.expires_at
+    };
+    Ok(pending(workspace)?.into_iter().find(is_open))
+}
+
+/// The request that somebody agreed to and that no retraining has followed yet.
+///
+/// # Errors
+/// When the chain or the request cannot be read.
+pub fn agreed(
+    workspace: &Workspace,
+    chain: &Chain,
+    production: Option<Version>,
+    now: Timestamp,
+) -> Result<Option<Ticket>, RetrainError> {
+    let since = chain.last(&EventKind::Retrained).map_or(0, |entry| entry.seq);
+    let word = chain
+        .rfind(|entry| Ok(entry.seq > since && entry.event == EventKind::Approved && entry.is_of_retraining()?))?;
+    let Some(word) = word else { return Ok(None) };
+    let ticket = find(workspace, &word.detail::<String>("id")?)?;
+    // The same request may have been made once more since.
+    let holds = settled(chain, &ticket, &EventKind::Approved)?;
+    Ok((holds && Some(ticket.production) == production && now < ticket.expires_at).then_some(ticket))
+}
+
+/// Whether a challenger may be trained; leaves the request when a person has to agree.
+///
+/// # Errors
+/// When the workspace cannot be read or written.
+pub fn consent(
+    workspace: &Workspace,
+    lock: &Lock,
+    config: &Config,
+    production: Version,
+    why: &Reasons,
+) -> Result<Consent, RetrainError> {
+    if config.retrain.approval == Approval::Auto {
+        return Ok(Consent::Free);
+    }
+    let chain = workspace.audit_chain()?;
+    let n_new = why.found.plan.n_new;
+    if let Some(until) = turned_down(config, &chain, production, n_new, why.now)?.filter(|_| !why.force) {
+        return Ok(Consent::TurnedDown(until));
+    }
+    if let Some(ticket) = waiting(workspace, Some(production), why.now)?
+        && agreeable(workspace, config, &chain, &ticket, "", why.now).is_ok()
+    {
+        return Ok(Consent::Waits(Box::new(ticket), false));
+    }
+    let wish = Wish {
+        asks: Asks::Retraining,
+        version: production,
+        production,
+        verdict: json!({ "reasons": why.sentence, "n_new": n_new, "force": why.force }),
+        sentence: &format!("{} {}", why.sentence, why.found.sentence),
+        by: None,
+        now: why.now,
+        due_at: None,
+    };
+    let (ticket, is_new) = wished(workspace, config, &chain, wish)?;
+    if is_new {
+        ask(workspace, lock, &ticket)?;
+    }
+    Ok(Consent::Waits(Box::new(ticket), is_new))
+}
+
+/// Until when a person's no holds: until there is as much more to learn from as a retraining needs, or until a request
+/// would have expired.
+fn turned_down(
+    config: &Config,
+    chain: &Chain,
+    production: Version,
+    n_new: u64,
+    now: Timestamp,
+) -> Result<Option<String>, RetrainError> {
+    let since = chain.last(&EventKind::Retrained).map_or(0, |entry| entry.seq);
+    let word = chain
+        .rfind(|entry| Ok(entry.seq > since && entry.event == EventKind::Rejected && entry.is_of_retraining()?))?;
+    let Some(word) = word else { return Ok(None) };
+    let then: u64 = word.detail("n_new")?;
+    let wanted = then.saturating_add(config.retrain.min_new_labels.max(1));
+    let days = SignedDuration::from_hours(24 * i64::from(config.promote.approval_days));
+    let until = word.at.checked_add(days).unwrap_or(Timestamp::MAX);
+    if word.detail::<Version>("production")? != production || n_new >= wanted || now >= until {
+        return Ok(None);
+    }
+    let by = word.by.as_deref().unwrap_or("somebody");
+    Ok(Some(format!(
+        "{by} turned the retraining down ({}); it is asked for again with {} more new labels, or from {} on",
+        word.detail::<String>("reason")?,
+        wanted - n_new,
+        until.strftime("%Y-%m-%d %H:%M UTC")
+    )))
+}
+
+/// Somebody agrees that a challenger is trained. Whether that had been said before is the second answer.
+///
+/// # Errors
+/// When there is no such request, it has expired or was decided, or what it was made for is no longer the same.
+pub fn approve(
+    workspace: &Workspace,
+    lock: &Lock,
+    id: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<(Ticket, bool), RetrainError> {
+    let config = workspace.config()?;
+    let chain = workspace.audit_chain()?;
+    let ticket = retrains(find(workspace, id)?)?;
+    if settled(&chain, &ticket, &EventKind::Approved)? {
+        let request = if ticket.status == Status::Pending { approved(&ticket, Some(by), now) } else { ticket };
+        save(workspace, &request)?;
+        return Ok((request, true));
+    }
+    agreeable(workspace, &config, &chain, &ticket, by, now)?;
+    let details = json!({ "id": ticket.id, "asks": ticket.asks, "production": ticket.production,
+        "digest": ticket.digest });
+    let event = Event { at: now, event: EventKind::Approved, by: Some(by.to_owned()), roles: None, details };
+    workspace.record(lock, event)?;
+    let request = approved(&ticket, Some(by), now);
+    save(workspace, &request)?;
+    Ok((request, false))
+}
+
+/// Somebody does not agree: everything stays as it is.
+///
+/// # Errors
+/// When there is no such request, or it was decided.
+pub fn reject(
+    workspace: &Workspace,
+    lock: &Lock,
+    id: &str,
+    by: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Ticket, RetrainError> {
+    let chain = workspace.audit_chain()?;
+    let ticket = retrains(find(workspace, id)?)?;
+    let request = rejected(&ticket, by, reason, now);
+    if settled(&chain, &ticket, &EventKind::Rejected)? {
+        let request = if ticket.status == Status::Pending { request } else { ticket };
+        save(workspace, &request)?;
+        return Ok(request);
+    }
+    still_open(&chain, &ticket)?;
+    let details = json!({ "id": ticket.id, "asks": ticket.asks, "production": ticket.production,
+        "n_new": ticket.verdict["n_new"], "reason": reason });
+    let event = Event { at: now, event: EventKind::Rejected, by: Some(by.to_owned()), roles: None, details };
+    workspace.record(lock, event)?;
+    save(workspace, &request)?;
+    Ok(request)
+}
+
+fn retrains(ticket: Ticket) -> Result<Ticket, RetrainError> {
+    match ticket.asks {
+        Asks::Retraining => Ok(ticket),
+        Asks::Promotion => {
+            let what = "asks for a promotion, not for a retraining".to_owned();
+            Err(GateError::Request { id: ticket.id, what }.into())
+        }
+    }
+}

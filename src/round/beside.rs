@@ -1,0 +1,83 @@
+//! What a round does beside monitoring, retraining and promoting: a rollout's step, and rows for people to label.
+
+use super::{Round, RoundError, RoundOutcome, RoundRequest, log, running};
+use crate::ab::Experiment;
+use crate::ab::rollout::{self, Move};
+use crate::atomic::Lock;
+use crate::drift::report::ColumnVerdict;
+use crate::journal::Window;
+use crate::labels::{self, ExportRequest, LabelError, Strategy};
+use crate::retrain::RetrainError;
+use crate::workspace::Workspace;
+use serde_json::json;
+
+/// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
+pub(super) fn roll(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &RoundRequest,
+    round: &mut Round,
+) -> Result<(), RoundError> {
+    let began = (request.seconds)();
+    let rolls = |experiment: Experiment| experiment.rollout.as_ref().is_some_and(|rollout| rollout.went_back.is_none());
+    if !running(workspace, round.production)?.is_some_and(rolls) {
+        return Ok(());
+    }
+    let stepped = rollout::step(workspace, lock, request.by, request.now)?;
+    let result = json!({ "move": stepped.done, "sentence": stepped.sentence, "weights": stepped.weights });
+    if matches!(stepped.done, Move::On | Move::Back) {
+        log(workspace, request, "ab-step", began, result.clone())?;
+        let what = if stepped.done == Move::On { "moved on" } else { "went back" };
+        round.add(&format!("The rollout {} {what}: {}.", stepped.experiment.name, stepped.sentence));
+    }
+    round.rollout = Some(result);
+    Ok(())
+}
+
+/// Rows go out to be labelled when drift or too few labels ask for it and none are out: `[labels] auto_export`.
+///
+/// It is no reason to fail: what was done before stays done, and what keeps rows from going out is said.
+pub(super) fn hand_out(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &RoundRequest,
+    round: &mut Round,
+) -> Result<(), RoundError> {
+    let Some(n) = workspace.config()?.labels.auto_export else { return Ok(()) };
+    let starved = matches!(round.done, RoundOutcome::TooFew | RoundOutcome::NothingNew | RoundOutcome::CannotTell);
+    let drifted = round.report.as_ref().is_some_and(|report| {
+        report.columns.iter().chain(&report.score).any(|column| column.verdict == ColumnVerdict::Drifted)
+    });
+    if round.production.is_none() || !(starved || drifted) {
+        return Ok(());
+    }
+    let began = (request.seconds)();
+    let wanted = ExportRequest {
+        n: n as usize,
+        strategy: Strategy::default(),
+        annotators: &[],
+        overlap: 0.0,
+        show_score: false,
+        table: None,
+        window: Window::default(),
+        format: labels::Format::Csv,
+        force: false,
+        by: request.by.map(str::to_owned),
+        now: request.now,
+        seed: request.seed,
+    };
+    match labels::export(workspace, lock, &wanted) {
+        Ok(exported) => {
+            labels::exported_is_told(workspace, lock).map_err(RetrainError::Labels)?;
+            if let (Some(batch), Some(file)) = (&exported.batch, exported.files.first()) {
+                let result = json!({ "batch": batch, "n": exported.n, "strata": exported.strata });
+                log(workspace, request, "label-export", began, result)?;
+                round.add(&format!("{} rows wait to be labelled: {}.", exported.n, file.display()));
+                round.labels = Some(exported);
+            }
+        }
+        Err(LabelError::Out { .. }) => {}
+        Err(err) => round.add(&format!("No rows could be handed out to be labelled: {err}.")),
+    }
+    Ok(())
+}

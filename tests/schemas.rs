@@ -1,0 +1,322 @@
+//! docs/schemas: a JSON Schema of what each verb prints as JSON.
+//!
+//! A loop is walked through, and every answer on the way is an example of its verb. The schemas in `docs/schemas` must
+//! allow each of them, and must name no property that no example has. `MLLOOP_WRITE_SCHEMAS=1` writes them anew,
+//! after a change of an answer that is meant.
+
+use crate::run::poor;
+use crate::serve::client::Server;
+use crate::support::Loop;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The examples of each answer, by the name of its schema.
+#[derive(Default)]
+struct Walk {
+    found: BTreeMap<&'static str, Vec<Value>>,
+}
+
+impl Walk {
+    fn keep(&mut self, name: &'static str, value: Value) -> Value {
+        self.found.entry(name).or_default().push(value.clone());
+        value
+    }
+
+    /// Runs a line, whose answer is an example.
+    #[track_caller]
+    fn run(&mut self, work: &Loop, name: &'static str, line: &str) -> Value {
+        let said = work.run(line);
+        assert_ne!(said.status(), 2, "mlloop {line}\n{}", said.stderr);
+        self.keep(name, said.value())
+    }
+}
+
+/// Objects whose keys are data: classes, strata, places, parameters. Their values have one schema.
+const MAPS: [&str; 12] = [
+    "features_from",
+    "strata",
+    "by_class",
+    "label_rates",
+    "params",
+    "details",
+    "result",
+    "fields",
+    "counts",
+    "verdict_counts",
+    "classes",
+    "rows_by_class",
+];
+
+/// What examples have in common, as a JSON Schema.
+fn schema(examples: &[&Value]) -> Value {
+    let mut types = BTreeSet::new();
+    for example in examples {
+        types.insert(match example {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(number) if number.is_f64() => "number",
+            Value::Number(_) => "integer",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        });
+    }
+    // Every whole number is a number.
+    if types.contains("number") {
+        types.remove("integer");
+    }
+    let mut schema = Map::new();
+    let types: Vec<&str> = types.into_iter().collect();
+    schema.insert("type".to_owned(), if types.len() == 1 { json!(types[0]) } else { json!(types) });
+    let items: Vec<&Value> = examples.iter().filter_map(|example| example.as_array()).flatten().collect();
+    if types.contains(&"array") {
+        schema.insert("items".to_owned(), if items.is_empty() { json!({}) } else { self::schema(&items) });
+    }
+    let objects: Vec<&Map<String, Value>> = examples.iter().filter_map(|example| example.as_object()).collect();
+    if !objects.is_empty() {
+        let names: BTreeSet<&String> = objects.iter().flat_map(|object| object.keys()).collect();
+        let mut properties = Map::new();
+        for name in &names {
+            let values: Vec<&Value> = objects.iter().filter_map(|object| object.get(*name)).collect();
+            let told = match MAPS.contains(&name.as_str()) {
+                true => map(&values),
+                false => self::schema(&values),
+            };
+            properties.insert((*name).clone(), told);
+        }
+        let always = names.iter().filter(|name| objects.iter().all(|object| object.contains_key(**name)));
+        let required: Vec<&String> = always.copied().collect();
+        schema.insert("properties".to_owned(), Value::Object(properties));
+        schema.insert("required".to_owned(), json!(required));
+    }
+    Value::Object(schema)
+}
+
+/// The schema of objects whose keys are data, and of what else stands in their place.
+fn map(values: &[&Value]) -> Value {
+    let inner: Vec<&Value> = values.iter().filter_map(|value| value.as_object()).flat_map(Map::values).collect();
+    let others: Vec<&Value> = values.iter().copied().filter(|value| !value.is_object()).collect();
+    if !others.is_empty() {
+        return schema(values);
+    }
+    let inner = if inner.is_empty() || inner.iter().any(|value| value.is_object() || value.is_array()) {
+        json!({})
+    } else {
+        schema(&inner)
+    };
+    json!({ "type": "object", "additionalProperties": inner })
+}
+
+/// Where `value` is not what `schema` allows; empty when it is.
+fn problems(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
+    let allowed: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+        _ => return,
+    };
+    let is = |name: &str| match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        _ => value.is_object(),
+    };
+    if !allowed.into_iter().any(is) {
+        found.push(format!("{place}: {value} is not of the type {}", schema["type"]));
+    }
+    for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+        problems(&schema["items"], item, &format!("{place}/{n}"), found);
+    }
+    let Some(object) = value.as_object() else { return };
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !object.contains_key(name) {
+            found.push(format!("{place}: has no {name:?}"));
+        }
+    }
+    for (name, inner) in object {
+        match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+            Some(schema) => problems(schema, inner, &format!("{place}/{name}"), found),
+            None => found.push(format!("{place}: {name:?} is not known")),
+        }
+    }
+}
+
+/// The place of each property that a schema names.
+fn names(schema: &Value, place: &str, found: &mut BTreeSet<String>) {
+    if let Some(items) = schema.get("items") {
+        names(items, &format!("{place}/*"), found);
+    }
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let place = format!("{place}/{name}");
+        names(inner, &place, found);
+        found.insert(place);
+    }
+}
+
+fn dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas")
+}
+
+/// Watching, deciding, and what people say.
+fn decide(walk: &mut Walk) {
+    let work = poor("\n[labels]\nauto_export = 30\n[monitor.triggers]\nmax_age_days = 5\n");
+    let day = |n: u32| format!("--now 2026-11-{n:02}T00:00:00Z");
+    walk.run(&work, "status", &format!("status {}", day(10)));
+    walk.run(&work, "doctor", &format!("doctor {}", day(10)));
+    walk.run(&work, "monitor", &format!("monitor data/reference.csv {}", day(10)));
+    walk.run(&work, "monitor", &format!("monitor --multivariate {}", day(11)));
+    walk.run(&work, "retrain", &format!("retrain --dry-run {}", day(11)));
+    let asked = walk.run(&work, "run", &format!("run --set retrain.approval=manual {}", day(11)));
+    let id = asked["request"]["id"].as_str().unwrap().to_owned();
+    walk.run(&work, "status", &format!("status {}", day(11)));
+    let other = work.copy();
+    walk.run(&other, "reject", &format!("reject {id} --by ann --reason x {}", day(11)));
+    walk.run(&other, "run", &format!("run --set retrain.approval=manual {}", day(12)));
+    walk.run(&work, "approve", &format!("approve {id} --by ann --set retrain.approval=manual {}", day(12)));
+    walk.run(&work, "promote", &format!("promote --dry-run {}", day(12)));
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml.replace("approval = \"auto\"", "approval = \"manual\""));
+    let asked = walk.run(&work, "run", &format!("run {}", day(12)));
+    let id = asked["request"]["id"].as_str().unwrap().to_owned();
+    let other = work.copy();
+    walk.run(&other, "reject", &format!("reject {id} --by ann --reason x {}", day(12)));
+    walk.run(&work, "approve", &format!("approve {id} --by ann {}", day(12)));
+    walk.run(&work, "rollback", &format!("rollback --by ann {}", day(13)));
+    walk.run(&work, "status", &format!("status {}", day(13)));
+    walk.run(&work, "promote", &format!("promote {}", day(13)));
+    walk.run(&work, "run", &format!("run {}", day(13)));
+    walk.run(&work, "report", &format!("report --format json {}", day(13)));
+    walk.run(&work, "doctor", &format!("doctor {}", day(13)));
+    walk.run(&work, "audit", "audit show");
+    walk.run(&work, "audit-verify", "audit verify");
+    walk.run(&work, "audit-verify", "audit verify --deep");
+    walk.run(&work, "audit-at", "audit at 2026-11-12");
+}
+
+/// Predictions, labels, feedback and an experiment.
+fn serve(walk: &mut Walk) {
+    let work = crate::simulate::trained();
+    let day = |n: u32| format!("--now 2026-11-{n:02}T00:00:00Z");
+    walk.run(&work, "simulate", &format!("simulate -n 300 --with-labels --drift months {}", day(3)));
+    walk.run(&work, "simulate", &format!("simulate -n 200 {}", day(4)));
+    walk.run(&work, "monitor", &format!("monitor {}", day(4)));
+    let id = work.read("predictions/2026-11-04.csv").lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    walk.run(&work, "feedback", &format!("feedback {id} correct --by ann --field account=a {}", day(5)));
+    walk.run(&work, "feedback", &format!("feedback {id} uncertain --by bob {}", day(5)));
+    walk.run(&work, "feedback-stats", &format!("feedback {}", day(5)));
+    walk.run(&work, "feedback-list", &format!("feedback list {id} {}", day(5)));
+    walk.run(&work, "audit-for", &format!("audit --for {id}"));
+    walk.run(&work, "label-export", &format!("label-export -n 60 {}", day(5)));
+    let sheet = work.read("label_inbox/to_label.csv");
+    let mut rows = csv::Reader::from_reader(sheet.as_bytes());
+    let target = rows.headers().unwrap().iter().position(|name| name == "churn").unwrap();
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.write_record(rows.headers().unwrap()).unwrap();
+    for (n, record) in rows.records().enumerate() {
+        let record = record.unwrap();
+        let answer = if n % 3 == 0 { "yes" } else { "no" };
+        out.write_record(record.iter().enumerate().map(|(at, cell)| if at == target { answer } else { cell })).unwrap();
+    }
+    work.write("label_inbox/to_label_labeled.csv", out.into_inner().unwrap());
+    walk.run(&work, "label-import", &format!("label-import --annotator ann {}", day(6)));
+    walk.run(&work, "retrain", &format!("retrain --force {}", day(7)));
+    walk.run(
+        &work,
+        "ab-start",
+        &format!("ab-start --name pay --strategy gradual --from 10% --step 30% --every 24h {}", day(8)),
+    );
+    walk.run(&work, "ab-status", &format!("ab-status {}", day(8)));
+    walk.run(&work, "ab-step", &format!("ab-step {}", day(8)));
+    walk.run(&work, "ab-report", &format!("ab-report {}", day(8)));
+    walk.run(&work, "run", &format!("run {}", day(9)));
+    walk.run(&work, "ab-stop", &format!("ab-stop {}", day(9)));
+    walk.run(&work, "profile", "profile churn.csv");
+    let mut server = Server::start(&work, "");
+    for (name, path) in
+        [("serve-retrain-status", "/retrain/status"), ("serve-models", "/models"), ("serve-ab-status", "/ab/status")]
+    {
+        walk.keep(name, serde_json::from_str(&server.client().ask("GET", path, "").unwrap().1).unwrap());
+    }
+    server.stop();
+}
+
+/// From a table to a version.
+fn begin(walk: &mut Walk) {
+    let work = Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv"));
+    walk.run(&work, "split", "split churn.csv --how hash --by customer");
+    walk.run(&work, "download", "download churn.csv");
+    walk.run(&work, "init", "init data/reference.csv");
+    walk.run(&work, "train", "train --algorithm decision-tree");
+    walk.run(&work, "train", "train --algorithm decision-tree --cv 2 --test data/current.csv");
+    walk.run(&work, "ab-report", "ab-report churn.csv --arm internet --outcome support_calls --unit customer --force");
+}
+
+#[test]
+fn every_answer_is_what_its_schema_says() {
+    let mut walk = Walk::default();
+    begin(&mut walk);
+    decide(&mut walk);
+    serve(&mut walk);
+    let mut wrong = Vec::new();
+    for (name, examples) in &walk.found {
+        let examples: Vec<&Value> = examples.iter().collect();
+        let mut told = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": format!("mlloop {}", name.replace('-', " ").replace("ab ", "ab-").replace("label ", "label-")),
+        });
+        let made = schema(&examples);
+        for (key, value) in made.as_object().unwrap() {
+            told[key] = value.clone();
+        }
+        let path = dir().join(format!("{name}.json"));
+        #[expect(clippy::disallowed_methods, reason = "a person asks for it")]
+        if std::env::var("MLLOOP_WRITE_SCHEMAS").is_ok() {
+            std::fs::create_dir_all(dir()).unwrap();
+            std::fs::write(&path, serde_json::to_string_pretty(&told).unwrap() + "\n").unwrap();
+        }
+        let kept: Value = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
+            Err(err) => panic!("{}: {err}", path.display()),
+        };
+        examples.iter().for_each(|example| problems(&kept, example, name, &mut wrong));
+        let (mut said, mut shown) = (BTreeSet::new(), BTreeSet::new());
+        names(&kept, "", &mut said);
+        names(&told, "", &mut shown);
+        let unseen: Vec<&String> = said.difference(&shown).collect();
+        if !unseen.is_empty() {
+            wrong.push(format!("{name}: no answer has {unseen:?}; MLLOOP_WRITE_SCHEMAS=1 writes the schema anew"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let files = std::fs::read_dir(dir()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let known = |file: &String| walk.found.contains_key(file.trim_end_matches(".json")) || file == "README.md";
+    assert_eq!(files.filter(|file| !known(file)).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_schema_does_not_allow_is_found() {
+    let examples = [json!({ "a": 1, "b": [1.5], "strata": { "x": 1 } }), json!({ "a": null, "b": [], "strata": {} })];
+    let schema = schema(&examples.iter().collect::<Vec<_>>());
+    let of = |value: Value| {
+        let mut found = Vec::new();
+        problems(&schema, &value, "", &mut found);
+        found
+    };
+    assert_eq!(schema["properties"]["a"]["type"], json!(["integer", "null"]));
+    for fits in [json!({ "a": 7, "b": [1, 2.5], "strata": { "y": 3 } }), examples[1].clone()] {
+        assert_eq!(of(fits), Vec::<String>::new());
+    }
+    for (value, says) in [
+        (json!({ "a": 1.5, "b": [], "strata": {} }), "/a: 1.5 is not of the type"),
+        (json!({ "a": 1, "b": ["x"], "strata": {} }), "/b/0: "),
+        (json!({ "a": 1, "strata": {} }), "has no \"b\""),
+        (json!({ "a": 1, "b": [], "strata": {}, "c": 1 }), "\"c\" is not known"),
+        (json!({ "a": 1, "b": [], "strata": { "x": "y" } }), "/strata/x: "),
+    ] {
+        let found = of(value.clone()).join("\n");
+        assert!(found.contains(says), "{value}: {found}");
+    }
+}
