@@ -3,8 +3,11 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
+SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
+SECONDS ?= 10
+FUZZ ?=
 
-.PHONY: help demo test check bench bench-drift soak reference install
+.PHONY: help demo test check deny simulate fuzz mutants neighbours packages bench bench-drift bench-pages browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,18 +18,54 @@ demo: ## build, and run the whole loop on a made-up stream of payments
 	rm -rf demo
 	"$(CARGO_TARGET_DIR)"/release/mlloop demo demo
 
-test: ## run every test
-	cargo test
+test: ## run every test, and count those that could not run here
+	@mkdir -p "$(CARGO_TARGET_DIR)" && rm -f "$(SKIPPED)"
+	MLLOOP_SKIPPED="$(SKIPPED)" cargo test
+	@if [ -s "$(SKIPPED)" ]; then sort -u "$(SKIPPED)"; echo "$$(sort -u "$(SKIPPED)" | wc -l) skipped"; fi
 
 check: ## formatting, lints, tests and documentation, as CI does
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	$(MAKE) deny
+
+fuzz: ## give every reader damaged input for SECONDS each (FUZZ=csv takes one)
+	MLLOOP_FUZZ_SECONDS=$(SECONDS) MLLOOP_FUZZ=$(FUZZ) cargo test --test tests fuzz::for_as_long_as_wanted -- --ignored --nocapture --test-threads 1
+
+simulate: ## the long simulations, whose figures stand in docs/methods.md: about an hour
+	cargo test --release -- --ignored --nocapture --test-threads 1 --skip fuzz:: --skip report::
+
+mutants: ## change the code of small modules, one place at a time, and see whether a test fails (cargo install cargo-mutants)
+	scripts/mutants.sh $(MUTANTS)
+
+deny: ## licences, sources and doubled versions of all dependencies, where cargo-deny is installed (CI also asks for known weaknesses)
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
+	else echo "skipped: dependencies are not checked (cargo install --locked cargo-deny)"; fi
+
+neighbours: ## test against the real MLflow and others, which are installed under target (NEIGHBOURS="mlflow" runs one); ends with a table
+	cargo build
+	$(PYTHON) tests/neighbours/run.py $(NEIGHBOURS)
+
+packages: ## build wheel, archive and Debian package for old Linux systems under target/packages, and try each in a clean place
+	$(PYTHON) scripts/packages.py
 
 bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples
 	$(PYTHON) scripts/bench.py $(BENCH)
+	$(PYTHON) scripts/bench/pages.py
+
+bench-pages: ## measure the dashboard's pages with 1000 versions, a million predictions, 100 000 labels and 200 columns
+	cargo build --release
+	$(PYTHON) scripts/bench/pages.py $(BENCH)
+
+browser: ## play in a real browser what people do on the pages (gets playwright-core and axe-core from npm into target)
+	scripts/browser.sh
+	cargo test --test tests browser::
+
+screenshots: ## render every page and report in light and dark, at 390 and 1280 pixels, into target/screenshots
+	cargo build --release
+	scripts/screenshots.sh
 
 bench-drift: ## count false alarms, misses and delay of monitor and its peers on made streams (makes virtual environments under target)
 	cargo build --release

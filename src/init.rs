@@ -169,6 +169,7 @@ fn config(workspace: &Workspace, wanted: &InitRequest, schema: &Schema, target: 
         retrain: crate::workspace::RetrainRules::default(),
         notify: crate::notify::NoticeSettings::default(),
         promote: PromoteRules::default(),
+        track: crate::workspace::TrackRules::default(),
     }
 }
 

@@ -5,6 +5,12 @@
 //!
 //! The library never prints, prompts, reads the environment or asks for the time: those arrive as arguments.
 
+// ── tests ──
+// How a test says that it cannot run here; those from outside use the same.
+#[cfg(test)]
+#[path = "../tests/skipped.rs"]
+#[allow(clippy::disallowed_methods, reason = "a test may ask the environment")]
+mod skipped;
 // ── numbers ──
 // Numbers in, numbers out: seeded random, moments, ranks, quantiles, the normal distribution.
 pub mod stats;
@@ -14,6 +20,8 @@ pub mod digest;
 pub mod atomic;
 /// Errors in words: misspelt names, lists that stay short, what TOML and JSON say of types.
 pub mod wording;
+// Text of others as a terminal may be given it.
+pub mod printable;
 // ── tables ──
 // Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
@@ -63,6 +71,8 @@ pub mod gate;
 pub mod retrain;
 // Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
 pub mod ab;
+// Decisions made again from the files of the loop: what `audit replay` does.
+pub mod replay;
 // HTTP: predictions in JSON over a snapshot of the registry.
 pub mod serve;
 // Where a loop stands, on one page of Markdown.
@@ -75,7 +85,9 @@ pub mod scaffold;
 pub mod source;
 // The whole loop once, as a scheduler would run it.
 pub mod round;
-// The pages where people decide, label and look; in front of `serve`.
-pub mod dashboard;
+// The changes of the audit chain, told to an MLflow tracking server.
+pub mod track;
 // A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
+// The pages where people decide, label and look; in front of `serve`.
+pub mod dashboard;

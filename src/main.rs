@@ -3,6 +3,7 @@
 mod cmd;
 
 use clap_complete::CompleteEnv;
+use mlloop::printable;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
         // clap prints help and version to stdout with status 0; what it says of usage has the form of all errors.
         Err(err) => {
             let _ = match cmd::usage::in_words(&err) {
-                Some(said) => write!(std::io::stderr(), "{}", cmd::printable::printable(&said)),
+                Some(said) => write!(std::io::stderr(), "{}", printable::printable(&said)),
                 None => err.print(),
             };
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
@@ -26,9 +27,9 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.exit_code(exit_zero),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => {
-            let _ = writeln!(std::io::stderr(), "mlloop: {}", cmd::printable::printable(&one_line(&err)));
+            let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(&one_line(&err)));
             if let Some(hint) = cmd::hint::of(&err) {
-                let _ = writeln!(std::io::stderr(), "  hint: {}", cmd::printable::printable(hint));
+                let _ = writeln!(std::io::stderr(), "  hint: {}", printable::message(hint));
             }
             cmd::Outcome::Error.exit_code(false)
         }

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
-const TOKEN: &str = "a-token-of-the-test";
+pub const TOKEN: &str = "a-token-of-the-test";
 
 /// An answer: status, headers in one text, body.
 struct Page {
@@ -103,7 +103,7 @@ fn sign_in<'a>(server: &'a Server, name: &str, token: &str) -> Result<Person<'a>
 }
 
 /// A loop with a version in production and its log, and a server whose token is known.
-fn served(options: &str) -> (Loop, Server) {
+pub fn served(options: &str) -> (Loop, Server) {
     let work = Loop::new().table("churn.csv", CHURN);
     work.run("init churn.csv").answers(YES);
     work.run("train").answers(YES);
@@ -282,6 +282,12 @@ fn a_prediction_is_corrected_and_explained() {
     let page =
         ann.follow("/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved%2C+%22far%22"));
     assert!(page.contains("incorrect, ann"), "{page}");
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let within = |query: &str| ann.get(&format!("/ui/feedback?{query}")).contains("No prediction fits");
+    assert!(
+        within("until=2020-01-01") && within("since=2090-01-01") && !within(&format!("until={today}&since=2020-01-01"))
+    );
+    assert!(ann.get("/ui/audit").contains("1 prediction judged right, wrong or uncertain"));
     assert!(work.read("data/feedback.csv").contains("\"moved, \"\"far\"\"\""));
     let option = ann.send("/ui/do/feedback", "id=--version&verdict=correct");
     assert_eq!(option.status, 303);
@@ -289,6 +295,85 @@ fn a_prediction_is_corrected_and_explained() {
     assert!(page.contains("failed; nothing was changed"), "what is typed is no option: {page}");
     assert!(ann.get("/ui/feedback?q=nothing+has+this").contains("No prediction fits"));
     assert_eq!(ann.ask("GET /ui/row?id=nobody", "", "").status, 404);
+}
+
+#[test]
+fn an_expired_request_cannot_be_approved() {
+    let (work, server) = served("--no-log");
+    drop(server);
+    let toml = work.read("mlloop.toml").replace("approval = \"auto\"", "approval = \"manual\"");
+    work.write("mlloop.toml", toml);
+    work.run("train --seed 1").answers(YES);
+    let asked = "promote --allow-equivalent 'a test' --by carol --now 2020-01-05T00:00:00Z";
+    if work.run(asked).status != WAITING {
+        return;
+    }
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let page = ann.get("/ui/decide");
+    assert!(page.contains("It expired") && !page.contains("do=approve"), "{page}");
+    let id = page.split("do=reject&amp;id=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(ann.follow("/ui/do/approve", &format!("id={id}")).contains("failed; nothing was changed"));
+    assert!(!work.read("audit.jsonl").contains("\"approved\""));
+}
+
+#[test]
+fn answers_that_conflict_are_settled_and_others_stay_open() {
+    let (work, server) = served("--no-log");
+    work.run("label-export -n 50 --force").answers(YES);
+    let sheet: Vec<String> = work.read("label_inbox/to_label.csv").lines().map(str::to_owned).collect();
+    let said = |person: &str, answer: &dyn Fn(usize) -> &'static str| -> String {
+        let rows = sheet
+            .iter()
+            .skip(1)
+            .enumerate()
+            .map(|(n, line)| format!("{},{},{person},", line.strip_suffix(",,,").unwrap(), answer(n)));
+        std::iter::once(sheet[0].clone()).chain(rows).map(|line| line + "\n").collect()
+    };
+    let of_ann = |n: usize| if n % 3 == 0 { "yes" } else { "no" };
+    // Bob differs in three rows.
+    let of_bob = |n: usize| if n % 3 == 0 && n >= 9 { "yes" } else { "no" };
+    work.write("ann.csv", said("ann", &of_ann));
+    work.write("bob.csv", said("bob", &of_bob));
+    work.run("label-import ann.csv --accept-batch").answers(YES);
+    let suspects = |work: &Loop| std::fs::read_to_string(work.path("label_inbox/suspects.csv")).unwrap_or_default();
+    work.run("label-import bob.csv --accept-batch").answers(YES);
+    let doubted = suspects(&work).lines().count();
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    assert!(ann.get("/ui").contains("answers conflict or look wrong"));
+    let page = ann.get("/ui/settle");
+    assert!(page.contains("ann: yes; bob: no") && page.contains("monthly_charge"), "{page}");
+    let (id, batch) = (hidden(&page, "id-0"), hidden(&page, "batch-0"));
+    assert_eq!(ann.send("/ui/do/settle", &format!("id-0={id}&batch-0={batch}&answer-0=")).status, 400);
+    let after = ann.follow("/ui/do/settle", &format!("id-0={id}&batch-0={batch}&answer-0=yes"));
+    assert!(after.contains("1 labels are new") || after.contains("1 label is new"), "{after}");
+    let conflicts = work.read("label_inbox/conflicts.csv");
+    assert_eq!(conflicts.lines().count(), 3, "two of three are left: {conflicts}");
+    assert!(!conflicts.contains(&id));
+    let left = suspects(&work);
+    assert!(left.lines().count() + 1 >= doubted, "an import of one row does not forget the doubts of others: {left}");
+    let decided = work.read("data/labels.csv").lines().last().unwrap().to_owned();
+    assert!(decided.contains("adjudicator") && decided.contains(&id), "{decided}");
+}
+
+#[test]
+fn a_demo_begins_again_where_drift_is_found() {
+    let work = Loop::new();
+    let (_own, other) = served("--no-log");
+    let nobody = sign_in(&other, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    assert_eq!(nobody.send("/ui/do/reset-demo", "").status, 403, "a loop of one's own is never reset");
+    work.run("demo . --drifted").answers(YES).prints("dashboard");
+    work.write("notes.txt", "mine");
+    work.run("train --seed 1").answers(YES);
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    assert!(ann.get("/ui").contains("do=reset-demo"));
+    let page = ann.job("/ui/do/reset-demo", "");
+    assert!(page.contains("mlloop demo --reset --drifted") && page.contains("Go on with"), "{page}");
+    let overview = ann.get("/ui");
+    assert!(overview.contains("MEDIUM") || overview.contains("HIGH"), "{overview}");
+    assert!(!work.path("models/v0002").exists() && work.read("notes.txt") == "mine");
+    work.run("audit verify").answers(YES);
 }
 
 #[test]

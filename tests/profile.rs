@@ -1,5 +1,6 @@
 //! Profiles of tables, merged ones, and those that `train` stores.
 
+use crate::skipped::skipped;
 use crate::support::{ERROR, Loop, Said, YES};
 use mlloop::profile::{Distribution, Kll, Profile};
 use mlloop::registry::{Registry, Version};
@@ -134,7 +135,7 @@ fn python() -> Option<PathBuf> {
         let _ = Command::new(&python).args(["-m", "pip", "install", "--quiet", "datasketches"]).output();
     }
     if !works(&python) {
-        eprintln!("skipped: {base} cannot install the datasketches package to compare with");
+        skipped(format_args!("{base} cannot install the datasketches package to compare with"));
         return None;
     }
     Some(python)

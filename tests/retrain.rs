@@ -363,3 +363,13 @@ fn two_at_once_make_one_challenger() {
     drop(lock);
     work.run("retrain --dry-run").answers(YES);
 }
+
+#[test]
+fn a_loop_that_keeps_its_tables_elsewhere_retrains() {
+    // There is no data/ until labels come.
+    let work = Loop::new().table("churn.csv", include_str!("../fixtures/tables/churn.csv"));
+    work.run("init churn.csv").answers(YES);
+    work.run("train --algorithm decision-tree").answers(YES);
+    assert!(!work.path("data").exists());
+    work.run("retrain --force --set max_depth=2").answers(YES).json("/done", "retrained").json("/version", "v0002");
+}

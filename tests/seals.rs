@@ -37,7 +37,11 @@ fn one_changed_digit_in_any_file_of_a_version_is_an_error_that_names_the_file() 
             "manifest.json" => "status",
             "profile.json" | "scores.json" => "monitor churn.csv",
             // Nothing is computed from these: the deep look covers them.
-            "importance.svg" | "classification_report.txt" | "confusion_matrix.csv" | "learned_ids.bin" => "",
+            "importance.svg"
+            | "classification_report.txt"
+            | "confusion_matrix.csv"
+            | "curves.csv"
+            | "learned_ids.bin" => "",
             _ => "predict churn.csv",
         };
         if !command.is_empty() {

@@ -10,13 +10,16 @@
 
 mod mock;
 mod modes;
+mod skipped;
 mod support;
 
 mod audit;
 mod ab;
 mod ab_loop;
+mod browser;
 mod cli;
 mod dashboard;
+mod fuzz;
 mod gate;
 mod gate_faults;
 mod download;
@@ -27,6 +30,7 @@ mod feedback;
 mod drivers;
 mod hostile_names;
 mod init;
+mod install;
 mod interchange;
 mod journal;
 mod levels;
@@ -40,8 +44,10 @@ mod profile;
 mod readme;
 mod real_tables;
 mod serve;
+mod replay;
 mod retrain;
 mod run;
 mod seals;
+mod track;
 mod train;
 mod written;

@@ -286,10 +286,23 @@ fn a_version_that_its_gate_speaks_against_is_not_production_by_itself() {
 fn what_shows_how_good_a_version_is_stands_beside_it() {
     let work = trained();
     let manifest: serde_json::Value = serde_json::from_str(&work.read("models/v0001/manifest.json")).unwrap();
-    let names = ["importance.svg", "classification_report.txt", "confusion_matrix.csv"];
+    let names = ["importance.svg", "classification_report.txt", "confusion_matrix.csv", "curves.csv"];
     assert_eq!(manifest["artifacts"], serde_json::json!(names));
     assert!(work.read("models/v0001/importance.svg").contains("contract"));
     assert!(work.read("models/v0001/classification_report.txt").contains("f1-score"));
+    let curves = work.read("models/v0001/curves.csv");
+    let points: Vec<Vec<f64>> =
+        curves.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect()).collect();
+    // The area under the stored points is the metric of the manifest, as far as thinned points can tell.
+    let mut area = 0.0;
+    let mut last = [0.0, 0.0];
+    for point in &points {
+        area += (point[1] - last[0]) * f64::midpoint(point[2], last[1]);
+        last = [point[1], point[2]];
+    }
+    let told = manifest["gate"]["metrics"]["roc_auc"]["value"].as_f64().unwrap();
+    assert!((area - told).abs() < 0.01, "{area} beside {told}");
+    assert_eq!(last, [1.0, 1.0]);
     let matrix = work.read("models/v0001/confusion_matrix.csv");
     assert!(matrix.starts_with("true \\ predicted,no,yes\nno,"), "{matrix}");
     let counts = matrix.lines().skip(1).flat_map(|line| line.split(',').skip(1));

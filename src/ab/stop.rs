@@ -9,6 +9,7 @@ use crate::gate::{self, Promotion};
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::path::Path;
 
 /// What became of a wish to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -107,6 +108,8 @@ fn end(
     };
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);
+    // What the verdict was made from can be found again.
+    workspace.keep(lock, Path::new("data/labels.csv"))?;
     start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, &why)?;
     Ok(Stopped { done: StopOutcome::Stopped, sentence, promotion, experiment })
 }

@@ -165,3 +165,17 @@ fn leftovers_go_once_nobody_can_be_writing_them() {
     assert_eq!(names.map(|path| path.exists()), [false, true, true]);
     remove_old_leftovers(&dir.path().join("nowhere"), now).unwrap();
 }
+
+#[test]
+fn a_directory_that_is_not_there_has_no_leftovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = dir.path().join("gone");
+    remove_leftovers(&gone).unwrap();
+    remove_old_leftovers(&gone, std::time::SystemTime::UNIX_EPOCH).unwrap();
+    for name in [".mlloop-a", "kept"] {
+        fs::write(dir.path().join(name), "x").unwrap();
+    }
+    fs::create_dir(dir.path().join(".mlloop-b")).unwrap();
+    remove_leftovers(dir.path()).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}

@@ -285,15 +285,7 @@ fn parent(path: &Path) -> &Path {
 /// Whatever listing or removing says.
 pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Result<()> {
     const AGE: Duration = Duration::from_secs(3600);
-    let entries = match fs::read_dir(dir) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            continue;
-        }
+    for entry in leftovers(dir)? {
         // Whoever wrote it may take it away at this moment.
         let Ok(facts) = entry.metadata() else { continue };
         let is_old = facts.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > AGE));
@@ -304,21 +296,29 @@ pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Resul
     Ok(())
 }
 
-/// Removes what a killed process left half written in `dir`. Call it under the lock of the workspace.
+/// Removes what a killed process left half written in `dir`. Call it under the lock of the workspace. A directory that is
+/// not there has nothing.
 ///
 /// # Errors
 /// Whatever listing or removing says.
 pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            match entry.file_type()?.is_dir() {
-                true => fs::remove_dir_all(entry.path())?,
-                false => fs::remove_file(entry.path())?,
-            }
+    for entry in leftovers(dir)? {
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
         }
     }
     Ok(())
+}
+
+/// What is half written in `dir`.
+fn leftovers(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    let entries = match fs::read_dir(dir) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let is_one = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    entries.filter(|entry| entry.as_ref().map_or(true, is_one)).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
+use mlloop::printable::name;
 use mlloop::registry::{Difference, Roles};
+use mlloop::workspace::Deep;
 use mlloop::workspace::audit::{Chain, ClockBack, Entry};
-use mlloop::workspace::{Deep, EventKind};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write as _;
 
 /// Show every change of the loop, prove that none was altered, say what was in production then
@@ -22,10 +23,13 @@ use std::fmt::Write as _;
 ///   mlloop audit show --for C-104        one row: predictions, labels, the versions that learned from them
 ///   mlloop audit verify                  is the chain whole?
 ///   mlloop audit verify --deep           and is every file what the chain says?
+///   mlloop audit replay v0003            train it again: do the same files and verdicts come out?
+///   mlloop audit replay 14               the decision in line 14: promote, label-import, ab-stop
 ///   mlloop audit at 2026-11-20           what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
-/// Exit status: 0 yes (shown; whole; something was in production), 1 no (nothing to show; broken; nothing was), 2 error.
+/// Exit status: 0 yes (shown; whole; the same came out; something was in production), 1 no (nothing to show; broken;
+/// something else came out; nothing was), 2 error, 3 cannot tell (replay: something it was made from is missing).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -45,6 +49,8 @@ enum What {
         #[arg(long)]
         deep: bool,
     },
+    /// Make a decision again from the files of the loop, and say what comes out the same
+    Replay(super::audit_replay::Args),
     /// Say which versions held which roles at a time
     At {
         /// A day, which means its end in UTC, or an instant (RFC 3339)
@@ -70,6 +76,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         None => show(&args.show, ctx, out),
         Some(What::Show(args)) => show(args, ctx, out),
         Some(What::Verify { deep }) => verify(ctx, *deep, out),
+        Some(What::Replay(args)) => super::audit_replay::run(args, ctx, out),
         Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, out),
     }
 }
@@ -198,97 +205,46 @@ fn roles_text(roles: &Roles, style: Style) -> String {
 fn entry_text(entry: &Entry, style: Style) -> String {
     let when = entry.at.strftime("%Y-%m-%d %H:%M");
     let by = by(entry.by.as_deref().unwrap_or_default());
-    format!("{:>4}  {when}  {}{by}  {}\n", entry.seq, style.bold(&entry.event.to_string()), style.dim(&sentence(entry)))
-}
-
-/// What a change was, in a sentence; its details where it is of no known kind.
-fn sentence(entry: &Entry) -> String {
-    let text = |key: &str| entry.details[key].as_str().map(str::to_owned);
-    let number = |key: &str| entry.details[key].as_u64();
-    let known = match entry.event {
-        EventKind::Trained => text("version").zip(text("role")).map(|(version, role)| {
-            let data = &entry.details["data"][0];
-            let from = data["path"].as_str().zip(data["n_rows"].as_u64());
-            let from = from.map(|(path, n)| format!(" from {n} rows of {path}")).unwrap_or_default();
-            format!("{version} was trained{from} and is {role}")
-        }),
-        EventKind::Retrained => text("version").zip(number("n_new")).map(|(version, n)| {
-            let added = number("n_added").map(|n| format!(", {n} rows more than the reference")).unwrap_or_default();
-            format!("{version} was trained with {n} new labels{added}, and challenges")
-        }),
-        EventKind::GateVerdict => text("challenger").zip(text("production")).map(|(new, old)| {
-            let verdict = text("verdict").unwrap_or_default();
-            let decision = text("decision").map(|decision| format!(", so: {decision}")).unwrap_or_default();
-            format!("{new} was compared with {old}: {verdict}{decision}").replace('_', " ")
-        }),
-        EventKind::Promoted => text("version").map(|version| {
-            let from = text("from").map(|from| format!(" instead of {from}")).unwrap_or_default();
-            format!("{version} went into production{from}")
-        }),
-        EventKind::RolledBack => text("version").zip(text("from")).map(|(version, from)| {
-            let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{version} is in production again instead of {from}{reason}")
-        }),
-        EventKind::ApprovalRequested => text("id").map(|id| format!("{id} waits for a person to approve it")),
-        EventKind::Approved => text("id").map(|id| format!("{id} was approved")),
-        EventKind::Rejected => text("id").map(|id| {
-            let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{id} was rejected{reason}")
-        }),
-        EventKind::LabelsExported => text("batch")
-            .zip(number("n"))
-            .map(|(batch, n)| format!("{n} rows went out to be labelled, as batch {batch}")),
-        EventKind::LabelsImported => number("n_added").map(|n| {
-            let file = text("path").map(|path| format!(" from {path}")).unwrap_or_default();
-            format!("{n} labels were taken in{file}")
-        }),
-        EventKind::ReferenceUpdated => Some("the reference is now what production learned from".to_owned()),
-        _ => None,
-    };
-    known.unwrap_or_else(|| {
-        let details = entry.details.as_object().into_iter().flatten().filter_map(|(name, value)| told(name, value));
-        details.collect::<Vec<_>>().join(", ")
-    })
-}
-
-/// A detail in a few words; lists, tables and digests stand in the JSON.
-fn told(name: &str, value: &Value) -> Option<String> {
-    const LONGEST: usize = 60;
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (!is_digest && text.len() <= LONGEST).then(|| format!("{} {text}", name.replace('_', " ")))
+    format!(
+        "{:>4}  {when}  {}{by}  {}\n",
+        entry.seq,
+        style.bold(&entry.event.to_string()),
+        style.dim(&name(&entry.sentence()))
+    )
 }
 
 fn trail_text(found: &Lineage, style: Style) -> String {
     if found.is_empty() {
-        return format!("nothing is known of {}\n", found.id);
+        return format!("nothing is known of {}\n", name(&found.id));
     }
     // Writing to a String cannot fail.
-    let mut text = format!("{}\n", style.bold(&found.id));
+    let mut text = format!("{}\n", style.bold(&name(&found.id)));
     for predicted in &found.predictions {
         let when = predicted.time.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
         let score = predicted.score.map(|score| format!(" (score {score:.4})")).unwrap_or_default();
-        let arm = if predicted.arm.is_empty() { String::new() } else { format!(", arm {}", predicted.arm) };
-        let _ = writeln!(text, "  {when}  {} predicted {}{score}{arm}", predicted.version, predicted.prediction);
+        let arm = if predicted.arm.is_empty() { String::new() } else { format!(", arm {}", name(&predicted.arm)) };
+        let _ = writeln!(text, "  {when}  {} predicted {}{score}{arm}", predicted.version, name(&predicted.prediction));
     }
     for said in &found.feedback {
         let when = said.at.strftime("%Y-%m-%d %H:%M");
-        let _ = writeln!(text, "  {when}  {}{} of {}: {}", said.verdict, by(&said.by), said.version, said.label);
+        let _ = writeln!(text, "  {when}  {}{} of {}: {}", said.verdict, by(&said.by), said.version, name(&said.label));
     }
     for labelled in &found.labels {
         let label = &labelled.label;
         let when = label.labelled_at.strftime("%Y-%m-%d %H:%M");
         let used: Vec<String> = labelled.used_in.iter().map(ToString::to_string).collect();
         let used = if used.is_empty() { "not used yet".to_owned() } else { format!("used in {}", used.join(", ")) };
-        let _ = writeln!(text, "  {when}  labelled {} ({}{}), {used}", label.label, label.source, by(&label.annotator));
+        let _ = writeln!(
+            text,
+            "  {when}  labelled {} ({}{}), {used}",
+            name(&label.label),
+            label.source,
+            by(&label.annotator)
+        );
     }
     text
 }
 
-fn by(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!(" by {name}") }
+fn by(who: &str) -> String {
+    if who.is_empty() { String::new() } else { format!(" by {}", name(who)) }
 }

@@ -3,7 +3,7 @@
 use super::Global;
 use super::progress::Progress;
 use anyhow::{Context as _, Result};
-use mlloop::workspace::{Run, Setting, Workspace, WorkspaceError};
+use mlloop::workspace::{CONFIG_FILE, Run, Setting, Workspace, WorkspaceError};
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub(crate) fn enclosing_loop() -> Option<PathBuf> {
     let ours = owner(&here)?;
     let mut up = PathBuf::from(".");
     for dir in here.ancestors().take_while(|dir| owner(dir) == Some(ours)) {
-        if dir.join("mlloop.toml").is_file() {
+        if dir.join(CONFIG_FILE).is_file() {
             return Some(up);
         }
         up = if up == Path::new(".") { PathBuf::from("..") } else { up.join("..") };

@@ -1,7 +1,8 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, ensure};
 use mlloop::atomic;
-use mlloop::demo::{Stream, answer, payments, visits, without_target};
+use mlloop::demo::{Stream, answer, is_one, payments, visits, without_target};
+use mlloop::printable;
 use mlloop::table::{Schema, Table, write_csv};
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 /// Every command is shown before it runs, so that the demo reads as a walk through mlloop.
 ///
 ///   mlloop demo /tmp/demo
+///   mlloop demo /tmp/demo --drifted           up to the drift, to go on in the dashboard
 ///   mlloop demo /tmp/demo --tables            only make the tables, for a loop of your own
 ///
 /// Exit status: 0 every command did what it should, 2 error.
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     /// Begin again: remove what an earlier demo left in DIR
     #[arg(long)]
     reset: bool,
+    /// Stop where drift was found: what to do about it is left to a person
+    #[arg(long, conflicts_with = "tables")]
+    drifted: bool,
 }
 
 /// A step of the walk.
@@ -90,16 +95,20 @@ const STEPS: [Step; 18] = [
     Run("What was done?", "audit --text", 0),
     Run("Where the loop stands.", "status --text", 0),
 ];
+/// Steps after which drift is found.
+const UP_TO_DRIFT: usize = 4;
 const N_REFERENCE: usize = 6_000;
 const N_CURRENT: usize = 4_000;
 const N_VISITS: usize = 20_000;
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let dir = &args.into;
-    if args.reset && dir.exists() {
+    let again = args.reset && dir.exists();
+    if again {
         reset(dir)?;
     }
-    let in_use = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    // What people put beside a demo stays when it begins again.
+    let in_use = !again && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     ensure!(
         !in_use,
         "{}: is not empty; name a directory for the demo to fill, or begin again with --reset",
@@ -116,7 +125,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let mlloop = std::env::current_exe().context("finding mlloop itself")?;
     let intro = format!(
         "{N_REFERENCE} card payments to learn from, and {N_CURRENT} that came after the world had changed, are in {}.\n",
-        data.display()
+        printable::name(&data.display().to_string())
     );
     out.bytes(intro.as_bytes())?;
     let reference = data.join("reference.csv");
@@ -126,11 +135,12 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if args.tables {
         return Ok(Outcome::Yes);
     }
-    for step in STEPS {
+    let n_steps = if args.drifted { UP_TO_DRIFT } else { STEPS.len() };
+    for step in &STEPS[..n_steps] {
         match step {
             Run(why, line, status) => {
                 out.bytes(format!("\n# {why}\n$ mlloop {line}\n").as_bytes())?;
-                out.bytes(&run_step(&mlloop, dir, line, status, ctx)?)?;
+                out.bytes(&run_step(&mlloop, dir, line, *status, ctx)?)?;
             }
             Answer(why) => {
                 let n = answer_batch(dir, &truth)?;
@@ -138,27 +148,42 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             }
         }
     }
-    out.bytes(closing(dir).as_bytes())?;
+    let end =
+        if args.drifted { format!("\nGo on with: mlloop -C {} dashboard\n", dir.display()) } else { closing(dir) };
+    out.bytes(end.as_bytes())?;
     Ok(Outcome::Yes)
 }
 
 /// What a demo leaves behind, and nothing else, is removed.
 fn reset(dir: &Path) -> Result<()> {
     let made = |name: &str| dir.join(name);
-    ensure!(
-        made("visits.csv").is_file() && made("data/reference.csv").is_file(),
-        "{}: is not the directory of a demo; nothing was removed",
-        dir.display()
-    );
-    for name in ["data", "models", "reports", "runs", "predictions", "label_inbox", "label_outbox", "profiles"] {
-        let path = made(name);
-        if path.is_dir() {
-            atomic::remove_dir(&path).with_context(|| path.display().to_string())?;
+    ensure!(is_one(dir), "{}: is not the directory of a demo; nothing was removed", dir.display());
+    let removed = |path: PathBuf| match path.is_dir() {
+        true => atomic::remove_dir(&path).with_context(|| path.display().to_string()),
+        false => Ok(()),
+    };
+    for name in ["data", "models", "reports", "predictions", "label_inbox", "label_outbox", "profiles", "approvals"] {
+        removed(made(name))?;
+    }
+    for entry in std::fs::read_dir(made("runs")).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // What pages ran is theirs: this may be one of it.
+        if path.is_file() {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        } else if !path.ends_with("jobs") {
+            removed(path)?;
         }
     }
-    for name in
-        ["visits.csv", "mlloop.toml", "audit.jsonl", "predictions.csv", "payments.onnx", ".gitignore", ".mlloop.lock"]
-    {
+    for name in [
+        "visits.csv",
+        "mlloop.toml",
+        "audit.jsonl",
+        "predictions.csv",
+        "payments.onnx",
+        "ab.json",
+        ".gitignore",
+        ".mlloop.lock",
+    ] {
         let path = made(name);
         if path.is_file() {
             std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
@@ -168,7 +193,7 @@ fn reset(dir: &Path) -> Result<()> {
 }
 
 fn closing(dir: &Path) -> String {
-    let dir = dir.display();
+    let dir = printable::name(&dir.display().to_string());
     format!(
         "\nLook at\n  {dir}/reports/drift_report.html   what changed\n  {dir}/reports/gate_report.html    who deserves production, and why\n  \
          {dir}/reports/ab_report.html      the experiment\n  {dir}/mlloop.toml                 what was decided about the table\n  \

@@ -2,6 +2,7 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::doctor::{Check, State, examine};
+use mlloop::printable::name;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -44,9 +45,9 @@ fn readable(answer: &Answer, style: Style) -> String {
             State::Bad => "✗",
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{mark} {:<20} {told}", style.bold(part));
+        let _ = writeln!(text, "{mark} {:<20} {}", style.bold(part), name(told));
         if let Some(advice) = advice {
-            let _ = writeln!(text, "  {:<20} {}", "", style.dim(&format!("→ {advice}")));
+            let _ = writeln!(text, "  {:<20} {}", "", style.dim(&format!("→ {}", name(advice))));
         }
     }
     text

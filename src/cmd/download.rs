@@ -1,6 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, anyhow};
+use mlloop::printable::name;
 use mlloop::source::{By, Credentials, DownloadRequest, Downloaded, Source, SourceError, Split, download};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -136,9 +137,9 @@ fn readable(done: &Downloaded, style: Style) -> String {
     let record = &done.record;
     let (state, sha256) = (if done.new { "" } else { "nothing new: " }, &record.sha256[..record.sha256.len().min(16)]);
     // Writing to a String cannot fail.
-    let mut text = format!("{state}{}, {} bytes, SHA-256 {sha256}…\n", style.bold(&record.source), record.bytes);
+    let mut text = format!("{state}{}, {} bytes, SHA-256 {sha256}…\n", style.bold(&name(&record.source)), record.bytes);
     for file in &record.files {
-        let _ = writeln!(text, "  {}  {}", file.file, style.dim(&format!("{} bytes", file.bytes)));
+        let _ = writeln!(text, "  {}  {}", name(&file.file), style.dim(&format!("{} bytes", file.bytes)));
     }
     if let Some(split) = &record.split {
         let key = split.column.as_ref().map_or_else(|| "the whole row".to_owned(), |column| format!("{column:?}"));

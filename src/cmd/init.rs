@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::PossibleValuesParser;
 use mlloop::features::Task;
 use mlloop::init::{self, Column, InitReport, InitRequest};
+use mlloop::printable;
 use mlloop::scaffold::{self, Driver};
 use mlloop::table::Kind;
 use std::fmt::Write as _;
@@ -98,10 +99,10 @@ fn readable(setup: &InitReport, style: Style) -> String {
     // Writing to a String cannot fail.
     let mut text = format!("{} rows, {} columns\n", setup.n_rows, setup.columns.len());
     for Column { name, kind, reason, .. } in &setup.columns {
-        let _ = writeln!(text, "  {name:<width$}  {kind:<9} {}", style.dim(reason));
+        let _ = writeln!(text, "  {:<width$}  {kind:<9} {}", printable::name(name), style.dim(reason));
     }
     let task = &setup.target;
-    let _ = writeln!(text, "target {}: {}", style.bold(&task.column), task.reason);
+    let _ = writeln!(text, "target {}: {}", style.bold(&printable::name(&task.column)), task.reason);
     let _ = writeln!(text, "wrote {}; look it over, then run `mlloop train`", setup.config);
     text
 }

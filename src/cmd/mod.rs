@@ -8,6 +8,7 @@ mod ab_stop;
 mod approve;
 mod args;
 mod audit;
+mod audit_replay;
 pub(crate) mod complete;
 mod completions;
 mod context;
@@ -27,7 +28,6 @@ mod monitor;
 mod notices;
 mod output;
 mod predict;
-pub(crate) mod printable;
 mod profile;
 mod progress;
 mod promote;
@@ -40,6 +40,7 @@ mod serve;
 mod several;
 mod split;
 mod status;
+mod track;
 mod train;
 pub(crate) mod usage;
 
@@ -103,7 +104,7 @@ Examples:
 /// One directory is one loop: a mlloop.toml, and plain CSV and JSON files beside it. Each verb answers one question
 /// or makes one change, and its exit status is the answer.
 #[derive(Debug, Parser)]
-#[command(name = "mlloop", version, after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "mlloop", version = env!("MLLOOP_VERSION"), after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -143,6 +144,7 @@ enum Verb {
     Report(report::Args),
     Audit(audit::Args),
     Export(export::Args),
+    Track(track::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -162,6 +164,12 @@ impl Verb {
             Self::Report(_) => "report",
             _ => "",
         }
+    }
+
+    /// Whether the verb may change versions or roles, which a tracking server is told.
+    fn is_tracked(&self) -> bool {
+        use Verb::{Approve, Promote, Retrain, Rollback, Run, Train};
+        matches!(self, Train(_) | Retrain(_) | Promote(_) | Approve(_) | Rollback(_) | Run(_))
     }
 
     /// The name of a verb that runs unattended, so that people are told when it fails.
@@ -192,10 +200,13 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     }
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
-    let scheduled = cli.verb.scheduled();
+    let (scheduled, tracked) = (cli.verb.scheduled(), cli.verb.is_tracked());
     let done = call(cli.verb, &ctx, &mut out);
     if let Some(verb) = scheduled {
         notices::settle(&ctx, verb, done.as_ref().err());
+    }
+    if tracked {
+        track::after(&ctx);
     }
     note_clock(&ctx);
     done
@@ -245,6 +256,7 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Doctor(args) => doctor::run(&args, ctx, out),
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
+        Verb::Track(args) => track::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),
         Verb::Man(args) => man::run(&args, out),

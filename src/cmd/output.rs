@@ -2,9 +2,9 @@
 
 use super::Global;
 use super::args::Color;
-use super::printable::{printable, printable_json, printable_styled, style_code};
 use anyhow::Result;
 use mlloop::atomic;
+use mlloop::printable::{Screen, printable, printable_json, printable_styled, style_code};
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 /// The one way out for data.
 pub(crate) struct Output {
     file: Option<PathBuf>,
+    terminal: bool,
     quiet: bool,
     readable: bool,
     json: bool,
@@ -39,6 +40,7 @@ impl Output {
         Self {
             quiet: global.quiet && global.output.is_none(),
             file,
+            terminal,
             json: global.json,
             readable: global.text || (terminal && !global.json),
             width: width(terminal),
@@ -61,7 +63,7 @@ impl Output {
             }
             false => printable_json(serde_json::to_string_pretty(value)? + "\n"),
         };
-        self.bytes(rendered.as_bytes())
+        self.send(|out| Ok(out.write_all(rendered.as_bytes())?))
     }
 
     /// Writes bytes that are all there.
@@ -69,8 +71,21 @@ impl Output {
         self.write(|out| Ok(out.write_all(bytes)?))
     }
 
-    /// Writes bytes as they come: stdout is streamed, a file appears when it is whole.
+    /// Writes bytes as they come: stdout is streamed, a file appears when it is whole. A terminal is shown what would
+    /// steer it; a pipe and a file get the bytes.
     pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+        if !self.terminal || self.quiet {
+            return self.send(write);
+        }
+        self.send(|out| {
+            let mut screen = Screen::new(out);
+            let written = write(&mut screen)?;
+            screen.finish()?;
+            Ok(written)
+        })
+    }
+
+    fn send<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
         match &self.file {
             // What `write` says names its own place; what the system says about the file does not.
             Some(path) => atomic::replace(path, write).map_err(|err| match err.is::<io::Error>() {

@@ -1,7 +1,7 @@
 //! Bars and messages on stderr; bars only on a terminal.
 
-use super::printable::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mlloop::printable;
 use mlloop::table::Rejects;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ impl Progress {
     pub(crate) fn note(&self, message: impl std::fmt::Display) {
         if !self.quiet {
             // A closed stderr is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "{}", printable(&message.to_string()));
+            let _ = writeln!(std::io::stderr(), "{}", printable::message(&message.to_string()));
         }
     }
 

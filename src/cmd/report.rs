@@ -1,6 +1,6 @@
-use super::printable::printable;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::printable::{printable, printable_json};
 use mlloop::summary::summarise;
 
 /// Say where the loop stands on one page: the verdict, the drift, and the metrics before and after
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let summary = summarise(&ctx.workspace)?;
     match args.format {
         Format::Markdown => out.bytes(printable(&summary.markdown()).as_bytes())?,
-        Format::Json => out.bytes((serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?,
+        Format::Json => out.bytes((printable_json(serde_json::to_string_pretty(&summary)?) + "\n").as_bytes())?,
     }
     Ok(if summary.versions.is_empty() && summary.retrain.is_none() { Outcome::No } else { Outcome::Yes })
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Ticket};
 use mlloop::notify::{Delivery, Kind, Notice};
+use mlloop::printable;
 use mlloop::round::{self, Round, RoundOutcome, RoundRequest};
 use mlloop::table::Spool;
 use serde::Serialize;
@@ -133,7 +134,8 @@ fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<()> {
 
 /// Asks at the terminal; any other answer than yes and no leaves the request open.
 fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
-    write!(io::stderr(), "{}\nPut {} into production? [y/n] ", ticket.sentence, ticket.version)?;
+    let sentence = printable::message(&ticket.sentence);
+    write!(io::stderr(), "{sentence}\nPut {} into production? [y/n] ", ticket.version)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(match answer.trim().to_lowercase().as_str() {

@@ -3,6 +3,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::RangedU64ValueParser;
 use mlloop::dashboard::{Dashboard, DashboardSettings, People};
 use mlloop::journal::Durability;
+use mlloop::printable;
 use mlloop::registry::Version;
 use mlloop::serve::{self, App, JobSettings, Limits, ServeSettings, Tls};
 use rand::RngCore as _;
@@ -339,7 +340,7 @@ impl Args {
             },
             tell: |fault| {
                 // A closed stderr is no reason to fail.
-                let _ = writeln!(std::io::stderr(), "mlloop: {fault}");
+                let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(&fault.to_string()));
             },
         })
     }

@@ -3,6 +3,7 @@
 use super::args::Global;
 use super::{Outcome, Output};
 use anyhow::{Context as _, Result, bail, ensure};
+use mlloop::workspace::CONFIG_FILE;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub(crate) fn loops(global: &Global) -> Option<Vec<PathBuf>> {
             let part = part.as_os_str().to_string_lossy().into_owned();
             found = found.iter().flat_map(|dir| below(dir, &part)).collect();
         }
-        found.retain(|dir| dir.join("mlloop.toml").is_file());
+        found.retain(|dir| dir.join(CONFIG_FILE).is_file());
         found
     })
 }

@@ -2,6 +2,7 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::gate::{self, Ticket};
+use mlloop::printable::name;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::retrain::standing::{Progress, Standing, progress};
 use mlloop::workspace::audit::Entry;
@@ -116,7 +117,7 @@ fn triggers(progress: &Progress) -> String {
 
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     // Writing to a String cannot fail.
-    let mut text = format!("predicts {} from {}\n", style.bold(&status.target), status.reference);
+    let mut text = format!("predicts {} from {}\n", style.bold(&name(&status.target)), name(&status.reference));
     if status.versions.is_empty() {
         text.push_str("no version yet: run `mlloop train`\n");
         return text;

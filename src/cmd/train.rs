@@ -2,6 +2,7 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::model::Algorithm;
+use mlloop::printable::name;
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::score::report;
@@ -131,7 +132,7 @@ fn readable(learned: &Trained, style: Style) -> String {
     let _ = writeln!(text, "\n{}", style.bold("What matters most"));
     for column in importance.iter().take(8) {
         let bar = "▇".repeat((column.gain * 40.0).round() as usize);
-        let _ = writeln!(text, "  {:<24} {:>5.1} %  {bar}", column.column, column.gain * 100.0);
+        let _ = writeln!(text, "  {:<24} {:>5.1} %  {bar}", name(&column.column), column.gain * 100.0);
     }
     text
 }

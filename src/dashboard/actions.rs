@@ -4,7 +4,9 @@ use super::auth::{Right, Session};
 use super::jobs::NoJob;
 use super::web::{Answer, Fields, Oops};
 use super::{Dashboard, pages};
+use crate::demo;
 use crate::labels::fill::UNCERTAIN;
+use crate::labels::settle;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -25,10 +27,9 @@ pub(super) struct Verb {
 /// What the form at `path` takes; none when there is no such form.
 pub(super) fn right(path: &str) -> Option<Right> {
     Some(match path.strip_prefix("/ui/do/")? {
-        "answer" | "import" | "export" | "feedback" | "monitor" | "ab-look" => Right::Label,
-        "run" | "retrain" | "judge" | "approve" | "reject" | "rollback" | "ab-step" | "ab-stop" | "ab-promote" => {
-            Right::Approve
-        }
+        "answer" | "settle" | "import" | "export" | "feedback" | "monitor" | "ab-look" => Right::Label,
+        "run" | "retrain" | "judge" | "approve" | "reject" | "rollback" | "ab-step" | "ab-stop" | "ab-promote"
+        | "reset-demo" => Right::Approve,
         _ => return None,
     })
 }
@@ -67,6 +68,8 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
         "judge" => long("Let the gate judge the challenger", &["promote", &by], "/ui/decide"),
         "approve" | "reject" | "rollback" => decision(&by, action, fields)?,
         "import" => import(dashboard, session, &by)?,
+        "settle" => settled(dashboard, session, &by, fields)?,
+        "reset-demo" => reset(dashboard)?,
         "export" => {
             let n = fields.number("n").filter(|n| (1..=100_000).contains(n));
             let n = n.ok_or_else(|| Oops::Bad("how many rows? a number from 1 to 100000".to_owned()))?;
@@ -109,6 +112,30 @@ fn import(dashboard: &Dashboard, session: &Session, by: &str) -> Result<Verb, Oo
     let who = format!("--annotator={}", session.name);
     let arguments = ["label-import", by, &who, "--", &file.display().to_string()];
     Ok(short(&format!("Take in {} answers", sheet.n_answered()), &arguments, "/ui/label"))
+}
+
+/// Decisions on answers that conflict or look wrong.
+fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -> Result<Verb, Oops> {
+    let workspace = &dashboard.workspace;
+    let decisions = pages::settle::decisions(fields);
+    let target = settle::open(workspace, 1)?.target;
+    let target = target.ok_or_else(|| Oops::NotFound("nothing is to be settled any more".to_owned()))?;
+    if decisions.is_empty() {
+        return Err(Oops::Bad("nothing was chosen".to_owned()));
+    }
+    let file = settle::write(workspace, &target.name, &session.name, &decisions)?;
+    let file = file.canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;
+    let arguments = ["label-import", by, "--accept-batch", "--", &file.display().to_string()];
+    Ok(short(&format!("Settle {} rows", decisions.len()), &arguments, "/ui/label"))
+}
+
+/// The demo from its beginning to the drift.
+fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
+    let dir = dashboard.workspace.dir().canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;
+    if !demo::is_one(&dir) {
+        return Err(Oops::Forbidden("this loop is no demo".to_owned()));
+    }
+    Ok(long("Reset the demo", &["demo", "--reset", "--drifted", "--", &dir.display().to_string()], "/ui"))
 }
 
 fn feedback(by: &str, fields: &Fields) -> Result<Verb, Oops> {

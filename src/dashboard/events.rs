@@ -35,12 +35,17 @@ const WATCHED: [&str; 8] = [
 
 /// A text that is another one when a file that pages show was written.
 pub(super) fn stamp(dir: &Path) -> String {
-    let of = |name: &str| {
+    stamp_of(dir, &WATCHED)
+}
+
+/// A text that is another one when one of these files was written.
+pub(super) fn stamp_of(dir: &Path, names: &[&str]) -> String {
+    let of = |name: &&str| {
         let meta = std::fs::metadata(dir.join(name)).ok()?;
         let since = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(format!("{}.{}", since.as_nanos(), meta.len()))
     };
-    let all: Vec<String> = WATCHED.iter().map(|name| of(name).unwrap_or_default()).collect();
+    let all: Vec<String> = names.iter().map(|name| of(name).unwrap_or_default()).collect();
     crate::digest::sha256(all.join("|").as_bytes())[..16].to_owned()
 }
 

@@ -11,6 +11,7 @@ mod actions;
 mod auth;
 mod events;
 mod jobs;
+mod kept;
 mod pages;
 mod shell;
 mod web;
@@ -20,6 +21,7 @@ pub use auth::{People, Right};
 use crate::workspace::{Workspace, WorkspaceError};
 use auth::Sessions;
 use jobs::Jobs;
+use kept::AllKept;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -68,6 +70,7 @@ pub struct Dashboard {
     sessions: Sessions,
     jobs: Arc<Jobs>,
     pages: Semaphore,
+    kept: AllKept,
     /// Held while an answer to a batch is written.
     filling: Mutex<()>,
 }
@@ -88,6 +91,7 @@ impl Dashboard {
             settings,
             jobs,
             pages: Semaphore::new(MAX_PAGES),
+            kept: AllKept::default(),
             filling: Mutex::default(),
         }))
     }

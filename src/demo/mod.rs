@@ -14,6 +14,13 @@ use crate::stats::random::rng;
 use crate::table::{Categories, Column, Table, TableError, Texts, Values};
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::path::Path;
+
+/// Whether `dir` is a directory that `mlloop demo` made.
+#[must_use]
+pub fn is_one(dir: &Path) -> bool {
+    dir.join("visits.csv").is_file() && dir.join("data/reference.csv").is_file()
+}
 
 /// What [`payments`] makes.
 #[derive(Debug, Clone, Copy, PartialEq)]

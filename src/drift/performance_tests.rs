@@ -236,11 +236,10 @@ fn direct_loss_estimation_follows_rows_that_are_harder() {
 type Cells = BTreeMap<String, Vec<String>>;
 
 /// The columns of both sides of a pair, and the pair's expected values, when the collection is there.
-#[allow(clippy::print_stderr, reason = "a skipped test is seen")]
 fn pair(name: &str) -> Option<([Cells; 2], serde_json::Value)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle");
     if !root.exists() {
-        eprintln!("skipped: {} is not there", root.display());
+        crate::skipped::skipped(format_args!("{} is not there", root.display()));
         return None;
     }
     let side = |file: &str| {

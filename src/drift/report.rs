@@ -209,12 +209,28 @@ pub struct Summary {
     pub max: Option<f64>,
 }
 
+/// How the axis of a plot of numbers runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Equal steps.
+    #[default]
+    Linear,
+    /// Equal factors, for positive values with a long tail.
+    Log,
+    /// Each step holds about as many rows of the reference, for other values with a long tail.
+    Quantile,
+}
+
 /// Both distributions, as shares of all rows of a side; what is missing is what the shares lack to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Plot {
     /// Bins between edges, at most 40; the first and last bin hold what lies beyond.
     Number {
+        /// How the axis runs.
+        #[serde(default)]
+        axis: Axis,
         /// Ascending, one more than there are bins.
         edges: Vec<f64>,
         /// Share of each bin.
@@ -222,7 +238,7 @@ pub enum Plot {
         /// Share of each bin.
         current: Vec<f64>,
     },
-    /// Levels, the most frequent first, at most 12; the last may be "(other levels)".
+    /// Levels, at most 12: new ones first, then those whose share changed most; the last may be "(other levels)".
     Category {
         /// Their names.
         levels: Vec<String>,

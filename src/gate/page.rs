@@ -2,7 +2,7 @@
 
 use super::judge::Judgement;
 use super::report::{Decision, GateReport, Pair};
-use crate::report::number::{clean, number, number_or, percent};
+use crate::report::number::{clean, fixed, fixed_or, number, number_or, percent};
 use crate::report::shape::{Drawing, at};
 use crate::score::{Direction, Improvement, Test};
 use askama::Template;
@@ -53,8 +53,16 @@ struct MetricRow {
     decides: bool,
 }
 
+impl GateReport {
+    /// The report as a page: style and picture are inside, no scripts, nothing is fetched.
+    #[must_use]
+    pub fn html(&self) -> String {
+        draw(self)
+    }
+}
+
 /// Draws the page.
-pub(super) fn draw(report: &GateReport) -> String {
+fn draw(report: &GateReport) -> String {
     let j = &report.judgement;
     let found = j.improvement.as_ref();
     let metric = found.map_or("", |found| found.metric.name());
@@ -94,11 +102,11 @@ fn metric_row(pair: &Pair, deciding: &str) -> MetricRow {
     let higher = pair.metric.direction() == Direction::Higher;
     MetricRow {
         name: pair.metric.name(),
-        production: number_or(pair.production),
-        challenger: number_or(pair.challenger),
+        production: fixed_or(pair.production),
+        challenger: fixed_or(pair.challenger),
         difference: both.map_or(String::new(), |(old, new)| {
             let sign = if new > old { "+" } else { "" };
-            format!("{sign}{}", number(new - old))
+            format!("{sign}{}", fixed(new - old))
         }),
         direction: if higher { "higher is better" } else { "lower is better" },
         verdict: match both {

@@ -4,15 +4,17 @@ use super::evaluate::evaluate;
 use super::holdout::HoldoutRows;
 use super::report::{Decision, GateReport};
 use super::rows::Contestant;
+use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
 use crate::atomic::{self, Lock};
 use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Approval, Config, EventKind, Workspace};
+use crate::workspace::{Approval, Config, EventKind, Setting, Workspace};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::path::Path;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -257,24 +259,6 @@ fn carry_out(
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
 }
 
-/// Makes `version` production; golden rows of it must have been verified.
-pub(super) fn swap(
-    workspace: &Workspace,
-    lock: &Lock,
-    at: jiff::Timestamp,
-    by: Option<&str>,
-    version: Version,
-    details: Value,
-) -> Result<(), GateError> {
-    let mut roles = workspace.registry().roles()?;
-    roles.previous.retain(|v| *v != version);
-    roles.previous.extend(roles.production.replace(version));
-    roles.challenger = roles.challenger.filter(|v| *v != version);
-    let by = by.map(str::to_owned);
-    workspace.record(lock, Event { at, event: EventKind::Promoted, by, roles: Some(roles), details })?;
-    Ok(())
-}
-
 /// Writes the report and its line in the chain.
 fn record_verdict(
     workspace: &Workspace,
@@ -303,6 +287,8 @@ fn record_verdict(
         "production": report.production, "challenger": report.challenger, "verdict": j.verdict,
         "decision": report.decision, "test": j.improvement, "alpha": j.alpha, "broken": broken,
         "rows": rows, "uses": report.holdout.uses, "allow_equivalent": report.allow_equivalent,
+        "seed": request.seed, "settings": workspace.settings().iter().map(Setting::pair).collect::<Vec<_>>(),
+        "labels": workspace.keep(lock, Path::new("data/labels.csv"))?,
     });
     let by = request.by.map(str::to_owned);
     workspace.record(lock, Event { at: request.now, event: EventKind::GateVerdict, by, roles: None, details })?;

@@ -43,6 +43,7 @@ pub(super) fn prune(
         let path = models.join(version.to_string());
         atomic::remove_dir(&path).map_err(GateError::io(&path))?;
     }
+    workspace.forget_kept(lock, &chain)?;
     Ok(old)
 }
 

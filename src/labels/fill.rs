@@ -10,6 +10,7 @@ use crate::atomic;
 use crate::digest::sha256;
 use crate::table::push_record;
 use crate::workspace::Workspace;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Beside an answer that was not given: the person looked and could not tell.
@@ -28,9 +29,7 @@ pub fn out(workspace: &Workspace) -> Result<Vec<Batch>, LabelError> {
 pub struct FillIn {
     /// The file that holds the answers.
     pub path: PathBuf,
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
-    target: usize,
+    sheet: Sheet,
     person: String,
 }
 
@@ -72,44 +71,34 @@ impl FillIn {
             return Err(LabelError::file(&inbox.out(&batch.batch), "names no file that went out".to_owned()));
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
-        let mut records = read(&went_out)?;
-        if records.is_empty() || records[0] != batch.columns {
-            return Err(LabelError::file(&went_out, format!("is not what went out with {}", batch.batch)));
-        }
-        let header = records.remove(0);
-        let [annotator, _] = AFTER;
-        let place = |name: &str| header.iter().rposition(|column| column == name);
-        let (Some(target), Some(who)) = (place(&target_name(&batch.target.name)), place(annotator)) else {
-            return Err(LabelError::file(&went_out, "has no column for the answer".to_owned()));
-        };
-        let rows =
-            records.into_iter().filter(|row| row[1] == batch.batch && (row[who].is_empty() || row[who] == person));
-        Ok(Self { path, rows: rows.collect(), header, target, person: person.to_owned() })
+        let mut sheet = Sheet::read(&went_out, batch)?;
+        let who = sheet.target + 1;
+        sheet.rows.retain(|row| row[1] == batch.batch && (row[who].is_empty() || restore(&row[who]) == person));
+        Ok(Self { path, sheet, person: person.to_owned() })
     }
 
     /// Number of lines.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.sheet.rows.len()
     }
 
     /// Whether the person is asked nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.sheet.rows.is_empty()
     }
 
     /// Line `at`, from 0.
     #[must_use]
     pub fn line(&self, at: usize) -> Option<Line> {
-        let row = self.rows.get(at)?;
-        let cells = (BEFORE..self.target).map(|c| (self.header[c].clone(), restore(&row[c]).to_owned()));
+        let (row, target) = (self.sheet.rows.get(at)?, self.sheet.target);
         Some(Line {
             id: restore(&row[0]).to_owned(),
             reason: restore(&row[3]).to_owned(),
-            cells: cells.collect(),
-            answer: restore(&row[self.target]).to_owned(),
-            note: restore(&row[self.target + 2]).to_owned(),
+            cells: self.sheet.cells(row),
+            answer: restore(&row[target]).to_owned(),
+            note: restore(&row[target + 2]).to_owned(),
         })
     }
 
@@ -122,7 +111,7 @@ impl FillIn {
     /// Number of lines that have an answer.
     #[must_use]
     pub fn n_answered(&self) -> usize {
-        self.rows.iter().filter(|row| !row[self.target].is_empty()).count()
+        self.sheet.rows.iter().filter(|row| !row[self.sheet.target].is_empty()).count()
     }
 
     /// The first line from `from` on, then from the beginning, that is not done.
@@ -138,23 +127,58 @@ impl FillIn {
     /// # Errors
     /// Whatever the system says.
     pub fn answer(&mut self, id: &str, answer: &str, note: &str) -> Result<bool, LabelError> {
-        let Some(row) = self.rows.iter_mut().find(|row| restore(&row[0]) == id) else { return Ok(false) };
-        row[self.target] = protect(answer).into_owned();
-        row[self.target + 1] = protect(&self.person).into_owned();
-        row[self.target + 2] = protect(note).into_owned();
+        let Sheet { rows, target, .. } = &mut self.sheet;
+        let Some(row) = rows.iter_mut().find(|row| restore(&row[0]) == id) else { return Ok(false) };
+        row[*target] = protect(answer).into_owned();
+        row[*target + 1] = protect(&self.person).into_owned();
+        row[*target + 2] = protect(note).into_owned();
         self.save()?;
         Ok(true)
     }
 
     fn save(&self) -> Result<(), LabelError> {
         let mut text = Vec::new();
-        push_record(&mut text, &self.header, b',');
-        self.rows.iter().for_each(|row| push_record(&mut text, row, b','));
+        let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
+        push_record(&mut text, &header, b',');
+        self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, b','));
         atomic::replace(&self.path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&self.path, source))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
+/// A batch's table as it went out or came back.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sheet {
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    /// The place of the answer; the annotator and the note follow it.
+    pub(super) target: usize,
+}
+
+impl Sheet {
+    pub(super) fn read(path: &Path, batch: &Batch) -> Result<Self, LabelError> {
+        let mut records = read(path)?;
+        if records.is_empty() {
+            return Err(LabelError::file(path, "is empty".to_owned()));
+        }
+        let header: Vec<String> = records.remove(0).iter().map(|name| restore(name).to_owned()).collect();
+        if header != batch.columns {
+            return Err(LabelError::file(path, format!("is not what went out with {}", batch.batch)));
+        }
+        let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
+        match target.filter(|target| header[target + 1..] == AFTER) {
+            Some(target) => Ok(Self { header, rows: records, target }),
+            None => Err(LabelError::file(path, "has no column for the answer".to_owned())),
+        }
+    }
+
+    /// What is known of a row: column and cell.
+    pub(super) fn cells(&self, row: &[String]) -> Vec<(String, String)> {
+        (BEFORE..self.target).map(|c| (self.header[c].clone(), restore(&row[c]).to_owned())).collect()
+    }
+}
+
+/// The records of a list in the inbox.
+pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
     let wrong = |err: csv::Error| LabelError::io(path, err.into());
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(path).map_err(wrong)?;
     let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));

@@ -1,12 +1,12 @@
 //! What answers show: how far people agree, where they do not, which labels look wrong, how good production is.
 
-use super::LabelError;
-use super::answers::Fault;
+use super::answer::Fault;
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::confident::suspects;
 use super::resolve::{ADJUDICATOR, Conflict, resolve};
-use super::sheet::{AFTER, protect, target_name};
+use super::sheet::{AFTER, protect, restore, target_name};
 use super::store::{Label, Labels};
+use super::{CONFLICTS, LabelError, SUSPECTS, fill};
 use crate::atomic;
 use crate::stats::agreement::{cohen_kappa, krippendorff_alpha};
 use crate::stats::weighted::{self, Weighted};
@@ -154,7 +154,9 @@ impl Report<'_> {
             let rows: HashMap<&str, Vec<f64>> =
                 batch.rows.iter().map(|row| (row.id.as_str(), row.class_scores(&batch.target))).collect();
             let mut taken: Vec<(&Label, usize, Vec<f64>)> = Vec::new();
-            for label in self.incoming.iter().filter(|label| label.batch == batch.batch) {
+            for label in
+                self.incoming.iter().filter(|label| label.batch == batch.batch && label.annotator != ADJUDICATOR)
+            {
                 let class = classes.iter().position(|class| *class == label.label);
                 if let (Some(class), Some(scores)) = (class, rows.get(label.id.as_str())) {
                     taken.push((label, class, scores.clone()));
@@ -207,16 +209,21 @@ impl Report<'_> {
 
     /// Writes what people should look at: `rejected.csv`, `suspects.csv`, and `conflicts.csv`, which is filled in and taken
     /// in like a batch.
-    pub(super) fn write(&self, found: &Findings, labels: &Labels) -> Result<(), LabelError> {
+    pub(super) fn write(&self, labels: &Labels) -> Result<(), LabelError> {
         self.write_rejected()?;
         let doubt = |doubt: &Doubt| {
             let Label { id, batch, label, annotator, .. } = doubt.label;
             [id, batch, label, annotator, doubt.likely, &format!("{:.3}", doubt.margin)].map(str::to_owned).to_vec()
         };
-        let doubts: Vec<Vec<String>> = self.doubts().iter().map(doubt).collect();
-        self.list("suspects.csv", &["id", "batch", "label", "annotator", "likely", "margin"], &doubts)?;
+        // What an earlier import doubts stays in question until somebody answers it.
+        let answered: HashSet<&str> = self.incoming.iter().map(|label| label.id.as_str()).collect();
+        let earlier = self.listed(SUSPECTS)?.into_iter().filter(|row| !answered.contains(row[0].as_str()));
+        let doubts: Vec<Vec<String>> = self.doubts().iter().map(doubt).chain(earlier).collect();
+        self.list(SUSPECTS, &["id", "batch", "label", "annotator", "likely", "margin"], &doubts)?;
         let Some(batch) = self.batches.last() else { return Ok(()) };
-        let conflicts = if found.n_conflicts > 0 { self.conflicts(labels) } else { Vec::new() };
+        // So does what people of other batches disagree about.
+        let conflicts: Vec<Conflict> =
+            resolve(labels, self.policy).conflicts.into_iter().filter(|conflict| !conflict.batch.is_empty()).collect();
         let asked = self.policy == LabelPolicy::Adjudicate;
         let conflict = |conflict: &Conflict| {
             let said: Vec<String> = conflict.said.iter().map(|(who, label)| format!("{who}: {label}")).collect();
@@ -231,7 +238,7 @@ impl Report<'_> {
         };
         let rows: Vec<Vec<String>> = conflicts.iter().filter(|_| asked).map(conflict).collect();
         let target = target_name(&batch.target.name);
-        self.list("conflicts.csv", &["id", "batch", "reason", &target, AFTER[0], AFTER[1]], &rows)
+        self.list(CONFLICTS, &["id", "batch", "reason", &target, AFTER[0], AFTER[1]], &rows)
     }
 
     /// Writes `rejected.csv`.
@@ -242,6 +249,16 @@ impl Report<'_> {
         };
         let rows: Vec<Vec<String>> = self.faults.iter().map(fault).collect();
         self.list("rejected.csv", &["place", "column", "value", "reason"], &rows)
+    }
+
+    /// The lines of a list of the inbox, as [`Report::list`] was given them.
+    fn listed(&self, name: &str) -> Result<Vec<Vec<String>>, LabelError> {
+        let path = self.inbox.path(name);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let lines = fill::read(&path)?.into_iter().skip(1);
+        Ok(lines.map(|line| line.iter().map(|cell| restore(cell).to_owned()).collect()).collect())
     }
 
     /// Replaces a list of the inbox; an empty one is removed.

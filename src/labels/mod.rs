@@ -4,12 +4,14 @@
 //! candidates ─export─▶ label_inbox/to_label.csv ─people─▶ to_label_labeled.csv ─import─▶ data/labels.csv ─resolve─▶ one each
 //! ```
 
+mod answer;
 mod answers;
 mod batch;
 mod became;
 mod candidates;
 mod check;
 mod choose;
+mod copies;
 pub mod confident;
 mod correct;
 mod design;
@@ -20,7 +22,10 @@ pub mod findings;
 pub mod guards;
 pub mod import;
 pub mod resolve;
+mod records;
+pub mod request;
 mod returned;
+pub mod settle;
 mod sheet;
 pub mod store;
 pub mod strata;
@@ -28,16 +33,29 @@ mod studio;
 mod take;
 mod used;
 
+/// The list in the inbox of what people disagree about.
+pub const CONFLICTS: &str = "conflicts.csv";
+/// The list in the inbox of labels that the model's scores speak against.
+pub const SUSPECTS: &str = "suspects.csv";
+
 pub use batch::{Asked, Batch, Stratum};
 pub use became::{became, record_outcomes};
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;
-pub use export::{ExportRequest, Exported, Format, export, exported_is_told};
+pub use export::{Exported, export, exported_is_told};
 pub use findings::{Accuracy, Agreement, Findings};
-pub use guards::Guard;
-pub use import::{ImportRequest, Imported, Taken, import};
+pub use import::import;
+pub use request::{ExportRequest, Format, Guard, ImportRequest, Imported, Taken};
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};
 pub use store::{Change, Label, Labels, Merged, Source};
 pub use strata::{Strategy, uncertainty};
 pub use used::{Used, orphans};
+
+/// Whether a text holds answers for this target: what the fuzz tests reach of the reading of what comes back.
+#[doc(hidden)]
+#[must_use]
+pub fn holds_answers(target: &str, text: &str) -> bool {
+    let expected = answers::Expected { target, headers: Vec::new() };
+    answers::read("fuzz", text, &expected).is_ok_and(|read| !read.answers.is_empty())
+}

@@ -2,6 +2,7 @@
 
 use super::LabelError;
 use super::batch::Batch;
+use crate::printable;
 use crate::table::{Schema, Table, push_record, write_rows};
 use std::borrow::Cow;
 
@@ -90,21 +91,31 @@ pub(super) fn cells(table: &Table, schema: &Schema) -> Result<Vec<Vec<String>>, 
     rows.collect::<Result<_, csv::Error>>().map_err(|err| io_err(err.into()))
 }
 
+/// A column's name as a header shows it: nothing in it steers a terminal or breaks the line.
+fn shown(name: &str) -> Cow<'_, str> {
+    if name.contains(printable::steers) { printable::name(name).into() } else { name.into() }
+}
+
 /// A feature's name in the header; one that has another meaning there is called `feature:NAME`.
 pub(super) fn feature_name<'a>(name: &'a str, target: &str) -> Cow<'a, str> {
     let taken = BEFORE.iter().chain(&SHOWN).chain(&AFTER).any(|other| *other == name);
-    if taken || name == target || name.starts_with("feature:") { format!("feature:{name}").into() } else { name.into() }
+    if taken || name == target || name.starts_with("feature:") {
+        format!("feature:{}", shown(name)).into()
+    } else {
+        shown(name)
+    }
 }
 
 /// The target's name in the header.
 pub(super) fn target_name(target: &str) -> Cow<'_, str> {
     let taken = BEFORE.iter().chain(&SHOWN).chain(&AFTER).any(|other| *other == target);
-    if taken { format!("target:{target}").into() } else { target.into() }
+    if taken { format!("target:{target}").into() } else { shown(target) }
 }
 
 /// Whether a spreadsheet may take this first character for the beginning of a formula.
 fn begins_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    // The wide forms count where a spreadsheet is set to an East Asian language.
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
 /// The text as a spreadsheet leaves it alone: one that may be taken for a formula gets a `'` in front, and so does one that
@@ -147,6 +158,8 @@ mod tests {
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\tx", "'\tx"),
             ("\rx", "'\rx"),
+            ("\nx", "'\nx"),
+            ("＝1+1", "'＝1+1"),
             ("'quoted'", "''quoted'"),
             ("it's", "it's"),
             ("", ""),
@@ -160,7 +173,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
-        fn every_text_comes_back(text in "['=+@\t\r-]{0,3}.{0,4}") {
+        fn every_text_comes_back(text in "['=+@＝\t\r\n-]{0,3}.{0,4}") {
             let safe = protect(&text);
             prop_assert_eq!(restore(&safe), text.as_str());
         }

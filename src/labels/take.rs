@@ -3,7 +3,7 @@
 use super::LabelError;
 use super::answers::read_text;
 use super::batch::Inbox;
-use super::import::{ImportRequest, Imported};
+use super::request::{ImportRequest, Imported};
 use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
@@ -45,6 +45,7 @@ impl Taking<'_> {
             "batch": batches, "file": file, "path": imported.file, "sha256": self.digest,
             "n_added": counts.added, "n_unchanged": counts.unchanged, "n_unanswered": counts.unanswered,
             "n_rejected": counts.rejected, "changes": changes, "guards": guards, "accepted": self.request.accept_batch,
+            "annotator": self.request.annotator, "policy": self.request.policy, "skip_invalid": self.request.skip_invalid,
         })
     }
 
@@ -70,11 +71,18 @@ impl Taking<'_> {
             |label: &&Label| before.get(&label.id, &label.annotator).is_none_or(|old| old.label != label.label);
         // Something is new; where only where it comes from is, any label will do.
         let Some(witness) = incoming.iter().find(is_new).or(incoming.first()) else { return Ok(()) };
+        let mut details = self.details(imported);
+        details["labels_before"] = json!(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
+        if self.path.is_file() {
+            // Where it lies now is relative to where the command was called.
+            let path = self.path.canonicalize().map_err(|source| LabelError::io(self.path, source))?;
+            details["kept"] = json!(self.workspace.keep(self.lock, &path)?);
+        }
         let pending = Pending {
             format: 1,
             at: self.request.now,
             by: self.request.by.clone(),
-            details: self.details(imported),
+            details,
             witness: (witness.id.clone(), witness.annotator.clone(), witness.label.clone()),
         };
         let path = self.inbox.path(PENDING);

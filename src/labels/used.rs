@@ -1,7 +1,7 @@
 //! `models/vNNNN/labels_used.csv`: the labels that versions have learned from.
 
-use super::store::each_record;
-use super::{Label, LabelError};
+use super::records::each_record;
+use super::{Label, LabelError, Labels};
 use crate::atomic;
 use crate::registry::Version;
 use crate::table::push_record;
@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-const FILE: &str = "labels_used.csv";
 /// Its columns.
 const COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
 
@@ -22,6 +21,9 @@ pub struct Used {
 }
 
 impl Used {
+    /// The file in the directory of a version.
+    pub const FILE: &str = "labels_used.csv";
+
     /// Reads `labels_used.csv` of every version but the [`orphans`]; a version without one used none.
     ///
     /// # Errors
@@ -31,8 +33,8 @@ impl Used {
         let orphans = orphans(workspace)?;
         let mut by: HashMap<_, Vec<Version>> = HashMap::new();
         for version in registry.versions()?.into_iter().filter(|version| !orphans.contains(version)) {
-            let path = registry.path(version)?.join(FILE);
-            registry.check(version, &[FILE])?;
+            let path = registry.path(version)?.join(Used::FILE);
+            registry.check(version, &[Used::FILE])?;
             let file = match File::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(|source| LabelError::io(&path, source))?,
@@ -69,7 +71,15 @@ impl Used {
         for label in labels {
             push_record(&mut text, &[&label.id, &label.label, &label.annotator, &label.batch], b',');
         }
-        atomic::replace(&dir.join(FILE), |out| out.write_all(&text))
+        atomic::replace(&dir.join(Used::FILE), |out| out.write_all(&text))
+    }
+}
+
+impl Labels {
+    /// The labels that stand in no version's `labels_used.csv`, but for those of models. A label that was changed after
+    /// a version learned from it is unused again.
+    pub fn unused<'a>(&'a self, used: &'a Used) -> impl Iterator<Item = &'a Label> {
+        self.rows().iter().filter(|label| label.teaches() && !used.has(label))
     }
 }
 
@@ -93,7 +103,7 @@ pub fn orphans(workspace: &Workspace) -> Result<Vec<Version>, LabelError> {
     orphans.retain(|version| !told.contains(version) && roles.role_of(*version).is_none());
     let mut used = Vec::new();
     for version in orphans {
-        if registry.path(version)?.join(FILE).exists() {
+        if registry.path(version)?.join(Used::FILE).exists() {
             used.push(version);
         }
     }

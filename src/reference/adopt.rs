@@ -88,6 +88,7 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
         atomic::make_dirs(&dir).map_err(ReferenceError::io(&dir))?;
     }
     if is_own {
+        workspace.keep(lock, &config.data.reference)?;
         keep(&from, &workspace.path("runs/backup/reference.csv")).map_err(ReferenceError::io(&from))?;
     }
     let (counts, sha256) = atomic::replace_like(&to, &from, |out| {

@@ -3,11 +3,16 @@
 use crate::pipeline::Fitted;
 use crate::report;
 use crate::score::Confusion;
+use crate::score::curve::CurvePoint;
 use crate::score::report::classification_report;
 use crate::table::push_record;
+use std::fmt::Write;
+
+/// The points of the ROC and precision-recall curves of a version with two classes.
+pub const CURVES: &str = "curves.csv";
 
 /// The files by name: what the columns matter, and for classes the classification report and the confusion matrix of the
-/// gate rows.
+/// gate rows; for two classes also their curves.
 #[must_use]
 pub fn artifacts(fitted: &Fitted) -> Vec<(&'static str, Vec<u8>)> {
     let shares: Vec<(String, f64)> = fitted.importance.iter().map(|c| (c.column.clone(), c.gain)).collect();
@@ -19,7 +24,32 @@ pub fn artifacts(fitted: &Fitted) -> Vec<(&'static str, Vec<u8>)> {
         files.push(("classification_report.txt", classification_report(confusion, &gate.classes, 4).into_bytes()));
         files.push(("confusion_matrix.csv", confusion_csv(confusion, &gate.classes)));
     }
+    if let Some(gate) = fitted.gate.as_ref().filter(|gate| !gate.curve.is_empty()) {
+        files.push((CURVES, curves_csv(&gate.curve)));
+    }
     files
+}
+
+/// A line for each threshold, from the highest down.
+fn curves_csv(points: &[CurvePoint]) -> Vec<u8> {
+    let mut text = "threshold,false_positive_rate,recall,precision\n".to_owned();
+    for p in points {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{},{},{},{}", p.threshold, p.false_positive_rate, p.recall, p.precision);
+    }
+    text.into_bytes()
+}
+
+/// Reads what [`artifacts`] wrote under [`CURVES`]; lines that are no points are passed over.
+#[must_use]
+pub fn read_curves(bytes: &[u8]) -> Vec<CurvePoint> {
+    let text = String::from_utf8_lossy(bytes);
+    let point = |line: &str| {
+        let numbers: Vec<f64> = line.split(',').map_while(|cell| cell.parse().ok()).collect();
+        let [threshold, false_positive_rate, recall, precision] = numbers.try_into().ok()?;
+        Some(CurvePoint { threshold, false_positive_rate, recall, precision })
+    };
+    text.lines().skip(1).filter_map(point).collect()
 }
 
 /// Gate rows by true (down) and predicted (across) class.
@@ -37,8 +67,17 @@ fn confusion_csv(confusion: &Confusion, classes: &[String]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::confusion_csv;
+    use super::{confusion_csv, curves_csv, read_curves};
     use crate::score::Confusion;
+    use crate::score::curve::CurvePoint;
+
+    #[test]
+    fn curves_are_read_as_they_were_written() {
+        let point = |x: f64| CurvePoint { threshold: x, false_positive_rate: x / 3.0, recall: 1.0, precision: 0.1 + x };
+        let points = vec![point(0.7), point(0.123_456_789)];
+        assert_eq!(read_curves(&curves_csv(&points)), points);
+        assert!(read_curves(b"threshold\nx,1,2,3\n1,2\n").is_empty());
+    }
 
     #[test]
     fn rows_are_the_truth() {

@@ -15,7 +15,7 @@ mod profiles;
 mod roles;
 mod seal;
 
-pub use artifacts::artifacts;
+pub use artifacts::{CURVES, artifacts, read_curves};
 pub use learned::Learned;
 pub use manifest::{DataDigest, Manifest, RowCounts};
 pub use profiles::{save_losses, save_profiles};

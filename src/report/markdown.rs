@@ -35,7 +35,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
         text.push_str("\n### Findings\n\n");
     }
     for finding in report.findings.iter().take(MAX_FINDINGS) {
-        let _ = writeln!(text, "- {}: {}", words::finding(finding.kind), escaped(&finding.text));
+        let _ = writeln!(text, "- {}: {}", words::finding(finding.kind), escaped(&words::found(finding)));
     }
     if report.findings.len() > MAX_FINDINGS {
         let _ = writeln!(text, "- and {} more", report.findings.len() - MAX_FINDINGS);

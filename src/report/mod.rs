@@ -51,6 +51,7 @@ pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
 }
 
 pub(crate) use page::{dial, share_bar};
+pub(crate) use words::{found, judged};
 
 /// The report as one picture, 1200 units wide.
 #[must_use]

@@ -1,5 +1,7 @@
 //! Numbers and names as people read them.
 
+use crate::printable;
+
 /// What stands where there is no number.
 pub(crate) const NOTHING: &str = "–";
 
@@ -27,6 +29,19 @@ pub(crate) fn number(x: f64) -> String {
 /// A number that may be missing.
 pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
+}
+
+/// A metric, as it stands below others: four decimals (`0.7560` beside `0.8292`), and a large one as any number.
+pub(crate) fn fixed(x: f64) -> String {
+    match x.abs() < 1000.0 {
+        true => minus(format!("{x:.4}")),
+        false => number(x),
+    }
+}
+
+/// A metric that may be missing.
+pub(crate) fn fixed_or(x: Option<f64>) -> String {
+    x.map_or_else(|| NOTHING.to_owned(), fixed)
 }
 
 /// Four significant digits, without zeros that say nothing.
@@ -101,12 +116,12 @@ pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
 
 /// Text from a table, without what would steer a terminal, break an XML file or turn the reading order.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_unfit(c) { '\u{fffd}' } else { c }).collect()
 }
 
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+fn is_unfit(c: char) -> bool {
+    // The last two are no characters of XML.
+    printable::steers(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// [`clean`] text of at most `max` characters, the last an ellipsis where some were left out.

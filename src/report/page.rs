@@ -1,6 +1,6 @@
 //! The page: what the template needs, said in strings.
 
-use super::number::{NOTHING, clean, counted, number, number_or, p_value, percent, short, value};
+use super::number::{NOTHING, clean, counted, fixed, fixed_or, number, number_or, p_value, percent, short, value};
 use super::shape::Drawing;
 use super::words::{self, Tone};
 use super::{gauge, plot, timeline};
@@ -9,6 +9,8 @@ use askama::Template;
 
 const PLOT_WIDTH: f64 = 250.0;
 const WIDE: f64 = 1100.0;
+/// More columns than this are searched and sorted.
+const FEW: usize = 8;
 /// Findings and levels beyond are in the JSON.
 const MAX_FINDINGS: usize = 100;
 
@@ -28,9 +30,12 @@ struct Page {
     counts: Vec<Count>,
     sides: Vec<Compared>,
     triggers: Vec<TriggerRow>,
+    triggers_idle: String,
     findings: Vec<FindingRow>,
     findings_left_out: usize,
     columns: Vec<Row>,
+    /// Whether the columns are so many that they are searched and sorted.
+    many: bool,
     others: Vec<Row>,
     multivariate: Option<Together>,
     metrics: Vec<MetricTable>,
@@ -76,14 +81,16 @@ struct Row {
     plot: String,
     method: String,
     statistic: String,
-    threshold: String,
     p: String,
-    adjusted: bool,
+    /// What the statistic is held to, where no p decides, and what p is held to.
+    held: [String; 2],
     psi: String,
     psi_critical: String,
     importance: Option<(String, String)>,
     missing: [String; 2],
     centre: Vec<(&'static str, String, String)>,
+    /// What the table is sorted by; empty where nothing is known.
+    sort: [String; 3],
 }
 
 struct Together {
@@ -122,6 +129,7 @@ fn sides(report: &DriftReport) -> Vec<Compared> {
 
 /// Draws the page.
 pub(super) fn draw(report: &DriftReport) -> String {
+    let (judged, triggers_idle) = words::judged(report);
     let page = Page {
         mlloop: clean(&report.mlloop),
         made_at: report.made_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -139,9 +147,11 @@ pub(super) fn draw(report: &DriftReport) -> String {
         share_text: share_text(report),
         counts: counts(report),
         sides: sides(report),
-        triggers: report.triggers.iter().map(trigger).collect(),
+        triggers: judged.into_iter().map(trigger).collect(),
+        triggers_idle,
         findings: findings(report),
         findings_left_out: report.findings.len().saturating_sub(MAX_FINDINGS),
+        many: report.columns.len() > FEW,
         columns: words::drifted_first(report).into_iter().map(row).collect(),
         others: report.target.iter().chain(&report.score).map(row).collect(),
         multivariate: together(report),
@@ -192,11 +202,7 @@ fn counts(report: &DriftReport) -> Vec<Count> {
 fn trigger(trigger: &Trigger) -> TriggerRow {
     TriggerRow {
         fired: trigger.fired,
-        state: match (trigger.fired, trigger.threshold) {
-            (true, _) => "fired",
-            (false, Some(_)) => "quiet",
-            (false, None) => "off",
-        },
+        state: if trigger.fired { "fired" } else { "quiet" },
         name: clean(&trigger.name).replace('_', " "),
         value: number_or(trigger.value),
         threshold: number_or(trigger.threshold),
@@ -206,7 +212,9 @@ fn trigger(trigger: &Trigger) -> TriggerRow {
 
 fn findings(report: &DriftReport) -> Vec<FindingRow> {
     let shown = report.findings.iter().take(MAX_FINDINGS);
-    shown.map(|finding| FindingRow { kind: words::finding(finding.kind), text: short(&finding.text, 400) }).collect()
+    shown
+        .map(|finding| FindingRow { kind: words::finding(finding.kind), text: short(&words::found(finding), 400) })
+        .collect()
 }
 
 fn row(column: &ColumnReport) -> Row {
@@ -237,14 +245,25 @@ fn row(column: &ColumnReport) -> Row {
         plot: drawing.image("plot", (PLOT_WIDTH, piece.height), &plot::described(column)),
         method: clean(&column.method),
         statistic: number_or(column.statistic),
-        threshold: number(column.threshold),
         p: p_value(column.p_adjusted.or(column.p)),
-        adjusted: column.p_adjusted.is_some(),
+        held: held(column),
         psi: number_or(column.psi),
         psi_critical: number_or(column.psi_critical),
         importance: column.importance.map(|share| (percent(share), format!("{:.1}", share.clamp(0.0, 1.0) * 100.0))),
         missing,
         centre,
+        sort: [column.p_adjusted.or(column.p), column.psi, column.importance]
+            .map(|x| x.filter(|x| x.is_finite()).map_or_else(String::new, |x| x.to_string())),
+    }
+}
+
+/// What decides is held to the threshold: p where there is one, else the statistic.
+fn held(column: &ColumnReport) -> [String; 2] {
+    let limit = format!("held to {}", number(column.threshold));
+    match (column.p_adjusted.is_some(), column.p.is_some()) {
+        (true, _) => [String::new(), format!("adjusted, {limit}")],
+        (false, true) => [String::new(), limit],
+        (false, false) => [limit, String::new()],
     }
 }
 
@@ -287,10 +306,11 @@ fn metrics(report: &DriftReport) -> Vec<MetricTable> {
     known.into_iter().chain(promised).collect()
 }
 
-fn metric(metric: &MetricChange) -> [String; 4] {
+fn metric(change: &MetricChange) -> [String; 4] {
     let interval =
-        metric.interval.map_or(NOTHING.to_owned(), |(low, high)| format!("{} to {}", number(low), number(high)));
-    [clean(&metric.name).replace('_', " "), number(metric.value), interval, number_or(metric.gate)]
+        change.interval.map_or(NOTHING.to_owned(), |(low, high)| format!("{} to {}", fixed(low), fixed(high)));
+    let name = clean(&change.name).replace('_', " ");
+    [name, fixed(change.value), interval, fixed_or(change.gate)]
 }
 
 fn history(report: &DriftReport) -> Option<History> {

@@ -1,20 +1,26 @@
 //! One column's two distributions: the reference is a filled shape, the current side a line or a solid bar.
 //!
 //! ```text
-//! numbers   ▁▂▅█▅▂▁ filled    reference        categories   visa   ░░░░░░░░░ reference
-//!           ┌┐┌──┐  stepped   current                              ████      current
+//! numbers   ▁▂▅█▅▂▁ filled    reference        categories   visa   ░░░░░░░░░ 41 %   reference
+//!           ┌┐┌──┐  stepped   current                              ████ 20 %        current
 //! ```
 
 use super::number::{NOTHING, percent, short, value};
 use super::shape::{Drawing, at};
 use super::words::Tone;
-use crate::drift::report::{ColumnReport, Plot};
+use crate::drift::report::{Axis, ColumnReport, Plot};
 use std::fmt::Write;
 
-/// Levels drawn as bars of their own; the others are one bar.
-const MAX_LEVELS: usize = 6;
-const BAR_HEIGHT: f64 = 15.0;
+/// Levels drawn as bars of their own, small and large; the others are one bar.
+const MAX_LEVELS: [usize; 2] = [6, 12];
+/// A level: a bar of each side, each with its own number.
+const LEVEL_HEIGHT: f64 = 26.0;
 const CHART_HEIGHT: f64 = 50.0;
+/// From this width on a plot is a large one: taller, with more levels and more numbers along the axis.
+const LARGE: f64 = 400.0;
+/// How wide a letter of an axis is, and the gap between two names.
+const LETTER: f64 = 6.2;
+const GAP: f64 = 12.0;
 
 /// A piece of SVG and how tall it is.
 pub(super) struct Piece {
@@ -26,14 +32,14 @@ pub(super) struct Piece {
 pub(super) fn column(column: &ColumnReport, width: f64) -> Piece {
     let tone = Tone::of(&column.verdict).class();
     match &column.plot {
-        Plot::Number { edges, reference, current } => {
-            let bins = Bins::new(edges, width);
-            let drawn = if bins.places.len() < 2 { None } else { Some(numbers(column, &bins, [reference, current])) };
-            drawn.unwrap_or_else(|| nothing("no values to draw"))
+        Plot::Number { axis, edges, reference, current } if edges.len() > 1 => {
+            numbers(column, &Bins::new(edges, *axis, width), [reference, current])
         }
         Plot::Category { levels, reference, current } if !levels.is_empty() => {
-            categories(&merged(levels, reference, current), width, tone)
+            let most = MAX_LEVELS[usize::from(width >= LARGE)];
+            categories(&merged(levels, reference, current, most), width, tone)
         }
+        Plot::Number { .. } => nothing("no values to draw"),
         Plot::Category { .. } | Plot::None => nothing("nothing to draw"),
     }
 }
@@ -44,28 +50,29 @@ fn nothing(why: &str) -> Piece {
     Piece { svg: drawing.finish(), height: CHART_HEIGHT + 16.0 }
 }
 
-/// Where edges stand, and how much wider than the narrowest each bin is.
-struct Bins {
+/// Where edges stand.
+struct Bins<'a> {
+    edges: &'a [f64],
     places: Vec<f64>,
-    first: f64,
-    last: f64,
+    axis: Axis,
     width: f64,
-    even: bool,
+    height: f64,
 }
 
-impl Bins {
-    fn new(edges: &[f64], width: f64) -> Self {
+impl<'a> Bins<'a> {
+    fn new(edges: &'a [f64], axis: Axis, width: f64) -> Self {
         let (first, last) = (edges.first().copied().unwrap_or(0.0), edges.last().copied().unwrap_or(0.0));
         let n_bins = edges.len().saturating_sub(1).max(1) as f64;
         let narrowest = edges.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
         // A bin without width has no density: such bins stand side by side.
         let wide = narrowest > (last - first) * 1e-3 && (last - first).is_finite();
-        let even = !wide;
-        let place = |(i, edge): (usize, &f64)| match even {
-            true => i as f64 / n_bins * width,
-            false => (edge - first) / (last - first) * width,
+        let place = |(i, edge): (usize, &f64)| match axis {
+            Axis::Log if first > 0.0 && last > first => (edge / first).ln() / (last / first).ln() * width,
+            Axis::Linear if wide => (edge - first) / (last - first) * width,
+            _ => i as f64 / n_bins * width,
         };
-        Self { places: edges.iter().enumerate().map(place).collect(), first, last, width, even }
+        let height = if width >= LARGE { 2.4 * CHART_HEIGHT } else { CHART_HEIGHT };
+        Self { edges, places: edges.iter().enumerate().map(place).collect(), axis, width, height }
     }
 
     /// Heights in proportion to density, so that areas are shares.
@@ -76,8 +83,27 @@ impl Bins {
 
     /// Where a value stands; beyond the edges is at the edge.
     fn place(&self, x: f64) -> Option<f64> {
-        (!self.even && x.is_finite())
-            .then(|| ((x - self.first) / (self.last - self.first)).clamp(0.0, 1.0) * self.width)
+        let right = self.edges.partition_point(|edge| *edge <= x).clamp(1, self.edges.len() - 1);
+        let (from, to) = (self.edges[right - 1], self.edges[right]);
+        let share = match self.axis {
+            Axis::Log if from > 0.0 => (x / from).ln() / (to / from).ln(),
+            _ => (x - from) / (to - from),
+        };
+        let (left, right) = (self.places[right - 1], self.places[right]);
+        (x.is_finite() && share.is_finite()).then(|| left + share.clamp(0.0, 1.0) * (right - left))
+    }
+
+    /// Values that are named between the ends.
+    fn ticks(&self) -> Vec<f64> {
+        let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
+        match self.axis {
+            Axis::Log if first > 0.0 && last.is_finite() => {
+                let powers = first.log10().ceil() as i32..=last.log10().floor() as i32;
+                powers.map(|power| 10_f64.powi(power)).collect()
+            }
+            Axis::Quantile => self.edges.iter().skip(1).step_by(4).copied().collect(),
+            _ => (1..4).map(|i| first + (last - first) * f64::from(i) / 4.0).collect(),
+        }
     }
 }
 
@@ -86,44 +112,69 @@ fn numbers(column: &ColumnReport, bins: &Bins, shares: [&Vec<f64>; 2]) -> Piece 
     let densities = shares.map(|shares| bins.densities(shares));
     let top = densities.iter().flatten().copied().fold(0.0, f64::max).max(1e-12);
     let mut drawing = Drawing::default();
-    drawing.path("ref", &(steps(&bins.places, &densities[0], top) + "Z"));
-    drawing.path(&format!("cur {tone}"), &steps(&bins.places, &densities[1], top));
-    drawing.line("base", (0.0, CHART_HEIGHT), (bins.width, CHART_HEIGHT));
+    drawing.path("ref", &(steps(bins, &densities[0], top) + "Z"));
+    drawing.path(&format!("cur {tone}"), &steps(bins, &densities[1], top));
+    drawing.line("base", (0.0, bins.height), (bins.width, bins.height));
     for (median, class) in [(column.reference.median, "ref"), (column.current.median, tone)] {
         if let Some(x) = median.and_then(|median| bins.place(median)) {
             let x = x.clamp(4.0, bins.width - 4.0);
-            let mark = format!("M{} {}l4 6h-8Z", at(x), at(CHART_HEIGHT + 1.5));
+            let mark = format!("M{} {}l4 6h-8Z", at(x), at(bins.height + 1.5));
             drawing.path(&format!("median {class}"), &mark);
         }
     }
-    let axis = CHART_HEIGHT + 18.0;
-    drawing.text("ax", (0.0, axis), &value(&column.kind, Some(bins.first)));
-    drawing.text("ax end", (bins.width, axis), &value(&column.kind, Some(bins.last)));
-    Piece { svg: drawing.finish(), height: CHART_HEIGHT + 22.0 }
+    let height = axis(&mut drawing, &column.kind, bins);
+    Piece { svg: drawing.finish(), height }
+}
+
+/// Numbers along the axis and how it runs; gives where it ends.
+fn axis(drawing: &mut Drawing, kind: &str, bins: &Bins) -> f64 {
+    let y = bins.height + 18.0;
+    let name = |x: f64| value(kind, Some(x));
+    let (first, last) = (name(bins.edges[0]), name(bins.edges[bins.edges.len() - 1]));
+    drawing.text("ax", (0.0, y), &first);
+    drawing.text("ax end", (bins.width, y), &last);
+    let wide = |name: &str| name.chars().count() as f64 * LETTER;
+    let (mut left, right) = (wide(&first) + GAP, bins.width - wide(&last) - GAP);
+    for (tick, x) in bins.ticks().into_iter().filter_map(|tick| Some((name(tick), bins.place(tick)?))) {
+        let half = wide(&tick) / 2.0;
+        if x - half > left && x + half < right {
+            drawing.line("base", (x, bins.height), (x, bins.height + 4.0));
+            drawing.text("ax mid", (x, y), &tick);
+            left = x + half + GAP;
+        }
+    }
+    let runs = match bins.axis {
+        Axis::Linear => return y + 4.0,
+        Axis::Log => "log scale",
+        Axis::Quantile => "quantile scale",
+    };
+    drawing.text("ax mid", (bins.width / 2.0, y + 12.0), runs);
+    y + 16.0
 }
 
 /// The outline of a histogram from its left foot to its right foot.
-fn steps(places: &[f64], densities: &[f64], top: f64) -> String {
-    let mut d = format!("M{} {}", at(places[0]), at(CHART_HEIGHT));
-    for (density, right) in densities.iter().zip(&places[1..]) {
-        let y = CHART_HEIGHT - density / top * (CHART_HEIGHT - 2.0);
+fn steps(bins: &Bins, densities: &[f64], top: f64) -> String {
+    let foot = bins.height;
+    let mut d = format!("M{} {}", at(bins.places[0]), at(foot));
+    for (density, right) in densities.iter().zip(&bins.places[1..]) {
+        let y = foot - density / top * (foot - 2.0);
         let _ = write!(d, "V{}H{}", at(y), at(*right));
     }
-    d + &format!("V{}", at(CHART_HEIGHT))
+    d + &format!("V{}", at(foot))
 }
 
 /// A level, its share of the reference and of the current rows.
 type Level = (String, f64, f64);
 
-/// The levels that are drawn: what is beyond [`MAX_LEVELS`] is one.
-fn merged(levels: &[String], reference: &[f64], current: &[f64]) -> Vec<Level> {
+/// The levels that are drawn: what is beyond `most` is one.
+fn merged(levels: &[String], reference: &[f64], current: &[f64], most: usize) -> Vec<Level> {
     let side = |shares: &[f64], i: usize| shares.get(i).copied().filter(|share| share.is_finite()).unwrap_or(0.0);
     let all: Vec<Level> =
         levels.iter().enumerate().map(|(i, name)| (name.clone(), side(reference, i), side(current, i))).collect();
-    if all.len() <= MAX_LEVELS {
+    if all.len() <= most {
         return all;
     }
-    let (kept, rest) = all.split_at(MAX_LEVELS - 1);
+    let (kept, rest) = all.split_at(most - 1);
     // "(other levels)" stands for more than one.
     let at_least = if rest.iter().any(|level| level.0.starts_with("(other")) { "+" } else { "" };
     let sum = rest.iter().fold((0.0, 0.0), |sum, level| (sum.0 + level.1, sum.1 + level.2));
@@ -133,20 +184,28 @@ fn merged(levels: &[String], reference: &[f64], current: &[f64]) -> Vec<Level> {
 }
 
 fn categories(levels: &[Level], width: f64, tone: &str) -> Piece {
-    let name_width = width * 0.34;
-    let room = width - name_width - 46.0;
+    let name_width = (width * 0.34).min(190.0);
+    let room = width - name_width - 62.0;
     let top = levels.iter().map(|level| level.1.max(level.2)).fold(1e-12, f64::max);
     let mut drawing = Drawing::default();
     for (i, (name, reference, current)) in levels.iter().enumerate() {
-        let y = i as f64 * BAR_HEIGHT;
-        let visible = if name.is_empty() { "(empty)".to_owned() } else { short(name, (name_width / 6.2) as usize) };
-        drawing.text("ax end", (name_width - 6.0, y + 10.0), &visible);
-        drawing.rect("ref", (name_width, y + 1.0), (reference / top * room, 5.5));
-        drawing.rect(&format!("bar {tone}"), (name_width, y + 6.5), (current / top * room, 5.5));
-        let end = name_width + reference.max(*current) / top * room + 5.0;
-        drawing.text("ax", (end, y + 10.0), &percent(*current));
+        let y = i as f64 * LEVEL_HEIGHT;
+        let visible = if name.is_empty() { "(empty)".to_owned() } else { short(name, (name_width / LETTER) as usize) };
+        drawing.text("ax end", (name_width - 6.0, y + 15.0), &visible);
+        let note = match (*reference > 0.0, *current > 0.0) {
+            (false, true) => " new",
+            (true, false) => " gone",
+            _ => "",
+        };
+        for (class, share, note, down) in
+            [("ref", *reference, "", 2.0), (format!("bar {tone}").as_str(), *current, note, 13.0)]
+        {
+            let length = share / top * room;
+            drawing.rect(class, (name_width, y + down), (length, 9.0));
+            drawing.text("ax", (name_width + length + 4.0, y + down + 8.5), &format!("{}{note}", percent(share)));
+        }
     }
-    let height = levels.len() as f64 * BAR_HEIGHT;
+    let height = levels.len() as f64 * LEVEL_HEIGHT;
     drawing.line("base", (name_width, 0.0), (name_width, height));
     Piece { svg: drawing.finish(), height: height + 2.0 }
 }

@@ -1,8 +1,8 @@
 //! A report as `monitor` could make it.
 
 use crate::drift::report::{
-    Answer, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, DriftShare, Estimate, Finding, FindingKind,
-    MetricChange, Multivariate, Performance, Plot, Severity, Side, Summary, Trigger, Verdict,
+    Answer, Axis, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, DriftShare, Estimate, Finding,
+    FindingKind, MetricChange, Multivariate, Performance, Plot, Severity, Side, Summary, Trigger, Verdict,
 };
 
 /// A column of numbers that moved by `shift` standard deviations.
@@ -46,6 +46,7 @@ pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance:
         reference: side(0.0, 48_211),
         current: side(shift, 3_412),
         plot: Plot::Number {
+            axis: Axis::Linear,
             edges: edges.iter().map(|edge| 400.0 + edge * scale).collect(),
             reference: shares(0.0, 0.02),
             current: shares(shift, 0.12),
@@ -160,21 +161,13 @@ fn findings() -> Vec<Finding> {
         finding(
             FindingKind::CategoricalValues,
             Some("card_network"),
-            "card_network: 1 level that the reference does not know, in 742 of 3498 rows",
+            "1 level that the reference does not know, in 742 of 3498 rows",
         ),
-        finding(FindingKind::Range, Some("amount_eur"), "amount_eur: 31 values above the reference's largest, 880"),
-        finding(
-            FindingKind::Completeness,
-            Some("fax_number_of_the_branch"),
-            "fax_number_of_the_branch: 100 % missing, 97 % expected",
-        ),
-        finding(FindingKind::ExtraColumn, Some("campaign"), "campaign: the reference has no such column"),
-        finding(FindingKind::Onset, Some("account_opened"), "account_opened: began to drift since 2026-11-09"),
-        finding(
-            FindingKind::Completeness,
-            Some("payment_id"),
-            "payment_id: 2 ids stand more than once, first in row 811",
-        ),
+        finding(FindingKind::Range, Some("amount_eur"), "31 values above the reference's largest, 880"),
+        finding(FindingKind::Completeness, Some("fax_number_of_the_branch"), "100 % missing, 97 % expected"),
+        finding(FindingKind::ExtraColumn, Some("campaign"), "the reference has no such column"),
+        finding(FindingKind::Onset, Some("account_opened"), "began to drift since 2026-11-09"),
+        finding(FindingKind::Completeness, Some("payment_id"), "2 ids stand more than once, first in row 811"),
     ]
 }
 

@@ -151,8 +151,7 @@ impl Terminal<'_> {
         let mut text = String::new();
         for finding in findings.iter().take(MAX_FINDINGS) {
             let kind = format!("{}:", words::finding(finding.kind));
-            let column = finding.column.as_ref().map_or_else(String::new, |column| format!("{}: ", clean(column)));
-            let _ = writeln!(text, "{} {column}{}", (self.marks.bold)(&kind), clean(&finding.text));
+            let _ = writeln!(text, "{} {}", (self.marks.bold)(&kind), words::found(finding));
         }
         if findings.len() > MAX_FINDINGS {
             // Without a loop there is no page.

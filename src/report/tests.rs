@@ -1,8 +1,10 @@
 //! What is drawn is whole, safe, small and visible.
 
 use super::{drift_html, drift_png, drift_svg, drift_text, raster, sample};
-use crate::drift::report::{Answer, DriftReport, Plot};
+use crate::drift::report::{Answer, Axis, DriftReport, Plot};
 use resvg::{tiny_skia, usvg};
+
+const SCRIPT: &str = include_str!("templates/columns.js");
 
 fn marks(width: Option<usize>) -> super::Marks<'static> {
     super::Marks { bold: &str::to_owned, dim: &str::to_owned, verdict: &|_, text| text.to_owned(), width }
@@ -83,7 +85,8 @@ fn the_page_says_what_was_found() {
 #[test]
 fn the_page_needs_nothing_but_itself() {
     let html = drift_html(&sample::report()).replace("http://www.w3.org/2000/svg", "");
-    for reference in ["<script", "http:", "https:", "src=", "@import", "url(", "<link"] {
+    assert_eq!((html.matches("<script").count(), html.matches(SCRIPT).count()), (1, 1), "only our own script");
+    for reference in ["http:", "https:", "src=", "@import", "url(", "<link"] {
         assert!(!html.contains(reference), "{reference}");
     }
 }
@@ -92,7 +95,9 @@ fn the_page_needs_nothing_but_itself() {
 fn hostile_text_stays_text() {
     let report = hostile();
     let (html, svg, text) = (drift_html(&report), drift_svg(&report), plain(&report));
-    for drawn in [&html, &svg] {
+    // The page's own script holds nothing of the report.
+    let page = html.replace(&format!("<script>\n{SCRIPT}</script>"), "");
+    for drawn in [&page, &svg] {
         assert!(!drawn.contains("<script"));
         assert!(!drawn.contains("</script"));
     }
@@ -110,6 +115,29 @@ fn a_hundred_columns_stay_below_500_kb() {
     let html = drift_html(&sample::wide(100));
     assert!(html.len() < 500_000, "{} bytes", html.len());
     assert!(html.contains("column_099"));
+}
+
+#[test]
+fn every_finding_has_its_column_and_every_bar_its_number() {
+    let report = sample::report();
+    let (html, text, markdown) = (drift_html(&report), plain(&report), super::drift_markdown(&report));
+    for found in [&html, &text] {
+        assert!(found.contains("card_network: 1 level that the reference does not know"), "{found}");
+    }
+    assert!(markdown.contains("card\\_network: 1 level that the reference"), "{markdown}");
+    for idle in ["recent accuracy", "age"] {
+        assert!(!html.contains(&format!("<span class=\"name\">{idle}")), "{idle} is a row of nothing");
+    }
+    assert!(html.contains("Off, or nothing to judge: recent accuracy, age."));
+    let network = report.columns.iter().find(|column| column.name == "card_network").unwrap();
+    let Plot::Category { reference, current, .. } = &network.plot else { panic!("levels") };
+    for share in reference.iter().chain(current) {
+        assert!(html.contains(&format!("{}</text>", super::number::percent(*share))), "{share}");
+    }
+    for column in &report.columns {
+        let named = format!("Larger picture of {}", super::number::short(&column.name, 120));
+        assert!(html.contains(&named), "{named}");
+    }
 }
 
 #[test]
@@ -170,10 +198,22 @@ fn a_report_of_nothing_is_drawn_too() {
 fn degenerate_plots_are_drawn() {
     let mut report = sample::report();
     let plots = [
-        Plot::Number { edges: vec![], reference: vec![], current: vec![] },
-        Plot::Number { edges: vec![5.0, 5.0], reference: vec![1.0], current: vec![0.0] },
-        Plot::Number { edges: vec![0.0, f64::INFINITY], reference: vec![1.0], current: vec![f64::NAN] },
-        Plot::Number { edges: vec![0.0, 1.0, 1.0, 9.0], reference: vec![0.1, 0.8, 0.1], current: vec![1.0, 0.0, 0.0] },
+        Plot::Number { axis: Axis::Linear, edges: vec![], reference: vec![], current: vec![] },
+        Plot::Number { axis: Axis::Linear, edges: vec![5.0, 5.0], reference: vec![1.0], current: vec![0.0] },
+        Plot::Number {
+            axis: Axis::Linear,
+            edges: vec![0.0, f64::INFINITY],
+            reference: vec![1.0],
+            current: vec![f64::NAN],
+        },
+        Plot::Number {
+            axis: Axis::Linear,
+            edges: vec![0.0, 1.0, 1.0, 9.0],
+            reference: vec![0.1, 0.8, 0.1],
+            current: vec![1.0, 0.0, 0.0],
+        },
+        Plot::Number { axis: Axis::Log, edges: vec![0.0, 10.0], reference: vec![1.0], current: vec![1.0] },
+        Plot::Number { axis: Axis::Quantile, edges: vec![1.0, 1.0], reference: vec![1.0], current: vec![1.0] },
         Plot::Category { levels: vec![], reference: vec![], current: vec![] },
         Plot::Category { levels: vec![String::new()], reference: vec![], current: vec![1.0] },
     ];

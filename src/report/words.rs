@@ -1,7 +1,9 @@
 //! Verdicts in words, the same on the page, in the picture and in a terminal.
 
 use super::number::{NOTHING, clean, counted, percent, short};
-use crate::drift::report::{Answer, ColumnReport, ColumnVerdict, DriftReport, FindingKind, Severity, Side};
+use crate::drift::report::{
+    Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
+};
 
 /// How a column is set: what decides its colour, its sign and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +124,28 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
         FindingKind::Onset => "onset",
         FindingKind::Recovery => "recovery",
     }
+}
+
+/// What was found, after the name of its column.
+pub(crate) fn found(finding: &Finding) -> String {
+    let text = clean(&finding.text);
+    match finding.column.as_deref() {
+        Some(column) => format!("{}: {text}", short(column, 80)),
+        None => text,
+    }
+}
+
+/// The reasons to retrain that were judged, and in one sentence those that were not: switched off, or nothing to judge.
+pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
+    // `force` is no measurement: it is asked for or it is not.
+    let asked = report.triggers.iter().filter(|trigger| trigger.fired || trigger.name != "force");
+    let (judged, idle): (Vec<_>, Vec<_>) =
+        asked.partition(|trigger| trigger.fired || trigger.value.zip(trigger.threshold).is_some());
+    let name = |trigger: &&Trigger| clean(&trigger.name).replace('_', " ");
+    let names: Vec<String> = idle.iter().map(name).collect();
+    let said =
+        if names.is_empty() { String::new() } else { format!("Off, or nothing to judge: {}.", names.join(", ")) };
+    (judged, said)
 }
 
 /// The columns, drifted before the others, each group in the report's order.

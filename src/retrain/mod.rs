@@ -7,11 +7,13 @@
 //! ```
 //! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
 
+mod again;
 mod error;
 mod recipe;
 pub mod standing;
 mod steps;
 
+pub(crate) use again::again;
 pub use error::RetrainError;
 pub use steps::{STEPS, Step};
 
@@ -265,6 +267,47 @@ fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), Retrain
     write().map_err(|source| WorkspaceError::Io { path: path.clone(), source }.into())
 }
 
+/// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
+fn digests(config: &crate::workspace::Config, combined: &Combined, n_added: usize, added: &[u8]) -> Vec<DataDigest> {
+    let path = config.data.reference.display().to_string();
+    let sha256 = digest::sha256(added);
+    vec![
+        DataDigest { path, n_rows: combined.counts.n_rows(), sha256: combined.sha256.clone() },
+        DataDigest { path: ADDED.to_owned(), n_rows: n_added as u64, sha256 },
+    ]
+}
+
+/// How much of what production learned from is learned again.
+struct Replayed<'a> {
+    share: f64,
+    /// The id column.
+    id: &'a str,
+    seed: u64,
+}
+
+impl Replayed<'_> {
+    /// Old training rows beyond the share that is replayed are left out; what judges stays as it is.
+    fn thin(&self, examples: &Examples, recipe: &Recipe, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
+        const REPLAY: u64 = 0x5EED_AB1E;
+        if self.share >= 1.0 {
+            return None;
+        }
+        let parts = examples.parts(recipe).ok()?;
+        let ids = examples.table.columns().iter().find_map(|Column { name, values }| match values {
+            Values::Text(texts) if self.id == *name => Some(texts),
+            _ => None,
+        })?;
+        let stays = |row: &u32| {
+            let id = ids.get(*row as usize);
+            fresh.contains(id) || unit_hash(id.as_bytes(), REPLAY ^ self.seed) < self.share
+        };
+        let mut rows: Vec<u32> = parts.train.iter().copied().filter(stays).collect();
+        rows.extend(parts.tune.iter().chain(&parts.gate));
+        rows.sort_unstable();
+        Some(rows)
+    }
+}
+
 /// A retrain that goes ahead.
 struct Job<'a> {
     workspace: &'a Workspace,
@@ -284,14 +327,15 @@ impl Job<'_> {
         let combined = reference::combined(&workspace.path(&config.data.reference), &schema, &gathered.added)?;
         let mut added = Vec::new();
         gathered.added.write(&mut added, &schema.dialect).map_err(|source| self.io(ADDED, source))?;
-        let data = self.digests(&combined, &added);
+        let data = digests(config, &combined, gathered.added.len(), &added);
         let counts = combined.counts;
         let optional = config.target.optional();
         let options = ReadOptions { skip_invalid: request.skip_invalid, optional, ..ReadOptions::default() };
         let read = table::read(combined.into_input(), &schema, &options)?;
         notes.extend(read.notes);
         let fresh: HashSet<&str> = gathered.added.ids().collect();
-        let thin = |examples: &Examples| self.thin(examples, &fresh);
+        let replay = Replayed { share: config.retrain.replay, id: &gathered.id, seed: request.seed };
+        let thin = |examples: &Examples| replay.thin(examples, self.recipe, &fresh);
         let extra = |dir: &Path, pipeline: &Pipeline| self.store(dir, pipeline, &added);
         let details = json!({
             "parent": parent, "n_labels": gathered.plan.n_labels, "n_new": gathered.plan.n_new,
@@ -320,38 +364,6 @@ impl Job<'_> {
             progress: request.progress,
         };
         Ok(train::learn(workspace, self.lock, &request, material)?)
-    }
-
-    /// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
-    fn digests(&self, combined: &Combined, added: &[u8]) -> Vec<DataDigest> {
-        let path = self.config.data.reference.display().to_string();
-        let sha256 = digest::sha256(added);
-        vec![
-            DataDigest { path, n_rows: combined.counts.n_rows(), sha256: combined.sha256.clone() },
-            DataDigest { path: ADDED.to_owned(), n_rows: self.gathered.added.len() as u64, sha256 },
-        ]
-    }
-
-    /// Old training rows beyond the share that is replayed are left out; what judges stays as it is.
-    fn thin(&self, examples: &Examples, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
-        const REPLAY: u64 = 0x5EED_AB1E;
-        let share = self.config.retrain.replay;
-        if share >= 1.0 {
-            return None;
-        }
-        let parts = examples.parts(self.recipe).ok()?;
-        let ids = examples.table.columns().iter().find_map(|Column { name, values }| match values {
-            Values::Text(texts) if self.gathered.id == *name => Some(texts),
-            _ => None,
-        })?;
-        let stays = |row: &u32| {
-            let id = ids.get(*row as usize);
-            fresh.contains(id) || unit_hash(id.as_bytes(), REPLAY ^ self.request.seed) < share
-        };
-        let mut rows: Vec<u32> = parts.train.iter().copied().filter(stays).collect();
-        rows.extend(parts.tune.iter().chain(&parts.gate));
-        rows.sort_unstable();
-        Some(rows)
     }
 
     /// What is stored with the version: the rows it adds, the labels it used, and a copy in an open format.

@@ -45,7 +45,50 @@ pub(crate) struct Step {
     pub(crate) false_positives: f64,
 }
 
+/// What is found and what is mistaken when scores from a threshold on count as positive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurvePoint {
+    /// The threshold.
+    pub threshold: f64,
+    /// Share of the negatives that count as positive.
+    pub false_positive_rate: f64,
+    /// Share of the positives that do.
+    pub recall: f64,
+    /// Share of positives among what counts as positive.
+    pub precision: f64,
+}
+
 impl Curve {
+    /// Points of the ROC and precision-recall curves from the highest threshold down, about `most` of them, evenly along
+    /// the ROC curve; none without a positive and a negative row. `weight` is by row.
+    #[must_use]
+    pub fn points(&self, scores: &[f64], weight: impl Fn(usize) -> f64, most: usize) -> Vec<CurvePoint> {
+        let mut ends = Vec::new();
+        self.walk(
+            |position| weight(self.order[position] as usize),
+            |step| ends.push((self.order[step.end - 1] as usize, step.true_positives, step.false_positives)),
+        );
+        let Some(&(lowest, positives, negatives)) = ends.last() else { return Vec::new() };
+        if !(positives > 0.0 && negatives > 0.0) {
+            return Vec::new();
+        }
+        let (mut points, mut last) = (Vec::new(), f64::NEG_INFINITY);
+        for (row, tp, fp) in ends {
+            let along = tp / positives + fp / negatives;
+            if along - last < 2.0 / most as f64 && row != lowest {
+                continue;
+            }
+            last = along;
+            points.push(CurvePoint {
+                threshold: scores[row],
+                false_positive_rate: fp / negatives,
+                recall: tp / positives,
+                precision: tp / (tp + fp),
+            });
+        }
+        points
+    }
+
     /// Orders the rows; `positive` says which are positive.
     #[must_use]
     pub fn new(scores: &[f64], positive: impl Fn(usize) -> bool) -> Self {
@@ -197,6 +240,23 @@ mod tests {
             }
         }
         area / whole
+    }
+
+    #[test]
+    fn points_are_those_of_scikit_learn() {
+        // roc_curve([1,0,1,1,0], [.9,.7,.7,.4,.2], drop_intermediate=False) and precision_recall_curve of the same.
+        let (scores, truth) = ([0.9, 0.7, 0.7, 0.4, 0.2], [true, false, true, true, false]);
+        let curve = Curve::new(&scores, |i| truth[i]);
+        let points = curve.points(&scores, |_| 1.0, 200);
+        let told: Vec<[f64; 4]> =
+            points.iter().map(|p| [p.threshold, p.false_positive_rate, p.recall, p.precision]).collect();
+        let (third, two) = (1.0 / 3.0, 2.0 / 3.0);
+        assert_eq!(told, [[0.9, 0.0, third, 1.0], [0.7, 0.5, two, two], [0.4, 0.5, 1.0, 0.75], [0.2, 1.0, 1.0, 0.6]]);
+        let many: Vec<f64> = (0..10_000).map(f64::from).collect();
+        let few = Curve::new(&many, |i| i % 3 == 0).points(&many, |_| 1.0, 100);
+        assert!((90..=101).contains(&few.len()), "{}", few.len());
+        assert_eq!(few.last().map(|p| (p.threshold, p.recall)), Some((0.0, 1.0)));
+        assert!(Curve::new(&many, |_| true).points(&many, |_| 1.0, 100).is_empty());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::features::Task;
 use crate::score::calibration::{Reliability, reliability};
 use crate::score::confusion::{ClassScores, Confusion};
-use crate::score::interval::{MAX_VISITS, Resample, estimates, points};
+use crate::score::curve::{Curve, CurvePoint};
+use crate::score::interval::{EvaluateOptions, Resample, estimates, points};
 use crate::score::metric::{Metric, Metrics};
 use crate::score::{ScoreError, binary, multiclass, regression};
 use crate::stats::moments;
@@ -87,23 +88,6 @@ pub struct Reading<'a> {
     pub threshold: f64,
 }
 
-/// How to evaluate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EvaluateOptions {
-    /// Seed of the resamples.
-    pub seed: u64,
-    /// The most bootstrap replicates to take; 0 for no intervals.
-    pub max_replicates: usize,
-    /// Row visits that a bootstrap may cost; where they do not suffice for 200 replicates, intervals are normal ones.
-    pub max_visits: usize,
-}
-
-impl Default for EvaluateOptions {
-    fn default() -> Self {
-        Self { seed: 0, max_replicates: 1000, max_visits: MAX_VISITS }
-    }
-}
-
 /// What scores are worth on rows whose truth is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -136,7 +120,13 @@ pub struct Evaluation {
     /// Rows by true (down) and predicted (across) class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
+    /// Binary: points of the ROC and precision-recall curves. A version keeps them in a file of its own.
+    #[serde(skip)]
+    pub curve: Vec<CurvePoint>,
 }
+
+/// Points of a curve, about.
+const N_POINTS: usize = 200;
 
 /// One line of the classification report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,6 +185,14 @@ pub fn evaluate(
         reliability: match &truth {
             Truth::Binary(positive) => Some(reliability(positive, reading.scores, reading.weights, 10)),
             _ => None,
+        },
+        curve: match &truth {
+            Truth::Binary(positive) => Curve::new(reading.scores, |row| positive[row]).points(
+                reading.scores,
+                |row| reading.weights.map_or(1.0, |w| f64::from(w[row])),
+                N_POINTS,
+            ),
+            _ => Vec::new(),
         },
         classes: reading.classes.to_vec(),
         report: confusion.as_ref().map_or_else(Vec::new, |m| m.seen().into_iter().map(|c| line(m, c)).collect()),

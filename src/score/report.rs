@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::printable;
 use crate::score::confusion::{ClassScores, Confusion};
 use crate::score::{Estimate, Evaluation, Method};
 
@@ -87,7 +88,7 @@ fn footer(evaluation: &Evaluation) -> String {
 #[must_use]
 pub fn classification_report(confusion: &Confusion, classes: &[String], digits: usize) -> String {
     const LONGEST_LINE: &str = "weighted avg";
-    let name = |class: usize| classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let name = |class: usize| classes.get(class).map_or_else(|| class.to_string(), |name| printable::name(name));
     let seen = confusion.seen();
     let names: Vec<String> = seen.iter().map(|&c| name(c)).collect();
     let longest = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
@@ -128,7 +129,7 @@ pub fn confusion_table(confusion: &Confusion, classes: &[String]) -> String {
         return String::new();
     }
     let name = |class: usize| {
-        let name = classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let name = classes.get(class).map_or_else(|| class.to_string(), |name| printable::name(name));
         name.chars().take(16).collect::<String>()
     };
     let cells = seen.iter().flat_map(|&t| seen.iter().map(move |&p| (t, p)));

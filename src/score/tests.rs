@@ -88,7 +88,9 @@ fn intervals_hold_the_value_and_repeat() {
         let again = one_thread.install(|| case(&reference["metrics"][name], EvaluateOptions::default()));
         assert_eq!(evaluation, again);
         let json = serde_json::to_string(&evaluation).unwrap();
-        assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap(), evaluation);
+        // The points of the curves are a file of their own.
+        assert!(!evaluation.curve.is_empty());
+        assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap(), Evaluation { curve: Vec::new(), ..evaluation });
     }
 }
 

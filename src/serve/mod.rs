@@ -28,16 +28,18 @@ mod rows;
 mod scoring;
 mod snapshot;
 mod state;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod tls;
 mod wire;
 
 pub use connections::serve;
-pub use job::JobSettings;
 pub use limits::Limits;
-pub use state::{App, ServeSettings};
+pub use settings::{JobSettings, ServeSettings};
+pub use state::App;
 pub use tls::Tls;
 
 use crate::ab::AbError;
@@ -87,6 +89,17 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Whether a body holds rows of these columns: what the fuzz tests reach of the reading of requests.
+#[doc(hidden)]
+#[must_use]
+pub fn holds_rows(columns: &[&str], body: &[u8]) -> bool {
+    let mut form = form::Form::default();
+    for name in columns {
+        form.keep(name);
+    }
+    rows::Rows::parse(body, &form, 1000, &mut |_| true).is_ok_and(|rows| rows.problems.is_empty())
 }
 
 /// The server without its socket.
@@ -149,7 +162,7 @@ impl Asked {
         let (parts, body) = request.into_parts();
         let named = if endpoint.predicts() { predict::Options::of(&parts).ok() } else { None };
         let request_id = request_id(app, &parts, named.as_ref().and_then(|options| options.request_id.as_deref()));
-        let seat = limits::seat(&parts);
+        let seat = ticket::seat(&parts);
         Self { parts, body, request_id, started, seat }
     }
 }

@@ -4,8 +4,9 @@ use super::fetched::Fetched;
 use super::{DownloadRequest, SourceError, http};
 use crate::atomic::Incoming;
 use crate::table::magic;
-use crate::workspace::OWN_DATA_FILES;
+use crate::workspace::{CONFIG_FILE, OWN_DATA_FILES};
 use flate2::read::MultiGzDecoder;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
@@ -139,9 +140,13 @@ fn safe(name: &str) -> Result<PathBuf, String> {
         return Err(format!("holds a file with an odd name, \"{shown}\""));
     }
     // A file system may not tell upper from lower case.
-    let top = inside.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
-    if OWN_DATA_FILES.iter().any(|own| own.eq_ignore_ascii_case(top)) {
+    let is = |part: &OsStr, own: &str| part.to_string_lossy().to_lowercase() == own.to_lowercase();
+    let top = inside.iter().next().unwrap_or_default();
+    if OWN_DATA_FILES.iter().any(|own| is(top, own)) {
         return Err(format!("holds {shown}, which is the loop's own file"));
+    }
+    if inside.iter().any(|part| is(part, CONFIG_FILE)) {
+        return Err(format!("holds {shown}, which would make a loop of its directory"));
     }
     Ok(inside)
 }

@@ -97,7 +97,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
 }
 
 /// `%20` and the like as the characters they stand for.
-pub(super) fn decode_percents(text: &str) -> Option<String> {
+pub(crate) fn decode_percents(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -8,7 +8,8 @@
 //! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
 //! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
 
-use super::{EventKind, Workspace, WorkspaceError};
+use super::event::EventKind;
+use super::{CONFIG_FILE, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 /// Under which of its details a change of the experiment brings the whole of it.
 const EXPERIMENT: &str = "experiment";
@@ -86,6 +88,23 @@ impl Entry {
 
     fn head(&self) -> Head {
         Head { seq: self.seq, hash: self.hash.clone() }
+    }
+
+    /// The SHA-256 that the line names anywhere.
+    pub(crate) fn digests(&self) -> Vec<String> {
+        fn within(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                    found.push(text.clone());
+                }
+                Value::Array(values) => values.iter().for_each(|value| within(value, found)),
+                Value::Object(fields) => fields.values().for_each(|value| within(value, found)),
+                _ => {}
+            }
+        }
+        let mut found: Vec<String> = self.config.iter().cloned().collect();
+        within(&self.details, &mut found);
+        found
     }
 
     /// The latest time up to this line, as far as the line knows it.
@@ -229,7 +248,7 @@ impl Workspace {
     /// # Errors
     /// [`WorkspaceError::Audit`] when the chain is broken or cut, and whatever the system says; once the line is
     /// written, whoever takes the lock next completes what is missing.
-    pub fn record(&self, _lock: &Lock, event: Event) -> Result<Entry, WorkspaceError> {
+    pub fn record(&self, lock: &Lock, event: Event) -> Result<Entry, WorkspaceError> {
         let registry = self.registry();
         let mut roles = registry.roles()?;
         let last = self.last_entry()?;
@@ -243,7 +262,7 @@ impl Workspace {
             behind: last.as_ref().and_then(|last| behind(last.latest(), event.at)),
             event: event.event,
             by: event.by,
-            config: self.config_digest()?,
+            config: self.keep(lock, Path::new(CONFIG_FILE))?,
             roles: event.roles.clone().map(|roles| Roles { audit: None, ..roles }),
             details: event.details,
             prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),

@@ -1,6 +1,6 @@
 //! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
 
-use super::{PromoteRules, columns};
+use super::{PromoteRules, TrackRules, columns};
 use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
 use crate::model::Params;
@@ -55,6 +55,9 @@ pub struct Config {
     /// What a challenger has to show.
     #[serde(default)]
     pub promote: PromoteRules,
+    /// Where changes are told besides.
+    #[serde(default)]
+    pub track: TrackRules,
 }
 
 /// `[labels]`: how what people said becomes one label per row.
@@ -233,6 +236,7 @@ impl Config {
         config.trainer.as_ref().map_or(Ok(()), TrainerSpec::check)?;
         config.notify.check()?;
         config.promote.check()?;
+        config.track.check()?;
         Ok(config)
     }
 

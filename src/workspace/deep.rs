@@ -89,7 +89,7 @@ fn text<'a>(details: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 /// The digest of the reference in a line that has one.
-fn reference_of<'a>(entry: &'a Entry, reference: &str) -> Option<&'a str> {
+pub(crate) fn reference_of<'a>(entry: &'a Entry, reference: &str) -> Option<&'a str> {
     match entry.event {
         EventKind::ReferenceUpdated => text(&entry.details, "sha256"),
         EventKind::Trained => {

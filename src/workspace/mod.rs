@@ -5,17 +5,23 @@ mod columns;
 mod set;
 mod config;
 mod deep;
+mod kept;
 pub mod event;
+mod history;
 mod promote;
 mod runs;
+mod told;
+mod tracking;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;
+pub(crate) use deep::reference_of;
 pub use event::EventKind;
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 pub use set::Setting;
+pub use tracking::TrackRules;
 
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
@@ -92,6 +98,9 @@ fn process(holder: Option<u32>) -> String {
 /// place: a downloaded `feedback.csv` would be human labels that no human gave.
 pub const OWN_DATA_FILES: [&str; 4] = ["SOURCE.json", "labels.csv", "feedback.csv", "reference.json"];
 
+/// The file that makes a loop of a directory: what is to be learned, and how.
+pub const CONFIG_FILE: &str = "mlloop.toml";
+
 /// One directory, one loop.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -156,7 +165,7 @@ impl Workspace {
     /// `mlloop.toml`.
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
-        self.path("mlloop.toml")
+        self.path(CONFIG_FILE)
     }
 
     /// What `mlloop.toml` says.
@@ -271,8 +280,8 @@ impl Workspace {
 
     /// Removes what dead processes left half written; the lock was written to just now.
     fn tidy(&self, lock: &Path) -> Result<(), WorkspaceError> {
-        const FOLDERS: [&str; 8] =
-            ["", "data", "runs", "runs/backup", "runs/outbox", "reports", "approvals", "label_inbox"];
+        const FOLDERS: [&str; 9] =
+            ["", "data", "runs", "runs/backup", "runs/kept", "runs/outbox", "reports", "approvals", "label_inbox"];
         let io_err = |path: &Path| {
             let path = path.to_owned();
             |source| WorkspaceError::Io { path, source }

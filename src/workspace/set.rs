@@ -5,7 +5,7 @@ use crate::wording::instead;
 use toml::{Table, Value};
 
 /// The sections that can be set, those inside of others last.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "data",
     "target",
     "split",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 16] = [
     "retrain",
     "notify",
     "promote",
+    "track",
     "monitor.triggers",
     "promote.guardrails",
     "notify.email",
@@ -67,13 +68,26 @@ impl Setting {
     /// `model.max_depth = 4, by --set`.
     #[must_use]
     pub fn told(&self) -> String {
-        format!("set: {} = {}, by {}", self.key, self.value, self.from)
+        format!("set: {} = {}, by {}", self.key, self.shown(), self.from)
+    }
+
+    /// The value, unless it may be a secret that belongs elsewhere: an address with a login, a password.
+    fn shown(&self) -> &str {
+        const SECRET: [&str; 6] = ["uri", "url", "webhook", "pass", "user", "token"];
+        let key = self.key.rsplit('.').next().unwrap_or_default();
+        if SECRET.iter().any(|word| key.contains(word)) { "***" } else { &self.value }
+    }
+
+    /// `KEY=VALUE`.
+    #[must_use]
+    pub fn pair(&self) -> String {
+        format!("{}={}", self.key, self.value)
     }
 
     /// `KEY=VALUE`, when it is part of what decides what is learned.
     #[must_use]
     pub fn of_recipe(&self) -> Option<String> {
-        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| format!("{}={}", self.key, self.value))
+        RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| self.pair())
     }
 }
 
@@ -82,7 +96,7 @@ pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> 
     let mut config = Config::parse(text)?;
     let mut table: Table = toml::from_str(text).map_err(|err| err.message().to_owned())?;
     for setting in settings {
-        let wrong = |what: &str| format!("{} {}={}: {what}", setting.from, setting.key, setting.value);
+        let wrong = |what: &str| format!("{} {}={}: {what}", setting.from, setting.key, setting.shown());
         set(&mut table, &setting.key, value_of(&setting.value)).map_err(|what| wrong(&what))?;
         let written = toml::to_string(&table).map_err(|err| wrong(&err.to_string()))?;
         config = Config::parse(&written).map_err(|what| {

@@ -1,6 +1,7 @@
 //! Whole pipelines as graphs over raw columns, run by onnxruntime on every row of real tables.
 
 use super::live::{apart, doubles, python, run};
+use crate::skipped::skipped;
 use mlloop::features::{Clip, FeatureOptions, Features, Impute, Negative, Scale, Target, Task, TimePart};
 use mlloop::model::{Algorithm, FitData, FitOptions, Model, Params};
 use mlloop::pipeline::OnnxParts;
@@ -95,7 +96,7 @@ impl Fitted {
 fn real(file: &str, target: &str, options: &InferOptions) -> Option<Table> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(file);
     if !path.is_file() {
-        eprintln!("skipped: {} is not there", path.display());
+        skipped(format_args!("{} is not there", path.display()));
         return None;
     }
     let mut schema = infer(Input::open(&path).unwrap(), options).unwrap().schema;

@@ -1,6 +1,7 @@
 //! Against the other tools themselves, where a Python has them: `MLLOOP_PYTHON`, else `python3`.
 
 use super::{bytes, expected, matrix};
+use crate::skipped::skipped;
 use mlloop::features::{Matrix, Task};
 use mlloop::model::{Algorithm, FitData, FitOptions, ForeignModel, Model, Params};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ pub fn python() -> Option<PathBuf> {
     let tools = "import numpy, pandas, sklearn, lightgbm, xgboost, catboost, onnxruntime, skl2onnx, onnxmltools";
     let found = Command::new(&program).args(["-c", tools]).output().is_ok_and(|said| said.status.success());
     if !found {
-        eprintln!("skipped: {} lacks the tools to compare with (set MLLOOP_PYTHON)", program.display());
+        skipped(format_args!("{} lacks the tools to compare with (set MLLOOP_PYTHON)", program.display()));
     }
     found.then_some(program)
 }
@@ -125,12 +126,10 @@ fn exported_models_score_the_same_in_onnxruntime_and_xgboost() {
 fn models_trained_elsewhere_on_real_tables_score_the_same_on_every_row() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     if !data.is_dir() {
-        eprintln!("skipped: no real tables in {}", data.display());
-        return;
+        return skipped(format_args!("no real tables in {}", data.display()));
     }
     if std::env::var_os("MLLOOP_PYTHON").is_none() {
-        eprintln!("skipped: it trains for minutes, so it wants MLLOOP_PYTHON to be set");
-        return;
+        return skipped("it trains for minutes, so it wants MLLOOP_PYTHON to be set");
     }
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -284,7 +284,8 @@ fn the_accuracy_of_production_is_estimated_over_all_candidates() {
     // Had production learned from some of them, its answers to those would say nothing of others.
     let other = work.copy();
     let asked = records(&work.read(BACK));
-    Learned::new(asked.iter().take(40).map(|row| row["id"].as_str())).save(&other.path("models/v0001")).unwrap();
+    let learned = Learned::new(asked.iter().take(40).map(|row| row["id"].as_str()));
+    other.exchange("v0001", "learned_ids.bin", |dir| learned.save(dir).unwrap());
     let fewer = other.run("label-import").answers(YES).value();
     assert_eq!((&fewer["accuracy"]["n"], &fewer["accuracy"]["n_learned"]), (&210.into(), &40.into()));
     let said = work.run("label-import").answers(YES).value();

@@ -1,6 +1,7 @@
 //! 300 rows of a real table, out and back: as they are, through a spreadsheet program, through Label Studio.
 
 use super::{DAY, records};
+use crate::skipped::skipped;
 use crate::support::{ERROR, Loop, NO, YES, shared};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -77,7 +78,7 @@ fn as_it_is() {
 fn through_a_spreadsheet_program() {
     let has_one = Command::new("soffice").arg("--version").output().is_ok_and(|output| output.status.success());
     if !has_one {
-        return eprintln!("skipped: soffice is not installed");
+        return skipped("soffice is not installed");
     }
     let Some((work, truth)) = telco("") else { return };
     work.write("sheet.csv", filled(&work, &truth));

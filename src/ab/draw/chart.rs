@@ -16,6 +16,8 @@ const TOP: f64 = 20.0;
 const ROW: f64 = 34.0;
 /// Room for the numbers of an axis below it.
 const AXIS: f64 = 24.0;
+/// Room for its name below these.
+const NAME: f64 = 14.0;
 
 /// Pieces of SVG and how high they are.
 pub(super) struct Piece {
@@ -157,7 +159,8 @@ pub(super) fn arms(outcome: &OutcomeReport, width: f64) -> Piece {
         }
         drawing.text("ax end", (width, y + 4.0), &words::mean(outcome.kind, arm.mean));
     }
-    Piece { svg: drawing.finish(), height: bottom + AXIS }
+    drawing.text("ax", (name_width, bottom + AXIS + 6.0), "mean, with its 95 % interval");
+    Piece { svg: drawing.finish(), height: bottom + AXIS + NAME }
 }
 
 /// Units in each arm beside those that were to be expected, over an axis.
@@ -184,7 +187,8 @@ pub(super) fn distribution(report: &AbReport, width: f64) -> Piece {
         drawing.text("ax end", (width, y + 19.0), &format!("{} ({:.1}\u{a0}%)", count(arm.n_units), 100.0 * arm.share));
     }
     drawing.line("base", (name_width, 0.0), (name_width, bottom));
-    Piece { svg: drawing.finish(), height: bottom + AXIS }
+    drawing.text("ax", (name_width, bottom + AXIS + 6.0), "units; grey: expected");
+    Piece { svg: drawing.finish(), height: bottom + AXIS + NAME }
 }
 
 /// The class that colours the distribution.

@@ -63,7 +63,7 @@ struct ComparisonView {
 pub(super) fn draw(report: &AbReport) -> String {
     let arm = |arm: &crate::ab::report::ArmFacts| {
         let role = if arm.control { "the others are compared with it" } else { "" };
-        let expected = format!("{:.0}", arm.n_expected);
+        let expected = count(arm.n_expected.round().max(0.0) as u64);
         [short(&arm.name, 60), role.to_owned(), count(arm.n_units), expected]
     };
     let page = Page {

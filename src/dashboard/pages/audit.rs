@@ -27,7 +27,7 @@ struct Page {
 }
 
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
-    let chain = asked.dashboard.workspace.audit_chain()?;
+    let chain = asked.chain()?;
     let (event, by, on) = (asked.fields.get("event"), asked.fields.get("by"), asked.fields.get("on"));
     let then = match on {
         "" => None,

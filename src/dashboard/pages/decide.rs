@@ -7,7 +7,7 @@ use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops, may};
 use crate::gate::{self, GateReport, Ticket};
 use crate::registry::Version;
-use crate::report::number::{clean, number_or, short};
+use crate::report::number::{clean, fixed, fixed_or, short};
 use crate::score::Direction;
 use askama::Template;
 
@@ -33,6 +33,8 @@ struct Request {
     asked_at: String,
     until: String,
     expired: bool,
+    /// Whether who looks asked for it: somebody else agrees.
+    own: bool,
     digest: String,
     sides: Vec<(String, Vec<Reading>, String)>,
     changes: Vec<[String; 3]>,
@@ -95,6 +97,7 @@ fn request(asked: &Asked, ticket: &Ticket, report: Option<&GateReport>) -> Resul
         asked_at: when(ticket.requested_at),
         until: when(ticket.expires_at),
         expired: asked.dashboard.now() >= ticket.expires_at,
+        own: asked.viewer.session.as_ref().is_some_and(|session| ticket.requested_by.as_deref() == Some(&session.name)),
         digest: ticket.digest.clone(),
         sides: vec![side(ticket.production, "production,")?, side(ticket.version, "challenger,")?],
         changes: changes.map(|(name, old, new)| [name.to_owned(), short(&old, 300), short(&new, 300)]).into(),
@@ -109,12 +112,12 @@ fn verdict(report: &GateReport) -> Verdict {
             Direction::Lower => old - new,
         });
         let said = match gain {
-            Some(gain) if gain > 0.0 => format!("better by {}", number_or(Some(gain))),
-            Some(gain) if gain < 0.0 => format!("worse by {}", number_or(Some(-gain))),
+            Some(gain) if gain > 0.0 => format!("better by {}", fixed(gain)),
+            Some(gain) if gain < 0.0 => format!("worse by {}", fixed(-gain)),
             Some(_) => "the same".to_owned(),
             None => "–".to_owned(),
         };
-        [pair.metric.name().to_owned(), number_or(pair.production), number_or(pair.challenger), said]
+        [pair.metric.name().to_owned(), fixed_or(pair.production), fixed_or(pair.challenger), said]
     });
     let j = &report.judgement;
     Verdict {
@@ -132,9 +135,9 @@ fn verdict(report: &GateReport) -> Verdict {
                 "{} on {} gate rows that no version learned from: the gain is {} ({} to {} at the gate's level).",
                 found.metric,
                 j.n_rows,
-                number_or(Some(found.value)),
-                number_or(Some(found.low)),
-                number_or(Some(found.high)),
+                fixed(found.value),
+                fixed(found.low),
+                fixed(found.high),
             )
         }),
     }
@@ -171,6 +174,11 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
         "judge" => {
             ("The gate compares the challenger with production. A better one becomes production, or waits here.", false)
         }
+        "reset-demo" => (
+            "All versions, labels and reports of this demo are removed. It begins again, up to where drift is found; the \
+            audit chain begins anew.",
+            false,
+        ),
         "monitor" => {
             ("What arrived is compared with the reference. The report is written; nothing else changes.", false)
         }

@@ -1,7 +1,7 @@
 //! What arrived beside the reference: all columns, or one in full.
 
 use super::overview::{severity, tone};
-use super::parts::course;
+use super::parts::{Over, course};
 use super::{Asked, rendered};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
@@ -9,6 +9,7 @@ use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, Summary};
 use crate::report::number::{clean, counted, number_or, p_value, percent, short, value};
 use crate::report::{self, shape::Drawing};
 use askama::Template;
+use std::sync::Arc;
 
 const SMALL: f64 = 250.0;
 const LARGE: f64 = 760.0;
@@ -41,6 +42,7 @@ struct Report {
     n_drifted: u64,
     n_stable: u64,
     n_unknown: u64,
+    n_all: u64,
     ratio: String,
     threshold: String,
     dial: String,
@@ -114,8 +116,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         q: asked.fields.get("q").to_owned(),
         sorts: sorts.map(|(key, name)| (key, name, key == sort)).into(),
         sort: sort.to_owned(),
-        course: course(&shares(asked)?, "Share of drifted columns, comparison by comparison"),
-        report: report.as_ref().map(told),
+        course: course(&shares(asked)?, Over::Shares, "Share of drifted columns, comparison by comparison"),
+        report: report.as_deref().map(told),
     })
 }
 
@@ -133,13 +135,14 @@ fn told(report: &DriftReport) -> Report {
         n_drifted: share.n_drifted,
         n_stable: share.n_stable,
         n_unknown: share.n_unknown,
+        n_all: share.n_drifted + share.n_stable + share.n_unknown,
         ratio: share.deciding().map_or_else(|| "–".to_owned(), percent),
         threshold: percent(share.threshold),
         dial: report::dial(report),
         share_bar: report::share_bar(report),
         reference: side(&report.reference),
         current: side(&report.current),
-        findings: report.findings.iter().take(30).map(|finding| short(&finding.text, 300)).collect(),
+        findings: report.findings.iter().take(30).map(|finding| short(&report::found(finding), 300)).collect(),
         notes: report.notes.iter().map(|note| clean(note)).collect(),
     }
 }
@@ -192,9 +195,10 @@ fn bar(column: &ColumnReport, class: &str) -> String {
     drawing.image("statbar", (WIDTH, 14.0), &title)
 }
 
-fn detail(asked: &Asked, report: Option<DriftReport>, name: &str) -> Result<Answer, Oops> {
+fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result<Answer, Oops> {
     let unknown = || Oops::NotFound(format!("the last comparison has no column {}", short(name, 80)));
     let report = report.ok_or_else(unknown)?;
+    let report = report.as_ref();
     let mut all = report.columns.iter().chain(&report.target).chain(&report.score);
     let column = all.find(|column| column.name == name).ok_or_else(unknown)?;
     let (reference, current) = (&column.reference, &column.current);
@@ -225,7 +229,7 @@ fn detail(asked: &Asked, report: Option<DriftReport>, name: &str) -> Result<Answ
         row: row(column, LARGE),
         numbers,
         findings: findings.map(|finding| short(&finding.text, 300)).collect(),
-        course: course(&pieces.collect::<Vec<_>>(), "The statistic, piece by piece of what arrived"),
+        course: course(&pieces.collect::<Vec<_>>(), Over::Values, "The statistic, piece by piece of what arrived"),
         at: when(report.made_at),
     })
 }

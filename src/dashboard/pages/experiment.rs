@@ -2,6 +2,7 @@
 
 use super::{Asked, rendered};
 use crate::ab::experiment::Experiment;
+use crate::ab::rollout::{Scheduled, schedule};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::report::number::{clean, number_or, short};
@@ -27,8 +28,17 @@ struct Shown {
     planned_n: u64,
     alpha: f64,
     arms: Vec<[String; 3]>,
-    steps: Vec<(String, String, &'static str)>,
+    steps: Vec<Step>,
     went_back: Option<String>,
+}
+
+/// A step of the rollout.
+struct Step {
+    n: usize,
+    share: String,
+    from: String,
+    hold: String,
+    state: &'static str,
 }
 
 /// What the last `ab-report` said.
@@ -57,16 +67,13 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
 fn shown(experiment: &Experiment) -> Shown {
     let weights = experiment.weights();
     let arms = experiment.arms.iter().zip(weights);
-    let steps = experiment.rollout.iter().flat_map(|rollout| {
-        rollout.steps.iter().enumerate().map(|(n, step)| {
-            let state = match n {
-                n if n < rollout.at => "done",
-                n if n == rollout.at => "now",
-                _ => "to come",
-            };
-            (format!("{:.0} %", 100.0 * step.share), step.hold.to_string(), state)
-        })
-    });
+    let step = |step: Scheduled| Step {
+        n: step.step,
+        share: format!("{:.0} %", 100.0 * step.share),
+        from: when(step.from),
+        hold: step.hold.to_string(),
+        state: step.state,
+    };
     let ended = experiment.ended.as_ref().map(|ended| {
         let verdict = ended.verdict.as_deref().unwrap_or_default();
         format!("It ended {}. {}", when(ended.at), clean(verdict))
@@ -83,8 +90,11 @@ fn shown(experiment: &Experiment) -> Shown {
         arms: arms
             .map(|(arm, weight)| [short(&arm.name, 40), arm.version.to_string(), format!("{:.1} %", 100.0 * weight)])
             .collect(),
-        steps: steps.collect(),
-        went_back: experiment.rollout.as_ref().and_then(|rollout| rollout.went_back.clone()),
+        steps: schedule(experiment).into_iter().map(step).collect(),
+        went_back: experiment
+            .rollout
+            .as_ref()
+            .and_then(|rollout| rollout.went_back.as_deref().map(|why| short(why, 300))),
     }
 }
 
@@ -153,6 +163,7 @@ fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
         drawing.text("ax end", (58.0, y(value) + 4.0), &number_or(Some(value)));
     }
     drawing.text("ax", (64.0, HEIGHT - 8.0), &format!("{} units", first.0));
+    drawing.text("ax mid", (WIDTH / 2.0, HEIGHT - 8.0), "units that have come in");
     drawing.text("ax end", (WIDTH - 20.0, HEIGHT - 8.0), &format!("{} units", last.0));
     drawing.image("wide", (WIDTH, HEIGHT), "The effect on what decides, with its confidence sequence, as units came in")
 }

@@ -1,7 +1,8 @@
 //! The last predictions, what people said of them, and why each was made.
 
-use super::parts::balance;
+use super::parts::{Over, balance, course};
 use super::{Asked, rendered};
+use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::feedback::{self, Count, Period, Verdict};
@@ -14,6 +15,7 @@ use crate::train;
 use askama::Template;
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Rows of the log that are looked through.
 const LOOKED_AT: usize = 5000;
@@ -33,6 +35,8 @@ struct Page {
     versions: Vec<(String, bool)>,
     arms: Vec<(String, bool)>,
     stats: Option<Vec<Counted>>,
+    /// Accuracy week by week.
+    course: String,
     unused: u64,
 }
 
@@ -45,6 +49,22 @@ struct Filter {
     version: String,
     arm: String,
     since: String,
+    until: String,
+}
+
+impl Filter {
+    fn of(asked: &Asked) -> Self {
+        let field = |name: &str| asked.fields.get(name).trim().to_owned();
+        Self {
+            q: field("q"),
+            at_least: field("at_least"),
+            at_most: field("at_most"),
+            version: field("version"),
+            arm: field("arm"),
+            since: field("since"),
+            until: field("until"),
+        }
+    }
 }
 
 struct Row {
@@ -86,23 +106,15 @@ impl Counted {
 
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let workspace = &asked.dashboard.workspace;
-    let field = |name: &str| asked.fields.get(name).trim().to_owned();
-    let filter = Filter {
-        q: field("q"),
-        at_least: field("at_least"),
-        at_most: field("at_most"),
-        version: field("version"),
-        arm: field("arm"),
-        since: field("since"),
-    };
+    let filter = Filter::of(asked);
     let layout = Layout::default();
     let recent = Journal::of(workspace).recent(LOOKED_AT, &layout, false)?;
-    let said = sayings(asked)?;
+    let judged = asked.judged()?;
+    let said = &judged.said;
     let (low, high) = (bound(&filter.at_least)?, bound(&filter.at_most)?);
-    let since = match filter.since.as_str() {
-        "" => i64::MIN,
-        text => Window::parse_instant(text).map_err(Oops::Bad)?.as_microsecond(),
-    };
+    let since = day(&filter.since, 0)?.unwrap_or(i64::MIN);
+    // A day is meant to its end.
+    let until = day(&filter.until, 24)?.unwrap_or(i64::MAX);
     let (mut rows, mut n_found, mut n_seen) = (Vec::new(), 0, 0);
     let (mut versions, mut arms): (Vec<String>, Vec<String>) = Default::default();
     for logged in recent.iter().rev() {
@@ -117,17 +129,17 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
                 && (filter.arm.is_empty() || arm == filter.arm)
                 && low.is_none_or(|low| score >= low)
                 && high.is_none_or(|high| score <= high)
-                && logged.time[row] >= since;
+                && (since..until).contains(&logged.time[row]);
             if fits {
                 n_found += 1;
                 if rows.len() < SHOWN {
-                    rows.push(shown(logged, row, &said));
+                    rows.push(shown(logged, row, said));
                 }
             }
         }
     }
     versions.sort_unstable();
-    let stats = (!said.is_empty()).then(|| feedback::stats(workspace, &Window::default(), Period::Week)).transpose()?;
+    let stats = judged.stats.as_ref();
     rendered(&Page {
         shell: asked.shell("/ui/feedback", "Feedback")?,
         rows,
@@ -136,7 +148,16 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         versions: versions.into_iter().map(|version| (version.clone(), version == filter.version)).collect(),
         arms: arms.into_iter().filter(|arm| !arm.is_empty()).map(|arm| (arm.clone(), arm == filter.arm)).collect(),
         filter,
-        unused: stats.as_ref().map_or(0, |stats| stats.unused),
+        course: stats.map_or_else(String::new, |stats| {
+            let weeks = stats.by_period.iter().rev().take(26).rev();
+            let rate = |group: &feedback::Group| (group.name.clone(), group.count.accuracy_rate.unwrap_or(f64::NAN));
+            course(
+                &weeks.map(rate).collect::<Vec<_>>(),
+                Over::Shares,
+                "Accuracy by week, of the predictions that people judged",
+            )
+        }),
+        unused: stats.map_or(0, |stats| stats.unused),
         stats: stats.map(|stats| {
             let groups = stats.by_version.iter().chain(stats.by_period.iter().rev().take(8));
             let all = Counted::of("all", &stats.count);
@@ -151,6 +172,16 @@ fn push_new(all: &mut Vec<String>, text: &str) {
     }
 }
 
+/// The beginning of a day, or so many hours later, in microseconds; an instant as it is.
+fn day(text: &str, hours: i64) -> Result<Option<i64>, Oops> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let at = Window::parse_instant(text).map_err(Oops::Bad)?;
+    let hours = if text.len() == 10 { hours } else { 0 };
+    Ok(Some(at.checked_add(jiff::SignedDuration::from_hours(hours))?.as_microsecond()))
+}
+
 fn bound(text: &str) -> Result<Option<f64>, Oops> {
     match text {
         "" => Ok(None),
@@ -161,18 +192,39 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
     }
 }
 
-/// The last thing that was said of each row.
-fn sayings(asked: &Asked) -> Result<HashMap<String, String>, Oops> {
-    let entries = feedback::entries(&asked.dashboard.workspace)?;
-    let told = |entry: &feedback::Entry| {
-        let what = match entry.verdict {
-            Verdict::Correct => "correct",
-            Verdict::Incorrect => "incorrect",
-            Verdict::Uncertain => "uncertain",
+/// What people said of predictions, kept until somebody says more.
+pub(in crate::dashboard) struct Judged {
+    /// The last thing that was said of each row.
+    said: HashMap<String, String>,
+    /// None before anybody said anything.
+    stats: Option<feedback::Stats>,
+}
+
+impl Asked<'_> {
+    fn judged(&self) -> Result<Arc<Judged>, Oops> {
+        const READ: [&str; 4] = ["data/feedback.csv", "data/labels.csv", "audit.jsonl", "models"];
+        let workspace = &self.dashboard.workspace;
+        let read = || {
+            let entries = feedback::entries(workspace)?;
+            let said: HashMap<String, String> = entries.into_iter().map(told).collect();
+            let stats = match said.is_empty() {
+                true => None,
+                false => Some(feedback::stats(workspace, &Window::default(), Period::Week)?),
+            };
+            Ok(Judged { said, stats })
         };
-        format!("{what}, {}", short(&entry.by, 40))
+        self.dashboard.kept.judged.get(&stamp_of(workspace.dir(), &READ), read)
+    }
+}
+
+/// A row and what was said of it.
+fn told(entry: feedback::Entry) -> (String, String) {
+    let what = match entry.verdict {
+        Verdict::Correct => "correct",
+        Verdict::Incorrect => "incorrect",
+        Verdict::Uncertain => "uncertain",
     };
-    Ok(entries.iter().map(|entry| (entry.id.clone(), told(entry))).collect())
+    (entry.id, format!("{what}, {}", short(&entry.by, 40)))
 }
 
 fn shown(logged: &Logged, row: usize, said: &HashMap<String, String>) -> Row {
@@ -221,7 +273,7 @@ pub(super) fn row(asked: &Asked) -> Result<Answer, Oops> {
             short(id, 80)
         )));
     };
-    let shown = shown(logged, at, &sayings(asked)?);
+    let shown = shown(logged, at, &asked.judged()?.said);
     let features = logged.features.as_ref().map(|table| table.take(&[at as u32]));
     let (explained_by, pipeline) = of_version(asked, logged.version[at], (production, pipeline));
     let (mut chart, mut scores, mut note) = (String::new(), String::new(), None);

@@ -17,6 +17,13 @@ struct Page {
     others: Vec<Shown>,
 }
 
+/// The page before anything ran.
+#[derive(Template)]
+#[template(path = "ui_no_job.html")]
+struct Nothing {
+    shell: Shell,
+}
+
 struct Shown {
     id: u64,
     title: String,
@@ -49,7 +56,12 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         Some(id) => jobs.get(id),
         None => jobs.latest(1).pop(),
     };
-    let Some(job) = job else { return Err(Oops::NotFound("there is no such job".to_owned())) };
+    let Some(job) = job else {
+        return match asked.fields.has("id") {
+            true => Err(Oops::NotFound("there is no such job".to_owned())),
+            false => rendered(&Nothing { shell: asked.shell("/ui/job", "Jobs")? }),
+        };
+    };
     let mut log = jobs.log(job.id);
     if let Some(ended) = &job.ended {
         log.push_str(&ended.note);

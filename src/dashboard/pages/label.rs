@@ -6,6 +6,8 @@ use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
 use crate::features::Task;
 use crate::labels::fill::{self, FillIn, Line};
+use crate::labels::{Batch, settle};
+use crate::report::number::{number, short};
 use askama::Template;
 
 #[derive(Template)]
@@ -19,7 +21,10 @@ struct Page {
     at: usize,
     last: Option<u64>,
     line: Option<Line>,
-    conflicts: Vec<&'static str>,
+    /// Rows to settle.
+    n_open: usize,
+    /// What production says of the row, once it was asked for.
+    model_says: Option<String>,
 }
 
 struct Progress {
@@ -55,7 +60,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let line = at.and_then(|at| sheet.as_ref()?.line(at));
     let answer = line.as_ref().map_or("", |line| line.answer.as_str());
     let classes = target.iter().flat_map(|target| target.classes.iter());
-    let conflicts = [("conflicts.csv", "label_inbox/conflicts.csv"), ("suspects.csv", "label_inbox/suspects.csv")];
+    let model_says = line.as_ref().filter(|_| asked.fields.has("score")).and_then(|line| said(&batches, &line.id));
     rendered(&Page {
         shell: asked.shell("/ui/label", "Label")?,
         classes: (1..).zip(classes).map(|(n, class)| (n, class.clone(), class == answer)).collect(),
@@ -73,6 +78,14 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         at: at.unwrap_or(0),
         last: asked.fields.number("last"),
         line,
-        conflicts: conflicts.iter().filter(|(_, file)| workspace.path(file).exists()).map(|(_, file)| *file).collect(),
+        n_open: settle::open(workspace, 0)?.n,
+        model_says,
     })
+}
+
+/// What the version that asked says of a row, with its scores.
+fn said(batches: &[Batch], id: &str) -> Option<String> {
+    let (batch, row) = batches.iter().find_map(|batch| Some((batch, batch.rows.iter().find(|row| row.id == id)?)))?;
+    let scores: Vec<String> = row.scores.iter().map(|score| number(*score)).collect();
+    Some(format!("{} says {} (score {})", batch.version, short(&row.prediction, 60), scores.join(", ")))
 }

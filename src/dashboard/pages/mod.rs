@@ -10,6 +10,7 @@ pub(super) mod label;
 pub(super) mod models;
 pub(super) mod overview;
 mod parts;
+pub(super) mod settle;
 
 use super::Dashboard;
 use super::shell::Viewer;
@@ -26,6 +27,7 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
         "/ui/decide" => decide::page(&asked),
         "/ui/confirm" => decide::confirm(&asked),
         "/ui/label" => label::page(&asked),
+        "/ui/settle" => settle::page(&asked),
         "/ui/feedback" => feedback::page(&asked),
         "/ui/row" => feedback::row(&asked),
         "/ui/experiment" => experiment::page(&asked),

@@ -1,17 +1,20 @@
 //! Versions: who they come from, how good each was, and what one says of values that one types in.
 
-use super::parts::{Reading, Standing, balance, course, readings};
+use super::parts::{Over, Reading, Standing, balance, course, readings};
 use super::{Asked, rendered};
+use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
 use crate::pipeline::{Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
-use crate::registry::{Manifest, Role, Version};
+use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
 use crate::report::number::{clean, number, number_or, percent, short};
 use crate::report::shape::{Drawing, at};
 use crate::score::Evaluation;
+use crate::score::curve::CurvePoint;
 use crate::table::{Cell, Kind};
 use askama::Template;
+use std::sync::Arc;
 
 /// Versions of one page.
 const PER_PAGE: usize = 50;
@@ -42,17 +45,17 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
     let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
     for version in all.iter().rev().skip(from).take(PER_PAGE) {
-        match registry.manifest(*version) {
-            Ok(manifest) => {
-                let role = role_name(roles.role_of(*version));
-                if let Some(gate) = registry.gate(*version, &manifest)? {
-                    metric = gate.primary.name().to_owned();
-                    points.push((version.to_string(), gate.primary_value().unwrap_or(f64::NAN)));
+        match asked.facts(*version) {
+            Ok(facts) => {
+                if let Some((name, value)) = facts.metric {
+                    metric = name.to_owned();
+                    points.push((version.to_string(), value));
                 }
-                let parent = manifest.parent.map_or_else(String::new, |parent| parent.to_string());
-                versions.push(Listed { standing: Standing::new(*version, role, &manifest), parent });
+                let standing = Standing { role: role_name(roles.role_of(*version)), ..facts.standing.clone() };
+                versions.push(Listed { standing, parent: facts.parent.clone() });
             }
-            Err(err) => damaged.push(err.to_string()),
+            Err(Oops::Fault(what)) => damaged.push(what),
+            Err(other) => return Err(other),
         }
     }
     points.reverse();
@@ -61,10 +64,34 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         versions,
         n: all.len(),
         earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
-        course: course(&points, "The deciding metric of each version, on the gate rows of its time"),
+        course: course(&points, Over::Values, "The deciding metric of each version, on the gate rows of its time"),
         metric,
         damaged,
     })
+}
+
+/// What the list says of a version. A version never changes, so this is read once.
+pub(in crate::dashboard) struct Facts {
+    standing: Standing,
+    parent: String,
+    metric: Option<(&'static str, f64)>,
+}
+
+impl Asked<'_> {
+    fn facts(&self, version: Version) -> Result<Arc<Facts>, Oops> {
+        let workspace = &self.dashboard.workspace;
+        let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str()]);
+        self.dashboard.kept.versions.get(version, &stamp, || {
+            let registry = workspace.registry();
+            let manifest = registry.manifest(version)?;
+            let gate = registry.gate(version, &manifest)?;
+            Ok(Facts {
+                standing: Standing::new(version, "", &manifest),
+                parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
+                metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
+            })
+        })
+    }
 }
 
 fn role_name(role: Option<Role>) -> &'static str {
@@ -90,6 +117,8 @@ struct Model {
     others: Vec<(String, bool)>,
     importance: String,
     reliability: String,
+    roc: String,
+    precision_recall: String,
     report: Vec<[String; 5]>,
     inputs: Vec<Input>,
     n_left_out: usize,
@@ -131,6 +160,7 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
     let others = registry.versions()?.into_iter().rev().filter(|other| *other != version).take(200);
     let pipeline = Pipeline::load(&registry.path(version)?)?;
     let (inputs, said) = what_if(asked, &pipeline, version)?;
+    let points = curves(asked, version, &manifest)?;
     rendered(&Model {
         shell: asked.shell("/ui/models", &version.to_string())?,
         standing: Standing::new(version, role_name(roles.role_of(version)), &manifest),
@@ -151,6 +181,12 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
         others: others.map(|other| (other.to_string(), other.to_string() == beside)).collect(),
         importance: importance(&manifest),
         reliability: gate.as_ref().map_or_else(String::new, reliability),
+        roc: curve(&points, "ROC curve on the gate rows", ["false positive rate", "recall"], |p| {
+            (p.false_positive_rate, p.recall)
+        }),
+        precision_recall: curve(&points, "Precision and recall on the gate rows", ["recall", "precision"], |p| {
+            (p.recall, p.precision)
+        }),
         report: gate.as_ref().map_or_else(Vec::new, report),
         n_left_out: inputs.len().saturating_sub(MAX_INPUTS),
         inputs: inputs.into_iter().take(MAX_INPUTS).collect(),
@@ -196,35 +232,68 @@ fn importance(manifest: &Manifest) -> String {
     drawing.image("wide", (WIDTH, all.len() as f64 * ROW), "Importance of the strongest columns")
 }
 
+/// The points of the curves, where the version has them.
+fn curves(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<CurvePoint>, Oops> {
+    const MAX_BYTES: u64 = 1 << 20;
+    if !manifest.artifacts.iter().any(|name| name == CURVES) {
+        return Ok(Vec::new());
+    }
+    let bytes = asked.dashboard.workspace.registry().read(version, CURVES, MAX_BYTES)?;
+    Ok(read_curves(&bytes))
+}
+
+const SIDE: f64 = 240.0;
+
+/// Where a point of the unit square stands.
+fn place((x, y): (f64, f64)) -> (f64, f64) {
+    (40.0 + x.clamp(0.0, 1.0) * SIDE, 10.0 + (1.0 - y.clamp(0.0, 1.0)) * SIDE)
+}
+
+/// The axes of the unit square, from 0 to 1, with their names.
+fn square(drawing: &mut Drawing, [across, up]: [&str; 2]) {
+    for end in [(1.0, 0.0), (0.0, 1.0)] {
+        drawing.line("base", place((0.0, 0.0)), place(end));
+    }
+    for (value, text) in [(0.0, "0"), (0.5, "0.5"), (1.0, "1")] {
+        drawing.text("ax mid", (place((value, 0.0)).0, SIDE + 24.0), text);
+        drawing.text("ax end", (34.0, place((0.0, value)).1 + 4.0), text);
+    }
+    drawing.text("ax mid", (40.0 + SIDE / 2.0, SIDE + 38.0), across);
+    drawing.text("ax", (44.0, 8.0), up);
+}
+
+/// A line through points of the unit square.
+fn through(points: impl Iterator<Item = (f64, f64)>) -> String {
+    let points: Vec<String> = points.map(place).map(|(x, y)| format!("{} {}", at(x), at(y))).collect();
+    if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) }
+}
+
+/// One of the curves; nothing without points.
+fn curve(points: &[CurvePoint], title: &str, axes: [&str; 2], of: impl Fn(&CurvePoint) -> (f64, f64)) -> String {
+    let Some(first) = points.first() else { return String::new() };
+    let mut drawing = Drawing::default();
+    square(&mut drawing, axes);
+    // Above the highest threshold nothing is found; what precision is there is that of the first point.
+    let (x, y) = of(first);
+    let start = if axes[1] == "precision" { (0.0, y) } else { (0.0, 0.0) };
+    let line = std::iter::once(start).chain([(x, y)]).chain(points.iter().skip(1).map(&of));
+    drawing.path("cur stable", &through(line));
+    drawing.image("plot square", (SIDE + 60.0, SIDE + 46.0), title)
+}
+
 /// Predicted probabilities against observed shares.
 fn reliability(gate: &Evaluation) -> String {
-    const SIDE: f64 = 240.0;
     let Some(found) = &gate.reliability else { return String::new() };
-    let place = |x: f64, y: f64| (40.0 + x * SIDE, 10.0 + (1.0 - y) * SIDE);
     let mut drawing = Drawing::default();
-    drawing.line("limit", place(0.0, 0.0), place(1.0, 1.0));
-    drawing.line("base", place(0.0, 0.0), place(1.0, 0.0));
-    drawing.line("base", place(0.0, 0.0), place(0.0, 1.0));
-    let points: Vec<String> = found
-        .bins
-        .iter()
-        .map(|bin| place(bin.mean_score, bin.observed))
-        .map(|(x, y)| format!("{} {}", at(x), at(y)))
-        .collect();
-    if !points.is_empty() {
-        drawing.path("cur stable", &format!("M{}", points.join("L")));
-    }
+    square(&mut drawing, ["predicted probability", "observed share"]);
+    drawing.line("limit", place((0.0, 0.0)), place((1.0, 1.0)));
+    drawing.path("cur stable", &through(found.bins.iter().map(|bin| (bin.mean_score, bin.observed))));
     for bin in &found.bins {
-        let (x, y) = place(bin.mean_score, bin.observed);
+        let (x, y) = place((bin.mean_score, bin.observed));
         drawing.rect("bar stable", (x - 3.0, y - 3.0), (6.0, 6.0));
     }
-    for (value, text) in [(0.0, "0"), (1.0, "1")] {
-        drawing.text("ax mid", (place(value, 0.0).0, SIDE + 26.0), text);
-        drawing.text("ax end", (34.0, place(0.0, value).1 + 4.0), text);
-    }
-    drawing.text("ax mid", (40.0 + SIDE / 2.0, SIDE + 26.0), "predicted");
     let title = format!("Calibration on the gate rows; expected calibration error {}", number(found.ece));
-    drawing.image("plot", (SIDE + 60.0, SIDE + 34.0), &title)
+    drawing.image("plot square", (SIDE + 60.0, SIDE + 46.0), &title)
 }
 
 fn report(gate: &Evaluation) -> Vec<[String; 5]> {

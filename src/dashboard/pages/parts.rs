@@ -1,15 +1,19 @@
 //! What several pages show.
 
 use super::Asked;
+use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::drift::report::DriftReport;
 use crate::gate::GateReport;
 use crate::registry::{Manifest, Version};
-use crate::report::number::{clean, number, number_or, short};
+use crate::report::number::{clean, fixed, fixed_or, number, percent, short};
 use crate::report::shape::Drawing;
+use crate::retrain;
+use crate::retrain::standing::Progress;
 use crate::score::{Direction, Evaluation, Metric};
-use crate::workspace::audit::Entry;
+use crate::workspace::audit::{Chain, Entry};
+use std::sync::Arc;
 
 /// A metric of one version with its interval.
 pub(super) struct Reading {
@@ -26,16 +30,16 @@ pub(super) struct Reading {
 pub(super) fn readings(gate: &Evaluation) -> Vec<Reading> {
     let of = |(metric, estimate): (Metric, &crate::score::Estimate)| Reading {
         name: metric.name(),
-        value: number_or(estimate.value),
+        value: fixed_or(estimate.value),
         interval: match (estimate.low, estimate.high) {
-            (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
+            (Some(low), Some(high)) => format!("{} to {}", fixed(low), fixed(high)),
             _ => String::new(),
         },
         baseline: gate
             .baseline
             .as_ref()
             .and_then(|baseline| *baseline.metrics.get(metric)?)
-            .map_or_else(String::new, number),
+            .map_or_else(String::new, fixed),
         better: if metric.direction() == Direction::Higher { "higher is better" } else { "lower is better" },
         primary: metric == gate.primary,
     };
@@ -45,6 +49,7 @@ pub(super) fn readings(gate: &Evaluation) -> Vec<Reading> {
 }
 
 /// A version with its role, for lists.
+#[derive(Clone)]
 pub(super) struct Standing {
     pub(super) version: String,
     pub(super) role: &'static str,
@@ -66,8 +71,29 @@ impl Standing {
 }
 
 impl Asked<'_> {
-    pub(super) fn drift(&self) -> Result<Option<DriftReport>, Oops> {
-        Ok(self.dashboard.workspace.report("drift_report.json")?)
+    /// The last comparison.
+    pub(super) fn drift(&self) -> Result<Option<Arc<DriftReport>>, Oops> {
+        let workspace = &self.dashboard.workspace;
+        let read = || Ok(workspace.report("drift_report.json")?.map(Arc::new));
+        // A missing report is kept as well: no report is a list of none.
+        let kept = self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), read)?;
+        Ok(Arc::unwrap_or_clone(kept))
+    }
+
+    /// The audit chain.
+    pub(super) fn chain(&self) -> Result<Arc<Chain>, Oops> {
+        let workspace = &self.dashboard.workspace;
+        let stamp = stamp_of(workspace.dir(), &["audit.jsonl", "models/roles.json"]);
+        self.dashboard.kept.chain.get(&stamp, || Ok(workspace.audit_chain()?))
+    }
+
+    /// How far the reasons to retrain are that are counted.
+    pub(super) fn standing(&self, production: Option<Version>) -> Result<Arc<Progress>, Oops> {
+        const READ: [&str; 6] =
+            ["audit.jsonl", "data/labels.csv", "data/feedback.csv", "models/roles.json", "mlloop.toml", "models"];
+        let workspace = &self.dashboard.workspace;
+        let count = || Ok(retrain::standing::progress(workspace, production, self.dashboard.now())?);
+        self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &READ), count)
     }
 
     pub(super) fn verdict(&self) -> Result<Option<GateReport>, Oops> {
@@ -91,40 +117,14 @@ pub(super) struct Told {
     pub(super) text: String,
 }
 
-/// Details that say what happened, in the order in which they are told.
-const TELLING: [&str; 14] = [
-    "version",
-    "production",
-    "challenger",
-    "verdict",
-    "decision",
-    "from",
-    "to",
-    "id",
-    "reason",
-    "sentence",
-    "batch",
-    "name",
-    "n_rows",
-    "n",
-];
-
 impl Told {
     pub(super) fn of(entry: &Entry) -> Self {
-        let told = TELLING.iter().filter_map(|key| {
-            let text = match &entry.details[*key] {
-                serde_json::Value::String(text) => short(text, 160),
-                serde_json::Value::Number(n) => n.to_string(),
-                _ => return None,
-            };
-            Some(format!("{} {text}", key.trim_start_matches("n_").replace('_', " ")))
-        });
         Self {
             seq: entry.seq,
             at: when(entry.at),
             by: entry.by.as_deref().map_or_else(String::new, |by| short(by, 60)),
             event: clean(&entry.event.to_string()).replace('-', " "),
-            text: told.collect::<Vec<_>>().join(" · "),
+            text: short(&entry.sentence(), 400),
         }
     }
 }
@@ -149,8 +149,17 @@ pub(super) fn balance(values: &[(String, f64)]) -> String {
     drawing.image("wide", (WIDTH, height.max(1.0)), "Contributions to the score, strongest first")
 }
 
-/// Values over an order, as a line; `low` and `high` are drawn as a band where they are known.
-pub(super) fn course(points: &[(String, f64)], title: &str) -> String {
+/// What the values of a course are.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Over {
+    /// Shares: the axis runs from 0 to 1.
+    Shares,
+    /// Anything else: it runs from the lowest to the highest.
+    Values,
+}
+
+/// Values over an order, as a line.
+pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> String {
     const WIDTH: f64 = 760.0;
     const HEIGHT: f64 = 150.0;
     let finite: Vec<f64> = points.iter().map(|(_, y)| *y).filter(|y| y.is_finite()).collect();
@@ -158,13 +167,18 @@ pub(super) fn course(points: &[(String, f64)], title: &str) -> String {
         return String::new();
     }
     let (low, high) = finite.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(*y), h.max(*y)));
-    let (low, high) = if high - low < 1e-9 { (low - 0.5, high + 0.5) } else { (low, high) };
+    let (low, high) = match over {
+        Over::Shares => (0.0, 1.0),
+        Over::Values if high - low < 1e-9 => (low - 0.5, high + 0.5),
+        Over::Values => (low, high),
+    };
+    let name = |value: f64| if over == Over::Shares { percent(value) } else { number(value) };
     let x = |n: usize| 60.0 + n as f64 / (points.len() - 1) as f64 * (WIDTH - 80.0);
     let y = |value: f64| 16.0 + (high - value) / (high - low) * (HEIGHT - 50.0);
     let mut drawing = Drawing::default();
     for value in [low, high] {
         drawing.line("base", (60.0, y(value)), (WIDTH - 20.0, y(value)));
-        drawing.text("ax end", (54.0, y(value) + 4.0), &number(value));
+        drawing.text("ax end", (54.0, y(value) + 4.0), &name(value));
     }
     let mut path = String::new();
     for (n, (_, value)) in points.iter().enumerate().filter(|(_, (_, value))| value.is_finite()) {
@@ -172,6 +186,9 @@ pub(super) fn course(points: &[(String, f64)], title: &str) -> String {
         path.push_str(&format!("{verb}{} {}", crate::report::shape::at(x(n)), crate::report::shape::at(y(*value))));
     }
     drawing.path("cur stable", &path);
+    if let Some((n, (_, last))) = points.iter().enumerate().rfind(|(_, (_, value))| value.is_finite()) {
+        drawing.text("ax end", (x(n), y(*last) - 6.0), &name(*last));
+    }
     for (n, class) in [(0, "ax"), (points.len() - 1, "ax end")] {
         drawing.text(class, (x(n), HEIGHT - 6.0), &short(&points[n].0, 24));
     }

@@ -4,13 +4,12 @@ use super::*;
 use crate::table::{ReadOptions, read};
 
 /// A real table, when the collection is there.
-#[allow(clippy::print_stderr, reason = "a skipped test is seen")]
 fn real(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not there", path.display());
+    crate::skipped::skipped(format_args!("{} is not there", path.display()));
     None
 }
 

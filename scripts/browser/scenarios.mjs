@@ -1,0 +1,147 @@
+// What people do in a browser: node scenarios.mjs NAME. The loop and the server are the test's; what a scenario finds is
+// printed as JSON. Anything a page must not do (a script error, a request elsewhere, a blocked style) is a failure.
+
+import { BASE, PAGES, check, confirmed, person, seriousIssues, sticksOut, withBrowser } from "./kit.mjs";
+
+const text = (page, selector = "main") => page.textContent(selector);
+const go = (page, path) => page.goto(BASE + path);
+
+/** Follows a link that asks once more, says yes, and gives how it ended. */
+async function ask(page, name, reason) {
+  await Promise.all([page.waitForURL(/ui\/confirm/), page.click(`a.button:has-text("${name}")`)]);
+  return confirmed(page, reason);
+}
+
+/** Answers the rows that are asked with the keyboard alone. */
+async function byKeyboard(page, keys) {
+  for (const key of keys) {
+    const before = await page.getAttribute('input[name="id"]', "value");
+    await Promise.all([page.waitForNavigation(), page.keyboard.press(key)]);
+    const after = await page.getAttribute('input[name="id"]', "value").catch(() => null);
+    check(after !== before, `the key ${key} did not go on from ${before}`);
+  }
+}
+
+const scenarios = {
+  // From the drift to a new version in production, and back again.
+  async decide(browser) {
+    const ann = await person(browser, "ann");
+    check((await text(ann, ".severity")).match(/MEDIUM|HIGH/), "the drift is not shown");
+    await go(ann, "/ui/drift");
+    await ann.fill("input[name=q]", "merch");
+    await Promise.all([ann.waitForURL(/q=merch/), ann.click("form.filter button")]);
+    check((await ann.locator("ul.cols li").count()) === 1, "the search finds one column");
+    await Promise.all([ann.waitForURL(/column=merchant/), ann.click("ul.cols a.name")]);
+    check((await text(ann)).includes("crypto"), "the new level is not on the column's page");
+    await go(ann, "/ui/decide");
+    check((await ask(ann, "Approve retraining")) === "waits for a person", await text(ann));
+    check((await text(ann, "#job-log")).length > 0 && (await text(ann)).includes("mlloop"), "the job has no log");
+    await go(ann, "/ui/decide");
+    check((await text(ann)).includes("v0002 instead of v0001"), "no request waits");
+    const bob = await person(browser, "bob");
+    await go(bob, "/ui/decide");
+    await Promise.all([bob.waitForURL(/ui\/confirm/), bob.click('a.button:text-is("Approve")')]);
+    await confirmed(bob);
+    check((await text(bob)).includes("v0002 is in production"), await text(bob));
+    const left = await person(browser, "lou");
+    await go(ann, "/ui/decide");
+    await ask(ann, "Roll back to v0001", "slower than it should be");
+    check((await text(ann)).includes("v0001 is in production"), await text(ann));
+    // The page that lou left open says that the loop has changed.
+    await left.waitForSelector("#changed:not([hidden])", { timeout: 20000 });
+    await go(ann, "/ui/audit");
+    const chain = await text(ann);
+    check(chain.includes("v0002 went into production") && chain.includes("slower than it should be"), chain);
+    return [ann, bob, left];
+  },
+
+  // Keys answer; undo and uncertain as well.
+  async keyboard(browser) {
+    const ann = await person(browser, "ann");
+    await go(ann, "/ui/label");
+    await byKeyboard(ann, ["1", "2", "1", "u", "1"]);
+    await Promise.all([ann.waitForNavigation(), ann.keyboard.press("z")]);
+    await byKeyboard(ann, ["2", "1", "1", "1", "1", "1"]);
+    await go(ann, "/ui/label");
+    check(!(await text(ann)).includes("says"), "the model's answer is hidden");
+    await Promise.all([ann.waitForNavigation(), ann.keyboard.press("m")]);
+    check((await text(ann)).includes(" says "), "the model's answer is shown when it is asked for");
+    return [ann];
+  },
+
+  // With scripts off everything still works.
+  async without_scripts(browser) {
+    const ann = await person(browser, "ann", { scripts: false });
+    for (const path of Object.values(PAGES)) {
+      // A loop of one's own has no column named amount.
+      const answer = await go(ann, path);
+      check(answer.ok() || path.includes("column="), `${path}: ${answer.status()}`);
+    }
+    await go(ann, "/ui/label");
+    await Promise.all([ann.waitForNavigation(), ann.click("button.choice >> nth=0")]);
+    check((await text(ann)).includes("1 answered"), await text(ann));
+    await go(ann, "/ui/feedback");
+    await Promise.all([ann.waitForNavigation(), ann.click("table.rows button >> nth=0")]);
+    check((await text(ann)).includes("correct, ann"), await text(ann));
+    return [ann];
+  },
+
+  // Two people approve the same request at once: one promotes, the other is told.
+  async at_once(browser) {
+    const people = await Promise.all([person(browser, "ann"), person(browser, "bob")]);
+    for (const page of people) {
+      await go(page, "/ui/decide");
+      await Promise.all([page.waitForURL(/ui\/confirm/), page.click('a.button:text-is("Approve")')]);
+    }
+    await Promise.all(people.map((page) => Promise.all([page.waitForNavigation(), page.click("main button.main")])));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    for (const page of people) await go(page, "/ui/decide");
+    check((await text(people[0])).includes("No promotion waits"), await text(people[0]));
+    return people;
+  },
+
+  // Whatever stands in names, levels, notes and people's names is text.
+  async hostile(browser) {
+    const page = await person(browser, '"><img src=x onerror=alert(1)>');
+    for (const path of Object.values(PAGES)) await go(page, path);
+    for (const path of ["/ui/drift", "/ui/feedback", "/ui/audit", "/ui/models"]) {
+      await go(page, `${path}?q=%3Cscript%3Ealert(1)%3C/script%3E&by=%22%3E%3Csvg onload=alert(1)%3E&sort=%22&event=%3Cb%3E`);
+      check((await page.locator("main script, main img").count()) === 0, `${path} has markup of others`);
+    }
+    await go(page, "/ui/label");
+    await page.fill("input[name=note]", "</p><script>alert(2)</script>");
+    await Promise.all([page.waitForNavigation(), page.click("button.choice >> nth=0")]);
+    await go(page, "/ui/label?at=0");
+    check((await page.inputValue("input[name=note]")) === "</p><script>alert(2)</script>", "the note is kept as text");
+    return [page];
+  },
+
+  // No serious issue on any page, in light and dark; nothing sticks out on a telephone.
+  async accessible(browser) {
+    const issues = [];
+    for (const scheme of ["light", "dark"]) {
+      for (const width of [390, 1280]) {
+        const page = await person(browser, "ann", { scheme, width });
+        const paths = { ...PAGES, problem: "/ui/nothing", sign_in: "/ui/sign-in" };
+        for (const [name, path] of Object.entries(paths)) {
+          await go(page, path);
+          for (const issue of await seriousIssues(page)) issues.push({ page: name, scheme, width, ...issue });
+          const { over, wide } = await sticksOut(page);
+          if (over > 0 || wide.length > 0) issues.push({ page: name, scheme, width, id: "too wide", over, wide });
+        }
+        await page.context().close();
+      }
+    }
+    check(issues.length === 0, JSON.stringify(issues, null, 1));
+    return [];
+  },
+};
+
+const name = process.argv[2];
+const scenario = scenarios[name];
+if (!scenario) throw new Error(`there is no scenario ${name}; ${Object.keys(scenarios).join(", ")} are known`);
+await withBrowser(async (browser) => {
+  const pages = await scenario(browser);
+  for (const page of pages) check(page.wrongs.length === 0, page.wrongs.join("\n"));
+});
+console.log(JSON.stringify({ scenario: name, passed: true }));

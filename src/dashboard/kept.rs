@@ -1,0 +1,94 @@
+//! What pages read again and again, kept until a file that it comes from is written anew.
+
+use super::pages::feedback::Judged;
+use super::pages::models::Facts;
+use super::web::Oops;
+use crate::drift::report::DriftReport;
+use crate::registry::Version;
+use crate::retrain::standing::Progress;
+use crate::workspace::audit::Chain;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A value and the stamp of the files that it was read from.
+pub(super) struct Kept<T>(Mutex<Option<(String, Arc<T>)>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Kept<T> {
+    /// The value as of `stamp`, which was taken before: what is written meanwhile is read at the next look.
+    pub(super) fn get(&self, stamp: &str, read: impl FnOnce() -> Result<T, Oops>) -> Result<Arc<T>, Oops> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, value)) = &*kept
+            && of == stamp
+        {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(read()?);
+        *kept = Some((stamp.to_owned(), Arc::clone(&value)));
+        Ok(value)
+    }
+}
+
+/// Values by version; the oldest go when there are too many.
+pub(super) struct ByVersion<T>(Mutex<BTreeMap<Version, (String, Arc<T>)>>);
+
+impl<T> Default for ByVersion<T> {
+    fn default() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+}
+
+/// Versions that are kept.
+const MAX_VERSIONS: usize = 2000;
+
+impl<T> ByVersion<T> {
+    /// The value of `version` as of `stamp`.
+    pub(super) fn get(
+        &self,
+        version: Version,
+        stamp: &str,
+        read: impl FnOnce() -> Result<T, Oops>,
+    ) -> Result<Arc<T>, Oops> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, value)) = kept.get(&version)
+            && of == stamp
+        {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(read()?);
+        kept.insert(version, (stamp.to_owned(), Arc::clone(&value)));
+        if kept.len() > MAX_VERSIONS {
+            kept.pop_first();
+        }
+        Ok(value)
+    }
+}
+
+/// Everything that is kept.
+#[derive(Default)]
+pub(super) struct AllKept {
+    pub(super) chain: Kept<Chain>,
+    pub(super) drift: Kept<Option<Arc<DriftReport>>>,
+    pub(super) standing: Kept<Progress>,
+    pub(super) judged: Kept<Judged>,
+    pub(super) versions: ByVersion<Facts>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_once_for_each_stamp() {
+        let kept = Kept::default();
+        let read = |stamp: &str, value: u32| kept.get(stamp, || Ok(value)).map(|kept| *kept).unwrap_or(0);
+        assert_eq!([read("a", 1), read("a", 2), read("b", 3), read("a", 4)], [1, 1, 3, 4]);
+        assert!(kept.get("c", || Err(Oops::Fault("gone".into()))).is_err());
+        assert_eq!(read("a", 5), 4, "what could not be read replaces nothing");
+    }
+}

@@ -1,0 +1,121 @@
+//! What people disagree about and what looks wrong: an adjudicator's answer decides.
+//!
+//! `conflicts.csv` and `suspects.csv` of the inbox are read with the rows of their batches; decisions are written as a table
+//! like `conflicts.csv`, which `label-import` takes in.
+
+use super::batch::{Batch, Inbox};
+use super::fill::{self, Sheet};
+use super::resolve::ADJUDICATOR;
+use super::sheet::{AFTER, protect, restore, target_name};
+use super::{CONFLICTS, LabelError, SUSPECTS};
+use crate::atomic;
+use crate::digest::sha256;
+use crate::features::Target;
+use crate::table::push_record;
+use crate::workspace::Workspace;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// A row whose label is in question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The row.
+    pub id: String,
+    /// The batch in which it was asked.
+    pub batch: String,
+    /// Who said what, or what speaks against the label.
+    pub why: String,
+    /// The label that holds until somebody decides; empty where none does.
+    pub label: String,
+    /// What is known of the row: column and cell; empty where its batch did not go out as a table.
+    pub cells: Vec<(String, String)>,
+}
+
+/// The rows to settle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settling {
+    /// What was asked of them; none while no batch came back.
+    pub target: Option<Target>,
+    /// The first of them, conflicts before suspects.
+    pub rows: Vec<Open>,
+    /// How many there are.
+    pub n: usize,
+}
+
+/// The first `most` rows to settle.
+///
+/// # Errors
+/// A list or a batch that cannot be read.
+pub fn open(workspace: &Workspace, most: usize) -> Result<Settling, LabelError> {
+    let inbox = Inbox::of(workspace);
+    let mut all: Vec<Open> = Vec::new();
+    for (name, is_conflict) in [(CONFLICTS, true), (SUSPECTS, false)] {
+        let path = inbox.path(name);
+        if !path.exists() {
+            continue;
+        }
+        for record in fill::read(&path)?.into_iter().skip(1) {
+            let row = opened(&record, is_conflict);
+            let row =
+                row.ok_or_else(|| LabelError::file(&path, "is not the list that label-import wrote".to_owned()))?;
+            if !all.iter().any(|known| known.id == row.id) {
+                all.push(row);
+            }
+        }
+    }
+    let n = all.len();
+    all.truncate(most);
+    if all.is_empty() {
+        return Ok(Settling { target: None, rows: all, n });
+    }
+    let mut batches = inbox.closed()?;
+    batches.retain(|batch| all.iter().any(|row| row.batch == batch.batch));
+    fill_in(&inbox, &batches, &mut all)?;
+    Ok(Settling { target: batches.pop().map(|batch| batch.target), rows: all, n })
+}
+
+fn opened(record: &[String], is_conflict: bool) -> Option<Open> {
+    let cell = |at: usize| Some(restore(record.get(at)?).to_owned());
+    let (id, batch) = (cell(0)?, cell(1)?);
+    let (why, label) = match is_conflict {
+        true => (cell(2)?, String::new()),
+        false => (format!("{} said {}; the model finds {} likelier", cell(3)?, cell(2)?, cell(4)?), cell(2)?),
+    };
+    Some(Open { id, batch, why, label, cells: Vec::new() })
+}
+
+/// Puts the cells of what went out beside the rows.
+fn fill_in(inbox: &Inbox, batches: &[Batch], rows: &mut [Open]) -> Result<(), LabelError> {
+    for batch in batches.iter().filter(|batch| !batch.columns.is_empty()) {
+        let Some((name, _)) = batch.files.first() else { continue };
+        let path = inbox.imported(&batch.batch).join(name);
+        if !path.exists() {
+            continue;
+        }
+        let sheet = Sheet::read(&path, batch)?;
+        let by_id: HashMap<&str, &Vec<String>> = sheet.rows.iter().map(|row| (restore(&row[0]), row)).collect();
+        for row in rows.iter_mut().filter(|row| row.batch == batch.batch) {
+            row.cells = by_id.get(row.id.as_str()).map(|record| sheet.cells(record)).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// A decision: the row, its batch, the label.
+pub type Decision = (String, String, String);
+
+/// Writes what `person` decided as a table for `label-import`; gives where it is.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Decision]) -> Result<PathBuf, LabelError> {
+    let path = Inbox::of(workspace).path(format!("page-settled-{}.csv", &sha256(person.as_bytes())[..8]));
+    let mut text = Vec::new();
+    push_record(&mut text, &["id", "batch", target_name(target).as_ref(), AFTER[0], AFTER[1]], b',');
+    let note = format!("settled by {person}");
+    for (id, batch, label) in decisions {
+        push_record(&mut text, &[id.as_str(), batch, label, ADJUDICATOR, &note].map(protect), b',');
+    }
+    atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))?;
+    Ok(path)
+}

@@ -1,0 +1,240 @@
+//! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text, and
+//! no line is without end.
+
+use std::io::{self, Write};
+
+/// Characters of a line that are shown; a cell may have many more.
+const LONGEST_LINE: usize = 1500;
+
+/// The text with every character escaped that does something to a terminal instead of standing in it: controls but the line
+/// feed, and those that change the direction of text.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    escaped(text, |_| None)
+}
+
+/// The same for a name that stands within a line: its line feeds are escaped as well.
+#[must_use]
+pub fn name(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
+/// The same for a message: where a name breaks the line, what follows is set in, so that it cannot pass for a message of
+/// its own.
+#[must_use]
+pub fn message(text: &str) -> String {
+    printable(text.trim_end()).replace('\n', "\n  ")
+}
+
+/// As [`printable`]; codes for colour and weight stay.
+#[must_use]
+pub fn printable_styled(text: &str) -> String {
+    escaped(text, style_code)
+}
+
+/// The same value in JSON that shows nothing but what it holds: such characters stand in strings only, as `\uXXXX`.
+#[must_use]
+pub fn printable_json(json: String) -> String {
+    if !json.chars().any(is_unsafe) {
+        return json;
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        // All of them lie in the basic plane.
+        if is_unsafe(c) { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
+    }
+    text
+}
+
+fn escaped(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut n_chars = 0;
+    while let Some(c) = rest.chars().next() {
+        let code = keep(rest);
+        n_chars = if c == '\n' { 0 } else { n_chars + usize::from(code.is_none()) };
+        let len = match code {
+            Some(len) => {
+                told.push_str(&rest[..len]);
+                len
+            }
+            None if n_chars >= LONGEST_LINE => {
+                told.push_str(if n_chars == LONGEST_LINE { "…" } else { "" });
+                c.len_utf8()
+            }
+            None if is_unsafe(c) => {
+                match c.is_ascii() {
+                    true => told.extend(c.escape_default()),
+                    false => told.extend(c.escape_unicode()),
+                }
+                c.len_utf8()
+            }
+            None => {
+                told.push(c);
+                c.len_utf8()
+            }
+        };
+        rest = &rest[len..];
+    }
+    told
+}
+
+/// Whether the character does something to a terminal instead of standing in it; a line feed does not.
+fn is_unsafe(c: char) -> bool {
+    c != '\n' && steers(c)
+}
+
+/// Whether the character is a control, breaks a line, or changes the direction of text.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A terminal that is given data as it comes: what [`printable`] escapes is escaped, but tabs and ends of lines stay.
+#[derive(Debug)]
+pub struct Screen<W: Write> {
+    out: W,
+    /// The beginning of a character, or a carriage return that a line feed may follow.
+    begun: Vec<u8>,
+}
+
+impl<W: Write> Screen<W> {
+    /// What is written goes to `out`, made harmless.
+    pub fn new(out: W) -> Self {
+        Self { out, begun: Vec::new() }
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.begun);
+        self.show(&rest)?;
+        self.out.flush()
+    }
+
+    fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut shown = String::with_capacity(bytes.len());
+        let text = String::from_utf8_lossy(bytes);
+        let mut letters = text.chars().peekable();
+        while let Some(c) = letters.next() {
+            match c {
+                '\t' => shown.push(c),
+                '\r' if letters.peek() == Some(&'\n') => shown.push(c),
+                _ if is_unsafe(c) && c.is_ascii() => shown.extend(c.escape_default()),
+                _ if is_unsafe(c) => shown.extend(c.escape_unicode()),
+                _ => shown.push(c),
+            }
+        }
+        self.out.write_all(shown.as_bytes())
+    }
+}
+
+impl<W: Write> Write for Screen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        let whole = n_whole(&self.begun);
+        let rest = self.begun.split_off(whole);
+        let ready = std::mem::replace(&mut self.begun, rest);
+        self.show(&ready)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Bytes before the last character, when that may go on in what comes next.
+fn n_whole(bytes: &[u8]) -> usize {
+    let n = bytes.len();
+    if bytes.last() == Some(&b'\r') {
+        return n - 1;
+    }
+    for back in 1..=n.min(3) {
+        let wanted = match bytes[n - back] {
+            0xc0..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0.. => 4,
+            0x80..=0xbf => continue,
+            _ => 1,
+        };
+        return if wanted > back { n - back } else { n };
+    }
+    n
+}
+
+/// The length of a code that sets weight or colour at the beginning of the text; concealing is none.
+#[must_use]
+pub fn style_code(text: &str) -> Option<usize> {
+    let codes = text.strip_prefix("\x1b[")?;
+    let end = codes.find('m').filter(|end| *end <= 8)?;
+    let allowed = |code: &str| matches!(code.parse::<u8>(), Ok(0..=4 | 22 | 24 | 31..=36 | 39 | 91..=96));
+    codes[..end].split(';').all(allowed).then_some(end + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_hides_or_reorders_is_escaped() {
+        for (text, told) in [
+            ("plain, ünï ✓ 日本\n", "plain, ünï ✓ 日本\n"),
+            ("a\rb\tc", "a\\rb\\tc"),
+            ("\x1b[2Jgone", "\\u{1b}[2Jgone"),
+            ("\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("exe\u{202e}gpj", "exe\\u{202e}gpj"),
+            ("\u{2066}a\u{2069}", "\\u{2066}a\\u{2069}"),
+            ("\x7f", "\\u{7f}"),
+        ] {
+            assert_eq!(printable(text), told);
+            assert_eq!(printable_styled(text), told);
+        }
+        assert_eq!(printable_styled("\x1b[1mbold\x1b[0m \x1b[8mhidden"), "\x1b[1mbold\x1b[0m \\u{1b}[8mhidden");
+        assert_eq!(printable("\x1b[1mbold"), "\\u{1b}[1mbold");
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut() {
+        let cut = printable(&format!("{}\nshort\n", "x".repeat(200_000)));
+        assert!(cut.len() < 2000 && cut.ends_with("…\nshort\n"));
+        let styled = printable_styled(&format!("\x1b[1m{}\x1b[0m\n", "x".repeat(200_000)));
+        assert!(styled.ends_with("…\x1b[0m\n"));
+    }
+
+    #[test]
+    fn a_name_is_one_line_and_a_message_is_told_from_the_next() {
+        assert_eq!(name("a\nmlloop: done"), "a\\nmlloop: done");
+        assert_eq!(message("a\nmlloop: done\n"), "a\n  mlloop: done");
+    }
+
+    #[test]
+    fn a_screen_shows_the_same_however_the_bytes_are_cut() {
+        let data = "a,b\r\n\x1b[2J,\u{9b}31m\t日本🦀\u{202e}x\rnow\n";
+        let whole = "a,b\r\n\\u{1b}[2J,\\u{9b}31m\t日本🦀\\u{202e}x\\rnow\n";
+        for size in 1..=data.len() {
+            let mut shown = Vec::new();
+            let mut screen = Screen::new(&mut shown);
+            data.as_bytes().chunks(size).for_each(|piece| screen.write_all(piece).unwrap());
+            screen.finish().unwrap();
+            assert_eq!(String::from_utf8(shown).unwrap(), whole, "{size}");
+        }
+        let mut shown = Vec::new();
+        let mut screen = Screen::new(&mut shown);
+        screen.write_all(b"\x80\xff\xe2\x82").unwrap();
+        screen.finish().unwrap();
+        assert_eq!(String::from_utf8(shown).unwrap(), "\u{fffd}\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let value = serde_json::json!({ "na\u{202e}me": "a\u{9b}b\u{7f}\n" });
+        let json = printable_json(serde_json::to_string_pretty(&value).unwrap());
+        assert!(!json.chars().any(is_unsafe), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+    }
+}

@@ -1,0 +1,226 @@
+//! Decisions made again: from the files of the loop alone, does the same come out?
+//!
+//! ```text
+//! audit.jsonl, line n ─▶ the loop as it was before it, in a directory of its own ─▶ the same change ─▶ same line, same bytes?
+//!                          (inputs by their SHA-256: where they were, runs/kept, or files that are given)
+//! ```
+//! What is missing is named with its digest. What depends on a clock (the guardrail of latency) is not compared.
+
+mod decisions;
+mod shadow;
+mod version;
+
+use crate::ab::AbError;
+use crate::gate::GateError;
+use crate::labels::LabelError;
+use crate::pipeline::FitProgress;
+use crate::reference::ReferenceError;
+use crate::registry::{RegistryError, Version};
+use crate::retrain::RetrainError;
+use crate::train::TrainError;
+use crate::workspace::audit::{Chain, Entry};
+use crate::workspace::{EventKind, Workspace, WorkspaceError};
+use serde::Serialize;
+use serde_json::Value;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong besides a decision that comes out another way.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A problem of the workspace.
+    #[error("{0}")]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
+    /// A problem with the reference.
+    #[error("{0}")]
+    Reference(#[from] ReferenceError),
+    /// Training again failed.
+    #[error("{0}")]
+    Train(#[from] TrainError),
+    /// Retraining again failed.
+    #[error("{0}")]
+    Retrain(#[from] RetrainError),
+    /// The gate failed.
+    #[error("{0}")]
+    Gate(#[from] GateError),
+    /// The experiment cannot be judged again.
+    #[error("{0}")]
+    Ab(#[from] AbError),
+    /// The labels cannot be taken in again.
+    #[error("{0}")]
+    Labels(#[from] LabelError),
+    /// There is nothing to make again.
+    #[error("{0}")]
+    Usage(String),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ReplayError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+/// What is to be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A version: it is trained again, and its last verdict is given again.
+    Version(Version),
+    /// The change in this line of the chain.
+    Line(u64),
+}
+
+/// What is to be made again, and what helps.
+pub struct ReplayRequest<'a> {
+    /// Which decision.
+    pub what: What,
+    /// Copies of what the loop has no more, in any order: each is known by its digest.
+    pub files: &'a [PathBuf],
+    /// Is told how far it is.
+    pub progress: &'a FitProgress<'a>,
+}
+
+/// One thing that was recorded, and what came out this time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// The line of the chain that recorded it.
+    pub line: u64,
+    /// What it is: a file, a verdict, a count.
+    pub what: String,
+    /// Whether the same came out.
+    pub agrees: bool,
+    /// What was recorded, where it differs.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub recorded: Value,
+    /// What came out, where it differs.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub now: Value,
+}
+
+impl Part {
+    /// Two values that should be one.
+    fn of(line: u64, what: impl Into<String>, recorded: Value, now: Value) -> Self {
+        let agrees = recorded == now;
+        let (recorded, now) = if agrees { (Value::Null, Value::Null) } else { (recorded, now) };
+        Self { line, what: what.into(), agrees, recorded, now }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Replay {
+    /// Each thing that was made again.
+    pub parts: Vec<Part>,
+    /// What is not there any more, as `data/reference.csv with SHA-256 …`.
+    pub missing: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Replay {
+    /// Whether everything came out as it was recorded; `None` when something is missing and nothing differs, or nothing
+    /// could be made again.
+    #[must_use]
+    pub fn agrees(&self) -> Option<bool> {
+        match self.parts.iter().all(|part| part.agrees) {
+            false if self.missing.is_empty() => Some(false),
+            true if self.missing.is_empty() && !self.parts.is_empty() => Some(true),
+            _ => None,
+        }
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        self.missing.extend(other.missing.into_iter().filter(|what| !self.missing.contains(what)).collect::<Vec<_>>());
+        self.notes.extend(other.notes);
+    }
+}
+
+/// What every decision is made again from.
+struct Source<'a> {
+    workspace: &'a Workspace,
+    chain: &'a Chain,
+    files: &'a [PathBuf],
+    progress: &'a FitProgress<'a>,
+}
+
+/// Makes a decision again, in a directory of its own; the loop stays as it is.
+///
+/// # Errors
+/// A chain that does not hold, a line that decides nothing, and whatever is wrong with files that are there.
+pub fn replay(workspace: &Workspace, request: &ReplayRequest) -> Result<Replay, ReplayError> {
+    let chain = workspace.audit_chain()?;
+    if let Some(broken) = &chain.broken {
+        let what =
+            format!("audit.jsonl: line {}: {}; nothing is made again from a broken chain", broken.line, broken.what);
+        return Err(ReplayError::Usage(what));
+    }
+    let source = Source { workspace, chain: &chain, files: request.files, progress: request.progress };
+    match request.what {
+        What::Version(version) => of_version(&source, version),
+        What::Line(line) => {
+            let entry = chain.entry(line).ok_or_else(|| {
+                ReplayError::Usage(format!("audit.jsonl has {} lines, and no line {line}", chain.entries.len()))
+            })?;
+            of_line(&source, entry)
+        }
+    }
+}
+
+fn of_version(source: &Source, version: Version) -> Result<Replay, ReplayError> {
+    let made = source.chain.maker_of(version)?;
+    let made = made.ok_or_else(|| ReplayError::Usage(format!("no line of audit.jsonl made {version}")))?;
+    let mut found = version::remake(source, made, version)?;
+    let judged = source.chain.rfind(|entry| {
+        Ok(entry.event == EventKind::GateVerdict && entry.detail::<Version>("challenger")? == version)
+    })?;
+    if let Some(entry) = judged {
+        found.extend(decisions::verdict(source, entry)?);
+    }
+    Ok(found)
+}
+
+fn of_line(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
+    match &entry.event {
+        EventKind::Trained | EventKind::Retrained => version::remake(source, entry, entry.detail("version")?),
+        EventKind::GateVerdict => decisions::verdict(source, entry),
+        EventKind::Promoted => decisions::promoted(source, entry),
+        EventKind::AbStopped => decisions::ab_stopped(source, entry),
+        EventKind::LabelsImported => decisions::labels(source, entry),
+        other => Err(ReplayError::Usage(format!(
+            "line {} ({other}) follows from no data; trained, retrained, gate-verdict, promoted, ab-stopped and \
+             labels-imported can be made again",
+            entry.seq
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_missing_leaves_the_answer_open() {
+        let part = |now: u64| Part::of(1, "n", json!(1), json!(now));
+        let found = |parts: Vec<Part>, missing: &[&str]| {
+            Replay { parts, missing: missing.iter().map(ToString::to_string).collect(), notes: Vec::new() }.agrees()
+        };
+        assert_eq!(found(vec![part(1), part(1)], &[]), Some(true));
+        assert_eq!(found(vec![part(1), part(2)], &[]), Some(false));
+        assert_eq!(found(vec![part(1)], &["a file"]), None);
+        assert_eq!(found(vec![part(2)], &["a file"]), None);
+        assert_eq!(found(vec![], &[]), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! A loop as it was before a line of its chain, in a directory of its own.
+
+use super::{ReplayError, Source};
+use crate::atomic;
+use crate::digest;
+use crate::registry::{Head, Version};
+use crate::workspace::audit::Entry;
+use crate::workspace::{CONFIG_FILE, Config, LABELS, Setting, Workspace, reference_of};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The loop, and what is missing in it.
+pub(super) struct Shadow {
+    pub(super) workspace: Workspace,
+    pub(super) missing: Vec<String>,
+    pub(super) notes: Vec<String>,
+    dir: TempDir,
+}
+
+/// Where its reference stands, whatever it was called.
+const REFERENCE: &str = "data/reference.csv";
+const LABELS_FILE: &str = "data/labels.csv";
+
+impl Shadow {
+    /// The loop before `entry`: settings, chain, roles, versions and the experiment; no tables yet.
+    pub(super) fn before(source: &Source, entry: &Entry) -> Result<Self, ReplayError> {
+        let dir = tempfile::tempdir().map_err(ReplayError::io(Path::new("a temporary directory")))?;
+        let settings = entry.detail_if_any::<Vec<String>>("settings")?.unwrap_or_default();
+        let settings = settings.iter().map(|pair| Setting::parse(pair)).collect::<Result<_, _>>();
+        let settings = settings.map_err(ReplayError::Usage)?;
+        let workspace = Workspace::new(dir.path()).with_settings(settings);
+        let mut shadow = Self { workspace, missing: Vec::new(), notes: Vec::new(), dir };
+        shadow.config(source, entry)?;
+        shadow.chain(source, entry)?;
+        for made in source.chain.entries.iter().take_while(|before| before.seq < entry.seq) {
+            if let Some(version) = made.made()? {
+                shadow.version(source, version)?;
+            }
+        }
+        Ok(shadow)
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// What `mlloop.toml` said; what it says now where that is gone.
+    fn config(&mut self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
+        let now = source.workspace.config_path();
+        let bytes = match &entry.config {
+            Some(sha256) => find(source, sha256, &[now.clone()])?,
+            None => None,
+        };
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => {
+                self.missing.push(named(CONFIG_FILE, entry.config.as_deref()));
+                fs::read(&now).map_err(ReplayError::io(&now))?
+            }
+        };
+        self.write(CONFIG_FILE, &bytes)
+    }
+
+    /// The chain up to the line, the roles and the experiment that it left.
+    fn chain(&self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
+        let path = source.workspace.path("audit.jsonl");
+        let text = fs::read(&path).map_err(ReplayError::io(&path))?;
+        let n_before = usize::try_from(entry.seq).unwrap_or(usize::MAX).saturating_sub(1);
+        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').take(n_before).collect();
+        self.write("audit.jsonl", &lines.concat())?;
+        let before = &source.chain.entries[..n_before];
+        let Some(last) = before.last() else { return Ok(()) };
+        let mut roles = before.iter().rev().find_map(|entry| entry.roles.clone()).unwrap_or_default();
+        roles.audit = Some(Head { seq: last.seq, hash: last.hash.clone() });
+        self.workspace.registry().set_roles(&roles)?;
+        let experiment = before.iter().rev().find_map(|entry| entry.details.get("experiment"));
+        experiment.map_or(Ok(()), |experiment| self.write("ab.json", experiment.to_string().as_bytes()))
+    }
+
+    /// The files of a version, unless it was pruned.
+    fn version(&self, source: &Source, version: Version) -> Result<(), ReplayError> {
+        let to = self.path("models").join(version.to_string());
+        let Ok(from) = source.workspace.registry().path(version) else { return Ok(()) };
+        for file in fs::read_dir(&from).map_err(ReplayError::io(&from))? {
+            let file = file.map_err(ReplayError::io(&from))?;
+            self.link(&file.path(), &to.join(file.file_name()))?;
+        }
+        Ok(())
+    }
+
+    /// Lets the next version be called `version`, where the one before it was pruned.
+    pub(super) fn make_next(&self, version: Version) -> Result<(), ReplayError> {
+        if version.0 == 1 {
+            return Ok(());
+        }
+        let dir = self.path("models").join(Version(version.0 - 1).to_string());
+        atomic::make_dirs(&dir).map_err(ReplayError::io(&dir))
+    }
+
+    /// Whether the files of `version` are there.
+    pub(super) fn has(&mut self, version: Version) -> bool {
+        let there = self.path("models").join(version.to_string()).join("manifest.json").exists();
+        if !there {
+            self.missing.push(format!("models/{version}, which was pruned"));
+        }
+        there
+    }
+
+    /// The reference that counted before the line, or the one that the line itself names.
+    pub(super) fn reference(&mut self, source: &Source, entry: &Entry) -> Result<bool, ReplayError> {
+        let mut config = self.workspace.config()?;
+        let called = config.data.reference.display().to_string();
+        let of = |before: &Entry| reference_of(before, &called).map(str::to_owned);
+        let upto = source.chain.entries.iter().rev().filter(|before| before.seq < entry.seq);
+        let sha256 = of(entry).or_else(|| upto.clone().find_map(of));
+        let now = [source.workspace.path(&config.data.reference), source.workspace.path("runs/backup/reference.csv")];
+        let found = match &sha256 {
+            Some(sha256) => find_path(source, sha256, &now)?,
+            None => None,
+        };
+        let Some((path, bytes)) = found else {
+            self.missing.push(named(&called, sha256.as_deref()));
+            return Ok(false);
+        };
+        // What leads outside of the loop, or is packed, stands under another name here; packed bytes stay packed.
+        let inside = config.data.reference.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if !inside {
+            config.data.reference = PathBuf::from(REFERENCE);
+            self.workspace.name_reference(REFERENCE)?;
+        }
+        let to = self.path(&config.data.reference);
+        match bytes {
+            Some(bytes) => self.write(&config.data.reference, &bytes)?,
+            None => self.link(&path, &to)?,
+        }
+        Ok(true)
+    }
+
+    /// The labels with this digest, or those that counted before the line.
+    pub(super) fn labels(&mut self, source: &Source, entry: &Entry, key: &str) -> Result<bool, ReplayError> {
+        let upto = source.chain.entries.iter().rev().filter(|before| before.seq < entry.seq);
+        let of = |before: &Entry| before.detail_if_any::<String>(LABELS).ok().flatten();
+        let recorded = match entry.details.get(key) {
+            Some(_) => entry.detail_if_any::<String>(key)?,
+            None => upto.clone().find_map(of),
+        };
+        let Some(sha256) = recorded else { return Ok(true) };
+        match find(source, &sha256, &[source.workspace.path(LABELS_FILE)])? {
+            Some(bytes) => self.write(LABELS_FILE, &bytes).map(|()| true),
+            None => {
+                self.missing.push(named(LABELS_FILE, Some(&sha256)));
+                Ok(false)
+            }
+        }
+    }
+
+    /// What `mlloop.toml` of the shadow says.
+    pub(super) fn settings(&self) -> Result<Config, ReplayError> {
+        Ok(self.workspace.config()?)
+    }
+
+    pub(super) fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), ReplayError> {
+        let path = self.path(name);
+        let write = || {
+            path.parent().map_or(Ok(()), atomic::make_dirs)?;
+            atomic::replace(&path, |out| out.write_all(bytes))
+        };
+        write().map_err(ReplayError::io(&path))
+    }
+
+    /// The same file under another name: the bytes are not copied where the file system has links.
+    pub(super) fn link(&self, from: &Path, to: &Path) -> Result<(), ReplayError> {
+        let link = || {
+            to.parent().map_or(Ok(()), atomic::make_dirs)?;
+            fs::hard_link(from, to).or_else(|_| atomic::copy(from, to))
+        };
+        link().map_err(ReplayError::io(from))
+    }
+}
+
+/// A file and its digest, for a person who looks for it.
+pub(super) fn named(file: &str, sha256: Option<&str>) -> String {
+    match sha256 {
+        Some(sha256) => format!("{file} with SHA-256 {sha256}"),
+        None => format!("{file}, of which no digest was recorded"),
+    }
+}
+
+/// The bytes with this digest: where they may still be, among what was kept, among the files that were given.
+pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option<Vec<u8>>, ReplayError> {
+    Ok(match find_path(source, sha256, places)? {
+        None => None,
+        Some((_, Some(bytes))) => Some(bytes),
+        Some((path, None)) => Some(fs::read(&path).map_err(ReplayError::io(&path))?),
+    })
+}
+
+/// The same, as the path of a file, or as bytes where they are kept packed.
+fn find_path(
+    source: &Source,
+    sha256: &str,
+    places: &[PathBuf],
+) -> Result<Option<(PathBuf, Option<Vec<u8>>)>, ReplayError> {
+    for path in places.iter().chain(source.files) {
+        match File::open(path).and_then(digest::of) {
+            Ok((_, found)) if found == sha256 => return Ok(Some((path.clone(), None))),
+            Ok(_) => {}
+            Err(err) if err.kind() == io::ErrorKind::NotFound && !source.files.contains(path) => {}
+            Err(err) => return Err(ReplayError::io(path)(err)),
+        }
+    }
+    let kept = source.workspace.kept(sha256).map_err(ReplayError::io(&source.workspace.path("runs/kept")))?;
+    Ok(kept.map(|bytes| (PathBuf::new(), Some(bytes))))
+}

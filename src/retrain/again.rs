@@ -1,0 +1,67 @@
+//! A challenger trained once more, from the rows that its version keeps.
+
+use super::{Replayed, RetrainError, digests};
+use crate::atomic::{self, Lock};
+use crate::labels::Used;
+use crate::pipeline::{Examples, Pipeline};
+use crate::reference::{self, ADDED, Added};
+use crate::registry::Version;
+use crate::table::{self, Input, ReadOptions};
+use crate::train::{self, Material, TrainRequest, Trained};
+use crate::workspace::audit::Entry;
+use crate::workspace::{EventKind, Workspace};
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+/// Trains `version` of `from`, which `entry` records, in `workspace`, whose reference is the one of that time.
+///
+/// # Errors
+/// What is wrong with the tables or the parameters.
+pub(crate) fn again(
+    workspace: &Workspace,
+    lock: &Lock,
+    request: &TrainRequest,
+    from: &Workspace,
+    version: Version,
+    entry: &Entry,
+) -> Result<Trained, RetrainError> {
+    let (config, schema) = (request.config, request.config.schema());
+    let path = workspace.path(&config.data.reference);
+    let added = match Added::of(from, &schema, version)? {
+        Some(added) => added,
+        None => Added::new(table::stream(Input::open(&path)?, &schema, &ReadOptions::default())?.names().to_vec()),
+    };
+    let recipe = config.recipe();
+    let combined = reference::combined(&path, &schema, &added)?;
+    let stored = from.registry().path(version)?;
+    let bytes = fs::read(stored.join(ADDED)).unwrap_or_default();
+    let data = digests(config, &combined, added.len(), &bytes);
+    let options = ReadOptions { skip_invalid: request.skip_invalid, ..ReadOptions::default() };
+    let read = table::read(combined.into_input(), &schema, &options)?;
+    let fresh: HashSet<&str> = added.ids().collect();
+    let replay = Replayed { share: config.retrain.replay, id: reference::id_column(&schema)?, seed: request.seed };
+    let thin = |examples: &Examples| replay.thin(examples, &recipe, &fresh);
+    let extra = |dir: &Path, pipeline: &Pipeline| {
+        // What was learned from is taken over; what follows from the model is made.
+        for name in [ADDED, Used::FILE].into_iter().filter(|name| stored.join(name).exists()) {
+            atomic::copy(&stored.join(name), &dir.join(name))?;
+        }
+        match stored.join("model.onnx").exists().then(|| pipeline.to_onnx()) {
+            Some(Ok(onnx)) => atomic::replace(&dir.join("model.onnx"), |out| out.write_all(&onnx)),
+            _ => Ok(()),
+        }
+    };
+    let material = Material {
+        table: read.table,
+        rejects: read.rejects,
+        notes: read.notes,
+        data,
+        thin: &thin,
+        extra: &extra,
+        event: EventKind::Retrained,
+        details: entry.details.clone(),
+        step: &|_| {},
+    };
+    Ok(train::learn(workspace, lock, request, material)?)
+}

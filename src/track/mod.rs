@@ -1,0 +1,304 @@
+//! The changes of the audit chain, told to an MLflow tracking server.
+//!
+//! ```text
+//! audit.jsonl  … line 17 ┆ line 18, line 19          the chain is the queue: what is after the cursor waits
+//!                        └ runs/track.json (cursor)
+//! sync: line 18 ─▶ run (found by its tag, or made) ─▶ parameters, metrics, data sets, artifacts ─▶ FINISHED ─▶ cursor
+//!       … last line ─▶ aliases: champion, challenger ─▶ cursor
+//! ```
+//! 1. The chain stays the truth: nothing is read back from the server into the loop.
+//! 2. A run carries the hash of its line as a tag. A line that was sent before is found by it, so that a cursor that is
+//!    lost, or a process that died half way, makes no doubles.
+//! 3. Runs bear the times of their lines, whenever they are sent.
+//! 4. A server that fails is something to tell, not an error.
+
+mod client;
+mod events;
+mod model;
+
+pub use client::{Credentials, Server};
+
+use crate::atomic;
+use crate::pipeline::PipelineError;
+use crate::registry::RegistryError;
+use crate::workspace::{TrackRules, Workspace, WorkspaceError};
+use client::{CallError, Method};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What can go wrong on this side.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    /// The settings make no sense.
+    #[error("{0}")]
+    Settings(String),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A problem of the workspace.
+    #[error("{0}")]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
+    /// A version cannot be read.
+    #[error("{0}")]
+    Pipeline(#[from] PipelineError),
+}
+
+/// What stops a round: this side, or the server.
+enum Stop {
+    Here(TrackError),
+    There(CallError),
+}
+
+impl<E: Into<TrackError>> From<E> for Stop {
+    fn from(err: E) -> Self {
+        Self::Here(err.into())
+    }
+}
+
+impl From<CallError> for Stop {
+    fn from(err: CallError) -> Self {
+        Self::There(err)
+    }
+}
+
+/// What came of a round.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Synced {
+    /// The server.
+    pub server: String,
+    /// Changes that were told now.
+    pub sent: u64,
+    /// Changes that wait.
+    pub waiting: u64,
+    /// Why they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// What could not be told as it should, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// How far the chain was told; `runs/track.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// Version of this file's format: 1.
+    pub format: u32,
+    /// The server, without a login.
+    pub server: String,
+    /// The experiment.
+    pub experiment: String,
+    /// The registered model.
+    pub model: String,
+    /// The last line of the chain that was told; 0 when none was.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+    /// The line up to which the aliases are right.
+    pub aliases: u64,
+    /// Rounds that failed since the last one that did not.
+    pub attempts: u32,
+    /// When a verb tries again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<jiff::Timestamp>,
+    /// Why the last round failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
+const MAX_DOUBLINGS: u32 = 9;
+/// How long another process may be sending before it is left to it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Names on the server.
+struct Names {
+    experiment: String,
+    model: String,
+}
+
+impl Names {
+    fn of(workspace: &Workspace, rules: &TrackRules) -> Self {
+        let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
+        let name = dir.file_name().map_or_else(|| "loop".to_owned(), |name| name.to_string_lossy().into_owned());
+        let plain = |c: char| if c.is_control() || c == '/' || c == ':' { '_' } else { c };
+        let name: String = name.chars().map(plain).collect();
+        Self {
+            experiment: rules.experiment.clone().unwrap_or_else(|| name.clone()),
+            model: rules.model.clone().unwrap_or(name),
+        }
+    }
+}
+
+/// How far the chain was told to this server; `None` when nothing was, or when the cursor belongs to another server,
+/// experiment or chain, or is damaged: the chain is then told anew, which makes no doubles.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn cursor(workspace: &Workspace) -> Result<Option<Cursor>, TrackError> {
+    let path = path(workspace);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(TrackError::Io { path, source }),
+    }
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.path("runs/track.json")
+}
+
+/// Tells the server what it was not told yet. `by_itself`: for a verb that has just changed something, so that a server that
+/// failed lately is left alone for 2, 4, 8, … minutes.
+///
+/// # Errors
+/// What is wrong on this side; a server that fails is told in [`Synced::trouble`].
+pub fn sync(
+    workspace: &Workspace,
+    rules: &TrackRules,
+    server: &Server,
+    by_itself: bool,
+    now: jiff::Timestamp,
+) -> Result<Synced, TrackError> {
+    let mut synced = Synced { server: server.address().to_owned(), ..Synced::default() };
+    let chain = workspace.audit_chain()?;
+    if let Some(broken) = &chain.broken {
+        let what = format!("line {} does not hold: {}; `mlloop audit verify` says more", broken.line, broken.what);
+        return Err(WorkspaceError::Audit { path: workspace.path("audit.jsonl"), what }.into());
+    }
+    let Some(last) = chain.entries.last() else { return Ok(synced) };
+    let names = Names::of(workspace, rules);
+    let runs = workspace.path("runs");
+    let io_err = |source| TrackError::Io { path: runs.clone(), source };
+    atomic::make_dirs(&runs).map_err(io_err)?;
+    let Ok(_lock) = atomic::lock_within(&runs.join(".track.lock"), PATIENCE) else {
+        synced.trouble = Some("another mlloop is telling it".to_owned());
+        return Ok(synced);
+    };
+    let known = cursor(workspace)?.filter(|cursor| {
+        let here = (cursor.server.as_str(), &cursor.experiment, &cursor.model);
+        let told = chain.entry(cursor.seq).is_some_and(|entry| entry.hash == cursor.hash);
+        here == (server.address(), &names.experiment, &names.model) && (cursor.seq == 0 || told)
+    });
+    let mut cursor = known.unwrap_or_else(|| Cursor {
+        format: 1,
+        server: server.address().to_owned(),
+        experiment: names.experiment.clone(),
+        model: names.model.clone(),
+        seq: 0,
+        hash: String::new(),
+        aliases: 0,
+        attempts: 0,
+        next_at: None,
+        last_error: None,
+    });
+    if cursor.seq == last.seq && cursor.aliases == last.seq {
+        return Ok(synced);
+    }
+    synced.waiting = last.seq - cursor.seq;
+    if let Some(next) = cursor.next_at.filter(|next| by_itself && *next > now) {
+        let why = cursor.last_error.clone().unwrap_or_else(|| "the last try did not end".to_owned());
+        synced.trouble = Some(format!("{why}; it is tried again after {next}"));
+        return Ok(synced);
+    }
+    // Until the round has gone well it has failed: a process that is ended in it leaves word.
+    cursor.attempts += 1;
+    let minutes = 1_i64 << cursor.attempts.min(MAX_DOUBLINGS);
+    cursor.next_at = now.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
+    save(workspace, &cursor)?;
+    let mut round = Round { workspace, server, names, chain: &chain, synced: &mut synced };
+    let ended = round.run(&mut cursor);
+    synced.waiting = last.seq - cursor.seq;
+    match ended {
+        Ok(()) => {
+            (cursor.attempts, cursor.next_at, cursor.last_error) = (0, None, None);
+            save(workspace, &cursor)?;
+        }
+        Err(Stop::There(err)) => {
+            cursor.last_error = Some(err.told());
+            save(workspace, &cursor)?;
+            synced.trouble = cursor.last_error.clone();
+        }
+        Err(Stop::Here(err)) => return Err(err),
+    }
+    Ok(synced)
+}
+
+fn save(workspace: &Workspace, cursor: &Cursor) -> Result<(), TrackError> {
+    let path = path(workspace);
+    let write = || {
+        atomic::replace(&path, |out| {
+            serde_json::to_writer_pretty(&mut *out, cursor)?;
+            out.write_all(b"\n")
+        })
+    };
+    write().map_err(|source: io::Error| TrackError::Io { path: path.clone(), source })
+}
+
+/// One walk from the cursor to the end of the chain.
+struct Round<'a> {
+    workspace: &'a Workspace,
+    server: &'a Server,
+    names: Names,
+    chain: &'a crate::workspace::audit::Chain,
+    synced: &'a mut Synced,
+}
+
+impl Round<'_> {
+    fn run(&mut self, cursor: &mut Cursor) -> Result<(), Stop> {
+        let experiment = self.experiment()?;
+        let from = usize::try_from(cursor.seq).unwrap_or(usize::MAX);
+        for entry in self.chain.entries.iter().skip(from) {
+            if self.tell(&experiment, entry)? {
+                self.synced.sent += 1;
+            }
+            (cursor.seq, cursor.hash) = (entry.seq, entry.hash.clone());
+            cursor.attempts = 0;
+            save(self.workspace, cursor)?;
+        }
+        self.aliases()?;
+        cursor.aliases = cursor.seq;
+        Ok(())
+    }
+
+    /// The id of the experiment, which is made when it is not there.
+    fn experiment(&self) -> Result<String, CallError> {
+        let name = self.names.experiment.as_str();
+        let find = || self.server.get("experiments/get-by-name", &[("experiment_name", name)]);
+        let found = match find() {
+            Err(err) if err.is("RESOURCE_DOES_NOT_EXIST") => {
+                let made = self.server.call(Method::Post, "experiments/create", &json!({ "name": name }));
+                match made {
+                    Ok(made) => return text(&made["experiment_id"], "experiment_id"),
+                    // Somebody else was faster.
+                    Err(err) if err.is("RESOURCE_ALREADY_EXISTS") => find()?,
+                    Err(err) => return Err(err),
+                }
+            }
+            found => found?,
+        };
+        if found["experiment"]["lifecycle_stage"] == "deleted" {
+            return Err(CallError::Broken(format!(
+                "its experiment {name:?} was deleted: restore it there, or name another in [track] experiment"
+            )));
+        }
+        text(&found["experiment"]["experiment_id"], "experiment_id")
+    }
+}
+
+/// A text in an answer.
+fn text(value: &serde_json::Value, key: &str) -> Result<String, CallError> {
+    let found = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    found.ok_or_else(|| CallError::Broken(format!("its answer has no {key}: it may not be an MLflow server")))
+}

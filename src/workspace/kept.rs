@@ -1,0 +1,93 @@
+//! `runs/kept/`: what decisions were made from and was replaced since, by its digest, so that they can be made again.
+//!
+//! | file | kept when |
+//! |---|---|
+//! | `mlloop.toml` | a line of the chain is the first that was written with it |
+//! | the reference | a promotion gives it more rows |
+//! | `data/labels.csv` | the gate judges, labels are imported, an experiment ends |
+//! | answers of labellers | they are imported |
+
+use super::audit::Chain;
+use super::{Workspace, WorkspaceError};
+use crate::atomic::{self, Lock};
+use crate::digest;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+const DIR: &str = "runs/kept";
+const ENDING: &str = ".zst";
+
+impl Workspace {
+    /// Keeps the bytes of `file`, relative to the loop, and gives their SHA-256; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn keep(&self, _lock: &Lock, file: &Path) -> Result<Option<String>, WorkspaceError> {
+        let from = self.path(file);
+        self.keep_bytes_of(&from).map_err(|source| WorkspaceError::Io { path: from, source })
+    }
+
+    fn keep_bytes_of(&self, from: &Path) -> io::Result<Option<String>> {
+        let opened = match File::open(from) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let (_, sha256) = digest::of(BufReader::new(opened))?;
+        let to = self.kept_path(&sha256);
+        if !to.exists() {
+            atomic::make_dirs(self.path(DIR))?;
+            atomic::replace_like(&to, from, |out| {
+                let mut packed = zstd::Encoder::new(&mut *out, 3)?;
+                io::copy(&mut BufReader::new(File::open(from)?), &mut packed)?;
+                packed.finish()?.flush()
+            })?;
+        }
+        Ok(Some(sha256))
+    }
+
+    /// What was kept under a digest; `None` when nothing was, or it is not what its name says.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn kept(&self, sha256: &str) -> io::Result<Option<Vec<u8>>> {
+        let file = match File::open(self.kept_path(sha256)) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = Vec::new();
+        zstd::Decoder::new(file)?.read_to_end(&mut bytes)?;
+        Ok((digest::sha256(&bytes) == sha256).then_some(bytes))
+    }
+
+    fn kept_path(&self, sha256: &str) -> PathBuf {
+        self.path(DIR).join(format!("{sha256}{ENDING}"))
+    }
+
+    /// Removes what no line speaks of since the oldest version that is still there was made.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn forget_kept(&self, _lock: &Lock, chain: &Chain) -> Result<(), WorkspaceError> {
+        let dir = self.path(DIR);
+        let Some(oldest) = self.registry().versions()?.first().copied() else { return Ok(()) };
+        let Some(made) = chain.maker_of(oldest)? else { return Ok(()) };
+        let since = &chain.entries[usize::try_from(made.seq).unwrap_or(usize::MAX).saturating_sub(1)..];
+        let wanted: BTreeSet<String> = since.iter().flat_map(super::audit::Entry::digests).collect();
+        let forget = || {
+            let entries = match std::fs::read_dir(&dir) {
+                Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+                entries => entries?,
+            };
+            for entry in entries {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                if name.strip_suffix(ENDING).is_some_and(|sha256| !wanted.contains(sha256)) {
+                    atomic::remove_file(&dir.join(name))?;
+                }
+            }
+            atomic::remove_leftovers(&dir)
+        };
+        forget().map_err(|source| WorkspaceError::Io { path: dir.clone(), source })
+    }
+}
