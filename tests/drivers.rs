@@ -465,6 +465,8 @@ fn the_ledger_has_three_loops_and_one_command() {
         assert!(feedback.lines().count() > 150 && feedback.contains(": predicted "), "{feedback}");
         let runs = work.read(&format!("{dir}/runs/runs.jsonl"));
         assert!(runs.contains("unused_feedback") || runs.contains("retrain"), "{runs}");
+        // make keeps what the loop goes by.
+        work.run(&format!("-C {dir} status")).answers(YES).prints("v0001");
         let features = work.run(&format!("-C {dir} features data/reference.csv")).answers(YES).stdout;
         assert_eq!(features.lines().count(), 601);
         assert_eq!(features.lines().next().unwrap().split(',').count(), 31);

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// The options and arguments whose values are looked up, by name, and how.
 type Lookup = fn(&Workspace) -> Vec<String>;
-const LOOKUPS: [(&str, &[&str], Lookup); 11] = [
+const LOOKUPS: [(&str, &[&str], Lookup); 12] = [
     ("predict", &["model"], versions),
+    ("features", &["model"], versions),
     ("export", &["model", "version"], versions),
     ("rollback", &["version"], versions),
     ("promote", &["version", "challenger"], versions),

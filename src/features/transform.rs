@@ -122,12 +122,28 @@ impl Features {
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix), FeatureError> {
+        Self::fit_with_made(train, 0, (target, y), options, seed)
+    }
+
+    /// As [`Features::fit`]; the last `n_made` rows are made up, and statistics of groups are those of the others.
+    ///
+    /// # Errors
+    /// As [`Features::fit`].
+    pub fn fit_with_made(
+        train: &Table,
+        n_made: usize,
+        (target, y): (&Target, &[f32]),
+        options: &FeatureOptions,
+        seed: u64,
+    ) -> Result<(Self, Matrix), FeatureError> {
         options.check(train)?;
         if y.len() != train.n_rows() {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.n_rows() });
         }
         let outcome = Outcome::new(target, y, seed);
-        let (derived, computed) = Derived::fit(&options.derived, train, None, &target.name)?;
+        let real: Vec<u32> = (0..(train.n_rows() - n_made) as u32).collect();
+        let real = (n_made > 0).then_some(real.as_slice());
+        let (derived, computed) = Derived::fit(&options.derived, train, real, &target.name)?;
         let all = train.columns().iter().chain(&computed);
         let columns: Vec<_> = all.filter(|c| c.name != target.name && !options.drop.contains(&c.name)).collect();
         let learned: Vec<Option<Learned>> =

@@ -71,14 +71,7 @@ pub fn adopt(
     };
     pipeline = pipeline.know_levels();
     if target.task == Task::Binary {
-        let y = examples.labels(&parts.tune);
-        let chosen = if examples.check_rows("tune", &parts.tune).is_ok() {
-            let scores = pipeline.score(&examples.table.take(&parts.tune))?;
-            threshold::choose(recipe.decision.threshold, &y, &scores.values, None)?.threshold
-        } else {
-            recipe.decision.untuned_threshold()
-        };
-        pipeline.threshold = Some(chosen);
+        pipeline.threshold = Some(threshold_of(&pipeline, examples, &parts.tune, recipe)?);
     }
     let mut notes = examples.notes.clone();
     notes.extend(
@@ -91,6 +84,15 @@ pub fn adopt(
     let held_out = HeldOut::new(examples, &parts);
     let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
+}
+
+/// The threshold that the tune rows choose, where they are enough.
+fn threshold_of(pipeline: &Pipeline, examples: &Examples, tune: &[u32], recipe: &Recipe) -> Result<f64, PipelineError> {
+    if examples.check_rows("tune", tune).is_err() {
+        return Ok(recipe.decision.untuned_threshold());
+    }
+    let scores = pipeline.score(&examples.table.take(tune))?;
+    Ok(threshold::choose(recipe.decision.threshold, &examples.labels(tune), &scores.values, None)?.threshold)
 }
 
 /// What features are matched with.

@@ -4,7 +4,7 @@ use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::outliers;
 use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores};
-use crate::features::derive::Derived;
+use crate::features::derive::{self, Derived};
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
 use crate::features::resample::{Smote, row_weights, smote_nc};
@@ -302,12 +302,12 @@ impl<'a> Trainer<'a> {
     ) -> Result<TrainingSet, PipelineError> {
         let options = &self.options;
         let mut table = examples.table.take(train);
-        let mut y = examples.labels(train);
+        let (mut y, mut n_made) = (examples.labels(train), 0);
         if self.makes_rows() {
-            let made = smote_nc(&table, self.target, &y, &options.drop, &Smote::default(), self.seed)?;
-            (table, y) = (made.table, made.y);
+            let made = smote_nc(&table, self.target, &y, &self.not_made(), &Smote::default(), self.seed)?;
+            (table, y, n_made) = (made.table, made.y, made.n_synthetic);
         }
-        let (features, x) = Features::fit(&table, self.target, &y, options, self.seed)?;
+        let (features, x) = Features::fit_with_made(&table, n_made, (self.target, &y), options, self.seed)?;
         drop(table);
         let tune = match tune {
             [] => None,
@@ -395,6 +395,17 @@ impl<'a> Trainer<'a> {
             found.extend(of(&self.computed));
         }
         found.iter().map(ToString::to_string).collect()
+    }
+
+    /// The columns that made-up rows take from a real one: those that no feature is, or is derived from.
+    fn not_made(&self) -> Vec<String> {
+        let columns: Vec<(&str, Kind)> = self.schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+        let origins = derive::origins(&self.options.derived, &columns, &self.target.name);
+        let read = |name: &String| {
+            let is_kept = |derived: &String| !self.options.drop.contains(derived);
+            origins.iter().any(|(derived, columns)| is_kept(derived) && columns.contains(name))
+        };
+        self.options.drop.iter().filter(|name| !read(name)).cloned().collect()
     }
 
     /// Whether rows of rare classes are made up.

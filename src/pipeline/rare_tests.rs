@@ -1,6 +1,7 @@
 //! Rare classes, rows that are copies, ids that repeat: what `fit` makes of tables as people have them.
 
-use super::{Decision, Examples, Fitted, PipelineError, Recipe, SplitSpec, TargetSpec, fit};
+use super::{Decision, Examples, Fitted, Imbalance, PipelineError, Recipe, SplitSpec, TargetSpec, fit};
+use crate::features::derive::{Definition, Definitions};
 use crate::features::{FeatureOptions, Outliers};
 use crate::model::Params;
 use crate::score::{Metric, doubts};
@@ -18,6 +19,7 @@ struct Rows {
     model: Params,
     columns: Vec<(&'static str, Kind, Values)>,
     features: FeatureOptions,
+    decision: Decision,
 }
 
 impl Rows {
@@ -25,7 +27,8 @@ impl Rows {
     fn new(n: usize) -> Self {
         let ids: Vec<String> = (0..n).map(|row| format!("k{row:06}")).collect();
         let ids = Values::Text(ids.iter().map(String::as_str).collect::<Texts>());
-        Self { n, model: Params::default(), columns: vec![("id", Kind::Id, ids)], features: FeatureOptions::default() }
+        let (model, features, decision) = Default::default();
+        Self { n, model, columns: vec![("id", Kind::Id, ids)], features, decision }
     }
 
     fn number(mut self, name: &'static str, value: impl Fn(usize) -> f64) -> Self {
@@ -42,7 +45,7 @@ impl Rows {
             split: SplitSpec::default(),
             features: self.features,
             model: self.model,
-            decision: Decision::default(),
+            decision: self.decision,
         };
         let table = Table::new(self.columns.into_iter().map(|(name, _, values)| Column::new(name, values)).collect())?;
         let examples = Examples::new(table, &schema, &recipe)?;
@@ -185,4 +188,26 @@ fn rows_with_outliers_are_dropped_and_counted() {
     assert!(noted(&dropped, &format!("outliers: {n} of {} rows are not learned from (\"a\" in {n})", learned(&kept))));
     assert!(!noted(&kept, "outliers"));
     assert!(noted(&of(Outliers::Clip), "have numbers that are pulled in"));
+}
+
+#[test]
+fn made_up_rows_do_not_count_in_statistics_of_groups() {
+    let mut rows = Rows::new(600)
+        .number("g", |row| (row % 3) as f64)
+        .number("v", |row| noise(row, 1))
+        .number("y", |row| f64::from(u8::from(row % 10 == 0)));
+    let definition =
+        |name: &str, expression: &str| Definition { name: name.to_owned(), expression: expression.to_owned() };
+    rows.features.derived = Definitions(vec![definition("n", "count() by g"), definition("w", "v * 2")]);
+    rows.features.drop = vec!["g".to_owned(), "v".to_owned()];
+    rows.decision.imbalance = Imbalance::Smote;
+    let fitted = rows.learn().unwrap();
+    let groups = vec![
+        Column::new("g", Values::Number(vec![0.0, 1.0, 2.0])),
+        Column::new("v", Values::Number(vec![0.5, 0.5, 0.5])),
+    ];
+    let computed = fitted.pipeline.features.derived().columns(&Table::new(groups).unwrap()).unwrap();
+    let Values::Number(counts) = &computed[0].values else { panic!("{computed:?}") };
+    let n_real = fitted.parts.train.len() + fitted.parts.tune.len();
+    assert_eq!(counts.iter().sum::<f64>(), n_real as f64, "{counts:?}");
 }

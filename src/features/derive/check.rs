@@ -332,7 +332,7 @@ fn call(at: usize, function: Function, parts: &[Expr], names: &mut dyn Names) ->
             Ok((nodes.fold(first, |found, next| Node::zip(f, found, next)), Type::Number))
         }
         Function::Round => {
-            let digits = parts.get(1).map_or(Ok(0.0), |digits| self::digits(digits))?;
+            let digits = parts.get(1).map_or(Ok(0.0), self::digits)?;
             Ok((Node::zip(Binary::Round, number(&parts[0], names, name)?, Node::Number(digits)), Type::Number))
         }
         Function::Coalesce => {

@@ -48,6 +48,9 @@ pub(super) struct Stored {
     other: (Option<f64>, Option<f64>),
 }
 
+/// The keys of groups, their values, and those of other groups.
+pub(crate) type Parts<'a> = (&'a [Vec<String>], &'a [(f64, f64)], (f64, f64));
+
 /// No group.
 const NONE: u32 = u32::MAX;
 
@@ -174,7 +177,7 @@ impl Learned {
         Ok(Self::new(statistic, keys, values, other))
     }
 
-    pub(super) fn parts(&self) -> (&[Vec<String>], &[(f64, f64)], (f64, f64)) {
+    pub(super) fn parts(&self) -> Parts<'_> {
         (&self.keys, &self.values, self.other)
     }
 

@@ -121,8 +121,8 @@ pub fn origins(definitions: &Definitions, columns: &[(&str, Kind)], target: &str
 }
 
 impl Derived {
-    /// Learns what `definitions` need to know of the training rows; their columns come back as well, unless there are
-    /// `rows` of the table that are learned from, in which case those of all its rows do.
+    /// Learns what `definitions` need to know of the training rows: those at `rows`, or all rows of `table`. The derived
+    /// columns of all its rows come back as well.
     ///
     /// # Errors
     /// A definition that does not fit the table, or too many groups.
@@ -274,7 +274,7 @@ impl Derived {
     }
 
     /// What was learned of groups: their keys, their values, and that of others.
-    pub(crate) fn groups(&self, slot: usize) -> (&[Vec<String>], &[(f64, f64)], (f64, f64)) {
+    pub(crate) fn groups(&self, slot: usize) -> groups::Parts<'_> {
         self.learned[slot].parts()
     }
 

@@ -130,6 +130,15 @@ impl<'a> Exporter<'a> {
                 Value::Number(calendar(graph, *moment, zone, of.name()))
             }
             Node::OfText(test, of) => Value::Number(self.one_of_texts(graph, test, of)),
+            // What cannot be said is never asked for: see `cannot`.
+            Node::Case(_, of) => self.value(graph, of),
+            node => self.chosen(graph, node),
+        }
+    }
+
+    /// The value of a part that is looked up or chosen.
+    fn chosen(&mut self, graph: &mut GraphWriter, node: &Node) -> Value {
+        match node {
             Node::OneOf(values, of) => {
                 let of = self.number(graph, of);
                 let equal = |graph: &mut GraphWriter, value: f64| {
@@ -182,9 +191,7 @@ impl<'a> Exporter<'a> {
                 let finder = by.first().and_then(|key| self.finder(key));
                 Value::Number(self.group(graph, *slot, *statistic, of.as_deref(), (&key, finder)))
             }
-            // What cannot be said is never asked for: see `cannot`.
-            Node::Case(_, of) => self.value(graph, of),
-            Node::SameText(..) => Value::Number(graph.double(f64::NAN)),
+            _ => Value::Number(graph.double(f64::NAN)),
         }
     }
 
