@@ -19,7 +19,7 @@ use crate::pipeline::FitProgress;
 use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Version};
 use crate::retrain::{self, RetrainError, Retrained};
-use crate::table::{Rejects, Spool};
+use crate::table::{Rejects, Spool, TableOptions};
 use crate::workspace::{Run, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -232,8 +232,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
             multivariate: false,
             by: None,
             force: request.force,
-            skip_invalid: request.skip_invalid,
-            delimiter: None,
+            read: TableOptions { skip_invalid: request.skip_invalid, ..TableOptions::default() },
             now: request.now,
             seed: request.seed,
         },

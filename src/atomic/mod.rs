@@ -304,12 +304,17 @@ pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Resul
     Ok(())
 }
 
-/// Removes what a killed process left half written in `dir`. Call it under the lock of the workspace.
+/// Removes what a killed process left half written in `dir`, where there is such a directory. Call it under the lock of the
+/// workspace.
 ///
 /// # Errors
 /// Whatever listing or removing says.
 pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
+    let entries = match fs::read_dir(dir) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {
             match entry.file_type()?.is_dir() {
