@@ -13,7 +13,8 @@ use crate::drift::losses::MIN_LABELLED_ROWS;
 use crate::features::Task;
 use crate::model::ForeignModel;
 use crate::pipeline::{
-    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, cross_validate, judge,
+    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, cross_validate,
+    judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{
@@ -121,7 +122,14 @@ pub struct Trained {
 /// # Errors
 /// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
 pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Result<Trained, TrainError> {
-    let schema = request.config.schema();
+    let mut schema = request.config.schema();
+    // A retrained production may have added rows to the reference in which words say 0 and 1. One that is damaged is no
+    // reason not to train another.
+    if let Some(production) = workspace.registry().roles()?.holder(Role::Production)
+        && let Ok(pipeline) = workspace.registry().pipeline(production)
+    {
+        schema.know_flags(&pipeline.schema);
+    }
     let reference = workspace.path(&request.config.data.reference);
     let (table, rejects, notes) = read(Input::open(&reference)?, &schema, request)?;
     let data = vec![data_digest(&reference, &request.config.data.reference, table.n_rows())?];
@@ -171,10 +179,11 @@ pub fn learn(
     request: &TrainRequest,
     material: Material,
 ) -> Result<Trained, TrainError> {
-    let schema = request.config.schema();
+    let mut schema = request.config.schema();
     let recipe = request.config.recipe();
     let Material { mut table, rejects, mut notes, mut data, thin, extra, event, details, step } = material;
     notes.extend(table.unify_levels(&schema));
+    schema.find_flags(&table);
     notes.extend(workspace.settings().iter().map(Setting::told));
     let examples = Examples::new(table, &schema, &recipe)?;
     let examples = match thin(&examples) {
@@ -183,7 +192,7 @@ pub fn learn(
     };
     step("train");
     let parts = examples.parts(&recipe)?;
-    let learned = learned(&examples, &parts, &schema);
+    let learned = learned(&examples, &parts, &schema, &recipe);
     let (fitted, cross_validation, trained_on) = match request.cv {
         // What is derived is known once it was fitted: the rows have to be there then.
         None if recipe.features.derived.is_empty() => {
@@ -279,9 +288,16 @@ fn test(
     let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;
     notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let labelled = (0..).zip(&labels.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row);
-    let ids = ids(&table, schema);
-    let is_learned = |row: &u32| ids.zip(learned).is_some_and(|(ids, learned)| learned.has(ids.get(*row as usize)));
+    let among = learned.and_then(|learned| learned.among(&table.spelled(&fitted.pipeline.schema), ids(&table, schema)));
+    let is_learned = |row: &u32| among.as_ref().is_some_and(|among| among[*row as usize]);
     let (learned, rows): (Vec<u32>, Vec<u32>) = labelled.partition(is_learned);
+    if among.is_none() {
+        notes.push(format!(
+            "{}: whether the model learned from some of its rows cannot be told, since they have no ids and their content does \
+             not tell them apart",
+            path.display()
+        ));
+    }
     if !learned.is_empty() {
         notes.push(format!(
             "{}: {} rows are left out, since the model learned from them",
@@ -357,10 +373,13 @@ fn trained_on(
     Ok(builder.finish())
 }
 
-/// The ids of the rows that the version was fitted and tuned on; `None` when rows have none.
-fn learned(examples: &Examples, parts: &Parts, schema: &Schema) -> Option<Learned> {
-    let ids = ids(&examples.table, schema)?;
-    Some(Learned::new(parts.train.iter().chain(&parts.tune).map(|&row| ids.get(row as usize))))
+/// What names the rows that the version was fitted and tuned on; `None` when nothing does.
+fn learned(examples: &Examples, parts: &Parts, schema: &Schema, recipe: &Recipe) -> Option<Learned> {
+    let rows = parts.train.iter().chain(&parts.tune).copied();
+    match ids(&examples.table, schema) {
+        Some(ids) => Some(Learned::new(rows.map(|row| ids.get(row as usize)))),
+        None => Learned::by_content(&examples.table, rows, &recipe.contents(schema)),
+    }
 }
 
 /// The texts of the id column.

@@ -31,7 +31,7 @@ fn cookie_cats_is_what_was_published() {
     close(&report, "/outcomes/1/comparisons/0/fixed/statistic", -1.784_086_224_797, 1e-9);
     close(&report, "/outcomes/1/comparisons/0/fixed/p", 0.074_409_655_297, 1e-10);
     assert_eq!(report["outcomes"][0]["arms"][0]["sum"], 8502.0);
-    assert_eq!(report["outcomes"][1]["verdict"]["answer"], "no_difference");
+    assert_eq!(report["outcomes"][1]["verdict"]["answer"], "keep_running");
     assert_eq!(report["outcomes"][2]["comparisons"][0]["fixed"]["test"], "welch_t");
     for name in ["ab_report.json", "ab_report.html", "ab_report.png"] {
         assert!(work.path("out").join(name).metadata().unwrap().len() > 5_000, "{name}");
@@ -39,7 +39,16 @@ fn cookie_cats_is_what_was_published() {
     let page = work.read("out/ab_report.html");
     assert!(page.contains("gate_30 wins") && !page.contains("<script") && !page.contains("NaN"));
     let day_one = format!("ab-report {} --arm version --outcome retention_1 --unit userid --json", path.display());
-    work.run(&day_one).answers(NO).json("/verdict/answer", "no_difference");
+    // Nothing is shown, and more than a point is open: that is no "no", unless it is known to be small enough or the units
+    // were planned.
+    let open = work.run(&day_one).answers(CANNOT_TELL).json("/verdict/n_left", 3 * 90_189).value();
+    let sentence = open["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("points is open. About 270567 more units halve the interval"), "{sentence}");
+    work.run(&format!("{day_one} --margin .03")).answers(NO).json("/verdict/answer", "no_difference");
+    work.run(&format!("{day_one} --planned-n 90189")).answers(NO).json("/verdict/answer", "no_difference");
+    let tight = work.run(&format!("{day_one} --planned-n 90189 --margin .01")).answers(CANNOT_TELL).value();
+    let sentence = tight["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.ends_with("more units show whether it stays within ±0.01."), "{sentence}");
     work.run(&format!("{day_one} --planned-n 200000")).answers(CANNOT_TELL).json("/verdict/n_left", 109_811);
     work.run(&format!("{line} --fixed")).answers(YES);
 }
@@ -181,11 +190,13 @@ fn a_mismatch_of_52_to_48_stops_the_report() {
         (&report["verdict"]["answer"], &report["outcomes"]),
         (&"sample_ratio_mismatch".into(), &Value::Array(vec![]))
     );
-    work.run("ab-report t.csv --arm arm --outcome y --force").answers(NO).json("/srm/state", "stop");
-    work.run("ab-report t.csv --arm arm --outcome y --weights a=.52,b=.48").answers(NO).json("/srm/state", "ok");
+    work.run("ab-report t.csv --arm arm --outcome y --force").answers(CANNOT_TELL).json("/srm/state", "stop");
+    work.run("ab-report t.csv --arm arm --outcome y --weights a=.52,b=.48")
+        .answers(CANNOT_TELL)
+        .json("/srm/state", "ok");
     work.run("ab-report t.csv --arm arm --outcome y --weights a=.52").answers(ERROR).says("--weights");
     let shown = work.run("ab-report t.csv --arm arm --outcome y --text").answers(CANNOT_TELL);
-    shown.prints("sample ratio mismatch").prints("5 200 units");
+    shown.prints("sample ratio mismatch").prints("5200 units");
 }
 
 #[test]
@@ -232,7 +243,7 @@ fn what_is_known_from_before_narrows_the_interval() {
         format!("{},{before},{}", ["a", "b"][arm], 0.9 * before + noise + 8.0 * arm as f64)
     });
     let work = Loop::new().table("t.csv", text);
-    let plain = work.run("ab-report t.csv --arm arm --outcome after").answers(NO).value();
+    let plain = work.run("ab-report t.csv --arm arm --outcome after").answers(CANNOT_TELL).value();
     let sharp = work.run("ab-report t.csv --arm arm --outcome after --pre before").answers(YES).value();
     close(&sharp, "/outcomes/0/cuped/theta", 0.9, 0.01);
     close(&sharp, "/outcomes/0/comparisons/0/difference", 8.0, 2.0);
@@ -288,9 +299,12 @@ fn an_arm_that_is_worse_is_said_to_be_when_no_other_wins() {
     let rate = |arm: usize, i: usize| u8::from(i * 37 % 100 < [30, 20, 31][arm]);
     let rows = (0..6_000).map(|i| format!("{},{}\n", ["old", "x", "y"][i % 3], rate(i % 3, i / 3))).collect::<String>();
     let work = Loop::new().table("t.csv", format!("arm,y\n{rows}"));
-    let report = work.run("ab-report t.csv --arm arm --outcome y").answers(NO).value();
+    let line = "ab-report t.csv --arm arm --outcome y";
+    let report = work.run(line).answers(CANNOT_TELL).value();
     assert_eq!(report["verdict"]["worse"], serde_json::json!(["x"]));
-    work.run("ab-report t.csv --arm arm --outcome y --text").answers(NO).prints("No arm is better");
+    let sentence = report["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("x is worse than old, and nothing is shown of y; one of up to "), "{sentence}");
+    work.run(&format!("{line} --planned-n 6000 --text")).answers(NO).prints("No arm is better");
 }
 
 #[test]
@@ -386,7 +400,7 @@ fn arms_under_two_spellings_and_stray_arms_are_named() {
         .answers(ERROR)
         .says("\"oops\" in 2 of 802 rows")
         .says("--arms 1,2");
-    work.run("ab-report t.csv --arm arm --outcome y --arms 1,2").answers(NO);
+    work.run("ab-report t.csv --arm arm --outcome y --arms 1,2").answers(CANNOT_TELL);
     work.run("ab-report t.csv --arm arm --outcome y --min-share 0").answers(CANNOT_TELL);
 }
 
@@ -397,7 +411,7 @@ fn a_table_of_those_alone_who_have_it_is_no_result() {
     let report = work.run("ab-report only.csv --arm arm --outcome y").answers(CANNOT_TELL).value();
     assert!(report["verdict"]["sentence"].as_str().unwrap().contains("is 1 in every unit"), "{}", report["verdict"]);
     noted(&report, "--missing-zero counts it so");
-    work.run("ab-report only.csv --arm arm --outcome y --missing-zero").answers(NO);
+    work.run("ab-report only.csv --arm arm --outcome y --missing-zero").answers(CANNOT_TELL);
     work.write(
         "rest.csv",
         only.lines().filter(|line| !line.ends_with(',')).map(|line| format!("{line}\n")).collect::<String>(),
@@ -438,7 +452,7 @@ fn strata_take_out_what_they_explain() {
         })
     };
     let work = Loop::new().table("t.csv", rows([0.45, 0.45]));
-    let plain = work.run("ab-report t.csv --arm arm --outcome rev").answers(NO).value();
+    let plain = work.run("ab-report t.csv --arm arm --outcome rev").answers(CANNOT_TELL).value();
     let within = work.run("ab-report t.csv --arm arm --outcome rev --strata size").answers(YES).value();
     close(&within, "/outcomes/0/comparisons/0/difference", 8.0, 1.0);
     noted(&within, "within the 2 levels of \"size\"");
@@ -481,7 +495,7 @@ fn quantiles_and_ratios_over_several_denominators() {
     let report = work.run(line).answers(YES).value();
     assert_eq!((&report["outcomes"][0]["kind"], &report["verdict"]["winner"]), (&"quantile".into(), &"b".into()));
     close(&report, "/outcomes/0/comparisons/0/difference", 400.0, 30.0);
-    assert_eq!(report["outcomes"][1]["verdict"]["answer"], "no_difference");
+    assert_eq!(report["outcomes"][1]["verdict"]["answer"], "keep_running");
     assert_eq!(report["outcomes"][2]["kind"], "ratio");
     // 1 and 3 orders in 3 visits to the web and 3 to the app.
     close(&report, "/outcomes/2/arms/0/mean", 1.0 / 6.0, 0.01);

@@ -193,8 +193,24 @@ fn the_version_is_quick_to_say() {
 #[test]
 fn the_demo_runs_to_its_end_and_leaves_a_loop_that_verifies() {
     let work = Loop::new();
-    work.run("demo walk").answers(YES);
+    let said = work.run("demo walk").answers(YES);
+    let n_lines = said.stdout.lines().count() + said.stderr.lines().count();
+    assert!(n_lines < 120, "{n_lines} lines\n{}", said.stdout);
+    for (file, n_fields) in [("data/reference.csv", 11), ("predictions.csv", 10 + 2 + 6)] {
+        let (_, head) = said.stdout.split_once(&format!("\n$ head -3 {file}\n")).expect(file);
+        let first: Vec<&str> = head.lines().take(3).collect();
+        assert!(work.read(&format!("walk/{file}")).starts_with(&first.join("\n")), "{file}: {first:?}");
+        assert_eq!(first[0].split(',').count(), n_fields, "{}", first[0]);
+    }
+    // What is shown of an output is its beginning.
+    let (_, shown) = said.stdout.split_once("$ mlloop status --text | head -5\n").unwrap();
+    let status = work.run("-C walk status --text").answers(YES).stdout;
+    let beginning: Vec<&str> = status.lines().take(5).collect();
+    assert_eq!(shown.lines().take(5).collect::<Vec<_>>(), beginning);
     work.run("-C walk audit verify").answers(YES);
+    let tables = work.run("demo tables --tables --json").answers(YES);
+    assert_eq!((tables.value()["dir"].as_str(), tables.stderr.as_str()), (Some("tables"), ""));
+    assert!(work.path("tables/visits.csv").is_file());
     work.run("-C walk status --json").answers(YES).prints("production");
 }
 

@@ -350,6 +350,7 @@ fn a_page_says_where_the_loop_stands() {
     assert!(!page.contains("@weekly"), "nobody called weekly is told of it: {page}");
     assert!(page.contains("| version | v0001 |\n| trained | 2026-11-01 |\n| rows | 1200 |\n"), "{page}");
     let summary = work.run("report --format json").answers(YES).value();
+    assert_eq!(work.run("report --json").answers(YES).value(), summary);
     assert_eq!((&summary["retrain"], &summary["versions"][0]["role"]), (&"yes".into(), &"production".into()));
     assert!(summary["versions"][0]["metrics"]["roc_auc"].as_f64().unwrap() > 0.5);
     Loop::new().run("report").answers(ERROR).says("no loop here");

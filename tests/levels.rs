@@ -48,6 +48,45 @@ fn spellings_of_a_value_score_alike() {
 }
 
 #[test]
+fn a_number_that_is_0_or_1_is_read_from_words_too() {
+    let work = Loop::new().table("r.csv", table(["0", "1"], ["a", "b", "c"], true));
+    work.run("init r.csv").answers(YES);
+    assert!(work.read("mlloop.toml").contains("\"flag\" = \"number\""), "{}", work.read("mlloop.toml"));
+    work.run("train").answers(YES);
+    work.write("same.csv", table(["0", "1"], ["a", "b", "c"], false));
+    let expected = work.run("predict same.csv --columns score").answers(YES).stdout;
+    for flag in [["false", "true"], ["FALSE", "True"], ["no", "Yes"], ["0.0", "1e0"]] {
+        work.write("other.csv", table(flag, ["a", "b", "c"], false));
+        assert_eq!(work.run("predict other.csv --columns score").answers(YES).stdout, expected, "{flag:?}");
+        let said = work.run("monitor other.csv").answers(NO);
+        assert!(said.stdout.contains("0 of 3 columns drifted"), "{}", said.stdout);
+    }
+    // Rows of JSON, and a parquet column of true and false.
+    let mut lines = String::new();
+    for row in table(["false", "true"], ["a", "b", "c"], false).lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        lines += &format!(
+            "{{\"cust\":\"{}\",\"flag\":{},\"region\":\"{}\",\"amount\":{}}}\n",
+            cells[0], cells[1], cells[2], cells[3]
+        );
+    }
+    work.write("rows.jsonl", lines);
+    assert_eq!(work.run("predict rows.jsonl --columns score --format csv").answers(YES).stdout, expected);
+    // What says neither, and a word in a number that is no flag, is an error with its place.
+    work.write("other.csv", table(["off", "1"], ["a", "b", "c"], false));
+    work.run("predict other.csv").answers(ERROR).says("column \"flag\": \"off\" is not a number");
+    work.write("other.csv", table(["0", "1"], ["a", "b", "c"], false).replacen(",13\n", ",true\n", 1));
+    work.run("predict other.csv").answers(ERROR).says("column \"amount\": \"true\" is not a number");
+    // Rows that are learned from keep their words; the version after it reads them all the same.
+    let renamed = table(["no", "yes"], ["a", "b", "c"], true).replace("\nc", "\nd");
+    work.write("labelled.csv", renamed);
+    work.run("retrain labelled.csv").answers(YES);
+    work.run("promote --override test --by ann").answers(YES);
+    assert!(work.read("r.csv").contains("\nd0,"), "the reference has the new rows");
+    work.run("train").answers(YES);
+}
+
+#[test]
 fn levels_that_stay_apart_are_said_with_their_share() {
     let work = trained();
     work.write("other.csv", table(["off", "on"], ["1", "2", "Y"], false));

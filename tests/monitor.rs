@@ -171,6 +171,27 @@ fn two_tables_are_compared_without_a_loop() {
 }
 
 #[test]
+fn two_tables_without_a_loop_are_read_as_one_says() {
+    // A title, a comment, semicolons, and numbers that have three digits behind a mark in every cell.
+    let text = |shift: usize| {
+        let row = |i: usize| format!("{},{};{}\n", i * 7 % 9 + shift, i * 37 % 900 + 100, ["a", "b"][i % 2]);
+        format!("sales of May\n# made by hand\nx;kind\n{}", (0..300).map(row).collect::<String>())
+    };
+    let work = Loop::new().table("a.csv", text(1)).table("b.csv", text(4));
+    let line = "monitor --reference a.csv b.csv --skip-lines 1 --comment # --delimiter ;";
+    let mean = |decimal: &str| {
+        let report = work.run(&format!("{line} --decimal {decimal}")).answers(YES).value();
+        let x = column(&report, "x");
+        assert_eq!((&x["kind"], &x["verdict"]), (&"number".into(), &"drifted".into()));
+        x["reference"]["mean"].as_f64().unwrap()
+    };
+    assert!((5.0..6.5).contains(&mean(",")), "{}", mean(","));
+    assert!((5_000.0..6_500.0).contains(&mean(".")), "{}", mean("."));
+    // A loop says itself how its numbers are written.
+    trained().run("monitor churn.csv --decimal ,").answers(ERROR).says("[columns] in mlloop.toml");
+}
+
+#[test]
 fn pieces_show_when_it_began() {
     let work = trained();
     let text = changed(|row, fields| {
@@ -485,6 +506,40 @@ fn outcomes_of_rows_that_production_learned_from_are_left_out() {
     // The same of a table that a new version is tested on.
     let said = work.run("train --test churn.csv").answers(YES);
     assert_eq!(said.value()["test"]["n_rows"], n_gate);
+}
+
+#[test]
+fn rows_without_ids_that_production_learned_from_are_left_out() {
+    // The churn table without its ids, and with no more columns than leave many rows alike.
+    let some = |columns: &[usize]| -> String {
+        let of = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            columns.iter().map(|&column| fields[column]).collect::<Vec<_>>().join(",") + "\n"
+        };
+        CHURN.lines().map(of).collect()
+    };
+    let monitored = |columns: &[usize]| {
+        let work = Loop::new().table("churn.csv", some(columns));
+        work.run("init churn.csv --target churn").answers(YES);
+        work.run("train --now 2026-11-01T00:00:00Z").answers(YES);
+        let manifest: Value = serde_json::from_str(&work.read("models/v0001/manifest.json")).unwrap();
+        let (gate, all) = (manifest["rows"]["gate"].as_u64().unwrap(), 1200);
+        let report = work.run("monitor churn.csv --formats json").value();
+        let tested = work.run("train --test churn.csv").value();
+        let told =
+            tested["notes"].to_string().contains("whether the model learned from some of its rows cannot be told");
+        assert_eq!(told, columns.len() < 8, "{}", tested["notes"]);
+        (report, gate, all - gate, tested["test"]["n_rows"].clone())
+    };
+    let (report, gate, learned, tested) = monitored(&[1, 2, 3, 4, 5, 6, 7, 8]);
+    let performance = &report["performance"];
+    assert_eq!((&performance["n"], &performance["n_learned"], tested), (&gate.into(), &learned.into(), gate.into()));
+    let auc = &performance["metrics"].as_array().unwrap()[0];
+    assert!((auc["value"].as_f64().unwrap() - auc["gate"].as_f64().unwrap()).abs() < 1e-9, "{auc}");
+    let (report, ..) = monitored(&[1, 2, 3, 8]);
+    assert_eq!((&report["performance"]["n"], &report["performance"]["n_learned"]), (&1200.into(), &0.into()));
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("rows that v0001 learned from cannot be told from new ones: they have no ids"), "{notes}");
 }
 
 #[test]

@@ -30,6 +30,21 @@ fn one_line(said: &Said) {
 }
 
 #[test]
+fn what_arrives_is_profiled_without_its_target() {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    let without = |n: usize| -> String {
+        let cut = |line: &str| line.rsplitn(n + 1, ',').last().unwrap().to_owned() + "\n";
+        CHURN.lines().map(cut).collect()
+    };
+    work.write("new.csv", without(1));
+    let said = work.run("profile new.csv").answers(YES).json("/n_rows", 1200);
+    assert_eq!(said.value()["columns"].as_array().unwrap().len(), 8);
+    work.write("less.csv", without(2));
+    work.run("profile less.csv").answers(ERROR).says("missing column \"support_calls\"");
+}
+
+#[test]
 fn a_table_is_summarised_column_by_column() {
     let work = Loop::new().table("t.csv", rows(0, 1000));
     let said = work.run("profile t.csv").answers(YES);

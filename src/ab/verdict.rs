@@ -173,6 +173,17 @@ impl Judged<'_> {
                 format!("Keep running: too few units to say anything on {name}; about {left} more are needed.");
             return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: Some(left), sentence };
         }
+        let n_known: u64 = self.arms.iter().map(|arm| arm.n).sum();
+        // What is open is no "no": only a margin, or units that were planned beforehand, end the matter.
+        if self.settings.margin.is_some() || (self.settings.planned_n.is_none() && !self.settings.fixed) {
+            let (n_more, what) = self.needs(n_known);
+            let shown = match worse.is_empty() {
+                true => format!("no difference is shown between {} and {}", self.name(0), self.others()),
+                false => format!("{} is worse than {}, and nothing is shown of {rest}", worse.join(", "), self.name(0)),
+            };
+            let sentence = format!("Keep running: on {name} {shown}; one of up to {} is open. {what}", self.widest());
+            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: n_more, sentence };
+        }
         if !worse.is_empty() {
             let sentence = format!(
                 "No arm beats {} on {name}: {} is worse, and nothing is shown of {rest}.",
@@ -181,18 +192,48 @@ impl Judged<'_> {
             );
             return Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence };
         }
-        let widest = self.comparisons.iter().map(|c| c.low.abs().max(c.high.abs())).fold(0.0, f64::max);
         let smallest = self.comparisons.iter().map(|c| self.p(c)).fold(1.0, f64::min);
         let sentence = format!(
-            "No difference is shown on {name} between {} and {} ({} {}); one of up to {}{} is not ruled out.",
+            "No difference is shown on {name} between {} and {} ({} {}); one of up to {} is not ruled out.",
             self.name(0),
             self.others(),
             if self.settings.fixed { "p" } else { "always-valid p" },
             say_p(smallest),
-            self.say_gap(widest).trim_start_matches('+'),
-            self.points(),
+            self.widest(),
         );
         Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence }
+    }
+
+    /// The largest difference that is not ruled out.
+    fn widest(&self) -> String {
+        let widest = self.comparisons.iter().map(|c| c.low.abs().max(c.high.abs())).fold(0.0, f64::max);
+        format!("{}{}", self.say_gap(widest).trim_start_matches('+'), self.points())
+    }
+
+    /// Units that it takes until the margin decides, about, and the same in words: an interval narrows with the root of the
+    /// units.
+    fn needs(&self, n_known: u64) -> (Option<u64>, String) {
+        let Some(margin) = self.settings.margin else {
+            let more = 3 * n_known;
+            let what = format!(
+                "About {more} more units halve the interval; --margin says which difference is too small to matter, \
+                 --planned-n how many units were planned."
+            );
+            return (Some(more), what);
+        };
+        let factor = |c: &Comparison| {
+            let room = margin - c.difference.abs();
+            let half = f64::midpoint(c.high, -c.low);
+            (room > 0.0).then(|| (half / room).powi(2))
+        };
+        let factors: Option<Vec<f64>> = self.comparisons.iter().map(factor).collect();
+        match factors.map(|all| all.into_iter().fold(1.0, f64::max)).filter(|factor| factor.is_finite()) {
+            Some(factor) => {
+                let more = ((factor - 1.0) * n_known as f64).ceil() as u64;
+                (Some(more), format!("About {more} more units show whether it stays within ±{margin}."))
+            }
+            None => (None, format!("More units show whether it stays within ±{margin}.")),
+        }
     }
 
     /// Units that are missing until the arms can be compared, about.

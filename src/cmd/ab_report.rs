@@ -9,6 +9,7 @@ use mlloop::ab::report::{AbReport, AnalysisSettings, Answer};
 use mlloop::ab::request::{OutcomesRequest, Repeated};
 use mlloop::ab::table::gather;
 use mlloop::ab::{self, AbError, Experiment, draw, files};
+use mlloop::report::Marks;
 use mlloop::table::{InferOptions, push_record};
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,8 @@ use std::path::{Path, PathBuf};
 ///   mlloop ab-report ads.csv --arm 'test group' --outcome converted \
 ///       --weights ad=.96,psa=.04 --reports out
 ///
-/// Exit status: 0 an arm wins, 1 no difference is shown, 2 error, 3 keep running: too few units, or a mismatch of the
-/// distribution over the arms.
+/// Exit status: 0 an arm wins, 1 no difference, by --margin or at the planned end, 2 error, 3 keep running: a difference is
+/// still open, too few units, or a mismatch of the distribution over the arms.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -267,18 +268,35 @@ fn assign(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let none = || AbError::None(ctx.workspace.path(FILE));
     let experiment = Experiment::load(&ctx.workspace)?.ok_or_else(none)?;
     let assigner = experiment.assigner();
-    let mut lines = b"unit,arm,version,position\n".to_vec();
-    for id in &args.assign {
+    let placed = args.assign.iter().map(|id| {
         let arm = &experiment.arms[assigner.arm(id.as_bytes())];
-        let position = assigner.position(id.as_bytes()).to_string();
-        push_record(&mut lines, &[id, &arm.name, &arm.version.to_string(), &position], b',');
+        (id, &arm.name, arm.version.to_string(), assigner.position(id.as_bytes()))
+    });
+    if out.wants_json() {
+        let units: Vec<_> = placed
+            .map(|(unit, arm, version, position)| {
+                serde_json::json!({ "unit": unit, "arm": arm, "version": version, "position": position })
+            })
+            .collect();
+        out.json(&units)?;
+        return Ok(Outcome::Yes);
+    }
+    let mut lines = b"unit,arm,version,position\n".to_vec();
+    for (unit, arm, version, position) in placed {
+        push_record(&mut lines, &[unit, arm, &version, &position.to_string()], b',');
     }
     out.bytes(&lines)?;
     Ok(Outcome::Yes)
 }
 
 fn readable(report: &AbReport, style: Style) -> String {
-    draw::text(report, &|text| style.bold(text), &|text| style.dim(text))
+    let marks = Marks {
+        bold: &|text| style.bold(text),
+        dim: &|text| style.dim(text),
+        verdict: &|tone, text| style.verdict(tone, text),
+        width: style.width(),
+    };
+    draw::text(report, marks)
 }
 
 fn parse_weight(text: &str) -> Result<(String, f64), String> {

@@ -24,7 +24,7 @@ pub(crate) struct Global {
     /// command line stay relative to where you are
     #[arg(short = 'C', long = "dir", value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
-    /// Print JSON, also on a terminal
+    /// Print JSON, also on a terminal; export, man and completions write their own formats
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Print the readable form, also into a pipe or a file

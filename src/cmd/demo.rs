@@ -4,6 +4,7 @@ use mlloop::atomic;
 use mlloop::demo::{Stream, answer, is_one, payments, visits, without_target};
 use mlloop::printable;
 use mlloop::table::{Schema, Table, write_csv};
+use serde_json::json;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use std::process::{Command, Stdio};
 
 /// Make a small drifting stream of card payments in DIR and run the loop on it
 ///
-/// Every command is shown before it runs, so that the demo reads as a walk through mlloop.
+/// Every command is shown before it runs, and the first lines of what it says, so that the demo reads as a walk through
+/// mlloop.
 ///
 ///   mlloop demo /tmp/demo
 ///   mlloop demo /tmp/demo --drifted
@@ -39,66 +41,69 @@ pub(crate) struct Args {
 
 /// A step of the walk.
 enum Step {
-    /// What for, the command, and the exit status that is its answer.
-    Run(&'static str, &'static str, i32),
-    /// What for: the rows that were handed out are answered as the stream knows them.
-    Answer(&'static str),
+    /// What for, the command, how many lines of its output are shown, and the exit status that is its answer.
+    Run(&'static str, &'static str, usize, i32),
+    /// The first lines of a file that was made.
+    Head(&'static str),
+    /// The rows that were handed out are answered as the stream knows them.
+    Answer,
 }
-use Step::{Answer, Run};
+use Step::{Answer, Head, Run};
+
+/// Lines of a file that are shown.
+const N_HEAD: usize = 3;
+/// Lines of an output that is shown whole.
+const WHOLE: usize = usize::MAX;
 
 /// What the demo says and runs, in order.
-const STEPS: [Step; 18] = [
-    Run("What is in the table? mlloop decides, says why, and writes mlloop.toml.", "init data/reference.csv --text", 0),
-    Run("Learn from it. The first version becomes production.", "train --text", 0),
+const STEPS: [Step; 19] = [
+    Head("data/reference.csv"),
     Run(
-        "The world changes. Score the payments that arrive, with their strongest reasons, and keep a log of it.",
+        "What is in the table? mlloop decides, says why, and writes mlloop.toml.",
+        "init data/reference.csv --text",
+        13,
+        0,
+    ),
+    Run("Learn from it. The first version becomes production.", "train --text", 6, 0),
+    Run(
+        "The world changes. Score what arrives, with reasons, and log the predictions.",
         "predict data/current.csv --log --explain 3 -o predictions.csv",
+        WHOLE,
         0,
     ),
+    Head("predictions.csv"),
+    Run("Is there a reason to retrain? Yes: exit status 0.", "monitor data/current.csv --text", 12, 0),
+    Run("Which payments should a person look at?", "label-export -n 2000 --text", WHOLE, 0),
+    Answer,
+    Run("Import the answers.", "label-import --annotator demo --text", 1, 0),
+    Run("Learn from reference and answers: a challenger, never production.", "retrain --text", 2, 0),
+    Run("Is it better, on rows that neither learned from? Yes: exit status 0.", "promote --text", 6, 0),
+    Run("Another challenger: one small tree that a person can read.", "train --algorithm decision-tree --text", 1, 0),
+    Run("It is worse, and the gate says so: exit status 1. Production stays.", "promote --text", 2, 1),
     Run(
-        "Is there a reason to retrain? Compare what arrived with what production was trained on. Yes: exit status 0.",
-        "monitor data/current.csv --text",
-        0,
-    ),
-    Run(
-        "Which payments should a person look at? They leave with the probability of being chosen.",
-        "label-export -n 2000 --text",
-        0,
-    ),
-    Answer(
-        "Somebody fills in label_inbox/to_label.csv. Here the answers are simulated: the stream knows what was fraud.",
-    ),
-    Run("Take the answers in.", "label-import --annotator demo --text", 0),
-    Run("Learn from the reference and the answers. The result is a challenger, never production.", "retrain --text", 0),
-    Run(
-        "Does it deserve production? Both are judged on rows that neither learned from. It does: exit status 0.",
-        "promote --text",
-        0,
-    ),
-    Run("Another challenger: one small tree that a person can read.", "train --algorithm decision-tree --text", 0),
-    Run("It is worse, and the gate says so: exit status 1, and production stays.", "promote --text", 1),
-    Run(
-        "What if the new version causes trouble? Back to the one before, without training.",
+        "Trouble with the new version? Back to the one before, without training.",
         "rollback --by demo --text",
+        WHOLE,
         0,
     ),
-    Run("And forward again.", "rollback v0002 --by demo --text", 0),
+    Run("And forward again.", "rollback v0002 --by demo --text", WHOLE, 0),
     Run(
-        "Was one arm better? A made-up experiment with two pages; one may look as often as one likes.",
+        "A made-up experiment with two pages: was one better?",
         "ab-report visits.csv --arm page --control old --outcome bought --unit visitor --reports reports --text",
+        2,
         0,
     ),
     Run(
         "The model for other tools: one graph from raw columns to the score.",
         "export --format onnx -o payments.onnx",
+        WHOLE,
         0,
     ),
-    Run("Every change is in a chain of hashes. Is it whole?", "audit verify --text", 0),
-    Run("What was done?", "audit --text", 0),
-    Run("Where the loop stands.", "status --text", 0),
+    Run("Every change is in a chain of hashes. Is it whole?", "audit verify --text", WHOLE, 0),
+    Run("Where the loop stands.", "status --text", 5, 0),
 ];
 /// Steps after which drift is found.
-const UP_TO_DRIFT: usize = 4;
+const UP_TO_DRIFT: usize = 6;
 const N_REFERENCE: usize = 6_000;
 const N_CURRENT: usize = 4_000;
 const N_VISITS: usize = 20_000;
@@ -125,35 +130,89 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     write_table(&data.join("current.csv"), &without_target(&truth)?)?;
     write_table(&dir.join("visits.csv"), &visits(N_VISITS, ctx.seed)?)?;
     let mlloop = std::env::current_exe().context("finding mlloop itself")?;
-    let intro = format!(
-        "{N_REFERENCE} card payments to learn from, and {N_CURRENT} that came after the world had changed, are in {}.\n",
-        printable::name(&data.display().to_string())
-    );
-    out.bytes(intro.as_bytes())?;
-    let reference = data.join("reference.csv");
-    let text = std::fs::read_to_string(&reference).with_context(|| reference.display().to_string())?;
-    let head: String = text.split_inclusive('\n').take(3).collect();
-    out.bytes(format!("\n$ head -3 data/reference.csv\n{head}").as_bytes())?;
-    if args.tables {
-        return Ok(Outcome::Yes);
+    let steps = match (args.tables, args.drifted) {
+        (true, _) => &STEPS[..1],
+        (_, true) => &STEPS[..UP_TO_DRIFT],
+        _ => &STEPS[..],
+    };
+    let walk = Walk { mlloop, dir, truth: &truth, ctx, width: out.width(), silent: out.wants_json() };
+    let place = printable::name(&data.display().to_string());
+    walk.say(
+        out,
+        &format!("{N_REFERENCE} card payments to learn from, and {N_CURRENT} later ones, are in {place}.\n"),
+    )?;
+    for step in steps {
+        walk.take(step, out)?;
     }
-    let n_steps = if args.drifted { UP_TO_DRIFT } else { STEPS.len() };
-    for step in &STEPS[..n_steps] {
-        match step {
-            Run(why, line, status) => {
-                out.bytes(format!("\n# {why}\n$ mlloop {line}\n").as_bytes())?;
-                out.bytes(&run_step(&mlloop, dir, line, *status, ctx)?)?;
+    if out.wants_json() {
+        let ran = steps.iter().filter_map(|step| match step {
+            Run(why, line, _, status) => {
+                Some(json!({ "why": why, "command": format!("mlloop {line}"), "status": status }))
             }
-            Answer(why) => {
-                let n = answer_batch(dir, &truth)?;
-                out.bytes(format!("\n# {why}\n{n} payments answered\n").as_bytes())?;
+            Head(_) | Answer => None,
+        });
+        out.json(&json!({ "dir": dir, "steps": ran.collect::<Vec<_>>() }))?;
+    } else if args.drifted {
+        let place = printable::name(&dir.display().to_string());
+        out.bytes(format!("\nGo on with: mlloop -C {place} dashboard\n").as_bytes())?;
+    } else if !args.tables {
+        out.bytes(closing(dir).as_bytes())?;
+    }
+    Ok(Outcome::Yes)
+}
+
+/// The walk through a demo.
+struct Walk<'a> {
+    mlloop: PathBuf,
+    dir: &'a Path,
+    truth: &'a Table,
+    ctx: &'a Context,
+    width: Option<usize>,
+    /// Whether nothing is said on the way.
+    silent: bool,
+}
+
+impl Walk<'_> {
+    fn say(&self, out: &mut Output, text: &str) -> Result<()> {
+        if self.silent { Ok(()) } else { out.bytes(text.as_bytes()) }
+    }
+
+    fn take(&self, step: &Step, out: &mut Output) -> Result<()> {
+        match *step {
+            Run(why, line, shown, status) => {
+                let cut = if shown == WHOLE { String::new() } else { format!(" | head -{shown}") };
+                self.say(out, &format!("\n# {why}\n$ mlloop {line}{cut}\n"))?;
+                let said = self.run(line, status)?;
+                self.say(out, &said.split_inclusive('\n').take(shown).collect::<String>())
+            }
+            Head(file) => {
+                let path = self.dir.join(file);
+                let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                let head: String = text.split_inclusive('\n').take(N_HEAD).collect();
+                self.say(out, &format!("$ head -{N_HEAD} {file}\n{}", printable::printable(&head)))
+            }
+            Answer => {
+                let n = answer_batch(self.dir, self.truth)?;
+                self.say(out, &format!("{n} payments are answered here as the stream knows them.\n"))
             }
         }
     }
-    let end =
-        if args.drifted { format!("\nGo on with: mlloop -C {} dashboard\n", dir.display()) } else { closing(dir) };
-    out.bytes(end.as_bytes())?;
-    Ok(Outcome::Yes)
+
+    /// Runs one command as a person would, and gives what it printed.
+    fn run(&self, line: &str, status: i32) -> Result<String> {
+        let mut command = Command::new(&self.mlloop);
+        command.args(line.split(' ')).args(["--seed", &self.ctx.seed.to_string()]).current_dir(self.dir);
+        if let Some(width) = self.width {
+            command.env("COLUMNS", width.to_string());
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|err| io::Error::new(err.kind(), format!("mlloop {line}: {err}")))?;
+        ensure!(child.status.code() == Some(status), "the step `mlloop {line}` ended with {}", child.status);
+        Ok(String::from_utf8_lossy(&child.stdout).into_owned())
+    }
 }
 
 /// What a demo leaves in its directory.
@@ -218,9 +277,8 @@ fn reset(dir: &Path) -> Result<()> {
 fn closing(dir: &Path) -> String {
     let dir = printable::name(&dir.display().to_string());
     format!(
-        "\nLook at\n  {dir}/reports/drift_report.html   what changed\n  {dir}/reports/gate_report.html    who deserves production, and why\n  \
-         {dir}/reports/ab_report.html      the experiment\n  {dir}/mlloop.toml                 what was decided about the table\n  \
-         {dir}/predictions.csv             scores with their reasons\n"
+        "\nLook at {dir}/reports/drift_report.html, gate_report.html and ab_report.html; at {dir}/mlloop.toml,\n\
+         and with `mlloop -C {dir} audit --text` at every change.\n"
     )
 }
 
@@ -234,18 +292,4 @@ fn answer_batch(dir: &Path, truth: &Table) -> Result<u64> {
     let from = File::open(&batch).with_context(|| batch.display().to_string())?;
     let n = atomic::replace(&answered, |out| answer(from, truth, out).map_err(io::Error::from));
     n.with_context(|| answered.display().to_string())
-}
-
-/// Runs one command in `dir` as a person would, and gives what it printed.
-fn run_step(mlloop: &Path, dir: &Path, line: &str, status: i32, ctx: &Context) -> Result<Vec<u8>> {
-    let child = Command::new(mlloop)
-        .args(line.split(' '))
-        .args(["--seed", &ctx.seed.to_string()])
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|err| io::Error::new(err.kind(), format!("mlloop {line}: {err}")))?;
-    ensure!(child.status.code() == Some(status), "the step `mlloop {line}` ended with {}", child.status);
-    Ok(child.stdout)
 }

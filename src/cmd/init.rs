@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use mlloop::features::Task;
 use mlloop::init::{self, Column, InitReport, InitRequest};
 use mlloop::printable;
+use mlloop::report::grouped;
 use mlloop::scaffold::{self, Driver};
 use mlloop::table::Kind;
 use std::fmt::Write as _;
@@ -98,7 +99,7 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
 fn readable(setup: &InitReport, style: Style) -> String {
     let width = setup.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).min(32);
     // Writing to a String cannot fail.
-    let mut text = format!("{} rows, {} columns\n", setup.n_rows, setup.columns.len());
+    let mut text = format!("{} rows, {} columns\n", grouped(setup.n_rows), setup.columns.len());
     for Column { name, kind, reason, .. } in &setup.columns {
         let _ = writeln!(text, "  {:<width$}  {kind:<9} {}", printable::name(name), style.dim(reason));
     }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use mlloop::journal::Window;
 use mlloop::labels::{ExportRequest, Exported, Format, Strategy, export, exported_is_told};
 use mlloop::monitor::alarm::{self, AlarmPlan};
+use mlloop::report::grouped;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -138,8 +139,8 @@ fn readable(exported: &Exported, style: Style) -> String {
                 text,
                 "{}  {} rows of {} candidates: {}\n{}  batch {batch}, {} in production",
                 style.bold(&file.display().to_string()),
-                exported.n,
-                exported.n_candidates,
+                grouped(exported.n),
+                grouped(exported.n_candidates),
                 strata.join(", "),
                 style.dim("fill in the target, then mlloop label-import"),
                 exported.version,

@@ -1,4 +1,4 @@
-use super::args::TableArgs;
+use super::args::UnknownTableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::{Context as _, Result};
@@ -75,7 +75,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
     #[command(flatten)]
-    read: TableArgs,
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -94,8 +94,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         multivariate: args.multivariate,
         by: args.by,
         force: args.force,
-        skip_invalid: args.read.skip_invalid,
-        delimiter: args.read.delimiter,
+        read: args.read.options(),
         now: ctx.now,
         seed: ctx.seed,
     };

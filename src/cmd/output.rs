@@ -26,6 +26,11 @@ impl Output {
         self.file.as_deref()
     }
 
+    /// Columns of the terminal; `None` without one.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.width
+    }
+
     /// Whether JSON was asked for by name.
     pub(crate) fn wants_json(&self) -> bool {
         self.json
@@ -61,9 +66,14 @@ impl Output {
                 let text = if self.color { printable_styled(&text) } else { printable(&text) };
                 self.width.map_or_else(|| text.clone(), |width| wrapped(&text, width))
             }
-            false => printable_json(serde_json::to_string_pretty(value)? + "\n"),
+            false => return self.json(value),
         };
         self.send(|out| Ok(out.write_all(rendered.as_bytes())?))
+    }
+
+    /// Prints `value` as JSON.
+    pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> Result<()> {
+        self.bytes(printable_json(serde_json::to_string_pretty(value)? + "\n").as_bytes())
     }
 
     /// Writes bytes that are all there.

@@ -36,12 +36,14 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let profile = if args.merge {
         merge_files(&args.tables, args.exact)?
     } else {
-        let schema = match ctx.workspace.config() {
-            Ok(config) => Some(config.schema()),
+        let config = match ctx.workspace.config() {
+            Ok(config) => Some(config),
             Err(WorkspaceError::NoLoop(_)) => None,
             Err(err) => return Err(err.into()),
         };
-        let found = profile_tables(&args.tables, schema, &args.read.options(), args.exact)?;
+        let target: Vec<&str> = config.iter().map(|config| config.target.column.as_str()).collect();
+        let schema = config.as_ref().map(|config| config.schema());
+        let found = profile_tables(&args.tables, schema, &target, &args.read.options(), args.exact)?;
         ctx.progress.rejects(&found.rejects);
         found.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
         found.profile

@@ -1,7 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
-use mlloop::gate::{self, PromoteOutcome, PromoteRequest, Promotion, Verdict};
+use mlloop::gate::{self, Decision, PromoteOutcome, PromoteRequest, Promotion, Verdict};
 use mlloop::registry::Version;
 use serde_json::json;
 use std::time::Instant;
@@ -86,7 +86,14 @@ fn readable(promotion: &Promotion, style: Style) -> String {
     let mut text = promotion
         .report
         .as_ref()
-        .map_or_else(String::new, |report| report.text(&|text| style.bold(text), &|text| style.dim(text)) + "\n");
+        .map_or_else(String::new, |report| {
+            let tone = match report.decision {
+                Decision::Promote => "good",
+                Decision::Refuse => "bad",
+                Decision::Wait => "open",
+            };
+            report.text(&|text| style.verdict(tone, text), &|text| style.dim(text))
+        } + "\n");
     text.push_str(&style.bold(&promotion.sentence));
     text.push('\n');
     text.extend(next(promotion).map(|next| format!("next: {next}\n")));

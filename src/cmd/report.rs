@@ -9,7 +9,7 @@ use mlloop::summary::summarise;
 /// is what the summary of a GitHub job and a comment on a pull request take; JSON is for programs.
 ///
 ///   mlloop report >> "$GITHUB_STEP_SUMMARY"
-///   mlloop report --format json | jq -r .retrain
+///   mlloop report --json | jq -r .retrain
 ///
 /// Exit status: 0 there is something to tell, 1 neither a report nor a version yet, 2 error.
 #[derive(Debug, clap::Args)]
@@ -24,15 +24,15 @@ pub(crate) struct Args {
 enum Format {
     /// For people.
     Markdown,
-    /// For programs.
+    /// For programs; the same as --json.
     Json,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let summary = summarise(&ctx.workspace)?;
     match args.format {
-        Format::Markdown => out.bytes(printable(&summary.markdown()).as_bytes())?,
-        Format::Json => out.bytes((printable_json(serde_json::to_string_pretty(&summary)?) + "\n").as_bytes())?,
+        Format::Markdown if !out.wants_json() => out.bytes(printable(&summary.markdown()).as_bytes())?,
+        Format::Markdown | Format::Json => out.json(&summary)?,
     }
     Ok(if summary.versions.is_empty() && summary.retrain.is_none() { Outcome::No } else { Outcome::Yes })
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use mlloop::gate::{self, Asks, Ticket};
 use mlloop::printable::name;
 use mlloop::registry::{Manifest, Role, Version};
+use mlloop::report::grouped;
 use mlloop::retrain::standing::{Progress, Standing, progress};
 use mlloop::workspace::audit::Entry;
 use mlloop::workspace::{EventKind, Run};
@@ -100,7 +101,10 @@ fn triggers(progress: &Progress) -> String {
     let mut text = String::from("\nreasons to retrain:\n");
     progress.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
     for Standing { name, count, threshold, remaining, progress_percent, fired, .. } in &progress.triggers {
-        let number = |value: f64| if value.fract() == 0.0 { value.to_string() } else { format!("{value:.3}") };
+        let number = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
+            true => grouped(value as u64),
+            false => format!("{value:.4}"),
+        };
         let told = match (count, threshold, remaining.zip(*progress_percent)) {
             (_, None, _) => "off, or not looked at yet".to_owned(),
             (None, Some(threshold), _) => format!("nothing counted, of {}", number(*threshold)),
@@ -123,12 +127,16 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         text.push_str("no version yet: run `mlloop train`\n");
         return text;
     }
-    let _ = writeln!(text, "{}", style.dim("version  role        trained               rows     metric"));
+    // Where the table is wider than the terminal, it does without times.
+    let with_times = style.width().is_none_or(|width| width >= 78);
+    let trained = if with_times { format!("{:<18}", "trained (UTC)") } else { String::new() };
+    let _ = writeln!(text, "{}", style.dim(&format!("version  role        {trained}   rows  metric")));
     for VersionLine { version, role, manifest } in &status.versions {
         let role = role.map_or_else(|| "-".to_owned(), |role| role.to_string());
-        let at = manifest.trained_at.strftime("%Y-%m-%d %H:%M UTC");
+        let at = manifest.trained_at.strftime("%Y-%m-%d %H:%M  ").to_string();
+        let at = if with_times { at } else { String::new() };
         let metric = manifest.headline();
-        let _ = writeln!(text, "{version}    {role:<10}  {at}  {:>7}  {metric}", manifest.rows.total());
+        let _ = writeln!(text, "{version}    {role:<10}  {at}{:>7}  {metric}", grouped(manifest.rows.total()));
     }
     let day = |value: &Value| {
         let at = value["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());

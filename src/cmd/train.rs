@@ -5,6 +5,7 @@ use mlloop::model::Algorithm;
 use mlloop::printable::name;
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
+use mlloop::report::grouped;
 use mlloop::score::report;
 use mlloop::train::{self, TrainRequest, Trained};
 use serde::Serialize;
@@ -102,13 +103,17 @@ fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
     })
 }
 
+/// Signs of the longest bar of an importance, and what stands before it.
+const MOST_BAR: usize = 40;
+const BEFORE_BAR: usize = 36;
+
 fn readable(learned: &Trained, style: Style) -> String {
     let Trained { version, role, manifest, gate, cross_validation, test, importance, .. } = learned;
     let rows = manifest.rows;
     // Writing to a String cannot fail.
     let version = style.bold(&version.to_string());
-    let learned_from =
-        format!("learned from {} rows, judged on {} that it never saw", rows.train + rows.tune, rows.gate);
+    let (n_learned, n_gate) = (grouped(rows.train + rows.tune), grouped(rows.gate));
+    let learned_from = format!("learned from {n_learned} rows, judged on {n_gate} that it never saw");
     let mut text = if manifest.doubts.is_empty() {
         format!("{version} is {role}: {learned_from}\n")
     } else {
@@ -123,15 +128,16 @@ fn readable(learned: &Trained, style: Style) -> String {
     ];
     for (title, evaluation) in evaluations {
         if let Some(evaluation) = evaluation {
-            let _ = write!(text, "\n{}\n{}", style.bold(title), report::render(evaluation));
+            let _ = write!(text, "\n{}\n{}", style.bold(title), report::render(evaluation, style.width()));
         }
     }
     if let Some(rules) = &learned.rules {
         let _ = write!(text, "\n{}\n{rules}", style.bold("The tree"));
     }
     let _ = writeln!(text, "\n{}", style.bold("What matters most"));
+    let room = style.width().map_or(MOST_BAR, |width| width.saturating_sub(BEFORE_BAR).min(MOST_BAR));
     for column in importance.iter().take(8) {
-        let bar = "▇".repeat((column.gain * 40.0).round() as usize);
+        let bar = "▇".repeat((column.gain * room as f64).round() as usize);
         let _ = writeln!(text, "  {:<24} {:>5.1} %  {bar}", name(&column.column), column.gain * 100.0);
     }
     text

@@ -139,7 +139,7 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
     let worst = found.max_by(|a, b| a.1.total_cmp(&b.1));
     let fired = worst.zip(limit.at()).is_some_and(|((_, psi), limit)| psi > limit);
     let text = match worst {
-        Some((column, psi)) => format!("the PSI of {} is {psi:.3}", column.name),
+        Some((column, psi)) => format!("the PSI of {} is {}", column.name, four(psi)),
         None => "no drifted column has a PSI above what chance explains".to_owned(),
     };
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
@@ -172,12 +172,12 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
         Some(found) if found.drifted => {
             let by: Vec<&str> = found.columns.iter().take(3).map(|(name, _)| name.as_str()).collect();
             format!(
-                "a classifier tells the rows from the reference (ROC-AUC {:.3}) by {}",
+                "a classifier tells the rows from the reference (ROC-AUC {:.4}) by {}",
                 found.roc_auc,
                 by.join(", ")
             )
         }
-        Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.3})", found.roc_auc),
+        Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
         None => "no classifier was asked".to_owned(),
     };
     let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);
@@ -259,7 +259,7 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
     let LossAlarm { loss, n, mean, limit, evidence, needed, fired, .. } = alarm;
     let sure = if *fired { "surely more than" } else { "not shown to be more than" };
     let text = format!(
-        "the loss ({loss}) on {n} outcomes is {mean:.3}, {sure} the {limit:.3} that the gate allows: evidence {evidence:.1}, \
+        "the loss ({loss}) on {n} outcomes is {mean:.4}, {sure} the {limit:.4} that the gate allows: evidence {evidence:.1}, \
          {needed:.0} is needed"
     );
     trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
@@ -281,7 +281,7 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
         Direction::Lower => low > gate,
     });
     let fired = beyond_noise && limit.at().is_some_and(|limit| loss > limit);
-    let text = format!("{} is {:.3}, at the gate it was {gate:.3}", primary.name(), change.value);
+    let text = format!("{} is {:.4}, at the gate it was {gate:.4}", primary.name(), change.value);
     trigger("metric_drop", Some(loss), limit.at(), fired, text)
 }
 
@@ -311,6 +311,11 @@ fn force(evidence: &Evidence) -> Trigger {
         fired: evidence.force,
         text: text.to_owned(),
     }
+}
+
+/// Four digits: `0.4819`, `2.838`.
+fn four(x: f64) -> String {
+    if x.abs() < 1.0 { format!("{x:.4}") } else { format!("{x:.3}") }
 }
 
 fn metric(performance: &Performance, metric: Metric) -> Option<&MetricChange> {

@@ -7,7 +7,7 @@ use super::report::{Decision, GateReport, Pair, sentence};
 use super::rows::{Contestant, GateRows, gate_rows};
 use super::{GateError, PromoteRequest};
 use crate::score::{Estimate, EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate as metrics_of};
-use crate::table::{Rejects, Values};
+use crate::table::Rejects;
 use crate::workspace::audit::Entry;
 use crate::workspace::{Config, PromoteRules, Workspace};
 
@@ -25,8 +25,12 @@ pub(super) fn evaluate(
 ) -> Result<(GateReport, super::holdout::HoldoutRows, Rejects), GateError> {
     let rules = &config.promote;
     let rows = gate_rows(workspace, config, production, challenger, request.skip_invalid)?;
-    let times = times(&rows, challenger);
-    let holdout = HoldoutUse::of(entries, (production.version, challenger.version), &rows, times, rules)?;
+    let times = match rows.until {
+        Some(_) => Some(challenger.recipe.instants(&rows.table, &challenger.pipeline.schema)?),
+        None => None,
+    };
+    let versions = (production.version, challenger.version);
+    let holdout = HoldoutUse::of(entries, versions, &rows, times.as_deref(), rules)?;
     let found = compare(&rows, production, challenger, rules, &holdout, request)?;
     let decision = decide(&found.judgement, &found.guardrails, request.allow_equivalent);
     let mut notes = Vec::new();
@@ -36,6 +40,7 @@ pub(super) fn evaluate(
                 .to_owned(),
         );
     }
+    notes.extend(rows.copies.clone());
     if rows.n_corrected > 0 {
         notes.push(format!("{} labels are those of data/labels.csv, not the table's", rows.n_corrected));
     }
@@ -118,14 +123,5 @@ fn decide(judgement: &Judgement, guardrails: &[Guardrail], allow_equivalent: Opt
         Verdict::Equivalent if holds && allow_equivalent.is_some() => Decision::Promote,
         Verdict::Inconclusive if holds => Decision::Wait,
         _ => Decision::Refuse,
-    }
-}
-
-fn times<'a>(rows: &'a GateRows, challenger: &Contestant) -> Option<&'a [i64]> {
-    rows.until?;
-    let name = &challenger.pipeline.schema.time()?.name;
-    match &rows.table.column(name)?.values {
-        Values::Time(times) => Some(times),
-        _ => None,
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct GateRows {
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
     pub(super) digest: String,
+    /// What is to be said of rows that are copies.
+    pub(super) copies: Option<String>,
     /// Rows of the table whose label is another one by now.
     pub(super) n_corrected: u64,
     /// With a split by time, the latest instant among the rows.
@@ -75,19 +77,29 @@ pub(super) fn gate_rows(
     let table = challenger.recipe.target.complete(table, schema)?;
     let (table, n_corrected) = corrected(workspace, config, table, schema, challenger)?;
     let examples = Examples::new(table, schema, &challenger.recipe)?;
-    let latest = [latest_learned(workspace, production)?, latest_learned(workspace, challenger)?];
-    let kept = unseen(&examples, schema, [&production.recipe, &challenger.recipe], latest)?;
+    let instants = match challenger.recipe.split.by {
+        SplitBy::Time => Some(challenger.recipe.instants(&examples.table, schema)?.into_owned()),
+        _ => None,
+    };
+    let latest = |of| latest_learned(workspace, of, (&examples.table, schema), instants.as_deref());
+    let latest = [latest(production)?, latest(challenger)?];
+    let kept = unseen(&examples, instants.as_deref(), [&production.recipe, &challenger.recipe], latest)?;
     let target = &challenger.pipeline.target;
+    let learned: Vec<u32> = (0..examples.y.len() as u32).filter(|row| kept.binary_search(row).is_err()).collect();
+    let mut copied = examples.copied(&learned, &kept, schema, &challenger.recipe)?;
     let table = examples.table.take(&kept);
     let keys: Vec<u64> = kept.iter().map(|&row| examples.keys[row as usize]).collect();
     let y = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?.y;
+    let together = entities(&keys);
+    if together.is_some() {
+        copied.among = 0;
+    }
     Ok(GateRows {
         digest: digest(&keys, &y),
-        entities: entities(&keys),
-        until: match (challenger.recipe.split.by, times(&table, schema)) {
-            (SplitBy::Time, Some(times)) => times.iter().copied().max(),
-            _ => None,
-        },
+        // Copies under ids of their own are one row.
+        entities: together.or_else(|| entities(&copied.contents).filter(|_| copied.among > 0)),
+        copies: copied.told(),
+        until: instants.and_then(|instants| kept.iter().map(|&row| instants[row as usize]).max()),
         table,
         y,
         n_corrected,
@@ -159,9 +171,26 @@ fn corrected(
 }
 
 /// The latest instant that a version learned from, when it was split by time.
-fn latest_learned(workspace: &Workspace, of: &Contestant) -> Result<Option<f64>, GateError> {
-    if of.recipe.split.by != SplitBy::Time {
-        return Ok(None);
+fn latest_learned(
+    workspace: &Workspace,
+    of: &Contestant,
+    (table, schema): (&Table, &Schema),
+    instants: Option<&[i64]>,
+) -> Result<Option<f64>, GateError> {
+    let Some(instants) = instants.filter(|_| of.recipe.split.by == SplitBy::Time) else { return Ok(None) };
+    if !of.recipe.split.columns.is_empty() {
+        // A profile knows each part alone: the rows that it learned from say when the last of them was.
+        let id = schema.columns.iter().find(|column| column.kind == Kind::Id);
+        let ids = id.and_then(|id| table.column(&id.name)).and_then(|column| match &column.values {
+            Values::Text(ids) => Some(ids),
+            _ => None,
+        });
+        let learned = workspace.registry().learned(of.version)?.and_then(|learned| learned.among(table, ids));
+        let latest = learned.and_then(|learned| {
+            let of_learned = instants.iter().zip(learned).filter(|(_, learned)| *learned);
+            of_learned.map(|(&instant, _)| instant as f64).reduce(f64::max)
+        });
+        return Ok(Some(latest.unwrap_or(f64::INFINITY)));
     }
     let profile = workspace.registry().profile(of.version)?;
     let time = of.pipeline.schema.time();
@@ -172,7 +201,7 @@ fn latest_learned(workspace: &Workspace, of: &Contestant) -> Result<Option<f64>,
 /// The rows that are the gate's under both recipes, and later than what either learned from.
 fn unseen(
     examples: &Examples,
-    schema: &Schema,
+    instants: Option<&[i64]>,
     recipes: [&Recipe; 2],
     latest: [Option<f64>; 2],
 ) -> Result<Vec<u32>, GateError> {
@@ -181,19 +210,11 @@ fn unseen(
         shares.push(recipe.split.shares().map_err(PipelineError::Rows)?);
     }
     let rows = 0..u32::try_from(examples.y.len()).unwrap_or(u32::MAX);
-    if let (Some(times), [Some(a), Some(b)]) = (times(&examples.table, schema), latest) {
+    if let (Some(times), [Some(a), Some(b)]) = (instants, latest) {
         return Ok(rows.filter(|&row| times[row as usize] as f64 > a.max(b)).collect());
     }
     let gates = |row: &u32| shares.iter().all(|s| s.side(examples.positions[*row as usize]) == Part::Gate);
     Ok(rows.filter(gates).collect())
-}
-
-fn times<'a>(table: &'a Table, schema: &Schema) -> Option<&'a [i64]> {
-    let name = &schema.time()?.name;
-    match &table.column(name)?.values {
-        Values::Time(times) => Some(times),
-        _ => None,
-    }
 }
 
 fn entities(keys: &[u64]) -> Option<Vec<u32>> {

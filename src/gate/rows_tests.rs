@@ -8,15 +8,15 @@ use crate::train;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Rows of customers over time; the first `n` of 900.
-fn table(n: usize) -> String {
+/// Rows of customers over time; the first `n` of 900, each of which stands so many times under ids of its own.
+fn table(n: usize, copies: usize) -> String {
     let mut text = "id,customer,at,x,kind,y\n".to_owned();
-    for row in 0..n {
+    for (id, row) in (0..n).map(|id| (id, id / copies)) {
         let noise = (row * 7919) % 1000;
         let y = if (noise < 400) ^ (row % 7 == 0) { "yes" } else { "no" };
         let kind = ["a", "b", "c"][noise % 3];
         text.push_str(&format!(
-            "r{row:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{y}\n",
+            "r{id:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{y}\n",
             row * 31 % 180,
             1 + row / 100,
             1 + row / 4 % 25,
@@ -51,8 +51,12 @@ fn edit(workspace: &Workspace, change: impl Fn(String) -> String) {
 
 /// A loop split so, with a version of 600 rows and one of 900.
 fn two_versions(dir: &Path, split: &str) -> (Workspace, Contestant, Contestant) {
-    std::fs::write(dir.join("small.csv"), table(600)).unwrap();
-    std::fs::write(dir.join("large.csv"), table(900)).unwrap();
+    two_versions_of(dir, split, 1)
+}
+
+fn two_versions_of(dir: &Path, split: &str, copies: usize) -> (Workspace, Contestant, Contestant) {
+    std::fs::write(dir.join("small.csv"), table(600, copies)).unwrap();
+    std::fs::write(dir.join("large.csv"), table(900, copies)).unwrap();
     let workspace = Workspace::new(dir);
     let wanted = InitRequest {
         table: &dir.join("small.csv"),
@@ -119,6 +123,25 @@ fn no_row_that_judges_has_taught_either_version() {
         let fewer = gate_rows(&workspace, &config, &narrow, &new, false).unwrap();
         let fewer = ids(&fewer.table, &(0..fewer.y.len() as u32).collect::<Vec<_>>());
         assert!(fewer.is_subset(&judging), "{split}");
+    }
+}
+
+#[test]
+fn copies_under_new_ids_are_one_row_and_are_said() {
+    let found = |split: &str, copies: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let (workspace, old, new) = two_versions_of(dir.path(), split, copies);
+        gate_rows(&workspace, &workspace.config().unwrap(), &old, &new, false).unwrap()
+    };
+    let rows = found("by = \"id\"", 10);
+    let told = rows.copies.unwrap();
+    assert!(told.contains("equal a row that a version learned from") && told.contains("by = \"column\""), "{told}");
+    assert!(told.contains("count as one in the test"), "{told}");
+    // 900 rows are 90; hardly one of them has all of its ten copies on the other side.
+    let n_units = *rows.entities.as_ref().unwrap().iter().max().unwrap() as usize + 1;
+    assert!(rows.y.len() > 100 && (60..=90).contains(&n_units), "{n_units} of {}", rows.y.len());
+    for (split, copies) in [("by = \"id\"", 1), ("by = \"row\"", 10)] {
+        assert_eq!(found(split, copies).copies, None, "{split}");
     }
 }
 

@@ -276,7 +276,8 @@ impl Chooser<'_> {
 
     /// A random part of the reference, as many rows as the domain classifier learns from, or up to twice as many.
     fn sampled(&self, path: &std::path::Path) -> Result<Table, LabelError> {
-        let schema = self.config.schema();
+        let mut schema = self.config.schema();
+        schema.know_flags(&self.pipeline.schema);
         let options = ReadOptions {
             optional: schema.columns.iter().map(|c| c.name.clone()).collect(),
             no_raw: true,

@@ -164,6 +164,7 @@ fn source<'a>(
         return Err(LabelError::Usage("--since, --until and --last cut the prediction log, not a table".to_owned()));
     }
     let mut schema = config.schema();
+    schema.know_flags(&pipeline.schema);
     schema.columns.retain(|c| c.name != pipeline.target.name && c.kind != Kind::Ignore);
     let Some(id) = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()) else {
         let what = "labels join by id, and mlloop.toml names no id column: set one under [columns]";

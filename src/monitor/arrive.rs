@@ -215,7 +215,8 @@ impl Pass<'_> {
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
         let ids = self.ids(&part);
-        let is_learned = |row: usize| self.is_learned(ids, row);
+        let among = self.learned.and_then(|learned| learned.among(&part.spelled(self.schema), ids));
+        let is_learned = |row: usize| among.as_ref().is_some_and(|among| among[row]);
         // Of one seed, the smaller sample lies within the larger.
         let wanted = if self.losses.is_some() { expected.choose(table.n_rows()) } else { Vec::new() };
         let is_wanted = |row: usize| wanted.binary_search_by_key(&chosen[row].0, |&(row, _)| row).is_ok();
@@ -251,10 +252,6 @@ impl Pass<'_> {
             Values::Text(ids) => Some(ids),
             _ => None,
         }
-    }
-
-    fn is_learned(&self, ids: Option<&Texts>, row: usize) -> bool {
-        ids.zip(self.learned).is_some_and(|(ids, learned)| learned.has(ids.get(row)))
     }
 }
 

@@ -204,10 +204,19 @@ impl Watch<'_> {
             }
         }
         let known = served.map(|served| &served.known).filter(|known| known.y.len() >= own.y.len()).unwrap_or(&own);
+        let version = production.version;
         if known.n_learned > 0 {
             notes.push(format!(
-                "{} rows whose outcome is known are left out, since {} learned from them",
-                known.n_learned, production.version
+                "{} rows whose outcome is known are left out, since {version} learned from them",
+                known.n_learned
+            ));
+        }
+        if std::ptr::eq(known, &own) && !own.y.is_empty() && !self.tells_learned(arrived) {
+            notes.push(format!(
+                "rows that {version} learned from cannot be told from new ones: they have no ids, and their content does \
+                 not tell them apart either. Where the {} rows with an outcome are among them, its performance is \
+                 flattered",
+                own.y.len()
             ));
         }
         let measured = match known.y.is_empty() {
@@ -215,6 +224,18 @@ impl Watch<'_> {
             false => Some(performance(&production.pipeline, known, production.metrics(), self.request.seed)?),
         };
         Ok((measured, known.n_learned))
+    }
+
+    /// Whether rows that production learned from are told from others: by their ids, or by columns that arrived.
+    fn tells_learned(&self, arrived: &Arrived) -> bool {
+        let Some(learned) = self.production.as_ref().and_then(|production| production.learned.as_ref()) else {
+            return false;
+        };
+        let names: Vec<&str> = match learned.columns() {
+            [] => self.id().into_iter().collect(),
+            columns => columns.iter().map(String::as_str).collect(),
+        };
+        !names.is_empty() && names.iter().all(|name| arrived.profile.column(name).is_some())
     }
 
     /// What the scores of classes alone promise, or the errors that are expected of numbers.

@@ -34,7 +34,7 @@ use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
-use crate::table::{Rejects, Spool, TableError};
+use crate::table::{Rejects, Spool, TableError, TableOptions};
 use crate::train::TrainError;
 use crate::workspace::{Workspace, WorkspaceError};
 use jiff::SignedDuration;
@@ -120,10 +120,8 @@ pub struct MonitorRequest<'a> {
     pub by: Option<By>,
     /// Retrain whatever is found.
     pub force: bool,
-    /// Leave out rows that do not fit, and report them.
-    pub skip_invalid: bool,
-    /// Field separator, when it is not the one of the training table.
-    pub delimiter: Option<char>,
+    /// How the tables are written, where it is not as the loop's are.
+    pub read: TableOptions,
     /// The present.
     pub now: jiff::Timestamp,
     /// Seed of everything random.

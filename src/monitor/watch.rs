@@ -60,16 +60,19 @@ impl<'a> Watch<'a> {
         let (mut schema, profiled) = match (&config, request.reference) {
             (Some(config), _) => (config.schema(), None),
             (None, Some(reference)) => {
-                let MonitorRequest { delimiter, skip_invalid, exact, .. } = *request;
-                let options = InferOptions { delimiter, skip_invalid, numbers_vary: true, ..Default::default() };
-                let (schema, found) = profile_unknown(&Spool::new(reference)?, &options, exact)?;
+                let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
+                let (schema, found) = profile_unknown(&Spool::new(reference)?, &options, request.exact)?;
                 (schema, Some(found))
             }
             (None, None) => (Schema::default(), None),
         };
-        if let Some(delimiter) = request.delimiter {
-            schema.dialect.delimiter = delimiter;
+        if config.is_some() && request.read.decimal.is_some() {
+            return Err(MonitorError::Usage(
+                "--decimal is for tables without a loop: [columns] in mlloop.toml says how numbers are written"
+                    .to_owned(),
+            ));
         }
+        schema.dialect = request.read.dialect(&schema.dialect);
         if config.is_none() && request.rolling.is_some() {
             return Err(MonitorError::Usage("a rolling reference needs a loop: mlloop init makes one".to_owned()));
         }
@@ -104,7 +107,7 @@ impl<'a> Watch<'a> {
         let optional = names.filter(|name| !needed.contains(&name.as_str())).collect();
         ReadOptions {
             optional,
-            skip_invalid: self.request.skip_invalid,
+            skip_invalid: self.request.read.skip_invalid,
             no_raw: true,
             blank_misfits: true,
             ..Default::default()

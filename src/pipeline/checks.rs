@@ -1,6 +1,5 @@
 //! What a person should know of the rows before a model is learned from them.
 
-use super::examples::contents;
 use super::{Examples, PipelineError, Recipe};
 use crate::features::Task;
 use crate::features::duplicates::{count_shared, row_digest};
@@ -19,6 +18,41 @@ const MIN_COPIED_SHARE: f64 = 0.02;
 const MORE_THAN_CHANCE: f64 = 20.0;
 /// The smallest step of a 32-bit number at the target's size may be this share of the target's standard deviation.
 const MAX_STEP: f64 = 1e-3;
+
+/// What to do about copies.
+const KEEP_TOGETHER: &str =
+    "[split] by = \"row\" keeps equal rows on one side, by = \"column\" those with the same value of a column";
+
+/// Rows that judge and are copies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Rows that equal one that was learned from.
+    pub of_learned: usize,
+    /// Rows that equal an earlier one of them.
+    pub among: usize,
+    /// A digest of each row: equal ones are copies.
+    pub contents: Vec<u64>,
+}
+
+impl Copied {
+    /// What a person should know; `None` where there are none.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        let n = self.contents.len();
+        let of_learned =
+            format!("{} equal a row that a version learned from, so that its metrics flatter", self.of_learned);
+        let among = format!("{} equal another of them, so that they count as one in the test", self.among);
+        let what = match (self.of_learned, self.among) {
+            (0, 0) => return None,
+            (_, 0) => of_learned,
+            (0, _) => among,
+            _ => format!("{of_learned}, and {among}"),
+        };
+        Some(format!(
+            "of {n} gate rows {what} (every feature and the target are equal, under other ids): {KEEP_TOGETHER}"
+        ))
+    }
+}
 
 impl Examples {
     /// Refuses two classes of which one has a single row; says so where there are few.
@@ -47,25 +81,44 @@ impl Examples {
         schema: &Schema,
         recipe: &Recipe,
     ) -> Result<Option<String>, PipelineError> {
-        let names: Vec<&str> = contents(schema, recipe).map(|c| c.name.as_str()).collect();
-        let room: f64 = names.iter().filter_map(|name| self.table.column(name)).map(distinct).product();
-        if parts.gate.is_empty() || names.is_empty() {
-            return Ok(None);
+        let learned = [parts.train.as_slice(), &parts.tune].concat();
+        let (copied, n) = (self.copied(&learned, &parts.gate, schema, recipe)?.of_learned, parts.gate.len());
+        Ok((copied > 0).then(|| {
+            format!(
+                "{copied} of {n} gate rows are copies of rows that are learned from (every feature and the target are equal), so \
+                 the metrics flatter: {KEEP_TOGETHER}"
+            )
+        }))
+    }
+
+    /// The rows of `judged` that equal a row of `learned`, or one another, in every feature and in the target, under
+    /// whatever id; none where chance explains them.
+    ///
+    /// # Errors
+    /// A column that is not there.
+    pub fn copied(
+        &self,
+        learned: &[u32],
+        judged: &[u32],
+        schema: &Schema,
+        recipe: &Recipe,
+    ) -> Result<Copied, PipelineError> {
+        let names = recipe.contents(schema);
+        if judged.is_empty() || names.is_empty() {
+            return Ok(Copied::default());
         }
+        let room: f64 = names.iter().filter_map(|name| self.table.column(name)).map(distinct).product();
         let mut digests = row_digest(&self.table, &names)?;
         digests.iter_mut().zip(&self.y).for_each(|(d, y)| *d = hash64(&y.to_bits().to_le_bytes(), *d));
         let of = |rows: &[u32]| -> Vec<u64> { rows.iter().map(|&row| digests[row as usize]).collect() };
-        let copied = count_shared(&of(&[parts.train.as_slice(), &parts.tune].concat()), &of(&parts.gate));
-        let n = parts.gate.len();
-        let distinct = digests.iter().collect::<HashSet<_>>().len() as f64;
-        let chance = MORE_THAN_CHANCE * distinct / room;
-        Ok((copied >= MIN_COPIES && copied as f64 >= MIN_COPIED_SHARE.max(chance) * n as f64).then(|| {
-            format!(
-                "{copied} of {n} gate rows are copies of rows that are learned from (every feature and the target are equal), so \
-                 the metrics flatter: [split] by = \"row\" keeps equal rows on one side, by = \"column\" those with the same \
-                 value of a column"
-            )
-        }))
+        let n_distinct = |digests: &[u64]| digests.iter().collect::<HashSet<_>>().len();
+        let chance = MORE_THAN_CHANCE * n_distinct(&digests) as f64 / room;
+        let least = MIN_COPIED_SHARE.max(chance) * judged.len() as f64;
+        let beyond_chance = |n: usize| if n >= MIN_COPIES && n as f64 >= least { n } else { 0 };
+        let contents = of(judged);
+        let of_learned = beyond_chance(count_shared(&of(learned), &contents));
+        let among = beyond_chance(contents.len() - n_distinct(&contents));
+        Ok(Copied { of_learned, among, contents })
     }
 
     /// Says where 32-bit numbers are too coarse for the target.

@@ -6,7 +6,8 @@ use crate::features::duplicates::row_digest;
 use crate::features::{Target, Task};
 use crate::stats::random::hash64;
 use crate::table::split::{Parts, by_position, fold, hash_position, time_positions};
-use crate::table::{ColumnSpec, Kind, Schema, Table, Values};
+use crate::table::{ColumnSpec, Kind, MISSING_TIME, Schema, Table, Values};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Labelled rows with their positions.
@@ -50,7 +51,7 @@ impl Examples {
         refuse_repeated_ids(&table, schema)?;
         let keys = keys(&table, schema, recipe)?;
         let positions = match recipe.split.by {
-            SplitBy::Time => time_positions(times(&table, schema)?),
+            SplitBy::Time => time_positions(&recipe.instants(&table, schema)?),
             _ => keys.iter().map(|key| hash_position(&key.to_le_bytes())).collect(),
         };
         Ok(Self { table, target, y, keys, positions, notes })
@@ -183,11 +184,53 @@ impl Recipe {
         let named = |name: &'a str| vec![(name, schema.column(name).map_or(Kind::Text, |c| c.kind))];
         let time = schema.time();
         match (self.split.by, id_column(schema), &self.split.column) {
+            (SplitBy::Time, _, _) if !self.split.columns.is_empty() => {
+                self.split.columns.iter().flat_map(|name| named(name)).collect()
+            }
             (SplitBy::Time, _, _) => time.map(|c| (c.name.as_str(), c.kind)).into_iter().collect(),
             (SplitBy::Id, Some(id), _) => named(id),
             (SplitBy::Column, _, Some(column)) => named(column),
             _ => contents(schema, self).map(|c| (c.name.as_str(), c.kind)).collect(),
         }
+    }
+
+    /// When each row was, for a split by time: microseconds where a column says so, else numbers in the same order, made of
+    /// the columns that say it in parts. Where a part is missing, so is the time.
+    ///
+    /// # Errors
+    /// No column that says it, or a part that is no whole number from 0 on, below 1000 but for the first.
+    pub fn instants<'t>(&self, table: &'t Table, schema: &Schema) -> Result<Cow<'t, [i64]>, PipelineError> {
+        const ROOM: i64 = 1000;
+        let parts = &self.split.columns;
+        if parts.is_empty() {
+            return times(table, schema).map(Cow::Borrowed);
+        }
+        let mut instants = vec![0_i64; table.n_rows()];
+        for (name, is_first) in parts.iter().zip(std::iter::once(true).chain(std::iter::repeat(false))) {
+            let Values::Number(values) = &table.require(name)?.values else {
+                return Err(PipelineError::Rows(format!("[split] columns: {name:?} is no number")));
+            };
+            let most = if is_first { 9999.0 } else { (ROOM - 1) as f64 };
+            for (instant, &value) in instants.iter_mut().zip(values) {
+                if value.is_nan() || *instant == MISSING_TIME {
+                    *instant = MISSING_TIME;
+                    continue;
+                }
+                if value.fract() != 0.0 || !(0.0..=most).contains(&value) {
+                    return Err(PipelineError::Rows(format!(
+                        "[split] columns: {value} in {name:?} is no part of a time (a whole number from 0 to {most})"
+                    )));
+                }
+                *instant = *instant * ROOM + value as i64;
+            }
+        }
+        Ok(Cow::Owned(instants))
+    }
+
+    /// The columns that make a row the same as another.
+    #[must_use]
+    pub fn contents<'a>(&'a self, schema: &'a Schema) -> Vec<&'a str> {
+        contents(schema, self).map(|column| column.name.as_str()).collect()
     }
 }
 
@@ -211,10 +254,7 @@ fn keys(table: &Table, schema: &Schema, recipe: &Recipe) -> Result<Vec<u64>, Pip
     };
     Ok(match column {
         Some(name) => cell_hashes(&table.require(name)?.values),
-        None => {
-            let names: Vec<&str> = contents(schema, recipe).map(|c| c.name.as_str()).collect();
-            row_digest(table, &names)?
-        }
+        None => row_digest(table, &recipe.contents(schema))?,
     })
 }
 
@@ -224,7 +264,11 @@ fn id_column(schema: &Schema) -> Option<&str> {
 
 pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {
     let name = schema.time().map(|c| c.name.as_str()).ok_or_else(|| {
-        PipelineError::Rows("[split] by = \"time\" needs a column of kind \"time\" in [columns]".to_owned())
+        PipelineError::Rows(
+            "[split] by = \"time\" needs a column of kind \"time\" in [columns], or columns = [\"year\", \"month\", …] that \
+             say it in parts"
+                .to_owned(),
+        )
     })?;
     match &table.require(name)?.values {
         Values::Time(times) => Ok(times),

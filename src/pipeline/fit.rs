@@ -10,6 +10,7 @@ use crate::features::leftout::near_unique;
 use crate::features::resample::{Smote, row_weights, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
 use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched};
+use crate::score::threshold::ThresholdRule;
 use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, evaluate, threshold};
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table};
@@ -265,8 +266,30 @@ impl<'a> Trainer<'a> {
         let params = self.with_rounds(&decided.model, decided.rounds);
         let set = self.training_set(examples, rows, &[])?;
         let mut pipeline = self.pipeline(set.features, self.model(set.train, None, &params)?);
-        self.decide(&mut pipeline, &decided.y, decided.scores)?;
+        if let Some(alerts) = self.decide(&mut pipeline, &decided.y, decided.scores)? {
+            self.lift(&mut pipeline, &examples.table.take(rows), alerts)?;
+        }
         Ok(pipeline)
+    }
+
+    /// Models of the folds of a few positives have other levels of scores than the model of all rows. A threshold for the
+    /// highest F1 below all scores of that one calls everything positive: it is lifted to where it calls the share of rows
+    /// that it called in the folds, or fewer where scores are equal.
+    fn lift(&self, pipeline: &mut Pipeline, table: &Table, alerts: f64) -> Result<(), PipelineError> {
+        if self.recipe.decision.threshold != ThresholdRule::F1 {
+            return Ok(());
+        }
+        let mut scores = pipeline.score(table)?.values;
+        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        let below = pipeline.threshold.filter(|threshold| scores.last().is_some_and(|least| least >= threshold));
+        let wanted = (alerts * scores.len() as f64).round() as usize;
+        let Some(&first_below) = scores.get(wanted).filter(|_| below.is_some()) else { return Ok(()) };
+        let end = scores.partition_point(|&score| score > first_below);
+        pipeline.threshold = Some(match end {
+            0 => first_below.next_up(),
+            _ => f64::midpoint(scores[end - 1], first_below).max(first_below.next_up()),
+        });
+        Ok(())
     }
 
     /// The parameters of `model` with so many rounds, whatever defaults more rows would have.
@@ -370,20 +393,21 @@ impl<'a> Trainer<'a> {
     }
 
     /// Calibration and threshold, chosen on scores of rows that the scoring model did not see.
-    fn decide(&self, pipeline: &mut Pipeline, y: &[f32], mut scores: Vec<f64>) -> Result<(), PipelineError> {
+    fn decide(&self, pipeline: &mut Pipeline, y: &[f32], mut scores: Vec<f64>) -> Result<Option<f64>, PipelineError> {
         if pipeline.target.task == Task::Regression {
-            return Ok(());
+            return Ok(None);
         }
         let decision = &self.recipe.decision;
         let n_classes = pipeline.target.classes.len();
         let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores, None, self.seed)?;
         pipeline.calibration = fitted.calibration;
-        if pipeline.target.task == Task::Binary {
-            pipeline.calibration.apply_all(&mut scores, 1);
-            let chosen = threshold::choose(decision.threshold, y, &scores, None)?;
-            pipeline.threshold = Some(chosen.threshold);
+        if pipeline.target.task != Task::Binary {
+            return Ok(None);
         }
-        Ok(())
+        pipeline.calibration.apply_all(&mut scores, 1);
+        let chosen = threshold::choose(decision.threshold, y, &scores, None)?;
+        pipeline.threshold = Some(chosen.threshold);
+        Ok(Some(chosen.alerts))
     }
 
     /// Columns that may know the target.

@@ -24,6 +24,7 @@ mod rows;
 mod store;
 
 pub use adopt::adopt;
+pub use checks::Copied;
 pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};

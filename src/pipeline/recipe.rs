@@ -67,6 +67,10 @@ pub struct SplitSpec {
     /// With `by = "column"`: rows with the same value of this column stay on one side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// With `by = "time"`: numbers that together say when a row was, the longest part first (year, month, day, hour), where
+    /// no column is a time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// Share of rows for early stopping, calibration and the threshold.
     pub tune: f64,
     /// Share of rows on which versions are compared.
@@ -118,7 +122,7 @@ pub enum Imbalance {
 
 impl Default for SplitSpec {
     fn default() -> Self {
-        Self { by: SplitBy::Id, column: None, tune: 0.15, gate: 0.2 }
+        Self { by: SplitBy::Id, column: None, columns: Vec::new(), tune: 0.15, gate: 0.2 }
     }
 }
 
@@ -139,6 +143,28 @@ impl Decision {
 }
 
 impl SplitSpec {
+    /// Whether the parts of a time go together with the rest, `numbers` being the columns of numbers.
+    ///
+    /// # Errors
+    /// A sentence that says what does not.
+    pub fn check_parts(&self, numbers: &[&str]) -> Result<(), String> {
+        /// So many parts keep to whole numbers that a double tells apart.
+        const MOST: usize = 5;
+        if self.columns.is_empty() {
+            return Ok(());
+        }
+        if self.by != SplitBy::Time {
+            return Err("[split] columns are the parts of a time: they go with by = \"time\"".to_owned());
+        }
+        if self.columns.len() > MOST {
+            return Err(format!("[split] columns names {} parts of a time, of {MOST} at most", self.columns.len()));
+        }
+        match self.columns.iter().find(|name| !numbers.contains(&name.as_str())) {
+            Some(name) => Err(format!("[split] columns names {name:?}, which is no number in [columns]")),
+            None => Ok(()),
+        }
+    }
+
     /// The shares, when they leave rows to learn from.
     ///
     /// # Errors

@@ -105,17 +105,18 @@ fn are_categories(profile: &Profile) -> bool {
     })
 }
 
-/// The profile of several tables together, all of one schema; without one, that of the first table is inferred.
+/// The profile of several tables together, all of one schema; without one, that of the first table is inferred. Tables may
+/// lack the `optional` columns: what arrives has no target yet.
 ///
 /// # Errors
 /// Whatever is wrong with a table.
 pub fn profile_tables(
     tables: &[PathBuf],
     schema: Option<Schema>,
+    optional: &[&str],
     read: &TableOptions,
     exact: bool,
 ) -> Result<Profiled, ProfileError> {
-    let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = *read;
     let limits = if exact { Limits::NONE } else { Limits::default() };
     let mut schema = schema;
     let mut all: Option<Profiled> = None;
@@ -123,23 +124,17 @@ pub fn profile_tables(
         let (known, found) = match &schema {
             Some(known) => {
                 let mut known = known.clone();
-                known.dialect.delimiter = delimiter.unwrap_or(known.dialect.delimiter);
-                known.dialect.skip_lines = skip_lines.unwrap_or(known.dialect.skip_lines);
-                known.dialect.comment = comment.or(known.dialect.comment);
-                let options = ReadOptions { skip_invalid, ..ReadOptions::default() };
+                known.dialect = read.dialect(&known.dialect);
+                let options = ReadOptions {
+                    skip_invalid: read.skip_invalid,
+                    optional: optional.iter().map(|&name| name.to_owned()).collect(),
+                    ..ReadOptions::default()
+                };
                 let found = profile_input(Input::open(path)?, &known, options, exact, None)?;
                 (known, found)
             }
             None => {
-                let options = InferOptions {
-                    delimiter,
-                    decimal,
-                    skip_lines,
-                    comment,
-                    skip_invalid,
-                    numbers_vary: true,
-                    ..InferOptions::default()
-                };
+                let options = InferOptions { numbers_vary: true, ..read.clone().into() };
                 profile_unknown(&Spool::new(path)?, &options, exact)?
             }
         };

@@ -20,7 +20,8 @@ impl Gathering<'_> {
         table: &Spool,
         wants: impl Fn(&str, &str) -> bool,
     ) -> Result<Rows, ReferenceError> {
-        let schema = self.config.schema();
+        let mut schema = self.config.schema();
+        schema.know_flags(&self.pipeline.schema);
         let Pipeline { features, target, .. } = self.pipeline;
         let id = id_column(&schema)?;
         let needed: Vec<&str> = match self.count_only {

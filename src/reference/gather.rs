@@ -5,6 +5,7 @@ use super::{Added, ReferenceError, id_column};
 use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
+use crate::report::grouped;
 use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
 use crate::workspace::{Config, Workspace};
@@ -62,6 +63,8 @@ impl Plan {
     #[must_use]
     pub fn told(&self) -> String {
         let Self { n_reference, n_new, n_added, n_corrected, .. } = self;
+        let [n_reference, n_new, n_added, n_corrected] =
+            [n_reference, n_new, n_added, n_corrected].map(|n| grouped(*n));
         format!(
             "{n_reference} rows of the reference, {n_corrected} of them corrected, and {n_added} labelled rows; {n_new} rows have new labels"
         )

@@ -103,8 +103,8 @@ impl Manifest {
         let name = self.gate["primary"].as_str().unwrap_or("-");
         let metric = &self.gate["metrics"][name];
         match (metric["value"].as_f64(), metric["low"].as_f64(), metric["high"].as_f64()) {
-            (Some(value), Some(low), Some(high)) => format!("{name} {value:.3} ({low:.3}–{high:.3})"),
-            (Some(value), _, _) => format!("{name} {value:.3}"),
+            (Some(value), Some(low), Some(high)) => format!("{name} {value:.4} ({low:.4}–{high:.4})"),
+            (Some(value), _, _) => format!("{name} {value:.4}"),
             _ => "not measured".to_owned(),
         }
     }

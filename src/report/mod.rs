@@ -53,6 +53,12 @@ pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
 pub(crate) use page::{dial, share_bar};
 pub(crate) use words::{found, judged};
 
+/// A count as people read it: `4770`, `10 000`.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    number::count(n).replace('\u{a0}', " ")
+}
+
 /// The report as one picture, 1200 units wide.
 #[must_use]
 pub fn drift_svg(report: &DriftReport) -> String {

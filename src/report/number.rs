@@ -26,6 +26,11 @@ pub(crate) fn number(x: f64) -> String {
     }
 }
 
+/// A metric: four decimals, so that 0.7560 stands beside 0.8292; larger ones as [`number`].
+pub(crate) fn metric(x: f64) -> String {
+    if x.abs() < 10.0 { minus(format!("{x:.4}")) } else { number(x) }
+}
+
 /// A number that may be missing.
 pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
@@ -82,9 +87,12 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// A count with a space between thousands.
+/// A count: from 10 000 on with a space between thousands.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
+    if n < 10_000 {
+        return digits;
+    }
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -154,7 +162,7 @@ pub(crate) fn wrapped(text: &str, max: usize, n_lines: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, count, day, number, p_value, percent, short};
+    use super::{clean, count, day, metric, number, p_value, percent, short};
 
     #[test]
     fn numbers_have_four_digits() {
@@ -180,7 +188,11 @@ mod tests {
         assert_eq!([percent(0.421), percent(0.0312), percent(0.0001)], ["42\u{a0}%", "3.1\u{a0}%", "< 0.1\u{a0}%"]);
         assert_eq!([percent(0.9996), percent(1.0), percent(0.0)], ["> 99\u{a0}%", "100\u{a0}%", "0\u{a0}%"]);
         assert_eq!([p_value(Some(1e-9)), p_value(Some(0.0421)), p_value(None)], ["< 0.001", "0.042", "–"]);
-        assert_eq!(count(1_000_000), "1\u{a0}000\u{a0}000");
+        assert_eq!([9_999, 10_000, 1_000_000].map(count), ["9999", "10\u{a0}000", "1\u{a0}000\u{a0}000"]);
+        assert_eq!(
+            [metric(0.756), metric(0.8292), metric(-1e-7), metric(1234.5)],
+            ["0.7560", "0.8292", "−0.0000", "1234"]
+        );
         assert_eq!(day(0.0), "1970-01-01");
     }
 

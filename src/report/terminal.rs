@@ -1,7 +1,7 @@
 //! The report in about 20 lines of a terminal.
 
 use super::Marks;
-use super::number::{clean, number, number_or, p_value, percent, short};
+use super::number::{NOTHING, clean, metric, number, number_or, p_value, percent, short};
 use super::words::{self, Tone};
 use crate::drift::report::{ColumnReport, DriftReport, Plot};
 use std::fmt::Write;
@@ -87,7 +87,7 @@ impl Terminal<'_> {
             &short(&column.method, 14),
             &number_or(column.statistic),
             &p_value(column.p_adjusted.or(column.p)),
-            &number_or(column.psi),
+            &psi(column),
         ]);
         let verdict = words::verdict(&column.verdict);
         format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), verdict))
@@ -102,7 +102,7 @@ impl Terminal<'_> {
         };
         let sides = [("target", &report.target), ("score", &report.score)].into_iter().filter_map(|(what, column)| {
             let column = column.as_ref()?;
-            let (verdict, psi) = (words::verdict(&column.verdict), number_or(column.psi));
+            let (verdict, psi) = (words::verdict(&column.verdict), psi(column));
             Some(format!("{what} {verdict} (p {}, PSI {psi})", p_value(column.p_adjusted.or(column.p))))
         });
         let sides: Vec<String> = sides.collect();
@@ -112,7 +112,7 @@ impl Terminal<'_> {
         if let Some(seen) = &report.multivariate {
             let named: Vec<String> = seen.columns.iter().take(3).map(|(name, _)| short(name, NAME_WIDTH)).collect();
             let how = if seen.drifted { format!("told apart, by {}", named.join(", ")) } else { "alike".to_owned() };
-            let (auc, low, high) = (number(seen.roc_auc), number(seen.lower), number(seen.upper));
+            let (auc, low, high) = (metric(seen.roc_auc), metric(seen.lower), metric(seen.upper));
             told("together", format!("{how} (ROC-AUC {auc}, 95 % interval {low} to {high})"));
         }
         for (what, metrics) in [
@@ -121,7 +121,10 @@ impl Terminal<'_> {
         ] {
             let shown = metrics.into_iter().flatten().take(3);
             let shown: Vec<String> = shown
-                .map(|m| format!("{} {} (gate {})", m.name.replace('_', " "), number(m.value), number_or(m.gate)))
+                .map(|m| {
+                    let gate = m.gate.map_or_else(|| NOTHING.to_owned(), metric);
+                    format!("{} {} (gate {gate})", m.name.replace('_', " "), metric(m.value))
+                })
                 .collect();
             if !shown.is_empty() {
                 told(what, shown.join(" · "));
@@ -211,6 +214,11 @@ impl Layout {
         let shown = cells.into_iter().enumerate().filter(|(at, _)| self.shown[*at]);
         shown.map(cell).collect::<Vec<_>>().join("  ")
     }
+}
+
+/// The PSI of a column, so that one stands below the other.
+fn psi(column: &ColumnReport) -> String {
+    column.psi.map_or_else(|| NOTHING.to_owned(), metric)
 }
 
 /// A share as a bar of 20 signs.

@@ -27,7 +27,7 @@ use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
 use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan};
 use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
-use crate::table::{self, Column, ReadOptions, Rejects, Spool, Values};
+use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, Values};
 use crate::train::{self, Material, Trained};
 use crate::workspace::audit::Chain;
 use crate::workspace::{EventKind, Workspace, WorkspaceError};
@@ -159,7 +159,7 @@ pub fn retrain(
     (config.model, config.features, config.decision) =
         (recipe.model.clone(), recipe.features.clone(), recipe.decision.clone());
     let job = Job { workspace, lock, config: &config, request, steps: &steps, gathered: &gathered, recipe: &recipe };
-    let learned = job.learn(production, notes)?;
+    let learned = job.learn(production, &pipeline.schema, notes)?;
     steps.begin("log");
     let sentence = format!("{} is the challenger: {}.", learned.version, gathered.plan.told());
     let mut answer = Retrained {
@@ -322,10 +322,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn learn(&self, parent: Version, mut notes: Vec<String>) -> Result<Trained, RetrainError> {
+    /// Learns a challenger; `known` is what production, its parent, knows of the columns.
+    fn learn(&self, parent: Version, known: &Schema, mut notes: Vec<String>) -> Result<Trained, RetrainError> {
         let Self { workspace, config, request, gathered, steps, .. } = *self;
         steps.begin("combine");
-        let schema = config.schema();
+        let mut schema = config.schema();
+        schema.know_flags(known);
         let combined = reference::combined(&workspace.path(&config.data.reference), &schema, &gathered.added)?;
         let mut added = Vec::new();
         gathered.added.write(&mut added, &schema.dialect).map_err(|source| self.io(ADDED, source))?;

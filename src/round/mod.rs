@@ -24,7 +24,7 @@ use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Version};
 use crate::retrain::approval::{self, Consent, Reasons};
 use crate::retrain::{self, RetrainError, RetrainOutcome, RetrainRequest, Retrained};
-use crate::table::{Rejects, Spool};
+use crate::table::{Rejects, Spool, TableOptions};
 use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -320,8 +320,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
             multivariate: false,
             by: None,
             force: request.force,
-            skip_invalid: request.skip_invalid,
-            delimiter: None,
+            read: TableOptions { skip_invalid: request.skip_invalid, ..TableOptions::default() },
             now: request.now,
             seed: request.seed,
         },

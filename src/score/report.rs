@@ -7,10 +7,10 @@ use crate::score::confusion::{ClassScores, Confusion};
 use crate::score::{Estimate, Evaluation, Method};
 
 /// An evaluation as text: metrics with intervals and baseline, then the classification report and the confusion
-/// matrix where there are classes.
+/// matrix where there are classes. The table of metrics is closer set where `width` columns hold no more.
 #[must_use]
-pub fn render(evaluation: &Evaluation) -> String {
-    let mut text = metrics_table(evaluation);
+pub fn render(evaluation: &Evaluation, width: Option<usize>) -> String {
+    let mut text = metrics_table(evaluation, width);
     if let Some(confusion) = &evaluation.confusion {
         text.push('\n');
         text.push_str(&classification_report(confusion, &evaluation.classes, 4));
@@ -20,23 +20,28 @@ pub fn render(evaluation: &Evaluation) -> String {
     text
 }
 
-/// The metrics, one per line: value, 95 % interval, the baseline's value, and a note where there is one.
+/// Widths of the columns of the table of metrics: name, value, interval, baseline.
+const WIDTHS: [usize; 4] = [18, 10, 23, 10];
+
+/// The metrics, one per line: value, 95 % interval, the baseline's value, and a note where there is one. In a `width` that is
+/// less than the table usually has, columns are as wide as what stands in them.
 #[must_use]
-pub fn metrics_table(evaluation: &Evaluation) -> String {
-    let mut text = String::new();
-    let line = |text: &mut String, cells: [&str; 5]| {
-        let [name, value, interval, baseline, note] = cells;
-        let line = format!("{name:<18} {value:>10}  {interval:<23} {baseline:>10}  {note}");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    };
-    line(&mut text, ["metric", "value", "95 % interval", "baseline", ""]);
+pub fn metrics_table(evaluation: &Evaluation, width: Option<usize>) -> String {
+    let mut lines = vec![["metric", "value", "95 % interval", "baseline", ""].map(str::to_owned)];
     for (metric, estimate) in evaluation.metrics.iter() {
         let beside = evaluation.baseline.as_ref().map(|b| b.metrics.get(metric).copied().flatten());
         let baseline = beside.map_or(String::new(), |value| value.map_or("-".to_owned(), number));
         let value = estimate.value.map_or("-".to_owned(), number);
         let note = estimate.note.as_deref().unwrap_or_default();
-        line(&mut text, [metric.name(), &value, &interval(estimate), &baseline, note]);
+        lines.push([metric.name().to_owned(), value, interval(estimate), baseline, note.to_owned()]);
+    }
+    let own = |at: usize| lines.iter().map(|cells| cells[at].chars().count()).max().unwrap_or(0);
+    let usual = WIDTHS.iter().sum::<usize>() + 4;
+    let [a, b, c, d] = if width.is_some_and(|width| width < usual) { [0, 1, 2, 3].map(own) } else { WIDTHS };
+    let mut text = String::new();
+    for [name, value, interval, baseline, note] in &lines {
+        let line = format!("{name:<a$} {value:>b$}  {interval:<c$} {baseline:>d$}  {note}");
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = writeln!(text, "{}", footer(evaluation));
     text

@@ -147,7 +147,7 @@ fn what_cannot_be_told_says_why() {
     let evaluation = case(&reference["metrics"]["binary_all_negative"], EvaluateOptions::default());
     let auc = evaluation.metrics.get(Metric::RocAuc).unwrap();
     assert_eq!((auc.value, auc.low, auc.note.as_deref()), (None, None, Some("no row is positive")));
-    let text = metrics_table(&evaluation);
+    let text = metrics_table(&evaluation, None);
     assert!(text.lines().any(|l| l.starts_with("roc_auc") && l.ends_with("no row is positive")), "{text}");
     let absent = case(&reference["metrics"]["multiclass_absent"], NO_INTERVALS);
     let note = absent.metrics.get(Metric::RocAucMacro).unwrap().note.clone().unwrap();
@@ -182,7 +182,7 @@ fn the_baseline_stands_beside() {
     assert_eq!(beside.get(Metric::RocAuc), Some(&Some(0.5)));
     assert_eq!(beside.get(Metric::Accuracy), Some(&Some(0.5)));
     close("log loss", beside.get(Metric::LogLoss).unwrap().unwrap(), -(0.75_f64.ln() + 0.25_f64.ln()) / 2.0);
-    let text = render(&evaluation);
+    let text = render(&evaluation, None);
     assert!(text.contains("roc_auc                1.0000"), "{text}");
     assert!(text.contains("true \\ predicted   no  yes\nno                  2    0\n"), "{text}");
     assert_eq!(Baseline::fit(0, &[1.0, f32::NAN, 4.0], Some(&[1.0, 9.0, 2.0])), Baseline::Mean { mean: 3.0 });

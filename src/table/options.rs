@@ -1,5 +1,6 @@
 //! What callers say of how a table is written, what to read of it and how strict to be.
 
+use super::Dialect;
 use std::fmt;
 
 /// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`](crate::table::Input::size)).
@@ -18,6 +19,26 @@ pub struct TableOptions {
     pub comment: Option<char>,
     /// Leave out rows that do not fit, and list them.
     pub skip_invalid: bool,
+}
+
+impl TableOptions {
+    /// A dialect with what was said.
+    #[must_use]
+    pub fn dialect(&self, usual: &Dialect) -> Dialect {
+        Dialect {
+            delimiter: self.delimiter.unwrap_or(usual.delimiter),
+            skip_lines: self.skip_lines.unwrap_or(usual.skip_lines),
+            comment: self.comment.or(usual.comment),
+            ..usual.clone()
+        }
+    }
+}
+
+impl From<TableOptions> for InferOptions {
+    fn from(said: TableOptions) -> Self {
+        let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = said;
+        Self { delimiter, decimal, skip_lines, comment, skip_invalid, ..Self::default() }
+    }
 }
 
 /// What to read and how strict to be.

@@ -1,7 +1,7 @@
 //! One cell at a time, for callers that have no file: a request names its cells one by one.
 
 use super::cell::Markers;
-use super::level::LevelFinder;
+use super::level::{LevelFinder, truth};
 use super::number::NumberFormat;
 use super::schema::{ColumnSpec, Dialect, Kind};
 use super::time::TimeFormat;
@@ -32,6 +32,8 @@ pub struct CellReader {
 #[derive(Debug, Clone)]
 enum Reads {
     Number,
+    /// Numbers that are 0 or 1, which words may say.
+    Flag,
     Written(NumberFormat),
     /// With what finds levels by their spellings, where levels are known.
     Level(Option<Arc<LevelFinder>>),
@@ -45,6 +47,7 @@ impl CellReader {
     /// A sentence, when the column's format cannot be understood.
     pub fn new(column: &ColumnSpec, dialect: &Dialect) -> Result<Self, String> {
         let reads = match column.kind {
+            Kind::Number if column.is_flag() => Reads::Flag,
             Kind::Number => match &column.number {
                 None => Reads::Number,
                 Some(format) => {
@@ -72,6 +75,10 @@ impl CellReader {
         }
         match &self.reads {
             Reads::Number => super::cell::number(text.as_bytes()).map(Cell::Number),
+            Reads::Flag => {
+                let said = || truth(text).map(f64::from);
+                super::cell::number(text.as_bytes()).or_else(said).map(Cell::Number)
+            }
             Reads::Written(format) => format.parse(text).map(Cell::Number),
             Reads::Level(None) => Some(Cell::Level(text)),
             Reads::Level(Some(finder)) => Some(Cell::Level(finder.name(text))),
@@ -82,7 +89,7 @@ impl CellReader {
     /// The cell that a finite number is, however texts of the column are written; `None` where the column holds texts, so that the number's text decides.
     #[must_use]
     pub fn number(&self, value: f64) -> Option<Cell<'static>> {
-        let is_number = matches!(self.reads, Reads::Number | Reads::Written(_)) && value.is_finite();
+        let is_number = matches!(self.reads, Reads::Number | Reads::Flag | Reads::Written(_)) && value.is_finite();
         let cell = if self.missing_numbers.contains(&value) { Cell::Missing } else { Cell::Number(value) };
         is_number.then_some(cell)
     }
@@ -97,7 +104,7 @@ impl CellReader {
     #[must_use]
     pub fn expected(&self) -> String {
         match &self.reads {
-            Reads::Number => "a number".to_owned(),
+            Reads::Number | Reads::Flag => "a number".to_owned(),
             Reads::Written(format) => format.expected(),
             Reads::Level(_) => "a text".to_owned(),
             Reads::Time(format) => format.expected(),

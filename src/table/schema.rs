@@ -1,8 +1,8 @@
 //! How a file is written and how each of its columns is stored.
 
 use super::level::Spelling;
-use crate::table::NumberFormat;
 use crate::table::time::TimeFormat;
+use crate::table::{NumberFormat, Table, Values};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -48,6 +48,9 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The levels of a number that is a flag.
+const FLAG: [&str; 2] = ["0", "1"];
+
 /// One column of a [`Schema`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnSpec {
@@ -61,7 +64,8 @@ pub struct ColumnSpec {
     /// For [`Kind::Number`]: how its numbers are written, when they are not plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFormat>,
-    /// For [`Kind::Category`]: the levels, and which spellings are one of them.
+    /// For [`Kind::Category`]: the levels, and which spellings are one of them. The levels 0 and 1 of a
+    /// [`Kind::Number`] say that it is a flag.
     #[serde(flatten)]
     pub spelling: Spelling,
 }
@@ -70,6 +74,12 @@ impl ColumnSpec {
     /// A column of that name and kind, written as usual.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self { name: name.into(), kind, format: None, number: None, spelling: Spelling::default() }
+    }
+
+    /// Whether the column is a number that is 0 or 1 always: `true` and `no` are 1 and 0 there.
+    #[must_use]
+    pub fn is_flag(&self) -> bool {
+        self.kind == Kind::Number && self.number.is_none() && self.spelling.levels() == FLAG
     }
 }
 
@@ -152,11 +162,37 @@ impl Schema {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Takes over the levels that another schema of the same columns knows.
+    /// Takes over the levels and the flags that another schema of the same columns knows.
     pub fn know(&mut self, other: &Self) {
         for column in self.columns.iter_mut().filter(|column| column.kind == Kind::Category) {
             if let Some(known) = other.column(&column.name) {
                 column.spelling.know(known.spelling.levels());
+            }
+        }
+        self.know_flags(other);
+    }
+
+    /// Takes over the flags that another schema of the same columns knows.
+    pub fn know_flags(&mut self, other: &Self) {
+        self.flag(|name| other.column(name).is_some_and(ColumnSpec::is_flag));
+    }
+
+    /// Lets the numbers that are 0 in some rows of a table and 1 in all others be flags.
+    pub fn find_flags(&mut self, table: &Table) {
+        self.flag(|name| match table.column(name).map(|column| &column.values) {
+            Some(Values::Number(values)) => {
+                let is_one = |value: &f64| value.is_nan() || *value == 0.0 || *value == 1.0;
+                values.iter().all(is_one) && values.contains(&0.0) && values.contains(&1.0)
+            }
+            _ => false,
+        });
+    }
+
+    fn flag(&mut self, is_flag: impl Fn(&str) -> bool) {
+        for column in &mut self.columns {
+            let open = column.kind == Kind::Number && column.number.is_none() && column.spelling.is_empty();
+            if open && is_flag(&column.name) {
+                column.spelling.know(&FLAG.map(str::to_owned));
             }
         }
     }

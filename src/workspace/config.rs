@@ -254,6 +254,8 @@ impl Config {
         derive::check(&config.features.derived, &columns, &config.target.column)?;
         config.target.check(&columns, &config.features)?;
         config.split.shares()?;
+        let numbers = config.columns.iter().filter(|c| c.kind == Kind::Number).map(|c| c.name.as_str());
+        config.split.check_parts(&numbers.collect::<Vec<_>>())?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
         config.labels.check()?;
         config.retrain.check()?;
@@ -305,14 +307,16 @@ impl Config {
     }
 
     fn write_split(&self, text: &mut String) {
-        let SplitSpec { by, column, tune, gate } = &self.split;
+        let SplitSpec { by, column, columns, tune, gate } = &self.split;
         let by = quote(&format!("{by:?}").to_lowercase());
         let column = column.as_ref().map(|name| format!("column = {}\n", quote(name))).unwrap_or_default();
+        let parts: Vec<String> = columns.iter().map(|name| quote(name)).collect();
+        let columns = if parts.is_empty() { String::new() } else { format!("columns = [{}]\n", parts.join(", ")) };
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "\n[split]\nby = {by:<9} # id; row: equal rows stay together (also without an id column); time: the latest rows \
-             judge; column: column = \"customer\"\n{column}tune = {tune:<7} # share of rows for early stopping, calibration \
+             judge; column: column = \"customer\"\n{column}{columns}tune = {tune:<7} # share of rows for early stopping, calibration \
              and the threshold\ngate = {gate:<7} # share of rows that no version learns from; versions are compared on them\n"
         );
     }

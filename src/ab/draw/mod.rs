@@ -7,7 +7,7 @@ mod text;
 mod words;
 
 use super::report::AbReport;
-use crate::report::{ReportError, raster};
+use crate::report::{Marks, ReportError, raster};
 
 /// The report as a page: style and pictures are inside, no scripts, nothing is fetched.
 #[must_use]
@@ -29,8 +29,9 @@ pub fn png(report: &AbReport) -> Result<Vec<u8>, ReportError> {
     raster::png(&picture::draw(report), 2.0)
 }
 
-/// The report in some lines of a terminal; `bold` and `dim` set text apart, or return it as it is.
+/// The report in some lines of a terminal, set apart by `marks`.
 #[must_use]
-pub fn text(report: &AbReport, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
-    text::Terminal { report, bold, dim }.draw().replace('\u{a0}', " ")
+pub fn text(report: &AbReport, marks: Marks<'_>) -> String {
+    let Marks { bold, dim, verdict, .. } = marks;
+    text::Terminal { report, bold, dim, verdict }.draw().replace('\u{a0}', " ")
 }

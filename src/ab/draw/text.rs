@@ -13,13 +13,18 @@ pub(super) struct Terminal<'a> {
     pub(super) report: &'a AbReport,
     pub(super) bold: &'a dyn Fn(&str) -> String,
     pub(super) dim: &'a dyn Fn(&str) -> String,
+    pub(super) verdict: &'a dyn Fn(&str, &str) -> String,
 }
 
 impl Terminal<'_> {
     pub(super) fn draw(&self) -> String {
         let report = self.report;
         // Writing to a String cannot fail.
-        let mut text = format!("{}\n{}\n\n", (self.bold)(&words::headline(report)), clean(&report.verdict.sentence));
+        let mut text = format!(
+            "{}\n{}\n\n",
+            (self.verdict)(words::tone(report), &words::headline(report)),
+            clean(&report.verdict.sentence)
+        );
         let _ = writeln!(text, "{} {}", (self.dim)("read "), words::source(report));
         let _ = writeln!(text, "{} {}", (self.dim)("split"), words::srm(report));
         let _ = writeln!(text, "{} {}\n", (self.dim)("rule "), words::rule(report));

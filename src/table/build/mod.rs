@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use crate::table::cell::Markers;
 use crate::table::column::reserve;
 use crate::table::dictionary::Dictionary;
+use crate::table::level::truth;
 use crate::table::time::TimeFormat;
 use crate::table::{
     Categories, ColumnSpec, Kind, LevelFinder, MISSING_CODE, MISSING_TIME, NumberFormat, Texts, Values,
@@ -25,6 +26,8 @@ use crate::table::{
 #[derive(Debug, Clone)]
 pub(crate) enum Storage {
     Number,
+    /// Numbers that are 0 or 1, which words may say.
+    Flag,
     /// Numbers that are not plain.
     Written(NumberFormat),
     Time(TimeFormat),
@@ -37,6 +40,7 @@ impl Storage {
     /// The storage of a column; `None` for [`Kind::Ignore`].
     pub(crate) fn of(column: &ColumnSpec, time: TimeFormat, number: Option<NumberFormat>) -> Option<Self> {
         match column.kind {
+            Kind::Number if column.is_flag() => Some(Self::Flag),
             Kind::Number => Some(number.map_or(Self::Number, Self::Written)),
             Kind::Time => Some(Self::Time(time)),
             Kind::Category | Kind::Constant => Some(Self::Category(column.spelling.finder().cloned())),
@@ -45,10 +49,19 @@ impl Storage {
         }
     }
 
+    /// The number in a trimmed text of a column of plain numbers: `NaN` when missing, `None` when it is neither.
+    #[inline]
+    pub(crate) fn plain_number(&self, text: &[u8], markers: &Markers) -> Option<f64> {
+        markers.number(text).or_else(|| match self {
+            Self::Flag => std::str::from_utf8(text).ok().and_then(truth).map(f64::from),
+            _ => None,
+        })
+    }
+
     /// What a cell should have been, for an error.
     pub(crate) fn expected(&self) -> String {
         match self {
-            Self::Number => "a number".to_owned(),
+            Self::Number | Self::Flag => "a number".to_owned(),
             Self::Written(format) => format.expected(),
             Self::Time(format) => format.expected(),
             Self::Category(_) | Self::Text => "text".to_owned(),
@@ -78,7 +91,7 @@ impl Part {
     /// An empty part for `n_rows` cells.
     pub(crate) fn new(storage: &Storage, n_rows: usize) -> Self {
         match storage {
-            Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
+            Storage::Number | Storage::Flag | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
             Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
             Storage::Category(_) => {
                 Self::Category(CategoryPart { codes: Vec::with_capacity(n_rows), ..CategoryPart::default() })
@@ -96,7 +109,7 @@ impl Part {
                 value.is_some()
             }
             (Self::Number(values), _) => {
-                let value = markers.number(text.as_bytes());
+                let value = storage.plain_number(text.as_bytes(), markers);
                 values.push(value.unwrap_or(f64::NAN));
                 value.is_some()
             }
@@ -165,7 +178,7 @@ impl Builder {
     /// A builder with room for `n_rows`.
     pub(crate) fn new(storage: &Storage, n_rows: usize) -> Self {
         match storage {
-            Storage::Number | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
+            Storage::Number | Storage::Flag | Storage::Written(_) => Self::Number(Vec::with_capacity(n_rows)),
             Storage::Time(_) => Self::Time(Vec::with_capacity(n_rows)),
             Storage::Category(finder) => Self::Category {
                 codes: Vec::with_capacity(n_rows),

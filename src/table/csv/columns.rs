@@ -26,8 +26,8 @@ pub(crate) fn parse(
     markers: &Markers,
     stop: bool,
 ) -> Parsed {
-    if let Storage::Number = storage {
-        return parse_numbers(index, field, limit, markers, stop);
+    if let Storage::Number | Storage::Flag = storage {
+        return parse_numbers((index, field, limit), storage, markers, stop);
     }
     let mut part = Part::new(storage, limit);
     if let Part::Category(part) = &mut part {
@@ -48,7 +48,12 @@ pub(crate) fn parse(
     Parsed { part, bad, leading_zero: false }
 }
 
-fn parse_numbers(index: &Index<'_>, field: usize, limit: usize, markers: &Markers, stop: bool) -> Parsed {
+fn parse_numbers(
+    (index, field, limit): (&Index<'_>, usize, usize),
+    storage: &Storage,
+    markers: &Markers,
+    stop: bool,
+) -> Parsed {
     let bytes = index.text.as_bytes();
     let (mut values, mut bad, mut leading_zero) = (Vec::with_capacity(limit), Vec::new(), false);
     let mut scratch = String::new();
@@ -71,7 +76,7 @@ fn parse_numbers(index: &Index<'_>, field: usize, limit: usize, markers: &Marker
             Some(b'"') => cell_at(&index.text, start, next, &mut scratch).as_bytes(),
             _ => raw,
         };
-        let value = markers.number(text);
+        let value = storage.plain_number(text, markers);
         leading_zero |= matches!(text, [b'0', b'0'..=b'9', ..]);
         values.push(value.unwrap_or(f64::NAN));
         if value.is_none() {

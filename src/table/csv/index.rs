@@ -102,8 +102,8 @@ impl<'a> Index<'a> {
         cell::trim(raw).is_empty()
     }
 
-    /// Takes out the rows that say again what the header says, as where files with headers were put together; tells how
-    /// many there are, and the line of the first.
+    /// Takes out the rows that say again what the header says, in any case of letters, as where files with headers were put
+    /// together; tells how many there are, and the line of the first.
     pub(crate) fn remove_headers(&mut self, names: &[String]) -> Option<(u64, u64)> {
         let begins = names.first()?.bytes().next()?;
         let bytes = self.text.as_bytes();
@@ -114,12 +114,12 @@ impl<'a> Index<'a> {
                 let cell = self.cell(row, field, &mut scratch);
                 // The second file may begin with a byte order mark.
                 let cell = if field == 0 { cell.trim_start_matches('\u{feff}').trim_matches('"') } else { cell };
-                cell == names[field]
+                cell == names[field] || (self.n_fields > 1 && cell.eq_ignore_ascii_case(&names[field]))
             })
         };
         let likely = |row: usize| {
             let first = bytes.get(self.edges[row * stride] as usize);
-            first.is_some_and(|&byte| byte == begins || matches!(byte, b'"' | b' ' | 0xef))
+            first.is_some_and(|&byte| byte.eq_ignore_ascii_case(&begins) || matches!(byte, b'"' | b' ' | 0xef))
         };
         let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| likely(row) && is_header(row)).collect();
         let first = self.line_at(self.span(*rows.first()?).0);

@@ -380,7 +380,7 @@ fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Fault {
 pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) -> Result<Vec<String>, TableError> {
     if std::str::from_utf8(record).is_err() {
         let what = "the header is not UTF-8: convert the file (iconv -f LATIN1 -t UTF-8)".to_owned();
-        return Err(TableError::Record { file: file.to_owned(), line, what });
+        return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
     }
     let names = fields_of(record, delimiter);
     Ok(names.into_iter().zip(1..).map(|(name, n)| if name.is_empty() { format!("c{n}") } else { name }).collect())

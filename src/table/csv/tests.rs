@@ -253,16 +253,18 @@ fn what_is_no_row_is_left_out_or_named() {
         (a.clone(), result.notes)
     };
     // Files with headers, put together; the second begins with a byte order mark, or quotes its names.
-    let again = "a,b,c\n1,x,p\n\u{feff}a,b,c\n2,y,p\n\"a\", \"b\",c\n3,z,p\n";
+    let again = "a,b,c\n1,x,p\n\u{feff}a,b,c\n2,y,p\n\"a\", \"b\",c\n3,z,p\nA,B,C\n4,x,p\n";
     let (found, notes) = numbers(again, &ab);
-    assert_eq!(found, [1.0, 2.0, 3.0]);
-    assert_eq!(notes, ["the header stands again on 2 lines, first on line 3; left out"]);
+    assert_eq!(found, [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(notes, ["the header stands again on 3 lines, first on line 3; left out"]);
     assert_eq!(numbers("sep=;\na;b;c\n1;x,y;p\n", &ab).0, [1.0]);
     let mut titled = ab.clone();
     (titled.dialect.skip_lines, titled.dialect.comment) = (2, Some('#'));
     for text in ["Title\n\na,b,c\n1,x,p\n# b\n2,y,p\n", "a,b,c\n1,x,p\n2,y,p\n"] {
         assert_eq!(numbers(text, &titled).0, [1.0, 2.0], "{text}");
     }
+    let other = "a,b,c\n1,x,p\na,B,C\n";
+    assert_eq!(numbers(other, &ab).0, [1.0]);
     let names = [("a", Kind::Number), ("b", Kind::Category), ("c", Kind::Category)];
     let late = error("Title\n\na,b,c\n1,x,p\n", &names);
     assert!(late.contains("the header stands on line 3") && late.contains("skip_lines = 2"), "{late}");

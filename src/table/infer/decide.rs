@@ -162,21 +162,27 @@ fn numeric(name: &str, seen: &Evidence) -> Option<Decision> {
 
 /// Seconds or milliseconds since 1970 or 20250131, when the name says that it is a time.
 fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
-    if !has_word(name, &TIME_WORDS) {
-        return None;
-    }
+    /// So many numbers that are all days of the calendar are dates whatever their name: of numbers of eight digits that
+    /// begin with a year, one in 27 is a day.
+    const DATES: u64 = 20;
+    let named = has_word(name, &TIME_WORDS);
     let within = |low: f64, high: f64| seen.min >= low && seen.max < high;
     let compact = TimeFormat::new("%Y%m%d").ok()?;
-    let (format, what) = if within(3e8, 4.2e9) {
+    let (format, what) = if named && within(3e8, 4.2e9) {
         ("unix", "seconds since 1970")
-    } else if integers && within(3e11, 4.2e12) {
+    } else if named && integers && within(3e11, 4.2e12) {
         ("unix_ms", "milliseconds since 1970")
-    } else if integers && within(19_000_101.0, 21_010_101.0) && seen.levels.iter().all(|l| compact.parse(l).is_some()) {
+    } else if (named || seen.distinct.count() >= DATES)
+        && integers
+        && within(19_000_101.0, 21_010_101.0)
+        && seen.levels.iter().all(|l| compact.parse(l).is_some())
+    {
         ("%Y%m%d", "dates written %Y%m%d")
     } else {
         return None;
     };
-    let reason = format!("{what}, {} to {}, as the name says", seen.min, seen.max);
+    let why = if named { ", as the name says" } else { "" };
+    let reason = format!("{what}, {} to {}{why}", seen.min, seen.max);
     Some(Decision { format: Some(format.to_owned()), ..Decision::new(Kind::Time, reason) })
 }
 
@@ -429,6 +435,10 @@ mod tests {
         assert_eq!(kind("created_at", &["1700000000", "1700000100"]).0, Kind::Time);
         assert_eq!(kind("amount", &["1700000000", "1700000100"]).0, Kind::Number);
         assert_eq!(kind("date", &["20250131", "20250201"]).0, Kind::Time);
+        // Numbers that are all days of the calendar are dates, whatever their name; running numbers are not.
+        let counted = |first: u32| (0..25).map(|i| (first + i).to_string()).collect::<Vec<_>>();
+        let kind_of = |cells: Vec<String>| kind("x", &cells.iter().map(String::as_str).collect::<Vec<_>>()).0;
+        assert_eq!([kind_of(counted(20_250_101)), kind_of(counted(20_250_110))], [Kind::Time, Kind::Id]);
         let (kind, reason) = kind("amount", &["$4,500.00", "4500", "0"]);
         assert_eq!((kind, reason.as_str()), (Kind::Number, "numbers written like $1,234.56, 3 distinct"));
     }

@@ -10,6 +10,8 @@ const LOW: [f64; 8] = [0.0, -1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -88.0]
 const HIGH: [f64; 6] = [9.0, 99.0, 999.0, 9999.0, 99999.0, 999_999.0];
 /// Other values from which their spacing means something.
 const MIN_OTHERS: u64 = 10;
+/// Words in names of columns that hold years.
+const YEARS: [&str; 3] = ["year", "yr", "years"];
 /// Columns that a remark names.
 const SHOWN: usize = 6;
 
@@ -55,7 +57,7 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
         })
     };
     let parts: Vec<&str> = [
-        part(&["year", "yr", "years"], 0.0, 2100.0),
+        part(&YEARS, 0.0, 2100.0),
         part(&["month", "mon", "mnth", "months"], 1.0, 12.0),
         part(&["day", "dom"], 1.0, 31.0),
         part(&["hour", "hr", "hours"], 0.0, 24.0),
@@ -64,11 +66,21 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
     .flatten()
     .map(|(name, _, _)| *name)
     .collect();
-    (parts.len() >= 2).then(|| {
-        format!(
-            "columns {} are a time in parts: joined in one column (2024-01-31), with by = \"time\" under [split], {flatters}",
+    let has_year = part(&YEARS, 0.0, 2100.0).is_some();
+    (parts.len() >= 2).then(|| match has_year {
+        true => {
+            let quoted: Vec<String> = parts.iter().map(|part| format!("{part:?}")).collect();
+            format!(
+                "columns {} are a time in parts: with by = \"time\" and columns = [{}] under [split], {flatters}",
+                parts.join(", "),
+                quoted.join(", ")
+            )
+        }
+        false => format!(
+            "columns {} are parts of a time without a year: where rows have an order in time, a random split flatters a \
+             model; a column with the whole time and by = \"time\" under [split] lets the latest rows judge it",
             parts.join(", ")
-        )
+        ),
     })
 }
 
@@ -126,7 +138,17 @@ mod tests {
         assert!(notes(&format!("when,x,y\n{dated}")).contains("\"when\" is a time: with by = \"time\""));
         let parts =
             (0..40).map(|i| format!("{},{},{},{}\n", 2020 + i / 12, i % 12 + 1, i * 3 % 17, i % 2)).collect::<String>();
-        assert!(notes(&format!("year,month,x,y\n{parts}")).contains("columns year, month are a time in parts"));
+        let told = notes(&format!("year,month,x,y\n{parts}"));
+        assert!(
+            told.contains(
+                "columns year, month are a time in parts: with by = \"time\" and columns = [\"year\", \"month\"]"
+            ),
+            "{told}"
+        );
+        assert!(
+            notes(&format!("x,month,hour,y\n{parts}"))
+                .contains("columns month, hour are parts of a time without a year")
+        );
         let clock = (0..40).map(|i| format!("{}:{:02},{},{}\n", i % 24, i, i * 3 % 17, i % 2)).collect::<String>();
         let found =
             infer(Input::from_reader("t", Cursor::new(format!("at,x,y\n{clock}"))), &InferOptions::default()).unwrap();
