@@ -1,6 +1,6 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::printable::{printable, printable_json};
+use mlloop::printable::printable;
 use mlloop::summary::summarise;
 
 /// Say where the loop stands on one page: the verdict, the drift, and the metrics before and after
