@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes that are read at first; twice as many each time that they do not hold enough rows.
+/// Bytes that are read at first; at least twice as many each time that they do not hold enough rows.
 const FIRST: u64 = 1 << 18;
 /// Most bytes that are read for one answer.
 const MOST: u64 = 1 << 24;
@@ -44,7 +44,9 @@ impl Journal {
                     newest_first.push(rows);
                     break;
                 }
-                want = (want * 2).min(left);
+                // As many bytes as the rows so far say, and some more: reading twice is enough.
+                let more = want.saturating_mul((n - found) as u64) / (n_rows.max(1) as u64);
+                want = (more + more / 8).max(want * 2).min(left);
             }
             if found >= n || left == 0 {
                 break;

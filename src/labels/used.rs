@@ -32,9 +32,11 @@ impl Used {
         let registry = workspace.registry();
         let orphans = orphans(workspace)?;
         let mut by: HashMap<_, Vec<Version>> = HashMap::new();
-        for version in registry.versions()?.into_iter().filter(|version| !orphans.contains(version)) {
+        let mut versions = registry.versions()?;
+        versions.retain(|version| !orphans.contains(version));
+        registry.check_each(&versions, Used::FILE)?;
+        for version in versions {
             let path = registry.path(version)?.join(Used::FILE);
-            registry.check(version, &[Used::FILE])?;
             let file = match File::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(|source| LabelError::io(&path, source))?,

@@ -12,7 +12,7 @@ use crate::atomic;
 use crate::digest;
 use crate::pipeline::Pipeline;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,18 @@ pub struct Difference {
     pub what: String,
 }
 
+/// The lines of an audit file that have digests, last first.
+fn sealing_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mark = memchr::memmem::Finder::new(MARK);
+    bytes.rsplit(|byte| *byte == b'\n').filter(move |line| mark.find(line).is_some())
+}
+
+/// A line with digests, or what to say of one that is damaged.
+fn understood(line: &[u8]) -> Result<Line, String> {
+    serde_json::from_slice(line)
+        .map_err(|err| format!("a line with the digests of a version is damaged: {err}; see `mlloop audit verify`"))
+}
+
 impl Registry {
     /// The digests of the files in a version directory.
     ///
@@ -68,26 +80,51 @@ impl Registry {
     /// # Errors
     /// When the audit file cannot be read, or a line with digests not be understood.
     pub fn seals(&self, version: Version) -> Result<Option<Seals>, RegistryError> {
-        let Some(path) = &self.audit else { return Ok(None) };
-        let bytes = match fs::read(path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|source| RegistryError::Io { path: path.clone(), source })?,
-        };
+        let Some((path, bytes)) = self.audit_file()? else { return Ok(None) };
         let named = format!("\"version\":\"{version}\"");
-        let (finder, mark) = (memchr::memmem::Finder::new(named.as_bytes()), memchr::memmem::Finder::new(MARK));
-        for line in bytes.rsplit(|byte| *byte == b'\n').filter(|line| mark.find(line).is_some()) {
-            if finder.find(line).is_none() {
-                continue;
-            }
-            let line: Line = serde_json::from_slice(line).map_err(|err| RegistryError::Damaged {
-                path: path.clone(),
-                what: format!("the line of {version} is damaged: {err}; see `mlloop audit verify`"),
-            })?;
+        let finder = memchr::memmem::Finder::new(named.as_bytes());
+        for line in sealing_lines(&bytes).filter(|line| finder.find(line).is_some()) {
+            let line = understood(line).map_err(|what| RegistryError::Damaged { path: path.to_owned(), what })?;
             if line.details.version == Some(version) {
                 return Ok(line.details.files);
             }
         }
         Ok(None)
+    }
+
+    /// Holds the file `name` of each of `versions` to its digest, as [`Registry::check`] does for one; the audit file is read
+    /// once.
+    ///
+    /// # Errors
+    /// As [`Registry::check`] and [`Registry::seals`].
+    pub fn check_each(&self, versions: &[Version], name: &str) -> Result<(), RegistryError> {
+        let Some((path, bytes)) = self.audit_file()? else { return Ok(()) };
+        let mut left: BTreeSet<Version> = versions.iter().copied().collect();
+        for line in sealing_lines(&bytes) {
+            let line = understood(line).map_err(|what| RegistryError::Damaged { path: path.to_owned(), what })?;
+            // The last line of a version counts.
+            let Some(version) = line.details.version.filter(|version| left.remove(version)) else { continue };
+            let Some(seal) = line.details.files.as_ref().and_then(|seals| seals.get(name)) else { continue };
+            self.hold(version, name, seal)?;
+        }
+        Ok(())
+    }
+
+    fn audit_file(&self) -> Result<Option<(&Path, Vec<u8>)>, RegistryError> {
+        let Some(path) = &self.audit else { return Ok(None) };
+        match fs::read(path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RegistryError::Io { path: path.clone(), source }),
+            Ok(bytes) => Ok(Some((path, bytes))),
+        }
+    }
+
+    fn hold(&self, version: Version, name: &str, seal: &str) -> Result<(), RegistryError> {
+        let path = self.path(version)?.join(name);
+        match digest_of(&path)?.as_deref() == Some(seal) {
+            true => Ok(()),
+            false => Err(RegistryError::Altered { version, path }),
+        }
     }
 
     /// The bytes of a file of `version`, of at most `max_bytes`, held to its digest.
@@ -112,14 +149,8 @@ impl Registry {
     /// [`RegistryError::Altered`] with the first file that is gone or another one, and whatever the system says.
     pub fn check(&self, version: Version, names: &[&str]) -> Result<(), RegistryError> {
         let Some(seals) = self.seals(version)? else { return Ok(()) };
-        let dir = self.path(version)?;
-        for (name, seal) in seals.iter().filter(|(name, _)| names.contains(&name.as_str())) {
-            let path = dir.join(name);
-            if digest_of(&path)?.as_ref() != Some(seal) {
-                return Err(RegistryError::Altered { version, path });
-            }
-        }
-        Ok(())
+        let named = |(name, _): &(&String, &String)| names.contains(&name.as_str());
+        seals.iter().filter(named).try_for_each(|(name, seal)| self.hold(version, name, seal))
     }
 
     /// The pipeline of `version`: its files are those that were stored, and its golden rows are answered as they were.

@@ -89,7 +89,7 @@ fn intervals_hold_the_value_and_repeat() {
         assert_eq!(evaluation, again);
         let json = serde_json::to_string(&evaluation).unwrap();
         // The points of the curves are a file of their own.
-        assert!(!evaluation.curve.is_empty());
+        assert_eq!(evaluation.curve.is_empty(), !name.starts_with("binary"));
         assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap(), Evaluation { curve: Vec::new(), ..evaluation });
     }
 }
