@@ -1,6 +1,5 @@
 //! Against real servers on loopback.
 #![expect(clippy::disallowed_methods, reason = "tests write what they damage")]
-#![expect(clippy::print_stderr, reason = "tests say what they skip")]
 
 mod servers;
 

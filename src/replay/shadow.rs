@@ -50,7 +50,7 @@ impl Shadow {
     fn config(&mut self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
         let now = source.workspace.config_path();
         let bytes = match &entry.config {
-            Some(sha256) => find(source, sha256, &[now.clone()])?,
+            Some(sha256) => find(source, sha256, std::slice::from_ref(&now))?,
             None => None,
         };
         let bytes = match bytes {
@@ -197,12 +197,11 @@ pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<
     })
 }
 
+/// A file that was found: its path, and its bytes where they are kept packed.
+type Found = (PathBuf, Option<Vec<u8>>);
+
 /// The same, as the path of a file, or as bytes where they are kept packed.
-fn find_path(
-    source: &Source,
-    sha256: &str,
-    places: &[PathBuf],
-) -> Result<Option<(PathBuf, Option<Vec<u8>>)>, ReplayError> {
+fn find_path(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option<Found>, ReplayError> {
     for path in places.iter().chain(source.files) {
         match File::open(path).and_then(digest::of) {
             Ok((_, found)) if found == sha256 => return Ok(Some((path.clone(), None))),

@@ -189,7 +189,7 @@ pub fn evaluate(
         curve: match &truth {
             Truth::Binary(positive) => Curve::new(reading.scores, |row| positive[row]).points(
                 reading.scores,
-                |row| reading.weights.map_or(1.0, |w| f64::from(w[row])),
+                |row| reading.weights.map_or(1.0, |w| w[row]),
                 N_POINTS,
             ),
             _ => Vec::new(),

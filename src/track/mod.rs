@@ -159,6 +159,22 @@ fn path(workspace: &Workspace) -> PathBuf {
     workspace.path("runs/track.json")
 }
 
+/// Nothing was told yet.
+fn beginning(server: &Server, names: &Names) -> Cursor {
+    Cursor {
+        format: 1,
+        server: server.address().to_owned(),
+        experiment: names.experiment.clone(),
+        model: names.model.clone(),
+        seq: 0,
+        hash: String::new(),
+        aliases: 0,
+        attempts: 0,
+        next_at: None,
+        last_error: None,
+    }
+}
+
 /// Tells the server what it was not told yet. `by_itself`: for a verb that has just changed something, so that a server that
 /// failed lately is left alone for 2, 4, 8, … minutes.
 ///
@@ -191,18 +207,7 @@ pub fn sync(
         let told = chain.entry(cursor.seq).is_some_and(|entry| entry.hash == cursor.hash);
         here == (server.address(), &names.experiment, &names.model) && (cursor.seq == 0 || told)
     });
-    let mut cursor = known.unwrap_or_else(|| Cursor {
-        format: 1,
-        server: server.address().to_owned(),
-        experiment: names.experiment.clone(),
-        model: names.model.clone(),
-        seq: 0,
-        hash: String::new(),
-        aliases: 0,
-        attempts: 0,
-        next_at: None,
-        last_error: None,
-    });
+    let mut cursor = known.unwrap_or_else(|| beginning(server, &names));
     if cursor.seq == last.seq && cursor.aliases == last.seq {
         return Ok(synced);
     }
