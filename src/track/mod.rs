@@ -21,6 +21,7 @@ pub use client::{Credentials, Server};
 use crate::atomic;
 use crate::pipeline::PipelineError;
 use crate::registry::RegistryError;
+use crate::workspace::audit::Chain;
 use crate::workspace::{TrackRules, Workspace, WorkspaceError};
 use client::{CallError, Method};
 use serde::{Deserialize, Serialize};
@@ -186,23 +187,7 @@ pub fn sync(
         synced.trouble = Some("another mlloop is telling it".to_owned());
         return Ok(synced);
     };
-    let known = cursor(workspace)?.filter(|cursor| {
-        let here = (cursor.server.as_str(), &cursor.experiment, &cursor.model);
-        let told = chain.entry(cursor.seq).is_some_and(|entry| entry.hash == cursor.hash);
-        here == (server.address(), &names.experiment, &names.model) && (cursor.seq == 0 || told)
-    });
-    let mut cursor = known.unwrap_or_else(|| Cursor {
-        format: 1,
-        server: server.address().to_owned(),
-        experiment: names.experiment.clone(),
-        model: names.model.clone(),
-        seq: 0,
-        hash: String::new(),
-        aliases: 0,
-        attempts: 0,
-        next_at: None,
-        last_error: None,
-    });
+    let mut cursor = place(workspace, server, &names, &chain)?;
     if cursor.seq == last.seq && cursor.aliases == last.seq {
         return Ok(synced);
     }
@@ -235,6 +220,27 @@ pub fn sync(
     Ok(synced)
 }
 
+/// Where to go on: the cursor of this server, these names and this chain, or the beginning.
+fn place(workspace: &Workspace, server: &Server, names: &Names, chain: &Chain) -> Result<Cursor, TrackError> {
+    let known = cursor(workspace)?.filter(|cursor| {
+        let here = (cursor.server.as_str(), &cursor.experiment, &cursor.model);
+        let told = chain.entry(cursor.seq).is_some_and(|entry| entry.hash == cursor.hash);
+        here == (server.address(), &names.experiment, &names.model) && (cursor.seq == 0 || told)
+    });
+    Ok(known.unwrap_or_else(|| Cursor {
+        format: 1,
+        server: server.address().to_owned(),
+        experiment: names.experiment.clone(),
+        model: names.model.clone(),
+        seq: 0,
+        hash: String::new(),
+        aliases: 0,
+        attempts: 0,
+        next_at: None,
+        last_error: None,
+    }))
+}
+
 fn save(workspace: &Workspace, cursor: &Cursor) -> Result<(), TrackError> {
     let path = path(workspace);
     let write = || {
@@ -251,7 +257,7 @@ struct Round<'a> {
     workspace: &'a Workspace,
     server: &'a Server,
     names: Names,
-    chain: &'a crate::workspace::audit::Chain,
+    chain: &'a Chain,
     synced: &'a mut Synced,
 }
 
