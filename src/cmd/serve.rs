@@ -343,7 +343,7 @@ impl Args {
             },
             tell: |fault| {
                 // A closed stderr is no reason to fail.
-                let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(&fault.to_string()));
+                let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(fault));
             },
         })
     }

@@ -120,6 +120,27 @@ fn triggers(progress: &Progress) -> String {
     text
 }
 
+/// What waits for a person.
+fn waiting(status: &Status, now: jiff::Timestamp, style: Style) -> String {
+    let mut text = String::new();
+    for ticket in &status.pending {
+        let (until, state) = match ticket.due_at {
+            _ if now >= ticket.expires_at => (ticket.expires_at, "expired"),
+            Some(due) => (due, "goes into production unless it is rejected, from"),
+            None => (ticket.expires_at, "waits for approval until"),
+        };
+        let until = until.strftime("%Y-%m-%d %H:%M UTC");
+        let id = style.bold(&ticket.id);
+        let _ = match ticket.asks {
+            Asks::Promotion => {
+                writeln!(text, "{id} {state} {until}: {} instead of {}", ticket.version, ticket.production)
+            }
+            Asks::Retraining => writeln!(text, "{id} {state} {until}: {}", ticket.sentence),
+        };
+    }
+    text
+}
+
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     // Writing to a String cannot fail.
     let mut text = format!("predicts {} from {}\n", style.bold(&name(&status.target)), name(&status.reference));
@@ -168,20 +189,6 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     if status.production.is_some() {
         text.push_str(&triggers(&status.retrain));
     }
-    for ticket in &status.pending {
-        let (until, state) = match ticket.due_at {
-            _ if now >= ticket.expires_at => (ticket.expires_at, "expired"),
-            Some(due) => (due, "goes into production unless it is rejected, from"),
-            None => (ticket.expires_at, "waits for approval until"),
-        };
-        let until = until.strftime("%Y-%m-%d %H:%M UTC");
-        let id = style.bold(&ticket.id);
-        let _ = match ticket.asks {
-            Asks::Promotion => {
-                writeln!(text, "{id} {state} {until}: {} instead of {}", ticket.version, ticket.production)
-            }
-            Asks::Retraining => writeln!(text, "{id} {state} {until}: {}", ticket.sentence),
-        };
-    }
+    text.push_str(&waiting(status, now, style));
     text
 }
