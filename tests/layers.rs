@@ -1,5 +1,6 @@
 //! The module order of `lib.rs` is the order in which modules may use each other.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,123 @@ fn a_module_uses_only_modules_above_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The paths that a `use` names: `a::{b, c::d}` is `[a, b]` and `[a, c, d]`.
+fn expand(tree: &str) -> Vec<Vec<String>> {
+    let words = |path: &str| -> Vec<String> {
+        let path = path.split(" as ").next().unwrap_or_default();
+        path.split("::").map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let Some(open) = tree.find('{') else { return vec![words(tree)] };
+    let (stem, inside) = (words(&tree[..open]), &tree[open + 1..tree.rfind('}').unwrap_or(tree.len())]);
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (at, c) in inside.char_indices().chain([(inside.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(inside[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    let joined = |rest: Vec<String>| [stem.clone(), rest.into_iter().filter(|word| word != "self").collect()].concat();
+    parts.into_iter().filter(|part| !part.is_empty()).flat_map(expand).map(joined).collect()
+}
+
+/// What a file uses, as paths; its tests and comments left out.
+fn used_paths(source: &str) -> Vec<Vec<String>> {
+    let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code = source.lines().filter(is_code).collect::<Vec<_>>().join("\n");
+    // At the beginning of a line it is a statement; elsewhere it may be a word of a text.
+    let begins = |at: usize| {
+        code[..at]
+            .rsplit('\n')
+            .next()
+            .is_some_and(|before| before.trim().is_empty() || before.trim_start().starts_with("pub"))
+    };
+    let statement = |(at, _): (usize, &str)| code[at + 4..].split(';').next().filter(|_| begins(at));
+    let mut paths: Vec<_> = code.match_indices("use ").filter_map(statement).flat_map(expand).collect();
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    paths.extend(code.split(|c| !is_name(c)).filter(|word| word.contains("::")).flat_map(expand));
+    paths
+}
+
+/// The files beside each other in a folder, each with those that it uses; what the folder's own module re-exports counts
+/// for the file that has it. A folder inside, with the module that it belongs to, is none of them.
+fn neighbours(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let in_src = folder.strip_prefix(root().join("src")).unwrap();
+    let own: Vec<String> = in_src.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let module = [folder.join("mod.rs"), folder.with_extension("rs")].into_iter().find(|path| path.exists());
+    let exported: BTreeMap<String, String> = module.map_or_else(BTreeMap::new, |path| {
+        let paths = used_paths(&fs::read_to_string(path).unwrap()).into_iter();
+        paths.filter_map(|path| Some((path.last()?.clone(), path.first()?.clone()))).collect()
+    });
+    let files: BTreeMap<String, String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rs") && !path.with_extension("").is_dir())
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
+        .filter(|(name, _)| name != "mod" && !name.ends_with("tests"))
+        .collect();
+    let target = |path: &[String]| {
+        let inside = match path.first()?.as_str() {
+            "super" => &path[1..],
+            "crate" => path[1..].strip_prefix(own.as_slice())?,
+            // Names of other crates, or what a `use` above brought in.
+            _ => return None,
+        };
+        let name = inside.first()?;
+        [Some(name), exported.get(name)].into_iter().flatten().find(|name| files.contains_key(*name)).cloned()
+    };
+    let uses = |name: &String, text: &String| {
+        used_paths(text).iter().filter_map(|path| target(path)).filter(|used| used != name).collect()
+    };
+    files.iter().map(|(name, text)| (name.clone(), uses(name, text))).collect()
+}
+
+/// Files that are one thing in several pieces, with the reason.
+const TOGETHER: [(&str, &[&str], &str); 3] = [
+    ("dashboard", &["actions", "shell", "web"], "a page is answered in a shell, and a form by an action"),
+    (
+        "serve",
+        &["adapter", "desk", "job", "lookup", "predict", "state", "status"],
+        "the state holds what answers by it",
+    ),
+    ("pipeline", &["crossfit", "fit"], "folds are fitted by what chooses them"),
+];
+
+#[test]
+fn files_of_a_folder_do_not_use_each_other_in_circles() {
+    let mut files = Vec::new();
+    source_files(&root().join("src"), &mut files);
+    let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
+    let mut circles = Vec::new();
+    for folder in folders {
+        let mut left = neighbours(&folder);
+        let name = folder.strip_prefix(root().join("src")).unwrap().to_string_lossy().into_owned();
+        let together =
+            TOGETHER.iter().filter(|(of, _, _)| *of == name).flat_map(|(_, files, _)| files.iter()).collect::<Vec<_>>();
+        for (file, used) in &mut left {
+            used.retain(|other| !(together.contains(&&other.as_str()) && together.contains(&&file.as_str())));
+        }
+        // Those that use nothing that is left are taken away, again and again; what stays is a circle, or uses one.
+        loop {
+            let stay: BTreeSet<String> = left.keys().cloned().collect();
+            let before = left.len();
+            left.retain(|_, used| used.iter().any(|other| stay.contains(other)));
+            if left.len() == before {
+                break;
+            }
+        }
+        if !left.is_empty() {
+            circles.push(format!("{name}: {left:?}"));
+        }
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
 #[test]

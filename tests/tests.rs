@@ -26,6 +26,7 @@ mod feedback;
 mod drivers;
 mod hostile_names;
 mod init;
+mod install;
 mod interchange;
 mod journal;
 mod levels;

@@ -1,7 +1,7 @@
 //! The names of arms in a table: one arm under two spellings, and arms that hardly anybody is in.
 
 use super::AbError;
-use super::table::OutcomesRequest;
+use super::request::OutcomesRequest;
 use crate::table::{Categories, MISSING_CODE, Table, Values};
 
 /// More arms are a mistake in the column's name.

@@ -2,7 +2,7 @@
 
 use super::estimate::Estimate;
 use super::experiment::{Experiment, Goal, Measure};
-use super::log::Settled;
+use super::exposed::Settled;
 use super::report::{
     AbReport, AnalysisSettings, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport,
     PairedReport, Srm, SrmState,

@@ -1,7 +1,7 @@
 //! Cells to outcomes: numbers, 0 and 1, TRUE and FALSE, yes and no.
 
 use super::AbError;
-use super::table::{OutcomesRequest, Repeated};
+use super::request::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
 use crate::table::Kind as Cells;
 use crate::table::{

@@ -102,7 +102,7 @@ Examples:
 /// One directory is one loop: a mlloop.toml, and plain CSV and JSON files beside it. Each verb answers one question
 /// or makes one change, and its exit status is the answer.
 #[derive(Debug, Parser)]
-#[command(name = "mlloop", version, after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "mlloop", version = env!("MLLOOP_VERSION"), after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -7,6 +7,7 @@ pub mod findings;
 pub mod method;
 // Direct loss estimation: metrics of numbers before any outcome is known.
 pub mod losses;
+pub mod large;
 // Whether a classifier can tell the two tables apart, and by which columns.
 pub mod multivariate;
 #[cfg(test)]

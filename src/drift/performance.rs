@@ -54,14 +54,7 @@ pub fn performance(
     gate: Option<&Metrics>,
     seed: u64,
 ) -> Result<Performance, ScoreError> {
-    let reading = Reading {
-        task: pipeline.target.task,
-        classes: &pipeline.target.classes,
-        y: &known.y,
-        scores: &known.scores.values,
-        weights: known.uneven(),
-        threshold: pipeline.threshold.unwrap_or(0.5),
-    };
+    let reading = Reading { weights: known.uneven(), ..pipeline.reading(&known.scores, &known.y) };
     let found = measured(&reading, gate, seed)?;
     Ok(Performance { n_effective: known.uneven().map(effective), n_learned: known.n_learned, ..found })
 }

@@ -10,8 +10,8 @@
 //! | `hours`, `weekdays`, `months` | times | χ² on counts per day of the calendar | those parts |
 //! | `missing`, `infinite` | all, numbers | Fisher | those cells, the others |
 
-use super::compare::Large;
 use super::findings::{date, later_than};
+use super::large::Large;
 use super::pair::{ColumnPair, PairValues};
 use crate::profile::Calendar;
 use crate::profile::calendar::DAY_MICROS;

@@ -8,8 +8,8 @@
 //! A request is good only for what it was made for: the digest over both versions' files, the reference, `mlloop.toml`
 //! and the verdict is computed anew, and must be the one in the audit chain.
 
-use super::promote::swap;
 use super::report::GateReport;
+use super::swap::swap;
 use super::ticket::{Status, Ticket, digest, find, pending, save};
 use super::{GateError, PromoteRequest, prune};
 use crate::atomic::Lock;

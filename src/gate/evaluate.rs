@@ -6,7 +6,6 @@ use super::rails::{Guardrail, Rails};
 use super::report::{Decision, GateReport, Pair, sentence};
 use super::rows::{Contestant, GateRows, gate_rows};
 use super::{GateError, PromoteRequest};
-use crate::pipeline::{Pipeline, Scores};
 use crate::score::{Estimate, EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate as metrics_of};
 use crate::table::Rejects;
 use crate::workspace::audit::Entry;
@@ -86,8 +85,8 @@ fn compare(
     request: &PromoteRequest,
 ) -> Result<Found, GateError> {
     let scores = [production.pipeline.score(&rows.table)?, challenger.pipeline.score(&rows.table)?];
-    let old = reading(&production.pipeline, &scores[0], &rows.y);
-    let new = reading(&challenger.pipeline, &scores[1], &rows.y);
+    let old = production.pipeline.reading(&scores[0], &rows.y);
+    let new = challenger.pipeline.reading(&scores[1], &rows.y);
     let judgement = judge(&old, &new, rows.entities.as_deref(), rules, holdout.alpha, request.seed)?;
     if rows.y.is_empty() {
         return Ok(Found { judgement, guardrails: Vec::new(), metrics: Vec::new() });
@@ -100,17 +99,6 @@ fn compare(
         challenger: (challenger, new),
     };
     Ok(Found { judgement, guardrails: rails.check(request.seconds)?, metrics: side_by_side(&old, &new)? })
-}
-
-fn reading<'a>(pipeline: &'a Pipeline, scores: &'a Scores, y: &'a [f32]) -> Reading<'a> {
-    Reading {
-        task: pipeline.target.task,
-        classes: &pipeline.target.classes,
-        y,
-        scores: &scores.values,
-        weights: None,
-        threshold: pipeline.threshold.unwrap_or(0.5),
-    }
 }
 
 /// Every metric of the task.

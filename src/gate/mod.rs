@@ -21,6 +21,7 @@ mod report;
 mod rollback;
 mod rows;
 mod slices;
+mod swap;
 mod ticket;
 
 pub use approval::{Decided, approve, reject};

@@ -53,8 +53,16 @@ struct MetricRow {
     decides: bool,
 }
 
+impl GateReport {
+    /// The report as a page: style and picture are inside, no scripts, nothing is fetched.
+    #[must_use]
+    pub fn html(&self) -> String {
+        draw(self)
+    }
+}
+
 /// Draws the page.
-pub(super) fn draw(report: &GateReport) -> String {
+fn draw(report: &GateReport) -> String {
     let j = &report.judgement;
     let found = j.improvement.as_ref();
     let metric = found.map_or("", |found| found.metric.name());

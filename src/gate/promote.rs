@@ -4,6 +4,7 @@ use super::evaluate::evaluate;
 use super::holdout::HoldoutRows;
 use super::report::{Decision, GateReport};
 use super::rows::Contestant;
+use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
 use crate::atomic::{self, Lock};
 use crate::reference;
@@ -12,7 +13,7 @@ use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
 use crate::workspace::{Approval, Config, EventKind, Workspace};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -255,24 +256,6 @@ fn carry_out(
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
     let sentence = format!("{version} is production now, instead of {}. {}", report.production, report.sentence);
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
-}
-
-/// Makes `version` production; golden rows of it must have been verified.
-pub(super) fn swap(
-    workspace: &Workspace,
-    lock: &Lock,
-    at: jiff::Timestamp,
-    by: Option<&str>,
-    version: Version,
-    details: Value,
-) -> Result<(), GateError> {
-    let mut roles = workspace.registry().roles()?;
-    roles.previous.retain(|v| *v != version);
-    roles.previous.extend(roles.production.replace(version));
-    roles.challenger = roles.challenger.filter(|v| *v != version);
-    let by = by.map(str::to_owned);
-    workspace.record(lock, Event { at, event: EventKind::Promoted, by, roles: Some(roles), details })?;
-    Ok(())
 }
 
 /// Writes the report and its line in the chain.

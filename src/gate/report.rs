@@ -70,12 +70,6 @@ pub struct GateReport {
 }
 
 impl GateReport {
-    /// The report as a page: style and picture are inside, no scripts, nothing is fetched.
-    #[must_use]
-    pub fn html(&self) -> String {
-        super::page::draw(self)
-    }
-
     /// The report in about 25 lines; `bold` and `dim` set text apart, or return it as it is.
     #[must_use]
     pub fn text(&self, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {

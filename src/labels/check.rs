@@ -1,10 +1,11 @@
 //! Whether answers fit what was asked.
 
 use super::LabelError;
-use super::answers::{Answer, Answers, Expected, Fault, Place};
+use super::answer::{Answer, Answers, Fault, Place};
+use super::answers::Expected;
 use super::batch::{Asked, Batch, Inbox, recorded};
-use super::guards::Copies;
-use super::import::{Counts, ImportRequest};
+use super::copies::Copies;
+use super::request::{Counts, ImportRequest};
 use super::store::{Label, Source};
 use crate::digest::sha256;
 use crate::features::Task;

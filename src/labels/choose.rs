@@ -4,7 +4,7 @@ use super::LabelError;
 use super::batch::Stratum;
 use super::candidates::{Fetched, Gathered, Source, fetch};
 use super::design::{Drawn, Pull, draw, pull_of_rank};
-use super::export::ExportRequest;
+use super::request::ExportRequest;
 use super::strata::{Strategy, drift_pull, k_centre, uncertainty};
 use crate::drift::multivariate::{MAX_ROWS, MIN_ROWS, MultivariateError, domain_scores};
 use crate::features::Task;

@@ -9,6 +9,7 @@
 use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
 use super::candidates::{Fetched, Source, fetch};
 use super::choose::{Chooser, Chosen, Pick};
+use super::request::{ExportRequest, Format};
 use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
 use super::{LabelError, Labels, studio, take};
@@ -26,58 +27,6 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
-/// What goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// `to_label.csv`.
-    #[default]
-    Csv,
-    /// `to_label.json` and `label_config.xml`.
-    LabelStudio,
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "csv" => Ok(Self::Csv),
-            "label-studio" => Ok(Self::LabelStudio),
-            _ => Err("there are csv and label-studio".to_owned()),
-        }
-    }
-}
-
-/// What is wanted.
-pub struct ExportRequest<'a> {
-    /// How many rows.
-    pub n: usize,
-    /// What they are chosen by.
-    pub strategy: Strategy,
-    /// Who is asked; with nobody named, the annotator's column is empty.
-    pub annotators: &'a [String],
-    /// The share of rows that two of them get.
-    pub overlap: f64,
-    /// Whether production's answer is shown.
-    pub show_score: bool,
-    /// The table that candidates are in; the prediction log when `None`, or `[monitor] current` when nothing is logged.
-    pub table: Option<&'a Path>,
-    /// The part of the log that is looked at.
-    pub window: Window,
-    /// What goes out.
-    pub format: Format,
-    /// Hand out another batch while one is out.
-    pub force: bool,
-    /// Who hands out, when that was said.
-    pub by: Option<String>,
-    /// The present.
-    pub now: jiff::Timestamp,
-    /// Seed of everything random.
-    pub seed: u64,
-}
 
 /// What went out.
 #[derive(Debug, Clone, Serialize)]

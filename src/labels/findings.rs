@@ -1,7 +1,7 @@
 //! What answers show: how far people agree, where they do not, which labels look wrong, how good production is.
 
 use super::LabelError;
-use super::answers::Fault;
+use super::answer::Fault;
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::confident::suspects;
 use super::resolve::{ADJUDICATOR, Conflict, resolve};

@@ -1,11 +1,10 @@
 //! Signs that a batch of answers is not what it should be.
 
-use super::answers::Origin;
 use super::batch::{Batch, Stratum};
 use super::check::Checked;
+use super::request::Guard;
 use super::store::{Label, Labels};
 use crate::stats::levels::z_test;
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// p below which the label rates of two control strata differ too much to be chance, shared out over the classes.
@@ -16,60 +15,6 @@ const MIN_CONTROL: u64 = 30;
 const SHARE: f64 = 0.5;
 /// With two annotators one always has half or more.
 const SEVERAL: usize = 3;
-
-/// Answers that all equal production's and took nobody any time are copies from this many on.
-const COPIES: u64 = 5;
-
-/// What speaks for answers that no person gave: copies of what production said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Copies {
-    /// Answers.
-    n: u64,
-    /// Those that were made from a prediction and took no time.
-    copied: u64,
-    /// Those of an export that says how long an answer took, without a time.
-    untimed: u64,
-    /// Those that equal production's.
-    equal: u64,
-}
-
-impl Copies {
-    /// Counts an answer.
-    pub(super) fn count(&mut self, origin: Origin, equal: bool) {
-        self.n += 1;
-        self.copied += u64::from(origin == Origin::Copied);
-        self.untimed += u64::from(matches!(origin, Origin::Copied | Origin::Untimed));
-        self.equal += u64::from(equal);
-    }
-
-    fn guard(&self) -> Option<Guard> {
-        let Self { n, copied, untimed, equal } = *self;
-        let all = n >= COPIES && untimed == n && equal == n;
-        let text = match (copied, all) {
-            (1.., _) => format!(
-                "{copied} of {n} answers are copies of predictions: Label Studio made them from a prediction (\
-                 parent_prediction) and nobody spent time on them (no lead_time)"
-            ),
-            (0, true) => format!(
-                "all {n} answers equal production's and nobody spent time on them (no lead_time): they are copies of \
-                 predictions"
-            ),
-            (0, false) => return None,
-        };
-        Some(Guard { name: "copied-predictions", fired: true, text })
-    }
-}
-
-/// A sign, and whether it holds the batch back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Guard {
-    /// `copied-predictions`, `label-rate` or `annotator-share`.
-    pub name: &'static str,
-    /// Whether it holds the batch back.
-    pub fired: bool,
-    /// What was seen, in words.
-    pub text: String,
-}
 
 /// What speaks against taking in `incoming`: label rates in its control stratum that differ from those of the last one
 /// (two proportions, p < .001 over all classes), one annotator, of three or more, with more than half of the answers, and

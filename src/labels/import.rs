@@ -11,88 +11,19 @@ use super::answers::{self, read_text};
 use super::batch::Inbox;
 use super::check::{Checked, Known};
 use super::findings::{Findings, Report};
-use super::guards::{Guard, guards};
+use super::guards::guards;
+use super::request::{Counts, Guard, ImportRequest, Imported, Taken};
 use super::store::{Labels, Merged};
 use super::take::{Taking, complete_import};
-use super::{Change, LabelError, export};
+use super::{LabelError, export};
 use crate::atomic::Lock;
 use crate::digest::sha256;
-use crate::workspace::{LabelPolicy, Workspace};
-use serde::Serialize;
+use crate::workspace::Workspace;
 use serde_json::Value;
 use std::path::Path;
 
 /// What is read unless another file is named.
 pub const DEFAULT_FILE: &str = "to_label_labeled.csv";
-
-/// What is to be taken in, and how.
-pub struct ImportRequest<'a> {
-    /// The file; `label_inbox/to_label_labeled.csv` when `None`.
-    pub file: Option<&'a Path>,
-    /// Who answered, where the file does not say.
-    pub annotator: Option<&'a str>,
-    /// Leave out answers that do not fit, and list them.
-    pub skip_invalid: bool,
-    /// Take in a batch that the guards hold back.
-    pub accept_batch: bool,
-    /// What holds where annotators differ, when it is not what `mlloop.toml` says.
-    pub policy: Option<LabelPolicy>,
-    /// Who takes it in, when that was said.
-    pub by: Option<String>,
-    /// The present.
-    pub now: jiff::Timestamp,
-}
-
-/// What became of the answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Taken {
-    /// They are labels now.
-    Imported,
-    /// There is nothing that is not known.
-    Nothing,
-    /// Guards hold them back until somebody accepts them.
-    Quarantined,
-}
-
-/// What was taken in, and what it shows.
-#[derive(Debug, Clone, Serialize)]
-pub struct Imported {
-    /// What became of the answers.
-    pub answer: Taken,
-    /// The file.
-    pub file: String,
-    /// The batches that were answered.
-    pub batches: Vec<String>,
-    /// Answers by what became of them.
-    pub counts: Counts,
-    /// Labels that say something else than before.
-    pub changes: Vec<Change>,
-    /// What speaks against the batch.
-    pub guards: Vec<Guard>,
-    /// Agreement, conflicts, suspects, accuracy.
-    #[serde(flatten)]
-    pub findings: Findings,
-    /// What a person should know.
-    pub notes: Vec<String>,
-}
-
-/// Answers by what became of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Rows and annotations that were read.
-    pub read: u64,
-    /// Rows without an answer.
-    pub unanswered: u64,
-    /// Answers that do not fit and were left out.
-    pub rejected: u64,
-    /// Labels that are new.
-    pub added: u64,
-    /// Labels that say something else than before.
-    pub changed: u64,
-    /// Labels that were known.
-    pub unchanged: u64,
-}
 
 /// Takes answers in.
 ///

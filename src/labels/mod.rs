@@ -4,12 +4,14 @@
 //! candidates ─export─▶ label_inbox/to_label.csv ─people─▶ to_label_labeled.csv ─import─▶ data/labels.csv ─resolve─▶ one each
 //! ```
 
+mod answer;
 mod answers;
 mod batch;
 mod became;
 mod candidates;
 mod check;
 mod choose;
+mod copies;
 pub mod confident;
 mod correct;
 mod design;
@@ -20,6 +22,8 @@ pub mod findings;
 pub mod guards;
 pub mod import;
 pub mod resolve;
+mod records;
+pub mod request;
 mod returned;
 mod sheet;
 pub mod store;
@@ -33,10 +37,10 @@ pub use became::{became, record_outcomes};
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;
-pub use export::{ExportRequest, Exported, Format, export, exported_is_told};
+pub use export::{Exported, export, exported_is_told};
 pub use findings::{Accuracy, Agreement, Findings};
-pub use guards::Guard;
-pub use import::{ImportRequest, Imported, Taken, import};
+pub use import::import;
+pub use request::{ExportRequest, Format, Guard, ImportRequest, Imported, Taken};
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};
 pub use store::{Change, Label, Labels, Merged, Source};
 pub use strata::{Strategy, uncertainty};

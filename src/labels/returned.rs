@@ -10,7 +10,7 @@
 //! an unanswered row.
 
 use super::LabelError;
-use super::answers::{Answer, Answers, Fault, Origin, Place};
+use super::answer::{Answer, Answers, Fault, Origin, Place};
 use super::studio::CONTROL;
 use serde_json::Value;
 

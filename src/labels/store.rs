@@ -5,7 +5,8 @@
 //! └──── key (id, annotator) ─────┘      └── how the row came to be asked ──┘
 //! ```
 
-use super::{LabelError, Used};
+use super::LabelError;
+use super::records::each_record;
 use crate::atomic::{self, Lock};
 use crate::registry::Version;
 use crate::table::push_record;
@@ -233,51 +234,6 @@ impl Labels {
         }
         atomic::make_dirs(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
         atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))
-    }
-
-    /// The labels that stand in no version's `labels_used.csv`, but for those of models. A label that was changed after
-    /// a version learned from it is unused again.
-    pub fn unused<'a>(&'a self, used: &'a Used) -> impl Iterator<Item = &'a Label> {
-        self.rows.iter().filter(|label| label.teaches() && !used.has(label))
-    }
-}
-
-/// Calls `take` with the line and the cells of each record, in the order of `columns`, of which the first `required`
-/// must be in the header.
-pub(super) fn each_record<const N: usize>(
-    file: &str,
-    from: impl io::Read,
-    columns: &[&str; N],
-    required: usize,
-    mut take: impl FnMut(u64, [String; N]) -> Result<(), LabelError>,
-) -> Result<(), LabelError> {
-    let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
-    let mut reader = csv::ReaderBuilder::new().from_reader(from);
-    let header = reader.headers().map_err(|err| wrong(record_error(&err)))?.clone();
-    if let Some(other) = header.iter().find(|name| !columns.contains(name)) {
-        return Err(wrong(format!("column {other:?} does not belong here; there are {}", columns.join(", "))));
-    }
-    let places = columns.map(|column| header.iter().position(|name| name == column));
-    if let Some(missing) = (0..required).find(|&column| places[column].is_none()) {
-        return Err(wrong(format!("column {:?} is missing; there must be {}", columns[missing], columns.join(", "))));
-    }
-    for record in reader.records() {
-        let record = record.map_err(|err| wrong(record_error(&err)))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        take(line, places.map(|place| place.and_then(|p| record.get(p)).unwrap_or_default().to_owned()))?;
-    }
-    Ok(())
-}
-
-/// What the reader of CSV found, as a clause with its line.
-fn record_error(err: &csv::Error) -> String {
-    let line = err.position().map_or(1, csv::Position::line);
-    match err.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("line {line}: {len} fields where the header has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => format!("line {line}: is not UTF-8"),
-        _ => err.to_string(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store: what is read, what a merge does, what is unused.
 
 use super::*;
+use crate::labels::Used;
 use crate::labels::orphans;
 use crate::workspace::EventKind;
 use crate::workspace::audit::Event;

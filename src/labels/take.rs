@@ -3,7 +3,7 @@
 use super::LabelError;
 use super::answers::read_text;
 use super::batch::Inbox;
-use super::import::{ImportRequest, Imported};
+use super::request::{ImportRequest, Imported};
 use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;

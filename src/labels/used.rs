@@ -1,7 +1,7 @@
 //! `models/vNNNN/labels_used.csv`: the labels that versions have learned from.
 
-use super::store::each_record;
-use super::{Label, LabelError};
+use super::records::each_record;
+use super::{Label, LabelError, Labels};
 use crate::atomic;
 use crate::registry::Version;
 use crate::table::push_record;
@@ -70,6 +70,14 @@ impl Used {
             push_record(&mut text, &[&label.id, &label.label, &label.annotator, &label.batch], b',');
         }
         atomic::replace(&dir.join(FILE), |out| out.write_all(&text))
+    }
+}
+
+impl Labels {
+    /// The labels that stand in no version's `labels_used.csv`, but for those of models. A label that was changed after
+    /// a version learned from it is unused again.
+    pub fn unused<'a>(&'a self, used: &'a Used) -> impl Iterator<Item = &'a Label> {
+        self.rows().iter().filter(|label| label.teaches() && !used.has(label))
     }
 }
 

@@ -1,16 +1,7 @@
-//! Models made by other tools, told apart by their first bytes.
-//!
-//! | format | read by | written by |
-//! |---|---|---|
-//! | ONNX | [`onnx`](super::onnx) | skl2onnx, onnxmltools, CatBoost |
-//! | XGBoost JSON, UBJSON | [`xgboost`](super::xgboost) | `Booster.save_model` |
-//! | LightGBM text | [`lightgbm`](super::lightgbm) | `Booster.save_model` |
-//!
-//! A damaged or hostile file is an error: it never panics, and what it makes us allocate stays in proportion to
-//! its length.
+//! What the readers of other tools' models share: formats told apart by their first bytes, trees, features, errors.
 
 use crate::features::Task;
-use crate::model::{Head, Link, Model, ModelError, lightgbm, onnx, xgboost};
+use crate::model::{Head, Link};
 use hessboost::model::BoostedModel;
 
 /// Why a model of another tool was not taken in.
@@ -110,40 +101,6 @@ impl ForeignFeatures {
     #[must_use]
     pub fn holds(&self, feature: usize) -> &Holds {
         self.holds.get(feature).unwrap_or(&Holds::Unknown)
-    }
-}
-
-/// A model made by another tool, and what its file says about it.
-#[derive(Debug)]
-pub struct ForeignModel {
-    /// Scores like any other model.
-    pub model: Model,
-    /// What the file was.
-    pub format: Format,
-    /// What the file says about the features.
-    pub features: ForeignFeatures,
-    /// The classes' labels in score order, when the file has them; XGBoost and LightGBM count classes from 0.
-    pub classes: Option<Vec<String>>,
-}
-
-impl ForeignModel {
-    /// Reads a model in any [`Format`].
-    ///
-    /// Its features are 32-bit numbers, missing ones `NaN`; categories are the codes that the tool gave them.
-    ///
-    /// # Errors
-    ///
-    /// When the bytes are of no known format, damaged, or hold what trees over numbers cannot say.
-    pub fn read(bytes: &[u8]) -> Result<Self, ForeignError> {
-        let format = Format::detect(bytes).ok_or(ForeignError::UnknownFormat)?;
-        let ForeignTrees { engine, head, classes, features } = match format {
-            Format::Onnx => onnx::read(bytes),
-            Format::XgboostJson | Format::XgboostUbjson => xgboost::read(bytes, format),
-            Format::LightgbmText => lightgbm::read(bytes),
-        }?;
-        let damaged = |e: ModelError| ForeignError::Damaged { format: format.name(), reason: e.to_string() };
-        let model = Model::from_engine(engine, head, None).map_err(damaged)?;
-        Ok(Self { model, format, features, classes })
     }
 }
 

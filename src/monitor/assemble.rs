@@ -1,7 +1,7 @@
 //! From both profiles and the sampled scores to the report.
 
 use super::arrive::{Arrived, SCORED_ROWS};
-use super::form;
+use super::form::{self, MISFIT_SHARE};
 use super::reference::Reference;
 use super::sample::Scored;
 use super::served::Served;
@@ -31,8 +31,6 @@ use std::path::Path;
 
 /// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
 const QUICK_CELLS: u64 = 1_000_000;
-/// Columns with more cells of another type than this share are not judged.
-pub(super) const MISFIT_SHARE: f64 = 0.05;
 /// Rows of a side that it then learns from.
 const QUICK_ROWS: usize = 5_000;
 

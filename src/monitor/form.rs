@@ -1,12 +1,14 @@
 //! Findings about the run and the form of the table, beside those about single columns.
 
 use super::arrive::Arrived;
-use super::assemble::MISFIT_SHARE;
 use super::watch::Watch;
 use super::{MonitorError, days};
 use crate::drift::report::{Chunk, ChunkColumn, ColumnReport, ColumnVerdict, Finding, FindingKind};
 use crate::drift::{ColumnPair, findings};
 use crate::table::Kind;
+
+/// Columns with more cells of another type than this share are not judged.
+pub(super) const MISFIT_SHARE: f64 = 0.05;
 
 impl Watch<'_> {
     pub(super) fn findings(

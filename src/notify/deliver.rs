@@ -1,7 +1,7 @@
 //! From the queue to the servers: who is called when, and for how long.
 
 use super::outbox::{Message, Queued};
-use super::settings::{Channel, NoticeSettings, Secret};
+use super::settings::{Channel, NoticeSettings, Secret, Secrets};
 use super::{NotifyError, Outbox, mail, webhook};
 use crate::atomic;
 use serde::Serialize;
@@ -9,17 +9,6 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-
-/// What the environment says and no file does.
-#[derive(Debug, Clone, Default)]
-pub struct Secrets {
-    /// Who logs in at the mail server.
-    pub smtp_user: Option<String>,
-    /// With which password.
-    pub smtp_password: Option<Secret>,
-    /// The webhook's address.
-    pub webhook: Option<Secret>,
-}
 
 /// What came of a round of deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -1,20 +1,13 @@
 //! E-mail over SMTP.
 
-use super::deliver::Secrets;
 use super::outbox::Message;
-use super::settings::{Email, Tls};
-use lettre::message::Mailbox;
+use super::settings::{Email, Secrets, Tls, mailbox};
 use lettre::message::header::{ContentType, MIME_VERSION_1_0};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as Wire, TlsParameters};
 use lettre::{SmtpTransport, Transport};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-
-/// `Name <name@example.org>` or the address alone.
-pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a mail address"))
-}
 
 /// A mail and how it is sent.
 pub(super) struct Letter {

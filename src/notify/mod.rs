@@ -17,10 +17,10 @@ mod settings;
 mod tests;
 mod webhook;
 
-pub use deliver::{Delivery, Secrets};
+pub use deliver::Delivery;
 pub use onsets::{Changes, Observation};
 pub use outbox::Outbox;
-pub use settings::{Channel, Email, Kind, NoticeSettings, Secret, Tls};
+pub use settings::{Channel, Email, Kind, NoticeSettings, Secret, Secrets, Tls};
 
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport};
 use std::io;

@@ -1,5 +1,6 @@
 //! `[notify]` in `mlloop.toml`: who is told what.
 
+use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -91,6 +92,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What the environment says and no file does.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// Who logs in at the mail server.
+    pub smtp_user: Option<String>,
+    /// With which password.
+    pub smtp_password: Option<Secret>,
+    /// The webhook's address.
+    pub webhook: Option<Secret>,
+}
+
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,6 +158,11 @@ fn password_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::E
 
 fn user_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
     elsewhere("the mail server's user", "MLLOOP_SMTP_USER")
+}
+
+/// `Name <name@example.org>` or the address alone.
+pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a mail address"))
 }
 
 impl Email {
@@ -223,7 +240,7 @@ impl NoticeSettings {
             }
             Some(email) if email.to.is_empty() => Err("[notify.email] to names nobody".to_owned()),
             Some(email) => {
-                let bad = std::iter::once(&email.from).chain(&email.to).find(|a| super::mail::mailbox(a).is_err());
+                let bad = std::iter::once(&email.from).chain(&email.to).find(|a| mailbox(a).is_err());
                 bad.map_or(Ok(()), |address| Err(format!("[notify.email] {address:?} is not a mail address")))
             }
             None => Ok(()),

@@ -10,7 +10,7 @@ use crate::features::resample::{Smote, row_weights, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
 use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched};
 use crate::score::threshold::ThresholdRule;
-use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
+use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, evaluate, threshold};
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table};
 use std::borrow::Cow;
@@ -187,19 +187,7 @@ pub(super) fn evaluation(
 ) -> Result<Evaluation, PipelineError> {
     let baseline = Baseline::fit(pipeline.target.classes.len(), train_y, None);
     let options = EvaluateOptions { seed, ..Default::default() };
-    Ok(evaluate(&reading(pipeline, scores, y), Some(&baseline), options)?)
-}
-
-/// Scores with their truth, as the metrics take them.
-pub(super) fn reading<'a>(pipeline: &'a Pipeline, scores: &'a Scores, y: &'a [f32]) -> Reading<'a> {
-    Reading {
-        task: pipeline.target.task,
-        classes: &pipeline.target.classes,
-        y,
-        scores: &scores.values,
-        weights: None,
-        threshold: pipeline.threshold.unwrap_or(0.5),
-    }
+    Ok(evaluate(&pipeline.reading(scores, y), Some(&baseline), options)?)
 }
 
 impl<'a> Trainer<'a> {

@@ -1,6 +1,5 @@
 //! How much each raw column matters.
 
-use super::fit::reading;
 use super::{Pipeline, PipelineError};
 use crate::features::Matrix;
 use crate::score::permutation::{order, permutation_importance};
@@ -93,5 +92,5 @@ fn permute(
 fn primary_of(pipeline: &Pipeline, rows: &Matrix, y: &[f32]) -> Option<f64> {
     let scores = pipeline.score_matrix(rows).ok()?;
     let options = EvaluateOptions { max_replicates: 0, ..Default::default() };
-    evaluate(&reading(pipeline, &scores, y), None, options).ok()?.primary_value()
+    evaluate(&pipeline.reading(&scores, y), None, options).ok()?.primary_value()
 }

@@ -32,7 +32,7 @@ pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
-use crate::score::{Calibration, ScoreError};
+use crate::score::{Calibration, Reading, ScoreError};
 use crate::table::{Schema, Table, TableError};
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -118,6 +118,19 @@ pub struct Contribution {
 }
 
 impl Pipeline {
+    /// Scores of this pipeline with their truth, as the metrics take them; every row weighs the same.
+    #[must_use]
+    pub fn reading<'a>(&'a self, scores: &'a Scores, y: &'a [f32]) -> Reading<'a> {
+        Reading {
+            task: self.target.task,
+            classes: &self.target.classes,
+            y,
+            scores: &scores.values,
+            weights: None,
+            threshold: self.threshold.unwrap_or(0.5),
+        }
+    }
+
     /// Scores of every row of `table`.
     ///
     /// # Errors

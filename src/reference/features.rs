@@ -1,46 +1,13 @@
 //! Where the features of labelled rows are found by id.
 
 use super::gather::Gathering;
+use super::rows::{Record, Rows, cell};
 use super::{ADDED, Added, ReferenceError, id_column};
 use crate::journal::{Journal, Layout, Window};
 use crate::pipeline::Pipeline;
 use crate::registry::Version;
-use crate::table::record::fields_of;
 use crate::table::{ReadOptions, Schema, Spool, Table, TableError, Values, push_record, stream, write_rows};
 use std::collections::BTreeMap;
-
-/// Rows of one place by id, as records of CSV.
-pub(super) struct Rows {
-    /// What the place is called.
-    pub(super) from: &'static str,
-    /// Its columns.
-    pub(super) names: Vec<String>,
-    pub(super) delimiter: u8,
-    pub(super) records: BTreeMap<String, Record>,
-    /// Rows that were looked at.
-    pub(super) n_rows: u64,
-}
-
-/// A record, and what its target's cell says.
-pub(super) struct Record {
-    pub(super) raw: Vec<u8>,
-    pub(super) label: String,
-}
-
-impl Rows {
-    fn new(from: &'static str, names: Vec<String>, delimiter: u8) -> Self {
-        Self { from, names, delimiter, records: BTreeMap::new(), n_rows: 0 }
-    }
-
-    /// The cells of the row under `names`; empty where the place has no such column.
-    pub(super) fn fields(&self, id: &str, names: &[String]) -> Result<Option<Vec<String>>, TableError> {
-        let Some(record) = self.records.get(id) else { return Ok(None) };
-        let fields = fields_of(&record.raw, self.delimiter);
-        let place = |name: &String| self.names.iter().position(|own| own == name);
-        let field = |name| place(name).and_then(|place| fields.get(place)).cloned().unwrap_or_default();
-        Ok(Some(names.iter().map(field).collect()))
-    }
-}
 
 impl Gathering<'_> {
     /// The rows of a table that `wants` names, by id and the text of the target's cell; the last one of an id counts.
@@ -139,16 +106,6 @@ impl Gathering<'_> {
             rows.records.insert(id.to_owned(), Record { raw: raw.to_vec(), label: String::new() });
         }
         Ok(Some(rows))
-    }
-}
-
-/// The text of a cell as a label would write it; empty when it is missing, or the column is.
-pub(super) fn cell(table: &Table, column: &str, row: usize) -> String {
-    match table.column(column).map(|column| &column.values) {
-        Some(Values::Category(levels)) => levels.level(row).unwrap_or_default().to_owned(),
-        Some(Values::Text(texts)) => texts.get(row).to_owned(),
-        Some(Values::Number(values)) if !values[row].is_nan() => values[row].to_string(),
-        _ => String::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which rows a challenger learns from beyond the reference, and which labels had a part in it.
 
-use super::features::{Rows, cell};
+use super::rows::{Rows, cell};
 use super::{Added, ReferenceError, id_column};
 use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};

@@ -11,6 +11,7 @@
 mod adopt;
 mod features;
 mod gather;
+mod rows;
 #[cfg(test)]
 mod tests;
 

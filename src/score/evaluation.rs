@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Task;
 use crate::score::calibration::{Reliability, reliability};
 use crate::score::confusion::{ClassScores, Confusion};
-use crate::score::interval::{MAX_VISITS, Resample, estimates, points};
+use crate::score::interval::{EvaluateOptions, Resample, estimates, points};
 use crate::score::metric::{Metric, Metrics};
 use crate::score::{ScoreError, binary, multiclass, regression};
 use crate::stats::moments;
@@ -85,23 +85,6 @@ pub struct Reading<'a> {
     pub weights: Option<&'a [f64]>,
     /// Binary: the lowest score that is predicted positive.
     pub threshold: f64,
-}
-
-/// How to evaluate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EvaluateOptions {
-    /// Seed of the resamples.
-    pub seed: u64,
-    /// The most bootstrap replicates to take; 0 for no intervals.
-    pub max_replicates: usize,
-    /// Row visits that a bootstrap may cost; where they do not suffice for 200 replicates, intervals are normal ones.
-    pub max_visits: usize,
-}
-
-impl Default for EvaluateOptions {
-    fn default() -> Self {
-        Self { seed: 0, max_replicates: 1000, max_visits: MAX_VISITS }
-    }
 }
 
 /// What scores are worth on rows whose truth is known.

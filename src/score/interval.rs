@@ -9,13 +9,30 @@ use rand::RngCore;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::score::metric::Range;
-use crate::score::{Estimate, EvaluateOptions, Method, Metric};
+use crate::score::{Estimate, Method, Metric};
 use crate::stats::{moments, normal, quantiles, random};
 
 /// Row visits that a bootstrap may cost: about .4 s of CPU time.
 pub(crate) const MAX_VISITS: usize = 25_000_000;
 /// Fewer replicates than this place the 2.5 % quantile badly.
 const MIN_REPLICATES: usize = 200;
+
+/// How to evaluate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvaluateOptions {
+    /// Seed of the resamples.
+    pub seed: u64,
+    /// The most bootstrap replicates to take; 0 for no intervals.
+    pub max_replicates: usize,
+    /// Row visits that a bootstrap may cost; where they do not suffice for 200 replicates, intervals are normal ones.
+    pub max_visits: usize,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self { seed: 0, max_replicates: 1000, max_visits: MAX_VISITS }
+    }
+}
 
 /// Something that can be evaluated again with each row counted several times or not at all.
 pub(crate) trait Resample: Sync {

@@ -9,11 +9,11 @@
 mod tensors;
 
 use super::endpoint::Endpoint;
-use super::limits::{Held, read, seat};
 use super::predict::{self, INLINE_BYTES};
 use super::problem::{self, Refusal};
 use super::snapshot::Snapshot;
 use super::state::App;
+use super::ticket::{Held, read, seat};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode, header};

@@ -1,8 +1,8 @@
 //! `POST /feedback`: what people say of predictions, taken in as `mlloop feedback` does.
 
-use super::limits::{Ticket, expect_json, read, seat};
 use super::problem::{Refusal, json};
 use super::state::App;
+use super::ticket::{Ticket, expect_json, read, seat};
 use crate::atomic::Lock;
 use crate::feedback::{FeedbackError, give, parse};
 use axum::body::Body;

@@ -7,29 +7,19 @@
 //! A process of its own shares no memory and no threads with what answers, and what it does is what a crontab would do.
 
 use super::lane;
+use super::settings::JobSettings;
 use super::state::App;
 use crate::retrain::standing::progress;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Read};
-use std::path::PathBuf;
+
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// When the loop is run beside serving.
-#[derive(Debug, Clone, Default)]
-pub struct JobSettings {
-    /// So long after the last round began.
-    pub every: Option<Duration>,
-    /// When one of these triggers is reached.
-    pub at: Vec<String>,
-    /// The program that is `mlloop`.
-    pub program: PathBuf,
-}
 
 /// How often it is asked whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -28,16 +28,18 @@ mod rows;
 mod scoring;
 mod snapshot;
 mod state;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod tls;
 mod wire;
 
 pub use connections::serve;
-pub use job::JobSettings;
 pub use limits::Limits;
-pub use state::{App, ServeSettings};
+pub use settings::{JobSettings, ServeSettings};
+pub use state::App;
 pub use tls::Tls;
 
 use crate::ab::AbError;
@@ -149,7 +151,7 @@ impl Asked {
         let (parts, body) = request.into_parts();
         let named = if endpoint.predicts() { predict::Options::of(&parts).ok() } else { None };
         let request_id = request_id(app, &parts, named.as_ref().and_then(|options| options.request_id.as_deref()));
-        let seat = limits::seat(&parts);
+        let seat = ticket::seat(&parts);
         Self { parts, body, request_id, started, seat }
     }
 }

@@ -8,13 +8,14 @@
 
 use super::answer::{Answer, Many};
 use super::endpoint::Endpoint;
-use super::limits::{Held, MAX_EXPLAINED_ROWS, Ticket, expect_json, read, seat};
+use super::limits::MAX_EXPLAINED_ROWS;
 use super::log::Lines;
 use super::problem::{self, Problem, Problems, Refusal};
 use super::rows::{Allow, NoRows, Raw, Rows};
 use super::scoring::{Scored, score};
 use super::snapshot::{Live, Running, Snapshot};
 use super::state::App;
+use super::ticket::{Held, Ticket, expect_json, read, seat};
 use crate::feedback::outcome_in;
 use crate::journal::{Layout, Row};
 use crate::labels::{Label, became};

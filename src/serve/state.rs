@@ -4,14 +4,15 @@ use super::ServeError;
 use super::access::Access;
 use super::desk::Desk;
 use super::endpoint::Endpoint;
-use super::job::{Job, JobSettings};
+use super::job::Job;
 use super::lane::Lane;
-use super::limits::{Gate, Limits};
 use super::log::Log;
 use super::lookup::Answers;
 use super::metrics::{Metrics, Now};
+use super::settings::ServeSettings;
 use super::snapshot::{Snapshot, Stamp, Stamps};
-use crate::journal::{Durability, Journal};
+use super::ticket::Gate;
+use crate::journal::Journal;
 use crate::registry::Version;
 use crate::report::drift_prometheus;
 use crate::stats::random::hash64;
@@ -24,33 +25,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-
-/// How a server is to work.
-#[derive(Debug, Clone)]
-pub struct ServeSettings {
-    /// The clock.
-    pub now: fn() -> Timestamp,
-    /// What makes request ids differ between servers.
-    pub seed: u64,
-    /// What it takes on at once.
-    pub limits: Limits,
-    /// How safe a prediction must be in the log before it is answered; `None`: nothing is logged.
-    pub log: Option<Durability>,
-    /// What endpoints that change something want to see.
-    pub token: Option<String>,
-    /// What predictions and questions about the model want to see; `None`: everybody may ask.
-    pub predict_token: Option<String>,
-    /// Names that requests may be sent to, beside those of this machine.
-    pub hosts: Vec<String>,
-    /// Whether only this machine can reach it.
-    pub is_local: bool,
-    /// When the loop is run beside serving.
-    pub job: JobSettings,
-    /// How many threads may compute large requests.
-    pub n_threads: usize,
-    /// Where faults are told, for whoever runs the server; clients are told none of their details.
-    pub tell: fn(&str),
-}
 
 /// A server's state.
 pub struct App {

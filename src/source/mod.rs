@@ -21,8 +21,7 @@ mod transfer;
 pub use credentials::{Credentials, Found};
 pub use http::Address;
 pub use kaggle::Dataset;
-pub use record::{FileRecord, Record, SplitRecord};
-pub use split::By;
+pub use record::{By, FileRecord, Record, SplitRecord};
 
 use crate::table::TableError;
 use crate::workspace::{Workspace, WorkspaceError};

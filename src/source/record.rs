@@ -1,11 +1,12 @@
 //! `data/SOURCE.json`: where the files of `data/` came from.
 
-use super::{By, DownloadRequest, SourceError, io_err};
+use super::{DownloadRequest, SourceError, io_err};
 use crate::digest;
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
+use std::str::FromStr;
 
 /// The file itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,4 +102,26 @@ pub(super) fn known(workspace: &Workspace, request: &DownloadRequest) -> Result<
         }
     }
     Ok(Some(record))
+}
+
+/// What decides on which side a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The earliest rows are the reference.
+    Time,
+    /// A hash of the row's key: the same key is always on the same side.
+    Hash,
+}
+
+impl FromStr for By {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "time" => Ok(Self::Time),
+            "hash" => Ok(Self::Hash),
+            _ => Err("there are time and hash".to_owned()),
+        }
+    }
 }

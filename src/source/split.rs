@@ -6,45 +6,21 @@
 //! ```
 //! Records pass through byte by byte; only the column that decides is looked into.
 
-use super::record::SplitRecord;
+use super::record::{By, SplitRecord};
 use super::{DownloadRequest, SourceError, Split};
 use crate::atomic::Incoming;
 use crate::stats::random::unit_hash;
 use crate::table::{
     Batch, Column, ColumnSpec, InferOptions, Inference, Input, Kind, ReadOptions, Schema, Stream, Values, infer, stream,
 };
-use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Where the rows go that production learns from.
 pub(super) const REFERENCE: &str = "reference.csv";
 /// Where the others go.
 pub(super) const CURRENT: &str = "current.csv";
-
-/// What decides on which side a row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum By {
-    /// The earliest rows are the reference.
-    Time,
-    /// A hash of the row's key: the same key is always on the same side.
-    Hash,
-}
-
-impl FromStr for By {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "time" => Ok(Self::Time),
-            "hash" => Ok(Self::Hash),
-            _ => Err("there are time and hash".to_owned()),
-        }
-    }
-}
 
 impl SplitRecord {
     /// What a person should know.

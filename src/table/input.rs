@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic::{self, GZIP, PARQUET, ZSTD};
 use crate::table::TableError;
-use crate::table::csv::block::MAX_RECORD_BYTES;
+use crate::table::record::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
 
 /// Bytes of a pipe that are looked at together.

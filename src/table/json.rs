@@ -10,8 +10,9 @@
 
 use super::input::Text;
 use super::number::NumberFormat;
+use super::number::push_number;
 use super::time::write_iso;
-use super::write::{push_field, push_number};
+use super::write::push_field;
 use super::{Dialect, MISSING_TIME, Schema, Table, TableError, Values};
 use serde_json::{Map, Value};
 use std::collections::HashSet;

@@ -48,7 +48,7 @@ pub use input::{Input, Spool};
 pub use json::push_json_lines;
 pub use level::{LevelFinder, Same, Spelling};
 pub use line::{from_one_line, one_line};
-pub use number::{NumberFormat, label_value};
+pub use number::{NumberFormat, label_value, push_number};
 pub use options::{InferOptions, Progress, ReadOptions, TableOptions};
 pub use parquet::quiet_damage;
 pub use parquet::write::ParquetWriter;
@@ -57,7 +57,7 @@ pub use rejects::{Misfits, Reject, Rejects};
 pub use request::{Cell, CellReader};
 pub use schema::{ColumnSpec, DEFAULT_MISSING, Dialect, Kind, Schema};
 pub use stream::{Stream, stream};
-pub use write::{push_field, push_number, push_record, write_csv, write_rows};
+pub use write::{push_field, push_record, write_csv, write_rows};
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -8,8 +8,8 @@
 //! numbers have no [`NumberFormat`] and never come here.
 
 use crate::table::cell;
-use crate::table::write::push_number;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 
 /// How the numbers of a column are written: `number = { decimal = ",", thousands = ".", unit = "€" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,17 @@ pub struct NumberFormat {
 
 fn point() -> char {
     '.'
+}
+
+/// Adds the shortest decimal text that reads back to `value`; nothing for `NaN`.
+pub fn push_number(line: &mut Vec<u8>, value: f64) {
+    if value.is_nan() {
+        return;
+    }
+    let size = value.abs();
+    // Writing to a Vec does not fail.
+    let _ =
+        if value == 0.0 || (1e-5..1e16).contains(&size) { write!(line, "{value}") } else { write!(line, "{value:e}") };
 }
 
 /// A number without sign, brackets and unit.

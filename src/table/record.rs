@@ -8,6 +8,9 @@
 use super::cell;
 use std::borrow::Cow;
 
+/// A record longer than this is a quote that was never closed, not a record.
+pub(crate) const MAX_RECORD_BYTES: usize = 64 << 20;
+
 /// Whether a quote at `at` opens a field: only spaces stand between it and a delimiter or line end.
 ///
 /// Looking back is exact: between a closing quote and the next delimiter there is at least that quote,
@@ -138,8 +141,47 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-fn count_lines(bytes: &[u8]) -> u64 {
+/// Number of line feeds.
+pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Whether a line holds nothing but spaces.
+pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
+    line.iter().all(|&b| b == b' ' || b == b'\r' || (b == b'\t' && delimiter != b'\t'))
+}
+
+pub(crate) fn without_line_end(record: &[u8]) -> &[u8] {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    record.strip_suffix(b"\r").unwrap_or(record)
+}
+
+/// The length of the first record, its line feed included; `None` when it does not end here.
+pub(crate) fn first_record_len(bytes: &[u8], delimiter: u8, eof: bool) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        let end = field_end(bytes, start, delimiter)?;
+        match bytes.get(end) {
+            Some(b'\n') => return Some(end + 1),
+            Some(_) => start = end + 1,
+            None => return eof.then_some(end),
+        }
+    }
+}
+
+/// The first records that are not blank, at most `n` of them, without their line endings.
+pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]> {
+    let (mut start, mut records) = (0, Vec::new());
+    while records.len() < n && start < bytes.len() {
+        // A record that the bytes cut short tells nothing, unless there is no other.
+        let Some(len) = first_record_len(&bytes[start..], delimiter, records.is_empty()) else { break };
+        let record = without_line_end(&bytes[start..start + len]);
+        if !is_blank(record, delimiter) {
+            records.push(record);
+        }
+        start += len;
+    }
+    records
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use crate::table::DEFAULT_MISSING;
 use crate::table::cell;
-use crate::table::csv::block::first_records;
-use crate::table::record::fields_of;
+use crate::table::record::{fields_of, first_records};
 
 /// The delimiters that are tried. Where several fit equally well the earlier wins: a semicolon that stands the same
 /// number of times in every record is hardly ever text, while commas may be decimal ones.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use rayon::prelude::*;
 
 use crate::table::time::{TimeFormat, write_iso};
-use crate::table::{Column, MISSING_TIME, NumberFormat, Schema, Table, Values};
+use crate::table::{Column, MISSING_TIME, NumberFormat, Schema, Table, Values, push_number};
 
 /// Rows that are formatted at once by one thread.
 const CHUNK_ROWS: usize = 8192;
@@ -81,17 +81,6 @@ pub fn push_field(line: &mut Vec<u8>, text: &str, delimiter: u8) {
         }
     }
     line.push(b'"');
-}
-
-/// Adds the shortest decimal text that reads back to `value`; nothing for `NaN`.
-pub fn push_number(line: &mut Vec<u8>, value: f64) {
-    if value.is_nan() {
-        return;
-    }
-    let size = value.abs();
-    // Writing to a Vec does not fail.
-    let _ =
-        if value == 0.0 || (1e-5..1e16).contains(&size) { write!(line, "{value}") } else { write!(line, "{value:e}") };
 }
 
 /// How the cells of a column are written.

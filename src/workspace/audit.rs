@@ -8,7 +8,8 @@
 //! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
 //! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
 
-use super::{EventKind, Workspace, WorkspaceError};
+use super::event::EventKind;
+use super::{Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};

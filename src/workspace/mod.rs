@@ -6,6 +6,7 @@ mod set;
 mod config;
 mod deep;
 pub mod event;
+mod history;
 mod promote;
 mod runs;
 

@@ -74,3 +74,7 @@ impl<'a> Attributes<'a> {
         Err(self.damaged(format!("{name} has {found} entries, not {expected}")))
     }
 }
+
+pub(super) fn unsupported(op: &str, what: impl std::fmt::Display) -> ForeignError {
+    ForeignError::Unsupported { format: "ONNX", what: format!("{op} with {what}") }
+}

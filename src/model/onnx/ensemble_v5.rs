@@ -2,10 +2,10 @@
 
 use crate::model::assemble::RawTree;
 use crate::model::foreign::ForeignError;
-use crate::model::onnx::attributes::Attributes;
-use crate::model::onnx::ensemble::{ClassSums, MAX_TARGETS, Scores, classes_to_scores, count, scale, unsupported};
+use crate::model::onnx::attributes::{Attributes, unsupported};
 use crate::model::onnx::layout::{Builder, Test};
 use crate::model::onnx::proto::NodeProto;
+use crate::model::onnx::scores::{ClassSums, MAX_TARGETS, Scores, classes_to_scores, count, scale};
 
 const MODES: [&str; 7] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER"];

@@ -11,9 +11,10 @@
 use crate::model::Link;
 use crate::model::foreign::ForeignError;
 use crate::model::onnx::attributes::Attributes;
-use crate::model::onnx::ensemble::{self, Kind, Part, Scores, count};
+use crate::model::onnx::ensemble;
 use crate::model::onnx::layout::MAX_FEATURES;
 use crate::model::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::model::onnx::scores::{Kind, Part, Scores, count};
 use std::collections::HashMap;
 use std::rc::Rc;
 

@@ -2,8 +2,7 @@
 
 use crate::model::assemble::{Below, RawNode, RawTree};
 use crate::model::foreign::ForeignError;
-use crate::model::onnx::attributes::Attributes;
-use crate::model::onnx::ensemble::unsupported;
+use crate::model::onnx::attributes::{Attributes, unsupported};
 
 /// A branch's test as the file has it.
 pub(super) struct Test<'a> {

@@ -6,16 +6,18 @@ mod ensemble_v5;
 mod graph;
 mod layout;
 pub(crate) mod proto;
+mod scores;
 pub(crate) mod write;
 
 use crate::features::Task;
 use crate::model::Head;
 use crate::model::assemble::{Ensemble, RawTree};
 use crate::model::foreign::{ForeignError, ForeignFeatures, ForeignTrees};
-use ensemble::{Kind, Scores};
+
 use graph::Graph;
 use prost::Message;
 use proto::ModelProto;
+use scores::{Kind, Scores};
 
 /// Reads the trees of an ONNX model.
 ///
@@ -45,11 +47,11 @@ fn head(scores: &Scores) -> Result<Head, ForeignError> {
     let n_outputs = scores.base.len();
     match (scores.kind, n_outputs) {
         (Kind::Values, 1) => Ok(Head { task: Task::Regression, n_classes: 0, link: scores.link }),
-        (Kind::Values, n) => Err(ensemble::unsupported("a regression", format_args!("{n} targets"))),
+        (Kind::Values, n) => Err(attributes::unsupported("a regression", format_args!("{n} targets"))),
         (Kind::Probabilities, 1) => Ok(Head { task: Task::Binary, n_classes: 2, link: scores.link }),
         (Kind::Probabilities, n) => Ok(Head { task: Task::Multiclass, n_classes: n, link: scores.link }),
         (Kind::Margins, _) => {
-            Err(ensemble::unsupported("a classifier", "raw scores: convert it so that it puts out probabilities"))
+            Err(attributes::unsupported("a classifier", "raw scores: convert it so that it puts out probabilities"))
         }
     }
 }
@@ -61,7 +63,7 @@ fn joined(scores: Scores) -> Vec<RawTree> {
         let start = trees.len();
         trees.extend_from_slice(&part.trees);
         if part.factor != 1.0 {
-            ensemble::scale(&mut trees[start..], part.factor);
+            scores::scale(&mut trees[start..], part.factor);
         }
     }
     trees

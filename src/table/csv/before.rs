@@ -1,8 +1,7 @@
 //! What stands before the table and between its rows and is no row: titles, `sep=;`, comments.
 
-use super::block::first_records;
 use crate::table::TableError;
-use crate::table::record::{field_end, fields_of};
+use crate::table::record::{count_lines, field_end, fields_of, first_records};
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Records that are looked at.
@@ -118,7 +117,7 @@ impl<'a> Head<'a> {
     pub(super) fn new(bytes: &'a [u8], delimiter: u8, first_line: u64) -> Self {
         let line = |record: &[u8]| {
             let at = record.as_ptr() as usize - bytes.as_ptr() as usize;
-            first_line + super::block::count_lines(&bytes[..at])
+            first_line + count_lines(&bytes[..at])
         };
         let records: Vec<(&[u8], u64)> =
             first_records(bytes, delimiter, N_RECORDS).into_iter().map(|record| (record, line(record))).collect();

@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::before::{self, Uncommented};
 use crate::table::TableError;
 use crate::table::input::Text;
-use crate::table::record::{closing_quote, field_end, fields_of, opens_field};
-
-/// A record longer than this is a quote that was never closed, not a record.
-pub(crate) const MAX_RECORD_BYTES: usize = 64 << 20;
+use crate::table::record::{
+    MAX_RECORD_BYTES, closing_quote, count_lines, fields_of, first_record_len, is_blank, opens_field, without_line_end,
+};
 
 /// How much is read at once and how finely it is cut.
 #[derive(Debug, Clone, Copy)]
@@ -181,7 +180,7 @@ impl Blocks {
                 self.carry = carry;
                 continue;
             };
-            if !super::index::is_blank(without_line_end(&self.carry[start..start + len]), self.delimiter) {
+            if !is_blank(without_line_end(&self.carry[start..start + len]), self.delimiter) {
                 return Ok(Some((start, start + len)));
             }
             start += len;
@@ -277,44 +276,6 @@ impl Blocks {
     fn unusable(&self, what: &str) -> TableError {
         TableError::File { file: self.name.clone(), what: what.to_owned() }
     }
-}
-
-fn without_line_end(record: &[u8]) -> &[u8] {
-    let record = record.strip_suffix(b"\n").unwrap_or(record);
-    record.strip_suffix(b"\r").unwrap_or(record)
-}
-
-/// Number of line feeds.
-pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
-/// The length of the first record, its line feed included; `None` when it does not end here.
-fn first_record_len(bytes: &[u8], delimiter: u8, eof: bool) -> Option<usize> {
-    let mut start = 0;
-    loop {
-        let end = field_end(bytes, start, delimiter)?;
-        match bytes.get(end) {
-            Some(b'\n') => return Some(end + 1),
-            Some(_) => start = end + 1,
-            None => return eof.then_some(end),
-        }
-    }
-}
-
-/// The first records that are not blank, at most `n` of them, without their line endings.
-pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]> {
-    let (mut start, mut records) = (0, Vec::new());
-    while records.len() < n && start < bytes.len() {
-        // A record that the bytes cut short tells nothing, unless there is no other.
-        let Some(len) = first_record_len(&bytes[start..], delimiter, records.is_empty()) else { break };
-        let record = without_line_end(&bytes[start..start + len]);
-        if !super::index::is_blank(record, delimiter) {
-            records.push(record);
-        }
-        start += len;
-    }
-    records
 }
 
 /// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record

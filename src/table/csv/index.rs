@@ -3,10 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::block::count_lines;
 use crate::table::cell;
 use crate::table::decimal::zero_bytes;
-use crate::table::record::field_end;
+use crate::table::record::{count_lines, field_end, is_blank};
 
 /// The fields of whole records.
 ///
@@ -201,11 +200,6 @@ fn utf8(bytes: &[u8]) -> (Cow<'_, str>, Vec<(usize, u8)>) {
         from = at + len;
     }
     (Cow::Owned(String::from_utf8_lossy(&patched).into_owned()), invalid)
-}
-
-/// Whether a line holds nothing but spaces.
-pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
-    line.iter().all(|&b| b == b' ' || b == b'\r' || (b == b'\t' && delimiter != b'\t'))
 }
 
 /// Builds the edges.

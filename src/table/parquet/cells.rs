@@ -8,8 +8,8 @@ use ::parquet::schema::types::ColumnDescriptor;
 
 use crate::table::build::{Part, Storage};
 use crate::table::cell::Markers;
+use crate::table::push_number;
 use crate::table::time::write_iso;
-use crate::table::write::push_number;
 use crate::table::{MISSING_TIME, Texts};
 
 /// What the stored values of a column mean.

@@ -1,0 +1,63 @@
+//! What a table of outcomes is asked.
+
+use super::experiment::Goal;
+use crate::table::TableOptions;
+use std::path::Path;
+
+/// Which columns are what, and what is done where a table leaves a choice.
+#[derive(Debug, Clone)]
+pub struct OutcomesRequest<'a> {
+    /// The table.
+    pub table: &'a Path,
+    /// The column that names the arm.
+    pub arm: &'a str,
+    /// The outcomes: a column, or `numerator/denominator`.
+    pub outcomes: &'a [String],
+    /// Which way is better.
+    pub goal: Goal,
+    /// The column that names the unit; every row is one when `None`.
+    pub unit: Option<&'a str>,
+    /// A column of the time before the experiment, to adjust by.
+    pub pre: Option<&'a str>,
+    /// The column in whose levels the arms are compared, so that their mix is the same.
+    pub strata: Option<&'a str>,
+    /// The column that orders the units.
+    pub time: Option<&'a str>,
+    /// The column that says for how many units a row stands; outcomes are then counts.
+    pub n: Option<&'a str>,
+    /// The arm that the others are compared with; guessed when `None`.
+    pub control: Option<&'a str>,
+    /// Only these arms; all when empty.
+    pub arms: &'a [String],
+    /// Expected weight of each arm by name; equal when empty.
+    pub weights: &'a [(String, f64)],
+    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
+    pub same_arms: bool,
+    /// Smallest part of an equal share of the rows that an arm has which nobody named.
+    pub min_share: f64,
+    /// The quantile over all units beyond which values count as that quantile.
+    pub cap: Option<f64>,
+    /// The text that counts 1.
+    pub positive: Option<&'a str>,
+    /// What several rows of a unit are made to.
+    pub repeated: Repeated,
+    /// Whether an outcome that is missing counts 0; otherwise the unit does not count for it.
+    pub missing_is_zero: bool,
+    /// How the table is written.
+    pub read: TableOptions,
+}
+
+/// What several rows of a unit are made to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeated {
+    /// The largest for 0 and 1, the mean for numbers, sums for ratios.
+    Auto,
+    /// The first that is known.
+    First,
+    /// The largest.
+    Max,
+    /// The mean.
+    Mean,
+    /// The sum.
+    Sum,
+}

@@ -1,0 +1,26 @@
+//! Production changes hands.
+
+use super::GateError;
+use crate::atomic::Lock;
+use crate::registry::Version;
+use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, Workspace};
+use serde_json::Value;
+
+/// Makes `version` production; golden rows of it must have been verified.
+pub(super) fn swap(
+    workspace: &Workspace,
+    lock: &Lock,
+    at: jiff::Timestamp,
+    by: Option<&str>,
+    version: Version,
+    details: Value,
+) -> Result<(), GateError> {
+    let mut roles = workspace.registry().roles()?;
+    roles.previous.retain(|v| *v != version);
+    roles.previous.extend(roles.production.replace(version));
+    roles.challenger = roles.challenger.filter(|v| *v != version);
+    let by = by.map(str::to_owned);
+    workspace.record(lock, Event { at, event: EventKind::Promoted, by, roles: Some(roles), details })?;
+    Ok(())
+}

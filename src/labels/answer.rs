@@ -1,0 +1,80 @@
+//! One answer of a person, wherever it was written.
+
+use super::LabelError;
+use std::fmt;
+
+/// Where an answer stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Line of a table, from 1.
+    Line(u64),
+    /// Task of an export, from 1.
+    Task(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Task(task) => write!(f, "task {task}"),
+        }
+    }
+}
+
+/// What somebody said of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    pub place: Place,
+    pub id: String,
+    /// The batch that it names; empty when it names none.
+    pub batch: String,
+    /// The label as it was typed; empty when the row is unanswered.
+    pub text: String,
+    pub annotator: String,
+    /// When, when the file says so.
+    pub at: Option<jiff::Timestamp>,
+    /// How it came about, as far as the file tells.
+    pub origin: Origin,
+}
+
+/// How an answer came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was typed into a table, which does not say how long that took.
+    Sheet,
+    /// An annotation that took time.
+    Timed,
+    /// An annotation without a time: it came by a program.
+    Untimed,
+    /// An annotation that was made from a prediction and took no time.
+    Copied,
+}
+
+/// What is wrong with a cell of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub place: Place,
+    pub column: String,
+    pub value: String,
+    /// As a clause.
+    pub what: String,
+}
+
+impl Fault {
+    pub(super) fn new(place: Place, column: &str, value: &str, what: impl Into<String>) -> Self {
+        let value = value.chars().take(80).collect();
+        Self { place, column: column.to_owned(), value, what: what.into() }
+    }
+
+    pub(super) fn into_error(self, file: &str) -> LabelError {
+        let Self { place, column, value, what } = self;
+        LabelError::Cell { file: file.to_owned(), place: place.to_string(), column, value, what }
+    }
+}
+
+/// The answers of a file, and what is wrong with some of them.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub answers: Vec<Answer>,
+    pub faults: Vec<Fault>,
+}

@@ -1,0 +1,45 @@
+//! How a server is to work.
+
+use super::limits::Limits;
+use crate::journal::Durability;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a server is to work.
+#[derive(Debug, Clone)]
+pub struct ServeSettings {
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// What makes request ids differ between servers.
+    pub seed: u64,
+    /// What it takes on at once.
+    pub limits: Limits,
+    /// How safe a prediction must be in the log before it is answered; `None`: nothing is logged.
+    pub log: Option<Durability>,
+    /// What endpoints that change something want to see.
+    pub token: Option<String>,
+    /// What predictions and questions about the model want to see; `None`: everybody may ask.
+    pub predict_token: Option<String>,
+    /// Names that requests may be sent to, beside those of this machine.
+    pub hosts: Vec<String>,
+    /// Whether only this machine can reach it.
+    pub is_local: bool,
+    /// When the loop is run beside serving.
+    pub job: JobSettings,
+    /// How many threads may compute large requests.
+    pub n_threads: usize,
+    /// Where faults are told, for whoever runs the server; clients are told none of their details.
+    pub tell: fn(&str),
+}
+
+/// When the loop is run beside serving.
+#[derive(Debug, Clone, Default)]
+pub struct JobSettings {
+    /// So long after the last round began.
+    pub every: Option<Duration>,
+    /// When one of these triggers is reached.
+    pub at: Vec<String>,
+    /// The program that is `mlloop`.
+    pub program: PathBuf,
+}
