@@ -233,7 +233,7 @@ fn answers_on_the_page_are_those_of_the_table() {
     let by_table = work.copy();
     let mut filled = String::new();
     for (n, line) in work.read("label_inbox/to_label.csv").lines().enumerate() {
-        let line = if n == 0 { line.to_owned() } else { fill(line, if n % 3 == 0 { "yes" } else { "no" }) };
+        let line = if n == 0 { line.to_owned() } else { fill(line, if n.is_multiple_of(3) { "yes" } else { "no" }) };
         filled.push_str(&line);
         filled.push('\n');
     }
@@ -241,7 +241,7 @@ fn answers_on_the_page_are_those_of_the_table() {
         let page = ann.get("/ui/label");
         let (id, at) = (hidden(&page, "id"), hidden(&page, "at"));
         assert_eq!(at, (n - 1).to_string());
-        let answer = if n % 3 == 0 { "yes" } else { "no" };
+        let answer = if n.is_multiple_of(3) { "yes" } else { "no" };
         let next = ann.send("/ui/do/answer", &format!("id={id}&at={at}&answer={answer}"));
         assert_eq!(next.status, 303, "{}", next.body);
     }
@@ -330,9 +330,9 @@ fn answers_that_conflict_are_settled_and_others_stay_open() {
             .map(|(n, line)| format!("{},{},{person},", line.strip_suffix(",,,").unwrap(), answer(n)));
         std::iter::once(sheet[0].clone()).chain(rows).map(|line| line + "\n").collect()
     };
-    let of_ann = |n: usize| if n % 3 == 0 { "yes" } else { "no" };
+    let of_ann = |n: usize| if n.is_multiple_of(3) { "yes" } else { "no" };
     // Bob differs in three rows.
-    let of_bob = |n: usize| if n % 3 == 0 && n >= 9 { "yes" } else { "no" };
+    let of_bob = |n: usize| if n.is_multiple_of(3) && n >= 9 { "yes" } else { "no" };
     work.write("ann.csv", said("ann", &of_ann));
     work.write("bob.csv", said("bob", &of_bob));
     work.run("label-import ann.csv --accept-batch").answers(YES);

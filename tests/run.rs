@@ -158,7 +158,7 @@ fn a_person_is_asked_before_anything_is_trained() {
     assert_eq!(told, 1);
     let status = "status --text --now 2026-11-11T01:00:00Z";
     work.run(status).answers(YES).prints(&format!("{id} waits for approval until 2026-11-18 00:00 UTC"));
-    work.run(&format!("reject v0001 --by ann --reason x")).answers(ERROR).says("no request \"v0001\"");
+    work.run("reject v0001 --by ann --reason x").answers(ERROR).says("no request \"v0001\"");
     // Agreed to by name: trained at once, judged by the next round.
     let agreed = work.copy();
     let now = "--now 2026-11-12T00:00:00Z";

@@ -10,18 +10,20 @@ use std::path::Path;
 
 /// Rows of customers over time; the first `n` of 900, each of which stands so many times under ids of its own.
 fn table(n: usize, copies: usize) -> String {
-    let mut text = "id,customer,at,x,kind,y\n".to_owned();
+    let mut text = "id,customer,at,x,kind,mon,dom,y\n".to_owned();
     for (id, row) in (0..n).map(|id| (id, id / copies)) {
         let noise = (row * 7919) % 1000;
         let y = if (noise < 400) ^ (row % 7 == 0) { "yes" } else { "no" };
         let kind = ["a", "b", "c"][noise % 3];
         text.push_str(&format!(
-            "r{id:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{y}\n",
+            "r{id:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{},{},{y}\n",
             row * 31 % 180,
             1 + row / 100,
             1 + row / 4 % 25,
             noise,
-            row
+            row,
+            1 + row / 100,
+            1 + row / 4 % 25
         ));
     }
     text
@@ -99,7 +101,8 @@ fn used(dir: &Path, name: &str, of: &Contestant) -> (BTreeSet<String>, BTreeSet<
 
 #[test]
 fn no_row_that_judges_has_taught_either_version() {
-    for split in ["by = \"id\"", "by = \"row\"", "by = \"column\"\ncolumn = \"customer\"", "by = \"time\""] {
+    const PARTS: &str = "by = \"time\"\ncolumns = [\"mon\", \"dom\"]";
+    for split in ["by = \"id\"", "by = \"row\"", "by = \"column\"\ncolumn = \"customer\"", "by = \"time\"", PARTS] {
         let dir = tempfile::tempdir().unwrap();
         let (workspace, old, new) = two_versions(dir.path(), split);
         let config = workspace.config().unwrap();
@@ -112,7 +115,7 @@ fn no_row_that_judges_has_taught_either_version() {
         assert!(judging.is_disjoint(&taught_new), "{split}");
         let leaks = gate_old.intersection(&taught_new).count();
         match split {
-            "by = \"time\"" => assert!(leaks > 50, "what judged the old one taught the new one: {leaks}"),
+            "by = \"time\"" | PARTS => assert!(leaks > 50, "what judged the old one taught the new one: {leaks}"),
             _ => assert_eq!(leaks, 0, "{split}"),
         }
         // Rows of one customer are one entity.

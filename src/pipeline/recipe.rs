@@ -180,3 +180,24 @@ impl SplitSpec {
         Ok(Shares { tune: self.tune, gate: self.gate })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_time_are_numbers_and_go_with_time() {
+        let check = |by, columns: &[&str]| {
+            let columns = columns.iter().map(|&name| name.to_owned()).collect();
+            SplitSpec { by, columns, ..SplitSpec::default() }
+                .check_parts(&["year", "month", "x"])
+                .err()
+                .unwrap_or_default()
+        };
+        assert_eq!(check(SplitBy::Id, &[]), "");
+        assert_eq!(check(SplitBy::Time, &["year", "month"]), "");
+        assert!(check(SplitBy::Id, &["year"]).contains("go with by = \"time\""));
+        assert!(check(SplitBy::Time, &["year", "at"]).contains("\"at\", which is no number"));
+        assert!(check(SplitBy::Time, &["x"; 6]).contains("6 parts of a time, of 5 at most"));
+    }
+}
