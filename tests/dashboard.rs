@@ -237,7 +237,7 @@ fn answers_on_the_page_are_those_of_the_table() {
         filled.push_str(&line);
         filled.push('\n');
     }
-    for n in 1..=50 {
+    for n in 1..=50_usize {
         let page = ann.get("/ui/label");
         let (id, at) = (hidden(&page, "id"), hidden(&page, "at"));
         assert_eq!(at, (n - 1).to_string());

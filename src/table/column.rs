@@ -1,6 +1,5 @@
 //! One column: a name and typed values.
 
-use super::Kind;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -68,17 +67,6 @@ impl Column {
 }
 
 impl Values {
-    /// No cells, as a column of that kind stores them.
-    #[must_use]
-    pub fn empty(kind: Kind) -> Self {
-        match kind {
-            Kind::Number => Self::Number(Vec::new()),
-            Kind::Time => Self::Time(Vec::new()),
-            Kind::Category | Kind::Constant => Self::Category(Categories::default()),
-            Kind::Id | Kind::Text | Kind::Ignore => Self::Text(Texts::default()),
-        }
-    }
-
     /// Number of cells.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::level::Spelling;
 use crate::table::time::TimeFormat;
-use crate::table::{NumberFormat, Table, Values};
+use crate::table::{Categories, NumberFormat, Table, Texts, Values};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -194,6 +194,19 @@ impl Schema {
             if open && is_flag(&column.name) {
                 column.spelling.know(&FLAG.map(str::to_owned));
             }
+        }
+    }
+}
+
+impl Values {
+    /// No cells, as a column of that kind stores them.
+    #[must_use]
+    pub fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Number => Self::Number(Vec::new()),
+            Kind::Time => Self::Time(Vec::new()),
+            Kind::Category | Kind::Constant => Self::Category(Categories::default()),
+            Kind::Id | Kind::Text | Kind::Ignore => Self::Text(Texts::default()),
         }
     }
 }
