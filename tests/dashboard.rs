@@ -215,7 +215,7 @@ fn a_request_is_approved_or_rejected_by_name() {
         assert!(asked.contains("mlloop reject"), "{asked}");
         assert_eq!(ann.send("/ui/do/reject", &format!("id={id}")).status, 400, "a reason is wanted");
         let page = ann.follow("/ui/do/reject", &format!("id={id}&reason=not+%3Cb%3Eyet%3C%2Fb%3E"));
-        assert!(page.contains("No promotion waits"), "{page}");
+        assert!(page.contains("Nothing waits for approval"), "{page}");
         let line = work.read("audit.jsonl").lines().last().unwrap().to_owned();
         assert!(line.contains("\"by\":\"ann\"") && line.contains("not <b>yet</b>"), "{line}");
         assert!(!ann.get("/ui/audit").contains("<b>yet"), "what people write is no markup");
@@ -223,6 +223,20 @@ fn a_request_is_approved_or_rejected_by_name() {
         assert_eq!(answer, NO, "the gate judges equal models");
     }
     work.run("audit verify").answers(YES);
+}
+
+#[test]
+fn a_retraining_is_approved_on_the_page() {
+    let work = crate::run::asking();
+    let id = work.run("run").answers(WAITING).value()["request"]["id"].as_str().unwrap().to_owned();
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let page = ann.get("/ui/decide");
+    assert!(page.contains("Train a challenger") && !page.contains("instead of"), "{page}");
+    let page = ann.job("/ui/do/approve", &format!("id={id}"));
+    assert!(page.contains(&format!("mlloop approve --by=ann -- {id}")), "{page}");
+    work.run("status").answers(YES).json("/production", "v0001").json("/challenger", "v0002");
+    assert!(ann.get("/ui/decide").contains("Nothing waits for approval"));
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn two_rounds_at_once_are_one_after_the_other() {
 }
 
 /// The same loop, where a person has to agree before anything is trained.
-fn asking() -> Loop {
+pub fn asking() -> Loop {
     poor("\n[retrain]\napproval = \"manual\"\nmin_new_labels = 90\n")
 }
 

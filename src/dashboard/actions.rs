@@ -5,6 +5,7 @@ use super::jobs::NoJob;
 use super::web::{Answer, Fields, Oops};
 use super::{Dashboard, pages};
 use crate::demo;
+use crate::gate;
 use crate::labels::fill::UNCERTAIN;
 use crate::labels::settle;
 use std::sync::PoisonError;
@@ -66,7 +67,7 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
         "run" => long("Go around the loop once", &["run", &by], "/ui/decide"),
         "retrain" => long("Retrain, and let the gate judge", &["run", "--force", &by], "/ui/decide"),
         "judge" => long("Let the gate judge the challenger", &["promote", &by], "/ui/decide"),
-        "approve" | "reject" | "rollback" => decision(&by, action, fields)?,
+        "approve" | "reject" | "rollback" => decision(dashboard, &by, action, fields)?,
         "import" => import(dashboard, session, &by)?,
         "settle" => settled(dashboard, session, &by, fields)?,
         "reset-demo" => reset(dashboard)?,
@@ -87,12 +88,15 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
     })
 }
 
-fn decision(by: &str, action: &str, fields: &Fields) -> Result<Verb, Oops> {
+fn decision(dashboard: &Dashboard, by: &str, action: &str, fields: &Fields) -> Result<Verb, Oops> {
     let reason = || Ok::<_, Oops>(format!("--reason={}", wanted(fields, "reason", "the reason")?));
     Ok(match action {
         "approve" => {
             let id = wanted(fields, "id", "the request")?;
-            short(&format!("Approve {id}"), &["approve", by, "--", &id], "/ui/decide")
+            let trains =
+                gate::find(&dashboard.workspace, &id).is_ok_and(|ticket| ticket.asks == gate::Asks::Retraining);
+            let verb = if trains { long } else { short };
+            verb(&format!("Approve {id}"), &["approve", by, "--", &id], "/ui/decide")
         }
         "reject" => {
             let id = wanted(fields, "id", "the request")?;

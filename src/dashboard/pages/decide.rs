@@ -5,7 +5,7 @@ use super::{Asked, rendered};
 use crate::dashboard::actions;
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops, may};
-use crate::gate::{self, GateReport, Ticket};
+use crate::gate::{self, Asks, GateReport, Ticket};
 use crate::registry::Version;
 use crate::report::number::{clean, fixed, fixed_or, short};
 use crate::score::Direction;
@@ -23,16 +23,18 @@ struct Page {
     last: Option<Verdict>,
 }
 
-/// A promotion that waits.
+/// A promotion or a retraining that waits.
 struct Request {
     id: String,
-    version: String,
-    production: String,
+    title: String,
     sentence: String,
     asked_by: String,
     asked_at: String,
     until: String,
+    /// When a promotion that was announced is carried out.
+    due: Option<String>,
     expired: bool,
+    is_promotion: bool,
     /// Whether who looks asked for it: somebody else agrees.
     own: bool,
     digest: String,
@@ -81,27 +83,39 @@ fn request(asked: &Asked, ticket: &Ticket, report: Option<&GateReport>) -> Resul
         Ok((format!("{title} {version}"), found, rows))
     };
     let of = |version: Version| asked.dashboard.workspace.registry().manifest(version);
-    let (old, new) = (of(ticket.production)?, of(ticket.version)?);
-    let changes = [
-        ("model", old.model.to_string(), new.model.to_string()),
-        ("rows to learn from", old.rows.train.to_string(), new.rows.train.to_string()),
-        ("made by", format!("mlloop {}", old.mlloop), format!("mlloop {}", new.mlloop)),
-    ];
+    let is_promotion = ticket.asks == Asks::Promotion;
+    let (mut sides, mut changes) = (Vec::new(), Vec::new());
+    if is_promotion {
+        let (old, new) = (of(ticket.production)?, of(ticket.version)?);
+        sides = vec![side(ticket.production, "production,")?, side(ticket.version, "challenger,")?];
+        changes = vec![
+            ("model", old.model.to_string(), new.model.to_string()),
+            ("rows to learn from", old.rows.train.to_string(), new.rows.train.to_string()),
+            ("made by", format!("mlloop {}", old.mlloop), format!("mlloop {}", new.mlloop)),
+        ];
+    }
     let fits = |report: &&GateReport| report.challenger == ticket.version && report.production == ticket.production;
     Ok(Request {
         id: ticket.id.clone(),
-        version: ticket.version.to_string(),
-        production: ticket.production.to_string(),
+        title: match ticket.asks {
+            Asks::Promotion => format!("{} instead of {}", ticket.version, ticket.production),
+            Asks::Retraining => "Train a challenger".to_owned(),
+        },
         sentence: clean(&ticket.sentence),
         asked_by: ticket.requested_by.as_deref().map_or_else(|| "nobody by name".to_owned(), |by| short(by, 60)),
         asked_at: when(ticket.requested_at),
         until: when(ticket.expires_at),
+        due: ticket.due_at.map(when),
+        is_promotion,
         expired: asked.dashboard.now() >= ticket.expires_at,
         own: asked.viewer.session.as_ref().is_some_and(|session| ticket.requested_by.as_deref() == Some(&session.name)),
         digest: ticket.digest.clone(),
-        sides: vec![side(ticket.production, "production,")?, side(ticket.version, "challenger,")?],
-        changes: changes.map(|(name, old, new)| [name.to_owned(), short(&old, 300), short(&new, 300)]).into(),
-        verdict: report.filter(fits).map(verdict),
+        sides,
+        changes: changes
+            .iter()
+            .map(|(name, old, new)| [(*name).to_owned(), short(old, 300), short(new, 300)])
+            .collect(),
+        verdict: report.filter(fits).filter(|_| is_promotion).map(verdict),
     })
 }
 
@@ -160,10 +174,16 @@ struct Confirm {
 /// What follows from an action, in a sentence, and whether it wants a reason.
 fn consequence(action: &str) -> Option<(&'static str, bool)> {
     Some(match action {
-        "approve" => {
-            ("The challenger answers from now on. The version before stays stored, and you can roll back.", false)
-        }
-        "reject" => ("The challenger stays stored and is the challenger no more. Production stays.", true),
+        "approve" => (
+            "What was asked for is done: a challenger answers from now on, and the version before stays stored, so that \
+                you can roll back; or a challenger is trained, which changes nothing until it is promoted.",
+            false,
+        ),
+        "reject" => (
+            "Production stays. A challenger that was to be promoted stays stored and is the challenger no more; a retraining \
+            is asked for again when there is more to learn from.",
+            true,
+        ),
         "rollback" => ("The version before answers from now on. Nothing is trained.", true),
         "retrain" => (
             "A new version is trained from the reference and the new labels, whatever was found, and the gate \
