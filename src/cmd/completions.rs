@@ -6,7 +6,8 @@ use clap_complete::env::Shells;
 ///
 /// Versions, columns, experiments, requests and batches are completed from the loop at hand.
 ///
-///   mlloop completions bash > ~/.local/share/bash-completion/completions/mlloop
+///   mlloop completions bash \
+///       > ~/.local/share/bash-completion/completions/mlloop
 ///   mlloop completions zsh > ~/.zfunc/_mlloop
 ///   mlloop completions fish > ~/.config/fish/completions/mlloop.fish
 #[derive(Debug, clap::Args)]

@@ -144,7 +144,7 @@ mod tests {
             let start = text[..cut].rfind('\n').map_or(0, |at| at + 1);
             std::fs::write(&path, &text[start..]).unwrap();
             let all = workspace.runs("monitor").unwrap();
-            assert_eq!(workspace.last_runs("monitor", 4000).unwrap(), all[all.len() - 4000..]);
+            assert_eq!(workspace.last_runs("monitor", 3000).unwrap(), all[all.len() - 3000..]);
         }
         std::fs::write(&path, format!("{text}nonsense\n")).unwrap();
         for found in [workspace.runs("monitor"), workspace.last_runs("monitor", 1)] {
