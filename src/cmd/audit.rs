@@ -22,8 +22,10 @@ use std::fmt::Write as _;
 ///   mlloop audit show --last 100
 ///   mlloop audit show --for C-104
 ///       one row: predictions, labels, the versions that learned from them
-///   mlloop audit verify                  is the chain whole?
-///   mlloop audit verify --deep           and is every file what the chain says?
+///   mlloop audit verify
+///       is the chain whole?
+///   mlloop audit verify --deep
+///       and is every file what the chain says?
 ///   mlloop audit replay v0003
 ///       train it again: do the same files and verdicts come out?
 ///   mlloop audit replay 14
