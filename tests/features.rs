@@ -146,6 +146,24 @@ fn a_stored_version_keeps_its_features() {
     work.run("features new.csv").answers(ERROR).says("mlloop.toml derives no features");
 }
 
+/// A graph is given out once golden rows got their scores in it: each operator is there, and says the same.
+#[test]
+fn a_graph_computes_what_onnx_can_say_and_takes_the_rest() {
+    let derived = "[features]\ndrop = [\"opened\"]\n[features.derived]\nhalves = \"round(balance / 100, 1)\"\n\
+        tens = \"round(balance, -1) + floor(balance) - ceil(balance / 2)\"\nroot = \"sqrt(balance) + ln(balance) + exp(-balance)\"\n\
+        log = \"log1p(abs(balance - 100))\"\nrest = \"balance % 7 - (0 - balance) % 7\"\n\
+        within = \"clip(min(balance, 5000), 10, max(halves, 50))\"\nsome = \"coalesce(balance, 0) <= 80 or not (balance > 120)\"\n\
+        both = \"some and type in ('cash', 'debt')\"\nset = \"balance in (1, 2, 3) or is_missing(opened)\"\n\
+        when = \"if(both, month(opened), weekday(opened, '+02:00'))\"\nend = \"is_month_end(opened)\"\n\
+        late_in_year = \"opened >= '2025-07-01'\"\nage = \"days_between(opened, date('2026-01-01'))\"\n\
+        of_type = \"zscore(balance) by type\"\nkind = \"case when of_type > 0.5 then 'high' else 'low' end\"\n\
+        words = \"length(notes) + count() by (type, kind)\"\n";
+    let work = Loop::new().table("ref.csv", accounts(0, 900, 1.0)).table("mlloop.toml", config(derived));
+    work.run("train").answers(YES);
+    let said = work.run("export --format onnx -o graph.onnx").answers(YES);
+    assert!(said.stderr.contains("words"), "what is an input is named: {}", said.stderr);
+}
+
 #[test]
 fn a_wrong_expression_is_told_whatever_the_verb() {
     let work = made();

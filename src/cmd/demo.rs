@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if again {
         reset(dir)?;
     }
-    // What pages ran stays when a demo begins again.
+    // What people put beside a demo, and what pages ran, stays when it begins again.
     let in_use = !again && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     ensure!(
         !in_use,
@@ -234,23 +234,25 @@ const MADE: [&str; 15] = [
     ".mlloop.lock",
 ];
 
-/// Removes what a demo left behind. A directory that holds anything else, or is none of a demo, stays as it is.
+/// Removes what a demo left behind, and nothing else. A directory that is none of a demo stays as it is.
 fn reset(dir: &Path) -> Result<()> {
     let io = |path: &Path| path.display().to_string();
     let entries = |dir: &Path| -> Result<Vec<std::fs::DirEntry>> {
         let found = std::fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         found.with_context(|| io(dir))
     };
-    let found = entries(dir)?;
+    let mut found = entries(dir)?;
     if found.is_empty() {
         return Ok(());
     }
     ensure!(is_one(dir), "{}: is not the directory of a demo; nothing was removed", dir.display());
+    found.retain(|entry| {
+        let name = entry.file_name();
+        MADE.iter().any(|made| name == *made) || name.to_string_lossy().starts_with(".mlloop")
+    });
     for entry in &found {
-        let (name, kind) = (entry.file_name(), entry.file_type()?);
-        let is_made = MADE.iter().any(|made| name == *made) || name.to_string_lossy().starts_with(".mlloop");
         ensure!(
-            is_made && !kind.is_symlink(),
+            !entry.file_type()?.is_symlink(),
             "{}: was not made by a demo; nothing was removed: take it out, or name another directory",
             entry.path().display()
         );

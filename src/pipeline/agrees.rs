@@ -32,6 +32,10 @@ impl Pipeline {
         for (name, _) in self.features.inputs() {
             inputs.insert(name.to_owned(), input(&rows.require(name)?.values));
         }
+        // A graph takes what it cannot derive itself.
+        for column in self.with_derived(rows)?.columns().iter().filter(|column| rows.column(&column.name).is_none()) {
+            inputs.insert(column.name.clone(), input(&column.values));
+        }
         let found = run_onnx(graph, inputs).map_err(wrong)?;
         let ours = self.score(rows)?;
         let is_number = self.target.task == Task::Regression;

@@ -1,12 +1,13 @@
 //! A profile for people.
 
 use super::{ColumnProfile, Profile, Shape};
+use crate::printable::name;
 use std::fmt::Write as _;
 
 /// One line per column; `heading` sets the line above them.
 #[must_use]
 pub fn summary(profile: &Profile, heading: impl Fn(&str) -> String) -> String {
-    let width = profile.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).clamp(6, 32);
+    let width = profile.columns.iter().map(|c| name(&c.name).chars().count()).max().unwrap_or(0).clamp(6, 32);
     let exact = match profile.rank_error() {
         _ if profile.exact() => "exact".to_owned(),
         error => format!("sketched, ranks within {:.2} % of the rows", error * 100.0),
@@ -16,7 +17,8 @@ pub fn summary(profile: &Profile, heading: impl Fn(&str) -> String) -> String {
     let _ = writeln!(text, "{}", heading(&format!("{:<width$}  kind      missing  distribution", "column")));
     for column in &profile.columns {
         let missing = column.n_missing as f64 / profile.n_rows.max(1) as f64 * 100.0;
-        let _ = writeln!(text, "{:<width$}  {:<8}  {missing:>5.1} %  {}", column.name, column.kind, words(column));
+        let _ =
+            writeln!(text, "{:<width$}  {:<8}  {missing:>5.1} %  {}", name(&column.name), column.kind, words(column));
     }
     text
 }
@@ -28,7 +30,8 @@ fn words(column: &ColumnProfile) -> String {
             let mut order: Vec<(&String, &u64)> = levels.counts.iter().collect();
             order.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             let n = levels.n().max(1) as f64;
-            let share = |(level, count): &(&String, &u64)| format!("{level} {:.0} %", **count as f64 / n * 100.0);
+            let share =
+                |(level, count): &(&String, &u64)| format!("{} {:.0} %", name(level), **count as f64 / n * 100.0);
             let first: Vec<String> = order.iter().take(3).map(share).collect();
             let s = if order.len() == 1 { "" } else { "s" };
             format!("{} level{s}: {}", order.len(), first.join(", "))

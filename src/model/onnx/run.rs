@@ -102,9 +102,10 @@ fn step(node: &NodeProto, values: &HashMap<String, Tensor>) -> Result<Tensor, St
         "ArgMax" => arg_max(&call),
         "LabelEncoder" => encode_labels(&call),
         "TreeEnsembleRegressor" => trees(&call),
-        "Neg" | "Exp" | "Log" | "IsNaN" => unary(&call),
+        "Neg" | "Exp" | "Log" | "IsNaN" | "IsInf" | "Abs" | "Ceil" | "Floor" | "Round" | "Sqrt" | "Not" => unary(&call),
         "Clip" => clip(&call),
-        "Less" | "Greater" | "GreaterOrEqual" | "Equal" => compare(&call),
+        "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Equal" => compare(&call),
+        "And" | "Or" | "Xor" => logic(&call),
         "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Max" | "Min" => arithmetic(&call),
         _ => Err("is not known".to_owned()),
     }
@@ -294,7 +295,15 @@ fn unary(call: &Call) -> Result<Tensor, String> {
         ("Neg", Elements::Double(v)) => Elements::Double(v.iter().map(|v| -v).collect()),
         ("Exp", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.exp()).collect()),
         ("Log", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ln()).collect()),
+        ("Abs", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.abs()).collect()),
+        ("Ceil", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ceil()).collect()),
+        ("Floor", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.floor()).collect()),
+        // Halves to the even neighbour.
+        ("Round", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.round_ties_even()).collect()),
+        ("Sqrt", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.sqrt()).collect()),
         ("IsNaN", Elements::Double(v)) => Elements::Bool(v.iter().map(|v| v.is_nan()).collect()),
+        ("IsInf", Elements::Double(v)) => Elements::Bool(v.iter().map(|v| v.is_infinite()).collect()),
+        ("Not", Elements::Bool(v)) => Elements::Bool(v.iter().map(|v| !v).collect()),
         _ => return Err("of such elements".to_owned()),
     };
     Ok(Tensor { dims: from.dims.clone(), elements })
@@ -322,6 +331,7 @@ fn compare(call: &Call) -> Result<Tensor, String> {
     fn all<T: PartialOrd>(op: &str, a: &[T], b: &[T]) -> Vec<bool> {
         let holds = |(a, b): (&T, &T)| match op {
             "Less" => a < b,
+            "LessOrEqual" => a <= b,
             "Greater" => a > b,
             "GreaterOrEqual" => a >= b,
             _ => a == b,
@@ -337,6 +347,17 @@ fn compare(call: &Call) -> Result<Tensor, String> {
         _ => return Err("of such elements".to_owned()),
     };
     Tensor { dims, elements: Elements::Bool(found) }.checked()
+}
+
+fn logic(call: &Call) -> Result<Tensor, String> {
+    let (dims, a, b) = pair(call)?;
+    let (Elements::Bool(a), Elements::Bool(b)) = (&a, &b) else { return Err("of other than truth values".to_owned()) };
+    let holds = |(&a, &b): (&bool, &bool)| match call.node.op_type.as_str() {
+        "And" => a && b,
+        "Or" => a || b,
+        _ => a != b,
+    };
+    Tensor { dims, elements: Elements::Bool(a.iter().zip(b).map(holds).collect()) }.checked()
 }
 
 fn arithmetic(call: &Call) -> Result<Tensor, String> {
@@ -366,6 +387,8 @@ fn real(op: &str, a: f64, b: f64) -> Result<f64, String> {
         "Sub" => a - b,
         "Mul" => a * b,
         "Div" => a / b,
+        // With the dividend's sign, as `fmod = 1` says; the only one for such elements.
+        "Mod" => a % b,
         "Max" | "Min" if is_nan => f64::NAN,
         "Max" => a.max(b),
         "Min" => a.min(b),
