@@ -46,10 +46,11 @@ pub struct Difference {
     pub what: String,
 }
 
-/// The lines of an audit file that have digests, last first.
+/// The lines of an audit file that have digests, last first; a last line that a crash cut short is none.
 fn sealing_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mark = memchr::memmem::Finder::new(MARK);
-    bytes.rsplit(|byte| *byte == b'\n').filter(move |line| mark.find(line).is_some())
+    let whole = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+    bytes[..whole].rsplit(|byte| *byte == b'\n').filter(move |line| mark.find(line).is_some())
 }
 
 /// A line with digests, or what to say of one that is damaged.
