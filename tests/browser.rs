@@ -4,6 +4,7 @@
 
 use crate::dashboard::{TOKEN, served};
 use crate::serve::client::Server;
+use crate::skipped::skipped;
 use crate::support::{Loop, WAITING, YES};
 use mlloop::demo::{self, Stream};
 use std::fs::File;
@@ -19,7 +20,7 @@ fn browser() -> Option<PathBuf> {
     if folder.join("node_modules/playwright-core").exists() && has("node") && chromium {
         return Some(folder);
     }
-    eprintln!("skipped: no browser to drive (scripts/browser.sh gets what is missing)");
+    skipped("no browser to drive (scripts/browser.sh gets what is missing)");
     None
 }
 

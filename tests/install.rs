@@ -2,6 +2,7 @@
 
 use crate::download::sha256;
 use crate::mock::{Mock, Reply};
+use crate::skipped::skipped;
 use crate::support::Loop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ fn target() -> Option<String> {
 fn has_all(commands: &[&str]) -> bool {
     let missing = commands.iter().find(|name| Command::new(name).arg("--version").output().is_err());
     if let Some(name) = missing {
-        eprintln!("skipped: there is no {name}");
+        skipped(format_args!("there is no {name}"));
     }
     missing.is_none()
 }

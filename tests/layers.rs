@@ -180,6 +180,17 @@ fn files_of_a_folder_do_not_use_each_other_in_circles() {
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
+/// A test that only prints that it is skipped passes in silence: the runner hides what passing tests print.
+#[test]
+fn a_test_that_is_skipped_is_counted() {
+    let mut files = Vec::new();
+    source_files(&root().join("tests"), &mut files);
+    let printed = concat!("eprintln!(\"", "skipped");
+    for file in files {
+        assert!(!fs::read_to_string(&file).unwrap().contains(printed), "{}: call skipped()", file.display());
+    }
+}
+
 #[test]
 fn only_the_model_module_names_the_engine() {
     let mut files = Vec::new();

@@ -96,7 +96,7 @@ const scenarios = {
     await Promise.all(people.map((page) => Promise.all([page.waitForNavigation(), page.click("main button.main")])));
     await new Promise((resolve) => setTimeout(resolve, 1500));
     for (const page of people) await go(page, "/ui/decide");
-    check((await text(people[0])).includes("No promotion waits"), await text(people[0]));
+    check((await text(people[0])).includes("Nothing waits for approval"), await text(people[0]));
     return people;
   },
 
