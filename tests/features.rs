@@ -1,19 +1,9 @@
 //! Derived features: declared once, the same in every verb.
 
 use crate::serve::client::Server;
-use crate::support::{ERROR, Loop, YES};
+use crate::support::{ERROR, Loop, YES, noise};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// A number in [0, 1) that depends on both arguments and on nothing else.
-fn noise(row: u32, column: u32) -> f64 {
-    let mut bits = row.wrapping_mul(0x9e37_79b1) ^ column.wrapping_mul(0x85eb_ca6b);
-    for _ in 0..3 {
-        bits = (bits ^ bits >> 15).wrapping_mul(0x2c1b_3c6d);
-        bits = (bits ^ bits >> 12).wrapping_mul(0x297a_2d39);
-    }
-    f64::from(bits >> 8) / f64::from(1 << 24)
-}
 
 /// Accounts of which those are late whose balance is large for their type: no single column says it.
 fn accounts(first: u32, n: u32, scale: f64) -> String {

@@ -1,17 +1,7 @@
 //! `monitor` watches every column that moves the model, and says what it cannot judge.
 
-use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES, noise};
 use serde_json::Value;
-
-/// A number in [0, 1) that depends on both arguments and on nothing else.
-fn noise(row: u32, column: u32) -> f64 {
-    let mut bits = row.wrapping_mul(0x9e37_79b1) ^ column.wrapping_mul(0x85eb_ca6b);
-    for _ in 0..3 {
-        bits = (bits ^ bits >> 15).wrapping_mul(0x2c1b_3c6d);
-        bits = (bits ^ bits >> 12).wrapping_mul(0x297a_2d39);
-    }
-    f64::from(bits >> 8) / f64::from(1 << 24)
-}
 
 /// About normal.
 fn normal(row: u32, column: u32) -> f64 {

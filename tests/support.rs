@@ -289,3 +289,13 @@ fn beside(name: &str) -> Option<PathBuf> {
     skipped(format_args!("../shared/{name} is not there"));
     None
 }
+
+/// A number in [0, 1) that depends on both arguments and on nothing else.
+pub fn noise(row: u32, column: u32) -> f64 {
+    let mut bits = row.wrapping_mul(0x9e37_79b1) ^ column.wrapping_mul(0x85eb_ca6b);
+    for _ in 0..3 {
+        bits = (bits ^ bits >> 15).wrapping_mul(0x2c1b_3c6d);
+        bits = (bits ^ bits >> 12).wrapping_mul(0x297a_2d39);
+    }
+    f64::from(bits >> 8) / f64::from(1 << 24)
+}

@@ -215,8 +215,8 @@ impl Walk<'_> {
     }
 }
 
-/// What a demo leaves in its directory.
-const MADE: [&str; 15] = [
+/// What a demo leaves in its directory, beside files of mlloop's own (`.mlloop…`).
+const MADE: [&str; 14] = [
     "visits.csv",
     "data",
     "models",
@@ -231,7 +231,6 @@ const MADE: [&str; 15] = [
     "predictions.csv",
     "payments.onnx",
     ".gitignore",
-    ".mlloop.lock",
 ];
 
 /// Removes what a demo left behind, and nothing else. A directory that is none of a demo stays as it is.
