@@ -9,7 +9,8 @@
 //! runs/jobs/000007.log    what it said meanwhile
 //! ```
 
-use crate::{atomic, serve};
+use crate::atomic;
+use crate::serve;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
