@@ -13,10 +13,11 @@ FUZZ ?=
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: ## build, and run the whole loop on a made-up stream of payments
-	cargo build --release
+demo: ## run the whole loop on a made-up stream of payments, with an installed mlloop of this commit or a quick build
 	rm -rf demo
-	"$(CARGO_TARGET_DIR)"/release/mlloop demo demo
+	@here="($$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null))"; \
+	if [ "$$(mlloop --version 2>/dev/null | cut -d' ' -f3)" = "$$here" ]; then mlloop demo demo; \
+	else cargo build && "$(CARGO_TARGET_DIR)"/debug/mlloop demo demo; fi
 
 test: ## run every test, and count those that could not run here
 	@mkdir -p "$(CARGO_TARGET_DIR)" && rm -f "$(SKIPPED)"

@@ -111,6 +111,8 @@ pub(super) fn ends_with_cr(head: &[u8]) -> bool {
 pub(super) struct Head<'a> {
     records: Vec<(&'a [u8], u64)>,
     widths: Vec<usize>,
+    /// Fields up to the last that is not blank.
+    filled: Vec<usize>,
 }
 
 impl<'a> Head<'a> {
@@ -121,8 +123,12 @@ impl<'a> Head<'a> {
         };
         let records: Vec<(&[u8], u64)> =
             first_records(bytes, delimiter, N_RECORDS).into_iter().map(|record| (record, line(record))).collect();
-        let widths = records.iter().map(|(record, _)| fields_of(record, delimiter).len()).collect();
-        Self { records, widths }
+        let measure = |(record, _): &(&[u8], u64)| {
+            let fields = fields_of(record, delimiter);
+            (fields.len(), fields.iter().rposition(|field| !field.trim().is_empty()).map_or(0, |last| last + 1))
+        };
+        let (widths, filled) = records.iter().map(measure).unzip();
+        Self { records, widths, filled }
     }
 
     /// The number of fields that most records have.
@@ -132,29 +138,42 @@ impl<'a> Head<'a> {
         (count(best) * 2 > self.widths.len().min(6)).then_some(best)
     }
 
-    /// What is wrong with the lines before the table, when some are none of it.
-    pub(super) fn title(&self, file: &str) -> Option<TableError> {
+    /// What is wrong with the lines before the table, when some are none of it. With `padded`, a line of which at most half
+    /// is filled may be a title too: spreadsheets give each line as many delimiters as the table has.
+    pub(super) fn title(&self, file: &str, delimiter: u8, padded: bool) -> Option<TableError> {
         let usual = self.usual().filter(|&width| width > 1)?;
-        let n_before = self.widths.iter().take_while(|&&width| width != usual).count();
-        let narrow = self.widths[..n_before].iter().all(|&width| width < usual);
+        let is_padded = |&at: &usize| padded && self.filled[at] * 2 <= usual;
+        let is_before = |at: &usize| self.widths[*at] != usual || is_padded(at);
+        let n_before = (0..self.widths.len()).take_while(is_before).count();
+        let narrow = (0..n_before).all(|at| self.widths[at] < usual || is_padded(&at));
         let rest = &self.widths[n_before..];
         let even = rest.iter().filter(|&&width| width == usual).count() * 10 >= rest.len() * 9;
         if n_before == 0 || n_before > MAX_TITLE || !narrow || !even || rest.len() < 2 {
             return None;
         }
-        let (line, width) = (self.records[0].1, self.widths[0]);
+        // Columns without a name are no title unless names stand below.
+        let is_wide = self.widths[..n_before].contains(&usual);
+        if is_wide && !names_columns(&self.records[n_before].0, delimiter) {
+            return None;
+        }
         let header = self.records[n_before].1;
+        let (line, width) = (self.records[0].1, self.widths[0]);
+        let (width, field) = match width == usual {
+            true => (self.filled[0], "filled field"),
+            false => (width, "field"),
+        };
         let s = if width == 1 { "" } else { "s" };
         let comments = self.records[..n_before].iter().all(|(record, _)| record.starts_with(b"#"));
         let what = match comments {
             true => format!(
-                "line {line} begins with # and has {width} field{s}, the lines from line {header} on have {usual}: is it a \
+                "line {line} begins with # and has {width} {field}{s}, the lines from line {header} on have {usual}: is it a \
                  comment? --comment '#' leaves such lines out"
             ),
             false => format!(
-                "line {line} has {width} field{s}, the lines from line {header} on have {usual}: is it a title? \
-                 --skip-lines {} leaves out what stands before the header",
-                header - 1
+                "line {line} has {width} {field}{s}, the lines from line {header} on have {usual}: is it a title? \
+                 --skip-lines {} leaves out what stands before the header{}",
+                header - 1,
+                if is_wide { "; --skip-lines 0 takes it for the header" } else { "" }
             ),
         };
         Some(TableError::File { file: file.to_owned(), what })
@@ -173,6 +192,11 @@ impl<'a> Head<'a> {
         }
         self.records.iter().find(|(record, _)| enough(known(record))).map(|(_, line)| *line)
     }
+}
+
+/// Whether every field is a text, as in a header.
+fn names_columns(record: &[u8], delimiter: u8) -> bool {
+    fields_of(record, delimiter).iter().all(|field| !field.trim().is_empty() && field.trim().parse::<f64>().is_err())
 }
 
 #[cfg(test)]
@@ -212,13 +236,30 @@ mod tests {
 
     #[test]
     fn a_title_is_told_from_a_header() {
-        let fault = |text: &str| Head::new(text.as_bytes(), b',', 1).title("t").map(|err| err.to_string());
+        let fault = |text: &str| Head::new(text.as_bytes(), b',', 1).title("t", b',', true).map(|err| err.to_string());
         let told = fault("Extract of May\nby: billing\n\na,b,c\n1,2,3\n4,5,6\n").unwrap();
         assert!(
             told.contains("line 1 has 1 field, the lines from line 4 on have 3") && told.contains("--skip-lines 3")
         );
         assert!(fault("# exported\na,b\n1,2\n3,4\n").unwrap().contains("--comment '#'"));
-        for text in ["a,b\n1,2\n3,4\n", "a\n1\n2\n", "a,b\n1\n2\n", "#id,b\n1,2\n3,4\n", "a,b,c\n1,2\n3,4\n5,6\n"] {
+        let padded = "Extract of May,,,\n,,,\nby:,billing,,\na,b,c,d\n1,2,3,4\n4,5,,\n,,,\n7,8,9,0\n";
+        let told = fault(padded).unwrap();
+        assert!(
+            told.contains("line 1 has 1 filled field, the lines from line 4 on have 4")
+                && told.contains("--skip-lines 3")
+        );
+        assert!(Head::new(padded.as_bytes(), b',', 1).title("t", b',', false).is_none());
+        assert!(fault("# exported,,\na,b,c\n1,2,3\n3,4,5\n").unwrap().contains("--comment '#'"));
+        for text in [
+            "a,b\n1,2\n3,4\n",
+            "a\n1\n2\n",
+            "a,b\n1\n2\n",
+            "#id,b\n1,2\n3,4\n",
+            "a,b,c\n1,2\n3,4\n5,6\n",
+            ",a,b\n0,1,2\n1,3,4\n",
+            "a,b,c,\n1,2,3,\n4,5,6,\n",
+            "a,,,\n1,2,3,4\n5,6,7,8\n",
+        ] {
             assert_eq!(fault(text), None, "{text}");
         }
     }

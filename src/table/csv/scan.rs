@@ -179,7 +179,9 @@ fn refuse_other_lines(
     line: u64,
     options: &InferOptions,
 ) -> Result<(), TableError> {
-    if let Some(fault) = Head::new(head, delimiter, line).title(name) {
+    // Whoever says how many lines to skip, or that there is no header, has looked.
+    let padded = options.skip_lines.is_none() && options.header != Some(false);
+    if let Some(fault) = Head::new(head, delimiter, line).title(name, delimiter, padded) {
         return Err(fault);
     }
     if options.header == Some(false) || options.skip_invalid {
