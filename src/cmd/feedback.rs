@@ -73,7 +73,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     match args.asked()? {
         Asked::Stats => {
-            let found = feedback::stats_of(&ctx.workspace, &filter(None)?, args.period)?;
+            let found =
+                feedback::stats(&ctx.workspace, &feedback::entries(&ctx.workspace)?, &filter(None)?, args.period)?;
             out.answer(&found, |style| stats_text(&found, style))?;
             Ok(Outcome::Yes)
         }

@@ -16,7 +16,7 @@ mod store;
 
 pub use error::FeedbackError;
 pub use list::{Filter, Told, list};
-pub use stats::{Count, Group, Period, Stats, of_version, stats, stats_of};
+pub use stats::{Count, Group, Period, Stats, of_version, stats};
 pub use store::{Entry, Fields, Verdict, entries};
 
 use crate::atomic::Lock;

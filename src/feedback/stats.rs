@@ -1,13 +1,12 @@
 //! Feedback in numbers.
 
 use super::{Entry, FeedbackError, Filter, Verdict, entries};
-use crate::journal::Window;
 use crate::labels::{LabelError, Labels, Used};
 use crate::registry::{Learned, Version};
 use crate::stats::normal::wilson;
 use crate::workspace::Workspace;
 use jiff::civil::Date;
-use jiff::{ToSpan, tz::Offset};
+use jiff::{Timestamp, ToSpan, tz::Offset};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
@@ -128,22 +127,18 @@ pub struct Stats {
     pub by_period: Vec<Group>,
 }
 
-/// Counts the feedback that was given in `window`.
+/// Counts those of `entries`, the feedback of the loop, that `filter` means.
 ///
 /// # Errors
-/// Feedback, labels or versions that cannot be read.
-pub fn stats(workspace: &Workspace, window: &Window, period: Period) -> Result<Stats, FeedbackError> {
-    stats_of(workspace, &Filter { window: *window, ..Filter::default() }, period)
-}
-
-/// Counts the feedback that `filter` means.
-///
-/// # Errors
-/// As [`stats`].
-pub fn stats_of(workspace: &Workspace, filter: &Filter, period: Period) -> Result<Stats, FeedbackError> {
-    let entries = entries(workspace)?;
-    let latest: Vec<&Entry> = latest(&entries).into_iter().filter(|entry| filter.holds(entry)).collect();
-    let learned = learned_by(workspace, &entries)?;
+/// Labels or versions that cannot be read.
+pub fn stats(
+    workspace: &Workspace,
+    entries: &[Entry],
+    filter: &Filter,
+    period: Period,
+) -> Result<Stats, FeedbackError> {
+    let latest: Vec<&Entry> = latest(entries).into_iter().filter(|entry| filter.holds(entry)).collect();
+    let learned = learned_by(workspace, entries)?;
     let labels = Labels::open(workspace)?;
     let used = Used::open(workspace)?;
     let is_unused = |entry: &&&Entry| {
@@ -170,7 +165,9 @@ pub fn of_version(workspace: &Workspace, version: Version) -> Result<Count, Feed
 
 /// The last word of each person on each prediction, in the order of the file.
 fn latest(entries: &[Entry]) -> Vec<&Entry> {
-    let key = |entry: &Entry| (entry.id.clone(), entry.by.clone(), entry.predicted_at);
+    fn key(entry: &Entry) -> ((&str, &str), Timestamp) {
+        (entry.key(), entry.predicted_at)
+    }
     let last: HashMap<_, usize> = entries.iter().enumerate().map(|(place, entry)| (key(entry), place)).collect();
     let is_last = |(place, entry): &(usize, &Entry)| last[&key(entry)] == *place;
     entries.iter().enumerate().filter(is_last).map(|(_, entry)| entry).collect()

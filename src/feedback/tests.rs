@@ -29,6 +29,11 @@ fn predicted() -> (tempfile::TempDir, Workspace) {
     (dir, workspace)
 }
 
+fn count(workspace: &Workspace, window: Window, period: Period) -> Stats {
+    let filter = Filter { window, ..Filter::default() };
+    stats(workspace, &entries(workspace).unwrap(), &filter, period).unwrap()
+}
+
 fn said(id: &str, verdict: Verdict, actual: Option<&str>) -> Correction {
     Correction {
         place: id.to_owned(),
@@ -77,7 +82,7 @@ fn the_same_again_is_nothing_and_a_change_of_mind_is_told() {
     assert_eq!((changed.n_new, changed.labels.n_added, changed.labels.changes.len()), (1, 0, 1));
     let chain = workspace.audit_chain().unwrap();
     assert_eq!(chain.entries[1].details["labels_changed"][0]["old"], "yes");
-    let stats = stats(&workspace, &Window::default(), Period::Week).unwrap();
+    let stats = count(&workspace, Window::default(), Period::Week);
     assert_eq!((stats.count.total, stats.count.incorrect, stats.unused), (1, 1, 1));
 }
 
@@ -126,7 +131,7 @@ fn it_is_counted_by_version_and_period() {
     give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-01").unwrap();
     give_at(&workspace, &[said("b", Verdict::Incorrect, Some("yes"))], "2026-11-02").unwrap();
     give_at(&workspace, &[said("c", Verdict::Uncertain, None)], "2026-11-08").unwrap();
-    let of = |window| stats(&workspace, &window, Period::Week).unwrap();
+    let of = |window| count(&workspace, window, Period::Week);
     let all = of(Window::default());
     assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.5), Some(1.0 / 3.0)));
     assert_eq!(all.unused, 2);
@@ -181,12 +186,12 @@ fn what_is_said_of_rows_that_a_version_learned_from_says_nothing_about_it() {
         give_at(&workspace, &[said(id, verdict, actual)], "2026-11-02").unwrap();
     }
     let of = |version| of_version(&workspace, Version(version)).unwrap();
-    let before = stats(&workspace, &Window::default(), Period::Day).unwrap().count;
+    let before = count(&workspace, Window::default(), Period::Day).count;
     assert_eq!((before.n_learned, before.accuracy_rate), (0, Some(0.5)));
     let path = workspace.path("models/v0001");
     std::fs::create_dir_all(&path).unwrap();
     Learned::new(["a", "c"].into_iter()).save(&path).unwrap();
-    let all = stats(&workspace, &Window::default(), Period::Day).unwrap();
+    let all = count(&workspace, Window::default(), Period::Day);
     assert_eq!((all.count.total, all.count.n_learned, all.count.correct), (2, 1, 0));
     assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.0), Some(1.0)));
     assert_eq!(of(1).n_learned, all.by_version[0].count.n_learned);
@@ -205,7 +210,7 @@ fn free_fields_are_kept_filtered_and_followed_to_the_version_that_used_them() {
         let fields = Fields::from([(name.to_owned(), value.to_owned())]);
         let filter = Filter { fields, ..Filter::default() };
         let ids: Vec<String> = list(&workspace, &filter).unwrap().into_iter().map(|told| told.entry.id).collect();
-        (ids, stats_of(&workspace, &filter, Period::Day).unwrap().count.total)
+        (ids, stats(&workspace, &entries(&workspace).unwrap(), &filter, Period::Day).unwrap().count.total)
     };
     assert_eq!(of("account", "acme"), (vec!["a".to_owned(), "c".to_owned()], 2));
     assert_eq!(of("n", "3"), (vec!["c".to_owned()], 1));

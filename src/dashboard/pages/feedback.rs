@@ -194,8 +194,7 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
 
 /// What people said of predictions, kept until somebody says more.
 pub(in crate::dashboard) struct Judged {
-    /// The last thing that was said of each row.
-    said: HashMap<String, String>,
+    said: Said,
     /// None before anybody said anything.
     stats: Option<feedback::Stats>,
 }
@@ -206,28 +205,49 @@ impl Asked<'_> {
         let workspace = &self.dashboard.workspace;
         let read = || {
             let entries = feedback::entries(workspace)?;
-            let said: HashMap<String, String> = entries.into_iter().map(told).collect();
-            let stats = match said.is_empty() {
+            let stats = match entries.is_empty() {
                 true => None,
-                false => Some(feedback::stats(workspace, &Window::default(), Period::Week)?),
+                false => Some(feedback::stats(workspace, &entries, &feedback::Filter::default(), Period::Week)?),
             };
-            Ok(Judged { said, stats })
+            Ok(Judged { said: Said::of(entries), stats })
         };
         self.dashboard.kept.judged.get(&stamp_of(workspace.dir(), &READ), read)
     }
 }
 
-/// A row and what was said of it.
-fn told(entry: feedback::Entry) -> (String, String) {
-    let what = match entry.verdict {
-        Verdict::Correct => "correct",
-        Verdict::Incorrect => "incorrect",
-        Verdict::Uncertain => "uncertain",
-    };
-    (entry.id, format!("{what}, {}", short(&entry.by, 40)))
+/// The last thing that was said of each row.
+struct Said {
+    /// The verdict, and the place of who gave it.
+    rows: HashMap<String, (Verdict, u32)>,
+    people: Vec<String>,
 }
 
-fn shown(logged: &Logged, row: usize, said: &HashMap<String, String>) -> Row {
+impl Said {
+    fn of(entries: Vec<feedback::Entry>) -> Self {
+        let mut places: HashMap<String, u32> = HashMap::new();
+        let mut rows = HashMap::new();
+        for entry in entries {
+            let next = places.len() as u32;
+            let place = *places.entry(entry.by).or_insert(next);
+            rows.insert(entry.id, (entry.verdict, place));
+        }
+        let mut people = vec![String::new(); places.len()];
+        places.into_iter().for_each(|(name, place)| people[place as usize] = short(&name, 40));
+        Self { rows, people }
+    }
+
+    fn told(&self, id: &str) -> String {
+        let Some((verdict, place)) = self.rows.get(id) else { return String::new() };
+        let what = match verdict {
+            Verdict::Correct => "correct",
+            Verdict::Incorrect => "incorrect",
+            Verdict::Uncertain => "uncertain",
+        };
+        format!("{what}, {}", self.people[*place as usize])
+    }
+}
+
+fn shown(logged: &Logged, row: usize, said: &Said) -> Row {
     let (id, score) = (logged.id.get(row), logged.score[row]);
     Row {
         id: id.to_owned(),
@@ -238,7 +258,7 @@ fn shown(logged: &Logged, row: usize, said: &HashMap<String, String>) -> Row {
         prediction: short(logged.prediction.get(row), 60),
         score: if score.is_finite() { format!("{score:.4}") } else { String::new() },
         high: score >= HIGH,
-        said: said.get(id).cloned().unwrap_or_default(),
+        said: said.told(id),
     }
 }
 
