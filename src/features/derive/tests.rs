@@ -4,7 +4,7 @@ use super::{Definition, Definitions, Derived, check};
 use crate::table::time::TimeFormat;
 use crate::table::{Categories, Column, Kind, MISSING_TIME, Table, Texts, Values};
 
-fn time(text: &str) -> i64 {
+pub(super) fn time(text: &str) -> i64 {
     TimeFormat::Iso.parse(text).unwrap_or(MISSING_TIME)
 }
 
@@ -24,7 +24,7 @@ fn table() -> Table {
     .unwrap()
 }
 
-fn definitions(pairs: &[(&str, &str)]) -> Definitions {
+pub(super) fn definitions(pairs: &[(&str, &str)]) -> Definitions {
     let definition =
         |&(name, expression): &(&str, &str)| Definition { name: name.to_owned(), expression: expression.to_owned() };
     Definitions(pairs.iter().map(definition).collect())
@@ -215,7 +215,7 @@ fn one_row_is_computed_to_the_bit_as_in_a_table_and_so_is_what_was_stored() {
             values => values,
         };
         let cells: Vec<Values> = stored.reads().map(one).collect();
-        for (whole, one) in computed.iter().zip(stored.of_cells(&cells)) {
+        for (whole, one) in computed.iter().zip(stored.of_cells(&cells).unwrap()) {
             assert_eq!(bits(&one, 0), bits(whole, row), "{} in row {row}", whole.name);
         }
     }

@@ -1,8 +1,8 @@
 //! Derived features in a graph, 64-bit, as [`crate::features::derive`] computes them.
 //!
 //! What operators of ONNX cannot say is an input of the graph under the feature's name, and [`cannot`] says why: what
-//! looks into texts (`length`, `contains`, `lower`, …), compares two columns of texts, needs the rules of a time zone, or
-//! looks up a group by several keys or by a number.
+//! looks into texts (`length`, `contains`, `lower`, …), compares two columns of texts, needs the rules of a time zone, looks
+//! up a group by several keys or by a number, or looks back on earlier rows.
 
 use super::{Calendar, column_input, time_missing};
 use crate::features::TimePart;
@@ -47,6 +47,7 @@ pub(super) fn cannot(node: &Node) -> Option<String> {
             Node::Calendar(_, Zone::Named(zone), _) if zone.to_fixed_offset().is_err() => {
                 "it needs the rules of a time zone"
             }
+            Node::Window(_) => "it looks back on earlier rows",
             Node::Group { by, .. } if by.len() > 1 => "it looks up a group by several keys",
             Node::Group { by, .. } if !by.iter().all(is_text) => "it looks up a group by a number or a time",
             _ => return,
