@@ -28,7 +28,7 @@ mod window;
 #[cfg(test)]
 mod window_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use expression::Expression;
 pub(crate) use functions::Statistic;
