@@ -85,7 +85,7 @@ with np.errstate(all="ignore"):
         "quarter(at)": at.dt.quarter,
         "month(at)": at.dt.month,
         "day(at)": at.dt.day,
-        "day_of_year(at)": at.dt.dayofyear,
+        "day_of_year(at)": at.dt.day_of_year,
         "weekday(at)": at.dt.day_of_week + 1,
         "hour(at)": at.dt.hour,
         "minute(at)": at.dt.minute,
@@ -117,6 +117,64 @@ def cell(value):
     return value if np.isfinite(value) else None
 
 
+# Windows over a row's own past: [t - length, t) of the rows of its card. Cards a and b have distinct times, so that
+# pandas' rolling gives them, too; c has rows of one instant, which do not see each other.
+draw = np.random.default_rng(18)
+n = 120
+past = pd.DataFrame({
+    "card": np.where(draw.random(n) < 0.06, "", draw.choice(["a", "b", "c"], n)),
+    "shop": draw.choice(["x", "y"], n),
+    "amount": np.where(draw.random(n) < 0.1, nan, np.round(draw.normal(50, 40, n), 2)),
+})
+minutes = draw.permutation(60 * 24 * 20)[:n]
+minutes = np.where(past["card"] == "c", minutes // 720 * 720, minutes)
+past["at"] = pd.to_datetime("2024-02-20T00:00:00Z") + pd.to_timedelta(minutes, unit="min")
+past.loc[draw.random(n) < 0.05, "at"] = pd.NaT
+past.loc[past.index[past["card"] == "c"][9], "amount"] = 1e15
+
+
+def window(by, length, of, statistic):
+    """One row after another, straight from the definition."""
+    def value(row):
+        if pd.isna(row["at"]) or any(row[key] == "" for key in by):
+            return nan
+        seen = past[(past["at"] < row["at"]) & (past["at"] >= row["at"] - pd.Timedelta(length))]
+        for key in by:
+            seen = seen[seen[key] == row[key]]
+        if statistic == "count":
+            return len(seen)
+        if statistic == "zscore":
+            return (row[of] - seen[of].mean()) / seen[of].std()
+        return getattr(seen[of], statistic)()
+    return past.apply(value, axis=1)
+
+
+for card in ("a", "b"):
+    of_card = past[(past["card"] == card) & past["at"].notna()].sort_values("at").set_index("at")["amount"]
+    for statistic in ("sum", "mean", "min", "max", "median", "std"):
+        rolled = getattr(of_card.rolling("7D", closed="left", min_periods=2 if statistic == "std" else 1), statistic)()
+        ours = window(["card"], "7D", "amount", statistic)[past["card"] == card]
+        ours.index = past.loc[ours.index, "at"]
+        ours = ours[ours.index.notna()].sort_index()
+        # An empty sum is 0 here.
+        np.testing.assert_allclose(rolled.fillna(0), ours.fillna(0), rtol=1e-9, atol=1e-9)
+
+windows = {
+    f"{statistic}({'' if statistic == 'count' else 'amount'}) by {keys} over {length}": window(by, pandas_length, "amount", statistic)
+    for statistic in ("count", "sum", "mean", "median", "min", "max", "std", "zscore")
+    for keys, by in (("card", ["card"]), ("(card, shop)", ["card", "shop"]))
+    for length, pandas_length in (("1d", "1D"), ("7d", "7D"), ("90m", "90min"))
+}
+past_table = {
+    "card": list(past["card"]), "shop": list(past["shop"]), "amount": [None if pd.isna(v) else v for v in past["amount"]],
+    "at": ["" if pd.isna(v) else v.strftime("%Y-%m-%dT%H:%M:%SZ") for v in past["at"]],
+}
+
+
 expected = [{"expression": name, "values": [cell(v) for v in values]} for name, values in cases.items()]
 table = {"a": [cell(v) for v in numbers], "b": [cell(v) for v in others], "t": texts, "at": times}
-print(json.dumps({"pandas": pd.__version__, "table": table, "cases": expected}, ensure_ascii=False, separators=(",", ":")))
+of_windows = {
+    "table": past_table,
+    "cases": [{"expression": name, "values": [cell(v) for v in values]} for name, values in windows.items()],
+}
+print(json.dumps({"pandas": pd.__version__, "table": table, "cases": expected, "windows": of_windows}, ensure_ascii=False, separators=(",", ":")))

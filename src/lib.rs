@@ -51,6 +51,8 @@ pub mod registry;
 pub mod workspace;
 // The prediction log: append, read a window, join what became of the rows.
 pub mod journal;
+// The rows that windows look back on, and the values of windows for tables and the log.
+pub mod past;
 // Which rows people should look at, what they said, and which of it holds.
 pub mod labels;
 // What people said of single predictions: taken in, made into labels, counted.

@@ -11,7 +11,7 @@ mod derived;
 mod log;
 mod table;
 
-pub use derived::derived_columns;
+pub use derived::{derived_columns, derived_windows};
 pub use log::Log;
 pub use table::Format;
 
@@ -20,9 +20,14 @@ use self::table::Typed;
 use crate::journal::JournalError;
 
 use crate::features::Unseen;
+use crate::past::{self, Beside, PastError};
 use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
-use crate::table::{Batch, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream};
+use crate::registry::Version;
+use crate::table::{
+    Batch, Column, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream,
+};
 use crate::wording::instead;
+use crate::workspace::Workspace;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -69,6 +74,9 @@ pub enum PredictError {
         /// What is wrong with it.
         what: String,
     },
+    /// The rows that windows look back on cannot be had.
+    #[error("{0}")]
+    Past(#[from] PastError),
     /// The log cannot be written; rows that were answered before are in it.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -96,6 +104,8 @@ pub struct PredictOptions {
     pub skip_invalid: bool,
     /// How the scored rows are written.
     pub format: Format,
+    /// The values of windows in every row, where the version has any: see [`windows`].
+    pub windows: Vec<Column>,
 }
 
 /// What was found out while scoring.
@@ -123,16 +133,11 @@ pub fn predict(
     out: &mut dyn Write,
 ) -> Result<Told, PredictError> {
     let schema = input_schema(pipeline, options);
-    let inputs = pipeline.features.inputs().map(|(name, _)| name.to_owned());
-    let id = schema.columns.iter().find(|c| log.is_some() && c.kind == Kind::Id).map(|c| c.name.clone());
     let answers = answers(pipeline, options);
     let read = ReadOptions {
-        columns: Some(inputs.chain(id).collect()),
-        optional: vec![pipeline.target.name.clone()],
-        skip_invalid: options.skip_invalid,
         // Where only answers are printed, and nothing is logged, what the records were is not asked.
         no_raw: log.is_none() && !options.columns.is_empty() && options.columns.iter().all(|c| answers.contains(c)),
-        ..ReadOptions::default()
+        ..read_options(pipeline, &schema, options, log.is_some())
     };
     let mut rows = stream(input, &schema, &read)?;
     let renamed = if options.columns.is_empty() { renamed(&answers, rows.names()) } else { Vec::new() };
@@ -148,7 +153,9 @@ pub fn predict(
     let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
     let mut n_rows = 0;
     let mut unseen = Unseen::default();
-    while let Some(batch) = rows.next().transpose()? {
+    let mut windows = Beside::new(options.windows.clone());
+    while let Some(mut batch) = rows.next().transpose()? {
+        batch.table = windows.fill(batch.table)?;
         let (scores, reasons) = match options.explain {
             0 => (pipeline.score(&batch.table)?, Vec::new()),
             n => pipeline.score_and_explain(&batch.table, n)?,
@@ -175,6 +182,37 @@ pub fn predict(
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
     let notes = [rows.notes(), &renamed, &unseen.notes()].concat();
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes })
+}
+
+/// How a table is read whose rows are scored.
+fn read_options(pipeline: &Pipeline, schema: &Schema, options: &PredictOptions, needs_id: bool) -> ReadOptions {
+    let inputs = pipeline.features.inputs().map(|(name, _)| name.to_owned());
+    let looks_back = !pipeline.features.derived().window_columns().is_empty();
+    let id = schema.columns.iter().find(|c| (needs_id || looks_back) && c.kind == Kind::Id).map(|c| c.name.clone());
+    let is_input = |id: &String| pipeline.features.inputs().any(|(name, _)| name == id);
+    let optional = id.iter().filter(|id| !needs_id && !is_input(id)).chain([&pipeline.target.name]).cloned().collect();
+    ReadOptions {
+        columns: Some(inputs.chain(id).collect()),
+        optional,
+        skip_invalid: options.skip_invalid,
+        ..ReadOptions::default()
+    }
+}
+
+/// The values of a version's windows in every row of a table, for [`PredictOptions::windows`]; none where it has no windows.
+///
+/// # Errors
+/// What is wrong with the table, the log or the version.
+pub fn windows(
+    input: impl FnOnce() -> Result<Input, TableError>,
+    (workspace, version, pipeline): (&Workspace, Version, &Pipeline),
+    options: &PredictOptions,
+    needs_id: bool,
+) -> Result<Vec<Column>, PredictError> {
+    let Some((windows, past)) = past::of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
+    let schema = input_schema(pipeline, options);
+    let read = ReadOptions { no_raw: true, ..read_options(pipeline, &schema, options, needs_id) };
+    Ok(past::of_table(input()?, &schema, &read, (&windows, &past))?)
 }
 
 /// The training table's schema; the delimiter is the file's own.

@@ -9,7 +9,7 @@
 use crate::journal::{Journal, JournalError, Layout};
 use crate::labels::{LabelError, became, record_outcomes};
 use crate::pipeline::Pipeline;
-use crate::predict::{Log, PredictError, PredictOptions, predict};
+use crate::predict::{Log, PredictError, PredictOptions, predict, windows};
 use crate::registry::Version;
 use crate::stats::random::rng;
 use crate::table::{self, Column, Input, Kind, MISSING_TIME, ReadOptions, Schema, Table, TableError, Texts, Values};
@@ -305,10 +305,11 @@ fn log(
     let outcomes = request.with_labels && maker.has_outcomes();
     let now = (request.clock)();
     let journal = Journal::of(workspace);
-    let options = PredictOptions { columns: vec!["prediction".to_owned()], ..PredictOptions::default() };
+    let mut options = PredictOptions { columns: vec!["prediction".to_owned()], ..PredictOptions::default() };
+    let input = || Input::from_reader("simulated rows", Cursor::new(csv.clone()));
+    options.windows = windows(|| Ok(input()), (workspace, version, maker.pipeline), &options, true)?;
     let log = Log { journal: &journal, version, arm: "", now, outcomes };
-    let input = Input::from_reader("simulated rows", Cursor::new(csv));
-    let told = predict(input, maker.pipeline, &options, Some(log), &mut std::io::sink())?;
+    let told = predict(input(), maker.pipeline, &options, Some(log), &mut std::io::sink())?;
     let n = told.outcomes.len() as u64;
     if n > 0 {
         let known = told.outcomes.into_iter().map(|(id, value)| became(id, value, now, version));

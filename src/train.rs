@@ -11,7 +11,9 @@ use crate::drift::Losses;
 use crate::drift::estimate::EstimateError;
 use crate::drift::losses::MIN_LABELLED_ROWS;
 use crate::features::Task;
+use crate::journal::Layout;
 use crate::model::ForeignModel;
+use crate::past::{self, PastError};
 use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, cross_validate,
     judge,
@@ -47,6 +49,9 @@ pub enum TrainError {
     /// How large errors are cannot be learned.
     #[error("{0}")]
     Losses(#[from] EstimateError),
+    /// The rows that windows look back on cannot be had.
+    #[error("{0}")]
+    Past(#[from] PastError),
     /// A problem with the profile of the training rows.
     #[error("{0}")]
     Profile(#[from] ProfileError),
@@ -185,6 +190,7 @@ pub fn learn(
     notes.extend(table.unify_levels(&schema));
     schema.find_flags(&table);
     notes.extend(workspace.settings().iter().map(Setting::told));
+    let (table, past) = past::of_training(workspace, table, &schema, &recipe)?;
     let examples = Examples::new(table, &schema, &recipe)?;
     let examples = match thin(&examples) {
         Some(rows) => examples.take(&rows),
@@ -209,14 +215,15 @@ pub fn learn(
     };
     let test = match request.test {
         Some(path) => {
-            let (evaluation, digest) = test(path, &fitted, learned.as_ref(), &schema, request, &mut notes)?;
+            let of = (workspace, past.as_ref());
+            let (evaluation, digest) = test(path, of, &fitted, learned.as_ref(), &schema, request, &mut notes)?;
             data.push(digest);
             Some(evaluation)
         }
         None => None,
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
-    let evidence = Evidence { data, notes, trained_on, learned, cross_validation, test };
+    let evidence = Evidence { data, notes, trained_on, learned, past, cross_validation, test };
     let record = Record { extra, event, details, step };
     let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
@@ -231,6 +238,8 @@ struct Evidence {
     notes: Vec<String>,
     trained_on: Profile,
     learned: Option<Learned>,
+    /// The rows that later ones look back on.
+    past: Option<Table>,
     cross_validation: Option<CrossValidated>,
     test: Option<Evaluation>,
 }
@@ -274,6 +283,7 @@ fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainReque
 
 fn test(
     path: &Path,
+    (workspace, past): (&Workspace, Option<&Table>),
     fitted: &Fitted,
     learned: Option<&Learned>,
     schema: &Schema,
@@ -283,7 +293,12 @@ fn test(
     let (table, _, read_notes) = read(Input::open(path)?, schema, request)?;
     notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
     let digest = data_digest(path, path, table.n_rows())?;
-    let table = request.config.target.complete(table, schema)?;
+    let mut table = request.config.target.complete(table, schema)?;
+    if let (Some(windows), Some(last)) = (fitted.pipeline.features.derived().windows(), past) {
+        let log = (&fitted.pipeline.schema, &Layout::of(&fitted.pipeline));
+        let past = past::known(workspace, &windows, log, vec![last.clone()])?;
+        table = windows.fill(&past, table.spelled(&fitted.pipeline.schema).into_owned()).map_err(PipelineError::from)?;
+    }
     let target = &fitted.pipeline.target;
     let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;
     notes.extend(labels.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
@@ -327,6 +342,9 @@ fn store(
         save_profiles(dir, &evidence.trained_on, &scores)?;
         losses.as_ref().map_or(Ok(()), |losses| save_losses(dir, losses))?;
         evidence.learned.as_ref().map_or(Ok(()), |learned| learned.save(dir))?;
+        if let Some(last) = &evidence.past {
+            atomic::replace(&dir.join(past::FILE), |out| past::save(last, &fitted.pipeline.schema, out))?;
+        }
         for (name, bytes) in artifacts(fitted) {
             atomic::replace(&dir.join(name), |out| out.write_all(&bytes))?;
         }

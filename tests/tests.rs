@@ -53,4 +53,5 @@ mod seals;
 mod track;
 mod simulate;
 mod train;
+mod windows;
 mod written;

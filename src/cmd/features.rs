@@ -2,9 +2,10 @@ use super::args::TableArgs;
 use super::predict::{format_of, parse_format};
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
-use mlloop::predict::{Format, PredictOptions, derived_columns};
+use mlloop::past;
+use mlloop::predict::{Format, PredictOptions, derived_columns, derived_windows};
 use mlloop::registry::Version;
-use mlloop::table::Input;
+use mlloop::table::{Input, Spool};
 use mlloop::train::{self, TrainRequest};
 use std::path::PathBuf;
 
@@ -39,14 +40,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    let (derived, schema, of) = match args.model {
+    let (derived, schema, past, of) = match args.model {
         Some(version) => {
             let (_, pipeline) = train::load(&ctx.workspace, Some(version))?;
-            (pipeline.features.derived().clone(), pipeline.schema, version.to_string())
+            let past = past::of_version(&ctx.workspace, version, &pipeline)?.map(|(_, past)| past);
+            (pipeline.features.derived().clone(), pipeline.schema, past.unwrap_or_default(), version.to_string())
         }
         None => {
             let config = ctx.workspace.config()?;
-            let (derived, schema) = train::derived(
+            let (derived, schema, past) = train::derived(
                 &ctx.workspace,
                 &TrainRequest {
                     config: &config,
@@ -60,20 +62,27 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
                     progress: &|_, _, _| {},
                 },
             )?;
-            (derived, schema, "mlloop.toml".to_owned())
+            (derived, schema, past, "mlloop.toml".to_owned())
         }
     };
     if derived.is_empty() {
         bail!("{of} derives no features: write them under [features.derived], such as ratio = \"a / max(b, 1)\"");
     }
-    let options = PredictOptions {
+    let mut options = PredictOptions {
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
         format: format_of(args.format, out.wants_json(), out.file()),
         ..PredictOptions::default()
     };
-    let input = Input::open(&args.table)?;
+    let input = match derived.windows() {
+        None => Input::open(&args.table)?,
+        Some(windows) => {
+            let table = Spool::new(&args.table)?;
+            options.windows = derived_windows(table.open()?, &derived, &schema, &options, (&windows, &past))?;
+            table.open()?
+        }
+    };
     let told = out.write(|out| Ok(derived_columns(input, &derived, &schema, &options, out)?))?;
     ctx.progress.rejects(&told.rejects);
     Ok(Outcome::Yes)

@@ -3,9 +3,9 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::journal::Journal;
 use mlloop::labels::{became, record_outcomes};
-use mlloop::predict::{Format, Log, PredictOptions, predict};
+use mlloop::predict::{Format, Log, PredictOptions, predict, windows};
 use mlloop::registry::Version;
-use mlloop::table::Input;
+use mlloop::table::{Input, Spool};
 use mlloop::train;
 use std::path::{Path, PathBuf};
 
@@ -60,14 +60,23 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let (version, pipeline) = train::load(&ctx.workspace, args.model)?;
-    let options = PredictOptions {
+    let mut options = PredictOptions {
         explain: args.explain.unwrap_or(0),
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
         format: format_of(args.format, out.wants_json(), out.file()),
+        windows: Vec::new(),
     };
-    let input = Input::open(&args.table)?;
+    let input = match pipeline.features.derived().window_columns() {
+        [] => Input::open(&args.table)?,
+        _ => {
+            // The table is read twice: rows that come later in it may have happened before.
+            let table = Spool::new(&args.table)?;
+            options.windows = windows(|| table.open(), (&ctx.workspace, version, &pipeline), &options, args.log)?;
+            table.open()?
+        }
+    };
     let journal = Journal::of(&ctx.workspace);
     let log =
         args.log.then_some(Log { journal: &journal, version, arm: &args.arm, now: ctx.now, outcomes: args.outcomes });

@@ -14,8 +14,8 @@ use crate::score::ScoreError;
 use crate::score::paired::delong;
 use crate::stats::normal;
 use crate::stats::random::hash64;
-use crate::table::{Categories, Column, Kind, MISSING_CODE, Schema, Table, TableError, Values};
-use std::collections::{BTreeSet, HashMap};
+use crate::table::{Column, Kind, Schema, Table, TableError, Values};
+use std::collections::HashMap;
 
 /// Drifted when the lower bound of the 95 % interval is above this.
 pub const THRESHOLD: f64 = 0.55;
@@ -256,7 +256,7 @@ fn united(
     };
     let unite_column = |old: &Column| {
         let new = current.column(&old.name)?;
-        let values = unite(&old.values.take(&kept[0]), &new.values.take(&kept[1]))?;
+        let values = Values::stacked(&[&old.values.take(&kept[0]), &new.values.take(&kept[1])])?;
         varies(&values).then(|| Column::new(old.name.clone(), values))
     };
     let columns: Vec<Column> = reference.columns().iter().filter(wanted).filter_map(unite_column).collect();
@@ -264,23 +264,6 @@ fn united(
         return Err(MultivariateError::NoColumns);
     }
     Ok(Table::new(columns)?)
-}
-
-/// The cells of both, `old` first; `None` when they are not both numbers or both categories.
-fn unite(old: &Values, new: &Values) -> Option<Values> {
-    match (old, new) {
-        (Values::Number(old), Values::Number(new)) => Some(Values::Number([old.as_slice(), new].concat())),
-        (Values::Category(old), Values::Category(new)) => {
-            let levels: BTreeSet<&str> = old.levels.iter().chain(new.levels.iter()).map(String::as_str).collect();
-            let index: HashMap<&str, u32> = levels.iter().copied().zip(0..).collect();
-            let codes_of = |side: &Categories| -> Vec<u32> {
-                (0..side.codes.len()).map(|r| side.level(r).map_or(MISSING_CODE, |level| index[level])).collect()
-            };
-            let codes = [codes_of(old), codes_of(new)].concat();
-            Some(Values::Category(Categories { codes, levels: levels.iter().map(|&l| l.to_owned()).collect() }))
-        }
-        _ => None,
-    }
 }
 
 /// Whether two cells differ, a missing one differing from every other.

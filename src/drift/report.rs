@@ -275,6 +275,8 @@ pub enum FindingKind {
     Onset,
     /// A column that stopped drifting since the last run.
     Recovery,
+    /// What was served of a window is not what its rows give: training and serving differ.
+    Skew,
 }
 
 /// One thing that a person should look at.

@@ -65,6 +65,12 @@ pub enum FeatureError {
         /// Which one, where in its expression, and why.
         what: String,
     },
+    /// Rows without the values of their windows.
+    #[error("{window}: it looks back on earlier rows, which are not known here")]
+    NoPast {
+        /// The feature and its expression.
+        window: String,
+    },
     /// No column is left to learn from.
     #[error(
         "no column is left to learn from: ids, texts, constant columns, dropped columns and the target are left out"

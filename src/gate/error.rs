@@ -19,6 +19,9 @@ pub enum GateError {
     /// A problem with the reference, or with what a version adds to it.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
+    /// The rows that windows look back on cannot be had.
+    #[error("{0}")]
+    Past(#[from] crate::past::PastError),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),

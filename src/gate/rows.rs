@@ -9,7 +9,9 @@
 
 use super::GateError;
 use crate::digest;
+use crate::journal::Layout;
 use crate::labels::{Labels, correct, resolve};
+use crate::past;
 use crate::pipeline::{Examples, Pipeline, PipelineError, Recipe, SplitBy};
 use crate::reference;
 use crate::registry::Version;
@@ -76,6 +78,7 @@ pub(super) fn gate_rows(
     table.unify_levels(schema);
     let table = challenger.recipe.target.complete(table, schema)?;
     let (table, n_corrected) = corrected(workspace, config, table, schema, challenger)?;
+    let table = with_windows(workspace, table, [production, challenger])?;
     let examples = Examples::new(table, schema, &challenger.recipe)?;
     let instants = match challenger.recipe.split.by {
         SplitBy::Time => Some(challenger.recipe.instants(&examples.table, schema)?.into_owned()),
@@ -105,6 +108,17 @@ pub(super) fn gate_rows(
         n_corrected,
         rejects: read.rejects,
     })
+}
+
+/// The table with the windows of both, which look back on its own rows and on those that were logged.
+fn with_windows(workspace: &Workspace, mut table: Table, both: [&Contestant; 2]) -> Result<Table, GateError> {
+    for Contestant { pipeline, .. } in both {
+        let Some(windows) = pipeline.features.derived().windows() else { continue };
+        let log = (&pipeline.schema, &Layout::of(pipeline));
+        let past = past::known(workspace, &windows, log, Vec::new())?;
+        table = windows.fill(&past, table).map_err(PipelineError::from)?;
+    }
+    Ok(table)
 }
 
 /// Refuses two versions that predict different things or were split differently.

@@ -20,6 +20,7 @@ const FEATURE: &str = "feature:";
 ///
 /// ```text
 /// id,time,version,arm,score,prediction   [score:CLASS … with several classes]   the loop's columns as raw text
+///                                                             [NAME = EXPRESSION … the values of windows]
 /// ```
 /// - `score` is that of the positive class, or with several classes that of the predicted one; empty for a number.
 /// - The loop's columns are all but the id, the target and ignored ones, in the order of the schema, written as they came.
@@ -32,6 +33,8 @@ pub struct Layout {
     missing: Vec<String>,
     classes: Vec<String>,
     features: Vec<ColumnSpec>,
+    /// The columns that hold the values of windows.
+    windows: Vec<ColumnSpec>,
 }
 
 /// A prediction that is to be logged.
@@ -51,25 +54,37 @@ pub struct Row<'a> {
     pub class: Option<usize>,
     /// The raw text of each of [`Layout::features`].
     pub features: &'a [Cow<'a, str>],
+    /// The value of each of [`Layout::windows`].
+    pub windows: &'a [f64],
 }
 
 impl Layout {
     /// What is logged of a loop with this schema and target.
     #[must_use]
     pub fn new(schema: &Schema, target: &Target) -> Self {
-        let is_feature = |c: &&ColumnSpec| !matches!(c.kind, Kind::Id | Kind::Ignore) && c.name != target.name;
+        let classes = if target.task == Task::Regression { Vec::new() } else { target.classes.clone() };
+        Self { classes, ..Self::of_columns(schema, &target.name) }
+    }
+
+    /// What is logged of a loop's columns, whatever its target is.
+    #[must_use]
+    pub fn of_columns(schema: &Schema, target: &str) -> Self {
+        let is_feature = |c: &&ColumnSpec| !matches!(c.kind, Kind::Id | Kind::Ignore) && c.name != target;
         Self {
             id: schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()),
             missing: schema.dialect.missing.clone(),
-            classes: if target.task == Task::Regression { Vec::new() } else { target.classes.clone() },
+            classes: Vec::new(),
             features: schema.columns.iter().filter(is_feature).cloned().collect(),
+            windows: Vec::new(),
         }
     }
 
     /// What is logged of the rows that `pipeline` scores.
     #[must_use]
     pub fn of(pipeline: &Pipeline) -> Self {
-        Self::new(&pipeline.schema, &pipeline.target)
+        let windows = pipeline.features.derived().window_columns().iter();
+        let windows = windows.map(|name| ColumnSpec::new(name.clone(), Kind::Number)).collect();
+        Self { windows, ..Self::new(&pipeline.schema, &pipeline.target) }
     }
 
     /// The loop's id column; without one, [`Layout::made_up_id`] names a row.
@@ -81,6 +96,11 @@ impl Layout {
     /// The loop's columns that are logged, in their order in [`Row::features`].
     pub fn features(&self) -> impl ExactSizeIterator<Item = &str> {
         self.features.iter().map(|c| c.name.as_str())
+    }
+
+    /// The columns that hold the values of windows, in their order in [`Row::windows`].
+    pub fn windows(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.windows.iter().map(|c| c.name.as_str())
     }
 
     /// The classes that have a score column of their own: all of them when there are more than two.
@@ -104,7 +124,7 @@ impl Layout {
     pub(super) fn header(&self) -> Vec<u8> {
         let mut names: Vec<Cow<str>> = RESERVED.map(Cow::from).to_vec();
         names.extend(self.scored_classes().iter().map(|class| score_name(class).into()));
-        names.extend(self.features().map(feature_name));
+        names.extend(self.features().chain(self.windows()).map(feature_name));
         // A class or column whose name has a line break in it must not break the header's line.
         let names: Vec<Cow<str>> = names.iter().map(|name| one_line(name)).collect();
         let mut line = Vec::new();
@@ -138,6 +158,10 @@ impl Layout {
             lines.push(b',');
             push_cell(lines, row.features.get(n).map_or("", |text| text));
         }
+        for n in 0..self.windows.len() {
+            lines.push(b',');
+            push_number(lines, row.windows.get(n).copied().unwrap_or(f64::NAN));
+        }
         lines.push(b'\n');
     }
 
@@ -148,7 +172,7 @@ impl Layout {
         columns[1].format = Some("iso".to_owned());
         columns.extend(self.scored_classes().iter().map(|class| spec(&one_line(&score_name(class)), Kind::Number)));
         if features {
-            columns.extend(self.features.iter().map(|c| {
+            columns.extend(self.specs().map(|c| {
                 let name = one_line(&feature_name(&c.name)).into_owned();
                 ColumnSpec { name, ..c.clone() }
             }));
@@ -157,9 +181,9 @@ impl Layout {
         Schema { dialect: Dialect { missing, ..Dialect::default() }, columns }
     }
 
-    /// The loop's columns that are logged.
-    pub(super) fn specs(&self) -> &[ColumnSpec] {
-        &self.features
+    /// The loop's columns that are logged, and those of windows.
+    pub(super) fn specs(&self) -> impl Iterator<Item = &ColumnSpec> {
+        self.features.iter().chain(&self.windows)
     }
 }
 

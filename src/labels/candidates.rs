@@ -7,8 +7,11 @@
 
 use super::LabelError;
 use crate::journal::{Journal, Layout, Window};
+use crate::past::Beside;
 use crate::stats::random::hash64;
-use crate::table::{Dialect, Input, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv, write_rows};
+use crate::table::{
+    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv, write_rows,
+};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -22,6 +25,8 @@ pub(super) enum Source<'a> {
         window: Window,
         /// What is logged.
         layout: &'a Layout,
+        /// The values of windows.
+        windows: Vec<Column>,
     },
     /// A table.
     Table {
@@ -33,6 +38,8 @@ pub(super) enum Source<'a> {
         id: String,
         /// Columns that may be absent.
         optional: Vec<String>,
+        /// The values of windows.
+        windows: Vec<Column>,
     },
 }
 
@@ -51,16 +58,17 @@ impl Source<'_> {
     /// Calls `each` with every batch, in the same order each time.
     pub(super) fn pass(&self, each: &mut Each<'_>) -> Result<(), LabelError> {
         match self {
-            Self::Log { journal, window, layout } => {
-                journal.scan(window, layout, true, |logged| match &logged.features {
-                    Some(table) => each(&logged.id, table),
+            Self::Log { journal, window, layout, windows } => {
+                let mut windows = Beside::new(windows.clone());
+                journal.scan(window, layout, true, |logged| match logged.features {
+                    Some(table) => each(&logged.id, &windows.fill(table)?),
                     None => Ok(()),
                 })?;
             }
-            Self::Table { path, schema, id, optional } => {
-                let options = ReadOptions { optional: optional.clone(), no_raw: true, ..ReadOptions::default() };
-                for batch in stream(Input::open(path)?, schema, &options)? {
-                    let table = batch?.table;
+            Self::Table { path, schema, id, optional, windows } => {
+                let mut windows = Beside::new(windows.clone());
+                for batch in stream(Input::open(path)?, schema, &read_options(optional))? {
+                    let table = windows.fill(batch?.table)?;
                     if let Values::Text(ids) = &table.require(id)?.values {
                         each(ids, &table)?;
                     }
@@ -69,6 +77,11 @@ impl Source<'_> {
         }
         Ok(())
     }
+}
+
+/// How a table is read whose columns are `optional`.
+pub(super) fn read_options(optional: &[String]) -> ReadOptions {
+    ReadOptions { optional: optional.to_vec(), no_raw: true, ..ReadOptions::default() }
 }
 
 /// Rows that were fetched, in the order of their places.
@@ -131,6 +144,12 @@ impl Gathered {
         let written = match self.names {
             Some(_) => write_rows(&mut self.text, part, &self.schema),
             None => {
+                // The values of windows are in no schema.
+                for column in part.columns() {
+                    if matches!(column.values, Values::Number(_)) && self.schema.column(&column.name).is_none() {
+                        self.schema.columns.push(ColumnSpec::new(column.name.clone(), Kind::Number));
+                    }
+                }
                 self.names = Some(part.columns().iter().map(|c| c.name.clone()).collect());
                 write_csv(&mut self.text, part, &self.schema)
             }

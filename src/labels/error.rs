@@ -27,6 +27,9 @@ pub enum LabelError {
         /// What is wrong with it, as a clause.
         what: String,
     },
+    /// The rows that windows look back on cannot be had.
+    #[error("{0}")]
+    Past(#[from] crate::past::PastError),
     /// A file that cannot be taken in.
     #[error("{file}: {what}")]
     File {

@@ -7,7 +7,7 @@
 //! ```
 
 use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
-use super::candidates::{Fetched, Source, fetch};
+use super::candidates::{Fetched, Source, fetch, read_options};
 use super::choose::{Chooser, Chosen, Pick};
 use super::request::{ExportRequest, Format};
 use super::sheet::Sheet;
@@ -16,11 +16,13 @@ use super::{LabelError, Labels, studio, take};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::Task;
+use crate::features::derive::{Past, Windows};
 use crate::journal::{Journal, Layout, Window};
+use crate::past;
 use crate::pipeline::Pipeline;
 use crate::registry::{Role, Version};
 use crate::stats::random::hash64;
-use crate::table::{Kind, Table};
+use crate::table::{Input, Kind, Table};
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, EventKind, Workspace};
 use serde::Serialize;
@@ -72,7 +74,8 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
     let pipeline = workspace.registry().pipeline(version)?;
     let layout = Layout::of(&pipeline);
     let table = table_of(workspace, &config, request)?;
-    let source = source(workspace, &config, &pipeline, &layout, table.as_deref(), request)?;
+    let past = past::of_version(workspace, version, &pipeline)?;
+    let source = source((workspace, past), &config, (&pipeline, &layout), table.as_deref(), request)?;
     let excluded = asked_or_labelled(&Labels::open(workspace)?, &open);
     let chooser = Chooser { workspace, config: &config, pipeline: &pipeline, source: &source, request };
     let chosen = chooser.choose(&excluded)?;
@@ -150,15 +153,18 @@ fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> 
 }
 
 fn source<'a>(
-    workspace: &Workspace,
+    (workspace, past): (&Workspace, Option<(Windows, Past)>),
     config: &Config,
-    pipeline: &Pipeline,
-    layout: &'a Layout,
+    (pipeline, layout): (&Pipeline, &'a Layout),
     table: Option<&'a Path>,
     request: &ExportRequest,
 ) -> Result<Source<'a>, LabelError> {
+    let mut beside = Vec::new();
     let Some(path) = table else {
-        return Ok(Source::Log { journal: Journal::of(workspace), window: request.window, layout });
+        if let Some((windows, past)) = &past {
+            beside = past::of_log(workspace, &request.window, (&pipeline.schema, layout), (windows, past))?;
+        }
+        return Ok(Source::Log { journal: Journal::of(workspace), window: request.window, layout, windows: beside });
     };
     if request.window != Window::default() {
         return Err(LabelError::Usage("--since, --until and --last cut the prediction log, not a table".to_owned()));
@@ -172,8 +178,12 @@ fn source<'a>(
     };
     let needed: Vec<&str> = pipeline.features.inputs().map(|(name, _)| name).chain([id.as_str()]).collect();
     let names = schema.columns.iter().map(|c| c.name.clone());
-    let optional = names.filter(|name| !needed.contains(&name.as_str())).collect();
-    Ok(Source::Table { path, schema, id, optional })
+    let optional: Vec<String> = names.filter(|name| !needed.contains(&name.as_str())).collect();
+    if let Some((windows, past)) = &past {
+        schema.know(&pipeline.schema);
+        beside = past::of_table(Input::open(path)?, &schema, &read_options(&optional), (windows, past))?;
+    }
+    Ok(Source::Table { path, schema, id, optional, windows: beside })
 }
 
 /// Hashes of the ids that are not asked again.

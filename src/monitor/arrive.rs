@@ -7,6 +7,7 @@ use super::sample::{Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
+use crate::past::Beside;
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::Learned;
@@ -106,14 +107,15 @@ pub(super) struct Unknown {
 }
 
 impl Pass<'_> {
-    /// Goes through a table.
+    /// Goes through a table; `beside` are the values of windows in its rows.
     ///
     /// # Errors
     /// What is wrong with the table, or too many pieces.
-    pub(super) fn run(&self, input: Input) -> Result<Arrived, MonitorError> {
+    pub(super) fn run(&self, input: Input, mut beside: Beside) -> Result<Arrived, MonitorError> {
         let mut rows = stream(input, self.schema, self.read)?;
         let mut gathered = self.begin();
-        while let Some(batch) = rows.next().transpose()? {
+        while let Some(mut batch) = rows.next().transpose()? {
+            batch.table = beside.fill(batch.table)?;
             match &self.windows {
                 None => self.take_in(&mut gathered, &batch.table)?,
                 Some(windows) => {

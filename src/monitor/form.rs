@@ -38,6 +38,7 @@ impl Watch<'_> {
             all.extend(changes(&run.result["drifted"], columns));
         }
         all.extend(self.form(arrived));
+        all.extend(self.skew()?);
         all.extend(pairs.iter().filter(|pair| pair.unfit.is_none()).flat_map(findings));
         Ok(all)
     }

@@ -16,6 +16,7 @@ mod reference;
 pub mod rolling;
 mod sample;
 mod served;
+mod skew;
 mod watch;
 
 use self::chunks::{By, MAX_CHUNKS};
@@ -28,6 +29,7 @@ use crate::drift::report::{ColumnVerdict, DriftReport};
 use crate::feedback::FeedbackError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
+use crate::past::PastError;
 use crate::pipeline::PipelineError;
 use crate::profile::ProfileError;
 use crate::reference::ReferenceError;
@@ -49,6 +51,9 @@ pub enum MonitorError {
     /// A pipeline problem.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
+    /// The rows that windows look back on cannot be had.
+    #[error("{0}")]
+    Past(#[from] PastError),
     /// A version cannot be used.
     #[error("{0}")]
     Learn(#[from] TrainError),

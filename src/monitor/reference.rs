@@ -44,16 +44,17 @@ impl Watch<'_> {
 
     /// The profile of another table, with what production derives from its columns.
     fn profile_of(&self, path: &Path) -> Result<Profiled, MonitorError> {
-        let (input, read) = (Input::open(path)?, self.read_options());
+        let read = self.read_options();
         if self.production.as_ref().is_none_or(|p| p.pipeline.features.derived().is_empty()) {
-            return Ok(profile_input(input, &self.schema, read, self.request.exact, None)?);
+            return Ok(profile_input(Input::open(path)?, &self.schema, read, self.request.exact, None)?);
         }
         let outcomes = Outcomes::default();
         let pass = self.pass(&read, &outcomes);
-        let mut rows = stream(input, &self.schema, &read)?;
-        let mut builder = None;
+        let table = Spool::new(path)?;
+        let mut rows = stream(table.open()?, &self.schema, &read)?;
+        let (mut builder, mut beside) = (None, self.beside(&table)?);
         while let Some(batch) = rows.next().transpose()? {
-            pass.profile(&mut builder, &batch.table)?;
+            pass.profile(&mut builder, &beside.fill(batch.table)?)?;
         }
         let builder = builder.unwrap_or_else(|| ProfileBuilder::new(&self.profiled_schema, self.limits()));
         Ok(Profiled { profile: builder.finish(), rejects: rows.rejects().clone(), notes: rows.notes().to_vec() })
@@ -90,9 +91,10 @@ impl Watch<'_> {
         let pass = self.pass(&read, &outcomes);
         let mut builder: Option<ProfileBuilder> = None;
         for window in rolling.windows(span)? {
+            let mut beside = self.beside_log(&window)?;
             journal.scan(&window, &layout, true, |logged| {
-                if let Some(table) = &logged.features {
-                    pass.profile(&mut builder, table)?;
+                if let Some(table) = logged.features {
+                    pass.profile(&mut builder, &beside.fill(table)?)?;
                 }
                 Ok::<(), MonitorError>(())
             })?;
@@ -124,9 +126,10 @@ impl Watch<'_> {
             Some(length) => Window::last(length, self.request.now),
             None => Window::since(production.manifest.trained_at),
         };
+        let mut beside = self.beside_log(&window)?;
         let scanned =
-            Journal::of(self.workspace).scan(&window, &self.layout()?, true, |logged| match &logged.features {
-                Some(table) => pass.take_in(&mut gathered, table),
+            Journal::of(self.workspace).scan(&window, &self.layout()?, true, |logged| match logged.features {
+                Some(table) => pass.take_in(&mut gathered, &beside.fill(table)?),
                 None => Ok(()),
             })?;
         let name = match (scanned.n_rows, window.since) {
@@ -136,7 +139,7 @@ impl Watch<'_> {
         Ok((name, pass.finish(gathered)))
     }
 
-    fn layout(&self) -> Result<Layout, MonitorError> {
+    pub(super) fn layout(&self) -> Result<Layout, MonitorError> {
         match &self.production {
             Some(production) => Ok(Layout::of(&production.pipeline)),
             None => Err(MonitorError::Usage("nothing is in production, so no prediction was logged".to_owned())),

@@ -7,6 +7,8 @@ use super::{MonitorError, MonitorRequest};
 use crate::drift::report::Side;
 use crate::drift::{DriftSettings, Losses};
 use crate::journal::{Outcomes, outcomes};
+use crate::past;
+use crate::features::derive::{Past, Windows};
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
 use crate::registry::{Learned, Manifest, Role, Version};
@@ -46,6 +48,8 @@ pub(super) struct Watch<'a> {
     pub(super) production: Option<Production>,
     /// The reference, when finding out its columns has profiled it already.
     pub(super) profiled: Option<Profiled>,
+    /// The windows of production, and the rows that they look back on.
+    pub(super) past: Option<(Windows, Past)>,
 }
 
 impl<'a> Watch<'a> {
@@ -89,7 +93,11 @@ impl<'a> Watch<'a> {
             Some(production) => production.pipeline.schema_with_derived(&schema),
             None => schema.clone(),
         };
-        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled })
+        let past = match &production {
+            Some(production) => past::of_version(workspace, production.version, &production.pipeline)?,
+            None => None,
+        };
+        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled, past })
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -175,9 +183,10 @@ impl<'a> Watch<'a> {
         };
         let (name, arrived) = if let Some(length) = self.request.last {
             pass.windows = Some(self.windows(table, length)?);
-            (format!("{}, its last {}", path.display(), rolling::length(length)), pass.run(table.open()?)?)
+            let name = format!("{}, its last {}", path.display(), rolling::length(length));
+            (name, pass.run(table.open()?, self.beside(table)?)?)
         } else {
-            (path.display().to_string(), pass.run(table.open()?)?)
+            (path.display().to_string(), pass.run(table.open()?, self.beside(table)?)?)
         };
         let side = side(name, &arrived.profile);
         Ok((arrived, side))

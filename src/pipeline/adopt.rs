@@ -50,6 +50,7 @@ pub fn adopt(
     let parts = examples.parts(recipe)?;
     let FeatureOptions { derived, drop, .. } = &recipe.features;
     let (derived, computed) = Derived::fit(derived, &examples.table, Some(&parts.train), &target.name)?;
+    let drop = &[drop.as_slice(), derived.window_columns()].concat();
     let mut all = schema.clone();
     all.columns.extend(derived.kinds().map(|(name, kind)| ColumnSpec::new(name, kind)));
     let n_features = model.n_features();

@@ -72,7 +72,7 @@ impl Pipeline {
 }
 
 /// A raw column as the graph takes it.
-fn input(values: &Values) -> Tensor {
+pub(super) fn input(values: &Values) -> Tensor {
     Tensor::column(match values {
         Values::Number(numbers) => Elements::Double(numbers.clone()),
         Values::Time(times) => Elements::Int64(times.clone()),

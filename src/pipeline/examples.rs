@@ -2,6 +2,7 @@
 
 use super::golden::N_GOLDEN;
 use super::{PipelineError, Recipe, SplitBy};
+use crate::features::derive::{Past, Windows};
 use crate::features::duplicates::row_digest;
 use crate::features::{Target, Task};
 use crate::stats::random::hash64;
@@ -34,6 +35,11 @@ impl Examples {
     /// When nothing is labelled, an id stands twice, or the split names a column that is not there.
     pub fn new(table: Table, schema: &Schema, recipe: &Recipe) -> Result<Self, PipelineError> {
         let table = recipe.target.complete(table, schema)?;
+        // Windows look back on rows without a label, too.
+        let table = match recipe.windows(schema)? {
+            Some(windows) => windows.fill(&Past::default(), table)?,
+            None => table,
+        };
         let column = table.require(&recipe.target.column)?;
         let target = Target::fit(column, recipe.target.positive.as_deref(), recipe.target.task)?;
         let encoded = target.encode(column)?;
@@ -177,6 +183,18 @@ impl Examples {
 }
 
 impl Recipe {
+    /// The windows over a row's own past among the features; `None` where there are none.
+    ///
+    /// # Errors
+    /// A sentence, when an expression does not fit the schema.
+    pub fn windows(&self, schema: &Schema) -> Result<Option<Windows>, PipelineError> {
+        if self.features.derived.is_empty() {
+            return Ok(None);
+        }
+        let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+        Windows::new(&self.features.derived, &columns, &self.target.column).map_err(PipelineError::Rows)
+    }
+
     /// The columns that place a row, in order, and what they are: rows are on the same side under two recipes only when
     /// these agree.
     #[must_use]

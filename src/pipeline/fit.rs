@@ -223,7 +223,10 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, PipelineError> {
         let (table, train) = (&examples.table, examples.parts(recipe)?.train);
         let mut options = recipe.features.clone();
-        let computed = Table::new(Derived::fit(&options.derived, table, Some(&train), &target.name)?.1)?;
+        let (derived, computed) = Derived::fit(&options.derived, table, Some(&train), &target.name)?;
+        let computed = Table::new(computed)?;
+        // What a window is computed to is a feature under its own name.
+        options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
         let mut left_out = near_unique(table, &target.name, &options);

@@ -20,7 +20,7 @@ const ANSWER: &str = "golden_prediction";
 pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, PipelineError> {
     let scores = pipeline.score(rows)?;
     let mut columns: Vec<Column> =
-        pipeline.features.inputs().filter_map(|(name, _)| rows.column(name).cloned()).collect();
+        inputs(pipeline).filter_map(|(name, _)| rows.column(name).cloned()).collect();
     columns.extend((0..scores.width).map(|k| score_column(&scores, k)));
     if !pipeline.target.classes.is_empty() {
         columns.push(Column::new(
@@ -29,6 +29,12 @@ pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, Pipeline
         ));
     }
     Ok(Table::new(columns)?)
+}
+
+/// The raw columns, and those that hold the values of windows.
+fn inputs(pipeline: &Pipeline) -> impl Iterator<Item = (&str, Kind)> {
+    let windows = pipeline.features.derived().window_columns().iter().map(|name| (name.as_str(), Kind::Number));
+    pipeline.features.inputs().chain(windows)
 }
 
 /// The class of a row.
@@ -56,7 +62,7 @@ fn schema(pipeline: &Pipeline) -> Schema {
     let score = |k| ColumnSpec::new(format!("{PREFIX}{k}"), Kind::Number);
     let answer = (!pipeline.target.classes.is_empty()).then(|| ColumnSpec::new(ANSWER, Kind::Text));
     let scores = (0..pipeline.target.n_scores()).map(score);
-    let columns = pipeline.features.inputs().map(input).chain(scores).chain(answer).collect();
+    let columns = inputs(pipeline).map(input).chain(scores).chain(answer).collect();
     Schema { dialect: Dialect { missing: vec![String::new()], ..Default::default() }, columns }
 }
 

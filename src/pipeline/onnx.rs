@@ -18,6 +18,9 @@
 //! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
 
 mod derived;
+mod operators;
+#[cfg(test)]
+mod parity_tests;
 
 use self::derived::{Exporter, why_not};
 use crate::features::{Encoder, Features, Negative, NumberEncoder, Target, Task, TimePart};

@@ -68,7 +68,7 @@ impl<'a> RowEncoder<'a> {
     pub fn finish(mut self) -> Result<Vec<f32>, FeatureError> {
         let features = &self.pipeline.features;
         if !features.derived().is_empty() {
-            features.encode_derived(&features.derived().of_cells(&self.cells), &mut self.values)?;
+            features.encode_derived(&features.derived().of_cells(&self.cells)?, &mut self.values)?;
         }
         Ok(self.values)
     }

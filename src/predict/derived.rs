@@ -1,7 +1,8 @@
 //! The columns that are computed from those of a table, to be looked at.
 
 use super::{Format, PredictError, PredictOptions, Told};
-use crate::features::derive::Derived;
+use crate::features::derive::{Derived, Past, Windows};
+use crate::past::{self, Beside};
 use crate::pipeline::PipelineError;
 use crate::table::{
     Column, Input, Kind, ParquetWriter, ReadOptions, Schema, Table, Values, push_json_lines, stream, write_csv,
@@ -21,17 +22,8 @@ pub fn derived_columns(
     options: &PredictOptions,
     out: &mut dyn Write,
 ) -> Result<Told, PredictError> {
-    let mut schema = schema.clone();
-    schema.dialect.delimiter = options.delimiter.unwrap_or(schema.dialect.delimiter);
+    let (schema, read) = reading(derived, schema, options);
     let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
-    let reads = derived.reads().map(|(name, _)| name.to_owned());
-    let read = ReadOptions {
-        columns: Some(id.iter().cloned().chain(reads).collect()),
-        optional: id.clone().into_iter().filter(|id| derived.reads().all(|(name, _)| name != id)).collect(),
-        skip_invalid: options.skip_invalid,
-        no_raw: true,
-        ..ReadOptions::default()
-    };
     let mut rows = stream(input, &schema, &read)?;
     // What is written stands alone: plain CSV, numbers and times in full.
     let plain = Schema::default();
@@ -55,9 +47,10 @@ pub fn derived_columns(
         first = false;
         Ok(())
     };
+    let mut windows = Beside::new(options.windows.clone());
     while let Some(batch) = rows.next().transpose()? {
         n_rows += batch.table.n_rows() as u64;
-        write(computed(&batch.table, derived, &schema, id.as_deref(), &options.columns)?, out)?;
+        write(computed(&windows.fill(batch.table)?, derived, &schema, id.as_deref(), &options.columns)?, out)?;
     }
     if n_rows == 0 {
         let empty = |(name, kind): (&str, Kind)| Column::new(name, Values::empty(kind));
@@ -65,7 +58,8 @@ pub fn derived_columns(
             .as_deref()
             .map(|id| (id, Kind::Id))
             .into_iter()
-            .chain(derived.reads().filter(|(name, _)| Some(*name) != id.as_deref()));
+            .chain(derived.reads().filter(|(name, _)| Some(*name) != id.as_deref()))
+            .chain(derived.window_columns().iter().map(|name| (name.as_str(), Kind::Number)));
         let table = Table::new(columns.map(empty).collect())?;
         write(computed(&table, derived, &schema, id.as_deref(), &options.columns)?, out)?;
     }
@@ -73,6 +67,37 @@ pub fn derived_columns(
         parquet.finish(out)?;
     }
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: Vec::new(), outcomes: Vec::new() })
+}
+
+/// The values of the windows among `derived` in every row of a table, for [`PredictOptions::windows`].
+///
+/// # Errors
+/// What is wrong with the table.
+pub fn derived_windows(
+    input: Input,
+    derived: &Derived,
+    schema: &Schema,
+    options: &PredictOptions,
+    known: (&Windows, &Past),
+) -> Result<Vec<Column>, PredictError> {
+    let (schema, read) = reading(derived, schema, options);
+    Ok(past::of_table(input, &schema, &read, known)?)
+}
+
+/// How a table is read of which columns are derived.
+fn reading(derived: &Derived, schema: &Schema, options: &PredictOptions) -> (Schema, ReadOptions) {
+    let mut schema = schema.clone();
+    schema.dialect.delimiter = options.delimiter.unwrap_or(schema.dialect.delimiter);
+    let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
+    let reads = derived.reads().map(|(name, _)| name.to_owned());
+    let read = ReadOptions {
+        columns: Some(id.iter().cloned().chain(reads).collect()),
+        optional: id.into_iter().filter(|id| derived.reads().all(|(name, _)| name != id)).collect(),
+        skip_invalid: options.skip_invalid,
+        no_raw: true,
+        ..ReadOptions::default()
+    };
+    (schema, read)
 }
 
 /// The columns that are written of some rows.

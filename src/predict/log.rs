@@ -63,12 +63,19 @@ impl<'a> Logger<'a> {
     /// Logs a batch, which `n_before` rows came before, and waits until it is on disk.
     pub(super) fn batch(&mut self, batch: &Batch, scores: &Scores, n_before: u64) -> Result<(), PredictError> {
         let ids = self.ids(batch, n_before)?;
+        let windows: Vec<Option<&Values>> =
+            self.layout.windows().map(|name| batch.table.column(name).map(|column| &column.values)).collect();
+        let window = |values: &Option<&Values>, row: usize| match values {
+            Some(Values::Number(values)) => values[row],
+            _ => f64::NAN,
+        };
         self.take_outcomes(batch, ids, n_before)?;
         let pieces = in_pieces(scores.n_rows(), |row, lines| {
             let mut cells = batch.raw.cells(row, self.delimiter);
             let take = |field: &Option<usize>| field.and_then(|at| cells.get_mut(at)).map(std::mem::take);
             let features: Vec<Cow<str>> = self.fields.iter().map(take).map(Option::unwrap_or_default).collect();
             let scores = scores.row(row);
+            let windows: Vec<f64> = windows.iter().map(|values| window(values, row)).collect();
             self.layout.push(
                 lines,
                 &Row {
@@ -79,6 +86,7 @@ impl<'a> Logger<'a> {
                     scores,
                     class: self.pipeline.class_of(scores),
                     features: &features,
+                    windows: &windows,
                 },
             );
         });

@@ -432,6 +432,7 @@ impl Lined {
             scores,
             class: live.model.pipeline.class_of(scores),
             features: &features,
+            windows: &[],
         };
         let layout = &live.model.layout;
         let place = self.lines.iter().position(|lines| Arc::ptr_eq(&lines.layout, layout)).unwrap_or_else(|| {

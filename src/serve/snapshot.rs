@@ -11,7 +11,7 @@ use super::form::Form;
 use crate::ab::{Assigner, Experiment, experiment};
 use crate::atomic::Stamp;
 use crate::journal::Layout;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, PipelineError};
 use crate::registry::{RegistryError, Roles, Version};
 use crate::table::{CellReader, Kind, NumberFormat};
 use crate::workspace::Workspace;
@@ -36,6 +36,12 @@ pub(super) struct Loaded {
 impl Loaded {
     fn load(workspace: &Workspace, version: Version) -> Result<Arc<Self>, ServeError> {
         let pipeline = workspace.registry().pipeline(version)?;
+        if let Some(window) = pipeline.features.derived().window_columns().first() {
+            return Err(ServeError::Pipeline(PipelineError::Rows(format!(
+                "{version} has windows over a row's own past ({window}), which a server does not know: score tables with \
+                 `mlloop predict`, or train without them"
+            ))));
+        }
         let readers = pipeline.cell_readers()?;
         let layout = Arc::new(Layout::of(&pipeline));
         Ok(Arc::new(Self { version, name: version.to_string(), pipeline, readers, layout }))

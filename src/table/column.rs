@@ -1,6 +1,6 @@
 //! One column: a name and typed values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The code of a missing category.
@@ -110,7 +110,48 @@ impl Values {
     }
 }
 
+impl Values {
+    /// The cells of several columns, one after another; `None` when they are of different kinds, or there is none.
+    #[must_use]
+    pub fn stacked(parts: &[&Self]) -> Option<Self> {
+        match parts.first()? {
+            Self::Number(_) => {
+                let all = parts.iter().map(|part| if let Self::Number(v) = part { Some(v.as_slice()) } else { None });
+                Some(Self::Number(all.collect::<Option<Vec<_>>>()?.concat()))
+            }
+            Self::Time(_) => {
+                let all = parts.iter().map(|part| if let Self::Time(v) = part { Some(v.as_slice()) } else { None });
+                Some(Self::Time(all.collect::<Option<Vec<_>>>()?.concat()))
+            }
+            Self::Text(_) => {
+                let mut all = Texts::default();
+                for part in parts {
+                    let Self::Text(texts) = part else { return None };
+                    all.append(texts);
+                }
+                Some(Self::Text(all))
+            }
+            Self::Category(_) => {
+                let sides = parts.iter().map(|part| if let Self::Category(c) = part { Some(c) } else { None });
+                Some(Self::Category(Categories::stacked(&sides.collect::<Option<Vec<_>>>()?)))
+            }
+        }
+    }
+}
+
 impl Categories {
+    /// The cells of several columns under the levels of all.
+    fn stacked(parts: &[&Self]) -> Self {
+        let levels: BTreeSet<&str> = parts.iter().flat_map(|part| part.levels.iter()).map(String::as_str).collect();
+        let index: HashMap<&str, u32> = levels.iter().copied().zip(0..).collect();
+        let codes_of = |part: &&Self| {
+            let codes: Vec<u32> = part.levels.iter().map(|level| index[level.as_str()]).collect();
+            part.codes.iter().map(move |&code| codes.get(code as usize).copied().unwrap_or(MISSING_CODE)).collect()
+        };
+        let codes: Vec<Vec<u32>> = parts.iter().map(codes_of).collect();
+        Self { codes: codes.concat(), levels: levels.iter().map(|&level| level.to_owned()).collect() }
+    }
+
     /// Encodes texts; an empty text is missing.
     #[must_use]
     pub fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str> + Clone) -> Self {

@@ -95,12 +95,13 @@ fn columns(
 ) -> Result<Table, TrainError> {
     let Examples { table, target, .. } = examples;
     let derived = Derived::fit(&recipe.features.derived, table, Some(train), &target.name);
-    let (_, computed) = derived.map_err(PipelineError::from)?;
+    let (derived, computed) = derived.map_err(PipelineError::from)?;
     let is_feature = |column: &&Column| {
         let kind = schema.column(&column.name).map(|spec| spec.kind);
         let is_target = column.name == target.name;
         is_target
             || (!recipe.features.drop.contains(&column.name)
+                && !derived.window_columns().contains(&column.name)
                 && matches!(column.values, Values::Number(_) | Values::Category(_))
                 && !matches!(kind, Some(Kind::Constant)))
     };

@@ -1,21 +1,24 @@
 //! What `mlloop.toml` derives from the columns of a table, before there is a version.
 
 use super::{TrainError, TrainRequest, read};
-use crate::features::derive::Derived;
+use crate::features::derive::{Derived, Past};
+use crate::journal::Layout;
+use crate::past;
 use crate::pipeline::{Examples, PipelineError, rows_that_teach};
 use crate::table::{Input, Schema};
 use crate::workspace::Workspace;
 
-/// The derived features of `mlloop.toml`, their statistics learned on the training rows of the reference, and the schema
-/// of the tables that they are computed of.
+/// The derived features of `mlloop.toml`, their statistics learned on the training rows of the reference, the schema of the
+/// tables that they are computed of, and the rows that windows look back on.
 ///
 /// # Errors
 /// Whatever is wrong with the table or with an expression.
-pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived, Schema), TrainError> {
+pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived, Schema, Past), TrainError> {
     let (mut schema, recipe) = (request.config.schema(), request.config.recipe());
     let reference = workspace.path(&request.config.data.reference);
     let (mut table, ..) = read(Input::open(&reference)?, &schema, request)?;
     table.unify_levels(&schema);
+    let (table, last) = past::of_training(workspace, table, &schema, &recipe)?;
     let examples = Examples::new(table, &schema, &recipe)?;
     let rows = rows_that_teach(&examples, &schema, &recipe, request.seed)?;
     let Examples { table, target, .. } = &examples;
@@ -26,5 +29,12 @@ pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived
             column.spelling.know(levels);
         }
     }
-    Ok((derived, schema))
+    let past = match (derived.windows(), last) {
+        (Some(windows), Some(last)) => {
+            let layout = Layout::of_columns(&schema, &recipe.target.column);
+            past::known(workspace, &windows, (&schema, &layout), vec![last])?
+        }
+        _ => Past::default(),
+    };
+    Ok((derived, schema, past))
 }

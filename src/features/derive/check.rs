@@ -4,7 +4,8 @@ use super::Problem;
 use super::functions::{Function, Statistic};
 use super::node::{LetterCase, Moment, Node, OfText, Type, Zone};
 use super::numbers::{Binary, OfTimes, Unary};
-use super::parse::{Expr, Op, What};
+use super::tree::{Expr, Op, Over, What};
+use super::window::Window;
 use crate::features::TimePart;
 use crate::table::time::TimeFormat;
 use regex::RegexBuilder;
@@ -25,6 +26,12 @@ pub(super) trait Names {
     /// # Errors
     /// A sentence, where there are none.
     fn slot(&mut self) -> Result<usize, String>;
+
+    /// The only time column.
+    ///
+    /// # Errors
+    /// A sentence, where there are several or none.
+    fn clock(&mut self) -> Result<(Node, Type), String>;
 }
 
 type Checked = Result<(Node, Type), Problem>;
@@ -48,7 +55,15 @@ pub(super) fn check(expr: &Expr, names: &mut dyn Names) -> Checked {
         }
         What::Call(function, parts) => call(at, *function, parts, names)?,
         What::Case(arms, otherwise) => choose(at, arms, otherwise.as_deref(), names)?,
-        What::Group { statistic, of, by } => group(*statistic, of.as_deref(), by, names)?,
+        What::Group { over: Some(over), .. } => {
+            let what = "a window is a feature of its own: give it a line with a name, and use that name here";
+            return Err(Problem::new(over.at, what));
+        }
+        What::Group { statistic, of, by, over: None } => {
+            let (of, keys) = grouped(of.as_deref(), by, names)?;
+            let slot = names.slot().map_err(|what| Problem::new(by.first().map_or(0, |key| key.at), what))?;
+            (Node::Group { slot, statistic: *statistic, of: of.map(Box::new), by: keys }, Type::Number)
+        }
     })
 }
 
@@ -228,6 +243,10 @@ impl Names for NoNames {
     fn slot(&mut self) -> Result<usize, String> {
         Err("a stated value is needed here, not a statistic".to_owned())
     }
+
+    fn clock(&mut self) -> Result<(Node, Type), String> {
+        Err("a stated value is needed here, not a window".to_owned())
+    }
 }
 
 /// Values that can stand in one column, with what they are then.
@@ -263,8 +282,33 @@ fn choose(at: usize, arms: &[(Expr, Expr)], otherwise: Option<&Expr>, names: &mu
     Ok((Node::Choose(conditions.into_iter().zip(values).collect(), Box::new(last)), of))
 }
 
-fn group(statistic: Statistic, of: Option<&Expr>, by: &[Expr], names: &mut dyn Names) -> Checked {
-    let of = of.map(|of| number(of, names, "the statistic").map(Box::new)).transpose()?;
+/// Checks a definition that is a window: the statistic, its value, the keys, and how far it looks back.
+pub(super) fn window(
+    (statistic, of, by): (Statistic, Option<&Expr>, &[Expr]),
+    over: &Over,
+    slot: usize,
+    names: &mut dyn Names,
+) -> Result<Window, Problem> {
+    let (of, by) = grouped(of, by, names)?;
+    let (at, time) = match &over.column {
+        Some((at, name)) => (*at, names.find(name)),
+        None => (over.at, names.clock()),
+    };
+    match time.map_err(|what| Problem::new(at, what))? {
+        (time @ Node::Raw(_), Type::Time) => {
+            let length_us = i64::try_from(over.length.duration().as_micros()).unwrap_or(i64::MAX);
+            Ok(Window { slot, statistic, of, by, time, length_us })
+        }
+        (_, found) => {
+            let what = format!("a window goes by a time column of [columns], and this is {}", found.name());
+            Err(Problem::new(at, what))
+        }
+    }
+}
+
+/// The value and the keys of a statistic.
+fn grouped(of: Option<&Expr>, by: &[Expr], names: &mut dyn Names) -> Result<(Option<Node>, Vec<Node>), Problem> {
+    let of = of.map(|of| number(of, names, "the statistic")).transpose()?;
     let mut keys = Vec::new();
     for key in by {
         match check(key, names)? {
@@ -274,8 +318,7 @@ fn group(statistic: Statistic, of: Option<&Expr>, by: &[Expr], names: &mut dyn N
             (node, _) => keys.push(node),
         }
     }
-    let slot = names.slot().map_err(|what| Problem::new(by.first().map_or(0, |key| key.at), what))?;
-    Ok((Node::Group { slot, statistic, of, by: keys }, Type::Number))
+    Ok((of, keys))
 }
 
 /// What is read off a time, by the function of that name.

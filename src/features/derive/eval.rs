@@ -17,6 +17,8 @@ pub(super) struct Scope<'a> {
     pub(super) earlier: &'a [Column],
     /// What was learned of groups, by slot.
     pub(super) learned: &'a [Learned],
+    /// The values of windows, by slot.
+    pub(super) windows: &'a [&'a Values],
 }
 
 impl<'a> Scope<'a> {
@@ -67,6 +69,7 @@ impl<'a> Scope<'a> {
                 let choice = |row: usize| conditions.iter().position(|holds| holds.get(row) == 1.0);
                 self.pick(values.collect(), |row| choice(row).unwrap_or(conditions.len()))
             }
+            Node::Window(window) => Vector::of(self.windows[window.slot]),
             Node::Group { slot, of, by, .. } => {
                 let of = of.as_ref().map(|of| self.numbers(of));
                 let keys: Vec<Vector> = by.iter().map(|key| self.compute(key)).collect();

@@ -7,7 +7,7 @@ use super::{Definition, Definitions, Problem, raw_columns};
 use crate::features::FeatureError;
 use crate::table::{Kind, Table, Values};
 
-/// A checked expression over raw columns, without statistics of groups.
+/// A checked expression over raw columns, without statistics of groups and windows.
 #[derive(Debug, Clone)]
 pub struct Expression {
     program: Program,
@@ -23,7 +23,7 @@ impl Expression {
         let definition = Definition { name: "\u{0}".to_owned(), expression: text.to_owned() };
         let program = Program::new(&Definitions(vec![definition]), columns, target);
         let program = program.map_err(|(_, problem)| format!("{name}: {}", problem.told(text)))?;
-        if program.n_slots > 0 {
+        if program.n_slots > 0 || program.n_windows > 0 {
             let problem = Problem::new(0, "statistics of groups differ with the rows that are learned from");
             return Err(format!("{name}: {}", problem.told(text)));
         }
@@ -58,7 +58,7 @@ impl Expression {
     pub fn compute(&self, table: &Table) -> Result<Values, FeatureError> {
         let raw = raw_columns(&self.program, table)?;
         let n_rows = table.n_rows();
-        let scope = Scope { n_rows, raw: &raw, earlier: &[], learned: &[] };
+        let scope = Scope { n_rows, raw: &raw, earlier: &[], learned: &[], windows: &[] };
         let compute = |compiled: &super::program::Compiled| scope.compute(&compiled.node).into_values(n_rows);
         Ok(self.program.compiled.first().map_or(Values::Number(Vec::new()), compute))
     }

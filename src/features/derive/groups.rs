@@ -6,6 +6,7 @@
 
 use super::cells::{Cells, Vector};
 use super::functions::Statistic;
+use super::window::middle;
 use crate::table::MISSING_TIME;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -52,10 +53,10 @@ pub(super) struct Stored {
 pub(crate) type Parts<'a> = (&'a [Vec<String>], &'a [(f64, f64)], (f64, f64));
 
 /// No group.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The values of a key in the rows of a table, as codes of distinct texts.
-struct Coded {
+pub(super) struct Coded {
     codes: Vec<u32>,
     texts: Vec<String>,
 }
@@ -103,7 +104,7 @@ impl Coded {
     }
 
     /// Rows by the groups of all keys, and the keys of each group.
-    fn join(keys: &[Vector], n_rows: usize) -> (Vec<u32>, Vec<Vec<String>>) {
+    pub(super) fn join(keys: &[Vector], n_rows: usize) -> (Vec<u32>, Vec<Vec<String>>) {
         let mut coded = keys.iter().map(|key| Self::of(key, n_rows));
         let Some(first) = coded.next() else { return (vec![NONE; n_rows], Vec::new()) };
         let mut groups: Vec<Vec<String>> = first.texts.into_iter().map(|text| vec![text]).collect();
@@ -223,12 +224,7 @@ fn summary(statistic: Statistic, values: &mut [f64]) -> (f64, f64) {
         Statistic::Max => values.iter().copied().fold(f64::NAN, f64::max),
         Statistic::Median => {
             values.sort_unstable_by(f64::total_cmp);
-            let half = values.len() / 2;
-            match values.len() {
-                0 => f64::NAN,
-                n if n % 2 == 1 => values[half],
-                _ => f64::midpoint(values[half - 1], values[half]),
-            }
+            middle(values)
         }
     };
     (if first.is_finite() { first } else { f64::NAN }, f64::NAN)

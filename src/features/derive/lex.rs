@@ -1,12 +1,15 @@
 //! The words and signs of an expression.
 
 use super::Problem;
+use crate::period::Period;
 use std::fmt;
 
 /// A word or sign.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Number(f64),
+    /// A length of time: `7d`.
+    Length(String),
     /// `'text'` or `"text"`; a doubled quotation mark stands for one.
     Text(String),
     /// A column's name or a keyword.
@@ -24,6 +27,7 @@ impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(value) => write!(f, "{value}"),
+            Self::Length(text) => f.write_str(&short(text)),
             Self::Text(text) => write!(f, "'{}'", short(text)),
             Self::Word(word) | Self::Quoted(word) => write!(f, "{:?}", short(word)),
             Self::Sign(sign) => f.write_str(sign),
@@ -162,6 +166,9 @@ fn number(text: &str) -> Result<(Token, usize), String> {
         Ok(value) if !value.is_finite() => Err(format!("{} is beyond the largest number", short(&text[..end]))),
         _ => {
             let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
+            if text[..end].parse::<Period>().is_ok() {
+                return Ok((Token::Length(text[..end].to_owned()), end));
+            }
             let word = short(&text[..end]);
             Err(format!("{word} is no number; a column of that name is written `{word}`"))
         }

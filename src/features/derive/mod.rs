@@ -3,10 +3,11 @@
 //! ```text
 //! "balance / mean(balance) by type"
 //!    └ lex, parse ─▶ tree ─check (names, types)─▶ Program ─learn groups (training rows)─▶ Derived ─▶ columns
+//!                                                    └─▶ Windows ─ a row's past ─▶ columns of the table ─▲
 //! ```
 //!
 //! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and monitoring
-//! compute the same. An expression looks at its own row and at what training stored: it cannot loop, read a file or ask
+//! compute the same. An expression looks at its own row and at what training stored, and a window at earlier rows: it cannot loop, read a file or ask
 //! for the time, and its size is bounded. docs/features.md has the functions and the rules for missing values.
 
 mod cells;
@@ -19,15 +20,21 @@ mod lex;
 mod node;
 mod numbers;
 mod parse;
+mod past;
 mod program;
 mod spec;
+mod tree;
+mod window;
 #[cfg(test)]
-mod tests;
+mod window_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use expression::Expression;
 pub(crate) use functions::Statistic;
 pub(crate) use node::{LetterCase, Moment, Node, OfText, Zone};
 pub(crate) use numbers::{Binary, OfTimes, Unary};
+pub use past::{Past, Windows, stacked};
 pub use spec::{Definition, Definitions};
 
 use self::cells::Vector;
@@ -77,6 +84,8 @@ pub struct Derived {
     learned: Vec<Learned>,
     /// The levels of training of the categories that are read, so that other spellings of them are found.
     levels: Vec<(String, Vec<String>)>,
+    /// The columns that hold the values of windows.
+    window_columns: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,13 +151,16 @@ impl Derived {
         let columns: Vec<(&str, Kind)> = table.columns().iter().map(|c| (c.name.as_str(), kind(c))).collect();
         let option = |what| FeatureError::Derived { what };
         let program = Program::new(definitions, &columns, target).map_err(|err| option(wrong(definitions, err)))?;
-        let mut derived = Self { definitions: definitions.clone(), program, learned: Vec::new(), levels: Vec::new() };
+        let window_columns = program.window_columns(definitions);
+        let (definitions, learned, levels) = (definitions.clone(), Vec::new(), Vec::new());
+        let mut derived = Self { definitions, program, learned, levels, window_columns };
         derived.levels = derived.levels_of(table, rows);
         let Some(rows) = rows else {
             let computed = derived.learn(table)?;
             return Ok((derived, computed));
         };
-        let reads = derived.program.reads.iter().filter_map(|(name, _)| Some(table.column(name)?.take(rows)));
+        let reads = derived.program.reads.iter().map(|(name, _)| name).chain(&derived.window_columns);
+        let reads = reads.filter_map(|name| Some(table.column(name)?.take(rows)));
         let part = Table::new(reads.collect()).map_err(|err| option(err.to_string()))?;
         derived.learn(&part)?;
         let computed = derived.columns(table)?;
@@ -157,6 +169,7 @@ impl Derived {
 
     /// Learns statistics of groups in the order in which they are needed, and computes the columns on the way.
     fn learn(&mut self, train: &Table) -> Result<Vec<Column>, FeatureError> {
+        let windows = self.windows_of(train)?;
         let Self { program, learned, .. } = self;
         let raw = raw_columns(program, train)?;
         let n_rows = train.n_rows();
@@ -170,7 +183,7 @@ impl Derived {
             });
             groups.sort_unstable_by_key(|(slot, ..)| *slot);
             for (_, statistic, of, by) in groups {
-                let scope = Scope { n_rows, raw: &raw, earlier: &computed, learned };
+                let scope = Scope { n_rows, raw: &raw, earlier: &computed, learned, windows: &windows };
                 let of = of.as_ref().map(|of| scope.numbers(of));
                 let keys: Vec<Vector> = by.iter().map(|key| scope.compute(key)).collect();
                 let found = Learned::learn(statistic, of.as_ref(), &keys, n_rows).map_err(|what| {
@@ -178,7 +191,7 @@ impl Derived {
                 })?;
                 learned.push(found);
             }
-            let scope = Scope { n_rows, raw: &raw, earlier: &computed, learned };
+            let scope = Scope { n_rows, raw: &raw, earlier: &computed, learned, windows: &windows };
             let values = scope.compute(&compiled.node).into_values(n_rows);
             computed.push(Column::new(compiled.name.clone(), values));
         }
@@ -213,24 +226,51 @@ impl Derived {
     /// # Errors
     /// When a column that is read is missing, or of another kind than in training.
     pub fn columns(&self, table: &Table) -> Result<Vec<Column>, FeatureError> {
-        Ok(self.compute(&raw_columns(&self.program, table)?, table.n_rows()))
+        let windows = self.windows_of(table)?;
+        Ok(self.compute(&raw_columns(&self.program, table)?, &windows, table.n_rows()))
     }
 
     /// The same of the cells of [`Derived::reads`], in their order; those must be of the kinds that it says.
-    #[must_use]
-    pub fn of_cells(&self, cells: &[Values]) -> Vec<Column> {
+    ///
+    /// # Errors
+    /// When there are windows: cells by themselves have no past.
+    pub fn of_cells(&self, cells: &[Values]) -> Result<Vec<Column>, FeatureError> {
         let n_rows = cells.first().map_or(0, Values::len);
-        self.compute(&cells.iter().collect::<Vec<_>>(), n_rows)
+        match self.window_columns.first() {
+            Some(window) => Err(FeatureError::NoPast { window: window.clone() }),
+            None => Ok(self.compute(&cells.iter().collect::<Vec<_>>(), &[], n_rows)),
+        }
     }
 
-    fn compute(&self, raw: &[&Values], n_rows: usize) -> Vec<Column> {
+    /// The values of windows, which are columns of the table that [`Windows::fill`] adds.
+    fn windows_of<'t>(&self, table: &'t Table) -> Result<Vec<&'t Values>, FeatureError> {
+        let find = |name: &String| match table.column(name).map(|column| &column.values) {
+            Some(values @ Values::Number(_)) => Ok(values),
+            _ => Err(FeatureError::NoPast { window: name.clone() }),
+        };
+        self.window_columns.iter().map(find).collect()
+    }
+
+    fn compute(&self, raw: &[&Values], windows: &[&Values], n_rows: usize) -> Vec<Column> {
         let mut computed: Vec<Column> = Vec::with_capacity(self.program.compiled.len());
         for compiled in &self.program.compiled {
-            let scope = Scope { n_rows, raw, earlier: &computed, learned: &self.learned };
+            let scope = Scope { n_rows, raw, earlier: &computed, learned: &self.learned, windows };
             let values = scope.compute(&compiled.node).into_values(n_rows);
             computed.push(Column::new(compiled.name.clone(), values));
         }
         computed
+    }
+
+    /// The windows over a row's own past; `None` where there are none.
+    #[must_use]
+    pub fn windows(&self) -> Option<Windows> {
+        Windows::of(self.program.clone(), &self.definitions)
+    }
+
+    /// The columns that hold the values of windows, see [`Windows::fill`].
+    #[must_use]
+    pub fn window_columns(&self) -> &[String] {
+        &self.window_columns
     }
 
     /// Whether there is none.
@@ -296,16 +336,18 @@ fn raw_columns<'t>(program: &Program, table: &'t Table) -> Result<Vec<&'t Values
     if !missing.is_empty() {
         return Err(FeatureError::MissingColumns { columns: missing });
     }
-    let find = |(name, kind): &(String, Kind)| {
-        let values =
-            &table.column(name).ok_or_else(|| FeatureError::MissingColumns { columns: vec![name.clone()] })?.values;
-        if Some(Type::of_values(values)) != Type::of(*kind) {
-            let found = super::target::kind_of(values);
-            return Err(FeatureError::Kind { column: name.clone(), expected: *kind, found });
-        }
-        Ok(values)
-    };
-    program.reads.iter().map(find).collect()
+    program.reads.iter().map(|read| raw_values(read, table)).collect()
+}
+
+/// The cells of a raw column that is read.
+fn raw_values<'t>((name, kind): &(String, Kind), table: &'t Table) -> Result<&'t Values, FeatureError> {
+    let values =
+        &table.column(name).ok_or_else(|| FeatureError::MissingColumns { columns: vec![name.clone()] })?.values;
+    if Some(Type::of_values(values)) != Type::of(*kind) {
+        let found = super::target::kind_of(values);
+        return Err(FeatureError::Kind { column: name.clone(), expected: *kind, found });
+    }
+    Ok(values)
 }
 
 impl PartialEq for Derived {
@@ -345,6 +387,8 @@ impl<'de> Deserialize<'de> for Derived {
         let learned = statistics.into_iter().map(groups::Stored::read).collect::<Result<_, _>>();
         let levels =
             reads.into_iter().filter(|read| read.kind == Kind::Category).map(|read| (read.column, read.levels));
-        Ok(Self { program, learned: learned.map_err(D::Error::custom)?, levels: levels.collect(), definitions })
+        let window_columns = program.window_columns(&definitions);
+        let (learned, levels) = (learned.map_err(D::Error::custom)?, levels.collect());
+        Ok(Self { program, learned, levels, window_columns, definitions })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::functions::Statistic;
 use super::numbers::{Binary, OfTimes, Unary};
+use super::window::Window;
 use crate::features::TimePart;
 use crate::table::{Kind, MISSING_TIME, Values};
 use regex::Regex;
@@ -120,6 +121,8 @@ pub(crate) enum Node {
         of: Option<Box<Node>>,
         by: Vec<Node>,
     },
+    /// Of the row's own past; it is the whole of its definition.
+    Window(Box<Window>),
 }
 
 /// What is read off a time.
@@ -209,6 +212,7 @@ impl Node {
                 of.iter().for_each(|part| part.visit(each));
                 by.iter().for_each(|key| key.visit(each));
             }
+            Self::Window(window) => window.parts().for_each(|part| part.visit(each)),
         }
         each(self);
     }

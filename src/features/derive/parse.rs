@@ -1,69 +1,17 @@
 //! From the text of an expression to its tree; every part knows the byte at which it begins.
 //!
 //! ```text
-//! or ─▶ and ─▶ not ─▶ comparison, in ─▶ + − ─▶ * / % ─▶ unary − ─▶ number, text, column, call [by …], if, case, ( )
+//! or ─▶ and ─▶ not ─▶ comparison, in ─▶ + − ─▶ * / % ─▶ unary − ─▶ number, text, column, call [by … [over …]], if, case, ( )
 //! ```
 //! An expression is at most [`MAX_BYTES`] long, has at most [`MAX_NODES`] parts and is at most [`MAX_DEPTH`] deep, so that
 //! neither reading nor computing it can exhaust the stack or the memory.
 
 use super::functions::{Function, Statistic};
 use super::lex::{Token, Tokens};
+use super::tree::{Expr, Op, Over, What};
 use super::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Problem};
+use crate::period::Period;
 use crate::wording::instead;
-
-/// A part of an expression.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Expr {
-    /// The byte of the text at which it begins.
-    pub(super) at: usize,
-    pub(super) what: What,
-    /// Levels of parts within it.
-    depth: usize,
-}
-
-/// What a part says.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum What {
-    Number(f64),
-    Text(String),
-    Bool(bool),
-    Missing,
-    Column(String),
-    Negate(Box<Expr>),
-    Not(Box<Expr>),
-    Binary(Op, Box<Expr>, Box<Expr>),
-    In {
-        value: Box<Expr>,
-        list: Vec<Expr>,
-        negated: bool,
-    },
-    Call(Function, Vec<Expr>),
-    /// Conditions with their values, and the value where none holds.
-    Case(Vec<(Expr, Expr)>, Option<Box<Expr>>),
-    Group {
-        statistic: Statistic,
-        of: Option<Box<Expr>>,
-        by: Vec<Expr>,
-    },
-}
-
-/// An operator between two parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
-    Or,
-    And,
-    Equal,
-    NotEqual,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-}
 
 /// The tree of an expression.
 pub(super) fn parse(text: &str) -> Result<Expr, Problem> {
@@ -303,8 +251,9 @@ impl Parser {
                 return Err(Problem::new(at, format!("{name} by takes {wanted} values and has {}", parts.len())));
             }
             let by = self.keys()?;
+            let over = self.over()?;
             let depth = by.iter().map(|key| key.depth).fold(depth, usize::max);
-            return self.node(at, What::Group { statistic, of: parts.pop().map(Box::new), by }, depth);
+            return self.node(at, What::Group { statistic, of: parts.pop().map(Box::new), by, over }, depth);
         }
         match Function::of(name) {
             Some(function) => {
@@ -335,6 +284,33 @@ impl Parser {
         match token {
             Token::Word(name) | Token::Quoted(name) => Ok(vec![self.node(at, What::Column(name), 0)?]),
             token => Err(Problem::new(at, format!("{token} stands where by needs a column"))),
+        }
+    }
+
+    /// `over 7d`, `over 7d of column`: how far back a window looks.
+    fn over(&mut self) -> Result<Option<Over>, Problem> {
+        if !self.tokens.take_word("over") {
+            return Ok(None);
+        }
+        let (at, token) = self.tokens.next();
+        let length = match &token {
+            Token::Length(text) | Token::Text(text) => text.parse().map_err(|what: String| Problem::new(at, what))?,
+            token => {
+                let what = format!("{token} stands where over needs a length of time: write 30m, 12h, 7d or 2w");
+                return Err(Problem::new(at, what));
+            }
+        };
+        if length == Period::default() {
+            return Err(Problem::new(at, "a window of no length holds nothing"));
+        }
+        if !self.tokens.take_word("of") {
+            return Ok(Some(Over { at, length, column: None }));
+        }
+        match self.tokens.next() {
+            (place, Token::Word(name) | Token::Quoted(name)) => {
+                Ok(Some(Over { at, length, column: Some((place, name)) }))
+            }
+            (place, token) => Err(Problem::new(place, format!("{token} stands where of needs a time column"))),
         }
     }
 
@@ -378,35 +354,4 @@ impl Parser {
 
 fn too_deep(at: usize) -> Problem {
     Problem::new(at, format!("the expression is more than {MAX_DEPTH} levels deep"))
-}
-
-impl Expr {
-    /// Calls `each` with the name of every column in it, and where it stands.
-    pub(super) fn columns<'e>(&'e self, each: &mut dyn FnMut(&'e str, usize)) {
-        match &self.what {
-            What::Column(name) => each(name, self.at),
-            What::Number(_) | What::Text(_) | What::Bool(_) | What::Missing => {}
-            What::Negate(of) | What::Not(of) => of.columns(each),
-            What::Binary(_, left, right) => {
-                left.columns(each);
-                right.columns(each);
-            }
-            What::In { value, list, .. } => {
-                value.columns(each);
-                list.iter().for_each(|part| part.columns(each));
-            }
-            What::Call(_, parts) => parts.iter().for_each(|part| part.columns(each)),
-            What::Case(arms, otherwise) => {
-                for (condition, value) in arms {
-                    condition.columns(each);
-                    value.columns(each);
-                }
-                otherwise.iter().for_each(|part| part.columns(each));
-            }
-            What::Group { of, by, .. } => {
-                of.iter().for_each(|part| part.columns(each));
-                by.iter().for_each(|key| key.columns(each));
-            }
-        }
-    }
 }

@@ -1,8 +1,10 @@
 //! Definitions that were checked against the columns of a table.
 
-use super::check::{Names, check};
+use super::check::{Names, check, window};
 use super::node::{Node, Type};
-use super::parse::{Expr, parse};
+use super::parse::parse;
+use super::past::column_of;
+use super::tree::{Expr, What};
 use super::{Definitions, MAX_DERIVED, Problem};
 use crate::table::Kind;
 use crate::wording::instead;
@@ -13,6 +15,8 @@ pub(super) struct Compiled {
     pub(super) name: String,
     pub(super) of: Type,
     pub(super) node: Node,
+    /// Whether it is computed of its row alone: of no window, and of nothing that is learned.
+    pub(super) is_plain: bool,
 }
 
 /// All definitions, and the raw columns that they read.
@@ -23,6 +27,8 @@ pub(super) struct Program {
     pub(super) reads: Vec<(String, Kind)>,
     /// How many statistics of groups there are.
     pub(super) n_slots: usize,
+    /// How many windows there are.
+    pub(super) n_windows: usize,
 }
 
 /// What names mean while a definition is checked.
@@ -68,6 +74,33 @@ impl Names for Known<'_> {
     fn slot(&mut self) -> Result<usize, String> {
         self.program.n_slots += 1;
         Ok(self.program.n_slots - 1)
+    }
+
+    fn clock(&mut self) -> Result<(Node, Type), String> {
+        let mut times = self.columns.iter().filter(|(_, kind)| *kind == Kind::Time).map(|(name, _)| *name);
+        match (times.next(), times.next()) {
+            (Some(name), None) => self.find(name),
+            (None, _) => Err("a window needs a time column, and [columns] has none".to_owned()),
+            (Some(one), Some(other)) => Err(format!(
+                "there are several time columns, such as {one:?} and {other:?}: say which, as in over 7d of {one}"
+            )),
+        }
+    }
+}
+
+impl Known<'_> {
+    /// Checks a whole definition.
+    fn define(&mut self, tree: &Expr) -> Result<(Node, Type), Problem> {
+        let What::Group { statistic, of, by, over: Some(over) } = &tree.what else { return check(tree, self) };
+        let slot = self.program.n_windows;
+        let window = window((*statistic, of.as_deref(), by), over, slot, self)?;
+        if !window.parts().all(|part| self.program.is_plain(part)) {
+            let what =
+                "a window looks at what can be told of a row alone, not at other windows or statistics of groups";
+            return Err(Problem::new(tree.at, what));
+        }
+        self.program.n_windows += 1;
+        Ok((Node::Window(Box::new(window)), Type::Number))
     }
 }
 
@@ -132,13 +165,35 @@ impl Program {
         let mut program = Self::default();
         for (place, (name, tree)) in trees.iter().enumerate() {
             let mut known = Known { program: &mut program, columns, target, trees: &trees, place };
-            let (node, of) = check(tree, &mut known).map_err(|problem| ((*name).to_owned(), problem))?;
+            let (node, of) = known.define(tree).map_err(|problem| ((*name).to_owned(), problem))?;
             if of == Type::Nothing {
                 return Err(((*name).to_owned(), Problem::new(0, "every value is missing")));
             }
-            program.compiled.push(Compiled { name: (*name).to_owned(), of, node });
+            let is_plain = program.is_plain(&node);
+            program.compiled.push(Compiled { name: (*name).to_owned(), of, node, is_plain });
         }
         Ok(program)
+    }
+
+    /// Whether a part is computed of its row alone.
+    fn is_plain(&self, node: &Node) -> bool {
+        let mut plain = true;
+        node.visit(&mut |part| match part {
+            Node::Window(_) | Node::Group { .. } => plain = false,
+            Node::Earlier(place) => plain &= self.compiled[*place].is_plain,
+            _ => {}
+        });
+        plain
+    }
+
+    /// The columns that hold the values of windows, by slot.
+    pub(super) fn window_columns(&self, definitions: &Definitions) -> Vec<String> {
+        let windows = self.compiled.iter().filter(|compiled| matches!(compiled.node, Node::Window(_)));
+        let column = |compiled: &Compiled| {
+            let expression = definitions.get(&compiled.name).map_or("", |definition| &definition.expression);
+            column_of(&compiled.name, expression)
+        };
+        windows.map(column).collect()
     }
 
     /// Per definition, the raw columns that it reads, itself or through others.

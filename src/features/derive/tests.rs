@@ -4,7 +4,7 @@ use super::{Definition, Definitions, Derived, check};
 use crate::table::time::TimeFormat;
 use crate::table::{Categories, Column, Kind, MISSING_TIME, Table, Texts, Values};
 
-fn time(text: &str) -> i64 {
+pub(super) fn time(text: &str) -> i64 {
     TimeFormat::Iso.parse(text).unwrap_or(MISSING_TIME)
 }
 
@@ -24,7 +24,7 @@ fn table() -> Table {
     .unwrap()
 }
 
-fn definitions(pairs: &[(&str, &str)]) -> Definitions {
+pub(crate) fn definitions(pairs: &[(&str, &str)]) -> Definitions {
     let definition =
         |&(name, expression): &(&str, &str)| Definition { name: name.to_owned(), expression: expression.to_owned() };
     Definitions(pairs.iter().map(definition).collect())
@@ -215,7 +215,7 @@ fn one_row_is_computed_to_the_bit_as_in_a_table_and_so_is_what_was_stored() {
             values => values,
         };
         let cells: Vec<Values> = stored.reads().map(one).collect();
-        for (whole, one) in computed.iter().zip(stored.of_cells(&cells)) {
+        for (whole, one) in computed.iter().zip(stored.of_cells(&cells).unwrap()) {
             assert_eq!(bits(&one, 0), bits(whole, row), "{} in row {row}", whole.name);
         }
     }
@@ -314,9 +314,9 @@ fn hostile_expressions_end_in_an_error_and_not_in_memory() {
     assert!(check(&definitions(&[("x", &ninety)]), &[("a", Kind::Number)], "y").is_ok());
 }
 
-/// What pandas gives on missing cells, extremes and several time zones (scripts/reference_features.py).
-#[test]
-fn every_function_gives_what_pandas_gives() {
+/// A table of missing cells, extremes and several time zones, and what pandas gives for expressions on it
+/// (scripts/reference_features.py).
+pub(crate) fn reference_cases() -> (Table, Vec<(String, Vec<serde_json::Value>)>) {
     let stored: serde_json::Value =
         serde_json::from_str(include_str!("../../../fixtures/reference/derived.json")).unwrap();
     let cells = |name: &str| stored["table"][name].as_array().unwrap().iter();
@@ -328,13 +328,19 @@ fn every_function_gives_what_pandas_gives() {
         Column::new("t", Values::Category(Categories::from_texts(texts("t")))),
         Column::new("at", Values::Time(texts("at").map(time).collect())),
     ];
-    let table = Table::new(columns).unwrap();
-    let cases = stored["cases"].as_array().unwrap();
+    let of = |case: &serde_json::Value| {
+        (case["expression"].as_str().unwrap().to_owned(), case["values"].as_array().unwrap().clone())
+    };
+    (Table::new(columns).unwrap(), stored["cases"].as_array().unwrap().iter().map(of).collect())
+}
+
+#[test]
+fn every_function_gives_what_pandas_gives() {
+    let (table, cases) = reference_cases();
     assert!(cases.len() > 60);
-    for case in cases {
-        let expression = case["expression"].as_str().unwrap();
+    for (expression, expected) in &cases {
         let (_, computed) = fitted(&[("x", expression)], &table);
-        for (row, expected) in case["values"].as_array().unwrap().iter().enumerate() {
+        for (row, expected) in expected.iter().enumerate() {
             let place = format!("{expression} in row {row}: pandas has {expected}");
             match &computed[0].values {
                 Values::Number(values) => match expected.as_f64() {

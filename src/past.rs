@@ -1,0 +1,264 @@
+//! What came before a row: the rows that windows look back on, and the values of windows for tables and the log.
+//!
+//! ```text
+//! past.csv of the version: the last rows of its training table ─┐
+//! prediction log: all rows that were scored ────────────────────┼─▶ each row once (by its id) ─▶ windows of a table's rows
+//! the table itself ─────────────────────────────────────────────┘
+//! ```
+//! One rule holds everywhere: a row looks back on all earlier rows that are known, and on each of them once.
+
+use crate::features::FeatureError;
+use crate::features::derive::{Past, Windows, stacked};
+use crate::journal::{Journal, JournalError, Layout, Window};
+use crate::pipeline::{Pipeline, PipelineError, Recipe};
+use crate::registry::{RegistryError, Version};
+use crate::table::{
+    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream, write_csv,
+};
+use crate::workspace::Workspace;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The rows of a version's training table that later rows may look back on, in its directory.
+pub const FILE: &str = "past.csv";
+/// More rows than this are not stored with a version.
+const MAX_ROWS: usize = 5_000_000;
+
+/// What can go wrong between rows and what came before them.
+#[derive(Debug, thiserror::Error)]
+pub enum PastError {
+    /// A table problem.
+    #[error("{0}")]
+    Table(#[from] TableError),
+    /// A column that windows read is missing, or of another kind.
+    #[error("{0}")]
+    Features(#[from] FeatureError),
+    /// A problem with the prediction log.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// A problem of the registry.
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
+    /// The windows do not fit the columns.
+    #[error("{0}")]
+    Pipeline(#[from] PipelineError),
+    /// Too many rows to be stored.
+    #[error("{0}")]
+    TooMany(String),
+}
+
+/// The id column of a schema.
+fn id_of(schema: &Schema) -> Option<&str> {
+    schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str())
+}
+
+/// The rows that windows look back on, beside those of the table at hand: `parts` that are known, and those that were
+/// logged. `layout` is that of the log, and `schema` names ids and levels.
+///
+/// # Errors
+/// What is wrong with the log.
+pub fn known(
+    workspace: &Workspace,
+    windows: &Windows,
+    (schema, layout): (&Schema, &Layout),
+    mut parts: Vec<Table>,
+) -> Result<Past, PastError> {
+    let id = id_of(schema);
+    Journal::of(workspace).scan(&Window::default(), layout, true, |logged| {
+        if let Some(table) = &logged.features {
+            parts.push(windows.part(&table.spelled(schema), id)?);
+        }
+        Ok::<(), PastError>(())
+    })?;
+    Ok(Past::of(windows, id, &parts)?)
+}
+
+/// The rows that a version's windows look back on; `None` for a version without windows.
+///
+/// # Errors
+/// As [`known`], and what is wrong with the version's file.
+pub fn of_version(
+    workspace: &Workspace,
+    version: Version,
+    pipeline: &Pipeline,
+) -> Result<Option<(Windows, Past)>, PastError> {
+    let Some(windows) = pipeline.features.derived().windows() else { return Ok(None) };
+    workspace.registry().check(version, &[FILE])?;
+    let last = stored(&workspace.registry().path(version)?.join(FILE), &windows, &pipeline.schema)?;
+    let past = known(workspace, &windows, (&pipeline.schema, &Layout::of(pipeline)), vec![last])?;
+    Ok(Some((windows, past)))
+}
+
+/// A table to learn from with the values of its windows, looking back on its own rows and on those that were logged; and
+/// the rows that a version is to store. The target of `recipe` need not be in it.
+///
+/// # Errors
+/// As [`known`]; when a column that windows read is missing, or too many rows had to be stored.
+pub fn of_training(
+    workspace: &Workspace,
+    table: Table,
+    schema: &Schema,
+    recipe: &Recipe,
+) -> Result<(Table, Option<Table>), PastError> {
+    let Some(windows) = recipe.windows(schema)? else { return Ok((table, None)) };
+    let layout = Layout::of_columns(schema, &recipe.target.column);
+    let past = known(workspace, &windows, (&knowing(schema, &table), &layout), Vec::new())?;
+    let last = windows.last(&table, id_of(schema))?;
+    if last.n_rows() > MAX_ROWS {
+        return Err(PastError::TooMany(format!(
+            "[features.derived]: the longest window holds {} rows at the table's end, and at most {MAX_ROWS} are stored with \
+             a version: shorten it",
+            last.n_rows()
+        )));
+    }
+    Ok((windows.fill(&past, table)?, Some(last)))
+}
+
+/// A schema that finds other spellings of the levels of a table.
+fn knowing(schema: &Schema, table: &Table) -> Schema {
+    let mut schema = schema.clone();
+    for column in table.columns() {
+        if let (Values::Category(cells), Some(spec)) =
+            (&column.values, schema.columns.iter_mut().find(|spec| spec.name == column.name))
+        {
+            spec.spelling.know(&cells.levels);
+        }
+    }
+    schema
+}
+
+/// Writes the rows that a version stores.
+///
+/// # Errors
+/// Those of `out`.
+pub fn save(last: &Table, schema: &Schema, out: &mut dyn Write) -> io::Result<()> {
+    write_csv(out, last, &stored_schema(last.columns().iter().map(|column| column.name.as_str()), schema))
+}
+
+/// How they are written: times in full, whatever the training table looked like.
+fn stored_schema<'a>(names: impl Iterator<Item = &'a str>, schema: &Schema) -> Schema {
+    let column = |name: &str| {
+        let kind = schema.column(name).map_or(Kind::Text, |spec| spec.kind);
+        let format = (kind == Kind::Time).then(|| "iso".to_owned());
+        ColumnSpec { format, ..ColumnSpec::new(name, kind) }
+    };
+    let dialect = Dialect { missing: vec![String::new()], ..Dialect::default() };
+    Schema { dialect, columns: names.map(column).collect() }
+}
+
+fn stored(path: &Path, windows: &Windows, schema: &Schema) -> Result<Table, PastError> {
+    let reads = windows.reads().into_iter().map(|(name, _)| name);
+    let id = id_of(schema).filter(|id| windows.reads().iter().all(|(name, _)| name != id));
+    let schema = stored_schema(id.into_iter().chain(reads), schema);
+    let options = ReadOptions { no_raw: true, ..ReadOptions::default() };
+    Ok(read(Input::open(path)?, &schema, &options)?.table)
+}
+
+/// The values of windows for every row of a table, in its order.
+///
+/// # Errors
+/// What is wrong with the table.
+pub fn of_table(
+    input: Input,
+    schema: &Schema,
+    read: &ReadOptions,
+    (windows, past): (&Windows, &Past),
+) -> Result<Vec<Column>, PastError> {
+    let mut parts = Vec::new();
+    for batch in stream(input, schema, read)? {
+        parts.push(windows.part(&batch?.table.spelled(schema), id_of(schema))?);
+    }
+    Ok(windows.compute(past, &stacked(&parts)?)?)
+}
+
+/// The values of windows for every logged row of a window of time, in the order of the log.
+///
+/// # Errors
+/// What is wrong with the log.
+pub fn of_log(
+    workspace: &Workspace,
+    window: &Window,
+    (schema, layout): (&Schema, &Layout),
+    (windows, past): (&Windows, &Past),
+) -> Result<Vec<Column>, PastError> {
+    let mut parts = Vec::new();
+    Journal::of(workspace).scan(window, layout, true, |logged| {
+        if let Some(table) = &logged.features {
+            parts.push(windows.part(&table.spelled(schema), id_of(schema))?);
+        }
+        Ok::<(), PastError>(())
+    })?;
+    Ok(windows.compute(past, &stacked(&parts)?)?)
+}
+
+/// Columns of a table that comes in batches.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    columns: Vec<Column>,
+    next: u32,
+}
+
+impl Beside {
+    /// These columns, from their first row on.
+    #[must_use]
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self { columns, next: 0 }
+    }
+
+    /// The columns of the next rows.
+    #[must_use]
+    pub fn next(&mut self, n_rows: usize) -> Vec<Column> {
+        let rows: Vec<u32> = (self.next..self.next + n_rows as u32).collect();
+        self.next += n_rows as u32;
+        self.columns.iter().map(|column| column.take(&rows)).collect()
+    }
+
+    /// The next rows with their columns, which take the place of columns of their names.
+    ///
+    /// # Errors
+    /// When there are no more rows.
+    pub fn fill(&mut self, table: Table) -> Result<Table, PastError> {
+        if self.columns.is_empty() {
+            return Ok(table);
+        }
+        let held = self.columns.first().map_or(0, |column| column.values.len());
+        if self.next as usize + table.n_rows() > held {
+            let what = "changed while it was read: try again".to_owned();
+            return Err(TableError::File { file: "the table".to_owned(), what }.into());
+        }
+        let new = self.next(table.n_rows());
+        let mut columns = table.into_columns();
+        columns.retain(|column| new.iter().all(|new| new.name != column.name));
+        columns.extend(new);
+        Ok(Table::new(columns)?)
+    }
+}
+
+/// How often logged values of a window differ from those that the whole past gives.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Skew {
+    /// Values that were compared.
+    pub n: u64,
+    /// Of these, values that differ.
+    pub n_differ: u64,
+    /// The first pair that differs: logged, and computed.
+    pub first: Option<(f64, f64)>,
+}
+
+impl Skew {
+    /// Compares the values of rows that were logged with those that are computed now.
+    pub fn push(&mut self, logged: &Values, computed: &Values, of: impl Fn(usize) -> bool) {
+        /// Sums of another order differ in their last digits.
+        const TOLERANCE: f64 = 1e-9;
+        let (Values::Number(logged), Values::Number(computed)) = (logged, computed) else { return };
+        let pairs = logged.iter().zip(computed).enumerate().filter(|(row, _)| of(*row));
+        for (_, (&logged, &computed)) in pairs {
+            let near = (logged - computed).abs() <= TOLERANCE * computed.abs().max(1.0);
+            self.n += 1;
+            if !near && !(logged.is_nan() && computed.is_nan()) {
+                self.n_differ += 1;
+                self.first.get_or_insert((logged, computed));
+            }
+        }
+    }
+}
