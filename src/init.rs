@@ -164,6 +164,7 @@ fn config(workspace: &Workspace, wanted: &InitRequest, schema: &Schema, target: 
         model: Params::default(),
         trainer: None,
         decision: Decision::default(),
+        train: crate::workspace::TrainRules::default(),
         monitor: DriftSettings::default(),
         labels: LabelRules::default(),
         retrain: crate::workspace::RetrainRules::default(),

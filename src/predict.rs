@@ -21,7 +21,7 @@ use crate::journal::JournalError;
 
 use crate::features::Unseen;
 use crate::past::{self, Beside, PastError};
-use crate::pipeline::{Contribution, Pipeline, PipelineError, Scores};
+use crate::pipeline::{Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::registry::Version;
 use crate::table::{
     Batch, Column, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream,
@@ -367,7 +367,7 @@ struct Answer<'a> {
 /// An answer for one row.
 enum Said<'a> {
     Text(Cow<'a, str>),
-    Number(f64),
+    Number(Digits),
     Nothing,
 }
 
@@ -386,23 +386,23 @@ impl<'a> Answer<'a> {
         let n_scores = if class.is_some() { scores.len() } else { 0 };
         match (k, class) {
             (0, Some(class)) => Said::Text(Cow::Borrowed(&self.pipeline.target.classes[class])),
-            (0, None) => Said::Number(scores[0]),
-            (k, _) if k <= n_scores => Said::Number(scores[k - 1]),
+            (0, None) => Said::Number(self.pipeline.scale.digits(scores[0])),
+            (k, _) if k <= n_scores => Said::Number(Digits::short(scores[k - 1])),
             (k, _) => {
                 let n = k - n_scores - 1;
                 let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return Said::Nothing };
                 match (n % 2, &reason.expression) {
                     (0, None) => Said::Text(Cow::Borrowed(&reason.column)),
                     (0, Some(expression)) => Said::Text(Cow::Owned(format!("{} = {expression}", reason.column))),
-                    _ => Said::Number(reason.value),
+                    _ => Said::Number(Digits::short(reason.value)),
                 }
             }
         }
     }
 }
 
-/// A number to the seven digits that the trees compute with.
-fn push_score(line: &mut Vec<u8>, value: f64) {
+/// A number to the digits that it has.
+fn push_score(line: &mut Vec<u8>, value: Digits) {
     // Writing to a Vec cannot fail.
-    let _ = write!(line, "{}", value as f32);
+    let _ = write!(line, "{value}");
 }

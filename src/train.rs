@@ -320,7 +320,7 @@ fn test(
             learned.len()
         ));
     }
-    let y: Vec<f32> = rows.iter().map(|&row| labels.y[row as usize]).collect();
+    let y: Vec<f64> = rows.iter().map(|&row| labels.y[row as usize]).collect();
     Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &y, &fitted.train_y, request.seed)?, digest))
 }
 

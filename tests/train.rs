@@ -1,6 +1,8 @@
 //! From a table to a stored version and its scores.
 
-use crate::support::{ERROR, Loop, YES};
+use crate::serve::client::Server;
+use crate::support::{ERROR, Loop, YES, noise};
+use serde_json::json;
 use std::fs;
 
 const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
@@ -323,4 +325,43 @@ fn parameters_of_mlloop_toml_are_used_and_checked() {
     work.run("train").answers(ERROR).says("n_estimators");
     set("n_trees = 5");
     work.run("train").answers(ERROR).says("unknown key \"n_trees\"");
+}
+
+/// A target of 1e12 and more, of which 32 bits know steps of 65 536: each way to a prediction has the digits of the target.
+#[test]
+fn a_target_that_32_bits_cannot_hold_is_predicted_in_64_everywhere() {
+    let value = |row: u32| 1e12 + 5.0 * f64::from(row % 40) + 0.1 * noise(row, 1);
+    let rows = |first: u32, n: u32| -> String {
+        let row = |row: u32| format!("k{row},{},{},{}\n", row % 40, (noise(row, 2) * 100.0) as u32, value(row));
+        "id,a,b,y\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", rows(0, 600)).table("new.csv", rows(5_000, 120));
+    work.run("init ref.csv --target y").answers(YES);
+    let trained =
+        work.run("--set n_estimators=150 train --quality fast --algorithm gradient-boosting").answers(YES).value();
+    let r2 = trained["gate"]["metrics"]["r2"]["value"].as_f64().unwrap();
+    assert!(r2 > 0.99, "{r2}");
+    // In a file as CSV and as Parquet's numbers, and from a server, one by one and together.
+    let predicted = work.run("predict new.csv").answers(YES).stdout;
+    let (ids, told) = (column(&predicted, "id"), column(&predicted, "prediction"));
+    for (at, told) in told.iter().enumerate() {
+        let miss = told.parse::<f64>().unwrap() - value(5_000 + at as u32);
+        assert!(miss.abs() < 15.0 && told.len() < 25, "{} {told}: {miss}", ids[at]);
+    }
+    let mut server = Server::start(&work, "");
+    let request = |row: u32| json!({ "a": row % 40, "b": (noise(row, 2) * 100.0) as u32 });
+    let (_, one) = server.client().post("/predict", &request(5_000).to_string()).unwrap();
+    assert_eq!(one["prediction"].to_string(), told[0]);
+    let (_, many) =
+        server.client().post("/predict", &json!({ "rows": [request(5_000), request(5_001)] }).to_string()).unwrap();
+    assert_eq!(many["predictions"][1]["prediction"].to_string(), told[1]);
+    server.stop();
+    // The graph gives the golden rows what the version gives them, or export refuses.
+    work.run("export --format onnx -o y.onnx").answers(YES);
+    assert!(work.run("export --format xgboost -o y.json").answers(YES).stderr.contains("multiply by"));
+    // What is measured later has those digits too.
+    let watched = work.run("monitor new.csv --formats json").value();
+    let metrics = watched["performance"]["metrics"].to_string();
+    let r2 = watched["performance"]["metrics"].as_array().unwrap().iter().find(|m| m["metric"] == "r2").unwrap();
+    assert!(r2["value"].as_f64().unwrap() > 0.99, "{metrics}");
 }

@@ -105,7 +105,7 @@ impl<'a> Exposed<'a> {
                 // Left out in every arm, so that the arms stay alike.
                 _ if self.learned.iter().any(|learned| learned.has(&id)) => settled.n_learned += 1,
                 _ => {
-                    settled.y.push(outcomes.of(&id).map_or(f64::NAN, |outcome| f64::from(outcome.y)));
+                    settled.y.push(outcomes.of(&id).map_or(f64::NAN, |outcome| outcome.y));
                     settled.units.push(unit);
                 }
             }

@@ -47,6 +47,14 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             ));
         }
     }
+    if matches!(args.format, Format::Xgboost) && !pipeline.scale.is_identity() {
+        ctx.progress.note(format_args!(
+            "note: these trees predict {:?} in standard deviations from the mean: multiply by {} and add {}",
+            pipeline.target.name,
+            pipeline.scale.unit(),
+            pipeline.scale.centre()
+        ));
+    }
     out.bytes(&bytes)?;
     Ok(Outcome::Yes)
 }

@@ -2,6 +2,7 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::model::Algorithm;
+use mlloop::pipeline::Quality;
 use mlloop::printable::name;
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
@@ -23,6 +24,7 @@ use std::time::Instant;
 ///   mlloop train
 ///   mlloop train --cv 5                       out-of-fold metrics besides
 ///   mlloop train --algorithm random-forest
+///   mlloop train --quality fast               one fit instead of several
 ///   mlloop train --test holdout.csv           metrics on another table besides
 ///   mlloop train --from model.onnx            take in a model made elsewhere
 ///
@@ -33,6 +35,10 @@ pub(crate) struct Args {
     /// The kind of model, instead of what mlloop.toml says
     #[arg(long, value_name = "ALGORITHM", value_parser = super::args::one_of(["gradient-boosting", "random-forest", "decision-tree"], parse_algorithm))]
     algorithm: Option<Algorithm>,
+    /// How much is done for a good model, instead of what mlloop.toml says: standard (every row that is not in the gate
+    /// teaches), or fast (one fit: the tune rows decide, and do not teach)
+    #[arg(long, value_name = "QUALITY", value_parser = super::args::one_of(["standard", "fast"], parse_quality))]
+    quality: Option<Quality>,
     /// Also score every row by a model that did not see it, in K folds
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
     cv: Option<u8>,
@@ -40,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TABLE")]
     test: Option<PathBuf>,
     /// Store a model made elsewhere: an ONNX tree ensemble, XGBoost JSON or UBJSON, LightGBM text
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv", "quality"])]
     from: Option<PathBuf>,
     /// The features of --from are the table's columns in their order, whatever their names
     #[arg(long, requires = "from")]
@@ -54,6 +60,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let mut config = ctx.workspace.config()?;
     if let Some(algorithm) = args.algorithm {
         config.model.algorithm = algorithm;
+    }
+    if let Some(quality) = args.quality {
+        config.train.quality = quality;
     }
     let started = Instant::now();
     let lock = ctx.workspace.lock()?;
@@ -101,6 +110,11 @@ fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
         let names: Vec<&str> = known.iter().map(|a| a.name()).collect();
         format!("there are {}", names.join(", "))
     })
+}
+
+fn parse_quality(name: &str) -> Result<Quality, String> {
+    let known = Quality::NAMES.into_iter().find(|(known, _)| *known == name);
+    known.map(|(_, quality)| quality).ok_or_else(|| "there are standard and fast".to_owned())
 }
 
 /// Signs of the longest bar of an importance, and what stands before it.

@@ -12,7 +12,7 @@ use super::performance::change;
 use super::report::Estimate;
 use crate::features::{Matrix, Task};
 use crate::model::{FitData, FitOptions, GrowPolicy, Model, Params};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, TargetScale};
 use crate::score::{Metric, Metrics};
 use crate::stats::moments;
 use crate::table::Table;
@@ -50,24 +50,31 @@ impl Losses {
     /// # Errors
     /// Classes instead of numbers, fewer than [`MIN_LABELLED_ROWS`] rows, an outcome that is missing, a column that the
     /// version needs and the table lacks.
-    pub fn learn(pipeline: &Pipeline, labelled: &Table, y: &[f32], seed: u64) -> Result<Self, EstimateError> {
+    pub fn learn(pipeline: &Pipeline, labelled: &Table, y: &[f64], seed: u64) -> Result<Self, EstimateError> {
         if pipeline.target.task != Task::Regression {
             return Err(EstimateError::Task { method: "dle", what: "numbers; classes have cbpe" });
         }
         let predictions = pipeline.score(labelled)?.values;
         let features = pipeline.features.transform(labelled)?;
-        let mut known =
-            with_prediction((0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied()));
+        let mut known = with_prediction(
+            (0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied()),
+            &pipeline.scale,
+        );
         // Rows to come are later than these. What is missing everywhere, no tree asks about.
         let moving: Vec<bool> = pipeline.features.moving().chain([false]).collect();
         let cells = known.iter_mut().zip(moving.iter().cycle());
         cells.filter(|(_, moving)| **moving).for_each(|(cell, _)| *cell = f32::NAN);
         let names = features.names.iter().cloned().chain(["prediction".to_owned()]).collect();
-        Self::of_errors(&Matrix::new(known, features.n_rows, names), &predictions, y, seed)
+        Self::of_errors(&Matrix::new(known, features.n_rows, names), &predictions, y, (pipeline.scale.unit(), seed))
     }
 
-    /// The same from features that have the prediction as their last.
-    pub(super) fn of_errors(known: &Matrix, predictions: &[f64], y: &[f32], seed: u64) -> Result<Self, EstimateError> {
+    /// The same from features that have the prediction as their last; errors are learned in `unit`s.
+    pub(super) fn of_errors(
+        known: &Matrix,
+        predictions: &[f64],
+        y: &[f64],
+        (unit, seed): (f64, u64),
+    ) -> Result<Self, EstimateError> {
         if y.len() != predictions.len() || y.iter().any(|y| !y.is_finite()) {
             let text =
                 format!("{} labelled rows need as many known outcomes; {} were given", predictions.len(), y.len());
@@ -76,7 +83,7 @@ impl Losses {
         if y.len() < MIN_LABELLED_ROWS {
             return Err(EstimateError::TooFewRows { have: y.len(), need: MIN_LABELLED_ROWS });
         }
-        let errors = || y.iter().zip(predictions).map(|(&y, prediction)| f64::from(y) - prediction);
+        let errors = || y.iter().zip(predictions).map(|(&y, prediction)| (y - prediction) / unit);
         let absolute: Vec<f32> = errors().map(|error| error.abs() as f32).collect();
         let squared: Vec<f32> = errors().map(|error| (error * error) as f32).collect();
         if squared.iter().any(|error| !error.is_finite()) {
@@ -89,15 +96,22 @@ impl Losses {
         Ok(Self { absolute: model(&absolute)?, squared: model(&squared)? })
     }
 
-    /// What is expected of each of some rows, by the version's features and prediction of it.
+    /// What is expected of each of some rows, by the version's features and its prediction of it, whose scale is `scale`.
     ///
     /// # Errors
     /// Features that are not the version's.
-    pub fn expect<'a>(&self, rows: impl Iterator<Item = (&'a [f32], f64)>) -> Result<Vec<ExpectedLoss>, EstimateError> {
-        let known = with_prediction(rows);
+    pub fn expect<'a>(
+        &self,
+        scale: &TargetScale,
+        rows: impl Iterator<Item = (&'a [f32], f64)>,
+    ) -> Result<Vec<ExpectedLoss>, EstimateError> {
+        let known = with_prediction(rows, scale);
+        let unit = scale.unit();
         let least_zero = |loss: f32| f64::from(loss).max(0.0);
         let both = self.absolute.scores_of(&known)?.into_iter().zip(self.squared.scores_of(&known)?);
-        Ok(both.map(|(a, s)| ExpectedLoss { absolute: least_zero(a), squared: least_zero(s) }).collect())
+        Ok(both
+            .map(|(a, s)| ExpectedLoss { absolute: least_zero(a) * unit, squared: least_zero(s) * unit * unit })
+            .collect())
     }
 
     /// Both models as bytes, the one of |y − ŷ| first.
@@ -152,12 +166,12 @@ fn error_params() -> Params {
     }
 }
 
-/// The rows' features, each with the prediction as one more, row-major.
-fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>) -> Vec<f32> {
+/// The rows' features, each with the prediction as trees say it as one more, row-major.
+fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, scale: &TargetScale) -> Vec<f32> {
     let mut values = Vec::new();
     for (features, prediction) in rows {
         values.extend_from_slice(features);
-        values.push(prediction as f32);
+        values.push(scale.learned(prediction));
     }
     values
 }

@@ -13,7 +13,7 @@ pub struct Known {
     /// What they were scored.
     pub scores: Scores,
     /// What came of them: class index or value.
-    pub y: Vec<f32>,
+    pub y: Vec<f64>,
     /// How many rows each stands for, itself included.
     pub weights: Vec<f64>,
     /// Rows with an outcome that are not here, since what is measured learned from them.
@@ -28,7 +28,7 @@ impl Known {
     }
 
     /// Adds a row.
-    pub fn push(&mut self, scores: &[f64], y: f32, weight: f64) {
+    pub fn push(&mut self, scores: &[f64], y: f64, weight: f64) {
         self.scores.values.extend_from_slice(scores);
         self.y.push(y);
         self.weights.push(weight);

@@ -96,12 +96,12 @@ fn the_gate_stands_beside() {
 // ── a simulation ──
 
 /// Rows of two numbers around `mean`, and the outcome that `outcome(a, b, u)` gives them, u uniform.
-fn world(n: usize, mean: f64, seed: u64, outcome: impl Fn(f64, f64, f64) -> f64) -> (Table, Vec<f32>) {
+fn world(n: usize, mean: f64, seed: u64, outcome: impl Fn(f64, f64, f64) -> f64) -> (Table, Vec<f64>) {
     let mut random = random::rng(seed, "performance tests");
     let mut gauss = |mean: f64| mean + normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
     let (a, b): (Vec<f64>, Vec<f64>) = (0..n).map(|_| (gauss(mean), gauss(0.0))).unzip();
     let y: Vec<f64> = a.iter().zip(&b).map(|(&a, &b)| outcome(a, b, random.r#gen())).collect();
-    let labels = y.iter().map(|y| *y as f32).collect();
+    let labels = y.to_vec();
     let columns = [("a", a), ("b", b), ("y", y)].map(|(name, v)| Column::new(name, Values::Number(v)));
     (Table::new(columns.to_vec()).unwrap(), labels)
 }
@@ -122,6 +122,7 @@ fn learned(table: Table, task: Task) -> Pipeline {
         features: Default::default(),
         model: Params::default(),
         decision: Decision::default(),
+        quality: Default::default(),
     };
     let examples = Examples::new(Table::new(columns).unwrap(), &schema, &recipe).unwrap();
     fit(std::borrow::Cow::Borrowed(&examples), &schema, &recipe, 1, &|_, _, _| {}).unwrap().pipeline
@@ -132,7 +133,7 @@ fn share(logit: f64, u: f64) -> f64 {
 }
 
 /// The rows that `probability` gives one, each weighing its inverse.
-fn known(scores: &Scores, y: &[f32], probability: impl Fn(usize) -> Option<f64>) -> Known {
+fn known(scores: &Scores, y: &[f64], probability: impl Fn(usize) -> Option<f64>) -> Known {
     let mut known = Known::new(scores.width);
     for (row, &y) in y.iter().enumerate() {
         probability(row).iter().for_each(|p| known.push(scores.row(row), y, 1.0 / p));
@@ -168,7 +169,7 @@ fn labels_that_were_chosen_tell_of_all_rows_when_they_are_weighted() {
 fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
     let concept = |a: f64, b: f64, u: f64| share(2.0 * a + b, u);
     let pipeline = learned(world(8_000, 0.0, 1, concept).0, Task::Binary);
-    let both = |(table, y): (Table, Vec<f32>)| {
+    let both = |(table, y): (Table, Vec<f64>)| {
         let scores = pipeline.score(&table).unwrap();
         let real = performance(&pipeline, &known(&scores, &y, |_| Some(1.0)), None, 1).unwrap();
         let estimate = cbpe(Task::Binary, &scores, pipeline.threshold.unwrap(), None).unwrap();
@@ -216,7 +217,7 @@ fn direct_loss_estimation_follows_rows_that_are_harder() {
         let losses = Losses::from_bytes(stored.each_ref().map(Vec::as_slice)).unwrap();
         let features = pipeline.features.transform(&current).unwrap();
         let rows = (0..features.n_rows).map(|row| features.row(row)).zip(scores.values.iter().copied());
-        let estimate = dle(&losses.expect(rows).unwrap(), None).unwrap();
+        let estimate = dle(&losses.expect(&Default::default(), rows).unwrap(), None).unwrap();
         let real = performance(&pipeline, &known(&scores, &truth, |_| Some(1.0)), None, 1).unwrap();
         for name in ["mae", "rmse"] {
             let (promised, found) = (value(&estimate.metrics, name), value(&real.metrics, name));
@@ -287,7 +288,7 @@ fn measured_classes_agree_with_scikit_learn() {
     let Some((sides, expected)) = pair("perf_binary") else { return };
     let classes = ["0".to_owned(), "1".to_owned()];
     for (side, name) in sides.iter().zip(["ref", "cur"]) {
-        let y: Vec<f32> = numbers(&side["y_true"]).iter().map(|y| *y as f32).collect();
+        let y: Vec<f64> = numbers(&side["y_true"]);
         let scores = numbers(&side["y_proba"]);
         let reading =
             Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
@@ -298,8 +299,8 @@ fn measured_classes_agree_with_scikit_learn() {
     let Some((sides, expected)) = pair("perf_multiclass") else { return };
     let classes = ["a", "b", "c"].map(str::to_owned);
     for (side, name) in sides.iter().zip(["ref", "cur"]) {
-        let place = |cell: &String| classes.iter().position(|class| class == cell).unwrap() as f32;
-        let y: Vec<f32> = side["y_true"].iter().map(place).collect();
+        let place = |cell: &String| classes.iter().position(|class| class == cell).unwrap() as f64;
+        let y: Vec<f64> = side["y_true"].iter().map(place).collect();
         let p = ["p_a", "p_b", "p_c"].map(|column| numbers(&side[column]));
         // The file has five digits; the peer scored rows that add up to 1.
         let whole = |row: usize| p.iter().map(|p| p[row]).sum::<f64>();
@@ -320,14 +321,14 @@ fn measured_classes_agree_with_scikit_learn() {
     }
 }
 
-/// In `f64` to 1e-9; through outcomes in `f32`, as pipelines hold them, to 1e-6.
+/// In `f64` to 1e-9; through outcomes in `f64`, as pipelines hold them, to 1e-6.
 #[test]
 fn measured_numbers_agree_with_scikit_learn() {
     let Some((sides, expected)) = pair("perf_regression") else { return };
     for (side, name) in sides.iter().zip(["ref", "cur"]) {
         let expected = &expected["sklearn"][name];
         let (truth, predicted) = (numbers(&side["y_true"]), numbers(&side["y_pred"]));
-        let y: Vec<f32> = truth.iter().map(|y| *y as f32).collect();
+        let y: Vec<f64> = truth.to_vec();
         let reading =
             Reading { task: Task::Regression, classes: &[], y: &y, scores: &predicted, weights: None, threshold: 0.5 };
         let found = measured(&reading, None, 0).unwrap();
@@ -392,12 +393,12 @@ fn estimated_numbers_agree_with_nannyml() {
         let values = (0..n).flat_map(|row| columns.each_ref().map(|c| c[row] as f32)).collect();
         Matrix::new(values, n, ["x", "x2", "y_pred"].map(str::to_owned).into())
     };
-    let y: Vec<f32> = numbers(&reference["y_true"]).iter().map(|y| *y as f32).collect();
+    let y: Vec<f64> = numbers(&reference["y_true"]);
     let predicted = numbers(&reference["y_pred"]);
-    let losses = Losses::of_errors(&matrix(&reference), &predicted, &y, 0).unwrap();
+    let losses = Losses::of_errors(&matrix(&reference), &predicted, &y, (1.0, 0)).unwrap();
     let current = matrix(&current);
     let rows = (0..current.n_rows).map(|row| current.row(row).split_at(2)).map(|(x, y)| (x, f64::from(y[0])));
-    let found = dle(&losses.expect(rows).unwrap(), None).unwrap().metrics;
+    let found = dle(&losses.expect(&Default::default(), rows).unwrap(), None).unwrap().metrics;
     for name in ["mae", "rmse"] {
         let theirs = expected["nannyml"]["dle_chunk1"][name]["value"].as_f64().unwrap();
         close(value(&found, name) / theirs, 1.0, 0.03, name);

@@ -100,7 +100,7 @@ impl fmt::Display for Leak {
 ///
 /// `y` is the encoded target ([`Target::encode`]), one value per row of `table`.
 #[must_use]
-pub fn find_leaks(table: &Table, target: &Target, y: &[f32], skip: &[String], seed: u64) -> Vec<Leak> {
+pub fn find_leaks(table: &Table, target: &Target, y: &[f64], skip: &[String], seed: u64) -> Vec<Leak> {
     let rows: Vec<u32> = (0..table.n_rows().min(y.len()) as u32).filter(|&r| !y[r as usize].is_nan()).collect();
     if rows.len() < MIN_ROWS {
         return Vec::new();
@@ -124,7 +124,7 @@ pub fn find_leaks(table: &Table, target: &Target, y: &[f32], skip: &[String], se
 
 /// At most [`MAX_ROWS`] of `rows`, drawn at random; where there are classes as many of each as there are of the rarest, or
 /// their part of the room, so that a sample of a long table does not lose its frauds.
-fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f32], seed: u64) -> Vec<u32> {
+fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f64], seed: u64) -> Vec<u32> {
     if rows.len() <= MAX_ROWS {
         return rows;
     }
@@ -168,13 +168,13 @@ struct Class {
 }
 
 impl<'a> Sample<'a> {
-    fn new(table: &Table, target: &Target, y: &[f32], rows: &'a [u32], seed: u64) -> Self {
+    fn new(table: &Table, target: &Target, y: &[f64], rows: &'a [u32], seed: u64) -> Self {
         let raw = match table.column(&target.name).map(|c| &c.values) {
             Some(Values::Number(values)) => Some(values),
             _ => None,
         };
-        let value = |&r: &u32| raw.map_or(f64::from(y[r as usize]), |v| v[r as usize]);
-        let of_class = |c: usize| rows.iter().filter(|&&r| y[r as usize] == c as f32).count();
+        let value = |&r: &u32| raw.map_or(y[r as usize], |v| v[r as usize]);
+        let of_class = |c: usize| rows.iter().filter(|&&r| y[r as usize] == c as f64).count();
         let class = |c: usize| {
             let own = of_class(c);
             Class { index: c as f64, name: target.classes[c].clone(), rows: own, fewer: own.min(rows.len() - own) }
@@ -187,7 +187,7 @@ impl<'a> Sample<'a> {
             task: target.task,
             value: match target.task {
                 Task::Regression => rows.iter().map(value).collect(),
-                Task::Binary | Task::Multiclass => rows.iter().map(|&r| f64::from(y[r as usize])).collect(),
+                Task::Binary | Task::Multiclass => rows.iter().map(|&r| y[r as usize]).collect(),
             },
             every,
             classes,

@@ -36,7 +36,7 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoded {
     /// Class index (0-based, in the order of [`Target::classes`]) or value; `NaN` where the label is missing.
-    pub y: Vec<f32>,
+    pub y: Vec<f64>,
     /// One sentence per spelling of a label that was understood without being written like its class.
     pub notes: Vec<String>,
 }
@@ -107,7 +107,7 @@ impl Target {
             if !value.is_nan() && !(value as f32).is_finite() {
                 return Err(self.error(format!("row {}: {value} is not a number that can be learned", row + 1)));
             }
-            y.push(value as f32);
+            y.push(value);
         }
         Ok(Encoded { y, notes: Vec::new() })
     }
@@ -119,10 +119,10 @@ impl Target {
         match &column.values {
             Values::Category(categories) => {
                 // One look-up per level that occurs; cells are then an index each.
-                let mut classes: Vec<Option<f32>> = vec![None; categories.levels.len()];
+                let mut classes: Vec<Option<f64>> = vec![None; categories.levels.len()];
                 for (row, &code) in categories.codes.iter().enumerate() {
                     if code == MISSING_CODE {
-                        y.push(f32::NAN);
+                        y.push(f64::NAN);
                         continue;
                     }
                     let slot = &mut classes[code as usize];
@@ -134,14 +134,14 @@ impl Target {
                 }
             }
             Values::Number(values) => {
-                let mut known: Vec<(u64, f32)> = Vec::new();
+                let mut known: Vec<(u64, f64)> = Vec::new();
                 for (row, &value) in values.iter().enumerate() {
                     y.push(reader.read_number(value, row, &mut known)?);
                 }
             }
             Values::Text(texts) => {
                 for (row, text) in texts.iter().enumerate() {
-                    y.push(if text.is_empty() { f32::NAN } else { reader.read(text, row)? });
+                    y.push(if text.is_empty() { f64::NAN } else { reader.read(text, row)? });
                 }
             }
             Values::Time(_) => return Err(self.error("holds times, where the classes are texts or numbers".to_owned())),
@@ -175,7 +175,7 @@ impl<'a> LabelReader<'a> {
         }
     }
 
-    fn read(&mut self, label: &str, row: usize) -> Result<f32, FeatureError> {
+    fn read(&mut self, label: &str, row: usize) -> Result<f64, FeatureError> {
         let Some(found) = self.labels.find(label) else {
             return Err(FeatureError::Label {
                 column: self.target.name.clone(),
@@ -189,13 +189,13 @@ impl<'a> LabelReader<'a> {
             let class = &self.target.classes[found.level];
             self.notes.push(format!("column {:?}: the label {label:?} is read as {class:?}", self.target.name));
         }
-        Ok(found.level as f32)
+        Ok(found.level as f64)
     }
 
     /// `known` remembers numbers by their bits; there are few, so a linear search beats a map.
-    fn read_number(&mut self, value: f64, row: usize, known: &mut Vec<(u64, f32)>) -> Result<f32, FeatureError> {
+    fn read_number(&mut self, value: f64, row: usize, known: &mut Vec<(u64, f64)>) -> Result<f64, FeatureError> {
         if value.is_nan() {
-            return Ok(f32::NAN);
+            return Ok(f64::NAN);
         }
         let bits = value.to_bits();
         if let Some(&(_, class)) = known.iter().find(|(b, _)| *b == bits) {

@@ -12,10 +12,10 @@ fn gauss(rng: &mut Xoshiro256PlusPlus) -> f64 {
 }
 
 /// Truth and the scores of two models that see the same signal, each through noise of its own.
-fn draw(n: usize, noise: [f64; 2], seed: u64) -> (Vec<f32>, [Vec<f64>; 2]) {
+fn draw(n: usize, noise: [f64; 2], seed: u64) -> (Vec<f64>, [Vec<f64>; 2]) {
     let mut rng = rng(seed, "gate simulation");
-    let y: Vec<f32> = (0..n).map(|_| if rng.gen_range(0.0..1.0) < 0.25 { 1.0 } else { 0.0 }).collect();
-    let signal: Vec<f64> = y.iter().map(|y| 1.3 * f64::from(*y) - 0.9 + gauss(&mut rng)).collect();
+    let y: Vec<f64> = (0..n).map(|_| if rng.gen_range(0.0..1.0) < 0.25 { 1.0 } else { 0.0 }).collect();
+    let signal: Vec<f64> = y.iter().map(|y| 1.3 * (*y) - 0.9 + gauss(&mut rng)).collect();
     let seen = |noise: f64, rng: &mut Xoshiro256PlusPlus| {
         signal.iter().map(|s| 1.0 / (1.0 + (-s - noise * gauss(rng)).exp())).collect::<Vec<f64>>()
     };
@@ -140,10 +140,9 @@ fn each_verdict_has_its_place() {
 #[test]
 fn an_error_that_falls_is_an_improvement_and_its_limits_are_shares() {
     let n = 400;
-    let y: Vec<f32> = (0..n).map(|i| ((i * 37) % 101) as f32).collect();
-    let off = |by: f64| {
-        y.iter().enumerate().map(|(i, y)| f64::from(*y) + by * ((i * 13 % 17) as f64 - 8.0)).collect::<Vec<f64>>()
-    };
+    let y: Vec<f64> = (0..n).map(|i| ((i * 37) % 101) as f64).collect();
+    let off =
+        |by: f64| y.iter().enumerate().map(|(i, y)| (*y) + by * ((i * 13 % 17) as f64 - 8.0)).collect::<Vec<f64>>();
     let (old, new) = (off(1.0), off(0.9));
     let of = |scores| Reading { task: Task::Regression, classes: &[], y: &y, scores, weights: None, threshold: 0.5 };
     let rules = PromoteRules { metric: Some(Metric::Mae), ..PromoteRules::default() };

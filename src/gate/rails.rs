@@ -79,12 +79,12 @@ impl Loss {
 /// The loss of each row: the squared distance of the probabilities from the truth, or of the number.
 pub(super) fn losses(reading: &Reading<'_>) -> Vec<f64> {
     let width = if reading.task == Task::Multiclass { reading.classes.len() } else { 1 };
-    let one = |(row, y): (&[f64], &f32)| match reading.task {
+    let one = |(row, y): (&[f64], &f64)| match reading.task {
         Task::Multiclass => {
             let miss = |(class, p): (usize, &f64)| (p - if class == *y as usize { 1.0 } else { 0.0 }).powi(2);
             row.iter().enumerate().map(miss).sum()
         }
-        _ => (row[0] - f64::from(*y)).powi(2),
+        _ => (row[0] - (*y)).powi(2),
     };
     reading.scores.chunks_exact(width).zip(reading.y).map(one).collect()
 }

@@ -42,7 +42,7 @@ impl Contestant {
 pub(super) struct GateRows {
     pub(super) table: Table,
     /// Class index or value, one per row.
-    pub(super) y: Vec<f32>,
+    pub(super) y: Vec<f64>,
     /// Index of each row's entity; `None` when every row is its own.
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
@@ -243,8 +243,9 @@ fn entities(keys: &[u64]) -> Option<Vec<u32>> {
     (places.len() < keys.len()).then_some(of)
 }
 
-fn digest(keys: &[u64], y: &[f32]) -> String {
-    let mut rows: Vec<(u64, u32)> = keys.iter().zip(y).map(|(key, y)| (*key, y.to_bits())).collect();
+/// Labels as 32-bit numbers, as ledgers have held them from the first.
+fn digest(keys: &[u64], y: &[f64]) -> String {
+    let mut rows: Vec<(u64, u32)> = keys.iter().zip(y).map(|(key, y)| (*key, (*y as f32).to_bits())).collect();
     rows.sort_unstable();
     let mut hasher = Sha256::new();
     for (key, y) in rows {

@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Class index or value; never `NaN`.
-    pub y: f32,
+    pub y: f64,
     /// Rows that it stands for: 1/π where it is known because the row was chosen with probability π, else 1.
     pub weight: f64,
 }
@@ -17,7 +17,7 @@ pub struct Outcome {
 impl Outcome {
     /// That of a row which was asked about with `probability`, above 0 and up to 1; `None` when it became known by itself.
     #[must_use]
-    pub fn new(y: f32, probability: Option<f64>) -> Self {
+    pub fn new(y: f64, probability: Option<f64>) -> Self {
         Self { y, weight: probability.map_or(1.0, |p| 1.0 / p) }
     }
 }

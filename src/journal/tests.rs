@@ -227,7 +227,7 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
     let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target }).unwrap();
     let joined = journal.join(&Window::default(), &layout, &outcomes).unwrap();
     assert_eq!(joined.rows.id.iter().collect::<Vec<_>>(), ["a", "a", "c"]);
-    let y = |joined: &Joined| joined.outcomes.iter().map(|outcome| outcome.y).collect::<Vec<f32>>();
+    let y = |joined: &Joined| joined.outcomes.iter().map(|outcome| outcome.y).collect::<Vec<f64>>();
     assert_eq!(y(&joined), [1.0, 1.0, 0.0]);
     let latest = joined.latest();
     assert_eq!(latest.rows.time, [at("2026-10-03").as_microsecond(), at("2026-10-04").as_microsecond()]);

@@ -35,15 +35,15 @@ pub fn correct(table: Table, id: &str, target: &Target, resolved: &[Resolved<'_>
 /// A label that is none of the target's classes, or no number.
 pub fn outcomes(target: &Target, resolved: &[Resolved<'_>]) -> Result<Outcomes, LabelError> {
     // Classes are few: each spelling is understood once.
-    let mut understood: HashMap<&str, f32> = HashMap::new();
+    let mut understood: HashMap<&str, f64> = HashMap::new();
     let mut known = Vec::with_capacity(resolved.len());
     for row in resolved {
         let y = match understood.get(row.label) {
             Some(y) => *y,
             None => {
                 let label = normal(target, row.id, row.label)?;
-                let class = target.classes.iter().position(|class| *class == label).map(|class| class as f32);
-                let y = class.or_else(|| label.parse().ok()).unwrap_or(f32::NAN);
+                let class = target.classes.iter().position(|class| *class == label).map(|class| class as f64);
+                let y = class.or_else(|| label.parse().ok()).unwrap_or(f64::NAN);
                 *understood.entry(row.label).or_insert(y)
             }
         };

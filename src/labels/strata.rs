@@ -178,7 +178,7 @@ pub(super) fn drift_pull(c: &[f64], n: usize, m: usize, budget: f64) -> Option<(
 pub(super) fn prediction(pipeline: &Pipeline, scores: &[f64]) -> String {
     match pipeline.class_of(scores) {
         Some(class) => pipeline.target.classes[class].clone(),
-        None => (scores[0] as f32).to_string(),
+        None => pipeline.scale.digits(scores[0]).to_string(),
     }
 }
 

@@ -106,7 +106,7 @@ impl Model {
         }
         let tune = options.tune.filter(|tune| tune.x.n_rows > 0);
         let (n_rows, n_features) = (x.n_rows, x.n_features());
-        let shape = Shape { n_rows, n_features, rarest: rarest(y, n_classes), has_tune: tune.is_some() };
+        let shape = Shape { n_rows, n_features, rarest: rarest(y, n_classes), n_classes, has_tune: tune.is_some() };
         let plan = options.params.plan(shape);
         let x = bins::snap(x, bins::Labels { y, n_classes }, plan.max_bin as usize);
         let rows = engine_matrix(&x, weights)?;

@@ -10,7 +10,7 @@ impl Model {
     /// The tree as nested rules, two spaces per level; `names` are the features', `classes` in score order.
     ///
     /// Each leaf says the class with the greatest share (the first of equals) and its share, or the mean, and the
-    /// weight of the training rows in it (their number, when they are not weighted).
+    /// weight of the training rows in it (their number, when they are not weighted). `told` writes a number that a tree says.
     ///
     /// ```text
     /// if tenure < 17.5 or missing
@@ -25,7 +25,12 @@ impl Model {
     /// # Errors
     ///
     /// When the model is more than one tree, its leaves are not shares or values, or names are missing.
-    pub fn rules(&self, names: &[String], classes: &[String]) -> Result<String, ModelError> {
+    pub fn rules(
+        &self,
+        names: &[String],
+        classes: &[String],
+        told: &dyn Fn(f32) -> String,
+    ) -> Result<String, ModelError> {
         let trees = self.trees()?;
         let [tree] = trees.as_slice() else {
             return Err(ModelError::Unsupported(format!(
@@ -47,7 +52,7 @@ impl Model {
                 self.head().n_classes
             )));
         }
-        let mut rules = Rules { model: self, tree, names, classes, text: String::new() };
+        let mut rules = Rules { model: self, tree, names, classes, told, text: String::new() };
         rules.write_all();
         Ok(rules.text)
     }
@@ -58,6 +63,7 @@ struct Rules<'a> {
     tree: &'a Tree,
     names: &'a [String],
     classes: &'a [String],
+    told: &'a dyn Fn(f32) -> String,
     text: String,
 }
 
@@ -97,7 +103,7 @@ impl Rules<'_> {
         let rows = (f64::from(cover) / values.len() as f64 * 100.0).round() / 100.0;
         let base = self.model.base_scores();
         match self.model.task() {
-            Task::Regression => format!("value {}, {rows} rows", values[0] + base[0]),
+            Task::Regression => format!("value {}, {rows} rows", (self.told)(values[0] + base[0])),
             Task::Binary => {
                 let positive = (values[values.len() - 1] + base[base.len() - 1]).clamp(0.0, 1.0);
                 let (class, share) = if positive > 0.5 { (1, positive) } else { (0, 1.0 - positive) };

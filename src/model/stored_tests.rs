@@ -153,6 +153,7 @@ fn damaged_bytes_are_an_error() {
 
 #[test]
 fn a_tree_reads_as_rules() {
+    let told = |value: f32| value.to_string();
     // y is 1 where tenure ≥ 3 and plan is 1; no row says what a missing tenure means.
     let values: Vec<f32> = (0..40).flat_map(|i| [(i / 5) as f32, f32::from(i % 8 != 7)]).collect();
     let x = Matrix::new(values, 40, ["tenure", "plan"].map(String::from).into());
@@ -167,17 +168,17 @@ fn a_tree_reads_as_rules() {
     let options = FitOptions { params: &checked, n_classes: 2, tune: None, progress: None };
     let model = Model::fit(&FitData { x: &x, y: &y, weights: None }, &options).unwrap();
     let classes = ["No", "Yes"].map(String::from);
-    let text = model.rules(&x.names, &classes).unwrap();
+    let text = model.rules(&x.names, &classes, &told).unwrap();
     assert_eq!(
         text,
         "if tenure < 3\n  No: probability 1.000, 15 rows\nelse or missing\n  if plan < 1\n    No: probability 1.000, 4 rows\n  else or missing\n    Yes: probability 1.000, 21 rows\n"
     );
-    assert!(model.rules(&x.names[1..], &classes).is_err());
+    assert!(model.rules(&x.names[1..], &classes, &told).is_err());
     let forest = fit(&small(Algorithm::RandomForest), Task::Binary, 300, 3);
     let names: Vec<String> = table(1, 1).names.to_vec();
-    assert!(forest.rules(&names, &classes).unwrap_err().to_string().contains("20 trees"));
+    assert!(forest.rules(&names, &classes, &told).unwrap_err().to_string().contains("20 trees"));
     let three = fit(&small(Algorithm::DecisionTree), Task::Multiclass, 300, 3);
-    let text = three.rules(&names, &["x", "y", "z"].map(String::from)).unwrap();
+    let text = three.rules(&names, &["x", "y", "z"].map(String::from), &told).unwrap();
     let rows: f64 =
         text.lines().filter_map(|line| line.split(", ").nth(1)?.strip_suffix(" rows")?.parse::<f64>().ok()).sum();
     assert_eq!(rows, 300.0);

@@ -101,9 +101,9 @@ impl Watch<'_> {
             let outcome = known.outcomes[row];
             let text = known.rows.prediction.get(row);
             let loss = match target.task {
-                Task::Binary => (known.rows.score[row] - f64::from(outcome.y)).powi(2),
-                Task::Multiclass => f64::from(target.class_of(text)? as f32 != outcome.y),
-                Task::Regression => (text.parse::<f64>().ok()? - f64::from(outcome.y)).abs(),
+                Task::Binary => (known.rows.score[row] - outcome.y).powi(2),
+                Task::Multiclass => f64::from(target.class_of(text)? as f64 != outcome.y),
+                Task::Regression => (text.parse::<f64>().ok()? - outcome.y).abs(),
             };
             let otherwise = (known.rows.time[row], outcome.weight / heaviest);
             let (at, weight) = told.get(known.rows.id.get(row)).copied().unwrap_or(otherwise);
@@ -230,7 +230,7 @@ fn of_table(target: &Target, arrived: &Arrived) -> Vec<Seen> {
     };
     let seen = known.into_iter().map(|(scores, outcome)| Seen {
         at: 0,
-        loss: loss(scores, f64::from(outcome.y)),
+        loss: loss(scores, outcome.y),
         weight: outcome.weight / heaviest,
     });
     seen.filter(|seen| seen.loss.is_finite()).collect()

@@ -226,7 +226,7 @@ impl Pass<'_> {
             let Some(losses) = self.losses else { return Ok(Vec::new()) };
             let features = features.chunks_exact(features.len() / predictions.len());
             let rows = (first..).zip(features.zip(predictions)).filter(|(row, _)| is_wanted(*row));
-            losses.expect(rows.map(|(_, (features, &prediction))| (features, prediction)))
+            losses.expect(&pipeline.scale, rows.map(|(_, (features, &prediction))| (features, prediction)))
         };
         let (scores, losses) = pipeline.score_with(&part, expect)?;
         let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -236,7 +236,7 @@ impl Pass<'_> {
         });
         let known = match part.column(&pipeline.target.name) {
             Some(column) => outcomes(pipeline, &part, column, unknown),
-            None => vec![f32::NAN; part.n_rows()],
+            None => vec![f64::NAN; part.n_rows()],
         };
         for (row, &(_, place)) in chosen.iter().enumerate() {
             let outcome = match ids {
@@ -258,7 +258,7 @@ impl Pass<'_> {
 }
 
 /// The target as numbers; what is none that production knows is no outcome, and counted.
-fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Unknown) -> Vec<f32> {
+fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Unknown) -> Vec<f64> {
     if let Ok(encoded) = pipeline.target.encode(column) {
         return encoded.y;
     }
@@ -269,7 +269,7 @@ fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Un
                 unknown.first = err.to_string();
             }
             unknown.n += 1;
-            f32::NAN
+            f64::NAN
         })
     };
     (0..u32::try_from(part.n_rows()).unwrap_or(u32::MAX)).map(&mut one).collect()

@@ -1,7 +1,7 @@
 //! A model made elsewhere, taken in as a pipeline.
 
 use super::fit::{Fitted, HeldOut, evaluated};
-use super::{Examples, Pipeline, PipelineError, Recipe};
+use super::{Examples, Pipeline, PipelineError, Recipe, TargetScale};
 use crate::features::derive::Derived;
 use crate::features::{CodeEncoder, Encoder, FeatureOptions, Features, NumberEncoder, RawColumn, Task};
 use crate::model::{ForeignFeatures, ForeignModel, Holds};
@@ -67,6 +67,7 @@ pub fn adopt(
         target: examples.target.clone(),
         features: Features::with(derived, inputs)?,
         model,
+        scale: TargetScale::default(),
         calibration: Calibration::None,
         threshold: None,
     };

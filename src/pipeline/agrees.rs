@@ -44,12 +44,16 @@ impl Pipeline {
             let named = found.iter().find(|(found, _)| found.trim_end_matches('_') == name);
             named.map(|(_, tensor)| &tensor.elements).ok_or_else(|| wrong(format!("it has no output {name:?}")))
         };
-        let scores = match output(if is_number { "prediction" } else { "score" })? {
-            Elements::Float(scores) if scores.len() == ours.values.len() => scores,
-            _ => return Err(wrong("its scores are of another shape".to_owned())),
+        let scores: Vec<f64> = match output(if is_number { "prediction" } else { "score" })? {
+            Elements::Float(scores) if self.scale.is_identity() => scores.iter().copied().map(f64::from).collect(),
+            Elements::Double(scores) if !self.scale.is_identity() => scores.clone(),
+            _ => Vec::new(),
         };
-        for (at, (&ours, &graph)) in ours.values.iter().zip(scores).enumerate() {
-            let is_near = (ours - f64::from(graph)).abs() <= TOLERANCE * ours.abs().max(1.0);
+        if scores.len() != ours.values.len() {
+            return Err(wrong("its scores are of another shape".to_owned()));
+        }
+        for (at, (&ours, graph)) in ours.values.iter().zip(scores).enumerate() {
+            let is_near = self.scale.is_near(graph, ours, TOLERANCE);
             if !is_near {
                 let row = at / self.target.n_scores() + 1;
                 return Err(wrong(format!("row {row} scores {graph} in the graph and {ours} in the version")));

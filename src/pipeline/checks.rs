@@ -16,7 +16,7 @@ const MIN_COPIED_SHARE: f64 = 0.02;
 /// Rows are copies, not equal by chance, where their share is at least so many times that of distinct rows among possible
 /// ones: a table of three flags has eight rows, and equal ones are no copies.
 const MORE_THAN_CHANCE: f64 = 20.0;
-/// The smallest step of a 32-bit number at the target's size may be this share of the target's standard deviation.
+/// The smallest step of a 64-bit number at the target's size may be this share of the target's standard deviation.
 const MAX_STEP: f64 = 1e-3;
 
 /// What to do about copies.
@@ -121,7 +121,8 @@ impl Examples {
         Ok(Copied { of_learned, among, contents })
     }
 
-    /// Says where 32-bit numbers are too coarse for the target.
+    /// Says where 64-bit numbers are too coarse for the target; where only those of trees are, [`TargetScale`](super::TargetScale)
+    /// takes care of it.
     pub(super) fn coarse(&self) -> Option<String> {
         let Some(Values::Number(values)) = self.table.column(&self.target.name).map(|c| &c.values) else { return None };
         if self.target.task != Task::Regression {
@@ -129,11 +130,11 @@ impl Examples {
         }
         let deviation = moments::variance(values).sqrt();
         let largest = values.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
-        let step = f64::from((largest as f32).next_up() - largest as f32);
+        let step = largest.next_up() - largest;
         (step > MAX_STEP * deviation).then(|| {
             format!(
-                "column {:?} has values up to {largest:e} that differ by {deviation:.3} (standard deviation); models hold 32-bit \
-                 numbers, which go in steps of {step} there: subtract a constant from the column",
+                "column {:?} has values up to {largest:e} that differ by {deviation:.3} (standard deviation); 64-bit \
+                 numbers go in steps of {step} there: subtract a constant from the column",
                 self.target.name
             )
         })

@@ -13,7 +13,7 @@
 //! them teaches. Folds use every row for both.
 
 use super::fit::{Part, Trainer};
-use super::{Examples, PipelineError, SplitBy};
+use super::{Examples, PipelineError, Quality, SplitBy};
 use crate::features::Task;
 use crate::model::{Model, Watched};
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub(super) struct Decided {
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
     /// The truth of the same rows.
-    pub(super) y: Vec<f32>,
+    pub(super) y: Vec<f64>,
 }
 
 /// Both, ascending.
@@ -69,6 +69,11 @@ impl Trainer<'_> {
     /// The way that suits the rows: folds where one tune part would hold too few; not for splits by time, where later
     /// rows must not decide about earlier ones.
     pub(super) fn way(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Way {
+        let can_tune = tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok();
+        let deciding = || if can_tune { tune.to_vec() } else { Vec::new() };
+        if self.recipe.quality == Quality::Fast {
+            return Way::Once { train: train.to_vec(), tune: deciding() };
+        }
         let all = together(train, tune);
         let counts = examples.counts(&all);
         let rarest = counts.iter().copied().filter(|&n| n > 0).min().unwrap_or(all.len());
@@ -84,8 +89,7 @@ impl Trainer<'_> {
         {
             return Way::Folds(k, all);
         }
-        let can_tune = tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok();
-        let (mut train, mut tune) = (train.to_vec(), if can_tune { tune.to_vec() } else { Vec::new() });
+        let (mut train, mut tune) = (train.to_vec(), deciding());
         if all.len() <= REFIT_UP_TO {
             return Way::Twice { train, tune };
         }
@@ -135,7 +139,7 @@ impl Trainer<'_> {
         for (_, tune, watched) in fitted {
             let model = watched.model.first(rounds)?;
             scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
-            y.extend(tune.y);
+            y.extend(tune.y.into_iter().map(f64::from));
             last = Some(model);
         }
         let no_fold = || PipelineError::Rows("folds need rows".to_owned());

@@ -19,7 +19,7 @@ pub struct Examples {
     /// What is predicted.
     pub target: Target,
     /// Class index or value, one per row.
-    pub y: Vec<f32>,
+    pub y: Vec<f64>,
     /// Hash of what decides a row's side.
     pub keys: Vec<u64>,
     /// Position in `[0, 1)`: see [`crate::table::split`].
@@ -125,11 +125,11 @@ impl Examples {
     /// # Errors
     /// When the classes are not those of the target.
     pub(super) fn reordered(&self, classes: &[String]) -> Result<Self, PipelineError> {
-        let places: Option<Vec<f32>> = self
+        let places: Option<Vec<f64>> = self
             .target
             .classes
             .iter()
-            .map(|class| classes.iter().position(|c| c == class).map(|place| place as f32))
+            .map(|class| classes.iter().position(|c| c == class).map(|place| place as f64))
             .collect();
         let Some(places) = places.filter(|places| places.len() == classes.len()) else {
             return Err(PipelineError::Rows(format!(
@@ -146,7 +146,7 @@ impl Examples {
 
     /// The labels of `rows`.
     #[must_use]
-    pub fn labels(&self, rows: &[u32]) -> Vec<f32> {
+    pub fn labels(&self, rows: &[u32]) -> Vec<f64> {
         rows.iter().map(|&row| self.y[row as usize]).collect()
     }
 

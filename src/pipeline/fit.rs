@@ -3,7 +3,7 @@
 use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::outliers;
-use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores};
+use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, TargetScale};
 use crate::features::derive::{self, Derived};
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
@@ -27,7 +27,7 @@ pub struct Fitted {
     /// The rows by use.
     pub parts: Parts,
     /// The labels of the training rows.
-    pub train_y: Vec<f32>,
+    pub train_y: Vec<f64>,
     /// Rows to verify a version by.
     pub golden: Table,
     /// Scores of the gate rows.
@@ -35,7 +35,7 @@ pub struct Fitted {
     /// Metrics on the gate rows; `None` when no row was kept for it.
     pub gate: Option<Evaluation>,
     /// Gate rows with their outcome, at most `MAX_LABELLED` of them, where numbers are predicted.
-    pub labelled: Option<(Table, Vec<f32>)>,
+    pub labelled: Option<(Table, Vec<f64>)>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
     /// What a person should know.
@@ -53,6 +53,8 @@ pub(super) struct Trainer<'a> {
     pub(super) computed: Table,
     /// Which columns are left out because they name rows.
     pub(super) notes: Vec<String>,
+    /// How numbers are learned.
+    scale: TargetScale,
     pub(super) seed: u64,
     pub(super) progress: &'a FitProgress<'a>,
 }
@@ -68,7 +70,7 @@ pub(super) struct TrainingSet {
 /// Rows of the engine.
 pub(super) struct Part {
     pub(super) x: Matrix,
-    /// Class index or value, one per row.
+    /// Class index or value as trees learn it, one per row.
     pub(super) y: Vec<f32>,
     /// Weight of each row; all weigh the same when absent.
     weights: Option<Vec<f32>>,
@@ -77,13 +79,13 @@ pub(super) struct Part {
 /// What is needed of the examples once a pipeline is learned, besides the features of the gate rows.
 pub(super) struct HeldOut {
     /// The labels of the gate rows.
-    y: Vec<f32>,
-    train_y: Vec<f32>,
+    y: Vec<f64>,
+    train_y: Vec<f64>,
     golden: Table,
     /// The first gate rows, whose columns are shuffled.
     first: Table,
     /// Gate rows, taken evenly, with their labels, where numbers are predicted.
-    labelled: Option<(Table, Vec<f32>)>,
+    labelled: Option<(Table, Vec<f64>)>,
 }
 
 impl HeldOut {
@@ -194,8 +196,8 @@ pub fn rows_that_teach(
 pub fn judge(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f32],
-    train_y: &[f32],
+    y: &[f64],
+    train_y: &[f64],
     seed: u64,
 ) -> Result<Evaluation, PipelineError> {
     evaluation(pipeline, &pipeline.score(rows)?, y, train_y, seed)
@@ -205,8 +207,8 @@ pub fn judge(
 pub(super) fn evaluation(
     pipeline: &Pipeline,
     scores: &Scores,
-    y: &[f32],
-    train_y: &[f32],
+    y: &[f64],
+    train_y: &[f64],
     seed: u64,
 ) -> Result<Evaluation, PipelineError> {
     let baseline = Baseline::fit(pipeline.target.classes.len(), train_y, None);
@@ -221,7 +223,11 @@ impl<'a> Trainer<'a> {
         seed: u64,
         progress: &'a FitProgress<'a>,
     ) -> Result<Self, PipelineError> {
-        let (table, train) = (&examples.table, examples.parts(recipe)?.train);
+        let (table, Parts { train, tune, .. }) = (&examples.table, examples.parts(recipe)?);
+        let scale = match target.task {
+            Task::Regression => TargetScale::of(&examples.labels(&together(&train, &tune))),
+            Task::Binary | Task::Multiclass => TargetScale::default(),
+        };
         let mut options = recipe.features.clone();
         let (derived, computed) = Derived::fit(&options.derived, table, Some(&train), &target.name)?;
         let computed = Table::new(computed)?;
@@ -233,7 +239,7 @@ impl<'a> Trainer<'a> {
         left_out.extend(near_unique(&computed, &target.name, &options));
         let notes = left_out.iter().map(|left| left.note.clone()).collect();
         options.drop.extend(left_out.into_iter().map(|left| left.column));
-        Ok(Self { target, schema, recipe, options, computed, notes, seed, progress })
+        Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
 
     /// Takes rows with outliers out of those that are learned from, where that is asked for; says what was found.
@@ -309,7 +315,7 @@ impl<'a> Trainer<'a> {
     fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, Matrix), PipelineError> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = !parts.tune.is_empty();
-        let (y, tune_y) = (examples.labels(&parts.train), examples.labels(&parts.tune));
+        let (y, tune_y) = (self.learned(&examples, &parts.train), self.learned(&examples, &parts.tune));
         let table = std::mem::take(&mut examples.table);
         drop(examples);
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
@@ -328,7 +334,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<TrainingSet, PipelineError> {
         let options = &self.options;
         let mut table = examples.table.take(train);
-        let (mut y, mut n_made) = (examples.labels(train), 0);
+        let (mut y, mut n_made) = (self.learned(examples, train), 0);
         if self.makes_rows() {
             let made = smote_nc(&table, self.target, &y, &self.not_made(), &Smote::default(), self.seed)?;
             (table, y, n_made) = (made.table, made.y, made.n_synthetic);
@@ -337,9 +343,14 @@ impl<'a> Trainer<'a> {
         drop(table);
         let tune = match tune {
             [] => None,
-            _ => Some(self.part(features.transform(&examples.table.take(tune))?, examples.labels(tune))),
+            _ => Some(self.part(features.transform(&examples.table.take(tune))?, self.learned(examples, tune))),
         };
         Ok(TrainingSet { features, train: self.part(x, y), tune })
+    }
+
+    /// The labels of `rows` as trees learn them.
+    fn learned(&self, examples: &Examples, rows: &[u32]) -> Vec<f32> {
+        rows.iter().map(|&row| self.scale.learned(examples.y[row as usize])).collect()
     }
 
     fn part(&self, x: Matrix, y: Vec<f32>) -> Part {
@@ -354,7 +365,8 @@ impl<'a> Trainer<'a> {
         let mut pipeline = self.pipeline(features, model);
         if let Some(tune) = &tune {
             let scores = pipeline.score_matrix(&tune.x)?;
-            self.decide(&mut pipeline, &tune.y, scores.values)?;
+            let y: Vec<f64> = tune.y.iter().copied().map(f64::from).collect();
+            self.decide(&mut pipeline, &y, scores.values)?;
         }
         Ok(pipeline)
     }
@@ -366,6 +378,7 @@ impl<'a> Trainer<'a> {
             target: self.target.clone(),
             features,
             model,
+            scale: self.scale,
             calibration: Calibration::None,
             threshold: (self.target.task == Task::Binary).then(|| self.recipe.decision.untuned_threshold()),
         }
@@ -396,7 +409,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Calibration and threshold, chosen on scores of rows that the scoring model did not see.
-    fn decide(&self, pipeline: &mut Pipeline, y: &[f32], mut scores: Vec<f64>) -> Result<Option<f64>, PipelineError> {
+    fn decide(&self, pipeline: &mut Pipeline, y: &[f64], mut scores: Vec<f64>) -> Result<Option<f64>, PipelineError> {
         if pipeline.target.task == Task::Regression {
             return Ok(None);
         }

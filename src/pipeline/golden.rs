@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// How many rows are kept.
 pub(super) const N_GOLDEN: usize = 100;
-/// Scores may differ by this much: the last bits of `exp` differ between machines.
+/// Scores may differ by this share of their size: the last bits of `exp` differ between machines.
 const TOLERANCE: f64 = 1e-6;
 const PREFIX: &str = "golden_score_";
 /// The class that was answered; versions that were stored before it was kept have none.
@@ -93,7 +93,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
         for (row, &expected) in stored.iter().enumerate() {
             let now = scores.row(row)[k];
             // A score that is missing is no number, and no number is near it.
-            let is_near = (now - expected).abs() <= TOLERANCE * expected.abs().max(1.0);
+            let is_near = pipeline.scale.is_near(now, expected, TOLERANCE);
             if !is_near {
                 return Err(damaged(format!(
                     "row {} scored {expected} {}",

@@ -29,7 +29,7 @@ const MAX_COLUMNS: usize = 200;
 pub(super) fn importance(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f32],
+    y: &[f64],
     seed: u64,
 ) -> Result<Vec<Importance>, PipelineError> {
     let mut all: Vec<Importance> = pipeline
@@ -52,7 +52,7 @@ pub(super) fn importance(
 fn permute(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f32],
+    y: &[f64],
     seed: u64,
     all: &mut [Importance],
 ) -> Result<(), PipelineError> {
@@ -89,7 +89,7 @@ fn permute(
     Ok(())
 }
 
-fn primary_of(pipeline: &Pipeline, rows: &Matrix, y: &[f32]) -> Option<f64> {
+fn primary_of(pipeline: &Pipeline, rows: &Matrix, y: &[f64]) -> Option<f64> {
     let scores = pipeline.score_matrix(rows).ok()?;
     let options = EvaluateOptions { max_replicates: 0, ..Default::default() };
     evaluate(&pipeline.reading(&scores, y), None, options).ok()?.primary_value()

@@ -21,6 +21,7 @@ mod outliers;
 mod rare_tests;
 mod recipe;
 mod rows;
+mod scale;
 mod store;
 
 pub use adopt::adopt;
@@ -30,8 +31,9 @@ pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
 pub use importance::Importance;
 pub use onnx::OnnxParts;
-pub use recipe::{Decision, Imbalance, Recipe, SplitBy, SplitSpec, TargetSpec};
+pub use recipe::{Decision, Imbalance, Quality, Recipe, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
+pub use scale::{Digits, TargetScale};
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
@@ -83,6 +85,8 @@ pub struct Pipeline {
     pub features: Features,
     /// From features to scores.
     pub model: Model,
+    /// How the numbers that the model says are those of the target; nothing for classes.
+    pub scale: TargetScale,
     /// From scores to probabilities.
     pub calibration: Calibration,
     /// Two classes: scores of at least this are positive.
@@ -127,7 +131,7 @@ pub struct Contribution {
 impl Pipeline {
     /// Scores of this pipeline with their truth, as the metrics take them; every row weighs the same.
     #[must_use]
-    pub fn reading<'a>(&'a self, scores: &'a Scores, y: &'a [f32]) -> Reading<'a> {
+    pub fn reading<'a>(&'a self, scores: &'a Scores, y: &'a [f64]) -> Reading<'a> {
         Reading {
             task: self.target.task,
             classes: &self.target.classes,
@@ -183,9 +187,9 @@ impl Pipeline {
         Ok(Scores { values: self.calibrated(self.model.scores(matrix)?), width: self.target.n_scores() })
     }
 
-    /// What the model says, as probabilities.
+    /// What the model says, as numbers of the target or as probabilities.
     fn calibrated(&self, scores: Vec<f32>) -> Vec<f64> {
-        let mut values: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        let mut values: Vec<f64> = scores.into_iter().map(|score| self.scale.told(score)).collect();
         self.calibration.apply_all(&mut values, self.target.n_scores());
         values
     }
@@ -266,7 +270,8 @@ impl Pipeline {
     /// A single tree as rules to read; `None` for more trees than one.
     #[must_use]
     pub fn rules(&self) -> Option<String> {
-        self.model.rules(self.features.names(), &self.target.classes).ok()
+        let told = |value: f32| self.scale.digits(self.scale.told(value)).to_string();
+        self.model.rules(self.features.names(), &self.target.classes, &told).ok()
     }
 
     /// The pipeline as ONNX over raw columns; see [`OnnxParts::to_onnx`].
@@ -274,8 +279,8 @@ impl Pipeline {
     /// # Errors
     /// When the model branches on codes of categories or has linear leaves.
     pub fn to_onnx(&self) -> Result<Vec<u8>, PipelineError> {
-        let Self { schema, target, features, model, calibration, threshold } = self;
-        Ok(OnnxParts { schema, target, features, model, calibration, threshold: *threshold }.to_onnx()?)
+        let Self { schema, target, features, model, scale, calibration, threshold } = self;
+        Ok(OnnxParts { schema, target, features, model, scale, calibration, threshold: *threshold }.to_onnx()?)
     }
 
     /// The derived features that a graph takes as inputs, since it cannot compute them, and why.

@@ -25,6 +25,7 @@ mod parity_tests;
 use self::derived::{Exporter, why_not};
 use crate::features::{Encoder, Features, Negative, NumberEncoder, Target, Task, TimePart};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
+use crate::pipeline::TargetScale;
 use crate::score::Calibration;
 use crate::table::{Kind, LevelFinder, MISSING_TIME, Schema};
 
@@ -39,6 +40,8 @@ pub struct OnnxParts<'a> {
     pub features: &'a Features,
     /// From features to scores.
     pub model: &'a Model,
+    /// From what the trees say to the numbers of the target.
+    pub scale: &'a TargetScale,
     /// From scores to probabilities.
     pub calibration: &'a Calibration,
     /// Two classes: scores of at least this are positive; 0.5 when absent.
@@ -48,7 +51,8 @@ pub struct OnnxParts<'a> {
 impl OnnxParts<'_> {
     /// The graph, for any runtime with `ai.onnx` 17 and `ai.onnx.ml` 3.
     ///
-    /// Inputs have the raw columns' names. For a number the output is `prediction` (32-bit, rows of one column); for
+    /// Inputs have the raw columns' names. For a number the output is `prediction` (rows of one column; 64-bit where the target
+    /// is scaled because 32 bits do not tell its values apart, else 32-bit); for
     /// classes `prediction` is the class (text, one per row) and `score` holds the probability of the positive class,
     /// or one column per class in the target's order. A raw column of an output's name makes that `prediction_`.
     ///
@@ -77,6 +81,12 @@ impl OnnxParts<'_> {
         let exact = calibrated(&mut graph, &scores, self.calibration, width);
         let score = graph.cast(&exact, Element::Float);
         match self.target.task {
+            Task::Regression if !self.scale.is_identity() => {
+                let (centre, unit) = (graph.double(self.scale.centre()), graph.double(self.scale.unit()));
+                let scaled = graph.node("Mul", &[&exact, &unit], &[]);
+                let told = graph.node("Add", &[&scaled, &centre], &[]);
+                graph.output(&told, "prediction", Element::Double, Some(1));
+            }
             Task::Regression => graph.output(&score, "prediction", Element::Float, Some(1)),
             _ => {
                 let class = self.class(&mut graph, &exact);

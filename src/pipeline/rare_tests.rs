@@ -1,6 +1,6 @@
 //! Rare classes, rows that are copies, ids that repeat: what `fit` makes of tables as people have them.
 
-use super::{Decision, Examples, Fitted, Imbalance, PipelineError, Recipe, SplitSpec, TargetSpec, fit};
+use super::{Decision, Examples, Fitted, Imbalance, PipelineError, Quality, Recipe, SplitSpec, TargetSpec, fit};
 use crate::features::derive::{Definition, Definitions};
 use crate::features::{FeatureOptions, Outliers};
 use crate::model::Params;
@@ -20,6 +20,7 @@ struct Rows {
     columns: Vec<(&'static str, Kind, Values)>,
     features: FeatureOptions,
     decision: Decision,
+    quality: Quality,
 }
 
 impl Rows {
@@ -27,8 +28,8 @@ impl Rows {
     fn new(n: usize) -> Self {
         let ids: Vec<String> = (0..n).map(|row| format!("k{row:06}")).collect();
         let ids = Values::Text(ids.iter().map(String::as_str).collect::<Texts>());
-        let (model, features, decision) = Default::default();
-        Self { n, model, columns: vec![("id", Kind::Id, ids)], features, decision }
+        let (model, features, decision, quality) = Default::default();
+        Self { n, model, columns: vec![("id", Kind::Id, ids)], features, decision, quality }
     }
 
     fn number(mut self, name: &'static str, value: impl Fn(usize) -> f64) -> Self {
@@ -46,6 +47,7 @@ impl Rows {
             features: self.features,
             model: self.model,
             decision: self.decision,
+            quality: self.quality,
         };
         let table = Table::new(self.columns.into_iter().map(|(name, _, values)| Column::new(name, values)).collect())?;
         let examples = Examples::new(table, &schema, &recipe)?;
@@ -145,13 +147,20 @@ fn an_id_that_repeats_is_no_feature() {
 
 #[test]
 fn every_row_that_is_not_in_the_gate_teaches() {
-    let fitted =
-        Rows::new(500).number("a", |row| noise(row, 1)).number("y", |row| 3.0 * noise(row, 1)).learn().unwrap();
-    // Covers of a squared loss count rows: a tree that sees .8 of all train and tune rows.
-    let trees = fitted.pipeline.model.trees().unwrap();
-    let crate::model::Node::Branch { cover, .. } = trees[0].nodes[0] else { panic!("a stump at least") };
-    let rows = (fitted.parts.train.len() + fitted.parts.tune.len()) as f64;
-    assert!((f64::from(cover) / rows - 0.8).abs() < 0.08, "{cover} of {rows}");
+    let of = |quality| {
+        let mut table = Rows::new(500).number("a", |row| noise(row, 1)).number("y", |row| 3.0 * noise(row, 1));
+        table.quality = quality;
+        let fitted = table.learn().unwrap();
+        // Covers of a squared loss count rows: a tree sees .8 of those that teach.
+        let trees = fitted.pipeline.model.trees().unwrap();
+        let crate::model::Node::Branch { cover, .. } = trees[0].nodes[0] else { panic!("a stump at least") };
+        (f64::from(cover) / 0.8, fitted.parts)
+    };
+    let (rows, parts) = of(Quality::Standard);
+    let learned = (parts.train.len() + parts.tune.len()) as f64;
+    assert!((rows / learned - 1.0).abs() < 0.1, "{rows} of {learned}");
+    let (rows, parts) = of(Quality::Fast);
+    assert!(rows < parts.train.len() as f64 * 1.1 && parts.tune.len() > 50, "{rows} of {}", parts.train.len());
 }
 
 #[test]
@@ -172,13 +181,42 @@ fn rounds_that_nothing_may_stop_are_all_grown() {
 }
 
 #[test]
-fn targets_that_32_bits_cannot_tell_apart_are_said() {
-    let of = |base: f64| {
-        let table = Rows::new(200).number("a", |row| noise(row, 1));
-        table.number("y", move |row| base + 5.0 * noise(row, 1)).learn().unwrap()
+fn targets_that_32_bits_cannot_tell_apart_are_learned_in_64() {
+    let of = |base: f64, step: f64| {
+        let mut table = Rows::new(400).number("a", |row| noise(row, 1)).number("b", |row| noise(row, 2));
+        table.model = Params { n_estimators: Some(50), learning_rate: Some(0.1), ..Params::default() };
+        table.number("y", move |row| base + step * (5.0 * noise(row, 1) + noise(row, 2))).learn().unwrap()
     };
-    assert!(noted(&of(1e8), "subtract a constant from the column"));
-    assert!(!noted(&of(100.0), "subtract a constant"));
+    let usual = of(0.0, 1.0);
+    let r2 = |fitted: &Fitted| fitted.gate.as_ref().unwrap().metrics.value(Metric::R2).unwrap();
+    assert!(r2(&usual) > 0.95, "{}", r2(&usual));
+    for (base, step) in [(1e8, 1.0), (-1e12, 3.0), (1.0, 1e-9)] {
+        let fitted = of(base, step);
+        assert!((r2(&fitted) - r2(&usual)).abs() < 0.003, "{base} {step}: {}", r2(&fitted));
+        let mae = fitted.gate.as_ref().unwrap().metrics.value(Metric::Mae).unwrap() / step;
+        assert!(
+            (mae - usual.gate.as_ref().unwrap().metrics.value(Metric::Mae).unwrap()).abs() < 0.02,
+            "{base} {step}: {mae}"
+        );
+        // Contributions are in the target's unit, and add up to what scores differ by.
+        let (scores, why) = fitted.pipeline.score_and_explain(&fitted.golden, 2).unwrap();
+        let sum = |row: usize| why[row].iter().map(|one| one.value).sum::<f64>();
+        for row in 1..20 {
+            let apart = scores.values[row] - scores.values[0] - (sum(row) - sum(0));
+            assert!(apart.abs() < 1e-5 * step.max(base.abs() * 1e-10), "{base} {step}: {apart}");
+        }
+        let graph = fitted.pipeline.to_onnx().unwrap();
+        fitted.pipeline.agrees(&graph, &fitted.golden).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        fitted.pipeline.save(dir.path(), &fitted.golden).unwrap();
+        let loaded = super::Pipeline::load(dir.path()).unwrap();
+        assert_eq!(loaded.score(&fitted.golden).unwrap(), scores);
+    }
+    // Nothing is left of it in 64 bits either.
+    assert!(noted(&of(1e16, 100.0), "subtract a constant from the column"));
+    assert!(!noted(&of(1e12, 1.0), "subtract a constant"));
+    // What 32 bits can say is stored as ever.
+    assert!(usual.pipeline.scale.is_identity());
 }
 
 #[test]

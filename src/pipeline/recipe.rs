@@ -20,6 +20,29 @@ pub struct Recipe {
     pub model: Params,
     /// From scores to answers.
     pub decision: Decision,
+    /// How much is done for a good model.
+    #[serde(default, skip_serializing_if = "Quality::is_default")]
+    pub quality: Quality,
+}
+
+/// `[train] quality`: how much is done for a good model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quality {
+    /// Every row that is not in the gate teaches, and decides as far as that pays.
+    #[default]
+    Standard,
+    /// One fit: the tune rows decide, the others teach.
+    Fast,
+}
+
+impl Quality {
+    /// All of them, under their names.
+    pub const NAMES: [(&'static str, Self); 2] = [("standard", Self::Standard), ("fast", Self::Fast)];
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `[target]`: the column to predict.

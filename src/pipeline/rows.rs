@@ -131,7 +131,7 @@ impl Pipeline {
             let mut sums: Vec<Contribution> = columns.iter().map(|&column| self.contribution(column)).collect();
             let shares = contributions.features(row, self.explained_margin(scores.row(row)));
             for (&source, &share) in self.features.sources().iter().zip(shares) {
-                sums[source as usize].value += f64::from(share);
+                sums[source as usize].value += self.scale.part(share);
             }
             sums.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()).then_with(|| a.column.cmp(&b.column)));
             sums.truncate(n);
@@ -178,6 +178,7 @@ mod tests {
             features: Default::default(),
             model: Params { algorithm: Algorithm::RandomForest, n_estimators: Some(20), ..Params::default() },
             decision: Decision::default(),
+            quality: Default::default(),
         };
         let examples = Examples::new(table.clone(), &schema, &recipe).unwrap();
         fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {}).unwrap().pipeline

@@ -1,6 +1,6 @@
 //! A pipeline's files in a version directory: `model.bin`, `pipeline.json`, `golden.csv`.
 
-use super::{Pipeline, PipelineError, golden};
+use super::{Pipeline, PipelineError, TargetScale, golden};
 use crate::atomic;
 use crate::features::{Features, Target, Task};
 use crate::model::Model;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::Path;
 
-const FORMAT: u32 = 1;
+/// Format 2 has a scale of the target; whatever has none is written as format 1, which older programs read.
+const FORMAT: u32 = 2;
 /// Files larger than these are not a version's: refused before they are read.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
 const MAX_PIPELINE_BYTES: u64 = 256 << 20;
@@ -22,6 +23,8 @@ struct PipelineFile {
     schema: Schema,
     target: Target,
     features: Features,
+    #[serde(default, skip_serializing_if = "TargetScale::is_identity")]
+    scale: TargetScale,
     calibration: Calibration,
     threshold: Option<f64>,
 }
@@ -36,10 +39,11 @@ impl Pipeline {
     /// Whatever scoring the golden rows or the system says.
     pub fn save(&self, dir: &Path, golden: &Table) -> Result<(), PipelineError> {
         let file = PipelineFile {
-            format: FORMAT,
+            format: if self.scale.is_identity() { 1 } else { FORMAT },
             schema: self.schema.clone(),
             target: self.target.clone(),
             features: self.features.clone(),
+            scale: self.scale,
             calibration: self.calibration.clone(),
             threshold: self.threshold,
         };
@@ -59,14 +63,17 @@ impl Pipeline {
         let path = dir.join("pipeline.json");
         let file: PipelineFile = serde_json::from_slice(&read_file(&path, MAX_PIPELINE_BYTES)?)
             .map_err(|err| damaged(&path, format!("not a pipeline: {err}")))?;
-        if file.format != FORMAT {
-            return Err(damaged(&path, format!("is of format {}; this mlloop reads format {FORMAT}", file.format)));
+        if !(1..=FORMAT).contains(&file.format) {
+            return Err(damaged(
+                &path,
+                format!("is of format {}; this mlloop reads up to format {FORMAT}", file.format),
+            ));
         }
         let path = dir.join("model.bin");
         let model =
             Model::from_bytes(&read_file(&path, MAX_MODEL_BYTES)?).map_err(|err| damaged(&path, err.to_string()))?;
-        let PipelineFile { schema, target, features, calibration, threshold, .. } = file;
-        let pipeline = Self { schema, target, features, model, calibration, threshold }.know_levels();
+        let PipelineFile { schema, target, features, scale, calibration, threshold, .. } = file;
+        let pipeline = Self { schema, target, features, model, scale, calibration, threshold }.know_levels();
         pipeline.check(dir)?;
         golden::verify(&pipeline, &dir.join("golden.csv"))?;
         Ok(pipeline)
@@ -86,6 +93,12 @@ impl Pipeline {
         match (self.target.task, self.threshold) {
             (Task::Binary, Some(threshold)) if !(0.0..=1.0).contains(&threshold) => {
                 return Err(damaged(&path, format!("\"threshold\" is {threshold}, which is not between 0 and 1")));
+            }
+            (Task::Binary | Task::Multiclass, _) if !self.scale.is_identity() => {
+                return Err(damaged(&path, "has a \"scale\", which numbers have only".to_owned()));
+            }
+            (Task::Regression, None) if !self.scale.is_sound() => {
+                return Err(damaged(&path, "has a \"scale\" that is no distance and no size".to_owned()));
             }
             (Task::Multiclass | Task::Regression, Some(_)) => {
                 return Err(damaged(&path, "has a \"threshold\", which two classes have only".to_owned()));

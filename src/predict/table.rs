@@ -127,8 +127,7 @@ fn said<'a>(answers: impl Iterator<Item = Said<'a>>) -> Values {
         let texts: Vec<String> = answers.iter().map(text).collect();
         return Values::Text(texts.iter().map(String::as_str).collect::<Texts>());
     }
-    // Seven digits, as in CSV.
-    let short = |value: f64| (value as f32).to_string().parse().unwrap_or(f64::NAN);
-    let number = |answer: &Said| if let Said::Number(value) = answer { short(*value) } else { f64::NAN };
+    // As many digits as in CSV.
+    let number = |answer: &Said| if let Said::Number(value) = answer { value.widened() } else { f64::NAN };
     Values::Number(answers.iter().map(number).collect())
 }

@@ -88,7 +88,7 @@ mod tests {
     use crate::features::Task;
     use crate::score::{Baseline, EvaluateOptions, Evaluation, Reading, evaluate};
 
-    fn evaluation(y: &[f32], scores: &[f64], threshold: f64) -> Evaluation {
+    fn evaluation(y: &[f64], scores: &[f64], threshold: f64) -> Evaluation {
         let classes = ["no".to_owned(), "yes".to_owned()];
         let reading = Reading { task: Task::Binary, classes: &classes, y, scores, weights: None, threshold };
         evaluate(&reading, Some(&Baseline::fit(2, y, None)), EvaluateOptions::default()).unwrap()
@@ -96,16 +96,15 @@ mod tests {
 
     #[test]
     fn a_useful_model_with_enough_rows_has_none() {
-        let y: Vec<f32> = (0..100).map(|i| f32::from(u8::from(i % 4 == 0))).collect();
-        let scores: Vec<f64> =
-            y.iter().enumerate().map(|(i, y)| 0.3 + 0.4 * f64::from(*y) + (i % 7) as f64 / 100.0).collect();
+        let y: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
+        let scores: Vec<f64> = y.iter().enumerate().map(|(i, y)| 0.3 + 0.4 * (*y) + (i % 7) as f64 / 100.0).collect();
         assert_eq!(doubts(&evaluation(&y, &scores, 0.5)), Doubts::default());
     }
 
     #[test]
     fn what_is_of_no_use_is_grave() {
-        let y: Vec<f32> = (0..100).map(|i| f32::from(u8::from(i % 4 == 0))).collect();
-        let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * f64::from(*y)).collect();
+        let y: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
+        let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * (*y)).collect();
         assert_eq!(
             doubts(&evaluation(&y, &scores, 0.0)).grave,
             ["its threshold calls every gate row positive (of 100)"]
@@ -124,8 +123,8 @@ mod tests {
     fn few_rows_are_said() {
         let few = doubts(&evaluation(&[0.0, 1.0, 0.0], &[0.1, 0.9, 0.2], 0.5));
         assert_eq!((few.grave.len(), few.slight), (0, vec!["the gate has 3 rows: its metrics say little".to_owned()]));
-        let y: Vec<f32> = (0..100).map(|i| f32::from(u8::from(i % 25 == 0))).collect();
-        let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * f64::from(*y)).collect();
+        let y: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i % 25 == 0))).collect();
+        let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * (*y)).collect();
         assert_eq!(
             doubts(&evaluation(&y, &scores, 0.5)).slight,
             ["the gate has 4 rows of class \"yes\": metrics about it say little"]

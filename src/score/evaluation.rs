@@ -31,12 +31,12 @@ impl Baseline {
     /// Learns from the truth of the training rows; `n_classes` is 0 for regression. Rows whose truth is `NaN` or no
     /// class are left out; without any, shares are equal and the mean is 0.
     #[must_use]
-    pub fn fit(n_classes: usize, y: &[f32], weights: Option<&[f32]>) -> Self {
-        let weight = |i: usize| weights.map_or(1.0, |w| f64::from(w[i]));
+    pub fn fit(n_classes: usize, y: &[f64], weights: Option<&[f64]>) -> Self {
+        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
         if n_classes == 0 {
             let known = |i: usize| if y[i].is_finite() { weight(i) } else { 0.0 };
             let whole = moments::sum_of(y.len(), &known);
-            let part = moments::sum_of(y.len(), &|i| if y[i].is_finite() { weight(i) * f64::from(y[i]) } else { 0.0 });
+            let part = moments::sum_of(y.len(), &|i| if y[i].is_finite() { weight(i) * y[i] } else { 0.0 });
             return Self::Mean { mean: if whole > 0.0 { part / whole } else { 0.0 } };
         }
         let mut shares = vec![0.0; n_classes];
@@ -79,7 +79,7 @@ pub struct Reading<'a> {
     /// The classes in score order (`[negative, positive]` for binary), empty for regression.
     pub classes: &'a [String],
     /// The truth of each row: a class index or a value. `NaN` is an error.
-    pub y: &'a [f32],
+    pub y: &'a [f64],
     /// The scores, row-major: one per row, or one per class and row for multi-class.
     pub scores: &'a [f64],
     /// A weight of at least 0 per row.
@@ -220,7 +220,7 @@ impl Truth {
         match reading.task {
             Task::Binary => Self::Binary(y.map(|y| *y == 1.0).collect()),
             Task::Multiclass => Self::Multiclass(y.map(|y| *y as u32).collect()),
-            Task::Regression => Self::Regression(y.map(|y| f64::from(*y)).collect()),
+            Task::Regression => Self::Regression(y.copied().collect()),
         }
     }
 
@@ -310,10 +310,10 @@ pub(super) fn check(reading: &Reading<'_>) -> Result<(), ScoreError> {
     if reading.task != Task::Regression && n_classes < 2 {
         return Err(ScoreError::Length { what: "classes", found: n_classes, expected: 2 });
     }
-    let is_class = |y: f32| y >= 0.0 && y.fract() == 0.0 && (y as usize) < n_classes;
-    let good_truth = |y: f32| if reading.task == Task::Regression { y.is_finite() } else { is_class(y) };
+    let is_class = |y: f64| y >= 0.0 && y.fract() == 0.0 && (y as usize) < n_classes;
+    let good_truth = |y: f64| if reading.task == Task::Regression { y.is_finite() } else { is_class(y) };
     if let Some(row) = reading.y.iter().position(|y| !good_truth(*y)) {
-        return Err(ScoreError::Truth { row, value: f64::from(reading.y[row]), expected: truth });
+        return Err(ScoreError::Truth { row, value: reading.y[row], expected: truth });
     }
     let probability = |s: f64| (0.0..=1.0).contains(&s);
     let good_score = |s: f64| if reading.task == Task::Regression { s.is_finite() } else { probability(s) };

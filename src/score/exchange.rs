@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn p_values_of_shares_are_those_of_the_sign_test() {
         // Only a is right in 8 rows, only b in 2: each exchanged difference is a sum of ten signs.
-        let y = vec![1.0_f32; 30];
+        let y = vec![1.0_f64; 30];
         let right = |rows: std::ops::Range<usize>| {
             (0..30).map(|i| if rows.contains(&i) || i >= 10 { 0.9 } else { 0.1 }).collect::<Vec<f64>>()
         };

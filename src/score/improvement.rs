@@ -135,11 +135,11 @@ fn shares(production: &Reading<'_>, challenger: &Reading<'_>, alpha: f64) -> Res
 
 /// Which rows are predicted right.
 fn right(reading: &Reading<'_>) -> Vec<bool> {
-    let predicted: Vec<f32> = match reading.task {
+    let predicted: Vec<f64> = match reading.task {
         Task::Multiclass => {
-            multiclass::predicted(reading.scores, reading.classes.len()).iter().map(|&c| c as f32).collect()
+            multiclass::predicted(reading.scores, reading.classes.len()).iter().map(|&c| c as f64).collect()
         }
-        _ => reading.scores.iter().map(|s| f32::from(u8::from(*s >= reading.threshold))).collect(),
+        _ => reading.scores.iter().map(|s| f64::from(u8::from(*s >= reading.threshold))).collect(),
     };
     predicted.iter().zip(reading.y).map(|(predicted, y)| predicted == y).collect()
 }
@@ -181,7 +181,7 @@ fn resampled(
 /// Degrees of freedom of a bootstrapped standard error: units that hold a row of the rarer class, for two classes, else all
 /// units, less one.
 fn freedom(reading: &Reading<'_>, entities: Option<&[u32]>) -> f64 {
-    let units_with = |counts: &dyn Fn(f32) -> bool| {
+    let units_with = |counts: &dyn Fn(f64) -> bool| {
         let rows = reading.y.iter().enumerate().filter(|(_, y)| counts(**y)).map(|(row, _)| row);
         match entities {
             None => rows.count(),
@@ -204,7 +204,7 @@ mod tests {
 
     const PAIRING: Pairing = Pairing { alpha: 0.05, entities: None, n_replicates: 500, seed: 1 };
 
-    fn binary<'a>(y: &'a [f32], scores: &'a [f64], classes: &'a [String]) -> Reading<'a> {
+    fn binary<'a>(y: &'a [f64], scores: &'a [f64], classes: &'a [String]) -> Reading<'a> {
         Reading { task: Task::Binary, classes, y, scores, weights: None, threshold: 0.5 }
     }
 
@@ -238,13 +238,13 @@ mod tests {
     fn the_bootstrap_counts_the_same_rows_for_both() {
         // Any resample of one and the same model differs by nothing, whatever order its rows are kept in.
         let n = 200;
-        let y: Vec<f32> = (0..n).map(|i| ((i * 7) % 3 == 0) as u8 as f32).collect();
+        let y: Vec<f64> = (0..n).map(|i| ((i * 7) % 3 == 0) as u8 as f64).collect();
         let a: Vec<f64> = (0..n).map(|i| f64::from((i * 37) % 101) / 101.0).collect();
         let names = classes();
         let found = improvement(Metric::F1, &binary(&y, &a, &names), &binary(&y, &a, &names), &PAIRING).unwrap();
         assert_eq!((found.value, found.low, found.high, found.error), (0.0, 0.0, 0.0, 0.0));
         // Errors of one are half of the other's in every row, in another order of rows.
-        let truth: Vec<f32> = (0..n).map(|i| i as f32).collect();
+        let truth: Vec<f64> = (0..n).map(|i| i as f64).collect();
         let off = |share: f64| (0..n).map(|i| f64::from(i) + share * f64::from((i * 13) % 17)).collect::<Vec<_>>();
         let (wide, narrow) = (off(1.0), off(0.5));
         let number =
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_area_is_delongs_and_its_bootstrap_agrees() {
         let case = &reference()["delong"][0];
-        let y: Vec<f32> = numbers(&case["y"]).iter().map(|y| *y as f32).collect();
+        let y: Vec<f64> = numbers(&case["y"]);
         let squash = |s: Vec<f64>| s.iter().map(|s| 1.0 / (1.0 + (-s).exp())).collect::<Vec<f64>>();
         let (a, b) = (squash(numbers(&case["a"])), squash(numbers(&case["b"])));
         let names = classes();

@@ -27,7 +27,7 @@ const NO_INTERVALS: EvaluateOptions = EvaluateOptions { seed: 0, max_replicates:
 fn case(case: &Value, options: EvaluateOptions) -> Evaluation {
     let task: Task = serde_json::from_value(case["task"].clone()).unwrap();
     let classes: Vec<String> = serde_json::from_value(case["classes"].clone()).unwrap();
-    let y: Vec<f32> = numbers(&case["y"]).iter().map(|y| *y as f32).collect();
+    let y: Vec<f64> = numbers(&case["y"]);
     let scores = numbers(&case["scores"]);
     let weights = (!case["weights"].is_null()).then(|| numbers(&case["weights"]));
     let threshold = case["threshold"].as_f64().unwrap();
@@ -130,7 +130,7 @@ fn the_jackknife_agrees_with_the_bootstrap() {
 #[test]
 fn a_large_table_takes_the_jackknife() {
     let n = MAX_VISITS / 200 + 1;
-    let y: Vec<f32> = (0..n).map(|i| (i % 10 == 0) as u8 as f32).collect();
+    let y: Vec<f64> = (0..n).map(|i| (i % 10 == 0) as u8 as f64).collect();
     let scores: Vec<f64> = (0..n).map(|i| ((i * 7919) % 1000) as f64 / 1000.0).collect();
     let classes = ["no".to_owned(), "yes".to_owned()];
     let reading =
@@ -167,7 +167,7 @@ fn a_share_of_one_keeps_an_interval() {
 #[test]
 fn the_baseline_stands_beside() {
     let classes = ["no".to_owned(), "yes".to_owned()];
-    let baseline = Baseline::fit(2, &[0.0, 0.0, 0.0, 1.0, f32::NAN], None);
+    let baseline = Baseline::fit(2, &[0.0, 0.0, 0.0, 1.0, f64::NAN], None);
     assert_eq!(baseline, Baseline::ClassShares { shares: vec![0.75, 0.25] });
     let reading = Reading {
         task: Task::Binary,
@@ -185,7 +185,7 @@ fn the_baseline_stands_beside() {
     let text = render(&evaluation, None);
     assert!(text.contains("roc_auc                1.0000"), "{text}");
     assert!(text.contains("true \\ predicted   no  yes\nno                  2    0\n"), "{text}");
-    assert_eq!(Baseline::fit(0, &[1.0, f32::NAN, 4.0], Some(&[1.0, 9.0, 2.0])), Baseline::Mean { mean: 3.0 });
+    assert_eq!(Baseline::fit(0, &[1.0, f64::NAN, 4.0], Some(&[1.0, 9.0, 2.0])), Baseline::Mean { mean: 3.0 });
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn unusable_input_is_an_error() {
     let text = |reading: Reading<'_>| evaluate(&reading, None, NO_INTERVALS).unwrap_err().to_string();
     assert_eq!(text(Reading { y: &[], scores: &[], ..good }), "no rows to evaluate");
     assert_eq!(text(Reading { scores: &[0.5], ..good }), "scores: 1 values for 2 expected");
-    assert!(text(Reading { y: &[0.0, f32::NAN], ..good }).starts_with("row 1: the true value NaN is not 0 or 1"));
+    assert!(text(Reading { y: &[0.0, f64::NAN], ..good }).starts_with("row 1: the true value NaN is not 0 or 1"));
     assert!(text(Reading { y: &[0.0, 2.0], ..good }).starts_with("row 1: the true value 2 is not 0 or 1"));
     assert_eq!(text(Reading { scores: &[0.5, 1.5], ..good }), "row 1: the score 1.5 is not a probability");
     assert_eq!(
@@ -227,7 +227,7 @@ fn intervals_cover_the_truth() {
             let positive = rng.r#gen::<f64>() < 0.3;
             // Uniform scores, the higher of two draws for positives: P(positive > negative) = 2/3.
             let (a, b) = (rng.r#gen::<f64>(), rng.r#gen::<f64>());
-            y.push(if positive { 1.0_f32 } else { 0.0 });
+            y.push(if positive { 1.0_f64 } else { 0.0 });
             scores.push(if positive { a.max(b) } else { a });
         }
         let reading =

@@ -251,7 +251,7 @@ impl Cut {
 /// where the rule compares two, and a precision that no threshold reaches.
 pub fn choose(
     rule: ThresholdRule,
-    y: &[f32],
+    y: &[f64],
     scores: &[f64],
     weights: Option<&[f64]>,
 ) -> Result<Operating, ScoreError> {
@@ -330,14 +330,14 @@ fn between(end: usize, n: usize, score: impl Fn(usize) -> f64) -> f64 {
     if middle > below && middle <= above { middle } else { below.next_up() }
 }
 
-fn check(rule: ThresholdRule, y: &[f32], scores: &[f64], weights: Option<&[f64]>) -> Result<(), ScoreError> {
+fn check(rule: ThresholdRule, y: &[f64], scores: &[f64], weights: Option<&[f64]>) -> Result<(), ScoreError> {
     rule.check()?;
     if y.is_empty() {
         return Err(ScoreError::NoRows);
     }
     length("scores", scores.len(), y.len())?;
     if let Some(row) = y.iter().position(|y| *y != 0.0 && *y != 1.0) {
-        return Err(ScoreError::Truth { row, value: f64::from(y[row]), expected: "0 or 1" });
+        return Err(ScoreError::Truth { row, value: y[row], expected: "0 or 1" });
     }
     if let Some(row) = scores.iter().position(|s| !s.is_finite()) {
         return Err(ScoreError::Score { row, value: scores[row], expected: "a finite number" });

@@ -2,7 +2,7 @@
 
 use super::scoring::Scored;
 use super::snapshot::Live;
-use crate::pipeline::Contribution;
+use crate::pipeline::{Contribution, Digits};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// The answer to a request with many rows.
@@ -52,7 +52,7 @@ pub(super) struct Answer<'a> {
 #[serde(untagged)]
 enum Prediction<'a> {
     Class(&'a str),
-    Number(f32),
+    Number(Digits),
 }
 
 /// A contribution, to the seven digits that trees compute with.
@@ -95,7 +95,7 @@ impl<'a> Answer<'a> {
         let class = pipeline.class_of(scores);
         let prediction = match class {
             Some(class) => Prediction::Class(&pipeline.target.classes[class]),
-            None => Prediction::Number(scores[0] as f32),
+            None => Prediction::Number(pipeline.scale.digits(scores[0])),
         };
         Self {
             request_id: None,

@@ -5,7 +5,7 @@ use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
 use crate::model::Params;
 use crate::notify;
-use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec};
+use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling};
 use crate::wording::{instead, plain, toml_line};
@@ -40,6 +40,9 @@ pub struct Config {
     /// From scores to answers.
     #[serde(default)]
     pub decision: Decision,
+    /// How much is done for a good model.
+    #[serde(default)]
+    pub train: TrainRules,
     /// What counts as drift, and what is a reason to retrain.
     #[serde(default)]
     pub monitor: DriftSettings,
@@ -58,6 +61,15 @@ pub struct Config {
     /// Where changes are told besides.
     #[serde(default)]
     pub track: TrackRules,
+}
+
+/// `[train]`: how much is done for a good model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainRules {
+    /// How much.
+    #[serde(default)]
+    pub quality: Quality,
 }
 
 /// `[labels]`: how what people said becomes one label per row.
@@ -291,6 +303,7 @@ impl Config {
             features: self.features.clone(),
             model: self.model.clone(),
             decision: self.decision.clone(),
+            quality: self.train.quality,
         }
     }
 
@@ -475,6 +488,9 @@ algorithm = "gradient-boosting"   # random-forest, decision-tree
 # n_estimators = 400   # these and other names mean what they mean in XGBoost and scikit-learn;
 # max_depth = 6        # what is not set suits the table
 # learning_rate = 0.05
+
+# [train]
+# quality = "standard" # fast: one fit; the tune rows decide, and do not teach
 
 # [trainer]            # a program that fits instead; see docs/features.md
 # command = ["python", "train.py"]

@@ -13,7 +13,7 @@ mod runs;
 mod told;
 mod tracking;
 
-pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainerSpec};
+pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;
 pub(crate) use deep::reference_of;

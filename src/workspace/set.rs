@@ -5,12 +5,13 @@ use crate::wording::instead;
 use toml::{Table, Value};
 
 /// The sections that can be set, those inside of others last.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     "data",
     "target",
     "split",
     "features",
     "model",
+    "train",
     "trainer",
     "decision",
     "monitor",

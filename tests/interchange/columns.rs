@@ -4,7 +4,7 @@ use super::live::{apart, doubles, python, run};
 use crate::skipped::skipped;
 use mlloop::features::{Clip, FeatureOptions, Features, Impute, Negative, Scale, Target, Task, TimePart};
 use mlloop::model::{Algorithm, FitData, FitOptions, Model, Params};
-use mlloop::pipeline::{OnnxParts, Pipeline, PipelineError};
+use mlloop::pipeline::{OnnxParts, Pipeline, PipelineError, TargetScale};
 use mlloop::score::{Calibration, CalibrationRule};
 use mlloop::stats::random;
 use mlloop::table::{Categories, Column, InferOptions, Input, Kind, ReadOptions, Schema, Table, Values, infer, read};
@@ -29,13 +29,14 @@ fn fit(table: Table, target: &str, options: &FeatureOptions, algorithm: Algorith
     let n = table.n_rows() as u32;
     // Levels that occur in the last rows only are unseen.
     let (train, tune): (Vec<u32>, Vec<u32>) = ((0..n * 6 / 10).collect(), (n * 6 / 10..n * 8 / 10).collect());
-    let pick = |rows: &[u32]| rows.iter().map(|&r| y[r as usize]).collect::<Vec<f32>>();
-    let (features, x) = Features::fit(&table.take(&train), &target, &pick(&train), options, 3).unwrap();
+    let pick = |rows: &[u32]| rows.iter().map(|&r| y[r as usize]).collect::<Vec<f64>>();
+    let learned = |rows: &[u32]| pick(rows).into_iter().map(|y| y as f32).collect::<Vec<f32>>();
+    let (features, x) = Features::fit(&table.take(&train), &target, &learned(&train), options, 3).unwrap();
     let params = Params { algorithm, n_estimators: Some(60), max_depth: Some(6), ..Params::default() };
     let checked = params.check(target.task).unwrap();
     let n_classes = target.classes.len();
     let fit = FitOptions { params: &checked, n_classes, tune: None, progress: None };
-    let model = Model::fit(&FitData { x: &x, y: &pick(&train), weights: None }, &fit).unwrap();
+    let model = Model::fit(&FitData { x: &x, y: &learned(&train), weights: None }, &fit).unwrap();
     let mut calibration = Calibration::None;
     if target.task != Task::Regression {
         let scores = model.scores(&features.transform(&table.take(&tune)).unwrap()).unwrap();
@@ -51,7 +52,8 @@ impl Fitted {
         let folder = tempfile::tempdir().unwrap();
         let Self { target, features, model, calibration, .. } = self;
         let schema = &Default::default();
-        let parts = OnnxParts { schema, target, features, model, calibration, threshold: Some(threshold) };
+        let scale = &TargetScale::default();
+        let parts = OnnxParts { schema, target, features, model, scale, calibration, threshold: Some(threshold) };
         let path = folder.path().join("pipeline.onnx");
         std::fs::write(&path, parts.to_onnx().unwrap()).unwrap();
         let out = folder.path().join("out");
@@ -86,6 +88,7 @@ impl Fitted {
             target: self.target.clone(),
             features: self.features.clone(),
             model: self.model.clone(),
+            scale: TargetScale::default(),
             calibration: self.calibration.clone(),
             threshold: (self.target.task == Task::Binary).then_some(threshold),
         };
@@ -242,6 +245,7 @@ fn every_encoder_and_task_scores_the_same_in_our_own_run_and_in_onnxruntime() {
                 target: &fitted.target,
                 features: &fitted.features,
                 model: &fitted.model,
+                scale: &TargetScale::default(),
                 calibration: &fitted.calibration,
                 threshold: Some(0.37),
             };

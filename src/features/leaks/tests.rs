@@ -37,7 +37,7 @@ fn the_parts_of_a_sum_are_named_together() {
         number("cnt", |r| casual(r) + registered(r)),
     ])
     .unwrap();
-    let y: Vec<f32> = (0..N).map(|r| (casual(r) + registered(r)) as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| casual(r) + registered(r)).collect();
     let leaks = find_leaks(&table, &regression(), &y, &[], 0);
     assert_eq!(names(&leaks), [["casual", "registered"]]);
     assert_eq!(
@@ -59,7 +59,7 @@ fn differences_products_and_quotients_are_seen_too() {
     ] {
         let (a, b) = (|r| 1.0 + noise(r, 1), |r| 1.0 + noise(r, 2));
         let table = Table::new(vec![number("a", a), number("b", b), number("cnt", |r| of(a(r), b(r)))]).unwrap();
-        let y: Vec<f32> = (0..N).map(|r| of(a(r), b(r)) as f32).collect();
+        let y: Vec<f64> = (0..N).map(|r| of(a(r), b(r))).collect();
         let leaks = find_leaks(&table, &regression(), &y, &[], 0);
         assert_eq!(leaks.last().map(|l| l.how.clone()), Some(How::Formula(formula.to_owned())));
     }
@@ -78,7 +78,7 @@ fn copies_and_monotone_or_bent_images_of_a_value_are_seen() {
         }),
     ])
     .unwrap();
-    let encoded: Vec<f32> = (0..N).map(|r| y(r) as f32).collect();
+    let encoded: Vec<f64> = (0..N).map(y).collect();
     let leaks = find_leaks(&table, &regression(), &encoded, &[], 0);
     assert_eq!(names(&leaks), [["copy"], ["log"], ["rounded"]]);
     assert_eq!(leaks[0].how, How::Equal);
@@ -103,7 +103,7 @@ fn a_column_that_separates_classes_is_seen_however_it_does() {
         Column::new("note", Values::Text(text.iter().copied().collect::<Texts>())),
     ])
     .unwrap();
-    let y: Vec<f32> = (0..N).map(|r| label(r) as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| label(r) as f64).collect();
     let leaks = find_leaks(&table, &classes(&["no", "yes"]), &y, &[], 0);
     assert_eq!(names(&leaks), [["up"], ["down"], ["bent"], ["only when gone"], ["status"]]);
     assert!(leaks.iter().all(|l| matches!(l.how, How::Separates(auc) if auc >= 0.99)));
@@ -115,15 +115,15 @@ fn a_level_per_row_does_not_know_the_answer() {
     let table =
         Table::new(vec![Column::new("id", Values::Category(Categories::from_texts(ids.iter().map(String::as_str))))])
             .unwrap();
-    let y: Vec<f32> = (0..N).map(|r| (r % 2) as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| (r % 2) as f64).collect();
     assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty());
-    let y: Vec<f32> = (0..N).map(|r| r as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| r as f64).collect();
     assert!(find_leaks(&table, &regression(), &y, &[], 0).is_empty());
 }
 
 #[test]
 fn of_many_classes_all_or_one_is_told_apart() {
-    let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| (r % 3) as f64).collect();
     let table = Table::new(vec![
         number("all", |r| (r % 3) as f64 + 0.5 * noise(r, 1)),
         number("one", |r| if r % 3 == 0 { 0.0 } else { 1.0 + noise(r, 1) }),
@@ -137,9 +137,9 @@ fn of_many_classes_all_or_one_is_told_apart() {
 #[test]
 fn too_little_says_nothing() {
     let table = Table::new(vec![number("x", |r| f64::from(u8::from(r < 4)))]).unwrap();
-    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(r < 4))).collect();
+    let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(r < 4))).collect();
     assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty(), "4 positives");
-    let y = vec![f32::NAN; N];
+    let y = vec![f64::NAN; N];
     assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty());
 }
 
@@ -158,7 +158,7 @@ fn category(name: &str, value: impl Fn(usize) -> String) -> Column {
 fn a_rare_class_is_given_away_by_what_makes_no_mistake_only() {
     // 12 of 600 are fraud.
     let fraud = |r: usize| r % 50 == 7;
-    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(fraud(r)))).collect();
+    let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(fraud(r)))).collect();
     let table = Table::new(vec![
         number("scenario", |r| if fraud(r) { 1.0 + (r % 3) as f64 } else { 0.0 }),
         category("kind", |r| if fraud(r) { format!("f{}", r % 3) } else { "none".into() }),
@@ -175,7 +175,7 @@ fn a_rare_class_is_given_away_by_what_makes_no_mistake_only() {
 fn a_long_table_keeps_its_rare_rows_in_the_sample() {
     let n = 60_000;
     let fraud = |r: usize| r % 5000 == 7;
-    let y: Vec<f32> = (0..n).map(|r| f32::from(u8::from(fraud(r)))).collect();
+    let y: Vec<f64> = (0..n).map(|r| f64::from(u8::from(fraud(r)))).collect();
     let value = |r: usize| if fraud(r) { 2.0 } else { noise(r, 1) };
     let table = Table::new(vec![Column::new("scenario", Values::Number((0..n).map(value).collect()))]).unwrap();
     assert_eq!(find_leaks(&table, &classes(&["genuine", "fraud"]), &y, &[], 0).len(), 1);
@@ -183,7 +183,7 @@ fn a_long_table_keeps_its_rare_rows_in_the_sample() {
 
 #[test]
 fn a_column_that_gives_away_one_class_of_several_is_named_with_it() {
-    let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| (r % 3) as f64).collect();
     let table = Table::new(vec![
         number("refund", |r| if r % 3 == 2 { 5.0 + noise(r, 1) } else { noise(r, 2) }),
         number("noise", |r| noise(r, 3)),
@@ -197,7 +197,7 @@ fn a_column_that_gives_away_one_class_of_several_is_named_with_it() {
 #[test]
 fn a_column_that_is_there_for_one_class_only_is_named() {
     // Every second of class b has a reason; every class has a remark as often.
-    let y: Vec<f32> = (0..N).map(|r| (r % 3) as f32).collect();
+    let y: Vec<f64> = (0..N).map(|r| (r % 3) as f64).collect();
     let given = |r: usize| r % 3 == 1 && r.is_multiple_of(2);
     let table = Table::new(vec![
         category("reason", |r| if given(r) { ["price", "moved"][(r / 6) % 2].into() } else { String::new() }),
@@ -209,7 +209,7 @@ fn a_column_that_is_there_for_one_class_only_is_named() {
     let how: Vec<How> = leaks.into_iter().map(|leak| leak.how).collect();
     assert_eq!(how, [How::FilledFor("b".into(), 100), How::EmptyFor("c".into(), 160)]);
     // Two classes: the reason is there for one of them.
-    let y: Vec<f32> = (0..N).map(|r| f32::from(u8::from(r % 3 == 1))).collect();
+    let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(r % 3 == 1))).collect();
     let leaks = find_leaks(&table, &classes(&["stayed", "left"]), &y, &[], 0);
     assert_eq!(leaks[0].how, How::FilledFor("left".into(), 100));
 }

@@ -132,7 +132,7 @@ impl Calibration {
     pub fn fit(
         rule: CalibrationRule,
         n_classes: usize,
-        y: &[f32],
+        y: &[f64],
         scores: &[f64],
         weights: Option<&[f64]>,
         seed: u64,
@@ -350,7 +350,7 @@ impl Tune<'_> {
 fn check(
     n_classes: usize,
     n_scores: usize,
-    y: &[f32],
+    y: &[f64],
     scores: &[f64],
     weights: Option<&[f64]>,
 ) -> Result<(), ScoreError> {
@@ -358,9 +358,9 @@ fn check(
         return Err(ScoreError::NoRows);
     }
     length("scores", scores.len(), y.len() * n_scores)?;
-    let is_class = |y: &f32| *y >= 0.0 && y.fract() == 0.0 && (*y as usize) < n_classes;
+    let is_class = |y: &f64| *y >= 0.0 && y.fract() == 0.0 && (*y as usize) < n_classes;
     if let Some(row) = y.iter().position(|y| !is_class(y)) {
-        return Err(ScoreError::Truth { row, value: f64::from(y[row]), expected: "the index of a class" });
+        return Err(ScoreError::Truth { row, value: y[row], expected: "the index of a class" });
     }
     if let Some(at) = scores.iter().position(|s| !(0.0..=1.0).contains(s)) {
         return Err(ScoreError::Score { row: at / n_scores, value: scores[at], expected: "a probability" });

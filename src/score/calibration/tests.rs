@@ -6,18 +6,18 @@ use crate::score::tests::{close, numbers, reference};
 use crate::stats::random;
 
 /// Scores whose true probability is `truth(score)`.
-fn rows(n: usize, truth: impl Fn(f64) -> f64) -> (Vec<f32>, Vec<f64>) {
+fn rows(n: usize, truth: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f64>) {
     let mut rng = random::rng(1, "calibration test");
     let scores: Vec<f64> = (0..n).map(|_| rng.r#gen::<f64>()).collect();
     let y = scores.iter().map(|s| if rng.r#gen::<f64>() < truth(*s) { 1.0 } else { 0.0 }).collect();
     (y, scores)
 }
 
-fn positive(y: &[f32]) -> Vec<bool> {
+fn positive(y: &[f64]) -> Vec<bool> {
     y.iter().map(|y| *y == 1.0).collect()
 }
 
-fn fit(rule: CalibrationRule, y: &[f32], scores: &[f64]) -> super::Fitted {
+fn fit(rule: CalibrationRule, y: &[f64], scores: &[f64]) -> super::Fitted {
     Calibration::fit(rule, 2, y, scores, None, 0).unwrap()
 }
 

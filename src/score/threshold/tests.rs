@@ -1,7 +1,7 @@
 use super::{Operating, ThresholdRule, choose};
 use crate::score::{Confusion, ScoreError};
 
-const Y: [f32; 10] = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0];
+const Y: [f64; 10] = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0];
 const SCORES: [f64; 10] = [0.05, 0.1, 0.2, 0.2, 0.3, 0.5, 0.5, 0.5, 0.9, 0.95];
 
 fn chosen(rule: ThresholdRule) -> Operating {
@@ -22,16 +22,16 @@ fn by_hand(worth: impl Fn(&Confusion) -> f64) -> f64 {
 #[test]
 fn a_highest_f1_that_is_chance_does_not_decide() {
     // Positives .3 to .9, negatives .1 to .7 in the same steps; one positive at the very bottom.
-    let mut rows: Vec<(f64, f32)> = (0..30).map(|i| (0.3 + 0.02 * f64::from(i), 1.0)).collect();
+    let mut rows: Vec<(f64, f64)> = (0..30).map(|i| (0.3 + 0.02 * f64::from(i), 1.0)).collect();
     rows.extend((0..30).map(|i| (0.11 + 0.02 * f64::from(i), 0.0)));
-    let (scores, y): (Vec<f64>, Vec<f32>) = rows.into_iter().unzip();
+    let (scores, y): (Vec<f64>, Vec<f64>) = rows.into_iter().unzip();
     let found = choose(ThresholdRule::F1, &y, &scores, None).unwrap();
     let highest = (0..=100).map(|t| fixed_f1(&y, &scores, f64::from(t) / 100.0)).fold(0.0, f64::max);
     assert!((found.threshold - highest / 2.0).abs() < 0.011, "{found:?}");
     assert!(found.f1 > highest - 0.05 && found.f1 < highest + 1e-12, "{found:?}");
 }
 
-fn fixed_f1(y: &[f32], scores: &[f64], threshold: f64) -> f64 {
+fn fixed_f1(y: &[f64], scores: &[f64], threshold: f64) -> f64 {
     choose(ThresholdRule::Fixed(threshold), y, scores, None).unwrap().f1
 }
 

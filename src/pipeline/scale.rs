@@ -1,0 +1,177 @@
+//! Numbers that are predicted, as trees can hold them.
+//!
+//! Trees add 32-bit numbers, which go in steps of 8 at 1e8 and of 65 536 at 1e12, and take no gain below a millionth for one.
+//! A target of such a size is learned as its distance from the mean, in standard deviations, and put back in 64 bits.
+
+use crate::stats::moments;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The smallest step of a 32-bit number at the target's size may be this share of the target's standard deviation.
+const MAX_STEP: f64 = 1e-3;
+/// Standard deviations that need no scaling: squares of what differs by less are lost beside a gain of 1e-6, which is none
+/// to the engine, and squares of more lose their place in a 32-bit number.
+const USUAL: std::ops::Range<f64> = 0.01..1e6;
+/// Digits of a standard deviation that 32 bits hold.
+const DIGITS: i32 = 7;
+
+/// What is subtracted from the numbers to learn, and what they are divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetScale {
+    centre: f64,
+    unit: f64,
+}
+
+impl Default for TargetScale {
+    /// Numbers are learned as they are.
+    fn default() -> Self {
+        Self { centre: 0.0, unit: 1.0 }
+    }
+}
+
+impl TargetScale {
+    /// What suits the numbers to learn from: nothing to do for most.
+    pub(super) fn of(y: &[f64]) -> Self {
+        let (mean, deviation) = (moments::mean(y), moments::variance(y).sqrt());
+        let largest = y.iter().fold(0.0_f64, |most, v| most.max(v.abs())) as f32;
+        let is_coarse = f64::from(largest.next_up() - largest) > MAX_STEP * deviation;
+        let is_usual = USUAL.contains(&deviation) && !is_coarse;
+        // What never changes, and what a 64-bit number does not tell apart, has no scale.
+        if is_usual || !mean.is_finite() || !deviation.is_normal() {
+            return Self::default();
+        }
+        Self { centre: mean, unit: deviation }
+    }
+
+    /// Whether numbers are learned as they are.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a scale can be one that was stored.
+    pub(super) fn is_sound(&self) -> bool {
+        self.centre.is_finite() && self.unit.is_normal() && self.unit > 0.0
+    }
+
+    /// As trees learn it.
+    #[must_use]
+    pub fn learned(&self, y: f64) -> f32 {
+        ((y - self.centre) / self.unit) as f32
+    }
+
+    /// What a tree says, as a number of the target: to the digits that the tree has.
+    pub(super) fn told(&self, margin: f32) -> f64 {
+        if self.is_identity() {
+            return f64::from(margin);
+        }
+        let told = self.centre + self.unit * f64::from(margin);
+        let place = self.unit.log10().floor() as i32 - DIGITS;
+        // Powers of ten are exact up to 22 only, and what they are multiplied with is at most 2^53 times as large.
+        let power = 10_f64.powi(place.abs());
+        let rounded = if place < 0 { (told * power).round() / power } else { (told / power).round() * power };
+        if rounded.is_finite() { rounded } else { told }
+    }
+
+    /// Whether two numbers differ by so much of a unit at most, or of their own size to the trees; and by a last digit.
+    pub(super) fn is_near(&self, found: f64, expected: f64, tolerance: f64) -> bool {
+        let size = self.unit.max((expected - self.centre).abs());
+        let last = expected.abs().next_up() - expected.abs();
+        // What is missing is near nothing.
+        (found - expected).abs() <= tolerance * size + 2.0 * last
+    }
+
+    /// The size of what trees learn as one.
+    #[must_use]
+    pub fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// A number of the target in the digits that it has.
+    #[must_use]
+    pub fn digits(&self, value: f64) -> Digits {
+        if self.is_identity() { Digits::short(value) } else { Digits::Long(value) }
+    }
+
+    /// What is added to a tree's sum, as a part of the number.
+    pub(super) fn part(&self, contribution: f32) -> f64 {
+        self.unit * f64::from(contribution)
+    }
+
+    /// What is added to a tree's number times [`TargetScale::unit`].
+    #[must_use]
+    pub fn centre(&self) -> f64 {
+        self.centre
+    }
+}
+
+/// A number in the digits that were computed with: seven, and those of the centre where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Digits {
+    /// As trees say it.
+    Short(f32),
+    /// Put back from a scale.
+    Long(f64),
+}
+
+impl Digits {
+    /// Of a probability or a contribution.
+    #[must_use]
+    pub fn short(value: f64) -> Self {
+        Self::Short(value as f32)
+    }
+
+    /// The same number in 64 bits, with no more digits than it has here.
+    #[must_use]
+    pub fn widened(self) -> f64 {
+        match self {
+            Self::Short(value) => value.to_string().parse().unwrap_or(f64::NAN),
+            Self::Long(value) => value,
+        }
+    }
+}
+
+impl fmt::Display for Digits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short(value) => value.fmt(f),
+            Self::Long(value) => value.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TargetScale;
+
+    fn numbers(base: f64, step: f64) -> Vec<f64> {
+        (0..1000).map(|i| base + step * f64::from(i)).collect()
+    }
+
+    #[test]
+    fn what_32_bits_tell_apart_stays_as_it_is() {
+        for (base, step) in [(0.0, 1.0), (100.0, 5.0), (-1e6, 100.0), (0.0, 0.001), (5.0, 0.0)] {
+            assert!(TargetScale::of(&numbers(base, step)).is_identity(), "{base} {step}");
+        }
+    }
+
+    #[test]
+    fn large_and_small_numbers_come_back_to_seven_digits_of_what_differs() {
+        for (base, step) in
+            [(1e8, 5.0), (1e12, 1.0), (-1e12, 0.5), (0.0, 1e-9), (0.0, 1e9), (1e-90, 1e-92), (0.0, 1e30), (1e15, 1.0)]
+        {
+            let numbers = numbers(base, step);
+            let scale = TargetScale::of(&numbers);
+            assert!(!scale.is_identity(), "{base} {step}");
+            for y in numbers {
+                let back = scale.told(scale.learned(y));
+                assert!(scale.is_near(back, y, 1e-6), "{back} for {y}");
+            }
+        }
+        // As few digits as there are.
+        let told = TargetScale::of(&numbers(1e8, 5.0)).told(0.123_456_79);
+        assert!(told.to_string().len() <= "100002675.7195".len(), "{told}");
+    }
+}
