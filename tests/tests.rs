@@ -19,6 +19,7 @@ mod ab_loop;
 mod browser;
 mod cli;
 mod coming_from;
+mod completion;
 mod dashboard;
 mod fuzz;
 mod gate;

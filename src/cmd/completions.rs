@@ -18,11 +18,18 @@ pub(crate) struct Args {
     shell: String,
 }
 
+/// zsh loads the file as the function `_mlloop` when somebody first asks: without this it answers from the second time on.
+const AUTOLOADED: &str =
+    "\nif [ \"$funcstack[1]\" = \"_mlloop\" ]; then\n    _clap_dynamic_completer_mlloop \"$@\"\nfi\n";
+
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome> {
     let shells = Shells::builtins();
     let shell = shells.completer(&args.shell).context("no such shell")?;
     let mut script = Vec::new();
     shell.write_registration("COMPLETE", "mlloop", "mlloop", "mlloop", &mut script)?;
+    if args.shell == "zsh" {
+        script.extend_from_slice(AUTOLOADED.as_bytes());
+    }
     out.bytes(&script)?;
     Ok(Outcome::Yes)
 }
