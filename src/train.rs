@@ -297,7 +297,8 @@ fn test(
     if let (Some(windows), Some(last)) = (fitted.pipeline.features.derived().windows(), past) {
         let log = (&fitted.pipeline.schema, &Layout::of(&fitted.pipeline));
         let past = past::known(workspace, &windows, log, vec![last.clone()])?;
-        table = windows.fill(&past, table.spelled(&fitted.pipeline.schema).into_owned()).map_err(PipelineError::from)?;
+        table =
+            windows.fill(&past, table.spelled(&fitted.pipeline.schema).into_owned()).map_err(PipelineError::from)?;
     }
     let target = &fitted.pipeline.target;
     let labels = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?;

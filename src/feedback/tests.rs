@@ -21,7 +21,16 @@ fn predicted() -> (tempfile::TempDir, Workspace) {
     let layout = Layout::new(&Schema { dialect: Dialect::default(), columns: vec![id] }, &target());
     for (day, id, version, class) in [(1, "a", 1, 1), (1, "b", 1, 0), (2, "c", 2, 1)] {
         let at = at(&format!("2026-11-0{day}"));
-        let row = Row { id, at, version: Version(version), arm: "", scores: &[0.5], class: Some(class), features: &[], windows: &[] };
+        let row = Row {
+            id,
+            at,
+            version: Version(version),
+            arm: "",
+            scores: &[0.5],
+            class: Some(class),
+            features: &[],
+            windows: &[],
+        };
         let mut lines = Vec::new();
         layout.push(&mut lines, &row);
         Journal::of(&workspace).append(&layout, at, &lines).unwrap();

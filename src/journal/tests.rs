@@ -35,7 +35,16 @@ fn at(text: &str) -> jiff::Timestamp {
 }
 
 fn row<'a>(id: &'a str, at: jiff::Timestamp, score: &'a [f64], features: &'a [Cow<'a, str>]) -> Row<'a> {
-    Row { id, at, version: Version(3), arm: "b", scores: score, class: Some(usize::from(score[0] > 0.5)), features, windows: &[] }
+    Row {
+        id,
+        at,
+        version: Version(3),
+        arm: "b",
+        scores: score,
+        class: Some(usize::from(score[0] > 0.5)),
+        features,
+        windows: &[],
+    }
 }
 
 fn cells<'a>(cells: &[&'a str]) -> Vec<Cow<'a, str>> {

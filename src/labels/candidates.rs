@@ -10,7 +10,8 @@ use crate::journal::{Journal, Layout, Window};
 use crate::past::Beside;
 use crate::stats::random::hash64;
 use crate::table::{
-    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv, write_rows,
+    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv,
+    write_rows,
 };
 use std::io::Cursor;
 use std::path::Path;

@@ -19,8 +19,7 @@ const ANSWER: &str = "golden_prediction";
 /// The rows that are kept, with their scores as columns.
 pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, PipelineError> {
     let scores = pipeline.score(rows)?;
-    let mut columns: Vec<Column> =
-        inputs(pipeline).filter_map(|(name, _)| rows.column(name).cloned()).collect();
+    let mut columns: Vec<Column> = inputs(pipeline).filter_map(|(name, _)| rows.column(name).cloned()).collect();
     columns.extend((0..scores.width).map(|k| score_column(&scores, k)));
     if !pipeline.target.classes.is_empty() {
         columns.push(Column::new(
