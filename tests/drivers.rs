@@ -185,7 +185,7 @@ fn step(work: &Loop, name: &str, variables: &[(&str, &str)]) -> (i32, String, St
     bash(work, &root(&format!(".github/actions/mlloop/{name}.sh")), &[], &all)
 }
 
-fn has(command: &str) -> bool {
+pub fn has(command: &str) -> bool {
     let there = Command::new(command).arg("--version").output().is_ok();
     if !there {
         skipped(format_args!("there is no {command}"));

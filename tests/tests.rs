@@ -41,6 +41,7 @@ mod layers;
 mod monitor;
 mod monitor_columns;
 mod notify;
+mod plans;
 mod preset;
 mod profile;
 mod readme;

@@ -20,7 +20,11 @@ pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived
     table.unify_levels(&schema);
     let (table, last) = past::of_training(workspace, table, &schema, &recipe)?;
     let examples = Examples::new(table, &schema, &recipe)?;
-    let rows = rows_that_teach(&examples, &schema, &recipe, request.seed)?;
+    let rows = match request.config.trainer {
+        // A program is given the statistics of the rows that are not its tune rows.
+        Some(_) => examples.parts(&recipe)?.train,
+        None => rows_that_teach(&examples, &schema, &recipe, request.seed)?,
+    };
     let Examples { table, target, .. } = &examples;
     let (derived, _) =
         Derived::fit(&recipe.features.derived, table, Some(&rows), &target.name).map_err(PipelineError::from)?;
