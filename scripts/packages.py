@@ -5,10 +5,12 @@
     packages.py --built         try what was built before
 
 The wheel and the Debian package hold a binary for glibc 2.17 and newer, linked by zig (maturin, ziglang and cargo-zigbuild
-from PyPI, into target/packages/tools). The static binary needs `rustup target add x86_64-unknown-linux-musl`, the Debian
-package `cargo install cargo-deb`, the old system root and `debootstrap`. What is not there is skipped, and said.
+from PyPI, and cargo-deb from crates.io, into target/packages/tools). The static binary needs `rustup target add
+x86_64-unknown-linux-musl`, the old system root and `debootstrap`. What is not there is skipped, and said. Without a static
+binary, installer and container are tried with the one for glibc.
 """
 import functools
+import gzip
 import http.server
 import os
 import pathlib
@@ -58,6 +60,10 @@ def version():
     return re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 
 
+def sizes(program, archive):
+    return f"binary {program.stat().st_size / 1e6:.1f} MB, archive {archive.stat().st_size / 1e6:.1f} MB"
+
+
 def build_wheel():
     if not (TOOLS / "bin" / "maturin").exists():
         run(sys.executable, "-m", "venv", TOOLS)
@@ -68,13 +74,16 @@ def build_wheel():
 
 def build_archive():
     run("scripts/package.sh", binary(GNU), GNU, DIST, env={**ENV, "SHARE": str(ROOT / "target/package/share")})
-    return f"{binary(GNU).stat().st_size / 1e6:.1f} MB"
+    return sizes(binary(GNU), DIST / f"mlloop-{version()}-{GNU}.tar.gz")
 
 
 def build_deb():
-    need("cargo-deb")
+    need("dpkg-deb")
+    if not (TOOLS / "bin" / "cargo-deb").exists():
+        run("cargo", "install", "--locked", "--root", TOOLS, "cargo-deb@3.8.0", env={**ENV, "CARGO_TARGET_DIR": str(WORK / "cargo-deb")})
     run("cargo", "deb", "--no-build", "--no-strip", "--target", GNU, "--output", f"{DIST}/")
-    return next(DIST.glob("*.deb")).name
+    package = next(DIST.glob("*.deb"))
+    return f"{package.name}, {package.stat().st_size / 1e6:.1f} MB"
 
 
 def build_static():
@@ -82,7 +91,7 @@ def build_static():
         raise Skipped(f"no std of {MUSL} (rustup target add {MUSL})")
     run("cargo", "zigbuild", "--release", "--locked", "--target", MUSL)
     run("scripts/package.sh", binary(MUSL), MUSL, DIST)
-    return f"{binary(MUSL).stat().st_size / 1e6:.1f} MB"
+    return sizes(binary(MUSL), DIST / f"mlloop-{version()}-{MUSL}.tar.gz")
 
 
 def oldest_glibc():
@@ -163,49 +172,66 @@ def try_archive_in_old_system():
     return run(*inside, env={"PATH": "/usr/bin:/bin", "HOME": "/tmp"}).strip() + f", in {SUITE}"
 
 
-def static_archive():
-    archive = DIST / f"mlloop-{version()}-{MUSL}.tar.gz"
-    if not archive.exists():
-        raise Skipped(f"no {archive.name} was built")
-    return archive
-
-
 def try_installer():
-    archive = static_archive()
+    """The installer takes the static archive, and refuses it under another checksum; without one, the other binary in its place."""
+    name = f"mlloop-{version()}-{MUSL}.tar.gz"
     with tempfile.TemporaryDirectory() as clean:
         release = pathlib.Path(clean, f"v{version()}")
         release.mkdir()
-        shutil.copy(archive, release)
-        sums = archive.with_name(archive.name + ".sha256").read_text()
+        if (DIST / name).exists():
+            shutil.copy(DIST / name, release)
+            sums = (DIST / f"{name}.sha256").read_text()
+        else:
+            if not binary(GNU).exists():
+                raise Skipped("no binary was built")
+            run("scripts/package.sh", binary(GNU), MUSL, release)
+            sums = (release / f"{name}.sha256").read_text()
         (release / "SHA256SUMS").write_text(sums)
         handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=clean)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         install = ["sh", ROOT / "scripts/install.sh", "--version", version(), "--from", f"http://127.0.0.1:{server.server_port}"]
+        began = time.monotonic()
         run(*install, "--prefix", f"{clean}/prefix")
+        took = time.monotonic() - began
         said = goes_around(f"{clean}/prefix/bin/mlloop", cwd=clean)
         (release / "SHA256SUMS").write_text(re.sub("^[0-9a-f]{64}", "0" * 64, sums))
         refused = run(*install, "--prefix", f"{clean}/other", status=2)
         assert "nothing was installed" in refused and not pathlib.Path(clean, "other").exists(), refused
         server.shutdown()
-        return f"{said}; a wrong checksum is refused"
+        which = "" if (DIST / name).exists() else " (the binary for glibc)"
+        return f"{said}{which}, installed in {took:.1f} s; a wrong checksum is refused"
 
 
 def try_container():
-    """The image as a root: the static binary, a directory for the loop, and nothing else."""
-    static_archive()
+    """The image as a root: the static binary, a directory for the loop, and nothing else.
+
+    Without a static binary the one for glibc is tried, with the libraries that it names from the old system.
+    """
     if os.geteuid() != 0:
         raise Skipped("a chroot needs root")
-    size = binary(MUSL).stat().st_size
-    assert size <= 15e6, f"the image has {size / 1e6:.1f} MB"
+    static = binary(MUSL).exists()
+    program = binary(MUSL if static else GNU)
+    if not program.exists():
+        raise Skipped("no binary was built")
     with tempfile.TemporaryDirectory() as root:
         (pathlib.Path(root) / "usr/bin").mkdir(parents=True)
         (pathlib.Path(root) / "loop").mkdir()
         os.chown(f"{root}/loop", 65532, 65532)
-        shutil.copy(binary(MUSL), f"{root}/usr/bin/mlloop")
+        os.chmod(root, 0o755)
+        shutil.copy(program, f"{root}/usr/bin/mlloop")
+        if not static:
+            home = old_system()
+            linked = run("chroot", home, "ldd", "/tmp/mlloop") if shutil.copy(program, home / "tmp/mlloop") else ""
+            for library in re.findall(r"(/\S+) \(0x", linked):
+                (pathlib.Path(root) / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(home / library[1:], pathlib.Path(root) / library[1:])
+        size = sum(file.stat().st_size for file in pathlib.Path(root).rglob("*") if file.is_file())
         command = ["chroot", "--userspec=65532:65532", root, "/usr/bin/mlloop", "demo", "/loop/demo", "-q"]
         run(*command, env={"HOME": "/loop", "TMPDIR": "/loop"})
-        return f"{size / 1e6:.1f} MB"
+        packed = len(gzip.compress(program.read_bytes(), 9))
+        assert size <= 15e6, f"the image has {size / 1e6:.1f} MB (the binary packed: {packed / 1e6:.1f} MB)"
+        return f"{size / 1e6:.1f} MB, {'static' if static else 'with the libraries of glibc'}; packed {packed / 1e6:.1f} MB"
 
 
 STEPS = [build_wheel, build_archive, build_deb, build_static]

@@ -45,6 +45,8 @@ pub mod report;
 // ── the loop ──
 // Messages to people: console, e-mail, webhook; queued, tried again, and told once.
 pub mod notify;
+// Servers of others, asked in JSON over HTTP.
+pub mod remote;
 // Versions and roles: what was trained, and which of it is in production.
 pub mod registry;
 // `mlloop.toml`, the paths of a workspace, and the run log.

@@ -1,4 +1,4 @@
-//! Files that drive a loop from outside: a Makefile, scripts for cron and systemd, a GitHub workflow.
+//! Files that drive a loop from outside: a Makefile, scripts for cron and systemd, a GitHub workflow, a DAG of Airflow.
 
 use crate::atomic;
 use crate::workspace::{Workspace, WorkspaceError};
@@ -15,6 +15,13 @@ pub enum Driver {
     Cron,
     /// GitHub Actions.
     Github,
+    /// Apache Airflow.
+    Airflow,
+}
+
+impl Driver {
+    /// The names, for help and errors.
+    pub const NAMES: [&'static str; 4] = ["make", "cron", "github", "airflow"];
 }
 
 impl FromStr for Driver {
@@ -25,7 +32,8 @@ impl FromStr for Driver {
             "make" => Ok(Self::Make),
             "cron" => Ok(Self::Cron),
             "github" => Ok(Self::Github),
-            _ => Err("there are make, cron and github".to_owned()),
+            "airflow" => Ok(Self::Airflow),
+            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
         }
     }
 }
@@ -52,6 +60,7 @@ const GITHUB: [(&str, &str); 7] = [
     (".github/workflows/loop.yml", include_str!("../.github/workflows/loop.yml")),
     (".github/workflows/mlloop.yml", include_str!("../templates/mlloop.yml")),
 ];
+const AIRFLOW: [(&str, &str); 1] = [("scripts/airflow_dag.py", include_str!("../scripts/airflow_dag.py"))];
 
 impl Driver {
     fn files(self) -> &'static [(&'static str, &'static str)] {
@@ -59,6 +68,7 @@ impl Driver {
             Self::Make => &MAKE,
             Self::Cron => &CRON,
             Self::Github => &GITHUB,
+            Self::Airflow => &AIRFLOW,
         }
     }
 }
@@ -84,10 +94,13 @@ pub fn write(
             Driver::Github => (top, below.clone()),
             _ => (dir.as_path(), dir.display().to_string()),
         };
+        let binary = mlloop.display().to_string();
         files.extend(driver.files().iter().map(|(name, text)| {
-            let text = text.replace(HERE, &here);
-            let text =
-                if *driver == Driver::Github { text } else { text.replace(BINARY, &mlloop.display().to_string()) };
+            let text = match driver {
+                Driver::Github => text.replace(HERE, &here),
+                Driver::Airflow => python(text, &dir, &binary),
+                Driver::Make | Driver::Cron => text.replace(HERE, &here).replace(BINARY, &binary),
+            };
             (place.join(name), text)
         }));
     }
@@ -109,4 +122,15 @@ pub fn write(
         write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// The DAG for a loop: its texts are literals of Python, which those of JSON are too, and its name is one that Airflow takes.
+fn python(text: &str, dir: &Path, binary: &str) -> String {
+    let literal = |text: &str| serde_json::Value::from(text).to_string();
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' }).take(200).collect();
+    text.replace(&literal(HERE), &literal(&dir.display().to_string()))
+        .replace(&literal(BINARY), &literal(binary))
+        .replace("NAME = \"mlloop\"", &format!("NAME = {}", literal(&name)))
 }

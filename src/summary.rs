@@ -2,7 +2,7 @@
 
 use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::{Decision, GateReport};
-use crate::registry::{Manifest, RegistryError, Role, Version};
+use crate::registry::{Manifest, RegistryError, Role, Roles, Version};
 use crate::report::{self, markdown_escaped};
 use crate::workspace::{Workspace, WorkspaceError};
 use serde::Serialize;
@@ -80,7 +80,7 @@ pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
     let versions = wanted.into_iter().filter_map(standing).collect::<Result<Vec<_>, _>>()?;
     let drift: Option<DriftReport> = workspace.report("drift_report.json")?;
     let judged: Option<GateReport> = workspace.report("gate_report.json")?;
-    let notes = out_of_date(roles.production, drift.as_ref(), judged.as_ref());
+    let notes = out_of_date(&roles, drift.as_ref(), judged.as_ref());
     let dir = workspace.dir().canonicalize().unwrap_or_else(|_| workspace.dir().to_owned());
     Ok(Summary {
         name: dir.file_name().map_or_else(|| "loop".to_owned(), |name| name.to_string_lossy().into_owned()),
@@ -99,8 +99,8 @@ pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
 }
 
 /// What the reports say of a version that is not in production now, as after a rollback.
-fn out_of_date(production: Option<Version>, drift: Option<&DriftReport>, judged: Option<&GateReport>) -> Vec<String> {
-    let Some(production) = production else { return Vec::new() };
+fn out_of_date(roles: &Roles, drift: Option<&DriftReport>, judged: Option<&GateReport>) -> Vec<String> {
+    let Some(production) = roles.production else { return Vec::new() };
     let date = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
     let drift = drift.and_then(|report| Some((report.version.clone()?, report.made_at)));
     let drift = drift.filter(|(version, _)| *version != production.to_string()).map(|(version, at)| {
@@ -118,9 +118,15 @@ fn out_of_date(production: Option<Version>, drift: Option<&DriftReport>, judged:
             date(report.at)
         )
     });
-    // A challenger that was promoted and is not in production was rolled back.
+    // A challenger that was promoted and is neither in production nor a challenger still was rolled back.
     let back = judged.filter(|report| report.decision == Decision::Promote && report.production == production);
     let back = back.map(|report| {
+        if roles.challenger == Some(report.challenger) {
+            return format!(
+                "The gate below is for {}; {production} is in production until that is carried out.",
+                report.challenger
+            );
+        }
         format!(
             "The gate below promoted {} on {}. {production} is in production now: it was not carried out, or rolled back.",
             report.challenger,

@@ -292,7 +292,7 @@ fn the_comment_is_written_once_and_then_updated() {
 #[test]
 fn init_writes_what_drives_a_loop() {
     let work = Loop::new().table("repo/.git/HEAD", "x").table("repo/loops/churn.csv", CHURN);
-    work.run("-C repo/loops/churn init repo/loops/churn.csv --with make,cron,github")
+    work.run("-C repo/loops/churn init repo/loops/churn.csv --with make,cron,github,airflow")
         .answers(YES)
         .says("crontab.example");
     let here = work.path("repo/loops/churn").canonicalize().unwrap().display().to_string();
@@ -308,10 +308,12 @@ fn init_writes_what_drives_a_loop() {
     }
     // They run as they are: the binary is named, the script is executable and finds its loop.
     let binary = Path::new(MLLOOP).canonicalize().unwrap().display().to_string();
-    for name in ["Makefile", "scripts/retrain.sh", "scripts/crontab.example"] {
+    for name in ["Makefile", "scripts/retrain.sh", "scripts/crontab.example", "scripts/airflow_dag.py"] {
         let text = work.read(&format!("repo/loops/churn/{name}"));
         assert!(text.contains(&binary) && !text.contains("/path/to/"), "{name}");
     }
+    let dag = work.read("repo/loops/churn/scripts/airflow_dag.py");
+    assert!(dag.contains("NAME = \"churn\"\n") && dag.contains(&format!("LOOPS = [{here:?}]\n")), "{dag}");
     let script = work.path("repo/loops/churn/scripts/retrain.sh");
     let status = Command::new(&script).arg("-q").env("PATH", "/usr/bin:/bin").status().unwrap();
     assert!(matches!(status.code(), Some(0..=3)), "{status}");
@@ -322,7 +324,7 @@ fn init_writes_what_drives_a_loop() {
     work.write("repo/loops/churn/Makefile", "mine\n");
     work.run("-C repo/loops/churn init --with cron,make").answers(ERROR).says("Makefile: exists; --force replaces it");
     assert_eq!(work.read("repo/loops/churn/Makefile"), "mine\n");
-    work.run("init --with jenkins").answers(ERROR).says("[possible values: make, cron, github]");
+    work.run("init --with jenkins").answers(ERROR).says("[possible values: make, cron, github, airflow]");
     work.run("init").answers(ERROR);
     work.run("-C repo/loops/churn init --with make --force").answers(YES);
     let bin = Path::new(MLLOOP).parent().unwrap().display().to_string();

@@ -50,6 +50,7 @@ mod serve;
 mod replay;
 mod retrain;
 mod run;
+mod run_step;
 mod schemas;
 mod seals;
 mod track;

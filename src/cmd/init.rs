@@ -52,8 +52,8 @@ pub(crate) struct Args {
     /// What a column is, where the cells do not decide: id, time, number, category, text, ignore; may be repeated
     #[arg(long, value_name = "COLUMN=KIND", value_parser = parse_kind)]
     kind: Vec<(String, Kind)>,
-    /// Also write what drives the loop: make, cron (with systemd timers), github
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = one_of(["make", "cron", "github"], str::parse::<Driver>))]
+    /// Also write what drives the loop: make, cron (with systemd timers), github, airflow
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = one_of(Driver::NAMES, str::parse::<Driver>))]
     with: Vec<Driver>,
     /// Replace mlloop.toml, and files of --with that differ
     #[arg(long)]

@@ -1,9 +1,12 @@
 use super::output::Style;
+use super::studio::StudioArgs;
 use super::{Context, Outcome, Output};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use mlloop::journal::Window;
-use mlloop::labels::{ExportRequest, Exported, Format, Strategy, export, exported_is_told};
+use mlloop::labels::{
+    ExportRequest, Exported, Format, LabelError, Pushed, Strategy, export, exported_is_told, out_in_studio,
+};
 use mlloop::monitor::alarm::{self, AlarmPlan};
 use mlloop::report::grouped;
 use serde::Serialize;
@@ -21,12 +24,14 @@ use std::path::PathBuf;
 ///   mlloop label-export -n 300 --last 28d --annotators ann,bob --overlap 0.1
 ///   mlloop label-export -n 100 --strategy margin --table data/current.csv
 ///   mlloop label-export -n 300 --format label-studio
+///   LABEL_STUDIO_API_KEY=… mlloop label-export --to label-studio --url http://localhost:8080
+///       into a project there; again, it sends what is missing
 ///   mlloop label-export -n 100 --for-monitoring
 ///       at random, and how soon such labels show that production got worse
 ///
 /// Fill in the target's column, save as label_inbox/to_label_labeled.csv, and run `mlloop label-import`.
 ///
-/// Exit status: 0 rows were handed out, 1 nothing is left to label, 2 error.
+/// Exit status: 0 rows were handed out, 1 nothing is left to label (or to send), 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -64,6 +69,11 @@ pub(crate) struct Args {
     /// A sheet, or tasks for Label Studio with the labelling interface
     #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = super::args::one_of(["csv", "label-studio"], str::parse::<Format>))]
     format: Format,
+    /// Send the rows to a server, as tasks with predictions; implies its format
+    #[arg(long, value_name = "SERVER", value_parser = ["label-studio"], conflicts_with = "format")]
+    to: Option<String>,
+    #[command(flatten)]
+    studio: StudioArgs,
     /// Hand out another batch while one is out; its file is replaced, its answers can still be taken in
     #[arg(long)]
     force: bool,
@@ -85,7 +95,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         show_score: args.show_score,
         table: args.table.as_deref(),
         window,
-        format: args.format,
+        format: if args.to.is_some() { Format::LabelStudio } else { args.format },
         force: args.force,
         by: args.by.clone(),
         now: ctx.now,
@@ -93,12 +103,32 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
-    let exported = export(&ctx.workspace, &lock, &request)?;
+    let project = args.studio.project(ctx);
+    let studio = args.to.as_ref().map(|_| args.studio.connect()).transpose()?;
+    if let Some(studio) = &studio {
+        // A server that is down or takes no token is said before anything is handed out.
+        studio.find(&project)?;
+    }
+    let exported = match export(&ctx.workspace, &lock, &request) {
+        Err(LabelError::Out { path, batch, n }) if studio.is_some() => {
+            out_in_studio(&ctx.workspace)?.ok_or(LabelError::Out { path, batch, n })?
+        }
+        exported => exported?,
+    };
+    let pushed = match studio.filter(|_| exported.batch.is_some()) {
+        Some(studio) => studio
+            .push(&ctx.workspace, &project, args.show_score)
+            .context("not all rows were sent; the same command sends what is missing")?,
+        None => None,
+    };
     let alarm = if args.for_monitoring { alarm::plan(&ctx.workspace, ctx.now)? } else { None };
-    let answer = Answer { exported: &exported, alarm: alarm.as_ref() };
-    out.answer(&answer, |style| readable(&exported, style) + &alarm.as_ref().map(delays).unwrap_or_default())?;
+    let answer = Answer { exported: &exported, alarm: alarm.as_ref(), sent: pushed.as_ref() };
+    out.answer(&answer, |style| {
+        readable(&exported, pushed.as_ref(), style) + &alarm.as_ref().map(delays).unwrap_or_default()
+    })?;
     exported_is_told(&ctx.workspace, &lock)?;
-    Ok(if exported.batch.is_some() { Outcome::Yes } else { Outcome::No })
+    let is_news = exported.batch.is_some() && pushed.is_none_or(|pushed| pushed.n_sent > 0);
+    Ok(if is_news { Outcome::Yes } else { Outcome::No })
 }
 
 /// What was handed out, and what its labels are good for.
@@ -109,6 +139,9 @@ struct Answer<'a> {
     /// How soon labels show that production got worse, with --for-monitoring.
     #[serde(skip_serializing_if = "Option::is_none")]
     alarm: Option<&'a AlarmPlan>,
+    /// What the server has, with --to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<&'a Pushed>,
 }
 
 /// A row for each number of labels, a column for each growth of the loss.
@@ -129,7 +162,7 @@ fn delays(plan: &AlarmPlan) -> String {
     text
 }
 
-fn readable(exported: &Exported, style: Style) -> String {
+fn readable(exported: &Exported, pushed: Option<&Pushed>, style: Style) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match (&exported.batch, exported.files.first()) {
@@ -142,12 +175,18 @@ fn readable(exported: &Exported, style: Style) -> String {
                 grouped(exported.n),
                 grouped(exported.n_candidates),
                 strata.join(", "),
-                style.dim("fill in the target, then mlloop label-import"),
+                style.dim(match pushed {
+                    Some(_) => "then mlloop label-import --from label-studio",
+                    None => "fill in the target, then mlloop label-import",
+                }),
                 exported.version,
             )
         }
         _ => writeln!(text, "nothing is left to label: {} rows are labelled or handed out", exported.n_excluded),
     };
+    if let Some(Pushed { address, n_sent, n_there, .. }) = pushed {
+        let _ = writeln!(text, "{address}: {n_sent} tasks sent, {n_there} were there");
+    }
     exported.notes.iter().for_each(|note| {
         let _ = writeln!(text, "{}", style.dim(&format!("note: {note}")));
     });

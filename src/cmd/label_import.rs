@@ -1,4 +1,5 @@
 use super::output::Style;
+use super::studio::StudioArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::labels::{ImportRequest, Imported, Taken, import};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 ///   mlloop label-import
 ///   mlloop label-import ann.csv --annotator ann
 ///   mlloop label-import export.json
+///   LABEL_STUDIO_API_KEY=… mlloop label-import --from label-studio --url http://localhost:8080
 ///   mlloop label-import --skip-invalid
 ///       list answers that do not fit in rejected.csv, take in the others
 ///   mlloop label-import --accept-batch   take in a batch that was held back
@@ -26,6 +28,11 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     /// CSV or JSON; - is stdin; by default label_inbox/to_label_labeled.csv
     file: Option<PathBuf>,
+    /// Fetch the answers from a server; they are kept in label_inbox/ like a file that you exported there
+    #[arg(long, value_name = "SERVER", value_parser = ["label-studio"], conflicts_with = "file")]
+    from: Option<String>,
+    #[command(flatten)]
+    studio: StudioArgs,
     /// Who answered, where the file does not say
     #[arg(long, value_name = "NAME")]
     annotator: Option<String>,
@@ -46,8 +53,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
+    let pulled = match &args.from {
+        Some(_) => Some(args.studio.connect()?.pull(&ctx.workspace, &lock, &args.studio.project(ctx))?),
+        None => None,
+    };
     let request = ImportRequest {
-        file: args.file.as_deref(),
+        file: pulled.as_deref().or(args.file.as_deref()),
         annotator: args.annotator.as_deref(),
         skip_invalid: args.skip_invalid,
         accept_batch: args.accept_batch,

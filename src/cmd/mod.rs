@@ -41,6 +41,7 @@ mod several;
 mod simulate;
 mod split;
 mod status;
+mod studio;
 mod track;
 mod train;
 pub(crate) mod usage;

@@ -1,3 +1,4 @@
+use super::args::one_of;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, ensure};
@@ -8,7 +9,7 @@ use mlloop::monitor::files::Format;
 use mlloop::notify::{Delivery, Kind, Notice};
 use mlloop::printable;
 use mlloop::retrain::approval;
-use mlloop::round::{self, Round, RoundOutcome, RoundRequest};
+use mlloop::round::{self, Round, RoundOutcome, RoundRequest, Step};
 use mlloop::table::Spool;
 use serde::Serialize;
 use serde_json::json;
@@ -27,9 +28,10 @@ use std::time::{Duration, Instant};
 ///   mlloop run new.csv                        what arrived is in this table
 ///   mlloop run --yes --by ann   agree in advance to whatever waits
 ///   mlloop run --force                        retrain whatever monitor finds
+///   mlloop run --step retrain   one step of it, for a scheduler that has a task for each
 ///
-/// Exit status: 0 another version is in production, 1 no reason, nothing new, or refused, 2 error, 3 cannot tell,
-/// 4 waiting for approval.
+/// Exit status: 0 another version is in production (with --step: there is a reason, or a challenger), 1 no reason,
+/// nothing new, or refused, 2 error, 3 cannot tell, 4 waiting for approval.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// Retrain whatever is found, and however few labels are new
     #[arg(long)]
     force: bool,
+    /// Take this step alone: is there a reason; train a challenger, whatever the reason; ask the gate
+    #[arg(long, value_name = "STEP", value_parser = one_of(Step::NAMES, str::parse::<Step>))]
+    step: Option<Step>,
     /// Agree to a retraining or a promotion that waits for approval
     #[arg(long, conflicts_with = "no", requires = "by")]
     yes: bool,
@@ -70,6 +75,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let request = RoundRequest {
         current: current.as_ref(),
         force: args.force,
+        step: args.step,
         by: None,
         skip_invalid: args.skip_invalid,
         now: ctx.now,
@@ -99,7 +105,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let notified = tell(ctx, &round);
     out.answer(&Answer { round: &round, notified }, |style| readable(&round, style))?;
     Ok(match round.done {
-        RoundOutcome::Promoted => Outcome::Yes,
+        RoundOutcome::Promoted | RoundOutcome::Reason | RoundOutcome::Challenger => Outcome::Yes,
         RoundOutcome::Refused
         | RoundOutcome::Rejected
         | RoundOutcome::NoReason

@@ -52,6 +52,14 @@ pub enum LabelError {
         /// Its rows.
         n: usize,
     },
+    /// Label Studio does not do what it is asked.
+    #[error("Label Studio at {address}: {what}")]
+    Studio {
+        /// Its address.
+        address: String,
+        /// What happened and what to do, as a clause.
+        what: String,
+    },
     /// Options that do not go together, or do not fit the loop.
     #[error("{0}")]
     Usage(String),

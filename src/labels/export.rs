@@ -96,7 +96,7 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
     Ok(told(&inbox, &batch, n_excluded, notes))
 }
 
-fn told(inbox: &Inbox, batch: &Batch, n_excluded: u64, notes: Vec<String>) -> Exported {
+pub(super) fn told(inbox: &Inbox, batch: &Batch, n_excluded: u64, notes: Vec<String>) -> Exported {
     let mut strata = BTreeMap::new();
     batch.rows.iter().for_each(|row| *strata.entry(row.stratum).or_default() += 1);
     Exported {

@@ -11,8 +11,10 @@
 //! One lock is held from the first look to the last write.
 
 mod beside;
+mod step;
 
 use self::beside::{hand_out, roll};
+pub use self::step::Step;
 use crate::ab::{AbError, Experiment};
 use crate::atomic::Lock;
 use crate::drift::report::{Answer, DriftReport};
@@ -21,10 +23,11 @@ use crate::labels::Exported;
 use crate::monitor::{self, MonitorError, files};
 use crate::pipeline::FitProgress;
 use crate::reference::{self, ReferenceError};
-use crate::registry::{RegistryError, Version};
+use crate::registry::{RegistryError, Roles, Version};
 use crate::retrain::approval::{self, Consent, Reasons};
 use crate::retrain::{self, RetrainError, RetrainOutcome, RetrainRequest, Retrained};
 use crate::table::{Rejects, Spool, TableOptions};
+use crate::workspace::audit::Chain;
 use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -61,6 +64,8 @@ pub struct RoundRequest<'a> {
     pub current: Option<&'a Spool>,
     /// Retrain whatever `monitor` finds and however few labels are new.
     pub force: bool,
+    /// This step alone.
+    pub step: Option<Step>,
     /// Who asks for the promotion.
     pub by: Option<&'a str>,
     /// Leave out rows that do not fit.
@@ -89,6 +94,10 @@ pub enum RoundOutcome {
     Waiting,
     /// A person did not agree.
     Rejected,
+    /// There is a reason to retrain; only asked for a step.
+    Reason,
+    /// There is a challenger; only asked for a step.
+    Challenger,
     /// There is no reason to retrain.
     NoReason,
     /// Too little arrived to say.
@@ -139,6 +148,23 @@ pub struct Round {
 }
 
 impl Round {
+    /// A round of which nothing is done yet.
+    fn begins(production: Option<Version>) -> Self {
+        Self {
+            done: RoundOutcome::NoReason,
+            production,
+            sentence: String::new(),
+            rollout: None,
+            monitor: None,
+            retrain: None,
+            labels: None,
+            promotion: None,
+            request: None,
+            report: None,
+            is_new_request: false,
+        }
+    }
+
     /// Rows that were left out on the way.
     pub fn rejects(&self) -> impl Iterator<Item = &Rejects> {
         let retrained = self.retrain.iter().map(|found| &found.rejects);
@@ -180,7 +206,10 @@ impl Round {
 /// # Errors
 /// Whatever the parts say; what an earlier part has done stays done, and the next round goes on from there.
 pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
-    let mut round = around(workspace, lock, request)?;
+    let mut round = match request.step {
+        Some(step) => step::take(workspace, lock, request, step)?,
+        None => around(workspace, lock, request)?,
+    };
     hand_out(workspace, lock, request, &mut round)?;
     Ok(round)
 }
@@ -188,39 +217,16 @@ pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result
 fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
     reference::settle(workspace, lock, request.now)?;
     let roles = workspace.registry().roles()?;
-    let mut round = Round {
-        done: RoundOutcome::NoReason,
-        production: roles.production,
-        sentence: String::new(),
-        rollout: None,
-        monitor: None,
-        retrain: None,
-        labels: None,
-        promotion: None,
-        request: None,
-        report: None,
-        is_new_request: false,
-    };
+    let mut round = Round::begins(roles.production);
     roll(workspace, lock, request, &mut round)?;
     let experiment = running(workspace, round.production)?;
-    let waits = |ticket: &Ticket| {
-        ticket.asks == Asks::Promotion
-            && Some(ticket.version) == roles.challenger
-            && Some(ticket.production) == roles.production
-            && request.now < ticket.expires_at
-            && ticket.due_at.is_none_or(|due| request.now < due)
-    };
-    if let Some(ticket) = gate::pending(workspace)?.into_iter().find(waits) {
+    if let Some(ticket) = open_promotion(workspace, &roles, request.now)? {
         round.add(&ticket.waits());
         round.waits(ticket);
         return Ok(round);
     }
     let chain = workspace.audit_chain()?;
-    let unjudged = match roles.challenger {
-        Some(version) if chain.is_unjudged(version)? => Some(version),
-        _ => None,
-    };
-    match unjudged {
+    match unjudged(&chain, &roles)? {
         // The experiment decides; what arrives is watched all the same.
         Some(_) if experiment.is_some() => {
             watch(workspace, lock, request, &mut round)?;
@@ -249,9 +255,32 @@ pub fn go_on(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: 
     reference::settle(workspace, lock, request.now)?;
     let agreed = round.request.take();
     if learn(workspace, lock, request, round, agreed.as_ref())? {
-        judge(workspace, lock, request, round)?;
+        match request.step {
+            Some(_) => round.done = RoundOutcome::Challenger,
+            None => judge(workspace, lock, request, round)?,
+        }
     }
     Ok(())
+}
+
+/// The challenger, when the gate has not seen it.
+fn unjudged(chain: &Chain, roles: &Roles) -> Result<Option<Version>, RoundError> {
+    match roles.challenger {
+        Some(version) if chain.is_unjudged(version)? => Ok(Some(version)),
+        _ => Ok(None),
+    }
+}
+
+/// The request for the promotion of the challenger that still waits for a person, or for its time.
+fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Option<Ticket>, RoundError> {
+    let waits = |ticket: &Ticket| {
+        ticket.asks == Asks::Promotion
+            && Some(ticket.version) == roles.challenger
+            && Some(ticket.production) == roles.production
+            && now < ticket.expires_at
+            && ticket.due_at.is_none_or(|due| now < due)
+    };
+    Ok(gate::pending(workspace)?.into_iter().find(waits))
 }
 
 /// The experiment whose first arm is what is in production.

@@ -1,8 +1,8 @@
 //! A line of the audit chain as a run of MLflow.
 
-use super::client::{CallError, Method};
 use super::{Round, Stop, text};
 use crate::registry::Version;
+use crate::remote::{CallError, Method};
 use crate::workspace::EventKind;
 use crate::workspace::audit::Entry;
 use serde_json::{Value, json};

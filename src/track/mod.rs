@@ -21,9 +21,10 @@ pub use client::{Credentials, Server};
 use crate::atomic;
 use crate::pipeline::PipelineError;
 use crate::registry::RegistryError;
+use crate::remote::{CallError, Method};
 use crate::workspace::audit::Chain;
 use crate::workspace::{TrackRules, Workspace, WorkspaceError};
-use client::{CallError, Method};
+use client::told;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io;
@@ -211,7 +212,7 @@ pub fn sync(
             save(workspace, &cursor)?;
         }
         Err(Stop::There(err)) => {
-            cursor.last_error = Some(err.told());
+            cursor.last_error = Some(told(&err));
             save(workspace, &cursor)?;
             synced.trouble = cursor.last_error.clone();
         }

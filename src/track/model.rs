@@ -1,12 +1,12 @@
 //! A version as MLflow keeps models: a run with its artifacts, a logged model in ONNX, a version of a registered model.
 
-use super::client::{CallError, Method};
 use super::events::{Facts, RunAt};
 use super::{Round, Stop, TrackError, text};
 use crate::atomic;
 use crate::features::{Encoder, Task};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::registry::{Manifest, Role, Version};
+use crate::remote::{CallError, Method};
 use crate::workspace::EventKind;
 use crate::workspace::audit::Entry;
 use serde_json::{Value, json};

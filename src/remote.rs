@@ -1,0 +1,264 @@
+//! Servers of others, asked in JSON over HTTP: within a time, without redirects, with secrets that stay here.
+
+use crate::notify::Secret;
+use serde_json::Value;
+use std::time::Duration;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+/// A server.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// Its address without user and password, and without a slash at the end.
+    base: String,
+    /// What it is, for messages.
+    name: &'static str,
+    authorization: Option<Secret>,
+    /// What must appear in no text.
+    hidden: Vec<Secret>,
+    /// Bytes of an answer that are read at most.
+    limit: u64,
+    agent: ureq::Agent,
+}
+
+/// What it takes to ask a server.
+#[derive(Debug)]
+pub struct Access<'a> {
+    /// What the server is, for messages: `MLflow`.
+    pub name: &'static str,
+    /// What the header `Authorization` says.
+    pub authorization: Option<String>,
+    /// What must appear in no text, beside that.
+    pub hidden: Vec<Secret>,
+    /// How long each call may take.
+    pub timeout: Duration,
+    /// Bytes of an answer that are read at most.
+    pub limit: u64,
+    /// Certificate authorities instead of the public ones (PEM).
+    pub authorities: Option<&'a [u8]>,
+}
+
+/// Why a call did not do what it should.
+#[derive(Debug)]
+pub enum CallError {
+    /// The server answered that it will not.
+    Refused {
+        /// The status.
+        status: u16,
+        /// The server's own code, when it has one.
+        code: String,
+        /// What it said.
+        said: String,
+    },
+    /// No answer, or one that cannot be understood.
+    Broken(String),
+}
+
+/// How a call is made.
+#[derive(Debug, Clone, Copy)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}
+
+/// The login of an address, and the address without it and without a slash at the end.
+///
+/// # Errors
+/// What is wrong with it, as a clause.
+pub fn take_apart(uri: &str) -> Result<(Option<&str>, String), &'static str> {
+    let (scheme, rest) = uri.trim().split_once("://").ok_or("has no http:// or https://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme != "http" && scheme != "https" {
+        return Err("is not http:// or https://: only a server is written to, no file and no database");
+    }
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
+    if host.is_empty() || path.contains(['?', '#']) {
+        return Err("is not http://HOST[:PORT][/PATH]");
+    }
+    Ok((login, format!("{scheme}://{host}{}", path.trim_end_matches('/'))))
+}
+
+impl Remote {
+    /// The server at an address that [`take_apart`] gave.
+    #[must_use]
+    pub fn new(base: String, access: Access) -> Self {
+        let Access { name, authorization, mut hidden, timeout, limit, authorities } = access;
+        hidden.extend(authorization.iter().filter_map(|text| text.split_once(' ')).map(|(_, text)| Secret::new(text)));
+        hidden.retain(|secret| !secret.text().is_empty());
+        let agent = agent(timeout, authorities);
+        Self { base, name, authorization: authorization.map(Secret::new), hidden, limit, agent }
+    }
+
+    /// Its address, without user and password.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+
+    #[cfg(test)]
+    pub(crate) fn authorization(&self) -> Option<&str> {
+        self.authorization.as_ref().map(Secret::text)
+    }
+
+    /// Calls an address below the base; the answer is JSON, or nothing, which is an empty object.
+    ///
+    /// # Errors
+    /// When the server will not, or does not answer in time and in full.
+    pub fn ask(&self, method: Method, path: &str, body: Option<(&[u8], &str)>) -> Result<Value, CallError> {
+        let url = format!("{}{path}", self.base);
+        let (bytes, kind) = body.unwrap_or((b"", ""));
+        let authorization = self.authorization.as_ref().map(Secret::text);
+        macro_rules! dressed {
+            ($request:expr) => {{
+                let request = $request.header("user-agent", concat!("mlloop/", env!("CARGO_PKG_VERSION")));
+                match authorization {
+                    Some(text) => request.header("authorization", text),
+                    None => request,
+                }
+            }};
+        }
+        let sent = match method {
+            Method::Get => dressed!(self.agent.get(&url)).call(),
+            Method::Post => dressed!(self.agent.post(&url)).content_type(kind).send(bytes),
+            Method::Put => dressed!(self.agent.put(&url)).content_type(kind).send(bytes),
+            Method::Patch => dressed!(self.agent.patch(&url)).content_type(kind).send(bytes),
+            Method::Delete => dressed!(self.agent.delete(&url)).force_send_body().content_type(kind).send(bytes),
+        };
+        let broken = |err: &ureq::Error| CallError::Broken(self.scrub(&trouble(err)));
+        let mut answer = sent.map_err(|err| broken(&err))?;
+        let status = answer.status().as_u16();
+        let read = answer.body_mut().with_config().limit(self.limit).read_to_vec();
+        let said = read.map_err(|err| broken(&err))?;
+        let value = serde_json::from_slice::<Value>(&said);
+        match (status, value) {
+            (200..=299, Ok(value)) => Ok(value),
+            (200..=299, _) if said.is_empty() => Ok(Value::Object(serde_json::Map::new())),
+            (200..=299, _) => Err(CallError::Broken(format!("it answers, but not as {} does (no JSON)", self.name))),
+            (300..=399, _) => Err(CallError::Broken(format!(
+                "it answers {status}, a redirect, which is not followed: name the address it leads to"
+            ))),
+            (_, value) => {
+                let text = |key: &str| value.as_ref().ok().and_then(|v| v[key].as_str()).unwrap_or("").to_owned();
+                let said = ["message", "detail"].map(text).concat();
+                Err(CallError::Refused { status, code: text("error_code"), said: self.scrub(&said) })
+            }
+        }
+    }
+
+    /// What may be shown: secrets are gone, control characters too, and it is short.
+    #[must_use]
+    pub fn scrub(&self, text: &str) -> String {
+        let hide = |text: String, secret: &Secret| text.replace(secret.text(), "***");
+        let text = self.hidden.iter().fold(text.to_owned(), hide);
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    }
+}
+
+impl CallError {
+    /// Whether the server's own code is `wanted`.
+    #[must_use]
+    pub fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// The error as one clause.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Broken(what) => what.clone(),
+            Self::Refused { status: 401, .. } => "it wants a login (401)".to_owned(),
+            Self::Refused { status: 403, .. } => "it does not allow this to this login (403)".to_owned(),
+            Self::Refused { status, said, .. } if said.is_empty() => format!("it answers {status}"),
+            Self::Refused { status, said, .. } => format!("it answers {status}: {said}"),
+        }
+    }
+}
+
+fn agent(timeout: Duration, authorities: Option<&[u8]>) -> ureq::Agent {
+    let mut config = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false);
+    if let Some(pem) = authorities {
+        let certificates = parse_pem(pem).filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        });
+        let roots = RootCerts::from(certificates);
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    config.build().new_agent()
+}
+
+/// The error without the address, which some of them quote.
+fn trouble(err: &ureq::Error) -> String {
+    match err {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address is not a URL".to_owned(),
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::HostNotFound => "its host is not found".to_owned(),
+        ureq::Error::BodyExceedsLimit(_) => "its answer is too long".to_owned(),
+        ureq::Error::Io(err) if err.kind() == std::io::ErrorKind::UnexpectedEof => "its answer breaks off".to_owned(),
+        ureq::Error::Io(err) => err.to_string(),
+        ureq::Error::Tls(what) => format!("TLS: {what}"),
+        ureq::Error::Rustls(err) => format!("TLS: {err}"),
+        ureq::Error::Protocol(_) => "its answer breaks off, or is not HTTP".to_owned(),
+        _ => "it cannot be reached".to_owned(),
+    }
+}
+
+/// A query of an address, with its question mark.
+#[must_use]
+pub fn encoded(query: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = query.iter().map(|(key, value)| format!("{key}={}", encode(value, b""))).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+/// The text as a part of an address; bytes of `kept` stay as they are.
+#[must_use]
+pub fn encode(text: &str, kept: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_addresses_are_encoded() {
+        assert_eq!(encode("a b/ü'&", b"/"), "a%20b/%C3%BC%27%26");
+        assert_eq!(encoded(&[("filter", "name='x/y'")]), "?filter=name%3D%27x%2Fy%27");
+    }
+
+    #[test]
+    fn an_address_is_taken_apart() {
+        assert_eq!(take_apart(" HTTP://ann:pw@host:1/a/ "), Ok((Some("ann:pw"), "http://host:1/a".to_owned())));
+        for wrong in ["host:5000", "file:///x", "http://", "http://h/?token=x", "http://h/#x"] {
+            assert!(take_apart(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn secrets_never_show() {
+        let access = Access {
+            name: "it",
+            authorization: Some("Token t0ken".to_owned()),
+            hidden: vec![Secret::new("pw"), Secret::new("")],
+            timeout: Duration::from_secs(1),
+            limit: 1,
+            authorities: None,
+        };
+        let remote = Remote::new("http://host".to_owned(), access);
+        assert_eq!(remote.scrub("t0ken, pw\n"), "***, *** ");
+        assert!(!format!("{remote:?}").contains("t0ken"), "{remote:?}");
+    }
+}
