@@ -13,10 +13,12 @@ mod incoming;
 mod lock;
 mod mode;
 mod partial;
+mod stamp;
 
 pub use incoming::{Incoming, complete_incoming};
 pub use lock::{Lock, lock, lock_holder, lock_within};
 pub use partial::Partial;
+pub use stamp::Stamp;
 
 pub use append::Appender;
 

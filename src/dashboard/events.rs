@@ -1,6 +1,7 @@
 //! Server-sent events: whether the loop has changed since a page was made, and how far the running job is.
 
 use super::Dashboard;
+use crate::atomic::Stamp;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
@@ -40,12 +41,7 @@ pub(super) fn stamp(dir: &Path) -> String {
 
 /// A text that is another one when one of these files was written.
 pub(super) fn stamp_of(dir: &Path, names: &[&str]) -> String {
-    let of = |name: &&str| {
-        let meta = std::fs::metadata(dir.join(name)).ok()?;
-        let since = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some(format!("{}.{}", since.as_nanos(), meta.len()))
-    };
-    let all: Vec<String> = names.iter().map(|name| of(name).unwrap_or_default()).collect();
+    let all: Vec<String> = names.iter().map(|name| format!("{:?}", Stamp::of(&dir.join(name)))).collect();
     crate::digest::sha256(all.join("|").as_bytes())[..16].to_owned()
 }
 

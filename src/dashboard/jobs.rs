@@ -10,6 +10,7 @@
 //! ```
 
 use crate::atomic;
+use crate::serve;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -170,7 +171,7 @@ impl Jobs {
     #[expect(clippy::disallowed_methods, reason = "a process writes into its files while it runs")]
     fn spawn(&self, job: &Job) -> io::Result<std::process::Child> {
         let (answer, log) = (File::create(self.file(job.id, "out"))?, File::create(self.file(job.id, "log"))?);
-        Command::new(&self.program)
+        let child = Command::new(&self.program)
             .arg("-C")
             .arg(&self.loop_dir)
             .args(["--text", "--color=never", "--wait=10"])
@@ -179,7 +180,10 @@ impl Jobs {
             .stdin(Stdio::null())
             .stdout(answer)
             .stderr(log)
-            .spawn()
+            .spawn()?;
+        // A round that a person started slows predictions no more than one that a timer started.
+        serve::let_step_back(&child);
+        Ok(child)
     }
 
     /// Waits for a process of an earlier server. It is no child of ours: how it ended stands in what it wrote.
@@ -380,6 +384,19 @@ mod tests {
         let ended = jobs.get(3).unwrap().ended.unwrap();
         assert!(ended.note.contains("audit chain"), "{}", ended.note);
         assert_eq!(jobs.run("Next", vec![], "ann", LONG).unwrap().id, 4);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_job_lets_predictions_go_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let jobs = jobs(dir.path(), "nice; sleep 1; nice");
+        let job = jobs.run("Retrain", vec!["retrain".into()], "ann", LONG).unwrap();
+        let levels = jobs.answer(job.id);
+        let last: i32 = levels.lines().last().unwrap().parse().unwrap();
+        let own = Command::new("nice").output().unwrap();
+        let own: i32 = String::from_utf8(own.stdout).unwrap().trim().parse().unwrap();
+        assert!(last >= 10.max(own), "niceness {levels} of a server at {own}");
     }
 
     #[test]

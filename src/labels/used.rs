@@ -34,8 +34,8 @@ impl Used {
         let mut by: HashMap<_, Vec<Version>> = HashMap::new();
         let mut versions = registry.versions()?;
         versions.retain(|version| !orphans.contains(version));
-        registry.check_each(&versions, Used::FILE)?;
         for version in versions {
+            registry.check(version, &[Used::FILE])?;
             let path = registry.path(version)?.join(Used::FILE);
             let file = match File::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,

@@ -21,6 +21,7 @@ pub use manifest::{DataDigest, Manifest, RowCounts};
 pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};
 pub(crate) use seal::FILES;
+use seal::Sealed;
 pub use seal::{Difference, Seals};
 
 use crate::atomic;
@@ -29,6 +30,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex};
 
 /// What can be wrong with a registry.
 #[derive(Debug, thiserror::Error)]
@@ -146,13 +148,15 @@ pub struct Registry {
     dir: PathBuf,
     /// The audit file, whose lines have the digests of the versions' files.
     audit: Option<PathBuf>,
+    /// What was read of it last.
+    sealed: Arc<Mutex<Option<Sealed>>>,
 }
 
 impl Registry {
     /// The registry in `dir`, which need not exist yet.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), audit: None }
+        Self { dir: dir.into(), audit: None, sealed: Arc::default() }
     }
 
     /// The same registry, whose files are held to the digests that the lines of this audit file have.
@@ -186,11 +190,14 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NoVersion`].
     pub fn path(&self, version: Version) -> Result<PathBuf, RegistryError> {
-        let have = self.versions()?;
-        if have.contains(&version) {
-            return Ok(self.dir.join(version.to_string()));
+        let path = self.dir.join(version.to_string());
+        match path.symlink_metadata() {
+            Ok(_) => Ok(path),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                Err(RegistryError::NoVersion { version, dir: self.dir.clone(), have: self.versions()? })
+            }
+            Err(source) => Err(RegistryError::Io { path, source }),
         }
-        Err(RegistryError::NoVersion { version, dir: self.dir.clone(), have })
     }
 
     /// Stores what `fill` writes as the next version; it has no role yet. Call it under the workspace's lock.

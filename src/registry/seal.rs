@@ -8,14 +8,15 @@
 //! as it is.
 
 use super::{Registry, RegistryError, Version};
-use crate::atomic;
+use crate::atomic::{self, Stamp};
 use crate::digest;
 use crate::pipeline::Pipeline;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 
 /// The digest of each file, by its name.
 pub type Seals = BTreeMap<String, String>;
@@ -46,17 +47,52 @@ pub struct Difference {
     pub what: String,
 }
 
-/// The lines of an audit file that have digests, last first; a last line that a crash cut short is none.
-fn sealing_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mark = memchr::memmem::Finder::new(MARK);
-    let whole = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
-    bytes[..whole].rsplit(|byte| *byte == b'\n').filter(move |line| mark.find(line).is_some())
+/// The digests that an audit file has.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    /// The file as it was then.
+    stamp: Stamp,
+    by: HashMap<Version, Option<Arc<Seals>>>,
+    /// Lines that cannot be understood, and what to say of each.
+    damaged: Vec<(Vec<u8>, String)>,
 }
 
-/// A line with digests, or what to say of one that is damaged.
-fn understood(line: &[u8]) -> Result<Line, String> {
-    serde_json::from_slice(line)
-        .map_err(|err| format!("a line with the digests of a version is damaged: {err}; see `mlloop audit verify`"))
+impl Sealed {
+    fn read(path: &Path, stamp: Stamp) -> io::Result<Self> {
+        let bytes = fs::read(path)?;
+        let mark = memchr::memmem::Finder::new(MARK);
+        // A last line that a crash cut short is none.
+        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
+        let mut sealed = Self { stamp, by: HashMap::new(), damaged: Vec::new() };
+        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| mark.find(line).is_some()) {
+            match serde_json::from_slice::<Line>(line) {
+                // The last line of a version counts.
+                Ok(Line { details: Details { version: Some(version), files } }) => {
+                    sealed.by.insert(version, files.map(Arc::new));
+                }
+                Ok(_) => {}
+                Err(err) => sealed.damaged.push((line.to_vec(), err.to_string())),
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// The digests of `version`, or what to say of a damaged line that may have been its.
+    fn of(&self, version: Version) -> Result<Option<Arc<Seals>>, String> {
+        let name = format!("\"version\":\"{version}\"");
+        let names = |(line, _): &&(Vec<u8>, String)| memchr::memmem::find(line, name.as_bytes()).is_some();
+        let known = self.by.get(&version);
+        let fault = match known {
+            Some(_) => self.damaged.iter().find(names),
+            None => self.damaged.first(),
+        };
+        match fault {
+            None => Ok(known.cloned().flatten()),
+            Some((_, err)) => {
+                Err(format!("a line with the digests of a version is damaged: {err}; see `mlloop audit verify`"))
+            }
+        }
+    }
 }
 
 impl Registry {
@@ -76,48 +112,19 @@ impl Registry {
         Ok(found)
     }
 
-    /// The digests that the audit line of `version` has; `None` for one without.
+    /// The digests that the audit line of `version` has; `None` for one without. The audit file is read again when it has
+    /// changed.
     ///
     /// # Errors
     /// When the audit file cannot be read, or a line with digests not be understood.
-    pub fn seals(&self, version: Version) -> Result<Option<Seals>, RegistryError> {
-        let Some((path, bytes)) = self.audit_file()? else { return Ok(None) };
-        let named = format!("\"version\":\"{version}\"");
-        let finder = memchr::memmem::Finder::new(named.as_bytes());
-        for line in sealing_lines(&bytes).filter(|line| finder.find(line).is_some()) {
-            let line = understood(line).map_err(|what| RegistryError::Damaged { path: path.to_owned(), what })?;
-            if line.details.version == Some(version) {
-                return Ok(line.details.files);
-            }
-        }
-        Ok(None)
-    }
-
-    /// Holds the file `name` of each of `versions` to its digest, as [`Registry::check`] does for one; the audit file is read
-    /// once.
-    ///
-    /// # Errors
-    /// As [`Registry::check`] and [`Registry::seals`].
-    pub fn check_each(&self, versions: &[Version], name: &str) -> Result<(), RegistryError> {
-        let Some((path, bytes)) = self.audit_file()? else { return Ok(()) };
-        let mut left: BTreeSet<Version> = versions.iter().copied().collect();
-        for line in sealing_lines(&bytes) {
-            let line = understood(line).map_err(|what| RegistryError::Damaged { path: path.to_owned(), what })?;
-            // The last line of a version counts.
-            let Some(version) = line.details.version.filter(|version| left.remove(version)) else { continue };
-            let Some(seal) = line.details.files.as_ref().and_then(|seals| seals.get(name)) else { continue };
-            self.hold(version, name, seal)?;
-        }
-        Ok(())
-    }
-
-    fn audit_file(&self) -> Result<Option<(&Path, Vec<u8>)>, RegistryError> {
+    pub fn seals(&self, version: Version) -> Result<Option<Arc<Seals>>, RegistryError> {
         let Some(path) = &self.audit else { return Ok(None) };
-        match fs::read(path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(RegistryError::Io { path: path.clone(), source }),
-            Ok(bytes) => Ok(Some((path, bytes))),
-        }
+        let io_err = |source| RegistryError::Io { path: path.clone(), source };
+        let Some(stamp) = Stamp::look(path).map_err(io_err)? else { return Ok(None) };
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = sealed.take().filter(|sealed| sealed.stamp == stamp);
+        let now = kept.map_or_else(|| Sealed::read(path, stamp), Ok).map_err(io_err)?;
+        sealed.insert(now).of(version).map_err(|what| RegistryError::Damaged { path: path.clone(), what })
     }
 
     fn hold(&self, version: Version, name: &str, seal: &str) -> Result<(), RegistryError> {
@@ -138,8 +145,8 @@ impl Registry {
             io::ErrorKind::FileTooLarge => RegistryError::Damaged { path: path.clone(), what: source.to_string() },
             _ => RegistryError::Io { path: path.clone(), source },
         })?;
-        match self.seals(version)?.and_then(|mut seals| seals.remove(name)) {
-            Some(seal) if seal != digest::sha256(&bytes) => Err(RegistryError::Altered { version, path }),
+        match self.seals(version)?.as_ref().and_then(|seals| seals.get(name)) {
+            Some(seal) if *seal != digest::sha256(&bytes) => Err(RegistryError::Altered { version, path }),
             _ => Ok(bytes),
         }
     }
@@ -176,7 +183,7 @@ impl Registry {
             what: what.to_owned(),
         };
         let mut found = Vec::new();
-        for (name, seal) in &seals {
+        for (name, seal) in seals.iter() {
             match now.get(name) {
                 None => found.push(named(name, "is gone")),
                 Some(other) if other != seal => found.push(named(name, "is not what was stored")),
@@ -194,5 +201,36 @@ fn digest_of(path: &PathBuf) -> Result<Option<String>, RegistryError> {
         Ok((_, sha256)) => Ok(Some(sha256)),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RegistryError::Io { path: path.clone(), source }),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_a_version_counts_and_a_damaged_one_is_not_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let audit = dir.path().join("audit.jsonl");
+        let registry = Registry::new(dir.path().join("models")).audited(&audit);
+        let line = |version: u32, sha256: &str| {
+            format!("{{\"details\":{{\"files\":{{\"model.bin\":\"{sha256}\"}},\"version\":\"v{version:04}\"}}}}\n")
+        };
+        let of =
+            |version: u32| registry.seals(Version(version)).map(|seals| seals.map(|seals| seals["model.bin"].clone()));
+        assert_eq!(of(1).unwrap(), None, "there is no chain yet");
+
+        fs::write(&audit, line(1, "aa") + &line(1, "ab") + "{\"details\":{\"files\":{\"mod").unwrap();
+        assert_eq!(of(1).unwrap().as_deref(), Some("ab"));
+        assert_eq!(of(2).unwrap(), None, "what a crash cut short is no line");
+
+        // The file is read again when it has changed, though the registry is the same.
+        fs::write(&audit, line(1, "aa") + &line(2, "bb") + &line(3, "cc").replace("cc\"", "cc") + &line(4, "dd"))
+            .unwrap();
+        assert_eq!([of(1), of(2), of(4)].map(|seal| seal.unwrap().unwrap()), ["aa", "bb", "dd"]);
+        let fault = of(3).unwrap_err().to_string();
+        assert!(fault.contains("audit.jsonl") && fault.contains("damaged"), "{fault}");
+        assert!(of(5).is_err(), "the damaged line may have been its");
     }
 }

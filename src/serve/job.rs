@@ -8,9 +8,9 @@
 
 use super::endpoint::Endpoint;
 use super::settings::JobSettings;
-use super::snapshot::Stamp;
 use super::state::App;
 use super::{lane, status};
+use crate::atomic::Stamp;
 use crate::retrain::standing::progress;
 use jiff::Timestamp;
 use serde::Serialize;

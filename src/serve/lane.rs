@@ -41,7 +41,7 @@ impl Lane {
 }
 
 /// Lets the server go before a process that it started.
-pub(super) fn let_step_back(child: &Child) {
+pub(crate) fn let_step_back(child: &Child) {
     #[cfg(target_os = "linux")]
     // Without the permission it is only less polite.
     let _ = rustix::process::setpriority_process(Some(rustix::process::Pid::from_child(child)), NICE);

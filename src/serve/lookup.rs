@@ -9,9 +9,10 @@
 
 use super::endpoint::Endpoint;
 use super::problem::{self, Refusal, json};
-use super::snapshot::{Snapshot, Stamp};
+use super::snapshot::Snapshot;
 use super::state::App;
 use super::{adapter, openapi, status};
+use crate::atomic::Stamp;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};

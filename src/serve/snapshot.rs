@@ -9,14 +9,13 @@
 use super::ServeError;
 use super::form::Form;
 use crate::ab::{Assigner, Experiment, experiment};
+use crate::atomic::Stamp;
 use crate::journal::Layout;
 use crate::pipeline::Pipeline;
 use crate::registry::{RegistryError, Roles, Version};
 use crate::table::{CellReader, Kind, NumberFormat};
 use crate::workspace::Workspace;
 use axum::body::Bytes;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// A version in memory; it never changes.
@@ -145,22 +144,6 @@ impl Snapshot {
         let arms = self.running.iter().flat_map(|running| &running.arms);
         let found = self.production.iter().chain(arms).find(|live| live.model.version == version);
         found.map(|live| Arc::clone(&live.model))
-    }
-}
-
-/// What is compared to see that a file is another one: files are replaced, never rewritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    inode: u64,
-    size: u64,
-    seconds: i64,
-    nanoseconds: i64,
-}
-
-impl Stamp {
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let meta = std::fs::metadata(path).ok()?;
-        Some(Self { inode: meta.ino(), size: meta.size(), seconds: meta.mtime(), nanoseconds: meta.mtime_nsec() })
     }
 }
 

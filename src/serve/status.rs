@@ -2,8 +2,9 @@
 
 use super::endpoint::Endpoint;
 use super::problem::Refusal;
-use super::snapshot::{Snapshot, Stamp};
+use super::snapshot::Snapshot;
 use super::state::App;
+use crate::atomic::Stamp;
 use crate::retrain::standing::progress;
 use crate::workspace::Workspace;
 use serde_json::{Value, json};

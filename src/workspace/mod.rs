@@ -109,13 +109,16 @@ pub struct Workspace {
     patience: Duration,
     /// What stands beside `mlloop.toml` for this command.
     settings: Vec<Setting>,
+    registry: Registry,
 }
 
 impl Workspace {
     /// The workspace in `dir`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), patience: Duration::ZERO, settings: Vec::new() }
+        let dir = dir.into();
+        let registry = Registry::new(dir.join("models")).audited(dir.join("audit.jsonl"));
+        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry }
     }
 
     /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.
@@ -246,8 +249,8 @@ impl Workspace {
 
     /// The versions of this loop.
     #[must_use]
-    pub fn registry(&self) -> Registry {
-        Registry::new(self.path("models")).audited(self.path("audit.jsonl"))
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// The right to change this loop, held until dropped. What a killed process left half done is completed first.

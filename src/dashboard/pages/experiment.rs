@@ -149,7 +149,7 @@ fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
     let low = half.iter().map(|look| look.1).fold(0.0, f64::min);
     let high = half.iter().map(|look| look.3).fold(0.0, f64::max);
     let spread = (high - low).max(1e-12);
-    let x = |n: u64| 64.0 + (n - first.0) as f64 / ((last.0 - first.0) as f64).max(1.0) * (WIDTH - 84.0);
+    let x = |n: u64| 84.0 + (n - first.0) as f64 / ((last.0 - first.0) as f64).max(1.0) * (WIDTH - 104.0);
     let y = |value: f64| 10.0 + (high - value.clamp(low, high)) / spread * (HEIGHT - 46.0);
     let point = |n: u64, value: f64| format!("{} {}", at(x(n)), at(y(value)));
     let upper = finite.iter().map(|look| point(look.0, look.3));
@@ -158,11 +158,11 @@ fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
     let mut drawing = Drawing::default();
     drawing.path("ref", &format!("M{}Z", upper.chain(lower).collect::<Vec<_>>().join("L")));
     drawing.path("cur stable", &format!("M{}", middle.join("L")));
-    drawing.line("limit", (64.0, y(0.0)), (WIDTH - 20.0, y(0.0)));
+    drawing.line("limit", (84.0, y(0.0)), (WIDTH - 20.0, y(0.0)));
     for value in [low, 0.0, high] {
-        drawing.text("ax end", (58.0, y(value) + 4.0), &number_or(Some(value)));
+        drawing.text("ax end", (78.0, y(value) + 4.0), &number_or(Some(value)));
     }
-    drawing.text("ax", (64.0, HEIGHT - 8.0), &format!("{} units", first.0));
+    drawing.text("ax", (84.0, HEIGHT - 8.0), &format!("{} units", first.0));
     drawing.text("ax mid", (WIDTH / 2.0, HEIGHT - 8.0), "units that have come in");
     drawing.text("ax end", (WIDTH - 20.0, HEIGHT - 8.0), &format!("{} units", last.0));
     drawing.image("wide", (WIDTH, HEIGHT), "The effect on what decides, with its confidence sequence, as units came in")

@@ -213,7 +213,7 @@ pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
 
 /// Bars of the strongest columns.
 fn importance(manifest: &Manifest) -> String {
-    const WIDTH: f64 = 560.0;
+    const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
     let rows = manifest.importance.iter();
     let mut all: Vec<(String, f64)> = rows.map(|row| (row.column.clone(), row.gain)).collect();
@@ -223,9 +223,9 @@ fn importance(manifest: &Manifest) -> String {
     let mut drawing = Drawing::default();
     for (n, (name, value)) in all.iter().enumerate() {
         let y = n as f64 * ROW;
-        drawing.text("end", (230.0, y + 15.0), &short(name, 34));
-        drawing.rect("bar stable", (240.0, y + 4.0), ((value / top * 250.0).max(1.0), ROW - 9.0));
-        drawing.text("ax", (248.0 + value / top * 250.0, y + 15.0), &percent(*value));
+        drawing.text("end", (300.0, y + 15.0), &short(name, 34));
+        drawing.rect("bar stable", (310.0, y + 4.0), ((value / top * 250.0).max(1.0), ROW - 9.0));
+        drawing.text("ax", (318.0 + value / top * 250.0, y + 15.0), &percent(*value));
     }
     if all.is_empty() {
         return String::new();

@@ -131,10 +131,10 @@ impl Told {
 
 /// A bar in each direction from a line in the middle: contributions, largest first.
 pub(super) fn balance(values: &[(String, f64)]) -> String {
-    const WIDTH: f64 = 560.0;
+    const WIDTH: f64 = 640.0;
     const ROW: f64 = 26.0;
     let top = values.iter().map(|(_, value)| value.abs()).fold(1e-12, f64::max);
-    let (middle, half) = (WIDTH * 0.66, WIDTH * 0.24);
+    let (middle, half) = (430.0, 120.0);
     let mut drawing = Drawing::default();
     for (n, (name, value)) in values.iter().enumerate() {
         let y = n as f64 * ROW;
@@ -162,6 +162,8 @@ pub(super) enum Over {
 pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> String {
     const WIDTH: f64 = 760.0;
     const HEIGHT: f64 = 150.0;
+    // Room for a number in the larger letters of narrow screens.
+    const LEFT: f64 = 84.0;
     let finite: Vec<f64> = points.iter().map(|(_, y)| *y).filter(|y| y.is_finite()).collect();
     if finite.len() < 2 {
         return String::new();
@@ -173,12 +175,12 @@ pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> Strin
         Over::Values => (low, high),
     };
     let name = |value: f64| if over == Over::Shares { percent(value) } else { number(value) };
-    let x = |n: usize| 60.0 + n as f64 / (points.len() - 1) as f64 * (WIDTH - 80.0);
+    let x = |n: usize| LEFT + n as f64 / (points.len() - 1) as f64 * (WIDTH - LEFT - 20.0);
     let y = |value: f64| 16.0 + (high - value) / (high - low) * (HEIGHT - 50.0);
     let mut drawing = Drawing::default();
     for value in [low, high] {
-        drawing.line("base", (60.0, y(value)), (WIDTH - 20.0, y(value)));
-        drawing.text("ax end", (54.0, y(value) + 4.0), &name(value));
+        drawing.line("base", (LEFT, y(value)), (WIDTH - 20.0, y(value)));
+        drawing.text("ax end", (LEFT - 6.0, y(value) + 4.0), &name(value));
     }
     let mut path = String::new();
     for (n, (_, value)) in points.iter().enumerate().filter(|(_, (_, value))| value.is_finite()) {
