@@ -134,15 +134,27 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     wanted.set_kinds(&mut inference)?;
     wanted.refuse_doubts(&inference)?;
     let guess = wanted.target(&inference)?;
-    let split = wanted.split(&mut inference)?;
+    let mut split = wanted.split(&mut inference)?;
     let labels = wanted.read_columns(&inference, vec![guess.name.clone()])?;
     let (target, why) = Target::choose(labels.require(&guess.name)?, wanted.positive.as_deref(), wanted.task)?;
+    split.gate = SplitSpec::gate_for(inference.n_rows, rarest(&target, &labels)?);
     drop(labels);
     let suspicions = wanted.leave_out_leaks(&mut inference, &target)?;
     inference.notes.extend(suspicions);
     let config = config(workspace, wanted, &inference.schema, &target, split);
     wanted.check(&config, inference.n_rows)?;
     write(workspace, wanted, config, inference, target, &format!("{}; {why}", guess.reason))
+}
+
+/// Rows of the rarest class that occurs; `None` where numbers are predicted.
+fn rarest(target: &Target, labels: &Table) -> Result<Option<u64>, InitError> {
+    let mut counts = vec![0_u64; target.classes.len()];
+    if counts.is_empty() {
+        return Ok(None);
+    }
+    let y = target.encode(labels.require(&target.name)?)?.y;
+    y.iter().filter(|y| !y.is_nan()).for_each(|&class| counts[class as usize] += 1);
+    Ok(counts.into_iter().filter(|&n| n > 0).min())
 }
 
 /// What `mlloop.toml` is to say.

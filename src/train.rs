@@ -432,6 +432,8 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
     let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
+    // Few gate rows, of which the doubts speak, show nothing at all.
+    let resolution = fitted.gate.as_ref().filter(|_| doubts.slight.is_empty()).and_then(score::resolution);
     Manifest {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),
@@ -450,7 +452,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
         importance: fitted.importance.clone(),
-        notes: evidence.notes.iter().cloned().chain(doubts.slight).collect(),
+        notes: evidence.notes.iter().cloned().chain(doubts.slight).chain(resolution).collect(),
         artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),
         doubts: doubts.grave,
     }

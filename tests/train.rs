@@ -337,8 +337,10 @@ fn a_target_that_32_bits_cannot_hold_is_predicted_in_64_everywhere() {
     };
     let work = Loop::new().table("ref.csv", rows(0, 600)).table("new.csv", rows(5_000, 120));
     work.run("init ref.csv --target y").answers(YES);
-    let trained =
-        work.run("--set n_estimators=150 train --quality fast --algorithm gradient-boosting").answers(YES).value();
+    let trained = work
+        .run("--set n_estimators=150 --set learning_rate=0.1 train --quality fast --algorithm gradient-boosting")
+        .answers(YES)
+        .value();
     let r2 = trained["gate"]["metrics"]["r2"]["value"].as_f64().unwrap();
     assert!(r2 > 0.99, "{r2}");
     // In a file as CSV and as Parquet's numbers, and from a server, one by one and together.

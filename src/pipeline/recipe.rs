@@ -188,6 +188,22 @@ impl SplitSpec {
         }
     }
 
+    /// The share of the gate that suits `n_rows`, the rarest class being `rarest` of them; no classes where numbers are
+    /// predicted.
+    ///
+    /// A fifth, and of longer tables what shows a difference of .01 in ROC-AUC with 80 % chance: about 600 rows of the rarest
+    /// class. A twentieth at least.
+    #[must_use]
+    pub fn gate_for(n_rows: u64, rarest: Option<u64>) -> f64 {
+        const OF_RAREST: f64 = 600.0;
+        const LEAST: f64 = 2_000.0;
+        const MOST: f64 = 20_000.0;
+        let n = n_rows.max(1) as f64;
+        let rows = rarest.map_or(LEAST, |rarest| (OF_RAREST * n / rarest.max(1) as f64).clamp(LEAST, MOST));
+        // In hundredths, as people write it.
+        ((rows / n * 100.0).ceil() / 100.0).clamp(0.05, Self::default().gate)
+    }
+
     /// The shares, when they leave rows to learn from.
     ///
     /// # Errors
@@ -207,6 +223,16 @@ impl SplitSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gate_has_the_rows_it_needs() {
+        let gate = SplitSpec::gate_for;
+        // Up to 10 000 rows a fifth, whatever the classes.
+        assert_eq!([gate(0, None), gate(300, Some(3)), gate(10_000, Some(5_000)), gate(10_000, None)], [0.2; 4]);
+        // 2000 rows for numbers, 600 of the rarest class of 30 000 (22 %), 20 000 of 284 807 with 492 frauds.
+        assert_eq!([gate(40_000, None), gate(30_000, Some(6_636)), gate(284_807, Some(492))], [0.05, 0.1, 0.08]);
+        assert_eq!(gate(1_000_000, Some(400_000)), 0.05);
+    }
 
     #[test]
     fn parts_of_a_time_are_numbers_and_go_with_time() {

@@ -46,6 +46,30 @@ pub fn doubts(evaluation: &Evaluation) -> Doubts {
     doubts
 }
 
+/// What share of its 95 % interval's width a metric of two versions must differ by, so that the gate finds it with 80 % chance.
+///
+/// The one-sided 5 % test needs 2.49 standard errors of the difference; that is taken to be .4 of the metric's own, of which
+/// the interval is 3.92 wide. Measured on five tables (churn, 400 of its gate rows, credit default, red wine, hourly bikes), with a
+/// third more rows or other parameters: .09 to .49, most of them .23 to .45.
+const SHOWN: f64 = 2.49 * 0.4 / 3.92;
+/// Differences from here on are worth a word.
+const COARSE: f64 = 0.02;
+
+/// Says so where a gate can only show large differences between versions; `None` where it shows what matters.
+#[must_use]
+pub fn resolution(evaluation: &Evaluation) -> Option<String> {
+    let primary = evaluation.metrics.get(evaluation.primary)?;
+    let shown = SHOWN * (primary.high? - primary.low?);
+    (shown > COARSE).then(|| {
+        format!(
+            "the gate has {} rows: differences between versions under about {shown:.2} in {} will stay inconclusive; \
+             more rows tell more",
+            evaluation.n_rows,
+            evaluation.primary.name()
+        )
+    })
+}
+
 /// A threshold that calls every gate row positive, or none.
 fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
     let confusion = evaluation.confusion.as_ref()?;
@@ -92,6 +116,25 @@ mod tests {
         let classes = ["no".to_owned(), "yes".to_owned()];
         let reading = Reading { task: Task::Binary, classes: &classes, y, scores, weights: None, threshold };
         evaluate(&reading, Some(&Baseline::fit(2, y, None)), EvaluateOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_small_gate_says_what_it_can_show() {
+        // Scores that say as much of each row: only the number of rows differs.
+        let told = |n: u32| {
+            let y: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
+            let scores: Vec<f64> = (0..n).map(|i| f64::from(i * 37 % 101) / 200.0 + 0.2 * y[i as usize]).collect();
+            super::resolution(&evaluation(&y, &scores, 0.5))
+        };
+        let shown = |said: &str| -> f64 {
+            let (_, rest) = said.split_once("under about ").unwrap();
+            rest.split(' ').next().unwrap().parse().unwrap()
+        };
+        let (few, more) = (told(60).unwrap(), told(240).unwrap());
+        assert!(few.starts_with("the gate has 60 rows: differences") && few.contains("roc_auc"), "{few}");
+        // Four times the rows, half of the difference.
+        assert!((shown(&few) / shown(&more) - 2.0).abs() < 0.7, "{few} {more}");
+        assert_eq!(told(20_000), None);
     }
 
     #[test]
