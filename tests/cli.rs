@@ -130,6 +130,8 @@ fn quiet_prints_nothing_and_output_goes_to_a_file() {
     let said = tiny.run("status -o status.json").answers(NO);
     assert!(said.stdout.is_empty());
     assert!(tiny.read("status.json").contains("\"target\": \"churn\""));
+    let said = tiny.run("status -o nowhere/status.json").answers(ERROR).says("there is no directory nowhere");
+    assert!(!said.stderr.contains(".mlloop-"), "{}", said.stderr);
 }
 
 #[test]

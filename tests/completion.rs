@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// A loop with one version, and the completions of a shell in `script`.
 fn with_script(shell: &str) -> Loop {
-    let work = Loop::new().table("mlloop.toml", "").table("models/v0001/manifest.json", "");
+    let work = Loop::new().table("mlloop.toml", "").table("models/v0001/manifest.json", "").table("script/.keep", "");
     work.run(&format!("completions {shell} -o script/_mlloop")).answers(YES);
     work
 }

@@ -82,7 +82,7 @@ fn replace_within<T, E: From<io::Error>>(
     let path = end.as_path();
     let dir = parent(path);
     point()?;
-    let beside = mode::new_files(limit).tempfile_in(dir)?;
+    let beside = inside(dir, mode::new_files(limit).tempfile_in(dir))?;
     disk::created(beside.path());
     let mut file = BufWriter::with_capacity(1 << 16, beside);
     let written = write(&mut file)?;
@@ -127,7 +127,7 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
     }
     let dir = parent(path);
     point()?;
-    let beside = mode::new_dirs().tempdir_in(dir)?;
+    let beside = inside(dir, mode::new_dirs().tempdir_in(dir))?;
     disk::made_dir(beside.path());
     fill(beside.path())?;
     point()?;
@@ -173,6 +173,14 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     point()?;
     disk::sync_dir(parent(to))?;
     disk::sync_dir(parent(from))
+}
+
+/// What was made in `dir`; where that is not there, this is said, and not the name of a file that nobody asked for.
+fn inside<T>(dir: &Path, made: io::Result<T>) -> io::Result<T> {
+    made.map_err(|err| match err.kind() {
+        io::ErrorKind::NotFound => io::Error::new(err.kind(), format!("there is no directory {}", dir.display())),
+        _ => err,
+    })
 }
 
 /// Removes a directory so that no moment shows half of it: it loses its name first.
