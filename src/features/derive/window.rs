@@ -231,7 +231,7 @@ mod tests {
     /// others; and the same to the last bit when nothing is known of what was before them.
     #[test]
     fn values_that_leave_a_window_leave_nothing_behind() {
-        let huge = |at: usize| if at % 37 == 0 { 1e17 } else { 0.0 };
+        let huge = |at: usize| if at.is_multiple_of(37) { 1e17 } else { 0.0 };
         let value = |at: usize| if at % 11 == 3 { f64::NAN } else { ((at * 7919) % 101) as f64 / 8.3 - 3.0 + huge(at) };
         let values: Vec<f64> = (0..400).map(value).collect();
         let at: Vec<i64> = (0..400).map(|at: i64| at * 3 + at * at % 7 - 500).collect();
