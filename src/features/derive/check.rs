@@ -1,13 +1,11 @@
 //! From a tree of words to one that computes: names are found, types fit, constants are understood.
 
 use super::Problem;
-use super::calls::call;
-use super::functions::Statistic;
-use super::node::{Node, OfText, Type};
+use super::constants::{instant, moment, pattern, stated, zone};
+use super::functions::{Function, Statistic};
+use super::node::{LetterCase, Node, OfText, Type, Window, Zone};
 use super::numbers::{Binary, OfTimes, Unary};
 use super::tree::{Expr, Op, Over, What};
-use super::window::Window;
-use crate::table::time::TimeFormat;
 
 /// Where names are looked up.
 pub(super) trait Names {
@@ -30,7 +28,7 @@ pub(super) trait Names {
     fn clock(&mut self) -> Result<(Node, Type), String>;
 }
 
-pub(super) type Checked = Result<(Node, Type), Problem>;
+type Checked = Result<(Node, Type), Problem>;
 
 /// Checks an expression.
 pub(super) fn check(expr: &Expr, names: &mut dyn Names) -> Checked {
@@ -73,7 +71,7 @@ fn wrong(expr: &Expr, found: Type, needed: &str, of: &str) -> Problem {
     Problem::new(expr.at, format!("{of} needs {needed} here, and this is {}{hint}", found.name()))
 }
 
-pub(super) fn number(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Problem> {
+fn number(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Problem> {
     match check(expr, names)? {
         (node, found) if found.is_number() => Ok(node),
         (_, found) => Err(wrong(expr, found, "a number", of)),
@@ -87,7 +85,7 @@ fn condition(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Probl
     }
 }
 
-pub(super) fn text(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Problem> {
+fn text(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Problem> {
     match check(expr, names)? {
         (node, Type::Text) => Ok(node),
         (_, Type::Nothing) => Ok(Node::nothing(Type::Text)),
@@ -95,7 +93,7 @@ pub(super) fn text(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node,
     }
 }
 
-pub(super) fn time(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Problem> {
+fn time(expr: &Expr, names: &mut dyn Names, of: &str) -> Result<Node, Problem> {
     as_time(expr, check(expr, names)?, of)
 }
 
@@ -106,20 +104,6 @@ fn as_time(expr: &Expr, checked: (Node, Type), of: &str) -> Result<Node, Problem
         (Node::Text(text), Type::Text) => instant(expr, &text).map(Node::Time),
         (_, found) => Err(wrong(expr, found, "a time", of)),
     }
-}
-
-/// A text that stands in the expression.
-pub(super) fn stated(expr: &Expr, of: &str) -> Result<String, Problem> {
-    match &expr.what {
-        What::Text(text) => Ok(text.clone()),
-        _ => Err(Problem::new(expr.at, format!("{of} needs a text in quotes here, not one that differs by row"))),
-    }
-}
-
-/// A time that stands in the expression as a text.
-pub(super) fn instant(expr: &Expr, text: &str) -> Result<i64, Problem> {
-    let iso = TimeFormat::Iso;
-    iso.parse(text).ok_or_else(|| Problem::new(expr.at, format!("'{text}' is not {}", iso.expected())))
 }
 
 fn binary(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Checked {
@@ -229,7 +213,7 @@ fn one_of(at: usize, value: &Expr, list: &[Expr], names: &mut dyn Names) -> Resu
 }
 
 /// Where only constants may stand.
-pub(super) struct NoNames;
+struct NoNames;
 
 impl Names for NoNames {
     fn find(&mut self, name: &str) -> Result<(Node, Type), String> {
@@ -246,7 +230,7 @@ impl Names for NoNames {
 }
 
 /// Values that can stand in one column, with what they are then.
-pub(super) fn alike(parts: Vec<(&Expr, Node, Type)>) -> Result<(Vec<Node>, Type), Problem> {
+fn alike(parts: Vec<(&Expr, Node, Type)>) -> Result<(Vec<Node>, Type), Problem> {
     let mut of = Type::Nothing;
     for (expr, _, found) in &parts {
         of = of.with(*found).ok_or_else(|| {
@@ -257,7 +241,7 @@ pub(super) fn alike(parts: Vec<(&Expr, Node, Type)>) -> Result<(Vec<Node>, Type)
     Ok((parts.into_iter().map(node).collect(), of))
 }
 
-pub(super) fn checked<'e>(expr: &'e Expr, names: &mut dyn Names) -> Result<(&'e Expr, Node, Type), Problem> {
+fn checked<'e>(expr: &'e Expr, names: &mut dyn Names) -> Result<(&'e Expr, Node, Type), Problem> {
     check(expr, names).map(|(node, of)| (expr, node, of))
 }
 
@@ -315,4 +299,75 @@ fn grouped(of: Option<&Expr>, by: &[Expr], names: &mut dyn Names) -> Result<(Opt
         }
     }
     Ok((of, keys))
+}
+
+/// Checks a call.
+fn call(at: usize, function: Function, parts: &[Expr], names: &mut dyn Names) -> Checked {
+    let name = function.name();
+    if let Some((moment, of)) = moment(function) {
+        let zone = parts.get(1).map_or(Ok(Zone::Utc), |named| zone(named, name))?;
+        return Ok((Node::Calendar(moment, zone, Box::new(time(&parts[0], names, name)?)), of));
+    }
+    let of_number = match function {
+        Function::Abs => Some(Unary::Abs),
+        Function::Ceil => Some(Unary::Ceil),
+        Function::Exp => Some(Unary::Exp),
+        Function::Floor => Some(Unary::Floor),
+        Function::Ln => Some(Unary::Ln),
+        Function::Log1p => Some(Unary::Log1p),
+        Function::Sqrt => Some(Unary::Sqrt),
+        _ => None,
+    };
+    if let Some(f) = of_number {
+        return Ok((Node::map(f, number(&parts[0], names, name)?), Type::Number));
+    }
+    let of_text = |test: OfText, names: &mut dyn Names| {
+        let of = if matches!(test, OfText::Length | OfText::Number) { Type::Number } else { Type::Bool };
+        Ok((Node::OfText(test, Box::new(text(&parts[0], names, name)?)), of))
+    };
+    match function {
+        Function::Clip => {
+            let low = Node::zip(Binary::Raise, number(&parts[0], names, name)?, number(&parts[1], names, name)?);
+            Ok((Node::zip(Binary::Lower, low, number(&parts[2], names, name)?), Type::Number))
+        }
+        Function::Min | Function::Max => {
+            let f = if function == Function::Min { Binary::Min } else { Binary::Max };
+            let mut nodes =
+                parts.iter().map(|part| number(part, names, name)).collect::<Result<Vec<_>, _>>()?.into_iter();
+            let first = nodes.next().unwrap_or(Node::Number(f64::NAN));
+            Ok((nodes.fold(first, |found, next| Node::zip(f, found, next)), Type::Number))
+        }
+        Function::Round => {
+            let digits = parts.get(1).map_or(Ok(0.0), self::digits)?;
+            Ok((Node::zip(Binary::Round, number(&parts[0], names, name)?, Node::Number(digits)), Type::Number))
+        }
+        Function::Coalesce => {
+            let parts = parts.iter().map(|part| checked(part, names)).collect::<Result<_, _>>()?;
+            match alike(parts)? {
+                (_, Type::Nothing) => Err(Problem::new(at, "every value is missing")),
+                (nodes, of) => Ok((Node::Coalesce(nodes), of)),
+            }
+        }
+        Function::IsMissing => Ok((Node::IsMissing(Box::new(check(&parts[0], names)?.0)), Type::Bool)),
+        Function::Date => Ok((Node::Time(instant(&parts[0], &stated(&parts[0], name)?)?), Type::Time)),
+        Function::DaysBetween => {
+            let (from, to) = (time(&parts[0], names, name)?, time(&parts[1], names, name)?);
+            Ok((Node::ZipTimes(OfTimes::Days, Box::new(from), Box::new(to)), Type::Number))
+        }
+        Function::Lower => Ok((Node::Case(LetterCase::Lower, Box::new(text(&parts[0], names, name)?)), Type::Text)),
+        Function::Upper => Ok((Node::Case(LetterCase::Upper, Box::new(text(&parts[0], names, name)?)), Type::Text)),
+        Function::Length => of_text(OfText::Length, names),
+        Function::Number => of_text(OfText::Number, names),
+        Function::Contains => of_text(OfText::Contains(stated(&parts[1], name)?), names),
+        Function::StartsWith => of_text(OfText::StartsWith(stated(&parts[1], name)?), names),
+        Function::EndsWith => of_text(OfText::EndsWith(stated(&parts[1], name)?), names),
+        _ => of_text(OfText::Matches(pattern(&parts[1], name)?), names),
+    }
+}
+
+fn digits(expr: &Expr) -> Result<f64, Problem> {
+    match check(expr, &mut NoNames)? {
+        (Node::Number(digits), _) if digits.fract() == 0.0 && digits.abs() <= 15.0 => Ok(digits),
+        _ => Err(Problem::new(expr.at, "round needs a whole number of digits from -15 to 15")),
+    }
 }

@@ -10,9 +10,9 @@
 //! compute the same. An expression looks at its own row and at what training stored, and a window at earlier rows: it cannot loop, read a file or ask
 //! for the time, and its size is bounded. docs/features.md has the functions and the rules for missing values.
 
-mod calls;
 mod cells;
 mod check;
+mod constants;
 mod eval;
 mod expression;
 mod functions;
