@@ -9,25 +9,24 @@
 
 mod derived;
 mod log;
+mod reading;
 mod table;
 
 pub use derived::{derived_columns, derived_windows};
 pub use log::Log;
+pub use reading::windows;
 pub use table::Format;
 
 use self::log::Logger;
+use self::reading::{input_schema, read_options};
 use self::table::Typed;
 use crate::journal::JournalError;
 
 use crate::features::Unseen;
-use crate::past::{self, Beside, PastError};
+use crate::past::{Beside, PastError};
 use crate::pipeline::{Contribution, Digits, Pipeline, PipelineError, Scores};
-use crate::registry::Version;
-use crate::table::{
-    Batch, Column, Input, Kind, ReadOptions, Rejects, Schema, Stream, TableError, push_field, record, stream,
-};
+use crate::table::{Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream};
 use crate::wording::instead;
-use crate::workspace::Workspace;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -182,46 +181,6 @@ pub fn predict(
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
     let notes = [rows.notes(), &renamed, &unseen.notes()].concat();
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes })
-}
-
-/// How a table is read whose rows are scored.
-fn read_options(pipeline: &Pipeline, schema: &Schema, options: &PredictOptions, needs_id: bool) -> ReadOptions {
-    let inputs = pipeline.features.inputs().map(|(name, _)| name.to_owned());
-    let looks_back = !pipeline.features.derived().window_columns().is_empty();
-    let id = schema.columns.iter().find(|c| (needs_id || looks_back) && c.kind == Kind::Id).map(|c| c.name.clone());
-    let is_input = |id: &String| pipeline.features.inputs().any(|(name, _)| name == id);
-    let optional = id.iter().filter(|id| !needs_id && !is_input(id)).chain([&pipeline.target.name]).cloned().collect();
-    ReadOptions {
-        columns: Some(inputs.chain(id).collect()),
-        optional,
-        skip_invalid: options.skip_invalid,
-        ..ReadOptions::default()
-    }
-}
-
-/// The values of a version's windows in every row of a table, for [`PredictOptions::windows`]; none where it has no windows.
-///
-/// # Errors
-/// What is wrong with the table, the log or the version.
-pub fn windows(
-    input: impl FnOnce() -> Result<Input, TableError>,
-    (workspace, version, pipeline): (&Workspace, Version, &Pipeline),
-    options: &PredictOptions,
-    needs_id: bool,
-) -> Result<Vec<Column>, PredictError> {
-    let Some((windows, past)) = past::of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
-    let schema = input_schema(pipeline, options);
-    let read = ReadOptions { no_raw: true, ..read_options(pipeline, &schema, options, needs_id) };
-    Ok(past::of_table(input()?, &schema, &read, (&windows, &past))?)
-}
-
-/// The training table's schema; the delimiter is the file's own.
-fn input_schema(pipeline: &Pipeline, options: &PredictOptions) -> Schema {
-    let mut schema = pipeline.schema.clone();
-    if let Some(delimiter) = options.delimiter {
-        schema.dialect.delimiter = delimiter;
-    }
-    schema
 }
 
 /// The names of the answers, with `_` after those that the table has columns of.

@@ -109,6 +109,7 @@ fn windows_see_fraud_that_no_column_shows() {
 /// The figures of docs/features.md.
 #[test]
 #[ignore = "make simulate"]
+#[expect(clippy::print_stdout, reason = "the figures of docs/features.md")]
 fn windows_see_fraud_that_no_column_shows_in_a_year() {
     let [without, with] = worth(300, 365, 200);
     println!("ROC-AUC on the latest rows: {without:.3} without windows, {with:.3} with them");

@@ -1,17 +1,11 @@
 //! From a tree of words to one that computes: names are found, types fit, constants are understood.
 
 use super::Problem;
+use super::constants::{instant, moment, pattern, stated, zone};
 use super::functions::{Function, Statistic};
-use super::node::{LetterCase, Moment, Node, OfText, Type, Zone};
+use super::node::{LetterCase, Node, OfText, Type, Window, Zone};
 use super::numbers::{Binary, OfTimes, Unary};
 use super::tree::{Expr, Op, Over, What};
-use super::window::Window;
-use crate::features::TimePart;
-use crate::table::time::TimeFormat;
-use regex::RegexBuilder;
-
-/// Bytes that a compiled `matches` may take.
-const MAX_REGEX: usize = 1 << 20;
 
 /// Where names are looked up.
 pub(super) trait Names {
@@ -110,20 +104,6 @@ fn as_time(expr: &Expr, checked: (Node, Type), of: &str) -> Result<Node, Problem
         (Node::Text(text), Type::Text) => instant(expr, &text).map(Node::Time),
         (_, found) => Err(wrong(expr, found, "a time", of)),
     }
-}
-
-/// A text that stands in the expression.
-fn stated(expr: &Expr, of: &str) -> Result<String, Problem> {
-    match &expr.what {
-        What::Text(text) => Ok(text.clone()),
-        _ => Err(Problem::new(expr.at, format!("{of} needs a text in quotes here, not one that differs by row"))),
-    }
-}
-
-/// A time that stands in the expression as a text.
-fn instant(expr: &Expr, text: &str) -> Result<i64, Problem> {
-    let iso = TimeFormat::Iso;
-    iso.parse(text).ok_or_else(|| Problem::new(expr.at, format!("'{text}' is not {}", iso.expected())))
 }
 
 fn binary(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Checked {
@@ -321,28 +301,11 @@ fn grouped(of: Option<&Expr>, by: &[Expr], names: &mut dyn Names) -> Result<(Opt
     Ok((of, keys))
 }
 
-/// What is read off a time, by the function of that name.
-fn moment(function: Function) -> Option<(Moment, Type)> {
-    let part = |part| Some((Moment::Part(part), Type::Number));
-    match function {
-        Function::Year => part(TimePart::Year),
-        Function::Month => part(TimePart::Month),
-        Function::Day => part(TimePart::DayOfMonth),
-        Function::DayOfYear => part(TimePart::DayOfYear),
-        Function::Weekday => part(TimePart::DayOfWeek),
-        Function::Hour => part(TimePart::Hour),
-        Function::Minute => part(TimePart::Minute),
-        Function::Quarter => Some((Moment::Quarter, Type::Number)),
-        Function::IsMonthEnd => Some((Moment::IsMonthEnd, Type::Bool)),
-        Function::IsMonthStart => Some((Moment::IsMonthStart, Type::Bool)),
-        _ => None,
-    }
-}
-
+/// Checks a call.
 fn call(at: usize, function: Function, parts: &[Expr], names: &mut dyn Names) -> Checked {
     let name = function.name();
     if let Some((moment, of)) = moment(function) {
-        let zone = parts.get(1).map_or(Ok(Zone::Utc), |zone| self::zone(zone, name))?;
+        let zone = parts.get(1).map_or(Ok(Zone::Utc), |named| zone(named, name))?;
         return Ok((Node::Calendar(moment, zone, Box::new(time(&parts[0], names, name)?)), of));
     }
     let of_number = match function {
@@ -407,36 +370,4 @@ fn digits(expr: &Expr) -> Result<f64, Problem> {
         (Node::Number(digits), _) if digits.fract() == 0.0 && digits.abs() <= 15.0 => Ok(digits),
         _ => Err(Problem::new(expr.at, "round needs a whole number of digits from -15 to 15")),
     }
-}
-
-fn pattern(expr: &Expr, of: &str) -> Result<regex::Regex, Problem> {
-    let text = stated(expr, of)?;
-    RegexBuilder::new(&text).size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).nest_limit(100).build().map_err(|err| {
-        let what = err.to_string();
-        let last = what.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Problem::new(expr.at, format!("'{text}' is no pattern: {last}"))
-    })
-}
-
-/// A time zone by name, or an offset such as `+02:00`.
-fn zone(expr: &Expr, of: &str) -> Result<Zone, Problem> {
-    let name = stated(expr, of)?;
-    if name == "UTC" {
-        return Ok(Zone::Utc);
-    }
-    let offset = || {
-        let (sign, rest) =
-            name.strip_prefix('+').map(|rest| (1, rest)).or(name.strip_prefix('-').map(|rest| (-1, rest)))?;
-        let (hours, minutes) = rest.split_once(':')?;
-        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-        let seconds = (hours <= 25 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))?;
-        Some(jiff::tz::TimeZone::fixed(jiff::tz::Offset::from_seconds(seconds).ok()?))
-    };
-    let known = offset().or_else(|| jiff::tz::TimeZone::get(&name).ok());
-    known.map(Zone::Named).ok_or_else(|| {
-        Problem::new(
-            expr.at,
-            format!("the time zone '{name}' is not known: write one such as 'Europe/Berlin' or '+02:00'"),
-        )
-    })
 }

@@ -6,7 +6,7 @@
 
 use super::cells::{Cells, Vector};
 use super::functions::Statistic;
-use super::window::middle;
+use super::numbers::middle;
 use crate::table::MISSING_TIME;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;

@@ -1,7 +1,6 @@
 //! The words and signs of an expression.
 
 use super::Problem;
-use crate::period::Period;
 use std::fmt;
 
 /// A word or sign.
@@ -166,7 +165,11 @@ fn number(text: &str) -> Result<(Token, usize), String> {
         Ok(value) if !value.is_finite() => Err(format!("{} is beyond the largest number", short(&text[..end]))),
         _ => {
             let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
-            if text[..end].parse::<Period>().is_ok() {
+            // Digits and a unit: the parser says whether it is too long, or stands where no length is needed.
+            if text[..end]
+                .strip_suffix(['w', 'd', 'h', 'm', 's'])
+                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+            {
                 return Ok((Token::Length(text[..end].to_owned()), end));
             }
             let word = short(&text[..end]);

@@ -12,6 +12,7 @@
 
 mod cells;
 mod check;
+mod constants;
 mod eval;
 mod expression;
 mod functions;

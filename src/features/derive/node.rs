@@ -2,7 +2,6 @@
 
 use super::functions::Statistic;
 use super::numbers::{Binary, OfTimes, Unary};
-use super::window::Window;
 use crate::features::TimePart;
 use crate::table::{Kind, MISSING_TIME, Values};
 use regex::Regex;
@@ -123,6 +122,25 @@ pub(crate) enum Node {
     },
     /// Of the row's own past; it is the whole of its definition.
     Window(Box<Window>),
+}
+
+/// A checked window.
+#[derive(Debug, Clone)]
+pub(crate) struct Window {
+    /// Its place among the windows.
+    pub(super) slot: usize,
+    pub(super) statistic: Statistic,
+    pub(super) of: Option<Node>,
+    pub(super) by: Vec<Node>,
+    pub(super) time: Node,
+    pub(super) length_us: i64,
+}
+
+impl Window {
+    /// The parts that it is computed of.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Node> {
+        self.of.iter().chain(&self.by).chain([&self.time])
+    }
 }
 
 /// What is read off a time.

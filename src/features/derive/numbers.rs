@@ -231,6 +231,16 @@ fn not_later(left: i64, right: i64) -> f64 {
     truth(left <= right)
 }
 
+/// The median of values in order.
+pub(super) fn middle(sorted: &[f64]) -> f64 {
+    let half = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[half],
+        _ => f64::midpoint(sorted[half - 1], sorted[half]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,8 @@
 //! The rows that windows look back on, and their values for the rows of a table.
 
 use super::eval::Scope;
-use super::node::Node;
+use super::node::{Node, Window};
 use super::program::Program;
-use super::window::Window;
 use super::{Definitions, raw_values, wrong};
 use crate::features::error::FeatureError;
 use crate::features::row_digest;
@@ -23,11 +22,6 @@ pub struct Past {
     /// The id column, by which a row is known; without one, rows are the same where all that windows read is.
     id: Option<String>,
     rows: Table,
-}
-
-/// The name of the column that holds the values of a window. No table of a person has it.
-pub(super) fn column_of(name: &str, expression: &str) -> String {
-    format!("{name} = {}", expression.trim())
 }
 
 impl Windows {

@@ -3,7 +3,6 @@
 use super::check::{Names, check, window};
 use super::node::{Node, Type};
 use super::parse::parse;
-use super::past::column_of;
 use super::tree::{Expr, What};
 use super::{Definitions, MAX_DERIVED, Problem};
 use crate::table::Kind;
@@ -29,6 +28,11 @@ pub(super) struct Program {
     pub(super) n_slots: usize,
     /// How many windows there are.
     pub(super) n_windows: usize,
+}
+
+/// The name of the column that holds the values of a window. No table of a person has it.
+fn column_of(name: &str, expression: &str) -> String {
+    format!("{name} = {}", expression.trim())
 }
 
 /// What names mean while a definition is checked.

@@ -11,27 +11,11 @@ use super::cells::{Cells, Vector};
 use super::eval::Scope;
 use super::functions::Statistic;
 use super::groups::{Coded, NONE};
-use super::node::Node;
+use super::node::Window;
+use super::numbers::middle;
 use crate::table::MISSING_TIME;
 
-/// A checked window.
-#[derive(Debug, Clone)]
-pub(crate) struct Window {
-    /// Its place among the windows.
-    pub(super) slot: usize,
-    pub(super) statistic: Statistic,
-    pub(super) of: Option<Node>,
-    pub(super) by: Vec<Node>,
-    pub(super) time: Node,
-    pub(super) length_us: i64,
-}
-
 impl Window {
-    /// The parts that it is computed of.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &Node> {
-        self.of.iter().chain(&self.by).chain([&self.time])
-    }
-
     /// Its value in every row from `first` on; those before are only looked back on.
     pub(super) fn compute<'a>(&'a self, scope: &Scope<'a>, first: usize) -> Vec<f64> {
         let of = self.of.as_ref().map(|of| scope.numbers(of));
@@ -213,16 +197,6 @@ impl Sorted {
     }
 }
 
-/// The median of values in order.
-pub(super) fn middle(sorted: &[f64]) -> f64 {
-    let half = sorted.len() / 2;
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[half],
-        _ => f64::midpoint(sorted[half - 1], sorted[half]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +205,7 @@ mod tests {
     /// others; and the same to the last bit when nothing is known of what was before them.
     #[test]
     fn values_that_leave_a_window_leave_nothing_behind() {
-        let huge = |at: usize| if at % 37 == 0 { 1e17 } else { 0.0 };
+        let huge = |at: usize| if at.is_multiple_of(37) { 1e17 } else { 0.0 };
         let value = |at: usize| if at % 11 == 3 { f64::NAN } else { ((at * 7919) % 101) as f64 / 8.3 - 3.0 + huge(at) };
         let values: Vec<f64> = (0..400).map(value).collect();
         let at: Vec<i64> = (0..400).map(|at: i64| at * 3 + at * at % 7 - 500).collect();

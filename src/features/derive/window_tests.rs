@@ -152,6 +152,11 @@ fn a_wrong_window_is_one_line_with_its_character() {
         (1, "count() by card over 7", "character 22, at `7`: 7 stands where over needs a length of time"),
         (1, "count() by card over 7y", "7y is no number"),
         (1, "count() by card over '7 days'", "character 22, at `'7 days'`: \"7 days\" is not a length of time"),
+        (
+            1,
+            "count() by card over 99999999999d",
+            "character 22, at `99999999999d`: \"99999999999d\" is not a length of time",
+        ),
         (1, "count() by card over 0d", "character 22, at `0d`: a window of no length holds nothing"),
         (1, "count() by card over 7d of", "the end stands where of needs a time column"),
         (

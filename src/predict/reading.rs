@@ -1,0 +1,53 @@
+//! How tables are read whose rows are scored, and the values of their windows.
+
+use super::{PredictError, PredictOptions};
+use crate::past;
+use crate::pipeline::Pipeline;
+use crate::registry::Version;
+use crate::table::{Column, Input, Kind, ReadOptions, Schema, TableError};
+use crate::workspace::Workspace;
+
+/// How a table is read whose rows are scored.
+pub(super) fn read_options(
+    pipeline: &Pipeline,
+    schema: &Schema,
+    options: &PredictOptions,
+    needs_id: bool,
+) -> ReadOptions {
+    let inputs = pipeline.features.inputs().map(|(name, _)| name.to_owned());
+    let looks_back = !pipeline.features.derived().window_columns().is_empty();
+    let id = schema.columns.iter().find(|c| (needs_id || looks_back) && c.kind == Kind::Id).map(|c| c.name.clone());
+    let is_input = |id: &String| pipeline.features.inputs().any(|(name, _)| name == id);
+    let optional = id.iter().filter(|id| !needs_id && !is_input(id)).chain([&pipeline.target.name]).cloned().collect();
+    ReadOptions {
+        columns: Some(inputs.chain(id).collect()),
+        optional,
+        skip_invalid: options.skip_invalid,
+        ..ReadOptions::default()
+    }
+}
+
+/// The values of a version's windows in every row of a table, for [`PredictOptions::windows`]; none where it has no windows.
+///
+/// # Errors
+/// What is wrong with the table, the log or the version.
+pub fn windows(
+    input: impl FnOnce() -> Result<Input, TableError>,
+    (workspace, version, pipeline): (&Workspace, Version, &Pipeline),
+    options: &PredictOptions,
+    needs_id: bool,
+) -> Result<Vec<Column>, PredictError> {
+    let Some((windows, past)) = past::of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
+    let schema = input_schema(pipeline, options);
+    let read = ReadOptions { no_raw: true, ..read_options(pipeline, &schema, options, needs_id) };
+    Ok(past::of_table(input()?, &schema, &read, (&windows, &past))?)
+}
+
+/// The training table's schema; the delimiter is the file's own.
+pub(super) fn input_schema(pipeline: &Pipeline, options: &PredictOptions) -> Schema {
+    let mut schema = pipeline.schema.clone();
+    if let Some(delimiter) = options.delimiter {
+        schema.dialect.delimiter = delimiter;
+    }
+    schema
+}
