@@ -184,7 +184,7 @@ pub(super) fn digest(
     let registry = workspace.registry();
     // A retraining starts from the version that is production.
     for of in if production == version { vec![version] } else { vec![production, version] } {
-        for path in files(&registry, of)? {
+        for path in files(registry, of)? {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             hasher.update(format!("{of}/{name} {}\n", file_digest(&path)?));
         }
