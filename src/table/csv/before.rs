@@ -153,7 +153,7 @@ impl<'a> Head<'a> {
         }
         // Columns without a name are no title unless names stand below.
         let is_wide = self.widths[..n_before].contains(&usual);
-        if is_wide && !names_columns(&self.records[n_before].0, delimiter) {
+        if is_wide && !names_columns(self.records[n_before].0, delimiter) {
             return None;
         }
         let header = self.records[n_before].1;
