@@ -142,6 +142,17 @@ def old_system():
     return home
 
 
+def inside(root, *command, home="/tmp", user=()):
+    """A command with `root` as its root. It has a /proc and a /dev/null, as in a container, which go away with it."""
+    need("unshare", "chroot")
+    for name in ("proc", "dev"):
+        (pathlib.Path(root) / name).mkdir(exist_ok=True)
+    (pathlib.Path(root) / "dev/null").touch()
+    script = 'mount -t proc proc "$0/proc"; mount --bind /dev/null "$0/dev/null"; exec chroot "$@"'
+    variables = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": home, "TMPDIR": home}
+    return run("unshare", "--mount", "sh", "-ec", script, root, *user, root, *command, env=variables)
+
+
 def try_deb():
     home = old_system()
     package = next(DIST.glob("*.deb"), None)
@@ -149,15 +160,15 @@ def try_deb():
         raise Skipped("no Debian package was built")
     shutil.copy(package, home / "tmp" / "mlloop.deb")
     shutil.rmtree(home / "tmp" / "demo", ignore_errors=True)
-    inside = lambda *command, **options: run("chroot", home, *command, env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp"}, **options)
-    inside("dpkg", "-i", "/tmp/mlloop.deb")
-    said = inside("mlloop", "--version").strip()
-    inside("sh", "-c", "cd /tmp && mlloop demo demo -q && mlloop -C demo status -q")
-    listed = inside("dpkg", "-L", "mlloop")
+    old = functools.partial(inside, home)
+    old("dpkg", "-i", "/tmp/mlloop.deb")
+    said = old("mlloop", "--version").strip()
+    old("sh", "-c", "cd /tmp && mlloop demo demo -q && mlloop -C demo audit verify -q")
+    listed = old("dpkg", "-L", "mlloop")
     for path in ("/usr/share/man/man1/mlloop.1.gz", "/usr/share/bash-completion/completions/mlloop", "/usr/share/doc/mlloop/copyright"):
         assert path in listed.split(), f"{path} is not in the package"
-    glibc = inside("ldd", "--version").splitlines()[0].split()[-1]
-    inside("dpkg", "-r", "mlloop")
+    glibc = old("ldd", "--version").splitlines()[0].split()[-1]
+    old("dpkg", "-r", "mlloop")
     assert not (home / "usr/bin/mlloop").exists()
     return f"{said}, in {SUITE} with glibc {glibc}"
 
@@ -168,8 +179,13 @@ def try_archive_in_old_system():
     shutil.rmtree(home / "tmp" / name, ignore_errors=True)
     shutil.rmtree(home / "tmp" / "demo", ignore_errors=True)
     run("tar", "-xzf", DIST / f"{name}.tar.gz", "-C", home / "tmp")
-    inside = ["chroot", home, "sh", "-c", f"cd /tmp && {name}/mlloop demo demo -q && {name}/mlloop --version"]
-    return run(*inside, env={"PATH": "/usr/bin:/bin", "HOME": "/tmp"}).strip() + f", in {SUITE}"
+    command = ["sh", "-c", f"cd /tmp && {name}/mlloop demo demo -q 2>&1 && {name}/mlloop --version"]
+    return inside(home, *command).splitlines()[-1] + f", in {SUITE}"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 def try_installer():
@@ -187,7 +203,7 @@ def try_installer():
             run("scripts/package.sh", binary(GNU), MUSL, release)
             sums = (release / f"{name}.sha256").read_text()
         (release / "SHA256SUMS").write_text(sums)
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=clean)
+        handler = functools.partial(Quiet, directory=clean)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         install = ["sh", ROOT / "scripts/install.sh", "--version", version(), "--from", f"http://127.0.0.1:{server.server_port}"]
@@ -225,10 +241,11 @@ def try_container():
             linked = run("chroot", home, "ldd", "/tmp/mlloop") if shutil.copy(program, home / "tmp/mlloop") else ""
             for library in re.findall(r"(/\S+) \(0x", linked):
                 (pathlib.Path(root) / library[1:]).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(home / library[1:], pathlib.Path(root) / library[1:])
+                file = run("chroot", home, "readlink", "-f", library).strip()
+                shutil.copy(home / file[1:], pathlib.Path(root) / library[1:])
         size = sum(file.stat().st_size for file in pathlib.Path(root).rglob("*") if file.is_file())
-        command = ["chroot", "--userspec=65532:65532", root, "/usr/bin/mlloop", "demo", "/loop/demo", "-q"]
-        run(*command, env={"HOME": "/loop", "TMPDIR": "/loop"})
+        command = ["/usr/bin/mlloop", "demo", "/loop/demo", "-q"]
+        inside(root, *command, home="/loop", user=["--userspec=65532:65532"])
         packed = len(gzip.compress(program.read_bytes(), 9))
         # What is pulled is packed.
         assert packed <= 15e6, f"the image has {packed / 1e6:.1f} MB packed, {size / 1e6:.1f} MB unpacked"
