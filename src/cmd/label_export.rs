@@ -24,7 +24,8 @@ use std::path::PathBuf;
 ///   mlloop label-export -n 300 --last 28d --annotators ann,bob --overlap 0.1
 ///   mlloop label-export -n 100 --strategy margin --table data/current.csv
 ///   mlloop label-export -n 300 --format label-studio
-///   LABEL_STUDIO_API_KEY=… mlloop label-export --to label-studio --url http://localhost:8080
+///   LABEL_STUDIO_API_KEY=… mlloop label-export --to label-studio \
+///       --url http://localhost:8080
 ///       into a project there; again, it sends what is missing
 ///   mlloop label-export -n 100 --for-monitoring
 ///       at random, and how soon such labels show that production got worse

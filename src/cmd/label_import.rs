@@ -17,7 +17,8 @@ use std::path::PathBuf;
 ///   mlloop label-import
 ///   mlloop label-import ann.csv --annotator ann
 ///   mlloop label-import export.json
-///   LABEL_STUDIO_API_KEY=… mlloop label-import --from label-studio --url http://localhost:8080
+///   LABEL_STUDIO_API_KEY=… mlloop label-import --from label-studio \
+///       --url http://localhost:8080
 ///   mlloop label-import --skip-invalid
 ///       list answers that do not fit in rejected.csv, take in the others
 ///   mlloop label-import --accept-batch   take in a batch that was held back

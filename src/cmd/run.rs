@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 ///   mlloop run new.csv                        what arrived is in this table
 ///   mlloop run --yes --by ann   agree in advance to whatever waits
 ///   mlloop run --force                        retrain whatever monitor finds
-///   mlloop run --step retrain   one step of it, for a scheduler that has a task for each
+///   mlloop run --step retrain   one step, for schedulers that call each
 ///
 /// Exit status: 0 another version is in production (with --step: there is a reason, or a challenger), 1 no reason,
 /// nothing new, or refused, 2 error, 3 cannot tell, 4 waiting for approval.
