@@ -63,14 +63,25 @@ pub fn known(
     (schema, layout): (&Schema, &Layout),
     mut parts: Vec<Table>,
 ) -> Result<Past, PastError> {
-    let id = id_of(schema);
-    Journal::of(workspace).scan(&Window::default(), layout, true, |logged| {
+    parts.extend(logged(workspace, &Window::default(), (schema, layout), windows)?);
+    Ok(Past::of(windows, id_of(schema), &parts)?)
+}
+
+/// What windows read of the rows that were logged in a window of time, in the order of the log.
+fn logged(
+    workspace: &Workspace,
+    window: &Window,
+    (schema, layout): (&Schema, &Layout),
+    windows: &Windows,
+) -> Result<Vec<Table>, PastError> {
+    let mut parts = Vec::new();
+    Journal::of(workspace).scan(window, layout, true, |logged| {
         if let Some(table) = &logged.features {
-            parts.push(windows.part(&table.spelled(schema), id)?);
+            parts.push(windows.part(&table.spelled(schema), id_of(schema))?);
         }
         Ok::<(), PastError>(())
     })?;
-    Ok(Past::of(windows, id, &parts)?)
+    Ok(parts)
 }
 
 /// The rows that a version's windows look back on; `None` for a version without windows.
@@ -178,16 +189,10 @@ pub fn of_table(
 pub fn of_log(
     workspace: &Workspace,
     window: &Window,
-    (schema, layout): (&Schema, &Layout),
+    log: (&Schema, &Layout),
     (windows, past): (&Windows, &Past),
 ) -> Result<Vec<Column>, PastError> {
-    let mut parts = Vec::new();
-    Journal::of(workspace).scan(window, layout, true, |logged| {
-        if let Some(table) = &logged.features {
-            parts.push(windows.part(&table.spelled(schema), id_of(schema))?);
-        }
-        Ok::<(), PastError>(())
-    })?;
+    let parts = logged(workspace, window, log, windows)?;
     Ok(windows.compute(past, &stacked(&parts)?)?)
 }
 
