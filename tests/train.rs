@@ -367,3 +367,22 @@ fn a_target_that_32_bits_cannot_hold_is_predicted_in_64_everywhere() {
     let r2 = watched["performance"]["metrics"].as_array().unwrap().iter().find(|m| m["name"] == "r2").unwrap();
     assert!(r2["value"].as_f64().unwrap() > 0.99, "{metrics}");
 }
+
+/// Instants in milliseconds, which 32 bits know in steps of two minutes: what differs by seconds is told apart, also by a graph.
+#[test]
+fn a_feature_that_32_bits_cannot_hold_is_told_apart_everywhere() {
+    let rows = |first: u32, n: u32| -> String {
+        let row = |row: u32| {
+            let second = (noise(row, 3) * 60.0) as u64;
+            format!("k{row},{},{},{}\n", 1_700_000_000_000 + 1000 * second, noise(row, 2), ["yes", "no"][(second / 30) as usize])
+        };
+        "id,at,b,late\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", rows(0, 600)).table("new.csv", rows(5_000, 120));
+    work.run("init ref.csv --target late").answers(YES);
+    work.run("--set features.columns.at.impute=\"native\" --set n_estimators=60 train --quality fast").answers(YES);
+    let predicted = work.run("predict new.csv").answers(YES).stdout;
+    let (told, known) = (column(&predicted, "prediction"), column(&rows(5_000, 120), "late"));
+    assert_eq!(told, known);
+    work.run("export --format onnx -o late.onnx").answers(YES);
+}

@@ -38,6 +38,7 @@ pub enum Encoder {
 
 /// A number: `negative`, then `clip`, then `fill`, then `scale`, all in `f64`; then rounded to `f32`.
 ///
+/// Numbers that `f32` would not tell apart have a scale without being asked for one.
 /// Infinities and numbers beyond `f32` end at the largest finite `f32` of their sign: trees look at order only,
 /// and an extreme row keeps a score. Missing stays `NaN` without `fill`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -277,4 +278,14 @@ pub(super) fn write_parts(parts: &[TimePart], micros: i64, out: &mut [f32]) {
 /// To `f32`, finite numbers staying finite and infinities becoming the largest ones.
 pub(super) fn narrow(value: f64) -> f32 {
     (value as f32).clamp(f32::MIN, f32::MAX)
+}
+
+/// The smallest step of a 32-bit number at the size of the values may be this share of their standard deviation.
+const MAX_STEP: f64 = 1e-3;
+
+/// Whether 32-bit numbers of the values' size go in steps that are large for how much the values differ: by 8 at 1e8, by
+/// 65 536 at 1e12.
+pub(crate) fn is_coarse(values: &[f64], deviation: f64) -> bool {
+    let largest = values.iter().fold(0.0_f64, |most, v| most.max(v.abs())) as f32;
+    f64::from(largest.next_up() - largest) > MAX_STEP * deviation
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, narrow};
+use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, is_coarse, narrow};
 use super::error::FeatureError;
 use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Outliers, Scale, TimePart};
 use super::target::{Target, Task};
@@ -131,11 +131,12 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     let (impute, clip) = (own.impute.unwrap_or(options.impute), own.clip.unwrap_or(for_all));
     let scale = own.scale.unwrap_or(options.scale);
     let signed = || values.iter().map(|&v| encoder.sign(v).unwrap_or(f64::NAN));
+    let mut kept: Vec<f64> = signed().filter(|v| v.is_finite()).collect();
     if impute == Impute::Native && clip == Clip::None && scale == Scale::None {
         let differ = varies(signed());
+        encoder.scale = needed_scale(&kept);
         return Ok(differ.then_some(encoder));
     }
-    let mut kept: Vec<f64> = signed().filter(|v| v.is_finite()).collect();
     if kept.is_empty() {
         return Ok(None);
     }
@@ -161,8 +162,17 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
         let (low, high) = kept.iter().fold((kept[0], kept[0]), |(low, high), v| (low.min(*v), high.max(*v)));
         let span = high - low;
         encoder.scale = Some((low, if span > 0.0 && span.is_finite() { span } else { 1.0 }));
+    } else {
+        encoder.scale = needed_scale(&kept);
     }
     Ok(differ.then_some(encoder))
+}
+
+/// Mean and standard deviation where numbers lie so far from 0 that the 32-bit ones of a model do not tell them apart, such
+/// as identifiers of devices or instants in milliseconds.
+fn needed_scale(finite: &[f64]) -> Option<(f64, f64)> {
+    let scale = mean_and_sd(finite);
+    is_coarse(finite, scale.1).then_some(scale)
 }
 
 fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> {

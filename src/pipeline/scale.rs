@@ -3,12 +3,11 @@
 //! Trees add 32-bit numbers, which go in steps of 8 at 1e8 and of 65 536 at 1e12, and take no gain below a millionth for one.
 //! A target of such a size is learned as its distance from the mean, in standard deviations, and put back in 64 bits.
 
+use crate::features::is_coarse;
 use crate::stats::moments;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The smallest step of a 32-bit number at the target's size may be this share of the target's standard deviation.
-const MAX_STEP: f64 = 1e-3;
 /// Standard deviations that need no scaling: squares of what differs by less are lost beside a gain of 1e-6, which is none
 /// to the engine, and squares of more lose their place in a 32-bit number.
 const USUAL: std::ops::Range<f64> = 0.01..1e6;
@@ -34,9 +33,7 @@ impl TargetScale {
     /// What suits the numbers to learn from: nothing to do for most.
     pub(super) fn of(y: &[f64]) -> Self {
         let (mean, deviation) = (moments::mean(y), moments::variance(y).sqrt());
-        let largest = y.iter().fold(0.0_f64, |most, v| most.max(v.abs())) as f32;
-        let is_coarse = f64::from(largest.next_up() - largest) > MAX_STEP * deviation;
-        let is_usual = USUAL.contains(&deviation) && !is_coarse;
+        let is_usual = USUAL.contains(&deviation) && !is_coarse(y, deviation);
         // What never changes, and what a 64-bit number does not tell apart, has no scale.
         if is_usual || !mean.is_finite() || !deviation.is_normal() {
             return Self::default();

@@ -162,3 +162,18 @@ fn numbers_are_brought_between_0_and_1() {
     let toml: FeatureOptions = toml::from_str("scale = \"minmax\"\noutliers = \"drop\"").unwrap();
     assert_eq!((toml.scale, toml.outliers), (Scale::Minmax, Outliers::Drop));
 }
+
+#[test]
+fn numbers_far_from_0_have_a_scale_that_tells_them_apart() {
+    let told_apart = |at: f64, step: f64| {
+        let values: Vec<f64> = (0..50).map(|k| at + step * f64::from(k)).collect();
+        let e = encoder(&values, &FeatureOptions::default());
+        let features: Vec<f32> = values.iter().map(|&v| e.apply(v).unwrap()).collect();
+        assert!(features.is_sorted_by(|a, b| a < b), "{at} + {step}k");
+        e.scale.is_some()
+    };
+    assert!(told_apart(1.7e12, 1000.0) && told_apart(-1e9, 1.0) && told_apart(1.0, 1e-9) && told_apart(1e-46, 1e-46));
+    assert!(!told_apart(0.0, 1.0) && !told_apart(1e6, 1e4) && !told_apart(1e-30, 1e-31));
+    // One that is very large leaves the others as they are.
+    assert_eq!(encoder(&[0.5, 1.5, f64::NAN, f64::INFINITY, 1e30], &FeatureOptions::default()), NumberEncoder::default());
+}
