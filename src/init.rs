@@ -1,5 +1,7 @@
 //! From a table to `mlloop.toml`: what `init` does.
 
+mod keys;
+
 use crate::drift::DriftSettings;
 use crate::features::leaks::{How, find_leaks};
 use crate::features::{FeatureError, FeatureOptions, Target, Task};
@@ -7,7 +9,7 @@ use crate::model::Params;
 use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
 use crate::table::{
     Finding, InferOptions, Inference, Input, Kind, OneClass, ReadOptions, Rejects, Schema, Table, TableError,
-    TableOptions, TargetGuess, Texts, Values, infer, read, schema, stream,
+    TableOptions, TargetGuess, Texts, Values, has_word, infer, read, schema, stream,
 };
 use crate::wording::{instead, list};
 use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace, WorkspaceError};
@@ -116,6 +118,10 @@ pub struct Column {
     pub n_distinct: u64,
 }
 
+/// Words in names of columns that name a row wherever it stands.
+const NAMES_ROWS: [&str; 8] = ["id", "ids", "uuid", "guid", "key", "no", "nr", "number"];
+/// Names of the column that other tools write beside a table to count its rows; the first stands for no name.
+const COUNTERS: [&str; 8] = ["c1", "index", "idx", "row", "rowid", "rownames", "unnamed: 0", "level_0"];
 /// Rows that are looked at for columns that know the target.
 const SAMPLE_ROWS: usize = 20_000;
 
@@ -138,6 +144,8 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     let labels = wanted.read_columns(&inference, vec![guess.name.clone()])?;
     let (target, why) = Target::choose(labels.require(&guess.name)?, wanted.positive.as_deref(), wanted.task)?;
     split.gate = SplitSpec::gate_for(inference.n_rows, rarest(&target, &labels)?);
+    keys::keep_codes_apart(wanted, &mut inference, &target, &labels)?;
+    split = keys::split_by_key(wanted, &mut inference, &target, &labels, split)?;
     drop(labels);
     let suspicions = wanted.leave_out_leaks(&mut inference, &target)?;
     inference.notes.extend(suspicions);
@@ -205,7 +213,7 @@ fn write(
     workspace.write_config(&config, &comments, wanted.force)?;
     workspace.keep_secrets_out_of_git()?;
     let column = |finding: Finding| {
-        let Finding { name, kind, reason, n_missing, n_distinct } = finding;
+        let Finding { name, kind, reason, n_missing, n_distinct, .. } = finding;
         Column { name, kind, reason, n_missing, n_distinct }
     };
     Ok(InitReport {
@@ -266,8 +274,18 @@ impl InitRequest<'_> {
                 None => set_kind(inference, name, *kind, "as --kind says"),
             }
         }
-        let ids: Vec<String> =
-            inference.columns.iter().filter(|c| c.kind == Kind::Id).map(|c| c.name.clone()).collect();
+        // What counts the rows of this file names other rows in the next, so any other id goes first.
+        let mut ids: Vec<&Finding> = inference.columns.iter().filter(|c| c.kind == Kind::Id).collect();
+        ids.sort_by_key(|column| u8::from(column.counts_rows) + u8::from(!has_word(&column.name, &NAMES_ROWS)));
+        let counter = ids.first().filter(|id| id.counts_rows && COUNTERS.contains(&id.name.to_lowercase().as_str())).map(|id| {
+            format!(
+                "the id {:?} counts the rows of this file: in a file that counts anew it names other rows, whose labels \
+                 would be mixed up. Say which column names a row, or leave it out with --ignore",
+                id.name
+            )
+        });
+        let ids: Vec<String> = ids.into_iter().map(|id| id.name.clone()).collect();
+        inference.notes.extend(counter);
         for name in ids.iter().skip(1) {
             set_kind(inference, name, Kind::Text, &format!("distinct in every row like the id {:?}", ids[0]));
         }
@@ -292,8 +310,9 @@ impl InitRequest<'_> {
     /// The column to predict, and why.
     fn target(&self, inference: &Inference) -> Result<TargetGuess, InitError> {
         if let Some(OneClass { name, value }) = &inference.one_class {
+            let always = if value.is_empty() { "missing".to_owned() } else { format!("{value:?}") };
             let what = format!(
-                "{}: {name:?} looks like the target, and it is always {value:?}: there is nothing to tell apart. Take rows \
+                "{}: {name:?} looks like the target, and it is always {always}: there is nothing to tell apart. Take rows \
                  of both classes, or name another column with --target",
                 self.table.display()
             );

@@ -374,7 +374,12 @@ fn a_feature_that_32_bits_cannot_hold_is_told_apart_everywhere() {
     let rows = |first: u32, n: u32| -> String {
         let row = |row: u32| {
             let second = (noise(row, 3) * 60.0) as u64;
-            format!("k{row},{},{},{}\n", 1_700_000_000_000 + 1000 * second, noise(row, 2), ["yes", "no"][(second / 30) as usize])
+            format!(
+                "k{row},{},{},{}\n",
+                1_700_000_000_000 + 1000 * second,
+                noise(row, 2),
+                ["yes", "no"][(second / 30) as usize]
+            )
         };
         "id,at,b,late\n".to_owned() + &(first..first + n).map(row).collect::<String>()
     };

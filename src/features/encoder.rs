@@ -55,6 +55,10 @@ pub struct NumberEncoder {
     /// What is subtracted and what then divides (not 0): mean and standard deviation, or lowest value and span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<(f64, f64)>,
+    /// Whether the training rows had whole numbers only, some of four digits and more: fractions are then likely to be
+    /// thousands with a mark.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// A category as 0/1 features.

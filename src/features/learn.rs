@@ -132,9 +132,10 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     let scale = own.scale.unwrap_or(options.scale);
     let signed = || values.iter().map(|&v| encoder.sign(v).unwrap_or(f64::NAN));
     let mut kept: Vec<f64> = signed().filter(|v| v.is_finite()).collect();
+    let whole = kept.iter().all(|v| v.fract() == 0.0) && kept.iter().any(|v| v.abs() >= 1000.0);
     if impute == Impute::Native && clip == Clip::None && scale == Scale::None {
         let differ = varies(signed());
-        encoder.scale = needed_scale(&kept);
+        (encoder.scale, encoder.whole) = (needed_scale(&kept), whole);
         return Ok(differ.then_some(encoder));
     }
     if kept.is_empty() {
@@ -165,6 +166,7 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     } else {
         encoder.scale = needed_scale(&kept);
     }
+    encoder.whole = whole;
     Ok(differ.then_some(encoder))
 }
 

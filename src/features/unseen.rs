@@ -1,6 +1,7 @@
-//! Levels that training did not have: a few are drift, most rows are a mistake in how the column is written.
+//! Levels that training did not have: a few are drift, most rows are a mistake in how the column is written. So are fractions
+//! where training had whole numbers.
 
-use super::{Encoder, FeatureError, Features};
+use super::{Encoder, FeatureError, Features, NumberEncoder};
 use crate::table::{Categories, Table, Values};
 
 /// A column with levels that training did not have.
@@ -14,10 +15,19 @@ pub struct UnseenColumn {
     pub levels: Vec<String>,
 }
 
+/// A column of whole numbers in which there are fractions.
+#[derive(Debug, Clone)]
+struct Fractions {
+    column: String,
+    n_rows: u64,
+    first: f64,
+}
+
 /// Counts rows with levels that training did not have.
 #[derive(Debug, Clone, Default)]
 pub struct Unseen {
     columns: Vec<UnseenColumn>,
+    fractions: Vec<Fractions>,
     n_rows: u64,
 }
 
@@ -27,6 +37,8 @@ const SHOWN: usize = 3;
 const SHOWN_CHARS: usize = 40;
 /// From this share of rows on it is likely to be a mistake.
 const MISTAKE: f64 = 0.5;
+/// From this share of rows on, fractions among whole numbers are no single slips.
+const MIN_FRACTIONS: f64 = 0.01;
 
 impl Unseen {
     /// Looks at the rows of a table, whose levels have the names that the schema gives them.
@@ -42,6 +54,13 @@ impl Unseen {
                 return Err(FeatureError::MissingColumns { columns: vec![name.to_owned()] });
             }
         }
+        for input in features.encoders() {
+            if let Encoder::Number(NumberEncoder { whole: true, .. }) = &input.encoder
+                && let Some(Values::Number(cells)) = table.column(&input.column).map(|column| &column.values)
+            {
+                self.count_fractions(&input.column, cells);
+            }
+        }
         for (name, known) in features.levels() {
             if let Some(Values::Category(cells)) = table.column(name).map(|column| &column.values)
                 && !seen.contains(&name)
@@ -51,6 +70,16 @@ impl Unseen {
             }
         }
         Ok(())
+    }
+
+    fn count_fractions(&mut self, name: &str, cells: &[f64]) {
+        let mut found = cells.iter().filter(|v| v.is_finite() && v.fract() != 0.0);
+        let Some(&first) = found.next() else { return };
+        let n = 1 + found.count() as u64;
+        match self.fractions.iter_mut().find(|known| known.column == name) {
+            Some(known) => known.n_rows += n,
+            None => self.fractions.push(Fractions { column: name.to_owned(), n_rows: n, first }),
+        }
     }
 
     fn count(&mut self, name: &str, cells: &Categories, known: &[String]) {
@@ -107,7 +136,15 @@ impl Unseen {
                 levels.join(", ")
             )
         };
-        columns.into_iter().map(note).collect()
+        let few = |found: &&Fractions| found.n_rows as f64 >= MIN_FRACTIONS * self.n_rows as f64;
+        let fractions = self.fractions.iter().filter(few).map(|found| {
+            format!(
+                "column {:?}: {} of {} rows have a fraction, such as {}, where training had whole numbers only: is the mark \
+                 one of thousands? number = {{ decimal = \",\", thousands = \".\" }} under [columns] reads it so",
+                found.column, found.n_rows, self.n_rows, found.first
+            )
+        });
+        columns.into_iter().map(note).chain(fractions).collect()
     }
 }
 
@@ -125,6 +162,22 @@ mod tests {
     use super::*;
     use crate::features::{OneHotEncoder, RawColumn};
     use crate::table::Column;
+
+    #[test]
+    fn fractions_among_whole_numbers_are_noted() {
+        let of = |whole| {
+            let encoder = Encoder::Number(NumberEncoder { whole, ..NumberEncoder::default() });
+            let features = Features::new(vec![RawColumn { column: "v".to_owned(), encoder }]).unwrap();
+            let mut unseen = Unseen::default();
+            for cells in [[1.842, 7.0, f64::NAN], [12.5, 900.0, f64::INFINITY]] {
+                let table = Table::new(vec![Column::new("v", Values::Number(cells.to_vec()))]).unwrap();
+                unseen.push(&features, &table).unwrap();
+            }
+            unseen.notes().join("; ")
+        };
+        assert!(of(true).starts_with("column \"v\": 2 of 6 rows have a fraction, such as 1.842"), "{}", of(true));
+        assert_eq!(of(false), "");
+    }
 
     #[test]
     fn rows_with_new_levels_are_counted_by_column() {

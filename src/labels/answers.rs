@@ -37,7 +37,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
             text.reader.read_to_end(&mut bytes).map_err(|err| wrong(err.to_string()))?;
             let text = String::from_utf8(bytes).map_err(|err| {
                 let line = err.as_bytes()[..err.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-                wrong(format!("line {line}: is not UTF-8: save it as UTF-8, or convert it (iconv -f LATIN1 -t UTF-8)"))
+                wrong(format!("line {line}: is not UTF-8: save it as UTF-8, or convert it (iconv -f CP1252 -t UTF-8)"))
             })?;
             Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
         }

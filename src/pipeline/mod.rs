@@ -38,7 +38,7 @@ pub use scale::{Digits, TargetScale};
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
 use crate::score::{Calibration, Reading, ScoreError};
-use crate::table::{ColumnSpec, Schema, Table, TableError};
+use crate::table::{ColumnSpec, Kind, Schema, Table, TableError};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -222,10 +222,13 @@ impl Pipeline {
         Ok((scores, explanations))
     }
 
-    /// Lets the schema know the levels that the features know, so that other spellings of them are found.
+    /// Lets the schema know the levels that the features know, and the classes, so that other spellings of them are found.
     pub(crate) fn know_levels(mut self) -> Self {
-        for (name, levels) in self.features.levels() {
-            if let Some(column) = self.schema.columns.iter_mut().find(|column| column.name == name) {
+        let classes = (self.target.name.as_str(), self.target.classes.as_slice());
+        for (name, levels) in self.features.levels().chain([classes]) {
+            if let Some(column) = self.schema.columns.iter_mut().find(|column| column.name == name)
+                && column.kind == Kind::Category
+            {
                 column.spelling.know(levels);
             }
         }

@@ -1,6 +1,6 @@
 //! The profile of a file of any length.
 
-use super::{Limits, Profile, ProfileBuilder, ProfileError, Shape};
+use super::{Limits, Moments, Profile, ProfileBuilder, ProfileError, Shape};
 use crate::table::{
     InferOptions, Input, Kind, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, TableOptions, infer,
     infer_head, stays_category, stream,
@@ -61,6 +61,15 @@ pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Re
             levels.unify(&mut spec.spelling);
         }
     }
+    schema.flag(|name| {
+        match found.profile.columns.iter().find(|column| column.name == name).map(|column| &column.shape) {
+            Some(Shape::Numbers(numbers)) => {
+                let Moments { n, min, max, .. } = numbers.moments;
+                n > 0 && numbers.integer && min == 0.0 && max == 1.0
+            }
+            _ => false,
+        }
+    });
     Ok((schema, found))
 }
 

@@ -42,6 +42,10 @@ impl JsonLines {
                 break;
             }
             n += 1;
+            if n == 1 && line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii_start().first() == Some(&b'[') {
+                let what = "is one JSON array, where objects are read, one a line: jq -c '.[]' FILE makes such lines";
+                return Err(TableError::File { file: file.to_owned(), what: what.to_owned() });
+            }
             if let Some(object) =
                 object(&line).map_err(|what| TableError::Record { file: file.to_owned(), line: n, what })?
             {

@@ -10,7 +10,9 @@
 //! Numbers with leading zeros are codes, and whole numbers from 2^53 on are not told apart by a double: both are
 //! compared as texts, and so are columns of more than 100 000 levels. `same = false` in mlloop.toml keeps every spelling apart.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -18,9 +20,11 @@ use super::cell::shorten;
 use super::{Categories, MISSING_CODE};
 
 /// Words that say yes, folded as by [`fold`].
-const YES: [&str; 4] = ["yes", "true", "y", "t"];
+const YES: [&str; 14] =
+    ["yes", "true", "y", "t", ".true", "on", "ja", "wahr", "oui", "vrai", "si", "sí", "sim", "verdadero"];
 /// Words that say no.
-const NO: [&str; 4] = ["no", "false", "n", "f"];
+const NO: [&str; 14] =
+    ["no", "false", "n", "f", ".false", "off", "nein", "falsch", "non", "faux", "nee", "não", "falso", "nao"];
 /// With more levels than this, a column is one of ids: only equal texts are one value there.
 const MOST: usize = 100_000;
 /// Doubles tell whole numbers apart below this.
@@ -367,11 +371,15 @@ fn key(text: &str) -> String {
     }
 }
 
-/// Without spaces around (also those that do not break lines), lower case, without a last full stop (Adult's test file
-/// ends its labels with one).
+/// Without spaces around, spaces of any kind inside being one, without what has no width; an accent is part of its letter,
+/// however it is stored; lower case, without a last full stop (Adult's test file ends its labels with one).
 pub(crate) fn fold(text: &str) -> String {
-    let trimmed = text.trim();
-    trimmed.strip_suffix('.').unwrap_or(trimmed).trim_end().to_lowercase()
+    let composed =
+        if text.is_ascii() { Cow::Borrowed(text) } else { ComposingNormalizerBorrowed::new_nfc().normalize(text) };
+    let visible = composed.replace(['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'], "");
+    let words: Vec<&str> = visible.split_whitespace().collect();
+    let joined = words.join(" ");
+    joined.strip_suffix('.').unwrap_or(&joined).trim_end().to_lowercase()
 }
 
 /// The number that a text is beyond doubt: no code with leading zeros, nothing that a double cannot tell apart.

@@ -18,5 +18,8 @@ pub(crate) fn is_zip(head: &[u8]) -> bool {
 
 /// Whether a text begins as an object of JSON does.
 pub(crate) fn is_json_lines(head: &[u8]) -> bool {
-    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first() == Some(&b'{')
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    // One array of objects is refused where lines are read.
+    let first = text.strip_prefix(b"[").unwrap_or(text).trim_ascii_start();
+    first.first() == Some(&b'{')
 }

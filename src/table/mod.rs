@@ -44,7 +44,7 @@ pub use error::TableError;
 pub use infer::{
     Doubt, Finding, Head, Inference, OneClass, Settled, TargetGuess, Why, infer, infer_head, stays_category,
 };
-pub(crate) use infer::{ID_WORDS, has_word};
+pub(crate) use infer::{ID_WORDS, has_word, names_key};
 pub use input::{Input, Spool};
 pub use json::push_json_lines;
 pub use level::{LevelFinder, Same, Spelling};

@@ -21,7 +21,8 @@ pub struct NumberFormat {
     /// What stands between groups of digits, where they are grouped: `,`, `.`, `'` or a space (of any width).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thousands: Option<char>,
-    /// What stands before or after the number. Cells without it are read too, unless it is `%` or `‰`.
+    /// What stands before or after the number. Cells without it are read too, unless it is part of the value, as `%` and `k`
+    /// are. A dash beside it is zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
 }
@@ -92,6 +93,9 @@ impl NumberFormat {
             let unit = self.unit.as_deref()?;
             text.strip_suffix(unit).map(str::len)
         };
+        if self.unit.as_deref().is_some_and(|unit| is_zero(text, unit)) {
+            return Some(0.0);
+        }
         let bare = bare(text, own, own_end)?;
         if bare.unit.is_none() && self.needs_unit() {
             return None;
@@ -102,7 +106,7 @@ impl NumberFormat {
 
     /// Whether a cell without the unit would mean something else.
     pub(crate) fn needs_unit(&self) -> bool {
-        self.unit.as_deref().is_some_and(is_share)
+        self.unit.as_deref().is_some_and(is_part)
     }
 
     /// The value of digits with their marks.
@@ -154,7 +158,7 @@ impl NumberFormat {
         if self.decimal == ',' {
             line[start..].iter_mut().filter(|b| **b == b'.').for_each(|b| *b = b',');
         }
-        if let Some(unit) = self.unit.as_deref().filter(|unit| is_share(unit)) {
+        if let Some(unit) = self.unit.as_deref().filter(|unit| is_part(unit)) {
             line.push(b' ');
             line.extend_from_slice(unit.as_bytes());
         }
@@ -175,7 +179,7 @@ impl NumberFormat {
         let digits = format!("1{thousands}234{}56", self.decimal);
         match self.unit.as_deref() {
             None => digits,
-            Some(unit) if is_share(unit) => format!("12{}5 {unit}", self.decimal),
+            Some(unit) if is_part(unit) => format!("12{}5 {unit}", self.decimal),
             Some(unit) if matches!(unit, "$" | "£") => format!("{unit}{digits}"),
             Some(unit) => format!("{digits} {unit}"),
         }
@@ -205,9 +209,22 @@ pub fn label_value(text: &str, format: Option<&NumberFormat>) -> Result<f64, Str
     }
 }
 
-/// Whether a unit says what a number is a share of.
-pub(crate) fn is_share(unit: &str) -> bool {
-    matches!(unit, "%" | "‰")
+/// Units that are part of the value: what a number is a share of, and thousands, millions and more.
+const PARTS: [&str; 20] = [
+    "%", "‰", "k", "K", "m", "M", "b", "B", "T", "mn", "mio", "Mio", "Mio.", "bn", "Mrd", "Mrd.", "Tsd", "Tsd.",
+    "million", "thousand",
+];
+
+/// Whether a cell without the unit would be another number.
+pub(crate) fn is_part(unit: &str) -> bool {
+    PARTS.contains(&unit)
+}
+
+/// Whether a cell is a dash beside the unit, as spreadsheets write zero: `$ -`.
+pub(crate) fn is_zero(text: &str, unit: &str) -> bool {
+    let text = text.trim();
+    let rest = text.strip_prefix(unit).or_else(|| text.strip_suffix(unit));
+    rest.is_some_and(|rest| matches!(rest.trim(), "-" | "\u{2012}" | "\u{2013}" | "\u{2014}" | "\u{2212}"))
 }
 
 /// Spaces that stand between groups of digits: plain, no-break, narrow, thin, figure.
@@ -307,6 +324,9 @@ mod tests {
             ),
             (',', None, Some("EUR"), &["12,5 EUR", "EUR 12,5", "12,5\u{a0}EUR", "12,5"], 12.5),
             (',', None, Some("%"), &["12,5 %", "12,5%"], 12.5),
+            ('.', Some(','), Some("$"), &["$ -", " $ -   ", "- $", "$\u{2014}", "$0"], 0.0),
+            ('.', Some('\''), Some("Fr."), &["Fr. 2\u{2019}459.5", "2'459.5 Fr.", "2459.5"], 2459.5),
+            ('.', None, Some("k"), &["2.5k", "2.5 k"], 2.5),
             (',', None, None, &["1,25E+03", "1250", "1,25e3"], 1250.0),
             ('.', Some(','), None, &[".5", "0.5"], 0.5),
         ] {
@@ -326,7 +346,10 @@ mod tests {
         ] {
             assert_eq!(german.parse(text), None, "{text}");
         }
-        assert_eq!(format('.', None, Some("%")).parse("0.05"), None, "a share without its sign is another number");
+        for part in ["%", "k"] {
+            assert_eq!(format('.', None, Some(part)).parse("0.05"), None, "without {part} it is another number");
+        }
+        assert_eq!([german.parse("-"), german.parse("€ - 5 -")], [None; 2]);
         assert!(format(',', Some(','), None).check().is_err());
         assert!(format(';', None, None).check().is_err());
         assert!(format('.', Some('x'), None).check().is_err());
@@ -341,7 +364,7 @@ mod tests {
             value in prop::num::f64::NORMAL | prop::num::f64::ZERO,
             decimal in prop::sample::select(vec!['.', ',']),
             thousands in prop::sample::select(vec![None, Some(' '), Some('\'')]),
-            unit in prop::sample::select(vec![None, Some("%"), Some("$")]),
+            unit in prop::sample::select(vec![None, Some("%"), Some("$"), Some("k"), Some("руб.")]),
         ) {
             let format = format(decimal, thousands, unit);
             let mut line = Vec::new();

@@ -188,7 +188,8 @@ impl Schema {
         });
     }
 
-    fn flag(&mut self, is_flag: impl Fn(&str) -> bool) {
+    /// Lets the numbers of these names be flags.
+    pub(crate) fn flag(&mut self, is_flag: impl Fn(&str) -> bool) {
         for column in &mut self.columns {
             let open = column.kind == Kind::Number && column.number.is_none() && column.spelling.is_empty();
             if open && is_flag(&column.name) {

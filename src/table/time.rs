@@ -19,6 +19,8 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
 /// How the times of a column are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TimeFormat {
@@ -48,6 +50,7 @@ pub(crate) enum Item {
     Fraction,
     Half,
     Offset,
+    Weekday,
 }
 
 /// The parts of a time while it is read.
@@ -140,7 +143,8 @@ impl TimeFormat {
 
     /// Whether a text is surely written like this: minutes of a time of day have two digits, so `3:2` is none.
     pub(crate) fn fits(&self, text: &str) -> bool {
-        let whole = || text.split(':').skip(1).all(|part| part.len() == 2);
+        let n_digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+        let whole = || text.split(':').skip(1).all(|part| n_digits(part) == 2);
         (!self.is_clock() || whole()) && self.parse(text).is_some()
     }
 
@@ -182,10 +186,11 @@ fn directive(text: &str, chars: &mut std::str::Chars<'_>) -> Result<Item, String
         Some('f') => Item::Fraction,
         Some('p' | 'P') => Item::Half,
         Some('z') => Item::Offset,
+        Some('a' | 'A') => Item::Weekday,
         Some('%') => Item::Literal('%'),
         _ => {
             let c = c.map_or_else(|| "%".to_owned(), |c| format!("%{c}"));
-            return Err(format!("time format {text:?}: {c} is not known; use %Y %y %m %b %d %H %I %p %M %S %f %z"));
+            return Err(format!("time format {text:?}: {c} is not known; use %Y %y %m %b %d %a %H %I %p %M %S %f %z"));
         }
     })
 }
@@ -309,7 +314,7 @@ impl Parts {
             }
             Item::Month => set(&mut self.month, digits(text, 2)),
             Item::MonthName => {
-                let (month, rest) = month_name(text)?;
+                let (month, rest) = named(&MONTHS, text)?;
                 self.month = month;
                 Some(rest)
             }
@@ -320,10 +325,12 @@ impl Parts {
             Item::Fraction => set(&mut self.micros, fraction(text)),
             Item::Offset => set(&mut self.offset_minutes, offset(text)),
             Item::Half => {
-                let (half, rest) = text.split_at_checked(2)?;
-                self.afternoon = Some(half.eq_ignore_ascii_case(b"PM"));
-                (self.afternoon == Some(true) || half.eq_ignore_ascii_case(b"AM")).then_some(rest)
+                let (half, rest) = half(text)?;
+                self.afternoon = Some(half);
+                Some(rest)
             }
+            // The date says it already.
+            Item::Weekday => Some(named(&WEEKDAYS, text)?.1),
         }
     }
 
@@ -373,19 +380,36 @@ impl Parts {
             Item::Fraction => write!(out, "{:06}", self.micros),
             Item::Half => out.write_str(if self.hour < 12 { "AM" } else { "PM" }),
             Item::Offset => out.write_str("+0000"),
+            // 1970-01-01 was a Thursday.
+            Item::Weekday => {
+                let weekday = (days(self.year, self.month, self.day) + 3).rem_euclid(7);
+                out.write_str(&WEEKDAYS[weekday as usize][..3])
+            }
         }
     }
 }
 
-/// A month by its English name or its first three letters.
-fn month_name(text: &[u8]) -> Option<(i64, &[u8])> {
+/// `AM`, `pm`, `p.m.`: whether it is the second half of the day.
+fn half(text: &[u8]) -> Option<(bool, &[u8])> {
+    for (word, afternoon) in [("am", false), ("pm", true), ("a.m.", false), ("p.m.", true)] {
+        if let Some((half, rest)) = text.split_at_checked(word.len())
+            && half.eq_ignore_ascii_case(word.as_bytes())
+        {
+            return Some((afternoon, rest));
+        }
+    }
+    None
+}
+
+/// The place from 1 of an English name, or of its first three letters, among `names`.
+fn named<'t>(names: &[&str], text: &'t [u8]) -> Option<(i64, &'t [u8])> {
     let n = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     let (name, rest) = text.split_at(n);
-    let same = |month: &str| {
-        let month = month.as_bytes();
-        name.eq_ignore_ascii_case(month) || name.eq_ignore_ascii_case(&month[..3])
+    let same = |known: &str| {
+        let known = known.as_bytes();
+        name.eq_ignore_ascii_case(known) || name.eq_ignore_ascii_case(&known[..3])
     };
-    let found = MONTHS.iter().position(|month| same(month))?;
+    let found = names.iter().position(|known| same(known))?;
     Some((found as i64 + 1, rest))
 }
 

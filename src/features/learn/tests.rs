@@ -175,5 +175,8 @@ fn numbers_far_from_0_have_a_scale_that_tells_them_apart() {
     assert!(told_apart(1.7e12, 1000.0) && told_apart(-1e9, 1.0) && told_apart(1.0, 1e-9) && told_apart(1e-46, 1e-46));
     assert!(!told_apart(0.0, 1.0) && !told_apart(1e6, 1e4) && !told_apart(1e-30, 1e-31));
     // One that is very large leaves the others as they are.
-    assert_eq!(encoder(&[0.5, 1.5, f64::NAN, f64::INFINITY, 1e30], &FeatureOptions::default()), NumberEncoder::default());
+    assert_eq!(
+        encoder(&[0.5, 1.5, f64::NAN, f64::INFINITY, 1e30], &FeatureOptions::default()),
+        NumberEncoder::default()
+    );
 }

@@ -14,7 +14,11 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The delimiter that a first line such as `sep=;` names, as spreadsheets write it, and the length of that line.
 pub(super) fn separator(text: &[u8]) -> Option<(u8, usize)> {
     let end = memchr::memchr(b'\n', &text[..text.len().min(16)])?;
-    let line = text[..end].trim_ascii_end();
+    let line = &text[..end];
+    let mut line = line.strip_suffix(b"\r").unwrap_or(line);
+    while let [rest @ .., b' '] = line {
+        line = rest;
+    }
     let line = line.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(line);
     match line {
         [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") && delimiter.is_ascii() => {
@@ -142,6 +146,9 @@ impl<'a> Head<'a> {
     /// is filled may be a title too: spreadsheets give each line as many delimiters as the table has.
     pub(super) fn title(&self, file: &str, delimiter: u8, padded: bool) -> Option<TableError> {
         let usual = self.usual().filter(|&width| width > 1)?;
+        if let Some(what) = self.short_header(usual, delimiter) {
+            return Some(TableError::File { file: file.to_owned(), what });
+        }
         let is_padded = |&at: &usize| padded && self.filled[at] * 2 <= usual;
         let is_before = |at: &usize| self.widths[*at] != usual || is_padded(at);
         let n_before = (0..self.widths.len()).take_while(is_before).count();
@@ -177,6 +184,30 @@ impl<'a> Head<'a> {
             ),
         };
         Some(TableError::File { file: file.to_owned(), what })
+    }
+
+    /// What is wrong with a header that has one name less than every row has fields.
+    fn short_header(&self, usual: usize, delimiter: u8) -> Option<String> {
+        let (first, rest) = self.widths.split_first()?;
+        let (record, line) = self.records.first()?;
+        if *first + 1 != usual
+            || rest.len() < 2
+            || rest.iter().any(|&width| width != usual)
+            || !names_columns(record, delimiter)
+        {
+            return None;
+        }
+        let fields = |record: &[u8]| fields_of(record, delimiter);
+        let ends_empty = self.records[1..]
+            .iter()
+            .all(|(record, _)| fields(record).last().is_some_and(|last| last.trim().is_empty()));
+        let cause = match ends_empty {
+            true => "the rows end with a delimiter, and the header does not: add one to it",
+            false => {
+                "the first column has no name, as where R writes the names of rows (write.csv, or row.names = FALSE): add one"
+            }
+        };
+        Some(format!("line {line}, the header, has {first} names, and every row has {usual} fields: {cause}"))
     }
 
     /// The line of the record that has most of `names`, when the first has few of them.
@@ -222,6 +253,7 @@ mod tests {
     fn a_separator_is_named_in_the_first_line() {
         assert_eq!(separator(b"sep=;\na;b\n"), Some((b';', 6)));
         assert_eq!(separator(b"\"SEP=\t\"\r\na"), Some((b'\t', 9)));
+        assert_eq!([separator(b"sep=\t\na"), separator(b"sep=\t\r\na")], [Some((b'\t', 6)), Some((b'\t', 7))]);
         assert_eq!([separator(b"sep,b\n1,2\n"), separator(b"sep=;;\n"), separator(b"a;b\n")], [None; 3]);
     }
 
@@ -250,6 +282,8 @@ mod tests {
         );
         assert!(Head::new(padded.as_bytes(), b',', 1).title("t", b',', false).is_none());
         assert!(fault("# exported,,\na,b,c\n1,2,3\n3,4,5\n").unwrap().contains("--comment '#'"));
+        assert!(fault("a,b\nr1,2,3\nr2,4,5\n").unwrap().contains("the first column has no name"));
+        assert!(fault("a,b\n2,3,\n4,5,\n").unwrap().contains("the rows end with a delimiter"));
         for text in [
             "a,b\n1,2\n3,4\n",
             "a\n1\n2\n",

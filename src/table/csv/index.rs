@@ -41,6 +41,8 @@ pub(crate) enum Why {
     OpenQuote,
     /// A byte that is not UTF-8.
     NotUtf8(u8),
+    /// The names of the header in another order.
+    OtherOrder,
 }
 
 impl<'a> Index<'a> {
@@ -122,9 +124,39 @@ impl<'a> Index<'a> {
             first.is_some_and(|&byte| byte.eq_ignore_ascii_case(&begins) || matches!(byte, b'"' | b' ' | 0xef))
         };
         let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| likely(row) && is_header(row)).collect();
+        self.reject_other_orders(names);
         let first = self.line_at(self.span(*rows.first()?).0);
         self.remove(&rows);
         Some((rows.len() as u64, first))
+    }
+
+    /// Takes out what holds the names in another order, as where files were put together whose columns differ in order.
+    fn reject_other_orders(&mut self, names: &[String]) {
+        let mut begins = [false; 256];
+        names.iter().filter_map(|name| name.bytes().next()).for_each(|byte| begins[usize::from(byte)] = true);
+        let (bytes, stride) = (self.text.as_bytes(), self.stride());
+        let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
+        sorted.sort_unstable();
+        let mut scratch = String::new();
+        let mut cells = |row: usize| -> Vec<String> {
+            (0..self.n_fields).map(|field| self.cell(row, field, &mut scratch).to_owned()).collect()
+        };
+        let mut is_other = |row: usize| {
+            let mut cells = cells(row);
+            let same = cells == names;
+            cells.sort_unstable();
+            cells == sorted && !same
+        };
+        let likely =
+            |row: usize| bytes.get(self.edges[row * stride] as usize).is_some_and(|&byte| begins[usize::from(byte)]);
+        // Two cells are easily two names.
+        let rows = (0..self.n_rows()).filter(|&row| self.n_fields > 2 && likely(row) && is_other(row));
+        let rows: Vec<usize> = rows.collect();
+        let found = rows.iter().map(|&row| BadRecord { at: self.span(row).0, why: Why::OtherOrder });
+        let found: Vec<BadRecord> = found.collect();
+        self.bad.extend(found);
+        self.bad.sort_by_key(|bad| bad.at);
+        self.remove(&rows);
     }
 
     /// Takes out rows, given in ascending order.
@@ -276,17 +308,24 @@ impl Fields<'_> {
     #[inline]
     fn end_record(&mut self, feed: usize, cut: bool) {
         let n = self.edges.len() - self.row - 1;
-        if n != self.n_fields || n == 1 {
-            self.odd_record(n, feed, cut);
+        let start = self.edges[self.row] as usize;
+        // A first field that is empty is rare enough to look at the others.
+        let begins_empty = matches!(self.bytes.get(start), Some(b' ' | b'\t' | b'\r' | b'\n'))
+            || self.edges[self.row + 1] as usize == start + 1;
+        if n != self.n_fields || n == 1 || begins_empty {
+            self.odd_record(n, cut);
         }
         self.row = self.edges.len();
         self.edges.push(feed as u32 + 1);
     }
 
-    /// A record that is blank or has another number of fields.
-    fn odd_record(&mut self, n: usize, feed: usize, cut: bool) {
+    /// A record that is blank, as one is where a spreadsheet emptied a row (`,,,`), or has another number of fields.
+    fn odd_record(&mut self, n: usize, cut: bool) {
         let start = self.edges[self.row] as usize;
-        if n == 1 && is_blank(&self.bytes[start..feed], self.delimiter) {
+        let fields = self.edges[self.row..].windows(2);
+        let mut blank =
+            fields.map(|edges| is_blank(&self.bytes[edges[0] as usize..edges[1] as usize - 1], self.delimiter));
+        if (n == 1 || n == self.n_fields) && blank.all(|blank| blank) {
             self.edges.truncate(self.row);
         } else if n != self.n_fields {
             self.bad.push(BadRecord { at: start, why: Why::Fields { n, cut } });
@@ -319,7 +358,8 @@ mod tests {
 
     #[test]
     fn fields_with_and_without_quotes() {
-        assert_eq!(cells("a,b\r\n\r\n c ,d\n  \n,\n", 2), [["a", "b"], ["c", "d"], ["", ""]]);
+        assert_eq!(cells("a,b\r\n\r\n c ,d\n  \n,\n , \r\n,e\n", 2), [["a", "b"], ["c", "d"], ["", "e"]]);
+        assert_eq!(cells("\"\",\n\"a\",\" \"\n, \n", 2), [["", ""], ["a", " "]], "what is quoted is there");
         assert_eq!(cells("\"a,\n\",5\" pipe\n\"x\"\"y\", \"z\"\n", 2), [["a,\n", "5\" pipe"], ["x\"y", "z"]]);
         assert_eq!(cells("long first field,b\nc,another long field without end", 2).len(), 2);
         assert_eq!(cells("\"\"\n\nx\n", 1), [[""], ["x"]]);

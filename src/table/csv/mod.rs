@@ -361,9 +361,13 @@ fn record_fault(yardstick: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
             };
             format!("{n} field{s} where {yardstick} {}{end}{comment}", index.n_fields)
         }
+        Why::OtherOrder => {
+            "holds the names of the header in another order: rows from here on have their columns in that order"
+                .to_owned()
+        }
         Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
         Why::NotUtf8(byte) => {
-            format!("byte 0x{byte:02x} is not UTF-8: convert the file (iconv -f LATIN1 -t UTF-8)")
+            format!("byte 0x{byte:02x} is not UTF-8: convert the file (iconv -f CP1252 -t UTF-8)")
         }
     };
     Fault { line: index.line_at(bad.at), what: What::Record(what) }
@@ -379,7 +383,7 @@ fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Fault {
 /// The names in a header record; a field without a name is called after its position, `c3`.
 pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) -> Result<Vec<String>, TableError> {
     if std::str::from_utf8(record).is_err() {
-        let what = "the header is not UTF-8: convert the file (iconv -f LATIN1 -t UTF-8)".to_owned();
+        let what = "the header is not UTF-8: convert the file (iconv -f CP1252 -t UTF-8)".to_owned();
         return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
     }
     let names = fields_of(record, delimiter);

@@ -1,4 +1,4 @@
-//! Notices a file whose last record was cut off and then filled up with empty fields.
+//! Notices a file whose last record is none: cut off and then filled up with empty fields, a total, a remark.
 
 use super::index::Index;
 
@@ -19,6 +19,9 @@ pub(crate) struct Tail {
     last_run: usize,
     /// Whether the last row is a total of the others.
     total: bool,
+    /// Rows of which only the first field is filled, and whether the last is such a row.
+    n_alone: u64,
+    alone: bool,
     /// Whether the piece holds any record.
     any: bool,
 }
@@ -31,14 +34,21 @@ pub(crate) struct TailWatch {
     n_blank: u64,
     last_run: usize,
     total: bool,
+    n_alone: u64,
+    alone: bool,
 }
 
 impl Tail {
     pub(crate) fn of(index: &Index<'_>) -> Self {
         let (n_rows, n_fields) = (index.n_rows(), index.n_fields);
         let any = n_rows > 0 || !index.bad.is_empty();
+        let is_alone =
+            |row: usize| n_fields >= MIN_FIELDS && (1..n_fields).rev().all(|field| index.is_blank_field(row, field));
+        let n_alone = (0..n_rows).filter(|&row| is_alone(row)).count() as u64;
+        let alone = n_rows.checked_sub(1).is_some_and(is_alone);
+        let told = Self { n_rows: n_rows as u64, total: is_total(index), n_alone, alone, any, ..Self::default() };
         if n_fields <= MIN_RUN {
-            return Self { n_rows: n_rows as u64, n_blank: 0, last_run: 0, total: is_total(index), any };
+            return told;
         }
         let blank = |row: usize| (n_fields - MIN_RUN..n_fields).rev().all(|field| index.is_blank_field(row, field));
         let n_blank = (0..n_rows).filter(|&row| blank(row)).count() as u64;
@@ -49,12 +59,15 @@ impl Tail {
         } else {
             0
         };
-        Self { n_rows: n_rows as u64, n_blank, last_run, total: is_total(index), any }
+        Self { n_blank, last_run, ..told }
     }
 }
 
+/// Fields from which a row that has only the first is a remark below the table, and rows from which none else is one.
+const MIN_FIELDS: usize = 3;
+const MIN_OTHERS: u64 = 10;
 /// Words with which the row of totals begins that a spreadsheet puts below a table.
-const TOTALS: [&str; 14] = [
+const TOTALS: [&str; 29] = [
     "total",
     "totals",
     "grand total",
@@ -69,7 +82,28 @@ const TOTALS: [&str; 14] = [
     "suma",
     "итого",
     "всего",
+    "sous-total",
+    "zwischensumme",
+    "teilsumme",
+    "somma",
+    "somme",
+    "razem",
+    "összesen",
+    "celkem",
+    "合计",
+    "合計",
+    "average",
+    "mean",
+    "durchschnitt",
+    "moyenne",
+    "promedio",
 ];
+
+/// Whether a cell is such a word, or begins with one where more fields are blank (`TOTAL GÉNÉRAL`).
+fn says_total(cell: &str, n_blank: usize) -> bool {
+    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
+    TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(|word| begins(&word)))
+}
 
 /// Whether the last row begins with such a word and leaves other fields blank.
 fn is_total(index: &Index<'_>) -> bool {
@@ -81,24 +115,25 @@ fn is_total(index: &Index<'_>) -> bool {
     let Some(first) = fields.next() else { return false };
     let (mut scratch, mut above) = (String::new(), String::new());
     let word = index.cell(row, first, &mut scratch).trim_end_matches([':', '.', ' ']).to_lowercase();
-    let blank = (0..index.n_fields).any(|field| index.is_blank_field(row, field));
+    let n_blank = (0..index.n_fields).filter(|&field| index.is_blank_field(row, field)).count();
     // A word that stands in other rows too is a level.
-    TOTALS.contains(&word.as_str())
-        && blank
+    says_total(&word, n_blank)
+        && n_blank > 0
         && !(0..row).any(|row| index.cell(row, first, &mut above).to_lowercase() == word)
 }
 
 impl TailWatch {
     pub(crate) fn new(n_fields: usize) -> Self {
-        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, total: false }
+        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, total: false, n_alone: 0, alone: false }
     }
 
     /// Adds the next piece in file order.
     pub(crate) fn add(&mut self, tail: &Tail) {
         self.n_rows += tail.n_rows;
         self.n_blank += tail.n_blank;
+        self.n_alone += tail.n_alone;
         if tail.any {
-            (self.last_run, self.total) = (tail.last_run, tail.total);
+            (self.last_run, self.total, self.alone) = (tail.last_run, tail.total, tail.alone);
         }
     }
 
@@ -109,6 +144,9 @@ impl TailWatch {
     pub(crate) fn truncated(&self, names: &[String]) -> Option<String> {
         if self.total {
             return Some("looks like a total of the rows above, not like a row".to_owned());
+        }
+        if self.alone && self.n_alone == 1 && self.n_rows > MIN_OTHERS {
+            return Some("has its first field only, as no other row: a remark below the table, not a row".to_owned());
         }
         let run = self.last_run;
         let suspicious = run >= MIN_RUN && 3 * run >= self.n_fields && run < self.n_fields && self.n_rows >= MIN_ROWS;

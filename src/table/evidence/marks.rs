@@ -1,11 +1,12 @@
 //! In which way the numbers of a column are written.
 //!
 //! Every cell says which of eight ways it fits; the ways that fit all cells are left. Where two of them give different
-//! numbers (`1,234`), the other columns of the file decide, or a person.
+//! numbers (`1,234`), the other columns of the file decide, or a person. What is always the same before or after the digits
+//! is a unit, whatever it is.
 
 use super::times::{Place, place};
 use crate::table::NumberFormat;
-use crate::table::number::{bare, is_share};
+use crate::table::number::{bare, is_part, is_zero};
 
 /// Decimals and thousands that are tried: four with a point, four with a comma.
 const WAYS: [(char, Option<char>); 8] = [
@@ -27,13 +28,19 @@ const GROUPED: u8 = POINT | 1 << 5;
 const SHOWN: usize = 3;
 /// Sets of ways and units that are told apart.
 const MAX_GROUPS: usize = 24;
-/// Numbers such as `1.234`, beside whole ones below 1000, from which they are hardly decimals with all zeros kept.
+/// Numbers such as `1.234`, from which they are hardly decimals with all zeros kept: among whole ones below 1000, and where
+/// these are more.
 const MANY: u64 = 50;
+const SOME: u64 = 5;
+/// Characters of a unit that is not known, at most.
+const MAX_UNIT: usize = 12;
+/// Different texts that are no numbers, up to which they are likely to mean that there is none.
+const FEW_TEXTS: usize = 2;
 /// Units that are known, longer ones before their parts.
-const UNITS: [&str; 40] = [
+const UNITS: [&str; 41] = [
     "US$", "AU$", "CA$", "NZ$", "HK$", "R$", "A$", "C$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₫", "₪", "฿",
     "%", "‰", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "SEK", "NOK", "DKK", "PLN", "AUD", "CAD", "BRL", "Rs.",
-    "kr", "zł", "Kč",
+    "kr.", "kr", "zł", "Kč",
 ];
 
 /// What the cells of a column show.
@@ -43,6 +50,23 @@ pub(crate) struct Marks {
     groups: Vec<Group>,
     /// Whole numbers of more than three digits without marks.
     long: bool,
+    /// The first different texts that are no number in any way, and how many cells are none.
+    texts: Vec<String>,
+    n_texts: u64,
+    sole: Sole,
+}
+
+/// What all cells have before or after their digits, where it is one text that is none of [`UNITS`].
+#[derive(Debug, Clone, Default)]
+enum Sole {
+    #[default]
+    Unseen,
+    Unit {
+        text: String,
+        stands_first: bool,
+        marks: Box<Marks>,
+    },
+    None,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,25 +96,62 @@ impl Marks {
     /// Takes in a plain number.
     #[inline]
     pub(crate) fn push_plain(&mut self, text: &str, line: &impl Fn() -> u64) {
-        let bytes = text.as_bytes();
+        let bytes = match text.as_bytes() {
+            [b'-' | b'+', digits @ ..] => digits,
+            digits => digits,
+        };
         let ways = match memchr::memchr(b'.', bytes) {
             None => {
                 self.long |= bytes.len() > 3;
                 ALL
             }
             Some(at) => {
-                let first = bytes[..at].strip_prefix(b"-").unwrap_or(&bytes[..at]);
+                let first = &bytes[..at];
                 let in_group = bytes.len() == at + 4 && (1..=3).contains(&first.len()) && first[0] != b'0';
                 if in_group && bytes[at + 1..].iter().all(u8::is_ascii_digit) { GROUPED } else { POINT }
             }
         };
+        self.sole = Sole::None;
         self.add(ways, None, true, text, line);
     }
 
     /// Takes in a text that is no plain number.
     pub(crate) fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) {
-        let (ways, unit) = ways_of(text).unwrap_or((0, None));
+        let known = ways_of(text);
+        self.push_sole(text, known.is_some(), line);
+        let (ways, unit) = known.unwrap_or((0, None));
+        if known.is_none() {
+            self.n_texts += 1;
+            self.note_text(text);
+        }
         self.add(ways, unit, false, text, line);
+    }
+
+    /// Keeps a text that is no number; one more than [`FEW_TEXTS`] are many.
+    fn note_text(&mut self, text: &str) {
+        if self.texts.len() <= FEW_TEXTS && !self.texts.iter().any(|known| known == text) {
+            self.texts.push(text.to_owned());
+        }
+    }
+
+    /// Holds the text to what the others have before or after their digits.
+    fn push_sole(&mut self, text: &str, is_known: bool, line: &impl Fn() -> u64) {
+        if matches!(self.sole, Sole::None) {
+            return;
+        }
+        let Some((ways, unit, first)) = (if is_known { None } else { with_unit(text) }) else {
+            self.sole = Sole::None;
+            return;
+        };
+        if matches!(self.sole, Sole::Unseen) {
+            self.sole = Sole::Unit { text: unit.to_owned(), stands_first: first, marks: Box::default() };
+        }
+        match &mut self.sole {
+            Sole::Unit { text: own, stands_first, marks } if own == unit && *stands_first == first => {
+                marks.add(ways, Some(unit), false, text, line);
+            }
+            _ => self.sole = Sole::None,
+        }
     }
 
     #[inline]
@@ -113,6 +174,9 @@ impl Marks {
 
     pub(crate) fn merge(&mut self, next: Self) {
         self.long |= next.long;
+        self.n_texts += next.n_texts;
+        next.texts.iter().for_each(|text| self.note_text(text));
+        self.sole = std::mem::take(&mut self.sole).and(next.sole);
         for group in next.groups {
             let same = |g: &Group| g.ways == group.ways && g.plain == group.plain && g.unit == group.unit;
             match self.groups.iter().position(same) {
@@ -176,7 +240,7 @@ impl Marks {
         let plainly = marked == 0 && (mark == '.' || !grouped);
         let unit = self.unit();
         let format = (!plainly).then(|| NumberFormat { decimal: mark, thousands, unit: unit.clone() });
-        let needs_unit = unit.as_deref().is_some_and(is_share);
+        let needs_unit = unit.as_deref().is_some_and(is_part);
         let fits = |g: &Group| {
             let unit_fits = if g.unit.is_none() { !needs_unit } else { g.unit == unit };
             g.ways >> way & 1 == 1 && unit_fits
@@ -190,6 +254,22 @@ impl Marks {
         others.sort_by_key(|place| place.line);
         others.truncate(SHOWN);
         Written::Mostly { format, others, n_others: present - n_fitting }
+    }
+
+    /// How all cells are written, where they have a unit that is not known, as in [`Marks::written`]. Whole numbers with a
+    /// text before them are as likely names (`Room 12`), and so are those that are `unique` (`1001A`).
+    pub(crate) fn written_with_unit(&self, unique: bool, decimal: Option<char>, semicolons: bool) -> Written {
+        let Sole::Unit { stands_first, marks, .. } = &self.sole else { return Written::Plain };
+        let present = marks.n(|_| true);
+        if (*stands_first || unique) && marks.n(|g| g.ways == ALL) == present {
+            return Written::Plain;
+        }
+        marks.written(present, decimal, semicolons)
+    }
+
+    /// Different texts that are no numbers, where all cells that are not of the numbers' way are such, and they are few.
+    pub(crate) fn few_texts(&self, n_others: u64) -> Option<usize> {
+        (self.n_texts == n_others && (1..=FEW_TEXTS).contains(&self.texts.len())).then_some(self.texts.len())
     }
 
     /// Whether every cell is a number in one way or another.
@@ -212,7 +292,8 @@ impl Marks {
         // have three decimals where commas do not cut fields.
         let n_whole = self.n(|g| g.ways == ALL);
         let thousands = if n_whole > 0 { !self.long } else { semicolons };
-        (group.n >= MANY && thousands).then(|| group.first.first().cloned()).flatten()
+        let many = if n_whole > group.n { SOME } else { MANY };
+        (group.n >= many && thousands).then(|| group.first.first().cloned()).flatten()
     }
 
     /// The unit of most cells that have one.
@@ -230,14 +311,63 @@ impl Marks {
     }
 }
 
+impl Sole {
+    fn and(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Unseen, other) | (other, Self::Unseen) => other,
+            (
+                Self::Unit { text, stands_first, mut marks },
+                Self::Unit { text: other, stands_first: then, marks: more },
+            ) if text == other && stands_first == then => {
+                marks.merge(*more);
+                Self::Unit { text, stands_first, marks }
+            }
+            _ => Self::None,
+        }
+    }
+}
+
 /// The ways that a text fits, and its unit; `None` when it is no number in any.
 fn ways_of(text: &str) -> Option<(u8, Option<&str>)> {
     // A number begins soon, whatever stands before it.
     if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
-        return None;
+        let unit = UNITS.iter().find(|unit| is_zero(text, unit))?;
+        return Some((ALL, Some(*unit)));
     }
     let begins = |text: &str| UNITS.iter().find(|unit| text.starts_with(**unit)).map(|unit| unit.len());
     let ends = |text: &str| UNITS.iter().find_map(|unit| text.strip_suffix(*unit)).map(str::len);
+    ways(text, begins, ends)
+}
+
+/// As [`ways_of`], with whatever stands before or after the digits for the unit, and whether it stands first.
+fn with_unit(text: &str) -> Option<(u8, &str, bool)> {
+    let is_unit = |unit: &str| {
+        let fits = |c: char| {
+            c.is_alphabetic() || (!c.is_ascii() && !c.is_numeric()) || matches!(c, '.' | '\'' | '/' | ' ' | '$')
+        };
+        !unit.is_empty() && unit.chars().count() <= MAX_UNIT && unit.chars().all(fits) && unit.chars().any(|c| c != '.')
+    };
+    let text = text.trim();
+    let begin = text.find(|c: char| c.is_ascii_digit())?;
+    let end = text.rfind(|c: char| c.is_ascii_digit())? + 1;
+    let (first, last) = (text[..begin].trim(), text[end..].trim());
+    let found = match (first, last) {
+        (_, "") if is_unit(first) => ways(text, |rest| rest.starts_with(first).then_some(first.len()), |_| None),
+        ("" | "-" | "\u{2212}" | "+", _) if is_unit(last) => {
+            ways(text, |_| None, |rest| rest.strip_suffix(last).map(str::len))
+        }
+        _ => None,
+    };
+    let (ways, unit) = found?;
+    Some((ways, unit?, last.is_empty()))
+}
+
+/// The ways that a text fits without a unit that is found by `begins` or `ends`.
+fn ways(
+    text: &str,
+    begins: impl Fn(&str) -> Option<usize>,
+    ends: impl Fn(&str) -> Option<usize>,
+) -> Option<(u8, Option<&str>)> {
     let bare = bare(text, begins, ends)?;
     let fits = |(decimal, thousands): (char, Option<char>)| {
         NumberFormat { decimal, thousands, unit: None }.digits(bare.digits).is_some()
@@ -324,6 +454,68 @@ mod tests {
             [marks(&["1,5"]).decimal(), marks(&["1.5"]).decimal(), marks(&["1 234"]).decimal()],
             [Some(','), Some('.'), None]
         );
+    }
+
+    #[test]
+    fn a_sign_is_no_digit() {
+        for sign in ["-", "+", ""] {
+            let cells: Vec<String> = (0..60).map(|i| format!("{sign}{}.{:03}", i % 9 + 1, i)).collect();
+            let mut cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            cells.push("-961");
+            assert!(matches!(written(&cells, None), Written::Ambiguous(_)), "{sign:?}");
+            // Fewer are enough where most are whole.
+            let few: Vec<&str> = cells[..6].iter().copied().chain(["-863"; 9]).collect();
+            assert!(matches!(written(&few, None), Written::Ambiguous(_)), "{sign:?}");
+            assert_eq!(written(&few[..8], None), Written::Plain);
+            assert_eq!(written(&few.iter().copied().chain(["1.5"]).collect::<Vec<_>>(), None), Written::Plain);
+        }
+    }
+
+    #[test]
+    fn what_all_cells_have_beside_their_digits_is_a_unit() {
+        let with_unit = |cells: &[&str]| {
+            let (left, right) = cells.split_at(cells.len() / 2);
+            let mut all = marks(left);
+            all.merge(marks(right));
+            all.written_with_unit(false, None, false)
+        };
+        for (cells, expected) in [
+            (&["2.459,12 грн", "5,5 грн", "-7 грн"][..], like(',', Some('.'), Some("грн"))),
+            (&["Fr. 2\u{2019}459.12", "Fr. 12.50"], like('.', Some('\''), Some("Fr."))),
+            (&["2459.12 kg", "8.5 kg", "12 kg"], like('.', None, Some("kg"))),
+            (&["37.8\u{b0}C", "36\u{b0}C"], like('.', None, Some("\u{b0}C"))),
+            (&["2.5k", "31.7k"], like('.', None, Some("k"))),
+            (&["2 459 Ft", "12 Ft"], like('.', Some(' '), Some("Ft"))),
+            (&["'862.89", "'7"], like('.', None, Some("'"))),
+            (&["24 months", "12 months"], like('.', None, Some("months"))),
+            // Names, shares of other units, codes, and texts.
+            (&["Room 12", "Room 7"], Written::Plain),
+            (&["2.5 kg", "2.5 g"], Written::Plain),
+            (&["2.5 kg", "2.5"], Written::Plain),
+            (&["INV-100", "INV-200"], Written::Plain),
+            (&["K007", "K0.5"], Written::Plain),
+            (&["8:30 h", "9:15 h"], Written::Plain),
+            (&["a", "b"], Written::Plain),
+        ] {
+            assert_eq!(with_unit(cells), expected, "{cells:?}");
+        }
+        assert!(matches!(with_unit(&["2,459 \u{5186}", "863 \u{5186}"]), Written::Ambiguous(_)));
+        assert_eq!(marks(&["1001A", "1002A"]).written_with_unit(true, None, false), Written::Plain);
+    }
+
+    #[test]
+    fn a_dash_beside_a_unit_is_zero() {
+        assert_eq!(written(&["$ -", "$1,234.50", "$ 7.00"], None), like('.', Some(','), Some("$")));
+        assert_eq!(written(&["- €", "1.234,50 €"], None), like(',', Some('.'), Some("€")));
+    }
+
+    #[test]
+    fn few_texts_among_numbers_are_told_from_many() {
+        let texts = |cells: &[&str], n| marks(cells).few_texts(n);
+        assert_eq!(texts(&["1", "-", "2", "-", "n/a"], 3), Some(2));
+        assert_eq!(texts(&["1", "-", "x", "y"], 3), None);
+        assert_eq!(texts(&["1", "2"], 0), None);
+        assert_eq!(texts(&["1,5", "-", "$2"], 2), None, "a number written otherwise is no text");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) struct Evidence {
     pub(crate) missing: u64,
     /// Missing cells that are written `None`.
     pub(crate) nones: u64,
+    /// The first texts that were read as missing.
+    pub(crate) markers: Vec<String>,
     pub(crate) distinct: Distinct,
     /// The first distinct texts; one more than [`MAX_LEVELS`] when there are more.
     pub(crate) levels: Dictionary,
@@ -49,6 +51,7 @@ pub(crate) struct Evidence {
     /// In which way numbers are written.
     pub(crate) marks: Marks,
     pub(crate) run: Run,
+    pub(crate) sum: Sum,
     pub(crate) times: Times,
     pub(crate) text_bytes: u64,
     /// Cells with a space inside.
@@ -68,7 +71,9 @@ impl Evidence {
         if markers.is_missing(text.as_bytes()) {
             self.missing += 1;
             self.nones += u64::from(text == "None");
+            self.note_marker(text);
             self.run.broken = true;
+            self.sum.last = None;
             return;
         }
         self.distinct.push(hash);
@@ -81,6 +86,13 @@ impl Evidence {
                 self.push_other(text, line);
                 self.times.push(text, line);
             }
+        }
+    }
+
+    fn note_marker(&mut self, text: &str) {
+        const SHOWN: usize = 3;
+        if !text.is_empty() && self.markers.len() < SHOWN && !self.markers.iter().any(|known| known == text) {
+            self.markers.push(text.to_owned());
         }
     }
 
@@ -109,10 +121,12 @@ impl Evidence {
         self.marks.push_plain(text, line);
         self.times.push_number(text, line);
         self.run.push(value);
+        self.sum.push(value);
     }
 
     fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) {
         self.run.broken = true;
+        self.sum.last = None;
         self.text_bytes += text.len() as u64;
         self.spaced += u64::from(text.contains(' '));
         if self.first_not_number.is_none() {
@@ -139,10 +153,12 @@ impl Evidence {
         self.fingerprint = self.fingerprint.wrapping_mul(power).wrapping_add(next.fingerprint);
         self.power = Some(self.power.unwrap_or(1).wrapping_mul(power));
         self.run.merge(next.run);
+        self.sum.merge(next.sum);
         self.ends.merge(next.ends);
         self.n += next.n;
         self.missing += next.missing;
         self.nones += next.nones;
+        next.markers.iter().for_each(|marker| self.note_marker(marker));
         self.numbers += next.numbers;
         self.integers += next.integers;
         self.text_bytes += next.text_bytes;
@@ -177,6 +193,43 @@ impl Evidence {
 fn is_exact(value: f64, text: &str) -> bool {
     const EXACT: f64 = (1_u64 << 53) as f64;
     value.abs() < EXACT || value.is_infinite() || !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
+}
+
+/// What the numbers of a column add up to, and the last one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sum {
+    total: f64,
+    /// Numbers that are not 0.
+    n: u64,
+    largest: f64,
+    /// The number in the last row, and the largest size of the others.
+    last: Option<f64>,
+}
+
+impl Sum {
+    /// Numbers from which their sum is no chance.
+    const MIN: u64 = 10;
+
+    fn push(&mut self, value: f64) {
+        self.largest = self.largest.max(self.last.map_or(0.0, f64::abs));
+        self.total += value;
+        self.n += u64::from(value != 0.0);
+        self.last = Some(value);
+    }
+
+    fn merge(&mut self, next: Self) {
+        self.largest = self.largest.max(next.largest).max(self.last.map_or(0.0, f64::abs));
+        self.total += next.total;
+        self.n += next.n;
+        self.last = next.last;
+    }
+
+    /// Whether the last number is what all others add up to, and larger than each.
+    pub(crate) fn ends_with_total(&self) -> bool {
+        let Some(last) = self.last.filter(|_| self.n > Self::MIN) else { return false };
+        let others = self.total - last;
+        last.abs() > self.largest && (last - others).abs() <= 1e-9 * last.abs()
+    }
 }
 
 /// Whether a column counts its rows: each number is the one before plus one.
@@ -268,6 +321,21 @@ mod tests {
         assert_eq!(run.unbroken(), Some((1.0, 59.0)));
         run.merge(of(61..70));
         assert_eq!(run.unbroken(), None);
+    }
+
+    #[test]
+    fn a_last_number_that_all_others_add_up_to_is_a_total() {
+        let ends = |cells: &[f64]| {
+            let cells: Vec<String> = cells.iter().map(f64::to_string).collect();
+            let (mut left, right) = (evidence(&cells[..cells.len() / 2]), evidence(&cells[cells.len() / 2..]));
+            left.merge(right);
+            left.sum.ends_with_total()
+        };
+        let rows: Vec<f64> = (0..40).map(|i| f64::from(i % 7) + 0.1).collect();
+        let with = |last: f64| rows.iter().copied().chain([last]).collect::<Vec<_>>();
+        assert!(ends(&with(rows.iter().sum())) && ends(&with(rows.iter().sum::<f64>() + 1e-12)));
+        assert!(!ends(&with(rows.iter().sum::<f64>() + 0.1)) && !ends(&rows));
+        assert!(!ends(&[0.0, 0.0, 0.0, 1.0, 2.0, 3.0]), "a few numbers add up by chance");
     }
 
     #[test]

@@ -14,15 +14,16 @@ pub(crate) static FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(|| {
             names.push(format!("{date} {time}"));
         }
     }
-    names.extend(["%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%Y%m%d %H:%M:%S", "%H:%M", "%H:%M:%S"].map(str::to_owned));
+    names.extend(OTHERS.map(str::to_owned));
     names.iter().filter_map(|n| TimeFormat::new(n).ok()).collect()
 });
 
 /// Dates apart from ISO. Day before month comes before month before day.
-const DATES: [&str; 13] = [
+const DATES: [&str; 14] = [
     "%d/%m/%Y",
     "%m/%d/%Y",
     "%Y/%m/%d",
+    "%Y.%m.%d",
     "%d-%m-%Y",
     "%m-%d-%Y",
     "%d.%m.%Y",
@@ -33,6 +34,27 @@ const DATES: [&str; 13] = [
     "%d-%b-%Y",
     "%d-%b-%y",
     "%b %d, %Y",
+];
+
+/// What is written in no other way: by programs, by browsers, in mails, and times of day.
+const OTHERS: [&str; 17] = [
+    "%Y%m%dT%H%M%S",
+    "%Y%m%dT%H%M%SZ",
+    "%Y%m%d %H:%M:%S",
+    "%Y%m%d %H:%M",
+    "%H:%M",
+    "%H:%M:%S",
+    "%I:%M %p",
+    "%d.%m.%Y, %H:%M",
+    "%d.%m.%Y, %H:%M:%S",
+    "%d/%m/%Y, %H:%M:%S",
+    "%m/%d/%Y, %I:%M:%S %p",
+    "%d/%m/%Y %I:%M%p",
+    "%m/%d/%Y %I:%M%p",
+    "%m/%d/%y %I:%M%p",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a %b %d %H:%M:%S %Y",
+    "%a %d %b %Y",
 ];
 
 /// A cell with the line of its record.
@@ -52,7 +74,7 @@ const SPARE: u32 = 20;
 /// Cells of a kind that are kept for a message.
 const SHOWN: usize = 3;
 /// Room for all of [`FORMATS`].
-const MAX_FORMATS: usize = 80;
+const MAX_FORMATS: usize = 96;
 
 /// Which of [`FORMATS`] the cells so far are written in, and where the others failed.
 ///

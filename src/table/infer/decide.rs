@@ -1,5 +1,6 @@
 //! From evidence to a kind, with the reason in one line.
 
+use super::doubt::{CODES, FEW_LEVELS};
 use crate::table::cell::shorten;
 use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
 use crate::table::level::{self, Merged, Same, Spelling};
@@ -58,12 +59,20 @@ pub(crate) fn decide(name: &str, seen: &Evidence, beside: Beside) -> Decision {
         .filter(|_| !(beside.numbers_vary && seen.present() > 0 && is_number))
         .or_else(|| written_time(seen))
         .or_else(|| written_number(seen, beside))
+        .or_else(|| number_with_unit(name, seen, beside))
         .or_else(|| numeric(name, seen))
         .unwrap_or_else(|| textual(name, seen));
     if seen.missing > 0 && seen.present() > 0 {
-        decision.reason.push_str(&format!("; {} missing", seen.missing));
+        decision.reason.push_str(&format!("; {}", missing(seen)));
     }
     decision
+}
+
+/// How many cells are missing, and how that is written.
+pub(super) fn missing(seen: &Evidence) -> String {
+    let written: Vec<String> = seen.markers.iter().map(|marker| format!("{marker:?}")).collect();
+    let written = if written.is_empty() { String::new() } else { format!(", written {}", written.join(", ")) };
+    format!("{} missing{written}", seen.missing)
 }
 
 fn constant(seen: &Evidence) -> Option<Decision> {
@@ -124,6 +133,19 @@ fn written_number(seen: &Evidence, beside: Beside) -> Option<Decision> {
     Some(Decision { number: Some(format), ..Decision::new(Kind::Number, reason) })
 }
 
+/// Numbers that all have one text before or after them, unless they are few enough for levels or name something.
+fn number_with_unit(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
+    let Written::Like(format) = seen.marks.written_with_unit(seen.is_unique(), beside.decimal, beside.semicolons)
+    else {
+        return None;
+    };
+    if seen.distinct.count() <= FEW_LEVELS || has_word(name, &CODES) {
+        return None;
+    }
+    let reason = format!("numbers written like {}, {} distinct", format.example(), count(seen));
+    Some(Decision { number: Some(format), ..Decision::new(Kind::Number, reason) })
+}
+
 /// The format with day and month exchanged.
 fn swapped(format: &TimeFormat) -> Option<String> {
     let name = format.name();
@@ -168,6 +190,8 @@ fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision>
     let named = has_word(name, &TIME_WORDS);
     let within = |low: f64, high: f64| seen.min >= low && seen.max < high;
     let compact = TimeFormat::new("%Y%m%d").ok()?;
+    let with_clock = TimeFormat::new("%Y%m%d%H%M%S").ok()?;
+    let all = |format: &TimeFormat| seen.levels.iter().all(|level| format.parse(level).is_some());
     let (format, what) = if named && within(3e8, 4.2e9) {
         ("unix", "seconds since 1970")
     } else if named && integers && within(3e11, 4.2e12) {
@@ -175,9 +199,15 @@ fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision>
     } else if (named || seen.distinct.count() >= DATES)
         && integers
         && within(19_000_101.0, 21_010_101.0)
-        && seen.levels.iter().all(|l| compact.parse(l).is_some())
+        && all(&compact)
     {
         ("%Y%m%d", "dates written %Y%m%d")
+    } else if (named || seen.distinct.count() >= DATES)
+        && integers
+        && within(19_000_101e6, 21_010_101e6)
+        && all(&with_clock)
+    {
+        ("%Y%m%d%H%M%S", "times written %Y%m%d%H%M%S")
     } else {
         return None;
     };
@@ -194,10 +224,10 @@ fn numeric_id(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
         if let Some((first, last)) = seen.run.unbroken().filter(|_| !has_word(name, &["year"])) {
             return Some(Decision::new(Kind::Id, format!("counts the rows, {first} to {last}")));
         }
-        if has_word(name, &ID_WORDS) {
+        if has_word(name, &ID_WORDS) || names_key(name) {
             return Some(Decision::new(Kind::Id, "whole numbers, each once, and the name says so"));
         }
-    } else if has_word(name, &["id", "uuid", "guid", "key"]) && seen.distinct.count() > 20 {
+    } else if (has_word(name, &["id", "uuid", "guid", "key"]) || names_key(name)) && seen.distinct.count() > 20 {
         if seen.missing == 0 && seen.distinct.share() > 0.95 {
             let reason = format!("the name says id, and nearly all values differ ({} distinct)", count(seen));
             return Some(Decision::new(Kind::Id, reason));
@@ -242,7 +272,8 @@ fn coded(name: &str, seen: &Evidence) -> Kind {
     let mean_bytes = seen.text_bytes as f64 / present;
     let spaced = seen.spaced as f64 / present;
     let enough = seen.n >= MIN_ROWS_FOR_ID;
-    let nearly = seen.missing == 0 && seen.distinct.share() > 0.95 && has_word(name, &ID_WORDS);
+    let says = has_word(name, &ID_WORDS) || names_key(name);
+    let nearly = seen.missing == 0 && seen.distinct.share() > 0.95 && says;
     if enough && spaced < 0.01 && mean_bytes <= PROSE_BYTES && (seen.is_unique() || nearly) {
         return Kind::Id;
     }
@@ -296,6 +327,54 @@ fn count(seen: &Evidence) -> String {
 pub(crate) fn has_word(name: &str, words: &[&str]) -> bool {
     words_of(name).iter().any(|word| words.contains(&word.as_str()))
 }
+
+/// Whether a name says who or what the rows are about, and nothing else: `customer`, `policy`, `card_number`, but not
+/// `account_balance`.
+pub(crate) fn names_key(name: &str) -> bool {
+    let words = words_of(name);
+    let has_key = words.iter().any(|word| KEYS.contains(&word.as_str()));
+    has_key && words.iter().all(|word| KEYS.contains(&word.as_str()) || BESIDE_KEYS.contains(&word.as_str()))
+}
+
+/// Who or what rows are about.
+const KEYS: [&str; 33] = [
+    "customer",
+    "cust",
+    "client",
+    "user",
+    "uid",
+    "account",
+    "acct",
+    "policy",
+    "contract",
+    "card",
+    "device",
+    "member",
+    "patient",
+    "subject",
+    "household",
+    "email",
+    "phone",
+    "msisdn",
+    "imei",
+    "iban",
+    "ssn",
+    "vin",
+    "merchant",
+    "terminal",
+    "employee",
+    "supplier",
+    "vendor",
+    "invoice",
+    "order",
+    "session",
+    "kunde",
+    "konto",
+    "vertrag",
+];
+/// Words beside them that say nothing else.
+const BESIDE_KEYS: [&str; 12] =
+    ["id", "no", "nr", "num", "number", "code", "ref", "key", "hash", "uuid", "guid", "identifier"];
 
 /// The words of a name in lower case: `customerID` is `customer`, `id`; `isFraud` is `is`, `fraud`.
 pub(crate) fn words_of(name: &str) -> Vec<String> {

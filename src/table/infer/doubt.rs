@@ -8,9 +8,9 @@ use std::fmt;
 /// Share of cells that must be of the kind, in percent.
 const MOSTLY: u64 = 90;
 /// Levels up to which a column of mostly numbers is a category (`0`, `1`, `2`, `3+`).
-const FEW_LEVELS: u64 = 20;
+pub(super) const FEW_LEVELS: u64 = 20;
 /// Words in names of columns that hold codes, which look like numbers.
-const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
+pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
 
 /// A column whose kind a person should decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,12 +64,22 @@ pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Besid
         time: None,
         number: None,
     };
-    let mostly = |n_others: u64| n_others * 100 <= present * (100 - MOSTLY) && seen.distinct.count() > FEW_LEVELS;
+    let mostly = |n_others: u64| is_few(n_others, present) && seen.distinct.count() > FEW_LEVELS;
+    // One text in many cells is a mark for what is missing, and not a level beside hundreds of numbers.
+    let marker = |n_others: u64| {
+        seen.marks.few_texts(n_others).is_some_and(|texts| seen.distinct.count() > FEW_LEVELS + texts as u64)
+    };
+    if let Written::Ambiguous(place) = seen.marks.written_with_unit(seen.is_unique(), beside.decimal, beside.semicolons)
+    {
+        return Some(doubt(Why::Ambiguous, Kind::Number, vec![place], present));
+    }
     match seen.marks.written(present, beside.decimal, beside.semicolons) {
         Written::Ambiguous(place) if seen.marks.all_numbers() => {
             return Some(doubt(Why::Ambiguous, Kind::Number, vec![place], present));
         }
-        Written::Mostly { format, others, n_others } if seen.marks.all_numbers() || mostly(n_others) => {
+        Written::Mostly { format, others, n_others }
+            if seen.marks.all_numbers() || mostly(n_others) || marker(n_others) =>
+        {
             let why = if seen.marks.all_numbers() { Why::Mixed } else { Why::Nearly };
             return Some(Doubt { number: format, ..doubt(why, Kind::Number, others, n_others) });
         }
@@ -80,10 +90,15 @@ pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Besid
     mostly(n_others).then(found)
 }
 
+fn is_few(n_others: u64, present: u64) -> bool {
+    n_others * 100 <= present * (100 - MOSTLY)
+}
+
 impl Doubt {
-    /// Takes the column for what it mostly is: the cells that do not fit are left out with their rows.
+    /// Takes the column for what it mostly is: the cells that do not fit are left out with their rows, unless they are many.
     pub(super) fn take(&self, decision: &mut Decision) -> bool {
-        if self.why == Why::Ambiguous {
+        let too_many = self.why == Why::Nearly && !is_few(self.n_cells, self.n_present);
+        if self.why == Why::Ambiguous || too_many {
             return false;
         }
         let Self { kind, n_cells, n_present, .. } = self;

@@ -8,7 +8,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decide::{ID_WORDS, has_word};
+pub(crate) use decide::{ID_WORDS, has_word, names_key};
 pub use doubt::{Doubt, Why};
 pub use head::{Head, Settled, infer_head, stays_category};
 pub use target::TargetGuess;
@@ -27,6 +27,7 @@ use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
 use crate::table::{DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, Rejects, Schema, TableError, parquet};
+use crate::wording::list;
 
 /// What a table turned out to be.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub struct Inference {
 pub struct OneClass {
     /// The column.
     pub name: String,
-    /// Its only value.
+    /// Its only value; empty where no cell has one.
     pub value: String,
 }
 
@@ -71,6 +72,8 @@ pub struct Finding {
     pub n_missing: u64,
     /// Distinct values that are not missing; within a few percent beyond some thousands.
     pub n_distinct: u64,
+    /// Whether it counts the rows: each number is the one before plus one.
+    pub counts_rows: bool,
 }
 
 /// Reads the whole table once and decides what each column is.
@@ -190,7 +193,7 @@ fn none_is_a_class(inference: &mut Inference, seen: &[Evidence]) {
     finding.n_missing -= seen.nones;
     finding.n_distinct += 1;
     let left = if finding.n_missing > 0 { format!("; {} missing", finding.n_missing) } else { String::new() };
-    finding.reason = finding.reason.replace(&format!("; {} missing", seen.missing), &left);
+    finding.reason = finding.reason.replace(&format!("; {}", decide::missing(seen)), &left);
     finding.reason.push_str(&format!("; {NONE:?} is a class ({} rows)", seen.nones));
     spec.spelling = Spelling::new(levels, spec.spelling.same().clone());
 }
@@ -214,6 +217,7 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     if *n_rows == 0 {
         return Err(TableError::File { file: file.to_owned(), what: "has a header but no rows".to_owned() });
     }
+    refuse_total(file, names, seen, gathered)?;
     if let Some(target) = options.target.as_ref().filter(|t| !names.contains(t)) {
         return Err(TableError::NoColumn { column: target.clone(), have: names.clone() });
     }
@@ -238,7 +242,8 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     let outright = target.as_ref().and_then(|t| schema.column(&t.name)).is_some_and(target::is_outright);
     let one_class = match target::with_one_class(&schema.columns, seen) {
         Some(idx) if options.target.is_none() && !outright => {
-            Some(OneClass { name: names[idx].clone(), value: seen[idx].levels.get(0).to_owned() })
+            let value = if seen[idx].present() == 0 { "" } else { seen[idx].levels.get(0) };
+            Some(OneClass { name: names[idx].clone(), value: value.to_owned() })
         }
         _ => None,
     };
@@ -258,10 +263,25 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
             reason: decision.reason,
             n_missing: e.missing,
             n_distinct: e.distinct.count(),
+            counts_rows: e.run.unbroken().is_some(),
         })
         .collect();
     let (n_rows, rejects) = (*n_rows, Rejects::default());
     Ok(Inference { schema, columns, n_rows, target, one_class, rejects, doubts, notes })
+}
+
+/// A last row that all others add up to is none, whatever it is called.
+fn refuse_total(file: &str, names: &[String], seen: &[Evidence], gathered: &Gathered) -> Result<(), TableError> {
+    let ends = |(_, seen): &(&String, &Evidence)| seen.sum.ends_with_total();
+    let totals: Vec<&str> = names.iter().zip(seen).filter(ends).map(|(name, _)| name.as_str()).collect();
+    if totals.is_empty() || !gathered.whole {
+        return Ok(());
+    }
+    let what = format!(
+        "the last row holds what all rows above add up to, in {}: it is a total and no row; remove it",
+        list(totals)
+    );
+    Err(TableError::File { file: file.to_owned(), what })
 }
 
 /// What stands before decimals, where the columns that show it agree.

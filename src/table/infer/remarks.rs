@@ -6,12 +6,31 @@ use crate::table::time::TimeFormat;
 use crate::table::{Kind, NumberFormat};
 
 /// Values that often stand for "missing" among small and among large numbers.
-const LOW: [f64; 8] = [0.0, -1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -88.0];
-const HIGH: [f64; 6] = [9.0, 99.0, 999.0, 9999.0, 99999.0, 999_999.0];
+const LOW: [f64; 12] =
+    [0.0, -1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -88.0, -999.9, -32_768.0, -2_147_483_648.0, -1e30];
+const HIGH: [f64; 17] = [
+    9.0,
+    99.0,
+    999.0,
+    9999.0,
+    99999.0,
+    999_999.0,
+    99.9,
+    999.9,
+    88.0,
+    888.0,
+    8888.0,
+    88_888.0,
+    88_888_888.0,
+    32_767.0,
+    2_147_483_647.0,
+    4_294_967_295.0,
+    1e30,
+];
 /// Other values from which their spacing means something.
 const MIN_OTHERS: u64 = 10;
 /// Words in names of columns that hold years.
-const YEARS: [&str; 3] = ["year", "yr", "years"];
+const YEARS: [&str; 6] = ["year", "yr", "years", "jahr", "annee", "ano"];
 /// Columns that a remark names.
 const SHOWN: usize = 6;
 
@@ -26,15 +45,18 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
         })
         .collect();
     remarks.extend(order(&columns().filter(|(name, _, _)| Some(*name) != target).collect::<Vec<_>>()));
-    let odd: Vec<String> = columns()
+    let odd: Vec<(&str, String)> = columns()
         .filter(|(name, _, decision)| decision.kind == Kind::Number && Some(*name) != target)
-        .filter_map(|(name, seen, decision)| sentinel(name, seen, decision.number.as_ref()))
+        .filter_map(|(name, seen, decision)| Some((name, sentinel(name, seen, decision.number.as_ref())?)))
         .collect();
     if !odd.is_empty() {
-        let more = if odd.len() > SHOWN { format!(" and {} more", odd.len() - SHOWN) } else { String::new() };
+        let (shown, more) = odd.split_at(odd.len().min(SHOWN));
+        let shown: Vec<&str> = shown.iter().map(|(_, told)| told.as_str()).collect();
+        let more: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
+        let more = if more.is_empty() { String::new() } else { format!("; also in {}", more.join(", ")) };
         remarks.push(format!(
             "values that may mean \"missing\", since no other value is near: {}{more}",
-            odd[..odd.len().min(SHOWN)].join(", ")
+            shown.join(", ")
         ));
     }
     remarks
@@ -58,9 +80,9 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
     };
     let parts: Vec<&str> = [
         part(&YEARS, 0.0, 2100.0),
-        part(&["month", "mon", "mnth", "months"], 1.0, 12.0),
-        part(&["day", "dom"], 1.0, 31.0),
-        part(&["hour", "hr", "hours"], 0.0, 24.0),
+        part(&["month", "mon", "mnth", "months", "monat", "mois", "mes"], 1.0, 12.0),
+        part(&["day", "dom", "dd", "tag", "jour", "dia"], 1.0, 31.0),
+        part(&["hour", "hr", "hours", "stunde", "heure", "hora"], 0.0, 24.0),
     ]
     .into_iter()
     .flatten()

@@ -5,13 +5,16 @@
 //! | its whole name says target (`churn`, `isFraud`, `FraudFound_P`) | 6, one such word among others 4 |
 //! | … and it has two values | 3 more; up to 20 values 2 more |
 //! | … and it is a quantity, which is no class (`income`, `default` as an amount) | 4 less |
-//! | its name is a usual thing to estimate (`price`, `median_house_value`) | 5, one such word among others 2 |
+//! | its name is a usual thing to estimate (`price`, `median_house_value`) | 6, one such word among others 2 |
+//! | it is such a thing, but as often a fact about the row (`amount`) | 1 |
+//! | it alone says yes or no, and its name is no trait of a person or a day | 5 |
 //! | it is the last column | 3; with up to 20 values 4; with two values 5 |
 //!
 //! Names of predictions and of times speak against a column.
 
 use super::decide::{TIME_WORDS, words_of};
 use crate::table::evidence::{Evidence, MAX_LEVELS};
+use crate::table::level::truth;
 use crate::table::{ColumnSpec, Kind};
 
 /// A column to predict, with why it was chosen.
@@ -68,17 +71,15 @@ const ALONE: [&str; 6] = ["y", "label", "class", "left", "revenue", "disease"];
 /// Names of quantities that say target outright.
 const QUANTITIES: [&str; 8] = ["target", "label", "y", "outcome", "response", "cnt", "quality", "medv"];
 /// Names of usual things to estimate.
-const USUAL: [&str; 17] = [
+const USUAL: [&str; 15] = [
     "price",
     "score",
     "rating",
     "sales",
     "demand",
     "value",
-    "amount",
     "spend",
     "cost",
-    "paid",
     "tip",
     "mpg",
     "charges",
@@ -86,6 +87,41 @@ const USUAL: [&str; 17] = [
     "rings",
     "salary",
     "count",
+];
+/// Things to estimate that are as often a fact about the row.
+const FACTS: [&str; 2] = ["amount", "paid"];
+/// What people, things and days have or are, which is seldom what is to be predicted.
+const TRAITS: [&str; 30] = [
+    "gender",
+    "sex",
+    "male",
+    "female",
+    "married",
+    "marital",
+    "smoker",
+    "partner",
+    "dependents",
+    "senior",
+    "citizen",
+    "phone",
+    "mobile",
+    "email",
+    "member",
+    "holiday",
+    "weekend",
+    "workingday",
+    "working",
+    "urban",
+    "rural",
+    "new",
+    "own",
+    "owner",
+    "owns",
+    "car",
+    "house",
+    "housing",
+    "loan",
+    "insured",
 ];
 /// Usual things to estimate, also as the last of several words.
 const ENDINGS: [&str; 3] = ["price", "value", "expectancy"];
@@ -136,9 +172,12 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
         columns[i].kind == Kind::Number || (columns[i].kind == Kind::Category && few)
     };
     let last = columns.len().checked_sub(1)?;
+    let mut flags = (0..columns.len()).filter(|&i| fits(i) && is_flag(&columns[i].name, &seen[i]));
+    let only_flag = flags.next().filter(|_| flags.next().is_none());
     let points = |i: usize| {
         let size = is_size(&columns[i].name, columns) && i != last;
         let named = if size { 0 } else { by_name(&columns[i], seen[i].distinct.count()) };
+        let named = if only_flag == Some(i) && i != last { named.max(5) } else { named };
         (named, if i == last { by_place(&columns[i].name, seen[i].distinct.count()) } else { 0 })
     };
     let candidates = (0..columns.len()).filter(|&i| fits(i) && !about_target(&columns[i].name));
@@ -147,6 +186,7 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
     let reason = match points(best) {
         (0, 0) => return None,
         (0, _) => "the last column; say --target NAME if it is another",
+        (5, 0) if only_flag == Some(best) => "no other column says yes or no; say --target NAME if it is another",
         (_, 0) => "its name says so",
         (_, _) => "the last column, and its name says so",
     };
@@ -158,12 +198,23 @@ pub(crate) fn with_one_class(columns: &[ColumnSpec], seen: &[Evidence]) -> Optio
     let says = |i: &usize| {
         let name = &columns[*i].name;
         columns[*i].kind == Kind::Constant
-            && seen[*i].distinct.count() == 1
+            && seen[*i].distinct.count() <= 1
             && says_class(name) == Says::Whole
             && !is_size(name, columns)
             && !about_target(name)
     };
     (0..columns.len()).rev().find(says)
+}
+
+/// Whether every cell says yes or no, and the name is not that of a trait or of a prediction.
+fn is_flag(name: &str, seen: &Evidence) -> bool {
+    let trait_of = words_of(name).iter().any(|word| TRAITS.contains(&word.as_str()));
+    let says: Vec<Option<bool>> = seen.levels.iter().map(truth).collect();
+    !trait_of
+        && !about_target(name)
+        && says.contains(&Some(true))
+        && says.contains(&Some(false))
+        && !says.contains(&None)
 }
 
 /// Whether the guess rests on the whole name of the column.
@@ -229,9 +280,10 @@ fn by_name(column: &ColumnSpec, n_distinct: u64) -> u32 {
     }
     let outright = if says(name, &QUANTITIES) == Says::Whole { 6 } else { 0 };
     let usual = match (column.kind, says(name, &USUAL)) {
-        (Kind::Number, Says::Whole) => 5,
-        (Kind::Number, Says::Part) if words_of(name).last().is_some_and(|w| ENDINGS.contains(&w.as_str())) => 5,
+        (Kind::Number, Says::Whole) => 6,
+        (Kind::Number, Says::Part) if words_of(name).last().is_some_and(|w| ENDINGS.contains(&w.as_str())) => 6,
         (Kind::Number, Says::Part) => 2,
+        (Kind::Number, Says::Nothing) if says(name, &FACTS) == Says::Whole => 1,
         _ => 0,
     };
     outright.max(usual).max(class.saturating_sub(4))
@@ -254,6 +306,9 @@ mod tests {
     use super::*;
     use crate::table::cell::Markers;
 
+    /// In place of how many values a column has: it says yes or no.
+    const FLAG: u64 = u64::MAX;
+
     /// Columns with how many values each has; 0 is a number with many.
     fn guessed(columns: &[(&str, u64)]) -> Option<String> {
         let markers = Markers::new(&[String::new()]);
@@ -262,7 +317,11 @@ mod tests {
         for (name, n) in columns {
             let mut seen = Evidence::default();
             for row in 0..200_u64 {
-                let text = if *n == 0 { format!("{}.5", row * 37 % 199) } else { format!("l{}", row % n) };
+                let text = match *n {
+                    0 => format!("{}.5", row * 37 % 199),
+                    FLAG => ["no", "Yes"][(row % 2) as usize].to_owned(),
+                    n => format!("l{}", row % n),
+                };
                 seen.push(&text, &markers, &|| row);
             }
             specs.push(ColumnSpec::new(*name, if *n == 0 { Kind::Number } else { Kind::Category }));
@@ -306,6 +365,14 @@ mod tests {
             (&[("id", 0), ("timestamp", 0), ("clf_target", 2), ("y_pred_proba", 0), ("y_pred", 2)], "clf_target"),
             (&[("income", 5), ("previous_outcome", 3), ("bought", 2)], "bought"),
             (&[("satisfaction_level", 0), ("left", 2), ("sales", 10), ("salary", 3)], "left"),
+            (&[("TARGET", FLAG), ("a", 0), ("region", 3), ("amount", 0)], "TARGET"),
+            (&[("no_show", FLAG), ("tenure", 0), ("region", 3), ("amount", 0)], "no_show"),
+            (&[("storniert", FLAG), ("gender", FLAG), ("amount", 0)], "storniert"),
+            (&[("amount", 0), ("region", 3), ("MedHouseVal", 0)], "MedHouseVal"),
+            (&[("region", 3), ("a", 0), ("amount", 0)], "amount"),
+            (&[("total_bill", 0), ("tip", 0), ("vip", FLAG), ("size", 6)], "tip"),
+            (&[("gender", FLAG), ("age", 0), ("outlay", 0)], "outlay"),
+            (&[("hot", FLAG), ("wet", FLAG), ("age", 0), ("outlay", 0)], "outlay"),
         ] {
             assert_eq!(guessed(columns).as_deref(), Some(target), "{columns:?}");
         }
