@@ -1,6 +1,6 @@
 //! What `init` decides, and that `train` runs on what it wrote.
 
-use super::support::{ERROR, Loop, YES};
+use super::support::{ERROR, Loop, YES, noise};
 
 /// Rows of `header` whose cells a function makes.
 fn rows(header: &str, n: usize, cells: impl Fn(usize) -> String) -> String {
@@ -116,4 +116,118 @@ fn any_name_and_any_cell_can_be_read_back() {
         work.run("train").answers(YES);
         assert!(!said.stdout.contains('\u{1b}') && !said.stdout.contains('\u{7}'), "{header:?}: {:?}", said.stdout);
     }
+}
+
+/// Customers with a fee that decides whether they leave.
+fn customers(n: u32, fee: impl Fn(u32) -> String) -> String {
+    let row = |row: u32| {
+        let leaves = if (row * 37) % 100 > 60 { "yes" } else { "no" };
+        format!(
+            "K{row:04},{},{},{},{leaves}\n",
+            row * 7 % 60,
+            fee((row * 37) % 100),
+            ["basic", "plus", "pro"][row as usize % 3]
+        )
+    };
+    "cust,months,fee,plan,churn\n".to_owned() + &(0..n).map(row).collect::<String>()
+}
+
+#[test]
+fn what_spreadsheets_put_below_a_table_is_no_row() {
+    let plain = customers(120, |fee| fee.to_string());
+    let init = |text: String| Loop::new().table("t.csv", text).run("init t.csv");
+    assert_eq!(init(plain.clone() + ",,,,\n, ,,,\n,,,,\n").answers(YES).value()["n_rows"], 120);
+    let (months, fees) = (0..120_u32).fold((0, 0), |(m, f), row| (m + row * 7 % 60, f + (row * 37) % 100));
+    for (tail, says) in [
+        ("Source: CRM,,,,\n".to_owned(), "a remark below the table"),
+        (format!(",{months},{fees},,\n"), "what all rows above add up to"),
+        (format!("Everything,{months},{fees},all,yes\n"), "what all rows above add up to"),
+        (format!("TOTAL GÉNÉRAL,{months},1,,\n"), "looks like a total"),
+        ("Average,36.0,48.90,,\n".to_owned(), "looks like a total"),
+    ] {
+        init(plain.clone() + &tail).answers(ERROR).says(says);
+    }
+    // A file that came after another with the columns in another order.
+    let other = plain.clone() + "plan,cust,months,fee,churn\nbasic,K9,1,2,no\n";
+    init(other).answers(ERROR).says("line 122: holds the names of the header in another order");
+    init("[{\"a\": 1, \"b\": 2},\n {\"a\": 2, \"b\": 3}]\n".to_owned()).answers(ERROR).says("jq -c '.[]'");
+}
+
+#[test]
+fn numbers_with_any_unit_and_numbers_beside_one_text_are_seen() {
+    let column = |fee: &dyn Fn(u32) -> String| {
+        let said = Loop::new().table("t.csv", customers(200, fee).replace(',', ";")).run("init t.csv");
+        let found = || said.value()["columns"].as_array().unwrap()[2]["kind"].as_str().unwrap().to_owned();
+        (said.status(), if said.status() == 0 { found() } else { said.stderr.clone() })
+    };
+    for unit in ["kg", "Ft", "грн", "\u{b0}C", "k"] {
+        assert_eq!(column(&|fee| format!("{fee}.5 {unit}")), (0, "number".to_owned()), "{unit}");
+    }
+    assert_eq!(column(&|fee| if fee < 10 { "$ -".to_owned() } else { format!("${fee}.50") }), (0, "number".to_owned()));
+    let (status, said) = column(&|fee| if fee < 30 { "-".to_owned() } else { format!("{fee}.25") });
+    assert!(status == 2 && said.contains("are plain numbers, 60 are not") && said.contains("--missing"), "{said}");
+    let (status, said) = column(&|fee| if fee < 90 { format!("-{fee}") } else { format!("-2.4{fee}") });
+    assert!(status == 2 && said.contains("a decimal point or with a decimal comma"), "{said}");
+}
+
+#[test]
+fn rows_about_the_same_customer_stay_on_one_side() {
+    // Four rows of each; whether a customer leaves is chance, and the same in all four.
+    let table = |name: &str, key: &dyn Fn(u32) -> String| {
+        let row = |row: u32| {
+            let leaves = ["no", "yes"][(noise(row / 4, 9) * 2.0) as usize];
+            format!("{},{},{leaves}\n", key(row / 4), noise(row, 8))
+        };
+        format!("{name},x,churn\n") + &(0..1200).map(row).collect::<String>()
+    };
+    let number = |customer: u32| (1000 + customer * 7 % 5003).to_string();
+    for (name, key) in [
+        ("customer_id", &|c| format!("K{c:05}") as String) as (&str, &dyn Fn(u32) -> String),
+        ("cust", &number),
+        ("ref", &|c| format!("{:016x}", u64::from(c) * 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(1) % 0xffff_ffff_ffff)),
+    ] {
+        let work = Loop::new().table("t.csv", table(name, key));
+        let said = work.run("init t.csv").answers(YES);
+        let toml = work.read("mlloop.toml");
+        assert!(
+            toml.contains("by = \"column\"") && toml.contains(&format!("column = \"{name}\"")),
+            "{name}: {}",
+            said.stderr
+        );
+        let trained = work.run("--set n_estimators=20 train --quality fast");
+        let area = trained.value()["gate"]["metrics"]["roc_auc"]["value"].as_f64().unwrap();
+        assert!((area - 0.5).abs() < 0.12, "{name}: nothing can be known of a new customer: {area}");
+    }
+    // Where the outcomes of one value are not alike, it is a column like others.
+    let work = Loop::new().table("t.csv", {
+        let row =
+            |row: u32| format!("K{:05},{},{}\n", row / 4, noise(row, 8), ["no", "yes"][(noise(row, 7) * 2.0) as usize]);
+        "customer_id,x,churn\n".to_owned() + &(0..1200).map(row).collect::<String>()
+    });
+    work.run("init t.csv").answers(YES);
+    assert!(!work.read("mlloop.toml").contains("by = \"column\""));
+}
+
+#[test]
+fn a_counter_is_no_id_beside_another_and_codes_are_no_spellings() {
+    let row = |row: u32| {
+        format!("{row},K{row:05},{},{}\n", ["1.1", "1.10"][row as usize % 2], ["no", "yes"][row as usize % 2])
+    };
+    let text = ",cust,ver,churn\n".to_owned() + &(0..300).map(row).collect::<String>();
+    let work = Loop::new().table("t.csv", text.clone());
+    let told = work.run("init t.csv").answers(YES).value();
+    let kinds: Vec<&str> = told["columns"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..2], ["text", "id"]);
+    let notes = told["notes"].to_string();
+    assert!(notes.contains("\\\"1.1\\\" and \\\"1.10\\\" have other outcomes"), "{notes}");
+    assert!(work.read("mlloop.toml").contains("same = false"));
+    // The only one is taken, with a word.
+    let alone = text
+        .lines()
+        .map(|line| [line.split(',').next().unwrap(), line.rsplit(',').next().unwrap()].join(",") + ",7.5\n");
+    let alone: String = alone.enumerate().map(|(n, line)| line.replace("7.5", &format!("{}.5", n * 7 % 41))).collect();
+    let alone = alone.replacen(",churn,0.5", ",churn,x", 1);
+    let notes =
+        Loop::new().table("t.csv", alone).run("init t.csv --target churn").answers(YES).value()["notes"].to_string();
+    assert!(notes.contains("counts the rows of this file"), "{notes}");
 }

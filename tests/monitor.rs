@@ -611,3 +611,26 @@ fn every_verb_that_reads_rows_has_the_hint_for_a_bad_cell() {
     }
     work.run("predict bad.csv --model v0007").answers(ERROR).says("hint: `mlloop status` lists the versions");
 }
+
+/// Looking again at what was seen is no new look, and asking again about the same rows brings no new rows.
+#[test]
+fn rows_that_come_again_say_nothing_new() {
+    let all: Vec<&str> = include_str!("../fixtures/tables/churn.csv").lines().collect();
+    let table = |rows: std::ops::Range<usize>| [&all[..1], &all[rows]].concat().join("\n") + "\n";
+    let work = Loop::new().table("ref.csv", table(1..601)).table("now.csv", table(601..801));
+    work.run("init ref.csv").answers(YES);
+    work.run("--set n_estimators=8 train --now 2026-11-01T00:00:00Z").answers(YES);
+    let needed = |line: &str| work.run(line).value()["alarm"]["needed"].as_f64().unwrap();
+    let looks: Vec<f64> =
+        (3..6).map(|day| needed(&format!("monitor now.csv --now 2026-11-0{day}T00:00:00Z --formats json"))).collect();
+    assert!(looks.iter().all(|needed| *needed == looks[0]), "{looks:?}");
+    work.write("other.csv", table(701..901));
+    assert!((needed("monitor other.csv --now 2026-11-06T00:00:00Z --formats json") / looks[0] - 4.0).abs() < 1e-9);
+    for night in 2..8 {
+        let outcomes = if night == 2 { "--outcomes" } else { "" };
+        work.run(&format!("predict now.csv --log {outcomes} -o out.csv --now 2026-11-0{night}T12:00:00Z")).answers(YES);
+    }
+    let watched = work.run("monitor --now 2026-11-09T00:00:00Z --formats json").value();
+    assert_eq!(watched["current"]["n_rows"], 200, "each row once");
+    assert_eq!(watched["performance"]["n"], 200);
+}

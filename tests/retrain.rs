@@ -373,3 +373,69 @@ fn a_loop_that_keeps_its_tables_elsewhere_retrains() {
     assert!(!work.path("data").exists());
     work.run("retrain --force --set max_depth=2").answers(YES).json("/done", "retrained").json("/version", "v0002");
 }
+
+/// The churn table without its id: the log names rows after their content, and so do labels.
+#[test]
+fn labels_of_rows_without_ids_are_learned_from() {
+    let without_id = |rows: &[Vec<&'static str>]| -> String {
+        let header = CHURN.lines().next().unwrap().split_once(',').unwrap().1.to_owned();
+        let row = |row: &Vec<&str>| row[1..].join(",");
+        std::iter::once(header).chain(rows.iter().map(row)).map(|line| line + "\n").collect()
+    };
+    let all = rows();
+    let work = Loop::new()
+        .table("data/reference.csv", without_id(&all[..600]))
+        .table("more.csv", without_id(&all[600..700]))
+        .table("data/current.csv", without_id(&all[700..760]));
+    work.run("init data/reference.csv").answers(YES);
+    let toml = work.read("mlloop.toml").replace("[decision]", "n_estimators = 8\n[decision]");
+    work.write("mlloop.toml", toml);
+    work.run("train --now 2026-11-01T00:00:00Z").answers(YES);
+    work.run("predict more.csv --log --outcomes -o out.csv --now 2026-11-02T00:00:00Z").answers(YES);
+    let watched = work.run("monitor --now 2026-11-03T00:00:00Z --formats json").value();
+    let volume = |report: &Value| {
+        let all = report["triggers"].as_array().unwrap().clone();
+        all.into_iter().find(|trigger| trigger["name"] == "new_rows").unwrap()["value"].as_f64()
+    };
+    assert_eq!(volume(&watched), Some(160.0), "100 outcomes of logged rows and 60 of current ones");
+    let round = work.run("retrain --force --now 2026-11-03T00:00:00Z").answers(YES).value();
+    assert_eq!((&round["plan"]["n_added"], &round["plan"]["n_reference"]), (&json!(160), &json!(600)));
+    // Whoever says the same again says nothing new, and a row of the reference is not corrected but joined.
+    let again = work.run("retrain --dry-run --force --now 2026-11-04T00:00:00Z").value();
+    assert_eq!(again["plan"]["n_new"], 0, "{again}");
+    promote(&work, 2);
+    let after = work.run("retrain --dry-run --force --now 2026-11-04T00:00:00Z").value();
+    assert_eq!((&after["plan"]["n_confirmed"], &after["plan"]["n_added"]), (&json!(160), &json!(0)), "{after}");
+    work.run("--set retrain.replay=0.5 retrain --force").answers(ERROR).says("replay leaves old rows out by their ids");
+}
+
+#[test]
+fn outcomes_of_earlier_tables_are_learned_from_again_and_contradictions_are_not() {
+    let all = rows();
+    let table = |rows: &[Vec<&'static str>]| text(rows.iter().map(|row| owned(row)));
+    let work = labelled();
+    work.write("data/labels.csv", LABELS);
+    work.write("data/current.csv", table(&all[600..700]));
+    let first = work.run("retrain --force --now 2026-11-10T00:00:00Z").answers(YES).value();
+    assert_eq!(first["plan"]["n_added"], 100);
+    // February's table: January's rows come along; ten rows contradict themselves, one says what nobody knows.
+    let mut next: Vec<Vec<String>> = all[700..800].iter().map(|row| owned(row)).collect();
+    for at in 0..10 {
+        let mut other = next[at].clone();
+        let last = other.last_mut().unwrap();
+        *last = if last == "yes" { "no".to_owned() } else { "yes".to_owned() };
+        next.push(other);
+    }
+    *next[50].last_mut().unwrap() = "maybe".to_owned();
+    work.write("data/current.csv", text(next));
+    let second = work.run("retrain --force --now 2026-11-12T00:00:00Z").answers(YES);
+    let plan = &second.value()["plan"];
+    assert_eq!(
+        (&plan["n_added"], &plan["n_conflicts"], &plan["n_unknown"]),
+        (&json!(189), &json!(10), &json!(1)),
+        "{plan}"
+    );
+    assert_eq!(plan["features_from"]["added.csv"], 100);
+    assert!(second.stderr.contains("10 rows are not used, since their labels differ"), "{}", second.stderr);
+    assert!(second.stderr.contains("1 outcomes are not used") && second.stderr.contains("maybe"), "{}", second.stderr);
+}

@@ -63,8 +63,9 @@ pub enum MultivariateError {
 /// into `ignore`. Missing values and unseen levels count as values. At most `most` rows of a side are used,
 /// chosen by a hash of their place and `seed`.
 ///
-/// Folds are dealt by the rows' content, so that copies of a row on both sides share a fold: identical files give
-/// .5, not less. `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
+/// Folds are dealt by the rows' content, so that copies of a row share a fold, on whichever side they are: identical files give
+/// .5, not less, and no copy tells the side of another. Copies are no independent rows, so the interval's variance is
+/// multiplied by the mean number of copies of a row (Σ m²∕Σ m over groups of m, of the side with more). `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
 ///
 /// # Errors
 /// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::NoColumns`] without a column
@@ -78,7 +79,7 @@ pub fn multivariate(
 ) -> Result<Multivariate, MultivariateError> {
     let domain = Domain::learn(reference, current, schema, ignore, (most, seed))?;
     let area = delong(&domain.is_current(), &domain.scores, &domain.scores)?;
-    let half = normal::quantile(0.975) * area.error_a;
+    let half = normal::quantile(0.975) * area.error_a * domain.copies.sqrt();
     let (lower, upper) = ((area.auc_a - half).max(0.0), (area.auc_a + half).min(1.0));
     Ok(Multivariate {
         roc_auc: area.auc_a,
@@ -128,6 +129,8 @@ struct Domain {
     kept: [Vec<u32>; 2],
     /// Out-of-fold probability of a current row, reference rows first.
     scores: Vec<f64>,
+    /// How many rows are equal to a row, itself among them, on average over the rows of the side with more.
+    copies: f64,
     /// What each fold's other rows taught.
     fitted: Vec<(Features, Model)>,
 }
@@ -148,8 +151,9 @@ impl Domain {
         let kept = [thin(reference.n_rows(), most, seed), thin(current.n_rows(), most, seed)];
         let table = united(reference, current, &kept, schema, ignore)?;
         let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
-        let folds = folds(&row_digest(&table, &names)?, kept[0].len(), seed);
-        let mut domain = Self { kept, scores: vec![f64::NAN; table.n_rows()], fitted: Vec::with_capacity(FOLDS) };
+        let (folds, copies) = folds(&row_digest(&table, &names)?, kept[0].len(), seed);
+        let scores = vec![f64::NAN; table.n_rows()];
+        let mut domain = Self { kept, scores, copies, fitted: Vec::with_capacity(FOLDS) };
         for fold in 0..FOLDS {
             domain.learn_fold(&table, &folds, fold, seed)?;
         }
@@ -230,16 +234,29 @@ fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
     rows
 }
 
-/// Deals the rows of each side to the folds in the order of a hash of their content: the folds have equal shares of
-/// both sides, and equal rows of the two sides tend to share one.
-fn folds(digests: &[u64], n_reference: usize, seed: u64) -> Vec<u8> {
+/// Deals groups of equal rows to the folds in the order of a hash of their content, each to the fold that has fewest rows of
+/// the group's sides, so that the folds have about equal shares of both. The second number is [`Domain::copies`].
+fn folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
+    let mut rows: Vec<usize> = (0..digests.len()).collect();
+    rows.sort_by_cached_key(|&row| (hash64(&digests[row].to_le_bytes(), seed), digests[row], row));
     let mut folds = vec![0; digests.len()];
-    for side in [0..n_reference, n_reference..digests.len()] {
-        let mut rows: Vec<usize> = side.collect();
-        rows.sort_by_cached_key(|&row| hash64(&digests[row].to_le_bytes(), seed));
-        rows.iter().enumerate().for_each(|(place, &row)| folds[row] = (place % FOLDS) as u8);
+    let mut dealt = [[0_usize; 2]; FOLDS];
+    let mut squares = [0_usize; 2];
+    for group in rows.chunk_by(|&a, &b| digests[a] == digests[b]) {
+        let n_old = group.iter().filter(|&&row| row < n_reference).count();
+        let sides = [n_old, group.len() - n_old];
+        let weight =
+            |fold: &usize| (0..2).filter(|&side| sides[side] > 0).map(|side| dealt[*fold][side]).sum::<usize>();
+        let fold = (0..FOLDS).min_by_key(weight).unwrap_or(0);
+        for side in 0..2 {
+            dealt[fold][side] += sides[side];
+            squares[side] += sides[side] * sides[side];
+        }
+        group.iter().for_each(|&row| folds[row] = fold as u8);
     }
-    folds
+    let sizes = [n_reference, digests.len() - n_reference];
+    let copies = (0..2).map(|side| squares[side] as f64 / sizes[side].max(1) as f64).fold(1.0, f64::max);
+    (folds, copies)
 }
 
 /// The kept rows of both tables in one, reference first, without columns that say nothing.

@@ -343,6 +343,9 @@ pub struct LossAlarm {
     pub needed: f64,
     /// Whether it is.
     pub fired: bool,
+    /// Names the losses of a table that brought its outcomes along, so that looking at them again is no new look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 /// A metric now, beside what the version reached on its gate rows.

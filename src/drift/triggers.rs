@@ -74,7 +74,7 @@ pub enum Volume {
     /// Rows that arrived, labelled or not.
     All(u64),
     /// Rows have no ids, so that nothing can be learned from them.
-    NoIds,
+    NoVersion,
 }
 
 /// Fewer outcomes than this say nothing about recent accuracy.
@@ -195,7 +195,7 @@ fn new_rows(volume: Volume, limit: Limit) -> Trigger {
     let (value, text) = match volume {
         Volume::Labelled(n) => (Some(n), format!("{n} labelled rows are new")),
         Volume::All(n) => (Some(n), format!("{n} rows arrived")),
-        Volume::NoIds => (None, "rows have no ids, so nothing can be learned from them".to_owned()),
+        Volume::NoVersion => (None, "no version is in production, so nothing tells what is new".to_owned()),
     };
     let value = value.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
@@ -207,7 +207,7 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
     let text = match evidence.n_feedback {
         Some(n) => format!("{n} rows have labels from people that no version has learned from"),
-        None => "rows have no ids, so no label joins them".to_owned(),
+        None => "no version is in production, so nothing tells what is new".to_owned(),
     };
     trigger("unused_feedback", value, limit.at(), fired, text)
 }

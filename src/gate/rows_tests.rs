@@ -68,7 +68,7 @@ fn two_versions_of(dir: &Path, split: &str, copies: usize) -> (Workspace, Contes
         header: None,
         missing: Vec::new(),
         ignore: Vec::new(),
-        kinds: Vec::new(),
+        kinds: vec![("customer".to_owned(), Kind::Category)],
         read: Default::default(),
         force: false,
     };

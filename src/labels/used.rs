@@ -6,7 +6,7 @@ use crate::atomic;
 use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -60,6 +60,21 @@ impl Used {
     pub fn versions(&self, label: &Label) -> &[Version] {
         let key = (label.id.clone(), label.label.clone(), label.annotator.clone());
         self.by.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What tables said of rows that some version learned from, by id: nobody's label, so it stands nowhere else. Of several
+    /// the one that the last version learned from.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<&str, &str> {
+        let mut last: BTreeMap<&str, (Version, &str)> = BTreeMap::new();
+        for ((id, label, annotator), versions) in &self.by {
+            let Some(&version) = versions.iter().max().filter(|_| annotator.is_empty()) else { continue };
+            let known = last.entry(id).or_insert((version, label));
+            if (version, label.as_str()) > *known {
+                *known = (version, label);
+            }
+        }
+        last.into_iter().map(|(id, (_, label))| (id, label)).collect()
     }
 
     /// Writes `labels_used.csv` into a version directory that nobody can see yet: give every label that had a part in

@@ -6,11 +6,12 @@
 //! ```
 //! The error that is allowed for, [`ALPHA`], is shared: among the versions that are ever in production (6∕π²k² of it to the
 //! kth), and of each share a fifth may be lost since the gate rows were lucky, three fifths over the labels of predictions
-//! that were served, and a fifth over tables that bring their outcomes along (6∕π²j² of that to the jth look).
+//! that were served, and a fifth over tables that bring their outcomes along (6∕π²j² of that to the jth table).
 
 use super::MonitorError;
 use super::arrive::Arrived;
 use super::watch::{Production, Watch};
+use crate::digest::sha256;
 use crate::drift::report::LossAlarm;
 use crate::features::{Target, Task};
 use crate::journal::Joined;
@@ -68,7 +69,11 @@ impl Watch<'_> {
         }
         let alarm = match served.len() >= own.len() {
             true => bet(limit, served, 3.0 * alpha / 5.0),
-            false => bet(limit, &own, share(alpha / 5.0, self.look(production.version)?)),
+            false => {
+                let table = digest(&own);
+                let alarm = bet(limit, &own, share(alpha / 5.0, self.look(production.version, &table)?));
+                LossAlarm { table: Some(table), ..alarm }
+            }
         };
         Ok(Some(alarm))
     }
@@ -115,11 +120,19 @@ impl Watch<'_> {
         Ok(all.into_iter().map(|(_, seen)| seen).collect())
     }
 
-    /// The how manyth look at this version it is, from 1.
-    fn look(&self, version: Version) -> Result<u64, MonitorError> {
+    /// The how manyth table it is whose outcomes this version is held to, from 1. Who looks at the same rows again learns
+    /// nothing new, and spends nothing of the error that is allowed for.
+    fn look(&self, version: Version, table: &str) -> Result<u64, MonitorError> {
         let name = version.to_string();
-        let runs = self.workspace.runs("monitor")?;
-        Ok(1 + runs.iter().filter(|run| run.result["version"] == *name).count() as u64)
+        let mut tables: Vec<String> = Vec::new();
+        for run in self.workspace.runs("monitor")?.iter().filter(|run| run.result["version"] == *name) {
+            if let Some(seen) = run.result["alarm_table"].as_str()
+                && !tables.iter().any(|known| known == seen)
+            {
+                tables.push(seen.to_owned());
+            }
+        }
+        Ok(1 + tables.iter().position(|known| known == table).unwrap_or(tables.len()) as u64)
     }
 }
 
@@ -236,6 +249,14 @@ fn of_table(target: &Target, arrived: &Arrived) -> Vec<Seen> {
     seen.filter(|seen| seen.loss.is_finite()).collect()
 }
 
+/// Names losses, whatever the order of their rows.
+fn digest(seen: &[Seen]) -> String {
+    let mut rows: Vec<[u64; 2]> = seen.iter().map(|row| [row.loss.to_bits(), row.weight.to_bits()]).collect();
+    rows.sort_unstable();
+    let bytes: Vec<u8> = rows.iter().flatten().flat_map(|bits| bits.to_le_bytes()).collect();
+    sha256(&bytes)[..16].to_owned()
+}
+
 fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
     let mut bets = Bets::above(limit.limit / limit.scale);
     let mut week = None;
@@ -257,6 +278,7 @@ fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
         evidence: bets.peak(),
         needed: 1.0 / alpha,
         fired: bets.are_won(alpha),
+        table: None,
     }
 }
 

@@ -104,7 +104,7 @@ impl Watch<'_> {
             _ if self.config.is_none() => None,
             (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),
             (Count::Labelled, Some(plan)) => Some(Volume::Labelled(plan.n_new)),
-            (Count::Labelled, None) => Some(Volume::NoIds),
+            (Count::Labelled, None) => Some(Volume::NoVersion),
         };
         let evidence = Evidence {
             volume,

@@ -176,6 +176,7 @@ pub fn summary(report: &DriftReport) -> serde_json::Value {
         "version": report.version,
         "fired": fired,
         "drifted": drifted(report),
+        "alarm_table": report.alarm.as_ref().and_then(|alarm| alarm.table.as_deref()),
     })
 }
 

@@ -7,8 +7,10 @@ use super::watch::{Watch, side};
 use crate::drift::report::Side;
 use crate::journal::{Journal, Layout, Outcomes, Window};
 use crate::profile::{Profile, ProfileBuilder, Profiled, profile_input};
-use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Values, stream};
+use crate::stats::random::hash64;
+use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Table, Texts, Values, stream};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What is compared with.
@@ -91,10 +93,11 @@ impl Watch<'_> {
         let pass = self.pass(&read, &outcomes);
         let mut builder: Option<ProfileBuilder> = None;
         for window in rolling.windows(span)? {
-            let mut beside = self.beside_log(&window)?;
+            let (mut beside, mut latest) = (self.beside_log(&window)?, self.latest(&window)?);
             journal.scan(&window, &layout, true, |logged| {
+                let last = latest.among(&logged.id);
                 if let Some(table) = logged.features {
-                    pass.profile(&mut builder, &beside.fill(table)?)?;
+                    pass.profile(&mut builder, &chosen(beside.fill(table)?, last.as_deref()))?;
                 }
                 Ok::<(), MonitorError>(())
             })?;
@@ -126,17 +129,38 @@ impl Watch<'_> {
             Some(length) => Window::last(length, self.request.now),
             None => Window::since(production.manifest.trained_at),
         };
-        let mut beside = self.beside_log(&window)?;
-        let scanned =
-            Journal::of(self.workspace).scan(&window, &self.layout()?, true, |logged| match logged.features {
-                Some(table) => pass.take_in(&mut gathered, &beside.fill(table)?),
+        let (mut beside, mut latest) = (self.beside_log(&window)?, self.latest(&window)?);
+        let scanned = Journal::of(self.workspace).scan(&window, &self.layout()?, true, |logged| {
+            let last = latest.among(&logged.id);
+            match logged.features {
+                Some(table) => pass.take_in(&mut gathered, &chosen(beside.fill(table)?, last.as_deref())),
                 None => Ok(()),
-            })?;
+            }
+        })?;
         let name = match (scanned.n_rows, window.since) {
             (0, _) | (_, None) => missing,
             (_, Some(since)) => format!("predictions logged since {}", since.strftime("%Y-%m-%d %H:%M")),
         };
         Ok((name, pass.finish(gathered)))
+    }
+
+    /// Which predictions of a window are the last of their row: who asks each night about the same customers has not seen
+    /// more of them. Rows without ids count each time, since two of them may be equal.
+    fn latest(&self, window: &Window) -> Result<LastOfEach, MonitorError> {
+        let layout = self.layout()?;
+        if layout.id().is_none() {
+            return Ok(LastOfEach::default());
+        }
+        let (mut places, mut n) = (HashMap::new(), 0_u64);
+        Journal::of(self.workspace).scan(window, &layout, false, |logged| {
+            for id in logged.id.iter() {
+                places.insert(hash64(id.as_bytes(), 0), n);
+                n += 1;
+            }
+            Ok::<(), MonitorError>(())
+        })?;
+        // Where no row repeats, none is left out.
+        Ok(if places.len() as u64 == n { LastOfEach::default() } else { LastOfEach { places, n: 0 } })
     }
 
     pub(super) fn layout(&self) -> Result<Layout, MonitorError> {
@@ -164,5 +188,36 @@ impl Watch<'_> {
         let span = Span { first: self.request.rolling.map_or(first, |rolling| rolling.begin(first)), last };
         let before = self.request.rolling.map_or(Ok(Vec::new()), |rolling| rolling.windows(span))?;
         Ok(Windows { arrived: span, before })
+    }
+}
+
+/// The place of the last prediction of each row in a window, by the hash of its id; empty where each row stands once. It takes
+/// about 30 bytes a row.
+#[derive(Default)]
+struct LastOfEach {
+    places: HashMap<u64, u64>,
+    /// Predictions that were gone through.
+    n: u64,
+}
+
+impl LastOfEach {
+    /// The rows of the next batch that are the last of their id; `None` when all of them are.
+    fn among(&mut self, ids: &Texts) -> Option<Vec<u32>> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let first = self.n;
+        self.n += ids.len() as u64;
+        let is_last = |(place, id): (u64, &str)| self.places.get(&hash64(id.as_bytes(), 0)) == Some(&place);
+        let rows = (first..).zip(ids.iter()).filter(|row| is_last(*row));
+        Some(rows.map(|(place, _)| (place - first) as u32).collect())
+    }
+}
+
+/// The rows that are chosen.
+fn chosen(table: Table, rows: Option<&[u32]>) -> Table {
+    match rows {
+        Some(rows) => table.take(rows),
+        None => table,
     }
 }

@@ -46,12 +46,9 @@ impl Watch<'_> {
         Ok(Some(served).filter(|served| served.n_known > 0 || served.known.n_learned > 0))
     }
 
-    /// What a retrain would learn from now; `None` without a version in production, or where rows have no ids, so that
-    /// nothing can be learned from them.
+    /// What a retrain would learn from now; `None` without a version in production.
     pub(super) fn learnable(&self) -> Result<Option<Plan>, MonitorError> {
-        let (Some(config), Some(production), Some(_)) = (&self.config, &self.production, self.id()) else {
-            return Ok(None);
-        };
+        let (Some(config), Some(production)) = (&self.config, &self.production) else { return Ok(None) };
         let gathering = Gathering {
             workspace: self.workspace,
             config,

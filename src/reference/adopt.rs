@@ -75,7 +75,7 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
         return Ok(None);
     }
     let config = workspace.config()?;
-    let Some(added) = Added::of(workspace, &config.schema(), version)? else { return Ok(None) };
+    let Some(added) = Added::of(workspace, &config, version)? else { return Ok(None) };
     if let Err(taken) = adoptable(workspace, &config)
         && !is_ours(workspace, &config, &added)?
     {

@@ -2,11 +2,11 @@
 
 use super::gather::Gathering;
 use super::rows::{Record, Rows, cell};
-use super::{ADDED, Added, ReferenceError, id_column};
+use super::{ADDED, Added, ReferenceError, RowNames};
 use crate::journal::{Journal, Layout, Window};
 use crate::pipeline::Pipeline;
 use crate::registry::Version;
-use crate::table::{ReadOptions, Schema, Spool, Table, TableError, Values, push_record, stream, write_rows};
+use crate::table::{ReadOptions, Schema, Spool, Table, TableError, push_record, stream, write_rows};
 use std::collections::BTreeMap;
 
 impl Gathering<'_> {
@@ -23,30 +23,31 @@ impl Gathering<'_> {
         let mut schema = self.config.schema();
         schema.know_flags(&self.pipeline.schema);
         let Pipeline { features, target, .. } = self.pipeline;
-        let id = id_column(&schema)?;
+        let names = RowNames::of(&schema, &target.name);
         let needed: Vec<&str> = match self.count_only {
             true => Vec::new(),
             false => features.inputs().map(|(name, _)| name).collect(),
         };
-        let counted = [id, target.name.as_str()].map(str::to_owned).to_vec();
-        let is_optional = |name: &String| !needed.contains(&name.as_str()) && name != id;
+        let counted = names.id().into_iter().chain([target.name.as_str()]).map(str::to_owned).collect();
+        let is_optional = |name: &String| !needed.contains(&name.as_str()) && names.id() != Some(name);
+        let only_ids = self.count_only && names.id().is_some();
         let options = ReadOptions {
             optional: schema.columns.iter().map(|c| c.name.clone()).filter(is_optional).collect(),
             columns: (self.count_only && schema.dialect.header).then_some(counted),
             skip_invalid: self.skip_invalid,
-            no_raw: self.count_only,
+            no_raw: only_ids,
             ..ReadOptions::default()
         };
         let mut input = stream(table.open()?, &schema, &options)?;
         let mut rows = Rows::new("current", input.names().to_vec(), input.delimiter());
         while let Some(batch) = input.next().transpose()? {
-            let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
+            let ids = names.of_batch(&batch, &rows.names, rows.delimiter)?;
             rows.n_rows += batch.table.n_rows() as u64;
-            for row in 0..batch.table.n_rows() {
+            for (row, id) in ids.into_iter().enumerate() {
                 let label = cell(&batch.table, &target.name, row);
-                if wants(ids.get(row), &label) {
+                if wants(&id, &label) {
                     let raw = if self.count_only { Vec::new() } else { batch.raw.get(row).to_vec() };
-                    rows.records.insert(ids.get(row).to_owned(), Record { raw, label });
+                    rows.take(id, Record { raw, label });
                 }
             }
         }
@@ -99,7 +100,7 @@ impl Gathering<'_> {
         wants: impl Fn(&str) -> bool,
     ) -> Result<Option<Rows>, ReferenceError> {
         let schema = self.config.schema();
-        let Some(added) = Added::of(self.workspace, &schema, version)? else { return Ok(None) };
+        let Some(added) = Added::of(self.workspace, self.config, version)? else { return Ok(None) };
         let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
         let mut rows = Rows::new(ADDED, added.names().to_vec(), delimiter);
         for (id, raw) in added.records().filter(|(id, _)| wants(id)) {

@@ -1,13 +1,14 @@
 //! Which rows a challenger learns from beyond the reference, and which labels had a part in it.
 
 use super::rows::{Rows, cell};
-use super::{Added, ReferenceError, id_column};
+use super::{Added, ReferenceError, RowNames};
 use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
 use crate::report::grouped;
+
 use crate::table::record::fields_of;
-use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
+use crate::table::{Input, ReadOptions, Schema, Spool, TableError, stream};
 use crate::workspace::{Config, Workspace};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,8 +51,12 @@ pub struct Plan {
     pub n_without_features: u64,
     /// The first of them.
     pub without_features: Vec<String>,
-    /// Rows for which people's labels differ; they are not used until somebody decides.
+    /// Rows for which labels differ, of people or in the current table; they are not used until somebody decides.
     pub n_conflicts: u64,
+    /// Current rows whose outcome is none that production knows; they are not used.
+    pub n_unknown: u64,
+    /// The first such outcomes.
+    pub unknown: Vec<String>,
     /// Labels that a model gave; they are never used.
     pub n_by_models: u64,
     /// Where the features of added rows were found.
@@ -80,8 +85,8 @@ pub struct Current {
 
 /// Rows, and the labels that had a part in them.
 pub struct Gathered {
-    /// The id column.
-    pub id: String,
+    /// What names the rows.
+    pub names: RowNames,
     /// Rows that come to the reference, or take the place of some of its rows.
     pub added: Added,
     /// The labels that had a part.
@@ -96,7 +101,8 @@ impl Gathered {
     /// What a person should know.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let Plan { n_without_features, without_features, n_conflicts, n_by_models, .. } = &self.plan;
+        let Plan { n_without_features, without_features, n_conflicts, n_by_models, n_unknown, unknown, .. } =
+            &self.plan;
         let told = [
             (
                 *n_without_features,
@@ -105,7 +111,8 @@ impl Gathered {
                     without_features.join(", ")
                 ),
             ),
-            (*n_conflicts, "rows are not used, since people differ on them".to_owned()),
+            (*n_conflicts, "rows are not used, since their labels differ".to_owned()),
+            (*n_unknown, format!("outcomes are not used, since production does not know them: {}", unknown.join(", "))),
             (*n_by_models, "labels are not used, since a model gave them".to_owned()),
         ];
         told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
@@ -125,7 +132,7 @@ impl Gathering<'_> {
     /// What is wrong with the labels or with a table that has rows to be learned from.
     pub fn gather(&self, now: jiff::Timestamp) -> Result<Gathered, ReferenceError> {
         let schema = self.config.schema();
-        let id = id_column(&schema)?.to_owned();
+        let names = RowNames::of(&schema, &self.config.target.column);
         let mut plan = Plan::default();
         let mut wanted = self.labels(&mut plan)?;
         let usual = self.workspace.path(&self.config.monitor.current);
@@ -138,18 +145,21 @@ impl Gathering<'_> {
             let wants = |id: &str, label: &str| wanted.contains_key(id) || (outcomes && !label.is_empty());
             let rows = self.rows_of_table(table, wants)?;
             if outcomes {
-                self.outcomes(&rows, &file, &mut wanted, now)?;
+                self.outcomes(&rows, &mut wanted, &mut plan, now);
             }
             current = Some(Current { path: file, n_rows: rows.n_rows });
             sources.push(rows);
         }
+        if !self.count_only && self.config.retrain.outcomes {
+            self.earlier_outcomes(&mut wanted, now)?;
+        }
         if self.count_only && wanted.is_empty() {
             let added = Added::new(Vec::new());
-            return Ok(Gathered { id, added, used: Vec::new(), plan, current });
+            return Ok(Gathered { names, added, used: Vec::new(), plan, current });
         }
-        let added = self.place(&schema, &wanted, &mut plan)?;
+        let added = self.place(&schema, &names, &wanted, &mut plan)?;
         self.search(&wanted, &added, &mut sources)?;
-        let mut gathered = Gathered { id, added, used: Vec::new(), plan, current };
+        let mut gathered = Gathered { names, added, used: Vec::new(), plan, current };
         gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources)?;
         Ok(gathered)
     }
@@ -170,31 +180,38 @@ impl Gathering<'_> {
     }
 
     /// Current rows whose target is filled in say what happened, unless somebody labelled them.
-    fn outcomes(
-        &self,
-        rows: &Rows,
-        file: &str,
-        wanted: &mut BTreeMap<String, Holds>,
-        now: jiff::Timestamp,
-    ) -> Result<(), ReferenceError> {
+    fn outcomes(&self, rows: &Rows, wanted: &mut BTreeMap<String, Holds>, plan: &mut Plan, now: jiff::Timestamp) {
         let target = &self.pipeline.target;
         for (id, record) in rows.records.iter().filter(|(id, _)| !id.is_empty()) {
             let told = &record.label;
             if told.is_empty() || wanted.contains_key(id) {
                 continue;
             }
-            let label = as_written(target, id, told, file)?;
-            let said = Label {
-                id: id.clone(),
-                label: label.clone(),
-                annotator: String::new(),
-                labelled_at: now,
-                source: Source::Outcome,
-                batch: String::new(),
-                select_prob: None,
-                model_version: None,
+            if rows.differ.contains(id) {
+                plan.n_conflicts += 1;
+                continue;
+            }
+            let Ok(label) = as_written(target, id, told, "") else {
+                plan.not_known(told);
+                continue;
             };
-            wanted.insert(id.clone(), Holds { label, said: vec![said] });
+            wanted.insert(id.clone(), Holds { said: vec![outcome(id, &label, now)], label });
+        }
+    }
+
+    /// Outcomes that earlier tables brought, which older versions learned from and that stand in no file of labels.
+    fn earlier_outcomes(
+        &self,
+        wanted: &mut BTreeMap<String, Holds>,
+        now: jiff::Timestamp,
+    ) -> Result<(), ReferenceError> {
+        let used = Used::open(self.workspace)?;
+        for (id, label) in used.outcomes() {
+            if wanted.contains_key(id) {
+                continue;
+            }
+            let Ok(label) = as_written(&self.pipeline.target, id, label, "") else { continue };
+            wanted.insert(id.to_owned(), Holds { said: vec![outcome(id, &label, now)], label });
         }
         Ok(())
     }
@@ -203,16 +220,20 @@ impl Gathering<'_> {
     fn place(
         &self,
         schema: &Schema,
+        named_by: &RowNames,
         wanted: &BTreeMap<String, Holds>,
         plan: &mut Plan,
     ) -> Result<Added, ReferenceError> {
-        let (id, target) = (id_column(schema)?, &self.pipeline.target);
+        let target = &self.pipeline.target;
         let path = self.workspace.path(&self.config.data.reference);
         let options = ReadOptions {
-            columns: schema.dialect.header.then(|| vec![id.to_owned(), target.name.clone()]),
+            columns: schema
+                .dialect
+                .header
+                .then(|| named_by.id().into_iter().chain([target.name.as_str()]).map(str::to_owned).collect()),
             optional: self.config.target.optional(),
             skip_invalid: self.skip_invalid,
-            no_raw: self.count_only,
+            no_raw: self.count_only && named_by.id().is_some(),
             ..ReadOptions::default()
         };
         let mut rows = stream(Input::open(&path)?, schema, &options)?;
@@ -225,15 +246,18 @@ impl Gathering<'_> {
                 target.name
             )));
         }
-        let mut added = Added::new(names);
+        let mut added = Added::new(names.clone());
         while let Some(batch) = rows.next().transpose()? {
-            let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
-            for row in 0..batch.table.n_rows() {
+            for (row, id) in named_by.of_batch(&batch, &names, delimiter)?.iter().enumerate() {
                 plan.n_reference += 1;
-                let Some(holds) = wanted.get(ids.get(row)) else { continue };
-                added.meet(ids.get(row));
+                let Some(holds) = wanted.get(id) else { continue };
                 let stands = cell(&batch.table, &target.name, row);
-                if as_written(target, ids.get(row), &stands, "").is_ok_and(|stands| stands == holds.label) {
+                let is_same = as_written(target, id, &stands, "").is_ok_and(|stands| stands == holds.label);
+                if named_by.id().is_none() && !is_same {
+                    continue;
+                }
+                added.meet(id);
+                if is_same {
                     plan.n_confirmed += 1;
                     continue;
                 }
@@ -242,7 +266,7 @@ impl Gathering<'_> {
                 if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
                     *field = in_table(schema, &target.name, &holds.label);
                 }
-                added.push(ids.get(row), &fields, delimiter);
+                added.push(id, &fields, delimiter);
             }
         }
         Ok(added)
@@ -289,7 +313,7 @@ impl Gathered {
         let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
         let names = self.added.names().to_vec();
         let place = |name: &str| names.iter().position(|own| own == name);
-        let (id_place, target_place) = (place(&self.id), place(&pipeline.target.name));
+        let (id_place, target_place) = (self.names.id().and_then(place), place(&pipeline.target.name));
         for (id, holds) in wanted {
             self.plan.n_labels += 1;
             if !self.added.has_met(&id) {
@@ -324,12 +348,35 @@ impl Gathered {
 }
 
 impl Plan {
+    fn not_known(&mut self, label: &str) {
+        const SHOWN: usize = 3;
+        self.n_unknown += 1;
+        let label = format!("{:?}", label.chars().take(40).collect::<String>());
+        if self.unknown.len() < SHOWN && !self.unknown.contains(&label) {
+            self.unknown.push(label);
+        }
+    }
+
     fn without(&mut self, id: &str) {
         const SHOWN: usize = 5;
         self.n_without_features += 1;
         if self.without_features.len() < SHOWN {
             self.without_features.push(id.to_owned());
         }
+    }
+}
+
+/// What a table says of a row, as a label that nobody gave.
+fn outcome(id: &str, label: &str, now: jiff::Timestamp) -> Label {
+    Label {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        annotator: String::new(),
+        labelled_at: now,
+        source: Source::Outcome,
+        batch: String::new(),
+        select_prob: None,
+        model_version: None,
     }
 }
 

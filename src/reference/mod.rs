@@ -11,18 +11,20 @@
 mod adopt;
 mod features;
 mod gather;
+mod names;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use adopt::{Adopted, adoptable, settle};
 pub use gather::{Gathered, Gathering, Plan};
+pub use names::RowNames;
 
 use crate::digest::hex;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
 use crate::registry::{RegistryError, Version};
-use crate::table::{Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, push_record, stream};
+use crate::table::{Dialect, Input, ReadOptions, Schema, TableError, Values, push_record, stream};
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -131,20 +133,6 @@ impl Combined {
     }
 }
 
-/// The loop's id column.
-///
-/// # Errors
-/// Without one, labels join no rows.
-pub fn id_column(schema: &Schema) -> Result<&str, ReferenceError> {
-    let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str());
-    id.ok_or_else(|| {
-        ReferenceError::Usage(
-            "labels join rows by id, and mlloop.toml names no id column: let one column under [columns] be \"id\""
-                .to_owned(),
-        )
-    })
-}
-
 impl Added {
     /// Rows of a table with these column names.
     #[must_use]
@@ -170,20 +158,23 @@ impl Added {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn of(workspace: &Workspace, schema: &Schema, version: Version) -> Result<Option<Self>, ReferenceError> {
+    pub fn of(workspace: &Workspace, config: &Config, version: Version) -> Result<Option<Self>, ReferenceError> {
         let path = workspace.registry().path(version)?.join(ADDED);
         workspace.registry().check(version, &[ADDED])?;
         if !path.exists() {
             return Ok(None);
         }
         let mut added = Self { path: path.clone(), ..Self::default() };
-        let mut schema = ids_only(schema)?;
+        let schema = config.schema();
+        let names = RowNames::of(&schema, &config.target.column);
+        let mut schema = ids_only(&schema);
         schema.dialect = schema.dialect.own();
         let options = ReadOptions { whole: true, ..ReadOptions::default() };
         let mut rows = stream(Input::open(&path)?, &schema, &options)?;
         added.names = rows.names().to_vec();
+        let delimiter = rows.delimiter();
         while let Some(batch) = rows.next().transpose()? {
-            for (row, id) in texts_of(&batch.table)?.into_iter().enumerate() {
+            for (row, id) in names.of_batch(&batch, &added.names, delimiter)?.into_iter().enumerate() {
                 added.places.insert(id.clone(), added.records.len());
                 added.records.push((id, batch.raw.get(row).to_vec()));
             }
@@ -277,21 +268,21 @@ pub fn combined(path: &Path, schema: &Schema, added: &Added) -> Result<Combined,
 pub fn input_of(workspace: &Workspace, config: &Config, version: Version) -> Result<Input, ReferenceError> {
     let path = workspace.path(&config.data.reference);
     let schema = config.schema();
-    match Added::of(workspace, &schema, version)? {
+    match Added::of(workspace, config, version)? {
         None => Ok(Input::open(&path)?),
         Some(added) => Ok(combined(&path, &schema, &added)?.into_input()),
     }
 }
 
-/// Writes the reference with its replaced and added records to `out`.
+/// Writes the reference with its replaced and added records to `out`; where rows have no ids, none is replaced.
 ///
 /// # Errors
 /// What is wrong with the reference, why the rows do not fit it, or what `out` says.
 pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write) -> Result<Counts, ReferenceError> {
     let name = PathBuf::from(base.name());
     let options = ReadOptions::default();
-    let ids = ids_only(schema)?;
-    let mut rows = stream(base, &ids, &options)?;
+    let (read, id) = (ids_only(schema), names::id_of(schema));
+    let mut rows = stream(base, &read, &options)?;
     if rows.names() != added.names {
         let what = format!("has the columns {}, the reference has {}", added.names.join(", "), rows.names().join(", "));
         return Err(ReferenceError::Apart { path: added.path.clone(), what });
@@ -308,9 +299,13 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
     let mut counts = Counts::default();
     let mut seen = vec![false; added.records.len()];
     while let Some(batch) = rows.next().transpose()? {
-        for (row, id) in texts_of(&batch.table)?.iter().enumerate() {
+        let ids = match id.map(|id| batch.table.require(id)).transpose()?.map(|column| &column.values) {
+            Some(Values::Text(ids)) => Some(ids),
+            _ => None,
+        };
+        for row in 0..batch.table.n_rows() {
             counts.n_base += 1;
-            match added.places.get(id) {
+            match ids.and_then(|ids| added.places.get(ids.get(row))) {
                 Some(&place) => {
                     seen[place] = true;
                     counts.n_replaced += 1;
@@ -327,26 +322,14 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
     Ok(counts)
 }
 
-/// The same file, of which only the ids are read.
-fn ids_only(schema: &Schema) -> Result<Schema, ReferenceError> {
-    let id = id_column(schema)?;
-    if !schema.dialect.header {
+/// The same file, of which only the ids are read, where rows have them.
+fn ids_only(schema: &Schema) -> Schema {
+    let columns = match names::id_of(schema) {
+        Some(id) if schema.dialect.header => schema.columns.iter().filter(|c| c.name == id).cloned().collect(),
         // Without a header columns are found by their place, so all of them are named.
-        return Ok(schema.clone());
-    }
-    Ok(Schema {
-        dialect: schema.dialect.clone(),
-        columns: schema.columns.iter().filter(|c| c.name == id).cloned().collect(),
-    })
-}
-
-/// The texts of the id column.
-fn texts_of(table: &Table) -> Result<Vec<String>, ReferenceError> {
-    let ids = table.columns().iter().find_map(|column| match &column.values {
-        Values::Text(texts) => Some(texts.iter().map(str::to_owned).collect()),
-        _ => None,
-    });
-    ids.ok_or_else(|| ReferenceError::Usage("the id column is not text".to_owned()))
+        _ => schema.columns.clone(),
+    };
+    Schema { dialect: schema.dialect.clone(), columns }
 }
 
 /// Writes and hashes.

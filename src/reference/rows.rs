@@ -2,7 +2,7 @@
 
 use crate::table::record::fields_of;
 use crate::table::{Table, TableError, Values};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one place by id, as records of CSV.
 pub(super) struct Rows {
@@ -14,6 +14,8 @@ pub(super) struct Rows {
     pub(super) records: BTreeMap<String, Record>,
     /// Rows that were looked at.
     pub(super) n_rows: u64,
+    /// Rows that stand there more than once, with labels that differ.
+    pub(super) differ: BTreeSet<String>,
 }
 
 /// A record, and what its target's cell says.
@@ -24,7 +26,19 @@ pub(super) struct Record {
 
 impl Rows {
     pub(super) fn new(from: &'static str, names: Vec<String>, delimiter: u8) -> Self {
-        Self { from, names, delimiter, records: BTreeMap::new(), n_rows: 0 }
+        Self { from, names, delimiter, records: BTreeMap::new(), n_rows: 0, differ: BTreeSet::new() }
+    }
+
+    /// Takes in a record; one that says nothing of the target leaves what an earlier one said.
+    pub(super) fn take(&mut self, id: String, mut record: Record) {
+        if let Some(known) = self.records.get_mut(&id) {
+            if record.label.is_empty() {
+                record.label = std::mem::take(&mut known.label);
+            } else if !known.label.is_empty() && known.label != record.label {
+                self.differ.insert(id.clone());
+            }
+        }
+        self.records.insert(id, record);
     }
 
     /// The cells of the row under `names`; empty where the place has no such column.

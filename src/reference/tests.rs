@@ -1,7 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 
 use super::*;
-use crate::table::{ColumnSpec, read};
+use crate::table::{ColumnSpec, Kind, read};
 
 fn schema(header: bool) -> Schema {
     let column = |name: &str, kind| ColumnSpec::new(name, kind);

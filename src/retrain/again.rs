@@ -4,7 +4,7 @@ use super::{Replayed, RetrainError, digests};
 use crate::atomic::{self, Lock};
 use crate::labels::Used;
 use crate::pipeline::{Examples, Pipeline};
-use crate::reference::{self, ADDED, Added};
+use crate::reference::{self, ADDED, Added, RowNames};
 use crate::registry::Version;
 use crate::table::{self, Input, ReadOptions};
 use crate::train::{self, Material, TrainRequest, Trained};
@@ -28,7 +28,7 @@ pub(crate) fn again(
 ) -> Result<Trained, RetrainError> {
     let (config, schema) = (request.config, request.config.schema());
     let path = workspace.path(&config.data.reference);
-    let added = match Added::of(from, &schema, version)? {
+    let added = match Added::of(from, config, version)? {
         Some(added) => added,
         None => Added::new(table::stream(Input::open(&path)?, &schema, &ReadOptions::default())?.names().to_vec()),
     };
@@ -40,7 +40,8 @@ pub(crate) fn again(
     let options = ReadOptions { skip_invalid: request.skip_invalid, ..ReadOptions::default() };
     let read = table::read(combined.into_input(), &schema, &options)?;
     let fresh: HashSet<&str> = added.ids().collect();
-    let replay = Replayed { share: config.retrain.replay, id: reference::id_column(&schema)?, seed: request.seed };
+    let names = RowNames::of(&schema, &config.target.column);
+    let replay = Replayed::new(config.retrain.replay, &names, request.seed)?;
     let thin = |examples: &Examples| replay.thin(examples, &recipe, &fresh);
     let extra = |dir: &Path, pipeline: &Pipeline| {
         // What was learned from is taken over; what follows from the model is made.

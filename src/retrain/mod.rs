@@ -24,7 +24,7 @@ use crate::digest;
 use crate::labels::orphans;
 use crate::model::ModelError;
 use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
-use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan};
+use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan, RowNames};
 use crate::registry::{DataDigest, Version};
 use crate::stats::random::unit_hash;
 use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, Values};
@@ -287,7 +287,20 @@ struct Replayed<'a> {
     seed: u64,
 }
 
-impl Replayed<'_> {
+impl<'a> Replayed<'a> {
+    /// # Errors
+    /// When rows are to be left out by ids that they do not have.
+    fn new(share: f64, names: &'a RowNames, seed: u64) -> Result<Self, RetrainError> {
+        match names.id() {
+            None if share < 1.0 => Err(RetrainError::Usage(
+                "[retrain] replay leaves old rows out by their ids, and mlloop.toml names no id column: set replay = 1, or let \
+                 one column under [columns] be \"id\""
+                    .to_owned(),
+            )),
+            id => Ok(Self { share, id: id.unwrap_or_default(), seed }),
+        }
+    }
+
     /// Old training rows beyond the share that is replayed are left out; what judges stays as it is.
     fn thin(&self, examples: &Examples, recipe: &Recipe, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
         const REPLAY: u64 = 0x5EED_AB1E;
@@ -338,7 +351,7 @@ impl Job<'_> {
         let read = table::read(combined.into_input(), &schema, &options)?;
         notes.extend(read.notes);
         let fresh: HashSet<&str> = gathered.added.ids().collect();
-        let replay = Replayed { share: config.retrain.replay, id: &gathered.id, seed: request.seed };
+        let replay = Replayed::new(config.retrain.replay, &gathered.names, request.seed)?;
         let thin = |examples: &Examples| replay.thin(examples, self.recipe, &fresh);
         let extra = |dir: &Path, pipeline: &Pipeline| self.store(dir, pipeline, &added);
         let details = json!({

@@ -190,7 +190,11 @@ impl<'a> Head<'a> {
     fn short_header(&self, usual: usize, delimiter: u8) -> Option<String> {
         let (first, rest) = self.widths.split_first()?;
         let (record, line) = self.records.first()?;
-        if *first + 1 != usual
+        // Above texts it is a title as well.
+        let is_data = self.records.get(1).is_some_and(|(record, _)| !names_columns(record, delimiter));
+        if record.starts_with(b"#")
+            || !is_data
+            || *first + 1 != usual
             || rest.len() < 2
             || rest.iter().any(|&width| width != usual)
             || !names_columns(record, delimiter)

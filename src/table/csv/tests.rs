@@ -169,8 +169,15 @@ fn content() -> impl Strategy<Value = String> {
     "([a-c\"é,;\n0-9]( ?[a-c\"é,;\n0-9]){0,6})?"
 }
 
+/// Records that are rows: not empty in every field, and not the names of the columns.
 fn records() -> impl Strategy<Value = Vec<[String; 3]>> {
-    prop::collection::vec([content(), content(), content()], 0..20)
+    prop::collection::vec([content(), content(), content()].prop_filter("a row", is_row), 0..20)
+}
+
+fn is_row(record: &[String; 3]) -> bool {
+    let mut sorted = record.clone();
+    sorted.sort_unstable();
+    record.iter().any(|cell| !cell.is_empty()) && sorted != ["a", "b", "c"]
 }
 
 fn written(records: &[[String; 3]], style: csv::QuoteStyle, ending: csv::Terminator) -> Vec<u8> {
@@ -228,7 +235,7 @@ proptest! {
     }
 
     #[test]
-    fn agrees_with_the_csv_crate(records in prop::collection::vec([raw(), raw(), raw()], 0..8)) {
+    fn agrees_with_the_csv_crate(records in prop::collection::vec([raw(), raw(), raw()].prop_filter("a row", is_row), 0..8)) {
         let text: String = records.iter().map(|r| r.join(",") + "\n").collect();
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         let expected: Vec<Vec<String>> =

@@ -5,9 +5,8 @@
 //! | its whole name says target (`churn`, `isFraud`, `FraudFound_P`) | 6, one such word among others 4 |
 //! | … and it has two values | 3 more; up to 20 values 2 more |
 //! | … and it is a quantity, which is no class (`income`, `default` as an amount) | 4 less |
-//! | its name is a usual thing to estimate (`price`, `median_house_value`) | 6, one such word among others 2 |
-//! | it is such a thing, but as often a fact about the row (`amount`) | 1 |
-//! | it alone says yes or no, and its name is no trait of a person or a day | 5 |
+//! | its name is a usual thing to estimate (`price`, `median_house_value`) | 5, one such word among others 2 |
+//! | it alone says yes or no, and its name is no trait of a person or a day | 4 |
 //! | it is the last column | 3; with up to 20 values 4; with two values 5 |
 //!
 //! Names of predictions and of times speak against a column.
@@ -88,8 +87,6 @@ const USUAL: [&str; 15] = [
     "salary",
     "count",
 ];
-/// Things to estimate that are as often a fact about the row.
-const FACTS: [&str; 2] = ["amount", "paid"];
 /// What people, things and days have or are, which is seldom what is to be predicted.
 const TRAITS: [&str; 30] = [
     "gender",
@@ -177,7 +174,7 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
     let points = |i: usize| {
         let size = is_size(&columns[i].name, columns) && i != last;
         let named = if size { 0 } else { by_name(&columns[i], seen[i].distinct.count()) };
-        let named = if only_flag == Some(i) && i != last { named.max(5) } else { named };
+        let named = if only_flag == Some(i) && i != last { named.max(4) } else { named };
         (named, if i == last { by_place(&columns[i].name, seen[i].distinct.count()) } else { 0 })
     };
     let candidates = (0..columns.len()).filter(|&i| fits(i) && !about_target(&columns[i].name));
@@ -186,7 +183,7 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
     let reason = match points(best) {
         (0, 0) => return None,
         (0, _) => "the last column; say --target NAME if it is another",
-        (5, 0) if only_flag == Some(best) => "no other column says yes or no; say --target NAME if it is another",
+        (4, 0) if only_flag == Some(best) => "no other column says yes or no; say --target NAME if it is another",
         (_, 0) => "its name says so",
         (_, _) => "the last column, and its name says so",
     };
@@ -280,10 +277,9 @@ fn by_name(column: &ColumnSpec, n_distinct: u64) -> u32 {
     }
     let outright = if says(name, &QUANTITIES) == Says::Whole { 6 } else { 0 };
     let usual = match (column.kind, says(name, &USUAL)) {
-        (Kind::Number, Says::Whole) => 6,
-        (Kind::Number, Says::Part) if words_of(name).last().is_some_and(|w| ENDINGS.contains(&w.as_str())) => 6,
+        (Kind::Number, Says::Whole) => 5,
+        (Kind::Number, Says::Part) if words_of(name).last().is_some_and(|w| ENDINGS.contains(&w.as_str())) => 5,
         (Kind::Number, Says::Part) => 2,
-        (Kind::Number, Says::Nothing) if says(name, &FACTS) == Says::Whole => 1,
         _ => 0,
     };
     outright.max(usual).max(class.saturating_sub(4))

@@ -35,7 +35,13 @@ fn spellings_may_be_listed_or_kept_apart() {
     let listed = Same::Listed([("Yes".to_owned(), vec!["ja".to_owned()])].into());
     let levels = ["No".to_owned(), "Yes".to_owned()];
     let finder = LevelFinder::new(&levels, &listed);
-    assert_eq!((finder.name("ja"), finder.name("JA"), finder.name("nein")), ("Yes", "Yes", "nein"));
+    assert_eq!((finder.name("ja"), finder.name("JA"), finder.name("jein")), ("Yes", "Yes", "jein"));
+    assert_eq!((finder.name("nein"), finder.name("WAHR"), finder.name(".FALSE.")), ("No", "Yes", "No"));
+    // Spaces of any kind, what has no width, and accents however they are stored.
+    let cities = LevelFinder::new(&["M\u{fc}nchen Ost".to_owned(), "Bonn".to_owned()], &Same::default());
+    for text in ["Mu\u{308}nchen Ost", "m\u{fc}nchen\u{a0} ost", "\u{feff}M\u{fc}nchen Ost\u{200b}"] {
+        assert_eq!(cities.name(text), "M\u{fc}nchen Ost", "{text:?}");
+    }
     let apart = LevelFinder::new(&levels, &Same::Rule(false));
     assert_eq!((apart.name("Yes"), apart.name("yes")), ("Yes", "yes"));
 }
