@@ -180,12 +180,11 @@ fn rows_about_the_same_customer_stay_on_one_side() {
         };
         format!("{name},x,churn\n") + &(0..1200).map(row).collect::<String>()
     };
+    let text = |customer: u32| format!("K{customer:05}");
     let number = |customer: u32| (1000 + customer * 7 % 5003).to_string();
-    for (name, key) in [
-        ("customer_id", &|c| format!("K{c:05}") as String) as (&str, &dyn Fn(u32) -> String),
-        ("cust", &number),
-        ("ref", &|c| format!("{:016x}", u64::from(c) * 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(1) % 0xffff_ffff_ffff)),
-    ] {
+    let hash = |customer: u32| format!("{:016x}", u64::from(customer).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let keys: [(&str, &dyn Fn(u32) -> String); 3] = [("customer_id", &text), ("cust", &number), ("ref", &hash)];
+    for (name, key) in keys {
         let work = Loop::new().table("t.csv", table(name, key));
         let said = work.run("init t.csv").answers(YES);
         let toml = work.read("mlloop.toml");

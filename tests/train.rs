@@ -381,11 +381,11 @@ fn a_feature_that_32_bits_cannot_hold_is_told_apart_everywhere() {
                 ["yes", "no"][(second / 30) as usize]
             )
         };
-        "id,at,b,late\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+        "id,tick,b,late\n".to_owned() + &(first..first + n).map(row).collect::<String>()
     };
     let work = Loop::new().table("ref.csv", rows(0, 600)).table("new.csv", rows(5_000, 120));
     work.run("init ref.csv --target late").answers(YES);
-    work.run("--set features.columns.at.impute=\"native\" --set n_estimators=60 train --quality fast").answers(YES);
+    work.run("--set features.columns.tick.impute=\"native\" --set n_estimators=60 train --quality fast").answers(YES);
     let predicted = work.run("predict new.csv").answers(YES).stdout;
     let (told, known) = (column(&predicted, "prediction"), column(&rows(5_000, 120), "late"));
     assert_eq!(told, known);
