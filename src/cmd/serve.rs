@@ -78,6 +78,9 @@ pub(crate) struct Args {
     /// Do not log predictions
     #[arg(long, conflicts_with = "log_sync")]
     no_log: bool,
+    /// About how many rows are kept in memory for windows over earlier rows, per version; beyond it the oldest leave
+    #[arg(long, value_name = "N", value_parser = up_to(100_000_000), default_value_t = 1_000_000)]
+    past_rows: usize,
     /// Certificate chain in PEM form
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -336,6 +339,7 @@ impl Args {
             hosts: self.allow_host.iter().chain(is_name.then_some(&self.host)).cloned().collect(),
             is_local,
             n_threads: threads(ctx),
+            past_rows: self.past_rows,
             job: JobSettings {
                 every: self.run_every,
                 at: self.run_at.clone(),

@@ -10,6 +10,7 @@ use super::answer::{Answer, Many};
 use super::endpoint::Endpoint;
 use super::limits::MAX_EXPLAINED_ROWS;
 use super::log::Lines;
+use super::past::{self, Behind};
 use super::problem::{self, Problem, Problems, Refusal};
 use super::rows::{Allow, NoRows, Raw, Rows};
 use super::scoring::{Scored, score};
@@ -74,6 +75,9 @@ struct Job {
     at: Timestamp,
 }
 
+/// The rows of a request, and what they look back on.
+type Asked = (Arc<Rows>, Behind);
+
 /// Scored rows, ready to be logged and sent.
 struct Prepared {
     json: Vec<u8>,
@@ -136,16 +140,23 @@ pub(super) async fn compute(
     };
     let (rows, mut ticket) = run(is_large, &job, parse).await?;
     let (known, problems) = known_outcomes(&job, parts, &rows)?;
-    let groups = score_all(is_large, &job, &rows, problems).await?;
+    ticket.charge(rows.len() * past::bytes_per_row(&job.snapshot))?;
     let theirs = Arc::clone(&rows);
+    let look_back = move |job: &Job| Behind::of(&job.snapshot, &theirs, |row, live| job.id_of(&theirs, row, live));
+    let asked = Arc::new((Arc::clone(&rows), run(is_large, &job, look_back).await?));
+    let groups = score_all(is_large, &job, &asked, problems).await?;
+    let theirs = Arc::clone(&asked);
     let Prepared { json, mut lines, ids, outcomes } =
         run(is_large, &job, move |job| prepare(job, &theirs, &groups, known)).await?;
     if let Some(running) = job.shadow() {
         for arm in 1..running.arms.len() {
-            lines.extend(shadow(is_large, &job, running, arm, (&rows, &ids)).await);
+            lines.extend(shadow(is_large, &job, running, arm, (&asked, &ids)).await);
         }
     }
     log(app, &mut ticket, json.len(), job.at, lines).await?;
+    if app.log.is_some() && !asked.1.is_empty() {
+        run(is_large, &job, move |job| asked.1.remember(job.at, job.app.now())).await?;
+    }
     if !outcomes.is_empty() {
         app.desk.record(app, outcomes).await?;
     }
@@ -204,14 +215,16 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
 async fn score_all(
     is_large: bool,
     job: &Arc<Job>,
-    rows: &Arc<Rows>,
+    asked: &Arc<Asked>,
     mut problems: Problems,
 ) -> Result<Vec<Group>, Refusal> {
     let mut groups = Vec::new();
-    for (arm, which) in pieces(&job.arms(rows)?) {
-        let rows = Arc::clone(rows);
+    for (arm, which) in pieces(&job.arms(&asked.0)?) {
+        let asked = Arc::clone(asked);
         let compute = move |job: &Job| {
-            let scored = score(job.live(arm)?, &job.snapshot.form, &rows, &which, job.explain)?;
+            let (live, (rows, behind)) = (job.live(arm)?, &*asked);
+            let windows = behind.of_rows(live.model.version, &which);
+            let scored = score(live, (&job.snapshot.form, rows), &which, &windows, job.explain)?;
             job.app.metrics.unseen(&scored.unseen);
             Ok(Group { arm, which, scored })
         };
@@ -316,7 +329,8 @@ struct Group {
 }
 
 /// Writes the answer and the lines of the log.
-fn prepare(job: &Job, rows: &Rows, groups: &[Group], known: Known) -> Result<Prepared, Refusal> {
+fn prepare(job: &Job, asked: &Asked, groups: &[Group], known: Known) -> Result<Prepared, Refusal> {
+    let rows = &asked.0;
     let lives = groups.iter().map(|group| job.live(group.arm)).collect::<Result<Vec<&Live>, _>>()?;
     let mut places = vec![(0, 0); rows.len()];
     for (group, in_group) in groups.iter().enumerate() {
@@ -326,7 +340,7 @@ fn prepare(job: &Job, rows: &Rows, groups: &[Group], known: Known) -> Result<Pre
     for (row, &(group, n)) in places.iter().enumerate() {
         let (Group { arm, scored, .. }, live) = (&groups[group], lives[group]);
         let id = job.id_of(rows, row, live);
-        book.add(job, rows, (row, id), live, scored.scores.row(n), job.arm_name(*arm));
+        book.add(job, asked, (row, id), live, scored.scores.row(n), job.arm_name(*arm));
     }
     let Lined { lines, ids, .. } = book;
     let answer = |(row, &(group, n)): (usize, &(usize, usize))| {
@@ -407,7 +421,7 @@ impl Lined {
     fn add(
         &mut self,
         job: &Job,
-        rows: &Rows,
+        (rows, behind): &Asked,
         (row, id): (usize, Option<String>),
         live: &Live,
         scores: &[f64],
@@ -432,7 +446,7 @@ impl Lined {
             scores,
             class: live.model.pipeline.class_of(scores),
             features: &features,
-            windows: &[],
+            windows: &behind.of_row(live.model.version, row),
         };
         let layout = &live.model.layout;
         let place = self.lines.iter().position(|lines| Arc::ptr_eq(&lines.layout, layout)).unwrap_or_else(|| {
@@ -451,16 +465,17 @@ async fn shadow(
     job: &Arc<Job>,
     running: &Running,
     arm: usize,
-    (rows, ids): (&Arc<Rows>, &Arc<[String]>),
+    (asked, ids): (&Arc<Asked>, &Arc<[String]>),
 ) -> Vec<Lines> {
-    let (rows, ids, n_rows) = (Arc::clone(rows), Arc::clone(ids), rows.len() as u64);
+    let (asked, ids, n_rows) = (Arc::clone(asked), Arc::clone(ids), asked.0.len() as u64);
     let compute = move |job: &Job| {
         let live = job.live(Some(arm))?;
-        let which: Vec<usize> = (0..rows.len()).collect();
-        let scored = score(live, &job.snapshot.form, &rows, &which, 0)?;
+        let which: Vec<usize> = (0..asked.0.len()).collect();
+        let windows = asked.1.of_rows(live.model.version, &which);
+        let scored = score(live, (&job.snapshot.form, &asked.0), &which, &windows, 0)?;
         let mut book = Lined::default();
         for (row, id) in ids.iter().enumerate() {
-            book.add(job, &rows, (row, Some(id.clone())), live, scored.scores.row(row), job.arm_name(Some(arm)));
+            book.add(job, &asked, (row, Some(id.clone())), live, scored.scores.row(row), job.arm_name(Some(arm)));
         }
         Ok(book.lines)
     };

@@ -34,6 +34,7 @@ pub(super) fn settings() -> ServeSettings {
         hosts: vec!["models.example".into()],
         is_local: true,
         n_threads: 2,
+        past_rows: 100_000,
         job: JobSettings::default(),
         tell: |_| {},
     }
