@@ -9,7 +9,7 @@
 use super::answer::{Answer, Many};
 use super::endpoint::Endpoint;
 use super::limits::MAX_EXPLAINED_ROWS;
-use super::log::Lines;
+use super::log::{Lines, Log};
 use super::past::{self, Behind};
 use super::problem::{self, Problem, Problems, Refusal};
 use super::rows::{Allow, NoRows, Raw, Rows};
@@ -139,7 +139,11 @@ pub(super) async fn compute(
         Ok((Arc::new(rows), ticket))
     };
     let (rows, mut ticket) = run(is_large, &job, parse).await?;
-    let (known, problems) = known_outcomes(&job, parts, &rows)?;
+    let (known, problems) = match job.log() {
+        // What is only looked at has no outcome to be told.
+        None if endpoint == Endpoint::StudioPredict => (Known::default(), rows.problems.clone()),
+        _ => known_outcomes(&job, parts, &rows)?,
+    };
     ticket.charge(rows.len() * past::bytes_per_row(&job.snapshot))?;
     let theirs = Arc::clone(&rows);
     let look_back = move |job: &Job| Behind::of(&job.snapshot, &theirs, |row, live| job.id_of(&theirs, row, live));
@@ -153,8 +157,8 @@ pub(super) async fn compute(
             lines.extend(shadow(is_large, &job, running, arm, (&asked, &ids)).await);
         }
     }
-    log(app, &mut ticket, json.len(), job.at, lines).await?;
-    if app.log.is_some() && !asked.1.is_empty() {
+    log(&job, &mut ticket, json.len(), lines).await?;
+    if job.log().is_some() && !asked.1.is_empty() {
         run(is_large, &job, move |job| asked.1.remember(job.at, job.app.now())).await?;
     }
     if !outcomes.is_empty() {
@@ -164,6 +168,7 @@ pub(super) async fn compute(
 }
 
 /// Outcomes that came with the rows.
+#[derive(Default)]
 struct Known {
     /// Whether any came.
     given: bool,
@@ -251,11 +256,11 @@ fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
 }
 
 /// Logs the lines before anything leaves.
-async fn log(app: &App, ticket: &mut Ticket, n: usize, at: Timestamp, lines: Vec<Lines>) -> Result<(), Refusal> {
-    let Some(log) = &app.log else { return ticket.charge(n) };
+async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lines>) -> Result<(), Refusal> {
+    let Some(log) = job.log() else { return ticket.charge(n) };
     ticket.charge(n + lines.iter().map(|lines| lines.bytes.len()).sum::<usize>())?;
-    log.commit(at, lines).await.map_err(|err| {
-        app.tell(&format!("a prediction could not be logged, so it was not given: {err}"));
+    log.commit(job.at, lines).await.map_err(|err| {
+        job.app.tell(&format!("a prediction could not be logged, so it was not given: {err}"));
         Refusal::Unavailable("the prediction could not be logged, so it is not given".to_owned())
     })
 }
@@ -280,6 +285,11 @@ async fn run<T: Send + 'static>(
 }
 
 impl Job {
+    /// Where the rows are logged; what a person looks at is nowhere.
+    fn log(&self) -> Option<&Arc<Log>> {
+        self.app.log.as_ref().filter(|_| self.endpoint != Endpoint::StudioPredict)
+    }
+
     /// The experiment whose other arms score without answering.
     fn shadow(&self) -> Option<&Running> {
         let asked = matches!(self.endpoint, Endpoint::Predict | Endpoint::PredictAb);
@@ -360,7 +370,8 @@ fn prepare(job: &Job, asked: &Asked, groups: &[Group], known: Known) -> Result<P
         }
     };
     let json = json.map_err(|err| Refusal::Internal(err.to_string()))?;
-    for (Group { arm, which, .. }, live) in groups.iter().zip(&lives) {
+    let is_traffic = job.endpoint != Endpoint::StudioPredict;
+    for (Group { arm, which, .. }, live) in groups.iter().zip(&lives).filter(|_| is_traffic) {
         let name = job.arm_name(*arm).unwrap_or_default();
         job.app.metrics.predicted(live.model.version, name, which.len() as u64);
     }
@@ -427,7 +438,7 @@ impl Lined {
         scores: &[f64],
         arm: Option<&str>,
     ) {
-        if id.is_some() && job.app.log.is_none() {
+        if id.is_some() && job.log().is_none() {
             self.ids.extend(id);
             return;
         }

@@ -48,6 +48,8 @@ pub struct App {
     /// The loop, when it runs beside serving.
     pub(super) job: Option<Arc<Job>>,
     past_rows: usize,
+    /// Whether Label Studio is answered.
+    pub(super) label_studio: bool,
     clock: fn() -> Timestamp,
     tell: fn(&str),
     /// The last fault that was told, and when.
@@ -109,6 +111,7 @@ impl App {
             gauges: Mutex::default(),
             job: Job::new(&settings.job),
             past_rows: settings.past_rows,
+            label_studio: settings.label_studio,
             began: Instant::now(),
             refused_ms: AtomicU64::new(0),
             tell: settings.tell,

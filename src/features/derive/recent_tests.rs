@@ -40,7 +40,13 @@ fn table(rows: &[Pay]) -> Table {
 fn windows(expressions: &[&str]) -> Windows {
     let names: Vec<String> = (0..expressions.len()).map(|n| format!("w{n}")).collect();
     let pairs: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(expressions.iter().copied()).collect();
-    let columns = [("id", Kind::Id), ("card", Kind::Category), ("amount", Kind::Number), ("at", Kind::Time)];
+    let columns = [
+        ("id", Kind::Id),
+        ("card", Kind::Category),
+        ("shop", Kind::Category),
+        ("amount", Kind::Number),
+        ("at", Kind::Time),
+    ];
     Windows::new(&definitions(&pairs), &columns, "y").unwrap().unwrap()
 }
 
@@ -191,4 +197,60 @@ fn the_oldest_rows_leave_where_there_are_too_many() {
     let rows: Vec<Pay> = (0..1_000).map(|n| (format!("r{n}"), "a", 1.0, DAY)).collect();
     recent.push(&table(&rows), &vec![0; 1_000], NOW).unwrap();
     assert!(recent.held().n_rows <= 200, "rows of one instant: {:?}", recent.held());
+}
+
+/// Memory of this process in MB, where the system says it.
+fn memory_mb() -> f64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN) * 4096.0 / 1e6
+}
+
+/// The figures of docs/serving.md.
+#[test]
+#[ignore = "make simulate"]
+#[expect(clippy::print_stdout, reason = "the figures of docs/serving.md")]
+fn what_a_million_rows_take() {
+    let of = windows(&[
+        "count() by card over 1d",
+        "count() by card over 7d",
+        "count() by card over 30d",
+        "mean(amount) by card over 30d",
+        "std(amount) by shop over 7d",
+        "count() by shop over 7d",
+    ]);
+    let (before, started) = (memory_mb(), std::time::Instant::now());
+    let recent = Recent::new(of, Some("id"), 10_000_000);
+    let mut dice = Dice(3);
+    let mut rows = |range: std::ops::Range<i64>| {
+        let ids: Vec<String> = range.clone().map(|n| format!("row-{n}")).collect();
+        let cards: Vec<String> = range.clone().map(|_| format!("card {}", dice.below(200_000))).collect();
+        let shops: Vec<String> = range.clone().map(|_| format!("shop {}", dice.below(100))).collect();
+        let texts = |texts: &[String]| Values::Text(texts.iter().map(String::as_str).collect::<Texts>());
+        Table::new(vec![
+            Column::new("id", texts(&ids)),
+            Column::new("card", texts(&cards)),
+            Column::new("shop", texts(&shops)),
+            Column::new("amount", Values::Number(range.clone().map(|n| (n * 7919 % 1000) as f64).collect())),
+            Column::new("at", Values::Time(range.map(|n| n * 2_000_000).collect())),
+        ])
+        .unwrap()
+    };
+    for piece in 0..1_000 {
+        let part = rows(piece * 1_000..(piece + 1) * 1_000);
+        recent.push(&part, &[piece; 1_000], NOW).unwrap();
+    }
+    let (built, held) = (started.elapsed(), recent.held());
+    let mb = memory_mb() - before;
+    let started = std::time::Instant::now();
+    for n in 0..20_000 {
+        let row = rows(1_000_000 + n..1_000_001 + n);
+        std::hint::black_box(recent.values(&row).unwrap());
+        recent.push(&row, &[1_000], NOW).unwrap();
+    }
+    let us = started.elapsed().as_secs_f64() * 1e6 / 20_000.0;
+    println!(
+        "{} rows: {mb:.0} MB, built in {:.1} s; {us:.1} us for a row's 6 windows and its push",
+        held.n_rows,
+        built.as_secs_f64()
+    );
 }

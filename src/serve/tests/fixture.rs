@@ -35,6 +35,7 @@ pub(super) fn settings() -> ServeSettings {
         is_local: true,
         n_threads: 2,
         past_rows: 100_000,
+        label_studio: false,
         job: JobSettings::default(),
         tell: |_| {},
     }
