@@ -13,7 +13,8 @@ use crate::journal::{Journal, JournalError, Layout, Window};
 use crate::pipeline::{Pipeline, PipelineError, Recipe};
 use crate::registry::{RegistryError, Version};
 use crate::table::{
-    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream, write_csv,
+    Categories, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream,
+    write_csv,
 };
 use crate::workspace::Workspace;
 use std::io::{self, Write};
@@ -236,7 +237,13 @@ pub fn of_cells(
     cells: &[Values],
 ) -> Result<Vec<Column>, PastError> {
     let Some((windows, past)) = of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
-    Ok(windows.compute(&past, &of_reads(&windows, pipeline, cells, None)?)?)
+    // Texts of single cells are levels where tables have levels.
+    let level = |((_, kind), values): ((&str, Kind), &Values)| match values {
+        Values::Text(texts) if kind == Kind::Category => Values::Category(Categories::from_texts(texts.iter())),
+        other => other.clone(),
+    };
+    let cells: Vec<Values> = pipeline.features.derived().reads().zip(cells).map(level).collect();
+    Ok(windows.compute(&past, &of_reads(&windows, pipeline, &cells, None)?)?)
 }
 
 /// What windows read of rows, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads), with the ids of

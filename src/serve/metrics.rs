@@ -242,17 +242,14 @@ pub(super) fn past(versions: &[(&str, Held)]) -> String {
     if versions.is_empty() {
         return page.text;
     }
-    let told: [(&str, &str, &str, fn(&Held) -> u64); 3] = [
-        ("mlloop_past_rows", "gauge", "Rows kept for windows to look back on.", |held| held.n_rows),
-        ("mlloop_past_left_total", "counter", "Rows that left although windows reach them: too many.", |held| {
-            held.n_left
-        }),
-        ("mlloop_past_late_total", "counter", "Rows so late that their windows may lack some.", |held| held.n_late),
-    ];
-    for (name, kind, help, of) in told {
+    let mut tell = |name: &str, kind: &str, help: &str, of: fn(&Held) -> u64| {
         page.head(name, kind, help);
         versions.iter().for_each(|(version, held)| page.line(name, &[("version", version)], of(held) as f64));
-    }
+    };
+    tell("mlloop_past_rows", "gauge", "Rows kept for windows to look back on.", |held| held.n_rows);
+    let left = "Rows that left although windows reach them: too many.";
+    tell("mlloop_past_left_total", "counter", left, |held| held.n_left);
+    tell("mlloop_past_late_total", "counter", "Rows so late that their windows may lack some.", |held| held.n_late);
     page.text
 }
 

@@ -8,7 +8,7 @@
 //! Source: label_studio_ml/api.py (HumanSignal/label-studio-ml-backend) and ml/api_connector.py of Label Studio 1.23.
 
 use super::super::endpoint::Endpoint;
-use super::super::predict;
+use super::super::predict::{self, INLINE_BYTES};
 use super::super::problem::{self, Refusal};
 use super::super::snapshot::{Live, Snapshot};
 use super::super::state::App;
@@ -59,22 +59,37 @@ pub(super) async fn answer(
         let why = "answers are taken by `mlloop label-import`, and learned from by `mlloop retrain`";
         return Ok(problem::json(StatusCode::OK, &json!({ "status": "ignored", "why": why })));
     }
-    let asked: Request = serde_json::from_slice(&body)
-        .map_err(|err| Refusal::Malformed(format!("the body is no request of Label Studio: {err}")))?;
+    let is_large = body.len() > INLINE_BYTES;
     let snapshot = app.snapshot();
-    let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
-    let live = snapshot.production.as_ref().ok_or_else(none)?;
-    let interface = asked.label_config.as_deref().or(asked.schema.as_deref());
-    let control = Control::of(interface, live)?;
+    let understand = move || understand(&snapshot, &body);
+    let Understood { control, version, rows } = if is_large { app.lane.run(understand).await? } else { understand()? };
     if endpoint == Endpoint::StudioSetup {
-        return Ok(problem::json(StatusCode::OK, &json!({ "model_version": live.model.name })));
+        return Ok(problem::json(StatusCode::OK, &json!({ "model_version": version })));
     }
-    let rows: Vec<Value> = asked.tasks.iter().map(|task| row(&snapshot, live, task)).collect();
     ticket.take_place()?;
     drop(ticket);
     let told = score(app, parts, rows, request_id).await?;
     let results: Vec<Value> = told.iter().map(|one| one.as_ref().map_or(json!([]), |one| control.says(one))).collect();
-    Ok(problem::json(StatusCode::OK, &json!({ "results": results, "model_version": live.model.name })))
+    Ok(problem::json(StatusCode::OK, &json!({ "results": results, "model_version": version })))
+}
+
+/// What a request comes to.
+struct Understood {
+    control: Control,
+    version: String,
+    rows: Vec<Value>,
+}
+
+fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
+    let wrong = |err| Refusal::Malformed(format!("the body is no request of Label Studio: {err}"));
+    // An object, and no list of its values.
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(wrong)?;
+    let asked: Request = serde_json::from_value(Value::Object(object)).map_err(wrong)?;
+    let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
+    let live = snapshot.production.as_ref().ok_or_else(none)?;
+    let control = Control::of(asked.label_config.as_deref().or(asked.schema.as_deref()), live)?;
+    let rows = asked.tasks.iter().map(|task| row(snapshot, live, task)).collect();
+    Ok(Understood { control, version: live.model.name.clone(), rows })
 }
 
 /// Whether the server speaks to Label Studio.
@@ -127,6 +142,8 @@ async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str
     };
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
+        // Others have their turn between two rows.
+        tokio::task::yield_now().await;
         all.push(match ask(std::slice::from_ref(row)).await {
             Ok(mut one) => one.pop(),
             Err(Refusal::Rows(_)) => None,
