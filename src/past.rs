@@ -13,11 +13,16 @@ use crate::journal::{Journal, JournalError, Layout, Window};
 use crate::pipeline::{Pipeline, PipelineError, Recipe};
 use crate::registry::{RegistryError, Version};
 use crate::table::{
-    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream, write_csv,
+    Categories, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream,
+    write_csv,
 };
 use crate::workspace::Workspace;
 use std::io::{self, Write};
 use std::path::Path;
+
+mod remembered;
+
+pub use remembered::Remembered;
 
 /// The rows of a version's training table that later rows may look back on, in its directory.
 pub const FILE: &str = "past.csv";
@@ -63,25 +68,30 @@ pub fn known(
     (schema, layout): (&Schema, &Layout),
     mut parts: Vec<Table>,
 ) -> Result<Past, PastError> {
-    parts.extend(logged(workspace, &Window::default(), (schema, layout), windows)?);
+    let (logged, order) = logged(workspace, &Window::default(), (schema, layout), windows)?;
+    parts.push(logged.into_rows(&order));
     Ok(Past::of(windows, id_of(schema), &parts)?)
 }
 
-/// What windows read of the rows that were logged in a window of time, in the order of the log.
+/// What windows read of the rows that were logged in a window of time, in the order of the log; and their order in time, so
+/// that of a row that was logged several times the last is the last in whichever file.
 fn logged(
     workspace: &Workspace,
     window: &Window,
     (schema, layout): (&Schema, &Layout),
     windows: &Windows,
-) -> Result<Vec<Table>, PastError> {
-    let mut parts = Vec::new();
+) -> Result<(Table, Vec<u32>), PastError> {
+    let (mut parts, mut times) = (Vec::new(), Vec::new());
     Journal::of(workspace).scan(window, layout, true, |logged| {
         if let Some(table) = &logged.features {
             parts.push(windows.part(&table.spelled(schema), id_of(schema))?);
+            times.extend_from_slice(&logged.time);
         }
         Ok::<(), PastError>(())
     })?;
-    Ok(parts)
+    let mut order: Vec<u32> = (0..times.len() as u32).collect();
+    order.sort_by_key(|&row| times[row as usize]);
+    Ok((stacked(&parts)?, order))
 }
 
 /// The rows that a version's windows look back on; `None` for a version without windows.
@@ -94,8 +104,7 @@ pub fn of_version(
     pipeline: &Pipeline,
 ) -> Result<Option<(Windows, Past)>, PastError> {
     let Some(windows) = pipeline.features.derived().windows() else { return Ok(None) };
-    workspace.registry().check(version, &[FILE])?;
-    let last = stored(&workspace.registry().path(version)?.join(FILE), &windows, &pipeline.schema)?;
+    let last = of_file(workspace, version, &windows, &pipeline.schema)?;
     let past = known(workspace, &windows, (&pipeline.schema, &Layout::of(pipeline)), vec![last])?;
     Ok(Some((windows, past)))
 }
@@ -157,6 +166,12 @@ fn stored_schema<'a>(names: impl Iterator<Item = &'a str>, schema: &Schema) -> S
     Schema { dialect, columns: names.map(column).collect() }
 }
 
+/// The rows that a version stored, once they are seen to be those that it stored.
+fn of_file(workspace: &Workspace, version: Version, windows: &Windows, schema: &Schema) -> Result<Table, PastError> {
+    workspace.registry().check(version, &[FILE])?;
+    stored(&workspace.registry().path(version)?.join(FILE), windows, schema)
+}
+
 fn stored(path: &Path, windows: &Windows, schema: &Schema) -> Result<Table, PastError> {
     let reads = windows.reads().into_iter().map(|(name, _)| name);
     let id = id_of(schema).filter(|id| windows.reads().iter().all(|(name, _)| name != id));
@@ -179,7 +194,15 @@ pub fn of_table(
     for batch in stream(input, schema, read)? {
         parts.push(windows.part(&batch?.table.spelled(schema), id_of(schema))?);
     }
+    if parts.is_empty() {
+        return Ok(nothing(windows));
+    }
     Ok(windows.compute(past, &stacked(&parts)?)?)
+}
+
+/// The values of windows of no row.
+fn nothing(windows: &Windows) -> Vec<Column> {
+    windows.names().iter().map(|name| Column::new(name.clone(), Values::empty(Kind::Number))).collect()
 }
 
 /// The values of windows for every logged row of a window of time, in the order of the log.
@@ -192,8 +215,54 @@ pub fn of_log(
     log: (&Schema, &Layout),
     (windows, past): (&Windows, &Past),
 ) -> Result<Vec<Column>, PastError> {
-    let parts = logged(workspace, window, log, windows)?;
-    Ok(windows.compute(past, &stacked(&parts)?)?)
+    let (rows, order) = logged(workspace, window, log, windows)?;
+    if order.is_empty() {
+        return Ok(nothing(windows));
+    }
+    let in_time = windows.compute_each_once(past, &rows.into_rows(&order))?;
+    let mut places = vec![0; order.len()];
+    order.iter().zip(0..).for_each(|(&row, place)| places[row as usize] = place);
+    Ok(in_time.iter().map(|column| column.take(&places)).collect())
+}
+
+/// The values of windows of one row by itself, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads);
+/// none where the version has no windows. Nobody knows the row: it looks back on all rows.
+///
+/// # Errors
+/// As [`of_version`].
+pub fn of_cells(
+    workspace: &Workspace,
+    version: Version,
+    pipeline: &Pipeline,
+    cells: &[Values],
+) -> Result<Vec<Column>, PastError> {
+    let Some((windows, past)) = of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
+    // Texts of single cells are levels where tables have levels.
+    let level = |((_, kind), values): ((&str, Kind), &Values)| match values {
+        Values::Text(texts) if kind == Kind::Category => Values::Category(Categories::from_texts(texts.iter())),
+        other => other.clone(),
+    };
+    let cells: Vec<Values> = pipeline.features.derived().reads().zip(cells).map(level).collect();
+    Ok(windows.compute(&past, &of_reads(&windows, pipeline, &cells, None)?)?)
+}
+
+/// What windows read of rows, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads), with the ids of
+/// the rows.
+fn of_reads(
+    windows: &Windows,
+    pipeline: &Pipeline,
+    cells: &[Values],
+    ids: Option<&Column>,
+) -> Result<Table, PastError> {
+    let reads = windows.reads();
+    let is_read = |name: &str| reads.iter().any(|(read, _)| *read == name);
+    let cells = pipeline.features.derived().reads().zip(cells).filter(|((name, _), _)| is_read(name));
+    let of_row = |name: &str| ids.filter(|ids| ids.name == name).map(|ids| ids.values.clone());
+    let column = |((name, _), values): ((&str, Kind), &Values)| {
+        Column::new(name, of_row(name).unwrap_or_else(|| values.clone()))
+    };
+    let ids = ids.filter(|ids| !is_read(&ids.name)).cloned();
+    Ok(Table::new(ids.into_iter().chain(cells.map(column)).collect())?)
 }
 
 /// Columns of a table that comes in batches.

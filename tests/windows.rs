@@ -1,7 +1,8 @@
 //! Windows over a row's own past: the same in every verb, and what they are worth.
 
+use crate::serve::client::Server;
 use crate::support::{ERROR, Loop, YES, noise};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Payments of `n` cards at 60 shops over `days` days, in the order of time. Each card has its usual amount, from 5 to 300.
@@ -164,7 +165,6 @@ fn every_verb_looks_back_on_the_same_rows() {
     let of_week = found.iter().find(|finding| finding["column"] == "card_7d").unwrap_or_else(|| panic!("{found:?}"));
     assert!(of_week["text"].as_str().unwrap().contains("logged values differ from those that all earlier rows give"));
     // What the version stored is held to its digest, and needed.
-    work.run("serve --port 0").answers(ERROR).says("windows over a row's own past");
     std::fs::remove_file(work.path("models/v0001/past.csv")).unwrap();
     work.run("predict new.csv").answers(ERROR).says("past.csv");
 }
@@ -212,4 +212,105 @@ fn a_challenger_looks_back_on_rows_without_labels() {
     assert!(n_new > 50, "{n_new}");
     work.run("promote").status();
     work.run("label-export --n 12").answers(YES);
+}
+
+/// The rows of a table as requests of some rows each.
+fn requests(table: &str) -> Vec<String> {
+    let mut lines = table.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let cells = |line: &str| {
+        let cells = names.iter().zip(line.split(',')).filter(|(name, _)| **name != "fraud");
+        cells.map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect::<serde_json::Map<_, _>>()
+    };
+    let rows: Vec<Value> = lines.map(|line| Value::Object(cells(line))).collect();
+    let (mut left, mut pieces) = (&rows[..], Vec::new());
+    while !left.is_empty() {
+        let n = 1 + (noise(left.len() as u32, 11) * 8.0) as usize;
+        let (piece, rest) = left.split_at(n.min(left.len()));
+        pieces.push(json!(piece).to_string());
+        left = rest;
+    }
+    pieces
+}
+
+/// A server that is killed, one that changes over to another version, and `predict --log` beside it answer as `predict`
+/// does on all rows at once, and `monitor` finds nothing.
+#[test]
+fn a_server_looks_back_on_what_anybody_answered() {
+    let rows = payments(25, 60);
+    let work = Loop::new().table("ref.csv", table(&rows, 0..40)).table("mlloop.toml", config(WINDOWS, 10));
+    work.run("train").answers(YES);
+    work.write("new.csv", table(&rows, 40..60));
+    let expected = by_id(&work.run("predict new.csv --columns id,score").answers(YES).stdout);
+    let mut scores: BTreeMap<String, f64> = BTreeMap::new();
+    let mut ask = |server: &Server, days: std::ops::Range<u32>, version: &str| {
+        let mut client = server.client();
+        for body in requests(&table(&rows, days)) {
+            let (status, answer) = client.post("/predict", &body).unwrap();
+            assert_eq!(status, 200, "{answer}");
+            for told in answer["predictions"].as_array().unwrap() {
+                assert_eq!(told["version"], version);
+                scores.insert(told["id"].as_str().unwrap().to_owned(), told["score"].as_f64().unwrap());
+            }
+        }
+    };
+    let mut server = Server::start(&work, "");
+    ask(&server, 40..46, "v0001");
+    server.signal("KILL");
+    server.exit();
+    let server = Server::start(&work, "");
+    ask(&server, 46..48, "v0001");
+    // Another program answers.
+    let kept = |server: &Server| {
+        let text = server.get("/metrics");
+        let line = text.lines().find(|line| line.starts_with("mlloop_past_rows{version=\"v0001\"}")).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<u32>().unwrap()
+    };
+    let before = kept(&server);
+    let part = table(&rows, 48..50);
+    work.write("part.csv", &part);
+    work.run("predict part.csv --log").answers(YES);
+    server.waits_for(&format!("mlloop_past_rows{{version=\"v0001\"}} {}", before + part.lines().count() as u32 - 1));
+    ask(&server, 50..54, "v0001");
+    assert!(scores.len() > 100);
+    for (id, score) in &scores {
+        assert_eq!(expected[id].parse::<f64>().unwrap(), *score, "{id}");
+    }
+    // The log holds what all rows give, and so does the page on which a person tries rows.
+    let findings = |work: &Loop| {
+        let report = work.run("monitor --formats json").value();
+        let all = report["findings"].as_array().unwrap().clone();
+        all.into_iter().filter(|finding| finding["kind"] == "skew").collect::<Vec<_>>()
+    };
+    assert_eq!(findings(&work), Vec::<Value>::new());
+    let text = table(&rows, 54..55);
+    let next: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
+    let [id, card, shop, amount, at] = next[..5] else { panic!("{next:?}") };
+    let page =
+        server.get(&format!("/ui/model?version=v0001&try=1&x.card={card}&x.shop={shop}&x.amount={amount}&x.at={at}"));
+    let said = page.split("<p>yes ").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_else(|| panic!("{page}"));
+    let (said, score): (f64, f64) = (said.parse().unwrap(), expected[id].parse().unwrap());
+    assert!((said - score).abs() <= 1e-3 * score, "{said}, {score}");
+    // A second version with a window more.
+    work.write(
+        "mlloop.toml",
+        config(&WINDOWS.replace("shop_1d =", "shop_2d = \"count() by shop over 2d\"\nshop_1d ="), 12),
+    );
+    work.run("train").answers(YES);
+    work.run("promote --version v0002 --override longer --by ann").answers(YES);
+    server.waits_for("mlloop_past_rows{version=\"v0002\"}");
+    let expected = by_id(&work.run("predict new.csv --columns id,score").answers(YES).stdout);
+    let mut scores: BTreeMap<String, f64> = BTreeMap::new();
+    let mut client = server.client();
+    for body in requests(&table(&rows, 54..60)) {
+        let (_, answer) = client.post("/predict", &body).unwrap();
+        for told in answer["predictions"].as_array().unwrap() {
+            scores.insert(told["id"].as_str().unwrap().to_owned(), told["score"].as_f64().unwrap());
+        }
+    }
+    for (id, score) in &scores {
+        assert_eq!(expected[id].parse::<f64>().unwrap(), *score, "{id} by the second version");
+    }
+    assert!(scores.len() > 50);
+    assert_eq!(findings(&work), Vec::<Value>::new());
 }

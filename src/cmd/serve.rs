@@ -78,6 +78,12 @@ pub(crate) struct Args {
     /// Do not log predictions
     #[arg(long, conflicts_with = "log_sync")]
     no_log: bool,
+    /// About how many rows are kept in memory for windows over earlier rows, per version; beyond it the oldest leave
+    #[arg(long, value_name = "N", value_parser = up_to(100_000_000), default_value_t = 1_000_000)]
+    past_rows: usize,
+    /// Also answer Label Studio as its ML backend, under /label-studio: predictions for the people who label, not logged
+    #[arg(long)]
+    label_studio: bool,
     /// Certificate chain in PEM form
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -336,6 +342,8 @@ impl Args {
             hosts: self.allow_host.iter().chain(is_name.then_some(&self.host)).cloned().collect(),
             is_local,
             n_threads: threads(ctx),
+            past_rows: self.past_rows,
+            label_studio: self.label_studio,
             job: JobSettings {
                 every: self.run_every,
                 at: self.run_at.clone(),

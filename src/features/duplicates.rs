@@ -30,22 +30,31 @@ pub fn row_digest(table: &Table, columns: &[&str]) -> Result<Vec<u64>, FeatureEr
     Ok(digests)
 }
 
+/// Mixes a cell into each digest; a few are not worth the threads, which a request would have to wait for.
+fn mix_each(digests: &mut [u64], cell: impl Fn(usize) -> u64 + Sync) {
+    const FEW: usize = 4096;
+    let mix = |(row, digest): (usize, &mut u64)| *digest = hash64(&cell(row).to_le_bytes(), *digest);
+    if digests.len() < FEW {
+        digests.iter_mut().enumerate().for_each(mix);
+    } else {
+        digests.par_iter_mut().enumerate().for_each(mix);
+    }
+}
+
 fn add(column: &Column, digests: &mut [u64]) {
-    let mix = |digest: &mut u64, cell: u64| *digest = hash64(&cell.to_le_bytes(), *digest);
     match &column.values {
-        Values::Number(values) => digests.par_iter_mut().zip(values).for_each(|(digest, &v)| {
-            mix(digest, if v.is_nan() { MISSING } else { (v + 0.0).to_bits() });
+        Values::Number(values) => mix_each(digests, |row| {
+            let value = values[row];
+            if value.is_nan() { MISSING } else { (value + 0.0).to_bits() }
         }),
-        Values::Time(values) => digests.par_iter_mut().zip(values).for_each(|(digest, &v)| mix(digest, v as u64)),
+        Values::Time(values) => mix_each(digests, |row| values[row] as u64),
         Values::Category(c) => {
             let levels: Vec<u64> = c.levels.iter().map(|l| hash64(l.as_bytes(), 0)).collect();
-            digests.par_iter_mut().zip(&c.codes).for_each(|(digest, &code)| {
-                mix(digest, levels.get(code as usize).copied().unwrap_or(MISSING));
-            });
+            mix_each(digests, |row| levels.get(c.codes[row] as usize).copied().unwrap_or(MISSING));
         }
-        Values::Text(texts) => digests.par_iter_mut().enumerate().for_each(|(row, digest)| {
-            let text = texts.get(row);
-            mix(digest, if text.is_empty() { MISSING } else { hash64(text.as_bytes(), 0) });
+        Values::Text(texts) => mix_each(digests, |row| match texts.get(row) {
+            "" => MISSING,
+            text => hash64(text.as_bytes(), 0),
         }),
     }
 }

@@ -9,6 +9,7 @@
 //! A line is a record: line breaks inside a cell are written as in JSON ([`Layout`]), so that a record that a crash cut
 //! short is the file's last line without a newline, and nothing else ever is.
 
+mod follow;
 mod layout;
 pub mod outcomes;
 mod read;
@@ -19,6 +20,7 @@ mod tests;
 mod window;
 mod write;
 
+pub use follow::Follow;
 pub use layout::{Layout, Row};
 pub use outcomes::{Outcome, Outcomes};
 pub use read::{Joined, Latest, Logged, Scanned};

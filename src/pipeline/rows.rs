@@ -7,7 +7,7 @@
 
 use super::{Contribution, Pipeline, PipelineError, Scores};
 use crate::features::{FeatureError, Matrix, Refused};
-use crate::table::{Cell, CellReader, ColumnSpec, Kind, MISSING_TIME, Texts, Values};
+use crate::table::{Cell, CellReader, Column, ColumnSpec, Kind, MISSING_TIME, Texts, Values};
 use std::sync::Arc;
 
 /// Rows that come cell by cell, one row after another.
@@ -61,14 +61,20 @@ impl<'a> RowEncoder<'a> {
         features.encode(input, cell, &mut self.values[row * width..(row + 1) * width])
     }
 
-    /// The features of all rows, row-major.
+    /// The cells that columns are derived from, in the order of [`Derived::reads`](crate::features::derive::Derived::reads).
+    #[must_use]
+    pub fn cells(&self) -> &[Values] {
+        &self.cells
+    }
+
+    /// The features of all rows, row-major; with the values of windows, where there are any.
     ///
     /// # Errors
     /// [`FeatureError::Negative`] where that is the rule of a derived column.
-    pub fn finish(mut self) -> Result<Vec<f32>, FeatureError> {
+    pub fn finish(mut self, windows: &[Column]) -> Result<Vec<f32>, FeatureError> {
         let features = &self.pipeline.features;
         if !features.derived().is_empty() {
-            features.encode_derived(&features.derived().of_cells(&self.cells)?, &mut self.values)?;
+            features.encode_derived(&features.derived().of_cells(&self.cells, windows)?, &mut self.values)?;
         }
         Ok(self.values)
     }
@@ -202,7 +208,7 @@ mod tests {
                 encoder.set(at, input, cell(table.column(name).unwrap(), row)).unwrap();
             }
         }
-        encoder.finish().unwrap()
+        encoder.finish(&[]).unwrap()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::endpoint::Endpoint;
 use super::problem::{Refusal, shorten};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Version, header};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
@@ -139,12 +140,20 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// Digest of the token that a request brought.
+/// Digest of the token that a request brought: by itself or, from programs that send nothing else, as a password.
 fn sent(headers: &HeaderMap) -> [u8; 32] {
     let value = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
-    let token = match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
-        _ => b"",
+    let after = |scheme: &[u8]| {
+        value
+            .split_at_checked(scheme.len())
+            .filter(|(found, _)| found.eq_ignore_ascii_case(scheme))
+            .map(|(_, rest)| rest)
     };
-    Sha256::digest(token).into()
+    let password = |pair: &[u8]| {
+        let pair = BASE64_STANDARD.decode(pair.trim_ascii()).ok()?;
+        let colon = pair.iter().position(|byte| *byte == b':')?;
+        Some(pair[colon + 1..].to_vec())
+    };
+    let token = after(b"bearer ").map(<[u8]>::to_vec).or_else(|| password(after(b"basic ")?));
+    Sha256::digest(token.unwrap_or_default()).into()
 }

@@ -1,11 +1,12 @@
 //! The protocols of other servers, onto the one path from rows to scores.
 //!
 //! ```text
-//! KServe V2, KServe V1, SageMaker, MLflow ─ their body ─▶ rows ─▶ predict ─▶ predictions ─ their answer ─▶
+//! KServe V2, KServe V1, SageMaker, MLflow, Label Studio ─ their body ─▶ rows ─▶ predict ─▶ predictions ─ their answer ─▶
 //! ```
 //! Sources: "Open Inference Protocol" (kserve/open-inference-protocol) with its binary extension, "Common inference
 //! parameters" and container contract of SageMaker, "MLflow scoring server" (`/invocations`).
 
+mod studio;
 mod tensors;
 
 use super::endpoint::Endpoint;
@@ -63,6 +64,9 @@ pub(super) async fn answer(
     body: Body,
     request_id: &str,
 ) -> Result<Response<Body>, Refusal> {
+    if endpoint.is_studio() {
+        return studio::answer(app, endpoint, parts, body, request_id).await;
+    }
     let snapshot = app.snapshot();
     let model = named(app, &snapshot, endpoint, parts)?;
     let mut ticket = app.gate.ticket(seat(parts));
@@ -130,12 +134,19 @@ fn from_csv(body: &[u8], snapshot: &Snapshot) -> Result<Bytes, Refusal> {
     Ok(rows.to_string().into())
 }
 
-fn write(form: &Form, json: &[u8]) -> Result<(&'static str, Vec<u8>), Refusal> {
+/// The predictions in an answer of the one path.
+fn told(json: &[u8]) -> Result<Vec<One>, Refusal> {
     let fault = |err: serde_json::Error| Refusal::Internal(err.to_string());
     let told: Value = serde_json::from_slice(json).map_err(fault)?;
     // One row, which was no list, has an answer that is none.
     let told = if told.get("predictions").is_some() { told } else { json!({ "predictions": [told] }) };
     let Told { predictions } = serde_json::from_value(told).map_err(fault)?;
+    Ok(predictions)
+}
+
+fn write(form: &Form, json: &[u8]) -> Result<(&'static str, Vec<u8>), Refusal> {
+    let fault = |err: serde_json::Error| Refusal::Internal(err.to_string());
+    let predictions = told(json)?;
     let value = match form {
         Form::Csv => {
             let line = |one: &One| match (one.score, &one.prediction) {
@@ -175,6 +186,10 @@ pub(super) fn describe(
     let snapshot = app.snapshot();
     let state = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(match endpoint {
+        Endpoint::StudioHealth => {
+            studio::is_open(app)?;
+            problem::json(StatusCode::OK, &json!({ "status": "UP", "model_class": "mlloop" }))
+        }
         Endpoint::V2Server => {
             let told =
                 json!({ "name": "mlloop", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"] });

@@ -167,6 +167,7 @@ impl Watcher {
                 if state.is_due() {
                     state.refresh();
                 }
+                state.catch_up();
                 state.refresh_gauges();
             }
         };

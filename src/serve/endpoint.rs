@@ -27,13 +27,17 @@ pub(super) enum Endpoint {
     V2Model,
     V2ModelReady,
     V2Infer,
+    StudioHealth,
+    StudioSetup,
+    StudioPredict,
+    StudioWebhook,
     /// An address that does not exist.
     Other,
 }
 
 impl Endpoint {
     /// All of them, in the order of the enum.
-    pub(super) const ALL: [Self; 25] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::Info,
         Self::Docs,
         Self::OpenApi,
@@ -58,6 +62,10 @@ impl Endpoint {
         Self::V2Model,
         Self::V2ModelReady,
         Self::V2Infer,
+        Self::StudioHealth,
+        Self::StudioSetup,
+        Self::StudioPredict,
+        Self::StudioWebhook,
         Self::Other,
     ];
 
@@ -93,6 +101,10 @@ impl Endpoint {
             Self::V2Model => "/v2/models/{name}",
             Self::V2ModelReady => "/v2/models/{name}/ready",
             Self::V2Infer => "/v2/models/{name}/infer",
+            Self::StudioHealth => "/label-studio/health",
+            Self::StudioSetup => "/label-studio/setup",
+            Self::StudioPredict => "/label-studio/predict",
+            Self::StudioWebhook => "/label-studio/webhook",
             Self::Other => "other",
         }
     }
@@ -115,7 +127,12 @@ impl Endpoint {
 
     /// Whether it takes rows in the way of another server.
     pub(super) fn adapts(self) -> bool {
-        matches!(self, Self::Invocations | Self::V1Predict | Self::V2Infer)
+        matches!(self, Self::Invocations | Self::V1Predict | Self::V2Infer) || self.is_studio()
+    }
+
+    /// Whether Label Studio sends what it asks in a body.
+    pub(super) fn is_studio(self) -> bool {
+        matches!(self, Self::StudioSetup | Self::StudioPredict | Self::StudioWebhook)
     }
 
     /// Whether it says of the server what clients of another one ask.
@@ -134,7 +151,7 @@ impl Endpoint {
 
     /// Whether it says whether the server is alive or ready, and nothing of the model.
     pub(super) fn is_health(self) -> bool {
-        matches!(self, Self::Health | Self::Ready | Self::Ping | Self::V2Live | Self::V2Ready)
+        matches!(self, Self::Health | Self::Ready | Self::Ping | Self::V2Live | Self::V2Ready | Self::StudioHealth)
     }
 
     /// Whether it takes a body.
@@ -175,6 +192,10 @@ impl Endpoint {
             Self::V2Model => "KServe V2: what the model takes and gives",
             Self::V2ModelReady => "KServe V2: is the model ready?",
             Self::V2Infer => "KServe V2: score tensors",
+            Self::StudioHealth => "Label Studio (serve --label-studio): is it alive?",
+            Self::StudioSetup => "Label Studio: does the labelling interface fit the model?",
+            Self::StudioPredict => "Label Studio: predictions for tasks; nothing is logged",
+            Self::StudioWebhook => "Label Studio: events, which are answered and not looked at",
             Self::Other => "",
         }
     }

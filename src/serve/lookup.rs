@@ -192,6 +192,20 @@ fn why_not_ready(app: &App) -> Option<&'static str> {
     }
 }
 
+/// What is to be known of windows that do not see all their rows.
+fn too_small(app: &App) -> Option<String> {
+    let snapshot = app.snapshot();
+    let (live, held) = snapshot
+        .looking_back()
+        .into_iter()
+        .map(|(live, past)| (live, past.held()))
+        .find(|(_, held)| held.n_left > 0)?;
+    Some(format!(
+        "the windows of {} see too few rows: {} left for want of room (--past-rows)",
+        live.model.name, held.n_left
+    ))
+}
+
 /// `/ready`: whether the next prediction will be answered.
 fn ready(app: &App, parts: &Parts) -> Response<Body> {
     let (version, why) = (app.production(), why_not_ready(app));
@@ -203,6 +217,9 @@ fn ready(app: &App, parts: &Parts) -> Response<Body> {
     if app.access.may_predict(&parts.headers).is_ok() {
         told["version"] = serde_json::json!(version);
         told["stale"] = app.stale().into();
+        if let Some(past) = too_small(app) {
+            told["past"] = past.into();
+        }
     }
     json(if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &told)
 }

@@ -3,6 +3,7 @@
 //! Source: "Exposition formats", prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4.
 
 use super::endpoint::Endpoint;
+use crate::features::derive::Held;
 use crate::registry::Version;
 use crate::report::prometheus::Page;
 use axum::http::StatusCode;
@@ -233,6 +234,23 @@ impl Metrics {
             page.line(&format!("{NAME}_count"), &[("endpoint", path)], total as f64);
         }
     }
+}
+
+/// What is kept for the windows of versions.
+pub(super) fn past(versions: &[(&str, Held)]) -> String {
+    let mut page = Page::default();
+    if versions.is_empty() {
+        return page.text;
+    }
+    let mut tell = |name: &str, kind: &str, help: &str, of: fn(&Held) -> u64| {
+        page.head(name, kind, help);
+        versions.iter().for_each(|(version, held)| page.line(name, &[("version", version)], of(held) as f64));
+    };
+    tell("mlloop_past_rows", "gauge", "Rows kept for windows to look back on.", |held| held.n_rows);
+    let left = "Rows that left although windows reach them: too many.";
+    tell("mlloop_past_left_total", "counter", left, |held| held.n_left);
+    tell("mlloop_past_late_total", "counter", "Rows so late that their windows may lack some.", |held| held.n_late);
+    page.text
 }
 
 fn load(counter: &AtomicU64) -> f64 {

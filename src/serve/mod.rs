@@ -22,6 +22,7 @@ mod log;
 mod lookup;
 mod metrics;
 mod openapi;
+mod past;
 mod predict;
 mod problem;
 mod rows;

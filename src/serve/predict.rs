@@ -9,7 +9,8 @@
 use super::answer::{Answer, Many};
 use super::endpoint::Endpoint;
 use super::limits::MAX_EXPLAINED_ROWS;
-use super::log::Lines;
+use super::log::{Lines, Log};
+use super::past::{self, Behind};
 use super::problem::{self, Problem, Problems, Refusal};
 use super::rows::{Allow, NoRows, Raw, Rows};
 use super::scoring::{Scored, score};
@@ -74,6 +75,9 @@ struct Job {
     at: Timestamp,
 }
 
+/// The rows of a request, and what they look back on.
+type Asked = (Arc<Rows>, Behind);
+
 /// Scored rows, ready to be logged and sent.
 struct Prepared {
     json: Vec<u8>,
@@ -135,17 +139,28 @@ pub(super) async fn compute(
         Ok((Arc::new(rows), ticket))
     };
     let (rows, mut ticket) = run(is_large, &job, parse).await?;
-    let (known, problems) = known_outcomes(&job, parts, &rows)?;
-    let groups = score_all(is_large, &job, &rows, problems).await?;
+    let (known, problems) = match job.log() {
+        // What is only looked at has no outcome to be told.
+        None if endpoint == Endpoint::StudioPredict => (Known::default(), rows.problems.clone()),
+        _ => known_outcomes(&job, parts, &rows)?,
+    };
+    ticket.charge(rows.len() * past::bytes_per_row(&job.snapshot))?;
     let theirs = Arc::clone(&rows);
+    let look_back = move |job: &Job| Behind::of(&job.snapshot, &theirs, |row, live| job.id_of(&theirs, row, live));
+    let asked = Arc::new((Arc::clone(&rows), run(is_large, &job, look_back).await?));
+    let groups = score_all(is_large, &job, &asked, problems).await?;
+    let theirs = Arc::clone(&asked);
     let Prepared { json, mut lines, ids, outcomes } =
         run(is_large, &job, move |job| prepare(job, &theirs, &groups, known)).await?;
     if let Some(running) = job.shadow() {
         for arm in 1..running.arms.len() {
-            lines.extend(shadow(is_large, &job, running, arm, (&rows, &ids)).await);
+            lines.extend(shadow(is_large, &job, running, arm, (&asked, &ids)).await);
         }
     }
-    log(app, &mut ticket, json.len(), job.at, lines).await?;
+    log(&job, &mut ticket, json.len(), lines).await?;
+    if job.log().is_some() && !asked.1.is_empty() {
+        run(is_large, &job, move |job| asked.1.remember(job.at, job.app.now())).await?;
+    }
     if !outcomes.is_empty() {
         app.desk.record(app, outcomes).await?;
     }
@@ -153,6 +168,7 @@ pub(super) async fn compute(
 }
 
 /// Outcomes that came with the rows.
+#[derive(Default)]
 struct Known {
     /// Whether any came.
     given: bool,
@@ -204,14 +220,16 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
 async fn score_all(
     is_large: bool,
     job: &Arc<Job>,
-    rows: &Arc<Rows>,
+    asked: &Arc<Asked>,
     mut problems: Problems,
 ) -> Result<Vec<Group>, Refusal> {
     let mut groups = Vec::new();
-    for (arm, which) in pieces(&job.arms(rows)?) {
-        let rows = Arc::clone(rows);
+    for (arm, which) in pieces(&job.arms(&asked.0)?) {
+        let asked = Arc::clone(asked);
         let compute = move |job: &Job| {
-            let scored = score(job.live(arm)?, &job.snapshot.form, &rows, &which, job.explain)?;
+            let (live, (rows, behind)) = (job.live(arm)?, &*asked);
+            let windows = behind.of_rows(live.model.version, &which);
+            let scored = score(live, (&job.snapshot.form, rows), &which, &windows, job.explain)?;
             job.app.metrics.unseen(&scored.unseen);
             Ok(Group { arm, which, scored })
         };
@@ -238,11 +256,11 @@ fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
 }
 
 /// Logs the lines before anything leaves.
-async fn log(app: &App, ticket: &mut Ticket, n: usize, at: Timestamp, lines: Vec<Lines>) -> Result<(), Refusal> {
-    let Some(log) = &app.log else { return ticket.charge(n) };
+async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lines>) -> Result<(), Refusal> {
+    let Some(log) = job.log() else { return ticket.charge(n) };
     ticket.charge(n + lines.iter().map(|lines| lines.bytes.len()).sum::<usize>())?;
-    log.commit(at, lines).await.map_err(|err| {
-        app.tell(&format!("a prediction could not be logged, so it was not given: {err}"));
+    log.commit(job.at, lines).await.map_err(|err| {
+        job.app.tell(&format!("a prediction could not be logged, so it was not given: {err}"));
         Refusal::Unavailable("the prediction could not be logged, so it is not given".to_owned())
     })
 }
@@ -267,6 +285,11 @@ async fn run<T: Send + 'static>(
 }
 
 impl Job {
+    /// Where the rows are logged; what a person looks at is nowhere.
+    fn log(&self) -> Option<&Arc<Log>> {
+        self.app.log.as_ref().filter(|_| self.endpoint != Endpoint::StudioPredict)
+    }
+
     /// The experiment whose other arms score without answering.
     fn shadow(&self) -> Option<&Running> {
         let asked = matches!(self.endpoint, Endpoint::Predict | Endpoint::PredictAb);
@@ -316,7 +339,8 @@ struct Group {
 }
 
 /// Writes the answer and the lines of the log.
-fn prepare(job: &Job, rows: &Rows, groups: &[Group], known: Known) -> Result<Prepared, Refusal> {
+fn prepare(job: &Job, asked: &Asked, groups: &[Group], known: Known) -> Result<Prepared, Refusal> {
+    let rows = &asked.0;
     let lives = groups.iter().map(|group| job.live(group.arm)).collect::<Result<Vec<&Live>, _>>()?;
     let mut places = vec![(0, 0); rows.len()];
     for (group, in_group) in groups.iter().enumerate() {
@@ -326,7 +350,7 @@ fn prepare(job: &Job, rows: &Rows, groups: &[Group], known: Known) -> Result<Pre
     for (row, &(group, n)) in places.iter().enumerate() {
         let (Group { arm, scored, .. }, live) = (&groups[group], lives[group]);
         let id = job.id_of(rows, row, live);
-        book.add(job, rows, (row, id), live, scored.scores.row(n), job.arm_name(*arm));
+        book.add(job, asked, (row, id), live, scored.scores.row(n), job.arm_name(*arm));
     }
     let Lined { lines, ids, .. } = book;
     let answer = |(row, &(group, n)): (usize, &(usize, usize))| {
@@ -346,7 +370,8 @@ fn prepare(job: &Job, rows: &Rows, groups: &[Group], known: Known) -> Result<Pre
         }
     };
     let json = json.map_err(|err| Refusal::Internal(err.to_string()))?;
-    for (Group { arm, which, .. }, live) in groups.iter().zip(&lives) {
+    let is_traffic = job.endpoint != Endpoint::StudioPredict;
+    for (Group { arm, which, .. }, live) in groups.iter().zip(&lives).filter(|_| is_traffic) {
         let name = job.arm_name(*arm).unwrap_or_default();
         job.app.metrics.predicted(live.model.version, name, which.len() as u64);
     }
@@ -407,13 +432,13 @@ impl Lined {
     fn add(
         &mut self,
         job: &Job,
-        rows: &Rows,
+        (rows, behind): &Asked,
         (row, id): (usize, Option<String>),
         live: &Live,
         scores: &[f64],
         arm: Option<&str>,
     ) {
-        if id.is_some() && job.app.log.is_none() {
+        if id.is_some() && job.log().is_none() {
             self.ids.extend(id);
             return;
         }
@@ -432,7 +457,7 @@ impl Lined {
             scores,
             class: live.model.pipeline.class_of(scores),
             features: &features,
-            windows: &[],
+            windows: &behind.of_row(live.model.version, row),
         };
         let layout = &live.model.layout;
         let place = self.lines.iter().position(|lines| Arc::ptr_eq(&lines.layout, layout)).unwrap_or_else(|| {
@@ -451,16 +476,17 @@ async fn shadow(
     job: &Arc<Job>,
     running: &Running,
     arm: usize,
-    (rows, ids): (&Arc<Rows>, &Arc<[String]>),
+    (asked, ids): (&Arc<Asked>, &Arc<[String]>),
 ) -> Vec<Lines> {
-    let (rows, ids, n_rows) = (Arc::clone(rows), Arc::clone(ids), rows.len() as u64);
+    let (asked, ids, n_rows) = (Arc::clone(asked), Arc::clone(ids), asked.0.len() as u64);
     let compute = move |job: &Job| {
         let live = job.live(Some(arm))?;
-        let which: Vec<usize> = (0..rows.len()).collect();
-        let scored = score(live, &job.snapshot.form, &rows, &which, 0)?;
+        let which: Vec<usize> = (0..asked.0.len()).collect();
+        let windows = asked.1.of_rows(live.model.version, &which);
+        let scored = score(live, (&job.snapshot.form, &asked.0), &which, &windows, 0)?;
         let mut book = Lined::default();
         for (row, id) in ids.iter().enumerate() {
-            book.add(job, &rows, (row, Some(id.clone())), live, scored.scores.row(row), job.arm_name(Some(arm)));
+            book.add(job, &asked, (row, Some(id.clone())), live, scored.scores.row(row), job.arm_name(Some(arm)));
         }
         Ok(book.lines)
     };

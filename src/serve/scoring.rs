@@ -6,7 +6,7 @@ use super::rows::{Raw, Rows};
 use super::snapshot::Live;
 use crate::features::{FeatureError, Refused};
 use crate::pipeline::{Contribution, RowEncoder, Scores};
-use crate::table::{Cell, CellReader};
+use crate::table::{Cell, CellReader, Column};
 
 /// What one version says of some rows.
 #[derive(Debug)]
@@ -19,13 +19,19 @@ pub(super) struct Scored {
     pub(super) unseen: Vec<(String, u64)>,
 }
 
-/// Scores the rows at `which` by `live`.
+/// Scores the rows at `which` by `live`; `windows` are the values of its windows in these rows.
 ///
 /// # Errors
 /// [`Refusal::Rows`] with everything that does not fit.
-pub(super) fn score(live: &Live, form: &Form, rows: &Rows, which: &[usize], explain: usize) -> Result<Scored, Refusal> {
+pub(super) fn score(
+    live: &Live,
+    (form, rows): (&Form, &Rows),
+    which: &[usize],
+    windows: &[Column],
+    explain: usize,
+) -> Result<Scored, Refusal> {
     let pipeline = &live.model.pipeline;
-    let Encoded { values, problems, unseen } = encode(live, form, rows, which);
+    let Encoded { values, problems, unseen } = encode(live, form, rows, which, windows);
     if !problems.is_empty() {
         return Err(Refusal::Rows(problems));
     }
@@ -47,7 +53,7 @@ struct Encoded {
 }
 
 /// The features of the rows at `which`.
-fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> Encoded {
+fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize], windows: &[Column]) -> Encoded {
     let features = &live.model.pipeline.features;
     let mut encoder = RowEncoder::new(&live.model.pipeline, which.len());
     let mut problems = Problems::default();
@@ -78,7 +84,7 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize]) -> Encoded {
     if !problems.is_empty() {
         return Encoded { values: Vec::new(), problems, unseen };
     }
-    let values = encoder.finish().unwrap_or_else(|err| {
+    let values = encoder.finish(windows).unwrap_or_else(|err| {
         match &err {
             FeatureError::Negative { column, row, value } => problems.push(|| {
                 let what = format!("is {value}, which {}", Refused::Negative);
@@ -107,7 +113,12 @@ impl From<Refused> for Wrong {
 }
 
 /// What a cell means to a column: a text means what it means in a file, a number in a column of texts is its digits.
-fn understand<'a>(rows: &'a Rows, raw: Raw, reader: &'a CellReader, digits: &'a mut String) -> Option<Cell<'a>> {
+pub(super) fn understand<'a>(
+    rows: &'a Rows,
+    raw: Raw,
+    reader: &'a CellReader,
+    digits: &'a mut String,
+) -> Option<Cell<'a>> {
     match raw {
         Raw::Absent | Raw::Null => Some(Cell::Missing),
         Raw::Nested => None,
@@ -122,10 +133,8 @@ fn understand<'a>(rows: &'a Rows, raw: Raw, reader: &'a CellReader, digits: &'a 
                 reader.text(digits)
             }
         },
-        Raw::Bool(value) => match reader.text(if value { "true" } else { "false" })? {
-            Cell::Level(name) => Some(Cell::Level(name)),
-            _ => None,
-        },
+        // A number that is 0 or 1 may be said in words, as in a file.
+        Raw::Bool(value) => reader.text(if value { "true" } else { "false" }),
     }
 }
 

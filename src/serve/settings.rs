@@ -25,6 +25,10 @@ pub struct ServeSettings {
     pub hosts: Vec<String>,
     /// Whether only this machine can reach it.
     pub is_local: bool,
+    /// About how many rows are kept for windows to look back on, per version.
+    pub past_rows: usize,
+    /// Whether Label Studio is answered.
+    pub label_studio: bool,
     /// When the loop is run beside serving.
     pub job: JobSettings,
     /// How many threads may compute large requests.

@@ -11,11 +11,13 @@ use super::form::Form;
 use crate::ab::{Assigner, Experiment, experiment};
 use crate::atomic::Stamp;
 use crate::journal::Layout;
+use crate::past::{PastError, Remembered};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::registry::{RegistryError, Roles, Version};
 use crate::table::{CellReader, Kind, NumberFormat};
 use crate::workspace::Workspace;
 use axum::body::Bytes;
+use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
 /// A version in memory; it never changes.
@@ -31,20 +33,20 @@ pub(super) struct Loaded {
     pub(super) readers: Vec<CellReader>,
     /// What is logged of its rows.
     pub(super) layout: Arc<Layout>,
+    /// What its windows look back on, where it has any.
+    pub(super) past: Option<Remembered>,
 }
 
+/// How much is remembered for windows, and the time.
+pub(super) type Memory = (usize, Timestamp);
+
 impl Loaded {
-    fn load(workspace: &Workspace, version: Version) -> Result<Arc<Self>, ServeError> {
+    fn load(workspace: &Workspace, version: Version, memory: Memory) -> Result<Arc<Self>, ServeError> {
         let pipeline = workspace.registry().pipeline(version)?;
-        if let Some(window) = pipeline.features.derived().window_columns().first() {
-            return Err(ServeError::Pipeline(PipelineError::Rows(format!(
-                "{version} has windows over a row's own past ({window}), which a server does not know: score tables with \
-                 `mlloop predict`, or train without them"
-            ))));
-        }
         let readers = pipeline.cell_readers()?;
         let layout = Arc::new(Layout::of(&pipeline));
-        Ok(Arc::new(Self { version, name: version.to_string(), pipeline, readers, layout }))
+        let past = Remembered::of_version(workspace, version, &pipeline, memory)?;
+        Ok(Arc::new(Self { version, name: version.to_string(), pipeline, readers, layout, past }))
     }
 }
 
@@ -117,12 +119,12 @@ pub(super) struct Pages {
 
 impl Snapshot {
     /// Loads what the workspace says now; versions that `before` has are taken from it.
-    pub(super) fn load(workspace: &Workspace, before: Option<&Self>) -> Result<Self, ServeError> {
+    pub(super) fn load(workspace: &Workspace, before: Option<&Self>, memory: Memory) -> Result<Self, ServeError> {
         let roles = workspace.registry().roles()?;
         let experiment = Experiment::load(workspace)?;
         let model = |version| match before.and_then(|before| before.model(version)) {
             Some(model) => Ok(model),
-            None => Loaded::load(workspace, version),
+            None => Loaded::load(workspace, version, memory),
         };
         let mut form = Form::default();
         let production = roles.production.map(model).transpose()?.map(|model| Live::new(model, &mut form));
@@ -147,9 +149,25 @@ impl Snapshot {
     }
 
     fn model(&self, version: Version) -> Option<Arc<Loaded>> {
-        let arms = self.running.iter().flat_map(|running| &running.arms);
-        let found = self.production.iter().chain(arms).find(|live| live.model.version == version);
-        found.map(|live| Arc::clone(&live.model))
+        self.lives().find(|live| live.model.version == version).map(|live| Arc::clone(&live.model))
+    }
+
+    /// Whatever answers or scores in the shadow; a version may be here twice.
+    pub(super) fn lives(&self) -> impl Iterator<Item = &Live> {
+        self.production.iter().chain(self.running.iter().flat_map(|running| &running.arms))
+    }
+
+    /// The versions whose windows look back, each once.
+    pub(super) fn looking_back(&self) -> Vec<(&Live, &Remembered)> {
+        let mut found: Vec<(&Live, &Remembered)> = Vec::new();
+        for live in self.lives() {
+            if let Some(past) = &live.model.past
+                && found.iter().all(|(known, _)| known.model.version != live.model.version)
+            {
+                found.push((live, past));
+            }
+        }
+        found
     }
 }
 
@@ -166,6 +184,16 @@ impl Stamps {
         Self {
             roles: Stamp::of(&workspace.path("models/roles.json")),
             experiment: Stamp::of(&workspace.path(experiment::FILE)),
+        }
+    }
+}
+
+impl From<PastError> for ServeError {
+    fn from(err: PastError) -> Self {
+        match err {
+            PastError::Pipeline(err) => Self::Pipeline(err),
+            PastError::Registry(err) => err.into(),
+            err => Self::Pipeline(PipelineError::Rows(err.to_string())),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::lane::Lane;
 use super::log::Log;
 use super::lookup::Answers;
-use super::metrics::{Metrics, Now};
+use super::metrics::{self, Metrics, Now};
 use super::settings::ServeSettings;
 use super::snapshot::{Snapshot, Stamps};
 use super::ticket::Gate;
@@ -47,6 +47,9 @@ pub struct App {
     gauges: Mutex<(Option<Stamp>, String)>,
     /// The loop, when it runs beside serving.
     pub(super) job: Option<Arc<Job>>,
+    past_rows: usize,
+    /// Whether Label Studio is answered.
+    pub(super) label_studio: bool,
     clock: fn() -> Timestamp,
     tell: fn(&str),
     /// The last fault that was told, and when.
@@ -84,7 +87,8 @@ impl App {
     pub fn open(workspace: Workspace, settings: &ServeSettings) -> Result<Arc<Self>, ServeError> {
         workspace.config()?;
         let seen = Stamps::now(&workspace);
-        let snapshot = Snapshot::load(&workspace, None)?;
+        let memory = (settings.past_rows, (settings.now)());
+        let snapshot = Snapshot::load(&workspace, None, memory)?;
         let metrics = Arc::new(Metrics::new());
         let dir = workspace.path("predictions");
         let open = |durability| Log::new(Journal::of(&workspace), dir, durability, Arc::clone(&metrics));
@@ -106,6 +110,8 @@ impl App {
             answers: Answers::new(),
             gauges: Mutex::default(),
             job: Job::new(&settings.job),
+            past_rows: settings.past_rows,
+            label_studio: settings.label_studio,
             began: Instant::now(),
             refused_ms: AtomicU64::new(0),
             tell: settings.tell,
@@ -191,16 +197,32 @@ impl App {
     pub fn refresh(&self) {
         let mut reload = self.reload();
         reload.seen = Stamps::now(&self.workspace);
-        let loaded = Snapshot::load(&self.workspace, Some(&self.snapshot()));
+        let loaded = Snapshot::load(&self.workspace, Some(&self.snapshot()), (self.past_rows, self.now()));
         self.metrics.reloaded(loaded.is_ok());
         reload.tried = Instant::now();
         reload.stale = match loaded {
             Ok(snapshot) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                // Who asks from now on looks back on whatever was answered before.
+                self.remember(&snapshot);
+                *current = Arc::new(snapshot);
                 None
             }
             Err(err) => Some(err.to_string()),
         };
+    }
+
+    /// Takes up the rows that others logged, for windows to look back on. Blocks while it reads.
+    pub(super) fn catch_up(&self) {
+        self.remember(&self.snapshot());
+    }
+
+    fn remember(&self, snapshot: &Snapshot) {
+        for (live, past) in snapshot.looking_back() {
+            if let Err(err) = past.catch_up(&self.workspace, self.now()) {
+                self.tell(&format!("{}: windows may lack rows that others logged: {err}", live.model.name));
+            }
+        }
     }
 
     /// Takes up what `monitor` found, when that changed. Blocks while it reads.
@@ -234,6 +256,8 @@ impl App {
         }
         let (in_flight, arriving) = (self.gate.in_flight(), self.gate.arriving());
         let counters = self.metrics.text(&Now { in_flight, arriving, stale: self.stale().is_some(), versions });
-        counters + &self.gauges.lock().unwrap_or_else(PoisonError::into_inner).1
+        let held = snapshot.looking_back();
+        let held: Vec<_> = held.iter().map(|(live, past)| (live.model.name.as_str(), past.held())).collect();
+        counters + &metrics::past(&held) + &self.gauges.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }

@@ -5,6 +5,8 @@ mod adapters;
 mod experiments;
 mod fixture;
 mod outcomes;
+mod studio;
+mod windows;
 
 use super::{App, Limits, ServeSettings};
 use crate::train;

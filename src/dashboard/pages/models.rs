@@ -5,6 +5,7 @@ use super::{Asked, rendered};
 use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
+use crate::past;
 use crate::pipeline::{Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
 use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
@@ -348,7 +349,8 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     if !tried || !fits {
         return Ok((inputs, None));
     }
-    let (scores, matrix) = pipeline.score_features(row.finish().map_err(PipelineError::from)?)?;
+    let windows = past::of_cells(&asked.dashboard.workspace, version, pipeline, row.cells())?;
+    let (scores, matrix) = pipeline.score_features(row.finish(&windows).map_err(PipelineError::from)?)?;
     let why = pipeline.explain(&matrix, &scores, 12)?;
     let found = scores.row(0);
     let class = pipeline.class_of(found).and_then(|class| pipeline.target.classes.get(class).cloned());

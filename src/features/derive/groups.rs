@@ -130,7 +130,7 @@ impl Coded {
 }
 
 /// The keys of a group as one text: no two groups have the same.
-fn joined(keys: &[String]) -> String {
+pub(super) fn joined(keys: &[String]) -> String {
     keys.iter().map(|key| format!("{}:{key}", key.len())).collect()
 }
 

@@ -17,12 +17,16 @@ mod eval;
 mod expression;
 mod functions;
 mod groups;
+mod lane;
 mod lex;
 mod node;
 mod numbers;
 mod parse;
 mod past;
 mod program;
+mod recent;
+#[cfg(test)]
+mod recent_tests;
 mod spec;
 mod tree;
 mod window;
@@ -36,6 +40,7 @@ pub(crate) use functions::Statistic;
 pub(crate) use node::{LetterCase, Moment, Node, OfText, Zone};
 pub(crate) use numbers::{Binary, OfTimes, Unary};
 pub use past::{Past, Windows, stacked};
+pub use recent::{Held, Recent};
 pub use spec::{Definition, Definitions};
 
 use self::cells::Vector;
@@ -231,16 +236,19 @@ impl Derived {
         Ok(self.compute(&raw_columns(&self.program, table)?, &windows, table.n_rows()))
     }
 
-    /// The same of the cells of [`Derived::reads`], in their order; those must be of the kinds that it says.
+    /// The same of the cells of [`Derived::reads`], in their order, and the values of windows; the cells must be of the
+    /// kinds that it says.
     ///
     /// # Errors
-    /// When there are windows: cells by themselves have no past.
-    pub fn of_cells(&self, cells: &[Values]) -> Result<Vec<Column>, FeatureError> {
+    /// When the values of a window are missing: cells by themselves have no past.
+    pub fn of_cells(&self, cells: &[Values], windows: &[Column]) -> Result<Vec<Column>, FeatureError> {
         let n_rows = cells.first().map_or(0, Values::len);
-        match self.window_columns.first() {
-            Some(window) => Err(FeatureError::NoPast { window: window.clone() }),
-            None => Ok(self.compute(&cells.iter().collect::<Vec<_>>(), &[], n_rows)),
-        }
+        let find = |name: &String| {
+            let found = windows.iter().find(|column| column.name == *name && column.values.len() == n_rows);
+            found.map(|column| &column.values).ok_or_else(|| FeatureError::NoPast { window: name.clone() })
+        };
+        let windows: Vec<&Values> = self.window_columns.iter().map(find).collect::<Result<_, _>>()?;
+        Ok(self.compute(&cells.iter().collect::<Vec<_>>(), &windows, n_rows))
     }
 
     /// The values of windows, which are columns of the table that [`Windows::fill`] adds.

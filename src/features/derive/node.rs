@@ -137,6 +137,11 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// What windows have in common that see the same rows with the same values, whatever their statistics and lengths are.
+    pub(super) fn stream(&self) -> String {
+        format!("{:?} {:?} {:?}", self.of, self.by, self.time)
+    }
+
     /// The parts that it is computed of.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Node> {
         self.of.iter().chain(&self.by).chain([&self.time])

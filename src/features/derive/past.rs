@@ -1,8 +1,11 @@
 //! The rows that windows look back on, and their values for the rows of a table.
 
+use super::cells::Vector;
 use super::eval::Scope;
+use super::groups::{Coded, NONE};
 use super::node::{Node, Window};
 use super::program::Program;
+use super::window::{Line, Looking};
 use super::{Definitions, raw_values, wrong};
 use crate::features::error::FeatureError;
 use crate::features::row_digest;
@@ -14,6 +17,18 @@ use std::collections::HashSet;
 pub struct Windows {
     program: Program,
     names: Vec<String>,
+    /// The windows that see the same rows with the same values, by their slots.
+    streams: Vec<Vec<usize>>,
+}
+
+/// What the windows of one stream see of the rows of a table.
+pub(super) struct Events {
+    /// Per row, its group; [`NONE`] for a row without a key or a time, which is in no window and has none.
+    pub(super) groups: Vec<u32>,
+    /// The keys of each group.
+    pub(super) keys: Vec<Vec<String>>,
+    pub(super) at: Vec<i64>,
+    pub(super) values: Vec<f64>,
 }
 
 /// Rows that happened, each once: those of other tables and of the prediction log.
@@ -36,7 +51,19 @@ impl Windows {
 
     pub(super) fn of(program: Program, definitions: &Definitions) -> Option<Self> {
         let names = program.window_columns(definitions);
-        (!names.is_empty()).then_some(Self { program, names })
+        let mut windows = Self { program, names, streams: Vec::new() };
+        let mut known: Vec<String> = Vec::new();
+        let streams: Vec<String> = windows.windows().map(Window::stream).collect();
+        for (slot, stream) in streams.into_iter().enumerate() {
+            match known.iter().position(|one| *one == stream) {
+                Some(place) => windows.streams[place].push(slot),
+                None => {
+                    known.push(stream);
+                    windows.streams.push(vec![slot]);
+                }
+            }
+        }
+        (!windows.names.is_empty()).then_some(windows)
     }
 
     /// The columns that hold their values, in the order in which they are computed.
@@ -45,7 +72,7 @@ impl Windows {
         &self.names
     }
 
-    fn windows(&self) -> impl Iterator<Item = &Window> {
+    pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
         self.program.compiled.iter().filter_map(|compiled| match &compiled.node {
             Node::Window(window) => Some(&**window),
             _ => None,
@@ -112,22 +139,43 @@ impl Windows {
         Ok(part.into_rows(&rows))
     }
 
+    /// The windows of each stream, with their slots.
+    pub(super) fn streams(&self) -> Vec<Vec<(usize, &Window)>> {
+        let windows: Vec<&Window> = self.windows().collect();
+        let stream = |slots: &Vec<usize>| slots.iter().map(|&slot| (slot, windows[slot])).collect();
+        self.streams.iter().map(stream).collect()
+    }
+
     /// The values of the windows of every row of `table`, looking back on its own rows and on those of `past` that it does
-    /// not hold itself.
+    /// not hold itself. Of rows with one id, the last is what others look back on.
     ///
     /// # Errors
     /// When a column that they read is missing, or of another kind.
     pub fn compute(&self, past: &Past, table: &Table) -> Result<Vec<Column>, FeatureError> {
-        let before = past.without(self, table)?;
-        let is_read = self.is_read();
-        let mut joined = Vec::with_capacity(is_read.len());
-        for (read, is_read) in self.program.reads.iter().zip(&is_read) {
+        let id = past.id.as_deref();
+        self.look(past, table, Own::of(table, id, names(self, id, table)?))
+    }
+
+    /// The same where rows of the table that are the same were told twice, as those of a log.
+    ///
+    /// # Errors
+    /// As [`Windows::compute`].
+    pub fn compute_each_once(&self, past: &Past, table: &Table) -> Result<Vec<Column>, FeatureError> {
+        let names = names(self, past.id.as_deref(), table)?;
+        self.look(past, table, Own { counts: last_of_each(&names, |_| true), names })
+    }
+
+    fn look(&self, past: &Past, table: &Table, own: Own) -> Result<Vec<Column>, FeatureError> {
+        let before = past.without(self, table, &own.names)?;
+        let first = before.n_rows();
+        let mut joined = Vec::new();
+        for (read, is_read) in self.program.reads.iter().zip(self.is_read()) {
             if !is_read {
                 joined.push(Values::empty(read.1));
                 continue;
             }
             let own = raw_values(read, table)?;
-            joined.push(match before.n_rows() {
+            joined.push(match first {
                 0 => own.clone(),
                 _ => {
                     let earlier = raw_values(read, &before)?;
@@ -137,25 +185,43 @@ impl Windows {
             });
         }
         let raw: Vec<&Values> = joined.iter().collect();
-        let n_rows = before.n_rows() + table.n_rows();
+        let mut found = vec![vec![f64::NAN; table.n_rows()]; self.names.len()];
+        for (windows, events) in self.streams().iter().zip(self.events(&raw, first + table.n_rows())) {
+            own.look(windows, &events, first, &mut found);
+        }
+        Ok(self.columns(found))
+    }
+
+    /// The values of all windows as columns.
+    pub(super) fn columns(&self, found: Vec<Vec<f64>>) -> Vec<Column> {
+        let column = |(name, values): (&String, Vec<f64>)| Column::new(name.clone(), Values::Number(values));
+        self.names.iter().zip(found).map(column).collect()
+    }
+
+    /// The raw columns of a part, by their places in the program; those that no window reads are empty.
+    pub(super) fn raw<'t>(&self, part: &'t Table, empty: &'t Values) -> Result<Vec<&'t Values>, FeatureError> {
+        let reads = self.program.reads.iter().zip(self.is_read());
+        reads.map(|(read, is_read)| if is_read { raw_values(read, part) } else { Ok(empty) }).collect()
+    }
+
+    /// What the windows of each stream see of rows.
+    pub(super) fn events(&self, raw: &[&Values], n_rows: usize) -> Vec<Events> {
+        let is_read = self.is_read();
         let mut earlier: Vec<Column> = Vec::new();
-        let mut names = self.names.iter();
-        let mut found = Vec::new();
         for compiled in &self.program.compiled {
-            let scope = Scope { n_rows, raw: &raw, earlier: &earlier, learned: &[], windows: &[] };
-            let values = match &compiled.node {
-                Node::Window(window) => {
-                    let values = Values::Number(window.compute(&scope, before.n_rows()));
-                    found.extend(names.next().map(|name| Column::new(name.clone(), values)));
-                    Values::empty(Kind::Number)
+            // No window looks at what cannot be told of a row alone, nor at a column that none reads.
+            let values = match compiled.is_plain && self.can_read(&compiled.node, &is_read) {
+                true => {
+                    let scope = Scope { n_rows, raw, earlier: &earlier, learned: &[], windows: &[] };
+                    scope.compute(&compiled.node).into_values(n_rows)
                 }
-                // No window looks at what cannot be told of a row alone, nor at a column that none reads.
-                node if compiled.is_plain && self.can_read(node, &is_read) => scope.compute(node).into_values(n_rows),
-                _ => Values::empty(compiled.of.kind()),
+                false => Values::empty(compiled.of.kind()),
             };
             earlier.push(Column::new(compiled.name.clone(), values));
         }
-        Ok(found)
+        let scope = Scope { n_rows, raw, earlier: &earlier, learned: &[], windows: &[] };
+        let streams = self.streams();
+        streams.iter().filter_map(|windows| windows.first()).map(|(_, window)| Events::of(window, &scope)).collect()
     }
 
     /// Whether all that a part names is read.
@@ -182,6 +248,84 @@ impl Windows {
         columns.retain(|column| !self.names.contains(&column.name));
         columns.extend(computed);
         table_of(columns)
+    }
+}
+
+impl Events {
+    fn of(window: &Window, scope: &Scope) -> Self {
+        let times = scope.compute(&window.time).times();
+        let keys: Vec<Vector> = window.by.iter().map(|key| scope.compute(key)).collect();
+        let (mut groups, keys) = Coded::join(&keys, scope.n_rows);
+        let at: Vec<i64> = (0..scope.n_rows).map(|row| times.get(row)).collect();
+        groups.iter_mut().zip(&at).filter(|(_, at)| **at == MISSING_TIME).for_each(|(group, _)| *group = NONE);
+        let values = match &window.of {
+            Some(of) => scope.numbers(of).into_vec(scope.n_rows),
+            None => vec![1.0; scope.n_rows],
+        };
+        Self { groups, keys, at, values }
+    }
+
+    /// The rows that are in windows: by their groups, and there in the order of time and value.
+    pub(super) fn order(&self) -> Vec<u32> {
+        let mut rows: Vec<u32> =
+            (0..self.groups.len() as u32).filter(|&row| self.groups[row as usize] != NONE).collect();
+        rows.sort_unstable_by(|&a, &b| {
+            let (a, b) = (a as usize, b as usize);
+            (self.groups[a], self.at[a])
+                .cmp(&(self.groups[b], self.at[b]))
+                .then_with(|| self.values[a].total_cmp(&self.values[b]))
+        });
+        rows
+    }
+}
+
+/// The rows of a table whose windows are computed.
+pub(super) struct Own {
+    /// What each is known by.
+    pub(super) names: Vec<u64>,
+    /// Whether others look back on it: of rows that are the same, on the last alone.
+    pub(super) counts: Vec<bool>,
+}
+
+/// Whether each row is the last of its name, or none of those that `may` be the same.
+fn last_of_each(names: &[u64], may: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut seen = HashSet::new();
+    let mut counts: Vec<bool> =
+        names.iter().enumerate().rev().map(|(row, name)| !may(row) || seen.insert(*name)).collect();
+    counts.reverse();
+    counts
+}
+
+impl Own {
+    /// The rows of a table, which are the same where their ids are.
+    pub(super) fn of(table: &Table, id: Option<&str>, names: Vec<u64>) -> Self {
+        let ids = id.and_then(|id| table.column(id)).map(|column| &column.values);
+        Self { counts: last_of_each(&names, |row| ids.is_some_and(|ids| !ids.is_missing(row))), names }
+    }
+
+    /// Computes the windows of a stream in the rows from `first` on, which are these; those before are only looked back on.
+    fn look(&self, windows: &[(usize, &Window)], events: &Events, first: usize, found: &mut [Vec<f64>]) {
+        let own = |row: u32| (row as usize).checked_sub(first);
+        let rows = events.order();
+        let is_twice = self.counts.contains(&false);
+        for group in rows.chunk_by(|&a, &b| events.groups[a as usize] == events.groups[b as usize]) {
+            let counting = || group.iter().filter(|&&row| own(row).is_none_or(|own| self.counts[own]));
+            let at: Vec<i64> = counting().map(|&row| events.at[row as usize]).collect();
+            let values: Vec<f64> = counting().map(|&row| events.values[row as usize]).collect();
+            let names: Vec<u64> = match is_twice {
+                true => counting().map(|&row| own(row).map_or(0, |own| self.names[own])).collect(),
+                false => Vec::new(),
+            };
+            let looking = |&row: &u32| {
+                let place = own(row)?;
+                let not = (!self.counts[place]).then_some(self.names[place]);
+                Some(Looking { row: place, at: events.at[row as usize], own: events.values[row as usize], not })
+            };
+            let looking: Vec<Looking> = group.iter().filter_map(looking).collect();
+            for (slot, window) in windows {
+                window.look(Line { at: &at, values: &values, names: &names }, &looking, &mut found[*slot]);
+            }
+        }
     }
 }
 
@@ -231,23 +375,28 @@ impl Past {
         self.rows.n_rows()
     }
 
-    /// The rows that `table` does not hold.
-    fn without(&self, windows: &Windows, table: &Table) -> Result<Table, FeatureError> {
+    /// The rows that `table`, whose rows are known by `held`, does not hold.
+    fn without(&self, windows: &Windows, table: &Table, held: &[u64]) -> Result<Table, FeatureError> {
         if self.rows.n_rows() == 0 {
             return Ok(Table::default());
         }
         let id = self.id.as_deref().filter(|id| table.column(id).is_some());
-        let held: HashSet<u64> = names(windows, id, table)?.into_iter().collect();
+        let held: HashSet<u64> = held.iter().copied().collect();
         let own = names(windows, id, &self.rows)?;
         let rows: Vec<u32> = (0..).zip(&own).filter(|(_, name)| !held.contains(name)).map(|(row, _)| row).collect();
         Ok(self.rows.take(&rows))
     }
 }
 
-/// What each row is known by: its id, or else all that windows read of it.
-fn names(windows: &Windows, id: Option<&str>, table: &Table) -> Result<Vec<u64>, FeatureError> {
-    match id {
-        Some(id) => row_digest(table, &[id]),
-        None => row_digest(table, &windows.reads().iter().map(|(name, _)| *name).collect::<Vec<_>>()),
+/// What each row is known by: its id, or where it has none all that windows read of it.
+pub(super) fn names(windows: &Windows, id: Option<&str>, table: &Table) -> Result<Vec<u64>, FeatureError> {
+    let of_cells = || row_digest(table, &windows.reads().iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let Some(ids) = id.and_then(|id| table.column(id)) else { return of_cells() };
+    let mut names = row_digest(table, &[&ids.name])?;
+    let nameless: Vec<usize> = (0..names.len()).filter(|&row| ids.values.is_missing(row)).collect();
+    if !nameless.is_empty() {
+        let cells = of_cells()?;
+        nameless.into_iter().for_each(|row| names[row] = cells[row]);
     }
+    Ok(names)
 }

@@ -215,7 +215,7 @@ fn one_row_is_computed_to_the_bit_as_in_a_table_and_so_is_what_was_stored() {
             values => values,
         };
         let cells: Vec<Values> = stored.reads().map(one).collect();
-        for (whole, one) in computed.iter().zip(stored.of_cells(&cells).unwrap()) {
+        for (whole, one) in computed.iter().zip(stored.of_cells(&cells, &[]).unwrap()) {
             assert_eq!(bits(&one, 0), bits(whole, row), "{} in row {row}", whole.name);
         }
     }

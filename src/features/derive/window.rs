@@ -7,67 +7,97 @@
 //! Rows of the same instant do not see each other. A row without a time or a key is in no window and has none. An empty
 //! window has the count and the sum 0; all else of it is missing.
 
-use super::cells::{Cells, Vector};
-use super::eval::Scope;
 use super::functions::Statistic;
-use super::groups::{Coded, NONE};
 use super::node::Window;
 use super::numbers::middle;
-use crate::table::MISSING_TIME;
+
+/// The rows of a group that windows see: in the order of time and, at one instant, of their values, so that no result
+/// depends on the order of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) at: &'a [i64],
+    pub(super) values: &'a [f64],
+    /// What the rows are known by; may be empty where no row that looks back stands here a second time.
+    pub(super) names: &'a [u64],
+}
+
+/// A row that looks back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looking {
+    /// Where its value goes.
+    pub(super) row: usize,
+    pub(super) at: i64,
+    /// Its own value, for a score.
+    pub(super) own: f64,
+    /// Its name, where the group may have it at another time: a row does not see itself.
+    pub(super) not: Option<u64>,
+}
 
 impl Window {
-    /// Its value in every row from `first` on; those before are only looked back on.
-    pub(super) fn compute<'a>(&'a self, scope: &Scope<'a>, first: usize) -> Vec<f64> {
-        let of = self.of.as_ref().map(|of| scope.numbers(of));
-        let times = scope.compute(&self.time).times();
-        let keys: Vec<Vector> = self.by.iter().map(|key| scope.compute(key)).collect();
-        let (groups, _) = Coded::join(&keys, scope.n_rows);
-        let mut rows: Vec<u32> = (0..scope.n_rows as u32)
-            .filter(|&row| groups[row as usize] != NONE && times.get(row as usize) != MISSING_TIME)
-            .collect();
-        // Rows of one instant in the order of their values, so that no result depends on the order of the table.
-        let value = |row: u32| of.as_ref().map_or(1.0, |of| of.get(row as usize));
-        rows.sort_unstable_by(|&a, &b| {
-            let key = |row: u32| (groups[row as usize], times.get(row as usize));
-            key(a).cmp(&key(b)).then_with(|| value(a).total_cmp(&value(b)))
-        });
-        let mut found = vec![f64::NAN; scope.n_rows - first];
-        for group in rows.chunk_by(|&a, &b| groups[a as usize] == groups[b as usize]) {
-            self.group(group, &times, of.as_ref(), first, &mut found);
-        }
-        found
-    }
-
-    /// The same for the rows of one group, in the order of time.
-    fn group(&self, rows: &[u32], times: &Cells<i64>, of: Option<&Cells<f64>>, first: usize, found: &mut [f64]) {
-        let at: Vec<i64> = rows.iter().map(|&row| times.get(row as usize)).collect();
-        let values: Vec<f64> = rows.iter().map(|&row| of.map_or(1.0, |of| of.get(row as usize))).collect();
-        let seen = Blocks::new(&at, &values, self.length_us);
+    /// Its value in rows that come in the order of time.
+    pub(super) fn look(&self, line: Line, looking: &[Looking], found: &mut [f64]) {
+        let Line { at, values, names } = line;
+        let seen = match self.statistic {
+            Statistic::Count | Statistic::Median => Blocks::default(),
+            _ => Blocks::new(at, values, self.length_us),
+        };
         let mut sorted = Sorted::default();
         let (mut from, mut to) = (0, 0);
-        for (&row, &time) in rows.iter().zip(&at) {
-            let begin = time.saturating_sub(self.length_us);
-            while at[from] < begin {
+        for row in looking {
+            let begin = row.at.saturating_sub(self.length_us);
+            while from < at.len() && at[from] < begin {
                 from += 1;
             }
-            while at[to] < time {
+            while to < at.len() && at[to] < row.at {
                 to += 1;
             }
-            if (row as usize) < first {
+            if let Some(own) = row.not.filter(|own| names[from..to].contains(own)) {
+                let others = || (from..to).filter(|&place| names[place] != own);
+                let (at, values): (Vec<i64>, Vec<f64>) = others().map(|place| (at[place], values[place])).unzip();
+                found[row.row] = self.of(&at, &values, row.at, row.own);
                 continue;
             }
-            found[row as usize - first] = match self.statistic {
+            found[row.row] = match self.statistic {
                 Statistic::Count => (to - from) as f64,
-                Statistic::Median => sorted.median(&values, from, to),
-                statistic => seen.of(from, to).statistic(statistic, of.map_or(f64::NAN, |of| of.get(row as usize))),
+                Statistic::Median => sorted.median(values, from, to),
+                statistic => seen.of(from, to, self.block(row.at)).statistic(statistic, row.own),
             };
         }
     }
+
+    /// Its value in a row at `time`, of exactly the rows that it holds.
+    pub(super) fn of(&self, at: &[i64], values: &[f64], time: i64, own: f64) -> f64 {
+        match self.statistic {
+            Statistic::Count => at.len() as f64,
+            Statistic::Median => {
+                let mut known = known(values);
+                known.sort_unstable_by(f64::total_cmp);
+                middle(&known)
+            }
+            statistic => {
+                let border = at.partition_point(|&at| self.block(at) < self.block(time));
+                let (before, after) = values.split_at(border);
+                let suffix = before.iter().rev().fold(NOTHING, |all, &value| Seen::of(value).with(all));
+                let prefix = after.iter().fold(NOTHING, |all, &value| all.with(Seen::of(value)));
+                suffix.with(prefix).statistic(statistic, own)
+            }
+        }
+    }
+
+    /// The block of an instant, see [`Blocks`].
+    pub(super) fn block(&self, time: i64) -> i64 {
+        time.div_euclid(self.length_us.max(1))
+    }
+}
+
+/// The values that are not missing.
+pub(super) fn known(values: &[f64]) -> Vec<f64> {
+    values.iter().copied().filter(|value| !value.is_nan()).collect()
 }
 
 /// What is known of some values together.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+pub(super) struct Seen {
     n: f64,
     sum: f64,
     /// Sum of the squared distances from the mean.
@@ -76,10 +106,10 @@ struct Seen {
     max: f64,
 }
 
-const NOTHING: Seen = Seen { n: 0.0, sum: 0.0, squares: 0.0, min: f64::NAN, max: f64::NAN };
+pub(super) const NOTHING: Seen = Seen { n: 0.0, sum: 0.0, squares: 0.0, min: f64::NAN, max: f64::NAN };
 
 impl Seen {
-    fn of(value: f64) -> Self {
+    pub(super) fn of(value: f64) -> Self {
         match value.is_nan() {
             true => NOTHING,
             false => Self { n: 1.0, sum: value, squares: 0.0, min: value, max: value },
@@ -87,7 +117,7 @@ impl Seen {
     }
 
     /// What is known of both together. Nothing is ever subtracted from a sum (Chan, Golub and LeVeque, 1983).
-    fn with(self, other: Self) -> Self {
+    pub(super) fn with(self, other: Self) -> Self {
         if self.n == 0.0 || other.n == 0.0 {
             return if self.n == 0.0 { other } else { self };
         }
@@ -107,7 +137,7 @@ impl Seen {
     }
 
     /// A statistic; for a score, of a row whose value is `own`.
-    fn statistic(self, statistic: Statistic, own: f64) -> f64 {
+    pub(super) fn statistic(self, statistic: Statistic, own: f64) -> f64 {
         let mean = self.sum / self.n;
         let value = match statistic {
             Statistic::Count => self.n,
@@ -133,6 +163,7 @@ impl Seen {
 /// ```
 /// Nothing is subtracted, so that a large value that leaves a window leaves no error behind; and a window's sums depend on
 /// its own rows alone, to the last bit, whatever rows were before it.
+#[derive(Default)]
 struct Blocks {
     /// Per value, its block.
     block: Vec<i64>,
@@ -160,12 +191,12 @@ impl Blocks {
         Self { block, prefix, suffix }
     }
 
-    /// What is known of the values from `from` to before `to`, where `to` is the first value of the instant that looks back.
-    fn of(&self, from: usize, to: usize) -> Seen {
+    /// What is known of the values from `from` to before `to`, by a row of the block `own`.
+    fn of(&self, from: usize, to: usize, own: i64) -> Seen {
         if from >= to {
             return NOTHING;
         }
-        let (first, last, own) = (self.block[from], self.block[to - 1], self.block[to]);
+        let (first, last) = (self.block[from], self.block[to - 1]);
         match (first < own, last == own) {
             (true, true) => self.suffix[from].with(self.prefix[to - 1]),
             (true, false) => self.suffix[from],
@@ -175,16 +206,22 @@ impl Blocks {
 }
 
 /// The known values of a window that moves forward, in order.
-#[derive(Default)]
-struct Sorted {
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
     values: Vec<f64>,
-    from: usize,
-    to: usize,
+    pub(super) from: usize,
+    pub(super) to: usize,
 }
 
 impl Sorted {
     /// The median of the values from `from` to before `to`; neither end moves back.
-    fn median(&mut self, values: &[f64], from: usize, to: usize) -> f64 {
+    pub(super) fn median(&mut self, values: &[f64], from: usize, to: usize) -> f64 {
+        if from >= self.to {
+            self.values = known(&values[from..to]);
+            self.values.sort_unstable_by(f64::total_cmp);
+            (self.from, self.to) = (from, to);
+            return middle(&self.values);
+        }
         let place = |sorted: &[f64], value: f64| sorted.partition_point(|known| known.total_cmp(&value).is_lt());
         for &value in values[self.to..to].iter().filter(|value| !value.is_nan()) {
             self.values.insert(place(&self.values, value), value);
@@ -215,7 +252,8 @@ mod tests {
             for (row, &time) in at.iter().enumerate() {
                 let from = at.partition_point(|at| *at < time - length);
                 let to = at.partition_point(|at| *at < time);
-                let seen = blocks.of(from, to);
+                let own = time.div_euclid(length);
+                let seen = blocks.of(from, to, own);
                 let mut known: Vec<f64> = values[from..to].iter().copied().filter(|value| !value.is_nan()).collect();
                 let n = known.len() as f64;
                 let mean = known.iter().sum::<f64>() / n;
@@ -236,7 +274,7 @@ mod tests {
                 same(Statistic::Std, deviation);
                 same(Statistic::Zscore, (2.0 - mean) / deviation);
                 assert_eq!(sorted.median(&values, from, to).to_bits(), middle(&known).to_bits());
-                let alone = Blocks::new(&at[from..], &values[from..], length).of(0, to - from);
+                let alone = Blocks::new(&at[from..], &values[from..], length).of(0, to - from, own);
                 for statistic in [Statistic::Sum, Statistic::Std] {
                     let [whole, alone] = [seen, alone].map(|seen| seen.statistic(statistic, 2.0).to_bits());
                     assert_eq!(whole, alone, "{statistic:?} of {length} before row {row}");

@@ -138,7 +138,7 @@ fn features_read_windows_by_name_and_nothing_is_guessed_without_the_past() {
         let told = found.unwrap_err();
         assert!(matches!(&told, FeatureError::NoPast { window } if window.starts_with("n = ")), "{told}");
     }
-    assert!(stored.of_cells(&[]).is_err());
+    assert!(stored.of_cells(&[], &[]).is_err());
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn wrappers_of_other_servers_hold_the_same_rows() {
         format!(r#"{{"raw_features": {named}}}"#),
         format!(r#"{{"dataframe_records": {named}}}"#),
         format!(r#"{{"signature_name": "serving_default", "instances": {named}}}"#),
+        format!(r#"{{"instances": {named}, "parameters": {{"k": [1]}}, "params": null}}"#),
         format!(r#"{{"inputs": {named}}}"#),
         format!(r#"{{"instances": {both}}}"#),
         format!(r#"{{"inputs": {both}}}"#),

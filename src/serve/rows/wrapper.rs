@@ -4,7 +4,7 @@
 //! {"rows": [{…}], "labels": [1]}                            ours
 //! {"raw_features": [{…}], "true_labels": [1]}               the same
 //! {"inputs": [[3, "monthly"]]}                              in the order of the features
-//! {"instances": [{…}]}  {"instances": [[3, "monthly"]]}     KServe V1, Vertex AI
+//! {"instances": [{…}]}  {"instances": [[3, "monthly"]]}     KServe V1, Vertex AI (which adds "parameters")
 //! {"dataframe_records": [{…}]}                              MLflow
 //! {"dataframe_split": {"columns": ["months"], "data": [[3]]}}
 //! ```
@@ -37,7 +37,7 @@ impl Part {
             "inputs" | "instances" => Self::Ordered,
             "dataframe_split" => Self::Split,
             "labels" | "true_labels" => Self::Labels,
-            "signature_name" => Self::Beside,
+            "signature_name" | "parameters" | "params" => Self::Beside,
             _ => return None,
         })
     }

@@ -15,7 +15,8 @@ fn with(mut asked: Request<Body>, header: &'static str, value: &str) -> Request<
 #[test]
 fn predictions_and_what_is_said_of_the_model_can_ask_for_a_token() {
     let served = Served::new(&[0]);
-    let settings = ServeSettings { predict_token: Some("s3cret".into()), token: Some("m4ster".into()), ..settings() };
+    let (predict_token, token) = (Some("s3cret".into()), Some("m4ster".into()));
+    let settings = ServeSettings { predict_token, token, label_studio: true, ..settings() };
     let state = App::open(served.workspace.clone(), &settings).unwrap();
     let tensors = r#"{"inputs": [{"name": "months", "datatype": "INT64", "shape": [1], "data": [1]}]}"#;
     for endpoint in Endpoint::addressed().filter(|endpoint| *endpoint != Endpoint::Feedback) {
@@ -34,6 +35,9 @@ fn predictions_and_what_is_said_of_the_model_can_ask_for_a_token() {
             ("bearer m4ster", true),
             ("Bearer s3cre", false),
             ("Basic s3cret", false),
+            // As `user:s3cret`, which is all that some programs can send.
+            ("Basic dXNlcjpzM2NyZXQ=", true),
+            ("Basic dXNlcjpzM2NyZQ==", false),
             ("Bearer ", false),
         ] {
             let status = if fits || is_open { allowed } else { 401 };

@@ -34,6 +34,8 @@ pub(super) fn settings() -> ServeSettings {
         hosts: vec!["models.example".into()],
         is_local: true,
         n_threads: 2,
+        past_rows: 100_000,
+        label_studio: false,
         job: JobSettings::default(),
         tell: |_| {},
     }
@@ -75,6 +77,15 @@ impl Served {
         served
     }
 
+    /// A loop with this table and configuration.
+    pub(super) fn of(name: &str, table: impl AsRef<[u8]>, config: String) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path().join(name), table);
+        write(dir.path().join("mlloop.toml"), config);
+        let workspace = Workspace::new(dir.path());
+        Self { _dir: dir, workspace }
+    }
+
     pub(super) fn train(&self, seed: u64) {
         let mut config = self.workspace.config().unwrap();
         config.model.n_estimators = Some(10 + seed as u32);
@@ -103,9 +114,13 @@ impl Served {
 
     /// Begins an experiment between versions 1 and 2.
     pub(super) fn experiment(&self, weights: [f64; 2], shadow: bool) {
+        self.experiment_by("customer", weights, shadow);
+    }
+
+    pub(super) fn experiment_by(&self, unit: &str, weights: [f64; 2], shadow: bool) {
         let mut ab: Value = serde_json::from_str(include_str!("../../../fixtures/tables/ab.json")).unwrap();
         ab["arms"] = json!([{ "name": "a", "version": "v0001" }, { "name": "b", "version": "v0002" }]);
-        ab["unit"] = "customer".into();
+        ab["unit"] = unit.into();
         ab["shadow"] = shadow.into();
         ab["epochs"] = json!([{ "from": "2026-11-01T08:00:00Z", "weights": weights }]);
         ab.as_object_mut().unwrap().remove("rollout");
