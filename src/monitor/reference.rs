@@ -7,6 +7,7 @@ use super::watch::{Watch, side};
 use crate::drift::report::Side;
 use crate::journal::{Journal, Layout, Outcomes, Window};
 use crate::profile::{Profile, ProfileBuilder, Profiled, profile_input};
+use crate::table::postgres;
 use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Values, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -37,7 +38,7 @@ impl Watch<'_> {
             Some(found) => found,
             None => self.profile_of(path)?,
         };
-        let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() };
+        let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { postgres::shown(path) };
         let side = side(name, &found.profile);
         Ok(Reference { side, profile: found.profile, rejects: found.rejects, is_training: false })
     }
