@@ -172,7 +172,7 @@ impl Address {
     /// The address as it may be printed and kept; of a query, which may hold secrets, only its SHA-256.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
-        let encoded = |text: &str| encode(text);
+        let encoded = |text: &str| encode(text, b".");
         let user = self.user.as_deref().map(|user| encoded(user) + "@").unwrap_or_default();
         let host =
             self.host.as_deref().map(|host| if host.contains(':') { format!("[{host}]") } else { encoded(host) });
@@ -180,8 +180,9 @@ impl Address {
         let what = match &self.relation {
             Relation::Query(query) => format!("?query=sha256:{}", &digest::sha256(query.as_bytes())[..16]),
             Relation::Table { schema, name } => {
-                let schema = schema.as_deref().map(|schema| encoded(schema) + ".").unwrap_or_default();
-                format!("/{schema}{}", encoded(name))
+                // A dot stands between the two, so none inside of them is bare.
+                let schema = schema.as_deref().map(|schema| encode(schema, b"") + ".").unwrap_or_default();
+                format!("/{schema}{}", encode(name, b""))
             }
         };
         format!("postgres://{user}{}{port}/{}{what}", host.unwrap_or_default(), encoded(&self.database))
@@ -253,12 +254,9 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
-    let host_like = |byte: u8| plain(byte);
-    text.bytes()
-        .map(|byte| if host_like(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+fn encode(text: &str, kept: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || kept.contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 #[cfg(test)]
@@ -281,6 +279,7 @@ mod tests {
             (Some("ann"), Some("db.example.org"), Some(5433))
         );
         assert_eq!((all.database.as_str(), &all.relation), ("shop", &table(Some("sales"), "orders")));
+        assert_eq!(all.shown(), "postgres://ann@db.example.org:5433/shop/sales.orders");
         assert_eq!((all.sslmode, all.timeout), (Some(SslMode::VerifyFull), Duration::from_secs(7)));
         let hostile = parse("PostgreSQL://a%40b@[::1]/d%2Fb/T%2E%22x%20%C3%BC").unwrap();
         assert_eq!((hostile.user.as_deref(), hostile.host.as_deref()), (Some("a@b"), Some("::1")));
