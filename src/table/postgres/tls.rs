@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -38,48 +39,50 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|err| format!("TLS: {err}"))?;
-        let config = match mode {
-            SslMode::VerifyFull => builder.with_root_certificates(roots(authorities)?).with_no_client_auth(),
-            _ => {
-                let inner = match mode {
-                    SslMode::VerifyCa => {
-                        let roots = Arc::new(roots(authorities)?);
-                        let built = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-                        Some(built.map_err(|err| format!("TLS: {err}"))?)
-                    }
-                    _ => None,
-                };
-                let lenient = Arc::new(Lenient { inner, provider });
-                builder.dangerous().with_custom_certificate_verifier(lenient).with_no_client_auth()
+        let verifies_host = mode == SslMode::VerifyFull;
+        let (inner, pinned) = match mode {
+            SslMode::VerifyCa | SslMode::VerifyFull => {
+                let (roots, pinned) = roots(authorities)?;
+                let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+                (Some(built.map_err(|err| format!("TLS: {err}"))?), pinned)
             }
+            _ => (None, Vec::new()),
         };
+        let as_said = Arc::new(AsSaid { inner, pinned, verifies_host, provider });
+        let config = builder.dangerous().with_custom_certificate_verifier(as_said).with_no_client_auth();
         let connector = TlsConnector::from(Arc::new(config));
-        Ok(Self { connector, verifies_host: mode == SslMode::VerifyFull })
+        Ok(Self { connector, verifies_host })
     }
 }
 
-fn roots(authorities: Option<&Path>) -> Result<RootCertStore, String> {
+/// The authorities, and the certificates of the file themselves.
+fn roots(authorities: Option<&Path>) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
     let Some(path) = authorities else {
-        return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+        return Ok((RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Vec::new()));
     };
     let wrong = |what: String| format!("{}: not certificates in PEM form: {what}", path.display());
-    let mut store = RootCertStore::empty();
+    let (mut store, mut pinned) = (RootCertStore::empty(), Vec::new());
     let certificates = CertificateDer::pem_file_iter(path).map_err(|err| wrong(err.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|err| wrong(err.to_string()))?;
+        pinned.push(certificate.clone());
         store.add(certificate).map_err(|err| wrong(err.to_string()))?;
     }
-    if store.is_empty() { Err(wrong("it holds none".to_owned())) } else { Ok(store) }
+    if store.is_empty() { Err(wrong("it holds none".to_owned())) } else { Ok((store, pinned)) }
 }
 
-/// Takes any certificate, or any that an authority vouches for, whatever host it names.
+/// Takes what `sslmode` says: any certificate, one that an authority vouches for, or that and the host's name in it.
 #[derive(Debug)]
-struct Lenient {
+struct AsSaid {
+    /// `None` takes any.
     inner: Option<Arc<WebPkiServerVerifier>>,
+    /// Certificates that are trusted themselves: a server that made its own is its own authority.
+    pinned: Vec<CertificateDer<'static>>,
+    verifies_host: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Lenient {
+impl ServerCertVerifier for AsSaid {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -92,7 +95,16 @@ impl ServerCertVerifier for Lenient {
         match inner.verify_server_cert(certificate, between, name, ocsp, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if !self.verifies_host => Ok(ServerCertVerified::assertion()),
+            // It says of itself that it is an authority, which none is asked to be for a server.
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.pinned.iter().any(|own| own == certificate) =>
+            {
+                if self.verifies_host {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
             other => other,
         }
     }
