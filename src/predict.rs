@@ -25,6 +25,7 @@ use crate::journal::JournalError;
 use crate::features::Unseen;
 use crate::past::{Beside, PastError};
 use crate::pipeline::{Contribution, Digits, Pipeline, PipelineError, Scores};
+use crate::table::postgres::RowWriter;
 use crate::table::{Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream};
 use crate::wording::instead;
 use rayon::prelude::*;
@@ -131,6 +132,36 @@ pub fn predict(
     log: Option<Log>,
     out: &mut dyn Write,
 ) -> Result<Told, PredictError> {
+    score(input, pipeline, options, log, Out::Bytes(out))
+}
+
+/// As [`predict`], but the rows go to a table of a database. They are part of it when the writer is finished.
+///
+/// # Errors
+/// As [`predict`], and what the server says.
+pub fn predict_into(
+    input: Input,
+    pipeline: &Pipeline,
+    options: &PredictOptions,
+    log: Option<Log>,
+    rows: &mut RowWriter,
+) -> Result<Told, PredictError> {
+    score(input, pipeline, options, log, Out::Rows(rows))
+}
+
+/// Where scored rows go.
+enum Out<'o> {
+    Bytes(&'o mut dyn Write),
+    Rows(&'o mut RowWriter),
+}
+
+fn score(
+    input: Input,
+    pipeline: &Pipeline,
+    options: &PredictOptions,
+    log: Option<Log>,
+    mut out: Out,
+) -> Result<Told, PredictError> {
     let schema = input_schema(pipeline, options);
     let answers = answers(pipeline, options);
     let read = ReadOptions {
@@ -142,7 +173,7 @@ pub fn predict(
     let renamed = if options.columns.is_empty() { renamed(&answers, rows.names()) } else { Vec::new() };
     let layout = Layout::new(&rows, answers, options)?;
     let mut typed = match options.format {
-        Format::Csv => None,
+        Format::Csv if matches!(out, Out::Bytes(_)) => None,
         format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
     };
     let mut header = Vec::new();
@@ -165,18 +196,24 @@ pub fn predict(
         }
         n_rows += batch.table.n_rows() as u64;
         if let Some(typed) = &mut typed {
-            typed.push(&batch, rows.delimiter(), (pipeline, &scores, &reasons), out)?;
+            let table = typed.table(&batch, rows.delimiter(), (pipeline, &scores, &reasons))?;
+            match &mut out {
+                Out::Bytes(out) => typed.push(&table, out)?,
+                Out::Rows(out) => out.push(&table)?,
+            }
             continue;
         }
+        let Out::Bytes(out) = &mut out else { continue };
         // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
         out.write_all(&std::mem::take(&mut header))?;
         for piece in layout.batch(&batch, pipeline, &scores, &reasons) {
             out.write_all(&piece)?;
         }
     }
-    match typed {
-        Some(typed) => typed.finish(out)?,
-        None => out.write_all(&header)?,
+    match (typed, out) {
+        (Some(typed), Out::Bytes(out)) => typed.finish(out)?,
+        (None, Out::Bytes(out)) => out.write_all(&header)?,
+        (_, Out::Rows(_)) => {}
     }
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
     let notes = [rows.notes(), &renamed, &unseen.notes()].concat();

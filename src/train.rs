@@ -25,7 +25,7 @@ use crate::registry::{
 };
 use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
-use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Table, TableError, Texts, Values};
+use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Spool, Table, TableError, Texts, Values};
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, EventKind, Setting, Workspace, WorkspaceError};
 use serde_json::json;
@@ -290,9 +290,10 @@ fn test(
     request: &TrainRequest,
     notes: &mut Vec<String>,
 ) -> Result<(Evaluation, DataDigest), TrainError> {
-    let (table, _, read_notes) = read(Input::open(path)?, schema, request)?;
-    notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", path.display())));
-    let digest = data_digest(path, path, table.n_rows())?;
+    let file = Spool::new(path)?;
+    let (table, _, read_notes) = read(file.open()?, schema, request)?;
+    notes.extend(read_notes.into_iter().map(|note| format!("{}: {note}", file.path().display())));
+    let digest = data_digest(file.file(), file.path(), table.n_rows())?;
     let mut table = request.config.target.complete(table, schema)?;
     if let (Some(windows), Some(last)) = (fitted.pipeline.features.derived().windows(), past) {
         let log = (&fitted.pipeline.schema, &Layout::of(&fitted.pipeline));

@@ -42,6 +42,8 @@ mod monitor;
 mod monitor_columns;
 mod notify;
 mod plans;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod preset;
 mod profile;
 mod readme;

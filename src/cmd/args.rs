@@ -30,7 +30,7 @@ pub(crate) struct Global {
     /// Print the readable form, also into a pipe or a file
     #[arg(long, global = true, conflicts_with = "json")]
     pub(crate) text: bool,
-    /// Write the result to FILE (atomically) instead of stdout
+    /// Write the result to FILE (atomically) instead of stdout; predict also writes to postgres://USER@HOST/DB/TABLE
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
     /// Print nothing; the exit status is the answer

@@ -3,6 +3,7 @@
 use super::Global;
 use super::progress::Progress;
 use anyhow::{Context as _, Result};
+use mlloop::table::postgres::{Login, log_in_as};
 use mlloop::workspace::{CONFIG_FILE, Run, Setting, Workspace, WorkspaceError};
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
@@ -39,6 +40,7 @@ impl Context {
             None => enclosing_loop().unwrap_or_else(|| PathBuf::from(".")),
         };
         let settings = settings(global).map_err(anyhow::Error::msg)?;
+        log_in_as(login());
         Ok(Self {
             workspace: Workspace::new(dir).waiting(Duration::from_secs(global.wait)).with_settings(settings),
             now,
@@ -51,6 +53,23 @@ impl Context {
     pub(crate) fn log(&self, verb: &str, started: Instant, result: Value) -> Result<(), WorkspaceError> {
         let seconds = started.elapsed().as_secs_f64();
         self.workspace.log(&Run { at: self.now, verb: verb.to_owned(), seconds, result })
+    }
+}
+
+/// Who reads databases: what the programs of PostgreSQL take from the environment.
+fn login() -> Login {
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let passfile = variable("PGPASSFILE").map(PathBuf::from);
+    Login {
+        user: variable("PGUSER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME")),
+        password: variable("PGPASSWORD"),
+        host: variable("PGHOST"),
+        port: variable("PGPORT").and_then(|port| port.parse().ok()),
+        sslmode: variable("PGSSLMODE"),
+        sslrootcert: variable("PGSSLROOTCERT").map(PathBuf::from),
+        passfile: passfile.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".pgpass"))),
+        connect_timeout: variable("PGCONNECT_TIMEOUT").and_then(|n| n.parse().ok()).map(Duration::from_secs),
     }
 }
 

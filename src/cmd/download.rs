@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Fetch a table into data/, check it, unpack it, and split it into reference and current
 ///
-/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, file:… or a path. zip and gzip are unpacked; where the
+/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, postgres://…, file:… or a path. zip and gzip are unpacked; where the
 /// bytes came from, with their SHA-256, is written to data/SOURCE.json and to the audit chain. A transfer that is cut is
 /// resumed, also by the next run. Nothing in data/ changes before everything is there; files that differ are replaced
 /// only with --force.
@@ -23,12 +23,15 @@ use std::path::PathBuf;
 ///       --reference 0.8
 ///   mlloop download https://example.org/churn.csv.gz --sha256 16320c9c…
 ///   mlloop download export.csv --split time && mlloop init data/reference.csv
+///   mlloop download 'postgres://ann@db/shop?query=select * from orders'
+///
+/// A password is never part of an address: PGPASSWORD or ~/.pgpass has it (docs/databases.md).
 ///
 /// Exit status: 0 something new is there, 1 nothing new, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// kaggle:owner/dataset[/file][@version], https://…, file:… or a path
+    /// kaggle:owner/dataset[/file][@version], https://…, postgres://USER@HOST/DB/TABLE, file:… or a path
     pub(super) source: Source,
     /// Make data/reference.csv and data/current.csv: the earliest rows, or a hash of each row's key, make the reference
     #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["time", "hash"], str::parse::<By>))]
@@ -86,6 +89,13 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let done = fetch(args, ctx)?;
+    out.answer(&done.record, |style| readable(&done, style))?;
+    Ok(if done.new { Outcome::Yes } else { Outcome::No })
+}
+
+/// Downloads, and adds it to the run log.
+pub(super) fn fetch(args: &Args, ctx: &Context) -> Result<Downloaded> {
     let started = std::time::Instant::now();
     #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     let variable = |name: &str| std::env::var(name).ok();
@@ -130,8 +140,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     done.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     let result = json!({ "source": done.record.source, "sha256": done.record.sha256, "new": done.new });
     ctx.log("download", started, result)?;
-    out.answer(&done.record, |style| readable(&done, style))?;
-    Ok(if done.new { Outcome::Yes } else { Outcome::No })
+    Ok(done)
 }
 
 fn readable(done: &Downloaded, style: Style) -> String {

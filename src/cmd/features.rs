@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV or JSON lines (also .gz, .zst) or Parquet; - is stdin
+    /// CSV or JSON lines (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE; - is stdin
     #[arg(default_value = "-")]
     table: PathBuf,
     /// The derived features of this version

@@ -1,6 +1,6 @@
 use super::args::{UnknownTableArgs, one_of};
 use super::output::Style;
-use super::{Context, Outcome, Output};
+use super::{Context, Outcome, Output, download};
 use anyhow::{Context as _, Result};
 use clap::builder::PossibleValuesParser;
 use mlloop::features::Task;
@@ -8,7 +8,10 @@ use mlloop::init::{self, Column, InitReport, InitRequest};
 use mlloop::printable;
 use mlloop::report::grouped;
 use mlloop::scaffold::{self, Driver};
+use mlloop::source::Source;
 use mlloop::table::Kind;
+use mlloop::table::postgres::is_address;
+use mlloop::workspace::WorkspaceError;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +31,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV (also .gz, .zst) or Parquet
+    /// CSV (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE, of which data/TABLE.csv is made
     #[arg(required_unless_present = "with")]
     table: Option<PathBuf>,
     /// The column to predict; by default a good guess, which is stated
@@ -74,8 +77,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 }
 
 fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result<()> {
+    let kept = if is_address(table) { Some(fetch(table, args, ctx)?) } else { None };
     let wanted = InitRequest {
-        table,
+        table: kept.as_deref().unwrap_or(table),
         target: args.target.clone(),
         positive: args.positive.clone(),
         task: args.task.as_deref().map(|task| match task {
@@ -94,6 +98,18 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
     ctx.progress.rejects(&setup.rejects);
     setup.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     out.answer(&setup, |style| readable(&setup, style))
+}
+
+/// Makes a file of a table in a database: what is learned from must stay as it was.
+fn fetch(table: &Path, args: &Args, ctx: &Context) -> Result<PathBuf> {
+    if ctx.workspace.config_path().exists() && !args.force {
+        return Err(WorkspaceError::Exists(ctx.workspace.config_path()).into());
+    }
+    let source = Source::Database(table.to_owned());
+    let done = download::fetch(&download::Args { force: args.force, ..download::Args::of(source) }, ctx)?;
+    let file = done.record.files.first().map(|file| file.file.clone()).context("nothing was fetched")?;
+    ctx.progress.note(format_args!("{} is now {file}", printable::name(&done.record.source)));
+    Ok(ctx.workspace.path(file))
 }
 
 fn readable(setup: &InitReport, style: Style) -> String {

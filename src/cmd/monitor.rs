@@ -35,7 +35,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What arrived: CSV (also .gz, .zst) or Parquet, - is stdin; by default [monitor] current
+    /// What arrived: CSV (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE, - is stdin; by default [monitor]
+    /// current
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,
     /// The same as TABLE

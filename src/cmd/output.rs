@@ -2,9 +2,10 @@
 
 use super::Global;
 use super::args::Color;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mlloop::atomic;
 use mlloop::printable::{Screen, printable, printable_json, printable_styled, style_code};
+use mlloop::table::postgres::is_address;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -97,6 +98,9 @@ impl Output {
 
     fn send<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
         match &self.file {
+            Some(path) if is_address(path) => {
+                bail!("-o: only the rows of predict are written to a database; name a file")
+            }
             // What `write` says names its own place; what the system says about the file does not.
             Some(path) => atomic::replace(path, write).map_err(|err| match err.is::<io::Error>() {
                 true => err.context(path.display().to_string()),

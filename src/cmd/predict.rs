@@ -1,11 +1,12 @@
 use super::args::TableArgs;
 use super::{Context, Outcome, Output};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use mlloop::journal::Journal;
 use mlloop::labels::{became, record_outcomes};
-use mlloop::predict::{Format, Log, PredictOptions, predict, windows};
+use mlloop::predict::{Format, Log, PredictOptions, predict, predict_into, windows};
 use mlloop::registry::Version;
-use mlloop::table::{Input, Spool};
+use mlloop::table::postgres::{RowWriter, Written, is_address, shown};
+use mlloop::table::{Input, Kind, Spool};
 use mlloop::train;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 ///   mlloop predict new.csv --columns id,prediction,score
 ///   mlloop predict new.csv --model v0002
 ///   mlloop predict new.jsonl -o scored.parquet
+///   mlloop predict new.csv -o postgres://ann@db/shop/scores
+///       into a table, by id, all rows or none
 ///   mlloop predict new.csv --log -o scored.csv
 ///       and remember what was predicted
 ///   mlloop predict old.csv --log --outcomes
@@ -30,7 +33,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV or JSON lines (also .gz, .zst) or Parquet; - is stdin
+    /// CSV or JSON lines (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE; - is stdin
     #[arg(default_value = "-")]
     table: PathBuf,
     /// The version (default: production)
@@ -80,7 +83,18 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let journal = Journal::of(&ctx.workspace);
     let log =
         args.log.then_some(Log { journal: &journal, version, arm: &args.arm, now: ctx.now, outcomes: args.outcomes });
-    let told = out.write(|out| Ok(predict(input, &pipeline, &options, log, out)?))?;
+    let told = match out.file().filter(|path| is_address(path)) {
+        None => out.write(|out| Ok(predict(input, &pipeline, &options, log, out)?))?,
+        Some(path) => {
+            anyhow::ensure!(args.format.is_none(), "--format is for files: a database has types of its own");
+            let id = pipeline.schema.columns.iter().find(|column| column.kind == Kind::Id);
+            let id = id.context("-o: the loop has no id column, by which rows of a database are told apart")?;
+            let mut rows = RowWriter::open(path, &id.name)?;
+            let told = predict_into(input, &pipeline, &options, log, &mut rows)?;
+            ctx.progress.note(format_args!("{}", stored(rows.finish()?, &shown(path))));
+            told
+        }
+    };
     ctx.progress.rejects(&told.rejects);
     if args.outcomes {
         let n_outcomes = told.outcomes.len();
@@ -92,6 +106,17 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     told.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     Ok(Outcome::Yes)
+}
+
+/// What became of rows that were written to a database.
+fn stored(written: Written, place: &str) -> String {
+    let Written { n_rows, n_ids, made } = written;
+    let made = if made { ", which was made" } else { "" };
+    let doubled = match n_rows - n_ids {
+        0 => String::new(),
+        n => format!("; {n} came before another of the same id"),
+    };
+    format!("{n_ids} rows are in {place}{made}{doubled}")
 }
 
 /// The format that was asked for: by name, by --json, or by how the file is called.

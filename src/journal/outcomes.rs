@@ -1,7 +1,7 @@
 //! What is known of rows by now: labels that came after the rows did, joined by id.
 
 use crate::features::Target;
-use crate::table::{ColumnSpec, InferOptions, Input, Kind, ReadOptions, Schema, TableError, Values, infer, read};
+use crate::table::{ColumnSpec, InferOptions, Kind, ReadOptions, Schema, Spool, TableError, Values, infer, read};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -45,7 +45,8 @@ impl Outcomes {
     /// # Errors
     /// When a column is missing, a label is none of the classes, or a probability is none.
     pub fn read(path: &Path, reading: &Reading) -> Result<Self, TableError> {
-        let inference = infer(Input::open(path)?, &InferOptions::default())?;
+        let file = Spool::new(path)?;
+        let inference = infer(file.open()?, &InferOptions::default())?;
         let has = |name: &str| inference.schema.column(name).is_some();
         let either = |first: &str, second: &str| if has(first) { first.to_owned() } else { second.to_owned() };
         let (id, label) = (either(reading.id, "id"), either(&reading.target.name, "label"));
@@ -57,7 +58,7 @@ impl Outcomes {
         let asked = [("source", Kind::Category), ("select_prob", Kind::Number)];
         wanted.extend(asked.into_iter().filter(|(name, _)| has(name)).map(|(name, kind)| spec(name, kind)));
         let schema = Schema { dialect: inference.schema.dialect.clone(), columns: wanted };
-        let table = read(Input::open(path)?, &schema, &ReadOptions::default())?.table;
+        let table = read(file.open()?, &schema, &ReadOptions::default())?.table;
         let labels = reading.target.encode(table.require(&label)?);
         let y = labels.map_err(|err| TableError::File { file: path.display().to_string(), what: err.to_string() })?.y;
         let ids = table.require(&id)?;

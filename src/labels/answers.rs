@@ -32,7 +32,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
         Unpacked::Parquet(_) => {
             Err(wrong("is Parquet: answers come as CSV or as an export of Label Studio".to_owned()))
         }
-        Unpacked::Text(mut text) | Unpacked::Json(mut text) => {
+        Unpacked::Text(mut text) | Unpacked::Json(mut text) | Unpacked::Records(mut text) => {
             let mut bytes = Vec::new();
             text.reader.read_to_end(&mut bytes).map_err(|err| wrong(err.to_string()))?;
             let text = String::from_utf8(bytes).map_err(|err| {

@@ -10,11 +10,10 @@ use crate::journal::{Journal, Layout, Window};
 use crate::past::Beside;
 use crate::stats::random::hash64;
 use crate::table::{
-    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, Texts, Values, read, stream, write_csv,
-    write_rows,
+    Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Spool, Table, Texts, Values, read, stream,
+    write_csv, write_rows,
 };
 use std::io::Cursor;
-use std::path::Path;
 
 /// Where candidates are.
 pub(super) enum Source<'a> {
@@ -31,8 +30,8 @@ pub(super) enum Source<'a> {
     },
     /// A table.
     Table {
-        /// The file.
-        path: &'a Path,
+        /// The file, or what is kept of another.
+        table: &'a Spool,
         /// How it is written and typed.
         schema: Schema,
         /// Its id column.
@@ -52,7 +51,7 @@ impl Source<'_> {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Log { .. } => "predictions".to_owned(),
-            Self::Table { path, .. } => path.display().to_string(),
+            Self::Table { table, .. } => table.path().display().to_string(),
         }
     }
 
@@ -66,9 +65,9 @@ impl Source<'_> {
                     None => Ok(()),
                 })?;
             }
-            Self::Table { path, schema, id, optional, windows } => {
+            Self::Table { table, schema, id, optional, windows } => {
                 let mut windows = Beside::new(windows.clone());
-                for batch in stream(Input::open(path)?, schema, &read_options(optional))? {
+                for batch in stream(table.open()?, schema, &read_options(optional))? {
                     let table = windows.fill(batch?.table)?;
                     if let Values::Text(ids) = &table.require(id)?.values {
                         each(ids, &table)?;

@@ -22,7 +22,8 @@ use crate::past;
 use crate::pipeline::Pipeline;
 use crate::registry::{Role, Version};
 use crate::stats::random::hash64;
-use crate::table::{Input, Kind, Table};
+use crate::table::input::is_there;
+use crate::table::{Kind, Spool, Table};
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, EventKind, Workspace};
 use serde::Serialize;
@@ -75,7 +76,7 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
     let layout = Layout::of(&pipeline);
     let table = table_of(workspace, &config, request)?;
     let past = past::of_version(workspace, version, &pipeline)?;
-    let source = source((workspace, past), &config, (&pipeline, &layout), table.as_deref(), request)?;
+    let source = source((workspace, past), &config, (&pipeline, &layout), table.as_ref(), request)?;
     let excluded = asked_or_labelled(&Labels::open(workspace)?, &open);
     let chooser = Chooser { workspace, config: &config, pipeline: &pipeline, source: &source, request };
     let chosen = chooser.choose(&excluded)?;
@@ -131,19 +132,19 @@ impl ExportRequest<'_> {
 }
 
 /// The table that candidates are in; `None` for the log.
-fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> Result<Option<PathBuf>, LabelError> {
+fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> Result<Option<Spool>, LabelError> {
     if let Some(path) = request.table {
         return match path == Path::new("-") {
             true => Err(LabelError::Usage("--table is read twice: name a file, not stdin".to_owned())),
-            false => Ok(Some(path.to_owned())),
+            false => Ok(Some(Spool::new(path)?)),
         };
     }
     if !Journal::of(workspace).is_empty()? {
         return Ok(None);
     }
     let current = workspace.path(&config.monitor.current);
-    match current.exists() {
-        true => Ok(Some(current)),
+    match is_there(&current) {
+        true => Ok(Some(Spool::new(&current)?)),
         false => Err(LabelError::Usage(format!(
             "there is nothing to choose from: nothing is logged (`mlloop predict --log`) and {} is not there; name a table \
              with --table",
@@ -156,11 +157,11 @@ fn source<'a>(
     (workspace, past): (&Workspace, Option<(Windows, Past)>),
     config: &Config,
     (pipeline, layout): (&Pipeline, &'a Layout),
-    table: Option<&'a Path>,
+    table: Option<&'a Spool>,
     request: &ExportRequest,
 ) -> Result<Source<'a>, LabelError> {
     let mut beside = Vec::new();
-    let Some(path) = table else {
+    let Some(table) = table else {
         if let Some((windows, past)) = &past {
             beside = past::of_log(workspace, &request.window, (&pipeline.schema, layout), (windows, past))?;
         }
@@ -181,9 +182,9 @@ fn source<'a>(
     let optional: Vec<String> = names.filter(|name| !needed.contains(&name.as_str())).collect();
     if let Some((windows, past)) = &past {
         schema.know(&pipeline.schema);
-        beside = past::of_table(Input::open(path)?, &schema, &read_options(&optional), (windows, past))?;
+        beside = past::of_table(table.open()?, &schema, &read_options(&optional), (windows, past))?;
     }
-    Ok(Source::Table { path, schema, id, optional, windows: beside })
+    Ok(Source::Table { table, schema, id, optional, windows: beside })
 }
 
 /// Hashes of the ids that are not asked again.

@@ -291,12 +291,17 @@ impl Watch<'_> {
             _ => return Ok(None),
         };
         let options = self.read_options();
-        let rows = |path: &Path| Ok::<_, MonitorError>(read(Input::open(path)?, schema, &options)?.table);
+        let rows = |input: Input| Ok::<_, MonitorError>(read(input, schema, &options)?.table);
+        let arrived = match request.current {
+            // What came through a pipe, or at one moment from a database, is kept.
+            Some(table) => table.open()?,
+            None => Input::open(&current)?,
+        };
         let names = schema.columns.iter().map(|column| &column.name);
         let target = config.as_ref().map(|config| &config.target.column);
         let ignored: Vec<String> = names.filter(|name| Some(*name) == target || !self.reads(name)).cloned().collect();
         let most = if asked { MAX_ROWS } else { QUICK_ROWS };
-        match multivariate(&rows(&reference)?, &rows(&current)?, schema, &ignored, (most, request.seed)) {
+        match multivariate(&rows(Input::open(&reference)?)?, &rows(arrived)?, schema, &ignored, (most, request.seed)) {
             Err(MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns) if !asked => Ok(None),
             Err(err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns)) => {
                 notes.push(format!("--multivariate cannot tell: {err}"));

@@ -5,7 +5,7 @@ use super::watch::Watch;
 use super::{MonitorError, days};
 use crate::drift::report::{Chunk, ChunkColumn, ColumnReport, ColumnVerdict, Finding, FindingKind};
 use crate::drift::{ColumnPair, findings};
-use crate::table::Kind;
+use crate::table::{Kind, postgres};
 
 /// Columns with more cells of another type than this share are not judged.
 pub(super) const MISFIT_SHARE: f64 = 0.05;
@@ -22,9 +22,9 @@ impl Watch<'_> {
             let path = self.current_path();
             let text = match arrived.rejects.first.first() {
                 Some(first) => {
-                    format!("all {} rows of {} were left out; {first}", arrived.rejects.count, path.display())
+                    format!("all {} rows of {} were left out; {first}", arrived.rejects.count, postgres::shown(&path))
                 }
-                None => format!("{} has no rows", path.display()),
+                None => format!("{} has no rows", postgres::shown(&path)),
             };
             all.push(finding(FindingKind::NothingArrived, None, text));
         }

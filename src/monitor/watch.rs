@@ -13,6 +13,8 @@ use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
 use crate::registry::{Learned, Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
+use crate::table::input::is_there;
+use crate::table::postgres;
 use crate::table::{InferOptions, Kind, ReadOptions, Schema, Spool};
 use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError};
@@ -171,7 +173,7 @@ impl<'a> Watch<'a> {
         let path = self.current_path();
         let table = match self.request.current {
             Some(_) => None,
-            None if !path.exists() => {
+            None if !is_there(&path) => {
                 let (name, arrived) = self.logged(&pass)?;
                 let side = side(name, &arrived.profile);
                 return Ok((arrived, side));
@@ -183,10 +185,10 @@ impl<'a> Watch<'a> {
         };
         let (name, arrived) = if let Some(length) = self.request.last {
             pass.windows = Some(self.windows(table, length)?);
-            let name = format!("{}, its last {}", path.display(), rolling::length(length));
+            let name = format!("{}, its last {}", postgres::shown(&path), rolling::length(length));
             (name, pass.run(table.open()?, self.beside(table)?)?)
         } else {
-            (path.display().to_string(), pass.run(table.open()?, self.beside(table)?)?)
+            (postgres::shown(&path), pass.run(table.open()?, self.beside(table)?)?)
         };
         let side = side(name, &arrived.profile);
         Ok((arrived, side))

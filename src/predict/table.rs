@@ -42,7 +42,7 @@ impl Typed {
                 Field::Answer(k) => return Ok((layout.answers[k].clone(), field, None)),
             };
             // JSON knows no times: they stay texts as the column is written.
-            let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format == Format::Parquet);
+            let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format != Format::JsonLines);
             let spec = pipeline.schema.column(&names[k]).filter(|spec| typed(spec.kind));
             let reader = spec.map(|spec| CellReader::new(spec, &pipeline.schema.dialect)).transpose();
             Ok((names[k].clone(), field, reader.map_err(crate::pipeline::PipelineError::Rows)?))
@@ -51,14 +51,13 @@ impl Typed {
         Ok(Self { format, columns, parquet: None })
     }
 
-    /// Writes the rows of a batch.
-    pub(super) fn push(
-        &mut self,
+    /// The rows of a batch.
+    pub(super) fn table(
+        &self,
         batch: &Batch,
         delimiter: u8,
         (pipeline, scores, reasons): (&Pipeline, &Scores, &[Vec<Contribution>]),
-        out: &mut dyn Write,
-    ) -> Result<(), PredictError> {
+    ) -> Result<Table, PredictError> {
         let n_rows = scores.n_rows();
         let cells: Vec<_> = match batch.raw.is_empty() {
             true => Vec::new(),
@@ -74,18 +73,22 @@ impl Typed {
         };
         let columns =
             self.columns.iter().map(|(name, field, reader)| Column::new(name.clone(), values(*field, reader.as_ref())));
-        let table = Table::new(columns.collect())?;
+        Ok(Table::new(columns.collect())?)
+    }
+
+    /// Writes rows.
+    pub(super) fn push(&mut self, table: &Table, out: &mut dyn Write) -> Result<(), PredictError> {
         if self.format == Format::JsonLines {
             let mut lines = Vec::new();
-            push_json_lines(&mut lines, &table);
+            push_json_lines(&mut lines, table);
             out.write_all(&lines)?;
             return Ok(());
         }
         match &mut self.parquet {
-            Some(parquet) => parquet.push(&table)?,
+            Some(parquet) => parquet.push(table)?,
             None => {
-                let mut parquet = ParquetWriter::new(&table)?;
-                parquet.push(&table)?;
+                let mut parquet = ParquetWriter::new(table)?;
+                parquet.push(table)?;
                 self.parquet = Some(parquet);
             }
         }

@@ -6,7 +6,8 @@ use crate::features::Target;
 use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
 use crate::report::grouped;
-
+use crate::table::input::is_there;
+use crate::table::postgres;
 use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, Spool, TableError, stream};
 use crate::workspace::{Config, Workspace};
@@ -136,12 +137,13 @@ impl Gathering<'_> {
         let mut plan = Plan::default();
         let mut wanted = self.labels(&mut plan)?;
         let usual = self.workspace.path(&self.config.monitor.current);
-        let usual = if self.current.is_none() && usual.exists() { Some(Spool::new(&usual)?) } else { None };
+        let usual = if self.current.is_none() && is_there(&usual) { Some(Spool::new(&usual)?) } else { None };
         let mut sources = Vec::new();
         let mut current = None;
         if let Some(table) = self.current.or(usual.as_ref()) {
             let outcomes = self.config.retrain.outcomes;
-            let file = self.current.map_or(self.config.monitor.current.as_path(), Spool::path).display().to_string();
+            let configured = postgres::shown(&self.config.monitor.current);
+            let file = self.current.map_or(configured, |table| table.path().display().to_string());
             let wants = |id: &str, label: &str| wanted.contains_key(id) || (outcomes && !label.is_empty());
             let rows = self.rows_of_table(table, wants)?;
             if outcomes {

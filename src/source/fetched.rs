@@ -3,9 +3,11 @@
 use super::{DownloadRequest, SourceError, http, io_err};
 use crate::atomic::{self, Partial};
 use crate::digest;
+use crate::table::{Input, postgres};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Bytes that are all there, in a file.
 pub(super) struct Fetched {
@@ -21,7 +23,12 @@ pub(super) struct Fetched {
 /// Where the bytes are.
 pub(super) enum Place {
     Local(PathBuf),
-    Partial { partial: Partial, meta: PathBuf },
+    /// What a database wrote.
+    Kept(NamedTempFile),
+    Partial {
+        partial: Partial,
+        meta: PathBuf,
+    },
 }
 
 impl Fetched {
@@ -42,10 +49,27 @@ impl Fetched {
         Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
     }
 
+    /// The rows of a table in a database, at one moment.
+    pub fn database(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
+        let from = request.source.public();
+        let io_err = |source| SourceError::Io { path: PathBuf::from(&from), source };
+        let name = postgres::file_name(path);
+        let mut rows = Input::open(path)?.into_reader().take(request.max_bytes.saturating_add(1));
+        let mut kept = NamedTempFile::new().map_err(io_err)?;
+        io::copy(&mut rows, &mut kept).map_err(io_err)?;
+        let (bytes, sha256) = kept.reopen().and_then(digest::of).map_err(io_err)?;
+        if bytes > request.max_bytes {
+            return Err(SourceError::TooLarge { from, max: request.max_bytes });
+        }
+        let name = name.unwrap_or_else(|| "query.csv".to_owned());
+        Ok(Self { name, bytes, sha256, etag: None, last_modified: None, place: Place::Kept(kept) })
+    }
+
     /// The bytes from their beginning.
     pub fn open(&self) -> io::Result<File> {
         match &self.place {
             Place::Local(path) => File::open(path),
+            Place::Kept(kept) => kept.reopen(),
             Place::Partial { partial, .. } => partial.reader(),
         }
     }
@@ -53,7 +77,7 @@ impl Fetched {
     /// Forgets what was kept to resume the transfer.
     pub fn discard(self) -> Result<(), SourceError> {
         match self.place {
-            Place::Local(_) => Ok(()),
+            Place::Local(_) | Place::Kept(_) => Ok(()),
             Place::Partial { partial, meta } => discard(partial, &meta),
         }
     }

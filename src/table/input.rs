@@ -1,4 +1,4 @@
-//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd and Parquet are.
+//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd, Parquet and databases are.
 
 use std::fmt;
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic::{self, GZIP, PARQUET, ZSTD};
+use super::postgres;
 use crate::table::TableError;
 use crate::table::record::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
@@ -22,11 +23,22 @@ pub struct Input {
     body: Body,
     size: Option<u64>,
     consumed: Arc<AtomicU64>,
+    /// Whether a database wrote it: see [`records`](super::records).
+    records: bool,
 }
 
 enum Body {
     File(File),
     Reader(Box<dyn Read + Send>),
+}
+
+impl Body {
+    fn into_reader(self) -> Box<dyn Read + Send> {
+        match self {
+            Self::File(file) => Box::new(file),
+            Self::Reader(reader) => reader,
+        }
+    }
 }
 
 impl fmt::Debug for Body {
@@ -38,23 +50,27 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A table that can be opened again: what comes through a pipe is kept in a temporary file.
+/// A table that can be opened again: what comes through a pipe or from a database is kept in a temporary file.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
+    records: bool,
     kept: Option<NamedTempFile>,
 }
 
 impl Spool {
-    /// For a file, or standard input for `-`.
+    /// For a file, a table of a database, or standard input for `-`.
     ///
     /// # Errors
-    /// When there is no room for what comes through a pipe.
+    /// When there is no room for what comes through a pipe, and what a database says.
     pub fn new(path: &Path) -> Result<Self, TableError> {
+        if postgres::is_address(path) {
+            return Self::of_database(path);
+        }
         let stdin = path.as_os_str() == "-";
         let piped = stdin || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
         if !piped {
-            return Ok(Self { path: path.to_owned(), kept: None });
+            return Ok(Self { path: path.to_owned(), records: false, kept: None });
         }
         let keep = || {
             let mut kept = NamedTempFile::new()?;
@@ -66,10 +82,26 @@ impl Spool {
         };
         let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
         let kept = keep().map_err(|source| TableError::Io { file: name.clone(), source })?;
-        Ok(Self { path: name.into(), kept: Some(kept) })
+        Ok(Self { path: name.into(), records: false, kept: Some(kept) })
     }
 
-    /// Its path; `stdin` for standard input.
+    /// All rows at one moment, however often they are read.
+    fn of_database(path: &Path) -> Result<Self, TableError> {
+        let rows = postgres::open(path)?;
+        let name = rows.name().to_owned();
+        let failed = |source| TableError::Io { file: name.clone(), source };
+        let mut kept = NamedTempFile::new().map_err(failed)?;
+        io::copy(&mut rows.into_reader(), &mut kept).map_err(failed)?;
+        Ok(Self { path: name.into(), records: true, kept: Some(kept) })
+    }
+
+    /// A file with its bytes: itself, or what is kept of it.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        self.kept.as_ref().map_or(&self.path, NamedTempFile::path)
+    }
+
+    /// Its path; `stdin` for standard input, and the address of a table in a database without anything secret.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -83,8 +115,14 @@ impl Spool {
         let Some(kept) = &self.kept else { return Input::open(&self.path) };
         let name = self.path.display().to_string();
         let file = kept.reopen().map_err(|source| TableError::Io { file: name.clone(), source })?;
-        Ok(Input::from_file(&name, file))
+        Ok(Input { records: self.records, ..Input::from_file(&name, file) })
     }
+}
+
+/// Whether there is a table: a file, or what a database is asked for when it is opened.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    postgres::is_address(path) || path.exists()
 }
 
 /// What the first bytes say.
@@ -95,6 +133,8 @@ pub(crate) enum Unpacked {
     Parquet(File),
     /// JSON, one object per line.
     Json(Text),
+    /// What a database wrote: commas and a header, whatever the loop's files look like.
+    Records(Text),
 }
 
 /// CSV text with what is known about its length.
@@ -116,13 +156,16 @@ impl Text {
 }
 
 impl Input {
-    /// Opens a file, or standard input for `-`.
+    /// Opens a file, a table of a database, or standard input for `-`.
     ///
     /// # Errors
     /// When it cannot be opened, is a directory, or is an empty file.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         if path.as_os_str() == "-" {
             return Ok(Self::from_reader("stdin", io::stdin()));
+        }
+        if postgres::is_address(path) {
+            return postgres::open(path);
         }
         let name = path.display().to_string();
         let failed = |source| TableError::Io { file: name.clone(), source };
@@ -135,20 +178,27 @@ impl Input {
             if meta.len() == 0 {
                 return Err(empty(&name));
             }
-            return Ok(Self { name, body: Body::File(file), size: Some(meta.len()), consumed: Arc::default() });
+            let size = Some(meta.len());
+            return Ok(Self { name, body: Body::File(file), size, consumed: Arc::default(), records: false });
         }
-        Ok(Self { name, body: Body::Reader(Box::new(file)), size: None, consumed: Arc::default() })
+        Ok(Self::from_reader(&name, file))
     }
 
     /// A file that is open already, under the name that errors shall use.
     pub(crate) fn from_file(name: &str, file: File) -> Self {
         let size = file.metadata().map(|meta| meta.len()).ok();
-        Self { name: name.to_owned(), body: Body::File(file), size, consumed: Arc::default() }
+        Self { name: name.to_owned(), body: Body::File(file), size, consumed: Arc::default(), records: false }
     }
 
     /// Any reader, under the name that errors shall use.
     pub fn from_reader(name: &str, reader: impl Read + Send + 'static) -> Self {
-        Self { name: name.to_owned(), body: Body::Reader(Box::new(reader)), size: None, consumed: Arc::default() }
+        let body = Body::Reader(Box::new(reader));
+        Self { name: name.to_owned(), body, size: None, consumed: Arc::default(), records: false }
+    }
+
+    /// Rows as a database writes them: CSV with commas and a header.
+    pub(crate) fn from_records(name: &str, reader: impl Read + Send + 'static) -> Self {
+        Self { records: true, ..Self::from_reader(name, reader) }
     }
 
     /// The file's path, or `stdin`.
@@ -163,10 +213,20 @@ impl Input {
         self.size
     }
 
+    /// The bytes as they are.
+    pub(crate) fn into_reader(self) -> Box<dyn Read + Send> {
+        self.body.into_reader()
+    }
+
     /// Looks at the first bytes and unpacks.
     pub(crate) fn unpack(self) -> Result<Unpacked, TableError> {
-        let Self { name, body, size, consumed } = self;
+        let Self { name, body, size, consumed, records } = self;
         let failed = |source| TableError::Io { file: name.clone(), source };
+        if records {
+            let reader = Box::new(Counted { reader: body.into_reader(), consumed: Arc::clone(&consumed) });
+            // The header takes no line.
+            return Ok(Unpacked::Records(Text { reader, size, consumed, first_line: 0 }));
+        }
         let (head, mut rest) = match body {
             Body::File(mut file) => {
                 let head = first_bytes(&mut file).map_err(failed)?;
@@ -310,7 +370,7 @@ mod tests {
 
     fn text_of(input: Input) -> Result<String, TableError> {
         match input.unpack()? {
-            Unpacked::Text(mut text) | Unpacked::Json(mut text) => {
+            Unpacked::Text(mut text) | Unpacked::Json(mut text) | Unpacked::Records(mut text) => {
                 let mut all = String::new();
                 text.reader
                     .read_to_string(&mut all)

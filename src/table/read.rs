@@ -3,7 +3,7 @@
 use crate::table::csv::block::Sizes;
 use crate::table::input::Unpacked;
 use crate::table::json::JsonLines;
-use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError, csv, parquet};
+use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError, csv, parquet, records};
 
 /// A table and what was left out of it.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
     let name = input.name().to_owned();
     match input.unpack()? {
         Unpacked::Text(text) => csv::read(&name, text, schema, options, Sizes::default()),
+        Unpacked::Records(text) => {
+            let text = records::as_written(&name, text, schema)?;
+            csv::read(&name, text, &records::schema(schema), options, Sizes::default())
+        }
         Unpacked::Parquet(file) => parquet::read(&name, file, schema, options),
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));

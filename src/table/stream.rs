@@ -6,7 +6,7 @@ use crate::table::evidence::Watched;
 use crate::table::input::Unpacked;
 use crate::table::json::JsonLines;
 use crate::table::parquet::stream::ParquetStream;
-use crate::table::{Input, Misfits, ReadOptions, Rejects, Schema, TableError};
+use crate::table::{Input, Misfits, ReadOptions, Rejects, Schema, TableError, records};
 
 /// The batches of a table; see [`stream`].
 pub struct Stream<'a> {
@@ -31,6 +31,10 @@ pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Re
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
             CsvStream::open(&name, text, &JsonLines::schema(schema), options).map(|csv| Source::Csv(Box::new(csv)))
+        }
+        Unpacked::Records(text) => {
+            let text = records::as_written(&name, text, schema)?;
+            CsvStream::open(&name, text, &records::schema(schema), options).map(|csv| Source::Csv(Box::new(csv)))
         }
         Unpacked::Parquet(file) => {
             ParquetStream::open(&name, file, schema, options).map(|parquet| Source::Parquet(Box::new(parquet)))

@@ -21,7 +21,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the program must not see of ours.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 10] = [
     "MLLOOP_TOKEN",
     "MLLOOP_PREDICT_TOKEN",
     "MLLOOP_SMTP_USER",
@@ -30,6 +30,8 @@ const SECRETS: [&str; 8] = [
     "KAGGLE_API_TOKEN",
     "KAGGLE_USERNAME",
     "KAGGLE_KEY",
+    "PGPASSWORD",
+    "PGPASSFILE",
 ];
 /// Larger files are no model.
 const MAX_MODEL_BYTES: u64 = 4 << 30;

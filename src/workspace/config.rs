@@ -6,6 +6,7 @@ use crate::features::{FeatureOptions, derive};
 use crate::model::Params;
 use crate::notify;
 use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec};
+use crate::table::postgres::is_address;
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling};
 use crate::wording::{instead, plain, toml_line};
@@ -246,6 +247,11 @@ impl Config {
                 return Err(format!("the target {:?} must be a number or a category in [columns]", c.name));
             }
             Some(_) => {}
+        }
+        if is_address(&config.data.reference) {
+            return Err("[data] reference must be a file, for what versions learned from must stay as it was: \
+                        `mlloop download postgres://…` makes one of a table"
+                .to_owned());
         }
         if !config.data.delimiter.is_ascii() {
             return Err("[data] delimiter must be one ASCII character".to_owned());

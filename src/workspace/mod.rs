@@ -26,6 +26,7 @@ pub use tracking::TrackRules;
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
+use crate::table::postgres;
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -159,9 +160,12 @@ impl Workspace {
         atomic::make_dirs(&self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
     }
 
-    /// A path that `mlloop.toml` names: relative ones start at the workspace.
+    /// A path that `mlloop.toml` names: relative ones start at the workspace; the address of a table in a database stays.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        if postgres::is_address(path.as_ref()) {
+            return path.as_ref().to_owned();
+        }
         self.dir.join(path)
     }
 

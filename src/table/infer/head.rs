@@ -55,11 +55,13 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
     // Nothing is left open where the whole table was looked at.
     let of_whole =
         |schema| Head { schema, open: Vec::new(), whole: true, numbers_vary: options.numbers_vary, marked: false };
-    let text = match input.unpack()? {
-        Unpacked::Text(text) => text,
+    let plain = options.of_json();
+    let (text, options) = match input.unpack()? {
+        Unpacked::Text(text) => (text, options),
+        Unpacked::Records(text) => (text, &plain),
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(None);
-            let gathered = gather(&name, text, &options.of_json(), missing, Extent::Whole)?;
+            let gathered = gather(&name, text, &plain, missing, Extent::Whole)?;
             let schema = conclude(&name, &gathered, options)?.schema;
             return Ok(of_whole(schema));
         }

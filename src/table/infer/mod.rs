@@ -92,6 +92,9 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
             let text = JsonLines::read(&name, text.reader)?.into_text(None);
             gather(&name, text, &options.of_json(), missing, Extent::Whole).map_err(|err| err.in_file(&name))?
         }
+        Unpacked::Records(text) => {
+            gather(&name, text, &options.of_json(), missing, Extent::Whole).map_err(|err| err.in_file(&name))?
+        }
         Unpacked::Parquet(file) => {
             let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
             let parquet::infer::Scanned { names, seen, n_rows, notes } = found;

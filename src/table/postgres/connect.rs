@@ -1,0 +1,129 @@
+//! One connection to PostgreSQL, and what its errors are in words.
+
+use super::address::{Address, SslMode};
+use super::login::Login;
+use super::tls::Tls;
+use std::error::Error as _;
+use std::future::Future;
+use std::time::Duration;
+use tokio_postgres::config::SslMode as Wanted;
+use tokio_postgres::{Client, Config, Error};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A connection and what its messages need.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) timeout: Duration,
+    tls: Tls,
+    password: Option<String>,
+}
+
+impl Session {
+    /// Connects, and drives the connection on this runtime.
+    ///
+    /// # Errors
+    /// One line that says what to do.
+    pub(super) async fn connect(address: &Address, login: &Login) -> Result<Self, String> {
+        let mode = match (address.sslmode, &login.sslmode) {
+            (Some(mode), _) => mode,
+            (None, Some(mode)) => SslMode::parse(mode).map_err(|what| format!("PGSSLMODE: {what}"))?,
+            (None, None) => SslMode::default(),
+        };
+        let (host, port) = (address.host(login), address.port(login));
+        let user = address.user(login).ok_or("names no user: write USER@HOST, or set PGUSER")?;
+        let password = login.password((host, port, &address.database, user))?;
+        let tls = Tls::new(mode, address.sslrootcert.as_deref().or(login.sslrootcert.as_deref()))?;
+        let limit = address.connect_timeout.or(login.connect_timeout).unwrap_or(CONNECT);
+        let mut config = Config::new();
+        config
+            .host(host)
+            .port(port)
+            .user(user)
+            .dbname(&address.database)
+            .application_name(concat!("mlloop ", env!("CARGO_PKG_VERSION")))
+            .ssl_mode(match mode {
+                SslMode::Disable => Wanted::Disable,
+                SslMode::Prefer => Wanted::Prefer,
+                _ => Wanted::Require,
+            });
+        if let Some(password) = &password {
+            config.password(password);
+        }
+        let silent = || format!("no answer from {host}:{port} within {} s", limit.as_secs());
+        let connected = tokio::time::timeout(limit, config.connect(tls.clone())).await.map_err(|_| silent())?;
+        let (client, connection) =
+            connected.map_err(|err| unreachable(&err, (host, port, user), password.as_deref()))?;
+        // It ends with the client; what went wrong with it is told to whoever waits for an answer.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(Self { client, timeout: address.timeout, tls, password })
+    }
+
+    /// Waits for an answer, but not forever; a server that is still at work is asked to stop.
+    pub(super) async fn within<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => answer.map_err(|err| self.told(&err)),
+            Err(_) => {
+                let cancel = self.client.cancel_token();
+                // It may be as silent as before.
+                let _ = tokio::time::timeout(Duration::from_secs(2), cancel.cancel_query(self.tls.clone())).await;
+                Err(format!(
+                    "the server said nothing for {} s; ?timeout=SECONDS in the address waits longer",
+                    self.timeout.as_secs()
+                ))
+            }
+        }
+    }
+
+    /// What the server said, in one line.
+    pub(super) fn told(&self, err: &Error) -> String {
+        told(err, self.password.as_deref())
+    }
+}
+
+/// Why no connection came about.
+fn unreachable(err: &Error, (host, port, user): (&str, u16, &str), password: Option<&str>) -> String {
+    let said = told(err, password);
+    match err.code().map(tokio_postgres::error::SqlState::code) {
+        Some("28P01" | "28000") if password.is_none() => format!("{said}: set PGPASSWORD, or write it into ~/.pgpass"),
+        Some("28P01") => format!("{said}: is PGPASSWORD, or the line of ~/.pgpass, that of {user}?"),
+        Some(_) => said,
+        None if said.contains("password missing") => {
+            format!("it wants a password for {user}: set PGPASSWORD, or write it into ~/.pgpass")
+        }
+        None => format!("{said} ({host}:{port})"),
+    }
+}
+
+/// An error in one line, in which no password is.
+fn told(err: &Error, password: Option<&str>) -> String {
+    let said = match err.as_db_error() {
+        Some(err) => {
+            let more = [err.detail(), err.where_(), err.hint()];
+            let more = more.into_iter().flatten().map(|text| format!("; {}", text.trim_end_matches('.')));
+            format!("{}{}", err.message(), more.collect::<String>())
+        }
+        None if err.is_closed() => "the connection was cut".to_owned(),
+        None => {
+            let mut said = err.to_string();
+            let mut cause = err.source();
+            while let Some(inner) = cause {
+                // The system's word says it all.
+                said = inner.to_string();
+                cause = inner.source();
+            }
+            said
+        }
+    };
+    let said = match password.filter(|password| !password.is_empty()) {
+        Some(password) => said.replace(password, "***"),
+        None => said,
+    };
+    said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
+}
+
+/// A name as SQL takes it, whatever is in it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,76 @@
+//! Tables of PostgreSQL, by their address: `postgres://USER@HOST/DATABASE/TABLE`.
+//!
+//! ```text
+//! COPY (SELECT …) TO STDOUT ─▶ CSV ─▶ the reader of every table: types and errors are the same as of a file
+//! scored rows ─▶ COPY into a temporary table ─▶ INSERT … ON CONFLICT (id) DO UPDATE ─▶ COMMIT
+//! ```
+//! An address holds no password, so it may stand in `mlloop.toml`, in reports and in the log.
+
+#[cfg(not(feature = "postgres"))]
+mod absent;
+mod address;
+#[cfg(feature = "postgres")]
+mod connect;
+mod login;
+#[cfg(feature = "postgres")]
+mod read;
+#[cfg(feature = "postgres")]
+mod tls;
+#[cfg(feature = "postgres")]
+mod write;
+
+#[cfg(not(feature = "postgres"))]
+pub use absent::RowWriter;
+pub use address::is_address;
+pub use login::{Login, log_in_as};
+#[cfg(feature = "postgres")]
+pub use write::RowWriter;
+
+use super::{Input, TableError};
+use address::Address;
+use std::path::Path;
+
+#[cfg(not(feature = "postgres"))]
+const ABSENT: &str = "this mlloop was built without PostgreSQL: build it with --features postgres";
+
+/// What became of rows that were written to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Rows that came.
+    pub n_rows: u64,
+    /// Rows of the table that are new or written anew; fewer when an id came more than once.
+    pub n_ids: u64,
+    /// Whether the table was made for them.
+    pub made: bool,
+}
+
+/// The name of an address as it may be printed and kept; that of a file as it is.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    match (is_address(path), Address::parse(path)) {
+        (false, _) => path.display().to_string(),
+        (true, Ok(address)) => address.shown(),
+        // What cannot be understood may hold a password anywhere.
+        (true, Err(_)) => "postgres://…".to_owned(),
+    }
+}
+
+/// What a file of the rows is called.
+#[must_use]
+pub fn file_name(path: &Path) -> Option<String> {
+    Address::parse(path).ok().map(|address| address.file_name())
+}
+
+/// Opens the table at an address.
+///
+/// # Errors
+/// What is wrong with the address, or what the server says.
+pub(crate) fn open(path: &Path) -> Result<Input, TableError> {
+    let address = Address::parse(path).map_err(|what| TableError::File { file: shown(path), what })?;
+    let name = address.shown();
+    let wrong = |what| TableError::File { file: name.clone(), what };
+    #[cfg(feature = "postgres")]
+    return read::Rows::open(address).map(|rows| Input::from_records(&name, rows)).map_err(wrong);
+    #[cfg(not(feature = "postgres"))]
+    Err(wrong(ABSENT.to_owned()))
+}
