@@ -37,7 +37,7 @@ fn a_round_ends_in_production_and_the_next_has_no_reason() {
     assert_eq!(round["monitor"]["retrain"], "yes");
     assert_eq!(round["promotion"]["report"]["judgement"]["verdict"], "superior");
     let told = heard.lock().unwrap().join("\n");
-    for text in ["drift began: ", "v0002 is the challenger", "v0002 is production now"] {
+    for text in ["a reason to retrain: ", "v0002 is the challenger", "v0002 is production now"] {
         assert!(told.contains(text), "{told}");
     }
     assert_eq!(round["notified"]["sent"], 2, "drift was told by itself");
