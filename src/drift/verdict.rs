@@ -62,7 +62,7 @@ pub fn verdict(
                 (_, 0) => "No drift.".to_owned(),
                 (_, n) => format!("{n} of {judged} columns drifted, which alone is no reason to retrain."),
             };
-            (Answer::Yes, format!("{drift} {}: enough to retrain.", fired.join("; ")))
+            (Answer::Yes, format!("{drift} {}: a reason to retrain.", fired.join("; ")))
         }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
         (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows, n_left_out)),
