@@ -6,7 +6,7 @@ use crate::gate;
 use crate::journal::Journal;
 use crate::labels::{Labels, Used};
 use crate::pipeline::Pipeline;
-use crate::registry::Version;
+use crate::registry::{Difference, Version};
 use crate::retrain::standing::progress;
 use crate::workspace::Workspace;
 use jiff::Timestamp;
@@ -78,6 +78,14 @@ fn reference(workspace: &Workspace, _: Timestamp) -> Found {
     let path = workspace.path(&config.data.reference);
     let told = |err: io::Error| format!("{}: {err}", path.display());
     let found = std::fs::metadata(&path).map_err(|err| bad(PART, ADVICE)(told(err)))?;
+    // A chain that cannot be read is told of by its own check.
+    if let Ok(chain) = workspace.audit_chain() {
+        let differs = workspace.reference_differs(&chain).map_err(bad(PART, ADVICE))?;
+        if let Some(Difference { file, what }) = differs {
+            let advice = "restore it; where the change is meant, `mlloop train` learns from it as it is now";
+            return Err(bad(PART, advice)(format!("{file} {what}")));
+        }
+    }
     Ok(good(PART, format!("{} is there: {} bytes", config.data.reference.display(), found.len())))
 }
 
@@ -88,11 +96,18 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
     let Some(version) = roles.production else {
         return Err(missing(PART, "no version is in production", "run `mlloop train`"));
     };
-    const ADVICE: &str = "go back with `mlloop rollback`, or restore the version's directory";
-    let path = registry.path(version).map_err(bad(PART, ADVICE))?;
+    let advice = match roles.previous.iter().any(|before| registry.manifest(*before).is_ok()) {
+        true => "go back with `mlloop rollback`, or restore the version's directory",
+        false => "restore the version's directory from a backup, or make a new version with `mlloop train`",
+    };
+    let path = registry.path(version).map_err(bad(PART, advice))?;
     // Loading scores the stored rows again.
-    let pipeline = Pipeline::load(&path).map_err(bad(PART, ADVICE))?;
-    let manifest = registry.manifest(version).map_err(bad(PART, ADVICE))?;
+    let pipeline = Pipeline::load(&path).map_err(bad(PART, advice))?;
+    let manifest = registry.manifest(version).map_err(bad(PART, advice))?;
+    let differs = registry.differences(version).map_err(bad(PART, advice))?;
+    if let Some(Difference { file, what }) = differs.into_iter().flatten().next() {
+        return Err(bad(PART, advice)(format!("{file} {what}")));
+    }
     let (features, classes) = (pipeline.features.inputs().count(), pipeline.target.classes.len());
     let of = if classes > 0 { format!("{classes} classes") } else { "a number".to_owned() };
     let told = format!(
@@ -107,11 +122,23 @@ fn versions(workspace: &Workspace, _: Timestamp) -> Found {
     let registry = workspace.registry();
     let versions = registry.versions().map_err(bad(PART, "see who may read models/"))?;
     let damaged: Vec<Version> = versions.iter().copied().filter(|v| registry.manifest(*v).is_err()).collect();
-    if let Some(version) = damaged.first() {
+    let roles = registry.roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
+    let (used, unused): (Vec<Version>, Vec<Version>) =
+        damaged.iter().copied().partition(|version| roles.role_of(*version).is_some());
+    if let Some(version) = used.first().or(unused.first()) {
         let told = format!("the manifest of {version} cannot be read; {} of {} are so", damaged.len(), versions.len());
-        return Err(bad(PART, "restore the version's directory, or leave it: nothing uses it unless it has a role")(
-            told,
-        ));
+        let advice = match used.is_empty() {
+            true => "restore the version's directory, or leave it: it has no role, so nothing uses it",
+            false => "restore the version's directory from a backup: it has a role",
+        };
+        return Err(bad(PART, advice)(told));
+    }
+    // Production has a check of its own.
+    for version in versions.iter().filter(|version| roles.production != Some(**version)) {
+        let differs = registry.differences(*version).map_err(bad(PART, "see who may read models/"))?;
+        if let Some(Difference { file, what }) = differs.into_iter().flatten().next() {
+            return Err(bad(PART, "restore the version's directory from a backup")(format!("{file} {what}")));
+        }
     }
     let experiment = Experiment::load(workspace).map_err(bad(PART, "mend or remove ab.json"))?;
     let running = experiment.filter(Experiment::is_running).map(|found| format!("; experiment {} runs", found.name));
@@ -135,6 +162,11 @@ fn labels(workspace: &Workspace, _: Timestamp) -> Found {
     const ADVICE: &str = "mend or restore the file that is named";
     let labels = Labels::open(workspace).map_err(bad(PART, ADVICE))?;
     let used = Used::open(workspace).map_err(bad(PART, ADVICE))?;
+    if let Ok(chain) = workspace.audit_chain()
+        && let Some(Difference { file, what }) = workspace.labels_differ(&chain).map_err(bad(PART, ADVICE))?
+    {
+        return Err(bad(PART, "find out who changed it; restore it from a backup")(format!("{file} {what}")));
+    }
     if labels.rows().is_empty() {
         return Err(missing(PART, "there are none", "choose rows to label with `mlloop label-export`"));
     }
@@ -164,7 +196,8 @@ fn predictions(workspace: &Workspace, _: Timestamp) -> Found {
 fn triggers(workspace: &Workspace, now: Timestamp) -> Found {
     const PART: &str = "reasons to retrain";
     let roles = workspace.registry().roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
-    let progress = progress(workspace, roles.production, now).map_err(bad(PART, "run `mlloop monitor` again"))?;
+    let progress =
+        progress(workspace, roles.production, now).map_err(bad(PART, "mend or restore the file that is named"))?;
     let fired: Vec<&str> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
     let looked = progress.triggers.iter().any(|trigger| trigger.name == "drift_share" && trigger.as_of.is_some());
     match (fired.as_slice(), looked || roles.production.is_none()) {

@@ -137,8 +137,7 @@ pub struct Simulated {
     pub to: String,
     /// Columns that drift.
     pub drift: Vec<String>,
-    /// The first and the last id; absent in a loop that names rows after their content.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The first and the last id; none without rows, and in a loop that names rows after their content.
     pub ids: Option<(String, String)>,
 }
 

@@ -10,7 +10,7 @@ const START: &str = "2026-11-10T00:00:00Z";
 
 /// Rows of the log and labels: who came when, in which arm, and whether the prediction was right.
 #[derive(Default)]
-struct Log {
+pub struct Log {
     rows: String,
     labels: String,
     n: usize,
@@ -18,7 +18,7 @@ struct Log {
 
 impl Log {
     /// `n` units from `hour` hours after the start on, a minute apart; arm `b` is right in `right[1]` of 100.
-    fn units(mut self, n: usize, hour: i64, weights: &[f64], right: [usize; 2]) -> Self {
+    pub fn units(mut self, n: usize, hour: i64, weights: &[f64], right: [usize; 2]) -> Self {
         let start: jiff::Timestamp = START.parse().unwrap();
         let assigner = Assigner::new("s", weights);
         let mut seen = [0; 2];
@@ -41,7 +41,7 @@ impl Log {
         self.labels.push_str(&format!("{id},{},ann,{at},outcome\n", if truth { "yes" } else { "no" }));
     }
 
-    fn write(&self, work: &Loop) {
+    pub fn write(&self, work: &Loop) {
         work.write("predictions/2026-11-10.csv", "");
         for (day, rows) in self.by_day() {
             work.write(&format!("predictions/{day}.csv"), format!("id,time,version,arm,score,prediction\n{rows}"));
@@ -169,6 +169,9 @@ fn a_rollout_moves_on_holds_and_goes_back() {
     assert!(back["sentence"].as_str().unwrap().starts_with("accuracy of arm b is worse by"), "{back}");
     work.run("ab-step --now 2026-11-18T00:00:00Z").answers(NO).json("/move", "finished");
     assert_eq!(events(&work), ["trained", "trained", "ab-started", "ab-stepped", "ab-stepped"]);
+    // The difference is that of the times in which both had units, the means beside it are of all.
+    let said = work.run("ab-report --now 2026-11-18T00:00:00Z").value()["verdict"]["sentence"].to_string();
+    assert!(said.contains("points while both arms had units ("), "{said}");
     let now = "2026-11-18T00:00:00Z";
     work.run(&format!("ab-stop --promote-winner --now {now}")).answers(YES);
     assert_eq!(ab(&work)["ended"]["promoted"], Value::Null);
@@ -309,6 +312,39 @@ fn a_gradual_rollout_is_planned_by_steps_and_run_takes_them() {
     let said = copy.run("run --now 2026-11-12T06:00:00Z");
     assert_eq!(ab(&copy)["rollout"]["at"], 1, "{} {}", said.stdout, said.stderr);
     assert!(events(&copy).contains(&"ab-stepped".to_owned()));
+}
+
+#[test]
+fn a_rollout_that_has_reached_everybody_is_made_permanent_by_the_gate() {
+    let work = better("");
+    let short = "ab-start --strategy gradual --from 10% --step 20% --every 24h --duration 2d --plan";
+    work.run(short).answers(ERROR).says("--duration 2d is too short: 6 steps of").says("need 6d");
+    work.run(&format!("ab-start --strategy immediate --name all --salt s --now {START}")).answers(YES);
+    let text = work.run(&format!("ab-status --text --now {START}")).answers(YES).stdout;
+    assert!(text.contains("none has one yet") && !text.contains("within reach"), "{text}");
+    let status = work.run(&format!("status --text --now {START}")).answers(YES).stdout;
+    assert!(status.contains("rollout all runs: a v0001 0.0 % · b v0002 100.0 %"), "{status}");
+    // All units are in the second arm, so that nothing is ever shown of the first.
+    Log::default().units(600, 0, &[0.0, 1.0], [80, 82]).write(&work);
+    let now = "--now 2026-11-13T00:00:00Z";
+    let said = work.run(&format!("ab-step {now}")).answers(NO).json("/move", "finished").value();
+    assert!(said["sentence"].as_str().unwrap().contains("`mlloop ab-stop --promote-winner` asks the gate"), "{said}");
+    let ended = work.copy();
+    let stopped = work.run(&format!("ab-stop --promote-winner --by ann {now}")).answers(YES);
+    stopped.json("/done", "stopped").json("/experiment/ended/promoted", "b");
+    assert_eq!(production(&work), "v0002");
+    let status = work.run(&format!("ab-status {now}")).answers(NO).value();
+    assert_eq!(status["weights"], json!([0.0, 1.0]), "the version of the second arm is production now");
+    // Ended without it, the first arm answers everybody, and nothing more is asked for.
+    ended.run(&format!("ab-stop {now}")).answers(YES);
+    let status = ended.run(&format!("ab-status {now}")).answers(NO).value();
+    assert_eq!((&status["weights"], &status["needs"]["n_units"]), (&json!([1.0, 0.0]), &Value::Null));
+    assert_eq!(status["schedule"][0]["state"], "ended");
+    for line in ["ab-status", "ab-report"] {
+        let text = ended.run(&format!("{line} --text {now}")).stdout;
+        assert!(text.contains("It has ended, and v0001 answers everybody."), "{line}: {text}");
+        assert!(!text.contains("Keep running"), "{line}: {text}");
+    }
 }
 
 #[test]

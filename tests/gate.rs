@@ -174,7 +174,7 @@ fn a_person_agrees_or_does_not() {
     drop(status.json("/pending/0/expires_at", "2026-11-10T00:00:00Z"));
     work.run("status --text --now 2026-11-04T00:00:00Z").prints(&format!("{id} waits for approval until 2026-11-10"));
     let before = work.files();
-    work.run(&format!("approve {id} --by ann --now 2026-11-05T00:00:00Z"))
+    work.run(&format!("approve {id} --by Ann --now 2026-11-05T00:00:00Z"))
         .answers(ERROR)
         .says("somebody else has to agree");
     work.run(&format!("approve {id} --by cem --now 2026-11-10T00:00:00Z")).answers(ERROR).says("expired");

@@ -568,7 +568,7 @@ fn what_arrived_is_not_what_can_be_learned() {
     );
     let (value, _, report) = n_new("labelled.csv", YES);
     assert_eq!(value, 1080.0);
-    assert_eq!(report["verdict"]["sentence"], "No drift. 1080 labelled rows are new: enough to retrain.");
+    assert_eq!(report["verdict"]["sentence"], "No drift. 1080 labelled rows are new: a reason to retrain.");
     // The count is what a retrain would use, of the same table.
     work.run("retrain labelled.csv --dry-run").answers(YES).json("/plan/n_new", 1080).json("/plan/n_added", 1080);
     work.run("retrain churn.csv --dry-run").answers(NO).json("/plan/n_new", 0);
@@ -589,7 +589,7 @@ fn what_arrived_is_not_what_can_be_learned() {
     work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"all\"\n"));
     let (value, text, report) = n_new("unlabelled.csv", YES);
     assert_eq!((value, text.as_str()), (1200.0.into(), "1200 rows arrived"));
-    assert_eq!(report["verdict"]["sentence"], "No drift. 1200 rows arrived: enough to retrain.");
+    assert_eq!(report["verdict"]["sentence"], "No drift. 1200 rows arrived: a reason to retrain.");
     work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"some\"\n"));
     work.run("monitor unlabelled.csv").answers(ERROR).says("unknown value \"some\"; there are labelled, all");
 }

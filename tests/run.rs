@@ -2,9 +2,12 @@
 
 use crate::notify::webhook;
 use crate::retrain::labelled;
+use crate::skipped::skipped;
 use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES};
 use mlloop::workspace::Workspace;
 use serde_json::Value;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 /// A loop whose production is poor, so that a challenger with its usual parameters is better for certain.
 pub fn poor(more: &str) -> Loop {
@@ -34,7 +37,7 @@ fn a_round_ends_in_production_and_the_next_has_no_reason() {
     assert_eq!(round["monitor"]["retrain"], "yes");
     assert_eq!(round["promotion"]["report"]["judgement"]["verdict"], "superior");
     let told = heard.lock().unwrap().join("\n");
-    for text in ["drift began: ", "v0002 is the challenger", "v0002 is production now"] {
+    for text in ["a reason to retrain: ", "v0002 is the challenger", "v0002 is production now"] {
         assert!(told.contains(text), "{told}");
     }
     assert_eq!(round["notified"]["sent"], 2, "drift was told by itself");
@@ -175,8 +178,53 @@ fn a_person_is_asked_before_anything_is_trained() {
     // Agreed to in advance, the whole round is one command.
     let at_once = asking();
     let round = at_once.run(&format!("{NOW} --yes --by ann")).answers(YES).json("/production", "v0002").value();
+    let sentence = round["sentence"].as_str().unwrap();
+    assert!(!sentence.contains("waits") && sentence.contains("v0002 is the challenger"), "{sentence}");
+    let turned_down = asking().run(&format!("{NOW} --no --by ann")).answers(NO).value();
+    let sentence = turned_down["sentence"].as_str().unwrap();
+    assert!(!sentence.contains("waits") && sentence.ends_with("ann turned the retraining down."), "{sentence}");
     assert_eq!((&round["retrain"]["done"], round["monitor"].is_null()), (&"retrained".into(), false));
     assert_eq!(at_once.read("audit.jsonl").matches("\"event\":\"approved\"").count(), 1);
+}
+
+/// What `run` says at a terminal where a person types `answers`, and how it ends; `None` where there is no `script`.
+fn typed(work: &Loop, answers: &str) -> Option<(String, i32)> {
+    let is_there = Command::new("script").arg("--version").output().is_ok_and(|said| said.status.success());
+    if !is_there {
+        skipped("there is no `script` of util-linux to make a terminal");
+        return None;
+    }
+    let mut child = Command::new("script")
+        .args(["-qec", &format!("{} --text {NOW}", env!("CARGO_BIN_EXE_mlloop")), "/dev/null"])
+        .current_dir(work.path(""))
+        .env_remove("USER")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().unwrap()))
+}
+
+#[test]
+fn at_a_terminal_the_name_that_nobody_gave_is_asked_for() {
+    let work = asking();
+    for (answers, status, lines) in
+        [("n\nann\n", NO, "\"event\":\"rejected\""), ("y\nann\n", YES, "\"event\":\"approved\"")]
+    {
+        let copy = work.copy();
+        let Some((said, ended)) = typed(&copy, answers) else { return };
+        assert_eq!(ended, status, "{said}");
+        let chain = copy.read("audit.jsonl");
+        let line = chain.lines().find(|line| line.contains(lines)).unwrap_or_else(|| panic!("{said}"));
+        assert!(line.contains("\"by\":\"ann\""), "{line}");
+    }
+    // Who says no name leaves the request open.
+    let Some((said, ended)) = typed(&work, "y\n\n") else { return };
+    assert_eq!(ended, WAITING, "{said}");
+    assert!(said.contains("the request stays open"), "{said}");
+    assert!(!work.path("models/v0002").exists());
 }
 
 #[test]
@@ -276,6 +324,13 @@ fn a_promotion_is_announced_and_can_be_stopped_until_then() {
     assert!(n > 5, "{n}");
     work.run("run --now 2026-11-11T02:00:00Z").answers(YES).json("/done", "promoted").json("/production", "v0002");
     assert_eq!(work.read("audit.jsonl").matches("gate-verdict").count(), 1, "the gate was asked once");
+    // The metrics by which the gate decided stand in it, and its title is short.
+    let all = heard.lock().unwrap();
+    let last = all.iter().rfind(|told| told.contains("v0002 is production now")).unwrap();
+    assert!(last.contains("- roc_auc: ") && last.contains("nobody has rejected it since"), "{last}");
+    drop(all);
+    let history = work.run("audit --text").stdout;
+    assert!(history.contains("was announced: it goes into production on 2026-11-11T02:00:00Z"), "{history}");
     work.run("audit verify").answers(YES);
 }
 
@@ -287,6 +342,9 @@ fn rows_go_out_to_be_labelled_by_themselves() {
     assert!(round["sentence"].as_str().unwrap().contains("40 rows wait to be labelled: "), "{round}");
     let sheet = work.read("label_inbox/to_label.csv");
     assert_eq!(sheet.lines().count(), 41);
+    let other = poor("\n[retrain]\nmin_new_labels = 500\n\n[labels]\nauto_export = 40\n");
+    let text = other.run(&format!("{NOW} --text")).answers(CANNOT_TELL).stdout;
+    assert!(text.contains("next: fill in the target of these rows") && !text.contains("label-export"), "{text}");
     // One batch at a time.
     let again = work.run(NOW).answers(CANNOT_TELL).value();
     assert!(again.get("labels").is_none() && work.read("label_inbox/to_label.csv") == sheet, "{again}");

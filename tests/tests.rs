@@ -57,6 +57,7 @@ mod schemas;
 mod seals;
 mod track;
 mod simulate;
+mod standing;
 mod train;
 mod windows;
 mod written;

@@ -194,7 +194,30 @@ impl Experiment {
         self.is_running() && production.is_some_and(|version| self.arms[0].version == version)
     }
 
-    /// The weights that hold now.
+    /// The share of units that each arm answers: once the experiment has ended, the arm that was promoted, or else the
+    /// first, answers all of them.
+    #[must_use]
+    pub fn answering(&self) -> Vec<f64> {
+        let Some(ended) = &self.ended else { return self.weights().to_vec() };
+        let only = self.arms.iter().position(|arm| ended.promoted.as_ref() == Some(&arm.name)).unwrap_or(0);
+        (0..self.arms.len()).map(|arm| if arm == only { 1.0 } else { 0.0 }).collect()
+    }
+
+    /// The version that answers all units once the experiment has ended.
+    #[must_use]
+    pub fn left(&self) -> Option<Version> {
+        let only = self.answering().iter().position(|weight| *weight >= 1.0).filter(|_| self.ended.is_some())?;
+        Some(self.arms[only].version)
+    }
+
+    /// The arm that a rollout of two arms has brought to everybody: its last step holds, and it did not go back.
+    #[must_use]
+    pub fn rolled_out(&self) -> Option<usize> {
+        let rollout = self.rollout.as_ref().filter(|rollout| rollout.went_back.is_none())?;
+        (rollout.at + 1 == rollout.steps.len() && self.arms.len() == 2).then_some(1)
+    }
+
+    /// The weights that hold while it runs.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         self.epochs.last().map_or(&[], |epoch| &epoch.weights)

@@ -6,7 +6,8 @@ use super::exposed::{Exposed, Settled};
 use super::measure::Predicted;
 use super::paired;
 use super::report::{
-    AbReport, AnalysisSettings, Comparison, EpochFacts, ExperimentFacts, ModelReport, RailReport, RailState, SrmState,
+    AbReport, AnalysisSettings, Answer, Comparison, EpochFacts, ExperimentFacts, ModelReport, RailReport, RailState,
+    SrmState,
 };
 use super::{AbError, Arm, analyse};
 use crate::features::{Target, Task};
@@ -37,7 +38,14 @@ pub struct Asked {
 /// [`AbError::None`] without one; what is wrong with it, its versions, the log or the labels.
 pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
-    report_on(workspace, experiment, asked)
+    let left = experiment.left();
+    let mut report = report_on(workspace, experiment, asked)?;
+    // What would have to come is no longer of interest.
+    if let (Some(left), Answer::KeepRunning) = (left, report.verdict.answer) {
+        let known = report.verdict.sentence.trim_start_matches("Keep running: ");
+        report.verdict.sentence = format!("It has ended, and {left} answers everybody. Nothing was shown: {known}");
+    }
+    Ok(report)
 }
 
 /// The same on an experiment as it was.

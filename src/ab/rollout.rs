@@ -57,7 +57,7 @@ pub struct Scheduled {
     pub from: Timestamp,
     /// How long it lasts at least.
     pub hold: Period,
-    /// `done`, `here`, `went back` or `next`.
+    /// `done`, `here`, `went back` or `next`; of an experiment that has ended `ended` and `not taken`.
     pub state: &'static str,
 }
 
@@ -72,6 +72,8 @@ pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
         let taken = experiment.epochs.get(n).filter(|_| n <= rollout.at);
         from = taken.map_or(from, |epoch| epoch.from);
         let state = match n.cmp(&rollout.at) {
+            std::cmp::Ordering::Greater if experiment.ended.is_some() => "not taken",
+            std::cmp::Ordering::Equal if experiment.ended.is_some() && rollout.went_back.is_none() => "ended",
             std::cmp::Ordering::Less => "done",
             std::cmp::Ordering::Equal if rollout.went_back.is_some() => "went back",
             std::cmp::Ordering::Equal => "here",
@@ -107,10 +109,11 @@ pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Res
         return Ok((Move::Back, why));
     }
     if rollout.at + 1 == rollout.steps.len() {
-        return Ok((
-            Move::Finished,
-            "the last step is reached; `mlloop ab-stop --promote-winner` makes it permanent".to_owned(),
-        ));
+        let how = match experiment.rolled_out() {
+            Some(_) => "`mlloop ab-stop --promote-winner` asks the gate and makes it permanent",
+            None => "`mlloop promote VERSION` makes an arm permanent",
+        };
+        return Ok((Move::Finished, format!("the last step is reached; {how}")));
     }
     let since = experiment.epochs.last().map_or(now, |epoch| epoch.from);
     let due = rollout.steps[rollout.at].hold.after(since);

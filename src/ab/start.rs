@@ -243,6 +243,14 @@ fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), Ab
         if request.duration.is_none() && request.every.is_some() {
             experiment.duration = hold.times(shares.len());
         }
+        let needed = hold.times(shares.len());
+        if needed > experiment.duration {
+            return Err(AbError::Usage(format!(
+                "--duration {} is too short: {} steps of {hold} need {needed}",
+                experiment.duration,
+                shares.len()
+            )));
+        }
         experiment.rollout = Some(Rollout {
             schedule: request.schedule.name().to_owned(),
             min_units: request.min_units,

@@ -26,7 +26,7 @@ pub struct Status {
     pub n_units: u64,
     /// Units that it was planned for.
     pub planned_n: u64,
-    /// The weights that hold now, in the order of the arms.
+    /// The share of units that each arm answers now, in the order of the arms.
     pub weights: Vec<f64>,
     /// The steps of the rollout; none without one.
     pub schedule: Vec<Scheduled>,
@@ -75,9 +75,9 @@ pub fn status(workspace: &Workspace, now: Timestamp) -> Result<Option<Status>, A
         seconds_left: left,
         n_units: report.source.n_units,
         planned_n: experiment.planned_n,
-        weights: experiment.weights().to_vec(),
+        weights: experiment.answering(),
         schedule: schedule(&experiment),
-        needs: needs(&report, days),
+        needs: if experiment.is_running() { needs(&report, days) } else { Needs::nothing("It has ended.") },
         verdict: report.verdict,
         guardrails: report.guardrails,
         ended: experiment.ended.clone(),
@@ -85,21 +85,36 @@ pub fn status(workspace: &Workspace, now: Timestamp) -> Result<Option<Status>, A
     }))
 }
 
-fn needs(report: &AbReport, days: f64) -> Needs {
-    let nothing = |sentence: &str| Needs { n_units: None, days: None, sentence: sentence.to_owned() };
+impl Needs {
+    fn nothing(sentence: &str) -> Self {
+        Self { n_units: None, days: None, sentence: sentence.to_owned() }
+    }
+}
+
+/// What a winner needs, by what came in so many days.
+fn needs(report: &AbReport, until_now: f64) -> Needs {
     match report.verdict.answer {
-        Answer::Winner => return nothing("An arm has won: it may stop now."),
-        Answer::SampleRatioMismatch => return nothing("No arm can win while the units are not assigned as planned."),
+        Answer::Winner => return Needs::nothing("An arm has won: it may stop now."),
+        Answer::SampleRatioMismatch => {
+            return Needs::nothing("No arm can win while the units are not assigned as planned.");
+        }
         _ => {}
+    }
+    if report.outcomes.first().is_none_or(|outcome| outcome.arms.iter().all(|arm| arm.n == 0)) {
+        return Needs::nothing(
+            "Units with a final outcome: none has one yet, so nothing can be said of how many more.",
+        );
     }
     let comparisons = report.outcomes.first().map_or(&[][..], |outcome| &outcome.comparisons);
     let of = |c: &Comparison| Some(c.n_to_exclude_zero?.max(c.n_to_enough.unwrap_or(0)).saturating_sub(c.n));
     let Some(n_units) = comparisons.iter().filter_map(of).min() else {
-        return nothing("At the difference so far no number of units within reach makes a winner.");
+        return Needs::nothing("At the difference so far no number of units within reach makes a winner.");
     };
-    let rate = report.source.n_units as f64 / days;
+    let rate = report.source.n_units as f64 / until_now;
     let days = (rate > 0.0 && rate.is_finite()).then(|| n_units as f64 / rate);
-    let when = days.map_or(String::new(), |days| format!(", {days:.1} days at {rate:.0} a day"));
+    // A rate of minutes says nothing of a day.
+    let is_told = until_now >= 1.0;
+    let when = days.filter(|_| is_told).map_or(String::new(), |days| format!(", {days:.1} days at {rate:.0} a day"));
     let sentence = format!("A winner needs about {n_units} more units{when}, should the difference stay what it is.");
     Needs { n_units: Some(n_units), days, sentence }
 }

@@ -2,7 +2,7 @@
 
 use super::experiment::{Ended, Experiment, FILE};
 use super::log::{self, Asked};
-use super::report::{AbReport, Answer};
+use super::report::{AbReport, Answer, RailState};
 use super::{AbError, start};
 use crate::atomic::Lock;
 use crate::gate::{self, Promotion};
@@ -23,7 +23,7 @@ pub enum StopOutcome {
     NoWinner,
     /// The winner was to be promoted, and too few units are in: it goes on.
     KeepRunning,
-    /// The winner was to be promoted, and the gate has not let it through: it goes on.
+    /// The arm was to be promoted, and the gate has not let it through: it goes on.
     NotPromoted,
 }
 
@@ -40,7 +40,7 @@ pub struct Stopped {
     pub experiment: Experiment,
 }
 
-/// Ends the experiment. With `promote`, only when an arm wins, and after the gate has let its version through.
+/// Ends the experiment. With `promote`, only when an arm wins or a rollout has come to its end, and after the gate has let its version through.
 ///
 /// # Errors
 /// [`AbError::None`] without an experiment; what the log, the gate or the workspace says.
@@ -66,8 +66,8 @@ pub fn stop(
         return end(workspace, lock, experiment, ended, request.by, None);
     }
     let report = log::report(workspace, &asked)?;
-    let Some(winner) = report.verdict.winner.clone() else { return Ok(goes_on(experiment, &report)) };
-    let arm = experiment.arms.iter().position(|arm| arm.name == winner).unwrap_or(0);
+    let Some(arm) = permanent(&experiment, &report) else { return Ok(goes_on(experiment, &report)) };
+    let winner = experiment.arms[arm].name.clone();
     let mut ended = Ended { at: request.now, verdict: Some(report.verdict.sentence), promoted: None };
     if arm == 0 {
         return end(workspace, lock, experiment, ended, request.by, None);
@@ -75,11 +75,23 @@ pub fn stop(
     let wanted = gate::PromoteRequest { version: Some(experiment.arms[arm].version), ..copied(request) };
     let promotion = gate::promote(workspace, Some(lock), &wanted)?;
     if !matches!(promotion.done, gate::PromoteOutcome::Promoted | gate::PromoteOutcome::Already) {
-        let sentence = format!("{winner} wins, but is not promoted, so the experiment goes on: {}", promotion.sentence);
+        let sentence = format!("{winner} is not promoted, so the experiment goes on: {}", promotion.sentence);
         return Ok(Stopped { done: StopOutcome::NotPromoted, sentence, promotion: Some(promotion), experiment });
     }
     ended.promoted = Some(winner);
     end(workspace, lock, experiment, ended, request.by, Some(promotion))
+}
+
+/// The arm that may become production: the winner, or the arm that a rollout has brought to everybody while its
+/// guardrails held. With no units in the first arm any more, nothing else could ever be shown of that one.
+fn permanent(experiment: &Experiment, report: &AbReport) -> Option<usize> {
+    if let Some(winner) = &report.verdict.winner {
+        return Some(experiment.arms.iter().position(|arm| arm.name == *winner).unwrap_or(0));
+    }
+    let arm = experiment.rolled_out()?;
+    let is_open = matches!(report.verdict.answer, Answer::KeepRunning | Answer::NoDifference);
+    let holds = report.guardrails.iter().all(|rail| rail.state != RailState::Broken);
+    (is_open && holds).then_some(arm)
 }
 
 fn copied<'a>(request: &gate::PromoteRequest<'a>) -> gate::PromoteRequest<'a> {

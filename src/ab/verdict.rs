@@ -113,6 +113,10 @@ impl Judged<'_> {
             true => (self.mean_of(&best.against), self.mean_of(&best.arm)),
             false => (self.mean_of(&best.arm), self.mean_of(&best.against)),
         };
+        // Means are of all units, differences of the times in which both arms had some.
+        let gap = self.say_gap(means.0 - means.1);
+        let apart = self.outcome.pre.is_none() && gap != self.say_gap(turned(best.difference));
+        let within = if apart { " while both arms had units" } else { "" };
         let early = n_left.map_or(String::new(), |left| format!(" It may stop now, {left} units before the plan."));
         let fixed = match self.settings.fixed {
             true => ", by the test for a single look",
@@ -121,7 +125,7 @@ impl Judged<'_> {
         let runner_up = self.runner_up(winner).unwrap_or_default();
         let a = if self.outcome.pre.is_some() { "an adjusted" } else { "a" };
         format!(
-            "{winner} wins on {}: {} against {} of {over}, {a} difference of {}{} ({} to {}; {} {}{fixed}).{runner_up}{early}",
+            "{winner} wins on {}: {} against {} of {over}, {a} difference of {}{}{within} ({} to {}; {} {}{fixed}).{runner_up}{early}",
             self.outcome.name,
             self.say(means.0),
             self.say(means.1),

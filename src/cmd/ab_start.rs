@@ -137,7 +137,7 @@ pub(super) fn table(experiment: &Experiment, style: Style) -> String {
     let arms: Vec<String> = experiment
         .arms
         .iter()
-        .zip(experiment.weights())
+        .zip(experiment.answering())
         .map(|(arm, weight)| format!("{} {} {:.1} %", arm.name, arm.version, weight * 100.0))
         .collect();
     let shadow = if experiment.shadow { "; the others score along" } else { "" };

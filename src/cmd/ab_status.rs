@@ -46,6 +46,9 @@ fn readable(status: &Status, style: Style) -> String {
     );
     for rail in &status.guardrails {
         let bounds = match rail.low.is_finite() && rail.high.is_finite() {
+            true if rail.gain < 0.0 => {
+                format!("{:.4} worse ({:.4} to {:.4} better)", -rail.gain, rail.low, rail.high)
+            }
             true => format!("{:.4} better ({:.4} to {:.4})", rail.gain, rail.low, rail.high),
             false => "too few units".to_owned(),
         };

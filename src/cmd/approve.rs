@@ -2,7 +2,6 @@ use super::{Context, Outcome, Output, notices};
 use anyhow::Result;
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks, Ticket};
-use mlloop::notify::{Kind, Notice};
 use mlloop::registry::Version;
 use mlloop::retrain::{self, RetrainRequest, Retrained, approval};
 use serde::Serialize;
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     })?;
     drop(lock);
     let told = format!("{version} is production now: {} agreed", args.by);
-    let told = Notice::new(Kind::Promoted, version.to_string(), told);
+    let told = notices::promoted(ctx, &decided.request, &told);
     notices::tell(ctx, Some(told).filter(|_| !decided.already).into_iter().collect());
     Ok(Outcome::Yes)
 }

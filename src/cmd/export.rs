@@ -6,7 +6,8 @@ use mlloop::registry::{Role, Version};
 /// Write a version in a format that other tools read
 ///
 /// onnx: one graph that takes the raw columns (imputation, encoders, trees, calibration) and gives the scores. The golden
-/// rows of the version go through the graph first: they must get the scores that the version gives, to 1e-6.
+/// rows of the version go through the graph first: they must get the scores that the version gives, to 1e-6. The graph
+/// knows levels as they are written, in capitals and in small letters; other spellings that mlloop reads are unseen in it.
 /// xgboost: the trees as XGBoost JSON; they take the features that `pipeline.json` lists.
 ///
 ///   mlloop export --format onnx -o churn.onnx

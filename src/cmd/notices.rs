@@ -38,9 +38,10 @@ pub(crate) fn settle(ctx: &Context, verb: &'static str, err: Option<&anyhow::Err
         // Somebody else is at work, or whoever asked has just read it.
         return;
     }
-    let text = err.map_or_else(String::new, |err| format!("{err:#}"));
+    let text = err.map_or_else(String::new, |err| crate::one_line(err));
     let now = [Observation { key: format!("failed/{verb}"), open: Some(err.is_some()), text }];
     changes(ctx, &config, &now, |changes| {
+        // Each cause has the text of its own cause in it.
         let failed = |one: &Observation| Notice::new(Kind::Failed, verb, format!("{verb} failed")).with(&one.text);
         changes.began.iter().map(failed).collect()
     });
@@ -99,12 +100,35 @@ fn secrets() -> Secrets {
 }
 
 /// What people are told of a decision of the gate.
-pub(crate) fn of_promotion(found: &Promotion) -> Vec<Notice> {
+pub(crate) fn of_promotion(ctx: &Context, found: &Promotion) -> Vec<Notice> {
     let about = found.version.map_or_else(String::new, |version| version.to_string());
-    let notice = |kind| match &found.report {
-        Some(report) => Notice::new(kind, about.clone(), found.sentence.clone()).with(&measured(report)),
-        None => Notice::new(kind, about.clone(), found.sentence.clone()),
+    let notice = |kind| {
+        let title = match kind {
+            Kind::Promoted => format!("{about} is production now"),
+            Kind::WillPromote => format!("{about} will be production soon"),
+            Kind::ApprovalWanted => format!("{about} waits for approval"),
+            _ => format!("{about} was compared with production"),
+        };
+        let told = found.report.as_ref().map_or_else(String::new, |report| format!("\n{}", measured(report)));
+        Notice::new(kind, about.clone(), title).with(&format!("{}{told}", found.sentence))
     };
+    match (found.done, &found.request) {
+        (PromoteOutcome::Promoted, Some(ticket)) => vec![promoted(ctx, ticket, &found.sentence)],
+        _ => of_decision(found, notice),
+    }
+}
+
+/// What people are told of a promotion that was asked for or announced: the metrics are those by which the gate decided.
+pub(crate) fn promoted(ctx: &Context, ticket: &Ticket, sentence: &str) -> Notice {
+    // A report that cannot be read is no reason to say nothing.
+    let report: Option<GateReport> = ctx.workspace.report("gate_report.json").unwrap_or_default();
+    let report = report.filter(|r| (r.challenger, r.production) == (ticket.version, ticket.production));
+    let told = report.map_or_else(String::new, |report| format!("\n{}", measured(&report)));
+    let title = format!("{} is production now", ticket.version);
+    Notice::new(Kind::Promoted, ticket.version.to_string(), title).with(&format!("{sentence}{told}"))
+}
+
+fn of_decision(found: &Promotion, notice: impl Fn(Kind) -> Notice) -> Vec<Notice> {
     match found.done {
         PromoteOutcome::Promoted => vec![notice(Kind::Promoted)],
         // A promotion that was told of before is not told of again.

@@ -32,6 +32,11 @@ impl Output {
         self.width
     }
 
+    /// Whether the answer goes to a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// Whether JSON was asked for by name.
     pub(crate) fn wants_json(&self) -> bool {
         self.json

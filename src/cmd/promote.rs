@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     out.answer(&promotion, |style| readable(&promotion, style))?;
     drop(lock);
-    notices::tell(ctx, notices::of_promotion(&promotion));
+    notices::tell(ctx, notices::of_promotion(ctx, &promotion));
     Ok(match promotion.done {
         PromoteOutcome::Promoted | PromoteOutcome::Already | PromoteOutcome::Would => Outcome::Yes,
         PromoteOutcome::Refused | PromoteOutcome::Nothing => Outcome::No,

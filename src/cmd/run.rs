@@ -1,7 +1,7 @@
 use super::args::one_of;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks, PromoteOutcome, Ticket};
 use mlloop::labels::Exported;
@@ -140,8 +140,14 @@ fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<Option<Agreed
         _ => None,
     };
     let Some(agrees) = agrees else { return Ok(None) };
-    let by = args.by.clone().unwrap_or_default();
-    ensure!(!by.is_empty(), "who answers? give --by NAME");
+    let by = match args.by.clone().filter(|by| !by.is_empty()) {
+        Some(by) => by,
+        None => ask_name()?,
+    };
+    if by.is_empty() {
+        ctx.progress.note("nobody said who answers, so the request stays open");
+        return Ok(None);
+    }
     const WHY: &str = "turned down by `mlloop run`";
     match (ticket.asks, agrees) {
         (Asks::Retraining, true) => return Ok(Some(Agreed { ticket, by })),
@@ -164,6 +170,14 @@ fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<Option<Agreed
         }
     }
     Ok(None)
+}
+
+/// Asks who answers, where neither --by nor the environment says it; empty when nobody says.
+fn ask_name() -> io::Result<String> {
+    write!(io::stderr(), "Your name, for the audit chain: ")?;
+    let mut name = String::new();
+    io::stdin().lock().read_line(&mut name)?;
+    Ok(name.trim().to_owned())
 }
 
 /// Asks at the terminal; any other answer than yes and no leaves the request open.
@@ -190,7 +204,7 @@ fn tell(ctx: &Context, round: &Round) -> Delivery {
     }
     let mut notices: Vec<Notice> = round.retrain.iter().filter_map(retrain::notice).collect();
     if let Some(promotion) = round.promotion.as_ref().filter(|_| round.done != RoundOutcome::Rejected) {
-        notices.extend(notices::of_promotion(promotion));
+        notices.extend(notices::of_promotion(ctx, promotion));
     }
     if let Some(ticket) = round.request.as_ref().filter(|t| t.asks == Asks::Retraining && round.is_new_request)
         && round.done == RoundOutcome::Waiting
@@ -204,8 +218,8 @@ fn tell(ctx: &Context, round: &Round) -> Delivery {
     }
     let asked = round.promotion.as_ref().is_none_or(|found| found.done == PromoteOutcome::Waiting);
     if let Some(ticket) = round.request.as_ref().filter(|_| asked && round.done == RoundOutcome::Promoted) {
-        let version = ticket.version.to_string();
-        notices.push(Notice::new(Kind::Promoted, version, format!("{} is production now", ticket.version)));
+        let version = ticket.version;
+        notices.push(notices::promoted(ctx, ticket, &format!("{version} is production now")));
     }
     notices::tell(ctx, notices)
 }
@@ -213,6 +227,8 @@ fn tell(ctx: &Context, round: &Round) -> Delivery {
 fn readable(round: &Round, style: Style) -> String {
     let production = round.production.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let next = match (&round.retrain, &round.promotion) {
+        // What was handed out is not to be handed out again.
+        _ if round.labels.is_some() => Some("fill in the target of these rows, then mlloop label-import".to_owned()),
         (_, Some(promotion)) => promote::next(promotion),
         (Some(found), None) => retrain::next(found.done).map(str::to_owned),
         (None, None) => None,

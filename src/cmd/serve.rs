@@ -1,11 +1,13 @@
 use super::{Context, Outcome, Output};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::builder::RangedU64ValueParser;
 use mlloop::dashboard::{Dashboard, DashboardSettings, People};
 use mlloop::journal::Durability;
 use mlloop::printable;
 use mlloop::registry::Version;
+use mlloop::retrain::standing;
 use mlloop::serve::{self, App, JobSettings, Limits, ServeSettings, Tls};
+use mlloop::workspace::Setting;
 use rand::RngCore as _;
 use rand::rngs::OsRng;
 use serde::Serialize;
@@ -69,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = interval)]
     run_every: Option<Duration>,
     /// Also go around the loop when this trigger of [monitor.triggers] is reached; may be repeated
-    #[arg(long, value_name = "TRIGGER", value_parser = TRIGGERS)]
+    #[arg(long, value_name = "TRIGGER", value_parser = standing::NAMES)]
     run_at: Vec<String>,
     /// When a prediction is safe enough in the log to be answered: always (synced to the disk; what waits is synced
     /// together), batch (written; synced once a second), off (written)
@@ -112,10 +114,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = grace, default_value = "10s")]
     grace: Duration,
 }
-
-/// The triggers that can be reached.
-const TRIGGERS: [&str; 7] =
-    ["new_rows", "unused_feedback", "age", "drift_share", "psi", "recent_accuracy", "metric_drop"];
 
 /// A whole number from 1 to `most`.
 fn up_to(most: u64) -> RangedU64ValueParser<usize> {
@@ -302,6 +300,11 @@ impl Args {
     }
 
     fn settings(&self, ctx: &Context, is_local: bool) -> Result<ServeSettings> {
+        let triggers = ctx.workspace.config()?.monitor;
+        if let Some(name) = self.run_at.iter().find(|name| !standing::is_on(&triggers, name)) {
+            let key = if name == "age" { "max_age_days" } else { name };
+            bail!("--run-at {name}: that trigger is off; set {key} under [monitor.triggers] in mlloop.toml");
+        }
         let log = match self.log_sync {
             _ if self.no_log => None,
             LogSync::Always => Some(Durability::Always),
@@ -348,6 +351,7 @@ impl Args {
                 every: self.run_every,
                 at: self.run_at.clone(),
                 program: std::env::current_exe().context("the path of this program")?,
+                set: ctx.workspace.settings().iter().filter(|set| set.from == "--set").map(Setting::pair).collect(),
             },
             tell: |fault| {
                 // A closed stderr is no reason to fail.

@@ -1,6 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::ab::Experiment;
 use mlloop::gate::{self, Asks, Ticket};
 use mlloop::printable::name;
 use mlloop::registry::{Manifest, Role, Version};
@@ -37,6 +38,8 @@ struct Status {
     since: Option<Value>,
     /// What waits for approval.
     pending: Vec<Ticket>,
+    /// The experiment that runs: who answers how many units.
+    experiment: Option<Value>,
     /// How far each reason to retrain is.
     retrain: Progress,
 }
@@ -73,6 +76,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
             .rfind(|entry| entry.event == EventKind::RolledBack)
             .map(rolled_back),
         pending: gate::pending(&ctx.workspace)?,
+        experiment: Experiment::load(&ctx.workspace)?.filter(|found| found.applies(roles.production)).map(running),
         retrain: progress(&ctx.workspace, roles.production, ctx.now)?,
     };
     out.answer(&status, |style| readable(&status, ctx.now, style))?;
@@ -84,6 +88,25 @@ fn found(run: &Run) -> Value {
     let n_drifted = run.result["drifted"].as_array().map(Vec::len);
     json!({ "at": run.at, "version": of("version"), "retrain": of("retrain"), "severity": of("severity"),
         "n_drifted": n_drifted, "fired": of("fired") })
+}
+
+fn running(experiment: Experiment) -> Value {
+    let arms = experiment.arms.iter().zip(experiment.answering());
+    let arms: Vec<Value> =
+        arms.map(|(arm, weight)| json!({ "name": arm.name, "version": arm.version, "weight": weight })).collect();
+    json!({ "name": experiment.name, "shadow": experiment.shadow, "is_rollout": experiment.rollout.is_some(), "arms": arms })
+}
+
+/// The experiment in one line.
+fn experiment_line(experiment: &Value) -> String {
+    let arm = |arm: &Value| {
+        let of = |key: &str| arm[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {:.1} %", of("name"), of("version"), 100.0 * arm["weight"].as_f64().unwrap_or_default())
+    };
+    let arms: Vec<String> = experiment["arms"].as_array().into_iter().flatten().map(arm).collect();
+    let what = if experiment["is_rollout"] == true { "rollout" } else { "experiment" };
+    let name = name(experiment["name"].as_str().unwrap_or_default());
+    format!("{what} {name} runs: {}; `mlloop ab-status` says more\n", arms.join(" · "))
 }
 
 fn rolled_back(entry: &Entry) -> Value {
@@ -100,24 +123,34 @@ fn verdict(entry: &Entry) -> Value {
 fn triggers(progress: &Progress) -> String {
     let mut text = String::from("\nreasons to retrain:\n");
     progress.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
-    for Standing { name, count, threshold, remaining, progress_percent, fired, .. } in &progress.triggers {
-        let number = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
-            true => grouped(value as u64),
-            false => format!("{value:.4}"),
-        };
-        let told = match (count, threshold, remaining.zip(*progress_percent)) {
-            (_, None, _) => "off, or not looked at yet".to_owned(),
-            (None, Some(threshold), _) => format!("nothing counted, of {}", number(*threshold)),
-            (Some(count), Some(threshold), Some((remaining, percent))) => {
-                let state = if *fired { "fired".to_owned() } else { format!("{} remain", number(remaining)) };
-                format!("{} of {} ({percent:.0} %), {state}", number(*count), number(*threshold))
-            }
-            (Some(count), Some(threshold), None) => format!("{} of {}", number(*count), number(*threshold)),
-        };
+    for trigger in &progress.triggers {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {name:<16} {told}");
+        let _ = writeln!(text, "  {:<16} {}", trigger.name, standing(trigger));
     }
     text
+}
+
+fn standing(trigger: &Standing) -> String {
+    let number = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
+        true if value < 1e9 => grouped(value as u64),
+        // What is beyond all doubt needs no digits.
+        _ if value >= 1e6 => format!("{value:.1e}"),
+        _ => format!("{value:.4}"),
+    };
+    let Standing { count, threshold, remaining, progress_percent, fired, as_of, .. } = trigger;
+    let limit = threshold.map_or_else(String::new, |threshold| format!(" of {}", number(threshold)));
+    match (count, remaining.zip(*progress_percent)) {
+        _ if !trigger.is_on => "off".to_owned(),
+        (None, _) if as_of.is_none() => format!("not looked at yet,{limit}").trim_end_matches(',').to_owned(),
+        (None, _) => format!("nothing to judge,{limit}").trim_end_matches(',').to_owned(),
+        (Some(count), Some(_)) if *fired => format!("{}{limit} (100 %), fired", number(*count)),
+        // It is beyond its limit, and chance explains it, or it is too small to matter.
+        (Some(count), Some((remaining, _))) if remaining <= 0.0 => format!("{}{limit}, not fired", number(*count)),
+        (Some(count), Some((remaining, percent))) => {
+            format!("{}{limit} ({percent:.0} %), {} remain", number(*count), number(remaining))
+        }
+        (Some(count), None) => format!("{}{limit}", number(*count)),
+    }
 }
 
 /// What waits for a person.
@@ -189,6 +222,7 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     if status.production.is_some() {
         text.push_str(&triggers(&status.retrain));
     }
+    text.push_str(&status.experiment.as_ref().map(experiment_line).unwrap_or_default());
     text.push_str(&waiting(status, now, style));
     text
 }

@@ -85,11 +85,15 @@ impl Jobs {
         loop_dir: PathBuf,
         clock: fn() -> Timestamp,
     ) -> io::Result<Arc<Self>> {
-        fs::create_dir_all(&dir)?;
-        atomic::remove_leftovers(&dir)?;
+        // A loop that may only be read is served too: nothing is written before a job begins.
+        let _ = atomic::remove_leftovers(&dir);
         let mut all = Vec::new();
-        for entry in fs::read_dir(&dir)? {
-            let path = entry?.path();
+        let entries = match fs::read_dir(&dir) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
+            entries => entries?.collect::<io::Result<Vec<_>>>()?,
+        };
+        for entry in entries {
+            let path = entry.path();
             if path.extension().is_some_and(|ext| ext == "json") {
                 let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Job>(&bytes)?));
                 all.push(read.map_err(|err| io::Error::other(format!("{}: {err}", path.display())))?);
@@ -122,6 +126,7 @@ impl Jobs {
             ended: None,
         };
         let no = |err: io::Error| NoJob::Io(err.to_string());
+        fs::create_dir_all(&self.dir).map_err(no)?;
         self.save(&job).map_err(no)?;
         match self.spawn(&job) {
             Ok(mut child) => {

@@ -110,8 +110,11 @@ pub struct DriftShare {
     pub n_stable: u64,
     /// Columns that nobody can tell of.
     pub n_unknown: u64,
-    /// Drifted among those that could be judged; `None` when none could.
+    /// The share that is held to the threshold: by columns, or by what they weigh; `None` when none could be judged.
     pub share: Option<f64>,
+    /// Drifted among the columns that could be judged. A report from before it was kept has none.
+    #[serde(default)]
+    pub column_share: Option<f64>,
     /// The same, each column weighing its importance in the model.
     pub weighted_share: Option<f64>,
     /// From this share on the table drifted.

@@ -259,8 +259,10 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
     let LossAlarm { loss, n, mean, limit, evidence, needed, fired, .. } = alarm;
     let sure = if *fired { "surely more than" } else { "not shown to be more than" };
     let text = format!(
-        "the loss ({loss}) on {n} outcomes is {mean:.4}, {sure} the {limit:.4} that the gate allows: evidence {evidence:.1}, \
-         {needed:.0} is needed"
+        "the loss ({loss}) on {n} outcomes is {mean:.4}, {sure} the {limit:.4} that the gate allows: evidence {}, {needed:.0} is \
+         needed",
+        // What is beyond all doubt needs no digits.
+        if *evidence > 1e6 { "above 1000000".to_owned() } else { format!("{evidence:.1}") }
     );
     trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
 }

@@ -17,6 +17,7 @@ fn accuracy(
         n_stable: 0,
         n_unknown: 0,
         share: None,
+        column_share: None,
         weighted_share: None,
         threshold: 0.25,
         weighted: false,

@@ -17,14 +17,16 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     let (drifted_weight, stable_weight) = (weight(drifted), weight(stable));
     let share = |part: f64, rest: f64| (part + rest > 0.0).then(|| part / (part + rest));
     let (plain, weighted) = (share(n_drifted as f64, n_stable as f64), share(drifted_weight, stable_weight));
+    let is_weighted = settings.weighted.unwrap_or(weighted > plain);
     DriftShare {
         n_drifted,
         n_stable,
         n_unknown: columns.len() as u64 - n_drifted - n_stable,
-        share: plain,
+        share: if is_weighted { weighted } else { plain },
+        column_share: plain,
         weighted_share: weighted,
         threshold: settings.share_threshold(),
-        weighted: settings.weighted.unwrap_or(weighted > plain),
+        weighted: is_weighted,
     }
 }
 
@@ -60,7 +62,7 @@ pub fn verdict(
                 (_, 0) => "No drift.".to_owned(),
                 (_, n) => format!("{n} of {judged} columns drifted, which alone is no reason to retrain."),
             };
-            (Answer::Yes, format!("{drift} {}: enough to retrain.", fired.join("; ")))
+            (Answer::Yes, format!("{drift} {}: a reason to retrain.", fired.join("; ")))
         }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
         (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows, n_left_out)),

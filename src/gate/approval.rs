@@ -177,7 +177,7 @@ pub(crate) fn agreeable(
     if now >= ticket.expires_at {
         return no(format!("expired at {}; {anew}", ticket.expires_at));
     }
-    if ticket.requested_by.as_deref() == Some(by) {
+    if ticket.is_of(by) {
         return no(format!("was made by {by}: somebody else has to agree"));
     }
     let production = workspace.registry().roles()?.production;

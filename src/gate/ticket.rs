@@ -82,6 +82,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Whether `name` asked for it; the same name in other letters is the same person.
+    #[must_use]
+    pub fn is_of(&self, name: &str) -> bool {
+        let plain = |name: &str| name.trim().to_lowercase();
+        self.requested_by.as_deref().is_some_and(|asked| plain(asked) == plain(name))
+    }
+
     /// What it waits for, in one sentence.
     #[must_use]
     pub fn waits(&self) -> String {

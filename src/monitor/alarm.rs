@@ -68,7 +68,7 @@ impl Watch<'_> {
             return Ok(None);
         }
         let alarm = match served.len() >= own.len() {
-            true => bet(limit, served, 3.0 * alpha / 5.0),
+            true => bet(limit, served, of_served(alpha)),
             false => {
                 let table = digest(&own);
                 let alarm = bet(limit, &own, share(alpha / 5.0, self.look(production.version, &table)?));
@@ -176,7 +176,7 @@ pub fn plan(workspace: &Workspace, now: jiff::Timestamp) -> Result<Option<AlarmP
             limit.limit / limit.scale,
             mean / limit.scale,
             limit.sd / limit.scale,
-            3.0 * alpha / 5.0,
+            of_served(alpha),
             weeks + 1,
         );
         Delay { labels_a_week, growth, weeks: needed.map(|n| n / labels_a_week as f64) }
@@ -184,6 +184,19 @@ pub fn plan(workspace: &Workspace, now: jiff::Timestamp) -> Result<Option<AlarmP
     let delays = [25, 50, 100, 200, 400].into_iter().flat_map(|n| [0.25, 0.5, 1.0].map(|growth| delay(n, growth)));
     let Limit { name, gate, limit, .. } = limit;
     Ok(Some(AlarmPlan { loss: name.to_owned(), gate, limit, delays: delays.collect() }))
+}
+
+/// The evidence from which on `metric_drop = "sure"` fires on served predictions of `version`.
+///
+/// # Errors
+/// An audit chain that cannot be read.
+pub fn needed(workspace: &Workspace, version: Version) -> Result<f64, MonitorError> {
+    Ok(1.0 / of_served(share(ALPHA, number(workspace, version)?)))
+}
+
+/// The part of a version's error that is kept for its served predictions.
+fn of_served(alpha: f64) -> f64 {
+    3.0 * alpha / 5.0
 }
 
 /// The how manyth version in production this one is, from 1.

@@ -170,7 +170,8 @@ pub fn summary(report: &DriftReport) -> serde_json::Value {
     serde_json::json!({
         "retrain": report.verdict.retrain,
         "severity": report.verdict.severity,
-        "share": report.share.share,
+        "share": report.share.deciding(),
+        "column_share": report.share.column_share,
         "n_rows": report.current.n_rows,
         "current": report.current.name,
         "version": report.version,

@@ -101,19 +101,29 @@ pub fn observations(report: &DriftReport) -> Vec<Observation> {
     columns.chain(score).chain(triggers).collect()
 }
 
+/// Triggers that count what came, not how it looks.
+const COUNTED: [&str; 3] = ["trigger/new_rows", "trigger/unused_feedback", "trigger/age"];
+
 /// What began and what ended since the last report, as at most one notice each.
 #[must_use]
 pub fn drift_notices(changes: &Changes, sentence: &str) -> Vec<Notice> {
-    let notice = |kind, word: &str, found: &[Observation], tail: &str| {
-        let names: Vec<&str> = found.iter().map(Observation::name).collect();
+    let notice = |kind, word: (&str, &str), found: &[Observation], tail: &str| {
+        // Labels and age are reasons to retrain that say nothing of drift.
+        let (counted, drifted): (Vec<&Observation>, Vec<&Observation>) =
+            found.iter().partition(|one| COUNTED.contains(&one.key.as_str()));
+        let titles = [(word.0, drifted), (word.1, counted)].into_iter().filter(|(_, found)| !found.is_empty());
+        let titles = titles.map(|(word, found)| {
+            format!("{word}: {}", found.iter().map(|one| one.name()).collect::<Vec<_>>().join(", "))
+        });
+        let title = titles.collect::<Vec<_>>().join("; ");
         let lines: Vec<String> = found.iter().map(|one| format!("- {}", one.text)).collect();
         (!found.is_empty()).then(|| {
             let keys: Vec<&str> = found.iter().map(|one| one.key.as_str()).collect();
-            Notice::new(kind, keys.join(" "), format!("{word}: {}", names.join(", ")))
-                .with(&format!("{}{tail}", lines.join("\n")))
+            Notice::new(kind, keys.join(" "), title).with(&format!("{}{tail}", lines.join("\n")))
         })
     };
-    let began = notice(Kind::DriftOnset, "drift began", &changes.began, &format!("\n{sentence}"));
-    let ended = notice(Kind::DriftRecovery, "drift ended", &changes.ended, "");
+    let began =
+        notice(Kind::DriftOnset, ("drift began", "a reason to retrain"), &changes.began, &format!("\n{sentence}"));
+    let ended = notice(Kind::DriftRecovery, ("drift ended", "no longer a reason to retrain"), &changes.ended, "");
     began.into_iter().chain(ended).collect()
 }

@@ -239,6 +239,13 @@ fn what_began_is_told_once_and_so_is_its_end() {
     let ended = outbox.changes(&[seen("drift/a", Some(false))]).unwrap();
     assert_eq!(drift_notices(&ended, "")[0].subject, "drift ended: a");
     outbox.remember(&ended, NOW).unwrap();
+    // Rows that came are a reason to retrain, and no drift.
+    let rows = outbox.changes(&[seen("trigger/new_rows", Some(true))]).unwrap();
+    assert_eq!(drift_notices(&rows, "")[0].subject, "a reason to retrain: new_rows");
+    let mixed = outbox.changes(&[seen("trigger/age", Some(true)), seen("drift/a", Some(true))]).unwrap();
+    assert_eq!(drift_notices(&mixed, "")[0].subject, "drift began: a; a reason to retrain: age");
+    let gone = Changes { began: Vec::new(), ended: rows.began };
+    assert_eq!(drift_notices(&gone, "")[0].subject, "no longer a reason to retrain: new_rows");
     assert_eq!(outbox.changes(&[seen("drift/a", Some(true))]).unwrap().began.len(), 1);
 }
 

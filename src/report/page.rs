@@ -184,7 +184,7 @@ pub(crate) fn share_bar(report: &DriftReport) -> String {
 fn share_text(report: &DriftReport) -> String {
     let share = &report.share;
     let said = |share: Option<f64>| share.map_or(NOTHING.to_owned(), percent);
-    let (plain, weighted) = (said(share.share), said(share.weighted_share));
+    let (plain, weighted) = (said(share.column_share.or(share.share)), said(share.weighted_share));
     match (share.weighted, share.weighted_share) {
         (true, _) => format!("{weighted} of the model's importance drifted; that is what decides. By count: {plain}."),
         (false, Some(_)) => format!("{plain} of the columns that can be judged; weighted by importance: {weighted}."),

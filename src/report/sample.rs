@@ -192,7 +192,7 @@ pub(super) fn report() -> DriftReport {
             severity: Some(Severity::Medium),
             sentence: "4 of 10 columns drifted (40 %, threshold 25 %), among them amount_eur, which carries 31 % of the model's gain, and 3498 new rows are there to learn from.".to_owned(),
         },
-        share: DriftShare { n_drifted: 4, n_stable: 6, n_unknown: 2, share: Some(0.4), weighted_share: Some(0.55), threshold: 0.25, weighted: false },
+        share: DriftShare { n_drifted: 4, n_stable: 6, n_unknown: 2, share: Some(0.4), column_share: Some(0.4), weighted_share: Some(0.55), threshold: 0.25, weighted: false },
         columns: columns(),
         target: Some(category("fraud", &["no", "yes"], 0.01, ColumnVerdict::Stable)),
         score: Some(number("score", 0.3, ColumnVerdict::Drifted, 0.0)),

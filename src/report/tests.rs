@@ -191,7 +191,8 @@ fn a_report_of_nothing_is_drawn_too() {
     report.findings.clear();
     (report.target, report.score, report.multivariate) = (None, None, None);
     (report.performance, report.estimate, report.verdict.severity) = (None, None, None);
-    (report.share.share, report.share.weighted_share, report.verdict.retrain) = (None, None, Answer::CannotTell);
+    (report.share.share, report.share.column_share, report.share.weighted_share) = (None, None, None);
+    report.verdict.retrain = Answer::CannotTell;
     (report.share.n_drifted, report.share.n_stable, report.share.n_unknown) = (0, 0, 0);
     assert!(drift_html(&report).contains("Too little to tell"));
     assert!(drift_png(&report).is_ok());

@@ -27,6 +27,9 @@ pub enum RetrainError {
     /// A table problem.
     #[error("{0}")]
     Table(#[from] TableError),
+    /// A problem with what `monitor` keeps.
+    #[error("{0}")]
+    Monitor(#[from] crate::monitor::MonitorError),
     /// A problem with a request for approval.
     #[error("{0}")]
     Approval(#[from] GateError),

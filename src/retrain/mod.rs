@@ -9,6 +9,7 @@
 
 mod again;
 pub mod approval;
+mod count;
 mod error;
 mod recipe;
 pub mod standing;

@@ -1,26 +1,46 @@
 //! How far each reason to retrain is: what has been counted, what is wanted, what remains.
 //!
-//! Rows with new labels are counted as a retrain would resolve them: rows on which people differ do not count. Whether their
-//! features are there, and what current rows say of themselves, only [`crate::monitor`] looks up; its last count stands
-//! here when it is the larger one.
+//! Rows with new labels are counted as a retrain would learn from them ([`super::count`]). What is measured on the rows that
+//! arrived is as [`crate::monitor`] found it last.
 
 use super::RetrainError;
-use crate::drift::report::DriftReport;
-use crate::drift::settings::{Count, Limit};
-use crate::labels::{Labels, Used, resolve};
+use super::count::count;
+use crate::drift::drift_share;
+use crate::drift::report::{DriftReport, Trigger};
+use crate::drift::settings::{DriftSettings, DropLimit, Preset};
+use crate::drift::triggers::{Evidence, Volume, triggers};
+use crate::labels::{Labels, Used};
+use crate::monitor::alarm;
 use crate::registry::Version;
-use crate::workspace::{EventKind, Workspace};
+use crate::workspace::Workspace;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::path::PathBuf;
+
+/// The triggers in the order in which they are shown: first those that are counted when somebody asks.
+pub const NAMES: [&str; 10] = [
+    "new_rows",
+    "unused_feedback",
+    "age",
+    "drift_share",
+    "psi",
+    "score_drift",
+    "multivariate",
+    "schema",
+    "recent_accuracy",
+    "metric_drop",
+];
 
 /// A trigger as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
     /// Its name in `[monitor.triggers]`.
     pub name: String,
+    /// Whether it is on.
+    pub is_on: bool,
     /// What was counted or measured; `None` when nothing could be.
     pub count: Option<f64>,
-    /// What it is held to; `None` when it is off.
+    /// What it is held to; `None` when it is off, and where that is only known once rows were looked at.
     pub threshold: Option<f64>,
     /// How much is missing; 0 once it fired.
     pub remaining: Option<f64>,
@@ -49,6 +69,39 @@ pub struct Progress {
     pub notes: Vec<String>,
 }
 
+impl Progress {
+    /// The trigger that counts labels which is farthest along; `new_rows` where none is ahead.
+    #[must_use]
+    pub fn by_labels(&self) -> Option<&Standing> {
+        let of = |name: &str| self.triggers.iter().find(|trigger| trigger.name == name && trigger.is_on);
+        let far = |trigger: &Standing| trigger.progress_percent.unwrap_or(0.0);
+        match (of("new_rows"), of("unused_feedback")) {
+            (Some(rows), Some(by_people)) => Some(if far(by_people) > far(rows) { by_people } else { rows }),
+            (rows, by_people) => rows.or(by_people),
+        }
+    }
+}
+
+/// The files that [`progress`] is made from, relative to the loop: where none of them changed, only age does. Of the log it is
+/// the directory, which changes with each new day: rows whose label came before their prediction may be seen later.
+#[must_use]
+pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
+    let files = [
+        "mlloop.toml",
+        "data/labels.csv",
+        "audit.jsonl",
+        "reports/drift_report.json",
+        "models",
+        "models/roles.json",
+        "predictions",
+    ];
+    let mut files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+    if let Ok(config) = workspace.config() {
+        files.extend([config.data.reference, config.monitor.current]);
+    }
+    files
+}
+
 /// Which way a value has to go for a trigger to fire.
 #[derive(Clone, Copy, PartialEq)]
 enum Fires {
@@ -56,74 +109,118 @@ enum Fires {
     Below,
 }
 
+/// Which way the value of a trigger has to go.
+fn fires(name: &str) -> Fires {
+    match name {
+        // A probability, and a share of right answers.
+        "score_drift" | "recent_accuracy" => Fires::Below,
+        _ => Fires::Above,
+    }
+}
+
 /// How far each reason to retrain is for `production`. Labels, rows and age are counted now; what needs the rows that
-/// arrived is as `monitor` found it last.
+/// arrived is as `monitor` found it last. What each is held to is what `mlloop.toml` says.
 ///
 /// # Errors
 /// When `mlloop.toml`, the labels, the audit chain or the registry cannot be read.
 pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timestamp) -> Result<Progress, RetrainError> {
     let config = workspace.config()?;
-    let settings = config.monitor;
     let labels = Labels::open(workspace)?;
-    let registry = workspace.registry();
-    let used = Used::open(workspace)?;
-    let n_unused = labels.unused(&used).count();
-    let agreed = resolve(&labels, config.labels.policy).agreed;
-    let n_rows = agreed.iter().filter(|row| row.is_new(&used)).count();
-    let by_people = agreed.iter().filter(|row| row.is_new_by_people(&used)).count();
-    let trained_at = production.map(|version| registry.manifest(version)).transpose()?.map(|found| found.trained_at);
-    let age = trained_at.map(|at| now.duration_since(at).as_secs_f64() / 86_400.0);
-    let limits = &settings.triggers;
-    let live = |name: &str, count: Option<f64>, limit: Limit| standing(name, count, limit.at(), Fires::Above, now);
-    let mut triggers = vec![
-        // What also counts rows without a label is only known from the rows that arrived.
-        live("new_rows", Some(n_rows as f64).filter(|_| limits.count == Count::Labelled), limits.new_rows),
-        live("unused_feedback", Some(by_people as f64), limits.unused_feedback),
-        live("age", age, limits.max_age_days),
-    ];
+    let n_unused = labels.unused(&Used::open(workspace)?).count();
     let mut notes = Vec::new();
     // A damaged report is no reason to say nothing of the rest; the next `monitor` writes it anew.
     let report: Option<DriftReport> = workspace.report("drift_report.json").unwrap_or_else(|err| {
         notes.push(err.to_string());
         None
     });
-    let retrained = workspace.audit_chain()?.last(&EventKind::Retrained).map(|entry| entry.at);
     // What was found for another version says nothing of this one.
-    let of_this = report.filter(|report| report.version == production.map(|version| version.to_string()));
-    let volume = |report: &DriftReport| report.triggers.iter().find(|trigger| trigger.name == "new_rows")?.value;
-    if let Some((report, seen)) = of_this.as_ref().and_then(|report| Some((report, volume(report)?)))
-        && (limits.count == Count::All || seen > n_rows as f64)
-        && retrained.is_none_or(|at| report.made_at > at)
-    {
-        triggers[0] = standing("new_rows", Some(seen), limits.new_rows.at(), Fires::Above, report.made_at);
-    }
-    let seen = [
-        ("drift_share", Fires::Above, limits.drift_share),
-        ("psi", Fires::Above, limits.psi.at().is_some()),
-        ("recent_accuracy", Fires::Below, limits.recent_accuracy.at().is_some()),
-        ("metric_drop", Fires::Above, limits.metric_drop.is_on()),
-    ];
-    for (name, fires, is_on) in seen {
-        let found = of_this.as_ref().and_then(|report| {
-            let trigger = report.triggers.iter().find(|trigger| trigger.name == name)?;
-            Some((report.made_at, trigger))
-        });
-        let mut told = match found {
-            Some((at, trigger)) => standing(name, trigger.value, trigger.threshold.filter(|_| is_on), fires, at),
-            None => Standing { as_of: None, ..standing(name, None, None, fires, now) },
-        };
-        if let Some((_, trigger)) = found {
-            // `monitor` also asks whether chance explains the value.
-            told.fired = trigger.fired && is_on;
-            told.text = Some(trigger.text.clone());
+    let seen = report.filter(|report| report.version == production.map(|version| version.to_string()));
+    let counted = count(workspace, &config, production, seen.as_ref(), now)?;
+    notes.extend(counted.note);
+    let trained_at =
+        production.map(|version| workspace.registry().manifest(version)).transpose()?.map(|found| found.trained_at);
+    let age = trained_at.map(|at| (now.duration_since(at).as_secs_f64() / 86_400.0, now));
+    let mut triggers = Vec::new();
+    for Asked { name, mut threshold, is_on } in asked(&config.monitor) {
+        if let ("metric_drop", DropLimit::Sure(_), Some(version)) =
+            (name.as_str(), config.monitor.triggers.metric_drop, production)
+        {
+            threshold = Some(alarm::needed(workspace, version)?);
         }
+        let live = match name.as_str() {
+            "new_rows" => Some(counted.new_rows),
+            "unused_feedback" => Some(counted.by_people),
+            "age" => Some(age),
+            _ => None,
+        };
+        let told = match live {
+            Some(counted) => {
+                let as_of = counted.map_or(now, |(_, at)| at);
+                standing(&name, is_on, counted.map(|(count, _)| count), threshold, as_of)
+            }
+            None => looked_at(&name, is_on, threshold, seen.as_ref()),
+        };
         triggers.push(told);
     }
+    triggers.sort_by_key(|trigger| NAMES.iter().position(|name| *name == trigger.name));
     Ok(Progress { n_labels: labels.rows().len(), n_unused, triggers, notes })
 }
 
-fn standing(name: &str, count: Option<f64>, threshold: Option<f64>, fires: Fires, at: Timestamp) -> Standing {
-    let both = count.zip(threshold);
+/// A trigger by the settings.
+struct Asked {
+    name: String,
+    threshold: Option<f64>,
+    is_on: bool,
+}
+
+/// Every trigger but the person who asks, with what it is held to before anybody looked.
+fn asked(settings: &DriftSettings) -> Vec<Asked> {
+    let share = drift_share(&[], settings);
+    let evidence = Evidence { volume: Some(Volume::NoIds), ..Evidence::of(&share, &[]) };
+    let limits = &settings.triggers;
+    let mut all = Vec::new();
+    for Trigger { name, threshold, .. } in triggers(&evidence, settings).into_iter().filter(|t| t.name != "force") {
+        let (threshold, is_on) = match name.as_str() {
+            // Its threshold goes with the method, and the method with the number of rows.
+            "score_drift" => (score_threshold(settings).filter(|_| limits.score_drift), limits.score_drift),
+            "metric_drop" => (threshold, limits.metric_drop.is_on()),
+            _ => (threshold, threshold.is_some()),
+        };
+        all.push(Asked { name, threshold, is_on });
+    }
+    all
+}
+
+/// Whether the trigger `name` can fire with these settings.
+#[must_use]
+pub fn is_on(settings: &DriftSettings, name: &str) -> bool {
+    asked(settings).into_iter().any(|asked| asked.name == name && asked.is_on)
+}
+
+fn score_threshold(settings: &DriftSettings) -> Option<f64> {
+    match settings.preset {
+        Preset::Default => Some(settings.alpha),
+        Preset::Psi => Some(settings.psi_threshold()),
+        Preset::Evidently => None,
+    }
+}
+
+/// A trigger as `monitor` found it.
+fn looked_at(name: &str, is_on: bool, threshold: Option<f64>, seen: Option<&DriftReport>) -> Standing {
+    let found = seen.and_then(|report| {
+        let trigger = report.triggers.iter().find(|trigger| trigger.name == name)?;
+        Some((report.made_at, trigger))
+    });
+    let Some((at, trigger)) = found else {
+        return Standing { as_of: None, ..standing(name, is_on, None, threshold, Timestamp::UNIX_EPOCH) };
+    };
+    let told = standing(name, is_on, trigger.value, trigger.threshold.or(threshold).filter(|_| is_on), at);
+    // `monitor` also asks whether chance explains the value.
+    Standing { fired: trigger.fired && is_on, text: Some(trigger.text.clone()), ..told }
+}
+
+fn standing(name: &str, is_on: bool, count: Option<f64>, threshold: Option<f64>, at: Timestamp) -> Standing {
+    let (both, fires) = (count.zip(threshold), fires(name));
     let remaining = both.map(|(count, threshold)| match fires {
         Fires::Above => (threshold - count).max(0.0),
         Fires::Below => (count - threshold).max(0.0),
@@ -134,7 +231,7 @@ fn standing(name: &str, count: Option<f64>, threshold: Option<f64>, fires: Fires
     });
     let fired = remaining.is_some_and(|remaining| remaining <= 0.0);
     let name = name.to_owned();
-    Standing { name, count, threshold, remaining, progress_percent, fired, as_of: Some(at), text: None }
+    Standing { name, is_on, count, threshold, remaining, progress_percent, fired, as_of: Some(at), text: None }
 }
 
 #[cfg(test)]
@@ -145,7 +242,8 @@ mod tests {
     fn progress_counts_up_to_the_threshold() {
         let at = "2026-11-20T12:00:00Z".parse().unwrap();
         let of = |count: Option<f64>, threshold: Option<f64>, fires: Fires| {
-            let told = standing("x", count, threshold, fires, at);
+            let name = if fires == Fires::Below { "recent_accuracy" } else { "psi" };
+            let told = standing(name, true, count, threshold, at);
             (told.remaining, told.progress_percent, told.fired)
         };
         assert_eq!(of(Some(12.0), Some(50.0), Fires::Above), (Some(38.0), Some(24.0), false));

@@ -173,9 +173,16 @@ impl Round {
 
     /// Remembers what a person decided about the request.
     pub fn decided(&mut self, done: RoundOutcome, production: Option<Version>, sentence: &str) {
+        self.no_longer_waits();
         self.done = done;
         self.production = production;
         self.add(sentence);
+    }
+
+    /// What was asked is answered, so it is not said any more that it waits.
+    fn no_longer_waits(&mut self) {
+        let Some(waits) = self.request.as_ref().map(Ticket::waits) else { return };
+        self.sentence = self.sentence.replacen(&waits, "", 1).replace("  ", " ").trim().to_owned();
     }
 
     fn waits(&mut self, ticket: Ticket) {
@@ -231,7 +238,10 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
         Some(_) if experiment.is_some() => {
             watch(workspace, lock, request, &mut round)?;
         }
-        Some(version) => round.add(&format!("{version} is a challenger that nobody has judged.")),
+        Some(version) => round.add(&match announced(workspace, &roles)? {
+            true => format!("The notice of {version} is over."),
+            false => format!("{version} is a challenger that nobody has judged."),
+        }),
         None => {
             let agreed = approval::agreed(workspace, &chain, roles.production, request.now)?;
             let is_reason = watch(workspace, lock, request, &mut round)?;
@@ -253,6 +263,7 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
 /// As [`run`].
 pub fn go_on(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
     reference::settle(workspace, lock, request.now)?;
+    round.no_longer_waits();
     let agreed = round.request.take();
     if learn(workspace, lock, request, round, agreed.as_ref())? {
         match request.step {
@@ -281,6 +292,12 @@ fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) ->
             && ticket.due_at.is_none_or(|due| now < due)
     };
     Ok(gate::pending(workspace)?.into_iter().find(waits))
+}
+
+/// Whether people were told that the challenger will be production.
+fn announced(workspace: &Workspace, roles: &Roles) -> Result<bool, RoundError> {
+    let is = |ticket: &Ticket| Some(ticket.version) == roles.challenger && ticket.due_at.is_some();
+    Ok(gate::pending(workspace)?.iter().any(is))
 }
 
 /// The experiment whose first arm is what is in production.

@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Triggers are counted when a file that they depend on has changed, and so often in any case: age needs no file.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
+/// Counting takes at most one part of so many of a core's time.
+const COUNT_SHARE: u32 = 50;
 /// How often a round that goes on is looked at.
 const WAIT: Duration = Duration::from_millis(100);
 /// After a round that a trigger started, the trigger waits so long: a round that found nothing to do leaves it reached.
@@ -58,6 +60,8 @@ pub(super) struct State {
 struct Seen {
     files: Vec<Option<Stamp>>,
     counted: Instant,
+    /// How long counting took.
+    took: Duration,
 }
 
 /// The job of a server.
@@ -123,7 +127,7 @@ impl Job {
 
     fn keep(&self, app: &App) {
         let mut began = Instant::now();
-        let mut seen = Seen { files: Vec::new(), counted: began };
+        let mut seen = Seen { files: Vec::new(), counted: began, took: Duration::ZERO };
         self.plan(app, began);
         while !self.is_over() {
             std::thread::park_timeout(LOOK_EVERY);
@@ -154,13 +158,18 @@ impl Job {
         if self.settings.at.is_empty() || rests {
             return None;
         }
+        if seen.counted.elapsed() < seen.took * COUNT_SHARE {
+            return None;
+        }
         let files = status::files(&app.workspace, Endpoint::RetrainStatus);
         if files == seen.files && seen.counted.elapsed() < COUNT_EVERY {
             return None;
         }
-        *seen = Seen { files, counted: Instant::now() };
         let production = app.snapshot().roles.production;
-        match progress(&app.workspace, production, app.now()) {
+        let begun = Instant::now();
+        let found = progress(&app.workspace, production, app.now());
+        *seen = Seen { files, counted: Instant::now(), took: begun.elapsed() };
+        match found {
             Ok(found) => {
                 let wanted = |name: &String| self.settings.at.contains(name);
                 found.triggers.into_iter().find(|trigger| trigger.fired && wanted(&trigger.name)).map(|t| t.name)
@@ -211,6 +220,7 @@ impl Job {
             .arg("-C")
             .arg(app.workspace.dir())
             .args(["--json", "run"])
+            .args(self.settings.set.iter().flat_map(|pair| ["--set", pair]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

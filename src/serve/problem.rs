@@ -19,7 +19,7 @@ pub(super) struct Problem {
 }
 
 /// More of them are counted and not kept.
-const KEPT: usize = 100;
+const KEPT: usize = 20;
 
 /// Everything that is wrong with the rows of a request.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -45,12 +45,31 @@ pub(super) struct Rows {
     charged: usize,
     /// Outcomes in the order of the rows, when they came in a list of their own.
     labels: Option<Vec<Raw>>,
+    /// The list of rows that is a list of values instead.
+    flat: Option<Flat>,
     /// Whether outcomes came in a list of their own.
     pub(super) has_labels: bool,
     /// Whether the request was a list, so that the answer is one.
     pub(super) many: bool,
     /// What is wrong with it.
     pub(super) problems: Problems,
+}
+
+/// A list whose rows should have been in lists of their own, or in objects.
+#[derive(Debug, Clone, Copy)]
+enum Flat {
+    Ordered,
+    Named,
+}
+
+impl Flat {
+    fn told(self) -> String {
+        let form = match self {
+            Self::Ordered => "[[…]], one list of values per row",
+            Self::Named => "[{\"column\": value, …}], one object per row",
+        };
+        format!("the list of rows has values instead of rows: write {form}")
+    }
 }
 
 /// Why a body is no rows at all.
@@ -86,6 +105,11 @@ impl Rows {
         let parsed = Top(&mut Reader { rows: &mut rows, form, max_rows, allow })
             .deserialize(&mut json)
             .and_then(|()| json.end());
+        // One sentence instead of one for each value.
+        if let (Ok(()), Some(flat)) = (&parsed, rows.flat) {
+            rows.problems = Problems::one(Problem::of_all(flat.told()));
+            rows.cells.clear();
+        }
         match parsed {
             Ok(()) => Ok(rows),
             Err(err) if err.is_data() && err.to_string().starts_with(TOO_MANY) => Err(NoRows::TooMany),
@@ -218,7 +242,7 @@ impl<'de> DeserializeSeed<'de> for List<'_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -227,6 +251,15 @@ impl<'de> Visitor<'de> for List<'_, '_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of rows")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.reader.rows.many = true;
+        match self.order {
+            // One row in the place of a list of them.
+            None => read_row(self.reader, map, false).map(|_| ()),
+            Some(_) => wrapper::read_columns(self.reader, map),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -253,6 +286,9 @@ struct One<'r, 'a> {
 impl One<'_, '_> {
     fn complain(self) {
         let rows = &mut *self.reader.rows;
+        if rows.len() == 0 {
+            rows.flat = Some(if self.order.is_some() { Flat::Ordered } else { Flat::Named });
+        }
         let row = rows.push_empty();
         rows.problems.push(|| Problem::of_row(row, "is no row: write {\"column\": value, …}"));
     }

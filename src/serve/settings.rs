@@ -46,4 +46,6 @@ pub struct JobSettings {
     pub at: Vec<String>,
     /// The program that is `mlloop`.
     pub program: PathBuf,
+    /// What was set for this server, as `key=value`: a round goes by the same settings.
+    pub set: Vec<String>,
 }

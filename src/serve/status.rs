@@ -5,20 +5,21 @@ use super::problem::Refusal;
 use super::snapshot::Snapshot;
 use super::state::App;
 use crate::atomic::Stamp;
-use crate::retrain::standing::progress;
+use crate::retrain::standing::{self, progress};
 use crate::workspace::Workspace;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// What the answer of an endpoint is made from, as it is now.
 pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Stamp>> {
-    let mut names = vec!["models".to_owned(), "models/roles.json".to_owned()];
+    let mut names = vec![PathBuf::from("models"), PathBuf::from("models/roles.json")];
     if endpoint == Endpoint::RetrainStatus {
-        let files = ["mlloop.toml", "data/labels.csv", "runs/runs.jsonl", "reports/drift_report.json"];
-        names.extend(files.map(str::to_owned));
+        names.push(PathBuf::from("runs/runs.jsonl"));
+        names.extend(standing::files(workspace));
     }
     // A version's files are replaced, which its directory shows.
     let versions = workspace.registry().versions().unwrap_or_default();
-    names.extend(versions.iter().map(|version| format!("models/{version}")));
+    names.extend(versions.iter().map(|version| Path::new("models").join(version.to_string())));
     names.iter().map(|name| Stamp::of(&workspace.path(name))).collect()
 }
 
@@ -65,15 +66,17 @@ pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Value, Refusal> 
     let workspace = &app.workspace;
     let progress = progress(workspace, snapshot.roles.production, app.now()).map_err(|err| fault(err.to_string()))?;
     let last_run = workspace.last_run("retrain").map_err(|err| fault(err.to_string()))?;
-    let by_people = progress.triggers.iter().find(|trigger| trigger.name == "unused_feedback");
+    let by_labels = progress.by_labels();
     let due: Vec<&str> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
     Ok(json!({
         "n_labels": progress.n_labels,
         "n_unused": progress.n_unused,
-        // The trigger that labels from people pull, as it stood here before there were others.
-        "threshold": by_people.and_then(|trigger| trigger.threshold),
-        "remaining": by_people.and_then(|trigger| trigger.remaining),
-        "progress_percent": by_people.and_then(|trigger| trigger.progress_percent),
+        // Of the triggers that count labels, the one that is farthest along.
+        "trigger": by_labels.map(|trigger| &trigger.name),
+        "count": by_labels.and_then(|trigger| trigger.count),
+        "threshold": by_labels.and_then(|trigger| trigger.threshold),
+        "remaining": by_labels.and_then(|trigger| trigger.remaining),
+        "progress_percent": by_labels.and_then(|trigger| trigger.progress_percent),
         "due": !due.is_empty(),
         "fired": due,
         "triggers": progress.triggers,

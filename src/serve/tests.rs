@@ -335,11 +335,19 @@ fn the_loop_tells_where_it_stands() {
     write(served.workspace.path("data/labels.csv"), format!("{labels}{}{}", label(1), label(2)));
     let state = served.open();
     let told = ask(&state, get("/retrain/status")).1;
-    assert_eq!((&told["n_unused"], &told["threshold"]), (&json!(2), &json!(50.0)));
-    assert_eq!(
-        (&told["remaining"], &told["progress_percent"], &told["due"]),
-        (&json!(48.0), &json!(4.0), &json!(false))
-    );
+    let unknown = (&json!(2), &json!("new_rows"), &json!(0.0));
+    assert_eq!((&told["n_unused"], &told["trigger"], &told["count"]), unknown, "nothing is known of these rows");
+    // Once they were predicted, their features are known.
+    for id in ["1", "2"] {
+        let mut row: Value = serde_json::from_str(ROW).unwrap();
+        row["customer"] = json!(id);
+        assert_eq!(ask(&state, request("/predict", row.to_string())).0, 200);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(120));
+    let told = ask(&state, get("/retrain/status")).1;
+    let of = |key: &str| told[key].clone();
+    assert_eq!((of("trigger"), of("count"), of("threshold")), (json!("unused_feedback"), json!(2.0), json!(50.0)));
+    assert_eq!((of("remaining"), of("progress_percent"), of("due")), (json!(48.0), json!(4.0), json!(false)));
     let models = ask(&state, get("/models")).1;
     assert_eq!((&models["production"], &models["versions"][1]["role"]), (&json!("v0001"), &json!("challenger")));
     assert!(models["versions"][0]["metric"].as_str().unwrap().starts_with("roc_auc 0."));

@@ -472,10 +472,27 @@ fn place(text: &str, err: &toml::de::Error) -> String {
     let message = plain(err.message());
     let Some(span) = err.span() else { return message };
     let line = text[..span.start.min(text.len())].matches('\n').count();
+    if err.message().starts_with("duplicate key") {
+        return format!("line {}: {}", line + 1, twice(text, line));
+    }
     // What serde says is about a value that is TOML; else it is the line that is none.
     let is_toml = message != err.message().trim_end() || err.message().contains("is not a kind");
     let written = text.lines().nth(line).and_then(toml_line).filter(|_| !is_toml);
     format!("line {}: {}", line + 1, written.unwrap_or(message))
+}
+
+/// What stands a second time, from a line counted from 0, and where it stood before.
+fn twice(text: &str, line: usize) -> String {
+    let name = |line: &str| {
+        let plain = line.split('#').next().unwrap_or_default().trim();
+        let end = if plain.starts_with('[') { plain.len() } else { plain.find('=').unwrap_or(plain.len()) };
+        plain[..end].trim().to_owned()
+    };
+    let key = text.lines().nth(line).map(name).unwrap_or_default();
+    let before: Vec<&str> = text.lines().take(line).collect();
+    let first = before.iter().rposition(|line| name(line) == key);
+    let first = first.map_or_else(String::new, |at| format!("; it stood before on line {}", at + 1));
+    format!("{key} stands a second time{first}: put both together")
 }
 
 /// The sections that have defaults, as comments that show them.
@@ -560,7 +577,24 @@ approval = "auto"        # manual: `promote` asks, a person answers with `approv
 
 #[cfg(test)]
 mod tests {
-    use super::{comment, quote, with_reference};
+    use super::{comment, place, quote, with_reference};
+
+    #[test]
+    fn what_stands_twice_is_named_with_both_lines() {
+        for (text, says) in [
+            (
+                "[promote]\nalpha = 0.1\n[labels]\n[promote] # mine\n",
+                "line 4: [promote] stands a second time; it stood before on line 1: put both together",
+            ),
+            (
+                "[promote]\nalpha = 0.1 # a\nalpha=0.2\n",
+                "line 3: alpha stands a second time; it stood before on line 2: put both together",
+            ),
+        ] {
+            let err = toml::from_str::<toml::Table>(text).unwrap_err();
+            assert_eq!(place(text, &err), says);
+        }
+    }
 
     #[test]
     fn any_text_is_a_key_and_a_comment_on_one_line() {

@@ -44,12 +44,28 @@ impl Workspace {
                 }
             }
         }
+        found.different.extend(self.labels_differ(chain)?);
+        found.different.extend(self.reference_differs(chain)?);
+        Ok(found)
+    }
+
+    /// Whether `data/labels.csv` is another file than the one that `chain` speaks of.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let labels = chain.entries.iter().rev().find_map(|entry| Some((entry, text(&entry.details, LABELS)?)));
-        found.different.extend(self.differs("data/labels.csv", labels)?);
+        self.differs("data/labels.csv", labels)
+    }
+
+    /// Whether the reference is another table than the one that `chain` speaks of.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn reference_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let reference = self.config()?.data.reference.display().to_string();
         let recorded = chain.entries.iter().rev().find_map(|entry| Some((entry, reference_of(entry, &reference)?)));
-        found.different.extend(self.differs(&reference, recorded)?);
-        Ok(found)
+        self.differs(&reference, recorded)
     }
 
     /// SHA-256 of `data/labels.csv`, for the line that records a change of it; `None` without the file.

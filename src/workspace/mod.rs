@@ -28,6 +28,7 @@ use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
 use crate::table::postgres;
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,9 +129,13 @@ impl Workspace {
         Self { patience, ..self }
     }
 
-    /// The same workspace, whose configuration has these settings.
+    /// The same workspace, whose configuration has these settings; the last of a key counts.
     #[must_use]
-    pub fn with_settings(self, settings: Vec<Setting>) -> Self {
+    pub fn with_settings(self, mut settings: Vec<Setting>) -> Self {
+        let mut seen = HashSet::new();
+        settings.reverse();
+        settings.retain(|setting| seen.insert(setting.key.clone()));
+        settings.reverse();
         Self { settings, ..self }
     }
 

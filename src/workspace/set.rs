@@ -49,6 +49,11 @@ impl Setting {
         let key = key.trim();
         let key = if key.contains('.') { key.to_owned() } else { format!("model.{key}") };
         let section = key.split('.').next().unwrap_or_default();
+        if section == "columns" {
+            return Err(format!(
+                "--set {pair}: what a column is holds for every command; change it under [columns] in mlloop.toml"
+            ));
+        }
         if !SECTIONS.contains(&section) {
             return Err(format!("--set {pair}: there is no section {section:?}{}", instead(section, SECTIONS)));
         }
@@ -164,6 +169,11 @@ mod tests {
     fn what_cannot_be_set_is_said_with_its_place() {
         for (pair, says) in [
             ("max_dept=4", "--set model.max_dept=4: unknown key \"max_dept\": did you mean \"max_depth\"?"),
+            (
+                "columns.tenure=ignore",
+                "--set columns.tenure=ignore: what a column is holds for every command; change it under [columns] in \
+                 mlloop.toml",
+            ),
             ("modl.max_depth=4", "--set modl.max_depth=4: there is no section \"modl\": did you mean \"model\"?"),
             ("split.gate=half", "the text \"half\" stands where a number such as 0.15 is needed"),
             ("split.gate=0.95", "[split] tune = 0.15 and gate = 0.95"),

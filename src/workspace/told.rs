@@ -50,7 +50,10 @@ impl Entry {
                 let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
                 format!("{version} is in production again instead of {from}{reason}")
             }),
-            EventKind::ApprovalRequested => text("id").map(|id| format!("{id} waits for a person to approve it")),
+            EventKind::ApprovalRequested => text("id").map(|id| match text("due_at") {
+                Some(due) => format!("{id} was announced: it goes into production on {due} unless somebody rejects it"),
+                None => format!("{id} waits for a person to approve it"),
+            }),
             EventKind::Approved => text("id").map(|id| format!("{id} was approved")),
             EventKind::Rejected => text("id").map(|id| {
                 let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -108,7 +108,7 @@ fn request(asked: &Asked, ticket: &Ticket, report: Option<&GateReport>) -> Resul
         due: ticket.due_at.map(when),
         is_promotion,
         expired: asked.dashboard.now() >= ticket.expires_at,
-        own: asked.viewer.session.as_ref().is_some_and(|session| ticket.requested_by.as_deref() == Some(&session.name)),
+        own: asked.viewer.session.as_ref().is_some_and(|session| ticket.is_of(&session.name)),
         digest: ticket.digest.clone(),
         sides,
         changes: changes

@@ -65,7 +65,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
 }
 
 fn shown(experiment: &Experiment) -> Shown {
-    let weights = experiment.weights();
+    let weights = experiment.answering();
     let arms = experiment.arms.iter().zip(weights);
     let step = |step: Scheduled| Step {
         n: step.step,

@@ -217,7 +217,7 @@ fn bars(asked: &Asked, production: Option<Version>, drift: Option<&DriftReport>)
 
 fn counted_bar(trigger: &retrain::standing::Standing, count: f64, threshold: f64) -> Bar {
     let (what, n) = match trigger.name.as_str() {
-        "new_rows" => ("labelled rows that production has not learned from", format!("{count:.0} of {threshold:.0}")),
+        "new_rows" => ("labelled rows that no version has learned from", format!("{count:.0} of {threshold:.0}")),
         "unused_feedback" => {
             ("labels by people that no version has learned from", format!("{count:.0} of {threshold:.0}"))
         }

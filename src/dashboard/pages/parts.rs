@@ -89,11 +89,11 @@ impl Asked<'_> {
 
     /// How far the reasons to retrain are that are counted.
     pub(super) fn standing(&self, production: Option<Version>) -> Result<Arc<Progress>, Oops> {
-        const READ: [&str; 6] =
-            ["audit.jsonl", "data/labels.csv", "data/feedback.csv", "models/roles.json", "mlloop.toml", "models"];
         let workspace = &self.dashboard.workspace;
         let count = || Ok(retrain::standing::progress(workspace, production, self.dashboard.now())?);
-        self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &READ), count)
+        let files = retrain::standing::files(workspace);
+        let files: Vec<&str> = files.iter().filter_map(|path| path.to_str()).collect();
+        self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &files), count)
     }
 
     pub(super) fn verdict(&self) -> Result<Option<GateReport>, Oops> {

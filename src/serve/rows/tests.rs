@@ -110,6 +110,14 @@ fn outcomes_stand_in_the_row_or_in_a_list() {
     }
     let told = [
         (r#"{"rows": [{"months": 1}], "labels": [1, 0]}"#, "there are 2 outcomes for 1 rows"),
+        (
+            r#"{"rows": [{"months": 1}], "labels": ["no"], "true_labels": ["yes"]}"#,
+            "gives outcomes twice: \"labels\" and \"true_labels\" are the same, and one list is enough",
+        ),
+        (
+            r#"{"rows": [{"months": 1}], "labels": ["no"], "labels": ["no"]}"#,
+            "gives outcomes twice: \"labels\" and \"true_labels\" are the same, and one list is enough",
+        ),
         (r#"{"rows": [{"churn": 1}], "labels": [1]}"#, "row 0: column \"churn\" stands twice"),
         (r#"{"rows": [{"months": 1}], "months": 2}"#, "unknown column \"months\""),
         (r#"{"rows": [], "months": 2}"#, "unknown column \"months\""),
@@ -122,6 +130,45 @@ fn outcomes_stand_in_the_row_or_in_a_list() {
     ];
     for (body, expected) in told {
         assert_eq!(said(&parse(body)), [expected], "{body}");
+    }
+}
+
+#[test]
+fn one_row_and_columns_stand_where_rows_do() {
+    for body in [
+        r#"{"raw_features": {"months": 1, "contract": "a"}, "true_labels": ["yes"]}"#,
+        r#"{"inputs": {"months": [1], "contract": ["a"], "churn": ["yes"]}}"#,
+    ] {
+        let rows = parse(body);
+        assert_eq!((said(&rows), rows.len(), rows.many), (vec![], 1, true), "{body}");
+        assert_eq!(rows.written(0, 3), "yes", "{body}");
+    }
+    let rows = parse(r#"{"inputs": {"months": [1, 2], "nobody": [1, 2]}}"#);
+    assert_eq!((said(&rows), rows.len()), (vec!["unknown column \"nobody\"".to_owned()], 2));
+    let rows = parse(r#"{"inputs": {"months": [1, 2], "contract": ["a"]}}"#);
+    assert_eq!(said(&rows), ["column \"contract\" has 1 values where 2 are wanted"]);
+    assert!(matches!(
+        Rows::parse(br#"{"inputs": {"months": [1, 2, 3]}}"#, &form(), 2, &mut |_| true),
+        Err(NoRows::TooMany)
+    ));
+}
+
+#[test]
+fn a_list_of_values_where_rows_are_wanted_is_one_problem() {
+    let values = ["1", "\"a\"", "null", "true", "2.5"].join(", ");
+    for (body, form) in [
+        (format!(r#"{{"inputs": [{values}]}}"#), "[[…]], one list of values per row"),
+        (format!(r#"{{"instances": [{values}], "labels": ["yes"]}}"#), "[[…]], one list of values per row"),
+        (
+            format!(r#"{{"dataframe_split": {{"columns": ["months"], "data": [{values}]}}}}"#),
+            "[[…]], one list of values",
+        ),
+        (format!(r#"{{"rows": [{values}]}}"#), "[{\"column\": value, …}], one object per row"),
+        (format!("[{values}]"), "[{\"column\": value, …}], one object per row"),
+    ] {
+        let told = said(&parse(&body));
+        assert_eq!(told.len(), 1, "{body}: {told:?}");
+        assert!(told[0].contains(form), "{body}: {told:?}");
     }
 }
 

@@ -3,16 +3,18 @@
 //! ```text
 //! {"rows": [{…}], "labels": [1]}                            ours
 //! {"raw_features": [{…}], "true_labels": [1]}               the same
+//! {"raw_features": {…}}                                     one row
 //! {"inputs": [[3, "monthly"]]}                              in the order of the features
+//! {"inputs": {"months": [3], "contract": ["monthly"]}}      by column, as MLflow's clients write it
 //! {"instances": [{…}]}  {"instances": [[3, "monthly"]]}     KServe V1, Vertex AI (which adds "parameters")
 //! {"dataframe_records": [{…}]}                              MLflow
 //! {"dataframe_split": {"columns": ["months"], "data": [[3]]}}
 //! ```
 
-use super::{CellSeed, List, Raw, Reader, Rows};
+use super::{CellSeed, List, NO_ROOM, Raw, Reader, Rows, TOO_MANY};
 use crate::serve::form::Form;
 use crate::serve::problem::Problem;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// What a key of a wrapper holds.
@@ -117,7 +119,71 @@ pub(super) fn read_values<'de, A: SeqAccess<'de>>(
     Ok(())
 }
 
+/// Reads columns, each a list of values, as rows.
+pub(super) fn read_columns<'de, A: MapAccess<'de>>(reader: &mut Reader, mut map: A) -> Result<(), A::Error> {
+    let start = reader.rows.len();
+    let mut n_rows = None;
+    while let Some(name) = map.next_key::<String>()? {
+        let cells = map.next_value_seed(Cells(&mut *reader.rows))?;
+        let n = *n_rows.get_or_insert(cells.len());
+        if cells.len() != n {
+            let have = cells.len();
+            reader
+                .rows
+                .problems
+                .push(|| Problem::of_all(format!("column {name:?} has {have} values where {n} are wanted")));
+        }
+        while reader.rows.len() < start + n {
+            if reader.rows.len() >= reader.max_rows {
+                return Err(A::Error::custom(TOO_MANY));
+            }
+            if !reader.rows.make_room(reader.allow) {
+                return Err(A::Error::custom(NO_ROOM));
+            }
+            reader.rows.push_empty();
+        }
+        match reader.form.find(&name, 0) {
+            Some(Some(place)) => {
+                for (row, cell) in cells.into_iter().take(n).enumerate() {
+                    let at = (start + row) * reader.rows.n_columns + place;
+                    reader.rows.cells[at] = cell;
+                }
+            }
+            Some(None) => {}
+            None => reader.rows.problems.push(|| Problem::unknown(None, &name)),
+        }
+    }
+    Ok(())
+}
+
 /// A list of cells.
+struct Cells<'r>(&'r mut Rows);
+
+impl<'de> DeserializeSeed<'de> for Cells<'_> {
+    type Value = Vec<Raw>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Raw>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Cells<'_> {
+    type Value = Vec<Raw>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Raw>, A::Error> {
+        let mut cells = Vec::new();
+        while let Some(cell) = seq.next_element_seed(CellSeed { rows: &mut *self.0 })? {
+            cells.push(cell);
+        }
+        Ok(cells)
+    }
+}
+
+/// Outcomes, in the order of the rows.
 struct Labels<'r>(&'r mut Rows);
 
 impl<'de> DeserializeSeed<'de> for Labels<'_> {
@@ -135,11 +201,12 @@ impl<'de> Visitor<'de> for Labels<'_> {
         f.write_str("a list of outcomes")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let mut labels = Vec::new();
-        while let Some(label) = seq.next_element_seed(CellSeed { rows: &mut *self.0 })? {
-            labels.push(label);
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        if self.0.labels.is_some() {
+            let what = "gives outcomes twice: \"labels\" and \"true_labels\" are the same, and one list is enough";
+            self.0.problems.push(|| Problem::of_all(what.to_owned()));
         }
+        let labels = Cells(&mut *self.0).visit_seq(seq)?;
         self.0.labels = Some(labels);
         Ok(())
     }

@@ -1,0 +1,119 @@
+//! How many rows there are to learn from, as they are now.
+//!
+//! `monitor` and `retrain` join labels with the rows that arrived, which reads tables. Here the same is done while that is
+//! quick; beyond, the last count of `monitor` stands, and the labels that came since are added to it.
+
+use super::RetrainError;
+use crate::drift::report::DriftReport;
+use crate::drift::settings::Count;
+use crate::labels::{Labels, Resolved, Used, resolve};
+use crate::pipeline::Pipeline;
+use crate::reference::{Gathering, Plan, id_column};
+use crate::registry::Version;
+use crate::workspace::{Config, EventKind, Workspace};
+use jiff::Timestamp;
+use std::path::Path;
+
+/// Files of so many bytes together are read for a count.
+const QUICK_BYTES: u64 = 16 << 20;
+
+/// A count, and when it was taken.
+pub(super) type At = Option<(f64, Timestamp)>;
+
+/// What triggers count.
+pub(super) struct Counted {
+    /// Rows for `new_rows`.
+    pub(super) new_rows: At,
+    /// Rows for `unused_feedback`.
+    pub(super) by_people: At,
+    /// What could not be looked at.
+    pub(super) note: Option<String>,
+}
+
+/// What is counted for `production`; `seen` is what `monitor` found last for it.
+pub(super) fn count(
+    workspace: &Workspace,
+    config: &Config,
+    production: Option<Version>,
+    seen: Option<&DriftReport>,
+    now: Timestamp,
+) -> Result<Counted, RetrainError> {
+    let mut counted = Counted { new_rows: None, by_people: None, note: None };
+    let (Some(version), Ok(_)) = (production, id_column(&config.schema())) else { return Ok(counted) };
+    let retrained = workspace.audit_chain()?.last(&EventKind::Retrained).map(|entry| entry.at);
+    let seen = seen.filter(|report| retrained.is_none_or(|at| report.made_at > at));
+    let plan = match is_quick(workspace, config, version) {
+        // What keeps rows from being counted is told; `monitor` and `retrain` stop at it.
+        true => plan(workspace, config, version, now).map_err(|err| counted.note = Some(err.to_string())).ok(),
+        false => None,
+    };
+    let labels = by_labels(workspace, config, seen, now)?;
+    let [mut new_rows, mut by_people] = match &plan {
+        Some(plan) => [(plan.n_new as f64, now), (plan.n_new_by_people as f64, now)],
+        // What `monitor` counted knows which labels say something new; labels alone do not.
+        None => [0, 1].map(|at| labels.with_table[at].unwrap_or((labels.alone[at] as f64, now))),
+    };
+    // Of a table that is named with each call, only `monitor` knows.
+    if let Some(report) = seen.filter(|_| plan.is_some() && !workspace.path(&config.monitor.current).exists()) {
+        for (counted, name) in [(&mut new_rows, "new_rows"), (&mut by_people, "unused_feedback")] {
+            let seen = value_of(report, name).filter(|value| *value > counted.0);
+            *counted = seen.map_or(*counted, |value| (value, report.made_at));
+        }
+    }
+    counted.by_people = Some(by_people);
+    counted.new_rows = match config.monitor.triggers.count {
+        Count::Labelled => Some(new_rows),
+        // What also counts rows without a label is only known from the rows that arrived.
+        Count::All => seen.and_then(|report| Some((value_of(report, "new_rows")?, report.made_at))),
+    };
+    Ok(counted)
+}
+
+/// Whether all that is read for a count is small.
+fn is_quick(workspace: &Workspace, config: &Config, version: Version) -> bool {
+    let bytes = |path: &Path| path.metadata().map_or(0, |found| found.len());
+    let logged = std::fs::read_dir(workspace.path("predictions")).into_iter().flatten().flatten();
+    let logged: u64 = logged.map(|entry| bytes(&entry.path())).sum();
+    let models = workspace.path("models").join(version.to_string());
+    let files = [&config.data.reference, &config.monitor.current].map(|path| bytes(&workspace.path(path)));
+    files.into_iter().sum::<u64>() + logged + bytes(&models.join("model.bin")) <= QUICK_BYTES
+}
+
+/// What a retrain would learn from.
+fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp) -> Result<Plan, RetrainError> {
+    let pipeline = Pipeline::load(&workspace.registry().path(version)?).map_err(crate::train::TrainError::from)?;
+    let gathering =
+        Gathering { workspace, config, pipeline: &pipeline, current: None, skip_invalid: true, count_only: true };
+    Ok(gathering.gather(now)?.plan)
+}
+
+/// Rows with new labels: all of them, and those by people.
+struct ByLabels {
+    /// As labels alone say, whether their rows are known or not.
+    alone: [u64; 2],
+    /// What `monitor` counted in the rows that arrived, and the rows whose labels came since.
+    with_table: [At; 2],
+}
+
+fn by_labels(
+    workspace: &Workspace,
+    config: &Config,
+    seen: Option<&DriftReport>,
+    now: Timestamp,
+) -> Result<ByLabels, RetrainError> {
+    let (labels, used) = (Labels::open(workspace)?, Used::open(workspace)?);
+    let agreed = resolve(&labels, config.labels.policy).agreed;
+    let new = || agreed.iter().filter(|row| row.is_new(&used));
+    let of_people = || agreed.iter().filter(|row| row.is_new_by_people(&used));
+    let seen = seen.filter(|report| report.made_at <= now);
+    let came =
+        |row: &&Resolved| seen.is_some_and(|report| row.said.iter().all(|label| label.labelled_at > report.made_at));
+    let since = [new().filter(came).count(), of_people().filter(came).count()];
+    let with_table = [("new_rows", since[0]), ("unused_feedback", since[1])]
+        .map(|(name, since)| seen.and_then(|report| Some((value_of(report, name)? + since as f64, report.made_at))));
+    Ok(ByLabels { alone: [new().count() as u64, of_people().count() as u64], with_table })
+}
+
+fn value_of(report: &DriftReport, trigger: &str) -> Option<f64> {
+    report.triggers.iter().find(|found| found.name == trigger)?.value
+}
