@@ -5,7 +5,7 @@ import os
 import urllib.error
 import urllib.request
 
-from _common import CHURN, MLLOOP, Server, environment, free_port, holds_no, mlloop, version, workplace
+from _common import CHURN, Server, environment, free_port, holds_no, mlloop, version, workplace
 
 PYTHON = environment("label_studio", "label-studio>=1.20,<2")
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -69,7 +69,7 @@ def main():
 
     command = [PYTHON.parent / "label-studio", "start", "--no-browser", "--port", str(port), "--data-dir", home,
                "--username", "ann@example.org", "--password", "pass-of-ann-1", "--user-token", TOKEN, "--enable-legacy-api-token"]
-    quiet = {**os.environ, "HOME": str(home), "LATEST_VERSION_CHECK": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": "", "ML_BLOCK_LOCAL_IP": "false"}
+    quiet = {**os.environ, "HOME": str(home), "LATEST_VERSION_CHECK": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
     with Server(command, f"{base}/health", work / "studio.log", cwd=home, env=quiet):
         ann = Api(base, TOKEN)
         version(ann("GET", "/api/version")["release"])
@@ -92,8 +92,6 @@ def main():
         assert (again["sent"]["n_sent"], again["sent"]["n_there"]) == (1, 59), again
         tasks = ann("GET", f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true")
         assert sorted(task["data"]["row_id"] for task in tasks) == sorted(asked)
-
-        ask_the_model(ann, project, loop)
 
         # Nobody has answered.
         mlloop(*fetch, cwd=loop, status=1, env=env)
@@ -132,45 +130,6 @@ def main():
         taken = json.loads(mlloop(*fetch, cwd=loop, env=env)[0])
         assert taken["counts"]["added"] == 1, taken["counts"]
     holds_no(TOKEN, loop)
-
-
-def ask_the_model(ann, project, loop):
-    """The server asks `mlloop serve --label-studio` for predictions of tasks that have none."""
-    interface = ann("GET", f"/api/projects/{project}")["label_config"]
-    mine = ann("POST", "/api/projects", {"title": "asked", "label_config": interface})["id"]
-    tasks = [{"data": task["data"]} for task in json.loads((loop / "label_inbox" / "to_label.json").read_text())]
-    broken = {"data": {"row_id": "broken", "row": {"months": "many"}}}
-    ann("POST", f"/api/projects/{mine}/import", [*tasks, broken])
-    logged = sorted(loop.glob("predictions/*"))
-    port, token = free_port(), "a-token-of-predictions"
-    env = {**os.environ, "MLLOOP_PREDICT_TOKEN": token}
-    serve = [MLLOOP, "serve", "--port", str(port), "--label-studio"]
-    with Server(serve, f"http://127.0.0.1:{port}/health", loop / "serve.log", cwd=loop, env=env):
-        wanted = {"url": f"http://127.0.0.1:{port}/label-studio", "project": mine, "title": "churn"}
-        try:
-            ann("POST", "/api/ml", wanted)
-        except AssertionError as err:
-            assert ": 400 " in str(err) and "Unauthorized" in str(err), err
-        else:
-            raise AssertionError("it was connected without the token")
-        basic = {"auth_method": "BASIC_AUTH", "basic_auth_user": "any", "basic_auth_pass": token}
-        model = ann("POST", "/api/ml", {**wanted, **basic})
-        assert (model["state"], model["model_version"]) == ("CO", "v0001"), model
-        chosen = {"selectedItems": {"all": True, "excluded": []}}
-        ann("POST", f"/api/dm/actions?id=retrieve_tasks_predictions&project={mine}", chosen)
-        found = {}
-        for task in ann("GET", f"/api/tasks?project={mine}&page_size=1000")["tasks"]:
-            task = ann("GET", f"/api/tasks/{task['id']}")
-            found[task["data"]["row_id"]] = task["predictions"]
-    printed, _ = mlloop("predict", "data/current.csv", "--columns", "customer,prediction", cwd=loop)
-    told = dict(csv.reader(printed.splitlines()))
-    assert len(found) == 61 and found.pop("broken") == []
-    for row, predictions in found.items():
-        (one,) = predictions
-        (said,) = one["result"]
-        assert (said["from_name"], said["to_name"], said["type"]) == ("label", "row", "choices"), said
-        assert said["value"]["choices"] == [told[row]] and 0 <= one["score"] <= 1, (row, one, told[row])
-    assert sorted(loop.glob("predictions/*")) == logged, "what people look at is not logged"
 
 
 def second_person(base, invite):
