@@ -4,8 +4,12 @@ use super::Written;
 use crate::table::{Table, TableError};
 use std::path::Path;
 
-/// Writes rows to a table of a database; there is none here.
-pub enum RowWriter {}
+/// Writes rows to a table of a database; it cannot be opened here.
+pub struct RowWriter(());
+
+fn absent(file: String) -> TableError {
+    TableError::File { file, what: super::ABSENT.to_owned() }
+}
 
 impl RowWriter {
     /// Refuses.
@@ -13,22 +17,22 @@ impl RowWriter {
     /// # Errors
     /// Always.
     pub fn open(path: &Path, _id: &str) -> Result<Self, TableError> {
-        Err(TableError::File { file: super::shown(path), what: super::ABSENT.to_owned() })
+        Err(absent(super::shown(path)))
     }
 
-    /// Never called.
+    /// Refuses.
     ///
     /// # Errors
-    /// None.
+    /// Always.
     pub fn push(&mut self, _table: &Table) -> Result<(), TableError> {
-        match *self {}
+        Err(absent("a table".to_owned()))
     }
 
-    /// Never called.
+    /// Refuses.
     ///
     /// # Errors
-    /// None.
+    /// Always.
     pub fn finish(self) -> Result<Written, TableError> {
-        match self {}
+        Err(absent("a table".to_owned()))
     }
 }
