@@ -8,7 +8,7 @@ use crate::drift::report::DriftReport;
 use crate::drift::settings::Count;
 use crate::labels::{Labels, Resolved, Used, resolve};
 use crate::pipeline::Pipeline;
-use crate::reference::{Gathering, Plan, id_column};
+use crate::reference::{Gathering, Plan};
 use crate::registry::Version;
 use crate::workspace::{Config, EventKind, Workspace};
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ pub(super) fn count(
     now: Timestamp,
 ) -> Result<Counted, RetrainError> {
     let mut counted = Counted { new_rows: None, by_people: None, note: None };
-    let (Some(version), Ok(_)) = (production, id_column(&config.schema())) else { return Ok(counted) };
+    let Some(version) = production else { return Ok(counted) };
     let retrained = workspace.audit_chain()?.last(&EventKind::Retrained).map(|entry| entry.at);
     let seen = seen.filter(|report| retrained.is_none_or(|at| report.made_at > at));
     let plan = match is_quick(workspace, config, version) {

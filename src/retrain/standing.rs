@@ -176,7 +176,7 @@ struct Asked {
 /// Every trigger but the person who asks, with what it is held to before anybody looked.
 fn asked(settings: &DriftSettings) -> Vec<Asked> {
     let share = drift_share(&[], settings);
-    let evidence = Evidence { volume: Some(Volume::NoIds), ..Evidence::of(&share, &[]) };
+    let evidence = Evidence { volume: Some(Volume::NoVersion), ..Evidence::of(&share, &[]) };
     let limits = &settings.triggers;
     let mut all = Vec::new();
     for Trigger { name, threshold, .. } in triggers(&evidence, settings).into_iter().filter(|t| t.name != "force") {
