@@ -214,7 +214,9 @@ fn looked_at(name: &str, is_on: bool, threshold: Option<f64>, seen: Option<&Drif
     let Some((at, trigger)) = found else {
         return Standing { as_of: None, ..standing(name, is_on, None, threshold, Timestamp::UNIX_EPOCH) };
     };
-    let told = standing(name, is_on, trigger.value, trigger.threshold.or(threshold).filter(|_| is_on), at);
+    // Where nothing was measured, its threshold says nothing.
+    let held = trigger.value.and(trigger.threshold).or(threshold);
+    let told = standing(name, is_on, trigger.value, held.filter(|_| is_on), at);
     // `monitor` also asks whether chance explains the value.
     Standing { fired: trigger.fired && is_on, text: Some(trigger.text.clone()), ..told }
 }
