@@ -36,6 +36,7 @@ mod install;
 mod interchange;
 mod journal;
 mod levels;
+mod limits;
 mod labels;
 mod layers;
 mod monitor;

@@ -75,7 +75,7 @@ pub fn adopt(
     if target.task == Task::Binary {
         pipeline.threshold = Some(threshold_of(&pipeline, examples, &parts.tune, recipe)?);
     }
-    let mut notes = examples.notes.clone();
+    let mut notes = [examples.notes.clone(), unchecked(recipe)].concat();
     notes.extend(
         by_order.map(|columns| format!("the model's features are the columns by their order, as asked: {columns}")),
     );
@@ -86,6 +86,13 @@ pub fn adopt(
     let held_out = HeldOut::new(examples, &parts);
     let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
+}
+
+/// What `mlloop.toml` forbids and nobody looks for in the model.
+fn unchecked(recipe: &Recipe) -> Vec<String> {
+    let forbids = !recipe.model.monotone.is_empty() || recipe.model.interactions.is_some();
+    let note = "[model.monotone] and interactions are not checked in a model that was made elsewhere";
+    if forbids { vec![note.to_owned()] } else { Vec::new() }
 }
 
 /// The threshold that the tune rows choose, where they are enough.

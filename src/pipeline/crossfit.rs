@@ -128,7 +128,7 @@ impl Trainer<'_> {
             let (held, learned) = (of(true), of(false));
             let set = self.training_set(examples, &learned, &held)?;
             let Some(tune) = set.tune else { continue };
-            let watched = self.watch(set.train, Some(&tune), &self.recipe.model)?;
+            let watched = self.watch(&set.features, set.train, Some(&tune), &self.recipe.model)?;
             fitted.push((held, tune, watched));
         }
         let curves: Vec<(f64, &[f64])> = fitted.iter().map(|(held, _, w)| (held.len() as f64, &w.losses[..])).collect();

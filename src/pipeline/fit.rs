@@ -216,6 +216,23 @@ pub(super) fn evaluation(
     Ok(evaluate(&pipeline.reading(scores, y), Some(&baseline), options)?)
 }
 
+/// Derived features that read a column with a direction and have none themselves.
+fn unheld(recipe: &Recipe, schema: &Schema, drop: &[String]) -> Vec<String> {
+    let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+    let held = &recipe.model.monotone;
+    let mut notes = Vec::new();
+    for (derived, read) in derive::origins(&recipe.features.derived, &columns, &recipe.target.column) {
+        let free = !held.contains_key(&derived) && !drop.contains(&derived);
+        if let Some(column) = read.iter().find(|column| free && held.contains_key(*column)) {
+            notes.push(format!(
+                "[model.monotone] holds {column:?}, and the derived feature {derived:?}, which reads it, is not held: through it \
+                 the prediction may go the other way"
+            ));
+        }
+    }
+    notes
+}
+
 impl<'a> Trainer<'a> {
     pub(super) fn new(
         examples: &Examples,
@@ -237,8 +254,10 @@ impl<'a> Trainer<'a> {
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
         let mut left_out = near_unique(table, &target.name, &options);
         left_out.extend(near_unique(&computed, &target.name, &options));
-        let notes = left_out.iter().map(|left| left.note.clone()).collect();
+        let mut notes: Vec<String> = left_out.iter().map(|left| left.note.clone()).collect();
         options.drop.extend(left_out.into_iter().map(|left| left.column));
+        recipe.model.check(target.task)?;
+        notes.extend(unheld(recipe, schema, &options.drop));
         Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
 
@@ -263,7 +282,7 @@ impl<'a> Trainer<'a> {
         if again && !tune.is_empty() {
             let params = self.with_rounds(&pipeline.model, pipeline.model.rounds());
             let set = self.training_set(examples, &together(&train, &tune), &[])?;
-            pipeline.model = self.model(set.train, None, &params)?;
+            pipeline.model = self.model(&set.features, set.train, None, &params)?;
             pipeline.features = set.features;
         }
         Ok(pipeline)
@@ -274,7 +293,8 @@ impl<'a> Trainer<'a> {
         let decided = self.cross_fit(examples, rows, k)?;
         let params = self.with_rounds(&decided.model, decided.rounds);
         let set = self.training_set(examples, rows, &[])?;
-        let mut pipeline = self.pipeline(set.features, self.model(set.train, None, &params)?);
+        let model = self.model(&set.features, set.train, None, &params)?;
+        let mut pipeline = self.pipeline(set.features, model);
         if let Some(alerts) = self.decide(&mut pipeline, &decided.y, decided.scores)? {
             self.lift(&mut pipeline, &examples.table.take(rows), alerts)?;
         }
@@ -361,7 +381,7 @@ impl<'a> Trainer<'a> {
     /// The pipeline that a training set gives, with its decisions made on the tune rows.
     fn train(&self, set: TrainingSet) -> Result<Pipeline, PipelineError> {
         let TrainingSet { features, train, tune } = set;
-        let model = self.model(train, tune.as_ref(), &self.recipe.model)?;
+        let model = self.model(&features, train, tune.as_ref(), &self.recipe.model)?;
         let mut pipeline = self.pipeline(features, model);
         if let Some(tune) = &tune {
             let scores = pipeline.score_matrix(&tune.x)?;
@@ -386,8 +406,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// The model of rows that are given up, stopped early on the tune rows.
-    fn model(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Model, PipelineError> {
-        let watched = self.watch(train, tune, params)?;
+    fn model(
+        &self,
+        features: &Features,
+        train: Part,
+        tune: Option<&Part>,
+        params: &Params,
+    ) -> Result<Model, PipelineError> {
+        let watched = self.watch(features, train, tune, params)?;
         Ok(match watched.best {
             Some(best) => watched.model.first(best + 1)?,
             None => watched.model,
@@ -395,9 +421,17 @@ impl<'a> Trainer<'a> {
     }
 
     /// As [`Trainer::model`], with all rounds and their losses.
-    pub(super) fn watch(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Watched, PipelineError> {
+    pub(super) fn watch(
+        &self,
+        features: &Features,
+        train: Part,
+        tune: Option<&Part>,
+        params: &Params,
+    ) -> Result<Watched, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
-        let params = params.check(self.target.task)?.with_seed(self.seed);
+        // Of the recipe: parameters that repeat a plan do not name columns.
+        let limits = self.recipe.model.limits(features)?;
+        let params = params.check(self.target.task)?.with_seed(self.seed).with_limits(limits);
         let options = FitOptions {
             params: &params,
             n_classes: self.target.classes.len(),

@@ -3,7 +3,7 @@
 use super::{Approval, PromoteRules, TrackRules, columns};
 use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
-use crate::model::Params;
+use crate::model::{Named, Params};
 use crate::notify;
 use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec};
 use crate::table::schema::DEFAULT_MISSING;
@@ -265,6 +265,7 @@ impl Config {
         let columns: Vec<(&str, Kind)> = config.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
         derive::check(&config.features.derived, &columns, &config.target.column)?;
         config.target.check(&columns, &config.features)?;
+        config.check_limits(&columns)?;
         config.split.shares()?;
         let numbers = config.columns.iter().filter(|c| c.kind == Kind::Number).map(|c| c.name.as_str());
         config.split.check_parts(&numbers.collect::<Vec<_>>())?;
@@ -276,6 +277,20 @@ impl Config {
         config.promote.check()?;
         config.track.check()?;
         Ok(config)
+    }
+
+    /// Whether what `[model]` forbids trees to do is about features of this loop.
+    fn check_limits(&self, columns: &[(&str, Kind)]) -> Result<(), String> {
+        let derived = derive::kinds(&self.features.derived, columns, &self.target.column);
+        let all: Vec<(&str, Kind)> =
+            columns.iter().copied().chain(derived.iter().map(|(name, kind)| (name.as_str(), *kind))).collect();
+        self.model.check_limits(Named { columns: &all, target: &self.target.column, drop: &self.features.drop })?;
+        match self.target.task {
+            Some(task) if !self.model.monotone.is_empty() => {
+                self.model.check(task).map(|_| ()).map_err(|err| format!("[model] {err}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How the loop's tables are written and typed.
@@ -488,6 +503,9 @@ algorithm = "gradient-boosting"   # random-forest, decision-tree
 # n_estimators = 400   # these and other names mean what they mean in XGBoost and scikit-learn;
 # max_depth = 6        # what is not set suits the table
 # learning_rate = 0.05
+# interactions = [["a", "b"], ["c"]]   # columns that may act together; "none": each by itself
+# [model.monotone]     # the prediction may only rise or only fall with these
+# balance = "increasing"
 
 # [train]
 # quality = "standard" # fast: one fit; the tune rows decide, and do not teach
