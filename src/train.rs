@@ -15,8 +15,8 @@ use crate::journal::Layout;
 use crate::model::ForeignModel;
 use crate::past::{self, PastError};
 use crate::pipeline::{
-    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, cross_validate,
-    judge,
+    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, Weighed,
+    cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{
@@ -321,8 +321,10 @@ fn test(
             learned.len()
         ));
     }
-    let y: Vec<f64> = rows.iter().map(|&row| labels.y[row as usize]).collect();
-    Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &y, &fitted.train_y, request.seed)?, digest))
+    let of = |values: &[f64]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<f64>>();
+    let weights = request.config.recipe().weights(&table, schema, &rows)?;
+    let judged = Weighed { y: of(&labels.y), weights: weights.as_deref().map(of) };
+    Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &judged, &fitted.taught, request.seed)?, digest))
 }
 
 fn store(

@@ -57,5 +57,6 @@ mod seals;
 mod track;
 mod simulate;
 mod train;
+mod weights;
 mod windows;
 mod written;

@@ -1,7 +1,7 @@
 //! A model made elsewhere, taken in as a pipeline.
 
 use super::fit::{Fitted, HeldOut, evaluated};
-use super::{Examples, Pipeline, PipelineError, Recipe, TargetScale};
+use super::{Examples, Pipeline, PipelineError, Recipe, TargetScale, Weighed};
 use crate::features::derive::Derived;
 use crate::features::{CodeEncoder, Encoder, FeatureOptions, Features, NumberEncoder, RawColumn, Task};
 use crate::model::{ForeignFeatures, ForeignModel, Holds};
@@ -101,7 +101,8 @@ fn threshold_of(pipeline: &Pipeline, examples: &Examples, tune: &[u32], recipe: 
         return Ok(recipe.decision.untuned_threshold());
     }
     let scores = pipeline.score(&examples.table.take(tune))?;
-    Ok(threshold::choose(recipe.decision.threshold, &examples.labels(tune), &scores.values, None)?.threshold)
+    let Weighed { y, weights } = examples.weighed(tune);
+    Ok(threshold::choose(recipe.decision.threshold, &y, &scores.values, weights.as_deref())?.threshold)
 }
 
 /// What features are matched with.

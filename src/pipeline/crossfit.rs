@@ -13,7 +13,7 @@
 //! them teaches. Folds use every row for both.
 
 use super::fit::{Part, Trainer};
-use super::{Examples, PipelineError, Quality, SplitBy};
+use super::{Examples, PipelineError, Quality, SplitBy, Weighed};
 use crate::features::Task;
 use crate::model::{Model, Watched};
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub(super) struct Decided {
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
     /// The truth of the same rows.
-    pub(super) y: Vec<f64>,
+    pub(super) truth: Weighed,
 }
 
 /// Both, ascending.
@@ -131,11 +131,18 @@ impl Trainer<'_> {
             let watched = self.watch(&set.features, set.train, Some(&tune), &self.recipe.model)?;
             fitted.push((held, tune, watched));
         }
-        let curves: Vec<(f64, &[f64])> = fitted.iter().map(|(held, _, w)| (held.len() as f64, &w.losses[..])).collect();
+        let weight = |held: &[u32], tune: &Part| match &tune.counts {
+            Some(counts) => counts.iter().sum(),
+            None => held.len() as f64,
+        };
+        let curves: Vec<(f64, &[f64])> =
+            fitted.iter().map(|(held, tune, w)| (weight(held, tune), &w.losses[..])).collect();
         // What is not boosted, or not stopped, has no losses: all of its rounds count.
         let all = fitted.iter().map(|(_, _, w)| w.model.rounds()).max().unwrap_or(1);
         let rounds = lowest(&curves, self.target.task == Task::Regression).unwrap_or(all);
         let (mut scores, mut y, mut last) = (Vec::new(), Vec::new(), None);
+        let weights = fitted.iter().filter_map(|(_, tune, _)| tune.counts.as_ref()).flatten().copied().collect();
+        let weights = examples.weights.as_ref().map(|_| weights);
         for (_, tune, watched) in fitted {
             let model = watched.model.first(rounds)?;
             scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
@@ -143,7 +150,7 @@ impl Trainer<'_> {
             last = Some(model);
         }
         let no_fold = || PipelineError::Rows("folds need rows".to_owned());
-        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, y })
+        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, truth: Weighed { y, weights } })
     }
 
     /// The fold of each of `rows`: every class is dealt evenly, and rows that stay together stay in one fold.

@@ -3,15 +3,15 @@
 use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::outliers;
-use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, TargetScale};
+use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, TargetScale, Weighed, weights};
 use crate::features::derive::{self, Derived};
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
-use crate::features::resample::{Smote, row_weights, smote_nc};
+use crate::features::resample::{Smote, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
 use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched};
 use crate::score::threshold::ThresholdRule;
-use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, evaluate, threshold};
+use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table};
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ pub struct Fitted {
     /// The rows by use.
     pub parts: Parts,
     /// The labels of the training rows.
-    pub train_y: Vec<f64>,
+    pub taught: Weighed,
     /// Rows to verify a version by.
     pub golden: Table,
     /// Scores of the gate rows.
@@ -72,15 +72,17 @@ pub(super) struct Part {
     pub(super) x: Matrix,
     /// Class index or value as trees learn it, one per row.
     pub(super) y: Vec<f32>,
-    /// Weight of each row; all weigh the same when absent.
+    /// Weight of each row for trees; all weigh the same when absent.
     weights: Option<Vec<f32>>,
+    /// How much each row counts in decisions.
+    pub(super) counts: Option<Vec<f64>>,
 }
 
 /// What is needed of the examples once a pipeline is learned, besides the features of the gate rows.
 pub(super) struct HeldOut {
     /// The labels of the gate rows.
-    y: Vec<f64>,
-    train_y: Vec<f64>,
+    judged: Weighed,
+    taught: Weighed,
     golden: Table,
     /// The first gate rows, whose columns are shuffled.
     first: Table,
@@ -94,8 +96,8 @@ impl HeldOut {
         let evenly =
             || -> Vec<u32> { gate.iter().copied().step_by(gate.len().div_ceil(MAX_LABELLED).max(1)).collect() };
         Self {
-            y: examples.labels(gate),
-            train_y: examples.labels(&parts.train),
+            judged: examples.weighed(gate),
+            taught: examples.weighed(&parts.train),
             golden: examples.golden(parts),
             first: examples.table.take(&gate[..gate.len().min(MAX_SHUFFLED)]),
             labelled: (examples.target.task == Task::Regression).then(|| {
@@ -159,14 +161,14 @@ pub(super) fn evaluated(
     notes: Vec<String>,
     seed: u64,
 ) -> Result<Fitted, PipelineError> {
-    let HeldOut { y, train_y, golden, first, labelled } = held_out;
+    let HeldOut { judged, taught, golden, first, labelled } = held_out;
     let scores = pipeline.score_matrix(x)?;
-    let gate = match y.is_empty() {
+    let gate = match judged.y.is_empty() {
         true => None,
-        false => Some(evaluation(&pipeline, &scores, &y, &train_y, seed)?),
+        false => Some(evaluation(&pipeline, &scores, &judged, &taught, seed)?),
     };
-    let importance = importance(&pipeline, &first, &y[..first.n_rows()], seed)?;
-    Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, labelled, importance, notes })
+    let importance = importance(&pipeline, &first, &judged.first(first.n_rows()), seed)?;
+    Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, importance, notes })
 }
 
 /// The rows that teach the features of a pipeline, statistics of groups among them.
@@ -196,24 +198,25 @@ pub fn rows_that_teach(
 pub fn judge(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f64],
-    train_y: &[f64],
+    judged: &Weighed,
+    taught: &Weighed,
     seed: u64,
 ) -> Result<Evaluation, PipelineError> {
-    evaluation(pipeline, &pipeline.score(rows)?, y, train_y, seed)
+    evaluation(pipeline, &pipeline.score(rows)?, judged, taught, seed)
 }
 
 /// Metrics of scores.
 pub(super) fn evaluation(
     pipeline: &Pipeline,
     scores: &Scores,
-    y: &[f64],
-    train_y: &[f64],
+    judged: &Weighed,
+    taught: &Weighed,
     seed: u64,
 ) -> Result<Evaluation, PipelineError> {
-    let baseline = Baseline::fit(pipeline.target.classes.len(), train_y, None);
+    let baseline = Baseline::fit(pipeline.target.classes.len(), &taught.y, taught.weights.as_deref());
     let options = EvaluateOptions { seed, ..Default::default() };
-    Ok(evaluate(&pipeline.reading(scores, y), Some(&baseline), options)?)
+    let reading = Reading { weights: judged.weights.as_deref(), ..pipeline.reading(scores, &judged.y) };
+    Ok(evaluate(&reading, Some(&baseline), options)?)
 }
 
 /// Derived features that read a column with a direction and have none themselves.
@@ -257,6 +260,12 @@ impl<'a> Trainer<'a> {
         let mut notes: Vec<String> = left_out.iter().map(|left| left.note.clone()).collect();
         options.drop.extend(left_out.into_iter().map(|left| left.column));
         recipe.model.check(target.task)?;
+        if examples.weights.is_some()
+            && recipe.decision.imbalance == Imbalance::Smote
+            && target.task != Task::Regression
+        {
+            return Err(PipelineError::Rows(weights::NO_SMOTE.to_owned()));
+        }
         notes.extend(unheld(recipe, schema, &options.drop));
         Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
@@ -295,8 +304,8 @@ impl<'a> Trainer<'a> {
         let set = self.training_set(examples, rows, &[])?;
         let model = self.model(&set.features, set.train, None, &params)?;
         let mut pipeline = self.pipeline(set.features, model);
-        if let Some(alerts) = self.decide(&mut pipeline, &decided.y, decided.scores)? {
-            self.lift(&mut pipeline, &examples.table.take(rows), alerts)?;
+        if let Some(alerts) = self.decide(&mut pipeline, &decided.truth, decided.scores)? {
+            self.lift(&mut pipeline, examples, rows, alerts)?;
         }
         Ok(pipeline)
     }
@@ -304,14 +313,25 @@ impl<'a> Trainer<'a> {
     /// Models of the folds of a few positives have other levels of scores than the model of all rows. A threshold for the
     /// highest F1 below all scores of that one calls everything positive: it is lifted to where it calls the share of rows
     /// that it called in the folds, or fewer where scores are equal.
-    fn lift(&self, pipeline: &mut Pipeline, table: &Table, alerts: f64) -> Result<(), PipelineError> {
+    fn lift(
+        &self,
+        pipeline: &mut Pipeline,
+        examples: &Examples,
+        rows: &[u32],
+        alerts: f64,
+    ) -> Result<(), PipelineError> {
         if self.recipe.decision.threshold != ThresholdRule::F1 {
             return Ok(());
         }
-        let mut scores = pipeline.score(table)?.values;
-        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        let scores = pipeline.score(&examples.table.take(rows))?.values;
+        let mut order: Vec<u32> = (0..).zip(&scores).map(|(at, _)| at).collect();
+        order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+        let wanted = match weights::at(examples.weights.as_deref(), rows) {
+            None => (alerts * scores.len() as f64).round() as usize,
+            Some(counts) => weights::most(&counts, &order, alerts),
+        };
+        let scores: Vec<f64> = order.iter().map(|&at| scores[at as usize]).collect();
         let below = pipeline.threshold.filter(|threshold| scores.last().is_some_and(|least| least >= threshold));
-        let wanted = (alerts * scores.len() as f64).round() as usize;
         let Some(&first_below) = scores.get(wanted).filter(|_| below.is_some()) else { return Ok(()) };
         let end = scores.partition_point(|&score| score > first_below);
         pipeline.threshold = Some(match end {
@@ -336,12 +356,14 @@ impl<'a> Trainer<'a> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = !parts.tune.is_empty();
         let (y, tune_y) = (self.learned(&examples, &parts.train), self.learned(&examples, &parts.tune));
+        let counts = |rows| weights::at(examples.weights.as_deref(), rows);
+        let (counts, tune_counts) = (counts(&parts.train), counts(&parts.tune));
         let table = std::mem::take(&mut examples.table);
         drop(examples);
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
         let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &self.options, self.seed)?;
-        let tune = can_tune.then(|| self.part(tune_x, tune_y));
-        let pipeline = self.train(TrainingSet { features, train: self.part(x, y), tune })?;
+        let tune = can_tune.then(|| self.part(tune_x, tune_y, tune_counts));
+        let pipeline = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
         Ok((pipeline, gate))
     }
 
@@ -361,11 +383,15 @@ impl<'a> Trainer<'a> {
         }
         let (features, x) = Features::fit_with_made(&table, n_made, (self.target, &y), options, self.seed)?;
         drop(table);
+        let counts = |rows| weights::at(examples.weights.as_deref(), rows);
         let tune = match tune {
             [] => None,
-            _ => Some(self.part(features.transform(&examples.table.take(tune))?, self.learned(examples, tune))),
+            _ => {
+                let x = features.transform(&examples.table.take(tune))?;
+                Some(self.part(x, self.learned(examples, tune), counts(tune)))
+            }
         };
-        Ok(TrainingSet { features, train: self.part(x, y), tune })
+        Ok(TrainingSet { features, train: self.part(x, y, counts(train)), tune })
     }
 
     /// The labels of `rows` as trees learn them.
@@ -373,9 +399,11 @@ impl<'a> Trainer<'a> {
         rows.iter().map(|&row| self.scale.learned(examples.y[row as usize])).collect()
     }
 
-    fn part(&self, x: Matrix, y: Vec<f32>) -> Part {
-        let weights = self.weights(&y);
-        Part { x, y, weights }
+    fn part(&self, x: Matrix, y: Vec<f32>, counts: Option<Vec<f64>>) -> Part {
+        let n_classes = self.target.classes.len();
+        let balanced = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
+        let weights = weights::of_trees(counts.as_deref(), &y, n_classes, balanced);
+        Part { x, y, weights, counts }
     }
 
     /// The pipeline that a training set gives, with its decisions made on the tune rows.
@@ -385,8 +413,8 @@ impl<'a> Trainer<'a> {
         let mut pipeline = self.pipeline(features, model);
         if let Some(tune) = &tune {
             let scores = pipeline.score_matrix(&tune.x)?;
-            let y: Vec<f64> = tune.y.iter().copied().map(f64::from).collect();
-            self.decide(&mut pipeline, &y, scores.values)?;
+            let truth = Weighed { y: tune.y.iter().copied().map(f64::from).collect(), weights: tune.counts.clone() };
+            self.decide(&mut pipeline, &truth, scores.values)?;
         }
         Ok(pipeline)
     }
@@ -438,24 +466,30 @@ impl<'a> Trainer<'a> {
             tune: tune.map(|tune| FitData { x: &tune.x, y: &tune.y, weights: tune.weights.as_deref() }),
             progress: Some(&progress),
         };
-        let Part { x, y, weights } = train;
+        let Part { x, y, weights, .. } = train;
         Ok(Model::watch(x, &y, weights.as_deref(), &options)?)
     }
 
     /// Calibration and threshold, chosen on scores of rows that the scoring model did not see.
-    fn decide(&self, pipeline: &mut Pipeline, y: &[f64], mut scores: Vec<f64>) -> Result<Option<f64>, PipelineError> {
+    fn decide(
+        &self,
+        pipeline: &mut Pipeline,
+        truth: &Weighed,
+        mut scores: Vec<f64>,
+    ) -> Result<Option<f64>, PipelineError> {
         if pipeline.target.task == Task::Regression {
             return Ok(None);
         }
         let decision = &self.recipe.decision;
         let n_classes = pipeline.target.classes.len();
-        let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores, None, self.seed)?;
+        let (y, counts) = (truth.y.as_slice(), truth.weights.as_deref());
+        let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores, counts, self.seed)?;
         pipeline.calibration = fitted.calibration;
         if pipeline.target.task != Task::Binary {
             return Ok(None);
         }
         pipeline.calibration.apply_all(&mut scores, 1);
-        let chosen = threshold::choose(decision.threshold, y, &scores, None)?;
+        let chosen = threshold::choose(decision.threshold, y, &scores, counts)?;
         pipeline.threshold = Some(chosen.threshold);
         Ok(Some(chosen.alerts))
     }
@@ -485,12 +519,5 @@ impl<'a> Trainer<'a> {
     /// Whether rows of rare classes are made up.
     fn makes_rows(&self) -> bool {
         self.target.task != Task::Regression && self.recipe.decision.imbalance == Imbalance::Smote
-    }
-
-    /// A weight per row, in inverse proportion to its class.
-    fn weights(&self, y: &[f32]) -> Option<Vec<f32>> {
-        let n_classes = self.target.classes.len();
-        let wanted = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
-        wanted.then(|| row_weights(y, n_classes))
     }
 }

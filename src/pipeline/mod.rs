@@ -23,6 +23,7 @@ mod recipe;
 mod rows;
 mod scale;
 mod store;
+mod weights;
 
 pub use adopt::adopt;
 pub use checks::Copied;
@@ -34,6 +35,7 @@ pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Quality, Recipe, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
 pub use scale::{Digits, TargetScale};
+pub use weights::{Weighed, check_weight};
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
