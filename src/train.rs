@@ -454,6 +454,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         gate: json!(fitted.gate),
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
+        intervals: fitted.pipeline.intervals.as_ref().map(|found| found.coverage.clone()).unwrap_or_default(),
         importance: fitted.importance.clone(),
         notes: evidence.notes.iter().cloned().chain(doubts.slight).chain(resolution).collect(),
         artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),

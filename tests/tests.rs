@@ -34,6 +34,7 @@ mod hostile_names;
 mod init;
 mod install;
 mod interchange;
+mod intervals;
 mod journal;
 mod levels;
 mod limits;

@@ -3,7 +3,7 @@
 use super::MonitorError;
 use super::chunks::{By, MAX_CHUNKS};
 use super::rolling::{Span, Windows};
-use super::sample::{Sample, Scored};
+use super::sample::{LEVEL, Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
@@ -241,16 +241,22 @@ impl Pass<'_> {
             None => vec![f64::NAN; part.n_rows()],
         };
         let weights = self.weight.and_then(|name| part.column(name)).map(|column| &column.values);
-        for (row, &(_, place)) in chosen.iter().enumerate() {
+        let outcome = |row: usize| {
             let outcome = match ids {
                 Some(ids) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
                 _ => Some(known[row]).filter(|y| !y.is_nan()).map(|y| Outcome::new(y, None)),
             };
-            let outcome = match weights {
+            match weights {
                 Some(Values::Number(weights)) => outcome.and_then(|outcome| counted(outcome, weights[row])),
                 _ => outcome,
-            };
-            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome, learned: is_learned(row) });
+            }
+        };
+        let outcomes: Vec<Option<Outcome>> = (0..chosen.len()).map(outcome).collect();
+        let is_known = outcomes.iter().any(Option::is_some) && pipeline.check_level(LEVEL).is_ok();
+        let bounds = if is_known { pipeline.bounds(&part, LEVEL)? } else { Vec::new() };
+        for (row, (&(_, place), outcome)) in chosen.iter().zip(outcomes).enumerate() {
+            let held = bounds.get(row).zip(outcome).map(|(bound, outcome)| bound.holds(outcome.y));
+            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome, learned: is_learned(row), held });
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! A model made elsewhere, taken in as a pipeline.
 
 use super::fit::{Fitted, HeldOut, evaluated};
-use super::{Examples, Pipeline, PipelineError, Recipe, TargetScale, Weighed};
+use super::{Examples, Intervals, Pipeline, PipelineError, Recipe, TargetScale, Weighed};
 use crate::features::derive::Derived;
 use crate::features::{CodeEncoder, Encoder, FeatureOptions, Features, NumberEncoder, RawColumn, Task};
 use crate::model::{ForeignFeatures, ForeignModel, Holds};
 use crate::score::{Calibration, threshold};
 use crate::table::level::truth;
 use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
+use std::sync::Arc;
 
 /// Makes a pipeline of a model made elsewhere: its features are the table's numbers as they are, and its categories by
 /// name and level.
@@ -70,6 +71,9 @@ pub fn adopt(
         scale: TargetScale::default(),
         calibration: Calibration::None,
         threshold: None,
+        intervals: Some(Arc::new(Intervals::refused(
+            "the model was made elsewhere, and which rows it learned from is not known".to_owned(),
+        ))),
     };
     pipeline = pipeline.know_levels();
     if target.task == Task::Binary {

@@ -54,7 +54,9 @@ pub(super) struct Decided {
     pub(super) model: Model,
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
-    /// The truth of the same rows.
+    /// The rows, in the order of their scores.
+    pub(super) rows: Vec<u32>,
+    /// The truth of the same rows, as trees learn it.
     pub(super) truth: Weighed,
 }
 
@@ -140,17 +142,18 @@ impl Trainer<'_> {
         // What is not boosted, or not stopped, has no losses: all of its rounds count.
         let all = fitted.iter().map(|(_, _, w)| w.model.rounds()).max().unwrap_or(1);
         let rounds = lowest(&curves, self.target.task == Task::Regression).unwrap_or(all);
-        let (mut scores, mut y, mut last) = (Vec::new(), Vec::new(), None);
+        let (mut scores, mut y, mut of, mut last) = (Vec::new(), Vec::new(), Vec::new(), None);
         let weights = fitted.iter().filter_map(|(_, tune, _)| tune.counts.as_ref()).flatten().copied().collect();
         let weights = examples.weights.as_ref().map(|_| weights);
-        for (_, tune, watched) in fitted {
+        for (held, tune, watched) in fitted {
+            of.extend(held);
             let model = watched.model.first(rounds)?;
             scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
             y.extend(tune.y.into_iter().map(f64::from));
             last = Some(model);
         }
         let no_fold = || PipelineError::Rows("folds need rows".to_owned());
-        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, truth: Weighed { y, weights } })
+        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, rows: of, truth: Weighed { y, weights } })
     }
 
     /// The fold of each of `rows`: every class is dealt evenly, and rows that stay together stay in one fold.

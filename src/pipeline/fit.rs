@@ -1,5 +1,6 @@
 //! From labelled rows to a pipeline.
 
+use super::conformal::{Intervals, OutOfFold};
 use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::outliers;
@@ -15,6 +16,7 @@ use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, 
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How far a fit is: (what is being done, steps done, steps in all).
 pub type FitProgress<'a> = dyn Fn(&'static str, u64, u64) + Sync + 'a;
@@ -138,16 +140,22 @@ pub fn fit(
     trainer.computed = Table::default();
     let way = trainer.way(&examples, &parts.train, &parts.tune);
     let held_out = HeldOut::new(&examples, &parts);
-    let (pipeline, gate) = match (examples, way) {
+    let (mut pipeline, known, gate) = match (examples, way) {
         (Cow::Owned(examples), Way::Once { train, tune }) if !trainer.makes_rows() => {
             trainer.learn_from(examples, &Parts { train, tune, gate: parts.gate.clone() })?
         }
         (examples, way) => {
-            let pipeline = trainer.learn(&examples, way)?;
+            let (pipeline, known) = trainer.learn(&examples, way)?;
             let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
-            (pipeline, gate)
+            (pipeline, known, gate)
         }
     };
+    pipeline.intervals = Some(Arc::new(match known {
+        Some(known) => Intervals::learn(&pipeline, &known, seed)?,
+        None => {
+            Intervals::refused("every row taught the model, so that none says how far its answers are off".to_owned())
+        }
+    }));
     progress("evaluating", 0, 1);
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
@@ -163,6 +171,14 @@ pub(super) fn evaluated(
 ) -> Result<Fitted, PipelineError> {
     let HeldOut { judged, taught, golden, first, labelled } = held_out;
     let scores = pipeline.score_matrix(x)?;
+    let pipeline = match pipeline.intervals.clone() {
+        Some(intervals) => {
+            let mut intervals = Arc::unwrap_or_clone(intervals);
+            intervals.measure(&pipeline, x, &scores, &judged)?;
+            Pipeline { intervals: Some(Arc::new(intervals)), ..pipeline }
+        }
+        None => pipeline,
+    };
     let gate = match judged.y.is_empty() {
         true => None,
         false => Some(evaluation(&pipeline, &scores, &judged, &taught, seed)?),
@@ -279,35 +295,59 @@ impl<'a> Trainer<'a> {
         found.note
     }
 
-    /// Learns a pipeline the given way.
-    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Pipeline, PipelineError> {
+    /// Learns a pipeline the given way; and the rows that decided, as models scored them that had not seen them.
+    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let (train, tune, again) = match way {
             Way::Folds(k, rows) => return self.learn_by_folds(examples, &rows, k),
             Way::Twice { train, tune } => (train, tune, true),
             Way::Once { train, tune } => (train, tune, false),
         };
         examples.check_rows("train", &train)?;
-        let mut pipeline = self.train(self.training_set(examples, &train, &tune)?)?;
+        let (mut pipeline, mut known) = self.train(self.training_set(examples, &train, &tune)?)?;
         if again && !tune.is_empty() {
             let params = self.with_rounds(&pipeline.model, pipeline.model.rounds());
             let set = self.training_set(examples, &together(&train, &tune), &[])?;
             pipeline.model = self.model(&set.features, set.train, None, &params)?;
             pipeline.features = set.features;
+            if let Some(known) = &mut known {
+                known.features = self.known_features(&pipeline, examples, &tune)?;
+            }
         }
-        Ok(pipeline)
+        Ok((pipeline, known))
+    }
+
+    /// The features of rows that decided, where numbers are predicted.
+    fn known_features(
+        &self,
+        pipeline: &Pipeline,
+        examples: &Examples,
+        rows: &[u32],
+    ) -> Result<Option<Matrix>, PipelineError> {
+        let is_number = self.target.task == Task::Regression;
+        Ok(is_number.then(|| pipeline.features.transform(&examples.table.take(rows))).transpose()?)
     }
 
     /// A pipeline of all `rows` with what `k` folds of them decide.
-    fn learn_by_folds(&self, examples: &Examples, rows: &[u32], k: usize) -> Result<Pipeline, PipelineError> {
+    fn learn_by_folds(
+        &self,
+        examples: &Examples,
+        rows: &[u32],
+        k: usize,
+    ) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let decided = self.cross_fit(examples, rows, k)?;
         let params = self.with_rounds(&decided.model, decided.rounds);
         let set = self.training_set(examples, rows, &[])?;
         let model = self.model(&set.features, set.train, None, &params)?;
         let mut pipeline = self.pipeline(set.features, model);
-        if let Some(alerts) = self.decide(&mut pipeline, &decided.truth, decided.scores)? {
+        if let Some(alerts) = self.decide(&mut pipeline, &decided.truth, decided.scores.clone())? {
             self.lift(&mut pipeline, examples, rows, alerts)?;
         }
-        Ok(pipeline)
+        let known = OutOfFold {
+            features: self.known_features(&pipeline, examples, &decided.rows)?,
+            scores: pipeline.scores_of(decided.scores),
+            truth: examples.weighed(&decided.rows),
+        };
+        Ok((pipeline, Some(known)))
     }
 
     /// Models of the folds of a few positives have other levels of scores than the model of all rows. A threshold for the
@@ -352,7 +392,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
-    fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, Matrix), PipelineError> {
+    fn learn_from(
+        &self,
+        mut examples: Examples,
+        parts: &Parts,
+    ) -> Result<(Pipeline, Option<OutOfFold>, Matrix), PipelineError> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = !parts.tune.is_empty();
         let (y, tune_y) = (self.learned(&examples, &parts.train), self.learned(&examples, &parts.tune));
@@ -363,8 +407,8 @@ impl<'a> Trainer<'a> {
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
         let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &self.options, self.seed)?;
         let tune = can_tune.then(|| self.part(tune_x, tune_y, tune_counts));
-        let pipeline = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
-        Ok((pipeline, gate))
+        let (pipeline, known) = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
+        Ok((pipeline, known, gate))
     }
 
     /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
@@ -407,16 +451,20 @@ impl<'a> Trainer<'a> {
     }
 
     /// The pipeline that a training set gives, with its decisions made on the tune rows.
-    fn train(&self, set: TrainingSet) -> Result<Pipeline, PipelineError> {
+    fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let TrainingSet { features, train, tune } = set;
         let model = self.model(&features, train, tune.as_ref(), &self.recipe.model)?;
         let mut pipeline = self.pipeline(features, model);
-        if let Some(tune) = &tune {
-            let scores = pipeline.score_matrix(&tune.x)?;
-            let truth = Weighed { y: tune.y.iter().copied().map(f64::from).collect(), weights: tune.counts.clone() };
-            self.decide(&mut pipeline, &truth, scores.values)?;
-        }
-        Ok(pipeline)
+        let Some(Part { x, y, counts, .. }) = tune else { return Ok((pipeline, None)) };
+        let scores = pipeline.model.scores(&x)?.into_iter().map(f64::from).collect::<Vec<f64>>();
+        let truth = Weighed { y: y.iter().copied().map(f64::from).collect(), weights: counts };
+        self.decide(&mut pipeline, &truth, scores.clone())?;
+        let known = OutOfFold {
+            features: (self.target.task == Task::Regression).then_some(x),
+            scores: pipeline.scores_of(scores),
+            truth: Weighed { y: y.into_iter().map(|y| self.scale.told(y)).collect(), ..truth },
+        };
+        Ok((pipeline, Some(known)))
     }
 
     /// A pipeline whose scores are those of the model.
@@ -429,6 +477,7 @@ impl<'a> Trainer<'a> {
             scale: self.scale,
             calibration: Calibration::None,
             threshold: (self.target.task == Task::Binary).then(|| self.recipe.decision.untuned_threshold()),
+            intervals: None,
         }
         .know_levels()
     }
