@@ -176,6 +176,7 @@ fn config(workspace: &Workspace, wanted: &InitRequest, schema: &Schema, target: 
             missing: schema.dialect.missing.clone(),
             skip_lines: schema.dialect.skip_lines,
             comment: schema.dialect.comment,
+            weight: None,
         },
         target: TargetSpec { column: target.name.clone(), task: Some(target.task), positive, ..Default::default() },
         columns: schema.columns.clone(),

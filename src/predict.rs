@@ -24,7 +24,7 @@ use crate::journal::JournalError;
 
 use crate::features::Unseen;
 use crate::past::{Beside, PastError};
-use crate::pipeline::{Contribution, Digits, Pipeline, PipelineError, Scores};
+use crate::pipeline::{Bound, Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::table::postgres::RowWriter;
 use crate::table::{Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream};
 use crate::wording::instead;
@@ -104,6 +104,8 @@ pub struct PredictOptions {
     pub skip_invalid: bool,
     /// How the scored rows are written.
     pub format: Format,
+    /// The chance with which intervals or sets are to hold the truth, where they are wanted.
+    pub interval: Option<f64>,
     /// The values of windows in every row, where the version has any: see [`windows`].
     pub windows: Vec<Column>,
 }
@@ -162,6 +164,7 @@ fn score(
     log: Option<Log>,
     mut out: Out,
 ) -> Result<Told, PredictError> {
+    options.interval.map_or(Ok(()), |level| pipeline.check_level(level))?;
     let schema = input_schema(pipeline, options);
     let answers = answers(pipeline, options);
     let read = ReadOptions {
@@ -190,13 +193,15 @@ fn score(
             0 => (pipeline.score(&batch.table)?, Vec::new()),
             n => pipeline.score_and_explain(&batch.table, n)?,
         };
+        let bounds = options.interval.map(|level| pipeline.bounds(&batch.table, level)).transpose()?;
         unseen.push(&pipeline.features, &batch.table).map_err(PipelineError::from)?;
         if let Some(log) = &mut log {
             log.batch(&batch, &scores, n_rows)?;
         }
         n_rows += batch.table.n_rows() as u64;
+        let found = Found { pipeline, scores: &scores, reasons: &reasons, bounds: bounds.as_deref() };
         if let Some(typed) = &mut typed {
-            let table = typed.table(&batch, rows.delimiter(), (pipeline, &scores, &reasons))?;
+            let table = typed.table(&batch, rows.delimiter(), &found)?;
             match &mut out {
                 Out::Bytes(out) => typed.push(&table, out)?,
                 Out::Rows(out) => out.push(&table)?,
@@ -206,7 +211,7 @@ fn score(
         let Out::Bytes(out) = &mut out else { continue };
         // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
         out.write_all(&std::mem::take(&mut header))?;
-        for piece in layout.batch(&batch, pipeline, &scores, &reasons) {
+        for piece in layout.batch(&batch, &found) {
             out.write_all(&piece)?;
         }
     }
@@ -243,7 +248,18 @@ fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
 /// The names of what is added to each row.
 fn answers(pipeline: &Pipeline, options: &PredictOptions) -> Vec<String> {
     let reasons = (1..=options.explain).flat_map(|n| [format!("reason_{n}"), format!("contribution_{n}")]);
-    pipeline.answer_columns().into_iter().chain(reasons).collect()
+    let bounds = if options.interval.is_some() { pipeline.interval_columns() } else { &[] };
+    let bounds = bounds.iter().map(|&name| name.to_owned());
+    pipeline.answer_columns().into_iter().chain(bounds).chain(reasons).collect()
+}
+
+/// What was found out about a batch of rows.
+struct Found<'a> {
+    pipeline: &'a Pipeline,
+    scores: &'a Scores,
+    reasons: &'a [Vec<Contribution>],
+    /// What holds the truth of each row, where it was asked for.
+    bounds: Option<&'a [Bound]>,
 }
 
 /// A column of the output.
@@ -307,15 +323,9 @@ impl Layout {
     }
 
     /// The lines of a batch, in pieces.
-    fn batch(
-        &self,
-        batch: &Batch,
-        pipeline: &Pipeline,
-        scores: &Scores,
-        reasons: &[Vec<Contribution>],
-    ) -> Vec<Vec<u8>> {
-        in_pieces(scores.n_rows(), |row, lines| {
-            let answer = Answer { pipeline, scores, row, reasons: reasons.get(row), delimiter: self.delimiter };
+    fn batch(&self, batch: &Batch, found: &Found<'_>) -> Vec<Vec<u8>> {
+        in_pieces(found.scores.n_rows(), |row, lines| {
+            let answer = Answer { found, row, delimiter: self.delimiter };
             let raw = if batch.raw.is_empty() { &[] } else { batch.raw.get(row) };
             self.record(raw, lines, |k, line| answer.push(k, line));
         })
@@ -353,10 +363,8 @@ impl Layout {
 
 /// The answers for one row.
 struct Answer<'a> {
-    pipeline: &'a Pipeline,
-    scores: &'a Scores,
+    found: &'a Found<'a>,
     row: usize,
-    reasons: Option<&'a Vec<Contribution>>,
     delimiter: u8,
 }
 
@@ -377,16 +385,29 @@ impl<'a> Answer<'a> {
     }
 
     fn said(&self, k: usize) -> Said<'a> {
-        let scores = self.scores.row(self.row);
-        let class = self.pipeline.class_of(scores);
+        let Found { pipeline, scores, reasons, bounds } = *self.found;
+        let scores = scores.row(self.row);
+        let class = pipeline.class_of(scores);
         let n_scores = if class.is_some() { scores.len() } else { 0 };
+        let n_bounds = if bounds.is_some() { pipeline.interval_columns().len() } else { 0 };
         match (k, class) {
-            (0, Some(class)) => Said::Text(Cow::Borrowed(&self.pipeline.target.classes[class])),
-            (0, None) => Said::Number(self.pipeline.scale.digits(scores[0])),
+            (0, Some(class)) => Said::Text(Cow::Borrowed(&pipeline.target.classes[class])),
+            (0, None) => Said::Number(pipeline.scale.digits(scores[0])),
             (k, _) if k <= n_scores => Said::Number(Digits::short(scores[k - 1])),
+            (k, _) if k <= n_scores + n_bounds => match bounds.map(|bounds| &bounds[self.row]) {
+                Some(Bound::Number { lower, .. }) if k == n_scores + 1 => Said::Number(pipeline.scale.digits(*lower)),
+                Some(Bound::Number { upper, .. }) => Said::Number(pipeline.scale.digits(*upper)),
+                Some(Bound::Classes(set)) => {
+                    let names: Vec<&str> = set.iter().map(|&class| pipeline.target.classes[class].as_str()).collect();
+                    Said::Text(Cow::Owned(names.join("|")))
+                }
+                None => Said::Nothing,
+            },
             (k, _) => {
-                let n = k - n_scores - 1;
-                let Some(reason) = self.reasons.and_then(|reasons| reasons.get(n / 2)) else { return Said::Nothing };
+                let n = k - n_scores - n_bounds - 1;
+                let Some(reason) = reasons.get(self.row).and_then(|reasons| reasons.get(n / 2)) else {
+                    return Said::Nothing;
+                };
                 match (n % 2, &reason.expression) {
                     (0, None) => Said::Text(Cow::Borrowed(&reason.column)),
                     (0, Some(expression)) => Said::Text(Cow::Owned(format!("{} = {expression}", reason.column))),

@@ -15,8 +15,8 @@ use crate::journal::Layout;
 use crate::model::ForeignModel;
 use crate::past::{self, PastError};
 use crate::pipeline::{
-    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, cross_validate,
-    judge,
+    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, Weighed,
+    cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{
@@ -322,8 +322,10 @@ fn test(
             learned.len()
         ));
     }
-    let y: Vec<f64> = rows.iter().map(|&row| labels.y[row as usize]).collect();
-    Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &y, &fitted.train_y, request.seed)?, digest))
+    let of = |values: &[f64]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<f64>>();
+    let weights = request.config.recipe().weights(&table, schema, &rows)?;
+    let judged = Weighed { y: of(&labels.y), weights: weights.as_deref().map(of) };
+    Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &judged, &fitted.taught, request.seed)?, digest))
 }
 
 fn store(
@@ -453,6 +455,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         gate: json!(fitted.gate),
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),
+        intervals: fitted.pipeline.intervals.as_ref().map(|found| found.coverage.clone()).unwrap_or_default(),
         importance: fitted.importance.clone(),
         notes: evidence.notes.iter().cloned().chain(doubts.slight).chain(resolution).collect(),
         artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),

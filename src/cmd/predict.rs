@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 ///
 ///   mlloop predict new.csv > scored.csv
 ///   zcat new.csv.gz | mlloop predict --explain 3 -
+///   mlloop predict new.csv --interval 0.9
 ///   mlloop predict new.csv --columns id,prediction,score
 ///   mlloop predict new.csv --model v0002
 ///   mlloop predict new.jsonl -o scored.parquet
@@ -42,6 +43,10 @@ pub(crate) struct Args {
     /// Also say the N columns that moved the score most, and by how much
     #[arg(long, value_name = "N")]
     explain: Option<usize>,
+    /// Also add what holds the truth of a row with this chance: lower and upper of a number, the set of likely classes
+    /// (a|b; an empty one where no class is likely)
+    #[arg(long, value_name = "SHARE")]
+    interval: Option<f64>,
     /// Print only these columns, of the table and of what is added
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
@@ -69,6 +74,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
         format: format_of(args.format, out.wants_json(), out.file()),
+        interval: args.interval,
         windows: Vec::new(),
     };
     let input = match pipeline.features.derived().window_columns() {

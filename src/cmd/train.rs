@@ -1,6 +1,7 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::features::Task;
 use mlloop::model::Algorithm;
 use mlloop::pipeline::Quality;
 use mlloop::printable::name;
@@ -117,6 +118,20 @@ fn parse_quality(name: &str) -> Result<Quality, String> {
     known.map(|(_, quality)| quality).ok_or_else(|| "there are standard and fast".to_owned())
 }
 
+/// How often intervals of 90 % held the truth of the gate rows.
+fn held(learned: &Trained) -> Option<String> {
+    let found = learned.manifest.intervals.iter().find(|coverage| coverage.level == 0.9)?;
+    let (what, widest) = match learned.gate.as_ref()?.task {
+        Task::Regression => ("intervals", "with the widest"),
+        _ => ("sets", "that is least sure"),
+    };
+    Some(format!(
+        "90 % {what} hold the truth of {:.1} % of the gate rows, and of {:.1} % of the third {widest} (predict --interval 0.9)",
+        found.held * 100.0,
+        found.held_widest * 100.0
+    ))
+}
+
 /// Signs of the longest bar of an importance, and what stands before it.
 const MOST_BAR: usize = 40;
 const BEFORE_BAR: usize = 36;
@@ -144,6 +159,9 @@ fn readable(learned: &Trained, style: Style) -> String {
         if let Some(evaluation) = evaluation {
             let _ = write!(text, "\n{}\n{}", style.bold(title), report::render(evaluation, style.width()));
         }
+    }
+    if let Some(line) = held(learned) {
+        let _ = writeln!(text, "{line}");
     }
     if let Some(rules) = &learned.rules {
         let _ = write!(text, "\n{}\n{rules}", style.bold("The tree"));

@@ -11,8 +11,8 @@ use super::estimate::EstimateError;
 use super::performance::change;
 use super::report::Estimate;
 use crate::features::{Matrix, Task};
-use crate::model::{FitData, FitOptions, GrowPolicy, Model, Params};
-use crate::pipeline::{Pipeline, TargetScale};
+use crate::model::{FitData, FitOptions, Model};
+use crate::pipeline::{Pipeline, TargetScale, error_params, with_prediction};
 use crate::score::{Metric, Metrics};
 use crate::stats::moments;
 use crate::table::Table;
@@ -148,30 +148,4 @@ pub fn dle(expected: &[ExpectedLoss], gate: Option<&Metrics>) -> Result<Estimate
         metrics: vec![change(Metric::Mae, mae, None, gate), change(Metric::Rmse, mse.sqrt(), None, gate)],
         limit: DLE_LIMIT.to_owned(),
     })
-}
-
-/// Errors are mostly noise: few, small trees with full leaves.
-fn error_params() -> Params {
-    Params {
-        n_estimators: Some(100),
-        learning_rate: Some(0.05),
-        max_depth: Some(4),
-        grow_policy: Some(GrowPolicy::Depthwise),
-        min_child_weight: Some(20.0),
-        reg_lambda: Some(1.0),
-        colsample_bytree: Some(1.0),
-        subsample: Some(0.8),
-        max_bin: Some(64),
-        ..Params::default()
-    }
-}
-
-/// The rows' features, each with the prediction as trees say it as one more, row-major.
-fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, scale: &TargetScale) -> Vec<f32> {
-    let mut values = Vec::new();
-    for (features, prediction) in rows {
-        values.extend_from_slice(features);
-        values.push(scale.learned(prediction));
-    }
-    values
 }

@@ -278,6 +278,8 @@ pub enum FindingKind {
     Onset,
     /// A column that stopped drifting since the last run.
     Recovery,
+    /// Intervals or sets hold the truth of fewer rows than they should.
+    Coverage,
     /// What was served of a window is not what its rows give: training and serving differ.
     Skew,
 }

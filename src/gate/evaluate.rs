@@ -41,6 +41,11 @@ pub(super) fn evaluate(
         );
     }
     notes.extend(rows.copies.clone());
+    if let (Some(name), Some(_)) = (&challenger.recipe.weight, &rows.weights) {
+        notes.push(format!(
+            "rows count by {name:?} in metrics, tests and guardrails; how many rows are needed counts each once"
+        ));
+    }
     if rows.n_corrected > 0 {
         notes.push(format!("{} labels are those of data/labels.csv, not the table's", rows.n_corrected));
     }
@@ -85,8 +90,9 @@ fn compare(
     request: &PromoteRequest,
 ) -> Result<Found, GateError> {
     let scores = [production.pipeline.score(&rows.table)?, challenger.pipeline.score(&rows.table)?];
-    let old = production.pipeline.reading(&scores[0], &rows.y);
-    let new = challenger.pipeline.reading(&scores[1], &rows.y);
+    let weights = rows.weights.as_deref();
+    let old = Reading { weights, ..production.pipeline.reading(&scores[0], &rows.y) };
+    let new = Reading { weights, ..challenger.pipeline.reading(&scores[1], &rows.y) };
     let judgement = judge(&old, &new, rows.entities.as_deref(), rules, holdout.alpha, request.seed)?;
     if rows.y.is_empty() {
         return Ok(Found { judgement, guardrails: Vec::new(), metrics: Vec::new() });

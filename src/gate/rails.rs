@@ -41,14 +41,24 @@ pub(super) struct Loss {
 }
 
 impl Loss {
-    /// Of the rows at `rows`, by the paired z-test with the errors of one entity's rows taken together.
-    pub(super) fn of(old: &[f64], new: &[f64], entities: Option<&[u32]>, rows: &[u32]) -> Self {
+    /// Of the rows at `rows`, which may weigh differently, by the paired z-test with the errors of one entity's rows taken
+    /// together.
+    pub(super) fn of(
+        old: &[f64],
+        new: &[f64],
+        (entities, weights): (Option<&[u32]>, Option<&[f64]>),
+        rows: &[u32],
+    ) -> Self {
         let pick = |of: &[f64]| rows.iter().map(|&row| of[row as usize]).collect::<Vec<f64>>();
-        let (old, new) = (pick(old), pick(new));
-        let (production, challenger) = (moments::mean(&old), moments::mean(&new));
+        let (old, new, weights) = (pick(old), pick(new), weights.map(pick));
+        let mean_of = |of: &[f64]| moments::weighted_mean(of.len(), weights.as_deref(), &|i| of[i]);
+        let (production, challenger) = (mean_of(&old), mean_of(&new));
         let mean = challenger - production;
+        // Weights over their mean, so that the sums of entities are of the same size.
         let n = rows.len() as f64;
-        let gains = new.iter().zip(&old).map(|(new, old)| new - old - mean);
+        let whole = weights.as_ref().map_or(n, |weights| weights.iter().sum());
+        let weight = |i: usize| weights.as_ref().map_or(1.0, |weights| weights[i] * n / whole);
+        let gains = new.iter().zip(&old).enumerate().map(|(i, (new, old))| weight(i) * (new - old - mean));
         let sums: Vec<f64> = match entities {
             None => gains.collect(),
             Some(entities) => {
@@ -115,10 +125,15 @@ impl Rails<'_> {
         Ok(found)
     }
 
+    /// Which rows belong together, and how much each counts.
+    fn pairs(&self) -> (Option<&[u32]>, Option<&[f64]>) {
+        (self.rows.entities.as_deref(), self.rows.weights.as_deref())
+    }
+
     fn calibration(&self, old: &[f64], new: &[f64]) -> Option<Guardrail> {
         let limit = self.rules.calibration.at()?;
         let all: Vec<u32> = (0..old.len() as u32).collect();
-        let loss = Loss::of(old, new, self.rows.entities.as_deref(), &all);
+        let loss = Loss::of(old, new, self.pairs(), &all);
         let broken = loss.p <= self.alpha && loss.rise() > limit;
         let text = format!("Brier score {:.4}, was {:.4}", loss.challenger, loss.production);
         Some(Guardrail::new("calibration", Some(loss.rise()), Some(limit), broken, text))
@@ -129,8 +144,7 @@ impl Rails<'_> {
         let inputs: Vec<(&str, Kind)> = self.challenger.0.pipeline.features.inputs().collect();
         let least = self.rules.slice_rows as usize;
         let slices = slices::slices(&self.rows.table, &inputs, least);
-        let losses: Vec<Loss> =
-            slices.iter().map(|s| Loss::of(old, new, self.rows.entities.as_deref(), &s.rows)).collect();
+        let losses: Vec<Loss> = slices.iter().map(|s| Loss::of(old, new, self.pairs(), &s.rows)).collect();
         let adjusted = slices::holm(&losses.iter().map(|loss| loss.p).collect::<Vec<f64>>());
         let broken: Vec<usize> =
             (0..losses.len()).filter(|&i| adjusted[i] <= self.alpha && losses[i].rise() > limit).collect();
@@ -158,7 +172,8 @@ impl Rails<'_> {
         let limit = self.rules.flip_rate.at()?;
         let (old, new) = (classes(&self.production.1)?, classes(&self.challenger.1)?);
         let n = old.iter().zip(&new).filter(|(old, new)| old != new).count();
-        let share = n as f64 / old.len() as f64;
+        let weights = self.rows.weights.as_deref();
+        let share = moments::weighted_mean(old.len(), weights, &|i| f64::from(u8::from(old[i] != new[i])));
         let text = format!("{n} of {} rows get another class", old.len());
         Some(Guardrail::new("flip_rate", Some(share), Some(limit), share > limit, text))
     }

@@ -43,6 +43,8 @@ pub(super) struct GateRows {
     pub(super) table: Table,
     /// Class index or value, one per row.
     pub(super) y: Vec<f64>,
+    /// How much each row counts; all count the same when absent.
+    pub(super) weights: Option<Vec<f64>>,
     /// Index of each row's entity; `None` when every row is its own.
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
@@ -98,6 +100,7 @@ pub(super) fn gate_rows(
         copied.among = 0;
     }
     Ok(GateRows {
+        weights: examples.weighed(&kept).weights,
         digest: digest(&keys, &y),
         // Copies under ids of their own are one row.
         entities: together.or_else(|| entities(&copied.contents).filter(|_| copied.among > 0)),

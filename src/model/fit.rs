@@ -2,10 +2,11 @@
 
 use crate::features::{Matrix, Task};
 use crate::model::error::ModelError;
+use crate::model::limits::Direction;
 use crate::model::params::{Algorithm, Checked, GrowPolicy};
 use crate::model::plan::{Plan, Shape};
 use crate::model::{Head, Link, Model, bins};
-use hessboost::config::{GrowPolicy as EngineGrowth, MultiStrategy, TrainingParams, TreeMethod};
+use hessboost::config::{GrowPolicy as EngineGrowth, Monotone, MultiStrategy, TrainingParams, TreeMethod};
 use hessboost::data::{BinnedMatrix, DMatrix};
 use hessboost::objective::{Multiclass, Objective, RegLoss};
 use hessboost::training::{RoundEval, Trainer, TrainingData};
@@ -166,7 +167,7 @@ fn boost(
         Task::Multiclass => (Objective::Softprob(Multiclass::new(n_classes)?), Link::Softmax),
         Task::Regression => (Objective::SquaredError(RegLoss::default()), Link::Identity),
     };
-    let mut params = engine_params(&plan, options.params.seed());
+    let mut params = engine_params(&plan, options.params);
     params.objective = objective;
     let train = Rows::new(rows, params.max_bin)?;
     let tune =
@@ -211,7 +212,7 @@ fn average(
     plan: Plan,
 ) -> Result<Model, ModelError> {
     let task = options.params.task();
-    let mut params = engine_params(&plan, options.params.seed());
+    let mut params = engine_params(&plan, options.params);
     params.objective = Objective::SquaredError(RegLoss::default());
     params.num_parallel_tree = plan.n_estimators as usize;
     let rows = match task {
@@ -244,11 +245,11 @@ fn indicators(y: &[f32], n_classes: usize) -> Vec<f32> {
     columns
 }
 
-/// The plan in the engine's words.
-fn engine_params(plan: &Plan, seed: u64) -> TrainingParams {
+/// The plan, and what trees may not do, in the engine's words.
+fn engine_params(plan: &Plan, checked: &Checked) -> TrainingParams {
     let limit = |n: Option<u32>| n.and_then(|n| NonZeroUsize::new(n as usize));
     let mut params = TrainingParams::default();
-    params.seed = seed;
+    params.seed = checked.seed();
     params.eta = plan.learning_rate;
     params.gamma = plan.gamma;
     params.min_child_weight = plan.min_child_weight;
@@ -266,6 +267,17 @@ fn engine_params(plan: &Plan, seed: u64) -> TrainingParams {
         GrowPolicy::Lossguide => EngineGrowth::LossGuide,
         GrowPolicy::Symmetric => EngineGrowth::Symmetric,
     };
+    let limits = checked.limits();
+    params.monotone_constraints = limits
+        .directions
+        .iter()
+        .map(|direction| match direction {
+            None => Monotone::None,
+            Some(Direction::Increasing) => Monotone::Increasing,
+            Some(Direction::Decreasing) => Monotone::Decreasing,
+        })
+        .collect();
+    params.interaction_constraints.clone_from(&limits.groups);
     params
 }
 

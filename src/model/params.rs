@@ -2,7 +2,9 @@
 
 use crate::features::Task;
 use crate::model::error::ModelError;
+use crate::model::limits::{Direction, Interactions, Limits};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Which model is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -150,6 +152,12 @@ pub struct Params {
     /// Stop when the tune part has not improved for so many rounds; 0 switches it off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<u32>,
+    /// Columns that the prediction may only rise or only fall with.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub monotone: BTreeMap<String, Direction>,
+    /// Which columns may act together; all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interactions: Option<Interactions>,
 }
 
 const SHARE: &str = "above 0 and at most 1";
@@ -167,7 +175,14 @@ impl Params {
         self.check_penalties()?;
         self.check_names()?;
         self.check_growth()?;
-        Ok(Checked { params: self.clone(), task, seed: 0 })
+        if task == Task::Multiclass && !self.monotone.is_empty() {
+            return Err(ModelError::NotApplicable {
+                key: "monotone",
+                algorithm: "several classes",
+                hint: "their shares sum to 1, so that no share rises by itself; leave [model.monotone] out",
+            });
+        }
+        Ok(Checked { params: self.clone(), task, seed: 0, limits: Limits::default() })
     }
 
     fn check_counts(&self) -> Result<(), ModelError> {
@@ -285,6 +300,7 @@ pub struct Checked {
     params: Params,
     task: Task,
     seed: u64,
+    limits: Limits,
 }
 
 impl Checked {
@@ -293,6 +309,19 @@ impl Checked {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// The same parameters for trees that keep to `limits` (none unless said otherwise).
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What trees may not do.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Which model is fitted.

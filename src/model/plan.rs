@@ -76,6 +76,7 @@ impl Plan {
             max_bin: Some(self.max_bin),
             grow_policy: Some(self.grow_policy),
             early_stopping_rounds: Some(0),
+            ..Params::default()
         }
     }
 }

@@ -41,6 +41,15 @@ pub(super) fn fit(params: &Params, task: Task, n: usize, seed: u64) -> Model {
     Model::fit(&FitData { x: &x, y: &y, weights: None }, &options).unwrap()
 }
 
+/// As [`fit`] with the first seed, of trees that keep to `limits`.
+pub(super) fn fit_limited(params: &Params, task: Task, n: usize, limits: Limits) -> Model {
+    let x = table(n, 1);
+    let y = target(&x, task, 1);
+    let checked = params.check(task).unwrap().with_limits(limits);
+    let options = FitOptions { params: &checked, n_classes: 3, tune: None, progress: None };
+    Model::fit(&FitData { x: &x, y: &y, weights: None }, &options).unwrap()
+}
+
 pub(super) const TASKS: [Task; 3] = [Task::Binary, Task::Multiclass, Task::Regression];
 pub(super) const ALGORITHMS: [Algorithm; 3] =
     [Algorithm::GradientBoosting, Algorithm::RandomForest, Algorithm::DecisionTree];

@@ -3,7 +3,7 @@
 use super::MonitorError;
 use super::chunks::{By, MAX_CHUNKS};
 use super::rolling::{Span, Windows};
-use super::sample::{Sample, Scored};
+use super::sample::{LEVEL, Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
@@ -42,6 +42,8 @@ pub(super) struct Pass<'a> {
     pub by: Option<By>,
     /// The column that says when a row happened.
     pub time_column: &'a str,
+    /// The column that says how much each row counts.
+    pub weight: Option<&'a str>,
     /// Which rows arrived and which were there before, where the table holds both.
     pub windows: Option<Windows>,
     /// Seed of the sample.
@@ -238,12 +240,23 @@ impl Pass<'_> {
             Some(column) => outcomes(pipeline, &part, column, unknown),
             None => vec![f64::NAN; part.n_rows()],
         };
-        for (row, &(_, place)) in chosen.iter().enumerate() {
+        let weights = self.weight.and_then(|name| part.column(name)).map(|column| &column.values);
+        let outcome = |row: usize| {
             let outcome = match ids {
                 Some(ids) if known[row].is_nan() => self.outcomes.of(ids.get(row)),
                 _ => Some(known[row]).filter(|y| !y.is_nan()).map(|y| Outcome::new(y, None)),
             };
-            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome, learned: is_learned(row) });
+            match weights {
+                Some(Values::Number(weights)) => outcome.and_then(|outcome| counted(outcome, weights[row])),
+                _ => outcome,
+            }
+        };
+        let outcomes: Vec<Option<Outcome>> = (0..chosen.len()).map(outcome).collect();
+        let is_known = outcomes.iter().any(Option::is_some) && pipeline.check_level(LEVEL).is_ok();
+        let bounds = if is_known { pipeline.bounds(&part, LEVEL)? } else { Vec::new() };
+        for (row, (&(_, place), outcome)) in chosen.iter().zip(outcomes).enumerate() {
+            let held = bounds.get(row).zip(outcome).map(|(bound, outcome)| bound.holds(outcome.y));
+            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome, learned: is_learned(row), held });
         }
         Ok(())
     }
@@ -273,6 +286,12 @@ fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Un
         })
     };
     (0..u32::try_from(part.n_rows()).unwrap_or(u32::MAX)).map(&mut one).collect()
+}
+
+/// An outcome that counts by its row's weight, too; `None` for a row without a weight above 0.
+fn counted(outcome: Outcome, weight: f64) -> Option<Outcome> {
+    let weight = outcome.weight * weight;
+    (weight > 0.0 && weight.is_finite()).then_some(Outcome { weight, ..outcome })
 }
 
 /// The chosen rows.

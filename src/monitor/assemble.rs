@@ -131,7 +131,8 @@ impl Watch<'_> {
         // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
         let outcome = self.config.as_ref().map(|config| config.target.reads(&self.schema)).unwrap_or_default();
         let is_outcome = |c: &ColumnSpec| outcome.contains(&c.name) && !self.reads(&c.name);
-        let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && c.name != target && !is_outcome(c));
+        let is_feature = |c: &ColumnSpec| c.name != target && self.weight() != Some(&c.name);
+        let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && is_feature(c) && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
             Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
@@ -218,6 +219,12 @@ impl Watch<'_> {
                  flattered",
                 own.y.len()
             ));
+        }
+        if let Some(name) = self.weight().filter(|_| !known.y.is_empty()) {
+            notes.push(match std::ptr::eq(known, &own) && arrived.names.iter().any(|column| column == name) {
+                true => format!("performance counts rows by {name:?}; rows without a weight above 0 are not measured"),
+                false => format!("performance counts each row once: {name:?} is not among what was logged or arrived"),
+            });
         }
         let measured = match known.y.is_empty() {
             true => None,

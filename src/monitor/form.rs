@@ -39,6 +39,7 @@ impl Watch<'_> {
         }
         all.extend(self.form(arrived));
         all.extend(self.skew()?);
+        all.extend(self.coverage(arrived));
         all.extend(pairs.iter().filter(|pair| pair.unfit.is_none()).flat_map(findings));
         Ok(all)
     }

@@ -10,6 +10,7 @@ pub mod alarm;
 mod arrive;
 mod assemble;
 pub mod chunks;
+mod coverage;
 pub mod files;
 mod form;
 mod reference;

@@ -4,6 +4,9 @@ use crate::journal::Outcome;
 
 use crate::stats::random::unit_hash;
 
+/// The level of intervals that are held against outcomes.
+pub(super) const LEVEL: f64 = 0.9;
+
 /// A scored row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
@@ -13,6 +16,8 @@ pub struct Scored {
     pub outcome: Option<Outcome>,
     /// Whether the version that scored it learned from it, so that its outcome says nothing about the version.
     pub learned: bool,
+    /// Whether its interval of 90 % held what came of it, where both are known.
+    pub held: Option<bool>,
 }
 
 /// What is known of rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is

@@ -155,6 +155,11 @@ impl<'a> Watch<'a> {
         self.schema.time().map(|c| c.name.as_str())
     }
 
+    /// The column that says how much each row counts.
+    pub(super) fn weight(&self) -> Option<&str> {
+        self.config.as_ref()?.data.weight.as_deref()
+    }
+
     /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         if let Some(path) = self.request.current_profile {
@@ -206,6 +211,7 @@ impl<'a> Watch<'a> {
             learned: self.production.as_ref().and_then(|production| production.learned.as_ref()),
             by: self.request.by,
             time_column: self.time_column().unwrap_or_default(),
+            weight: self.weight(),
             windows: None,
             seed: self.request.seed,
         }

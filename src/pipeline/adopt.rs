@@ -1,13 +1,14 @@
 //! A model made elsewhere, taken in as a pipeline.
 
 use super::fit::{Fitted, HeldOut, evaluated};
-use super::{Examples, Pipeline, PipelineError, Recipe, TargetScale};
+use super::{Examples, Intervals, Pipeline, PipelineError, Recipe, TargetScale, Weighed};
 use crate::features::derive::Derived;
 use crate::features::{CodeEncoder, Encoder, FeatureOptions, Features, NumberEncoder, RawColumn, Task};
 use crate::model::{ForeignFeatures, ForeignModel, Holds};
 use crate::score::{Calibration, threshold};
 use crate::table::level::truth;
 use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
+use std::sync::Arc;
 
 /// Makes a pipeline of a model made elsewhere: its features are the table's numbers as they are, and its categories by
 /// name and level.
@@ -70,12 +71,15 @@ pub fn adopt(
         scale: TargetScale::default(),
         calibration: Calibration::None,
         threshold: None,
+        intervals: Some(Arc::new(Intervals::refused(
+            "the model was made elsewhere, and which rows it learned from is not known".to_owned(),
+        ))),
     };
     pipeline = pipeline.know_levels();
     if target.task == Task::Binary {
         pipeline.threshold = Some(threshold_of(&pipeline, examples, &parts.tune, recipe)?);
     }
-    let mut notes = examples.notes.clone();
+    let mut notes = [examples.notes.clone(), unchecked(recipe)].concat();
     notes.extend(
         by_order.map(|columns| format!("the model's features are the columns by their order, as asked: {columns}")),
     );
@@ -88,13 +92,21 @@ pub fn adopt(
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
+/// What `mlloop.toml` forbids and nobody looks for in the model.
+fn unchecked(recipe: &Recipe) -> Vec<String> {
+    let forbids = !recipe.model.monotone.is_empty() || recipe.model.interactions.is_some();
+    let note = "[model.monotone] and interactions are not checked in a model that was made elsewhere";
+    if forbids { vec![note.to_owned()] } else { Vec::new() }
+}
+
 /// The threshold that the tune rows choose, where they are enough.
 fn threshold_of(pipeline: &Pipeline, examples: &Examples, tune: &[u32], recipe: &Recipe) -> Result<f64, PipelineError> {
     if examples.check_rows("tune", tune).is_err() {
         return Ok(recipe.decision.untuned_threshold());
     }
     let scores = pipeline.score(&examples.table.take(tune))?;
-    Ok(threshold::choose(recipe.decision.threshold, &examples.labels(tune), &scores.values, None)?.threshold)
+    let Weighed { y, weights } = examples.weighed(tune);
+    Ok(threshold::choose(recipe.decision.threshold, &y, &scores.values, weights.as_deref())?.threshold)
 }
 
 /// What features are matched with.

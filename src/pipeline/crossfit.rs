@@ -13,7 +13,7 @@
 //! them teaches. Folds use every row for both.
 
 use super::fit::{Part, Trainer};
-use super::{Examples, PipelineError, Quality, SplitBy};
+use super::{Examples, PipelineError, Quality, SplitBy, Weighed};
 use crate::features::Task;
 use crate::model::{Model, Watched};
 use std::collections::HashMap;
@@ -54,8 +54,10 @@ pub(super) struct Decided {
     pub(super) model: Model,
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
-    /// The truth of the same rows.
-    pub(super) y: Vec<f64>,
+    /// The rows, in the order of their scores.
+    pub(super) rows: Vec<u32>,
+    /// The truth of the same rows, as trees learn it.
+    pub(super) truth: Weighed,
 }
 
 /// Both, ascending.
@@ -128,22 +130,30 @@ impl Trainer<'_> {
             let (held, learned) = (of(true), of(false));
             let set = self.training_set(examples, &learned, &held)?;
             let Some(tune) = set.tune else { continue };
-            let watched = self.watch(set.train, Some(&tune), &self.recipe.model)?;
+            let watched = self.watch(&set.features, set.train, Some(&tune), &self.recipe.model)?;
             fitted.push((held, tune, watched));
         }
-        let curves: Vec<(f64, &[f64])> = fitted.iter().map(|(held, _, w)| (held.len() as f64, &w.losses[..])).collect();
+        let weight = |held: &[u32], tune: &Part| match &tune.counts {
+            Some(counts) => counts.iter().sum(),
+            None => held.len() as f64,
+        };
+        let curves: Vec<(f64, &[f64])> =
+            fitted.iter().map(|(held, tune, w)| (weight(held, tune), &w.losses[..])).collect();
         // What is not boosted, or not stopped, has no losses: all of its rounds count.
         let all = fitted.iter().map(|(_, _, w)| w.model.rounds()).max().unwrap_or(1);
         let rounds = lowest(&curves, self.target.task == Task::Regression).unwrap_or(all);
-        let (mut scores, mut y, mut last) = (Vec::new(), Vec::new(), None);
-        for (_, tune, watched) in fitted {
+        let (mut scores, mut y, mut of, mut last) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let weights = fitted.iter().filter_map(|(_, tune, _)| tune.counts.as_ref()).flatten().copied().collect();
+        let weights = examples.weights.as_ref().map(|_| weights);
+        for (held, tune, watched) in fitted {
+            of.extend(held);
             let model = watched.model.first(rounds)?;
             scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
             y.extend(tune.y.into_iter().map(f64::from));
             last = Some(model);
         }
         let no_fold = || PipelineError::Rows("folds need rows".to_owned());
-        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, y })
+        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, rows: of, truth: Weighed { y, weights } })
     }
 
     /// The fold of each of `rows`: every class is dealt evenly, and rows that stay together stay in one fold.

@@ -47,9 +47,10 @@ pub fn cross_validate(
         trainer.drop_outliers(examples, &mut parts);
         let Parts { train, tune, .. } = parts;
         examples.check_rows("train", &train)?;
-        let pipeline = trainer.learn(examples, trainer.way(examples, &train, &tune))?;
+        let (pipeline, _) = trainer.learn(examples, trainer.way(examples, &train, &tune))?;
         let fold_scores = pipeline.score(&examples.table.take(&score_rows))?;
-        let fold = evaluation(&pipeline, &fold_scores, &examples.labels(&score_rows), &examples.labels(&train), seed)?;
+        let fold =
+            evaluation(&pipeline, &fold_scores, &examples.weighed(&score_rows), &examples.weighed(&train), seed)?;
         by_fold.push(fold.primary_value());
         rows.extend(score_rows);
         scores.values.extend(fold_scores.values);
@@ -58,8 +59,8 @@ pub fn cross_validate(
     let Some(last) = primary else {
         return Err(PipelineError::Rows("cross-validation needs at least 2 folds".to_owned()));
     };
-    let y = examples.labels(&rows);
-    Ok(CrossValidated { folds: k, by_fold, out_of_fold: evaluation(&last, &scores, &y, &y, seed)? })
+    let truth = examples.weighed(&rows);
+    Ok(CrossValidated { folds: k, by_fold, out_of_fold: evaluation(&last, &scores, &truth, &truth, seed)? })
 }
 
 const TUNE_SALT: u64 = 0x7475_6e65_7475_6e65;

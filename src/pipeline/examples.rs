@@ -1,7 +1,7 @@
 //! Rows that can be learned from: labelled, keyed, and on a side for good.
 
 use super::golden::N_GOLDEN;
-use super::{PipelineError, Recipe, SplitBy};
+use super::{PipelineError, Recipe, SplitBy, Weighed, weights};
 use crate::features::derive::{Past, Windows};
 use crate::features::duplicates::row_digest;
 use crate::features::{Target, Task};
@@ -20,6 +20,8 @@ pub struct Examples {
     pub target: Target,
     /// Class index or value, one per row.
     pub y: Vec<f64>,
+    /// How much each row counts; all count the same when absent.
+    pub weights: Option<Vec<f64>>,
     /// Hash of what decides a row's side.
     pub keys: Vec<u64>,
     /// Position in `[0, 1)`: see [`crate::table::split`].
@@ -44,11 +46,24 @@ impl Examples {
         let target = Target::fit(column, recipe.target.positive.as_deref(), recipe.target.task)?;
         let encoded = target.encode(column)?;
         let mut notes = encoded.notes;
-        let labelled: Vec<u32> = (0..).zip(&encoded.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row).collect();
+        let mut labelled: Vec<u32> = (0..).zip(&encoded.y).filter(|(_, y)| !y.is_nan()).map(|(row, _)| row).collect();
+        let n_unlabelled = table.n_rows() - labelled.len();
+        let weights = recipe.weights(&table, schema, &labelled)?;
+        if let Some(weights) = &weights {
+            let n_labelled = labelled.len();
+            labelled.retain(|&row| weights[row as usize] > 0.0);
+            if labelled.len() < n_labelled {
+                notes.push(format!("{} rows that weigh 0 are left out", n_labelled - labelled.len()));
+            }
+            notes.extend(recipe.unweighted());
+        }
+        let weights = weights::at(weights.as_deref(), &labelled);
         let (table, y) = if labelled.len() == table.n_rows() {
             (table, encoded.y)
         } else {
-            notes.push(format!("{} rows without {:?} are left out", table.n_rows() - labelled.len(), target.name));
+            if n_unlabelled > 0 {
+                notes.push(format!("{n_unlabelled} rows without {:?} are left out", target.name));
+            }
             (table.take(&labelled), labelled.iter().map(|&row| encoded.y[row as usize]).collect())
         };
         if y.is_empty() {
@@ -60,7 +75,7 @@ impl Examples {
             SplitBy::Time => time_positions(&recipe.instants(&table, schema)?),
             _ => keys.iter().map(|key| hash_position(&key.to_le_bytes())).collect(),
         };
-        Ok(Self { table, target, y, keys, positions, notes })
+        Ok(Self { table, target, y, weights, keys, positions, notes })
     }
 
     /// The examples at `rows`, in that order, each on the side on which it stands among all.
@@ -69,6 +84,7 @@ impl Examples {
         let at = |row: &u32| *row as usize;
         Self {
             y: self.labels(rows),
+            weights: weights::at(self.weights.as_deref(), rows),
             keys: rows.iter().map(|row| self.keys[at(row)]).collect(),
             positions: rows.iter().map(|row| self.positions[at(row)]).collect(),
             table: self.table.into_rows(rows),
@@ -148,6 +164,12 @@ impl Examples {
     #[must_use]
     pub fn labels(&self, rows: &[u32]) -> Vec<f64> {
         rows.iter().map(|&row| self.y[row as usize]).collect()
+    }
+
+    /// The labels of `rows`, and how much each counts.
+    #[must_use]
+    pub fn weighed(&self, rows: &[u32]) -> Weighed {
+        Weighed { y: self.labels(rows), weights: weights::at(self.weights.as_deref(), rows) }
     }
 
     /// How many of `rows` are of each class; empty where numbers are predicted.
@@ -254,7 +276,10 @@ impl Recipe {
 
 /// The columns that make a row the same as another.
 pub(super) fn contents<'a>(schema: &'a Schema, recipe: &'a Recipe) -> impl Iterator<Item = &'a ColumnSpec> {
-    let counts = |c: &&ColumnSpec| c.name != recipe.target.column && !matches!(c.kind, Kind::Id | Kind::Ignore);
+    let counts = |c: &&ColumnSpec| {
+        let is_feature = c.name != recipe.target.column && recipe.weight.as_ref() != Some(&c.name);
+        is_feature && !matches!(c.kind, Kind::Id | Kind::Ignore)
+    };
     schema.columns.iter().filter(counts)
 }
 

@@ -1,20 +1,22 @@
 //! From labelled rows to a pipeline.
 
+use super::conformal::{Intervals, OutOfFold};
 use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
 use super::outliers;
-use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, TargetScale};
+use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, TargetScale, Weighed, weights};
 use crate::features::derive::{self, Derived};
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
-use crate::features::resample::{Smote, row_weights, smote_nc};
+use crate::features::resample::{Smote, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
 use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched};
 use crate::score::threshold::ThresholdRule;
-use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, evaluate, threshold};
+use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How far a fit is: (what is being done, steps done, steps in all).
 pub type FitProgress<'a> = dyn Fn(&'static str, u64, u64) + Sync + 'a;
@@ -27,7 +29,7 @@ pub struct Fitted {
     /// The rows by use.
     pub parts: Parts,
     /// The labels of the training rows.
-    pub train_y: Vec<f64>,
+    pub taught: Weighed,
     /// Rows to verify a version by.
     pub golden: Table,
     /// Scores of the gate rows.
@@ -72,15 +74,17 @@ pub(super) struct Part {
     pub(super) x: Matrix,
     /// Class index or value as trees learn it, one per row.
     pub(super) y: Vec<f32>,
-    /// Weight of each row; all weigh the same when absent.
+    /// Weight of each row for trees; all weigh the same when absent.
     weights: Option<Vec<f32>>,
+    /// How much each row counts in decisions.
+    pub(super) counts: Option<Vec<f64>>,
 }
 
 /// What is needed of the examples once a pipeline is learned, besides the features of the gate rows.
 pub(super) struct HeldOut {
     /// The labels of the gate rows.
-    y: Vec<f64>,
-    train_y: Vec<f64>,
+    judged: Weighed,
+    taught: Weighed,
     golden: Table,
     /// The first gate rows, whose columns are shuffled.
     first: Table,
@@ -94,8 +98,8 @@ impl HeldOut {
         let evenly =
             || -> Vec<u32> { gate.iter().copied().step_by(gate.len().div_ceil(MAX_LABELLED).max(1)).collect() };
         Self {
-            y: examples.labels(gate),
-            train_y: examples.labels(&parts.train),
+            judged: examples.weighed(gate),
+            taught: examples.weighed(&parts.train),
             golden: examples.golden(parts),
             first: examples.table.take(&gate[..gate.len().min(MAX_SHUFFLED)]),
             labelled: (examples.target.task == Task::Regression).then(|| {
@@ -136,16 +140,22 @@ pub fn fit(
     trainer.computed = Table::default();
     let way = trainer.way(&examples, &parts.train, &parts.tune);
     let held_out = HeldOut::new(&examples, &parts);
-    let (pipeline, gate) = match (examples, way) {
+    let (mut pipeline, known, gate) = match (examples, way) {
         (Cow::Owned(examples), Way::Once { train, tune }) if !trainer.makes_rows() => {
             trainer.learn_from(examples, &Parts { train, tune, gate: parts.gate.clone() })?
         }
         (examples, way) => {
-            let pipeline = trainer.learn(&examples, way)?;
+            let (pipeline, known) = trainer.learn(&examples, way)?;
             let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
-            (pipeline, gate)
+            (pipeline, known, gate)
         }
     };
+    pipeline.intervals = Some(Arc::new(match known {
+        Some(known) => Intervals::learn(&pipeline, &known, seed)?,
+        None => {
+            Intervals::refused("every row taught the model, so that none says how far its answers are off".to_owned())
+        }
+    }));
     progress("evaluating", 0, 1);
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
@@ -159,14 +169,22 @@ pub(super) fn evaluated(
     notes: Vec<String>,
     seed: u64,
 ) -> Result<Fitted, PipelineError> {
-    let HeldOut { y, train_y, golden, first, labelled } = held_out;
+    let HeldOut { judged, taught, golden, first, labelled } = held_out;
     let scores = pipeline.score_matrix(x)?;
-    let gate = match y.is_empty() {
-        true => None,
-        false => Some(evaluation(&pipeline, &scores, &y, &train_y, seed)?),
+    let pipeline = match pipeline.intervals.clone() {
+        Some(intervals) => {
+            let mut intervals = Arc::unwrap_or_clone(intervals);
+            intervals.measure(&pipeline, x, &scores, &judged)?;
+            Pipeline { intervals: Some(Arc::new(intervals)), ..pipeline }
+        }
+        None => pipeline,
     };
-    let importance = importance(&pipeline, &first, &y[..first.n_rows()], seed)?;
-    Ok(Fitted { pipeline, parts, train_y, golden, scores, gate, labelled, importance, notes })
+    let gate = match judged.y.is_empty() {
+        true => None,
+        false => Some(evaluation(&pipeline, &scores, &judged, &taught, seed)?),
+    };
+    let importance = importance(&pipeline, &first, &judged.first(first.n_rows()), seed)?;
+    Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, importance, notes })
 }
 
 /// The rows that teach the features of a pipeline, statistics of groups among them.
@@ -196,24 +214,42 @@ pub fn rows_that_teach(
 pub fn judge(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f64],
-    train_y: &[f64],
+    judged: &Weighed,
+    taught: &Weighed,
     seed: u64,
 ) -> Result<Evaluation, PipelineError> {
-    evaluation(pipeline, &pipeline.score(rows)?, y, train_y, seed)
+    evaluation(pipeline, &pipeline.score(rows)?, judged, taught, seed)
 }
 
 /// Metrics of scores.
 pub(super) fn evaluation(
     pipeline: &Pipeline,
     scores: &Scores,
-    y: &[f64],
-    train_y: &[f64],
+    judged: &Weighed,
+    taught: &Weighed,
     seed: u64,
 ) -> Result<Evaluation, PipelineError> {
-    let baseline = Baseline::fit(pipeline.target.classes.len(), train_y, None);
+    let baseline = Baseline::fit(pipeline.target.classes.len(), &taught.y, taught.weights.as_deref());
     let options = EvaluateOptions { seed, ..Default::default() };
-    Ok(evaluate(&pipeline.reading(scores, y), Some(&baseline), options)?)
+    let reading = Reading { weights: judged.weights.as_deref(), ..pipeline.reading(scores, &judged.y) };
+    Ok(evaluate(&reading, Some(&baseline), options)?)
+}
+
+/// Derived features that read a column with a direction and have none themselves.
+fn unheld(recipe: &Recipe, schema: &Schema, drop: &[String]) -> Vec<String> {
+    let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+    let held = &recipe.model.monotone;
+    let mut notes = Vec::new();
+    for (derived, read) in derive::origins(&recipe.features.derived, &columns, &recipe.target.column) {
+        let free = !held.contains_key(&derived) && !drop.contains(&derived);
+        if let Some(column) = read.iter().find(|column| free && held.contains_key(*column)) {
+            notes.push(format!(
+                "[model.monotone] holds {column:?}, and the derived feature {derived:?}, which reads it, is not held: through it \
+                 the prediction may go the other way"
+            ));
+        }
+    }
+    notes
 }
 
 impl<'a> Trainer<'a> {
@@ -237,8 +273,16 @@ impl<'a> Trainer<'a> {
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
         let mut left_out = near_unique(table, &target.name, &options);
         left_out.extend(near_unique(&computed, &target.name, &options));
-        let notes = left_out.iter().map(|left| left.note.clone()).collect();
+        let mut notes: Vec<String> = left_out.iter().map(|left| left.note.clone()).collect();
         options.drop.extend(left_out.into_iter().map(|left| left.column));
+        recipe.model.check(target.task)?;
+        if examples.weights.is_some()
+            && recipe.decision.imbalance == Imbalance::Smote
+            && target.task != Task::Regression
+        {
+            return Err(PipelineError::Rows(weights::NO_SMOTE.to_owned()));
+        }
+        notes.extend(unheld(recipe, schema, &options.drop));
         Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
 
@@ -251,47 +295,83 @@ impl<'a> Trainer<'a> {
         found.note
     }
 
-    /// Learns a pipeline the given way.
-    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Pipeline, PipelineError> {
+    /// Learns a pipeline the given way; and the rows that decided, as models scored them that had not seen them.
+    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let (train, tune, again) = match way {
             Way::Folds(k, rows) => return self.learn_by_folds(examples, &rows, k),
             Way::Twice { train, tune } => (train, tune, true),
             Way::Once { train, tune } => (train, tune, false),
         };
         examples.check_rows("train", &train)?;
-        let mut pipeline = self.train(self.training_set(examples, &train, &tune)?)?;
+        let (mut pipeline, mut known) = self.train(self.training_set(examples, &train, &tune)?)?;
         if again && !tune.is_empty() {
             let params = self.with_rounds(&pipeline.model, pipeline.model.rounds());
             let set = self.training_set(examples, &together(&train, &tune), &[])?;
-            pipeline.model = self.model(set.train, None, &params)?;
+            pipeline.model = self.model(&set.features, set.train, None, &params)?;
             pipeline.features = set.features;
+            if let Some(known) = &mut known {
+                known.features = self.known_features(&pipeline, examples, &tune)?;
+            }
         }
-        Ok(pipeline)
+        Ok((pipeline, known))
+    }
+
+    /// The features of rows that decided, where numbers are predicted.
+    fn known_features(
+        &self,
+        pipeline: &Pipeline,
+        examples: &Examples,
+        rows: &[u32],
+    ) -> Result<Option<Matrix>, PipelineError> {
+        let is_number = self.target.task == Task::Regression;
+        Ok(is_number.then(|| pipeline.features.transform(&examples.table.take(rows))).transpose()?)
     }
 
     /// A pipeline of all `rows` with what `k` folds of them decide.
-    fn learn_by_folds(&self, examples: &Examples, rows: &[u32], k: usize) -> Result<Pipeline, PipelineError> {
+    fn learn_by_folds(
+        &self,
+        examples: &Examples,
+        rows: &[u32],
+        k: usize,
+    ) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let decided = self.cross_fit(examples, rows, k)?;
         let params = self.with_rounds(&decided.model, decided.rounds);
         let set = self.training_set(examples, rows, &[])?;
-        let mut pipeline = self.pipeline(set.features, self.model(set.train, None, &params)?);
-        if let Some(alerts) = self.decide(&mut pipeline, &decided.y, decided.scores)? {
-            self.lift(&mut pipeline, &examples.table.take(rows), alerts)?;
+        let model = self.model(&set.features, set.train, None, &params)?;
+        let mut pipeline = self.pipeline(set.features, model);
+        if let Some(alerts) = self.decide(&mut pipeline, &decided.truth, decided.scores.clone())? {
+            self.lift(&mut pipeline, examples, rows, alerts)?;
         }
-        Ok(pipeline)
+        let known = OutOfFold {
+            features: self.known_features(&pipeline, examples, &decided.rows)?,
+            scores: pipeline.scores_of(decided.scores),
+            truth: examples.weighed(&decided.rows),
+        };
+        Ok((pipeline, Some(known)))
     }
 
     /// Models of the folds of a few positives have other levels of scores than the model of all rows. A threshold for the
     /// highest F1 below all scores of that one calls everything positive: it is lifted to where it calls the share of rows
     /// that it called in the folds, or fewer where scores are equal.
-    fn lift(&self, pipeline: &mut Pipeline, table: &Table, alerts: f64) -> Result<(), PipelineError> {
+    fn lift(
+        &self,
+        pipeline: &mut Pipeline,
+        examples: &Examples,
+        rows: &[u32],
+        alerts: f64,
+    ) -> Result<(), PipelineError> {
         if self.recipe.decision.threshold != ThresholdRule::F1 {
             return Ok(());
         }
-        let mut scores = pipeline.score(table)?.values;
-        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        let scores = pipeline.score(&examples.table.take(rows))?.values;
+        let mut order: Vec<u32> = (0..).zip(&scores).map(|(at, _)| at).collect();
+        order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+        let wanted = match weights::at(examples.weights.as_deref(), rows) {
+            None => (alerts * scores.len() as f64).round() as usize,
+            Some(counts) => weights::most(&counts, &order, alerts),
+        };
+        let scores: Vec<f64> = order.iter().map(|&at| scores[at as usize]).collect();
         let below = pipeline.threshold.filter(|threshold| scores.last().is_some_and(|least| least >= threshold));
-        let wanted = (alerts * scores.len() as f64).round() as usize;
         let Some(&first_below) = scores.get(wanted).filter(|_| below.is_some()) else { return Ok(()) };
         let end = scores.partition_point(|&score| score > first_below);
         pipeline.threshold = Some(match end {
@@ -312,17 +392,23 @@ impl<'a> Trainer<'a> {
     }
 
     /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
-    fn learn_from(&self, mut examples: Examples, parts: &Parts) -> Result<(Pipeline, Matrix), PipelineError> {
+    fn learn_from(
+        &self,
+        mut examples: Examples,
+        parts: &Parts,
+    ) -> Result<(Pipeline, Option<OutOfFold>, Matrix), PipelineError> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = !parts.tune.is_empty();
         let (y, tune_y) = (self.learned(&examples, &parts.train), self.learned(&examples, &parts.tune));
+        let counts = |rows| weights::at(examples.weights.as_deref(), rows);
+        let (counts, tune_counts) = (counts(&parts.train), counts(&parts.tune));
         let table = std::mem::take(&mut examples.table);
         drop(examples);
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
         let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &self.options, self.seed)?;
-        let tune = can_tune.then(|| self.part(tune_x, tune_y));
-        let pipeline = self.train(TrainingSet { features, train: self.part(x, y), tune })?;
-        Ok((pipeline, gate))
+        let tune = can_tune.then(|| self.part(tune_x, tune_y, tune_counts));
+        let (pipeline, known) = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
+        Ok((pipeline, known, gate))
     }
 
     /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
@@ -341,11 +427,15 @@ impl<'a> Trainer<'a> {
         }
         let (features, x) = Features::fit_with_made(&table, n_made, (self.target, &y), options, self.seed)?;
         drop(table);
+        let counts = |rows| weights::at(examples.weights.as_deref(), rows);
         let tune = match tune {
             [] => None,
-            _ => Some(self.part(features.transform(&examples.table.take(tune))?, self.learned(examples, tune))),
+            _ => {
+                let x = features.transform(&examples.table.take(tune))?;
+                Some(self.part(x, self.learned(examples, tune), counts(tune)))
+            }
         };
-        Ok(TrainingSet { features, train: self.part(x, y), tune })
+        Ok(TrainingSet { features, train: self.part(x, y, counts(train)), tune })
     }
 
     /// The labels of `rows` as trees learn them.
@@ -353,22 +443,28 @@ impl<'a> Trainer<'a> {
         rows.iter().map(|&row| self.scale.learned(examples.y[row as usize])).collect()
     }
 
-    fn part(&self, x: Matrix, y: Vec<f32>) -> Part {
-        let weights = self.weights(&y);
-        Part { x, y, weights }
+    fn part(&self, x: Matrix, y: Vec<f32>, counts: Option<Vec<f64>>) -> Part {
+        let n_classes = self.target.classes.len();
+        let balanced = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
+        let weights = weights::of_trees(counts.as_deref(), &y, n_classes, balanced);
+        Part { x, y, weights, counts }
     }
 
     /// The pipeline that a training set gives, with its decisions made on the tune rows.
-    fn train(&self, set: TrainingSet) -> Result<Pipeline, PipelineError> {
+    fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let TrainingSet { features, train, tune } = set;
-        let model = self.model(train, tune.as_ref(), &self.recipe.model)?;
+        let model = self.model(&features, train, tune.as_ref(), &self.recipe.model)?;
         let mut pipeline = self.pipeline(features, model);
-        if let Some(tune) = &tune {
-            let scores = pipeline.score_matrix(&tune.x)?;
-            let y: Vec<f64> = tune.y.iter().copied().map(f64::from).collect();
-            self.decide(&mut pipeline, &y, scores.values)?;
-        }
-        Ok(pipeline)
+        let Some(Part { x, y, counts, .. }) = tune else { return Ok((pipeline, None)) };
+        let scores = pipeline.model.scores(&x)?.into_iter().map(f64::from).collect::<Vec<f64>>();
+        let truth = Weighed { y: y.iter().copied().map(f64::from).collect(), weights: counts };
+        self.decide(&mut pipeline, &truth, scores.clone())?;
+        let known = OutOfFold {
+            features: (self.target.task == Task::Regression).then_some(x),
+            scores: pipeline.scores_of(scores),
+            truth: Weighed { y: y.into_iter().map(|y| self.scale.told(y)).collect(), ..truth },
+        };
+        Ok((pipeline, Some(known)))
     }
 
     /// A pipeline whose scores are those of the model.
@@ -381,13 +477,20 @@ impl<'a> Trainer<'a> {
             scale: self.scale,
             calibration: Calibration::None,
             threshold: (self.target.task == Task::Binary).then(|| self.recipe.decision.untuned_threshold()),
+            intervals: None,
         }
         .know_levels()
     }
 
     /// The model of rows that are given up, stopped early on the tune rows.
-    fn model(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Model, PipelineError> {
-        let watched = self.watch(train, tune, params)?;
+    fn model(
+        &self,
+        features: &Features,
+        train: Part,
+        tune: Option<&Part>,
+        params: &Params,
+    ) -> Result<Model, PipelineError> {
+        let watched = self.watch(features, train, tune, params)?;
         Ok(match watched.best {
             Some(best) => watched.model.first(best + 1)?,
             None => watched.model,
@@ -395,33 +498,47 @@ impl<'a> Trainer<'a> {
     }
 
     /// As [`Trainer::model`], with all rounds and their losses.
-    pub(super) fn watch(&self, train: Part, tune: Option<&Part>, params: &Params) -> Result<Watched, PipelineError> {
+    pub(super) fn watch(
+        &self,
+        features: &Features,
+        train: Part,
+        tune: Option<&Part>,
+        params: &Params,
+    ) -> Result<Watched, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
-        let params = params.check(self.target.task)?.with_seed(self.seed);
+        // Of the recipe: parameters that repeat a plan do not name columns.
+        let limits = self.recipe.model.limits(features)?;
+        let params = params.check(self.target.task)?.with_seed(self.seed).with_limits(limits);
         let options = FitOptions {
             params: &params,
             n_classes: self.target.classes.len(),
             tune: tune.map(|tune| FitData { x: &tune.x, y: &tune.y, weights: tune.weights.as_deref() }),
             progress: Some(&progress),
         };
-        let Part { x, y, weights } = train;
+        let Part { x, y, weights, .. } = train;
         Ok(Model::watch(x, &y, weights.as_deref(), &options)?)
     }
 
     /// Calibration and threshold, chosen on scores of rows that the scoring model did not see.
-    fn decide(&self, pipeline: &mut Pipeline, y: &[f64], mut scores: Vec<f64>) -> Result<Option<f64>, PipelineError> {
+    fn decide(
+        &self,
+        pipeline: &mut Pipeline,
+        truth: &Weighed,
+        mut scores: Vec<f64>,
+    ) -> Result<Option<f64>, PipelineError> {
         if pipeline.target.task == Task::Regression {
             return Ok(None);
         }
         let decision = &self.recipe.decision;
         let n_classes = pipeline.target.classes.len();
-        let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores, None, self.seed)?;
+        let (y, counts) = (truth.y.as_slice(), truth.weights.as_deref());
+        let fitted = Calibration::fit(decision.calibration, n_classes, y, &scores, counts, self.seed)?;
         pipeline.calibration = fitted.calibration;
         if pipeline.target.task != Task::Binary {
             return Ok(None);
         }
         pipeline.calibration.apply_all(&mut scores, 1);
-        let chosen = threshold::choose(decision.threshold, y, &scores, None)?;
+        let chosen = threshold::choose(decision.threshold, y, &scores, counts)?;
         pipeline.threshold = Some(chosen.threshold);
         Ok(Some(chosen.alerts))
     }
@@ -451,12 +568,5 @@ impl<'a> Trainer<'a> {
     /// Whether rows of rare classes are made up.
     fn makes_rows(&self) -> bool {
         self.target.task != Task::Regression && self.recipe.decision.imbalance == Imbalance::Smote
-    }
-
-    /// A weight per row, in inverse proportion to its class.
-    fn weights(&self, y: &[f32]) -> Option<Vec<f32>> {
-        let n_classes = self.target.classes.len();
-        let wanted = n_classes > 0 && self.recipe.decision.imbalance == Imbalance::Weights;
-        wanted.then(|| row_weights(y, n_classes))
     }
 }

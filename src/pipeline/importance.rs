@@ -1,9 +1,9 @@
 //! How much each raw column matters.
 
-use super::{Pipeline, PipelineError};
+use super::{Pipeline, PipelineError, Weighed};
 use crate::features::Matrix;
 use crate::score::permutation::{order, permutation_importance};
-use crate::score::{EvaluateOptions, Metric, evaluate};
+use crate::score::{EvaluateOptions, Metric, Reading, evaluate};
 use crate::table::Table;
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ const N_REPEATS: usize = 2;
 /// So many columns are shuffled.
 const MAX_COLUMNS: usize = 200;
 
-/// Importance of every raw column, largest gain first; columns are shuffled among `rows`, whose labels are `y`.
+/// Importance of every raw column, largest gain first; columns are shuffled among `rows`, whose labels are `truth`.
 pub(super) fn importance(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f64],
+    truth: &Weighed,
     seed: u64,
 ) -> Result<Vec<Importance>, PipelineError> {
     let mut all: Vec<Importance> = pipeline
@@ -43,7 +43,7 @@ pub(super) fn importance(
         all[source as usize].gain += if total > 0.0 { gain / total } else { 0.0 };
     }
     if rows.n_rows() > 0 {
-        permute(pipeline, rows, y, seed, &mut all)?;
+        permute(pipeline, rows, truth, seed, &mut all)?;
     }
     all.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.column.cmp(&b.column)));
     Ok(all)
@@ -52,14 +52,14 @@ pub(super) fn importance(
 fn permute(
     pipeline: &Pipeline,
     rows: &Table,
-    y: &[f64],
+    truth: &Weighed,
     seed: u64,
     all: &mut [Importance],
 ) -> Result<(), PipelineError> {
     let primary = Metric::primary(pipeline.target.task);
     // A feature depends on its own column only: the matrix is shuffled, not the table read again for every column.
     let matrix = pipeline.features.transform(rows)?;
-    let Some(baseline) = primary_of(pipeline, &matrix, y) else { return Ok(()) };
+    let Some(baseline) = primary_of(pipeline, &matrix, truth) else { return Ok(()) };
     let sources = pipeline.features.sources();
     let n_features = sources.len();
     let mut gains: Vec<f64> = all.iter().map(|column| column.gain).collect();
@@ -80,7 +80,7 @@ fn permute(
             own.iter().for_each(|&feature| row[feature] = matrix.row(from as usize)[feature]);
         }
         let matrix = Matrix::new(values, matrix.n_rows, Arc::clone(&matrix.names));
-        primary_of(pipeline, &matrix, y).unwrap_or(f64::NAN)
+        primary_of(pipeline, &matrix, truth).unwrap_or(f64::NAN)
     };
     let losses = permutation_importance(all.len(), N_REPEATS, baseline, primary.direction(), shuffled);
     for loss in losses {
@@ -89,8 +89,9 @@ fn permute(
     Ok(())
 }
 
-fn primary_of(pipeline: &Pipeline, rows: &Matrix, y: &[f64]) -> Option<f64> {
+fn primary_of(pipeline: &Pipeline, rows: &Matrix, truth: &Weighed) -> Option<f64> {
     let scores = pipeline.score_matrix(rows).ok()?;
     let options = EvaluateOptions { max_replicates: 0, ..Default::default() };
-    evaluate(&pipeline.reading(&scores, y), None, options).ok()?.primary_value()
+    let reading = Reading { weights: truth.weights.as_deref(), ..pipeline.reading(&scores, &truth.y) };
+    evaluate(&reading, None, options).ok()?.primary_value()
 }

@@ -8,6 +8,7 @@
 mod adopt;
 mod agrees;
 mod checks;
+mod conformal;
 mod crossfit;
 mod cv;
 mod examples;
@@ -22,10 +23,13 @@ mod rare_tests;
 mod recipe;
 mod rows;
 mod scale;
+mod spread;
 mod store;
+mod weights;
 
 pub use adopt::adopt;
 pub use checks::Copied;
+pub use conformal::{Bound, Coverage, Intervals, LEVELS};
 pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
@@ -34,6 +38,8 @@ pub use onnx::OnnxParts;
 pub use recipe::{Decision, Imbalance, Quality, Recipe, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
 pub use scale::{Digits, TargetScale};
+pub(crate) use spread::{error_params, with_prediction};
+pub use weights::{Weighed, check_weight};
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
@@ -42,6 +48,7 @@ use crate::table::{ColumnSpec, Kind, Schema, Table, TableError};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can go wrong between a table and a pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +98,8 @@ pub struct Pipeline {
     pub calibration: Calibration,
     /// Two classes: scores of at least this are positive.
     pub threshold: Option<f64>,
+    /// What intervals are made of; `None` for a version from before there were any.
+    pub intervals: Option<Arc<Intervals>>,
 }
 
 /// Scores of rows, row-major: one per row for two classes and for numbers, else one per class.
@@ -194,6 +203,12 @@ impl Pipeline {
         values
     }
 
+    /// What a model of this pipeline's says of rows, row-major, as scores of the pipeline.
+    fn scores_of(&self, said: Vec<f64>) -> Scores {
+        let said = said.into_iter().map(|score| score as f32).collect();
+        Scores { values: self.calibrated(said), width: self.target.n_scores() }
+    }
+
     /// The class of a row by its scores: an index into `target.classes`; `None` for a number.
     #[must_use]
     pub fn class_of(&self, scores: &[f64]) -> Option<usize> {
@@ -282,7 +297,7 @@ impl Pipeline {
     /// # Errors
     /// When the model branches on codes of categories or has linear leaves.
     pub fn to_onnx(&self) -> Result<Vec<u8>, PipelineError> {
-        let Self { schema, target, features, model, scale, calibration, threshold } = self;
+        let Self { schema, target, features, model, scale, calibration, threshold, .. } = self;
         Ok(OnnxParts { schema, target, features, model, scale, calibration, threshold: *threshold }.to_onnx()?)
     }
 

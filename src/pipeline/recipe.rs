@@ -23,6 +23,9 @@ pub struct Recipe {
     /// How much is done for a good model.
     #[serde(default, skip_serializing_if = "Quality::is_default")]
     pub quality: Quality,
+    /// The column that says how much each row counts; it is among the columns that `features` leaves out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
 }
 
 /// `[train] quality`: how much is done for a good model.

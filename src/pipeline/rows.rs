@@ -185,6 +185,7 @@ mod tests {
             model: Params { algorithm: Algorithm::RandomForest, n_estimators: Some(20), ..Params::default() },
             decision: Decision::default(),
             quality: Default::default(),
+            weight: None,
         };
         let examples = Examples::new(table.clone(), &schema, &recipe).unwrap();
         fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {}).unwrap().pipeline

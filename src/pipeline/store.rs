@@ -1,6 +1,8 @@
 //! A pipeline's files in a version directory: `model.bin`, `pipeline.json`, `golden.csv`.
 
-use super::{Pipeline, PipelineError, TargetScale, golden};
+use super::conformal::Intervals;
+use super::spread::Spread;
+use super::{Coverage, Pipeline, PipelineError, TargetScale, golden};
 use crate::atomic;
 use crate::features::{Features, Target, Task};
 use crate::model::Model;
@@ -9,12 +11,72 @@ use crate::table::{Schema, Table, TableError};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Format 2 has a scale of the target; whatever has none is written as format 1, which older programs read.
 const FORMAT: u32 = 2;
 /// Files larger than these are not a version's: refused before they are read.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
 const MAX_PIPELINE_BYTES: u64 = 256 << 20;
+
+const INTERVALS: &str = "intervals.json";
+/// Where errors are large, for numbers.
+const SPREAD: &str = "spread.bin";
+const INTERVALS_FORMAT: u32 = 1;
+
+/// `intervals.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntervalsFile {
+    format: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    n_rows: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    least_error: Option<f64>,
+    coverage: Vec<Coverage>,
+    steps: Vec<(f64, f64)>,
+}
+
+fn save_intervals(intervals: &Intervals, dir: &Path) -> Result<(), PipelineError> {
+    let file = IntervalsFile {
+        format: INTERVALS_FORMAT,
+        refused: intervals.refused.clone(),
+        n_rows: intervals.n_rows,
+        least_error: intervals.spread.as_ref().map(|spread| spread.least),
+        coverage: intervals.coverage.clone(),
+        steps: intervals.steps.clone(),
+    };
+    write_file(&dir.join(INTERVALS), |out| Ok(serde_json::to_writer(out, &file)?))?;
+    match &intervals.spread {
+        Some(spread) => {
+            let model = spread.model.to_bytes()?;
+            write_file(&dir.join(SPREAD), |out| out.write_all(&model))
+        }
+        None => Ok(()),
+    }
+}
+
+fn load_intervals(dir: &Path) -> Result<Option<Intervals>, PipelineError> {
+    let path = dir.join(INTERVALS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file: IntervalsFile = serde_json::from_slice(&read_file(&path, MAX_PIPELINE_BYTES)?)
+        .map_err(|err| damaged(&path, format!("not those of a version: {err}")))?;
+    let IntervalsFile { format, refused, n_rows, least_error, coverage, steps } = file;
+    let ascends = steps.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
+    if format != INTERVALS_FORMAT || !ascends {
+        return Err(damaged(&path, format!("not intervals of format {INTERVALS_FORMAT}")));
+    }
+    let path = dir.join(SPREAD);
+    let spread = |least| {
+        let model = Model::from_bytes(&read_file(&path, MAX_MODEL_BYTES)?);
+        Ok::<_, PipelineError>(Spread { model: model.map_err(|err| damaged(&path, err.to_string()))?, least })
+    };
+    let spread = least_error.map(spread).transpose()?;
+    Ok(Some(Intervals { refused, steps, n_rows, spread, coverage }))
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +93,7 @@ struct PipelineFile {
 
 impl Pipeline {
     /// The files of a pipeline in a version directory.
-    pub const FILES: [&str; 3] = ["pipeline.json", "model.bin", "golden.csv"];
+    pub const FILES: [&str; 5] = ["pipeline.json", "model.bin", "golden.csv", INTERVALS, SPREAD];
 
     /// Writes the pipeline into `dir`, with `golden` rows to verify it by.
     ///
@@ -50,6 +112,9 @@ impl Pipeline {
         write_file(&dir.join("pipeline.json"), |out| Ok(serde_json::to_writer_pretty(out, &file)?))?;
         let model = self.model.to_bytes()?;
         write_file(&dir.join("model.bin"), |out| out.write_all(&model))?;
+        if let Some(intervals) = &self.intervals {
+            save_intervals(intervals, dir)?;
+        }
         let mut rows = Vec::new();
         golden::write(self, golden, &mut rows)?;
         write_file(&dir.join("golden.csv"), |out| out.write_all(&rows))
@@ -73,7 +138,8 @@ impl Pipeline {
         let model =
             Model::from_bytes(&read_file(&path, MAX_MODEL_BYTES)?).map_err(|err| damaged(&path, err.to_string()))?;
         let PipelineFile { schema, target, features, scale, calibration, threshold, .. } = file;
-        let pipeline = Self { schema, target, features, model, scale, calibration, threshold }.know_levels();
+        let intervals = load_intervals(dir)?.map(Arc::new);
+        let pipeline = Self { schema, target, features, model, scale, calibration, threshold, intervals }.know_levels();
         pipeline.check(dir)?;
         golden::verify(&pipeline, &dir.join("golden.csv"))?;
         Ok(pipeline)

@@ -1,7 +1,7 @@
 //! Scored rows as a typed table, for the formats that know types.
 
-use super::{Answer, Field, Layout, PredictError, Said};
-use crate::pipeline::{Contribution, Pipeline, Scores};
+use super::{Answer, Field, Found, Layout, PredictError, Said};
+use crate::pipeline::Pipeline;
 use crate::table::{
     Batch, Cell, CellReader, Column, Kind, MISSING_TIME, ParquetWriter, Table, Texts, Values, push_json_lines,
 };
@@ -56,14 +56,14 @@ impl Typed {
         &self,
         batch: &Batch,
         delimiter: u8,
-        (pipeline, scores, reasons): (&Pipeline, &Scores, &[Vec<Contribution>]),
+        found: &Found<'_>,
     ) -> Result<Table, PredictError> {
-        let n_rows = scores.n_rows();
+        let n_rows = found.scores.n_rows();
         let cells: Vec<_> = match batch.raw.is_empty() {
             true => Vec::new(),
             false => (0..n_rows).map(|row| batch.raw.cells(row, delimiter)).collect(),
         };
-        let answer = |row: usize| Answer { pipeline, scores, row, reasons: reasons.get(row), delimiter };
+        let answer = |row: usize| Answer { found, row, delimiter };
         let cell =
             |row: usize, k: usize| cells.get(row).and_then(|cells| cells.get(k)).map_or("", |text| text.as_ref());
         let values = |field: Field, reader: Option<&CellReader>| match (field, reader) {

@@ -2,7 +2,7 @@
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
-use crate::pipeline::{Importance, Recipe};
+use crate::pipeline::{Coverage, Importance, Recipe};
 use crate::score::Evaluation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,9 @@ pub struct Manifest {
     /// Metrics on another table, when one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<serde_json::Value>,
+    /// How often intervals or sets held the truth of gate rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<Coverage>,
     /// Importance of each raw column.
     pub importance: Vec<Importance>,
     /// What a person should know.

@@ -123,6 +123,7 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
         FindingKind::NotRunSince => "not run since",
         FindingKind::Onset => "onset",
         FindingKind::Recovery => "recovery",
+        FindingKind::Coverage => "coverage",
         FindingKind::Skew => "training-serving skew",
     }
 }

@@ -32,7 +32,13 @@ pub(super) fn choose(
     let mut recipe = match is_edited {
         true => written,
         // Sides are for good: the split is never another one. How much is done is for whoever waits for it now.
-        false => Recipe { target: written.target, split: written.split, quality: written.quality, ..stored.clone() },
+        false => Recipe {
+            target: written.target,
+            split: written.split,
+            quality: written.quality,
+            weight: written.weight,
+            ..stored.clone()
+        },
     };
     if (&stored.model, &stored.features, &stored.decision) != (&recipe.model, &recipe.features, &recipe.decision) {
         notes.push(format!("mlloop.toml was changed since {production} was trained: its parameters are taken"));

@@ -99,11 +99,9 @@ fn no_better(evaluation: &Evaluation) -> Option<String> {
 
 /// The class with the fewest gate rows among those that occur, and how many.
 fn rarest(evaluation: &Evaluation) -> Option<(&str, usize)> {
-    let confusion = evaluation.confusion.as_ref()?;
-    let rows = |class: usize| confusion.support(class);
-    let class =
-        (0..evaluation.classes.len()).filter(|&c| rows(c) > 0.0).min_by(|&a, &b| rows(a).total_cmp(&rows(b)))?;
-    Some((&evaluation.classes[class], rows(class) as usize))
+    let occurring = evaluation.class_rows.iter().enumerate().filter(|(_, rows)| **rows > 0);
+    let (class, &rows) = occurring.min_by_key(|(_, rows)| **rows)?;
+    Some((&evaluation.classes[class], rows))
 }
 
 #[cfg(test)]

@@ -120,6 +120,9 @@ pub struct Evaluation {
     /// Rows by true (down) and predicted (across) class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
+    /// Rows of each class, whatever they weigh; a version does not keep them.
+    #[serde(skip)]
+    pub class_rows: Vec<usize>,
     /// Binary: points of the ROC and precision-recall curves. A version keeps them in a file of its own.
     #[serde(skip)]
     pub curve: Vec<CurvePoint>,
@@ -186,6 +189,9 @@ pub fn evaluate(
             Truth::Binary(positive) => Some(reliability(positive, reading.scores, reading.weights, 10)),
             _ => None,
         },
+        class_rows: (0..reading.classes.len())
+            .map(|class| reading.y.iter().filter(|y| **y == class as f64).count())
+            .collect(),
         curve: match &truth {
             Truth::Binary(positive) => Curve::new(reading.scores, |row| positive[row]).points(
                 reading.scores,
@@ -321,6 +327,11 @@ pub(super) fn check(reading: &Reading<'_>) -> Result<(), ScoreError> {
         return Err(ScoreError::Score { row: at / n_scores, value: reading.scores[at], expected: score });
     }
     check_weights(reading.weights, n_rows)
+}
+
+/// The weights, unless all are the same.
+pub(super) fn uneven(weights: Option<&[f64]>) -> Option<&[f64]> {
+    weights.filter(|weights| weights.iter().any(|weight| *weight != weights[0]))
 }
 
 pub(crate) fn length(what: &'static str, found: usize, expected: usize) -> Result<(), ScoreError> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluation::{Truth, check, length};
+use super::evaluation::{Truth, check, length, uneven};
 use super::exchange::exchange;
 use super::paired::{McNemar, delong, mcnemar, paired_bootstrap};
 use super::{Direction, Metric, Reading, ScoreError, multiclass};
@@ -62,7 +62,7 @@ pub struct Improvement {
 /// Compares `challenger` with `production` in `metric`.
 ///
 /// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, everything else by the paired bootstrap; with entities,
-/// everything by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider of its percentile and of
+/// or where rows weigh differently, everything by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider of its percentile and of
 /// value ± t · error with as many degrees of freedom as there are units of the rarer class, less one; and it does not
 /// exclude 0 where the exchange of both models' answers, which is exact with few rows, finds no difference. The bound of a difference of accuracies is Bonett's and
 /// Price's ("Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012),
@@ -85,6 +85,7 @@ pub fn improvement(
         return Err(ScoreError::UnknownMetric { name: metric.name().to_owned(), known });
     }
     match (metric, pairing.entities) {
+        _ if uneven(production.weights).is_some() => resampled(metric, production, challenger, pairing),
         (Metric::RocAuc, None) => areas(production, challenger, pairing.alpha),
         (Metric::Accuracy, None) => shares(production, challenger, pairing.alpha),
         _ => resampled(metric, production, challenger, pairing),
@@ -256,6 +257,31 @@ mod tests {
         let expected = (crate::stats::moments::variance(&gains) / f64::from(n)).sqrt();
         assert!((error / expected - 1.0).abs() < 0.1, "{error} {expected}");
         assert!(low > 0.0 && high > value, "lower errors are better");
+    }
+
+    #[test]
+    fn weighed_rows_gain_what_rows_written_as_often_gain() {
+        let n = 120;
+        let y: Vec<f64> = (0..n).map(|i| ((i * 7) % 3 == 0) as u8 as f64).collect();
+        let score = |by: usize| (0..n).map(|i| ((i * by) % 101) as f64 / 101.0).collect::<Vec<f64>>();
+        let (a, b) = (score(37), score(53));
+        let weights: Vec<f64> = (0..n).map(|i| (i % 3) as f64 + 1.0).collect();
+        let written = |of: &[f64]| (0..n).flat_map(|i| vec![of[i]; i % 3 + 1]).collect::<Vec<f64>>();
+        let (y2, a2, b2) = (written(&y), written(&a), written(&b));
+        let names = classes();
+        for metric in [Metric::RocAuc, Metric::Accuracy, Metric::F1, Metric::LogLoss] {
+            let of = |scores| Reading { weights: Some(&weights), ..binary(&y, scores, &names) };
+            let found = improvement(metric, &of(&a), &of(&b), &PAIRING).unwrap();
+            let many = improvement(metric, &binary(&y2, &a2, &names), &binary(&y2, &b2, &names), &PAIRING).unwrap();
+            close("value", found.value, many.value);
+            // No row stands for two independent ones.
+            assert_eq!(found.test, Test::Bootstrap);
+            assert!(found.error > many.error, "{metric}: {} {}", found.error, many.error);
+            let even = vec![3.0; n];
+            let even = |scores| Reading { weights: Some(&even), ..binary(&y, scores, &names) };
+            let plain = improvement(metric, &binary(&y, &a, &names), &binary(&y, &b, &names), &PAIRING).unwrap();
+            assert_eq!(improvement(metric, &even(&a), &even(&b), &PAIRING).unwrap().test, plain.test);
+        }
     }
 
     #[test]

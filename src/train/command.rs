@@ -63,13 +63,17 @@ pub(super) fn fit(
         io::Write::flush(&mut out).map_err(io_err)?;
     }
     let target = &examples.target;
-    let features: Vec<_> = table.columns().iter().filter(|column| column.name != target.name).collect();
+    let is_feature = |column: &&Column| column.name != target.name && recipe.weight.as_ref() != Some(&column.name);
+    let features: Vec<_> = table.columns().iter().filter(is_feature).collect();
     let kind = |column: &Column| if matches!(column.values, Values::Number(_)) { "number" } else { "category" };
-    let parameters = json!({
+    let mut parameters = json!({
         "target": target.name, "task": target.task, "classes": target.classes, "seed": request.seed,
         "features": features.iter().map(|c| json!({ "name": c.name, "kind": kind(c) })).collect::<Vec<_>>(),
         "model": recipe.model,
     });
+    if let Some(weight) = &recipe.weight {
+        parameters["weight"] = json!(weight);
+    }
     let file = File::options().write(true).create_new(true).open(path("parameters.json")).map_err(io_err)?;
     serde_json::to_writer_pretty(file, &parameters).map_err(|err| io_err(err.into()))?;
     (request.progress)("fitting", 0, 1);
@@ -88,7 +92,7 @@ pub(super) fn fit(
     Ok(pipeline::adopt(foreign, examples, schema, &recipe, by_order, request.seed)?)
 }
 
-/// What a model can be made of: numbers and categories, raw and derived, and the target.
+/// What a model can be made of: numbers and categories, raw and derived, the target, and the weights.
 fn columns(
     examples: &Examples,
     schema: &Schema,
@@ -102,6 +106,7 @@ fn columns(
         let kind = schema.column(&column.name).map(|spec| spec.kind);
         let is_target = column.name == target.name;
         is_target
+            || recipe.weight.as_ref() == Some(&column.name)
             || (!recipe.features.drop.contains(&column.name)
                 && !derived.window_columns().contains(&column.name)
                 && matches!(column.values, Values::Number(_) | Values::Category(_))

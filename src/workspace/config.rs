@@ -3,9 +3,9 @@
 use super::{Approval, PromoteRules, TrackRules, columns};
 use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
-use crate::model::Params;
+use crate::model::{Named, Params};
 use crate::notify;
-use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec};
+use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec, check_weight};
 use crate::table::postgres::is_address;
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling};
@@ -213,6 +213,9 @@ pub struct DataSpec {
     /// What lines begin with that are no part of a table.
     #[serde(default)]
     pub comment: Option<char>,
+    /// The column that says how much each row counts.
+    #[serde(default)]
+    pub weight: Option<String>,
 }
 
 fn comma() -> char {
@@ -271,6 +274,10 @@ impl Config {
         let columns: Vec<(&str, Kind)> = config.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
         derive::check(&config.features.derived, &columns, &config.target.column)?;
         config.target.check(&columns, &config.features)?;
+        config.check_limits(&columns)?;
+        if let Some(weight) = &config.data.weight {
+            check_weight(weight, &columns, &config.target.column, (&config.features, &config.decision))?;
+        }
         config.split.shares()?;
         let numbers = config.columns.iter().filter(|c| c.kind == Kind::Number).map(|c| c.name.as_str());
         config.split.check_parts(&numbers.collect::<Vec<_>>())?;
@@ -282,6 +289,24 @@ impl Config {
         config.promote.check()?;
         config.track.check()?;
         Ok(config)
+    }
+
+    /// Whether what `[model]` forbids trees to do is about features of this loop.
+    fn check_limits(&self, columns: &[(&str, Kind)]) -> Result<(), String> {
+        let derived = derive::kinds(&self.features.derived, columns, &self.target.column);
+        let all: Vec<(&str, Kind)> =
+            columns.iter().copied().chain(derived.iter().map(|(name, kind)| (name.as_str(), *kind))).collect();
+        self.model.check_limits(Named {
+            columns: &all,
+            target: &self.target.column,
+            drop: &self.recipe().features.drop,
+        })?;
+        match self.target.task {
+            Some(task) if !self.model.monotone.is_empty() => {
+                self.model.check(task).map(|_| ()).map_err(|err| format!("[model] {err}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How the loop's tables are written and typed.
@@ -303,13 +328,16 @@ impl Config {
     /// What decides what is learned.
     #[must_use]
     pub fn recipe(&self) -> Recipe {
+        let mut features = self.features.clone();
+        features.drop.extend(self.data.weight.iter().filter(|name| !self.features.drop.contains(name)).cloned());
         Recipe {
             target: self.target.clone(),
             split: self.split.clone(),
-            features: self.features.clone(),
+            features,
             model: self.model.clone(),
             decision: self.decision.clone(),
             quality: self.train.quality,
+            weight: self.data.weight.clone(),
         }
     }
 
@@ -341,7 +369,7 @@ impl Config {
     }
 
     fn write_data(&self, text: &mut String) {
-        let DataSpec { reference, delimiter, header, missing, skip_lines, comment } = &self.data;
+        let DataSpec { reference, delimiter, header, missing, skip_lines, comment, weight } = &self.data;
         let quoted: Vec<String> = missing.iter().map(|m| quote(m)).collect();
         // Writing to a String cannot fail.
         let _ = write!(
@@ -358,6 +386,9 @@ impl Config {
         if let Some(mark) = comment {
             let mark = quote(&mark.to_string());
             let _ = writeln!(text, "comment = {mark}   # what lines begin with that are no part of a table");
+        }
+        if let Some(weight) = weight {
+            let _ = writeln!(text, "weight = {}   # how much each row counts", quote(weight));
         }
         text.push('\n');
         let _ = writeln!(text, "[target]\ncolumn = {}", quote(&self.target.column));
@@ -511,6 +542,9 @@ algorithm = "gradient-boosting"   # random-forest, decision-tree
 # n_estimators = 400   # these and other names mean what they mean in XGBoost and scikit-learn;
 # max_depth = 6        # what is not set suits the table
 # learning_rate = 0.05
+# interactions = [["a", "b"], ["c"]]   # columns that may act together; "none": each by itself
+# [model.monotone]     # the prediction may only rise or only fall with these
+# balance = "increasing"
 
 # [train]
 # quality = "standard" # fast: one fit; the tune rows decide, and do not teach

@@ -91,6 +91,7 @@ impl Fitted {
             scale: TargetScale::default(),
             calibration: self.calibration.clone(),
             threshold: (self.target.task == Task::Binary).then_some(threshold),
+            intervals: None,
         };
         pipeline.agrees(graph, &self.table)
     }

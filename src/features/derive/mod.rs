@@ -135,6 +135,13 @@ pub fn origins(definitions: &Definitions, columns: &[(&str, Kind)], target: &str
     names.zip(origins).collect()
 }
 
+/// The derived columns with what they are stored as; none where a definition is wrong.
+#[must_use]
+pub fn kinds(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Vec<(String, Kind)> {
+    let Ok(program) = Program::new(definitions, columns, target) else { return Vec::new() };
+    program.compiled.into_iter().map(|compiled| (compiled.name, compiled.of.kind())).collect()
+}
+
 impl Derived {
     /// Learns what `definitions` need to know of the training rows: those at `rows`, or all rows of `table`. The derived
     /// columns of all its rows come back as well.

@@ -1,0 +1,40 @@
+//! What trees may not do with a column: `[model.monotone]` and `[model] interactions`.
+
+use serde::{Deserialize, Serialize};
+
+/// Which way a prediction may go as a number rises, everything else being equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Never down.
+    Increasing,
+    /// Never up.
+    Decreasing,
+}
+
+/// Which columns may act together in one tree path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "interactions must be groups of columns, [[\"a\", \"b\"], [\"c\"]], or \"none\"")]
+pub enum Interactions {
+    /// `"none"`: each column by itself.
+    Rule(InteractionRule),
+    /// Groups of columns; the columns in no group make up one more.
+    Groups(Vec<Vec<String>>),
+}
+
+/// A rule for all columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InteractionRule {
+    /// Each column by itself: the raw score is a sum of curves of single columns.
+    None,
+}
+
+/// The same of features, by their places.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// A direction per feature; empty without any.
+    pub(super) directions: Vec<Option<Direction>>,
+    /// Features that may act together; empty where all may.
+    pub(super) groups: Vec<Vec<u32>>,
+}
