@@ -52,12 +52,7 @@ impl Typed {
     }
 
     /// The rows of a batch.
-    pub(super) fn table(
-        &self,
-        batch: &Batch,
-        delimiter: u8,
-        found: &Found<'_>,
-    ) -> Result<Table, PredictError> {
+    pub(super) fn table(&self, batch: &Batch, delimiter: u8, found: &Found<'_>) -> Result<Table, PredictError> {
         let n_rows = found.scores.n_rows();
         let cells: Vec<_> = match batch.raw.is_empty() {
             true => Vec::new(),

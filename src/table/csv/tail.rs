@@ -102,7 +102,7 @@ const TOTALS: [&str; 29] = [
 /// Whether a cell is such a word, or begins with one where more fields are blank (`TOTAL GÉNÉRAL`).
 fn says_total(cell: &str, n_blank: usize) -> bool {
     let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
-    TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(|word| begins(&word)))
+    TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))
 }
 
 /// Whether the last row begins with such a word and leaves other fields blank.
