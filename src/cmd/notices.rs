@@ -38,7 +38,7 @@ pub(crate) fn settle(ctx: &Context, verb: &'static str, err: Option<&anyhow::Err
         // Somebody else is at work, or whoever asked has just read it.
         return;
     }
-    let text = err.map_or_else(String::new, |err| crate::one_line(err));
+    let text = err.map_or_else(String::new, crate::one_line);
     let now = [Observation { key: format!("failed/{verb}"), open: Some(err.is_some()), text }];
     changes(ctx, &config, &now, |changes| {
         // Each cause has the text of its own cause in it.
