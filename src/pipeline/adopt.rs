@@ -71,32 +71,33 @@ pub fn adopt(
         scale: TargetScale::default(),
         calibration: Calibration::None,
         threshold: None,
-        intervals: Some(Arc::new(Intervals::refused(
-            "the model was made elsewhere, and which rows it learned from is not known".to_owned(),
-        ))),
-    };
-    pipeline = pipeline.know_levels();
+        intervals: Some(no_intervals()),
+    }
+    .know_levels();
     if target.task == Task::Binary {
         pipeline.threshold = Some(threshold_of(&pipeline, examples, &parts.tune, recipe)?);
     }
-    let mut notes = [examples.notes.clone(), unchecked(recipe)].concat();
+    let mut notes = [examples.notes.clone(), unchecked(recipe, format.name())].concat();
     notes.extend(
         by_order.map(|columns| format!("the model's features are the columns by their order, as asked: {columns}")),
     );
-    notes.push(format!(
-        "the model came as {}: metrics are flattered if it was trained on rows of the gate",
-        format.name()
-    ));
     let held_out = HeldOut::new(examples, &parts);
     let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
-/// What `mlloop.toml` forbids and nobody looks for in the model.
-fn unchecked(recipe: &Recipe) -> Vec<String> {
+/// Which rows a model made elsewhere learned from is not known.
+fn no_intervals() -> Arc<Intervals> {
+    let why = "the model was made elsewhere, and which rows it learned from is not known";
+    Arc::new(Intervals::refused(why.to_owned()))
+}
+
+/// What nobody has looked for in the model: rows of the gate, and what `mlloop.toml` forbids.
+fn unchecked(recipe: &Recipe, format: &str) -> Vec<String> {
+    let flatters = format!("the model came as {format}: metrics are flattered if it was trained on rows of the gate");
     let forbids = !recipe.model.monotone.is_empty() || recipe.model.interactions.is_some();
-    let note = "[model.monotone] and interactions are not checked in a model that was made elsewhere";
-    if forbids { vec![note.to_owned()] } else { Vec::new() }
+    let limits = "[model.monotone] and interactions are not checked in a model that was made elsewhere";
+    std::iter::once(flatters).chain(forbids.then(|| limits.to_owned())).collect()
 }
 
 /// The threshold that the tune rows choose, where they are enough.

@@ -188,6 +188,15 @@ impl Pipeline {
         Ok(blocks.concat())
     }
 
+    /// The same of rows whose features and scores are known.
+    ///
+    /// # Errors
+    /// When the version has no intervals of this level.
+    pub fn bounds_of(&self, features: &Matrix, scores: &Scores, level: f64) -> Result<Vec<Bound>, PipelineError> {
+        let (intervals, strangest) = self.intervals_at(level)?;
+        intervals.bounds(self, &features.values, &scores.values, strangest)
+    }
+
     /// Whether there are intervals of this level.
     ///
     /// # Errors
@@ -257,7 +266,8 @@ fn numbers(
         let spread = learn(&others)?;
         let part: Vec<f32> = own.iter().flat_map(|&row| all.row(row)).copied().collect();
         for (row, expected) in own.into_iter().zip(spread.of(&part)?) {
-            strangeness[row] = if errors[row] > 0.0 { errors[row] / expected } else { 0.0 };
+            // Where the others have no error at all, one is endlessly strange, which no file can say.
+            strangeness[row] = if errors[row] > 0.0 { (errors[row] / expected).min(1e9) } else { 0.0 };
         }
     }
     Ok((strangeness, Some(learn(&(0..errors.len()).collect::<Vec<_>>())?)))

@@ -12,6 +12,7 @@ mod tensors;
 use super::endpoint::Endpoint;
 use super::predict::{self, INLINE_BYTES};
 use super::problem::{self, Refusal};
+use super::scoring::Wanted;
 use super::snapshot::Snapshot;
 use super::state::App;
 use super::ticket::{Held, read, seat};
@@ -87,7 +88,8 @@ pub(super) async fn answer(
     };
     let Asked { rows, form } = if is_large { app.lane.run(understand).await? } else { understand()? };
     ticket.charge(rows.len())?;
-    let (json, ticket) = predict::compute(app, Endpoint::Predict, parts, rows, ticket, (request_id, 0)).await?;
+    let (json, ticket) =
+        predict::compute(app, Endpoint::Predict, parts, rows, ticket, (request_id, Wanted::default())).await?;
     let write = move || write(&form, &json);
     let (kind, bytes) = if is_large { app.lane.run(write).await? } else { write()? };
     Ok(problem::body(StatusCode::OK, kind, Body::new(Held::new(bytes, ticket))))

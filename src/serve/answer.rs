@@ -2,7 +2,7 @@
 
 use super::scoring::Scored;
 use super::snapshot::Live;
-use crate::pipeline::{Contribution, Digits};
+use crate::pipeline::{Bound, Contribution, Digits};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// The answer to a request with many rows.
@@ -35,6 +35,15 @@ pub(super) struct Answer<'a> {
     /// Of every class of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<ByClass<'a>>,
+    /// What holds the truth, when it was asked for: a number from here
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lower: Option<Digits>,
+    /// to here,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upper: Option<Digits>,
+    /// or one of these classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<Vec<&'a str>>,
     version: &'a str,
     /// The arm that answered.
     arm: Option<&'a str>,
@@ -97,12 +106,24 @@ impl<'a> Answer<'a> {
             Some(class) => Prediction::Class(&pipeline.target.classes[class]),
             None => Prediction::Number(pipeline.scale.digits(scores[0])),
         };
+        let (lower, upper, set) = match scored.bounds.get(row) {
+            Some(&Bound::Number { lower, upper }) => {
+                (Some(pipeline.scale.digits(lower)), Some(pipeline.scale.digits(upper)), None)
+            }
+            Some(Bound::Classes(set)) => {
+                (None, None, Some(set.iter().map(|&class| pipeline.target.classes[class].as_str()).collect()))
+            }
+            None => (None, None, None),
+        };
         Self {
             request_id: None,
             id,
             prediction,
             score: (class.is_some() && scores.len() == 1).then(|| scores[0] as f32),
             scores: (scores.len() > 1).then(|| ByClass { classes: &pipeline.target.classes, scores }),
+            lower,
+            upper,
+            set,
             version: &live.model.name,
             arm,
             experiment: None,

@@ -13,7 +13,7 @@ use super::log::{Lines, Log};
 use super::past::{self, Behind};
 use super::problem::{self, Problem, Problems, Refusal};
 use super::rows::{Allow, NoRows, Raw, Rows};
-use super::scoring::{Scored, score};
+use super::scoring::{Scored, Wanted, score};
 use super::snapshot::{Live, Running, Snapshot};
 use super::state::App;
 use super::ticket::{Held, Ticket, expect_json, read, seat};
@@ -46,6 +46,9 @@ pub(super) struct Options {
     /// How many contributions are wanted.
     #[serde(default)]
     explain: usize,
+    /// The chance with which an interval or a set is to hold the truth.
+    #[serde(default)]
+    interval: Option<f64>,
     /// Names the request.
     #[serde(default)]
     pub(super) request_id: Option<String>,
@@ -70,7 +73,7 @@ struct Job {
     app: Arc<App>,
     snapshot: Arc<Snapshot>,
     endpoint: Endpoint,
-    explain: usize,
+    wanted: Wanted,
     request_id: String,
     at: Timestamp,
 }
@@ -102,7 +105,7 @@ pub(super) async fn predict(
     let mut ticket = app.gate.ticket(seat(parts));
     let body = read(body, &mut ticket).await?;
     ticket.take_place()?;
-    let names = (request_id, options.explain);
+    let names = (request_id, Wanted { explain: options.explain, interval: options.interval });
     let (json, ticket) = compute(app, endpoint, parts, body, ticket, names).await?;
     let held = Held::new(json, ticket);
     Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
@@ -118,7 +121,7 @@ pub(super) async fn compute(
     parts: &Parts,
     body: Bytes,
     ticket: Ticket,
-    (request_id, explain): (&str, usize),
+    (request_id, wanted): (&str, Wanted),
 ) -> Result<(Vec<u8>, Ticket), Refusal> {
     let is_large = body.len() > INLINE_BYTES;
     let _turn = match body.len() > HEAVY_BYTES {
@@ -129,7 +132,7 @@ pub(super) async fn compute(
         app: Arc::clone(app),
         snapshot: app.snapshot(),
         endpoint,
-        explain,
+        wanted,
         request_id: request_id.to_owned(),
         at: app.now(),
     });
@@ -229,7 +232,7 @@ async fn score_all(
         let compute = move |job: &Job| {
             let (live, (rows, behind)) = (job.live(arm)?, &*asked);
             let windows = behind.of_rows(live.model.version, &which);
-            let scored = score(live, (&job.snapshot.form, rows), &which, &windows, job.explain)?;
+            let scored = score(live, (&job.snapshot.form, rows), &which, &windows, job.wanted)?;
             job.app.metrics.unseen(&scored.unseen);
             Ok(Group { arm, which, scored })
         };
@@ -394,7 +397,7 @@ fn parse(job: &Job, body: &Bytes, allow: Allow) -> Result<Rows, Refusal> {
     if rows.len() == 0 && rows.problems.is_empty() {
         return Err(Refusal::Malformed("there is no row in the body".to_owned()));
     }
-    if job.explain > 0 && rows.len() > MAX_EXPLAINED_ROWS {
+    if job.wanted.explain > 0 && rows.len() > MAX_EXPLAINED_ROWS {
         return Err(Refusal::TooLarge(format!("at most {MAX_EXPLAINED_ROWS} rows are explained in one request")));
     }
     Ok(rows)
@@ -483,7 +486,7 @@ async fn shadow(
         let live = job.live(Some(arm))?;
         let which: Vec<usize> = (0..asked.0.len()).collect();
         let windows = asked.1.of_rows(live.model.version, &which);
-        let scored = score(live, (&job.snapshot.form, &asked.0), &which, &windows, 0)?;
+        let scored = score(live, (&job.snapshot.form, &asked.0), &which, &windows, Wanted::default())?;
         let mut book = Lined::default();
         for (row, id) in ids.iter().enumerate() {
             book.add(job, &asked, (row, Some(id.clone())), live, scored.scores.row(row), job.arm_name(Some(arm)));

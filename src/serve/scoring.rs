@@ -5,8 +5,17 @@ use super::problem::{Problem, Problems, Refusal, shorten};
 use super::rows::{Raw, Rows};
 use super::snapshot::Live;
 use crate::features::{FeatureError, Refused};
-use crate::pipeline::{Contribution, RowEncoder, Scores};
+use crate::pipeline::{Bound, Contribution, RowEncoder, Scores};
 use crate::table::{Cell, CellReader, Column};
+
+/// What is wanted beside scores.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted {
+    /// How many contributions.
+    pub(super) explain: usize,
+    /// The chance with which an interval or a set is to hold the truth.
+    pub(super) interval: Option<f64>,
+}
 
 /// What one version says of some rows.
 #[derive(Debug)]
@@ -15,6 +24,8 @@ pub(super) struct Scored {
     pub(super) scores: Scores,
     /// The strongest contributions of each row, when they were asked for.
     pub(super) reasons: Vec<Vec<Contribution>>,
+    /// What holds the truth of each row, when it was asked for.
+    pub(super) bounds: Vec<Bound>,
     /// Rows with a level that training did not have, by column.
     pub(super) unseen: Vec<(String, u64)>,
 }
@@ -28,21 +39,30 @@ pub(super) fn score(
     (form, rows): (&Form, &Rows),
     which: &[usize],
     windows: &[Column],
-    explain: usize,
+    wanted: Wanted,
 ) -> Result<Scored, Refusal> {
     let pipeline = &live.model.pipeline;
+    if let Some(level) = wanted.interval {
+        pipeline.check_level(level).map_err(|err| Refusal::Malformed(format!("in the address: {err}")))?;
+    }
     let Encoded { values, problems, unseen } = encode(live, form, rows, which, windows);
     if !problems.is_empty() {
         return Err(Refusal::Rows(problems));
     }
     let fault = |err: crate::pipeline::PipelineError| Refusal::Internal(err.to_string());
     let (scores, matrix) = pipeline.score_features(values).map_err(fault)?;
-    let reasons = match explain {
+    let bounds = wanted.interval.map(|level| pipeline.bounds_of(&matrix, &scores, level)).transpose().map_err(fault)?;
+    let reasons = match wanted.explain {
         0 => Vec::new(),
         n => pipeline.explain(&matrix, &scores, n).map_err(fault)?,
     };
     let columns = pipeline.features.inputs().map(|(name, _)| name.to_owned()).zip(unseen);
-    Ok(Scored { scores, reasons, unseen: columns.filter(|(_, n)| *n > 0).collect() })
+    Ok(Scored {
+        scores,
+        reasons,
+        bounds: bounds.unwrap_or_default(),
+        unseen: columns.filter(|(_, n)| *n > 0).collect(),
+    })
 }
 
 /// The features of rows, what is wrong with their cells, and per input how many levels training did not have.

@@ -71,6 +71,27 @@ fn reasons_ids_and_request_ids() {
 }
 
 #[test]
+fn sets_of_classes_are_answered() {
+    let served = Served::new(&[0]);
+    let state = served.open();
+    let (status, answer) = ask(&state, request("/predict?interval=.9", ROW));
+    let set = answer["set"].as_array().unwrap();
+    assert!(status == 200 && set.iter().all(|class| class == "no" || class == "yes"), "{answer}");
+    let (_, sure) = ask(
+        &state,
+        request("/predict?interval=0.01", json!([serde_json::from_str::<Value>(ROW).unwrap()]).to_string()),
+    );
+    assert!(sure["predictions"][0]["set"].as_array().unwrap().len() <= set.len(), "{sure}");
+    assert_eq!(ask(&state, request("/predict", ROW)).1.get("set"), None);
+    for (level, what) in
+        [("2", "no share between 0 and 1"), ("0.99999", "too few for the level"), ("x", "in the address")]
+    {
+        let (status, answer) = ask(&state, request(&format!("/predict?interval={level}"), ROW));
+        assert!(status == 400 && answer["error"].as_str().unwrap().contains(what), "{answer}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_named_with_its_row() {
     let served = Served::new(&[0]);
     let state = served.open();
