@@ -10,6 +10,7 @@
 use super::super::endpoint::Endpoint;
 use super::super::predict::{self, INLINE_BYTES};
 use super::super::problem::{self, Refusal};
+use super::super::scoring::Wanted;
 use super::super::snapshot::{Live, Snapshot};
 use super::super::state::App;
 use super::super::ticket::{read, seat};
@@ -130,7 +131,8 @@ async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str
         ticket.charge(body.len())?;
         ticket.take_place()?;
         let (json, ticket) =
-            predict::compute(app, Endpoint::StudioPredict, parts, body, ticket, (request_id, 0)).await?;
+            predict::compute(app, Endpoint::StudioPredict, parts, body, ticket, (request_id, Wanted::default()))
+                .await?;
         let all = told(&json);
         drop(ticket);
         all
