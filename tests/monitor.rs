@@ -627,6 +627,19 @@ fn rows_that_come_again_say_nothing_new() {
     let looks: Vec<f64> =
         (3..6).map(|day| needed(&format!("monitor now.csv --now 2026-11-0{day}T00:00:00Z --formats json"))).collect();
     assert!(looks.iter().all(|needed| *needed == looks[0]), "{looks:?}");
+    // A file that was put together twice holds each row once; outcomes that are not known yet are no other outcomes.
+    work.write("twice.csv", table(601..801) + &table(601..801).split_once('\n').unwrap().1.to_owned());
+    let twice = work.run("monitor twice.csv --now 2026-11-05T00:00:00Z --formats json").value();
+    assert_eq!((&twice["performance"]["n"], &twice["alarm"]["n"]), (&Value::from(200), &Value::from(200)));
+    assert!(twice["notes"].to_string().contains("200 rows stand in the table more than once"), "{}", twice["notes"]);
+    let half = table(601..801);
+    let half = half.lines().enumerate().map(|(n, row)| match n % 2 {
+        1 => row.rsplit_once(',').unwrap().0.to_owned() + ",\n",
+        _ => format!("{row}\n"),
+    });
+    work.write("half.csv", half.collect::<String>());
+    let half = work.run("monitor half.csv --now 2026-11-05T00:00:00Z --formats json").value();
+    assert_eq!(half["target"]["verdict"], "stable", "{}", half["target"]);
     work.write("other.csv", table(701..901));
     assert!((needed("monitor other.csv --now 2026-11-06T00:00:00Z --formats json") / looks[0] - 4.0).abs() < 1e-9);
     for night in 2..8 {
@@ -636,4 +649,37 @@ fn rows_that_come_again_say_nothing_new() {
     let watched = work.run("monitor --now 2026-11-09T00:00:00Z --formats json").value();
     assert_eq!(watched["current"]["n_rows"], 200, "each row once");
     assert_eq!(watched["performance"]["n"], 200);
+}
+
+#[test]
+fn dates_that_lie_ahead_by_nature_do_not_drift() {
+    // Contracts end within two years after the table was made; a year later others do, as far ahead.
+    let table = |from: i64, n: u32| {
+        let row = |row: u32| {
+            let ends = jiff::Timestamp::from_second(from + i64::from(row * 7919 % 63_072) * 1000).unwrap();
+            format!(
+                "k{from}{row},{},{},{}\n",
+                ends.strftime("%Y-%m-%d"),
+                row * 31 % 97,
+                ["no", "yes"][(row % 97 % 2) as usize]
+            )
+        };
+        "id,contract_end,x,churn\n".to_owned() + &(0..n).map(row).collect::<String>()
+    };
+    let second = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+    let (then, now) = (second("2026-01-01T00:00:00Z"), second("2027-01-01T00:00:00Z"));
+    let work = Loop::new().table("ref.csv", table(then, 1000)).table("now.csv", table(now, 400));
+    work.run("init ref.csv").answers(YES);
+    work.run("--set n_estimators=8 train --now 2026-01-01T00:00:00Z").answers(YES);
+    let verdict = |line: &str| {
+        let columns = work.run(line).value()["columns"].as_array().unwrap().clone();
+        columns.into_iter().find(|column| column["name"] == "contract_end").unwrap()
+    };
+    for line in ["monitor ref.csv --now 2026-01-02T00:00:00Z", "monitor now.csv --now 2027-01-01T00:00:00Z"] {
+        let found = verdict(&format!("{line} --formats json"));
+        assert_eq!(found["verdict"], "stable", "{line}: {found}");
+    }
+    // All of them beyond the year 2080 are another matter.
+    work.write("wrong.csv", table(second("2080-01-01T00:00:00Z"), 400));
+    assert_eq!(verdict("monitor wrong.csv --now 2027-01-01T00:00:00Z --formats json")["verdict"], "drifted");
 }

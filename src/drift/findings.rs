@@ -22,7 +22,7 @@ const N_NAMED: usize = 5;
 pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
     let content = match &pair.values {
         PairValues::Number { reference, current, .. } => range(pair, reference, current),
-        PairValues::Time { present, .. } => instants(pair, *present),
+        PairValues::Time { present, then, .. } => instants(pair, *present, *then),
         PairValues::Category { levels, reference, current } => unseen(&pair.name, levels, reference, current),
     };
     completeness(pair).into_iter().chain(content).collect()
@@ -80,12 +80,14 @@ fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Find
 }
 
 /// Instants that have not happened yet, or that all lie before the middle of the reference.
-fn instants(pair: &ColumnPair, present: Option<i64>) -> Option<Finding> {
-    let PairValues::Time { current, .. } = &pair.values else { return None };
+fn instants(pair: &ColumnPair, present: Option<i64>, then: Option<i64>) -> Option<Finding> {
+    let PairValues::Time { reference, current, .. } = &pair.values else { return None };
     let (first, last) = pair.current_range()?;
     let later = present.map_or(0, |present| later_than(current, present));
+    // Where the reference had instants ahead of it, they are usual.
+    let usual = then.is_some_and(|then| later_than(reference, then) > 0);
     let middle = pair.summaries.0.median?;
-    let text = if later > 0 {
+    let text = if later > 0 && !usual {
         format!("{later} instants lie in the future; the latest is {}", date(last))
     } else if last < middle {
         let (first, last, middle) = (date(first), date(last), date(middle));

@@ -234,9 +234,21 @@ fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
     rows
 }
 
+/// The folds of rows, and [`Domain::copies`]. Where the rows of a side are so few different ones that a fold would leave none to
+/// learn from, equal rows are dealt one by one.
+fn folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
+    let (mut folds, copies) = grouped_folds(digests, n_reference, seed);
+    let spread = |side: &[u8]| (0..FOLDS as u8).filter(|fold| side.contains(fold)).count();
+    let (reference, current) = folds.split_at(n_reference);
+    if spread(reference).min(spread(current)) < 2 {
+        (0..).zip(&mut folds).for_each(|(row, fold)| *fold = (row % FOLDS) as u8);
+    }
+    (folds, copies)
+}
+
 /// Deals groups of equal rows to the folds in the order of a hash of their content, each to the fold that has fewest rows of
 /// the group's sides, so that the folds have about equal shares of both. The second number is [`Domain::copies`].
-fn folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
+fn grouped_folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
     let mut rows: Vec<usize> = (0..digests.len()).collect();
     rows.sort_by_cached_key(|&row| (hash64(&digests[row].to_le_bytes(), seed), digests[row], row));
     let mut folds = vec![0; digests.len()];

@@ -62,6 +62,8 @@ pub enum PairValues {
         calendars: Option<Box<[Calendar; 2]>>,
         /// Later ones have not happened yet; `None` when the present is not known.
         present: Option<i64>,
+        /// When the reference was known: instants after it had not happened then.
+        then: Option<i64>,
     },
 }
 
@@ -303,7 +305,7 @@ fn extent(summary: &Summary, sample: &Sample) -> Option<(f64, f64)> {
 fn times(before: &ColumnProfile, now: &ColumnProfile, a: &Numbers, b: &Numbers) -> PairValues {
     let both = a.calendar.clone().zip(b.calendar.clone());
     let calendars = both.map(|(a, b)| Box::new([a, b]));
-    PairValues::Time { reference: before.sample(), current: now.sample(), calendars, present: None }
+    PairValues::Time { reference: before.sample(), current: now.sample(), calendars, present: None, then: None }
 }
 
 fn infinite(before: &ColumnProfile, now: &ColumnProfile) -> [(u64, u64); 2] {

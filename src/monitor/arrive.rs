@@ -11,6 +11,7 @@ use crate::past::Beside;
 use crate::pipeline::Pipeline;
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::Learned;
+use crate::stats::random::hash64;
 use crate::table::{Column, Input, Kind, Misfits, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ pub(super) struct Arrived {
     /// When it happened, where it was cut out of a table by time.
     pub span: Option<Span>,
     pub sample: Sample<Scored>,
+    /// Rows of the sample that left it since a later one has their id.
+    pub n_repeated: u64,
     /// The errors that are expected of a sample of rows; `None` for one that was learned from.
     pub expected: Sample<Option<ExpectedLoss>>,
     /// Outcomes in the scored rows that are no class of production, or no number that it could predict.
@@ -79,6 +82,7 @@ impl Arrived {
             before: None,
             span: None,
             sample,
+            n_repeated: 0,
             expected,
             unknown: Unknown::default(),
             pieces: Vec::new(),
@@ -191,7 +195,8 @@ impl Pass<'_> {
 
     /// After the last row.
     pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
-        let Gathered { whole, before, pieces, sample, expected, unknown, .. } = gathered;
+        let Gathered { whole, before, pieces, mut sample, expected, unknown, .. } = gathered;
+        let n_repeated = sample.keep_last(|row| row.id);
         let name = |key, profile: &Profile| self.by.map_or(String::new(), |by| by.name(key, profile.n_rows));
         let pieces = pieces.into_iter().map(|(key, piece)| {
             let profile = piece.finish();
@@ -203,6 +208,7 @@ impl Pass<'_> {
             before: before.map(ProfileBuilder::finish),
             span: self.windows.as_ref().map(|windows| windows.arrived),
             sample,
+            n_repeated,
             expected,
             unknown,
             pieces: pieces.collect(),
@@ -256,7 +262,9 @@ impl Pass<'_> {
         let bounds = if is_known { pipeline.bounds(&part, LEVEL)? } else { Vec::new() };
         for (row, (&(_, place), outcome)) in chosen.iter().zip(outcomes).enumerate() {
             let held = bounds.get(row).zip(outcome).map(|(bound, outcome)| bound.holds(outcome.y));
-            sample.push(place, Scored { scores: scores.row(row).to_vec(), outcome, learned: is_learned(row), held });
+            let id = ids.map(|ids| ids.get(row)).filter(|id| !id.is_empty()).map(|id| hash64(id.as_bytes(), 0));
+            let (scores, learned) = (scores.row(row).to_vec(), is_learned(row));
+            sample.push(place, Scored { id, scores, outcome, learned, held });
         }
         Ok(())
     }

@@ -151,8 +151,10 @@ impl Watch<'_> {
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
         let mut pair = ColumnPair::of(name, reference, current)?;
-        if let PairValues::Time { present, .. } = &mut pair.values {
+        if let PairValues::Time { present, then, .. } = &mut pair.values {
             *present = Some(self.request.now.as_microsecond());
+            let trained_at = self.production.as_ref().map(|production| production.manifest.trained_at);
+            *then = Some(trained_at.unwrap_or(self.request.now).as_microsecond());
         }
         let mut importance = self.production.iter().flat_map(|production| &production.manifest.importance);
         pair.importance = importance.find(|entry| entry.column == name).map(|entry| entry.gain);
@@ -161,8 +163,10 @@ impl Watch<'_> {
 
     fn target(&self, reference: &Profile, arrived: &Arrived) -> Option<ColumnReport> {
         let name = &self.config.as_ref()?.target.column;
-        let pair = self.pair(reference, &arrived.profile, name)?;
+        let mut pair = self.pair(reference, &arrived.profile, name)?;
         let (n, n_missing) = (pair.n_rows().1, pair.n_missing.1);
+        // What is not known yet is no outcome.
+        pair.n_missing = (0, 0);
         (n > n_missing).then(|| compare_target(&pair, &self.settings, self.request.seed))
     }
 
@@ -365,6 +369,12 @@ impl Watch<'_> {
         let mut notes = Vec::new();
         if let Some(served) = served.filter(|served| !served.known.y.is_empty()) {
             notes.push(served.note());
+        }
+        if arrived.n_repeated > 0 {
+            notes.push(format!(
+                "{} rows stand in the table more than once, by their id: scores and performance are those of the last of each",
+                arrived.n_repeated
+            ));
         }
         if !arrived.sample.is_whole() {
             let n = arrived.sample.rows().len();

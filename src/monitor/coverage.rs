@@ -73,7 +73,13 @@ mod tests {
     fn rows(n: usize, held: usize, weight: f64) -> Vec<Scored> {
         let outcome = || Some(Outcome { y: 1.0, weight });
         (0..n)
-            .map(|row| Scored { scores: vec![0.5], outcome: outcome(), learned: false, held: Some(row < held) })
+            .map(|row| Scored {
+                id: None,
+                scores: vec![0.5],
+                outcome: outcome(),
+                learned: false,
+                held: Some(row < held),
+            })
             .collect()
     }
 

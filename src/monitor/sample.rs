@@ -3,6 +3,7 @@
 use crate::journal::Outcome;
 
 use crate::stats::random::unit_hash;
+use std::collections::HashMap;
 
 /// The level of intervals that are held against outcomes.
 pub(super) const LEVEL: f64 = 0.9;
@@ -10,6 +11,8 @@ pub(super) const LEVEL: f64 = 0.9;
 /// A scored row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
+    /// The hash of its id, where it has one.
+    pub id: Option<u64>,
     /// Its scores.
     pub scores: Vec<f64>,
     /// What came of it, when that is known.
@@ -71,6 +74,23 @@ impl<T> Sample<T> {
         &self.rows
     }
 
+    /// Keeps the last row of each key, and all rows without one; says how many left.
+    pub fn keep_last(&mut self, key: impl Fn(&T) -> Option<u64>) -> u64 {
+        let mut last: HashMap<u64, usize> = HashMap::new();
+        for (at, row) in self.rows.iter().enumerate() {
+            if let Some(key) = key(row) {
+                last.insert(key, at);
+            }
+        }
+        let stays: Vec<bool> =
+            self.rows.iter().enumerate().map(|(at, row)| key(row).is_none_or(|key| last[&key] == at)).collect();
+        let n = self.rows.len();
+        let (mut of_rows, mut of_places) = (stays.iter(), stays.iter());
+        self.rows.retain(|_| of_rows.next() == Some(&true));
+        self.places.retain(|_| of_places.next() == Some(&true));
+        (n - self.rows.len()) as u64
+    }
+
     /// Whether every row of the stream is in the sample.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -94,6 +114,16 @@ mod tests {
         assert!((800..=2000).contains(&n) && !sample.is_whole(), "{n}");
         let mean = sample.rows().iter().sum::<f64>() / n as f64;
         assert!((mean - 50_000.0).abs() < 4.0 * 28_868.0 / (n as f64).sqrt(), "{mean}");
+    }
+
+    #[test]
+    fn the_last_row_of_each_key_stays() {
+        let mut sample = Sample::new(1000, 0);
+        for (place, row) in [(0.1, 7), (0.2, -1), (0.3, 8), (0.4, 17), (0.5, -1)] {
+            sample.push(place, row);
+        }
+        let n = sample.keep_last(|row: &i64| u64::try_from(*row % 10).ok());
+        assert_eq!((n, sample.rows(), sample.places.as_slice()), (1, &[-1, 8, 17, -1][..], &[0.2, 0.3, 0.4, 0.5][..]));
     }
 
     #[test]

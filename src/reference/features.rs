@@ -46,7 +46,7 @@ impl Gathering<'_> {
             for (row, id) in ids.into_iter().enumerate() {
                 let label = cell(&batch.table, &target.name, row);
                 if wants(&id, &label) {
-                    let raw = if self.count_only { Vec::new() } else { batch.raw.get(row).to_vec() };
+                    let raw = if only_ids { Vec::new() } else { batch.raw.get(row).to_vec() };
                     rows.take(id, Record { raw, label });
                 }
             }
@@ -59,34 +59,31 @@ impl Gathering<'_> {
     /// # Errors
     /// What is wrong with the log.
     pub(super) fn rows_of_journal(&self, wants: impl Fn(&str) -> bool) -> Result<Rows, ReferenceError> {
+        let layout = Layout::of(self.pipeline);
+        let only_ids = self.count_only && layout.id().is_some();
         let mut rows = Rows::new("predictions", Vec::new(), b',');
         let mut latest: BTreeMap<String, i64> = BTreeMap::new();
         let schema = Schema { columns: self.pipeline.schema.columns.clone(), ..Schema::default() };
-        Journal::of(self.workspace).scan(
-            &Window::default(),
-            &Layout::of(self.pipeline),
-            !self.count_only,
-            |logged| {
-                let chosen = (0..logged.len() as u32).filter(|row| wants(logged.id.get(*row as usize)));
-                let logged = logged.take(&chosen.collect::<Vec<u32>>());
-                if self.count_only {
-                    let found =
-                        logged.id.iter().map(|id| (id.to_owned(), Record { raw: Vec::new(), label: String::new() }));
-                    rows.records.extend(found);
-                    return Ok(());
+        Journal::of(self.workspace).scan(&Window::default(), &layout, !only_ids, |logged| {
+            let chosen = (0..logged.len() as u32).filter(|row| wants(logged.id.get(*row as usize)));
+            let logged = logged.take(&chosen.collect::<Vec<u32>>());
+            if only_ids {
+                let found =
+                    logged.id.iter().map(|id| (id.to_owned(), Record { raw: Vec::new(), label: String::new() }));
+                rows.records.extend(found);
+                return Ok(());
+            }
+            let Some(table) = &logged.features else { return Ok(()) };
+            rows.names = table.columns().iter().map(|c| c.name.clone()).collect();
+            for (row, raw) in records_of(table, &schema)?.into_iter().enumerate() {
+                let (id, time) = (logged.id.get(row), logged.time[row]);
+                if latest.get(id).is_none_or(|at| *at <= time) {
+                    latest.insert(id.to_owned(), time);
+                    rows.records.insert(id.to_owned(), Record { raw, label: String::new() });
                 }
-                let Some(table) = &logged.features else { return Ok(()) };
-                rows.names = table.columns().iter().map(|c| c.name.clone()).collect();
-                for (row, raw) in records_of(table, &schema)?.into_iter().enumerate() {
-                    let (id, time) = (logged.id.get(row), logged.time[row]);
-                    if latest.get(id).is_none_or(|at| *at <= time) {
-                        latest.insert(id.to_owned(), time);
-                        rows.records.insert(id.to_owned(), Record { raw, label: String::new() });
-                    }
-                }
-                Ok::<(), ReferenceError>(())
-            },
-        )?;
+            }
+            Ok::<(), ReferenceError>(())
+        })?;
         Ok(rows)
     }
 

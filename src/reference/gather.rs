@@ -9,7 +9,7 @@ use crate::report::grouped;
 use crate::table::input::is_there;
 use crate::table::postgres;
 use crate::table::record::fields_of;
-use crate::table::{Input, ReadOptions, Schema, Spool, TableError, stream};
+use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
 use crate::workspace::{Config, Workspace};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -121,8 +121,8 @@ impl Gathered {
 }
 
 /// What holds for a row.
-struct Holds {
-    label: String,
+pub(super) struct Holds {
+    pub(super) label: String,
     said: Vec<Label>,
 }
 
@@ -159,8 +159,17 @@ impl Gathering<'_> {
             let added = Added::new(Vec::new());
             return Ok(Gathered { names, added, used: Vec::new(), plan, current });
         }
-        let added = self.place(&schema, &names, &wanted, &mut plan)?;
-        self.search(&wanted, &added, &mut sources)?;
+        let added = match names.id() {
+            Some(id) => {
+                let added = self.place(&schema, id, &wanted, &mut plan)?;
+                self.search(&wanted, &added, &mut sources)?;
+                added
+            }
+            None => {
+                self.search(&wanted, &Added::default(), &mut sources)?;
+                self.place_by_content(&schema, &wanted, &sources, &mut plan)?
+            }
+        };
         let mut gathered = Gathered { names, added, used: Vec::new(), plan, current };
         gathered.join(self.workspace, &schema, self.pipeline, wanted, &sources)?;
         Ok(gathered)
@@ -222,20 +231,17 @@ impl Gathering<'_> {
     fn place(
         &self,
         schema: &Schema,
-        named_by: &RowNames,
+        id: &str,
         wanted: &BTreeMap<String, Holds>,
         plan: &mut Plan,
     ) -> Result<Added, ReferenceError> {
         let target = &self.pipeline.target;
         let path = self.workspace.path(&self.config.data.reference);
         let options = ReadOptions {
-            columns: schema
-                .dialect
-                .header
-                .then(|| named_by.id().into_iter().chain([target.name.as_str()]).map(str::to_owned).collect()),
+            columns: schema.dialect.header.then(|| vec![id.to_owned(), target.name.clone()]),
             optional: self.config.target.optional(),
             skip_invalid: self.skip_invalid,
-            no_raw: self.count_only && named_by.id().is_some(),
+            no_raw: self.count_only,
             ..ReadOptions::default()
         };
         let mut rows = stream(Input::open(&path)?, schema, &options)?;
@@ -248,18 +254,15 @@ impl Gathering<'_> {
                 target.name
             )));
         }
-        let mut added = Added::new(names.clone());
+        let mut added = Added::new(names);
         while let Some(batch) = rows.next().transpose()? {
-            for (row, id) in named_by.of_batch(&batch, &names, delimiter)?.iter().enumerate() {
+            let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
+            for (row, id) in ids.iter().enumerate() {
                 plan.n_reference += 1;
                 let Some(holds) = wanted.get(id) else { continue };
-                let stands = cell(&batch.table, &target.name, row);
-                let is_same = as_written(target, id, &stands, "").is_ok_and(|stands| stands == holds.label);
-                if named_by.id().is_none() && !is_same {
-                    continue;
-                }
                 added.meet(id);
-                if is_same {
+                let stands = cell(&batch.table, &target.name, row);
+                if as_written(target, id, &stands, "").is_ok_and(|stands| stands == holds.label) {
                     plan.n_confirmed += 1;
                     continue;
                 }
@@ -391,7 +394,7 @@ fn in_table(schema: &Schema, target: &str, label: &str) -> String {
 }
 
 /// The label as the target's classes are written, or a number as it stands.
-fn as_written(target: &Target, id: &str, label: &str, file: &str) -> Result<String, TableError> {
+pub(super) fn as_written(target: &Target, id: &str, label: &str, file: &str) -> Result<String, TableError> {
     let known = match target.classes.as_slice() {
         [] => label.trim().parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| value.to_string()),
         classes => target.class_of(label).map(|class| classes[class].clone()),

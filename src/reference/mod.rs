@@ -9,6 +9,7 @@
 //! ([`settle`]). Combining is idempotent, so a promotion that was interrupted is completed by doing it again.
 
 mod adopt;
+mod content;
 mod features;
 mod gather;
 mod names;

@@ -47,12 +47,23 @@ pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String>
     if numbers.iter().all(|&(_, v)| year(v)) && rising {
         return None;
     }
+    if counts_columns(&numbers) && (0..first.len()).all(|at| rest.iter().all(|row| row.get(at) != Some(&first[at]))) {
+        return None;
+    }
     let numeric_below = |field: usize| {
         let below: Vec<&String> = rest.iter().filter_map(|r| r.get(field)).filter(|t| !t.is_empty()).collect();
         let fits = below.iter().filter(|t| number(t).is_some()).count();
         fits * 10 >= below.len() * 9
     };
     numbers.iter().find(|&&(field, _)| numeric_below(field)).map(|&(field, _)| first[field].clone())
+}
+
+/// Whether the numbers count the columns from 0 or 1, as names do that a program gave (`id,0,1,2,y`).
+fn counts_columns(numbers: &[(usize, f64)]) -> bool {
+    const FEWEST: usize = 3;
+    let begins = numbers.first().is_some_and(|&(_, value)| value == 0.0 || value == 1.0);
+    let follows = |pair: &[(usize, f64)]| pair[1].1 - pair[0].1 == (pair[1].0 - pair[0].0) as f64;
+    begins && numbers.len() >= FEWEST && numbers.windows(2).all(follows)
 }
 
 /// The texts of the second record, when it looks like a header of its own: texts stand in it where numbers stand below.
@@ -105,6 +116,10 @@ mod tests {
         assert_eq!(first_record_is_data(b"39, Private\n50, Private\n", b','), Some("39".to_owned()));
         assert_eq!(first_record_is_data(b"age,job\n50,Private\n", b','), None);
         assert_eq!(first_record_is_data(b"country,2019,2020\nDE,1,2\n", b','), None);
+        assert_eq!(first_record_is_data(b"id,0,1,2,churn\na,5,7,9,no\nb,6,8,0,yes\n", b','), None);
+        assert_eq!(first_record_is_data(b"0,1,2,3\n4.5,0.1,7,no\n5.5,0.2,8,yes\n", b','), None);
+        assert!(first_record_is_data(b"a,0,1,2,yes\nb,5,7,9,no\nc,6,8,0,yes\n", b',').is_some());
+        assert!(first_record_is_data(b"0,1,2\n3,4,5\n0,7,8\n", b',').is_some());
         assert_eq!(first_record_is_data(b"name,v2\nx,1\n", b','), None);
         assert_eq!(first_record_is_data(b"a,1\nb,x\n", b','), None);
     }

@@ -65,7 +65,7 @@ impl Tail {
 
 /// Fields from which a row that has only the first is a remark below the table, and rows from which none else is one.
 const MIN_FIELDS: usize = 3;
-const MIN_OTHERS: u64 = 10;
+const MIN_OTHERS: u64 = 20;
 /// Words with which the row of totals begins that a spreadsheet puts below a table.
 const TOTALS: [&str; 29] = [
     "total",

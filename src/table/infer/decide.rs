@@ -1,6 +1,5 @@
 //! From evidence to a kind, with the reason in one line.
 
-use super::doubt::{CODES, FEW_LEVELS};
 use crate::table::cell::shorten;
 use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
 use crate::table::level::{self, Merged, Same, Spelling};
@@ -11,6 +10,10 @@ use crate::table::{ColumnSpec, Kind, NumberFormat};
 const MIN_ROWS_FOR_ID: u64 = 10;
 /// Mean bytes of a text beyond which it is prose rather than a level.
 const PROSE_BYTES: f64 = 40.0;
+/// Levels up to which a column of mostly numbers is a category (`0`, `1`, `2`, `3+`).
+pub(super) const FEW_LEVELS: u64 = 20;
+/// Words in names of columns that hold codes, which look like numbers.
+pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
 /// Words in names of columns that name rows.
 pub(crate) const ID_WORDS: [&str; 12] =
     ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];

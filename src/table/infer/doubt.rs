@@ -1,17 +1,12 @@
 //! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
 
-use super::decide::{Beside, Decision, has_word};
+use super::decide::{Beside, CODES, Decision, FEW_LEVELS, has_word};
 use crate::table::evidence::{Evidence, Place, Written};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 use std::fmt;
 
 /// Share of cells that must be of the kind, in percent.
 const MOSTLY: u64 = 90;
-/// Levels up to which a column of mostly numbers is a category (`0`, `1`, `2`, `3+`).
-pub(super) const FEW_LEVELS: u64 = 20;
-/// Words in names of columns that hold codes, which look like numbers.
-pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
-
 /// A column whose kind a person should decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
