@@ -628,7 +628,7 @@ fn rows_that_come_again_say_nothing_new() {
         (3..6).map(|day| needed(&format!("monitor now.csv --now 2026-11-0{day}T00:00:00Z --formats json"))).collect();
     assert!(looks.iter().all(|needed| *needed == looks[0]), "{looks:?}");
     // A file that was put together twice holds each row once; outcomes that are not known yet are no other outcomes.
-    work.write("twice.csv", table(601..801) + &table(601..801).split_once('\n').unwrap().1.to_owned());
+    work.write("twice.csv", table(601..801) + &table(601..801).split_once('\n').unwrap().1);
     let twice = work.run("monitor twice.csv --now 2026-11-05T00:00:00Z --formats json").value();
     assert_eq!((&twice["performance"]["n"], &twice["alarm"]["n"]), (&Value::from(200), &Value::from(200)));
     assert!(twice["notes"].to_string().contains("200 rows stand in the table more than once"), "{}", twice["notes"]);
@@ -639,9 +639,10 @@ fn rows_that_come_again_say_nothing_new() {
     });
     work.write("half.csv", half.collect::<String>());
     let half = work.run("monitor half.csv --now 2026-11-05T00:00:00Z --formats json").value();
-    assert_eq!(half["target"]["verdict"], "stable", "{}", half["target"]);
+    assert_eq!(half["target"]["verdict"], "too_few_rows", "as 100 outcomes are: {}", half["target"]);
+    // The third table: the same rows in another order or twice are the same table.
     work.write("other.csv", table(701..901));
-    assert!((needed("monitor other.csv --now 2026-11-06T00:00:00Z --formats json") / looks[0] - 4.0).abs() < 1e-9);
+    assert!((needed("monitor other.csv --now 2026-11-06T00:00:00Z --formats json") / looks[0] - 9.0).abs() < 1e-9);
     for night in 2..8 {
         let outcomes = if night == 2 { "--outcomes" } else { "" };
         work.run(&format!("predict now.csv --log {outcomes} -o out.csv --now 2026-11-0{night}T12:00:00Z")).answers(YES);

@@ -22,7 +22,7 @@ const N_NAMED: usize = 5;
 pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
     let content = match &pair.values {
         PairValues::Number { reference, current, .. } => range(pair, reference, current),
-        PairValues::Time { present, then, .. } => instants(pair, *present, *then),
+        PairValues::Time { .. } => instants(pair),
         PairValues::Category { levels, reference, current } => unseen(&pair.name, levels, reference, current),
     };
     completeness(pair).into_iter().chain(content).collect()
@@ -80,14 +80,12 @@ fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Find
 }
 
 /// Instants that have not happened yet, or that all lie before the middle of the reference.
-fn instants(pair: &ColumnPair, present: Option<i64>, then: Option<i64>) -> Option<Finding> {
-    let PairValues::Time { reference, current, .. } = &pair.values else { return None };
+fn instants(pair: &ColumnPair) -> Option<Finding> {
+    let PairValues::Time { current, .. } = &pair.values else { return None };
     let (first, last) = pair.current_range()?;
-    let later = present.map_or(0, |present| later_than(current, present));
-    // Where the reference had instants ahead of it, they are usual.
-    let usual = then.is_some_and(|then| later_than(reference, then) > 0);
+    let later = horizon(pair).map_or(0, |horizon| later_than(current, horizon));
     let middle = pair.summaries.0.median?;
-    let text = if later > 0 && !usual {
+    let text = if later > 0 {
         format!("{later} instants lie in the future; the latest is {}", date(last))
     } else if last < middle {
         let (first, last, middle) = (date(first), date(last), date(middle));
@@ -96,6 +94,16 @@ fn instants(pair: &ColumnPair, present: Option<i64>, then: Option<i64>) -> Optio
         return None;
     };
     Some(finding(FindingKind::Range, &pair.name, text))
+}
+
+/// Where instants end: at the present, or where the reference looked ahead, as contracts that end and bills that are due do,
+/// as far ahead as it did. A hundredth of its rows is needed for that.
+pub(super) fn horizon(pair: &ColumnPair) -> Option<i64> {
+    let PairValues::Time { reference, present, then, .. } = &pair.values else { return None };
+    let present = (*present)?;
+    let looks_ahead = |then: &i64| later_than(reference, *then) * 100 >= reference.n().max(1);
+    let ahead = then.filter(looks_ahead).and_then(|then| Some(*reference.values().last()? as i64 - then));
+    Some(present.saturating_add(ahead.unwrap_or(0).max(0)))
 }
 
 /// How many instants lie more than a day after the present: clocks and time zones differ by less.

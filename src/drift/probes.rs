@@ -10,7 +10,7 @@
 //! | `hours`, `weekdays`, `months` | times | χ² on counts per day of the calendar | those parts |
 //! | `missing`, `infinite` | all, numbers | Fisher | those cells, the others |
 
-use super::findings::{date, later_than};
+use super::findings::{date, horizon, later_than};
 use super::large::Large;
 use super::pair::{ColumnPair, PairValues};
 use crate::profile::Calendar;
@@ -72,11 +72,11 @@ pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
             let measured = levels::homogeneity(&cells.reference, &cells.current);
             (measured.map(|measured| whole("homogeneity", measured)), Vec::new())
         }
-        PairValues::Time { reference, current, calendars, present, then } => {
+        PairValues::Time { current, calendars, .. } => {
             let parts = calendars.as_ref().map_or(Vec::new(), |sides| calendar(pair, sides));
             let mut parts = parts.into_iter();
             let first = parts.next().ok_or_else(|| Cannot::because("no part of the calendar stands on both sides"));
-            (first, parts.chain(instants(pair, (reference, *then), (current, *present))).collect())
+            (first, parts.chain(instants(pair, current, horizon(pair))).collect())
         }
     };
     found.extend(rare(pair));
@@ -117,26 +117,18 @@ fn range(pair: &ColumnPair) -> Vec<Probe> {
     vec![Probe { because, p, ..part("range", (0, n), (below + above, m)) }]
 }
 
-/// Instants before all of the reference's, and those that have not happened yet, beside those that had not when the reference
-/// was known: a contract ends in the future. That instants go on is no drift, nor that fewer of them lie ahead.
-fn instants(
-    pair: &ColumnPair,
-    (reference, then): (&Sample, Option<i64>),
-    (current, present): (&Sample, Option<i64>),
-) -> Option<Probe> {
+/// Instants before all of the reference's, and those later than they can be, see [`horizon`]. That instants go on is no drift.
+fn instants(pair: &ColumnPair, current: &Sample, horizon: Option<i64>) -> Option<Probe> {
     let (n, m) = pair.n_values();
     let (before, _) = pair.outside().filter(|_| n > 0 && m > 0)?;
-    let ahead = then.map_or(0, |then| later_than(reference, then));
-    let outside = before + present.map_or(0, |present| later_than(current, present));
-    let of_reference = if ahead > 0 { format!(" (in the reference {})", percent(ahead, n)) } else { String::new() };
+    let later = horizon.map_or(0, |horizon| later_than(current, horizon));
+    let outside = before + later;
     let because = format!(
-        "{} of the rows in the future{of_reference} or before {}, where the reference begins",
+        "{} of the rows in the future or before {}, where the reference begins",
         percent(outside, m),
         date(pair.reference_range()?.0)
     );
-    let found = part("range", (ahead, n), (outside, m));
-    let is_more = outside as f64 / m as f64 > ahead as f64 / n as f64;
-    Some(Probe { because: Some(because), p: if is_more { found.p } else { 1.0 }, ..found })
+    Some(Probe { because: Some(because), ..part("range", (0, n), (outside, m)) })
 }
 
 /// The rare level, or number that repeats, whose counts are the least likely.
