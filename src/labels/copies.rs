@@ -2,9 +2,12 @@
 
 use super::answer::Origin;
 use super::request::Guard;
+use crate::stats::tails::binomial;
 
 /// Answers that all equal production's and took nobody any time are copies from this many on.
 const COPIES: u64 = 5;
+/// So seldom do people agree with production by chance as often as answers may that are none of copies.
+const SELDOM: f64 = 1e-4;
 
 /// What speaks for answers that no person gave: copies of what production said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,20 +31,52 @@ impl Copies {
         self.equal += u64::from(equal);
     }
 
-    pub(super) fn guard(&self) -> Option<Guard> {
+    /// `most` is the largest share of rows on which production can be right by its gate, where that is known.
+    pub(super) fn guard(&self, most: Option<f64>) -> Option<Guard> {
         let Self { n, copied, untimed, equal } = *self;
         let all = n >= COPIES && untimed == n && equal == n;
-        let text = match (copied, all) {
-            (1.., _) => format!(
+        let too_often = most.filter(|&most| {
+            let chance: f64 = (equal..=n).map(|k| binomial(k as f64, n as f64, most)).sum();
+            n >= COPIES && equal as f64 > most * n as f64 && chance < SELDOM
+        });
+        let text = if copied > 0 {
+            format!(
                 "{copied} of {n} answers are copies of predictions: Label Studio made them from a prediction (\
                  parent_prediction) and nobody spent time on them (no lead_time)"
-            ),
-            (0, true) => format!(
+            )
+        } else if all {
+            format!(
                 "all {n} answers equal production's and nobody spent time on them (no lead_time): they are copies of \
                  predictions"
-            ),
-            (0, false) => return None,
+            )
+        } else {
+            let most = 100.0 * too_often?;
+            format!(
+                "{equal} of {n} answers equal production's, which by its gate is right on {most:.0} % of rows at most: they are \
+                 likely to be copies of predictions"
+            )
         };
         Some(Guard { name: "copied-predictions", fired: true, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_equal_production_more_often_than_it_is_right_are_likely_copies() {
+        let of = |equal: u64, n: u64, most: Option<f64>| {
+            let mut copies = Copies::default();
+            (0..n).for_each(|answer| copies.count(Origin::Timed, answer < equal));
+            copies.guard(most).map(|guard| guard.text)
+        };
+        assert!(of(60, 60, Some(0.77)).unwrap().contains("60 of 60 answers equal production's"));
+        assert!(of(58, 60, Some(0.77)).is_some());
+        // P(X ≥ 55) of 60 at .77 is .0028: seldom, and no proof.
+        assert_eq!(
+            [of(55, 60, Some(0.77)), of(40, 60, Some(0.77)), of(60, 60, Some(0.97)), of(60, 60, None)],
+            [const { None }; 4]
+        );
     }
 }

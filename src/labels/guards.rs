@@ -18,13 +18,19 @@ const SEVERAL: usize = 3;
 
 /// What speaks against taking in `incoming`: label rates in its control stratum that differ from those of the last one
 /// (two proportions, p < .001 over all classes), one annotator, of three or more, with more than half of the answers, and
-/// answers that are copies of predictions.
+/// answers that are copies of predictions, or equal them more often than production is right (binomial, p < 1e-4; `most` is the
+/// upper end of its accuracy on the gate rows).
 ///
 /// `taken` are the batches that answer, `earlier` those that came back before, `labels` what was known before.
-pub(super) fn guards(back: &Checked, taken: &[&Batch], earlier: &[Batch], labels: &Labels) -> Vec<Guard> {
+pub(super) fn guards(
+    (back, most): (&Checked, Option<f64>),
+    taken: &[&Batch],
+    earlier: &[Batch],
+    labels: &Labels,
+) -> Vec<Guard> {
     let incoming = &back.labels;
     let mut found = Vec::new();
-    found.extend(back.copies.guard());
+    found.extend(back.copies.guard(most));
     found.extend(rate_guard(incoming, taken, earlier, labels));
     found.extend(share_guard(incoming));
     found

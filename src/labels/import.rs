@@ -50,9 +50,17 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
         None => workspace.config()?.labels.policy,
     };
     let report = Report { inbox: &inbox, batches: &batches, incoming, faults, policy };
-    let guards = guards(&back.checked, &batches, &known.batches, &labels);
+    let guards = guards((&back.checked, most_right(workspace)?), &batches, &known.batches, &labels);
     let taking = Taking { workspace, lock, inbox: &inbox, request, path, digest: &back.digest };
     settle(&taking, &report, labels, guards, &back, finished)
+}
+
+/// The upper end of production's accuracy on the rows of its gate.
+fn most_right(workspace: &Workspace) -> Result<Option<f64>, LabelError> {
+    let registry = workspace.registry();
+    let Some(production) = registry.roles()?.production else { return Ok(None) };
+    let manifest = registry.manifest(production)?;
+    Ok(manifest.gate["metrics"]["accuracy"]["high"].as_f64().filter(|most| (0.0..1.0).contains(most)))
 }
 
 /// What came back, as far as it fits.

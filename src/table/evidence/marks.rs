@@ -350,16 +350,22 @@ fn with_unit(text: &str) -> Option<(u8, &str, bool)> {
     let text = text.trim();
     let begin = text.find(|c: char| c.is_ascii_digit())?;
     let end = text.rfind(|c: char| c.is_ascii_digit())? + 1;
-    let (first, last) = (text[..begin].trim(), text[end..].trim());
+    let (first, last) = (without_sign(text[..begin].trim()), text[end..].trim());
     let found = match (first, last) {
         (_, "") if is_unit(first) => ways(text, |rest| rest.starts_with(first).then_some(first.len()), |_| None),
-        ("" | "-" | "\u{2212}" | "+", _) if is_unit(last) => {
-            ways(text, |_| None, |rest| rest.strip_suffix(last).map(str::len))
-        }
+        ("", _) if is_unit(last) => ways(text, |_| None, |rest| rest.strip_suffix(last).map(str::len)),
         _ => None,
     };
     let (ways, unit) = found?;
     Some((ways, unit?, last.is_empty()))
+}
+
+/// What stands before the digits, without a sign on either side; one behind a letter is none (`INV-100`).
+fn without_sign(text: &str) -> &str {
+    const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
+    let text = text.strip_prefix(SIGNS).unwrap_or(text).trim_start();
+    let before = text.strip_suffix(SIGNS).filter(|before| !before.ends_with(char::is_alphanumeric));
+    before.unwrap_or(text).trim_end()
 }
 
 /// The ways that a text fits without a unit that is found by `begins` or `ends`.
@@ -485,6 +491,8 @@ mod tests {
             (&["2459.12 kg", "8.5 kg", "12 kg"], like('.', None, Some("kg"))),
             (&["37.8\u{b0}C", "36\u{b0}C"], like('.', None, Some("\u{b0}C"))),
             (&["2.5k", "31.7k"], like('.', None, Some("k"))),
+            (&["\u{20bf}2,459.12", "\u{20bf}-7.5", "-\u{20bf}3.25"], like('.', Some(','), Some("\u{20bf}"))),
+            (&["Fr. -2\u{2019}459.12", "Fr. 7.00"], like('.', Some('\''), Some("Fr."))),
             (&["2 459 Ft", "12 Ft"], like('.', Some(' '), Some("Ft"))),
             (&["'862.89", "'7"], like('.', None, Some("'"))),
             (&["24 months", "12 months"], like('.', None, Some("months"))),
