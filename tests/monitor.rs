@@ -628,7 +628,7 @@ fn rows_that_come_again_say_nothing_new() {
         (3..6).map(|day| needed(&format!("monitor now.csv --now 2026-11-0{day}T00:00:00Z --formats json"))).collect();
     assert!(looks.iter().all(|needed| *needed == looks[0]), "{looks:?}");
     // A file that was put together twice holds each row once; outcomes that are not known yet are no other outcomes.
-    work.write("twice.csv", table(601..801) + &table(601..801).split_once('\n').unwrap().1);
+    work.write("twice.csv", table(601..801) + table(601..801).split_once('\n').unwrap().1);
     let twice = work.run("monitor twice.csv --now 2026-11-05T00:00:00Z --formats json").value();
     assert_eq!((&twice["performance"]["n"], &twice["alarm"]["n"]), (&Value::from(200), &Value::from(200)));
     assert!(twice["notes"].to_string().contains("200 rows stand in the table more than once"), "{}", twice["notes"]);
