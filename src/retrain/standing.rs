@@ -1,6 +1,6 @@
 //! How far each reason to retrain is: what has been counted, what is wanted, what remains.
 //!
-//! Rows with new labels are counted as a retrain would learn from them ([`super::count`]). What is measured on the rows that
+//! Rows with new labels are counted as a retrain would learn from them (`count.rs`). What is measured on the rows that
 //! arrived is as [`crate::monitor`] found it last.
 
 use super::RetrainError;
