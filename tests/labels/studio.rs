@@ -101,9 +101,12 @@ fn copies_of_predictions_are_held_back() {
         assert!(!work.path("data/labels.csv").exists());
         assert_eq!(last_event(&work)["event"], "labels-quarantined");
     }
-    // A person who looked at each prediction and agreed gave answers.
+    // A person who looked at each prediction gave answers; that all of them agree is still more than chance allows.
     work.write("export", copied(json!(3.5), json!(501)).to_string());
-    work.run("label-import export").answers(YES).json("/counts/added", 60);
+    let held = work.run("label-import export").answers(WAITING).value();
+    let told = held["guards"][0]["text"].as_str().unwrap();
+    assert!(told.starts_with("60 of 60 answers equal production's, which by its gate is right on"), "{told}");
+    work.run("label-import export --accept-batch").answers(YES).json("/counts/added", 60);
 }
 
 #[test]
