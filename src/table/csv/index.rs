@@ -124,10 +124,10 @@ impl<'a> Index<'a> {
             first.is_some_and(|&byte| byte.eq_ignore_ascii_case(&begins) || matches!(byte, b'"' | b' ' | 0xef))
         };
         let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| likely(row) && is_header(row)).collect();
-        self.reject_other_orders(names);
-        let first = self.line_at(self.span(*rows.first()?).0);
+        let found = rows.first().map(|&row| (rows.len() as u64, self.line_at(self.span(row).0)));
         self.remove(&rows);
-        Some((rows.len() as u64, first))
+        self.reject_other_orders(names);
+        found
     }
 
     /// Takes out what holds the names in another order, as where files were put together whose columns differ in order.
@@ -138,14 +138,15 @@ impl<'a> Index<'a> {
         let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
         sorted.sort_unstable();
         let mut scratch = String::new();
-        let mut cells = |row: usize| -> Vec<String> {
-            (0..self.n_fields).map(|field| self.cell(row, field, &mut scratch).to_owned()).collect()
-        };
         let mut is_other = |row: usize| {
-            let mut cells = cells(row);
-            let same = cells == names;
+            // Most rows end here, without a cell of theirs being copied.
+            if sorted.binary_search(&self.cell(row, 0, &mut scratch)).is_err() {
+                return false;
+            }
+            let mut cells: Vec<String> =
+                (0..self.n_fields).map(|field| self.cell(row, field, &mut scratch).to_owned()).collect();
             cells.sort_unstable();
-            cells == sorted && !same
+            cells == sorted
         };
         let likely =
             |row: usize| bytes.get(self.edges[row * stride] as usize).is_some_and(|&byte| begins[usize::from(byte)]);

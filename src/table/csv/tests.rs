@@ -270,6 +270,13 @@ fn what_is_no_row_is_left_out_or_named() {
     for text in ["Title\n\na,b,c\n1,x,p\n# b\n2,y,p\n", "a,b,c\n1,x,p\n2,y,p\n"] {
         assert_eq!(numbers(text, &titled).0, [1.0, 2.0], "{text}");
     }
+    // Both in one file: each is taken out, and no row beside them.
+    let mixed = "a,b,c\n1,x,p\nb,a,c\n2,y,p\na,b,c\n3,z,p\n";
+    let options = ReadOptions { skip_invalid: true, ..ReadOptions::default() };
+    let kept = read_text(mixed, &ab, &options).unwrap();
+    let Values::Number(a) = &kept.table.columns()[0].values else { panic!() };
+    assert_eq!((a.as_slice(), kept.rejects.count), (&[1.0, 2.0, 3.0][..], 1));
+    assert_eq!(kept.notes, ["line 5: the header stands again; left out"]);
     let other = "a,b,c\n1,x,p\na,B,C\n";
     assert_eq!(numbers(other, &ab).0, [1.0]);
     let names = [("a", Kind::Number), ("b", Kind::Category), ("c", Kind::Category)];
