@@ -54,7 +54,7 @@ pub enum PastError {
 
 /// The id column of a schema.
 fn id_of(schema: &Schema) -> Option<&str> {
-    schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str())
+    schema.id()
 }
 
 /// The rows that windows look back on, beside those of the table at hand: `parts` that are known, and those that were

@@ -15,7 +15,7 @@ use crate::registry::{Learned, Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
 use crate::table::input::is_there;
 use crate::table::postgres;
-use crate::table::{InferOptions, Kind, ReadOptions, Schema, Spool};
+use crate::table::{InferOptions, ReadOptions, Schema, Spool};
 use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError};
 use std::path::PathBuf;
@@ -125,7 +125,7 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn id(&self) -> Option<&str> {
-        self.schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str())
+        self.schema.id()
     }
 
     pub(super) fn outcomes(&self) -> Result<Outcomes, MonitorError> {

@@ -302,7 +302,7 @@ fn keys(table: &Table, schema: &Schema, recipe: &Recipe) -> Result<Vec<u64>, Pip
 }
 
 fn id_column(schema: &Schema) -> Option<&str> {
-    schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.as_str())
+    schema.id()
 }
 
 pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {

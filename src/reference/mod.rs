@@ -282,7 +282,7 @@ pub fn input_of(workspace: &Workspace, config: &Config, version: Version) -> Res
 pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write) -> Result<Counts, ReferenceError> {
     let name = PathBuf::from(base.name());
     let options = ReadOptions::default();
-    let (read, id) = (ids_only(schema), names::id_of(schema));
+    let (read, id) = (ids_only(schema), schema.id());
     let mut rows = stream(base, &read, &options)?;
     if rows.names() != added.names {
         let what = format!("has the columns {}, the reference has {}", added.names.join(", "), rows.names().join(", "));
@@ -325,7 +325,7 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
 
 /// The same file, of which only the ids are read, where rows have them.
 fn ids_only(schema: &Schema) -> Schema {
-    let columns = match names::id_of(schema) {
+    let columns = match schema.id() {
         Some(id) if schema.dialect.header => schema.columns.iter().filter(|c| c.name == id).cloned().collect(),
         // Without a header columns are found by their place, so all of them are named.
         _ => schema.columns.clone(),

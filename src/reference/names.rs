@@ -2,7 +2,7 @@
 
 use super::ReferenceError;
 use crate::journal::Layout;
-use crate::table::{Batch, Kind, Schema, Values};
+use crate::table::{Batch, Schema, Values};
 use std::borrow::Cow;
 
 /// What names a row: its id, or in a loop without an id column its content, as in the prediction log.
@@ -66,9 +66,4 @@ impl RowNames {
         };
         Ok((0..batch.table.n_rows()).map(name).collect())
     }
-}
-
-/// The id column of a schema.
-pub(super) fn id_of(schema: &Schema) -> Option<&str> {
-    schema.columns.iter().find(|column| column.kind == Kind::Id).map(|column| column.name.as_str())
 }

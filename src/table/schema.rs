@@ -156,6 +156,12 @@ impl Schema {
         self.column(name).and_then(|column| column.number.as_ref())
     }
 
+    /// The name of the column that names rows.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.columns.iter().find(|column| column.kind == Kind::Id).map(|column| column.name.as_str())
+    }
+
     /// The column of that name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
