@@ -8,7 +8,8 @@ const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
 /// Parameters of a version that is not good.
 const WEAK: &str = "n_estimators = 1\nmax_depth = 1\nearly_stopping_rounds = 0";
 
-const UNTIMED: &str = "\n[promote.guardrails]\nlatency_ratio = false\n";
+/// How long a row takes in a build for tests, beside other tests, says nothing.
+pub const UNTIMED: &str = "\n[promote.guardrails]\nlatency_ratio = false\n";
 
 /// Replaces the lines of a section of mlloop.toml that are no comments.
 fn section(work: &Loop, name: &str, lines: &str) {
@@ -21,7 +22,7 @@ fn section(work: &Loop, name: &str, lines: &str) {
     work.write("mlloop.toml", format!("{before}{head}{lines}\n{}\n{rest}", comments.join("\n")));
 }
 
-/// Trains a version. How long a row takes in a build for tests says nothing, so that guardrail is off.
+/// Trains a version, without the guardrail of latency.
 pub fn train(work: &Loop, model: &str, at: &str) {
     let text = work.read("mlloop.toml");
     if !text.contains("\n[promote.guardrails]") {

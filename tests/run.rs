@@ -1,5 +1,6 @@
 //! `run`: the whole loop once, from wherever it stands.
 
+use crate::gate::UNTIMED;
 use crate::notify::webhook;
 use crate::retrain::labelled;
 use crate::skipped::skipped;
@@ -21,7 +22,7 @@ pub fn poor(more: &str) -> Loop {
     let stump = toml.replace(algorithm, "algorithm = \"decision-tree\"").replace(trees, "max_depth = 1");
     work.write("mlloop.toml", stump);
     work.run("train --now 2026-11-01T00:00:00Z").answers(YES);
-    work.write("mlloop.toml", toml.replace(trees, "n_estimators = 30") + more);
+    work.write("mlloop.toml", toml.replace(trees, "n_estimators = 30") + UNTIMED + more);
     work
 }
 
