@@ -168,7 +168,7 @@ struct Confirm {
     hidden: Vec<(&'static str, String)>,
     reason: bool,
     person: String,
-    back: &'static str,
+    back: String,
 }
 
 /// What follows from an action, in a sentence, and whether it wants a reason.
@@ -202,7 +202,12 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
         "monitor" => {
             ("What arrived is compared with the reference. The report is written; nothing else changes.", false)
         }
-        "import" => ("The answers become labels, which the next retraining learns from.", false),
+        "import" => (
+            "The answers become labels, which the next retraining learns from. The batch stays out until each row has the \
+            answers that it is asked for.",
+            false,
+        ),
+        "close" => ("Rows of the batch that have no answer are no longer asked; they can be chosen again.", false),
         "export" => ("Rows are chosen and handed out as a batch to label.", false),
         "ab-step" => ("The rollout moves to its next share, when it is due and no guardrail broke.", false),
         "ab-stop" => ("The experiment ends. Production answers everybody.", false),
@@ -231,7 +236,7 @@ pub(super) fn confirm(asked: &Asked) -> Result<Answer, Oops> {
     // The reason is asked on this page, so it is not there yet.
     let draft = asked.fields.with("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
-    let hidden = ["id", "version", "n"].into_iter().filter(|name| asked.fields.has(name));
+    let hidden = ["id", "version", "n", "of", "batch"].into_iter().filter(|name| asked.fields.has(name));
     rendered(&Confirm {
         shell: asked.shell("/ui/decide", &verb.title)?,
         action: action.to_owned(),
