@@ -406,11 +406,9 @@ fn a_prediction_is_corrected_and_explained() {
     assert!(good("%2Fui%2Ffeedback%3Fq%3Da%2526b%26from%3D50").starts_with("/ui/feedback?q=a%26b&from=50&job="));
     assert!(good("https%3A%2F%2Felsewhere.example%2F").starts_with("/ui/feedback?job="));
     let highest = ann.get("/ui/feedback?sort=score");
-    let scores: Vec<f64> = highest
-        .split("<td class=\"n\">")
-        .skip(1)
-        .filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok())
-        .collect();
+    let list = highest.split("aria-label=\"Predictions\"").nth(1).unwrap();
+    let scores = list.split("<td class=\"n\">").skip(1).filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok());
+    let scores: Vec<f64> = scores.collect();
     assert!(scores.len() == 50 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     let next = ann.get("/ui/feedback?sort=score&from=50");
     assert!(

@@ -9,7 +9,7 @@ use crate::demo;
 use crate::gate;
 use crate::labels::fill::UNCERTAIN;
 use crate::labels::settle;
-use crate::report::number::counted;
+use crate::report::number::{counted, short as short_text};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -226,6 +226,9 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
     };
     if fields.get("what").is_empty() && answer.is_empty() {
         return Err(Oops::Bad("an answer is a class or a number; Skip goes on without one".to_owned()));
+    }
+    if let Some(what) = sheet.fault(&dashboard.workspace, &answer)?.filter(|_| !answer.is_empty()) {
+        return Err(Oops::Bad(format!("{} {what}", short_text(&answer, 60))));
     }
     sheet.answer(id, &answer, &note)?;
     Ok(Answer::Go(match fields.get("what") {

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 
 use crate::digest::hex;
+use crate::printable::steers;
 
 /// How long a session lasts.
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
@@ -190,7 +191,7 @@ impl Sessions {
             failures.push_back(now);
             return Err(NotIn::WrongToken);
         };
-        let given: String = name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let given: String = name.trim().chars().filter(|c| !steers(*c)).take(MAX_NAME).collect();
         if key.name.is_none() && self.people.has(&given) {
             return Err(NotIn::NameTaken);
         }

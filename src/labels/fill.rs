@@ -4,6 +4,7 @@
 //! in is `label-import`, as for any other filled-in file.
 
 use super::batch::{Asked, Inbox};
+use super::check::meant;
 use super::sheet::{AFTER, protect, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic;
@@ -31,6 +32,7 @@ pub struct FillIn {
     /// The file that holds the answers.
     pub path: PathBuf,
     sheet: Sheet,
+    batch: String,
     person: String,
 }
 
@@ -80,7 +82,7 @@ impl FillIn {
             let is_theirs = row[1] == batch.batch && (row[who].is_empty() || restore(&row[who]) == person);
             is_theirs && (!row[target].is_empty() || !taken.has(restore(&row[0]), person))
         });
-        Ok(Self { path, sheet, person: person.to_owned() })
+        Ok(Self { path, sheet, batch: batch.batch.clone(), person: person.to_owned() })
     }
 
     /// Whose answers they are.
@@ -131,6 +133,16 @@ impl FillIn {
     pub fn next(&self, from: usize) -> Option<usize> {
         let open = |at: &usize| self.line(*at).is_some_and(|line| !line.is_done());
         (from..self.len()).find(open).or_else(|| (0..from.min(self.len())).find(open))
+    }
+
+    /// What is wrong with an answer, as `label-import` would say it; nothing for one that can be taken in.
+    ///
+    /// # Errors
+    /// When `mlloop.toml` cannot be read.
+    pub fn fault(&self, workspace: &Workspace, answer: &str) -> Result<Option<String>, LabelError> {
+        let batches = Inbox::of(workspace).open()?;
+        let Some(batch) = batches.iter().find(|batch| batch.batch == self.batch) else { return Ok(None) };
+        Ok(meant(workspace, batch, answer)?.err())
     }
 
     /// Sets the answer of the line of row `id` and writes the file; an empty answer takes it back. Whether there is

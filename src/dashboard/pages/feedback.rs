@@ -7,16 +7,16 @@ use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Fields, Oops};
 use crate::features::Task;
 use crate::feedback::{self, Count, Period, Verdict};
-use crate::journal::{Journal, Layout, Logged, Window};
+use crate::journal::{Journal, JournalError, Layout, Logged, Window};
 use crate::pipeline::Pipeline;
 use crate::registry::Version;
-use crate::report::number::{number, number_or, percent, short};
+use crate::report::number::{number, percent, short};
 use crate::table::{Table, Values};
 use crate::train;
 use askama::Template;
 use askama::filters::urlencode_strict;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Rows of the log that are looked through.
@@ -163,13 +163,11 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let filter = Filter::of(asked.fields);
     let threshold = threshold(asked)?;
     let layout = Layout::default();
-    let recent = Journal::of(workspace).recent(LOOKED_AT, &layout, false)?;
+    let (since, until) = (day(&filter.since, 0)?, day(&filter.until, 24)?);
+    let recent = Journal::of(workspace).recent(LOOKED_AT, &Window { since, until }, &layout, false)?;
     let judged = asked.judged()?;
     let said = &judged.said;
     let (low, high) = (bound(&filter.at_least)?, bound(&filter.at_most)?);
-    let since = day(&filter.since, 0)?.unwrap_or(i64::MIN);
-    // A day is meant to its end.
-    let until = day(&filter.until, 24)?.unwrap_or(i64::MAX);
     let (mut found, mut n_seen) = (Vec::new(), 0);
     let (mut versions, mut arms): (Vec<String>, Vec<String>) = Default::default();
     for logged in recent.iter().rev() {
@@ -183,8 +181,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
                 && (filter.version.is_empty() || version == filter.version)
                 && (filter.arm.is_empty() || arm == filter.arm)
                 && low.is_none_or(|low| score >= low)
-                && high.is_none_or(|high| score <= high)
-                && (since..until).contains(&logged.time[row]);
+                && high.is_none_or(|high| score <= high);
             if fits {
                 found.push((logged, row));
             }
@@ -242,14 +239,14 @@ fn push_new(all: &mut Vec<String>, text: &str) {
     }
 }
 
-/// The beginning of a day, or so many hours later, in microseconds; an instant as it is.
-fn day(text: &str, hours: i64) -> Result<Option<i64>, Oops> {
+/// The beginning of a day, or so many hours later, since a day is meant to its end; an instant as it is.
+fn day(text: &str, hours: i64) -> Result<Option<Timestamp>, Oops> {
     if text.is_empty() {
         return Ok(None);
     }
     let at = Window::parse_instant(text).map_err(Oops::Bad)?;
     let hours = if text.len() == 10 { hours } else { 0 };
-    Ok(Some(at.checked_add(jiff::SignedDuration::from_hours(hours))?.as_microsecond()))
+    Ok(Some(at.checked_add(jiff::SignedDuration::from_hours(hours))?))
 }
 
 fn bound(text: &str) -> Result<Option<f64>, Oops> {
@@ -362,20 +359,21 @@ pub(super) fn row(asked: &Asked) -> Result<Answer, Oops> {
     let id = asked.fields.get("id");
     let (production, pipeline) = train::load(workspace, None)?;
     let layout = Layout::of(&pipeline);
-    let recent = Journal::of(workspace).recent(LOOKED_AT, &layout, true)?;
-    let found = recent
-        .iter()
-        .rev()
-        .find_map(|logged| (0..logged.len()).rev().find(|&row| logged.id.get(row) == id).map(|row| (logged, row)));
-    let Some((logged, at)) = found else {
+    let journal = Journal::of(workspace);
+    let recent = journal.recent(LOOKED_AT, &Window::default(), &layout, true)?;
+    let found = match recent.iter().rev().find_map(|logged| last_of(logged, id)) {
+        Some(found) => Some(found),
+        None => logged_before(&journal, &layout, id)?,
+    };
+    let Some(logged) = found else {
         return Err(Oops::NotFound(format!(
-            "{} is not among the last {LOOKED_AT} predictions; `mlloop audit --for ID` follows any row",
+            "{} was never predicted under this id, as far as the log goes",
             short(id, 80)
         )));
     };
-    let shown = shown(logged, at, &asked.judged()?.said, threshold(asked)?);
-    let features = logged.features.as_ref().map(|table| table.take(&[at as u32]));
-    let (explained_by, pipeline) = of_version(asked, logged.version[at], (production, pipeline));
+    let shown = shown(&logged, 0, &asked.judged()?.said, threshold(asked)?);
+    let features = logged.features.clone();
+    let (explained_by, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
     let (mut chart, mut scores, mut note, mut n_left) = (String::new(), String::new(), None, 0);
     let values = features.as_ref().map_or_else(Vec::new, cells);
     let mut towards = String::new();
@@ -423,6 +421,23 @@ pub(super) fn row(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
+/// The last row of `id` among these.
+fn last_of(logged: &Logged, id: &str) -> Option<Logged> {
+    (0..logged.len()).rev().find(|&row| logged.id.get(row) == id).map(|row| logged.take(&[row as u32]))
+}
+
+/// The last row of `id` wherever it stands in the log, which is read from its end to there: somebody asked for this one.
+fn logged_before(journal: &Journal, layout: &Layout, id: &str) -> Result<Option<Logged>, Oops> {
+    let Some(latest) = journal.latest(&HashSet::from([id]))?.remove(id) else { return Ok(None) };
+    let at = Window { since: Some(latest.at), until: latest.at.checked_add(jiff::SignedDuration::from_micros(1)).ok() };
+    let mut found = None;
+    journal.scan(&at, layout, true, |logged| {
+        found = last_of(&logged, id).or(found.take());
+        Ok::<(), JournalError>(())
+    })?;
+    Ok(found)
+}
+
 /// The version that predicted; production when its files are gone.
 fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) -> (Version, Pipeline) {
     if version == production.0 {
@@ -435,10 +450,11 @@ fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) 
 pub(super) fn cells(table: &Table) -> Vec<(String, String)> {
     let text = |values: &Values| match values {
         values if values.is_missing(0) => "–".to_owned(),
-        Values::Number(values) => number_or(values.first().copied()),
-        Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 200),
+        // As they are: somebody judges an amount by them.
+        Values::Number(values) => values.first().map_or_else(String::new, ToString::to_string),
+        Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 2000),
         Values::Time(values) => Timestamp::from_microsecond(values[0]).map_or_else(|_| String::new(), when),
-        Values::Text(texts) => short(texts.get(0), 200),
+        Values::Text(texts) => short(texts.get(0), 2000),
     };
     table.columns().iter().map(|column| (short(&column.name, 80), text(&column.values))).collect()
 }

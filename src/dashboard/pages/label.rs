@@ -15,7 +15,8 @@ use askama::Template;
 struct Page {
     shell: Shell,
     target: String,
-    classes: Vec<(usize, String, bool)>,
+    /// The key of each class, the class, and whether it is the answer.
+    classes: Vec<(String, String, bool)>,
     is_number: bool,
     batch: Option<Progress>,
     /// Who is asked of the batch that is out.
@@ -123,11 +124,15 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         false => kept.to_owned(),
     };
     let typed = [typed("answer", answer), typed("note", note)];
-    let classes = target.iter().flat_map(|target| target.classes.iter());
+    let classes: Vec<String> = target.iter().flat_map(|target| target.classes.iter().cloned()).collect();
     let model_says = line.as_ref().filter(|_| asked.fields.has("score")).and_then(|line| said(&batches, &line.id));
     rendered(&Page {
         shell: asked.shell("/ui/label", "Label")?,
-        classes: (1..).zip(classes).map(|(n, class)| (n, class.clone(), class == answer)).collect(),
+        classes: keys(&classes)
+            .into_iter()
+            .zip(&classes)
+            .map(|(key, class)| (key, class.clone(), class == answer))
+            .collect(),
         is_number: target.as_ref().is_some_and(|target| target.task == Task::Regression),
         target: match &target {
             Some(target) => target.name.clone(),
@@ -153,6 +158,15 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
+/// The key that answers each class: a class that is a digit has that digit, the others have the first digits that are
+/// free, and none when there are no more.
+fn keys(classes: &[String]) -> Vec<String> {
+    let is_digit = |class: &String| class.len() == 1 && class.as_bytes()[0].is_ascii_digit();
+    let mut free = ('1'..='9').map(String::from).filter(|digit| !classes.contains(digit));
+    let mut key = |class: &String| if is_digit(class) { class.clone() } else { free.next().unwrap_or_default() };
+    classes.iter().map(&mut key).collect()
+}
+
 fn people(asked: &Asked, batch: &Batch, viewer: &str) -> Result<Vec<Person>, Oops> {
     let person = |sheet: &FillIn| Person {
         name: sheet.person().to_owned(),
@@ -169,4 +183,18 @@ fn said(batches: &[Batch], id: &str) -> Option<String> {
     let (batch, row) = batches.iter().find_map(|batch| Some((batch, batch.rows.iter().find(|row| row.id == id)?)))?;
     let scores: Vec<String> = row.scores.iter().map(|score| number(*score)).collect();
     Some(format!("{} says {} (score {})", batch.version, short(&row.prediction, 60), scores.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_that_is_a_digit_is_its_own_key() {
+        let of = |classes: &[&str]| keys(&classes.iter().map(|&class| class.to_owned()).collect::<Vec<_>>()).join(" ");
+        assert_eq!(of(&["no", "yes"]), "1 2");
+        assert_eq!(of(&["0", "1"]), "0 1");
+        assert_eq!(of(&["2", "1", "x", "y"]), "2 1 3 4");
+        assert_eq!(of(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "10"]), "1 2 3 4 5 6 7 8 9 ");
+    }
 }
