@@ -53,7 +53,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     let pulled = match &args.from {
         Some(_) => Some(args.studio.connect()?.pull(&ctx.workspace, &lock, &args.studio.project(ctx))?),
         None => None,
