@@ -271,6 +271,9 @@ impl<'a> Trainer<'a> {
         options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
+        // What says which rows are about the same thing names it; new rows are about others.
+        let is_key = |name: &&String| schema.column(name).is_some_and(|c| c.kind == Kind::Text);
+        options.drop.extend(recipe.split.column.iter().filter(is_key).cloned());
         let mut left_out = near_unique(table, &target.name, &options);
         left_out.extend(near_unique(&computed, &target.name, &options));
         let mut notes: Vec<String> = left_out.iter().map(|left| left.note.clone()).collect();

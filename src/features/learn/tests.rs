@@ -109,7 +109,7 @@ fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
     assert_eq!(e.values[4], prior as f32);
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
     let outcome = Outcome::new(&target, &y, 1);
-    let blocks = &learned.out_of_fold.as_ref().unwrap().blocks;
+    let Some(OutOfFold::Levels(blocks)) = &learned.out_of_fold else { panic!("target statistics have levels") };
     assert_eq!(blocks.len(), FOLDS * 5);
     for fold in 0..FOLDS {
         let keep = |r: usize| usize::from(outcome.folds()[r]) != fold;
