@@ -56,7 +56,8 @@ pub(super) enum OutOfFold {
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64) -> Self {
+    /// Rows that `groups` puts together, one key per row that is not made up, are in one fold.
+    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64, groups: Option<&[u64]>) -> Self {
         let (classes, names) = match target.task {
             Task::Regression => (Vec::new(), vec![format!("mean of {}", target.name)]),
             Task::Binary => (vec![1], vec![format!("share of {}", target.classes[1])]),
@@ -66,7 +67,8 @@ impl<'a> Outcome<'a> {
                 (classes.clone(), names.collect())
             }
         };
-        let folds = (0..y.len() as u64).map(|row| (hash64(&row.to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
+        let key = |row: usize| groups.and_then(|groups| groups.get(row).copied()).unwrap_or(row as u64);
+        let folds = (0..y.len()).map(|row| (hash64(&key(row).to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
         Self { y, task: target.task, n_real: y.len(), seed, classes, names, folds }
     }
 

@@ -11,6 +11,7 @@ use super::error::FeatureError;
 use super::error::Refused;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
+use super::text::TextEncoder;
 use super::{Matrix, Rows, Target, apply};
 use crate::table::{Cell, Column, Kind, Table, Values};
 
@@ -122,17 +123,18 @@ impl Features {
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix), FeatureError> {
-        Self::fit_with_made(train, 0, (target, y), options, seed)
+        Self::fit_with_made(train, 0, (target, y, None), options, seed)
     }
 
-    /// As [`Features::fit`]; the last `n_made` rows are made up, and statistics of groups are those of the others.
+    /// As [`Features::fit`]; the last `n_made` rows are made up, and statistics of groups are those of the others. Rows with one
+    /// key, where there are keys, are in one fold.
     ///
     /// # Errors
     /// As [`Features::fit`].
     pub fn fit_with_made(
         train: &Table,
         n_made: usize,
-        (target, y): (&Target, &[f32]),
+        (target, y, groups): (&Target, &[f32], Option<&[u64]>),
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix), FeatureError> {
@@ -140,7 +142,7 @@ impl Features {
         if y.len() != train.n_rows() {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.n_rows() });
         }
-        let outcome = Outcome::new(target, y, seed).with_made(n_made);
+        let outcome = Outcome::new(target, y, seed, groups).with_made(n_made);
         let real: Vec<u32> = (0..(train.n_rows() - n_made) as u32).collect();
         let real = (n_made > 0).then_some(real.as_slice());
         let (derived, computed) = Derived::fit(&options.derived, train, real, &target.name)?;
@@ -165,6 +167,8 @@ impl Features {
     /// What [`Features::fit`] gives for the rows `train` of a large table, and what [`Features::transform`] gives for
     /// each part of `others`.
     ///
+    /// `groups` has a key per row of `train`, where some belong together.
+    ///
     /// The table is given up column by column, so that at no time much more is held than it:
     ///
     /// ```text
@@ -178,8 +182,7 @@ impl Features {
     pub fn fit_from(
         table: Table,
         (train, others): (&[u32], [&[u32]; 2]),
-        target: &Target,
-        y: &[f32],
+        (target, y, groups): (&Target, &[f32], Option<&[u64]>),
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix, [Matrix; 2]), FeatureError> {
@@ -187,7 +190,7 @@ impl Features {
         if y.len() != train.len() {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.len() });
         }
-        let outcome = Outcome::new(target, y, seed);
+        let outcome = Outcome::new(target, y, seed, groups);
         let (derived, computed) = Derived::fit(&options.derived, &table, Some(train), &target.name)?;
         // Texts that are no features need not live while the others are encoded.
         let unread = |c: &Column| matches!(c.values, Values::Text(_)) && !options.reads_text(&c.name);
@@ -320,6 +323,15 @@ impl Features {
     pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> + '_ {
         let encoded = self.inputs.iter().filter_map(|i| Some((i.column.as_str(), i.encoder.levels()?)));
         encoded.chain(self.derived.levels())
+    }
+
+    /// The raw columns whose words are read.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &TextEncoder)> + '_ {
+        let raw = self.inputs.iter().filter(|input| self.derived.expression(&input.column).is_none());
+        raw.filter_map(|input| match &input.encoder {
+            Encoder::Text(encoder) => Some((input.column.as_str(), encoder)),
+            _ => None,
+        })
     }
 
     /// Per feature, the index of its column in [`Features::columns`]: sums over it are per column.

@@ -1,5 +1,6 @@
 //! The last predictions, what people said of them, and why each was made.
 
+use super::models::bar;
 use super::parts::{Over, balance, course};
 use super::{Asked, rendered};
 use crate::dashboard::events::stamp_of;
@@ -299,7 +300,7 @@ pub(super) fn row(asked: &Asked) -> Result<Answer, Oops> {
     let (mut chart, mut scores, mut note) = (String::new(), String::new(), None);
     match features.as_ref().map(|table| pipeline.score_and_explain(table, 12)) {
         Some(Ok((found, why))) => {
-            let bars: Vec<(String, f64)> = why.into_iter().flatten().map(|one| (one.column, one.value)).collect();
+            let bars: Vec<(String, f64)> = why.into_iter().flatten().map(bar).collect();
             chart = balance(&bars);
             scores = found.row(0).iter().map(|score| number(*score)).collect::<Vec<_>>().join(", ");
         }

@@ -16,8 +16,10 @@ const MIN_TEXTS: usize = 50;
 /// So many rows, with so many bytes of text together, teach the weights; of longer tables, rows drawn by hash.
 const MAX_ROWS: usize = 100_000;
 const MAX_BYTES: usize = 32 << 20;
-/// How much the rows weigh against the regularisation; 1, as scikit-learn's classifiers have it.
-const C: f64 = 1.0;
+/// How much the rows weigh against the regularisation (C): the one whose scores go best with the target out of fold.
+const STRENGTHS: [f64; 4] = [0.3, 1.0, 3.0, 10.0];
+/// Standard errors that the correlation of a score with the target must be above 0.
+const MIN_STRENGTH: f64 = 3.0;
 
 /// The encoder of a column of texts and what the training rows see of it, row-major; `None` where the cells are too few or
 /// not texts of several words.
@@ -36,7 +38,7 @@ pub(in crate::features) fn learn(texts: &Texts, outcome: &Outcome<'_>, seed: u64
     let (x, counts) = read(&counter, &of_taught);
     let folds: Vec<u8> = taught.iter().map(|&row| outcome.folds()[row as usize]).collect();
     let known: Vec<Score> = (0..outcome.names().len())
-        .filter_map(|output| Score::learn(&x, &taught, &folds, outcome, output, counter.n_terms()))
+        .filter_map(|output| Score::learn(&x, (&taught, &folds), outcome, output, counter.n_terms()))
         .collect();
     let encoder = joined(&counter, &known)?;
     let mut values = vec![0.0; texts.len() * encoder.n_features()];
@@ -109,11 +111,10 @@ struct Score {
 }
 
 impl Score {
-    /// `None` where the words say no more out of fold than the mean does: noise is no feature.
+    /// `None` where what the words say out of fold goes with the target no more than chance allows: noise is no feature.
     fn learn(
         x: &Sparse,
-        taught: &[u32],
-        folds: &[u8],
+        (taught, folds): (&[u32], &[u8]),
         outcome: &Outcome<'_>,
         output: usize,
         n_terms: usize,
@@ -126,34 +127,58 @@ impl Score {
             }
             Task::Binary | Task::Multiclass => Loss::Logistic,
         };
-        let all: Vec<u32> = (0..taught.len() as u32).collect();
-        let fitted: Vec<(Linear, f64)> = (0..=FOLDS as u8)
-            .into_par_iter()
-            .map(|fold| {
-                // The last one leaves no row out.
-                let rows: Vec<u32> = all.iter().copied().filter(|&at| folds[at as usize] != fold).collect();
-                let found = Linear::fit(x, &rows, &y, n_terms, loss, C);
-                let centre = mean(rows.iter().map(|&at| found.margin(x, at as usize) - found.bias));
-                (found, centre)
+        let left_out: Vec<Vec<Vec<f32>>> =
+            (0..FOLDS as u8).into_par_iter().map(|fold| path(x, folds, fold, &y, n_terms, loss)).collect();
+        let (best, out_of_fold, with) = (0..STRENGTHS.len())
+            .map(|at| {
+                let mut next = [0; FOLDS];
+                let of_row = |&fold: &u8| {
+                    let fold = usize::from(fold);
+                    next[fold] += 1;
+                    left_out[fold][at][next[fold] - 1]
+                };
+                let out_of_fold: Vec<f32> = folds.iter().map(of_row).collect();
+                let with = correlation(&out_of_fold, &y);
+                (at, out_of_fold, with)
             })
-            .collect();
-        let of = |at: usize| &fitted[usize::from(folds[at])];
-        let margins: Vec<f64> = (0..taught.len()).map(|at| of(at).0.margin(x, at)).collect();
-        let base = match (loss, mean(y.iter().copied())) {
-            (Loss::Logistic, share) => (share / (1.0 - share)).ln(),
-            (Loss::Squared, mean) => mean,
-        };
-        let with: f64 = margins.iter().zip(&y).map(|(&margin, &y)| loss.value(margin, y)).sum();
-        let without: f64 = y.iter().map(|&y| loss.value(base, y)).sum();
-        if !base.is_finite() || with >= without {
+            // Of equal ones the most regularised.
+            .reduce(|best, next| if next.2 > best.2 { next } else { best })?;
+        if with.is_nan() || with * (taught.len() as f64).sqrt() < MIN_STRENGTH {
             return None;
         }
-        // Without the bias: those of the folds differ by the shares of the classes in them, which would tell a row's own
-        // class. The words' part is centred on the rows that it was learned from instead.
-        let out_of_fold = (0..taught.len()).map(|at| (margins[at] - of(at).0.bias - of(at).1) as f32).collect();
-        let (Linear { weights, .. }, centre) = fitted.into_iter().next_back()?;
-        Some(Self { name: outcome.score_name(output), weights, centre, out_of_fold })
+        let all: Vec<u32> = (0..taught.len() as u32).collect();
+        let found = Linear::zero(n_terms).fit(x, &all, &y, loss, STRENGTHS[best]);
+        let centre = mean(all.iter().map(|&at| found.margin(x, at as usize) - found.bias));
+        Some(Self { name: outcome.score_name(output), weights: found.weights, centre, out_of_fold })
     }
+}
+
+/// What models of the rows outside of a fold say of its rows, for each of [`STRENGTHS`].
+///
+/// Without the bias: those of the folds differ by the shares of the classes in them, which would tell a row's own class. The
+/// words' part is centred on the rows that it was learned from instead.
+fn path(x: &Sparse, folds: &[u8], fold: u8, y: &[f64], n_terms: usize, loss: Loss) -> Vec<Vec<f32>> {
+    let (own, others): (Vec<u32>, Vec<u32>) = (0..folds.len() as u32).partition(|&at| folds[at as usize] == fold);
+    let mut found = Linear::zero(n_terms);
+    let mut all = Vec::with_capacity(STRENGTHS.len());
+    for c in STRENGTHS {
+        found = found.fit(x, &others, y, loss, c);
+        let of = |at: u32| found.margin(x, at as usize) - found.bias;
+        let centre = mean(others.iter().map(|&at| of(at)));
+        all.push(own.iter().map(|&at| (of(at) - centre) as f32).collect());
+    }
+    all
+}
+
+/// Pearson's correlation; `NaN` where one side does not vary.
+fn correlation(a: &[f32], b: &[f64]) -> f64 {
+    let (mean_a, mean_b) = (mean(a.iter().map(|&a| f64::from(a))), mean(b.iter().copied()));
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a) - mean_a, b - mean_b);
+        (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
+    }
+    ab / (aa * bb).sqrt()
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {

@@ -57,20 +57,22 @@ impl Loss {
             }
         }
     }
-
-    /// The loss at a margin.
-    pub(super) fn value(self, margin: f64, y: f64) -> f64 {
-        self.at(margin, y).0
-    }
 }
 
 impl Linear {
-    /// Learns from `rows` of `x`, whose outcomes are `y`, one per row of `x`.
-    pub(super) fn fit(x: &Sparse, rows: &[u32], y: &[f64], n_terms: usize, loss: Loss, c: f64) -> Self {
+    /// Nothing learned yet.
+    pub(super) fn zero(n_terms: usize) -> Self {
+        Self { weights: vec![0.0; n_terms], bias: 0.0 }
+    }
+
+    /// Learns from `rows` of `x`, whose outcomes are `y`, one per row of `x`; the steps begin at these weights.
+    pub(super) fn fit(self, x: &Sparse, rows: &[u32], y: &[f64], loss: Loss, c: f64) -> Self {
+        let n_terms = self.weights.len();
+        let enough = TOLERANCE * c * slope_at_zero(x, rows, y, n_terms, loss);
+        let mut margins: Vec<f64> = rows.iter().map(|&row| self.margin(x, row as usize)).collect();
         // The last place is the bias, which is not regularised.
-        let mut w = vec![0.0; n_terms + 1];
-        let mut margins = vec![0.0; rows.len()];
-        let mut first = None;
+        let mut w = self.weights;
+        w.push(self.bias);
         for _ in 0..MAX_STEPS {
             let mut gradient = w.clone();
             gradient[n_terms] = 0.0;
@@ -84,15 +86,14 @@ impl Linear {
                 curvatures.push(c * curvature);
             }
             back(x, rows, &slopes, &mut gradient);
-            let length = dot(&gradient, &gradient).sqrt();
-            if length <= TOLERANCE * *first.get_or_insert(length) || length == 0.0 {
+            if dot(&gradient, &gradient).sqrt() <= enough {
                 break;
             }
             let direction = direction(x, rows, &curvatures, &gradient);
             let along = ahead(x, rows, &direction);
             let slope = dot(&gradient, &direction);
             let Some(step) = search(&w, &direction, (&margins, &along), slope, objective, |margin, at| {
-                c * loss.value(margin, y[rows[at] as usize])
+                c * loss.at(margin, y[rows[at] as usize]).0
             }) else {
                 break;
             };
@@ -107,6 +108,14 @@ impl Linear {
     pub(super) fn margin(&self, x: &Sparse, row: usize) -> f64 {
         self.bias + x.row(row).map(|(term, value)| self.weights[term] * value).sum::<f64>()
     }
+}
+
+/// How long the gradient of the losses is without weights.
+fn slope_at_zero(x: &Sparse, rows: &[u32], y: &[f64], n_terms: usize, loss: Loss) -> f64 {
+    let mut gradient = vec![0.0; n_terms + 1];
+    let slopes: Vec<f64> = rows.iter().map(|&row| loss.at(0.0, y[row as usize]).1).collect();
+    back(x, rows, &slopes, &mut gradient);
+    dot(&gradient, &gradient).sqrt()
 }
 
 /// The step along a direction that makes the objective smaller enough (Armijo); `None` when none does.
@@ -204,10 +213,15 @@ mod tests {
     #[test]
     fn as_scikit_learn_has_it() {
         let (x, rows) = six();
-        let found = Linear::fit(&x, &rows, &[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], 3, Loss::Logistic, 2.0);
+        let found = Linear::zero(3).fit(&x, &rows, &[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], Loss::Logistic, 2.0);
         near(&found.weights, &LOGISTIC.0);
         near(&[found.bias], &[LOGISTIC.1]);
-        let found = Linear::fit(&x, &rows, &[3.0, 1.0, -1.0, 0.0, 2.0, 1.5], 3, Loss::Squared, 2.0);
+        // From other weights it is the same.
+        let other = found.fit(&x, &rows, &[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], Loss::Logistic, 20.0);
+        assert!(other.weights[0] > 2.0 * LOGISTIC.0[0]);
+        let again = other.fit(&x, &rows, &[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], Loss::Logistic, 2.0);
+        near(&again.weights, &LOGISTIC.0);
+        let found = Linear::zero(3).fit(&x, &rows, &[3.0, 1.0, -1.0, 0.0, 2.0, 1.5], Loss::Squared, 2.0);
         near(&found.weights, &RIDGE.0);
         near(&[found.bias], &[RIDGE.1]);
     }
@@ -218,8 +232,8 @@ mod tests {
     #[test]
     fn one_class_alone_and_no_rows_end() {
         let (x, rows) = six();
-        let found = Linear::fit(&x, &rows, &[1.0; 6], 3, Loss::Logistic, 1.0);
+        let found = Linear::zero(3).fit(&x, &rows, &[1.0; 6], Loss::Logistic, 1.0);
         assert!(found.bias > 2.0 && found.weights.iter().all(|w| w.is_finite()));
-        assert_eq!(Linear::fit(&x, &[], &[], 3, Loss::Squared, 1.0).bias, 0.0);
+        assert_eq!(Linear::zero(3).fit(&x, &[], &[], Loss::Squared, 1.0).bias, 0.0);
     }
 }

@@ -16,6 +16,7 @@ mod words;
 pub(super) use learn::learn;
 
 use crate::table::Texts;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use vocabulary::{ByHash, MAX_TERMS, pair_hash, term_hash, word_hash};
@@ -94,6 +95,9 @@ pub struct TermShare {
     pub term: String,
     /// What it adds.
     pub value: f64,
+    /// The class whose score that is, where several are told of together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toward: Option<String>,
 }
 
 /// Memory that one text after another is read into.
@@ -157,6 +161,38 @@ impl TextEncoder {
         &self.0.stored.outputs
     }
 
+    /// The place of a class's score.
+    #[must_use]
+    pub fn output_of(&self, class: &str) -> Option<usize> {
+        self.outputs().iter().position(|output| output.strip_prefix("score of ") == Some(class))
+    }
+
+    /// The first `n_scores` scores of each text, and last the share of its words that are not known; missing where there is no
+    /// text, or no word.
+    #[must_use]
+    pub fn watched(&self, texts: &Texts, n_scores: usize) -> Vec<Vec<f64>> {
+        let n_scores = n_scores.min(self.outputs().len());
+        let of_row = |(reader, features): &mut (Reader, Vec<f32>), row: usize| {
+            let text = texts.get(row);
+            self.apply(reader, text, features);
+            let mut values: Vec<f64> = features[..n_scores].iter().map(|&score| f64::from(score)).collect();
+            let known = reader.hashes.iter().filter(|word| self.0.places.contains_key(*word)).count();
+            let n = if text.is_empty() { 0 } else { reader.hashes.len() };
+            values.push(if n > 0 { 1.0 - known as f64 / n as f64 } else { f64::NAN });
+            values
+        };
+        let start = || (Reader::default(), vec![0.0; self.n_features()]);
+        let rows: Vec<Vec<f64>> = (0..texts.len()).into_par_iter().map_init(start, of_row).collect();
+        (0..=n_scores).map(|at| rows.iter().map(|row| row[at]).collect()).collect()
+    }
+
+    /// Gives each word of a text that is not known.
+    pub fn each_unseen(&self, text: &str, mut each: impl FnMut(&str)) {
+        let mut words = Words::default();
+        words.read(text);
+        words.iter().filter(|word| !self.0.places.contains_key(&word_hash(word))).for_each(&mut each);
+    }
+
     /// Number of terms that are known.
     #[must_use]
     pub fn n_terms(&self) -> usize {
@@ -211,7 +247,7 @@ impl TextEncoder {
         shares.retain(|(_, value)| *value != 0.0);
         shares.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
         shares.truncate(n);
-        let told = |(term, value)| TermShare { term: self.0.stored.terms[term as usize].clone(), value };
+        let told = |(term, value)| TermShare { term: self.0.stored.terms[term as usize].clone(), value, toward: None };
         shares.into_iter().map(told).collect()
     }
 }

@@ -99,7 +99,7 @@ fn every_way_to_the_features_is_the_same() {
     assert!(matrix.row(3).iter().all(|value| value.is_nan()));
     let parts = (train.as_slice(), [others[0].as_slice(), &others[1]]);
     let (same, of_train, [first, _]) =
-        Features::fit_from(all.clone(), parts, &binary(), &y[..600], &options, 3).unwrap();
+        Features::fit_from(all.clone(), parts, (&binary(), &y[..600], None), &options, 3).unwrap();
     assert_eq!(same, features);
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
     assert_eq!(bits(&of_train.values), bits(&matrix.values));
@@ -123,7 +123,7 @@ fn made_up_rows_see_what_their_text_sees() {
     }
     let all = table(&texts);
     let options = FeatureOptions::default();
-    let (features, with) = Features::fit_with_made(&all, made.len(), (&binary(), &y), &options, 0).unwrap();
+    let (features, with) = Features::fit_with_made(&all, made.len(), (&binary(), &y, None), &options, 0).unwrap();
     let real: Vec<u32> = (0..400).collect();
     let (same, without) = Features::fit(&all.take(&real), &binary(), &y[..400], &options, 0).unwrap();
     assert_eq!(features, same);
