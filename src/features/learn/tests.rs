@@ -65,7 +65,7 @@ fn a_column_of_one_value_is_left_out() {
 fn learned(values: &[&str], options: &FeatureOptions, y: &[f32]) -> Option<Learned> {
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
     let column = Column::new("c", Values::Category(Categories::from_texts(values.iter().copied())));
-    learn(&column, &Outcome::new(&target, y, 1), options).unwrap()
+    learn(&column, &Outcome::new(&target, y, 1, None), options).unwrap()
 }
 
 fn one_hot_of(values: &[&str]) -> OneHotEncoder {
@@ -109,8 +109,8 @@ fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
     }
     assert_eq!(e.values[4], prior as f32);
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
-    let outcome = Outcome::new(&target, &y, 1);
-    let blocks = &learned.out_of_fold.as_ref().unwrap().blocks;
+    let outcome = Outcome::new(&target, &y, 1, None);
+    let Some(OutOfFold::Levels(blocks)) = &learned.out_of_fold else { panic!("target statistics have levels") };
     assert_eq!(blocks.len(), FOLDS * 5);
     for fold in 0..FOLDS {
         let keep = |r: usize| usize::from(outcome.folds()[r]) != fold;
