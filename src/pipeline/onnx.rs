@@ -30,7 +30,7 @@ pub const SPELLINGS: &str = "texts are compared as they are: a level is known as
      without width";
 
 use self::derived::{Exporter, why_not};
-use crate::features::{Encoder, Features, Negative, NumberEncoder, RawColumn, Target, Task, TimePart};
+use crate::features::{Encoder, Features, LARGEST, Negative, NumberEncoder, RawColumn, Target, Task, TimePart};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
 use crate::pipeline::TargetScale;
 use crate::score::Calibration;
@@ -220,7 +220,7 @@ fn number_feature(graph: &mut GraphWriter, input: String, encoder: &NumberEncode
         let centred = graph.node("Sub", &[&value, &mean], &[]);
         value = graph.node("Div", &[&centred, &sd], &[]);
     }
-    value = clamp(graph, &value, f64::from(f32::MIN), f64::from(f32::MAX));
+    value = clamp(graph, &value, -f64::from(LARGEST), f64::from(LARGEST));
     graph.cast(&value, Element::Float)
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::features::Outliers;
+use crate::features::{LARGEST, Outliers};
 use crate::stats::random::unit_hash;
 use crate::table::Categories;
 
@@ -13,7 +13,7 @@ fn numbers_stay_as_they_are_by_default() {
     assert_eq!(e, NumberEncoder::default());
     assert_eq!(e.apply(-2.0), Some(-2.0));
     assert!(e.apply(f64::NAN).unwrap().is_nan());
-    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(f32::MAX), Some(f32::MIN)));
+    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(LARGEST), Some(-LARGEST)));
 }
 
 #[test]
