@@ -128,7 +128,7 @@ fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
         let y: Vec<f32> = (0..2000).map(|row| of(row % 100, noise(row)) as f32).collect();
         let classes = if task == Task::Binary { vec!["n".into(), "p".into()] } else { Vec::new() };
         let target = Target { name: "y".into(), task, classes };
-        let outcome = Outcome::new(&target, &y, 1);
+        let outcome = Outcome::new(&target, &y, 1, None);
         let slots: Vec<u32> = (0..2000).map(|row| row % 100).collect();
         let found = target_statistic(names.clone(), slots, &outcome, None);
         let Encoder::TargetStatistic(e) = found.encoder else { panic!("no target statistic") };
