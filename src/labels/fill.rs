@@ -5,7 +5,7 @@
 
 use super::batch::{Asked, Inbox};
 use super::check::meant;
-use super::sheet::{AFTER, protect, restore, target_name};
+use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic;
 use crate::digest::sha256;
@@ -295,12 +295,4 @@ impl Sheet {
     pub(super) fn cells(&self, row: &[String]) -> Vec<(String, String)> {
         (BEFORE..self.target).map(|c| (self.header[c].clone(), restore(&row[c]).to_owned())).collect()
     }
-}
-
-/// The records of a list in the inbox.
-pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
-    let wrong = |err: csv::Error| LabelError::io(path, err.into());
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(path).map_err(wrong)?;
-    let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
-    rows.collect()
 }

@@ -4,9 +4,9 @@ use super::answer::Fault;
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::confident::suspects;
 use super::resolve::{ADJUDICATOR, Conflict, resolve};
-use super::sheet::{AFTER, protect, restore, target_name};
+use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::store::{Label, Labels};
-use super::{CONFLICTS, LabelError, SUSPECTS, fill};
+use super::{CONFLICTS, LabelError, SUSPECTS};
 use crate::atomic;
 use crate::stats::agreement::{cohen_kappa, krippendorff_alpha};
 use crate::stats::weighted::{self, Share};
@@ -259,7 +259,7 @@ impl Report<'_> {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let lines = fill::read(&path)?.into_iter().skip(1);
+        let lines = read(&path)?.into_iter().skip(1);
         Ok(lines.map(|line| line.iter().map(|cell| restore(cell).to_owned()).collect()).collect())
     }
 

@@ -4,9 +4,9 @@
 //! like `conflicts.csv`, which `label-import` takes in.
 
 use super::batch::{Batch, Inbox};
-use super::fill::{self, Sheet};
+use super::fill::Sheet;
 use super::resolve::ADJUDICATOR;
-use super::sheet::{AFTER, protect, restore, target_name};
+use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::{CONFLICTS, LabelError, SUSPECTS};
 use crate::atomic;
 use crate::digest::sha256;
@@ -54,7 +54,7 @@ pub fn open(workspace: &Workspace, most: usize) -> Result<Settling, LabelError> 
         if !path.exists() {
             continue;
         }
-        for record in fill::read(&path)?.into_iter().skip(1) {
+        for record in read(&path)?.into_iter().skip(1) {
             let row = opened(&record, is_conflict);
             let row =
                 row.ok_or_else(|| LabelError::file(&path, "is not the list that label-import wrote".to_owned()))?;

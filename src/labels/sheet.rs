@@ -5,6 +5,7 @@ use super::batch::Batch;
 use crate::printable;
 use crate::table::{Schema, Table, push_record, write_rows};
 use std::borrow::Cow;
+use std::path::Path;
 
 /// The columns before the features.
 const BEFORE: [&str; 6] = ["id", "batch", "stratum", "reason", "select_prob", "model_version"];
@@ -139,6 +140,14 @@ pub(super) fn restore(text: &str) -> &str {
         Some(rest) if begins_formula(rest) || rest.starts_with('\'') => rest,
         _ => text,
     }
+}
+
+/// The records of a list in the inbox.
+pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
+    let wrong = |err: csv::Error| LabelError::io(path, err.into());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(path).map_err(wrong)?;
+    let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
+    rows.collect()
 }
 
 #[cfg(test)]
