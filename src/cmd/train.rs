@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         config.train.quality = quality;
     }
     let started = Instant::now();
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     // A promotion that was interrupted may have left the reference, and its name, behind.
     reference::settle(&ctx.workspace, &lock, ctx.now)?;
     config.data = ctx.workspace.config()?.data;

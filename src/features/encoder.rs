@@ -42,7 +42,7 @@ pub enum Encoder {
 /// A number: `negative`, then `clip`, then `fill`, then `scale`, all in `f64`; then rounded to `f32`.
 ///
 /// Numbers that `f32` would not tell apart have a scale without being asked for one.
-/// Infinities and numbers beyond `f32` end at the largest finite `f32` of their sign: trees look at order only,
+/// Infinities and numbers beyond [`LARGEST`] end there, with their sign: trees look at order only,
 /// and an extreme row keeps a score. Missing stays `NaN` without `fill`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -286,9 +286,13 @@ pub(super) fn write_parts(parts: &[TimePart], micros: i64, out: &mut [f32]) {
     }
 }
 
+/// The largest number that a model sees. The engine splits missing values from all others at twice the largest one of a
+/// feature, which has to be a number too.
+pub const LARGEST: f32 = f32::MAX / 4.0;
+
 /// To `f32`, finite numbers staying finite and infinities becoming the largest ones.
 pub(super) fn narrow(value: f64) -> f32 {
-    (value as f32).clamp(f32::MIN, f32::MAX)
+    (value as f32).clamp(-LARGEST, LARGEST)
 }
 
 /// The smallest step of a 32-bit number at the size of the values may be this share of their standard deviation.

@@ -16,9 +16,11 @@ use crate::table::{Categories, Column, MISSING_CODE, Values};
 pub(super) const FOLDS: usize = 5;
 /// A target statistic per class up to here; beyond, the most frequent classes have one.
 const MAX_CLASS_STATISTICS: usize = 10;
-/// The overall mean weighs from so many rows to so many, when `smoothing` is not set.
+/// The overall mean weighs from so many rows to so many, when `smoothing` is not set; less than the least where levels differ
+/// by more than so many standard errors of chance.
 const LEAST_WEIGHT: f64 = 10.0;
 const MOST_WEIGHT: f64 = 1e6;
+const BEYOND_CHANCE: f64 = 5.0;
 /// Bounds (levels × statistics) of one column: 16 MB stored.
 const MAX_STATISTICS: usize = 4_000_000;
 
@@ -304,6 +306,18 @@ fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder 
     OneHotEncoder { levels, hot, missing, unseen }
 }
 
+/// The excess kurtosis of what is averaged, per output: how much more the means of few rows vary than those of a normal one.
+fn excess(outcome: &Outcome<'_>, prior: &[f64]) -> Vec<f64> {
+    let of = |(output, mean): (usize, &f64)| {
+        let apart = (0..outcome.y.len()).filter(|&row| !outcome.y[row].is_nan());
+        let squares = apart.map(|row| (outcome.value(row, output) - mean).powi(2));
+        let (n, second, fourth) = squares
+            .fold((0.0, 0.0, 0.0), |(n, second, fourth), square| (n + 1.0, second + square, fourth + square * square));
+        if second > 0.0 { (n * fourth / (second * second) - 3.0).max(0.0) } else { 0.0 }
+    };
+    prior.iter().enumerate().map(of).collect()
+}
+
 /// Sums and counts per fold and level, from which every statistic follows.
 struct Tally {
     n_slots: usize,
@@ -336,7 +350,7 @@ fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>,
     let prior = tally.prior();
     let weights = match smoothing {
         Some(weight) => vec![weight; n_outputs],
-        None => tally.weights(&prior, &squares),
+        None => tally.weights(&prior, &squares, &excess(outcome, &prior)),
     };
     let values = tally.smooth(None, &prior, &weights);
     let blocks = (0..FOLDS).into_par_iter().flat_map_iter(|fold| tally.smooth(Some(fold), &prior, &weights)).collect();
@@ -359,8 +373,10 @@ impl Tally {
     /// How many rows the overall mean weighs, per output: a = σ²/τ², the variance within levels by that between them, by
     /// moments (J. Hartung, "Statistical Meta-Analysis", 2008, 7.4; the estimator of DerSimonian and Laird 1986 with rows
     /// as studies). Levels that differ by no more than chance allows are drawn to the mean altogether: a merchant's one
-    /// fraud in six rows says little where one row in a hundred is fraud. At least [`LEAST_WEIGHT`].
-    fn weights(&self, prior: &[f64], squares: &[f64]) -> Vec<f64> {
+    /// fraud in six rows says little where one row in a hundred is fraud. At least [`LEAST_WEIGHT`], unless so much is left
+    /// of τ² once what chance may give ([`BEYOND_CHANCE`] standard errors) is taken away that less is right: the branches of a
+    /// bank, each with its own prices, are what their few rows say.
+    fn weights(&self, prior: &[f64], squares: &[f64], excess: &[f64]) -> Vec<f64> {
         let of_level = |cells: &[f64], slot: usize, width: usize, output: usize| -> f64 {
             (0..FOLDS).map(|fold| cells[(fold * self.n_slots + slot) * width + output]).sum()
         };
@@ -369,18 +385,23 @@ impl Tally {
         let levels = counts.iter().filter(|&&n| n > 0.0).count() as f64;
         // Rows that tell levels apart: n − Σ nⱼ²/n.
         let apart = n - counts.iter().map(|n| n * n).sum::<f64>() / n.max(1.0);
-        let weight = |(output, (&mean, &squares)): (usize, (&f64, &f64))| {
+        let shares: f64 = counts.iter().filter(|n| **n > 0.0).map(|n| 1.0 / n).sum();
+        let weight = |output: usize| {
             let (mut explained, mut between) = (0.0, 0.0);
             for (slot, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0.0) {
                 let sum = of_level(&self.sums, slot, self.n_outputs, output);
                 explained += sum * sum / n;
-                between += n * (sum / n - mean).powi(2);
+                between += n * (sum / n - prior[output]).powi(2);
             }
-            let within = (squares - explained).max(0.0) / (n - levels).max(1.0);
-            let spread = (between - (levels - 1.0) * within) / apart.max(1.0);
-            if spread > 0.0 { (within / spread).clamp(LEAST_WEIGHT, MOST_WEIGHT) } else { MOST_WEIGHT }
+            let within = (squares[output] - explained).max(0.0) / (n - levels).max(1.0);
+            // Of levels that are all alike, Σ nⱼ(ȳⱼ − ȳ)² has this mean and standard error.
+            let (by_chance, error) =
+                ((levels - 1.0) * within, within * (2.0 * (levels - 1.0) + excess[output] * shares).sqrt());
+            let of_spread = |spread: f64| if spread > 0.0 { within / (spread / apart.max(1.0)) } else { MOST_WEIGHT };
+            let sure = of_spread(between - by_chance - BEYOND_CHANCE * error);
+            of_spread(between - by_chance).clamp(sure.min(LEAST_WEIGHT), MOST_WEIGHT)
         };
-        prior.iter().zip(squares).enumerate().map(weight).collect()
+        (0..prior.len()).map(weight).collect()
     }
 
     /// The statistics of every slot without the rows of `left_out`, then the prior for unseen levels.

@@ -30,7 +30,7 @@ mod unseen;
 pub use apply::Rows;
 pub use duplicates::row_digest;
 pub(crate) use encoder::is_coarse;
-pub use encoder::{CodeEncoder, Encoder, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
+pub use encoder::{CodeEncoder, Encoder, LARGEST, NumberEncoder, OneHotEncoder, RawColumn, TargetStatistic};
 pub use error::{FeatureError, Refused};
 pub use leaks::{Leak, find_leaks};
 pub(crate) use learn::tukey;

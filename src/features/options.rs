@@ -44,7 +44,7 @@ pub struct FeatureOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_onehot: Option<usize>,
     /// Weight of the overall mean in a target statistic, in rows; when it is not set, learned from how much levels differ,
-    /// and at least 10.
+    /// and at least 10 unless they differ far beyond chance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoothing: Option<f64>,
     /// What texts of several words become.

@@ -70,6 +70,8 @@ pub struct ImportRequest<'a> {
     pub skip_invalid: bool,
     /// Take in a batch that the guards hold back.
     pub accept_batch: bool,
+    /// More answers follow: a batch stays out until each of its rows has every answer that it is asked for.
+    pub partial: bool,
     /// What holds where annotators differ, when it is not what `mlloop.toml` says.
     pub policy: Option<LabelPolicy>,
     /// Who takes it in, when that was said.
@@ -115,7 +117,7 @@ pub struct Imported {
 /// A sign, and whether it holds the batch back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Guard {
-    /// `copied-predictions`, `label-rate` or `annotator-share`.
+    /// `copied-predictions`, `label-rate`, `annotator-share` or `label-range`.
     pub name: &'static str,
     /// Whether it holds the batch back.
     pub fired: bool,

@@ -323,7 +323,12 @@ impl Watch<'_> {
         let target = config.as_ref().map(|config| &config.target.column);
         let ignored: Vec<String> = names.filter(|name| Some(*name) == target || !self.reads(name)).cloned().collect();
         let most = if asked { MAX_ROWS } else { QUICK_ROWS };
-        match multivariate(&rows(Input::open(&reference)?)?, &rows(arrived)?, schema, &ignored, (most, request.seed)) {
+        // The reference may have rows of a version that was rolled back: columns and classifier look at the same rows.
+        let reference = match (request.reference, config, &self.production) {
+            (None, Some(config), Some(production)) => self.workspace.table_of(config, production.version)?,
+            _ => Input::open(&reference)?,
+        };
+        match multivariate(&rows(reference)?, &rows(arrived)?, schema, &ignored, (most, request.seed)) {
             Err(MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns) if !asked => Ok(None),
             Err(err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns)) => {
                 notes.push(format!("--multivariate cannot tell: {err}"));

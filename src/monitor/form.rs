@@ -81,6 +81,7 @@ impl Watch<'_> {
         let n = arrived.profile.n_rows.max(*count);
         let expected = match self.schema.column(column).map(|spec| spec.kind) {
             Some(Kind::Time) => "times as in the reference",
+            Some(Kind::Id) => "ids that can be read in one way",
             _ => "numbers",
         };
         let example = first.value.as_deref().unwrap_or_default();

@@ -131,7 +131,8 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn outcomes(&self) -> Result<Outcomes, MonitorError> {
-        match (&self.production, self.request.labels, self.id()) {
+        let id = self.id().and_then(|id| self.schema.column(id));
+        match (&self.production, self.request.labels, id) {
             (Some(production), Some(path), Some(id)) => {
                 let reading = outcomes::Reading { id, target: &production.pipeline.target };
                 Ok(Outcomes::read(path, &reading)?)

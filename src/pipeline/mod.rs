@@ -35,7 +35,7 @@ pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
 pub use importance::Importance;
-pub use onnx::OnnxParts;
+pub use onnx::{OnnxParts, SPELLINGS};
 pub use recipe::{Decision, Imbalance, Quality, Recipe, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
 pub use scale::{Digits, TargetScale};
