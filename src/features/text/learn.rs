@@ -84,20 +84,16 @@ fn mean_words(texts: &Texts, rows: &[u32]) -> f64 {
 /// The terms of each text, and its characters and words.
 fn read(counter: &TextEncoder, texts: &[&str]) -> (Sparse, Vec<[f32; N_COUNTS]>) {
     let known = &counter.0;
-    let rows: Vec<(Vec<(u32, f32)>, [f32; N_COUNTS])> = texts
-        .par_iter()
-        .map_init(Reader::default, |reader, text| {
-            reader.read(text, &known.stored.idf, &known.places);
-            (reader.terms.clone(), counted(reader, text))
-        })
-        .collect();
+    let of_text = |reader: &mut Reader, text: &&str| {
+        reader.read(text, &known.stored.idf, &known.places);
+        (reader.terms.clone(), counted(reader, text))
+    };
+    let (rows, counts): (Vec<Vec<(u32, f32)>>, Vec<_>) = texts.par_iter().map_init(Reader::default, of_text).unzip();
     let mut x = Sparse { starts: vec![0], ..Sparse::default() };
-    let mut counts = Vec::with_capacity(rows.len());
-    for (terms, own) in rows {
+    for terms in rows {
         x.terms.extend(terms.iter().map(|cell| cell.0));
         x.values.extend(terms.iter().map(|cell| cell.1));
         x.starts.push(x.terms.len());
-        counts.push(own);
     }
     (x, counts)
 }

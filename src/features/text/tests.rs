@@ -1,5 +1,5 @@
 use super::TextEncoder;
-use crate::features::{Encoder, FeatureOptions, Features, Target, Task};
+use crate::features::{Encoder, FeatureOptions, Features, Target, Task, find_leaks};
 use crate::stats::random::hash64;
 use crate::table::{Cell, Column, Table, Texts, Values};
 
@@ -189,4 +189,34 @@ fn damaged_files_are_refused() {
         assert_ne!(damaged, stored);
         assert!(serde_json::from_str::<TextEncoder>(&damaged).is_err(), "{damaged}");
     }
+}
+
+#[test]
+fn rows_about_one_thing_are_in_one_fold() {
+    // Each of 60 shops has a word and an outcome of its own, so that a shop's other rows tell a row's outcome.
+    let shop = |row: usize| row / 10;
+    let texts: Vec<String> = (0..600).map(|row| format!("word{} of day {}", shop(row), drawn(row, 1, 7))).collect();
+    let y: Vec<f32> = (0..600).map(|row| drawn(shop(row), 5, 2) as f32).collect();
+    let groups: Vec<u64> = (0..600).map(|row| shop(row) as u64).collect();
+    let outputs = |groups: Option<&[u64]>| {
+        let taught = (&binary(), y.as_slice(), groups);
+        let (features, _) = Features::fit_with_made(&table(&texts), 0, taught, &FeatureOptions::default(), 0).unwrap();
+        encoder(&features).outputs().len()
+    };
+    assert_eq!((outputs(None), outputs(Some(&groups))), (1, 0));
+}
+
+#[test]
+fn texts_that_give_the_target_away_are_suspected() {
+    let (mut texts, y) = reviews(400, |row| drawn(row, 1, 2) == 0);
+    let y: Vec<f64> = y.into_iter().map(f64::from).collect();
+    let found = |texts: &[String]| {
+        find_leaks(&table(texts), &binary(), &y, &[], 0).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(found(&texts).is_empty());
+    for (text, y) in texts.iter_mut().zip(&y) {
+        text.push_str(if *y == 1.0 { " refund was paid" } else { " case is open" });
+    }
+    let found = found(&texts);
+    assert!(found.len() == 1 && found[0].starts_with("column \"review\" alone separates the target"), "{found:?}");
 }
