@@ -35,7 +35,10 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             let at = Window::parse_instant(text).map_err(Oops::Bad)?;
             // A day is asked for as it ended.
             let at = if text.len() == 10 { at.checked_add(jiff::SignedDuration::from_hours(24))? } else { at };
-            Some(chain.roles_at(at).map_or_else(
+            let (at, is_over) = if at > asked.dashboard.now() { (asked.dashboard.now(), false) } else { (at, true) };
+            let when =
+                if is_over { format!("At the end of {text} (UTC)") } else { "Now, before that day is over".to_owned() };
+            let told = chain.roles_at(at).map_or_else(
                 || "Nothing was in production then.".to_owned(),
                 |(entry, roles)| match roles.production {
                     Some(version) => {
@@ -43,7 +46,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
                     }
                     None => "Nothing was in production then.".to_owned(),
                 },
-            ))
+            );
+            Some(format!("{when}: {told}"))
         }
     };
     let mut kinds: Vec<String> = chain.entries.iter().map(|entry| entry.event.to_string()).collect();
