@@ -4,7 +4,7 @@ mod keys;
 
 use crate::drift::DriftSettings;
 use crate::features::leaks::{How, find_leaks};
-use crate::features::{FeatureError, FeatureOptions, Target, Task, near_unique};
+use crate::features::{FeatureError, FeatureOptions, Target, Task, TextEncoder, near_unique};
 use crate::model::Params;
 use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
 use crate::table::{
@@ -150,7 +150,7 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     let suspicions = wanted.leave_out_leaks(&mut inference, &target)?;
     inference.notes.extend(suspicions);
     let config = config(workspace, wanted, &inference.schema, &target, split);
-    wanted.check(&config, inference.n_rows)?;
+    wanted.check(&inference, &config, inference.n_rows)?;
     write(workspace, wanted, config, inference, target, &format!("{}; {why}", guess.reason))
 }
 
@@ -352,16 +352,24 @@ impl InitRequest<'_> {
     }
 
     /// Whether `train` can learn from the table as `config` says. Long tables are taken to have rows enough.
-    fn check(&self, config: &Config, n_rows: u64) -> Result<(), InitError> {
+    fn check(&self, inference: &Inference, config: &Config, n_rows: u64) -> Result<(), InitError> {
         /// Rows up to which the whole table is looked at.
         const SHORT: u64 = 20_000;
         let file = self.table.display();
         let is_feature = |spec: &crate::table::ColumnSpec| {
             spec.name != config.target.column && matches!(spec.kind, Kind::Number | Kind::Category | Kind::Time)
         };
-        if !config.columns.iter().any(is_feature) {
+        let has_words = |name: &str| -> Result<bool, InitError> {
+            let table = self.read_columns(inference, vec![name.to_owned()])?;
+            Ok(matches!(&table.require(name)?.values, Values::Text(texts) if TextEncoder::suits(texts)))
+        };
+        let mut is_learnable = config.columns.iter().any(is_feature);
+        for spec in config.columns.iter().filter(|spec| spec.kind == Kind::Text) {
+            is_learnable = is_learnable || has_words(&spec.name)?;
+        }
+        if !is_learnable {
             return Err(InitError::Option(format!(
-                "{file}: no column is left to learn {:?} from: the others are ids, texts, constants or left out",
+                "{file}: no column is left to learn {:?} from: the others are ids, texts of single words, constants or left out",
                 config.target.column
             )));
         }

@@ -254,7 +254,12 @@ fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
 
 /// The names of what is added to each row.
 fn answers(pipeline: &Pipeline, options: &PredictOptions) -> Vec<String> {
-    let reasons = (1..=options.explain).flat_map(|n| [format!("reason_{n}"), format!("contribution_{n}")]);
+    let words = pipeline.features.texts().next().is_some();
+    let reason = |n| {
+        let of_all = [format!("reason_{n}"), format!("contribution_{n}")];
+        of_all.into_iter().chain(words.then(|| format!("words_{n}")))
+    };
+    let reasons = (1..=options.explain).flat_map(reason);
     let bounds = if options.interval.is_some() { pipeline.interval_columns() } else { &[] };
     let bounds = bounds.iter().map(|&name| name.to_owned());
     pipeline.answer_columns().into_iter().chain(bounds).chain(reasons).collect()
@@ -412,10 +417,12 @@ impl<'a> Answer<'a> {
             },
             (k, _) => {
                 let n = k - n_scores - n_bounds - 1;
-                let Some(reason) = reasons.get(self.row).and_then(|reasons| reasons.get(n / 2)) else {
+                let width = if pipeline.features.texts().next().is_some() { 3 } else { 2 };
+                let Some(reason) = reasons.get(self.row).and_then(|reasons| reasons.get(n / width)) else {
                     return Said::Nothing;
                 };
-                match (n % 2, &reason.expression) {
+                match (n % width, &reason.expression) {
+                    (2, _) => Said::Text(Cow::Owned(reason.told_words())),
                     (0, None) => Said::Text(Cow::Borrowed(&reason.column)),
                     (0, Some(expression)) => Said::Text(Cow::Owned(format!("{} = {expression}", reason.column))),
                     _ => Said::Number(Digits::short(reason.value)),

@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
                 "--where: is for corrections that are counted or listed; --field keeps one"
             );
             let (_, pipeline) = train::load(&ctx.workspace, None)?;
-            let lock = ctx.workspace.lock()?;
+            let lock = ctx.lock()?;
             let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
             out.answer(&given, |_| given_text(&given))?;
             Ok(if given.is_nothing() { Outcome::No } else { Outcome::Yes })

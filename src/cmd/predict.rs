@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if args.outcomes {
         let n_outcomes = told.outcomes.len();
         let known = told.outcomes.into_iter().map(|(id, value)| became(id, value, ctx.now, version));
-        let merged = record_outcomes(&ctx.workspace, &ctx.workspace.lock()?, known, ctx.now)?;
+        let merged = record_outcomes(&ctx.workspace, &ctx.lock()?, known, ctx.now)?;
         let new = merged.n_added + merged.changes.len() as u64;
         ctx.progress
             .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));

@@ -69,7 +69,7 @@ struct Answer<'a> {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     let steps = ctx.progress.steps();
     let current = args.table.as_deref().map(Spool::new).transpose()?;
     let request = RoundRequest {

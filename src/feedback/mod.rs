@@ -11,6 +11,7 @@
 mod error;
 mod list;
 pub mod parse;
+pub mod waiting;
 mod stats;
 mod store;
 
@@ -86,23 +87,44 @@ pub fn give(
     corrections: &[Correction],
     at: Timestamp,
 ) -> Result<Given, FeedbackError> {
+    let checked = check(workspace, target, corrections, at)?;
+    take(workspace, lock, entries(workspace)?, &checked, at)
+}
+
+/// The corrections as they are kept, once each is found to be right. Nothing is changed.
+///
+/// # Errors
+/// As [`give`].
+pub fn check(
+    workspace: &Workspace,
+    target: &Target,
+    corrections: &[Correction],
+    at: Timestamp,
+) -> Result<Vec<Entry>, FeedbackError> {
     let is_needed = target.classes.is_empty() || workspace.config_path().exists();
     let schema = if is_needed { workspace.config()?.schema() } else { Schema::default() };
     let corrections: Vec<Correction> = corrections
         .iter()
         .map(|correction| Correction { id: schema.id_of(&correction.id).into_owned(), ..correction.clone() })
         .collect();
-    let known = entries(workspace)?;
     let ids: HashSet<&str> = corrections.iter().map(|correction| correction.id.as_str()).collect();
     let predictions = Journal::of(workspace).latest(&ids)?;
-    let mut said: HashMap<(&str, &str), &Entry> = known.iter().map(|entry| (entry.key(), entry)).collect();
     let number = schema.number_format(&target.name).filter(|_| target.classes.is_empty());
-    let incoming = corrections
-        .iter()
-        .map(|correction| entry(correction, predictions.get(&correction.id), (target, number), at))
-        .collect::<Result<Vec<_>, _>>()?;
+    let checked = |correction: &Correction| entry(correction, predictions.get(&correction.id), (target, number), at);
+    corrections.iter().map(checked).collect()
+}
+
+/// Takes in what was checked, beside what is `known`.
+fn take(
+    workspace: &Workspace,
+    lock: &Lock,
+    known: Vec<Entry>,
+    incoming: &[Entry],
+    at: Timestamp,
+) -> Result<Given, FeedbackError> {
+    let mut said: HashMap<(&str, &str), &Entry> = known.iter().map(|entry| (entry.key(), entry)).collect();
     let mut new: Vec<&Entry> = Vec::new();
-    for entry in &incoming {
+    for entry in incoming {
         let before = said.insert(entry.key(), entry);
         if before.is_none_or(|before| !before.says_the_same(entry)) {
             new.push(entry);

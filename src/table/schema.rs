@@ -20,7 +20,7 @@ pub enum Kind {
     Number,
     /// One of few texts.
     Category,
-    /// Free text; kept, not a feature.
+    /// Free text; its words are features.
     Text,
     /// Always the same (or always missing); stored as a category, not a feature.
     Constant,

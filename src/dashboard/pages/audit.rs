@@ -5,7 +5,10 @@ use super::{Asked, rendered};
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
 use crate::journal::Window;
+use crate::registry::Roles;
+use crate::workspace::clock::{InForce, Moved};
 use askama::Template;
+use std::iter;
 
 /// Lines of one page.
 const PER_PAGE: usize = 100;
@@ -35,19 +38,19 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             let at = Window::parse_instant(text).map_err(Oops::Bad)?;
             // A day is asked for as it ended.
             let at = if text.len() == 10 { at.checked_add(jiff::SignedDuration::from_hours(24))? } else { at };
-            let (at, is_over) = if at > asked.dashboard.now() { (asked.dashboard.now(), false) } else { (at, true) };
-            let when =
-                if is_over { format!("At the end of {text} (UTC)") } else { "Now, before that day is over".to_owned() };
-            let told = chain.roles_at(at).map_or_else(
-                || "Nothing was in production then.".to_owned(),
-                |(entry, roles)| match roles.production {
-                    Some(version) => {
-                        format!("{version} was in production; line {} put it there or kept it.", entry.seq)
-                    }
-                    None => "Nothing was in production then.".to_owned(),
-                },
-            );
-            Some(format!("{when}: {told}"))
+            let now = asked.dashboard.now();
+            let when = match at > now {
+                true => "Now, before that day is over".to_owned(),
+                false => format!("At the end of {text} (UTC)"),
+            };
+            let said = match chain.roles_at(at, now) {
+                Some(InForce { entry, roles: Roles { production: Some(version), .. }, .. }) => {
+                    format!("{when}: {version} was in production; line {} put it there or kept it.", entry.seq)
+                }
+                _ => format!("{when}: nothing was in production."),
+            };
+            let moved: Vec<String> = chain.moved_at(at, now).iter().map(Moved::sentence).collect();
+            Some(iter::once(said).chain(moved).collect::<Vec<_>>().join(" "))
         }
     };
     let mut kinds: Vec<String> = chain.entries.iter().map(|entry| entry.event.to_string()).collect();

@@ -300,7 +300,7 @@ fn textual(name: &str, seen: &Evidence) -> Decision {
     let kind = coded(name, seen);
     let mut reason = match kind {
         Kind::Id => "texts without spaces, each once".to_owned(),
-        Kind::Text => format!("long texts, {} distinct", count(seen)),
+        Kind::Text => format!("texts of words, {} distinct", count(seen)),
         _ if seen.distinct.count() <= 4 => {
             format!("texts: {}", seen.levels.iter().map(shorten).collect::<Vec<_>>().join(", "))
         }
