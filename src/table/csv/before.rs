@@ -240,7 +240,8 @@ impl<'a> Head<'a> {
         let n = self.records.iter().take_while(is_comment).count();
         let names = |at: usize| self.records.get(at).is_some_and(|(record, _)| names_columns(record, delimiter));
         // One alone may be the header, unless names stand below it and no names below those.
-        if n == 0 || self.records.len() < n + 2 || (n == 1 && !(names(1) && !names(2))) {
+        let alone = n == 1 && (!names(1) || names(2));
+        if n == 0 || self.records.len() < n + 2 || alone {
             return None;
         }
         let (first, header) = (self.records[0].1, self.records[n].1);

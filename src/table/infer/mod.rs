@@ -266,25 +266,26 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     }
     notes.extend(equal_columns(names, seen));
     notes.extend(remarks::of(names, seen, &decisions, target.as_ref().map(|target| target.name.as_str())));
-    let columns = names
-        .iter()
-        .zip(decisions)
-        .zip(seen)
-        .map(|((name, decision), e)| Finding {
-            name: name.clone(),
-            kind: decision.kind,
-            n_missing: decide::missing_in(e, decision.kind),
-            n_distinct: match decision.kind {
-                Kind::Time => e.distinct.count().saturating_sub(e.times.none().1.len() as u64),
-                _ => e.distinct.count(),
-            },
-            counts_rows: e.values(decision.number.as_ref()).counts().is_some(),
-            whole_ids: decide::whole_ids(e, &decision),
-            reason: decision.reason,
-        })
-        .collect();
+    let columns =
+        names.iter().zip(decisions).zip(seen).map(|((name, decision), e)| finding(name, decision, e)).collect();
     let (n_rows, rejects) = (*n_rows, Rejects::default());
     Ok(Inference { schema, columns, n_rows, target, one_class, rejects, doubts, notes })
+}
+
+fn finding(name: &str, decision: Decision, seen: &Evidence) -> Finding {
+    let distinct = seen.distinct.count();
+    Finding {
+        name: name.to_owned(),
+        kind: decision.kind,
+        n_missing: decide::missing_in(seen, decision.kind),
+        n_distinct: match decision.kind {
+            Kind::Time => distinct.saturating_sub(seen.times.none().1.len() as u64),
+            _ => distinct,
+        },
+        counts_rows: seen.values(decision.number.as_ref()).counts().is_some(),
+        whole_ids: decide::whole_ids(seen, &decision),
+        reason: decision.reason,
+    }
 }
 
 /// A last row that all others add up to is none, whatever it is called.

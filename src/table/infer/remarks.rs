@@ -188,7 +188,8 @@ fn marker(name: &str, seen: &Evidence, decision: &Decision, is_target: bool) -> 
         level.chars().count() <= text.chars().count().max(2)
             && level.chars().all(|c| c.is_uppercase() || c.is_ascii_digit())
     });
-    if !is_target && !(codes && text.chars().all(char::is_uppercase)) {
+    let is_code = codes && text.chars().all(char::is_uppercase);
+    if !is_target && !is_code {
         return None;
     }
     let levels: Vec<String> =

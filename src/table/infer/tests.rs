@@ -330,8 +330,8 @@ fn days_that_mean_never_are_remarked() {
 fn written_numbers_are_remarked_as_plain_ones_are() {
     let table = |write: &dyn Fn(f64) -> String| {
         let row = |i: usize| {
-            let wind = if i % 10 == 0 { 0.0 } else { 900.5 + (i * 7 % 400) as f64 / 4.0 };
-            let days = if i % 20 == 0 { 99_999.0 } else { (i * 31 % 97) as f64 };
+            let wind = if i.is_multiple_of(10) { 0.0 } else { 900.5 + (i * 7 % 400) as f64 / 4.0 };
+            let days = if i.is_multiple_of(20) { 99_999.0 } else { (i * 31 % 97) as f64 };
             let (year, month) = (2020.0 + (i / 100) as f64, (i % 12 + 1) as f64);
             let y = (i % 2) as f64;
             let cells = [100_000.0 + 3.0 * i as f64, wind * 10.0, days, year, month, y].map(write);
