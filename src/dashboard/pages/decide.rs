@@ -168,7 +168,7 @@ struct Confirm {
     hidden: Vec<(&'static str, String)>,
     reason: bool,
     person: String,
-    back: &'static str,
+    back: String,
 }
 
 /// What follows from an action, in a sentence, and whether it wants a reason.
@@ -202,8 +202,14 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
         "monitor" => {
             ("What arrived is compared with the reference. The report is written; nothing else changes.", false)
         }
-        "import" => ("The answers become labels, which the next retraining learns from.", false),
+        "import" => (
+            "The answers become labels, which the next retraining learns from. The batch stays out until each row has the \
+            answers that it is asked for.",
+            false,
+        ),
+        "close" => ("Rows of the batch that have no answer are no longer asked; they can be chosen again.", false),
         "export" => ("Rows are chosen and handed out as a batch to label.", false),
+        "ab-look" => ("The outcomes that are known by now are counted, arm by arm. The report is written.", false),
         "ab-step" => ("The rollout moves to its next share, when it is due and no guardrail broke.", false),
         "ab-stop" => ("The experiment ends. Production answers everybody.", false),
         "ab-promote" => (
@@ -231,7 +237,7 @@ pub(super) fn confirm(asked: &Asked) -> Result<Answer, Oops> {
     // The reason is asked on this page, so it is not there yet.
     let draft = asked.fields.with("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
-    let hidden = ["id", "version", "n"].into_iter().filter(|name| asked.fields.has(name));
+    let hidden = ["id", "version", "n", "of", "batch"].into_iter().filter(|name| asked.fields.has(name));
     rendered(&Confirm {
         shell: asked.shell("/ui/decide", &verb.title)?,
         action: action.to_owned(),
@@ -243,4 +249,23 @@ pub(super) fn confirm(asked: &Asked) -> Result<Answer, Oops> {
         person: session.name.clone(),
         back: verb.back,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_page_links_to_is_asked_once_more() {
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/dashboard/templates")).unwrap();
+        let texts: Vec<String> = pages.map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap()).collect();
+        let links = texts.iter().flat_map(|text| text.split("/ui/confirm?do=").skip(1));
+        let mut actions: Vec<&str> = links.filter_map(|rest| rest.split(['"', '&']).next()).collect();
+        actions.retain(|action| !action.starts_with('{'));
+        assert!(actions.len() > 8, "{actions:?}");
+        for action in actions {
+            assert!(consequence(action).is_some(), "{action} is linked to and asks nothing");
+            assert!(actions::right(&format!("/ui/do/{action}")).is_some(), "{action} is no form");
+        }
+    }
 }
