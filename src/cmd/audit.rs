@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 
 fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     if let Some(id) = &args.id {
-        let found = lineage::follow(&ctx.workspace, id)?;
+        let found = lineage::follow(&ctx.workspace, &ctx.workspace.config()?.schema().id_of(id))?;
         out.answer(&found, |style| trail_text(&found, style))?;
         return Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes });
     }

@@ -66,10 +66,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     // Outside a loop there is nothing to speak of.
-    ctx.workspace.config()?;
+    let schema = ctx.workspace.config()?.schema();
     let filter = |id: Option<&String>| {
         let window = args.window.window(ctx.now);
-        Ok::<_, anyhow::Error>(Filter { id: id.cloned(), window, fields: fields("--where", &args.wheres)? })
+        let id = id.map(|id| schema.id_of(id).into_owned());
+        Ok::<_, anyhow::Error>(Filter { id, window, fields: fields("--where", &args.wheres)? })
     };
     match args.asked()? {
         Asked::Stats => {

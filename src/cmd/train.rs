@@ -3,8 +3,8 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::features::Task;
 use mlloop::model::Algorithm;
-use mlloop::pipeline::Quality;
-use mlloop::printable::name;
+use mlloop::pipeline::{Quality, told_words};
+use mlloop::printable::{name, printable};
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::report::grouped;
@@ -173,6 +173,9 @@ fn readable(learned: &Trained, style: Style) -> String {
     for column in importance.iter().take(8) {
         let bar = "▇".repeat((column.gain * room as f64).round() as usize);
         let _ = writeln!(text, "  {:<24} {:>5.1} %  {bar}", name(&column.column), column.gain * 100.0);
+        if !column.words.is_empty() {
+            let _ = writeln!(text, "    {}", style.dim(&printable(&told_words(&column.words))));
+        }
     }
     text
 }

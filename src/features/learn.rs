@@ -6,14 +6,14 @@ use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, is_
 use super::error::FeatureError;
 use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Outliers, Scale, TimePart};
 use super::target::{Target, Task};
-use super::time;
+use super::{text, time};
 use crate::stats::moments;
 use crate::stats::quantiles::quantile_sorted;
 use crate::stats::random::hash64;
 use crate::table::{Categories, Column, MISSING_CODE, Values};
 
 /// Training rows take their target statistics from the other folds.
-const FOLDS: usize = 5;
+pub(super) const FOLDS: usize = 5;
 /// A target statistic per class up to here; beyond, the most frequent classes have one.
 const MAX_CLASS_STATISTICS: usize = 10;
 /// The overall mean weighs from so many rows to so many, when `smoothing` is not set; less than the least where levels differ
@@ -27,6 +27,10 @@ const MAX_STATISTICS: usize = 4_000_000;
 /// The target as the statistics see it.
 pub(super) struct Outcome<'a> {
     y: &'a [f32],
+    task: Task,
+    /// Those of the table; made-up rows follow.
+    n_real: usize,
+    seed: u64,
     /// What is averaged: one 0/1 outcome per class, or the value.
     classes: Vec<u32>,
     names: Vec<String>,
@@ -40,18 +44,22 @@ pub(super) struct Learned {
     pub(super) out_of_fold: Option<OutOfFold>,
 }
 
-/// Target statistics of each level without the rows of one fold.
-///
-/// ```text
-/// blocks   fold 0: level 0, level 1, …, missing, unseen
-///          fold 1: …                                      FOLDS × (n_levels + 2) × n_statistics
-/// ```
-pub(super) struct OutOfFold {
-    pub(super) blocks: Vec<f32>,
+/// What was learned without the rows that see it.
+pub(super) enum OutOfFold {
+    /// Target statistics of each level without the rows of one fold.
+    ///
+    /// ```text
+    /// blocks   fold 0: level 0, level 1, …, missing, unseen
+    ///          fold 1: …                                      FOLDS × (n_levels + 2) × n_statistics
+    /// ```
+    Levels(Vec<f32>),
+    /// The features of each training row, row-major.
+    Rows(Vec<f32>),
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64) -> Self {
+    /// Rows that `groups` puts together, one key per row that is not made up, are in one fold.
+    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64, groups: Option<&[u64]>) -> Self {
         let (classes, names) = match target.task {
             Task::Regression => (Vec::new(), vec![format!("mean of {}", target.name)]),
             Task::Binary => (vec![1], vec![format!("share of {}", target.classes[1])]),
@@ -61,8 +69,40 @@ impl<'a> Outcome<'a> {
                 (classes.clone(), names.collect())
             }
         };
-        let folds = (0..y.len() as u64).map(|row| (hash64(&row.to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
-        Self { y, classes, names, folds }
+        let key = |row: usize| groups.and_then(|groups| groups.get(row).copied()).unwrap_or(row as u64);
+        let folds = (0..y.len()).map(|row| (hash64(&key(row).to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
+        Self { y, task: target.task, n_real: y.len(), seed, classes, names, folds }
+    }
+
+    /// The same where the last `n_made` rows are made up.
+    pub(super) fn with_made(self, n_made: usize) -> Self {
+        Self { n_real: self.y.len() - n_made, ..self }
+    }
+
+    /// Number of rows that are not made up; they come first.
+    pub(super) fn n_real(&self) -> usize {
+        self.n_real
+    }
+
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
+    /// What is averaged, per output.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// What a score of an output is called.
+    pub(super) fn score_name(&self, output: usize) -> String {
+        let name = &self.names[output];
+        let of = name.strip_prefix("share of ").or_else(|| name.strip_prefix("mean of ")).unwrap_or(name);
+        format!("score of {of}")
+    }
+
+    /// Whether the label of a row is missing.
+    pub(super) fn is_open(&self, row: usize) -> bool {
+        self.y[row].is_nan()
     }
 
     /// Fold of each row.
@@ -70,7 +110,8 @@ impl<'a> Outcome<'a> {
         &self.folds
     }
 
-    fn value(&self, row: usize, output: usize) -> f64 {
+    /// The outcome of a row, 0 or 1 for a class.
+    pub(super) fn value(&self, row: usize, output: usize) -> f64 {
         let y = self.y[row];
         match self.classes.get(output) {
             Some(&class) => f64::from(u8::from(y == class as f32)),
@@ -94,7 +135,7 @@ fn most_frequent(y: &[f32], n_classes: usize) -> Vec<u32> {
     order
 }
 
-/// The encoder of a column, or `None` when it is an id, a text, or constant in these rows.
+/// The encoder of a column, or `None` when it is an id, a text that is left out, or constant in these rows.
 pub(super) fn learn(
     column: &Column,
     outcome: &Outcome<'_>,
@@ -112,6 +153,12 @@ pub(super) fn learn(
                 .filter(|&p| varies(values.iter().map(|&v| time::part(p, v))))
                 .collect();
             (!parts.is_empty()).then_some(Encoder::TimeParts { parts }).and_then(plain)
+        }
+        Values::Text(texts) if options.reads_text(&column.name) => {
+            text::learn(texts, outcome, outcome.seed).map(|(encoder, rows)| Learned {
+                encoder: Encoder::Text(encoder),
+                out_of_fold: Some(OutOfFold::Rows(rows)),
+            })
         }
         Values::Text(_) => None,
     })
@@ -310,7 +357,7 @@ fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>,
     let outputs = outcome.names[..n_outputs].to_vec();
     Learned {
         encoder: Encoder::TargetStatistic(TargetStatistic { levels, outputs, values }),
-        out_of_fold: Some(OutOfFold { blocks }),
+        out_of_fold: Some(OutOfFold::Levels(blocks)),
     }
 }
 

@@ -30,7 +30,7 @@ pub const SPELLINGS: &str = "texts are compared as they are: a level is known as
      without width";
 
 use self::derived::{Exporter, why_not};
-use crate::features::{Encoder, Features, Negative, NumberEncoder, Target, Task, TimePart};
+use crate::features::{Encoder, Features, LARGEST, Negative, NumberEncoder, RawColumn, Target, Task, TimePart};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
 use crate::pipeline::TargetScale;
 use crate::score::Calibration;
@@ -67,6 +67,7 @@ impl OnnxParts<'_> {
     ///
     /// When the model cannot be written: see [`Model::to_onnx`].
     pub fn to_onnx(&self) -> Result<Vec<u8>, ModelError> {
+        self.check_texts()?;
         let mut graph = GraphWriter::default();
         let mut parts = Vec::new();
         let derived = self.features.derived();
@@ -109,6 +110,19 @@ impl OnnxParts<'_> {
         Ok(graph.finish("a pipeline from raw columns to scores", &metadata))
     }
 
+    /// A graph that cuts texts into words as the pipeline does is beyond the operators of ONNX: they know neither NFKC nor
+    /// scripts without spaces, and other words would be other scores.
+    fn check_texts(&self) -> Result<(), ModelError> {
+        let is_text = |input: &&RawColumn| matches!(input.encoder, Encoder::Text(_));
+        match self.features.encoders().iter().find(is_text) {
+            Some(RawColumn { column, .. }) => Err(ModelError::Unsupported(format!(
+                "ONNX cannot cut the texts of column {column:?} into words as mlloop does: serve the version with mlloop, or \
+                 train one without it ([features.columns.{column:?}] text = \"drop\")"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The class of each row as text.
     fn class(&self, graph: &mut GraphWriter, scores: &str) -> String {
         let classes = graph.texts(&self.target.classes);
@@ -147,6 +161,8 @@ fn encoded(graph: &mut GraphWriter, value: &str, encoder: &Encoder, finder: Opti
             category_features(graph, value, encoder, finder)
         }
         Encoder::TimeParts { parts } => time_features(graph, value, parts),
+        // Refused before anything is written.
+        Encoder::Text(_) => value.to_owned(),
     }
 }
 
@@ -204,7 +220,7 @@ fn number_feature(graph: &mut GraphWriter, input: String, encoder: &NumberEncode
         let centred = graph.node("Sub", &[&value, &mean], &[]);
         value = graph.node("Div", &[&centred, &sd], &[]);
     }
-    value = clamp(graph, &value, f64::from(f32::MIN), f64::from(f32::MAX));
+    value = clamp(graph, &value, -f64::from(LARGEST), f64::from(LARGEST));
     graph.cast(&value, Element::Float)
 }
 

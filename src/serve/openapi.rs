@@ -160,7 +160,14 @@ fn prediction_schema(snapshot: &Snapshot) -> Value {
             "experiment": { "type": "string" },
             "contributions": { "type": "array", "items": {
                 "type": "object",
-                "properties": { "column": { "type": "string" }, "value": { "type": "number" } },
+                "properties": {
+                    "column": { "type": "string" },
+                    "value": { "type": "number" },
+                    "words": { "type": "array", "description": "of a text: what its strongest words add to its score", "items": {
+                        "type": "object",
+                        "properties": { "term": { "type": "string" }, "value": { "type": "number" } },
+                    } },
+                },
             } },
         },
     })

@@ -14,6 +14,7 @@ mod runs;
 mod told;
 mod tracking;
 
+pub use columns::kind_of;
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;

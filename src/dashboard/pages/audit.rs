@@ -39,17 +39,18 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             // A day is asked for as it ended.
             let at = if text.len() == 10 { at.checked_add(jiff::SignedDuration::from_hours(24))? } else { at };
             let now = asked.dashboard.now();
-            let (at, is_over) = if at > now { (now, false) } else { (at, true) };
-            let when =
-                if is_over { format!("At the end of {text} (UTC)") } else { "Now, before that day is over".to_owned() };
-            let told = match chain.roles_at(at, now) {
+            let when = match at > now {
+                true => "Now, before that day is over".to_owned(),
+                false => format!("At the end of {text} (UTC)"),
+            };
+            let said = match chain.roles_at(at, now) {
                 Some(InForce { entry, roles: Roles { production: Some(version), .. }, .. }) => {
-                    format!("{version} was in production; line {} put it there or kept it.", entry.seq)
+                    format!("{when}: {version} was in production; line {} put it there or kept it.", entry.seq)
                 }
-                _ => "Nothing was in production then.".to_owned(),
+                _ => format!("{when}: nothing was in production."),
             };
             let moved: Vec<String> = chain.moved_at(at, now).iter().map(Moved::sentence).collect();
-            Some(iter::once(format!("{when}: {told}")).chain(moved).collect::<Vec<_>>().join(" "))
+            Some(iter::once(said).chain(moved).collect::<Vec<_>>().join(" "))
         }
     };
     let mut kinds: Vec<String> = chain.entries.iter().map(|entry| entry.event.to_string()).collect();

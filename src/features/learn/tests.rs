@@ -1,5 +1,5 @@
 use super::*;
-use crate::features::Outliers;
+use crate::features::{LARGEST, Outliers};
 use crate::stats::random::unit_hash;
 use crate::table::Categories;
 
@@ -13,7 +13,7 @@ fn numbers_stay_as_they_are_by_default() {
     assert_eq!(e, NumberEncoder::default());
     assert_eq!(e.apply(-2.0), Some(-2.0));
     assert!(e.apply(f64::NAN).unwrap().is_nan());
-    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(f32::MAX), Some(f32::MIN)));
+    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(LARGEST), Some(-LARGEST)));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_column_of_one_value_is_left_out() {
 fn learned(values: &[&str], options: &FeatureOptions, y: &[f32]) -> Option<Learned> {
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
     let column = Column::new("c", Values::Category(Categories::from_texts(values.iter().copied())));
-    learn(&column, &Outcome::new(&target, y, 1), options).unwrap()
+    learn(&column, &Outcome::new(&target, y, 1, None), options).unwrap()
 }
 
 fn one_hot_of(values: &[&str]) -> OneHotEncoder {
@@ -109,8 +109,8 @@ fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
     }
     assert_eq!(e.values[4], prior as f32);
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
-    let outcome = Outcome::new(&target, &y, 1);
-    let blocks = &learned.out_of_fold.as_ref().unwrap().blocks;
+    let outcome = Outcome::new(&target, &y, 1, None);
+    let Some(OutOfFold::Levels(blocks)) = &learned.out_of_fold else { panic!("target statistics have levels") };
     assert_eq!(blocks.len(), FOLDS * 5);
     for fold in 0..FOLDS {
         let keep = |r: usize| usize::from(outcome.folds()[r]) != fold;
@@ -128,7 +128,7 @@ fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
         let y: Vec<f32> = (0..2000).map(|row| of(row % 100, noise(row)) as f32).collect();
         let classes = if task == Task::Binary { vec!["n".into(), "p".into()] } else { Vec::new() };
         let target = Target { name: "y".into(), task, classes };
-        let outcome = Outcome::new(&target, &y, 1);
+        let outcome = Outcome::new(&target, &y, 1, None);
         let slots: Vec<u32> = (0..2000).map(|row| row % 100).collect();
         let found = target_statistic(names.clone(), slots, &outcome, None);
         let Encoder::TargetStatistic(e) = found.encoder else { panic!("no target statistic") };
