@@ -439,3 +439,11 @@ fn after_a_rollback_rows_are_compared_with_those_of_the_version_in_production() 
     let [same, other] = ["same.csv", "other.csv"].map(told);
     assert!(same < 0.56 && other > 0.95, "{same} {other}");
 }
+
+#[test]
+fn status_shows_the_metric_that_decides() {
+    let work = with(&[WEAK], "metric = \"accuracy\"");
+    work.run("status --text").answers(YES).prints("  accuracy 0.");
+    section(&work, "promote", "");
+    work.run("status --text").answers(YES).prints("  roc_auc 0.");
+}

@@ -684,3 +684,35 @@ fn dates_that_lie_ahead_by_nature_do_not_drift() {
     work.write("wrong.csv", table(second("2080-01-01T00:00:00Z"), 400));
     assert_eq!(verdict("monitor wrong.csv --now 2027-01-01T00:00:00Z --formats json")["verdict"], "drifted");
 }
+
+/// Of rows that no id tells apart nothing can be learned, and that is said, not that everything was learned.
+#[test]
+fn ids_that_are_blank_or_all_alike_are_said() {
+    let work = trained();
+    let said = |id: Option<&str>| {
+        work.write(
+            "data/current.csv",
+            changed(|_, fields| fields[0] = id.map_or_else(|| fields[0].clone(), str::to_owned)),
+        );
+        let report = work.run("monitor --formats json").value();
+        let retrain = work.run("retrain --dry-run");
+        (report["notes"].to_string(), trigger(&report, "new_rows")["value"].as_f64().unwrap(), retrain)
+    };
+    let n = CHURN.lines().count() - 1;
+    let (notes, new, _) = said(None);
+    assert_eq!((notes.contains("with an outcome"), new), (false, n as f64));
+    let (notes, new, retrain) = said(Some(""));
+    assert!(notes.contains(&format!("{n} rows with an outcome have no id")) && new == 0.0, "{notes} {new}");
+    let retrain = retrain.says("have no id, so that nothing can be joined").value();
+    let sentence = retrain["sentence"].as_str().unwrap().to_owned();
+    assert!(sentence.contains("every label that can be used"), "{sentence}");
+    let (notes, _, retrain) = said(Some("r1"));
+    assert!(notes.contains(&format!("{} rows with an outcome have the id of an earlier row", n - 1)), "{notes}");
+    retrain.says("is it the id column?");
+    // A table that came twice has each row twice.
+    let twice = changed(|_, _| {});
+    let rows = twice.split_once('\n').unwrap().1;
+    work.write("data/current.csv", format!("{twice}{rows}"));
+    let notes = work.run("monitor --formats json").value()["notes"].to_string();
+    assert!(!notes.contains("is it the id column"), "{notes}");
+}

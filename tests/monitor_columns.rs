@@ -70,6 +70,50 @@ fn a_time_that_moves_the_model_is_watched() {
     }
 }
 
+/// A shop that is open by day on workdays and by night on Sundays: eight weeks of it, and then one day.
+#[test]
+fn a_day_is_compared_with_its_own_days_of_the_week() {
+    let rows = |first: u32, n: u32, days: std::ops::Range<i64>, is_night: &dyn Fn(i64) -> bool| {
+        let monday: jiff::Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let row = |row: u32| {
+            let day = days.start + (noise(row, 1) * (days.end - days.start) as f64) as i64;
+            // Some rows at every hour, so that a day is seen as a whole.
+            let hour = match (row % 10, is_night(day)) {
+                (0, _) => 24.0 * noise(row, 2),
+                (_, true) => 16.0 + 8.0 * noise(row, 2),
+                (_, false) => 8.0 + 8.0 * noise(row, 2),
+            };
+            let at = monday + jiff::SignedDuration::from_secs(day * 86_400 + (hour * 3600.0) as i64);
+            let bought = if hour + 6.0 * noise(row, 3) > 15.0 { "yes" } else { "no" };
+            format!("{row},{at},{:.2},{bought}\n", 50.0 + 100.0 * noise(row, 4))
+        };
+        "id,at,amount,bought\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+    };
+    let open = |day: i64| day % 7 == 6;
+    let work = Loop::new().table("ref.csv", rows(0, 3000, 0..56, &open));
+    work.run("init ref.csv --target bought").answers(YES);
+    work.run("train --algorithm decision-tree --now 2026-03-02T00:00:00Z").answers(YES);
+    work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+    let monitor = |table: String| {
+        work.write("current.csv", table);
+        let report = work.run("monitor current.csv --formats json --now 2026-03-30T00:00:00Z").value();
+        (column(&report, "at").clone(), fired(&report, "psi") || fired(&report, "drift_share"))
+    };
+    for day in [56, 58, 62, 69] {
+        let (at, alarm) = monitor(rows(9000, 400, day..day + 1, &open));
+        assert_eq!((&at["verdict"], alarm), (&"stable".into(), false), "day {day}: {at}");
+    }
+    // A Sunday whose rows come when those of a workday do, and a workday like a Sunday.
+    for day in [62, 58] {
+        let (at, alarm) = monitor(rows(9000, 400, day..day + 1, &|day| !open(day)));
+        assert_eq!(
+            (&at["method"], &at["verdict"], alarm),
+            (&"hours".into(), &"drifted".into(), true),
+            "day {day}: {at}"
+        );
+    }
+}
+
 #[test]
 fn a_column_of_another_type_is_told_and_the_others_are_judged() {
     let work = Loop::new().table("ref.csv", payments(0, 800, |_, at| at));

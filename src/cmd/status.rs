@@ -7,6 +7,7 @@ use mlloop::printable::name;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::report::grouped;
 use mlloop::retrain::standing::{Progress, Standing, progress};
+use mlloop::score::Metric;
 use mlloop::workspace::audit::Entry;
 use mlloop::workspace::{EventKind, Run};
 use serde::Serialize;
@@ -42,6 +43,9 @@ struct Status {
     experiment: Option<Value>,
     /// How far each reason to retrain is.
     retrain: Progress,
+    /// The metric by which the gate decides, where `[promote]` names one.
+    #[serde(skip)]
+    decides: Option<Metric>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +82,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         pending: gate::pending(&ctx.workspace)?,
         experiment: Experiment::load(&ctx.workspace)?.filter(|found| found.applies(roles.production)).map(running),
         retrain: progress(&ctx.workspace, roles.production, ctx.now)?,
+        decides: config.promote.metric,
     };
     out.answer(&status, |style| readable(&status, ctx.now, style))?;
     Ok(if roles.production.is_some() { Outcome::Yes } else { Outcome::No })
@@ -189,7 +194,7 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         let role = role.map_or_else(|| "-".to_owned(), |role| role.to_string());
         let at = manifest.trained_at.strftime("%Y-%m-%d %H:%M  ").to_string();
         let at = if with_times { at } else { String::new() };
-        let metric = manifest.headline();
+        let metric = manifest.headline(status.decides);
         let _ = writeln!(text, "{version}    {role:<10}  {at}{:>7}  {metric}", grouped(manifest.rows.total()));
     }
     let day = |value: &Value| {

@@ -89,7 +89,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     steps.finish();
     ctx.progress.rejects(&learned.rejects);
     learned.manifest.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
-    let summary = json!({ "version": learned.version, "role": learned.role, "gate": learned.manifest.headline() });
+    let decides = ctx.workspace.config()?.promote.metric;
+    let summary =
+        json!({ "version": learned.version, "role": learned.role, "gate": learned.manifest.headline(decides) });
     ctx.log("train", started, summary)?;
     let answer = Answer { version: learned.version, role: learned.role, manifest: &learned.manifest };
     out.answer(&answer, |style| readable(&learned, style))?;

@@ -14,7 +14,7 @@ use super::findings::{date, horizon, later_than};
 use super::large::Large;
 use super::pair::{ColumnPair, PairValues};
 use crate::profile::Calendar;
-use crate::profile::calendar::DAY_MICROS;
+use crate::profile::calendar::{DAY_MICROS, week_between, week_of};
 use crate::stats::exact::{beyond, fisher, least};
 use crate::stats::sample::{Cannot, Measured, Sample};
 use crate::stats::{kolmogorov, ks, levels, shares};
@@ -183,13 +183,47 @@ fn calendar(pair: &ColumnPair, sides: &[Calendar; 2]) -> Vec<Probe> {
     // Dates without a time of day mean whole days.
     let dates = sides.iter().all(|side| side.hours[1..].iter().all(|&count| count == 0));
     let days = |(first, last): (f64, f64)| Calendar::between(first as i64, last as i64 + i64::from(dates) * DAY_MICROS);
+    let ranges = [before, now].map(|(first, last)| (first as i64, last as i64 + i64::from(dates) * DAY_MICROS));
     let Some((before, now)) = days(before).zip(days(now)) else { return Vec::new() };
+    // Less than two weeks have more of some days of the week than of others, and those have hours of their own.
+    let hours = match now.weekdays.iter().sum::<f64>() < 14.0 {
+        true => hours_of_the_week(pair, ranges),
+        false => compared("hours", 1.0, (&sides[0].hours, &before.hours), (&sides[1].hours, &now.hours)),
+    };
     let parts = [
-        compared("hours", 1.0, (&sides[0].hours, &before.hours), (&sides[1].hours, &now.hours)),
+        hours,
         compared("weekdays", 14.0, (&sides[0].weekdays, &before.weekdays), (&sides[1].weekdays, &now.weekdays)),
         compared("months", 365.0, (&sides[0].months, &before.months), (&sides[1].months, &now.months)),
     ];
     parts.into_iter().flatten().collect()
+}
+
+/// Hours of the day, the reference's being those of the days of the week that the current table covers: a Saturday is compared
+/// with Saturdays.
+fn hours_of_the_week(pair: &ColumnPair, [before, now]: [(i64, i64); 2]) -> Option<Probe> {
+    let PairValues::Time { reference, current, .. } = &pair.values else { return None };
+    let rows = |sample: &Sample| week_of(sample.values().iter().copied().zip(sample.counts().iter().copied()));
+    let (counts, days) =
+        ([rows(reference), rows(current)], [week_between(before.0, before.1)?, week_between(now.0, now.1)?]);
+    // Of a sketch there are so many points.
+    let share = (reference.values().len() as f64 / reference.n().max(1) as f64).min(1.0);
+    let share = if pair.rank_error > 0.0 { share } else { 1.0 };
+    let (mut was, mut is, mut covered) = ([[0.0; 24]; 2], [0.0; 24], [0.0; 24]);
+    for day in 0..7 {
+        for hour in 0..24 {
+            let [then, today] = [days[0][day][hour], days[1][day][hour]];
+            if then > 0.0 && today > 0.0 {
+                was[0][hour] += counts[0][day][hour] * share;
+                was[1][hour] += counts[0][day][hour] * share * today / then;
+                is[hour] += counts[1][day][hour];
+                covered[hour] += today;
+            }
+        }
+    }
+    // So many rows of the reference speak, and they stand where the current days would have them.
+    let scale = was[0].iter().sum::<f64>() / was[1].iter().sum::<f64>();
+    let [was, is] = [was[1].map(|rows| rows * scale), is].map(|rows| rows.map(|rows| rows.round() as u64));
+    compared("hours", 1.0, (&was, &covered), (&is, &covered)).filter(|_| scale.is_finite())
 }
 
 fn compared(

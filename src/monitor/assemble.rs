@@ -24,6 +24,7 @@ use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
+use crate::reference::Plan;
 use crate::registry::RegistryError;
 use crate::score::Metric;
 use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
@@ -64,7 +65,7 @@ impl Watch<'_> {
             alarm: alarm.as_ref(),
             ..Evidence::of(&share, &columns)
         };
-        let triggers = self.reasons(&found, n_rows)?;
+        let triggers = self.reasons(&found, n_rows, &mut notes)?;
         let history = self.history(reference, arrived);
         let mut findings = self.findings(&pairs, &columns, arrived)?;
         findings.extend(form::onsets(&history));
@@ -97,9 +98,15 @@ impl Watch<'_> {
     }
 
     /// The triggers, by what was `found` and by what the loop has to say of itself.
-    fn reasons(&self, found: &Evidence<'_>, n_rows: u64) -> Result<Vec<Trigger>, MonitorError> {
+    fn reasons(
+        &self,
+        found: &Evidence<'_>,
+        n_rows: u64,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Trigger>, MonitorError> {
         let Self { request, settings, production, .. } = self;
         let learnable = self.learnable()?;
+        notes.extend(learnable.iter().flat_map(Plan::about_ids));
         let volume = match (settings.triggers.count, &learnable) {
             _ if self.config.is_none() => None,
             (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),

@@ -78,6 +78,37 @@ impl Calendar<f64> {
     }
 }
 
+/// Something for each hour of each day of the week: Monday to Sunday, 00 to 23 o'clock, UTC.
+pub type Week = [[f64; 24]; 7];
+
+/// How many rows stand in each hour of the week, of instants in microseconds with their counts.
+#[must_use]
+pub fn week_of(rows: impl Iterator<Item = (f64, u64)>) -> Week {
+    let mut week = Week::default();
+    for (micros, count) in rows {
+        let micros = micros as i64;
+        let hour = micros.rem_euclid(DAY_MICROS) / (DAY_MICROS / 24);
+        week[weekday(micros.div_euclid(DAY_MICROS))][hour as usize] += count as f64;
+    }
+    week
+}
+
+/// How many days of each hour of the week lie between two instants; `None` when there are too many to go through.
+#[must_use]
+pub fn week_between(first: i64, last: i64) -> Option<Week> {
+    let (begin, end) = (first.div_euclid(DAY_MICROS), last.div_euclid(DAY_MICROS));
+    if end.checked_sub(begin)? > MOST_DAYS {
+        return None;
+    }
+    let mut week = Week::default();
+    for day in begin..=end {
+        let start = day.saturating_mul(DAY_MICROS);
+        let within = Calendar::between(first.max(start), last.min(start.saturating_add(DAY_MICROS)))?;
+        week[weekday(day)].iter_mut().zip(within.hours).for_each(|(sum, part)| *sum += part);
+    }
+    Some(week)
+}
+
 /// 0 for Monday. 1970-01-01 was a Thursday.
 fn weekday(day: i64) -> usize {
     (day + 3).rem_euclid(7) as usize

@@ -58,6 +58,12 @@ pub struct Plan {
     pub n_unknown: u64,
     /// The first such outcomes.
     pub unknown: Vec<String>,
+    /// Current rows with an outcome and without an id.
+    #[serde(skip)]
+    pub n_unnamed: u64,
+    /// Current rows with an outcome whose id an earlier one of them has.
+    #[serde(skip)]
+    pub n_repeated: u64,
     /// Labels that a model gave; they are never used.
     pub n_by_models: u64,
     /// Where the features of added rows were found.
@@ -74,6 +80,53 @@ impl Plan {
         format!(
             "{n_reference} rows of the reference, {n_corrected} of them corrected, and {n_added} labelled rows; {n_new} rows have new labels"
         )
+    }
+
+    /// What a person should know of it.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let Self { n_without_features, without_features, n_conflicts, n_by_models, n_unknown, unknown, .. } = self;
+        let told = [
+            (
+                *n_without_features,
+                format!(
+                    "labelled rows are not used, since their features are nowhere to be found: {}",
+                    without_features.join(", ")
+                ),
+            ),
+            (*n_conflicts, "rows are not used, since their labels differ".to_owned()),
+            (*n_unknown, format!("outcomes are not used, since production does not know them: {}", unknown.join(", "))),
+            (*n_by_models, "labels are not used, since a model gave them".to_owned()),
+        ];
+        let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+        told.chain(self.about_ids()).collect()
+    }
+
+    /// What is to be known of rows whose ids name none of them, or many.
+    #[must_use]
+    pub fn about_ids(&self) -> Vec<String> {
+        let n_named = self.n_repeated + self.n_labels + self.n_conflicts;
+        let told = [
+            (
+                self.n_unnamed > 0,
+                self.n_unnamed,
+                "have no id, so that nothing can be joined with them or learned from them",
+            ),
+            // Some repeat: a row that came twice. Most do: the column names something else, such as a file or a day.
+            (
+                2 * self.n_repeated > n_named,
+                self.n_repeated,
+                "have the id of an earlier row, so that they count as one with it: is it the id column?",
+            ),
+        ];
+        told.into_iter().filter(|told| told.0).map(|(_, n, what)| format!("{n} rows with an outcome {what}")).collect()
+    }
+
+    /// Whether labels are there of which nothing can be learned.
+    #[must_use]
+    pub fn leaves_out(&self) -> bool {
+        let Self { n_without_features, n_conflicts, n_unknown, n_unnamed, .. } = self;
+        n_without_features + n_conflicts + n_unknown + n_unnamed > 0
     }
 }
 
@@ -96,28 +149,6 @@ pub struct Gathered {
     pub plan: Plan,
     /// The current table, where there is one.
     pub current: Option<Current>,
-}
-
-impl Gathered {
-    /// What a person should know.
-    #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        let Plan { n_without_features, without_features, n_conflicts, n_by_models, n_unknown, unknown, .. } =
-            &self.plan;
-        let told = [
-            (
-                *n_without_features,
-                format!(
-                    "labelled rows are not used, since their features are nowhere to be found: {}",
-                    without_features.join(", ")
-                ),
-            ),
-            (*n_conflicts, "rows are not used, since their labels differ".to_owned()),
-            (*n_unknown, format!("outcomes are not used, since production does not know them: {}", unknown.join(", "))),
-            (*n_by_models, "labels are not used, since a model gave them".to_owned()),
-        ];
-        told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
-    }
 }
 
 /// What holds for a row.
@@ -146,6 +177,7 @@ impl Gathering<'_> {
             let file = self.current.map_or(configured, |table| table.path().display().to_string());
             let wants = |id: &str, label: &str| wanted.contains_key(id) || (outcomes && !label.is_empty());
             let rows = self.rows_of_table(table, wants)?;
+            (plan.n_unnamed, plan.n_repeated) = (rows.n_unnamed, rows.n_repeated);
             if outcomes {
                 self.outcomes(&rows, &mut wanted, &mut plan, now);
             }

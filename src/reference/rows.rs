@@ -16,6 +16,10 @@ pub(super) struct Rows {
     pub(super) n_rows: u64,
     /// Rows that stand there more than once, with labels that differ.
     pub(super) differ: BTreeSet<String>,
+    /// Labelled rows without an id.
+    pub(super) n_unnamed: u64,
+    /// Labelled rows whose id an earlier labelled row has.
+    pub(super) n_repeated: u64,
 }
 
 /// A record, and what its target's cell says.
@@ -26,12 +30,15 @@ pub(super) struct Record {
 
 impl Rows {
     pub(super) fn new(from: &'static str, names: Vec<String>, delimiter: u8) -> Self {
-        Self { from, names, delimiter, records: BTreeMap::new(), n_rows: 0, differ: BTreeSet::new() }
+        let (records, differ) = (BTreeMap::new(), BTreeSet::new());
+        Self { from, names, delimiter, records, n_rows: 0, differ, n_unnamed: 0, n_repeated: 0 }
     }
 
     /// Takes in a record; one that says nothing of the target leaves what an earlier one said.
     pub(super) fn take(&mut self, id: String, mut record: Record) {
+        self.n_unnamed += u64::from(id.is_empty() && !record.label.is_empty());
         if let Some(known) = self.records.get_mut(&id) {
+            self.n_repeated += u64::from(!id.is_empty() && !record.label.is_empty() && !known.label.is_empty());
             if record.label.is_empty() {
                 record.label = std::mem::take(&mut known.label);
             } else if !known.label.is_empty() && known.label != record.label {

@@ -3,7 +3,7 @@
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
 use crate::pipeline::{Coverage, Importance, Recipe};
-use crate::score::Evaluation;
+use crate::score::{Evaluation, Metric};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,10 +100,11 @@ impl Manifest {
         })
     }
 
-    /// The primary metric in a few words: `roc_auc 0.847 (0.829–0.864)`.
+    /// The metric that `decides` by `[promote]`, else the task's own, in a few words: `roc_auc 0.847 (0.829–0.864)`.
     #[must_use]
-    pub fn headline(&self) -> String {
-        let name = self.gate["primary"].as_str().unwrap_or("-");
+    pub fn headline(&self, decides: Option<Metric>) -> String {
+        let chosen = decides.map(Metric::name).filter(|name| self.gate["metrics"].get(name).is_some());
+        let name = chosen.or(self.gate["primary"].as_str()).unwrap_or("-");
         let metric = &self.gate["metrics"][name];
         match (metric["value"].as_f64(), metric["low"].as_f64(), metric["high"].as_f64()) {
             (Some(value), Some(low), Some(high)) => format!("{name} {value:.4} ({low:.4}–{high:.4})"),

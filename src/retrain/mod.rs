@@ -149,7 +149,7 @@ pub fn retrain(
     };
     steps.begin("preprocess");
     let gathered = gathering.gather(request.now)?;
-    notes.extend(gathered.notes());
+    notes.extend(gathered.plan.notes());
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
     }
@@ -164,7 +164,7 @@ pub fn retrain(
     steps.begin("log");
     let sentence = format!("{} is the challenger: {}.", learned.version, gathered.plan.told());
     let mut answer = Retrained {
-        gate: Some(learned.manifest.headline()),
+        gate: Some(learned.manifest.headline(config.promote.metric)),
         rejects: learned.rejects,
         ..Retrained::of(
             RetrainOutcome::Retrained,
@@ -209,7 +209,8 @@ fn refusal(
             }
             _ => {
                 let known = format!("{} rows of the reference and {} other rows", plan.n_reference, plan.n_added);
-                let sentence = format!("Nothing is new: a version has learned from every label there is, of {known}.");
+                let which = if plan.leaves_out() { "label that can be used" } else { "label there is" };
+                let sentence = format!("Nothing is new: a version has learned from every {which}, of {known}.");
                 answer(RetrainOutcome::Nothing, None, sentence)
             }
         });

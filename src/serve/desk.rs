@@ -182,7 +182,7 @@ impl Shared {
                         self.rest(BESIDE);
                     }
                 }
-                Err(err) if matches!(err, WorkspaceError::Locked { .. }) => {
+                Err(WorkspaceError::Locked { .. }) => {
                     self.keep_late(&app);
                     drop(app);
                     self.rest(if is_asked { AGAIN } else { BESIDE });

@@ -30,6 +30,7 @@ pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Sta
 pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value, Refusal> {
     let fault = |err: crate::registry::RegistryError| Refusal::Internal(err.to_string());
     let registry = workspace.registry();
+    let decides = workspace.config().ok().and_then(|config| config.promote.metric);
     let mut versions = Vec::new();
     for version in registry.versions().map_err(fault)? {
         // A version whose manifest is damaged is still listed.
@@ -39,7 +40,7 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value
                 "role": snapshot.roles.role_of(version),
                 "trained_at": manifest.trained_at,
                 "rows": manifest.rows.total(),
-                "metric": manifest.headline(),
+                "metric": manifest.headline(decides),
                 "gate": manifest.gate["metrics"],
             }),
             Err(_) => {

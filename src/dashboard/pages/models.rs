@@ -16,6 +16,7 @@ use crate::report::shape::{Drawing, at};
 use crate::score::Evaluation;
 use crate::score::curve::CurvePoint;
 use crate::table::{Cell, Kind};
+use crate::workspace::CONFIG_FILE;
 use askama::Template;
 use std::sync::Arc;
 
@@ -83,13 +84,13 @@ pub(in crate::dashboard) struct Facts {
 impl Asked<'_> {
     fn facts(&self, version: Version) -> Result<Arc<Facts>, Oops> {
         let workspace = &self.dashboard.workspace;
-        let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str()]);
+        let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str(), CONFIG_FILE]);
         self.dashboard.kept.versions.get(version, &stamp, || {
             let registry = workspace.registry();
             let manifest = registry.manifest(version)?;
             let gate = registry.gate(version, &manifest)?;
             Ok(Facts {
-                standing: Standing::new(version, "", &manifest),
+                standing: Standing::new(version, "", &manifest, workspace.config()?.promote.metric),
                 parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
                 metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
             })
@@ -166,7 +167,12 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
     let points = curves(asked, version, &manifest)?;
     rendered(&Model {
         shell: asked.shell("/ui/models", &version.to_string())?,
-        standing: Standing::new(version, role_name(roles.role_of(version)), &manifest),
+        standing: Standing::new(
+            version,
+            role_name(roles.role_of(version)),
+            &manifest,
+            asked.dashboard.workspace.config()?.promote.metric,
+        ),
         parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
         model: short(&manifest.model.to_string(), 600),
         rows: format!(

@@ -80,7 +80,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         let Some(version) = roles.holder(role) else { continue };
         let manifest = registry.manifest(version)?;
         shown[at] = registry.gate(version, &manifest)?.as_ref().map_or_else(Vec::new, readings);
-        standings.push(Standing::new(version, name, &manifest));
+        standings.push(Standing::new(version, name, &manifest, config.promote.metric));
     }
     let [shown, mut beside] = shown;
     let mut partner =

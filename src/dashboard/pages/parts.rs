@@ -59,13 +59,13 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn new(version: Version, role: &'static str, manifest: &Manifest) -> Self {
+    pub(super) fn new(version: Version, role: &'static str, manifest: &Manifest, decides: Option<Metric>) -> Self {
         Self {
             version: version.to_string(),
             role,
             trained: when(manifest.trained_at),
             rows: manifest.rows.total(),
-            headline: manifest.headline(),
+            headline: manifest.headline(decides),
         }
     }
 }
