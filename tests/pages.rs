@@ -128,7 +128,7 @@ fn reasons_are_those_of_now() {
     work.run("retrain").answers(YES);
     let triggers = work.run("status").answers(YES).value();
     let fired = |name: &str| {
-        let all = triggers["triggers"].as_array().or(triggers["progress"]["triggers"].as_array()).unwrap();
+        let all = triggers["retrain"]["triggers"].as_array().unwrap();
         all.iter().find(|trigger| trigger["name"] == name).unwrap()["fired"].as_bool().unwrap()
     };
     for path in ["/ui", "/ui/decide"] {
@@ -181,7 +181,7 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
     assert!(ann.get("/ui/drift").contains("Performance over time"), "two comparisons are a course");
     // Every trigger with a value has a bar and says where it fires.
     let standing = work.run("status").answers(YES).value();
-    let all = standing["triggers"].as_array().or(standing["progress"]["triggers"].as_array()).unwrap().clone();
+    let all = standing["retrain"]["triggers"].as_array().unwrap();
     let told = all.iter().filter(|t| t["is_on"] == true && !t["count"].is_null() && !t["threshold"].is_null()).count();
     assert_eq!(ann.get("/ui").matches("<progress").count(), told, "{overview}");
     assert!(told > 3, "{standing}");
@@ -207,4 +207,76 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         assert!(page.contains("of the last 2 comparisons"), "{page}");
     }
     assert!(text(&ann.get("/ui/drift?q=nothing-has-this")).contains("Show all columns"));
+}
+
+/// A report that is damaged takes no page down: the page says so, and the way to write it anew stays.
+#[test]
+fn pages_go_on_beside_a_damaged_report_and_a_broken_chain() {
+    let work = poor("");
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    // Nothing was compared yet, and no page says that nothing was found.
+    let page = text(&ann.get("/ui/decide"));
+    assert!(page.contains("What arrived was not compared with the reference yet"), "{page}");
+    work.run("monitor").is(YES);
+    for name in ["drift_report.json", "gate_report.json"] {
+        work.write(&format!("reports/{name}"), "{\"format\":1");
+    }
+    for path in ["/ui", "/ui/drift", "/ui/decide"] {
+        let page = ann.get(path);
+        let said = text(&page);
+        assert!(said.contains("drift_report.json: ") && said.contains("refresh the analysis"), "{path}: {said}");
+        let remedy = if path == "/ui/decide" { "do=run" } else { "do=monitor" };
+        assert!(page.contains(remedy), "{path}: {said}");
+    }
+    ann.get("/ui/models");
+    let page = text(&ann.get("/ui/audit?on=2090-01-01"));
+    assert!(page.contains("2090-01-01 has not come yet"), "{page}");
+    let page = text(&ann.get("/ui/audit?on=2026-11-01"));
+    assert!(
+        page.contains(
+            "At the beginning of 2026-11-01 (UTC) nothing was in production. From 2026-11-01 00:00 UTC on v0001"
+        ),
+        "{page}"
+    );
+    work.write("audit.jsonl", work.read("audit.jsonl").replacen("v0001", "v0009", 1));
+    let page = text(&ann.get("/ui/audit"));
+    assert!(page.contains("broken at line 1") && page.contains("trained not checked v0009 was trained"), "{page}");
+}
+
+/// What is to be done next stands on the overview, whatever it is.
+#[test]
+fn the_overview_names_the_next_step() {
+    let work = poor("");
+    work.run("monitor").is(YES);
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    let page = text(&ann.get("/ui"));
+    assert!(page.contains("A retraining is asked for (") && page.contains("there are 100 labels"), "{page}");
+    // Without labels the next step is to choose rows.
+    let labels = work.read("data/labels.csv");
+    std::fs::remove_file(work.path("data/labels.csv")).unwrap();
+    let page = text(&ann.get("/ui"));
+    assert!(page.contains("there are no new labels: choose rows to label"), "{page}");
+    work.write("data/labels.csv", labels);
+    // What happens by itself is told as that.
+    let toml = work.read("mlloop.toml");
+    work.write("mlloop.toml", toml.replace("\napproval = \"auto\"", "\nnotice = \"2h\"\napproval = \"auto\""));
+    work.run("retrain").answers(YES);
+    work.run("promote").answers(WAITING);
+    let page = text(&ann.get("/ui"));
+    assert!(page.contains("v0002 goes into production instead of v0001 by the next run after "), "{page}");
+    assert!(page.contains("unless it is rejected") && !page.contains("may be promoted"), "{page}");
+}
+
+/// What no row of a table may have is no value to try; the threshold stands beside the score.
+#[test]
+fn what_if_refuses_what_prediction_refuses() {
+    let work = poor("");
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    let said = text(&ann.get("/ui/model?try=1&x.months=1e999"));
+    assert!(said.contains("this is not a finite number") && !said.contains("It would say"), "{said}");
+    let said = text(&ann.get("/ui/model?try=1&x.months=3"));
+    assert!(said.contains("It would say: ") && said.contains("from 0."), "{said}");
 }

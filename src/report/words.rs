@@ -95,8 +95,8 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
     let (size, least) = (number_or(size), number_or(Some(least)));
     match (drifted, &column.because) {
         (true, Some(because)) => format!("{sure}, and large: {}", short(because, 200)),
-        (true, None) => format!("{sure}, and large: {name} {size}, {least} is wanted"),
-        (false, _) => format!("{sure}, but small: {name} {size}, {least} is wanted"),
+        (true, None) => format!("{sure}, and large: {name} {size}, large from {least} on"),
+        (false, _) => format!("{sure}, but small: {name} {size}, large from {least} on"),
     }
 }
 

@@ -1,14 +1,13 @@
 //! What arrived beside the reference: all columns, or one in full.
 
 use super::fares::{Fares, fares};
-use super::overview::{severity, tone};
-use super::parts::{Over, course};
+use super::parts::{Over, course, severity, tone};
 use super::{Asked, rendered};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, Summary};
-use crate::report::number::{clean, counted, number_or, p_value, percent, short, value};
 use crate::registry::Version;
+use crate::report::number::{clean, counted, number_or, p_value, percent, short, value};
 use crate::report::{self, shape::Drawing};
 use askama::Template;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::fares::{FEW, Fares, fares};
 use super::judged::Verdict;
-use super::parts::{Reading, Standing, Told, readings};
+use super::parts::{Reading, Standing, Told, readings, severity, tone};
 use super::reasons::{Reasons, reasons};
 use super::waiting::{Waiting, waiting};
 use super::{Asked, rendered};
@@ -10,7 +10,6 @@ use crate::ab::experiment::Experiment;
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::demo;
-use crate::drift::report;
 use crate::registry::Role;
 use crate::report::number::short;
 use crate::report::share_text;
@@ -108,21 +107,4 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         broken: chain.broken.as_ref().map(|found| format!("line {} of audit.jsonl: {}", found.line, found.what)),
     };
     rendered(&page)
-}
-
-pub(super) fn tone(answer: report::Answer) -> &'static str {
-    match answer {
-        report::Answer::Yes => "drifted",
-        report::Answer::No => "stable",
-        report::Answer::CannotTell => "unknown",
-    }
-}
-
-pub(super) fn severity(severity: Option<report::Severity>) -> &'static str {
-    match severity {
-        Some(report::Severity::Low) => "LOW",
-        Some(report::Severity::Medium) => "MEDIUM",
-        Some(report::Severity::High) => "HIGH",
-        None => "unknown",
-    }
 }

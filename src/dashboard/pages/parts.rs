@@ -4,7 +4,7 @@ use super::Asked;
 use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
-use crate::drift::report::DriftReport;
+use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::GateReport;
 use crate::registry::{Manifest, Version};
 use crate::report::number::{clean, fixed, fixed_or, number, percent, short};
@@ -121,6 +121,23 @@ impl Asked<'_> {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| Oops::Bad(format!("{text:?} is no version, such as v0002"))),
         }
+    }
+}
+
+pub(super) fn tone(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "drifted",
+        Answer::No => "stable",
+        Answer::CannotTell => "unknown",
+    }
+}
+
+pub(super) fn severity(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Low) => "LOW",
+        Some(Severity::Medium) => "MEDIUM",
+        Some(Severity::High) => "HIGH",
+        None => "unknown",
     }
 }
 

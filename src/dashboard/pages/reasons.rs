@@ -101,7 +101,7 @@ fn headline(
         Answer::CannotTell if report.verdict.retrain == Answer::CannotTell => {
             (clean(&report.verdict.sentence), "unknown")
         }
-        answer => (clean(&now.sentence), super::overview::tone(answer)),
+        answer => (clean(&now.sentence), super::parts::tone(answer)),
     }
 }
 
@@ -140,7 +140,8 @@ fn bar(standing: &Standing) -> Option<Bar> {
         "score_drift" => format!("p {}, fires at {} or below", set(count), set(threshold)),
         "recent_accuracy" => format!("{}, fires below {}", set(count), set(threshold)),
         "multivariate" => format!("lower bound {}, fires above {}", set(count), set(threshold)),
-        _ => format!("{} of {}", set(count), set(threshold)),
+        "new_rows" | "unused_feedback" | "age" => format!("{} of {}", set(count), set(threshold)),
+        _ => format!("{}, fires at {}", set(count), set(threshold)),
     };
     let measured = !COUNTED.contains(&standing.name.as_str());
     Some(Bar {

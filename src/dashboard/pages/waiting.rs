@@ -53,7 +53,8 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
         let why = short(&first.text, 160);
         let n_unused = asked.standing(roles.production)?.n_unused as u64;
         if n_unused > 0 {
-            let labels = counted(n_unused, "label that no version has learned from", "labels that no version has learned from");
+            let labels =
+                counted(n_unused, "label that no version has learned from", "labels that no version has learned from");
             all.push(Waiting::decide(format!("A retraining is asked for ({why}); there are {labels}.")));
         } else if out.is_empty() {
             let what = format!("A retraining is asked for ({why}), and there are no new labels: choose rows to label.");
@@ -75,7 +76,10 @@ fn request(ticket: &Ticket, now: Timestamp) -> String {
         }
         (Asks::Retraining, _) => format!("A retraining waits, until {until}: {}", clean(&ticket.sentence)),
         (Asks::Promotion, Some(due)) => {
-            format!("{new} goes into production instead of {old} by the next run after {}, unless it is rejected.", when(due))
+            format!(
+                "{new} goes into production instead of {old} by the next run after {}, unless it is rejected.",
+                when(due)
+            )
         }
         (Asks::Promotion, None) => format!("{new} may be promoted instead of {old}, until {until}."),
     }
