@@ -247,7 +247,7 @@ fn pages_go_on_beside_a_damaged_report_and_a_broken_chain() {
 /// What is to be done next stands on the overview, whatever it is.
 #[test]
 fn the_overview_names_the_next_step() {
-    let work = poor("");
+    let work = poor("\n[monitor.triggers]\nmax_age_days = 5\n");
     work.run("monitor").is(YES);
     let server = server(&work);
     let ann = person(&server, "ann");

@@ -2,7 +2,6 @@ use super::{Context, Outcome, Output, notices};
 use anyhow::{Result, bail};
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks, Ticket};
-use mlloop::registry::Version;
 use mlloop::retrain::{Retrained, approval};
 use mlloop::round::{self, Round, RoundRequest, Step};
 use serde::Serialize;
@@ -56,7 +55,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let version = decided.request.version;
     out.answer(&decided, |style| {
         let told = if decided.already { "was promoted already" } else { "is production now" };
-        format!("{} {told}\n{}", style.bold(&version.to_string()), pruned(&decided.pruned))
+        format!("{} {told}\n{}", style.bold(&version.to_string()), super::promote::pruned(&decided.pruned))
     })?;
     drop(lock);
     let told = format!("{version} is production now: {} agreed", args.by);
@@ -115,15 +114,4 @@ fn train(args: &Args, ctx: &Context, out: &mut Output, lock: Lock, started: Inst
     out.answer(&answer, |style| format!("{}\n", style.bold(&found.sentence)))?;
     notices::tell(ctx, super::retrain::notice(found).into_iter().collect());
     Ok(super::retrain::outcome(found.done))
-}
-
-/// A line on versions that were removed.
-pub(super) fn pruned(versions: &[Version]) -> String {
-    match versions {
-        [] => String::new(),
-        versions => {
-            let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
-            format!("pruned: {}\n", names.join(", "))
-        }
-    }
 }

@@ -6,6 +6,7 @@ use super::web::Oops;
 use crate::drift::report::DriftReport;
 use crate::registry::Version;
 use crate::retrain::standing::Progress;
+use crate::workspace::Run;
 use crate::workspace::audit::Chain;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,6 +76,8 @@ pub(super) struct AllKept {
     pub(super) chain: Kept<Chain>,
     /// A report that cannot be understood is kept as what is wrong with it: pages go on without it.
     pub(super) drift: Kept<Result<Option<Arc<DriftReport>>, String>>,
+    /// The last runs of `monitor`.
+    pub(super) runs: Kept<Vec<Run>>,
     pub(super) standing: Kept<Progress>,
     pub(super) judged: Kept<Judged>,
     pub(super) versions: ByVersion<Facts>,

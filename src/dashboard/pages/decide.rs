@@ -24,7 +24,7 @@ struct Page {
     challenger: Option<String>,
     previous: Vec<String>,
     reasons: Reasons,
-    /// What is said where no reason fired.
+    /// What is said beside the reasons that fired; empty when they say all.
     nothing: String,
     /// Why a retraining cannot be begun here now; empty when it can.
     first: String,
@@ -61,6 +61,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let tickets = gate::pending(workspace)?;
     let requests: Result<Vec<Request>, Oops> = tickets.iter().map(|ticket| request(asked, ticket)).collect();
     let drift = asked.drift()?;
+    let found = reasons(asked, roles.production, drift.as_deref())?;
     let unjudged = unjudged(asked, &roles)?;
     let chain = asked.chain()?;
     let last = asked.verdict().map(|report| Verdict::with_outcome(&report, &chain)).transpose()?;
@@ -72,8 +73,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         production: roles.production.map(|version| version.to_string()),
         challenger: roles.challenger.map(|version| version.to_string()),
         previous,
-        reasons: reasons(asked, roles.production, drift.as_deref())?,
-        nothing: nothing(drift.as_deref(), roles.production),
+        reasons: found,
+        nothing: nothing(drift.as_deref(), roles.production, found.fired().next().is_some()),
         first: first(asked, &tickets, unjudged),
         unjudged: unjudged.is_some(),
         last,
@@ -96,9 +97,10 @@ pub(super) fn unjudged(asked: &Asked, roles: &Roles) -> Result<Option<Version>, 
     Ok(asked.chain()?.is_unjudged(version)?.then_some(version))
 }
 
-/// What is known where no reason fired: that there is none, or that nobody looked.
-fn nothing(report: Option<&DriftReport>, production: Option<Version>) -> String {
+/// What is known beside what fired: that nothing did, or that nobody looked at what arrived.
+fn nothing(report: Option<&DriftReport>, production: Option<Version>, fired: bool) -> String {
     match (report, production) {
+        (Some(report), Some(version)) if fired && report.version == Some(version.to_string()) => String::new(),
         (_, None) => "Nothing is in production yet.".to_owned(),
         (None, _) => "What arrived was not compared with the reference yet.".to_owned(),
         (Some(report), Some(version)) if report.version != Some(version.to_string()) => {

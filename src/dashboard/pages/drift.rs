@@ -1,7 +1,7 @@
 //! What arrived beside the reference: all columns, or one in full.
 
 use super::fares::{Fares, fares};
-use super::parts::{Over, course, severity, tone};
+use super::parts::{LAST_RUNS, Over, course, severity, tone};
 use super::{Asked, rendered};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
@@ -18,8 +18,6 @@ const LARGE: f64 = 760.0;
 const NARROW: f64 = 320.0;
 /// Columns of one page.
 const PER_PAGE: usize = 50;
-/// Earlier comparisons that are drawn.
-const LAST_RUNS: usize = 60;
 
 #[derive(Template)]
 #[template(path = "ui_drift.html")]
@@ -276,7 +274,7 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
 /// The last comparisons as squares, filled where the column had drifted, and the same in words.
 fn runs_of(asked: &Asked, name: &str) -> Result<(String, String), Oops> {
     const SIDE: f64 = 12.0;
-    let runs = asked.dashboard.workspace.last_runs("monitor", LAST_RUNS)?;
+    let runs = asked.monitor_runs()?;
     let had = |run: &crate::workspace::Run| {
         let drifted = run.result["drifted"].as_array()?;
         Some((when(run.at), drifted.iter().any(|column| column.as_str() == Some(name))))
@@ -304,7 +302,7 @@ fn runs_of(asked: &Asked, name: &str) -> Result<(String, String), Oops> {
 
 /// The share of drifted columns at each of the last comparisons, from the run log.
 fn shares(asked: &Asked) -> Result<Vec<(String, f64)>, Oops> {
-    let runs = asked.dashboard.workspace.last_runs("monitor", LAST_RUNS)?;
+    let runs = asked.monitor_runs()?;
     let share = |run: &crate::workspace::Run| Some((when(run.at), run.result["share"].as_f64()?));
     Ok(runs.iter().filter_map(share).collect())
 }

@@ -10,9 +10,6 @@ use crate::report::number::{clean, counted, fixed, fixed_or};
 use crate::score::{Direction, Metric};
 use crate::workspace::Run;
 
-/// Earlier measurements that are drawn.
-const LAST_RUNS: usize = 60;
-
 /// Metrics that the overview shows.
 pub(super) const FEW: usize = 4;
 
@@ -153,7 +150,7 @@ fn notes(report: &DriftReport) -> Vec<String> {
 
 /// The deciding metric at each of the last comparisons of this version.
 fn course(asked: &Asked, version: Version, primary: &str, measured: &[MetricChange]) -> Result<String, Oops> {
-    let runs = asked.dashboard.workspace.last_runs("monitor", LAST_RUNS)?;
+    let runs = asked.monitor_runs()?;
     let of = |run: &Run| run.result["version"].as_str() == Some(version.to_string().as_str());
     let value = |run: &Run| run.result["performance"]["metrics"][primary][0].as_f64();
     let points: Vec<(String, f64)> =

@@ -12,8 +12,12 @@ use crate::report::shape::Drawing;
 use crate::retrain;
 use crate::retrain::standing::Progress;
 use crate::score::{Direction, Evaluation, Metric};
+use crate::workspace::Run;
 use crate::workspace::audit::{Chain, Entry};
 use std::sync::Arc;
+
+/// Earlier comparisons that are drawn.
+pub(super) const LAST_RUNS: usize = 60;
 
 /// A metric of one version with its interval.
 pub(super) struct Reading {
@@ -84,6 +88,13 @@ impl Asked<'_> {
             Err(err) => Ok(Err(err.to_string())),
         };
         self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), read)
+    }
+
+    /// The last runs of `monitor`, oldest first; the run log is read once for each change of it.
+    pub(super) fn monitor_runs(&self) -> Result<Arc<Vec<Run>>, Oops> {
+        let workspace = &self.dashboard.workspace;
+        let read = || Ok(workspace.last_runs("monitor", LAST_RUNS)?);
+        self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), read)
     }
 
     /// Reports that cannot be understood, in words: the page goes on without them, and a person can have them written anew.
