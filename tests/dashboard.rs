@@ -189,6 +189,12 @@ fn roles_hold_and_a_private_server_shows_nothing() {
     let vic = sign_in(&server, "somebody", "view").unwrap_or_else(|_| panic!("vic has a token"));
     assert!(vic.get("/ui").contains("vic</bdi>, viewer"));
     assert_eq!(vic.send("/ui/do/monitor", "").status, 403);
+    let refused = vic.ask("POST /ui/do/monitor", &vic.origin(), &format!("csrf={}", hidden(&vic.get("/ui"), "csrf")));
+    assert!(
+        refused.body.contains("vic is a viewer; this takes a labeller") && refused.body.contains("<nav"),
+        "{}",
+        refused.body
+    );
     let lou = sign_in(&server, "", "label").unwrap_or_else(|_| panic!("lou has a token"));
     assert_eq!(lou.send("/ui/do/run", "").status, 403);
     assert!(lou.job("/ui/do/monitor", "").contains("mlloop monitor"));
@@ -276,6 +282,84 @@ fn answers_on_the_page_are_those_of_the_table() {
     assert_eq!(labels(&work), labels(&by_table));
 }
 
+/// Answers rows of the batch as one finds them.
+fn answer(person: &Person, n: usize) {
+    for n in 0..n {
+        let page = person.get("/ui/label");
+        let (id, at) = (hidden(&page, "id"), hidden(&page, "at"));
+        let answer = if n.is_multiple_of(3) { "yes" } else { "no" };
+        assert_eq!(person.send("/ui/do/answer", &format!("id={id}&at={at}&answer={answer}")).status, 303);
+    }
+}
+
+#[test]
+fn a_batch_stays_out_until_everybody_who_is_asked_has_answered() {
+    let (work, server) = served("--no-log");
+    work.run("label-export -n 20 --annotators ann,bea --overlap .5 --force").answers(YES);
+    let [ann, bea] = ["ann", "bea"].map(|name| sign_in(&server, name, TOKEN).unwrap_or_else(|_| panic!("{name}")));
+    answer(&ann, 15);
+    assert!(ann.get("/ui/label").contains("Every row is done"));
+    assert!(ann.follow("/ui/do/import", "").contains("15 labels are new"));
+    let page = ann.get("/ui/label");
+    assert!(page.contains("waits for you") && page.contains("<bdi>bea</bdi></th><td class=\"n\">15</td>"), "{page}");
+    answer(&bea, 14);
+    // Somebody else takes in what she has so far; the last row still waits for her.
+    assert!(bea.get("/ui/label").contains("14 of 15 done"));
+    assert!(ann.follow("/ui/do/import", "of=bea").contains("14 labels are new"));
+    assert!(bea.get("/ui/label").contains("0 of 1 done"));
+    answer(&bea, 1);
+    assert!(bea.follow("/ui/do/import", "").contains("agreement on 10 rows: α 1.00"));
+    assert!(bea.get("/ui/label").contains("No batch is out"));
+    let labels = work.read("data/labels.csv");
+    assert_eq!([",ann,", ",bea,"].map(|who| labels.matches(who).count()), [15, 15]);
+    work.run("audit verify --deep").answers(YES);
+}
+
+#[test]
+fn nobodys_answers_are_lost_when_others_take_theirs_in() {
+    let (work, server) = served("--no-log");
+    work.run("label-export -n 6 --force").answers(YES);
+    let [ann, bea] = ["ann", "bea"].map(|name| sign_in(&server, name, TOKEN).unwrap_or_else(|_| panic!("{name}")));
+    let page = ann.get("/ui/label");
+    // Enter in the note sends the first button of the form: it keeps the note and answers nothing.
+    let first = page.split("id=\"answer\"").nth(1).unwrap().split("<button").nth(1).unwrap();
+    assert!(first.contains("name=\"what\" value=\"note\""), "{first}");
+    let (id, at) = (hidden(&page, "id"), hidden(&page, "at"));
+    ann.send("/ui/do/answer", &format!("id={id}&at={at}&what=note&note=far"));
+    let page = ann.get("/ui/label");
+    assert!(page.contains("0 of 6 done") && page.contains("value=\"far\""), "{page}");
+    let refused = ann.send("/ui/do/answer", &format!("id={id}&at={at}&note=near"));
+    assert!(refused.status == 400 && refused.body.contains("value=\"near\""), "{}", refused.body);
+    answer(&ann, 2);
+    // Skipped, seen again, and back along the way that one came.
+    let skipped = location(&ann.send("/ui/do/answer", &format!("id={id}&at=2&what=skip&trail=0.1")));
+    assert_eq!(skipped, "/ui/label?at=3&trail=0.1.2");
+    assert!(ann.get(&skipped).contains("href=\"/ui/label?at=2&#38;trail=0.1\""));
+    answer(&bea, 6);
+    assert!(bea.follow("/ui/do/import", "").contains("6 labels are new"));
+    assert!(ann.get("/ui/label").contains("2 of 2 done"), "what she answered is still hers to take in");
+    let closed = ann.follow("/ui/do/close", &format!("batch={}", batch_of(&work)));
+    assert!(closed.contains("2 answers of ann"), "{closed}");
+    assert!(ann.follow("/ui/do/import", "").contains("2 labels are new"));
+    assert!(ann.get("/ui/label").contains("No batch is out"));
+    // A batch of which few rows are answered.
+    work.run("label-export -n 5 --force").answers(YES);
+    answer(&ann, 1);
+    assert!(ann.follow("/ui/do/import", "").contains("1 labels are new"));
+    assert!(ann.get("/ui/label").contains("0 of 4 done"));
+    assert!(ann.follow("/ui/do/close", &format!("batch={}", batch_of(&work))).contains("4 rows of it have no answer"));
+    assert!(ann.get("/ui/label").contains("No batch is out"));
+    let told = ann.get("/ui/audit");
+    assert!(told.contains("was closed; 4 rows of it had no answer"), "{told}");
+    work.run("audit verify --deep").answers(YES);
+}
+
+/// The batch that is out.
+fn batch_of(work: &Loop) -> String {
+    let dir = std::fs::read_dir(work.path("label_inbox/batches")).unwrap();
+    dir.map(|entry| entry.unwrap().file_name().into_string().unwrap()).find(|name| name.starts_with('b')).unwrap()
+}
+
 /// The line with this answer of ann's; the target, the annotator and the note are its last cells.
 fn fill(line: &str, answer: &str) -> String {
     format!("{},{answer},ann,", line.strip_suffix(",,,").unwrap())
@@ -304,10 +388,34 @@ fn a_prediction_is_corrected_and_explained() {
     );
     assert!(ann.get("/ui/audit").contains("1 prediction judged right, wrong or uncertain"));
     assert!(work.read("data/feedback.csv").contains("\"moved, \"\"far\"\"\""));
+    // What cannot be used comes back as the form with what was typed; what is typed is no option.
+    let said = work.read("data/feedback.csv");
     let option = ann.send("/ui/do/feedback", "id=--version&verdict=correct");
-    assert_eq!(option.status, 303);
-    let page = ann.get(&location(&option));
-    assert!(page.contains("failed; nothing was changed"), "what is typed is no option: {page}");
+    assert_eq!((option.status, work.read("data/feedback.csv")), (404, said.clone()), "{}", option.body);
+    for verdict in ["verdict=incorrect", "verdict="] {
+        let back = ann.send("/ui/do/feedback", &format!("id={id}&{verdict}&comment=a+%3Cword%3E"));
+        assert_eq!(back.status, 400, "{}", back.body);
+        assert!(
+            back.body.contains("value=\"a &#60;word&#62;\"") && back.body.contains("role=\"alert\""),
+            "{}",
+            back.body
+        );
+    }
+    assert_eq!(work.read("data/feedback.csv"), said);
+    // One comes back to the rows that one was at, and to no other server.
+    let good = |back: &str| location(&ann.send("/ui/do/feedback", &format!("id={id}&verdict=uncertain&back={back}")));
+    assert!(good("%2Fui%2Ffeedback%3Fq%3Da%2526b%26from%3D50").starts_with("/ui/feedback?q=a%26b&from=50&job="));
+    assert!(good("https%3A%2F%2Felsewhere.example%2F").starts_with("/ui/feedback?job="));
+    let highest = ann.get("/ui/feedback?sort=score");
+    let list = highest.split("aria-label=\"Predictions\"").nth(1).unwrap();
+    let scores = list.split("<td class=\"n\">").skip(1).filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok());
+    let scores: Vec<f64> = scores.collect();
+    assert!(scores.len() == 50 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let next = ann.get("/ui/feedback?sort=score&from=50");
+    assert!(
+        next.contains("rows 51 to 100") && next.contains("href=\"/ui/feedback?sort=score&#38;from=100\""),
+        "{next}"
+    );
     assert!(ann.get("/ui/feedback?q=nothing+has+this").contains("No prediction fits"));
     assert_eq!(ann.ask("GET /ui/row?id=nobody", "", "").status, 404);
 }

@@ -419,6 +419,10 @@ fn people(walk: &mut Walk) -> Loop {
     let chosen = labelled.lines().rfind(|line| line.contains(",human,b")).unwrap();
     walk.run(&work, "audit-for", &format!("audit --for {}", chosen.split(',').next().unwrap()));
     walk.run(&work, "label-import", &format!("label-import --annotator ann {}", day(6)));
+    let closed = work.copy();
+    walk.run(&closed, "label-export", &format!("label-export -n 5 --strategy random --force {}", day(6)));
+    let batch = walk.found["label-export"].last().unwrap()["batch"].as_str().unwrap().to_owned();
+    walk.run(&closed, "label-import-close", &format!("label-import --close {batch} {}", day(6)));
     walk.look(&work, &day(6));
     walk.run(&work, "retrain", &format!("retrain --force {}", day(7)));
     walk.run(&work, "retrain", &format!("retrain --force {}", day(7)));

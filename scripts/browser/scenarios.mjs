@@ -59,6 +59,10 @@ const scenarios = {
   async keyboard(browser) {
     const ann = await person(browser, "ann");
     await go(ann, "/ui/label");
+    // Enter in a note keeps the note; it is no answer.
+    await ann.fill("input[name=note]", "moved 1 2 u s");
+    await Promise.all([ann.waitForNavigation(), ann.press("input[name=note]", "Enter")]);
+    check((await text(ann)).includes("0 answered") && (await ann.inputValue("input[name=note]")) === "moved 1 2 u s", await text(ann));
     await byKeyboard(ann, ["1", "2", "1", "u", "1"]);
     await Promise.all([ann.waitForNavigation(), ann.keyboard.press("z")]);
     await byKeyboard(ann, ["2", "1", "1", "1", "1", "1"]);

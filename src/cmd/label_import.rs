@@ -2,8 +2,9 @@ use super::output::Style;
 use super::studio::StudioArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::labels::{ImportRequest, Imported, Taken, import};
+use mlloop::labels::{ImportRequest, Imported, Taken, close, import};
 use mlloop::workspace::LabelPolicy;
+use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -22,6 +23,10 @@ use std::path::PathBuf;
 ///   mlloop label-import --skip-invalid
 ///       list answers that do not fit in rejected.csv, take in the others
 ///   mlloop label-import --accept-batch   take in a batch that was held back
+///   mlloop label-import ann.csv --partial
+///       more answers follow: the batch stays out until it has all of them
+///   mlloop label-import --close b20261120-101500
+///       rows of it that have no answer are no longer asked
 ///
 /// Exit status: 0 labels were taken in, 1 nothing new came, 2 error, 4 the batch looks wrong and waits for --accept-batch.
 #[derive(Debug, clap::Args)]
@@ -43,6 +48,12 @@ pub(crate) struct Args {
     /// Take in a batch whose label rates or annotators look wrong
     #[arg(long)]
     accept_batch: bool,
+    /// More answers follow: the batch stays out until each row has every answer that it is asked for
+    #[arg(long)]
+    partial: bool,
+    /// Put a batch away that is out, with rows that nobody answered; they can be chosen again
+    #[arg(long, value_name = "BATCH", conflicts_with_all = ["file", "from", "partial", "accept_batch"])]
+    close: Option<String>,
     /// What holds where annotators differ; by default as mlloop.toml says
     #[arg(long, value_name = "POLICY", value_parser = super::args::one_of(["adjudicate", "majority", "drop"], str::parse::<LabelPolicy>))]
     policy: Option<LabelPolicy>,
@@ -54,6 +65,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     ctx.workspace.config()?;
     let lock = ctx.workspace.lock()?;
+    if let Some(batch) = &args.close {
+        let n_open = close(&ctx.workspace, &lock, batch, args.by.clone(), ctx.now)?;
+        let told =
+            |style: Style| format!("{}  {n_open} rows of it have no answer\n", style.bold(&format!("closed {batch}")));
+        out.answer(&json!({ "answer": "closed", "batch": batch, "n_open": n_open }), told)?;
+        return Ok(Outcome::Yes);
+    }
     let pulled = match &args.from {
         Some(_) => Some(args.studio.connect()?.pull(&ctx.workspace, &lock, &args.studio.project(ctx))?),
         None => None,
@@ -63,6 +81,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         annotator: args.annotator.as_deref(),
         skip_invalid: args.skip_invalid,
         accept_batch: args.accept_batch,
+        partial: args.partial,
         policy: args.policy,
         by: args.by.clone(),
         now: ctx.now,

@@ -1,13 +1,15 @@
 //! What forms do: each is a verb of the command line, run as a job, or an answer to a batch.
 
 use super::auth::{Right, Session};
-use super::jobs::NoJob;
+use super::jobs::{Job, NoJob, WhenBusy};
+use super::pages::label::Trail;
 use super::web::{Answer, Fields, Oops};
 use super::{Dashboard, pages};
 use crate::demo;
 use crate::gate;
 use crate::labels::fill::UNCERTAIN;
 use crate::labels::settle;
+use crate::report::number::{counted, short as short_text};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -22,15 +24,26 @@ pub(super) struct Verb {
     /// Whether it may take long, so that its own page shows how far it is.
     pub(super) long: bool,
     /// Where one goes when it is done.
-    pub(super) back: &'static str,
+    pub(super) back: String,
 }
 
 /// What the form at `path` takes; none when there is no such form.
 pub(super) fn right(path: &str) -> Option<Right> {
     Some(match path.strip_prefix("/ui/do/")? {
         "answer" | "settle" | "import" | "export" | "feedback" | "monitor" | "ab-look" => Right::Label,
-        "run" | "retrain" | "judge" | "approve" | "reject" | "rollback" | "ab-step" | "ab-stop" | "ab-promote"
-        | "reset-demo" => Right::Approve,
+        "close" | "run" | "retrain" | "judge" | "approve" | "reject" | "rollback" | "ab-step" | "ab-stop"
+        | "ab-promote" | "reset-demo" => Right::Approve,
+        _ => return None,
+    })
+}
+
+/// The page that holds the form which is sent to `path`; none where it holds nothing that somebody typed.
+pub(super) fn home(path: &str, fields: &Fields) -> Option<&'static str> {
+    Some(match path.strip_prefix("/ui/do/")? {
+        "feedback" if !fields.get("id").is_empty() => "/ui/row",
+        "answer" | "export" | "import" => "/ui/label",
+        "settle" => "/ui/settle",
+        "reject" | "rollback" => "/ui/confirm",
         _ => return None,
     })
 }
@@ -46,16 +59,24 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
         NoJob::Busy(id) => Answer::Go(format!("/ui/job?id={id}&busy")),
         NoJob::Io(what) => pages::problem(&Oops::Fault(what)),
     };
-    if verb.long {
-        let started = dashboard.jobs.start(&verb.title, verb.arguments, &session.name);
-        return Ok(started.map_or_else(busy, |id| Answer::Go(format!("/ui/job?id={id}"))));
+    // What people say is kept while something long runs: it says the same whenever it is taken in.
+    let when = if ["feedback", "import", "settle"].contains(&action) { WhenBusy::Wait } else { WhenBusy::Refuse };
+    let started = dashboard.jobs.start(&verb.title, verb.arguments, &session.name, when);
+    let done = match started {
+        Ok(id) if verb.long => return Ok(Answer::Go(format!("/ui/job?id={id}"))),
+        started => started.and_then(|id| dashboard.jobs.wait(id, PATIENCE)),
+    };
+    let refused = |job: &Job| job.ended.as_ref().is_some_and(|ended| ended.status == Some(2));
+    if let Ok(job) = &done
+        && action == "feedback"
+        && refused(job)
+    {
+        // The form comes back with what was typed, and why.
+        return Err(Oops::Bad(dashboard.jobs.log(job.id).trim().to_owned()));
     }
-    let done = dashboard.jobs.run(&verb.title, verb.arguments, &session.name, PATIENCE);
-    Ok(done.map_or_else(busy, |job| match job.ended {
-        Some(_) => {
-            Answer::Go(format!("{}{}job={}", verb.back, if verb.back.contains('?') { '&' } else { '?' }, job.id))
-        }
-        None => Answer::Go(format!("/ui/job?id={}", job.id)),
+    Ok(done.map_or_else(busy, |job| match job.runs() {
+        false => Answer::Go(format!("{}{}job={}", verb.back, if verb.back.contains('?') { '&' } else { '?' }, job.id)),
+        true => Answer::Go(format!("/ui/job?id={}", job.id)),
     }))
 }
 
@@ -70,7 +91,11 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
         }
         "judge" => long("Let the gate judge the challenger", &["promote", &by], "/ui/decide"),
         "approve" | "reject" | "rollback" => decision(dashboard, &by, action, fields)?,
-        "import" => import(dashboard, session, &by)?,
+        "import" => import(dashboard, session, &by, fields)?,
+        "close" => {
+            let batch = wanted(fields, "batch", "the batch")?;
+            short(&format!("Close batch {batch}"), &["label-import", &by, &format!("--close={batch}")], "/ui/label")
+        }
         "settle" => settled(dashboard, session, &by, fields)?,
         "reset-demo" => reset(dashboard)?,
         "export" => {
@@ -113,13 +138,17 @@ fn decision(dashboard: &Dashboard, by: &str, action: &str, fields: &Fields) -> R
     })
 }
 
-fn import(dashboard: &Dashboard, session: &Session, by: &str) -> Result<Verb, Oops> {
-    let sheet = pages::label::sheet(dashboard, &session.name)?;
-    let sheet = sheet.ok_or_else(|| Oops::NotFound("no batch is out".to_owned()))?;
-    let file = sheet.path.canonicalize().map_err(|_| Oops::Bad("nothing is answered yet".to_owned()))?;
-    let who = format!("--annotator={}", session.name);
-    let arguments = ["label-import", by, &who, "--", &file.display().to_string()];
-    Ok(short(&format!("Take in {} answers", sheet.n_answered()), &arguments, "/ui/label"))
+/// Takes in what somebody answered on the page: who is signed in, or whom the form names.
+fn import(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -> Result<Verb, Oops> {
+    let person = Some(fields.get("of")).filter(|of| !of.is_empty()).unwrap_or(&session.name);
+    let nothing = || Oops::NotFound(format!("{person} has no answers that are not taken in"));
+    let sheet = pages::label::answered(dashboard, person)?.ok_or_else(nothing)?;
+    let file = sheet.path.canonicalize().map_err(|_| nothing())?;
+    let who = format!("--annotator={person}");
+    let arguments = ["label-import", "--partial", by, &who, "--", &file.display().to_string()];
+    let whose = if person == session.name { String::new() } else { format!(" of {person}") };
+    let n = counted(sheet.n_answered() as u64, "answer", "answers");
+    Ok(short(&format!("Take in {n}{whose}"), &arguments, "/ui/label"))
 }
 
 /// Decisions on answers that conflict or look wrong.
@@ -133,8 +162,9 @@ fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) 
     }
     let file = settle::write(workspace, &target.name, &session.name, &decisions)?;
     let file = file.canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;
-    let arguments = ["label-import", by, "--accept-batch", "--", &file.display().to_string()];
-    Ok(short(&format!("Settle {} rows", decisions.len()), &arguments, "/ui/label"))
+    let arguments = ["label-import", "--partial", by, "--accept-batch", "--", &file.display().to_string()];
+    let n = counted(decisions.len() as u64, "row", "rows");
+    Ok(short(&format!("Settle {n}"), &arguments, "/ui/label"))
 }
 
 /// The demo from its beginning to the drift.
@@ -147,7 +177,10 @@ fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
 }
 
 fn feedback(by: &str, fields: &Fields) -> Result<Verb, Oops> {
-    let (id, verdict) = (wanted(fields, "id", "the row")?, wanted(fields, "verdict", "whether it was right")?);
+    let (id, verdict) = (
+        wanted(fields, "id", "the row")?,
+        wanted(fields, "verdict", "whether it was right, wrong, or cannot be told,")?,
+    );
     let mut arguments = vec!["feedback".to_owned(), by.to_owned()];
     for name in ["actual", "comment"] {
         match fields.get(name).trim() {
@@ -156,15 +189,16 @@ fn feedback(by: &str, fields: &Fields) -> Result<Verb, Oops> {
         }
     }
     arguments.extend(["--".to_owned(), id.clone(), verdict]);
-    Ok(Verb { title: format!("Feedback on {id}"), arguments, long: false, back: "/ui/feedback" })
+    let back = pages::feedback::back(fields.get("back"));
+    Ok(Verb { title: format!("Feedback on {id}"), arguments, long: false, back })
 }
 
-fn long(title: &str, arguments: &[&str], back: &'static str) -> Verb {
+fn long(title: &str, arguments: &[&str], back: &str) -> Verb {
     let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    Verb { title: title.to_owned(), arguments, long: true, back }
+    Verb { title: title.to_owned(), arguments, long: true, back: back.to_owned() }
 }
 
-fn short(title: &str, arguments: &[&str], back: &'static str) -> Verb {
+fn short(title: &str, arguments: &[&str], back: &str) -> Verb {
     Verb { long: false, ..long(title, arguments, back) }
 }
 
@@ -184,22 +218,34 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
     };
     let (id, note) = (fields.get("id"), fields.get("note").trim());
     let at = usize::try_from(fields.number("at").unwrap_or(0)).unwrap_or(0);
+    let trail = Trail::of(fields);
+    let line = sheet.lines().find(|line| line.id == id);
+    let line = line.ok_or_else(|| Oops::NotFound(format!("{id} is not among the rows that you are asked")))?;
     let (answer, note) = match fields.get("what") {
-        "uncertain" => ("", if note.is_empty() { UNCERTAIN.to_owned() } else { format!("{UNCERTAIN}: {note}") }),
-        "clear" => ("", String::new()),
-        "skip" => return Ok(Answer::Go(format!("/ui/label?at={}", at + 1))),
-        _ => (fields.get("answer").trim(), note.to_owned()),
+        "uncertain" => (String::new(), uncertain(note)),
+        "clear" => (String::new(), String::new()),
+        "note" => (line.answer, note.to_owned()),
+        "skip" => return Ok(Answer::Go(trail.with(at).to(Some(at + 1)))),
+        _ => (fields.get("answer").trim().to_owned(), note.to_owned()),
     };
     if fields.get("what").is_empty() && answer.is_empty() {
         return Err(Oops::Bad("an answer is a class or a number; Skip goes on without one".to_owned()));
     }
-    if !sheet.answer(id, answer, &note)? {
-        return Err(Oops::NotFound(format!("{id} is not among the rows that you are asked")));
+    if let Some(what) = sheet.fault(&dashboard.workspace, &answer)?.filter(|_| !answer.is_empty()) {
+        return Err(Oops::Bad(format!("{} {what}", short_text(&answer, 60))));
     }
-    let stay = fields.get("what") == "clear";
-    Ok(Answer::Go(match (stay, sheet.next(at + 1)) {
-        (true, _) => format!("/ui/label?at={at}"),
-        (false, Some(next)) => format!("/ui/label?at={next}&last={at}"),
-        (false, None) => format!("/ui/label?last={at}"),
+    sheet.answer(id, &answer, &note)?;
+    Ok(Answer::Go(match fields.get("what") {
+        "clear" | "note" => trail.to(Some(at)),
+        _ => trail.with(at).to(sheet.next(at + 1)),
     }))
+}
+
+/// The note of somebody who cannot tell.
+fn uncertain(note: &str) -> String {
+    match note {
+        "" => UNCERTAIN.to_owned(),
+        note if note.starts_with(UNCERTAIN) => note.to_owned(),
+        note => format!("{UNCERTAIN}: {note}"),
+    }
 }

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 
 use crate::digest::hex;
+use crate::printable::steers;
 
 /// How long a session lasts.
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
@@ -34,6 +35,12 @@ pub enum Right {
 }
 
 impl Right {
+    /// The role that has it, as one says it: "an approver".
+    pub(super) fn a_role(self) -> String {
+        let role = self.role();
+        format!("{} {role}", if role.starts_with('a') { "an" } else { "a" })
+    }
+
     /// The name of the role that has it.
     #[must_use]
     pub fn role(self) -> &'static str {
@@ -90,6 +97,12 @@ impl People {
         self.keys.is_empty()
     }
 
+    /// Whether somebody of this name has a token of their own.
+    fn has(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.keys.iter().filter_map(|key| key.name.as_ref()).any(|own| own.to_lowercase() == name)
+    }
+
     /// Every key is compared, so that the time tells nothing.
     fn find(&self, token: &str) -> Option<&Key> {
         let sent: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -136,6 +149,8 @@ pub(super) enum NotIn {
     WrongToken,
     /// The token is anybody's, and no name was given.
     NoName,
+    /// The token is anybody's, and the name is that of somebody who has one of their own.
+    NameTaken,
     /// Too many wrong tokens lately.
     TooMany,
 }
@@ -160,6 +175,11 @@ impl Sessions {
         !self.people.is_empty()
     }
 
+    /// Whether there are tokens that have a name.
+    pub(super) fn has_named(&self) -> bool {
+        self.people.keys.iter().any(|key| key.name.is_some())
+    }
+
     /// Lets a person in, and gives the value of the cookie.
     pub(super) fn sign_in(&self, name: &str, token: &str, now: Timestamp) -> Result<String, NotIn> {
         let mut failures = lock(&self.failures);
@@ -171,7 +191,10 @@ impl Sessions {
             failures.push_back(now);
             return Err(NotIn::WrongToken);
         };
-        let given: String = name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let given: String = name.trim().chars().filter(|c| !steers(*c)).take(MAX_NAME).collect();
+        if key.name.is_none() && self.people.has(&given) {
+            return Err(NotIn::NameTaken);
+        }
         let name = key.name.clone().unwrap_or(given);
         if name.is_empty() {
             return Err(NotIn::NoName);
@@ -243,6 +266,7 @@ mod tests {
         let session = sessions.of(&cookie, at(1)).unwrap();
         assert_eq!((session.name.as_str(), session.right), ("ann", Right::Label));
         assert_eq!(sessions.sign_in(" \n", "all", at(0)), Err(NotIn::NoName));
+        assert_eq!(sessions.sign_in(" Ann ", "all", at(0)), Err(NotIn::NameTaken), "ann has a token of her own");
         let bob = sessions.of(&sessions.sign_in("bob", "all", at(0)).unwrap(), at(1)).unwrap();
         assert_eq!((bob.name.as_str(), bob.right), ("bob", Right::Approve));
         assert!(bob.made(&bob.csrf) && !bob.made(&session.csrf) && !bob.made(""));

@@ -66,10 +66,12 @@ struct Events {
 impl Events {
     fn news(&self) -> String {
         let jobs = &self.dashboard.jobs;
-        let job = jobs.latest(1).pop().map(
-            |job| json!({ "id": job.id, "state": job.state(), "ended": job.ended.is_some(), "log": jobs.log(job.id) }),
-        );
-        json!({ "stamp": stamp(self.dashboard.workspace.dir()), "job": job }).to_string()
+        let job = jobs
+            .running()
+            .or_else(|| jobs.latest(1).pop())
+            .map(|job| json!({ "id": job.id, "state": job.state(), "log": jobs.log(job.id) }));
+        let unended = jobs.unended();
+        json!({ "stamp": stamp(self.dashboard.workspace.dir()), "job": job, "unended": unended }).to_string()
     }
 }
 

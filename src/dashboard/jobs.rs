@@ -44,6 +44,18 @@ pub(super) struct Job {
     pub(super) pid: Option<u32>,
     /// How it ended; none while it runs.
     pub(super) ended: Option<Ended>,
+    /// Whether it has not begun yet, since others run before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) waits: bool,
+}
+
+/// What becomes of a job while another one runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenBusy {
+    /// It does not start.
+    Refuse,
+    /// It is kept and begins later, also when the server ends meanwhile: done twice it does no harm.
+    Wait,
 }
 
 /// How a job ended.
@@ -100,23 +112,30 @@ impl Jobs {
             }
         }
         all.sort_unstable_by_key(|job: &Job| job.id);
-        let left: Vec<Job> = all.iter().filter(|job| job.ended.is_none()).cloned().collect();
+        let left: Vec<Job> = all.iter().filter(|job| job.runs()).cloned().collect();
         let jobs = Arc::new(Self { dir, program, loop_dir, clock, all: Mutex::new(all), changed: Condvar::new() });
         for job in left {
             let jobs = Arc::clone(&jobs);
             std::thread::Builder::new().name("job".to_owned()).spawn(move || jobs.outlive(&job))?;
         }
+        jobs.begin_next(&mut jobs.all());
         Ok(jobs)
     }
 
-    /// Starts `mlloop ARGUMENTS`, unless another job runs.
-    pub(super) fn start(self: &Arc<Self>, title: &str, arguments: Vec<String>, by: &str) -> Result<u64, NoJob> {
+    /// Starts `mlloop ARGUMENTS`; while another job runs it is refused or waits.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        title: &str,
+        arguments: Vec<String>,
+        by: &str,
+        busy: WhenBusy,
+    ) -> Result<u64, NoJob> {
         let mut all = self.all();
-        if let Some(running) = all.iter().find(|job| job.ended.is_none()) {
-            return Err(NoJob::Busy(running.id));
+        if let Some(before) = all.iter().find(|job| job.ended.is_none()).filter(|_| busy == WhenBusy::Refuse) {
+            return Err(NoJob::Busy(before.id));
         }
         let id = all.last().map_or(1, |job| job.id + 1);
-        let mut job = Job {
+        let job = Job {
             id,
             title: title.to_owned(),
             arguments,
@@ -124,49 +143,54 @@ impl Jobs {
             started: (self.clock)(),
             pid: None,
             ended: None,
+            waits: true,
         };
-        let no = |err: io::Error| NoJob::Io(err.to_string());
-        fs::create_dir_all(&self.dir).map_err(no)?;
-        self.save(&job).map_err(no)?;
-        match self.spawn(&job) {
-            Ok(mut child) => {
-                job.pid = Some(child.id());
-                self.save(&job).map_err(no)?;
-                all.push(job);
-                let jobs = Arc::clone(self);
-                let watch = move || {
-                    let status = child.wait();
-                    let note = status.as_ref().err().map_or_else(String::new, ToString::to_string);
-                    jobs.end(id, status.ok().and_then(|status| status.code()), note);
-                };
-                std::thread::Builder::new().name("job".to_owned()).spawn(watch).map_err(no)?;
-            }
-            Err(err) => {
-                job.ended = Some(Ended { at: (self.clock)(), status: None, note: format!("did not start: {err}") });
-                self.save(&job).map_err(no)?;
-                all.push(job);
-            }
-        }
+        let kept = fs::create_dir_all(&self.dir).and_then(|()| self.save(&job));
+        kept.map_err(|err| NoJob::Io(err.to_string()))?;
+        all.push(job);
+        self.begin_next(&mut all);
         self.forget(&mut all);
         Ok(id)
     }
 
-    /// Starts a job and waits for its end, at most `limit`.
-    pub(super) fn run(
-        self: &Arc<Self>,
-        title: &str,
-        arguments: Vec<String>,
-        by: &str,
-        limit: Duration,
-    ) -> Result<Job, NoJob> {
-        let id = self.start(title, arguments, by)?;
+    /// Begins the first job that waits, unless one runs.
+    fn begin_next(self: &Arc<Self>, all: &mut [Job]) {
+        while !all.iter().any(Job::runs) {
+            let Some(job) = all.iter_mut().find(|job| job.waits) else { return };
+            if let Err(err) = self.begin(job) {
+                let ended = Ended { at: (self.clock)(), status: None, note: format!("did not start: {err}") };
+                (job.waits, job.ended) = (false, Some(ended));
+                // What cannot be written now is seen as unfinished by the next server, which ends it.
+                let _ = self.save(job);
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, job: &mut Job) -> io::Result<()> {
+        (job.waits, job.started) = (false, (self.clock)());
+        self.save(job)?;
+        let mut child = self.spawn(job)?;
+        job.pid = Some(child.id());
+        let saved = self.save(job);
+        let (jobs, id) = (Arc::clone(self), job.id);
+        let watch = move || {
+            let status = child.wait();
+            let note = status.as_ref().err().map_or_else(String::new, ToString::to_string);
+            jobs.end(id, status.ok().and_then(|status| status.code()), note);
+        };
+        std::thread::Builder::new().name("job".to_owned()).spawn(watch)?;
+        saved
+    }
+
+    /// Waits for the end of a job that has begun, at most `limit`.
+    pub(super) fn wait(&self, id: u64, limit: Duration) -> Result<Job, NoJob> {
         let until = Instant::now() + limit;
         let mut all = self.all();
         loop {
             let job = all.iter().find(|job| job.id == id).cloned();
             let left = until.saturating_duration_since(Instant::now());
             match job {
-                Some(job) if job.ended.is_some() || left.is_zero() => return Ok(job),
+                Some(job) if job.waits || job.ended.is_some() || left.is_zero() => return Ok(job),
                 Some(_) => all = self.changed.wait_timeout(all, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => return Err(NoJob::Io("the job is gone".to_owned())),
             }
@@ -192,7 +216,7 @@ impl Jobs {
     }
 
     /// Waits for a process of an earlier server. It is no child of ours: how it ended stands in what it wrote.
-    fn outlive(&self, job: &Job) {
+    fn outlive(self: &Arc<Self>, job: &Job) {
         while job.pid.is_some_and(|pid| runs(pid, &self.program)) {
             std::thread::sleep(LOOK);
         }
@@ -200,20 +224,21 @@ impl Jobs {
         self.end(job.id, None, note.to_owned());
     }
 
-    fn end(&self, id: u64, status: Option<i32>, note: String) {
+    fn end(self: &Arc<Self>, id: u64, status: Option<i32>, note: String) {
         let mut all = self.all();
         if let Some(job) = all.iter_mut().find(|job| job.id == id) {
             job.ended = Some(Ended { at: (self.clock)(), status, note });
             // What cannot be written now is seen as unfinished by the next server, which ends it.
             let _ = self.save(job);
         }
+        self.begin_next(&mut all);
         drop(all);
         self.changed.notify_all();
     }
 
     /// Removes the files of old jobs.
     fn forget(&self, all: &mut Vec<Job>) {
-        while all.len() > KEPT {
+        while all.len() > KEPT && all[0].ended.is_some() {
             let old = all.remove(0);
             for ext in ["out", "log", "json"] {
                 let _ = fs::remove_file(self.file(old.id, ext));
@@ -246,7 +271,12 @@ impl Jobs {
 
     /// The job that runs.
     pub(super) fn running(&self) -> Option<Job> {
-        self.all().iter().find(|job| job.ended.is_none()).cloned()
+        self.all().iter().find(|job| job.runs()).cloned()
+    }
+
+    /// The jobs that have not ended.
+    pub(super) fn unended(&self) -> Vec<u64> {
+        self.all().iter().filter(|job| job.ended.is_none()).map(|job| job.id).collect()
     }
 
     /// What a job answered.
@@ -266,8 +296,16 @@ impl Job {
         command(&self.arguments)
     }
 
+    /// Whether it has begun and not ended.
+    pub(super) fn runs(&self) -> bool {
+        self.ended.is_none() && !self.waits
+    }
+
     /// How it ended, in words.
     pub(super) fn state(&self) -> &'static str {
+        if self.waits {
+            return "kept; it is done as soon as what runs has ended";
+        }
         match self.ended.as_ref().map(|ended| ended.status) {
             None => "running",
             Some(Some(0)) => "done",
@@ -338,11 +376,17 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
+    /// A job to its end.
+    fn run(jobs: &Arc<Jobs>, arguments: &[&str]) -> Job {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        jobs.wait(jobs.start("A verb", arguments, "ann", WhenBusy::Refuse).unwrap(), LONG).unwrap()
+    }
+
     #[test]
     fn a_job_ends_with_its_status_and_what_it_said() {
         let dir = tempfile::tempdir().unwrap();
         let jobs = jobs(dir.path(), "shift 5; echo \"did $*\"; echo working >&2; exit 4");
-        let job = jobs.run("Judge", vec!["promote".into(), "--by=a b".into()], "ann", LONG).unwrap();
+        let job = run(&jobs, &["promote", "--by=a b"]);
         assert_eq!(job.ended.as_ref().unwrap().status, Some(4));
         assert_eq!(job.command(), "mlloop promote '--by=a b'");
         assert_eq!((jobs.answer(job.id).as_str(), jobs.log(job.id).as_str()), ("did promote --by=a b\n", "working\n"));
@@ -355,8 +399,8 @@ mod tests {
     fn a_second_one_does_not_start() {
         let dir = tempfile::tempdir().unwrap();
         let jobs = jobs(dir.path(), "sleep 20");
-        let first = jobs.start("Run", vec!["run".into()], "ann").unwrap();
-        assert_eq!(jobs.start("Run", vec!["run".into()], "bob"), Err(NoJob::Busy(first)));
+        let first = jobs.start("Run", vec!["run".into()], "ann", WhenBusy::Refuse).unwrap();
+        assert_eq!(jobs.start("Run", vec!["run".into()], "bob", WhenBusy::Refuse), Err(NoJob::Busy(first)));
         let pid = jobs.get(first).unwrap().pid.unwrap();
         Command::new("kill").arg(pid.to_string()).status().unwrap();
         let deadline = Instant::now() + LONG;
@@ -364,6 +408,34 @@ mod tests {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert_eq!(jobs.get(first).unwrap().ended.unwrap().status, None, "it was killed");
+    }
+
+    #[test]
+    fn what_people_say_waits_for_what_runs_and_outlives_a_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let body = "cd $2; [ $6 != run ] || while [ ! -e gate ]; do sleep .02; done; echo $6 >> did";
+        let jobs = jobs(dir.path(), body);
+        let ended = |jobs: &Jobs| {
+            let deadline = Instant::now() + LONG;
+            while !jobs.unended().is_empty() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        let first = jobs.start("Run", vec!["run".into()], "ann", WhenBusy::Refuse).unwrap();
+        let feedback = |what: &str| jobs.start("Feedback", vec![what.into()], "bob", WhenBusy::Wait).unwrap();
+        let said = [feedback("one"), feedback("two")];
+        let kept = jobs.wait(said[1], LONG).unwrap();
+        assert!(kept.state().starts_with("kept"));
+        assert_eq!(jobs.start("Run", vec!["run".into()], "bob", WhenBusy::Refuse), Err(NoJob::Busy(first)));
+        assert_eq!((jobs.unended(), jobs.running().unwrap().id), (vec![first, said[0], said[1]], first));
+        fs::write(dir.path().join("gate"), "").unwrap();
+        ended(&jobs);
+        // Of a server that died before it began.
+        fs::write(jobs.file(9, "json"), serde_json::to_vec(&Job { id: 9, ..kept }).unwrap()).unwrap();
+        let next = Jobs::open(dir.path().join("jobs"), jobs.program.clone(), dir.path().to_owned(), clock).unwrap();
+        ended(&next);
+        assert!([said[0], said[1], 9].iter().all(|id| next.get(*id).unwrap().ended.unwrap().status == Some(0)));
+        assert_eq!(fs::read_to_string(dir.path().join("did")).unwrap(), "run\none\ntwo\ntwo\n");
     }
 
     #[test]
@@ -379,6 +451,7 @@ mod tests {
             started: clock(),
             pid: Some(u32::MAX - 1),
             ended: None,
+            waits: false,
         };
         fs::write(at.join("000003.json"), serde_json::to_vec(&gone).unwrap()).unwrap();
         let jobs = Jobs::open(at, "/bin/true".into(), dir.path().to_owned(), clock).unwrap();
@@ -388,7 +461,7 @@ mod tests {
         }
         let ended = jobs.get(3).unwrap().ended.unwrap();
         assert!(ended.note.contains("audit chain"), "{}", ended.note);
-        assert_eq!(jobs.run("Next", vec![], "ann", LONG).unwrap().id, 4);
+        assert_eq!(run(&jobs, &[]).id, 4);
     }
 
     #[test]
@@ -396,7 +469,7 @@ mod tests {
     fn a_job_lets_predictions_go_before() {
         let dir = tempfile::tempdir().unwrap();
         let jobs = jobs(dir.path(), "nice; sleep 1; nice");
-        let job = jobs.run("Retrain", vec!["retrain".into()], "ann", LONG).unwrap();
+        let job = run(&jobs, &["retrain"]);
         let levels = jobs.answer(job.id);
         let last: i32 = levels.lines().last().unwrap().parse().unwrap();
         let own = Command::new("nice").output().unwrap();
@@ -408,7 +481,7 @@ mod tests {
     fn what_does_not_start_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let jobs = Jobs::open(dir.path().join("jobs"), "/nowhere/mlloop".into(), dir.path().to_owned(), clock).unwrap();
-        let job = jobs.run("Run", vec!["run".into()], "ann", LONG).unwrap();
+        let job = run(&jobs, &["run"]);
         assert!(job.ended.unwrap().note.starts_with("did not start"));
     }
 }

@@ -10,11 +10,15 @@ use jiff::Timestamp;
 /// Who looks at a page.
 pub(super) struct Viewer {
     pub(super) session: Option<Session>,
+    /// The page that was asked for, with its query.
+    pub(super) address: String,
+    /// Why a form was sent back.
+    pub(super) alert: Option<String>,
 }
 
 impl Viewer {
-    pub(super) fn new(session: Option<Session>) -> Self {
-        Self { session }
+    pub(super) fn new(session: Option<Session>, address: &str) -> Self {
+        Self { session, address: address.to_owned(), alert: None }
     }
 }
 
@@ -59,6 +63,8 @@ pub(super) struct Shell {
     pub(super) can_label: bool,
     pub(super) can_approve: bool,
     pub(super) csrf: String,
+    pub(super) address: String,
+    pub(super) alert: Option<String>,
     pub(super) running: Option<(u64, String)>,
     pub(super) said: Option<Said>,
     pub(super) stamp: String,
@@ -90,6 +96,8 @@ impl Shell {
             can_label: may(session, Right::Label),
             can_approve: may(session, Right::Approve),
             csrf: session.map_or_else(String::new, |session| session.csrf.clone()),
+            address: viewer.address.clone(),
+            alert: viewer.alert.clone(),
             running: dashboard.jobs.running().map(|job| (job.id, job.title)),
             said: fields.number("job").and_then(|id| said(dashboard, id)),
             stamp: events::stamp(workspace.dir()),
@@ -129,4 +137,10 @@ pub(super) fn when(at: Timestamp) -> String {
 pub(super) struct SignIn {
     pub(super) said: String,
     pub(super) can_sign_in: bool,
+    /// What was typed as the name.
+    pub(super) name: String,
+    /// Where one wanted to go.
+    pub(super) next: String,
+    /// Whether tokens of the file of people are taken, which have a name.
+    pub(super) named: bool,
 }

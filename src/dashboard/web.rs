@@ -27,10 +27,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The fields of a form or of an address.
+#[derive(Default)]
 pub(super) struct Fields(HashMap<String, String>);
 
 impl Fields {
-    fn of(encoded: &str) -> Option<Self> {
+    pub(super) fn of(encoded: &str) -> Option<Self> {
         let uri = Uri::builder().path_and_query(format!("/?{encoded}")).build().ok()?;
         Some(Self(Query::<HashMap<String, String>>::try_from_uri(&uri).ok()?.0))
     }
@@ -54,6 +55,17 @@ impl Fields {
     /// Whether a field is there, also an empty one.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+}
+
+/// A page of this server, as an address that is gone to after a form; the overview where it is none.
+pub(super) fn own_page(address: &str) -> &str {
+    let is_ours = address == "/ui" || address.starts_with("/ui/") || address.starts_with("/ui?");
+    let is_plain = address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_ours && is_plain && !address.starts_with("/ui/sign-") && !address.starts_with("/ui/do/") {
+        address
+    } else {
+        "/ui"
     }
 }
 
@@ -120,6 +132,7 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
     if parts.method == Method::GET {
         match parts.uri.path() {
             "/ui/style.css" => return asset("text/css; charset=utf-8", &[REPORT_STYLE, STYLE]),
+            "/ui/icon.svg" => return asset("image/svg+xml", &[ICON]),
             "/ui/page.js" => return asset("text/javascript; charset=utf-8", &[SCRIPT]),
             _ => {}
         }
@@ -131,13 +144,19 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
         (&Method::GET | &Method::HEAD, path) if may_look || path == "/ui/sign-in" => {
             let session = signed_in.map(|(_, session)| session);
             let answer = on_page(dashboard, move |dashboard| {
+                let viewer = Viewer::new(session, parts.uri.path_and_query().map_or("/ui", |address| address.as_str()));
                 let fields = Fields::of(parts.uri.query().unwrap_or_default());
-                let fields = fields.ok_or_else(|| Oops::Bad("the address cannot be read".to_owned()))?;
-                pages::page(dashboard, &Viewer::new(session), parts.uri.path(), &fields)
+                let fields = fields.ok_or_else(|| Oops::Bad("the address cannot be read".to_owned()));
+                fields
+                    .and_then(|fields| pages::page(dashboard, &viewer, parts.uri.path(), &fields))
+                    .unwrap_or_else(|oops| pages::trouble(dashboard, &viewer, &oops))
             });
             dressed(answer.await, None)
         }
-        (&Method::GET | &Method::HEAD, _) => dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ""), None),
+        (&Method::GET | &Method::HEAD, _) => {
+            let next = parts.uri.path_and_query().map_or("/ui", |address| own_page(address.as_str()));
+            dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ["", "", next]), None)
+        }
         (&Method::POST, path) => {
             let path = path.to_owned();
             post(dashboard, &path, signed_in, body).await
@@ -161,7 +180,7 @@ async fn post(
         return sign_in(&dashboard, &fields);
     }
     let Some((cookie, session)) = signed_in else {
-        return dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, "Sign in first."), None);
+        return dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ["Sign in first.", "", "/ui"]), None);
     };
     if !session.made(fields.get("csrf")) {
         let why = "the form is not one of this session; go back, load the page again and repeat";
@@ -173,47 +192,65 @@ async fn post(
     }
     let path = path.to_owned();
     let answer = on_page(dashboard, move |dashboard| {
-        let need = actions::right(&path).ok_or_else(|| Oops::NotFound("there is no such form".to_owned()))?;
-        if session.right < need {
-            let (has, needs) = (session.right.role(), need.role());
-            return Err(Oops::Forbidden(format!("{} is a {has}; this takes a {needs}", session.name)));
+        let mut viewer = Viewer::new(Some(session.clone()), "/ui");
+        match allowed(&session, &path).and_then(|()| actions::act(dashboard, &session, &path, &fields)) {
+            Ok(answer) => answer,
+            // The form comes back with what was typed.
+            Err(Oops::Bad(what)) if actions::home(&path, &fields).is_some() => {
+                viewer.alert = Some(what);
+                pages::again(dashboard, &viewer, &path, &fields)
+            }
+            Err(oops) => pages::trouble(dashboard, &viewer, &oops),
         }
-        actions::act(dashboard, &session, &path, &fields)
     });
     dressed(answer.await, None)
 }
 
+/// Whether somebody may send the form at `path`.
+fn allowed(session: &Session, path: &str) -> Result<(), Oops> {
+    let need = actions::right(path).ok_or_else(|| Oops::NotFound("there is no such form".to_owned()))?;
+    match session.right < need {
+        true => {
+            let (has, needs) = (session.right.a_role(), need.a_role());
+            Err(Oops::Forbidden(format!("{} is {has}; this takes {needs}", session.name)))
+        }
+        false => Ok(()),
+    }
+}
+
 /// Makes a page where reading files may take its time.
-async fn on_page(
-    dashboard: Arc<Dashboard>,
-    make: impl FnOnce(&Dashboard) -> Result<Answer, Oops> + Send + 'static,
-) -> Answer {
+async fn on_page(dashboard: Arc<Dashboard>, make: impl FnOnce(&Dashboard) -> Answer + Send + 'static) -> Answer {
     let shared = Arc::clone(&dashboard);
     let Ok(_turn) = shared.pages.acquire().await else { return pages::problem(&Oops::Fault("closing".to_owned())) };
     let made = tokio::task::spawn_blocking(move || make(&dashboard)).await;
-    match made {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(oops)) => pages::problem(&oops),
-        Err(err) => pages::problem(&Oops::Fault(err.to_string())),
-    }
+    made.unwrap_or_else(|err| pages::problem(&Oops::Fault(err.to_string())))
 }
 
 fn sign_in(dashboard: &Dashboard, fields: &Fields) -> Response<Body> {
     let said = match dashboard.sessions.sign_in(fields.get("name"), fields.get("token"), dashboard.now()) {
         Ok(cookie) => {
             let header = cookie_header(dashboard, &cookie, 12 * 3600);
-            return dressed(Answer::Go("/ui".to_owned()), Some(header));
+            return dressed(Answer::Go(own_page(fields.get("next")).to_owned()), Some(header));
+        }
+        Err(NotIn::NameTaken) => {
+            (StatusCode::BAD_REQUEST, "Somebody of this name has a token of their own: sign in with that one.")
         }
         Err(NotIn::WrongToken) => (StatusCode::UNAUTHORIZED, "No such token."),
         Err(NotIn::NoName) => (StatusCode::BAD_REQUEST, "Say your name: it stands in the audit chain."),
         Err(NotIn::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens; try again in a minute."),
     };
-    dressed(sign_in_page(dashboard, said.0, said.1), None)
+    dressed(sign_in_page(dashboard, said.0, [said.1, fields.get("name"), own_page(fields.get("next"))]), None)
 }
 
-/// The page that asks who it is.
-pub(super) fn sign_in_page(dashboard: &Dashboard, status: StatusCode, said: &str) -> Answer {
-    let page = SignIn { said: said.to_owned(), can_sign_in: dashboard.sessions.can_sign_in() };
+/// The page that asks who it is, with what is said, the name that was typed, and where one wanted to go.
+pub(super) fn sign_in_page(dashboard: &Dashboard, status: StatusCode, [said, name, next]: [&str; 3]) -> Answer {
+    let page = SignIn {
+        said: said.to_owned(),
+        can_sign_in: dashboard.sessions.can_sign_in(),
+        name: name.chars().take(80).collect(),
+        next: next.to_owned(),
+        named: dashboard.sessions.has_named(),
+    };
     Answer::Page(status, page.render().unwrap_or_default())
 }
 
@@ -224,6 +261,7 @@ fn cookie_header(dashboard: &Dashboard, value: &str, seconds: u32) -> String {
 
 const REPORT_STYLE: &str = include_str!("../report/templates/style.css");
 const STYLE: &str = include_str!("templates/ui.css");
+const ICON: &str = include_str!("templates/icon.svg");
 const SCRIPT: &str = include_str!("templates/ui.js");
 
 fn asset(kind: &'static str, parts: &[&str]) -> Response<Body> {

@@ -15,16 +15,22 @@ const MOST: u64 = 1 << 24;
 
 impl Journal {
     /// The last rows of the log, at least `n` of them unless there are fewer or 16 MB do not hold them; the oldest
-    /// first. With `features` they bring the columns of `layout`. Read are the ends of the newest files alone.
+    /// first. With `features` they bring the columns of `layout`. Read are the ends of the newest files alone that are of
+    /// days of `window`.
     ///
     /// # Errors
     /// A file that is no prediction log, or what the system says.
-    pub fn recent(&self, n: usize, layout: &Layout, features: bool) -> Result<Vec<Logged>, JournalError> {
-        let window = Window::default();
-        let scan = Scan::new(&window, layout, features);
+    pub fn recent(
+        &self,
+        n: usize,
+        window: &Window,
+        layout: &Layout,
+        features: bool,
+    ) -> Result<Vec<Logged>, JournalError> {
+        let scan = Scan::new(window, layout, features);
         let mut newest_first: Vec<Vec<Logged>> = Vec::new();
         let (mut found, mut left) = (0, MOST);
-        for (_, path) in self.files(&window)?.iter().rev() {
+        for (_, path) in self.files(window)?.iter().rev() {
             let mut want = FIRST.min(left);
             loop {
                 let (input, read, whole) =

@@ -204,10 +204,10 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// Moves a batch that was taken in, with what went out and the file that came back, to `imported/`.
-    pub(super) fn put_away(&self, batch: &str, answers: Option<&Path>) -> Result<(), LabelError> {
+    /// Moves the file that came back into the directory of its batch.
+    pub(super) fn put_beside(&self, batch: &str, answers: Option<&Path>) -> Result<(), LabelError> {
         let out = self.out(batch);
-        let home = if out.exists() { out.clone() } else { self.imported(batch) };
+        let home = if out.exists() { out } else { self.imported(batch) };
         let answers = answers.filter(|path| path.parent() == Some(self.path("").as_path()) || self.holds(path));
         if let Some(path) = answers.filter(|path| path.exists()) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -215,6 +215,13 @@ impl<'a> Inbox<'a> {
             let free = names.into_iter().find(|name| !home.join(name).exists()).unwrap_or(name);
             self.shift(path, &home.join(free))?;
         }
+        Ok(())
+    }
+
+    /// Moves a batch that was taken in, with what went out and the file that came back, to `imported/`.
+    pub(super) fn put_away(&self, batch: &str, answers: Option<&Path>) -> Result<(), LabelError> {
+        self.put_beside(batch, answers)?;
+        let out = self.out(batch);
         if !out.exists() {
             return Ok(());
         }

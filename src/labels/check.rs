@@ -153,6 +153,12 @@ fn class_of(batch: &Batch, text: &str, number: Option<&NumberFormat>) -> Result<
     })
 }
 
+/// The class or number that an answer to `batch` means, as `data/labels.csv` has it, or what is wrong with it.
+pub(super) fn meant(workspace: &Workspace, batch: &Batch, text: &str) -> Result<Result<String, String>, LabelError> {
+    let schema = workspace.config()?.schema();
+    Ok(class_of(batch, text, schema.number_format(&batch.target.name)))
+}
+
 /// What is wrong with an id that nobody was asked about.
 fn strange_id(id: &str, asked: &HashMap<&str, Vec<(&Batch, &Asked)>>) -> String {
     let stripped = |text: &str| text.trim_start_matches('0').to_owned();

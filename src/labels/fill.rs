@@ -3,14 +3,16 @@
 //! The file is the one that went out with the person's lines alone, and it is written whole after each answer. Taking it
 //! in is `label-import`, as for any other filled-in file.
 
-use super::batch::Inbox;
+use super::batch::{Asked, Inbox};
+use super::check::meant;
 use super::sheet::{AFTER, protect, restore, target_name};
-use super::{Batch, LabelError};
+use super::{Batch, LabelError, Labels};
 use crate::atomic;
 use crate::digest::sha256;
 use crate::table::push_record;
 use crate::workspace::Workspace;
 use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Beside an answer that was not given: the person looked and could not tell.
@@ -30,6 +32,7 @@ pub struct FillIn {
     /// The file that holds the answers.
     pub path: PathBuf,
     sheet: Sheet,
+    batch: String,
     person: String,
 }
 
@@ -60,21 +63,32 @@ impl Line {
 const BEFORE: usize = 6;
 
 impl FillIn {
-    /// Opens the lines of `batch` that `person` is asked: with what they answered before, or as they went out.
+    /// Opens the lines of `batch` that `person` is asked and that are not taken in: with what they answered before, or as
+    /// they went out.
     ///
     /// # Errors
     /// When a file cannot be read, or is not what went out.
     pub fn open(workspace: &Workspace, batch: &Batch, person: &str) -> Result<Self, LabelError> {
         let inbox = Inbox::of(workspace);
-        let path = inbox.path(format!("page-{}-{}.csv", batch.batch, &sha256(person.as_bytes())[..8]));
+        let path = inbox.path(format!("{}{}.csv", prefix(batch), &sha256(person.as_bytes())[..8]));
         let [name, ..] = batch.files.as_slice() else {
             return Err(LabelError::file(&inbox.out(&batch.batch), "names no file that went out".to_owned()));
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut sheet = Sheet::read(&went_out, batch)?;
-        let who = sheet.target + 1;
-        sheet.rows.retain(|row| row[1] == batch.batch && (row[who].is_empty() || restore(&row[who]) == person));
-        Ok(Self { path, sheet, person: person.to_owned() })
+        let taken = Taken::of(&inbox, batch)?;
+        let (target, who) = (sheet.target, sheet.target + 1);
+        sheet.rows.retain(|row| {
+            let is_theirs = row[1] == batch.batch && (row[who].is_empty() || restore(&row[who]) == person);
+            is_theirs && (!row[target].is_empty() || !taken.has(restore(&row[0]), person))
+        });
+        Ok(Self { path, sheet, batch: batch.batch.clone(), person: person.to_owned() })
+    }
+
+    /// Whose answers they are.
+    #[must_use]
+    pub fn person(&self) -> &str {
+        &self.person
     }
 
     /// Number of lines.
@@ -105,7 +119,7 @@ impl FillIn {
     /// Number of lines that the person is done with.
     #[must_use]
     pub fn n_done(&self) -> usize {
-        (0..self.len()).filter_map(|at| self.line(at)).filter(Line::is_done).count()
+        self.lines().filter(Line::is_done).count()
     }
 
     /// Number of lines that have an answer.
@@ -119,6 +133,16 @@ impl FillIn {
     pub fn next(&self, from: usize) -> Option<usize> {
         let open = |at: &usize| self.line(*at).is_some_and(|line| !line.is_done());
         (from..self.len()).find(open).or_else(|| (0..from.min(self.len())).find(open))
+    }
+
+    /// What is wrong with an answer, as `label-import` would say it; nothing for one that can be taken in.
+    ///
+    /// # Errors
+    /// When `mlloop.toml` cannot be read.
+    pub fn fault(&self, workspace: &Workspace, answer: &str) -> Result<Option<String>, LabelError> {
+        let batches = Inbox::of(workspace).open()?;
+        let Some(batch) = batches.iter().find(|batch| batch.batch == self.batch) else { return Ok(None) };
+        Ok(meant(workspace, batch, answer)?.err())
     }
 
     /// Sets the answer of the line of row `id` and writes the file; an empty answer takes it back. Whether there is
@@ -136,6 +160,11 @@ impl FillIn {
         Ok(true)
     }
 
+    /// Every line, with what the person said of it.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        (0..self.len()).filter_map(|at| self.line(at))
+    }
+
     fn save(&self) -> Result<(), LabelError> {
         let mut text = Vec::new();
         let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
@@ -143,6 +172,87 @@ impl FillIn {
         self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, b','));
         atomic::replace(&self.path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&self.path, source))
     }
+}
+
+/// How the files begin that hold what people answer to a batch on the page.
+fn prefix(batch: &Batch) -> String {
+    format!("page-{}-", batch.batch)
+}
+
+/// What each person is asked of a batch that is out, by name: those who are asked by name, and whoever has answered on
+/// the page what is not taken in.
+///
+/// # Errors
+/// As [`FillIn::open`].
+pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, LabelError> {
+    let inbox = Inbox::of(workspace);
+    let mut people: BTreeSet<String> = batch.rows.iter().flat_map(|row| row.annotators.iter().cloned()).collect();
+    for name in inbox.names("")?.iter().filter(|name| name.starts_with(&prefix(batch))) {
+        let sheet = Sheet::read(&inbox.path(name), batch)?;
+        people.extend(sheet.people());
+    }
+    people.iter().map(|person| FillIn::open(workspace, batch, person)).collect()
+}
+
+/// The answers to a batch that were taken in while it stayed out.
+struct Taken {
+    /// Row and person, of those who could not tell as well.
+    said: HashSet<(String, String)>,
+    /// Rows that are asked of nobody by name: one answer is enough.
+    of_anybody: HashSet<String>,
+}
+
+impl Taken {
+    fn of(inbox: &Inbox, batch: &Batch) -> Result<Self, LabelError> {
+        let rows = batch.rows.iter().filter(|row| row.annotators.is_empty());
+        let mut taken = Self { said: HashSet::new(), of_anybody: rows.map(|row| row.id.clone()).collect() };
+        for name in inbox.names(&format!("batches/{}", batch.batch))?.iter().filter(|name| name.ends_with(".csv")) {
+            // Only lists of this batch's form were taken in while it was out.
+            if let Ok(sheet) = Sheet::read(&inbox.out(&batch.batch).join(name), batch) {
+                taken.add(&sheet);
+            }
+        }
+        Ok(taken)
+    }
+
+    fn add(&mut self, sheet: &Sheet) {
+        for line in sheet.rows.iter().filter(|row| sheet.is_done(row)) {
+            self.said.insert((restore(&line[0]).to_owned(), restore(&line[sheet.target + 1]).to_owned()));
+        }
+    }
+
+    /// Whether `person` need not be asked about the row any more.
+    fn has(&self, id: &str, person: &str) -> bool {
+        let by = |person: &str| self.said.contains(&(id.to_owned(), person.to_owned()));
+        by(person) || (self.of_anybody.contains(id) && self.said.iter().any(|(row, _)| row == id))
+    }
+}
+
+/// How many answers a batch that is out still waits for: rows that are asked of nobody by name and have no label, answers
+/// of people who are asked by name, and answers on the page that are not taken in, but for those of `file`.
+pub(super) fn waits_for(
+    workspace: &Workspace,
+    batch: &Batch,
+    labels: &Labels,
+    file: &Path,
+) -> Result<usize, LabelError> {
+    let inbox = Inbox::of(workspace);
+    let mut taken = Taken::of(&inbox, batch)?;
+    if !batch.columns.is_empty()
+        && let Ok(sheet) = Sheet::read(file, batch)
+    {
+        taken.add(&sheet);
+    }
+    let labelled = labels.ids();
+    let is_open = |row: &Asked| match row.annotators.as_slice() {
+        [] => usize::from(!labelled.contains(row.id.as_str()) && !taken.has(&row.id, "")),
+        named => named.iter().filter(|who| labels.get(&row.id, who).is_none() && !taken.has(&row.id, who)).count(),
+    };
+    let open: usize = batch.rows.iter().map(is_open).sum();
+    let place = |path: &Path| path.canonicalize().ok();
+    let others = if batch.columns.is_empty() { Vec::new() } else { sheets(workspace, batch)? };
+    let others = others.iter().filter(|sheet| place(&sheet.path) != place(file));
+    Ok(open + others.map(FillIn::n_answered).sum::<usize>())
 }
 
 /// A batch's table as it went out or came back.
@@ -169,6 +279,16 @@ impl Sheet {
             Some(target) => Ok(Self { header, rows: records, target }),
             None => Err(LabelError::file(path, "has no column for the answer".to_owned())),
         }
+    }
+
+    /// Whether somebody answered a row, or could not tell.
+    fn is_done(&self, row: &[String]) -> bool {
+        !row[self.target].is_empty() || restore(&row[self.target + 2]).starts_with(UNCERTAIN)
+    }
+
+    /// Who has answered rows.
+    fn people(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().filter(|row| self.is_done(row)).map(|row| restore(&row[self.target + 1]).to_owned())
     }
 
     /// What is known of a row: column and cell.

@@ -15,10 +15,11 @@ use super::guards::guards;
 use super::request::{Counts, Guard, ImportRequest, Imported, Taken};
 use super::store::{Labels, Merged};
 use super::take::{Taking, complete_import};
-use super::{LabelError, export};
+use super::{LabelError, export, fill};
 use crate::atomic::Lock;
 use crate::digest::sha256;
-use crate::workspace::Workspace;
+use crate::workspace::audit::Event;
+use crate::workspace::{EventKind, Workspace};
 use serde_json::Value;
 use std::path::Path;
 
@@ -53,6 +54,43 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
     let guards = guards((&back.checked, most_right(workspace)?), &batches, &known.batches, &labels);
     let taking = Taking { workspace, lock, inbox: &inbox, request, path, digest: &back.digest };
     settle(&taking, &report, labels, guards, &back, finished)
+}
+
+/// Puts a batch away that is out; rows of it without a label can be chosen again. Gives how many those are.
+///
+/// # Errors
+/// When no such batch is out, or answers to it that were given on the page are not taken in.
+pub fn close(
+    workspace: &Workspace,
+    lock: &Lock,
+    batch: &str,
+    by: Option<String>,
+    now: jiff::Timestamp,
+) -> Result<u64, LabelError> {
+    export::complete(workspace, lock)?;
+    complete_import(workspace, lock)?;
+    let inbox = Inbox::of(workspace);
+    let open = inbox.open()?;
+    let place = inbox.out(batch);
+    let Some(found) = open.iter().find(|one| one.batch == batch) else {
+        let names: Vec<&str> = open.iter().map(|one| one.batch.as_str()).collect();
+        let there = if names.is_empty() { "none is".to_owned() } else { format!("{} is", names.join(", ")) };
+        return Err(LabelError::file(&place, format!("is no batch that is out; {there}")));
+    };
+    let sheets = if found.columns.is_empty() { Vec::new() } else { fill::sheets(workspace, found)? };
+    if let Some(sheet) = sheets.iter().find(|sheet| sheet.n_answered() > 0) {
+        let (n, whose) = (sheet.n_answered(), sheet.person());
+        let what =
+            format!("holds {n} answers of {whose} that are not taken in: mlloop label-import {}", sheet.path.display());
+        return Err(LabelError::file(&sheet.path, what));
+    }
+    let labels = Labels::open(workspace)?;
+    let known = labels.ids();
+    let n_open = found.rows.iter().filter(|row| !known.contains(row.id.as_str())).count() as u64;
+    let details = serde_json::json!({ "batch": batch, "n_open": n_open });
+    workspace.record(lock, Event { at: now, event: EventKind::BatchClosed, by, roles: None, details })?;
+    inbox.put_away(batch, None)?;
+    Ok(n_open)
 }
 
 /// The upper end of production's accuracy on the rows of its gate.

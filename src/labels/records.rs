@@ -10,7 +10,7 @@ pub(super) fn each_record<const N: usize>(
     from: impl io::Read,
     columns: &[&str; N],
     required: usize,
-    mut take: impl FnMut(u64, [String; N]) -> Result<(), LabelError>,
+    mut take: impl FnMut(u64, [&str; N]) -> Result<(), LabelError>,
 ) -> Result<(), LabelError> {
     let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
     let mut reader = csv::ReaderBuilder::new().from_reader(from);
@@ -22,10 +22,10 @@ pub(super) fn each_record<const N: usize>(
     if let Some(missing) = (0..required).find(|&column| places[column].is_none()) {
         return Err(wrong(format!("column {:?} is missing; there must be {}", columns[missing], columns.join(", "))));
     }
-    for record in reader.records() {
-        let record = record.map_err(|err| wrong(record_error(&err)))?;
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(|err| wrong(record_error(&err)))? {
         let line = record.position().map_or(0, csv::Position::line);
-        take(line, places.map(|place| place.and_then(|p| record.get(p)).unwrap_or_default().to_owned()))?;
+        take(line, places.map(|place| place.and_then(|p| record.get(p)).unwrap_or_default()))?;
     }
     Ok(())
 }

@@ -70,6 +70,8 @@ pub struct ImportRequest<'a> {
     pub skip_invalid: bool,
     /// Take in a batch that the guards hold back.
     pub accept_batch: bool,
+    /// More answers follow: a batch stays out until each of its rows has every answer that it is asked for.
+    pub partial: bool,
     /// What holds where annotators differ, when it is not what `mlloop.toml` says.
     pub policy: Option<LabelPolicy>,
     /// Who takes it in, when that was said.

@@ -68,7 +68,7 @@ pub fn open(workspace: &Workspace, most: usize) -> Result<Settling, LabelError> 
     if all.is_empty() {
         return Ok(Settling { target: None, rows: all, n });
     }
-    let mut batches = inbox.closed()?;
+    let mut batches = [inbox.closed()?, inbox.open()?].concat();
     batches.retain(|batch| all.iter().any(|row| row.batch == batch.batch));
     fill_in(&inbox, &batches, &mut all)?;
     Ok(Settling { target: batches.pop().map(|batch| batch.target), rows: all, n })
@@ -88,10 +88,9 @@ fn opened(record: &[String], is_conflict: bool) -> Option<Open> {
 fn fill_in(inbox: &Inbox, batches: &[Batch], rows: &mut [Open]) -> Result<(), LabelError> {
     for batch in batches.iter().filter(|batch| !batch.columns.is_empty()) {
         let Some((name, _)) = batch.files.first() else { continue };
-        let path = inbox.imported(&batch.batch).join(name);
-        if !path.exists() {
-            continue;
-        }
+        // A batch that stays out has its list in the inbox.
+        let places = [inbox.imported(&batch.batch).join(name), inbox.path(name)];
+        let Some(path) = places.into_iter().find(|path| path.exists()) else { continue };
         let sheet = Sheet::read(&path, batch)?;
         let by_id: HashMap<&str, &Vec<String>> = sheet.rows.iter().map(|row| (restore(&row[0]), row)).collect();
         for row in rows.iter_mut().filter(|row| row.batch == batch.batch) {

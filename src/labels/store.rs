@@ -11,10 +11,12 @@ use crate::atomic::{self, Lock};
 use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
+use hashbrown::HashTable;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::str::FromStr;
 
@@ -80,8 +82,8 @@ pub struct Label {
 }
 
 impl Label {
-    fn key(&self) -> (String, String) {
-        (self.id.clone(), self.annotator.clone())
+    fn key(&self) -> (&str, &str) {
+        (&self.id, &self.annotator)
     }
 
     /// Whether somebody may learn from it.
@@ -127,7 +129,9 @@ impl Merged {
 #[derive(Debug, Clone, Default)]
 pub struct Labels {
     rows: Vec<Label>,
-    index: HashMap<(String, String), usize>,
+    /// Places of rows by id and annotator, whose texts stand in the rows alone: there may be millions.
+    places: HashTable<usize>,
+    hasher: RandomState,
 }
 
 impl Labels {
@@ -152,15 +156,27 @@ impl Labels {
         let mut labels = Self::default();
         each_record(file, from, &COLUMNS, REQUIRED, |line, cells| {
             let label = parse(file, line, &cells)?;
-            if let Some(place) = labels.index.insert(label.key(), labels.rows.len()) {
+            if let Some(place) = labels.place(label.key()) {
                 let who = if label.annotator.is_empty() { "nobody" } else { &label.annotator };
                 let what = format!("has a label by {who} already, row {}; one of them must go", place + 1);
                 return Err(LabelError::cell(file, line, "id", &label.id, what));
             }
-            labels.rows.push(label);
+            labels.push(label);
             Ok(())
         })?;
         Ok(labels)
+    }
+
+    fn place(&self, key: (&str, &str)) -> Option<usize> {
+        self.places.find(self.hasher.hash_one(key), |&place| self.rows[place].key() == key).copied()
+    }
+
+    /// Adds a label whose key is not there yet.
+    fn push(&mut self, label: Label) {
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        let hash_of = |&place: &usize| hasher.hash_one(rows[place].key());
+        self.places.insert_unique(hasher.hash_one(label.key()), rows.len(), hash_of);
+        self.rows.push(label);
     }
 
     /// Every label, in the order in which ids and annotators first came.
@@ -172,7 +188,7 @@ impl Labels {
     /// What `annotator` said of `id`.
     #[must_use]
     pub fn get(&self, id: &str, annotator: &str) -> Option<&Label> {
-        self.index.get(&(id.to_owned(), annotator.to_owned())).map(|&place| &self.rows[place])
+        self.place((id, annotator)).map(|place| &self.rows[place])
     }
 
     /// The ids that have a label which is not a model's.
@@ -187,12 +203,12 @@ impl Labels {
     pub fn merge(&mut self, incoming: impl IntoIterator<Item = Label>) -> Merged {
         let mut merged = Merged::default();
         for mut label in incoming {
-            let place = *self.index.entry(label.key()).or_insert(self.rows.len());
-            let Some(old) = self.rows.get_mut(place) else {
+            let Some(place) = self.place(label.key()) else {
                 merged.n_added += 1;
-                self.rows.push(label);
+                self.push(label);
                 continue;
             };
+            let old = &mut self.rows[place];
             if label.batch.is_empty() {
                 label.batch.clone_from(&old.batch);
                 (label.select_prob, label.model_version) = (old.select_prob, old.model_version);
@@ -237,30 +253,30 @@ impl Labels {
     }
 }
 
-fn parse(file: &str, line: u64, cells: &[String; 8]) -> Result<Label, LabelError> {
-    let wrong = |column: usize, what: String| LabelError::cell(file, line, COLUMNS[column], &cells[column], what);
+fn parse(file: &str, line: u64, cells: &[&str; 8]) -> Result<Label, LabelError> {
+    let wrong = |column: usize, what: String| LabelError::cell(file, line, COLUMNS[column], cells[column], what);
     let [id, label, annotator, at, source, batch, probability, version] = cells;
     if let Some(empty) = [id, label].iter().position(|cell| cell.is_empty()) {
         return Err(wrong(empty, "is empty".to_owned()));
     }
-    let select_prob = match probability.as_str() {
+    let select_prob = match *probability {
         "" => None,
         text => {
             let valid = text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0);
             Some(valid.ok_or_else(|| wrong(6, "is not a probability above 0 and up to 1".to_owned()))?)
         }
     };
-    let model_version = match version.as_str() {
+    let model_version = match *version {
         "" => None,
         text => Some(text.parse().map_err(|_| wrong(7, "is not a version like v0001".to_owned()))?),
     };
     Ok(Label {
-        id: id.clone(),
-        label: label.clone(),
-        annotator: annotator.clone(),
+        id: (*id).to_owned(),
+        label: (*label).to_owned(),
+        annotator: (*annotator).to_owned(),
         labelled_at: instant(at).ok_or_else(|| wrong(3, "is not a time like 2026-11-20T10:00:00Z".to_owned()))?,
         source: source.parse().map_err(|what| wrong(4, what))?,
-        batch: batch.clone(),
+        batch: (*batch).to_owned(),
         select_prob,
         model_version,
     })

@@ -3,6 +3,7 @@
 use super::LabelError;
 use super::answers::read_text;
 use super::batch::Inbox;
+use super::fill::waits_for;
 use super::request::{ImportRequest, Imported};
 use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
@@ -15,6 +16,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const PENDING: &str = "importing.json";
+/// The detail that names batches which stay out.
+const STAYS: &str = "stays_out";
 
 /// Everything that taking in needs.
 pub(super) struct Taking<'a> {
@@ -78,13 +81,17 @@ impl Taking<'_> {
             let path = self.path.canonicalize().map_err(|source| LabelError::io(self.path, source))?;
             details["kept"] = json!(self.workspace.keep(self.lock, &path)?);
         }
-        let pending = Pending {
+        let mut pending = Pending {
             format: 1,
             at: self.request.now,
             by: self.request.by.clone(),
             details,
             witness: (witness.id.clone(), witness.annotator.clone(), witness.label.clone()),
         };
+        let stay = self.staying(labels, imported)?;
+        if !stay.is_empty() {
+            pending.details[STAYS] = json!(stay);
+        }
         let path = self.inbox.path(PENDING);
         let written = serde_json::to_vec(&pending).map_err(io::Error::from);
         let write = |bytes: Vec<u8>| atomic::replace(&path, |out| out.write_all(&bytes));
@@ -93,6 +100,21 @@ impl Taking<'_> {
         record(self.workspace, self.lock, &pending)?;
         put_away(self.inbox, &pending.details, Some(self.path))?;
         atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))
+    }
+}
+
+impl Taking<'_> {
+    /// Batches of the import that stay out, since answers to them are still awaited.
+    fn staying(&self, labels: &Labels, imported: &Imported) -> Result<Vec<String>, LabelError> {
+        let mut stay = Vec::new();
+        for batch in
+            self.inbox.open()?.iter().filter(|batch| self.request.partial && imported.batches.contains(&batch.batch))
+        {
+            if waits_for(self.workspace, batch, labels, self.path)? > 0 {
+                stay.push(batch.batch.clone());
+            }
+        }
+        Ok(stay)
     }
 }
 
@@ -105,11 +127,15 @@ fn record(workspace: &Workspace, lock: &Lock, pending: &Pending) -> Result<(), L
     Ok(())
 }
 
-/// Moves the batches that an import names, and the file that it took in when that lies in the inbox.
+/// Moves the batches that an import names, unless they stay out, and the file that it took in when that lies in the inbox.
 fn put_away(inbox: &Inbox, details: &Value, file: Option<&Path>) -> Result<(), LabelError> {
     let mut file = file;
+    let stays = |batch: &str| details[STAYS].as_array().is_some_and(|stay| stay.iter().any(|name| name == batch));
     for batch in details["batch"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        inbox.put_away(batch, file.take())?;
+        match stays(batch) {
+            true => inbox.put_beside(batch, file.take())?,
+            false => inbox.put_away(batch, file.take())?,
+        }
     }
     Ok(())
 }

@@ -6,8 +6,10 @@ use crate::atomic;
 use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use hashbrown::{Equivalent, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
+use std::hash::RandomState;
 use std::io;
 use std::path::Path;
 
@@ -17,7 +19,17 @@ const COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
 /// The labels that versions have learned from.
 #[derive(Debug, Clone, Default)]
 pub struct Used {
-    by: HashMap<(String, String, String), Vec<Version>>,
+    by: HashMap<Said, Vec<Version>, RandomState>,
+}
+
+/// Id, label and annotator.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Said([String; 3]);
+
+impl Equivalent<Said> for [&str; 3] {
+    fn equivalent(&self, said: &Said) -> bool {
+        *self == said.0
+    }
 }
 
 impl Used {
@@ -31,7 +43,7 @@ impl Used {
     pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
         let registry = workspace.registry();
         let orphans = orphans(workspace)?;
-        let mut by: HashMap<_, Vec<Version>> = HashMap::new();
+        let mut by: HashMap<Said, Vec<Version>, RandomState> = HashMap::default();
         let mut versions = registry.versions()?;
         versions.retain(|version| !orphans.contains(version));
         for version in versions {
@@ -42,7 +54,10 @@ impl Used {
                 opened => opened.map_err(|source| LabelError::io(&path, source))?,
             };
             each_record(&path.display().to_string(), file, &COLUMNS, 3, |_, [id, label, annotator, _]| {
-                by.entry((id, label, annotator)).or_default().push(version);
+                match by.get_mut(&[id, label, annotator]) {
+                    Some(versions) => versions.push(version),
+                    None => _ = by.insert(Said([id, label, annotator].map(str::to_owned)), vec![version]),
+                }
                 Ok(())
             })?;
         }
@@ -58,8 +73,8 @@ impl Used {
     /// The versions that learned from this label as it is now.
     #[must_use]
     pub fn versions(&self, label: &Label) -> &[Version] {
-        let key = (label.id.clone(), label.label.clone(), label.annotator.clone());
-        self.by.get(&key).map_or(&[], Vec::as_slice)
+        let said = [label.id.as_str(), &label.label, &label.annotator];
+        self.by.get(&said).map_or(&[], Vec::as_slice)
     }
 
     /// What tables said of rows that some version learned from, by id: nobody's label, so it stands nowhere else. Of several
@@ -67,7 +82,7 @@ impl Used {
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<&str, &str> {
         let mut last: BTreeMap<&str, (Version, &str)> = BTreeMap::new();
-        for ((id, label, annotator), versions) in &self.by {
+        for (Said([id, label, annotator]), versions) in &self.by {
             let Some(&version) = versions.iter().max().filter(|_| annotator.is_empty()) else { continue };
             let known = last.entry(id).or_insert((version, label));
             if (version, label.as_str()) > *known {

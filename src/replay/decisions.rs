@@ -155,6 +155,7 @@ pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayErr
         annotator: annotator.as_deref(),
         skip_invalid: entry.detail_if_any("skip_invalid")?.unwrap_or(false),
         accept_batch: entry.detail_if_any("accepted")?.unwrap_or(false),
+        partial: false,
         policy: entry.detail_if_any("policy")?,
         by: entry.by.clone(),
         now: entry.at,

@@ -30,12 +30,19 @@ pub(super) struct Counted {
     pub(super) note: Option<String>,
 }
 
+/// The labels of a loop.
+pub(super) struct Said {
+    pub(super) labels: Labels,
+    pub(super) used: Used,
+}
+
 /// What is counted for `production`; `seen` is what `monitor` found last for it.
 pub(super) fn count(
     workspace: &Workspace,
     config: &Config,
     production: Option<Version>,
     seen: Option<&DriftReport>,
+    said: &Said,
     now: Timestamp,
 ) -> Result<Counted, RetrainError> {
     let mut counted = Counted { new_rows: None, by_people: None, note: None };
@@ -47,7 +54,7 @@ pub(super) fn count(
         true => plan(workspace, config, version, now).map_err(|err| counted.note = Some(err.to_string())).ok(),
         false => None,
     };
-    let labels = by_labels(workspace, config, seen, now)?;
+    let labels = by_labels(said, config, seen, now);
     let [mut new_rows, mut by_people] = match &plan {
         Some(plan) => [(plan.n_new as f64, now), (plan.n_new_by_people as f64, now)],
         // What `monitor` counted knows which labels say something new; labels alone do not.
@@ -95,23 +102,17 @@ struct ByLabels {
     with_table: [At; 2],
 }
 
-fn by_labels(
-    workspace: &Workspace,
-    config: &Config,
-    seen: Option<&DriftReport>,
-    now: Timestamp,
-) -> Result<ByLabels, RetrainError> {
-    let (labels, used) = (Labels::open(workspace)?, Used::open(workspace)?);
-    let agreed = resolve(&labels, config.labels.policy).agreed;
-    let new = || agreed.iter().filter(|row| row.is_new(&used));
-    let of_people = || agreed.iter().filter(|row| row.is_new_by_people(&used));
+fn by_labels(said: &Said, config: &Config, seen: Option<&DriftReport>, now: Timestamp) -> ByLabels {
+    let agreed = resolve(&said.labels, config.labels.policy).agreed;
+    let new = || agreed.iter().filter(|row| row.is_new(&said.used));
+    let of_people = || agreed.iter().filter(|row| row.is_new_by_people(&said.used));
     let seen = seen.filter(|report| report.made_at <= now);
     let came =
         |row: &&Resolved| seen.is_some_and(|report| row.said.iter().all(|label| label.labelled_at > report.made_at));
     let since = [new().filter(came).count(), of_people().filter(came).count()];
     let with_table = [("new_rows", since[0]), ("unused_feedback", since[1])]
         .map(|(name, since)| seen.and_then(|report| Some((value_of(report, name)? + since as f64, report.made_at))));
-    Ok(ByLabels { alone: [new().count() as u64, of_people().count() as u64], with_table })
+    ByLabels { alone: [new().count() as u64, of_people().count() as u64], with_table }
 }
 
 fn value_of(report: &DriftReport, trigger: &str) -> Option<f64> {

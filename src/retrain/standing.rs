@@ -4,7 +4,7 @@
 //! arrived is as [`crate::monitor`] found it last.
 
 use super::RetrainError;
-use super::count::count;
+use super::count::{Said, count};
 use crate::drift::drift_share;
 use crate::drift::report::{DriftReport, Trigger};
 use crate::drift::settings::{DriftSettings, DropLimit, Preset};
@@ -125,8 +125,8 @@ fn fires(name: &str) -> Fires {
 /// When `mlloop.toml`, the labels, the audit chain or the registry cannot be read.
 pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timestamp) -> Result<Progress, RetrainError> {
     let config = workspace.config()?;
-    let labels = Labels::open(workspace)?;
-    let n_unused = labels.unused(&Used::open(workspace)?).count();
+    let said = Said { labels: Labels::open(workspace)?, used: Used::open(workspace)? };
+    let n_unused = said.labels.unused(&said.used).count();
     let mut notes = Vec::new();
     // A damaged report is no reason to say nothing of the rest; the next `monitor` writes it anew.
     let report: Option<DriftReport> = workspace.report("drift_report.json").unwrap_or_else(|err| {
@@ -135,7 +135,7 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
     });
     // What was found for another version says nothing of this one.
     let seen = report.filter(|report| report.version == production.map(|version| version.to_string()));
-    let counted = count(workspace, &config, production, seen.as_ref(), now)?;
+    let counted = count(workspace, &config, production, seen.as_ref(), &said, now)?;
     notes.extend(counted.note);
     let trained_at =
         production.map(|version| workspace.registry().manifest(version)).transpose()?.map(|found| found.trained_at);
@@ -163,7 +163,7 @@ pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timesta
         triggers.push(told);
     }
     triggers.sort_by_key(|trigger| NAMES.iter().position(|name| *name == trigger.name));
-    Ok(Progress { n_labels: labels.rows().len(), n_unused, triggers, notes })
+    Ok(Progress { n_labels: said.labels.rows().len(), n_unused, triggers, notes })
 }
 
 /// A trigger by the settings.

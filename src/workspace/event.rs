@@ -35,6 +35,8 @@ pub enum EventKind {
     LabelsImported,
     /// Answers were held back.
     LabelsQuarantined,
+    /// Rows of a batch that have no answer are no longer asked.
+    BatchClosed,
     /// People said of predictions whether they were right.
     Feedback,
     /// A table was fetched.

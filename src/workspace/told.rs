@@ -86,6 +86,9 @@ impl Entry {
             }),
             EventKind::Outcomes => number("added").map(|n| format!("{} became known", counted(n, "outcome"))),
             EventKind::LabelsQuarantined => text("path").map(|file| format!("the answers of {file} are held back")),
+            EventKind::BatchClosed => text("batch")
+                .zip(number("n_open"))
+                .map(|(batch, n)| format!("batch {batch} was closed; {} of it had no answer", counted(n, "row"))),
             EventKind::Downloaded => text("source").map(|source| format!("{source} was fetched")),
             EventKind::AbStarted => text("name").map(|name| format!("the experiment {name} began{}", self.arms())),
             EventKind::AbStepped => text("name").map(|name| format!("the experiment {name} went on{}", self.arms())),

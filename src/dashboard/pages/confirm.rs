@@ -24,7 +24,7 @@ struct Confirm {
     /// Whether it is a line of the audit chain.
     audited: bool,
     person: String,
-    back: &'static str,
+    back: String,
     request: Option<Request>,
     /// What speaks for a retraining now.
     reasons: Vec<Bar>,
@@ -60,8 +60,14 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
         "monitor" => {
             ("What arrived is compared with the reference. The report is written; nothing else changes.", false)
         }
-        "import" => ("The answers become labels, which the next retraining learns from.", false),
+        "import" => (
+            "The answers become labels, which the next retraining learns from. The batch stays out until each row has the \
+            answers that it is asked for.",
+            false,
+        ),
+        "close" => ("Rows of the batch that have no answer are no longer asked; they can be chosen again.", false),
         "export" => ("Rows are chosen and handed out as a batch to label.", false),
+        "ab-look" => ("The outcomes that are known by now are counted, arm by arm. The report is written.", false),
         "ab-step" => ("The rollout moves to its next share, when it is due and no guardrail broke.", false),
         "ab-stop" => ("The experiment ends. Production answers everybody.", false),
         "ab-promote" => (
@@ -165,7 +171,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     // The reason is asked on this page, so it is not there yet.
     let draft = asked.fields.with("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
-    let hidden = ["id", "version", "n"].into_iter().filter(|name| asked.fields.has(name));
+    let hidden = ["id", "version", "n", "of", "batch"].into_iter().filter(|name| asked.fields.has(name));
     rendered(&Confirm {
         shell: asked.shell("/ui/decide", &verb.title)?,
         action: action.to_owned(),
@@ -175,11 +181,30 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         hidden: hidden.map(|name| (name, asked.fields.get(name).to_owned())).collect(),
         reason,
         // A comparison, and a demo whose chain begins anew, leave no line with a name.
-        audited: !matches!(action, "monitor" | "reset-demo"),
+        audited: !matches!(action, "monitor" | "ab-look" | "reset-demo"),
         person: session.name.clone(),
         back: verb.back,
         request: wanted,
         reasons: speaks,
         over: done,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_page_links_to_is_asked_once_more() {
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/dashboard/templates")).unwrap();
+        let texts: Vec<String> = pages.map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap()).collect();
+        let links = texts.iter().flat_map(|text| text.split("/ui/confirm?do=").skip(1));
+        let mut actions: Vec<&str> = links.filter_map(|rest| rest.split(['"', '&']).next()).collect();
+        actions.retain(|action| !action.starts_with('{'));
+        assert!(actions.len() > 8, "{actions:?}");
+        for action in actions {
+            assert!(consequence(action).is_some(), "{action} is linked to and asks nothing");
+            assert!(actions::right(&format!("/ui/do/{action}")).is_some(), "{action} is no form");
+        }
+    }
 }

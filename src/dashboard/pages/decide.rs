@@ -62,6 +62,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let requests: Result<Vec<Request>, Oops> = tickets.iter().map(|ticket| request(asked, ticket)).collect();
     let drift = asked.drift()?;
     let found = reasons(asked, roles.production, drift.as_deref())?;
+    let said = nothing(drift.as_deref(), roles.production, found.fired().next().is_some());
     let unjudged = unjudged(asked, &roles)?;
     let chain = asked.chain()?;
     let last = asked.verdict().map(|report| Verdict::with_outcome(&report, &chain)).transpose()?;
@@ -73,8 +74,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         production: roles.production.map(|version| version.to_string()),
         challenger: roles.challenger.map(|version| version.to_string()),
         previous,
+        nothing: said,
         reasons: found,
-        nothing: nothing(drift.as_deref(), roles.production, found.fired().next().is_some()),
         first: first(asked, &tickets, unjudged),
         unjudged: unjudged.is_some(),
         last,

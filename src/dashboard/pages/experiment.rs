@@ -26,6 +26,8 @@ struct Shown {
     shadow: bool,
     since: String,
     planned_n: u64,
+    /// When it is to end.
+    planned_end: String,
     alpha: f64,
     arms: Vec<[String; 3]>,
     steps: Vec<Step>,
@@ -48,6 +50,8 @@ struct Found {
     srm: String,
     arms: Vec<[String; 3]>,
     effects: Vec<[String; 4]>,
+    /// The measure, the arm, its gain with the ends of the sequence, what it may lose, what follows.
+    rails: Vec<[String; 5]>,
     chart: String,
     notes: Vec<String>,
 }
@@ -86,6 +90,10 @@ fn shown(experiment: &Experiment) -> Shown {
         shadow: experiment.shadow,
         since: experiment.epochs.first().map_or_else(String::new, |epoch| when(epoch.from)),
         planned_n: experiment.planned_n,
+        planned_end: experiment
+            .epochs
+            .first()
+            .map_or_else(String::new, |epoch| when(experiment.duration.after(epoch.from))),
         alpha: experiment.alpha,
         arms: arms
             .map(|(arm, weight)| [short(&arm.name, 40), arm.version.to_string(), format!("{:.1} %", 100.0 * weight)])
@@ -125,14 +133,26 @@ fn found_in(report: &Value) -> Found {
         Some((look["n"].as_u64()?, of("low")?, of("difference")?, of("high")?))
     });
     Found {
-        at: text(&report["made_at"]),
+        at: report["made_at"].as_str().and_then(|at| at.parse().ok()).map_or_else(String::new, when),
         sentence: text(&report["verdict"]["sentence"]),
         srm: format!("{} (p {})", text(&report["srm"]["state"]), number_or(report["srm"]["p"].as_f64())),
         arms: arms.collect(),
         chart: band_chart(&band.collect::<Vec<_>>()),
         effects,
+        rails: list(&report["guardrails"]).iter().map(rail).collect(),
         notes: list(&report["notes"]).iter().map(text).collect(),
     }
+}
+
+/// A guardrail as the last report has it.
+fn rail(rail: &Value) -> [String; 5] {
+    let text = |key: &str| rail[key].as_str().map_or_else(String::new, |text| short(text, 60).replace('_', " "));
+    let number = |key: &str| number_or(rail[key].as_f64());
+    let gain = match rail["low"].as_f64().zip(rail["high"].as_f64()) {
+        Some(_) => format!("{} ({} to {})", number("gain"), number("low"), number("high")),
+        None => "too few units".to_owned(),
+    };
+    [text("measure"), text("arm"), gain, number("margin"), text("state")]
 }
 
 /// The effect and its confidence sequence as units came in: (units, lower end, effect, upper end).

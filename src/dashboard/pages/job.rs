@@ -33,6 +33,7 @@ struct Shown {
     ended: String,
     state: &'static str,
     running: bool,
+    waits: bool,
 }
 
 impl Shown {
@@ -46,6 +47,7 @@ impl Shown {
             ended: job.ended.as_ref().map_or_else(String::new, |ended| when(ended.at)),
             state: job.state(),
             running: job.ended.is_none(),
+            waits: job.waits,
         }
     }
 }

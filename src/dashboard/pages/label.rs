@@ -3,7 +3,7 @@
 use super::{Asked, rendered};
 use crate::dashboard::Dashboard;
 use crate::dashboard::shell::Shell;
-use crate::dashboard::web::{Answer, Oops};
+use crate::dashboard::web::{Answer, Fields, Oops};
 use crate::features::Task;
 use crate::labels::fill::{self, FillIn, Line};
 use crate::labels::{Batch, settle};
@@ -15,12 +15,20 @@ use askama::Template;
 struct Page {
     shell: Shell,
     target: String,
-    classes: Vec<(usize, String, bool)>,
+    /// The key of each class, the class, and whether it is the answer.
+    classes: Vec<(String, String, bool)>,
     is_number: bool,
     batch: Option<Progress>,
+    /// Who is asked of the batch that is out.
+    people: Vec<Person>,
+    name: String,
     at: usize,
-    last: Option<u64>,
+    trail: Trail,
     line: Option<Line>,
+    /// What stands in the fields: what was typed before a form came back, else what is kept.
+    typed: [String; 2],
+    /// The rows that are asked, and whether they are done.
+    rows: Vec<(String, bool)>,
     /// Rows to settle.
     n_open: usize,
     /// What production says of the row, once it was asked for.
@@ -28,17 +36,68 @@ struct Page {
 }
 
 struct Progress {
-    name: String,
     n: usize,
     n_done: usize,
     n_answered: usize,
 }
 
+/// What somebody is asked and has answered.
+struct Person {
+    name: String,
+    n: usize,
+    n_done: usize,
+    n_answered: usize,
+    is_viewer: bool,
+}
+
+/// The rows that were left last, the latest at the end: the way back.
+pub(in crate::dashboard) struct Trail(Vec<usize>);
+
+impl Trail {
+    /// Rows that are remembered.
+    const LONGEST: usize = 100;
+
+    pub(in crate::dashboard) fn of(fields: &Fields) -> Self {
+        let rows: Vec<usize> = fields.get("trail").split('.').filter_map(|at| at.parse().ok()).collect();
+        Self(rows[rows.len().saturating_sub(Self::LONGEST)..].to_vec())
+    }
+
+    pub(in crate::dashboard) fn with(mut self, at: usize) -> Self {
+        self.0.push(at);
+        self
+    }
+
+    /// The address of row `at`, from which this leads back.
+    pub(in crate::dashboard) fn to(&self, at: Option<usize>) -> String {
+        let at = at.map_or_else(String::new, |at| format!("at={at}&"));
+        format!("/ui/label?{at}trail={}", self.text())
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
+    }
+
+    /// The address of the row that was left last.
+    fn back(&self) -> Option<String> {
+        let (last, before) = self.0.split_last()?;
+        Some(Self(before.to_vec()).to(Some(*last)))
+    }
+}
+
 /// The lines that `person` is asked of the oldest batch that is out and still has some; none when nothing is asked.
 pub(in crate::dashboard) fn sheet(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
+    first(dashboard, person, |sheet| !sheet.is_empty())
+}
+
+/// The lines of the oldest batch of which `person` gave answers that are not taken in.
+pub(in crate::dashboard) fn answered(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
+    first(dashboard, person, |sheet| sheet.n_answered() > 0)
+}
+
+fn first(dashboard: &Dashboard, person: &str, fits: impl Fn(&FillIn) -> bool) -> Result<Option<FillIn>, Oops> {
     for batch in fill::out(&dashboard.workspace)? {
         let sheet = FillIn::open(&dashboard.workspace, &batch, person)?;
-        if !sheet.is_empty() {
+        if fits(&sheet) {
             return Ok(Some(sheet));
         }
     }
@@ -59,28 +118,64 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     };
     let line = at.and_then(|at| sheet.as_ref()?.line(at));
     let answer = line.as_ref().map_or("", |line| line.answer.as_str());
-    let classes = target.iter().flat_map(|target| target.classes.iter());
+    let note = line.as_ref().map_or("", |line| line.note.as_str());
+    let typed = |name: &str, kept: &str| match asked.viewer.alert.is_some() {
+        true => asked.fields.get(name).to_owned(),
+        false => kept.to_owned(),
+    };
+    let typed = [typed("answer", answer), typed("note", note)];
+    let classes: Vec<String> = target.iter().flat_map(|target| target.classes.iter().cloned()).collect();
     let model_says = line.as_ref().filter(|_| asked.fields.has("score")).and_then(|line| said(&batches, &line.id));
     rendered(&Page {
         shell: asked.shell("/ui/label", "Label")?,
-        classes: (1..).zip(classes).map(|(n, class)| (n, class.clone(), class == answer)).collect(),
+        classes: keys(&classes)
+            .into_iter()
+            .zip(&classes)
+            .map(|(key, class)| (key, class.clone(), class == answer))
+            .collect(),
         is_number: target.as_ref().is_some_and(|target| target.task == Task::Regression),
         target: match &target {
             Some(target) => target.name.clone(),
             None => workspace.config()?.target.column,
         },
-        batch: sheet.as_ref().zip(batches.first()).map(|(sheet, batch)| Progress {
-            name: batch.batch.clone(),
+        people: match batches.first() {
+            Some(batch) => people(asked, batch, person)?,
+            None => Vec::new(),
+        },
+        name: batches.first().map_or_else(String::new, |batch| batch.batch.clone()),
+        batch: sheet.as_ref().map(|sheet| Progress {
             n: sheet.len(),
             n_done: sheet.n_done(),
             n_answered: sheet.n_answered(),
         }),
+        rows: sheet.iter().flat_map(FillIn::lines).map(|line| (short(&line.id, 30), line.is_done())).collect(),
         at: at.unwrap_or(0),
-        last: asked.fields.number("last"),
+        trail: Trail::of(asked.fields),
         line,
+        typed,
         n_open: settle::open(workspace, 0)?.n,
         model_says,
     })
+}
+
+/// The key that answers each class: a class that is a digit has that digit, the others have the first digits that are
+/// free, and none when there are no more.
+fn keys(classes: &[String]) -> Vec<String> {
+    let is_digit = |class: &String| class.len() == 1 && class.as_bytes()[0].is_ascii_digit();
+    let mut free = ('1'..='9').map(String::from).filter(|digit| !classes.contains(digit));
+    let mut key = |class: &String| if is_digit(class) { class.clone() } else { free.next().unwrap_or_default() };
+    classes.iter().map(&mut key).collect()
+}
+
+fn people(asked: &Asked, batch: &Batch, viewer: &str) -> Result<Vec<Person>, Oops> {
+    let person = |sheet: &FillIn| Person {
+        name: sheet.person().to_owned(),
+        n: sheet.len(),
+        n_done: sheet.n_done(),
+        n_answered: sheet.n_answered(),
+        is_viewer: sheet.person() == viewer,
+    };
+    Ok(fill::sheets(&asked.dashboard.workspace, batch)?.iter().map(person).collect())
 }
 
 /// What the version that asked says of a row, with its scores.
@@ -88,4 +183,18 @@ fn said(batches: &[Batch], id: &str) -> Option<String> {
     let (batch, row) = batches.iter().find_map(|batch| Some((batch, batch.rows.iter().find(|row| row.id == id)?)))?;
     let scores: Vec<String> = row.scores.iter().map(|score| number(*score)).collect();
     Some(format!("{} says {} (score {})", batch.version, short(&row.prediction, 60), scores.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_that_is_a_digit_is_its_own_key() {
+        let of = |classes: &[&str]| keys(&classes.iter().map(|&class| class.to_owned()).collect::<Vec<_>>()).join(" ");
+        assert_eq!(of(&["no", "yes"]), "1 2");
+        assert_eq!(of(&["0", "1"]), "0 1");
+        assert_eq!(of(&["2", "1", "x", "y"]), "2 1 3 4");
+        assert_eq!(of(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "10"]), "1 2 3 4 5 6 7 8 9 ");
+    }
 }

@@ -20,8 +20,9 @@ pub(super) mod versions;
 mod waiting;
 
 use super::Dashboard;
-use super::shell::Viewer;
-use super::web::{Answer, Fields, Oops, sign_in_page};
+use super::actions;
+use super::shell::{Shell, Viewer};
+use super::web::{Answer, Fields, Oops, own_page, sign_in_page};
 use askama::Template;
 use axum::http::StatusCode;
 
@@ -43,7 +44,7 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
         "/ui/model.onnx" => models::onnx(&asked),
         "/ui/audit" => audit::page(&asked),
         "/ui/job" => job::page(&asked),
-        "/ui/sign-in" => Ok(sign_in_page(dashboard, StatusCode::OK, "")),
+        "/ui/sign-in" => Ok(sign_in_page(dashboard, StatusCode::OK, ["", "", own_page(fields.get("next"))])),
         _ => Err(Oops::NotFound("there is no such page".to_owned())),
     }
 }
@@ -56,8 +57,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn shell(&self, path: &str, title: &str) -> Result<super::shell::Shell, Oops> {
-        super::shell::Shell::new(self.dashboard, self.viewer, path, title, self.fields)
+    fn shell(&self, path: &str, title: &str) -> Result<Shell, Oops> {
+        Shell::new(self.dashboard, self.viewer, path, title, self.fields)
     }
 }
 
@@ -72,14 +73,49 @@ struct Problem {
     what: String,
 }
 
-/// The page that says why there is none.
-pub(super) fn problem(oops: &Oops) -> Answer {
-    let (status, title, what) = match oops {
+/// The status, the title and the words of a page that cannot be made.
+fn told(oops: &Oops) -> (StatusCode, &'static str, &str) {
+    match oops {
         Oops::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
         Oops::Forbidden(what) => (StatusCode::FORBIDDEN, "Not allowed", what),
         Oops::Bad(what) => (StatusCode::BAD_REQUEST, "That cannot be used", what),
         Oops::Fault(what) => (StatusCode::INTERNAL_SERVER_ERROR, "The loop's files cannot be read", what),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "ui_trouble.html")]
+struct Trouble {
+    shell: Shell,
+    title: &'static str,
+    what: String,
+}
+
+/// The page that says why there is none, with the way to the others.
+pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> Answer {
+    let (status, title, what) = told(oops);
+    let fields = Fields::default();
+    let framed = || {
+        let shell = Asked { dashboard, viewer, fields: &fields }.shell("", title)?;
+        Ok::<_, Oops>(Trouble { shell, title, what: what.to_owned() }.render()?)
     };
-    let page = Problem { title, what: what.clone() };
+    framed().map_or_else(|_| problem(oops), |page| Answer::Page(status, page))
+}
+
+/// The page of a form that was sent to `path` and cannot be used: it says why, and keeps what was typed.
+pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &Fields) -> Answer {
+    let home = actions::home(path, fields).unwrap_or("/ui");
+    let action = path.strip_prefix("/ui/do/").unwrap_or_default();
+    match page(dashboard, viewer, home, &fields.with("do", action)) {
+        Ok(Answer::Page(_, page)) => Answer::Page(StatusCode::BAD_REQUEST, page),
+        Ok(answer) => answer,
+        Err(oops) => trouble(dashboard, viewer, &oops),
+    }
+}
+
+/// The page that says why there is none, where nothing is known of who asks.
+pub(super) fn problem(oops: &Oops) -> Answer {
+    let (status, title, what) = told(oops);
+    let page = Problem { title, what: what.to_owned() };
     Answer::Page(status, page.render().unwrap_or_default())
 }

@@ -24,16 +24,23 @@ struct Page {
 struct Row {
     open: Open,
     why: String,
-    /// Each class, and whether it is the label of now.
-    classes: Vec<(String, bool)>,
+    /// Each class, whether it is the label of now, and whether it was chosen before the form came back.
+    classes: Vec<(String, bool, bool)>,
 }
 
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let found = settle::open(&asked.dashboard.workspace, SHOWN)?;
     let classes = found.target.as_ref().map(|target| target.classes.clone()).unwrap_or_default();
+    let chosen = decisions(asked.fields);
     let row = |open: Open| Row {
         why: short(&open.why, 300),
-        classes: classes.iter().map(|class| (class.clone(), *class == open.label)).collect(),
+        classes: classes
+            .iter()
+            .map(|class| {
+                let is_chosen = chosen.iter().any(|(id, _, answer)| *id == open.id && answer == class);
+                (class.clone(), *class == open.label, is_chosen)
+            })
+            .collect(),
         open,
     };
     rendered(&Page {

@@ -35,12 +35,19 @@ if (stamp && window.EventSource) {
   const events = new EventSource("/ui/events");
   events.onmessage = (message) => {
     const news = JSON.parse(message.data);
-    if (state && news.job && String(news.job.id) === state.dataset.job && state.dataset.running === "true") {
+    document.getElementById("lost").hidden = true;
+    const mine = state && state.dataset.running === "true" ? Number(state.dataset.job) : 0;
+    const begun = news.job && news.job.id === mine;
+    if (mine && (!news.unended.includes(mine) || (begun && state.dataset.waits === "true"))) {
+      location.reload();
+    } else if (mine && begun) {
       document.getElementById("job-log").textContent = news.job.log;
-      if (news.job.ended) location.reload();
-    } else if (news.stamp !== stamp) {
+    } else if (!mine && news.stamp !== stamp) {
       document.getElementById("changed").hidden = false;
     }
+  };
+  events.onerror = () => {
+    document.getElementById("lost").hidden = false;
   };
   addEventListener("pagehide", () => events.close());
 }
