@@ -4,7 +4,7 @@ mod keys;
 
 use crate::drift::DriftSettings;
 use crate::features::leaks::{How, find_leaks};
-use crate::features::{FeatureError, FeatureOptions, Target, Task};
+use crate::features::{FeatureError, FeatureOptions, Target, Task, TextEncoder, near_unique};
 use crate::model::Params;
 use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
 use crate::table::{
@@ -150,7 +150,7 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     let suspicions = wanted.leave_out_leaks(&mut inference, &target)?;
     inference.notes.extend(suspicions);
     let config = config(workspace, wanted, &inference.schema, &target, split);
-    wanted.check(&config, inference.n_rows)?;
+    wanted.check(&inference, &config, inference.n_rows)?;
     write(workspace, wanted, config, inference, target, &format!("{}; {why}", guess.reason))
 }
 
@@ -263,7 +263,8 @@ impl InitRequest<'_> {
         }
         for (name, kind) in &self.kinds {
             if inference.schema.column(name).is_none() {
-                return Err(InitError::Option(format!("--kind: there is no column {name:?}")));
+                let names = inference.columns.iter().map(|c| c.name.as_str());
+                return Err(InitError::Option(format!("--kind: there is no column {name:?}{}", instead(name, names))));
             }
             match inference.doubts.iter().find(|doubt| doubt.column == *name && doubt.kind() == *kind) {
                 // What it mostly is, as it is mostly written.
@@ -310,8 +311,12 @@ impl InitRequest<'_> {
 
     /// The column to predict, and why.
     fn target(&self, inference: &Inference) -> Result<TargetGuess, InitError> {
-        if let Some(OneClass { name, value }) = &inference.one_class {
+        if let Some(OneClass { name, value, missing }) = &inference.one_class {
             let always = if value.is_empty() { "missing".to_owned() } else { format!("{value:?}") };
+            let always = match (value.as_str(), missing.as_str()) {
+                ("", _) | (_, "") => always,
+                (_, missing) => format!("{always} ({missing})"),
+            };
             let what = format!(
                 "{}: {name:?} looks like the target, and it is always {always}: there is nothing to tell apart. Take rows \
                  of both classes, or name another column with --target",
@@ -347,16 +352,24 @@ impl InitRequest<'_> {
     }
 
     /// Whether `train` can learn from the table as `config` says. Long tables are taken to have rows enough.
-    fn check(&self, config: &Config, n_rows: u64) -> Result<(), InitError> {
+    fn check(&self, inference: &Inference, config: &Config, n_rows: u64) -> Result<(), InitError> {
         /// Rows up to which the whole table is looked at.
         const SHORT: u64 = 20_000;
         let file = self.table.display();
         let is_feature = |spec: &crate::table::ColumnSpec| {
             spec.name != config.target.column && matches!(spec.kind, Kind::Number | Kind::Category | Kind::Time)
         };
-        if !config.columns.iter().any(is_feature) {
+        let has_words = |name: &str| -> Result<bool, InitError> {
+            let table = self.read_columns(inference, vec![name.to_owned()])?;
+            Ok(matches!(&table.require(name)?.values, Values::Text(texts) if TextEncoder::suits(texts)))
+        };
+        let mut is_learnable = config.columns.iter().any(is_feature);
+        for spec in config.columns.iter().filter(|spec| spec.kind == Kind::Text) {
+            is_learnable = is_learnable || has_words(&spec.name)?;
+        }
+        if !is_learnable {
             return Err(InitError::Option(format!(
-                "{file}: no column is left to learn {:?} from: the others are ids, texts, constants or left out",
+                "{file}: no column is left to learn {:?} from: the others are ids, texts of single words, constants or left out",
                 config.target.column
             )));
         }
@@ -367,6 +380,16 @@ impl InitRequest<'_> {
         let options = ReadOptions { skip_invalid: self.read.skip_invalid, ..Default::default() };
         let mut table = read(Input::open(self.table)?, &schema, &options)?.table;
         table.unify_levels(&schema);
+        let left_out = near_unique(&table, &config.target.column, &recipe.features);
+        let is_left = |spec: &&crate::table::ColumnSpec| {
+            is_feature(spec) && !left_out.iter().any(|left| left.column == spec.name)
+        };
+        if let (Some(first), None) = (left_out.first(), config.columns.iter().find(is_left)) {
+            return Err(InitError::Option(format!(
+                "{file}: no column is left to learn {:?} from: {}",
+                config.target.column, first.note
+            )));
+        }
         let examples = Examples::new(table, &schema, &recipe)?;
         examples.parts(&recipe).map(|_| ()).map_err(|err| match err {
             PipelineError::Rows(what) => {
@@ -430,6 +453,9 @@ fn set_kind(inference: &mut Inference, name: &str, kind: Kind, reason: &str) {
     if let Some(spec) = inference.schema.columns.iter_mut().find(|c| c.name == name) {
         spec.kind = kind;
         (spec.format, spec.number) = (None, None);
+        if kind == Kind::Id {
+            spec.number = inference.columns.iter().find(|c| c.name == name).and_then(|found| found.whole_ids.clone());
+        }
         spec.spelling = Default::default();
     }
     if let Some(finding) = inference.columns.iter_mut().find(|c| c.name == name) {

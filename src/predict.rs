@@ -26,7 +26,9 @@ use crate::features::Unseen;
 use crate::past::{Beside, PastError};
 use crate::pipeline::{Bound, Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::table::postgres::RowWriter;
-use crate::table::{Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream};
+use crate::table::{
+    Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream, with_tabs,
+};
 use crate::wording::instead;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -176,7 +178,7 @@ fn score(
     let renamed = if options.columns.is_empty() { renamed(&answers, rows.names()) } else { Vec::new() };
     let layout = Layout::new(&rows, answers, options)?;
     let mut typed = match options.format {
-        Format::Csv if matches!(out, Out::Bytes(_)) => None,
+        Format::Csv | Format::Tsv if matches!(out, Out::Bytes(_)) => None,
         format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
     };
     let mut header = Vec::new();
@@ -210,19 +212,24 @@ fn score(
         }
         let Out::Bytes(out) = &mut out else { continue };
         // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
-        out.write_all(&std::mem::take(&mut header))?;
+        out.write_all(&delimited(std::mem::take(&mut header), options, rows.delimiter()))?;
         for piece in layout.batch(&batch, &found) {
-            out.write_all(&piece)?;
+            out.write_all(&delimited(piece, options, rows.delimiter()))?;
         }
     }
     match (typed, out) {
         (Some(typed), Out::Bytes(out)) => typed.finish(out)?,
-        (None, Out::Bytes(out)) => out.write_all(&header)?,
+        (None, Out::Bytes(out)) => out.write_all(&delimited(header, options, rows.delimiter()))?,
         (_, Out::Rows(_)) => {}
     }
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
     let notes = [rows.notes(), &renamed, &unseen.notes()].concat();
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes })
+}
+
+/// Records with the delimiter that is wanted.
+fn delimited(records: Vec<u8>, options: &PredictOptions, delimiter: u8) -> Vec<u8> {
+    if options.format == Format::Tsv { with_tabs(&records, delimiter) } else { records }
 }
 
 /// The names of the answers, with `_` after those that the table has columns of.
@@ -247,7 +254,12 @@ fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
 
 /// The names of what is added to each row.
 fn answers(pipeline: &Pipeline, options: &PredictOptions) -> Vec<String> {
-    let reasons = (1..=options.explain).flat_map(|n| [format!("reason_{n}"), format!("contribution_{n}")]);
+    let words = pipeline.features.texts().next().is_some();
+    let reason = |n| {
+        let of_all = [format!("reason_{n}"), format!("contribution_{n}")];
+        of_all.into_iter().chain(words.then(|| format!("words_{n}")))
+    };
+    let reasons = (1..=options.explain).flat_map(reason);
     let bounds = if options.interval.is_some() { pipeline.interval_columns() } else { &[] };
     let bounds = bounds.iter().map(|&name| name.to_owned());
     pipeline.answer_columns().into_iter().chain(bounds).chain(reasons).collect()
@@ -405,10 +417,12 @@ impl<'a> Answer<'a> {
             },
             (k, _) => {
                 let n = k - n_scores - n_bounds - 1;
-                let Some(reason) = reasons.get(self.row).and_then(|reasons| reasons.get(n / 2)) else {
+                let width = if pipeline.features.texts().next().is_some() { 3 } else { 2 };
+                let Some(reason) = reasons.get(self.row).and_then(|reasons| reasons.get(n / width)) else {
                     return Said::Nothing;
                 };
-                match (n % 2, &reason.expression) {
+                match (n % width, &reason.expression) {
+                    (2, _) => Said::Text(Cow::Owned(reason.told_words())),
                     (0, None) => Said::Text(Cow::Borrowed(&reason.column)),
                     (0, Some(expression)) => Said::Text(Cow::Owned(format!("{} = {expression}", reason.column))),
                     _ => Said::Number(Digits::short(reason.value)),

@@ -425,14 +425,15 @@ fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, TrainError> {
     }
 }
 
-/// The profile of the scores on the gate rows; without rows when none were kept.
+/// The profile of the scores on the gate rows, and of what is watched of their texts; without rows when none were kept.
 fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
     let Fitted { pipeline, scores, .. } = fitted;
     let values = |score: usize| (0..scores.n_rows()).map(|row| scores.row(row)[score]).collect();
     // The first answer of a class is its name.
     let skip = usize::from(pipeline.target.task != Task::Regression);
     let names = pipeline.answer_columns().into_iter().skip(skip).enumerate();
-    let columns = names.map(|(at, name)| Column::new(name, Values::Number(values(at)))).collect();
+    let columns =
+        names.map(|(at, name)| Column::new(name, Values::Number(values(at)))).chain(fitted.texts.clone()).collect();
     Ok(Profile::of_table(&Table::new(columns)?))
 }
 

@@ -59,7 +59,12 @@ fn a_clock_that_went_back_is_seen() {
     work.run("audit verify --text")
         .answers(YES)
         .prints(&format!("line {last} (1970-01-01 00:05) is 56 years before line"));
-    work.run("audit at 1980-01-01 --text").answers(YES).prints("the clock went back");
+    work.run("audit at 1980-01-01 --text").answers(NO).prints("The clock of line 4 (1970-01-01 00:05) is behind");
+    // The line counts from the one before it: what it says holds for every day since.
+    let now = work.run("audit at 2026-02-12 --now 2026-02-12T00:00:00Z").answers(YES).json("/line", last).value();
+    assert_eq!((&now["since"], &now["clocks"][0]["line"]), (&"2026-02-11T00:00:00Z".into(), &last.into()));
+    let challenger = work.run("status --now 2026-02-12T00:00:00Z").answers(YES).value()["challenger"].clone();
+    assert_eq!(now["challenger"], challenger);
 }
 
 #[test]

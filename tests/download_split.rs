@@ -1,7 +1,7 @@
 //! `download --split`: reference and current.
 
 use crate::download::CHURN;
-use crate::support::{ERROR, Loop, YES};
+use crate::support::{ERROR, Loop, NO, YES};
 use std::collections::HashSet;
 
 fn rows(text: &str) -> Vec<&str> {
@@ -93,4 +93,51 @@ fn what_cannot_be_split_is_told() {
     let said =
         work.run("download gaps.csv --split time --skip-invalid").answers(YES).says("1 rows of gaps.csv were left out");
     assert_eq!(said.value()["split"]["left_out"], 1);
+}
+
+#[test]
+fn a_table_with_a_title_or_comments_is_split_as_it_is_told() {
+    let body: String = (0..60).map(|i| format!("2026-01-{:02},{},{}\n", i % 28 + 1, i * 7 % 50, i % 2)).collect();
+    for (name, before, option) in [
+        ("title", "Extract of May\n\n", "--skip-lines 2"),
+        ("comment", "# extract of May\n# by billing\n", "--comment #"),
+    ] {
+        let work = Loop::new().table("log.csv", format!("{before}at,amount,label\n{body}"));
+        // What the message says to do can be done.
+        let said = work.run("split log.csv").answers(ERROR);
+        assert!(said.stderr.contains(&option.replace('#', "'#'")), "{name}: {}", said.stderr);
+        for (command, status) in
+            [(format!("split log.csv {option}"), YES), (format!("download log.csv --split time --force {option}"), NO)]
+        {
+            work.run(&command).answers(status);
+            let (reference, current) = (work.read("data/reference.csv"), work.read("data/current.csv"));
+            assert_eq!(reference.lines().next(), Some("at,amount,label"), "{name}");
+            assert_eq!(rows(&reference).len() + rows(&current).len(), 60, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_time_of_day_says_not_which_rows_are_earlier() {
+    let body: String = (0..60).map(|i| format!("{}:{:02},{},{}\n", i % 24, i, i * 7 % 50, i % 2)).collect();
+    let work = Loop::new().table("log.csv", format!("at,amount,label\n{body}"));
+    work.run("split log.csv").answers(ERROR).says("no column is a time");
+    work.run("split log.csv --by at").answers(ERROR).says("\"at\" is a time of day");
+    assert!(!work.path("data/reference.csv").exists());
+}
+
+#[test]
+fn an_id_is_on_one_side_however_it_is_written() {
+    let split = |write: fn(u32) -> String| {
+        let body: String = (0..400).map(|i| format!("{},{},{}\n", write(1_001 + 3 * i), i * 7 % 50, i % 2)).collect();
+        let work = Loop::new().table("t.csv", format!("id,amount,label\n{body}"));
+        work.run("split t.csv --how hash").answers(YES);
+        rows(&work.read("data/reference.csv"))
+            .iter()
+            .map(|row| row.rsplit(',').nth(1).unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let plain = split(|id| id.to_string());
+    assert_eq!(split(|id| format!("{id}.0")), plain);
+    assert_eq!(split(|id| format!("\"{},{:03}\"", id / 1000, id % 1000)), plain);
 }

@@ -181,6 +181,44 @@ fn wherever_it_dies_repeating_completes_it() {
     }
 }
 
+/// What requests said while a round held the loop is taken in by the next change, whatever it is.
+#[test]
+fn wherever_it_dies_what_waits_is_taken_in_once() {
+    let work = logged();
+    let outcome = |id: &str, label: &str| {
+        format!(
+            "{{\"outcome\":{{\"id\":\"{id}\",\"label\":\"{label}\",\"annotator\":\"\",\"labelled_at\":\
+             \"2026-11-03T09:00:00Z\",\"source\":\"outcome\",\"batch\":\"\",\"select_prob\":null,\
+             \"model_version\":\"v0001\"}}}}\n"
+        )
+    };
+    let said = |verdict: &str, label: &str, minute: u32| {
+        format!(
+            "{{\"feedback\":\"0010003,{verdict},{label},bob,2026-11-03T09:0{minute}:00Z,,v0001,yes,\
+             2026-11-02T00:00:00Z,\"}}\n"
+        )
+    };
+    let earlier = outcome("0010002", "no") + &said("correct", "yes", 1) + &outcome("0010001", "yes");
+    let later =
+        outcome("0010001", "no") + &said("incorrect", "no", 2) + &said("correct", "yes", 3) + "{\"outcome\":{\"id\"";
+    work.write("runs/waiting.jsonl", earlier + &later);
+    let line = format!("feedback 0010003 uncertain --by ann {AT}");
+    let whole = work.copy();
+    whole.run(&line).answers(YES);
+    let labels = whole.read("data/labels.csv");
+    let labels: Vec<&str> = labels.lines().skip(1).map(|line| line.split(",2026").next().unwrap()).collect();
+    assert_eq!(labels, ["0010002,no,", "0010001,no,", "0010003,yes,bob"]);
+    assert_eq!(whole.read("data/feedback.csv").lines().count(), 5);
+    let n = work.dies_everywhere(&line, "", |copy| {
+        copy.run(&line);
+        for name in ["data/feedback.csv", "data/labels.csv"] {
+            assert_eq!(copy.read(name), whole.read(name), "{name}");
+        }
+        assert!(!copy.path("runs/waiting.jsonl").exists() && !copy.path("runs/taking.jsonl").exists());
+    });
+    assert!(n >= 12, "{n} points");
+}
+
 #[test]
 fn many_at_once_are_all_taken_in() {
     let work = logged();

@@ -1,6 +1,6 @@
 //! `promote`, `approve`, `reject`, `rollback` and pruning: the answers, the audit chain, and what is refused.
 
-use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES};
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES, noise};
 use serde_json::{Value, json};
 
 const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
@@ -406,4 +406,36 @@ fn after_a_rollback_it_is_said_of_which_version_things_were_told() {
     work.run("monitor --now 2026-11-13T00:00:00Z");
     let report = work.run("report --format json").answers(YES).json("/drift_of", "v0001").value();
     assert_eq!(report["notes"].as_array().unwrap().len(), 1, "the gate stays one of another version");
+}
+
+/// Rows whose amounts are of a size by which they are easily told apart.
+fn amounts(first: u32, n: u32, size: f64) -> String {
+    let mut text = "id,amount,tenure,plan,churn\n".to_owned();
+    for row in first..first + n {
+        let (amount, tenure) = (noise(row, 1), noise(row, 2));
+        let churn = if amount + noise(row, 3) > 1.0 { "yes" } else { "no" };
+        let plan = ["a", "b", "c"][(noise(row, 4) * 3.0) as usize];
+        text += &format!("K{row},{:.3},{:.0},{plan},{churn}\n", (50.0 + 30.0 * amount) * size, 60.0 * tenure);
+    }
+    text
+}
+
+#[test]
+fn after_a_rollback_rows_are_compared_with_those_of_the_version_in_production() {
+    let work = Loop::new().table("ref.csv", amounts(0, 600, 1.0));
+    work.run("init ref.csv").answers(YES);
+    work.run("train --algorithm decision-tree").answers(YES);
+    work.write("other.csv", amounts(600, 500, 100.0));
+    work.write("same.csv", amounts(1100, 500, 1.0));
+    work.run("retrain --set monitor.current=other.csv").answers(YES);
+    work.run("promote --override x --by ann").answers(YES);
+    assert!(work.read("ref.csv").contains("K600,"));
+    let told = |file: &str| {
+        let report = work.run(&format!("monitor {file} --multivariate")).value();
+        report["multivariate"]["roc_auc"].as_f64().unwrap()
+    };
+    assert!(told("same.csv") > 0.65, "v0002 learned from both sizes");
+    work.run("rollback --by ann").answers(YES);
+    let [same, other] = ["same.csv", "other.csv"].map(told);
+    assert!(same < 0.56 && other > 0.95, "{same} {other}");
 }

@@ -56,6 +56,16 @@ fn what_cannot_be_learned_is_said_at_init() {
     for (name, text, says) in [
         ("three rows", rows("a,y", 3, cells), "3 rows are too few"),
         ("one column", rows("y", 50, |row| (row % 2).to_string()), "no column is left to learn \"y\" from"),
+        (
+            "names only",
+            rows("c,y", 300, |row| format!("name-{}-of-row,{}", row.min(290), row % 2)),
+            "no column is left to learn \"y\" from: column \"c\" is left out",
+        ),
+        (
+            "two different rows",
+            rows("flag,y", 700, |row| if row % 3 == 0 { "True,yes" } else { "False,no" }.to_owned()),
+            "only 2 of 700 rows differ, and rows that are alike stay on one side",
+        ),
         ("ids only", rows("id,y", 50, |row| format!("k{row},{}", row % 2)), "no column is left to learn \"y\" from"),
     ] {
         let work = Loop::new().table("r.csv", text);

@@ -339,10 +339,19 @@ fn predictions_go_on_while_the_loop_is_locked() {
         over.store(true, Ordering::Relaxed);
         (feedback.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<u16>>(), slowest)
     });
-    assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
+    assert!(!statuses.is_empty() && statuses.iter().all(|status| *status == 202), "{statuses:?}");
     // Once they waited with the feedback for the lock: seconds each.
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert!(!work.path("data/feedback.csv").exists());
+    let wrong = r#"{"id": "nobody", "verdict": "correct"}"#;
+    assert_eq!(server.client().ask_with("POST", "/feedback", wrong, "m4ster").unwrap().0, 422);
     drop(lock);
+    let begun = Instant::now();
+    while work.path("runs/waiting.jsonl").exists() || work.path("runs/taking.jsonl").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(work.read("data/feedback.csv").lines().count(), 2, "one person said one thing many times");
     let taken = server.client().ask_with("POST", "/feedback", r#"{"id": "C1", "verdict": "correct"}"#, "m4ster");
     assert_eq!(taken.unwrap().0, 200);
     assert_eq!(server.stop(), Some(0));
@@ -383,13 +392,9 @@ fn a_trigger_runs_the_loop_while_predictions_go_on() {
     };
     let mut ask = |n: usize| {
         let body = format!("{{\"rows\": [{}], \"true_labels\": [\"yes\"]}}", row(&format!("R{n}"), 3 + n as i64 % 50));
-        // Scores are given whatever the round does. What changes the loop's labels waits for it, and is refused when that
-        // takes long.
+        // Scores are given and outcomes are kept whatever the round does.
         assert_eq!(client.post("/predict", &row(&format!("P{n}"), 3)).unwrap().0, 200);
-        let asked = Instant::now();
-        while client.post("/predict", &body).unwrap().0 != 200 {
-            assert!(asked.elapsed() < Duration::from_secs(60));
-        }
+        assert_eq!(client.post("/predict", &body).unwrap().0, 200);
     };
     (0..19).for_each(&mut ask);
     assert_eq!(job(&server)["n_rounds"], 0, "19 of 20");

@@ -60,6 +60,7 @@ mod run_step;
 mod schemas;
 mod seals;
 mod track;
+mod texts;
 mod simulate;
 mod standing;
 mod train;

@@ -116,6 +116,30 @@ impl Appender {
     }
 }
 
+/// Gives the file `from`, to which other processes may append, the name `to`, and reads its whole lines: who appends from then
+/// on begins a new file, and who is appending is waited for.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
+    super::rename(from, to)?;
+    claimed(to)
+}
+
+/// The whole lines of a file that was claimed.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn claimed(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    // Whoever opened it before it had this name may still write.
+    file.lock()?;
+    let mut lines = vec![0; whole_lines_len(&file, file.metadata()?.len())? as usize];
+    file.read_exact_at(&mut lines, 0)?;
+    file.unlock()?;
+    Ok(lines)
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 mod tests {
@@ -144,5 +168,17 @@ mod tests {
         fs::remove_file(&path).unwrap();
         open.append(b"a\n", b"2\n", true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "a\n2\n");
+    }
+
+    #[test]
+    fn a_file_that_was_claimed_gets_no_line_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("waiting"), dir.path().join("taking"));
+        let mut open = Appender::open(&from).unwrap();
+        open.append(b"", b"1\n2\n", true).unwrap();
+        fs::write(&from, b"1\n2\nhalf a li").unwrap();
+        assert_eq!(claim(&from, &to).unwrap(), b"1\n2\n");
+        open.append(b"", b"3\n", true).unwrap();
+        assert_eq!((claimed(&to).unwrap(), fs::read(&from).unwrap()), (b"1\n2\n".to_vec(), b"3\n".to_vec()));
     }
 }

@@ -20,7 +20,7 @@ pub use lock::{Lock, lock, lock_holder, lock_within};
 pub use partial::Partial;
 pub use stamp::Stamp;
 
-pub use append::Appender;
+pub use append::{Appender, claim, claimed};
 
 use self::fault::point;
 use std::fs::{self, File, OpenOptions};

@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let done = if args.plan {
         "planned"
     } else {
-        let lock = ctx.workspace.lock()?;
+        let lock = ctx.lock()?;
         match start::start(&ctx.workspace, &lock, &experiment, args.by.as_deref())? {
             StartOutcome::Started => "started",
             StartOutcome::Already => "already",

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         out.answer(&experiment, |style| format!("{}\n{}", style.bold(&experiment.name), table(&experiment, style)))?;
         return Ok(Outcome::Yes);
     }
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     let stepped = rollout::step(&ctx.workspace, &lock, args.by.as_deref(), ctx.now)?;
     let said = match stepped.done {
         Move::On => "moved on",

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     let request = PromoteRequest {
         version: None,
         dry_run: false,

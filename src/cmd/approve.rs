@@ -42,7 +42,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     if gate::find(&ctx.workspace, &args.id)?.asks == Asks::Retraining {
         return train(args, ctx, out, lock, started);
     }

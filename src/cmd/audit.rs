@@ -8,7 +8,8 @@ use mlloop::lineage::{self, Lineage};
 use mlloop::printable::name;
 use mlloop::registry::{Difference, Roles};
 use mlloop::workspace::Deep;
-use mlloop::workspace::audit::{Chain, ClockBack, Entry};
+use mlloop::workspace::audit::{Chain, Entry};
+use mlloop::workspace::clock::ClockBack;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -83,13 +84,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         Some(What::Show(args)) => show(args, ctx, out),
         Some(What::Verify { deep }) => verify(ctx, *deep, out),
         Some(What::Replay(args)) => super::audit_replay::run(args, ctx, out),
-        Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, out),
+        Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, ctx.now, out),
     }
 }
 
 fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     if let Some(id) = &args.id {
-        let found = lineage::follow(&ctx.workspace, id)?;
+        let found = lineage::follow(&ctx.workspace, &ctx.workspace.config()?.schema().id_of(id))?;
         out.answer(&found, |style| trail_text(&found, style))?;
         return Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes });
     }
@@ -166,32 +167,34 @@ pub(crate) fn apart(from: Timestamp, to: Timestamp) -> String {
     format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
 
-fn at(chain: &Chain, time: &str, out: &mut Output) -> Result<Outcome> {
+fn at(chain: &Chain, time: &str, now: Timestamp, out: &mut Output) -> Result<Outcome> {
     if let Some(broken) = &chain.broken {
         bail!("audit.jsonl: line {}: {}: what it says cannot be relied on", broken.line, broken.what);
     }
     let instant = end_of(time).map_err(anyhow::Error::msg)?;
-    let found = chain.roles_at(instant);
-    let back = chain.clock_went_back();
-    let behind = found.and_then(|(entry, _)| back.iter().find(|back| back.line == entry.seq));
+    let found = chain.roles_at(instant, now);
+    let moved = chain.moved_at(instant, now);
     let answer = json!({
         "at": instant,
-        "production": found.and_then(|(_, roles)| roles.production),
-        "challenger": found.and_then(|(_, roles)| roles.challenger),
-        "since": found.map(|(entry, _)| entry.at),
-        "event": found.map(|(entry, _)| &entry.event),
-        "line": found.map(|(entry, _)| entry.seq),
-        "behind": behind.map(|back| back.after),
+        "production": found.as_ref().and_then(|found| found.roles.production),
+        "challenger": found.as_ref().and_then(|found| found.roles.challenger),
+        "since": found.as_ref().map(|found| found.since),
+        "event": found.as_ref().map(|found| &found.entry.event),
+        "line": found.as_ref().map(|found| found.entry.seq),
+        "clocks": moved,
     });
-    out.answer(&answer, |style| match found {
-        Some((entry, roles)) => {
-            let when = entry.at.strftime("%Y-%m-%d %H:%M UTC");
-            let said = format!("{} (line {}, {} on {when})\n", roles_text(roles, style), entry.seq, entry.event);
-            said + &behind.map(clock_text).unwrap_or_default()
-        }
-        None => format!("nothing was in production at {instant}\n"),
+    out.answer(&answer, |style| {
+        let marks: String = moved.iter().map(|moved| moved.sentence() + "\n").collect();
+        let said = match &found {
+            Some(found) => {
+                let (when, entry) = (found.since.strftime("%Y-%m-%d %H:%M UTC"), found.entry);
+                format!("{} (line {}, {} on {when})\n", roles_text(found.roles, style), entry.seq, entry.event)
+            }
+            None => format!("nothing was in production at {instant}\n"),
+        };
+        said + &marks
     })?;
-    let in_production = found.is_some_and(|(_, roles)| roles.production.is_some());
+    let in_production = found.is_some_and(|found| found.roles.production.is_some());
     Ok(if in_production { Outcome::Yes } else { Outcome::No })
 }
 

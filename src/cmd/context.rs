@@ -3,6 +3,8 @@
 use super::Global;
 use super::progress::Progress;
 use anyhow::{Context as _, Result};
+use mlloop::atomic::Lock;
+use mlloop::feedback::waiting::take_in;
 use mlloop::table::postgres::{Login, log_in_as};
 use mlloop::workspace::{CONFIG_FILE, Run, Setting, Workspace, WorkspaceError};
 use serde_json::Value;
@@ -49,6 +51,18 @@ impl Context {
             progress: Progress::new(global.quiet),
         })
     }
+    /// The right to change the loop. What requests said while others were changing it is taken in first.
+    ///
+    /// # Errors
+    /// As [`Workspace::lock`].
+    pub(crate) fn lock(&self) -> Result<Lock, WorkspaceError> {
+        let lock = self.workspace.lock()?;
+        if let Err(err) = take_in(&self.workspace, &lock, self.now) {
+            self.progress.note(format_args!("note: outcomes and feedback that wait cannot be taken in: {err}"));
+        }
+        Ok(lock)
+    }
+
     /// Adds a line to the run log: what came of `verb`, which began at `started`.
     pub(crate) fn log(&self, verb: &str, started: Instant, result: Value) -> Result<(), WorkspaceError> {
         let seconds = started.elapsed().as_secs_f64();

@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, anyhow};
 use mlloop::printable::name;
 use mlloop::source::{By, Credentials, DownloadRequest, Downloaded, Source, SourceError, Split, download};
+use mlloop::table::TableOptions;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -48,6 +49,12 @@ pub(crate) struct Args {
     /// Leave out rows that do not fit
     #[arg(long, requires = "split")]
     pub(super) skip_invalid: bool,
+    /// Leave out the N lines before the header of the table: titles and the like
+    #[arg(long, value_name = "N", requires = "split")]
+    pub(super) skip_lines: Option<u64>,
+    /// Leave out lines of the table that begin with this character
+    #[arg(long, value_name = "CHAR", requires = "split")]
+    pub(super) comment: Option<char>,
     /// What the SHA-256 of the download must be
     #[arg(long, value_name = "HEX", value_parser = parse_sha256)]
     pub(super) sha256: Option<String>,
@@ -69,6 +76,12 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// How the table is written.
+    pub(super) fn read(&self) -> TableOptions {
+        let Self { skip_invalid, skip_lines, comment, .. } = *self;
+        TableOptions { skip_invalid, skip_lines, comment, ..TableOptions::default() }
+    }
+
     /// A download of `source` with nothing said.
     pub(super) fn of(source: Source) -> Self {
         Self {
@@ -78,6 +91,8 @@ impl Args {
             reference: 0.7,
             table: None,
             skip_invalid: false,
+            skip_lines: None,
+            comment: None,
             sha256: None,
             force: false,
             max_size: 4 << 30,
@@ -89,13 +104,18 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    let done = fetch(args, ctx)?;
+    split(args, args.read(), ctx, out)
+}
+
+/// As [`run`], for a table that is written like this.
+pub(super) fn split(args: &Args, read: TableOptions, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let done = fetch(args, read, ctx)?;
     out.answer(&done.record, |style| readable(&done, style))?;
     Ok(if done.new { Outcome::Yes } else { Outcome::No })
 }
 
 /// Downloads, and adds it to the run log.
-pub(super) fn fetch(args: &Args, ctx: &Context) -> Result<Downloaded> {
+pub(super) fn fetch(args: &Args, table: TableOptions, ctx: &Context) -> Result<Downloaded> {
     let started = std::time::Instant::now();
     #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     let variable = |name: &str| std::env::var(name).ok();
@@ -126,7 +146,7 @@ pub(super) fn fetch(args: &Args, ctx: &Context) -> Result<Downloaded> {
             force: args.force,
             split: split.as_ref(),
             table: args.table.as_deref(),
-            skip_invalid: args.skip_invalid,
+            read: table,
             now: ctx.now,
             wait: &std::thread::sleep,
             progress: &|step| transfer.at(step),

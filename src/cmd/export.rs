@@ -1,13 +1,15 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use clap::ValueEnum;
+use mlloop::pipeline::SPELLINGS;
 use mlloop::registry::{Role, Version};
+use mlloop::table::Kind;
 
 /// Write a version in a format that other tools read
 ///
 /// onnx: one graph that takes the raw columns (imputation, encoders, trees, calibration) and gives the scores. The golden
 /// rows of the version go through the graph first: they must get the scores that the version gives, to 1e-6. The graph
-/// knows levels as they are written, in capitals and in small letters; other spellings that mlloop reads are unseen in it.
+/// compares texts: it knows usual spellings of a level, and its metadata ("spellings") says what must be cleaned before.
 /// xgboost: the trees as XGBoost JSON; they take the features that `pipeline.json` lists.
 ///
 ///   mlloop export --format onnx -o churn.onnx
@@ -42,6 +44,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         Format::Xgboost => pipeline.model.to_xgboost_json(pipeline.features.names())?,
     };
     if matches!(args.format, Format::Onnx) {
+        if pipeline.features.encoders().iter().any(|input| input.encoder.kind() == Kind::Category) {
+            ctx.progress.note(format_args!("note: {SPELLINGS}"));
+        }
         for (name, why) in pipeline.outside_onnx() {
             ctx.progress.note(format_args!(
                 "note: the graph takes the derived feature {name:?} as an input, which it cannot compute: {why}"

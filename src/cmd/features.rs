@@ -1,5 +1,5 @@
 use super::args::TableArgs;
-use super::predict::{format_of, parse_format};
+use super::ending::{format_of, parse_format};
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 use mlloop::past;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Print only these columns
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
-    /// How the rows are written: csv, jsonl (also by --json) or parquet; by default as the name of -o ends
+    /// How the rows are written: csv, tsv, jsonl (also by --json) or parquet; by default as the name of -o ends
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     format: Option<Format>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
-        format: format_of(args.format, out.wants_json(), out.file()),
+        format: format_of(args.format, out.wants_json(), out.file())?,
         ..PredictOptions::default()
     };
     let input = match derived.windows() {

@@ -66,10 +66,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     // Outside a loop there is nothing to speak of.
-    ctx.workspace.config()?;
+    let schema = ctx.workspace.config()?.schema();
     let filter = |id: Option<&String>| {
         let window = args.window.window(ctx.now);
-        Ok::<_, anyhow::Error>(Filter { id: id.cloned(), window, fields: fields("--where", &args.wheres)? })
+        let id = id.map(|id| schema.id_of(id).into_owned());
+        Ok::<_, anyhow::Error>(Filter { id, window, fields: fields("--where", &args.wheres)? })
     };
     match args.asked()? {
         Asked::Stats => {
@@ -89,7 +90,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
                 "--where: is for corrections that are counted or listed; --field keeps one"
             );
             let (_, pipeline) = train::load(&ctx.workspace, None)?;
-            let lock = ctx.workspace.lock()?;
+            let lock = ctx.lock()?;
             let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
             out.answer(&given, |_| given_text(&given))?;
             Ok(if given.is_nothing() { Outcome::No } else { Outcome::Yes })

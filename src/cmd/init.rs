@@ -9,9 +9,9 @@ use mlloop::printable;
 use mlloop::report::grouped;
 use mlloop::scaffold::{self, Driver};
 use mlloop::source::Source;
-use mlloop::table::Kind;
 use mlloop::table::postgres::is_address;
-use mlloop::workspace::WorkspaceError;
+use mlloop::table::{Kind, TableOptions};
+use mlloop::workspace::{WorkspaceError, kind_of};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -106,7 +106,11 @@ fn fetch(table: &Path, args: &Args, ctx: &Context) -> Result<PathBuf> {
         return Err(WorkspaceError::Exists(ctx.workspace.config_path()).into());
     }
     let source = Source::Database(table.to_owned());
-    let done = download::fetch(&download::Args { force: args.force, ..download::Args::of(source) }, ctx)?;
+    let done = download::fetch(
+        &download::Args { force: args.force, ..download::Args::of(source) },
+        TableOptions::default(),
+        ctx,
+    )?;
     let file = done.record.files.first().map(|file| file.file.clone()).context("nothing was fetched")?;
     ctx.progress.note(format_args!("{} is now {file}", printable::name(&done.record.source)));
     Ok(ctx.workspace.path(file))
@@ -126,8 +130,11 @@ fn readable(setup: &InitReport, style: Style) -> String {
 }
 
 fn parse_kind(text: &str) -> Result<(String, Kind), String> {
-    const KINDS: [Kind; 6] = [Kind::Id, Kind::Time, Kind::Number, Kind::Category, Kind::Text, Kind::Ignore];
-    let kind = text.rsplit_once('=').and_then(|(name, kind)| Some((name, KINDS.iter().find(|k| k.name() == kind)?)));
-    kind.map(|(name, kind)| (name.to_owned(), *kind))
-        .ok_or_else(|| "write COLUMN=KIND; kinds are id, time, number, category, text and ignore".to_owned())
+    const HOW: &str = "write COLUMN=KIND; kinds are id, time, number, category, text and ignore";
+    let (name, kind) = text.rsplit_once('=').ok_or(HOW)?;
+    match kind_of(kind) {
+        Ok(Kind::Constant) => Err(HOW.to_owned()),
+        Ok(kind) => Ok((name.to_owned(), kind)),
+        Err(what) => Err(format!("{what}: {HOW}")),
+    }
 }

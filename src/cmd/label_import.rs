@@ -64,7 +64,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     if let Some(batch) = &args.close {
         let n_open = close(&ctx.workspace, &lock, batch, args.by.clone(), ctx.now)?;
         let told =
@@ -141,8 +141,12 @@ fn readable(imported: &Imported, style: Style) -> String {
         }
     }
     if let Some(accuracy) = &found.accuracy {
-        let (value, error) = (100.0 * accuracy.weighted.value, 100.0 * accuracy.weighted.error);
-        let _ = writeln!(text, "  production is right on {value:.1} % ± {:.1} of all candidates", 1.96 * error);
+        let [value, low, high] =
+            [accuracy.weighted.value, accuracy.weighted.low, accuracy.weighted.high].map(|share| 100.0 * share);
+        let _ = writeln!(
+            text,
+            "  production is right on {value:.1} % of all candidates (95 % interval {low:.1} to {high:.1} %)"
+        );
         if accuracy.n_learned > 0 {
             let _ = writeln!(
                 text,

@@ -16,6 +16,7 @@ mod dashboard;
 mod demo;
 mod doctor;
 mod download;
+mod ending;
 mod export;
 mod features;
 mod feedback;
@@ -198,6 +199,8 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
 
 /// Calls the verb.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
+    // Before anything is done whose answer would then have no place.
+    cli.global.output.as_deref().map_or(Ok(()), ending::check)?;
     if let Some(loops) = several::loops(&cli.global) {
         return several::run(cli.verb.name(), &loops, &cli.global, &mut Output::new(&cli.global));
     }

@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.progress.rejects_of(" of the reference", &found.reference_rejects);
     ctx.progress.rejects(&found.rejects);
     if ctx.workspace.config_path().exists() {
-        let _lock = ctx.workspace.lock()?;
+        let _lock = ctx.lock()?;
         files::write(&ctx.workspace, &found.report, &args.formats)?;
         ctx.log("monitor", started, monitor::summary(&found.report))?;
     }

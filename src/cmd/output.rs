@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::args::Color;
+use super::ending;
 use anyhow::{Result, bail};
 use mlloop::atomic;
 use mlloop::printable::{Screen, printable, printable_json, printable_styled, style_code};
@@ -107,10 +108,13 @@ impl Output {
                 bail!("-o: only the rows of predict are written to a database; name a file")
             }
             // What `write` says names its own place; what the system says about the file does not.
-            Some(path) => atomic::replace(path, write).map_err(|err| match err.is::<io::Error>() {
-                true => err.context(path.display().to_string()),
-                false => err,
-            }),
+            Some(path) => {
+                let named = |err: anyhow::Error| match err.is::<io::Error>() {
+                    true => err.context(path.display().to_string()),
+                    false => err,
+                };
+                atomic::replace(path, |out| ending::packed(path, out, write)).map_err(named)
+            }
             None if self.quiet => write(&mut io::sink()),
             None => {
                 let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

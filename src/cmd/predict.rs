@@ -1,4 +1,5 @@
 use super::args::TableArgs;
+use super::ending::{format_of, parse_format};
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
 use mlloop::journal::Journal;
@@ -8,7 +9,7 @@ use mlloop::registry::Version;
 use mlloop::table::postgres::{RowWriter, Written, is_address, shown};
 use mlloop::table::{Input, Kind, Spool};
 use mlloop::train;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Score rows: the table with `prediction` and `score` added, in the order of the input
 ///
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     /// Print only these columns, of the table and of what is added
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
-    /// How the scored rows are written: csv, jsonl (also by --json) or parquet; by default as the name of -o ends
+    /// How the scored rows are written: csv, tsv, jsonl (also by --json) or parquet; by default as the name of -o ends
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     format: Option<Format>,
     /// Add every row to the prediction log
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         columns: args.columns.clone(),
         delimiter: args.read.delimiter,
         skip_invalid: args.read.skip_invalid,
-        format: format_of(args.format, out.wants_json(), out.file()),
+        format: format_of(args.format, out.wants_json(), out.file())?,
         interval: args.interval,
         windows: Vec::new(),
     };
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if args.outcomes {
         let n_outcomes = told.outcomes.len();
         let known = told.outcomes.into_iter().map(|(id, value)| became(id, value, ctx.now, version));
-        let merged = record_outcomes(&ctx.workspace, &ctx.workspace.lock()?, known, ctx.now)?;
+        let merged = record_outcomes(&ctx.workspace, &ctx.lock()?, known, ctx.now)?;
         let new = merged.n_added + merged.changes.len() as u64;
         ctx.progress
             .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));
@@ -123,25 +124,4 @@ fn stored(written: Written, place: &str) -> String {
         n => format!("; {n} came before another of the same id"),
     };
     format!("{n_ids} rows are in {place}{made}{doubled}")
-}
-
-/// The format that was asked for: by name, by --json, or by how the file is called.
-pub(crate) fn format_of(asked: Option<Format>, json: bool, output: Option<&Path>) -> Format {
-    let ending = output.and_then(|path| path.extension()?.to_str()).unwrap_or_default().to_lowercase();
-    match (asked, ending.as_str()) {
-        (Some(format), _) => format,
-        (None, _) if json => Format::JsonLines,
-        (None, "parquet") => Format::Parquet,
-        (None, "jsonl" | "ndjson") => Format::JsonLines,
-        _ => Format::Csv,
-    }
-}
-
-pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
-    match name {
-        "csv" => Ok(Format::Csv),
-        "jsonl" => Ok(Format::JsonLines),
-        "parquet" => Ok(Format::Parquet),
-        _ => Err("there are csv, jsonl and parquet".to_owned()),
-    }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     if gate::find(&ctx.workspace, &args.id)?.asks == Asks::Retraining {
         let request = approval::reject(&ctx.workspace, &lock, &args.id, &args.by, &args.reason, ctx.now)?;
         ctx.log("reject", started, json!({ "id": request.id, "by": args.by }))?;

@@ -32,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     let (by, reason) = (args.by.as_deref(), args.reason.as_deref());
     let done = gate::rollback(&ctx.workspace, &lock, args.version, by, reason, ctx.now)?;
     ctx.log("rollback", started, json!(done))?;

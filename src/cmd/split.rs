@@ -1,3 +1,4 @@
+use super::args::UnknownTableArgs;
 use super::{Context, Outcome, Output, download};
 use anyhow::Result;
 use mlloop::source::{By, Source};
@@ -26,12 +27,11 @@ pub(crate) struct Args {
     /// Share of rows for the reference
     #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
     reference: f64,
-    /// Leave out rows that do not fit
-    #[arg(long)]
-    skip_invalid: bool,
     /// Replace files that differ
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    read: UnknownTableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -40,9 +40,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         split: Some(args.how),
         by: args.by.clone(),
         reference: args.reference,
-        skip_invalid: args.skip_invalid,
         force: args.force,
         ..download::Args::of(source)
     };
-    download::run(&split, ctx, out)
+    download::split(&split, args.read.options(), ctx, out)
 }

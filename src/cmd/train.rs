@@ -3,8 +3,8 @@ use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::features::Task;
 use mlloop::model::Algorithm;
-use mlloop::pipeline::Quality;
-use mlloop::printable::name;
+use mlloop::pipeline::{Quality, told_words};
+use mlloop::printable::{name, printable};
 use mlloop::reference;
 use mlloop::registry::{Manifest, Role, Version};
 use mlloop::report::grouped;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         config.train.quality = quality;
     }
     let started = Instant::now();
-    let lock = ctx.workspace.lock()?;
+    let lock = ctx.lock()?;
     // A promotion that was interrupted may have left the reference, and its name, behind.
     reference::settle(&ctx.workspace, &lock, ctx.now)?;
     config.data = ctx.workspace.config()?.data;
@@ -171,6 +171,9 @@ fn readable(learned: &Trained, style: Style) -> String {
     for column in importance.iter().take(8) {
         let bar = "▇".repeat((column.gain * room as f64).round() as usize);
         let _ = writeln!(text, "  {:<24} {:>5.1} %  {bar}", name(&column.column), column.gain * 100.0);
+        if !column.words.is_empty() {
+            let _ = writeln!(text, "    {}", style.dim(&printable(&told_words(&column.words))));
+        }
     }
     text
 }

@@ -24,7 +24,25 @@ pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
             what.push_str(line);
         }
     }
-    Some(format!("mlloop: {what}\n{below}"))
+    Some(format!("mlloop: {}\n{below}", plain(what)))
+}
+
+/// What parsers of numbers and instants say, in words.
+fn plain(mut what: String) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("invalid digit found in string", "it is no whole number"),
+        ("cannot parse integer from empty string", "it is empty, and a whole number is needed"),
+        ("number too large to fit in target type", "it is too large"),
+        ("invalid float literal", "it is no number"),
+        ("failed to parse", "it is no instant such as 2026-01-31T12:00:00Z"),
+    ];
+    for (theirs, ours) in WORDS {
+        if let Some(at) = what.find(&format!("': {theirs}")) {
+            what.truncate(at + 3);
+            what.push_str(ours);
+        }
+    }
+    what
 }
 
 /// A doc comment as help: the lines of a paragraph become one, so that they are wrapped once, to the terminal; indented
@@ -76,6 +94,21 @@ mod tests {
             command.get_subcommands().cloned().for_each(walk);
         }
         walk(readable(complete::command()));
+    }
+
+    #[test]
+    fn what_parsers_say_is_said_in_words() {
+        let said = |line: &str| {
+            let err = complete::command().try_get_matches_from(line.split(' ')).unwrap_err();
+            super::in_words(&err).unwrap()
+        };
+        let told = said("mlloop label-export -n abc");
+        assert!(told.starts_with("mlloop: invalid value 'abc' for '--n <N>': it is no whole number\n"), "{told}");
+        let told = said("mlloop --now yesterday status");
+        assert!(
+            told.contains("'yesterday' for '--now <TIME>': it is no instant such as 2026-01-31T12:00:00Z\n"),
+            "{told}"
+        );
     }
 
     #[test]

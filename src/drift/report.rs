@@ -282,6 +282,8 @@ pub enum FindingKind {
     Coverage,
     /// What was served of a window is not what its rows give: training and serving differ.
     Skew,
+    /// Texts have more words that training did not have.
+    Vocabulary,
 }
 
 /// One thing that a person should look at.

@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::encoder::{Encoder, NumberEncoder, RawColumn, write_parts};
 use super::error::{FeatureError, Refused};
+use super::learn::OutOfFold;
 use super::options::TimePart;
 use super::target::kind_of;
-use crate::table::{Categories, Cell, Column, MISSING_TIME, Table, Values};
+use super::text::{Reader, TextEncoder};
+use crate::table::{Categories, Cell, Column, MISSING_TIME, Table, Texts, Values};
 
 /// Rows that one task fills: their features stay in the second-level cache while column after column is written.
 const CHUNK_ROWS: usize = 1024;
@@ -23,9 +25,27 @@ pub(super) struct Bound<'a> {
 }
 
 enum Cells<'a> {
-    Numbers { values: &'a [f64], encoder: &'a NumberEncoder },
-    Levels { codes: &'a [u32], slots: Slots<'a>, n_levels: usize, blocks: &'a [f32], folds: Option<&'a [u8]> },
-    Times { values: &'a [i64], parts: &'a [TimePart] },
+    Numbers {
+        values: &'a [f64],
+        encoder: &'a NumberEncoder,
+    },
+    Levels {
+        codes: &'a [u32],
+        slots: Slots<'a>,
+        n_levels: usize,
+        blocks: &'a [f32],
+        folds: Option<&'a [u8]>,
+    },
+    Times {
+        values: &'a [i64],
+        parts: &'a [TimePart],
+    },
+    Texts {
+        texts: &'a Texts,
+        encoder: &'a TextEncoder,
+    },
+    /// Features of the training rows, row-major.
+    Ready(&'a [f32]),
 }
 
 /// From the code of a table's level to the encoder's block.
@@ -91,20 +111,29 @@ pub(super) fn find<'a>(
     if missing.is_empty() { Ok(found) } else { Err(FeatureError::MissingColumns { columns: missing }) }
 }
 
-/// Ties a column to its encoder. `blocks` are those of [`Encoder::blocks`], one set per fold when `folds` are given.
+/// Ties a column to its encoder. `blocks` are those of [`Encoder::blocks`]; training rows, whose folds are given, see what
+/// was learned without them instead.
 pub(super) fn bind<'a>(
     column: &'a Column,
     encoder: &'a Encoder,
     start: usize,
     blocks: &'a [f32],
-    folds: Option<&'a [u8]>,
+    training: Option<(&'a OutOfFold, &'a [u8])>,
 ) -> Result<Bound<'a>, FeatureError> {
     let cells = match (&column.values, encoder) {
         (Values::Number(values), Encoder::Number(encoder)) => Cells::Numbers { values, encoder },
         (Values::Time(values), Encoder::TimeParts { parts }) => Cells::Times { values, parts },
+        (Values::Text(texts), Encoder::Text(encoder)) => match training {
+            Some((OutOfFold::Rows(values), _)) => Cells::Ready(values),
+            _ => Cells::Texts { texts, encoder },
+        },
         (Values::Category(categories), Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_)) => {
             let levels = encoder.levels().unwrap_or_default();
             let slots = slots(categories, levels);
+            let (blocks, folds) = match training {
+                Some((OutOfFold::Levels(blocks), folds)) => (blocks.as_slice(), Some(folds)),
+                _ => (blocks, None),
+            };
             Cells::Levels { codes: &categories.codes, slots, n_levels: levels.len(), blocks, folds }
         }
         (values, encoder) => {
@@ -125,6 +154,8 @@ pub(super) fn encode(encoder: &Encoder, blocks: &[f32], cell: Cell<'_>, out: &mu
         (Encoder::Number(encoder), Cell::Missing) => out[0] = encoder.apply(f64::NAN).ok_or(Refused::Negative)?,
         (Encoder::TimeParts { parts }, Cell::Time(micros)) => write_parts(parts, micros, out),
         (Encoder::TimeParts { parts }, Cell::Missing) => write_parts(parts, MISSING_TIME, out),
+        (Encoder::Text(encoder), Cell::Level(text)) => encoder.apply(&mut Reader::default(), text, out),
+        (Encoder::Text(encoder), Cell::Missing) => encoder.apply(&mut Reader::default(), "", out),
         (Encoder::OneHot(_) | Encoder::TargetStatistic(_) | Encoder::Codes(_), Cell::Level(_) | Cell::Missing) => {
             let levels = encoder.levels().unwrap_or_default();
             let block = match cell {
@@ -224,6 +255,16 @@ fn fill_chunk(bound: &[Bound<'_>], first: usize, n_features: usize, out: &mut [f
                 for (feature, &micros) in features.zip(&values[first..]) {
                     write_parts(parts, micros, feature);
                 }
+            }
+            Cells::Texts { texts, encoder } => {
+                let mut reader = Reader::default();
+                for (row, feature) in (first..).zip(features) {
+                    encoder.apply(&mut reader, texts.get(row), feature);
+                }
+            }
+            Cells::Ready(values) => {
+                let cells = values[first * b.width..].chunks_exact(b.width);
+                features.zip(cells).for_each(|(feature, cells)| feature.copy_from_slice(cells));
             }
         }
     }

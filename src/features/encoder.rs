@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FeatureError;
 use super::options::{Negative, TimePart};
+use super::text::TextEncoder;
 use super::time;
 use crate::table::Kind;
 
@@ -34,12 +35,14 @@ pub enum Encoder {
         /// One feature each.
         parts: Vec<TimePart>,
     },
+    /// A text becomes what its words say of the target, and its length.
+    Text(TextEncoder),
 }
 
 /// A number: `negative`, then `clip`, then `fill`, then `scale`, all in `f64`; then rounded to `f32`.
 ///
 /// Numbers that `f32` would not tell apart have a scale without being asked for one.
-/// Infinities and numbers beyond `f32` end at the largest finite `f32` of their sign: trees look at order only,
+/// Infinities and numbers beyond [`LARGEST`] end there, with their sign: trees look at order only,
 /// and an extreme row keeps a score. Missing stays `NaN` without `fill`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -122,6 +125,7 @@ impl Encoder {
             Self::Number(_) => Kind::Number,
             Self::OneHot(_) | Self::TargetStatistic(_) | Self::Codes(_) => Kind::Category,
             Self::TimeParts { .. } => Kind::Time,
+            Self::Text(_) => Kind::Text,
         }
     }
 
@@ -133,6 +137,7 @@ impl Encoder {
             Self::OneHot(e) => e.hot.len() + usize::from(e.missing),
             Self::TargetStatistic(e) => e.outputs.len(),
             Self::TimeParts { parts } => parts.len(),
+            Self::Text(e) => e.n_features(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Encoder {
             }
             Self::TargetStatistic(e) => e.outputs.iter().map(|o| format!("{column} ({o})")).collect(),
             Self::TimeParts { parts } => parts.iter().map(|p| format!("{column}:{}", p.name())).collect(),
+            Self::Text(e) => e.names(column),
         }
     }
 
@@ -159,7 +165,7 @@ impl Encoder {
             Self::OneHot(e) => Some(&e.levels),
             Self::TargetStatistic(e) => Some(&e.levels),
             Self::Codes(e) => Some(&e.levels),
-            Self::Number(_) | Self::TimeParts { .. } => None,
+            Self::Number(_) | Self::TimeParts { .. } | Self::Text(_) => None,
         }
     }
 
@@ -170,7 +176,7 @@ impl Encoder {
             Self::OneHot(e) => e.blocks(),
             Self::TargetStatistic(e) => e.values.clone(),
             Self::Codes(e) => e.codes.iter().copied().chain([f32::NAN; 2]).collect(),
-            Self::Number(_) | Self::TimeParts { .. } => Vec::new(),
+            Self::Number(_) | Self::TimeParts { .. } | Self::Text(_) => Vec::new(),
         }
     }
 
@@ -212,7 +218,8 @@ impl Encoder {
                     return damaged("levels and codes do not fit");
                 }
             }
-            Self::TimeParts { .. } => {}
+            // A text's is checked as it is read.
+            Self::TimeParts { .. } | Self::Text(_) => {}
         }
         if self.n_features() == 0 { damaged("no feature") } else { Ok(()) }
     }
@@ -279,9 +286,13 @@ pub(super) fn write_parts(parts: &[TimePart], micros: i64, out: &mut [f32]) {
     }
 }
 
+/// The largest number that a model sees. The engine splits missing values from all others at twice the largest one of a
+/// feature, which has to be a number too.
+pub const LARGEST: f32 = f32::MAX / 4.0;
+
 /// To `f32`, finite numbers staying finite and infinities becoming the largest ones.
 pub(super) fn narrow(value: f64) -> f32 {
-    (value as f32).clamp(f32::MIN, f32::MAX)
+    (value as f32).clamp(-LARGEST, LARGEST)
 }
 
 /// The smallest step of a 32-bit number at the size of the values may be this share of their standard deviation.

@@ -73,7 +73,7 @@ pub enum FeatureError {
     },
     /// No column is left to learn from.
     #[error(
-        "no column is left to learn from: ids, texts, constant columns, dropped columns and the target are left out"
+        "no column is left to learn from: ids, texts of single words, constant columns, dropped columns and the target are left out"
     )]
     NoFeatures,
     /// Arguments whose lengths disagree.

@@ -8,10 +8,12 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::learn::Outcome;
 use super::target::{Target, Task};
+use super::text;
 use crate::stats::random::{hash64, rng};
 use crate::stats::ranks;
-use crate::table::{Column, Table, Values};
+use crate::table::{Column, Table, Texts, Values};
 
 /// Rows that are looked at.
 const MAX_ROWS: usize = 20_000;
@@ -95,8 +97,8 @@ impl fmt::Display for Leak {
 /// ROC-AUC of .99 (the mean over classes of one against the rest, or one class alone), or when its value as such does,
 /// either way round; for a class of 5 to 29 rows only when it makes no mistake. A column is also suspected when it is
 /// filled in, or empty, for one class only. For a regression, when such means explain 96 % of the variance or the squared
-/// rank correlation is .96. Pairs are suspected when they make the target to six digits in every row. Texts and `skip` are
-/// not looked at; missing cells are a level of their own. Fewer than 50 labelled rows, or 5 of a class, give no suspicion.
+/// rank correlation is .96. Pairs are suspected when they make the target to six digits in every row. Texts are looked at by
+/// what their words say of rows that did not teach them. `skip` is not looked at; missing cells are a level of their own. Fewer than 50 labelled rows, or 5 of a class, give no suspicion.
 ///
 /// `y` is the encoded target ([`Target::encode`]), one value per row of `table`.
 #[must_use]
@@ -111,7 +113,7 @@ pub fn find_leaks(table: &Table, target: &Target, y: &[f64], skip: &[String], se
         table.columns().iter().filter(|c| c.name != target.name && !skip.contains(&c.name)).collect();
     let mut leaks: Vec<Leak> = columns
         .par_iter()
-        .filter_map(|c| Some(Leak { columns: vec![c.name.clone()], how: sample.suspect(c)? }))
+        .filter_map(|c| Some(Leak { columns: vec![c.name.clone()], how: sample.suspect(c, (target, y), seed)? }))
         .collect();
     if target.task == Task::Regression {
         let equal: Vec<&str> = leaks.iter().filter(|l| l.how == How::Equal).map(|l| l.columns[0].as_str()).collect();
@@ -195,10 +197,10 @@ impl<'a> Sample<'a> {
         }
     }
 
-    fn suspect(&self, column: &Column) -> Option<How> {
+    fn suspect(&self, column: &Column, of: (&Target, &[f64]), seed: u64) -> Option<How> {
         let numbers = numbers(column, self.rows);
-        if numbers.is_none() && matches!(column.values, Values::Text(_)) {
-            return None;
+        if let Values::Text(texts) = &column.values {
+            return self.suspect_text(column, texts, of, seed);
         }
         let bins = match (&numbers, &column.values) {
             (Some(numbers), _) => bins(numbers),
@@ -214,6 +216,28 @@ impl<'a> Sample<'a> {
                 // Being there at all says it better than the values.
                 how => self.presence(column).or(how),
             },
+        }
+    }
+
+    /// What the words of a text say out of fold, looked at like a number.
+    fn suspect_text(&self, column: &Column, texts: &Texts, (target, y): (&Target, &[f64]), seed: u64) -> Option<How> {
+        let own: Texts = self.rows.iter().map(|&row| texts.get(row as usize)).collect();
+        let y: Vec<f32> = self.rows.iter().map(|&row| y[row as usize] as f32).collect();
+        let learned = text::learn(&own, &Outcome::new(target, &y, seed, None), seed);
+        let of_score = |output: usize, width: usize, values: &[f32]| {
+            let score: Vec<f64> = values.iter().skip(output).step_by(width).map(|&v| f64::from(v)).collect();
+            let bins = bins(&score);
+            match self.task {
+                Task::Regression => self.suspect_value(Some(&score), &bins),
+                Task::Binary | Task::Multiclass => self.suspect_classes(Some(&score), &bins),
+            }
+        };
+        let by_words = learned.and_then(|(encoder, values)| {
+            (0..encoder.outputs().len()).find_map(|output| of_score(output, encoder.n_features(), &values))
+        });
+        match self.task {
+            Task::Regression => by_words,
+            Task::Binary | Task::Multiclass => self.presence(column).or(by_words),
         }
     }
 

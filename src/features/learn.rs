@@ -6,25 +6,31 @@ use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, is_
 use super::error::FeatureError;
 use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Outliers, Scale, TimePart};
 use super::target::{Target, Task};
-use super::time;
+use super::{text, time};
 use crate::stats::moments;
 use crate::stats::quantiles::quantile_sorted;
 use crate::stats::random::hash64;
 use crate::table::{Categories, Column, MISSING_CODE, Values};
 
 /// Training rows take their target statistics from the other folds.
-const FOLDS: usize = 5;
+pub(super) const FOLDS: usize = 5;
 /// A target statistic per class up to here; beyond, the most frequent classes have one.
 const MAX_CLASS_STATISTICS: usize = 10;
-/// The overall mean weighs from so many rows to so many, when `smoothing` is not set.
+/// The overall mean weighs from so many rows to so many, when `smoothing` is not set; less than the least where levels differ
+/// by more than so many standard errors of chance.
 const LEAST_WEIGHT: f64 = 10.0;
 const MOST_WEIGHT: f64 = 1e6;
+const BEYOND_CHANCE: f64 = 5.0;
 /// Bounds (levels × statistics) of one column: 16 MB stored.
 const MAX_STATISTICS: usize = 4_000_000;
 
 /// The target as the statistics see it.
 pub(super) struct Outcome<'a> {
     y: &'a [f32],
+    task: Task,
+    /// Those of the table; made-up rows follow.
+    n_real: usize,
+    seed: u64,
     /// What is averaged: one 0/1 outcome per class, or the value.
     classes: Vec<u32>,
     names: Vec<String>,
@@ -38,18 +44,22 @@ pub(super) struct Learned {
     pub(super) out_of_fold: Option<OutOfFold>,
 }
 
-/// Target statistics of each level without the rows of one fold.
-///
-/// ```text
-/// blocks   fold 0: level 0, level 1, …, missing, unseen
-///          fold 1: …                                      FOLDS × (n_levels + 2) × n_statistics
-/// ```
-pub(super) struct OutOfFold {
-    pub(super) blocks: Vec<f32>,
+/// What was learned without the rows that see it.
+pub(super) enum OutOfFold {
+    /// Target statistics of each level without the rows of one fold.
+    ///
+    /// ```text
+    /// blocks   fold 0: level 0, level 1, …, missing, unseen
+    ///          fold 1: …                                      FOLDS × (n_levels + 2) × n_statistics
+    /// ```
+    Levels(Vec<f32>),
+    /// The features of each training row, row-major.
+    Rows(Vec<f32>),
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64) -> Self {
+    /// Rows that `groups` puts together, one key per row that is not made up, are in one fold.
+    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64, groups: Option<&[u64]>) -> Self {
         let (classes, names) = match target.task {
             Task::Regression => (Vec::new(), vec![format!("mean of {}", target.name)]),
             Task::Binary => (vec![1], vec![format!("share of {}", target.classes[1])]),
@@ -59,8 +69,40 @@ impl<'a> Outcome<'a> {
                 (classes.clone(), names.collect())
             }
         };
-        let folds = (0..y.len() as u64).map(|row| (hash64(&row.to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
-        Self { y, classes, names, folds }
+        let key = |row: usize| groups.and_then(|groups| groups.get(row).copied()).unwrap_or(row as u64);
+        let folds = (0..y.len()).map(|row| (hash64(&key(row).to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
+        Self { y, task: target.task, n_real: y.len(), seed, classes, names, folds }
+    }
+
+    /// The same where the last `n_made` rows are made up.
+    pub(super) fn with_made(self, n_made: usize) -> Self {
+        Self { n_real: self.y.len() - n_made, ..self }
+    }
+
+    /// Number of rows that are not made up; they come first.
+    pub(super) fn n_real(&self) -> usize {
+        self.n_real
+    }
+
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
+    /// What is averaged, per output.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// What a score of an output is called.
+    pub(super) fn score_name(&self, output: usize) -> String {
+        let name = &self.names[output];
+        let of = name.strip_prefix("share of ").or_else(|| name.strip_prefix("mean of ")).unwrap_or(name);
+        format!("score of {of}")
+    }
+
+    /// Whether the label of a row is missing.
+    pub(super) fn is_open(&self, row: usize) -> bool {
+        self.y[row].is_nan()
     }
 
     /// Fold of each row.
@@ -68,7 +110,8 @@ impl<'a> Outcome<'a> {
         &self.folds
     }
 
-    fn value(&self, row: usize, output: usize) -> f64 {
+    /// The outcome of a row, 0 or 1 for a class.
+    pub(super) fn value(&self, row: usize, output: usize) -> f64 {
         let y = self.y[row];
         match self.classes.get(output) {
             Some(&class) => f64::from(u8::from(y == class as f32)),
@@ -92,7 +135,7 @@ fn most_frequent(y: &[f32], n_classes: usize) -> Vec<u32> {
     order
 }
 
-/// The encoder of a column, or `None` when it is an id, a text, or constant in these rows.
+/// The encoder of a column, or `None` when it is an id, a text that is left out, or constant in these rows.
 pub(super) fn learn(
     column: &Column,
     outcome: &Outcome<'_>,
@@ -110,6 +153,12 @@ pub(super) fn learn(
                 .filter(|&p| varies(values.iter().map(|&v| time::part(p, v))))
                 .collect();
             (!parts.is_empty()).then_some(Encoder::TimeParts { parts }).and_then(plain)
+        }
+        Values::Text(texts) if options.reads_text(&column.name) => {
+            text::learn(texts, outcome, outcome.seed).map(|(encoder, rows)| Learned {
+                encoder: Encoder::Text(encoder),
+                out_of_fold: Some(OutOfFold::Rows(rows)),
+            })
         }
         Values::Text(_) => None,
     })
@@ -257,6 +306,18 @@ fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder 
     OneHotEncoder { levels, hot, missing, unseen }
 }
 
+/// The excess kurtosis of what is averaged, per output: how much more the means of few rows vary than those of a normal one.
+fn excess(outcome: &Outcome<'_>, prior: &[f64]) -> Vec<f64> {
+    let of = |(output, mean): (usize, &f64)| {
+        let apart = (0..outcome.y.len()).filter(|&row| !outcome.y[row].is_nan());
+        let squares = apart.map(|row| (outcome.value(row, output) - mean).powi(2));
+        let (n, second, fourth) = squares
+            .fold((0.0, 0.0, 0.0), |(n, second, fourth), square| (n + 1.0, second + square, fourth + square * square));
+        if second > 0.0 { (n * fourth / (second * second) - 3.0).max(0.0) } else { 0.0 }
+    };
+    prior.iter().enumerate().map(of).collect()
+}
+
 /// Sums and counts per fold and level, from which every statistic follows.
 struct Tally {
     n_slots: usize,
@@ -289,14 +350,14 @@ fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>,
     let prior = tally.prior();
     let weights = match smoothing {
         Some(weight) => vec![weight; n_outputs],
-        None => tally.weights(&prior, &squares),
+        None => tally.weights(&prior, &squares, &excess(outcome, &prior)),
     };
     let values = tally.smooth(None, &prior, &weights);
     let blocks = (0..FOLDS).into_par_iter().flat_map_iter(|fold| tally.smooth(Some(fold), &prior, &weights)).collect();
     let outputs = outcome.names[..n_outputs].to_vec();
     Learned {
         encoder: Encoder::TargetStatistic(TargetStatistic { levels, outputs, values }),
-        out_of_fold: Some(OutOfFold { blocks }),
+        out_of_fold: Some(OutOfFold::Levels(blocks)),
     }
 }
 
@@ -312,8 +373,10 @@ impl Tally {
     /// How many rows the overall mean weighs, per output: a = σ²/τ², the variance within levels by that between them, by
     /// moments (J. Hartung, "Statistical Meta-Analysis", 2008, 7.4; the estimator of DerSimonian and Laird 1986 with rows
     /// as studies). Levels that differ by no more than chance allows are drawn to the mean altogether: a merchant's one
-    /// fraud in six rows says little where one row in a hundred is fraud. At least [`LEAST_WEIGHT`].
-    fn weights(&self, prior: &[f64], squares: &[f64]) -> Vec<f64> {
+    /// fraud in six rows says little where one row in a hundred is fraud. At least [`LEAST_WEIGHT`], unless so much is left
+    /// of τ² once what chance may give ([`BEYOND_CHANCE`] standard errors) is taken away that less is right: the branches of a
+    /// bank, each with its own prices, are what their few rows say.
+    fn weights(&self, prior: &[f64], squares: &[f64], excess: &[f64]) -> Vec<f64> {
         let of_level = |cells: &[f64], slot: usize, width: usize, output: usize| -> f64 {
             (0..FOLDS).map(|fold| cells[(fold * self.n_slots + slot) * width + output]).sum()
         };
@@ -322,18 +385,23 @@ impl Tally {
         let levels = counts.iter().filter(|&&n| n > 0.0).count() as f64;
         // Rows that tell levels apart: n − Σ nⱼ²/n.
         let apart = n - counts.iter().map(|n| n * n).sum::<f64>() / n.max(1.0);
-        let weight = |(output, (&mean, &squares)): (usize, (&f64, &f64))| {
+        let shares: f64 = counts.iter().filter(|n| **n > 0.0).map(|n| 1.0 / n).sum();
+        let weight = |output: usize| {
             let (mut explained, mut between) = (0.0, 0.0);
             for (slot, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0.0) {
                 let sum = of_level(&self.sums, slot, self.n_outputs, output);
                 explained += sum * sum / n;
-                between += n * (sum / n - mean).powi(2);
+                between += n * (sum / n - prior[output]).powi(2);
             }
-            let within = (squares - explained).max(0.0) / (n - levels).max(1.0);
-            let spread = (between - (levels - 1.0) * within) / apart.max(1.0);
-            if spread > 0.0 { (within / spread).clamp(LEAST_WEIGHT, MOST_WEIGHT) } else { MOST_WEIGHT }
+            let within = (squares[output] - explained).max(0.0) / (n - levels).max(1.0);
+            // Of levels that are all alike, Σ nⱼ(ȳⱼ − ȳ)² has this mean and standard error.
+            let (by_chance, error) =
+                ((levels - 1.0) * within, within * (2.0 * (levels - 1.0) + excess[output] * shares).sqrt());
+            let of_spread = |spread: f64| if spread > 0.0 { within / (spread / apart.max(1.0)) } else { MOST_WEIGHT };
+            let sure = of_spread(between - by_chance - BEYOND_CHANCE * error);
+            of_spread(between - by_chance).clamp(sure.min(LEAST_WEIGHT), MOST_WEIGHT)
         };
-        prior.iter().zip(squares).enumerate().map(weight).collect()
+        (0..prior.len()).map(weight).collect()
     }
 
     /// The statistics of every slot without the rows of `left_out`, then the prior for unseen levels.

@@ -44,9 +44,12 @@ pub struct FeatureOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_onehot: Option<usize>,
     /// Weight of the overall mean in a target statistic, in rows; when it is not set, learned from how much levels differ,
-    /// and at least 10.
+    /// and at least 10 unless they differ far beyond chance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoothing: Option<f64>,
+    /// What texts of several words become.
+    #[serde(skip_serializing_if = "Text::is_default")]
+    pub text: Text,
     /// What is read off a time; parts that do not vary in training are left out.
     pub time_parts: Vec<TimePart>,
     /// Columns that are computed from others; see [`super::derive`].
@@ -69,6 +72,7 @@ impl Default for FeatureOptions {
             encode: Encode::Auto,
             max_onehot: None,
             smoothing: None,
+            text: Text::Words,
             time_parts: TimePart::DEFAULT.to_vec(),
             derived: Definitions::default(),
             columns: BTreeMap::new(),
@@ -85,6 +89,13 @@ impl FeatureOptions {
     #[must_use]
     pub fn onehot_limit(&self, n_rows: usize) -> usize {
         self.max_onehot.unwrap_or(if n_rows < 200_000 { 16 } else { 4 })
+    }
+
+    /// Whether the words of a column of texts are read.
+    #[must_use]
+    pub fn reads_text(&self, column: &str) -> bool {
+        let own = self.columns.get(column).and_then(|own| own.text);
+        own.unwrap_or(self.text) == Text::Words
     }
 
     /// Checks the options by themselves and against the columns of `table`.
@@ -128,6 +139,9 @@ pub struct ColumnOptions {
     /// How the category becomes numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encode: Option<Encode>,
+    /// What the text becomes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Text>,
 }
 
 /// What stands for a missing number.
@@ -214,6 +228,24 @@ pub enum Encode {
     Onehot,
     /// Smoothed target statistics.
     Target,
+}
+
+/// What texts of several words become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Text {
+    /// What their words and pairs of words say of the target, and their length.
+    #[default]
+    Words,
+    /// Nothing: they are left out.
+    Drop,
+}
+
+impl Text {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_default(&self) -> bool {
+        *self == Self::Words
+    }
 }
 
 /// What is read off a time, in UTC.

@@ -11,6 +11,7 @@ use super::error::FeatureError;
 use super::error::Refused;
 use super::learn::{Learned, OutOfFold, Outcome, learn};
 use super::options::FeatureOptions;
+use super::text::TextEncoder;
 use super::{Matrix, Rows, Target, apply};
 use crate::table::{Cell, Column, Kind, Table, Values};
 
@@ -105,12 +106,12 @@ impl Features {
 
     /// Learns the encoders from training rows, and returns the matrix that a model is to be fitted on.
     ///
-    /// That matrix is what [`Features::transform`] gives, except for target statistics: a training row sees those of
+    /// That matrix is what [`Features::transform`] gives, except for target statistics and scores of texts: a training row sees those of
     /// the four fifths of the rows that it does not belong to (folds by hash of the row's place and `seed`), lest
     /// the model learn from its own answers.
     ///
     /// `y` is the encoded target ([`Target::encode`]); rows where it is `NaN` do not count in target statistics.
-    /// Ids, texts, the target, dropped columns and columns that are constant in `train` are left out.
+    /// Ids, texts of single words, the target, dropped columns and columns that are constant in `train` are left out.
     ///
     /// # Errors
     /// [`FeatureError::Option`] for options that do not fit the table, [`FeatureError::Length`] when `y` does not,
@@ -122,17 +123,18 @@ impl Features {
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix), FeatureError> {
-        Self::fit_with_made(train, 0, (target, y), options, seed)
+        Self::fit_with_made(train, 0, (target, y, None), options, seed)
     }
 
-    /// As [`Features::fit`]; the last `n_made` rows are made up, and statistics of groups are those of the others.
+    /// As [`Features::fit`]; the last `n_made` rows are made up, and statistics of groups are those of the others. Rows with one
+    /// key, where there are keys, are in one fold.
     ///
     /// # Errors
     /// As [`Features::fit`].
     pub fn fit_with_made(
         train: &Table,
         n_made: usize,
-        (target, y): (&Target, &[f32]),
+        (target, y, groups): (&Target, &[f32], Option<&[u64]>),
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix), FeatureError> {
@@ -140,7 +142,7 @@ impl Features {
         if y.len() != train.n_rows() {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.n_rows() });
         }
-        let outcome = Outcome::new(target, y, seed);
+        let outcome = Outcome::new(target, y, seed, groups).with_made(n_made);
         let real: Vec<u32> = (0..(train.n_rows() - n_made) as u32).collect();
         let real = (n_made > 0).then_some(real.as_slice());
         let (derived, computed) = Derived::fit(&options.derived, train, real, &target.name)?;
@@ -156,7 +158,7 @@ impl Features {
             out_of_fold.push(learned.out_of_fold);
         }
         let features = Self::with(derived, inputs)?;
-        let folds = |idx: usize| out_of_fold[idx].as_ref().map(|o| (o.blocks.as_slice(), outcome.folds()));
+        let folds = |idx: usize| out_of_fold[idx].as_ref().map(|o| (o, outcome.folds()));
         let rows = features.bind(train, &computed, folds)?;
         let matrix = Matrix::new(rows.all()?, train.n_rows(), Arc::clone(&features.names));
         Ok((features, matrix))
@@ -164,6 +166,8 @@ impl Features {
 
     /// What [`Features::fit`] gives for the rows `train` of a large table, and what [`Features::transform`] gives for
     /// each part of `others`.
+    ///
+    /// `groups` has a key per row of `train`, where some belong together.
     ///
     /// The table is given up column by column, so that at no time much more is held than it:
     ///
@@ -178,8 +182,7 @@ impl Features {
     pub fn fit_from(
         table: Table,
         (train, others): (&[u32], [&[u32]; 2]),
-        target: &Target,
-        y: &[f32],
+        (target, y, groups): (&Target, &[f32], Option<&[u64]>),
         options: &FeatureOptions,
         seed: u64,
     ) -> Result<(Self, Matrix, [Matrix; 2]), FeatureError> {
@@ -187,13 +190,14 @@ impl Features {
         if y.len() != train.len() {
             return Err(FeatureError::Length { what: "the target", found: y.len(), expected: train.len() });
         }
-        let outcome = Outcome::new(target, y, seed);
+        let outcome = Outcome::new(target, y, seed, groups);
         let (derived, computed) = Derived::fit(&options.derived, &table, Some(train), &target.name)?;
-        // Texts are never features: they need not live while the others are encoded.
+        // Texts that are no features need not live while the others are encoded.
+        let unread = |c: &Column| matches!(c.values, Values::Text(_)) && !options.reads_text(&c.name);
         let dropped = |c: &Column| c.name == target.name || options.drop.contains(&c.name);
         let mut columns = table.into_columns();
         columns.extend(computed);
-        columns.retain(|c| !dropped(c) && !matches!(c.values, Values::Text(_)));
+        columns.retain(|c| !dropped(c) && !unread(c));
         let mut columns = columns.into_iter();
         let (mut inputs, mut widths) = (Vec::new(), Vec::new());
         // One buffer per part: many of a few megabytes would leave holes that the allocator does not give back.
@@ -270,22 +274,18 @@ impl Features {
         Ok(())
     }
 
-    /// `training` gives, per input, blocks per fold and the rows' folds.
+    /// `training` gives, per input, what the training rows see, and the rows' folds.
     fn bind<'a>(
         &'a self,
         table: &'a Table,
         computed: &'a [Column],
-        training: impl Fn(usize) -> Option<(&'a [f32], &'a [u8])>,
+        training: impl Fn(usize) -> Option<(&'a OutOfFold, &'a [u8])>,
     ) -> Result<Rows<'a>, FeatureError> {
         let columns = apply::find(table, computed, &self.inputs)?;
         let mut bound = Vec::with_capacity(columns.len());
         let mut start = 0;
         for (idx, (column, input)) in columns.into_iter().zip(&self.inputs).enumerate() {
-            let (blocks, folds) = match training(idx) {
-                Some((blocks, folds)) => (blocks, Some(folds)),
-                None => (self.blocks[idx].as_slice(), None),
-            };
-            bound.push(apply::bind(column, &input.encoder, start, blocks, folds)?);
+            bound.push(apply::bind(column, &input.encoder, start, &self.blocks[idx], training(idx))?);
             start += input.encoder.n_features();
         }
         Ok(Rows::new(bound, table.n_rows()))
@@ -323,6 +323,15 @@ impl Features {
     pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> + '_ {
         let encoded = self.inputs.iter().filter_map(|i| Some((i.column.as_str(), i.encoder.levels()?)));
         encoded.chain(self.derived.levels())
+    }
+
+    /// The raw columns whose words are read.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &TextEncoder)> + '_ {
+        let raw = self.inputs.iter().filter(|input| self.derived.expression(&input.column).is_none());
+        raw.filter_map(|input| match &input.encoder {
+            Encoder::Text(encoder) => Some((input.column.as_str(), encoder)),
+            _ => None,
+        })
     }
 
     /// Per feature, the index of its column in [`Features::columns`]: sums over it are per column.
@@ -371,17 +380,14 @@ impl Filled {
         let rows = column.take(train);
         let Some(Learned { encoder, out_of_fold }) = learn(&rows, outcome, options)? else { return Ok(None) };
         let stored = encoder.blocks();
-        let (blocks, folds) = match &out_of_fold {
-            Some(out_of_fold) => (out_of_fold.blocks.as_slice(), Some(outcome.folds())),
-            None => (stored.as_slice(), None),
-        };
-        let fill = |rows: &Column, blocks: &[f32], folds: Option<&[u8]>| {
-            let bound = apply::bind(rows, &encoder, 0, blocks, folds)?;
+        let fill = |rows: &Column, training: Option<&OutOfFold>| {
+            let training = training.map(|out_of_fold| (out_of_fold, outcome.folds()));
+            let bound = apply::bind(rows, &encoder, 0, &stored, training)?;
             Rows::new(vec![bound], rows.values.len()).all()
         };
-        let of_train = fill(&rows, blocks, folds)?;
+        let of_train = fill(&rows, out_of_fold.as_ref())?;
         drop(rows);
-        let [first, second] = others.map(|rows| fill(&column.take(rows), &stored, None));
+        let [first, second] = others.map(|rows| fill(&column.take(rows), None));
         let cells = [of_train, first?, second?];
         Ok(Some(Self { input: RawColumn { column: column.name.clone(), encoder }, cells }))
     }

@@ -11,6 +11,7 @@
 mod error;
 mod list;
 pub mod parse;
+pub mod waiting;
 mod stats;
 mod store;
 
@@ -23,7 +24,7 @@ use crate::atomic::Lock;
 use crate::features::Target;
 use crate::journal::{Journal, Latest};
 use crate::labels::{Label, Labels, Merged, Source};
-use crate::table::{NumberFormat, Schema, label_value};
+use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
 use crate::workspace::audit::Event;
 use crate::workspace::{EventKind, LABELS, Workspace};
 use jiff::Timestamp;
@@ -86,18 +87,44 @@ pub fn give(
     corrections: &[Correction],
     at: Timestamp,
 ) -> Result<Given, FeedbackError> {
-    let known = entries(workspace)?;
+    let checked = check(workspace, target, corrections, at)?;
+    take(workspace, lock, entries(workspace)?, &checked, at)
+}
+
+/// The corrections as they are kept, once each is found to be right. Nothing is changed.
+///
+/// # Errors
+/// As [`give`].
+pub fn check(
+    workspace: &Workspace,
+    target: &Target,
+    corrections: &[Correction],
+    at: Timestamp,
+) -> Result<Vec<Entry>, FeedbackError> {
+    let is_needed = target.classes.is_empty() || workspace.config_path().exists();
+    let schema = if is_needed { workspace.config()?.schema() } else { Schema::default() };
+    let corrections: Vec<Correction> = corrections
+        .iter()
+        .map(|correction| Correction { id: schema.id_of(&correction.id).into_owned(), ..correction.clone() })
+        .collect();
     let ids: HashSet<&str> = corrections.iter().map(|correction| correction.id.as_str()).collect();
     let predictions = Journal::of(workspace).latest(&ids)?;
+    let number = schema.number_format(&target.name).filter(|_| target.classes.is_empty());
+    let checked = |correction: &Correction| entry(correction, predictions.get(&correction.id), (target, number), at);
+    corrections.iter().map(checked).collect()
+}
+
+/// Takes in what was checked, beside what is `known`.
+fn take(
+    workspace: &Workspace,
+    lock: &Lock,
+    known: Vec<Entry>,
+    incoming: &[Entry],
+    at: Timestamp,
+) -> Result<Given, FeedbackError> {
     let mut said: HashMap<(&str, &str), &Entry> = known.iter().map(|entry| (entry.key(), entry)).collect();
-    let schema = if target.classes.is_empty() { workspace.config()?.schema() } else { Schema::default() };
-    let number = schema.number_format(&target.name);
-    let incoming = corrections
-        .iter()
-        .map(|correction| entry(correction, predictions.get(&correction.id), (target, number), at))
-        .collect::<Result<Vec<_>, _>>()?;
     let mut new: Vec<&Entry> = Vec::new();
-    for entry in &incoming {
+    for entry in incoming {
         let before = said.insert(entry.key(), entry);
         if before.is_none_or(|before| !before.says_the_same(entry)) {
             new.push(entry);
@@ -139,6 +166,16 @@ fn entry(
     };
     let actual =
         correction.actual.as_deref().map(|actual| understood(actual, target, number)).transpose().map_err(wrong)?;
+    if let (Some(text), Some(value)) = (&correction.actual, &actual)
+        && let (Ok(value), Ok(expected)) = (value.parse(), prediction.prediction.parse())
+        && target.classes.is_empty()
+        && let Some(meant) = misread_thousands(text, value, number, expected)
+    {
+        return Err(wrong(format!(
+            "{text:?} can be read as {value} and as {meant}, which is nearer to the {expected} that was predicted: write it \
+             without marks between thousands"
+        )));
+    }
     let was_predicted = actual.as_ref().is_some_and(|actual| *actual == prediction.prediction);
     let label = match (correction.verdict, actual) {
         (Verdict::Correct, Some(actual)) if !was_predicted => {

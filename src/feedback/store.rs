@@ -91,6 +91,22 @@ impl Entry {
         said(self) == said(other) && texts(self) == texts(other)
     }
 
+    /// Its line, without the line feed.
+    pub(super) fn line(&self) -> String {
+        let mut line = Vec::new();
+        self.push(&mut line);
+        line.pop();
+        // Its fields are texts.
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
+    /// What a line says, or what is wrong with it.
+    pub(super) fn of_line(line: &str) -> Result<Self, String> {
+        let text = [HEADER, line.as_bytes()].concat();
+        let mut entries = read(text.as_slice()).map_err(|err| err.to_string())?;
+        entries.pop().ok_or_else(|| "is no correction".to_owned())
+    }
+
     /// SHA-256 of its line; of one without free fields as it was before there were any.
     fn digest(&self) -> String {
         let mut line = Vec::new();
@@ -139,9 +155,13 @@ pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
     };
     let whole = || atomic::whole_lines_len(&file, file.metadata()?.len());
     let len = whole().map_err(|source| FeedbackError::io(&path, source))?;
+    read((&file).take(len)).map_err(|err| FeedbackError::File { path: path.clone(), what: err.to_string() })
+}
+
+fn read(lines: impl Read) -> Result<Vec<Entry>, csv::Error> {
     let mut entries = Vec::new();
-    for entry in csv::Reader::from_reader((&file).take(len)).deserialize::<Entry>() {
-        let mut entry = entry.map_err(|err| FeedbackError::File { path: path.clone(), what: err.to_string() })?;
+    for entry in csv::Reader::from_reader(lines).deserialize::<Entry>() {
+        let mut entry = entry?;
         for text in [&mut entry.id, &mut entry.label, &mut entry.by, &mut entry.comment, &mut entry.prediction] {
             *text = from_one_line(text).into_owned();
         }

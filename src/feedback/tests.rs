@@ -250,3 +250,53 @@ fn free_fields_are_kept_filtered_and_followed_to_the_version_that_used_them() {
     let upgraded = std::fs::read_to_string(&path).unwrap();
     assert!(upgraded.starts_with(&now) && upgraded.lines().count() == 3, "{upgraded}");
 }
+
+#[test]
+fn what_waits_is_taken_in_once_and_its_last_word_counts() {
+    use crate::labels::became;
+    let (_dir, workspace) = predicted();
+    let outcome = |id: &str, value: &str| became(id.to_owned(), value.to_owned(), at("2026-11-09"), Version(2));
+    let checked = |verdict, actual, time| {
+        let mut correction = said("a", verdict, actual);
+        correction.comment = "two\nlines, \"quoted\"".to_owned();
+        check(&workspace, &target(), &[correction], at(time)).unwrap().remove(0)
+    };
+    let corrections = [
+        checked(Verdict::Correct, None, "2026-11-09"),
+        checked(Verdict::Incorrect, Some("no"), "2026-11-10"),
+        checked(Verdict::Correct, None, "2026-11-11"),
+    ];
+    waiting::keep(&workspace, vec![outcome("a", "yes"), outcome("b", "no")], &corrections[..1]).unwrap();
+    waiting::keep(&workspace, vec![outcome("a", "no")], &corrections[1..]).unwrap();
+    assert!(waiting::is_waiting(&workspace) && Labels::open(&workspace).unwrap().rows().is_empty());
+    let waits = std::fs::read(workspace.path("runs/waiting.jsonl")).unwrap();
+
+    let taken = waiting::take_in(&workspace, &workspace.lock().unwrap(), at("2026-11-12")).unwrap();
+    assert_eq!((taken.n_outcomes, taken.n_feedback), (2, 3));
+    let labels = Labels::open(&workspace).unwrap();
+    let label = |id: &str, by: &str| labels.get(id, by).map(|label| label.label.clone()).unwrap();
+    assert_eq!((label("a", ""), label("b", ""), label("a", "ann")), ("no".into(), "no".into(), "yes".into()));
+    assert_eq!(entries(&workspace).unwrap(), corrections);
+
+    // A process died after it was done and before it could remove the file.
+    let files =
+        || ["data/labels.csv", "data/feedback.csv", "audit.jsonl"].map(|f| std::fs::read(workspace.path(f)).unwrap());
+    let before = files();
+    std::fs::write(workspace.path("runs/taking.jsonl"), waits).unwrap();
+    let taken = waiting::take_in(&workspace, &workspace.lock().unwrap(), at("2026-11-13")).unwrap();
+    assert_eq!((taken.n_outcomes, taken.n_feedback), (2, 0));
+    assert!(files() == before && !waiting::is_waiting(&workspace));
+}
+
+#[test]
+fn what_waits_and_is_damaged_goes_on_waiting() {
+    let (_dir, workspace) = predicted();
+    std::fs::create_dir_all(workspace.path("runs")).unwrap();
+    for line in ["{}", "{\"outcome\":{\"id\":\"a\"}}", "{\"feedback\":\"a,correct\"}", "x"] {
+        std::fs::write(workspace.path("runs/taking.jsonl"), format!("{line}\n")).unwrap();
+        let lock = workspace.lock().unwrap();
+        let refused = waiting::take_in(&workspace, &lock, at("2026-11-12")).unwrap_err().to_string();
+        assert!(refused.contains("taking.jsonl: line 1: "), "{refused}");
+        assert!(waiting::is_waiting(&workspace));
+    }
+}

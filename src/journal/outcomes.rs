@@ -32,7 +32,7 @@ pub struct Outcomes {
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
     /// The loop's id column.
-    pub id: &'a str,
+    pub id: &'a ColumnSpec,
     /// What is predicted.
     pub target: &'a Target,
 }
@@ -49,12 +49,18 @@ impl Outcomes {
         let inference = infer(file.open()?, &InferOptions::default())?;
         let has = |name: &str| inference.schema.column(name).is_some();
         let either = |first: &str, second: &str| if has(first) { first.to_owned() } else { second.to_owned() };
-        let (id, label) = (either(reading.id, "id"), either(&reading.target.name, "label"));
+        let (id, label) = (either(&reading.id.name, "id"), either(&reading.target.name, "label"));
         let number = reading.target.classes.is_empty();
         let kind = if number { Kind::Number } else { Kind::Category };
+        if let Some(doubt) = inference.doubts.iter().find(|doubt| number && doubt.column == label) {
+            return Err(TableError::File { file: path.display().to_string(), what: doubt.to_string() });
+        }
         // Numbers are written as the file writes them.
         let written = inference.schema.number_format(&label).filter(|_| number).cloned();
-        let mut wanted = vec![spec(&id, Kind::Text), ColumnSpec { number: written, ..spec(&label, kind) }];
+        let mut wanted = vec![
+            ColumnSpec { name: id.clone(), ..reading.id.clone() },
+            ColumnSpec { number: written, ..spec(&label, kind) },
+        ];
         let asked = [("source", Kind::Category), ("select_prob", Kind::Number)];
         wanted.extend(asked.into_iter().filter(|(name, _)| has(name)).map(|(name, kind)| spec(name, kind)));
         let schema = Schema { dialect: inference.schema.dialect.clone(), columns: wanted };

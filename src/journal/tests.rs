@@ -233,7 +233,8 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
     let labels = dir.path().join("labels.csv");
     fs::write(&labels, "id,label,source\na,yes,human\nc,no,outcome\nb,yes,model\nz,no,human\n").unwrap();
     let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
-    let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target }).unwrap();
+    let outcomes =
+        Outcomes::read(&labels, &outcomes::Reading { id: &ColumnSpec::new("key", Kind::Id), target: &target }).unwrap();
     let joined = journal.join(&Window::default(), &layout, &outcomes).unwrap();
     assert_eq!(joined.rows.id.iter().collect::<Vec<_>>(), ["a", "a", "c"]);
     let y = |joined: &Joined| joined.outcomes.iter().map(|outcome| outcome.y).collect::<Vec<f64>>();
@@ -250,7 +251,7 @@ fn rows_that_were_asked_stand_for_those_that_were_not() {
     let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
     let read = |rows: &str| {
         fs::write(&labels, format!("id,label,source,select_prob\n{rows}")).unwrap();
-        Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target })
+        Outcomes::read(&labels, &outcomes::Reading { id: &ColumnSpec::new("key", Kind::Id), target: &target })
     };
     let found = read("a,yes,human,0.25\nb,no,human,\nc,no,outcome,0.25\n").unwrap();
     assert_eq!(["a", "b", "c"].map(|id| found.of(id).unwrap().weight), [4.0, 1.0, 1.0]);
@@ -288,7 +289,8 @@ fn of_equal_times_the_line_that_was_written_last_counts() {
     let labels = dir.path().join("labels.csv");
     fs::write(&labels, "id,label,source\na,yes,human\n").unwrap();
     let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
-    let outcomes = Outcomes::read(&labels, &outcomes::Reading { id: "key", target: &target }).unwrap();
+    let outcomes =
+        Outcomes::read(&labels, &outcomes::Reading { id: &ColumnSpec::new("key", Kind::Id), target: &target }).unwrap();
     let latest = journal.join(&Window::default(), &layout, &outcomes).unwrap().latest();
     assert_eq!((latest.rows.len(), latest.rows.score[0]), (1, 0.3));
 }

@@ -71,6 +71,11 @@ fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelEr
     // A spreadsheet of old ends its lines with carriage returns alone.
     let only_returns = !text.contains('\n') && text.trim_end().contains('\r');
     let text = if only_returns { Cow::Owned(text.replace('\r', "\n")) } else { Cow::Borrowed(text) };
+    if let Some(line) = late_header(&text, expected) {
+        return Err(wrong(format!(
+            "line 1 is none of the table, whose header stands on line {line}: remove what stands above it"
+        )));
+    }
     let mut records = Records::new(&text, delimiter(&text, expected)).filter(|record| match record {
         Ok(record) => record.cells.iter().any(|cell| !cell.trim().is_empty()),
         Err(_) => true,
@@ -87,17 +92,34 @@ fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelEr
 /// The delimiter under which the header has an id and the target; otherwise the one that cuts it into most pieces.
 fn delimiter(text: &str, expected: &Expected) -> u8 {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let names = |delimiter: u8| -> Vec<String> {
-        cells_of(first, delimiter).iter().map(|name| restore(name.trim()).to_owned()).collect()
-    };
+    let n_names = |d: &u8| names_in(first, *d).len();
+    heads(first, expected).unwrap_or_else(|| DELIMITERS.into_iter().rev().max_by_key(n_names).unwrap_or(b','))
+}
+
+const DELIMITERS: [u8; 4] = *b",;\t|";
+
+fn names_in(line: &str, delimiter: u8) -> Vec<String> {
+    cells_of(line, delimiter).iter().map(|name| restore(name.trim()).to_owned()).collect()
+}
+
+/// The delimiter under which a line is a header with an id and the target.
+fn heads(line: &str, expected: &Expected) -> Option<u8> {
     let target = target_name(expected.target);
-    let fits = |d: &u8| {
-        let names = names(*d);
+    DELIMITERS.into_iter().find(|d| {
+        let names = names_in(line, *d);
         let has = |name: &str| names.iter().any(|n| n == name);
         has(STUDIO_ID) || (has("id") && has(&target))
-    };
-    let all = *b",;\t|";
-    all.into_iter().find(fits).unwrap_or_else(|| all.into_iter().rev().max_by_key(|d| names(*d).len()).unwrap_or(b','))
+    })
+}
+
+/// The line of the header, where other lines stand above it.
+fn late_header(text: &str, expected: &Expected) -> Option<usize> {
+    /// Lines that a title has at most.
+    const MAX_TITLE: usize = 30;
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(MAX_TITLE);
+    let first = lines.next()?;
+    let at = lines.find(|(_, line)| heads(line, expected).is_some()).map(|(at, _)| at + 1);
+    at.filter(|_| heads(first.1, expected).is_none())
 }
 
 impl Header {

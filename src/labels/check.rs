@@ -10,7 +10,7 @@ use super::store::{Label, Source};
 use crate::digest::sha256;
 use crate::features::Task;
 use crate::features::target::number_text;
-use crate::table::{NumberFormat, Schema, label_value};
+use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
 use crate::workspace::Workspace;
 use std::collections::HashMap;
 
@@ -23,6 +23,44 @@ pub(super) struct Checked {
     pub(super) counts: Counts,
     /// What speaks for answers that no person gave.
     pub(super) copies: Copies,
+    marks: Marks,
+}
+
+/// Numbers with a mark that may stand between thousands.
+#[derive(Debug, Default)]
+struct Marks {
+    /// Answers with a decimal mark, and those with three digits behind it.
+    n_marked: u64,
+    grouped: u64,
+    /// Those of them that production's answer makes likelier to be a thousand times as large.
+    misread: Vec<Fault>,
+}
+
+impl Marks {
+    fn count(&mut self, answer: &Answer, (batch, row): (&Batch, &Asked), said: &str, number: Option<&NumberFormat>) {
+        let mark = number.map_or('.', |format| format.decimal);
+        let Some((_, decimals)) = answer.text.split_once(mark).filter(|_| batch.target.task == Task::Regression) else {
+            return;
+        };
+        self.n_marked += 1;
+        self.grouped += u64::from(decimals.bytes().take_while(u8::is_ascii_digit).count() == 3);
+        let (Ok(value), Ok(expected)) = (said.parse(), row.prediction.parse()) else { return };
+        if let Some(meant) = misread_thousands(&answer.text, value, number, expected) {
+            let what = format!(
+                "can be read as {value} and as {meant}, which is nearer to the {} that production says: write it without \
+                 marks between thousands",
+                row.prediction
+            );
+            self.misread.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
+        }
+    }
+
+    /// The answers that nobody can read, where the mark shows nowhere that it is one of decimals, and most are likelier to
+    /// be thousands.
+    fn faults(self) -> Vec<Fault> {
+        let all_grouped = self.grouped == self.n_marked;
+        if all_grouped && 2 * self.misread.len() as u64 > self.grouped { self.misread } else { Vec::new() }
+    }
 }
 
 /// Every batch that went out.
@@ -92,6 +130,7 @@ impl Known {
                     continue;
                 }
             };
+            checked.marks.count(answer, (batch, row), &said, number);
             let annotator =
                 if answer.annotator.is_empty() { request.annotator.unwrap_or("") } else { &answer.annotator };
             if let Some(&(at, first)) = seen.get(&(row.id.clone(), annotator.to_owned())) {
@@ -113,6 +152,7 @@ impl Known {
                 model_version: Some(batch.version),
             });
         }
+        checked.faults.extend(std::mem::take(&mut checked.marks).faults());
         checked.faults.sort_by_key(|fault| match fault.place {
             Place::Line(n) | Place::Task(n) => n,
         });
@@ -126,9 +166,10 @@ impl Known {
         asked: &'a HashMap<&str, Vec<(&'a Batch, &'a Asked)>>,
         faults: &mut Vec<Fault>,
     ) -> Option<&'a (&'a Batch, &'a Asked)> {
-        let of_id = asked.get(answer.id.as_str()).map_or(&[][..], Vec::as_slice);
-        let named = |(batch, _): &&(&Batch, &Asked)| answer.batch.is_empty() || batch.batch == answer.batch;
-        let found = of_id.iter().find(named);
+        let named = self.schema.id_of(&answer.id);
+        let of_id = asked.get(named.as_ref()).map_or(&[][..], Vec::as_slice);
+        let of_batch = |(batch, _): &&(&Batch, &Asked)| answer.batch.is_empty() || batch.batch == answer.batch;
+        let found = of_id.iter().find(of_batch);
         if found.is_none() {
             faults.push(match of_id.is_empty() {
                 true => Fault::new(answer.place, "id", &answer.id, strange_id(&answer.id, asked)),

@@ -9,6 +9,7 @@ use super::strata::{Strategy, drift_pull, k_centre, uncertainty};
 use crate::drift::multivariate::{MAX_ROWS, MIN_ROWS, MultivariateError, domain_scores};
 use crate::features::Task;
 use crate::pipeline::Pipeline;
+use crate::registry::Version;
 use crate::stats::random::{hash64, unit_hash};
 use crate::table::{Input, ReadOptions, Table, stream};
 use crate::workspace::{Config, Workspace};
@@ -51,6 +52,7 @@ pub(super) struct Chosen {
 pub(super) struct Chooser<'a> {
     pub workspace: &'a Workspace,
     pub config: &'a Config,
+    pub version: Version,
     pub pipeline: &'a Pipeline,
     pub source: &'a Source<'a>,
     pub request: &'a ExportRequest<'a>,
@@ -255,7 +257,7 @@ impl Chooser<'_> {
         if !reference.exists() {
             return Ok(Err(format!("{} is not there to compare with", reference.display())));
         }
-        let reference = self.sampled(&reference)?;
+        let reference = self.sampled(self.workspace.table_of(self.config, self.version)?)?;
         let target = [self.pipeline.target.name.clone()];
         let schema = &self.pipeline.schema;
         let c = match domain_scores(&reference, current, schema, &target, self.request.seed) {
@@ -275,7 +277,7 @@ impl Chooser<'_> {
     }
 
     /// A random part of the reference, as many rows as the domain classifier learns from, or up to twice as many.
-    fn sampled(&self, path: &std::path::Path) -> Result<Table, LabelError> {
+    fn sampled(&self, rows: Input) -> Result<Table, LabelError> {
         let mut schema = self.config.schema();
         schema.know_flags(&self.pipeline.schema);
         let options = ReadOptions {
@@ -287,7 +289,7 @@ impl Chooser<'_> {
         let mut share = 1.0;
         let mut parts: Vec<(Vec<f64>, Table)> = Vec::new();
         let (mut first, mut n) = (0_u64, 0);
-        for batch in stream(Input::open(path)?, &schema, &options)? {
+        for batch in stream(rows, &schema, &options)? {
             let table = batch?.table;
             let lot = |row: u64| unit_hash(&row.to_le_bytes(), self.request.seed ^ LOOK);
             let lots: Vec<f64> = (first..first + table.n_rows() as u64).map(lot).collect();

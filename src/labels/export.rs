@@ -78,7 +78,7 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
     let past = past::of_version(workspace, version, &pipeline)?;
     let source = source((workspace, past), &config, (&pipeline, &layout), table.as_ref(), request)?;
     let excluded = asked_or_labelled(&Labels::open(workspace)?, &open);
-    let chooser = Chooser { workspace, config: &config, pipeline: &pipeline, source: &source, request };
+    let chooser = Chooser { workspace, config: &config, version, pipeline: &pipeline, source: &source, request };
     let chosen = chooser.choose(&excluded)?;
     if chosen.drawn.is_empty() {
         let strata = BTreeMap::new();

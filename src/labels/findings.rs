@@ -9,7 +9,7 @@ use super::store::{Label, Labels};
 use super::{CONFLICTS, LabelError, SUSPECTS, fill};
 use crate::atomic;
 use crate::stats::agreement::{cohen_kappa, krippendorff_alpha};
-use crate::stats::weighted::{self, Weighted};
+use crate::stats::weighted::{self, Share};
 use crate::table::push_record;
 use crate::workspace::LabelPolicy;
 use serde::Serialize;
@@ -58,8 +58,9 @@ pub struct Accuracy {
     pub n: u64,
     /// Answered rows that are left out, since the version that was in production had learned from them.
     pub n_learned: u64,
-    /// Over all candidates, each row weighing 1/π; rows that nobody answered are taken to be like the answered ones.
-    pub weighted: Weighted,
+    /// Over all candidates, each row weighing 1/π; rows that nobody answered are taken to be like the answered ones, so that
+    /// π is the probability to be drawn times the share that was answered.
+    pub weighted: Share,
     /// Control rows among them.
     pub n_control: u64,
     /// Over the control rows alone; `None` without one.
@@ -184,6 +185,7 @@ impl Report<'_> {
         let said: HashMap<&str, &str> = resolved.agreed.iter().map(|row| (row.id, row.label)).collect();
         let answered = batch.rows.iter().filter(|row| said.contains_key(row.id.as_str()));
         let (known, fresh): (Vec<&Asked>, Vec<&Asked>) = answered.partition(|row| learned.has(&row.id));
+        let answered_share = (known.len() + fresh.len()) as f64 / batch.rows.len().max(1) as f64;
         let rows: Vec<(f64, f64, Stratum)> = fresh
             .into_iter()
             .filter_map(|row| {
@@ -200,7 +202,7 @@ impl Report<'_> {
         Ok(Some(Accuracy {
             n: rows.len() as u64,
             n_learned: known.len() as u64,
-            weighted: weighted::mean(&right, &rows.iter().map(|row| row.1).collect::<Vec<_>>()),
+            weighted: weighted::share(&right, &rows.iter().map(|row| row.1 * answered_share).collect::<Vec<_>>()),
             n_control: control.len() as u64,
             control: (!control.is_empty()).then(|| mean(&control)),
             unweighted: mean(&right),

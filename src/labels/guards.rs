@@ -19,11 +19,11 @@ const SEVERAL: usize = 3;
 /// What speaks against taking in `incoming`: label rates in its control stratum that differ from those of the last one
 /// (two proportions, p < .001 over all classes), one annotator, of three or more, with more than half of the answers, and
 /// answers that are copies of predictions, or equal them more often than production is right (binomial, p < 1e-4; `most` is the
-/// upper end of its accuracy on the gate rows).
+/// upper end of its accuracy on the gate rows), and numbers of which more than a third lie outside of `range`.
 ///
 /// `taken` are the batches that answer, `earlier` those that came back before, `labels` what was known before.
 pub(super) fn guards(
-    (back, most): (&Checked, Option<f64>),
+    (back, most, range): (&Checked, Option<f64>, Option<(f64, f64)>),
     taken: &[&Batch],
     earlier: &[Batch],
     labels: &Labels,
@@ -33,7 +33,27 @@ pub(super) fn guards(
     found.extend(back.copies.guard(most));
     found.extend(rate_guard(incoming, taken, earlier, labels));
     found.extend(share_guard(incoming));
+    found.extend(range.and_then(|range| range_guard(incoming, range)));
     found
+}
+
+/// Numbers outside of what production learned from.
+fn range_guard(incoming: &[Label], (min, max): (f64, f64)) -> Option<Guard> {
+    /// Answers from which the share means something, and the largest share that may lie outside.
+    const FEWEST: usize = 5;
+    const OUTSIDE: f64 = 1.0 / 3.0;
+    let values: Vec<f64> = incoming.iter().filter_map(|label| label.label.parse().ok()).collect();
+    let outside: Vec<f64> = values.iter().copied().filter(|value| !(min..=max).contains(value)).collect();
+    let first = outside.first()?;
+    Some(Guard {
+        name: "label-range",
+        fired: values.len() >= FEWEST && outside.len() as f64 > OUTSIDE * values.len() as f64,
+        text: format!(
+            "{} of {} answers lie outside of what production learned from ({min} to {max}), such as {first}",
+            outside.len(),
+            values.len()
+        ),
+    })
 }
 
 /// How often each class stands in a control stratum.

@@ -51,7 +51,7 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
         None => workspace.config()?.labels.policy,
     };
     let report = Report { inbox: &inbox, batches: &batches, incoming, faults, policy };
-    let guards = guards((&back.checked, most_right(workspace)?), &batches, &known.batches, &labels);
+    let guards = guards((&back.checked, most_right(workspace)?, range(workspace)?), &batches, &known.batches, &labels);
     let taking = Taking { workspace, lock, inbox: &inbox, request, path, digest: &back.digest };
     settle(&taking, &report, labels, guards, &back, finished)
 }
@@ -99,6 +99,16 @@ fn most_right(workspace: &Workspace) -> Result<Option<f64>, LabelError> {
     let Some(production) = registry.roles()?.production else { return Ok(None) };
     let manifest = registry.manifest(production)?;
     Ok(manifest.gate["metrics"]["accuracy"]["high"].as_f64().filter(|most| (0.0..1.0).contains(most)))
+}
+
+/// The smallest and the largest number that production learned to predict; `None` where it tells classes.
+fn range(workspace: &Workspace) -> Result<Option<(f64, f64)>, LabelError> {
+    let registry = workspace.registry();
+    let Some(production) = registry.roles()?.production else { return Ok(None) };
+    let target = workspace.config()?.target.column;
+    let Ok(profile) = registry.profile(production) else { return Ok(None) };
+    let moments = profile.column(&target).and_then(|column| column.numbers()).map(|numbers| numbers.moments);
+    Ok(moments.filter(|moments| moments.min <= moments.max).map(|moments| (moments.min, moments.max)))
 }
 
 /// What came back, as far as it fits.

@@ -117,7 +117,7 @@ pub struct Imported {
 /// A sign, and whether it holds the batch back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Guard {
-    /// `copied-predictions`, `label-rate` or `annotator-share`.
+    /// `copied-predictions`, `label-rate`, `annotator-share` or `label-range`.
     pub name: &'static str,
     /// Whether it holds the batch back.
     pub fired: bool,

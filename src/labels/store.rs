@@ -12,7 +12,7 @@ use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
 use hashbrown::HashTable;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub const COLUMNS: [&str; 8] =
 const REQUIRED: usize = 5;
 
 /// Where a label comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A person looked at the row.
@@ -61,7 +61,7 @@ impl FromStr for Source {
 }
 
 /// What one annotator said of one row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// The row.
     pub id: String,

@@ -113,7 +113,7 @@ impl Named<'_> {
     fn feature(&self, key: &str, name: &str) -> Result<Kind, String> {
         let is_feature = |(column, kind): &&(&str, Kind)| {
             let left_out = *column == self.target || self.drop.iter().any(|dropped| dropped == column);
-            !left_out && matches!(kind, Kind::Number | Kind::Category | Kind::Time)
+            !left_out && matches!(kind, Kind::Number | Kind::Category | Kind::Time | Kind::Text)
         };
         let found = self.columns.iter().find(|(column, _)| *column == name);
         match found {

@@ -1,7 +1,7 @@
 //! Fitting, scoring, contributions, bytes and trees on small seeded tables.
 
 use super::*;
-use crate::features::{Matrix, Task};
+use crate::features::{LARGEST, Matrix, Task};
 use crate::stats::random::rng;
 use rand::Rng;
 use std::sync::Arc;
@@ -204,6 +204,33 @@ fn a_forest_averages_its_trees() {
         let Node::Leaf { values, .. } = tree.nodes.last().unwrap() else { panic!("the last node is a leaf") };
         // A leaf holds a share of the positive class, divided by the number of trees.
         assert!((0.0..=1.0 / 20.0 + 1e-7).contains(&values[0]), "{values:?}");
+    }
+}
+
+#[test]
+fn the_largest_numbers_are_split_from_missing_ones() {
+    let (n, largest) = (400, LARGEST);
+    for (low, high) in [(0.0, largest), (-largest, 1.0), (-largest, largest), (0.0, largest / 2.0)] {
+        let cell = |row: usize| match row % 5 {
+            0 | 1 => f32::NAN,
+            2 => low,
+            3 => high,
+            _ => row as f32 / 400.0,
+        };
+        let x = Matrix::new((0..n).map(cell).collect(), n, ["x".to_owned()].into());
+        for task in TASKS {
+            let y: Vec<f32> = (0..n).map(|row| f32::from(u8::from(x.values[row].is_nan()))).collect();
+            for algorithm in ALGORITHMS {
+                let checked = small(algorithm).check(task).unwrap().with_seed(3);
+                let options = FitOptions { params: &checked, n_classes: 2, tune: None, progress: None };
+                let model = Model::fit(&FitData { x: &x, y: &y, weights: None }, &options).unwrap();
+                let scores = model.scores(&x).unwrap();
+                let of = |row: usize| scores[row * scores.len() / n + scores.len() / n - 1];
+                let found: Vec<f32> = (0..5).map(of).collect();
+                let apart = found[2..].iter().all(|score| *score < found[0] - 0.3);
+                assert!(apart, "{algorithm:?} {task:?} {low} {high}: {found:?}");
+            }
+        }
     }
 }
 

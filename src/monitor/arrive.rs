@@ -8,7 +8,7 @@ use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
 use crate::journal::{Outcome, Outcomes};
 use crate::past::Beside;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{NewWords, Pipeline};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::Learned;
 use crate::stats::random::hash64;
@@ -65,6 +65,8 @@ pub(super) struct Arrived {
     pub expected: Sample<Option<ExpectedLoss>>,
     /// Outcomes in the scored rows that are no class of production, or no number that it could predict.
     pub unknown: Unknown,
+    /// Words of the scored rows that training did not have.
+    pub words: NewWords,
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
@@ -85,6 +87,7 @@ impl Arrived {
             n_repeated: 0,
             expected,
             unknown: Unknown::default(),
+            words: NewWords::default(),
             pieces: Vec::new(),
             names: Vec::new(),
             rejects: Rejects::default(),
@@ -102,6 +105,7 @@ pub(super) struct Gathered {
     sample: Sample<Scored>,
     expected: Sample<Option<ExpectedLoss>>,
     unknown: Unknown,
+    words: NewWords,
     n_rows: u64,
 }
 
@@ -150,6 +154,7 @@ impl Pass<'_> {
             sample,
             expected,
             unknown: Unknown::default(),
+            words: NewWords::default(),
             n_rows: 0,
         }
     }
@@ -185,17 +190,25 @@ impl Pass<'_> {
         Ok(to.get_or_insert_with(builder).push(table)?)
     }
 
-    /// The rows with what production derives from them.
+    /// The rows with what production derives from them, and what is watched of their texts.
     fn whole<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>, MonitorError> {
         Ok(match self.pipeline {
-            Some(pipeline) => pipeline.with_derived(table)?,
+            Some(pipeline) => {
+                let texts = pipeline.text_columns(table);
+                let table = pipeline.with_derived(table)?;
+                if texts.is_empty() {
+                    return Ok(table);
+                }
+                let columns = table.into_owned().into_columns().into_iter().chain(texts).collect();
+                Cow::Owned(Table::new(columns)?)
+            }
             None => Cow::Borrowed(table),
         })
     }
 
     /// After the last row.
     pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
-        let Gathered { whole, before, pieces, mut sample, expected, unknown, .. } = gathered;
+        let Gathered { whole, before, pieces, mut sample, expected, unknown, words, .. } = gathered;
         let n_repeated = sample.keep_last(|row| row.id);
         let name = |key, profile: &Profile| self.by.map_or(String::new(), |by| by.name(key, profile.n_rows));
         let pieces = pieces.into_iter().map(|(key, piece)| {
@@ -211,6 +224,7 @@ impl Pass<'_> {
             n_repeated,
             expected,
             unknown,
+            words,
             pieces: pieces.collect(),
             names: Vec::new(),
             rejects: Rejects::default(),
@@ -221,9 +235,10 @@ impl Pass<'_> {
     /// Scores the rows of the sample, looks up their outcomes, and says what errors are expected of some of them.
     fn score(&self, table: &Table, gathered: &mut Gathered) -> Result<(), MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(()) };
-        let Gathered { sample, expected, unknown, .. } = gathered;
+        let Gathered { sample, expected, unknown, words, .. } = gathered;
         let chosen = sample.choose(table.n_rows());
         let part = part(table, &chosen);
+        words.push(pipeline, &part);
         let ids = self.ids(&part);
         let among = self.learned.and_then(|learned| learned.among(&part.spelled(self.schema), ids));
         let is_learned = |row: usize| among.as_ref().is_some_and(|among| among[row]);

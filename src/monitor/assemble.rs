@@ -135,6 +135,7 @@ impl Watch<'_> {
         let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && is_feature(c) && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
+            let reference = self.text_reference(&c.name, reference);
             Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
         };
         columns.filter_map(pair).collect()
@@ -157,8 +158,18 @@ impl Watch<'_> {
             *then = Some(trained_at.unwrap_or(self.request.now).as_microsecond());
         }
         let mut importance = self.production.iter().flat_map(|production| &production.manifest.importance);
-        pair.importance = importance.find(|entry| entry.column == name).map(|entry| entry.gain);
+        let text = self.production.as_ref().and_then(|production| production.pipeline.text_of(name));
+        pair.importance = importance.find(|entry| entry.column == text.unwrap_or(name)).map(|entry| entry.gain);
         Some(pair)
+    }
+
+    /// What is watched of texts is compared with the gate rows: the training rows taught the words.
+    fn text_reference<'p>(&'p self, name: &str, reference: &'p Profile) -> &'p Profile {
+        let of_gate = self.production.as_ref().and_then(|production| production.texts.as_ref());
+        match of_gate {
+            Some(of_gate) if reference.column(name).is_none() => of_gate,
+            _ => reference,
+        }
     }
 
     fn target(&self, reference: &Profile, arrived: &Arrived) -> Option<ColumnReport> {
@@ -312,7 +323,12 @@ impl Watch<'_> {
         let target = config.as_ref().map(|config| &config.target.column);
         let ignored: Vec<String> = names.filter(|name| Some(*name) == target || !self.reads(name)).cloned().collect();
         let most = if asked { MAX_ROWS } else { QUICK_ROWS };
-        match multivariate(&rows(Input::open(&reference)?)?, &rows(arrived)?, schema, &ignored, (most, request.seed)) {
+        // The reference may have rows of a version that was rolled back: columns and classifier look at the same rows.
+        let reference = match (request.reference, config, &self.production) {
+            (None, Some(config), Some(production)) => self.workspace.table_of(config, production.version)?,
+            _ => Input::open(&reference)?,
+        };
+        match multivariate(&rows(reference)?, &rows(arrived)?, schema, &ignored, (most, request.seed)) {
             Err(MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns) if !asked => Ok(None),
             Err(err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns)) => {
                 notes.push(format!("--multivariate cannot tell: {err}"));

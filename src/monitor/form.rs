@@ -5,6 +5,8 @@ use super::watch::Watch;
 use super::{MonitorError, days};
 use crate::drift::report::{Chunk, ChunkColumn, ColumnReport, ColumnVerdict, Finding, FindingKind};
 use crate::drift::{ColumnPair, findings};
+use crate::features::TextEncoder;
+use crate::pipeline::unseen_name;
 use crate::table::{Kind, postgres};
 
 /// Columns with more cells of another type than this share are not judged.
@@ -40,8 +42,37 @@ impl Watch<'_> {
         all.extend(self.form(arrived));
         all.extend(self.skew()?);
         all.extend(self.coverage(arrived));
-        all.extend(pairs.iter().filter(|pair| pair.unfit.is_none()).flat_map(findings));
+        all.extend(self.vocabulary(columns, arrived));
+        // Shares of new words have a finding of their own; a score has no range to keep.
+        let of_text = |name: &str| self.production.as_ref().is_some_and(|p| p.pipeline.text_of(name).is_some());
+        let of_pair = |pair: &ColumnPair| {
+            findings(pair)
+                .into_iter()
+                .filter(|found| found.kind != FindingKind::Range || !of_text(&pair.name))
+                .collect::<Vec<_>>()
+        };
+        all.extend(pairs.iter().filter(|pair| pair.unfit.is_none()).flat_map(of_pair));
         Ok(all)
+    }
+
+    /// Texts with more words that training did not have than the gate rows had.
+    fn vocabulary(&self, columns: &[ColumnReport], arrived: &Arrived) -> Vec<Finding> {
+        let Some(production) = &self.production else { return Vec::new() };
+        let found = |(column, _): (&str, &TextEncoder)| {
+            let report = columns.iter().find(|report| report.name == unseen_name(column))?;
+            let (now, then) = (report.current.mean?, report.reference.mean?);
+            if report.verdict != ColumnVerdict::Drifted || now <= then {
+                return None;
+            }
+            let such_as = arrived.words.named(column).map_or_else(String::new, |named| format!(", such as {named}"));
+            let text = format!(
+                "{:.1} % of the words were in no two training rows, in the gate rows {:.1} %{such_as}",
+                now * 100.0,
+                then * 100.0
+            );
+            Some(finding(FindingKind::Vocabulary, Some(column), text))
+        };
+        production.pipeline.features.texts().filter_map(found).collect()
     }
 
     /// The share of a column's cells that are of another type than it is, and what to say of them.
@@ -50,6 +81,7 @@ impl Watch<'_> {
         let n = arrived.profile.n_rows.max(*count);
         let expected = match self.schema.column(column).map(|spec| spec.kind) {
             Some(Kind::Time) => "times as in the reference",
+            Some(Kind::Id) => "ids that can be read in one way",
             _ => "numbers",
         };
         let example = first.value.as_deref().unwrap_or_default();

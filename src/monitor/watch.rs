@@ -27,6 +27,8 @@ pub(super) struct Production {
     pub(super) manifest: Manifest,
     pub(super) gate: Option<Evaluation>,
     losses: Option<Losses>,
+    /// What is watched of the texts of the gate rows, where texts are read.
+    pub(super) texts: Option<Profile>,
     /// The rows that it learned from, where that is known.
     pub(super) learned: Option<Learned>,
 }
@@ -45,7 +47,7 @@ pub(super) struct Watch<'a> {
     pub(super) config: Option<Config>,
     pub(super) settings: DriftSettings,
     pub(super) schema: Schema,
-    /// With the columns that production derives.
+    /// With the columns that production derives, and what is watched of its texts.
     pub(super) profiled_schema: Schema,
     pub(super) production: Option<Production>,
     /// The reference, when finding out its columns has profiled it already.
@@ -92,7 +94,7 @@ impl<'a> Watch<'a> {
             schema.know(&production.pipeline.schema);
         }
         let profiled_schema = match &production {
-            Some(production) => production.pipeline.schema_with_derived(&schema),
+            Some(Production { pipeline, .. }) => pipeline.schema_with_texts(pipeline.schema_with_derived(&schema)),
             None => schema.clone(),
         };
         let past = match &production {
@@ -129,7 +131,8 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn outcomes(&self) -> Result<Outcomes, MonitorError> {
-        match (&self.production, self.request.labels, self.id()) {
+        let id = self.id().and_then(|id| self.schema.column(id));
+        match (&self.production, self.request.labels, id) {
             (Some(production), Some(path), Some(id)) => {
                 let reading = outcomes::Reading { id, target: &production.pipeline.target };
                 Ok(Outcomes::read(path, &reading)?)
@@ -228,7 +231,9 @@ pub(super) fn production(workspace: &Workspace, optional: bool) -> Result<Option
     let gate = registry.gate(version, &manifest)?;
     let losses = registry.losses(version)?;
     let learned = registry.learned(version)?;
-    Ok(Some(Production { version, pipeline, manifest, gate, losses, learned }))
+    let reads_texts = pipeline.features.texts().next().is_some();
+    let texts = if reads_texts { Some(registry.score_profile(version)?) } else { None };
+    Ok(Some(Production { version, pipeline, manifest, gate, losses, texts, learned }))
 }
 
 pub(super) fn side(name: String, profile: &Profile) -> Side {

@@ -9,7 +9,7 @@ use crate::stats::random::hash64;
 use crate::table::split::{Parts, by_position, fold, hash_position, time_positions};
 use crate::table::{ColumnSpec, Kind, MISSING_TIME, Schema, Table, Values};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Labelled rows with their positions.
 #[derive(Debug, Clone)]
@@ -100,14 +100,31 @@ impl Examples {
     pub fn parts(&self, recipe: &Recipe) -> Result<Parts, PipelineError> {
         let shares = recipe.split.shares().map_err(PipelineError::Rows)?;
         let parts = by_position(&self.positions, shares);
-        self.check_rows("train", &parts.train)?;
+        self.check_rows("train", &parts.train).map_err(|err| self.since_rows_are_alike(err))?;
         if shares.gate > 0.0 && parts.gate.is_empty() {
-            return Err(PipelineError::Rows(format!(
+            return Err(self.since_rows_are_alike(PipelineError::Rows(format!(
                 "{} labelled rows leave none to judge a model on: add rows, or set [split] gate = 0",
                 self.y.len()
-            )));
+            ))));
         }
         Ok(parts)
+    }
+
+    /// Where a part has no rows since most rows are copies of each other, that is what is wrong.
+    fn since_rows_are_alike(&self, err: PipelineError) -> PipelineError {
+        /// Different rows from which each part has some.
+        const ENOUGH: usize = 50;
+        let n_different = self.keys.iter().collect::<HashSet<_>>().len();
+        match err {
+            PipelineError::Rows(what) if n_different < ENOUGH && n_different < self.y.len() / 2 => {
+                PipelineError::Rows(format!(
+                    "{what} (only {n_different} of {} rows differ, and rows that are alike stay on one side: an id column \
+                     names rows, and [split] by = \"column\" says which belong together)",
+                    self.y.len()
+                ))
+            }
+            other => other,
+        }
     }
 
     /// Folds for cross-validation: (rows to learn from, rows to score).

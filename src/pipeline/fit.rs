@@ -3,8 +3,8 @@
 use super::conformal::{Intervals, OutOfFold};
 use super::crossfit::{Way, together};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
-use super::outliers;
-use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, TargetScale, Weighed, weights};
+use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, SplitBy, TargetScale, Weighed, weights};
+use super::{outliers, texts};
 use crate::features::derive::{self, Derived};
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
@@ -14,7 +14,7 @@ use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched
 use crate::score::threshold::ThresholdRule;
 use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
 use crate::table::split::Parts;
-use crate::table::{Kind, Schema, Table};
+use crate::table::{Column, Kind, Schema, Table, Values};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub struct Fitted {
     pub gate: Option<Evaluation>,
     /// Gate rows with their outcome, at most `MAX_LABELLED` of them, where numbers are predicted.
     pub labelled: Option<(Table, Vec<f64>)>,
+    /// What is watched of the texts of the gate rows.
+    pub texts: Vec<Column>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
     /// What a person should know.
@@ -90,6 +92,8 @@ pub(super) struct HeldOut {
     first: Table,
     /// Gate rows, taken evenly, with their labels, where numbers are predicted.
     labelled: Option<(Table, Vec<f64>)>,
+    /// The texts of the gate rows.
+    texts: Table,
 }
 
 impl HeldOut {
@@ -102,6 +106,7 @@ impl HeldOut {
             taught: examples.weighed(&parts.train),
             golden: examples.golden(parts),
             first: examples.table.take(&gate[..gate.len().min(MAX_SHUFFLED)]),
+            texts: texts::only_texts(&examples.table, gate),
             labelled: (examples.target.task == Task::Regression).then(|| {
                 let rows = evenly();
                 (examples.table.take(&rows), examples.labels(&rows))
@@ -169,7 +174,7 @@ pub(super) fn evaluated(
     notes: Vec<String>,
     seed: u64,
 ) -> Result<Fitted, PipelineError> {
-    let HeldOut { judged, taught, golden, first, labelled } = held_out;
+    let HeldOut { judged, taught, golden, first, labelled, texts } = held_out;
     let scores = pipeline.score_matrix(x)?;
     let pipeline = match pipeline.intervals.clone() {
         Some(intervals) => {
@@ -184,7 +189,8 @@ pub(super) fn evaluated(
         false => Some(evaluation(&pipeline, &scores, &judged, &taught, seed)?),
     };
     let importance = importance(&pipeline, &first, &judged.first(first.n_rows()), seed)?;
-    Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, importance, notes })
+    let texts = pipeline.text_columns(&texts);
+    Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, texts, importance, notes })
 }
 
 /// The rows that teach the features of a pipeline, statistics of groups among them.
@@ -271,6 +277,13 @@ impl<'a> Trainer<'a> {
         options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
+        // What says which rows are about the same thing names it; new rows are about others.
+        let is_key = |name: &&String| schema.column(name).is_some_and(|c| c.kind == Kind::Text);
+        options.drop.extend(recipe.split.column.iter().filter(is_key).cloned());
+        let unread =
+            table.columns().iter().filter(|c| matches!(c.values, Values::Text(_)) && !options.reads_text(&c.name));
+        let unread: Vec<String> = unread.map(|c| c.name.clone()).collect();
+        options.drop.extend(unread);
         let mut left_out = near_unique(table, &target.name, &options);
         left_out.extend(near_unique(&computed, &target.name, &options));
         let mut notes: Vec<String> = left_out.iter().map(|left| left.note.clone()).collect();
@@ -400,12 +413,14 @@ impl<'a> Trainer<'a> {
         examples.check_rows("train", &parts.train)?;
         let can_tune = !parts.tune.is_empty();
         let (y, tune_y) = (self.learned(&examples, &parts.train), self.learned(&examples, &parts.tune));
+        let groups = self.groups(&examples, &parts.train);
         let counts = |rows| weights::at(examples.weights.as_deref(), rows);
         let (counts, tune_counts) = (counts(&parts.train), counts(&parts.tune));
         let table = std::mem::take(&mut examples.table);
         drop(examples);
         let rows = (parts.train.as_slice(), [parts.tune.as_slice(), &parts.gate]);
-        let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, self.target, &y, &self.options, self.seed)?;
+        let taught = (self.target, y.as_slice(), groups.as_deref());
+        let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, taught, &self.options, self.seed)?;
         let tune = can_tune.then(|| self.part(tune_x, tune_y, tune_counts));
         let (pipeline, known) = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
         Ok((pipeline, known, gate))
@@ -425,7 +440,9 @@ impl<'a> Trainer<'a> {
             let made = smote_nc(&table, self.target, &y, &self.not_made(), &Smote::default(), self.seed)?;
             (table, y, n_made) = (made.table, made.y, made.n_synthetic);
         }
-        let (features, x) = Features::fit_with_made(&table, n_made, (self.target, &y), options, self.seed)?;
+        let groups = self.groups(examples, train);
+        let taught = (self.target, y.as_slice(), groups.as_deref());
+        let (features, x) = Features::fit_with_made(&table, n_made, taught, options, self.seed)?;
         drop(table);
         let counts = |rows| weights::at(examples.weights.as_deref(), rows);
         let tune = match tune {
@@ -436,6 +453,12 @@ impl<'a> Trainer<'a> {
             }
         };
         Ok(TrainingSet { features, train: self.part(x, y, counts(train)), tune })
+    }
+
+    /// What the rows are about, where the split keeps rows about one thing together.
+    fn groups(&self, examples: &Examples, rows: &[u32]) -> Option<Vec<u64>> {
+        let keys = || rows.iter().map(|&row| examples.keys[row as usize]).collect();
+        (self.recipe.split.by == SplitBy::Column).then(keys)
     }
 
     /// The labels of `rows` as trees learn them.

@@ -48,8 +48,12 @@ impl TargetSpec {
                 self.column
             ))
         };
-        let is_feature = |kind: Kind| matches!(kind, Kind::Number | Kind::Category | Kind::Time);
-        let raw = columns.iter().find(|(name, kind)| is_feature(*kind) && reads.contains(name) && !is_free(name));
+        let is_feature = |name: &str, kind: Kind| match kind {
+            Kind::Number | Kind::Category | Kind::Time => true,
+            Kind::Text => features.reads_text(name),
+            Kind::Id | Kind::Constant | Kind::Ignore => false,
+        };
+        let raw = columns.iter().find(|(name, kind)| is_feature(name, *kind) && reads.contains(name) && !is_free(name));
         if let Some((name, _)) = raw {
             return refuse(name, "is a column".to_owned());
         }

@@ -1,7 +1,7 @@
 //! How much each raw column matters.
 
 use super::{Pipeline, PipelineError, Weighed};
-use crate::features::Matrix;
+use crate::features::{Matrix, TermShare};
 use crate::score::permutation::{order, permutation_importance};
 use crate::score::{EvaluateOptions, Metric, Reading, evaluate};
 use crate::table::Table;
@@ -17,6 +17,9 @@ pub struct Importance {
     /// How much worse the primary metric gets when the column is shuffled among the gate rows; `None` when it cannot
     /// be told, and beyond the 200 columns of the largest gain.
     pub permutation: Option<f64>,
+    /// Of a text, the words that say most, the strongest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<TermShare>,
 }
 
 /// Shuffling is done on at most so many rows, this often.
@@ -35,7 +38,12 @@ pub(super) fn importance(
     let mut all: Vec<Importance> = pipeline
         .features
         .columns()
-        .map(|column| Importance { column: column.to_owned(), gain: 0.0, permutation: None })
+        .map(|column| Importance {
+            column: column.to_owned(),
+            gain: 0.0,
+            permutation: None,
+            words: pipeline.strongest_words(column),
+        })
         .collect();
     let gains = pipeline.model.gain()?;
     let total: f64 = gains.iter().sum();

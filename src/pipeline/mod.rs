@@ -25,6 +25,7 @@ mod rows;
 mod scale;
 mod spread;
 mod store;
+mod texts;
 mod weights;
 
 pub use adopt::adopt;
@@ -34,14 +35,15 @@ pub use cv::{CrossValidated, cross_validate};
 pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
 pub use importance::Importance;
-pub use onnx::OnnxParts;
+pub use onnx::{OnnxParts, SPELLINGS};
 pub use recipe::{Decision, Imbalance, Quality, Recipe, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
 pub use scale::{Digits, TargetScale};
 pub(crate) use spread::{error_params, with_prediction};
+pub use texts::{NewWords, told_words, unseen_name};
 pub use weights::{Weighed, check_weight};
 
-use crate::features::{FeatureError, Features, Matrix, Target, Task};
+use crate::features::{FeatureError, Features, Matrix, Target, Task, TermShare};
 use crate::model::{BLOCK_ROWS, ForeignError, Model, ModelError};
 use crate::score::{Calibration, Reading, ScoreError};
 use crate::table::{ColumnSpec, Kind, Schema, Table, TableError};
@@ -135,6 +137,9 @@ pub struct Contribution {
     pub expression: Option<String>,
     /// Its share of the raw score (log-odds for boosted classes, probability for forests, the unit of the target for numbers).
     pub value: f64,
+    /// Of a text, the words that say most, the strongest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<TermShare>,
 }
 
 impl Pipeline {
@@ -233,7 +238,8 @@ impl Pipeline {
     ) -> Result<(Scores, Vec<Vec<Contribution>>), PipelineError> {
         let matrix = self.features.transform(&table.spelled(&self.schema))?;
         let scores = self.score_matrix(&matrix)?;
-        let explanations = self.explain(&matrix, &scores, n)?;
+        let mut explanations = self.explain(&matrix, &scores, n)?;
+        self.name_words(&mut explanations, &scores, |row, column| texts::cell(table, row, column));
         Ok((scores, explanations))
     }
 

@@ -14,7 +14,8 @@
 //!
 //! Numbers come in 64 bits because a threshold may lie between a number and its rounding: the graph rounds where the
 //! pipeline does. A level that training did not have is unseen here and there;
-//! usual spellings of a level (case, `2.0` for `2`, `true` for `yes`) are found, others are unseen in a graph. A number that the rule
+//! usual spellings of a level (case, `2.0` for `2`, `true` for `yes`, a space beside it) are found, others are unseen in a graph
+//! ([`SPELLINGS`] says so in its metadata). A number that the rule
 //! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
 
 mod derived;
@@ -22,8 +23,14 @@ mod operators;
 #[cfg(test)]
 mod parity_tests;
 
+/// What is to be done to texts before they go into a graph.
+pub const SPELLINGS: &str = "texts are compared as they are: a level is known as it was written in training, in small letters, in \
+     capitals, with a capital, with one space or full stop beside it, and as a number in its usual forms (2.0, 2.00, +2, 2e0, \
+     2.00E+00). Clean other spellings before: no spaces around, one space between words, accents composed (NFC), no characters \
+     without width";
+
 use self::derived::{Exporter, why_not};
-use crate::features::{Encoder, Features, Negative, NumberEncoder, Target, Task, TimePart};
+use crate::features::{Encoder, Features, LARGEST, Negative, NumberEncoder, RawColumn, Target, Task, TimePart};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
 use crate::pipeline::TargetScale;
 use crate::score::Calibration;
@@ -60,6 +67,7 @@ impl OnnxParts<'_> {
     ///
     /// When the model cannot be written: see [`Model::to_onnx`].
     pub fn to_onnx(&self) -> Result<Vec<u8>, ModelError> {
+        self.check_texts()?;
         let mut graph = GraphWriter::default();
         let mut parts = Vec::new();
         let derived = self.features.derived();
@@ -94,8 +102,25 @@ impl OnnxParts<'_> {
                 graph.output(&score, "score", Element::Float, Some(width));
             }
         }
-        let metadata = [("target", self.target.name.clone()), ("classes", self.target.classes.join("\n"))];
+        let metadata = [
+            ("target", self.target.name.clone()),
+            ("classes", self.target.classes.join("\n")),
+            ("spellings", SPELLINGS.to_owned()),
+        ];
         Ok(graph.finish("a pipeline from raw columns to scores", &metadata))
+    }
+
+    /// A graph that cuts texts into words as the pipeline does is beyond the operators of ONNX: they know neither NFKC nor
+    /// scripts without spaces, and other words would be other scores.
+    fn check_texts(&self) -> Result<(), ModelError> {
+        let is_text = |input: &&RawColumn| matches!(input.encoder, Encoder::Text(_));
+        match self.features.encoders().iter().find(is_text) {
+            Some(RawColumn { column, .. }) => Err(ModelError::Unsupported(format!(
+                "ONNX cannot cut the texts of column {column:?} into words as mlloop does: serve the version with mlloop, or \
+                 train one without it ([features.columns.{column:?}] text = \"drop\")"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The class of each row as text.
@@ -136,6 +161,8 @@ fn encoded(graph: &mut GraphWriter, value: &str, encoder: &Encoder, finder: Opti
             category_features(graph, value, encoder, finder)
         }
         Encoder::TimeParts { parts } => time_features(graph, value, parts),
+        // Refused before anything is written.
+        Encoder::Text(_) => value.to_owned(),
     }
 }
 
@@ -193,7 +220,7 @@ fn number_feature(graph: &mut GraphWriter, input: String, encoder: &NumberEncode
         let centred = graph.node("Sub", &[&value, &mean], &[]);
         value = graph.node("Div", &[&centred, &sd], &[]);
     }
-    value = clamp(graph, &value, f64::from(f32::MIN), f64::from(f32::MAX));
+    value = clamp(graph, &value, -f64::from(LARGEST), f64::from(LARGEST));
     graph.cast(&value, Element::Float)
 }
 

@@ -119,13 +119,14 @@ impl Pipeline {
     /// None of a column yet.
     fn contribution(&self, column: &str) -> Contribution {
         let expression = self.features.derived().expression(column).map(str::to_owned);
-        Contribution { column: column.to_owned(), expression, value: 0.0 }
+        Contribution { column: column.to_owned(), expression, value: 0.0, words: Vec::new() }
     }
 
     /// The `n` strongest contributions of every row to its scores, strongest first, summed over the features of a raw
     /// column.
     ///
-    /// For several classes they explain the score of the class that is predicted.
+    /// For several classes they explain the score of the class that is predicted. Words are named by
+    /// [`Pipeline::name_words`].
     ///
     /// # Errors
     /// When the matrix does not fit the model.

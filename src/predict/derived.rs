@@ -26,14 +26,17 @@ pub fn derived_columns(
     let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
     let mut rows = stream(input, &schema, &read)?;
     // What is written stands alone: plain CSV, numbers and times in full.
-    let plain = Schema::default();
+    let mut plain = Schema::default();
+    if options.format == Format::Tsv {
+        plain.dialect.delimiter = '\t';
+    }
     let mut parquet: Option<ParquetWriter> = None;
     let mut n_rows = 0;
     let mut first = true;
     let mut write = |table: Table, out: &mut dyn Write| -> Result<(), PredictError> {
         match options.format {
-            Format::Csv if first => write_csv(out, &table, &plain)?,
-            Format::Csv => write_rows(out, &table, &plain)?,
+            Format::Csv | Format::Tsv if first => write_csv(out, &table, &plain)?,
+            Format::Csv | Format::Tsv => write_rows(out, &table, &plain)?,
             Format::JsonLines => {
                 let mut lines = Vec::new();
                 push_json_lines(&mut lines, &table);

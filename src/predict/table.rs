@@ -13,6 +13,8 @@ pub enum Format {
     /// CSV, each record as it came.
     #[default]
     Csv,
+    /// The same with tabs between fields.
+    Tsv,
     /// One object per line.
     JsonLines,
     /// Parquet.

@@ -1,6 +1,6 @@
 //! Files beside a manifest that show how good a version is.
 
-use crate::pipeline::Fitted;
+use crate::pipeline::{Fitted, told_words};
 use crate::report;
 use crate::score::Confusion;
 use crate::score::curve::CurvePoint;
@@ -16,8 +16,10 @@ pub const CURVES: &str = "curves.csv";
 #[must_use]
 pub fn artifacts(fitted: &Fitted) -> Vec<(&'static str, Vec<u8>)> {
     let shares: Vec<(String, f64)> = fitted.importance.iter().map(|c| (c.column.clone(), c.gain)).collect();
+    let with_words = fitted.importance.iter().filter(|c| !c.words.is_empty());
+    let words: Vec<String> = with_words.map(|c| format!("{}: {}", c.column, told_words(&c.words))).collect();
     let title = format!("What {:?} depends on", fitted.pipeline.target.name);
-    let mut files = vec![("importance.svg", report::importance_svg(&title, &shares).into_bytes())];
+    let mut files = vec![("importance.svg", report::importance_svg(&title, &shares, &words).into_bytes())];
     if let Some(gate) = &fitted.gate
         && let Some(confusion) = &gate.confusion
     {

@@ -12,15 +12,18 @@ const BARS: f64 = 250.0;
 const LONGEST: f64 = 380.0;
 /// Columns that are shown.
 const MOST: usize = 20;
+/// Signs of a line of words.
+const LINE: usize = 110;
 
 const STYLE: &str = "\
 text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sans-serif;font-size:14px;fill:#1b1f24}\
 .h1{font-size:18px;font-weight:700}.end{text-anchor:end}.ax{font-size:12px;fill:#5b6470}.bar{fill:#2a78b0}.page{fill:#fff}\
 @media(prefers-color-scheme:dark){text{fill:#e6e9ee}.ax{fill:#a7b0bb}.bar{fill:#62a8d8}.page{fill:#14181d}}";
 
-/// Bars of each column's share of the gain, largest first; `shares` are such pairs, from 0 to 1.
+/// Bars of each column's share of the gain, largest first; `shares` are such pairs, from 0 to 1. `words` are lines
+/// below: the strongest words of columns of texts.
 #[must_use]
-pub fn importance_svg(title: &str, shares: &[(String, f64)]) -> String {
+pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -> String {
     let mut drawing = Drawing::default();
     drawing.text("h1", (MARGIN, 32.0), title);
     drawing.text("ax", (MARGIN, 52.0), "share of the loss that the trees' splits took away, by column");
@@ -38,6 +41,10 @@ pub fn importance_svg(title: &str, shares: &[(String, f64)]) -> String {
         drawing.text("ax", (BARS, height + 8.0), &format!("{} more columns", shares.len() - MOST));
         height += 24.0;
     }
+    for line in words.iter().take(MOST) {
+        drawing.text("ax", (MARGIN, height + 8.0), &short(line, LINE));
+        height += 24.0;
+    }
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{h}" viewBox="0 0 {WIDTH} {h}" role="img"><title>{}</title><style>{STYLE}</style><rect class="page" width="{WIDTH}" height="{h}"/>{}</svg>"#,
         escape(title),
@@ -53,10 +60,11 @@ mod tests {
     #[test]
     fn bars_are_in_proportion_and_names_are_escaped() {
         let shares: Vec<(String, f64)> = vec![("a<b".to_owned(), 0.8), ("c".to_owned(), 0.2)];
-        let svg = importance_svg("What matters", &shares);
+        let svg = importance_svg("What matters", &shares, &["review: terrible +1.2".to_owned()]);
+        assert!(svg.contains("review: terrible"), "{svg}");
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
         assert!(svg.contains(r#"width="380" height="18""#) && svg.contains(r#"width="95" height="18""#), "{svg}");
         let many: Vec<(String, f64)> = (0..25).map(|i| (format!("c{i}"), 0.04)).collect();
-        assert!(importance_svg("x", &many).contains("5 more columns"));
+        assert!(importance_svg("x", &many, &[]).contains("5 more columns"));
     }
 }

@@ -155,6 +155,7 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
         FindingKind::Recovery => "recovery",
         FindingKind::Coverage => "coverage",
         FindingKind::Skew => "training-serving skew",
+        FindingKind::Vocabulary => "new words",
     }
 }
 

@@ -218,7 +218,8 @@ fn refusal(
     }
     if let Some((entry, version)) = last {
         let hours = request.now.duration_since(entry.at).as_secs_f64() / 3600.0;
-        if hours < rules.cooldown_hours {
+        // A clock that ran ahead then says nothing of how long ago it was.
+        if (0.0..rules.cooldown_hours).contains(&hours) {
             let sentence = format!(
                 "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force does it now.",
                 rules.cooldown_hours

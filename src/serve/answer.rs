@@ -71,11 +71,21 @@ struct Reason<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expression: Option<&'a str>,
     value: f32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    words: Vec<Word<'a>>,
+}
+
+/// A word of a text, and what it adds to the score of the text.
+#[derive(Debug, serde::Serialize)]
+struct Word<'a> {
+    term: &'a str,
+    value: f32,
 }
 
 impl<'a> Reason<'a> {
-    fn new(Contribution { column, expression, value }: &'a Contribution) -> Self {
-        Self { column, expression: expression.as_deref(), value: *value as f32 }
+    fn new(Contribution { column, expression, value, words }: &'a Contribution) -> Self {
+        let words = words.iter().map(|word| Word { term: &word.term, value: word.value as f32 }).collect();
+        Self { column, expression: expression.as_deref(), value: *value as f32, words }
     }
 }
 

@@ -56,6 +56,7 @@ pub async fn serve(
     let workers = (0..n_threads.max(1)).map(|_| Worker::start(&desk)).collect::<io::Result<Vec<_>>>()?;
     let watcher = Watcher::start(&state)?;
     let job = state.job.as_ref().map(|job| job.start(&state)).transpose()?;
+    state.desk.begin(&state)?;
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {

@@ -1,16 +1,18 @@
-//! Changes of the loop that requests bring: one thread makes them, one after another, under the lock of the loop.
+//! What requests say of rows: one thread records it, one request after another, under the lock of the loop.
 //!
 //! ```text
-//! request ─ change ─▶ queue, bounded: full is 503 at once ─▶ the desk's own thread: lock, make all that wait ─▶ answered
-//!                      who waited too long for the lock: 503
+//! request ─ work ─▶ queue, bounded: full is 503 at once ─▶ the desk's own thread: lock, record all that waits ─▶ answered
+//!                    another process has the lock for long: runs/waiting.jsonl ─▶ answered; taken in once it is free
 //! ```
 
 use super::problem::Refusal;
+use super::snapshot::Loaded;
 use super::state::App;
 use crate::atomic::Lock;
+use crate::feedback::waiting::{is_waiting, keep, take_in};
+use crate::feedback::{Correction, Entry, FeedbackError, Given, check, give};
 use crate::labels::{Label, record_outcomes};
 use crate::workspace::WorkspaceError;
-use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,27 +20,37 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long another process may keep the lock of the loop before the client is told to come back.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long another process may keep the lock of the loop before what came is kept beside it.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the lock is asked for.
 const AGAIN: Duration = Duration::from_millis(20);
-/// Changes that wait; the next is told to come back.
+/// How often, while nobody waits for an answer.
+const BESIDE: Duration = Duration::from_millis(200);
+/// Requests that wait; the next is told to come back.
 const QUEUE: usize = 256;
-
-/// A change, made while the lock is held.
-type Change = Box<dyn FnOnce(&App, &Lock) -> Result<Value, Refusal> + Send>;
 
 /// What waits.
 enum Work {
-    Change(Change),
+    /// Feedback on predictions of the model in production.
+    Feedback(Arc<Loaded>, Vec<Correction>),
     /// Those of many requests are recorded together.
     Outcomes(Vec<Label>),
+}
+
+/// What became of it.
+pub(super) enum Done {
+    /// Corrections were taken in.
+    Given(Given),
+    /// Outcomes were recorded.
+    Recorded,
+    /// They are kept, so many, and count once the loop is not being changed any more.
+    Kept(usize),
 }
 
 struct Job {
     work: Work,
     since: Instant,
-    done: oneshot::Sender<Result<Value, Refusal>>,
+    done: oneshot::Sender<Result<Done, Refusal>>,
 }
 
 /// Where changes wait.
@@ -57,6 +69,8 @@ struct Queue {
     jobs: VecDeque<Job>,
     is_open: bool,
     is_over: bool,
+    /// Whether something is kept that nobody has taken in.
+    is_kept: bool,
 }
 
 impl Desk {
@@ -64,28 +78,42 @@ impl Desk {
         Self { shared: Arc::default() }
     }
 
-    /// Has a change made; what it says.
+    /// Starts the desk when something waits that was kept before the server began.
     ///
     /// # Errors
-    /// [`Refusal::Overload`] when too many wait, [`Refusal::Unavailable`] when the lock was not to be had, and what the
-    /// change says.
-    pub(super) async fn make(
-        &self,
-        app: &Arc<App>,
-        change: impl FnOnce(&App, &Lock) -> Result<Value, Refusal> + Send + 'static,
-    ) -> Result<Value, Refusal> {
-        self.put(app, Work::Change(Box::new(change))).await
+    /// When there is no thread to be had.
+    pub(super) fn begin(&self, app: &Arc<App>) -> io::Result<()> {
+        let mut queue = self.shared.queue();
+        if !queue.is_open && is_waiting(&app.workspace) {
+            queue.is_kept = true;
+            queue.is_open = true;
+            self.shared.open(Arc::downgrade(app))?;
+        }
+        Ok(())
     }
 
-    /// Records outcomes, together with those of other requests that wait.
+    /// Takes corrections in, or keeps them while another process changes the loop.
     ///
     /// # Errors
-    /// As [`Desk::make`].
+    /// [`Refusal::Overload`] when too many wait, and why they are wrong or cannot be kept.
+    pub(super) async fn give(
+        &self,
+        app: &Arc<App>,
+        model: Arc<Loaded>,
+        corrections: Vec<Correction>,
+    ) -> Result<Done, Refusal> {
+        self.put(app, Work::Feedback(model, corrections)).await
+    }
+
+    /// Records outcomes, together with those of other requests that wait, or keeps them.
+    ///
+    /// # Errors
+    /// As [`Desk::give`].
     pub(super) async fn record(&self, app: &Arc<App>, outcomes: Vec<Label>) -> Result<(), Refusal> {
         self.put(app, Work::Outcomes(outcomes)).await.map(|_| ())
     }
 
-    async fn put(&self, app: &Arc<App>, work: Work) -> Result<Value, Refusal> {
+    async fn put(&self, app: &Arc<App>, work: Work) -> Result<Done, Refusal> {
         let (done, told) = oneshot::channel();
         {
             let mut queue = self.shared.queue();
@@ -106,7 +134,7 @@ impl Desk {
         told.await.unwrap_or_else(|_| Err(Refusal::Internal("a panic, which is told above".to_owned())))
     }
 
-    /// Takes no change any more; those that wait are refused.
+    /// Takes nothing any more; those that wait are refused.
     pub(super) fn close(&self) {
         let mut queue = self.shared.queue();
         queue.is_over = true;
@@ -134,36 +162,65 @@ impl Shared {
     /// What the desk's own thread does until the server ends.
     fn keep(&self, app: &Weak<App>) {
         loop {
-            {
+            let is_asked = {
                 let mut queue = self.queue();
-                while queue.jobs.is_empty() && !queue.is_over {
+                while queue.jobs.is_empty() && !queue.is_over && !queue.is_kept {
                     queue = self.came.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
                 if queue.is_over {
                     return;
                 }
-            }
+                !queue.jobs.is_empty()
+            };
             let Some(app) = app.upgrade() else { return };
             match app.workspace.lock_within(Duration::ZERO) {
-                Ok(lock) => self.make_all(&app, &lock),
+                Ok(lock) => {
+                    self.make_all(&app, &lock);
+                    drop((app, lock));
+                    // What is damaged goes on waiting.
+                    if self.queue().is_kept {
+                        self.rest(BESIDE);
+                    }
+                }
+                Err(err) if matches!(err, WorkspaceError::Locked { .. }) => {
+                    self.keep_late(&app);
+                    drop(app);
+                    self.rest(if is_asked { AGAIN } else { BESIDE });
+                }
                 Err(err) => {
-                    self.refuse_late(&app, &err);
-                    std::thread::sleep(AGAIN);
+                    self.refuse_all(&app, &err);
+                    drop(app);
+                    self.rest(BESIDE);
                 }
             }
         }
     }
 
-    /// Makes what waits.
+    /// Waits, or until more comes.
+    fn rest(&self, time: Duration) {
+        let queue = self.queue();
+        if !queue.is_over {
+            drop(self.came.wait_timeout(queue, time).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Records what waits, and before it what was kept.
     fn make_all(&self, app: &App, lock: &Lock) {
+        match take_in(&app.workspace, lock, app.now()) {
+            Ok(_) => self.queue().is_kept = false,
+            Err(err) => app.tell(&format!("outcomes and feedback that wait cannot be taken in: {err}")),
+        }
         // What comes meanwhile has its turn under the next lock, so that other processes get theirs.
         let jobs = std::mem::take(&mut self.queue().jobs);
         let (mut outcomes, mut waiting) = (Vec::new(), Vec::new());
         for Job { work, done, .. } in jobs {
             match work {
-                // A panic is an error of this change alone; who waits learns of it by what becomes of `done`.
-                Work::Change(change) => {
-                    let _ = catch_unwind(AssertUnwindSafe(|| done.send(change(app, lock))));
+                // A panic is an error of this request alone; who waits learns of it by what becomes of `done`.
+                Work::Feedback(model, corrections) => {
+                    let _ = catch_unwind(AssertUnwindSafe(|| {
+                        let given = give(&app.workspace, lock, &model.pipeline.target, &corrections, app.now());
+                        done.send(given.map(Done::Given).map_err(|err| refusal(&err)))
+                    }));
                 }
                 Work::Outcomes(more) => {
                     outcomes.extend(more);
@@ -179,23 +236,83 @@ impl Shared {
         for done in waiting {
             // Who asked may have gone away.
             let _ = done.send(match &recorded {
-                Ok(_) => Ok(Value::Null),
+                Ok(_) => Ok(Done::Recorded),
                 Err(err) => Err(Refusal::Internal(err.to_string())),
             });
         }
     }
 
-    /// Answers those that have waited long enough; at once when it is not for another process.
-    fn refuse_late(&self, app: &App, err: &WorkspaceError) {
-        let is_locked = matches!(err, WorkspaceError::Locked { .. });
-        if !is_locked {
-            app.tell(&format!("changes cannot be made: {err}"));
+    /// Keeps what waits beside the loop when somebody has waited long enough, or something is kept already.
+    fn keep_late(&self, app: &App) {
+        let jobs = {
+            let mut queue = self.queue();
+            let is_late = queue.jobs.front().is_some_and(|job| job.since.elapsed() >= PATIENCE);
+            match is_late || queue.is_kept {
+                true => std::mem::take(&mut queue.jobs),
+                false => return,
+            }
+        };
+        let (mut outcomes, mut said, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for Job { work, done, .. } in jobs {
+            let n = match work {
+                Work::Outcomes(more) => {
+                    let n = more.len();
+                    outcomes.extend(more);
+                    n
+                }
+                Work::Feedback(model, corrections) => match checked(app, &model, &corrections) {
+                    Ok(entries) => {
+                        let n = entries.len();
+                        said.extend(entries);
+                        n
+                    }
+                    Err(refusal) => {
+                        let _ = done.send(Err(refusal));
+                        continue;
+                    }
+                },
+            };
+            waiting.push((n, done));
         }
-        let mut queue = self.queue();
-        while queue.jobs.front().is_some_and(|job| !is_locked || job.since.elapsed() >= PATIENCE) {
-            let Some(job) = queue.jobs.pop_front() else { return };
-            let why = if is_locked { "another mlloop is changing this loop" } else { "the loop cannot be changed now" };
-            let _ = job.done.send(Err(Refusal::Unavailable(format!("{why}; try again later"))));
+        if waiting.is_empty() {
+            return;
         }
+        let kept = keep(&app.workspace, outcomes, &said);
+        match &kept {
+            Ok(()) => self.queue().is_kept = true,
+            Err(err) => app.tell(&format!("outcomes and feedback cannot be kept: {err}")),
+        }
+        for (n, done) in waiting {
+            let why = "another mlloop is changing this loop, and what came could not be kept; try again later";
+            let _ = done.send(match &kept {
+                Ok(()) => Ok(Done::Kept(n)),
+                Err(_) => Err(Refusal::Unavailable(why.to_owned())),
+            });
+        }
+    }
+
+    /// Answers all, when the loop cannot be changed and not because of another process.
+    fn refuse_all(&self, app: &App, err: &WorkspaceError) {
+        app.tell(&format!("changes cannot be made: {err}"));
+        for job in std::mem::take(&mut self.queue().jobs) {
+            let why = "the loop cannot be changed now; try again later";
+            let _ = job.done.send(Err(Refusal::Unavailable(why.to_owned())));
+        }
+    }
+}
+
+/// The corrections as they would be taken in; a panic is an error of this request alone.
+fn checked(app: &App, model: &Loaded, corrections: &[Correction]) -> Result<Vec<Entry>, Refusal> {
+    let check = || check(&app.workspace, &model.pipeline.target, corrections, app.now());
+    match catch_unwind(AssertUnwindSafe(check)) {
+        Ok(checked) => checked.map_err(|err| refusal(&err)),
+        Err(_) => Err(Refusal::Internal("a panic, which is told above".to_owned())),
+    }
+}
+
+pub(super) fn refusal(err: &FeedbackError) -> Refusal {
+    match err {
+        FeedbackError::Correction { .. } => Refusal::Correction(err.to_string()),
+        other => Refusal::Internal(other.to_string()),
     }
 }

@@ -1,14 +1,14 @@
 //! `POST /feedback`: what people say of predictions, taken in as `mlloop feedback` does.
 
+use super::desk::{Done, refusal};
 use super::problem::{Refusal, json};
 use super::state::App;
 use super::ticket::{Ticket, expect_json, read, seat};
-use crate::atomic::Lock;
-use crate::feedback::{FeedbackError, give, parse};
+use crate::feedback::parse;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Takes corrections in: one object, or a list of them.
@@ -27,13 +27,16 @@ pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Resul
     if corrections.is_empty() {
         return Err(Refusal::Malformed("there is no correction in the body".to_owned()));
     }
-    let model = Arc::clone(&live.model);
-    let take_in = move |app: &App, lock: &Lock| {
-        let given = give(&app.workspace, lock, &model.pipeline.target, &corrections, app.now());
-        let given = given.map_err(|err| refusal(&err))?;
-        serde_json::to_value(given).map_err(|err| Refusal::Internal(err.to_string()))
-    };
-    Ok(json(StatusCode::OK, &app.desk.make(app, take_in).await?))
+    let done = app.desk.give(app, Arc::clone(&live.model), corrections).await?;
+    let fault = |err: serde_json::Error| Refusal::Internal(err.to_string());
+    Ok(match done {
+        Done::Given(given) => json(StatusCode::OK, &serde_json::to_value(given).map_err(fault)?),
+        Done::Recorded => json(StatusCode::OK, &json!({})),
+        Done::Kept(n_kept) => {
+            let note = "the loop is being changed: they are kept, and count once it is not";
+            json(StatusCode::ACCEPTED, &json!({ "n_kept": n_kept, "note": note }))
+        }
+    })
 }
 
 /// The corrections as JSON lines.
@@ -49,11 +52,4 @@ fn lines(body: &[u8]) -> Result<String, Refusal> {
         return Err(Refusal::Correction(what));
     }
     Ok(list.iter().map(|one| format!("{one}\n")).collect())
-}
-
-fn refusal(err: &FeedbackError) -> Refusal {
-    match err {
-        FeedbackError::Correction { .. } => Refusal::Correction(err.to_string()),
-        other => Refusal::Internal(other.to_string()),
-    }
 }

@@ -90,6 +90,7 @@ fn feedback_operation() -> Value {
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
         "responses": {
             "200": { "description": "how many were new, and what they did to the labels" },
+            "202": { "description": "another process changes the loop: so many are kept, and count once it is done" },
             "401": { "description": "another token, or none" },
             "403": { "description": "the server was started without a token" },
             "422": { "description": "a correction that cannot be taken in; none was" },
@@ -159,7 +160,14 @@ fn prediction_schema(snapshot: &Snapshot) -> Value {
             "experiment": { "type": "string" },
             "contributions": { "type": "array", "items": {
                 "type": "object",
-                "properties": { "column": { "type": "string" }, "value": { "type": "number" } },
+                "properties": {
+                    "column": { "type": "string" },
+                    "value": { "type": "number" },
+                    "words": { "type": "array", "description": "of a text: what its strongest words add to its score", "items": {
+                        "type": "object",
+                        "properties": { "term": { "type": "string" }, "value": { "type": "number" } },
+                    } },
+                },
             } },
         },
     })

@@ -414,7 +414,7 @@ impl Job {
     fn id_of(&self, rows: &Rows, row: usize, live: &Live) -> Option<String> {
         let place = live.id?;
         Some(match rows.written(row, place) {
-            id if !id.is_empty() => id.into_owned(),
+            id if !id.is_empty() => live.model.pipeline.schema.id_of(&id).into_owned(),
             _ if rows.many => format!("{}-{row}", self.request_id),
             _ => self.request_id.clone(),
         })

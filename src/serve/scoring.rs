@@ -54,7 +54,12 @@ pub(super) fn score(
     let bounds = wanted.interval.map(|level| pipeline.bounds_of(&matrix, &scores, level)).transpose().map_err(fault)?;
     let reasons = match wanted.explain {
         0 => Vec::new(),
-        n => pipeline.explain(&matrix, &scores, n).map_err(fault)?,
+        n => {
+            let mut reasons = pipeline.explain(&matrix, &scores, n).map_err(fault)?;
+            let cell = |row: usize, column: &str| text_of(live, rows, which[row], column);
+            pipeline.name_words(&mut reasons, &scores, cell);
+            reasons
+        }
     };
     let columns = pipeline.features.inputs().map(|(name, _)| name.to_owned()).zip(unseen);
     Ok(Scored {
@@ -63,6 +68,15 @@ pub(super) fn score(
         bounds: bounds.unwrap_or_default(),
         unseen: columns.filter(|(_, n)| *n > 0).collect(),
     })
+}
+
+/// The text that a row has under a column; `None` where it is missing or was no text.
+fn text_of<'r>(live: &Live, rows: &'r Rows, row: usize, column: &str) -> Option<&'r str> {
+    let input = live.model.pipeline.features.inputs().position(|(name, _)| name == column)?;
+    match rows.cell(row, *live.inputs.get(input)?) {
+        Raw::Text(start, end) => Some(rows.text(start, end)),
+        _ => None,
+    }
 }
 
 /// The features of rows, what is wrong with their cells, and per input how many levels training did not have.

@@ -69,7 +69,7 @@ impl Live {
     fn new(model: Arc<Loaded>, form: &mut Form) -> Self {
         let id = model.layout.id().map(|name| form.keep(name));
         // In the schema's order, which is that of most requests.
-        let number = |name: &str| model.pipeline.schema.column(name).and_then(|spec| spec.number.clone());
+        let number = |name: &str| model.pipeline.schema.number_format(name).cloned();
         let logged = model.layout.features().map(|name| (form.keep(name), number(name))).collect();
         let inputs: Vec<usize> = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
         let target = form.keep(&model.pipeline.target.name);

@@ -25,7 +25,7 @@ pub use kaggle::Dataset;
 pub use record::{By, FileRecord, Record, SplitRecord};
 
 use crate::table::postgres::is_address;
-use crate::table::{TableError, postgres};
+use crate::table::{TableError, TableOptions, postgres};
 use crate::workspace::{Workspace, WorkspaceError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -226,8 +226,8 @@ pub struct DownloadRequest<'a> {
     pub split: Option<&'a Split>,
     /// Which file of an archive is the table to split.
     pub table: Option<&'a str>,
-    /// Leave out rows that do not fit.
-    pub skip_invalid: bool,
+    /// How the table is written that is split.
+    pub read: TableOptions,
     /// The present.
     pub now: jiff::Timestamp,
     /// Waits for so long.

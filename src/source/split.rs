@@ -11,7 +11,8 @@ use super::{DownloadRequest, SourceError, Split};
 use crate::atomic::Incoming;
 use crate::stats::random::unit_hash;
 use crate::table::{
-    Batch, Column, ColumnSpec, InferOptions, Inference, Input, Kind, ReadOptions, Schema, Stream, Values, infer, stream,
+    Batch, Column, ColumnSpec, InferOptions, Inference, Input, Kind, ReadOptions, Schema, Stream, TableOptions, Values,
+    infer, stream,
 };
 use std::fs::File;
 use std::io::Write;
@@ -59,11 +60,12 @@ pub(super) fn split(
         return Err(SourceError::Split(what));
     }
     let table = Table { path: incoming.path(name), name: name.display().to_string() };
-    let options = InferOptions { skip_invalid: request.skip_invalid, ..Default::default() };
+    let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = request.read;
+    let options = InferOptions { delimiter, decimal, skip_lines, comment, skip_invalid, ..Default::default() };
     let inference = infer(table.input()?, &options)?;
     let (spec, mut decider) = decide(&inference, wanted)?;
     let schema = Schema { dialect: inference.schema.dialect.clone(), columns: vec![spec] };
-    let read = ReadOptions { skip_invalid: request.skip_invalid, ..Default::default() };
+    let read = ReadOptions { skip_invalid, ..Default::default() };
     let mut left_out = 0;
     if let Decider::Time { column, cut, .. } = &mut decider {
         let mut times = Vec::new();
@@ -71,7 +73,7 @@ pub(super) fn split(
             times.extend(times_of(&batch?.table.columns()[0]));
         }
         left_out = times.iter().filter(|time| time.is_nan()).count() as u64;
-        if left_out > 0 && !request.skip_invalid {
+        if left_out > 0 && !skip_invalid {
             let what =
                 format!("{}: {left_out} rows have no time in {column:?}; --skip-invalid leaves them out", table.name);
             return Err(SourceError::Split(what));
@@ -144,15 +146,21 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
     };
     let as_text = |name: &str| ColumnSpec::new(name, Kind::Text);
     match (wanted.by, &wanted.column) {
-        (By::Hash, Some(name)) => Ok((as_text(&named(name)?.name), Decider::Hash { column: Some(name.clone()) })),
+        (By::Hash, Some(name)) => {
+            let spec = named(name)?;
+            // An id is the same row however it is written.
+            let read = if spec.kind == Kind::Id { spec.clone() } else { as_text(name) };
+            Ok((read, Decider::Hash { column: Some(name.clone()) }))
+        }
         (By::Hash, None) => {
-            let id = columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
-            let read = id.as_ref().or(columns.first().map(|c| &c.name)).map(|name| as_text(name));
+            let spec = columns.iter().find(|c| c.kind == Kind::Id);
+            let id = spec.map(|spec| spec.name.clone());
+            let read = spec.cloned().or_else(|| columns.first().map(|c| as_text(&c.name)));
             let read = read.ok_or_else(|| SourceError::Split("the table has no columns".to_owned()))?;
             Ok((read, Decider::Hash { column: id }))
         }
         (By::Time, name) => {
-            let times: Vec<&ColumnSpec> = columns.iter().filter(|c| c.kind == Kind::Time).collect();
+            let times: Vec<&ColumnSpec> = columns.iter().filter(|c| c.kind == Kind::Time && !c.is_clock()).collect();
             let spec = match (name, times.as_slice()) {
                 (Some(name), _) => named(name)?,
                 (None, [one]) => one,
@@ -166,10 +174,17 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
                     return Err(SourceError::Split(format!("several columns are times ({names}): name one with --by")));
                 }
             };
+            if spec.is_clock() {
+                return Err(SourceError::Split(format!(
+                    "--by: {:?} is a time of day, which does not say which rows are the earlier ones",
+                    spec.name
+                )));
+            }
             // An id or a few whole numbers are numbers too, when all of them are.
             let number = spec.kind != Kind::Time;
             let kind = if number { Kind::Number } else { Kind::Time };
             let read = ColumnSpec { kind, format: spec.format.clone().filter(|_| !number), ..spec.clone() };
+            let read = ColumnSpec { number: read.number.clone().filter(|format| !format.is_plain()), ..read };
             Ok((read, Decider::Time { column: spec.name.clone(), number, cut: f64::NAN }))
         }
     }

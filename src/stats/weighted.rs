@@ -1,5 +1,7 @@
 //! A mean over a population from rows that were drawn with known, unequal probabilities.
 
+use super::normal::wilson;
+
 /// An estimate and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Weighted {
@@ -28,4 +30,38 @@ pub fn mean(values: &[f64], probabilities: &[f64]) -> Weighted {
     let square = |(x, p): (&f64, &f64)| (1.0 - p) * ((x - value) / p).powi(2);
     let error = values.iter().zip(probabilities).map(square).sum::<f64>().sqrt() / weights;
     Weighted { value, error }
+}
+
+/// A weighted share with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Share {
+    /// The estimate.
+    pub value: f64,
+    /// Its standard error; 0 where all rows agree, which says nothing.
+    pub error: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The [`mean`] of 0 and 1, and Wilson's interval with the rows that a simple random sample would need for the same standard
+/// error; where all rows agree, that of Σ(1−π)∕π² ∕ (Σ1∕π)². Only where every row was sure to be drawn is nothing left to guess.
+///
+/// ```
+/// use mlloop::stats::{normal::wilson, weighted::share};
+/// let drawn = share(&[1.0; 20], &[0.01; 20]);
+/// let simple = wilson(1.0, 20.0 / 0.99);
+/// assert!((drawn.low - simple.0).abs() < 1e-12 && drawn.high == 1.0);
+/// assert_eq!(share(&[1.0, 1.0], &[1.0, 1.0]).low, 1.0);
+/// ```
+#[must_use]
+pub fn share(values: &[f64], probabilities: &[f64]) -> Share {
+    let Weighted { value, error } = mean(values, probabilities);
+    let weights: f64 = probabilities.iter().map(|p| 1.0 / p).sum();
+    let squares: f64 = probabilities.iter().map(|p| (1.0 - p) / (p * p)).sum();
+    let variance = value * (1.0 - value);
+    let n = if error > 0.0 { variance / (error * error) } else { weights * weights / squares };
+    let (low, high) = if n.is_finite() { wilson(value, n) } else { (value, value) };
+    Share { value, error, low: low.clamp(0.0, value), high: high.clamp(value, 1.0) }
 }

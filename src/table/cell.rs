@@ -89,6 +89,12 @@ pub(crate) fn unquote<'a>(field: &'a str, scratch: &'a mut String) -> &'a str {
     scratch.trim_matches([' ', '\t'])
 }
 
+/// The text that a spreadsheet is made to keep as it stands: `="007"` is `007`.
+pub(crate) fn unforced(text: &str) -> &str {
+    let inner = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
+    inner.filter(|inner| !inner.contains('"')).map_or(text, |inner| inner.trim_matches([' ', '\t']))
+}
+
 /// A text for an error message: at most 60 characters of it.
 pub(crate) fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
@@ -124,6 +130,20 @@ mod tests {
         assert!(markers.number(b"").unwrap().is_nan());
         assert_eq!(markers.number(b"-998"), Some(-998.0));
         assert_eq!(markers.number(b"NA"), None);
+    }
+
+    #[test]
+    fn a_text_that_a_spreadsheet_keeps_is_that_text() {
+        for (text, content) in [
+            ("=\"007\"", "007"),
+            ("=\"\"", ""),
+            ("=\" a \"", "a"),
+            ("=1+2", "=1+2"),
+            ("=\"a\"&\"b\"", "=\"a\"&\"b\""),
+            ("=", "="),
+        ] {
+            assert_eq!(unforced(text), content);
+        }
     }
 
     #[test]

@@ -47,12 +47,14 @@ pub enum TableError {
         what: String,
     },
     /// Columns that the schema names and the file lacks.
-    #[error("{file}: missing column{} {}", if .columns.len() == 1 { "" } else { "s" }, list(.columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().iter().map(String::as_str)))]
+    #[error("{file}: missing column{} {}{near}", if .columns.len() == 1 { "" } else { "s" }, list(.columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().iter().map(String::as_str)))]
     MissingColumns {
         /// The file, or `stdin`.
         file: String,
         /// Their names.
         columns: Vec<String>,
+        /// A name of the file that may be meant by one of them, as an end of the message; or nothing.
+        near: String,
     },
     /// A name that stands twice.
     #[error("column {column:?} stands twice")]

@@ -6,7 +6,8 @@
 //!                                    2.5,,
 //! ```
 //! The names are those of all objects, in the order in which they first appear; for that the lines are kept in an unnamed
-//! file. A cell means what its text in CSV would mean; lists and objects are texts of JSON.
+//! file. A cell means what its text in CSV would mean. Objects in objects are columns `o.a`, lists are
+//! texts of JSON, and `NaN`, which Python writes, is missing.
 
 use super::input::Text;
 use super::number::NumberFormat;
@@ -89,11 +90,54 @@ fn object(line: &[u8]) -> Result<Option<Map<String, Value>>, String> {
     if line.is_empty() {
         return Ok(None);
     }
-    match serde_json::from_slice(line) {
-        Ok(Value::Object(object)) => Ok(Some(object)),
+    let parsed = serde_json::from_slice(line);
+    match parsed.or_else(|err| serde_json::from_slice(&without_nan(line).ok_or(err)?)) {
+        Ok(Value::Object(object)) => Ok(Some(flat(object))),
         Ok(_) => Err("is no JSON object: each line must be one, {\"column\": value, …}".to_owned()),
         Err(err) => Err(format!("is no JSON object: {err}")),
     }
+}
+
+/// Objects in objects as columns of their own, `o.a`, as in Parquet.
+fn flat(object: Map<String, Value>) -> Map<String, Value> {
+    if !object.values().any(Value::is_object) {
+        return object;
+    }
+    let mut all = Map::new();
+    for (name, value) in object {
+        match value {
+            Value::Object(inner) => {
+                for (inside, value) in flat(inner) {
+                    all.entry(format!("{name}.{inside}")).or_insert(value);
+                }
+            }
+            value => {
+                all.insert(name, value);
+            }
+        }
+    }
+    all
+}
+
+/// The line with what Python writes for numbers that JSON does not know: `NaN` is missing, `Infinity` a text that columns
+/// of numbers read. `None` where there is none.
+fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
+    const WORDS: [(&[u8], &[u8]); 3] = [(b"NaN", b"null"), (b"-Infinity", b"\"-inf\""), (b"Infinity", b"\"inf\"")];
+    let (mut out, mut at, mut quoted, mut found) = (Vec::with_capacity(line.len()), 0, false, false);
+    while at < line.len() {
+        let word = WORDS.iter().find(|(word, _)| !quoted && line[at..].starts_with(word));
+        if let Some((word, instead)) = word {
+            out.extend_from_slice(instead);
+            (at, found) = (at + word.len(), true);
+            continue;
+        }
+        // What is escaped ends no text.
+        let len = if quoted && line[at] == b'\\' { 2.min(line.len() - at) } else { 1 };
+        quoted ^= line[at] == b'"';
+        out.extend_from_slice(&line[at..at + len]);
+        at += len;
+    }
+    found.then_some(out)
 }
 
 /// Writes record after record.
@@ -213,6 +257,36 @@ mod tests {
             (&"x \"y\"".into(), &Value::Null, &"9007199254740993".into())
         );
         for (text, what) in [("{\"a\": 1}\n[1]\n", "line 2: is no JSON object"), ("{\"a\": 1}\n{\"a\":\n", "line 2")] {
+            let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_python_writes_is_read() {
+        let text = "{\"id\": \"NaN \\\"Infinity\", \"x\": NaN, \"o\": {\"a\": 1, \"p\": {\"q\": -Infinity}}}\n\
+                    {\"id\": \"b\", \"x\": 2.5, \"o\": {\"a\": 2, \"p\": {\"q\": Infinity}}, \"l\": [NaN, 1]}\n{\"id\": \"c\", \"x\": 3, \"o.a\": 7, \"o.p.q\": 0}\n";
+        let found = infer(open(text), &InferOptions::default()).unwrap();
+        let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["id", "x", "o.a", "o.p.q", "l"]);
+        let table = read(open(text), &found.schema, &ReadOptions::default()).unwrap().table;
+        let numbers = |name: &str| match &table.require(name).unwrap().values {
+            Values::Number(values) => values.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(numbers("x")[0].is_nan());
+        assert_eq!(
+            (numbers("o.a"), numbers("o.p.q")),
+            (vec![1.0, 2.0, 7.0], vec![f64::NEG_INFINITY, f64::INFINITY, 0.0])
+        );
+        let Values::Category(ids) = &table.require("id").unwrap().values else { panic!() };
+        assert_eq!(ids.level(0), Some("NaN \"Infinity"));
+        for (text, what) in [
+            ("[\"r0\", 0.5, \"yes\"]\n[\"r1\", 1.5, \"no\"]\n", "has a JSON array on each line"),
+            ("[{\"a\": 1}]\n", "is one JSON array"),
+            ("[\n{\"a\": 1}\n]\n", "is one JSON array"),
+            ("{\"a\": Nan}\n", "line 1: is no JSON object"),
+        ] {
             let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }

@@ -10,7 +10,7 @@
 //! Numbers with leading zeros are codes, and whole numbers from 2^53 on are not told apart by a double: both are
 //! compared as texts, and so are columns of more than 100 000 levels. `same = false` in mlloop.toml keeps every spelling apart.
 
-use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -334,32 +334,70 @@ impl LevelFinder {
     }
 
     /// Usual spellings of the levels beside their names, with the name of the level that each means: for programs that can only
-    /// compare texts.
+    /// compare texts. Those with a space or a full stop beside them are left out where there are many levels.
     #[must_use]
     pub fn spellings(&self) -> Vec<(String, String)> {
+        /// With more levels, their spellings would fill a graph.
+        const FEW: usize = 200;
         let mut texts: Vec<String> = self.exact.keys().cloned().collect();
         for name in &self.names {
-            let lower = name.to_lowercase();
-            let mut letters = lower.chars();
-            let title = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>());
-            texts.extend([lower.clone(), name.to_uppercase()]);
-            texts.extend(title);
-            if let Some(value) = number(&lower) {
-                texts.extend([number_text(value), format!("{value:.1}")]);
+            texts.extend(cases(name));
+            if !name.is_ascii() {
+                texts.push(DecomposingNormalizerBorrowed::new_nfd().normalize(name).into_owned());
+            }
+            if let Some(value) = number(&name.to_lowercase()) {
+                texts.extend(numerals(value));
             }
         }
         if self.truths.is_some() {
-            let words = YES.iter().chain(&NO).chain(&["1", "0", "1.0", "0.0"]);
-            for word in words {
-                let title = word[..1].to_uppercase() + &word[1..];
-                texts.extend([(*word).to_owned(), word.to_uppercase(), title]);
-            }
+            texts.extend(YES.iter().chain(&NO).flat_map(|word| cases(word)));
+            texts.extend([1.0, 0.0].into_iter().flat_map(numerals));
+        }
+        if self.names.len() <= FEW {
+            let beside = |text: &String| {
+                [
+                    format!(" {text}"),
+                    format!("{text} "),
+                    format!(" {text} "),
+                    format!("{text}."),
+                    format!("{text}\u{a0}"),
+                ]
+            };
+            texts.extend(texts.iter().flat_map(beside).collect::<Vec<_>>());
         }
         texts.sort_unstable();
         texts.dedup();
         let found = texts.into_iter().filter_map(|text| self.find(&text).map(|found| (text, found)));
         found.filter(|(_, found)| !found.exact).map(|(text, found)| (text, self.names[found.level].clone())).collect()
     }
+}
+
+/// A word in small letters, in capitals, and with a capital.
+fn cases(word: &str) -> Vec<String> {
+    let lower = word.to_lowercase();
+    let mut letters = lower.chars();
+    let title = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>());
+    [lower.clone(), word.to_uppercase()].into_iter().chain(title).collect()
+}
+
+/// What programs make of a number: `2`, `2.0`, `2.00`, `+2`, `2.`, `2e0`, `2e+00`, and as Excel shortens it, `2.00E+00`.
+fn numerals(value: f64) -> Vec<String> {
+    let short = number_text(value);
+    let mut texts = vec![short.clone(), format!("{value:.1}"), format!("{value:.2}")];
+    if !short.contains('.') {
+        texts.extend([format!("{short}."), format!("{short}e0"), format!("{short}e+0"), format!("{short}e+00")]);
+    }
+    for written in [format!("{value:e}"), format!("{value:.1e}"), format!("{value:.2e}")] {
+        if let Some((digits, power)) = written.split_once('e') {
+            let (sign, power) = power.strip_prefix('-').map_or(('+', power), |power| ('-', power));
+            texts.extend([format!("{digits}e{sign}{power:0>2}"), written.clone()]);
+        }
+    }
+    let plus: Vec<String> = texts.iter().filter(|_| value >= 0.0).map(|text| format!("+{text}")).collect();
+    texts.extend(plus);
+    let capitals: Vec<String> = texts.iter().map(|text| text.to_uppercase()).collect();
+    texts.extend(capitals);
+    texts
 }
 
 /// What equal values have in common: the folded text, or the number that it is.

@@ -9,6 +9,7 @@
 
 use crate::table::cell;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::io::Write;
 
 /// How the numbers of a column are written: `number = { decimal = ",", thousands = ".", unit = "€" }`.
@@ -29,6 +30,24 @@ pub struct NumberFormat {
 
 fn point() -> char {
     '.'
+}
+
+/// Decimals and thousands that are in use: four with a point, four with a comma.
+pub(crate) const WAYS: [(char, Option<char>); 8] = [
+    ('.', None),
+    ('.', Some(',')),
+    ('.', Some(' ')),
+    ('.', Some('\'')),
+    (',', None),
+    (',', Some('.')),
+    (',', Some(' ')),
+    (',', Some('\'')),
+];
+
+impl Default for NumberFormat {
+    fn default() -> Self {
+        Self { decimal: point(), thousands: None, unit: None }
+    }
 }
 
 /// Adds the shortest decimal text that reads back to `value`; nothing for `NaN`.
@@ -85,6 +104,7 @@ impl NumberFormat {
     /// ```
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<f64> {
+        let text = &*with_latin_digits(text);
         let own = |text: &str| -> Option<usize> {
             let unit = self.unit.as_deref()?;
             text.starts_with(unit).then_some(unit.len())
@@ -102,6 +122,12 @@ impl NumberFormat {
         }
         let value = self.digits(bare.digits)?;
         Some(if bare.negative { -value } else { value })
+    }
+
+    /// Whether numbers are written plainly.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Whether a cell without the unit would mean something else.
@@ -191,6 +217,44 @@ impl NumberFormat {
     }
 }
 
+/// A text with the digits and marks of other scripts and of full width as ASCII has them.
+pub(crate) fn with_latin_digits(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let latin = |c: char| {
+        let from = |zero: char| char::from_digit(u32::from(c) - u32::from(zero), 10);
+        match c {
+            '\u{ff10}'..='\u{ff19}' => from('\u{ff10}'),
+            '\u{660}'..='\u{669}' => from('\u{660}'),
+            '\u{6f0}'..='\u{6f9}' => from('\u{6f0}'),
+            '\u{966}'..='\u{96f}' => from('\u{966}'),
+            // The decimal mark and the mark between thousands.
+            '\u{ff0e}' | '\u{66b}' => Some('.'),
+            '\u{ff0c}' | '\u{66c}' => Some(','),
+            _ => None,
+        }
+    };
+    match text.chars().any(|c| latin(c).is_some()) {
+        true => Cow::Owned(text.chars().map(|c| latin(c).unwrap_or(c)).collect()),
+        false => Cow::Borrowed(text),
+    }
+}
+
+/// What stands before `CR` or `DR`, as banks write a credit and a debit, and whether it is a debit.
+fn booked(text: &str) -> Option<(bool, &str)> {
+    let at = text.len().checked_sub(2).filter(|&at| text.is_char_boundary(at))?;
+    let debit = match &text[at..] {
+        side if side.eq_ignore_ascii_case("DR") => true,
+        side if side.eq_ignore_ascii_case("CR") => false,
+        _ => return None,
+    };
+    // `12CR` is as likely a code.
+    let before = &text[..at];
+    let is_amount = before.ends_with([' ', '\u{a0}']) || before.contains(['.', ',']);
+    is_amount.then_some((debit, before.trim_end()))
+}
+
 /// The value of a label that somebody wrote for a column of numbers: plain, or as the column is written.
 ///
 /// # Errors
@@ -207,6 +271,20 @@ pub fn label_value(text: &str, format: Option<&NumberFormat>) -> Result<f64, Str
             Err(format.map_or_else(|| "is not a number".to_owned(), |f| format!("is not {}", f.expected())))
         }
     }
+}
+
+/// What a number would be whose decimal mark stood between thousands, where that is nearer to what is `expected`: 1222 for
+/// `1.222`, where about 1200 is likelier than about 1.2.
+#[must_use]
+pub fn misread_thousands(text: &str, value: f64, format: Option<&NumberFormat>, expected: f64) -> Option<f64> {
+    let mark = format.map_or('.', |format| format.decimal);
+    let digits = text.trim_matches(|c: char| !c.is_ascii_digit());
+    let (first, rest) = digits.split_once(mark)?;
+    let in_group = (1..=3).contains(&first.len()) && rest.len() == 3 && !first.starts_with('0');
+    let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    // Nearer by its size: half-way between both readings.
+    let nearer = expected.abs() > value.abs() * 1000_f64.sqrt();
+    (in_group && is_digits(first) && is_digits(rest) && nearer).then(|| (value * 1000.0).round())
 }
 
 /// Units that are part of the value: what a number is a share of, and thousands, millions and more.
@@ -257,6 +335,9 @@ pub(crate) fn bare(
         } else if !signed && let Some((negative, after)) = sign(rest) {
             (bare.negative, signed) = (negative, true);
             bare.digits = after.trim_start();
+        } else if !signed && let Some((debit, before)) = booked(rest) {
+            (bare.negative, signed) = (debit, true);
+            bare.digits = before;
         } else if bare.unit.is_none()
             && let Some(len) = begins(rest)
         {
@@ -327,8 +408,9 @@ mod tests {
             ('.', Some(','), Some("$"), &["$ -", " $ -   ", "- $", "$\u{2014}", "$0"], 0.0),
             ('.', Some('\''), Some("Fr."), &["Fr. 2\u{2019}459.5", "2'459.5 Fr.", "2459.5"], 2459.5),
             ('.', None, Some("k"), &["2.5k", "2.5 k"], 2.5),
-            (',', None, None, &["1,25E+03", "1250", "1,25e3"], 1250.0),
             ('.', Some(','), None, &[".5", "0.5"], 0.5),
+            ('.', Some(','), None, &["1,234.5 DR", "1,234.5Dr", "-1,234.5", "-１,２３４.５", "(1٬234٫5)"], -1234.5),
+            ('.', None, None, &["862 CR", "862.0cr", "８６２", "٨٦٢", "۸۶۲", "८६२"], 862.0),
         ] {
             let format = format(decimal, thousands, unit);
             assert_eq!(format.check(), Ok(()));
@@ -338,11 +420,28 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_between_thousands_is_told_by_what_is_expected() {
+        let german = format(',', Some('.'), Some("€"));
+        for (text, value, of, expected, meant) in [
+            ("1.222", 1.222, None, 1193.2, Some(1222.0)),
+            ("-1.222", -1.222, None, -900.0, Some(-1222.0)),
+            ("1,222 €", 1.222, Some(&german), 2000.0, Some(1222.0)),
+            ("1.222", 1.222, None, 1.3, None),
+            ("1.222", 1.222, None, 20.0, None),
+            ("1.22", 1.22, None, 1200.0, None),
+            ("0.222", 0.222, None, 222.0, None),
+            ("1222", 1222.0, None, 1e6, None),
+        ] {
+            assert_eq!(misread_thousands(text, value, of, expected), meant, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_written_in_another_way_is_no_number() {
         let german = format(',', Some('.'), Some("€"));
         for text in [
             "12.5", "1,234.56", "1.23,4", "1.2345", "0.123", "$5", "1 234", "", "€", "-", "--5", "1,2,3", "1e999",
-            "inf", "5 %",
+            "inf", "5 %", "12CR",
         ] {
             assert_eq!(german.parse(text), None, "{text}");
         }

@@ -4,7 +4,7 @@ use super::cell::Markers;
 use super::level::{LevelFinder, truth};
 use super::number::NumberFormat;
 use super::schema::{ColumnSpec, Dialect, Kind};
-use super::time::TimeFormat;
+use super::time::{TimeFormat, is_no_time};
 use std::sync::Arc;
 
 /// A cell that was understood.
@@ -82,6 +82,7 @@ impl CellReader {
             Reads::Written(format) => format.parse(text).map(Cell::Number),
             Reads::Level(None) => Some(Cell::Level(text)),
             Reads::Level(Some(finder)) => Some(Cell::Level(finder.name(text))),
+            Reads::Time(_) if is_no_time(text) => Some(Cell::Missing),
             Reads::Time(format) => format.parse(text).map(Cell::Time),
         }
     }

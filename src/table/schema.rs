@@ -1,9 +1,11 @@
 //! How a file is written and how each of its columns is stored.
 
+use super::id::{self, WholeIds};
 use super::level::Spelling;
 use crate::table::time::TimeFormat;
 use crate::table::{Categories, NumberFormat, Table, Texts, Values};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What a column is.
@@ -18,7 +20,7 @@ pub enum Kind {
     Number,
     /// One of few texts.
     Category,
-    /// Free text; kept, not a feature.
+    /// Free text; its words are features.
     Text,
     /// Always the same (or always missing); stored as a category, not a feature.
     Constant,
@@ -61,7 +63,8 @@ pub struct ColumnSpec {
     /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// For [`Kind::Number`]: how its numbers are written, when they are not plain.
+    /// For [`Kind::Number`]: how its numbers are written, when they are not plain. For [`Kind::Id`]: that ids are whole
+    /// numbers, and how they are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFormat>,
     /// For [`Kind::Category`]: the levels, and which spellings are one of them. The levels 0 and 1 of a
@@ -74,6 +77,18 @@ impl ColumnSpec {
     /// A column of that name and kind, written as usual.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self { name: name.into(), kind, format: None, number: None, spelling: Spelling::default() }
+    }
+
+    /// What ids mean, where they are whole numbers.
+    pub(crate) fn whole_ids(&self) -> Option<WholeIds> {
+        self.number.clone().filter(|_| self.kind == Kind::Id).map(WholeIds::new)
+    }
+
+    /// Whether the column holds times of day, on no day in particular.
+    #[must_use]
+    pub fn is_clock(&self) -> bool {
+        let format = self.format.as_deref().filter(|_| self.kind == Kind::Time);
+        format.and_then(|format| TimeFormat::new(format).ok()).is_some_and(|format| format.is_clock())
     }
 
     /// Whether the column is a number that is 0 or 1 always: `true` and `no` are 1 and 0 there.
@@ -143,23 +158,28 @@ impl Schema {
     /// The first column that says when a row was; a time of day alone does not.
     #[must_use]
     pub fn time(&self) -> Option<&ColumnSpec> {
-        let is_clock = |column: &ColumnSpec| {
-            let format = column.format.as_deref().and_then(|format| TimeFormat::new(format).ok());
-            format.is_some_and(|format| format.is_clock())
-        };
-        self.columns.iter().find(|column| column.kind == Kind::Time && !is_clock(column))
+        self.columns.iter().find(|column| column.kind == Kind::Time && !column.is_clock())
     }
 
     /// How the numbers of the column of that name are written, when they are not plain.
     #[must_use]
     pub fn number_format(&self, name: &str) -> Option<&NumberFormat> {
-        self.column(name).and_then(|column| column.number.as_ref())
+        self.column(name).filter(|column| column.kind == Kind::Number).and_then(|column| column.number.as_ref())
     }
 
     /// The name of the column that names rows.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.columns.iter().find(|column| column.kind == Kind::Id).map(|column| column.name.as_str())
+    }
+
+    /// The id of a row that a text names, which somebody wrote by hand or another program did; the text where it could be
+    /// several.
+    #[must_use]
+    pub fn id_of<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let text = text.trim();
+        let format = self.columns.iter().find(|column| column.kind == Kind::Id).and_then(|id| id.number.as_ref());
+        format.and_then(|format| id::read(text, format)).unwrap_or(Cow::Borrowed(text))
     }
 
     /// The column of that name.

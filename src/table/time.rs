@@ -168,6 +168,23 @@ impl TimeFormat {
     }
 }
 
+/// Whether a text says that there is no time: `NaT` as pandas writes it, `0000-00-00` as MySQL does.
+pub(crate) fn is_no_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let zeros = || {
+        let is_mark = |b: &u8| matches!(b, b'-' | b'/' | b'.' | b':' | b' ' | b'T' | b'Z');
+        let n_zeros = bytes.iter().filter(|&&b| b == b'0').count();
+        n_zeros >= 6
+            && bytes.iter().all(|b| *b == b'0' || is_mark(b))
+            && matches!(bytes.get(2..5), Some([b'-' | b'/' | b'.', ..] | [_, _, b'-' | b'/' | b'.']))
+    };
+    match bytes.first() {
+        Some(b'0') => zeros(),
+        Some(b'N' | b'n') => text.eq_ignore_ascii_case("nat"),
+        _ => false,
+    }
+}
+
 fn directive(text: &str, chars: &mut std::str::Chars<'_>) -> Result<Item, String> {
     let mut c = chars.next();
     while matches!(c, Some('-' | '.' | '_')) {
@@ -272,6 +289,15 @@ pub(crate) fn write_iso(micros: i64, out: &mut String) {
             let _ = write!(out, ".{:06}", p.micros);
         }
         out.push('Z');
+    }
+}
+
+/// Writes a time of day: `20:05:00`, with a fraction where there is one.
+pub(crate) fn write_clock(micros: i64, out: &mut String) {
+    let p = Parts::from_micros(micros);
+    let _ = write!(out, "{:02}:{:02}:{:02}", p.hour, p.minute, p.second);
+    if p.micros != 0 {
+        let _ = write!(out, ".{:06}", p.micros);
     }
 }
 

@@ -13,7 +13,7 @@ use super::{CONFIG_FILE, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -116,7 +116,7 @@ impl Entry {
 
 /// `latest`, when a line written at `at` is behind it. Less than a minute is none: a command is as old as its start, and
 /// it may have waited for the lock.
-fn behind(latest: jiff::Timestamp, at: jiff::Timestamp) -> Option<jiff::Timestamp> {
+pub(super) fn behind(latest: Timestamp, at: Timestamp) -> Option<Timestamp> {
     (latest.duration_since(at) > SignedDuration::from_mins(1)).then_some(latest)
 }
 
@@ -142,19 +142,6 @@ pub struct Break {
     pub what: String,
 }
 
-/// A line whose clock is behind that of a line before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClockBack {
-    /// The line, from 1.
-    pub line: u64,
-    /// When it was written, by its clock.
-    pub at: jiff::Timestamp,
-    /// The line before it with the latest time.
-    pub after_line: u64,
-    /// That time.
-    pub after: jiff::Timestamp,
-}
-
 /// What a walk along the chain found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
@@ -171,30 +158,6 @@ impl Chain {
     #[must_use]
     pub fn entry(&self, seq: u64) -> Option<&Entry> {
         self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)
-    }
-
-    /// The line that decided which versions held which roles at `instant`: of those that changed them, the last one up to
-    /// then in the order of time; of equal times the one that stands last.
-    #[must_use]
-    pub fn roles_at(&self, instant: jiff::Timestamp) -> Option<(&Entry, &Roles)> {
-        let until_then = self.entries.iter().filter(|entry| entry.at <= instant);
-        until_then.filter_map(|entry| Some((entry, entry.roles.as_ref()?))).max_by_key(|(entry, _)| entry.at)
-    }
-
-    /// The lines whose clock is behind that of a line before them, whether or not they were marked when written.
-    #[must_use]
-    pub fn clock_went_back(&self) -> Vec<ClockBack> {
-        let mut found = Vec::new();
-        let Some(mut latest) = self.entries.first() else { return found };
-        for entry in &self.entries[1..] {
-            if let Some(after) = behind(latest.at, entry.at) {
-                found.push(ClockBack { line: entry.seq, at: entry.at, after_line: latest.seq, after });
-            }
-            if entry.at >= latest.at {
-                latest = entry;
-            }
-        }
-        found
     }
 }
 

@@ -97,9 +97,16 @@ fn written_at(times: &[&str]) -> (tempfile::TempDir, Workspace) {
     (dir, workspace)
 }
 
+/// The number of the line that decided at a time, asked at `now`, and the lines that this answer marks.
+fn decided(chain: &Chain, time: &str, now: &str) -> (Option<u64>, Vec<u64>) {
+    let (time, now) = (at(time), at(now));
+    let line = chain.roles_at(time, now).map(|found| found.entry.seq);
+    (line, chain.moved_at(time, now).iter().map(|moved| moved.line).collect())
+}
+
 #[test]
-fn a_day_is_answered_in_the_order_of_time() {
-    // The third clock had not been set yet; the fifth line follows one from a clock that ran ahead.
+fn a_day_is_answered_in_the_order_of_the_chain() {
+    // The third clock had not been set yet; the fourth ran ahead.
     let times = [
         "2026-01-10T00:00:00Z",
         "2026-02-11T00:00:00Z",
@@ -109,16 +116,42 @@ fn a_day_is_answered_in_the_order_of_time() {
     ];
     let (_dir, workspace) = written_at(&times);
     let chain = workspace.audit_chain().unwrap();
-    let then = |time: &str| chain.roles_at(at(time)).map(|(entry, roles)| (entry.seq, roles.production.unwrap().0));
-    assert_eq!(then("1969-12-31T00:00:00Z"), None);
-    assert_eq!(then("1980-01-01T00:00:00Z"), Some((3, 3)));
-    assert_eq!(then("2026-01-20T00:00:00Z"), Some((1, 1)));
-    assert_eq!(then("2026-02-11T00:00:00Z"), Some((2, 2)));
-    assert_eq!(then("2026-04-01T00:00:00Z"), Some((5, 5)));
-    assert_eq!(then("2100-01-01T00:00:00Z"), Some((4, 4)));
+    for (time, expected, marked) in [
+        ("1969-12-31T00:00:00Z", None, &[][..]),
+        ("1980-01-01T00:00:00Z", None, &[3]),
+        ("2026-01-20T00:00:00Z", Some(1), &[3]),
+        ("2026-02-11T00:00:00Z", Some(3), &[3, 4]),
+        ("2026-02-20T00:00:00Z", Some(3), &[3, 4]),
+        ("2026-03-01T00:00:00Z", Some(5), &[4]),
+        ("2026-04-01T00:00:00Z", Some(5), &[4]),
+        ("2100-01-01T00:00:00Z", Some(5), &[4]),
+    ] {
+        assert_eq!(decided(&chain, time, "2026-04-01T12:00:00Z"), (expected, marked.to_vec()), "{time}");
+    }
     let (_dir, same) = written_at(&["2026-01-10T00:00:00Z"; 3]);
-    let answer = same.audit_chain().unwrap();
-    assert_eq!(answer.roles_at(at("2026-01-10T00:00:00Z")).unwrap().0.seq, 3, "of equal times the last line decides");
+    let time = "2026-01-10T00:00:00Z";
+    let last = decided(&same.audit_chain().unwrap(), time, "2026-04-01T12:00:00Z");
+    assert_eq!(last, (Some(3), vec![]), "of equal times the last line decides");
+}
+
+#[test]
+fn the_present_and_all_later_times_see_the_end_of_the_chain() {
+    let now = "2026-04-01T12:00:00Z";
+    for times in [
+        &["2026-01-10T00:00:00Z", "2026-02-10T00:00:00Z", "2026-02-11T12:00:00Z", "2026-02-11T11:30:00Z"][..],
+        &["2026-01-10T00:00:00Z", "2026-02-10T00:00:00Z", "2026-02-11T12:00:00Z", "1970-01-01T00:00:00Z"],
+        &["2026-01-10T00:00:00Z", "2026-02-10T00:00:00Z", "2026-02-11T12:00:00Z", "2099-01-01T00:00:00Z"],
+        &["2026-01-10T00:00:00Z", "2099-02-10T00:00:00Z", "2026-02-11T12:00:00Z", "2026-02-12T00:00:00Z"],
+        &["2025-01-10T00:00:00Z", "2098-02-10T00:00:00Z", "2099-02-11T12:00:00Z", "2026-02-12T00:00:00Z"],
+        &["2099-01-10T00:00:00Z", "2026-02-10T00:00:00Z"],
+        &["2099-01-10T00:00:00Z"],
+    ] {
+        let (_dir, workspace) = written_at(times);
+        let chain = workspace.audit_chain().unwrap();
+        for time in [now, "2026-04-02T00:00:00Z", "2098-06-01T00:00:00Z", "2200-01-01T00:00:00Z"] {
+            assert_eq!(decided(&chain, time, now).0, Some(times.len() as u64), "{times:?} at {time}");
+        }
+    }
 }
 
 #[test]

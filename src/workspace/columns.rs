@@ -49,7 +49,10 @@ const KINDS: [(Kind, &[&str]); 7] = [
 ];
 
 /// The kind of that name.
-fn kind_of(text: &str) -> Result<Kind, String> {
+///
+/// # Errors
+/// What it may have been meant for.
+pub fn kind_of(text: &str) -> Result<Kind, String> {
     if let Some((kind, _)) = KINDS.iter().find(|(kind, _)| kind.name() == text) {
         return Ok(*kind);
     }

@@ -266,8 +266,11 @@ impl Config {
         for column in &config.columns {
             if let Some(number) = &column.number {
                 number.check().map_err(|what| format!("[columns] {:?}: {what}", column.name))?;
-                if column.kind != Kind::Number {
-                    return Err(format!("[columns] {:?} says how numbers are written, but is no number", column.name));
+                if !matches!(column.kind, Kind::Number | Kind::Id) {
+                    return Err(format!(
+                        "[columns] {:?} says how numbers are written, but is neither a number nor an id",
+                        column.name
+                    ));
                 }
             }
         }

@@ -8,12 +8,14 @@
 //! | answers of labellers | they are imported |
 
 use super::audit::Chain;
-use super::{Workspace, WorkspaceError};
+use super::{Config, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest;
+use crate::registry::Version;
+use crate::table::Input;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 const DIR: &str = "runs/kept";
@@ -59,6 +61,33 @@ impl Workspace {
         let mut bytes = Vec::new();
         zstd::Decoder::new(file)?.read_to_end(&mut bytes)?;
         Ok((digest::sha256(&bytes) == sha256).then_some(bytes))
+    }
+
+    /// The table that `version` was trained on: the reference while it is the file of then, else what was kept of it (after a
+    /// rollback the reference still has the rows of the version that was rolled back). Where neither is there, the
+    /// reference as it is.
+    ///
+    /// # Errors
+    /// Whatever the system says, or is wrong with the version.
+    pub fn table_of(&self, config: &Config, version: Version) -> Result<Input, WorkspaceError> {
+        let path = self.path(&config.data.reference);
+        let manifest = self.registry().manifest(version)?;
+        let Some(trained_on) = manifest.data.first() else { return Ok(Input::open(&path)?) };
+        // A reference that cannot be replaced where it is has another name since rows were added to it.
+        for path in [&path, &self.path(&trained_on.path)] {
+            match File::open(path).and_then(digest::of) {
+                Ok((_, sha256)) if sha256 == trained_on.sha256 => return Ok(Input::open(path)?),
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(WorkspaceError::Io { path: path.clone(), source });
+                }
+                _ => {}
+            }
+        }
+        let kept = self.kept(&trained_on.sha256);
+        match kept.map_err(|source| WorkspaceError::Io { path: self.kept_path(&trained_on.sha256), source })? {
+            Some(bytes) => Ok(Input::from_reader(&trained_on.path, Cursor::new(bytes))),
+            None => Ok(Input::open(&path)?),
+        }
     }
 
     fn kept_path(&self, sha256: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! A loop's directory: `mlloop.toml`, where things are, and the run log.
 
 pub mod audit;
+pub mod clock;
 mod columns;
 mod set;
 mod config;
@@ -13,6 +14,7 @@ mod runs;
 mod told;
 mod tracking;
 
+pub use columns::kind_of;
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;
@@ -26,6 +28,7 @@ pub use tracking::TrackRules;
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
+use crate::table::TableError;
 use crate::table::postgres;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
@@ -81,6 +84,9 @@ pub enum WorkspaceError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
+    /// A table cannot be opened.
+    #[error("{0}")]
+    Table(#[from] TableError),
     /// The system refused.
     #[error("{}: {source}", .path.display())]
     Io {

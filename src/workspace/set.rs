@@ -100,6 +100,7 @@ impl Setting {
 /// The configuration with the settings made in it.
 pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> {
     let mut config = Config::parse(text)?;
+    let columns = config.columns.clone();
     let mut table: Table = toml::from_str(text).map_err(|err| err.message().to_owned())?;
     for setting in settings {
         let wrong = |what: &str| format!("{} {}={}: {what}", setting.from, setting.key, setting.shown());
@@ -112,6 +113,9 @@ pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> 
             wrong(what)
         })?;
     }
+    // What is written anew has plain values before tables; columns keep the order of the file, which a table without a header
+    // is read by.
+    config.columns = columns;
     Ok(config)
 }
 
@@ -163,6 +167,14 @@ mod tests {
         for other in ["MLLOOP_SMTP_USER", "MLLOOP_NOTIFY", "MLLOOP_FAULT", "HOME"] {
             assert_eq!(Setting::of_variable(other, "x"), None, "{other}");
         }
+    }
+
+    #[test]
+    fn columns_stay_in_their_order() {
+        let text = TOML.replace("x = ", "when = { kind = \"time\", format = \"unix\" }\nx = ");
+        let names = |config: Config| config.columns.into_iter().map(|column| column.name).collect::<Vec<_>>();
+        assert_eq!(names(Config::parse(&text).unwrap()), ["y", "when", "x"]);
+        assert_eq!(names(apply(&text, &[Setting::parse("max_depth=4").unwrap()]).unwrap()), ["y", "when", "x"]);
     }
 
     #[test]

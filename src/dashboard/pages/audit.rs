@@ -8,6 +8,7 @@ use crate::journal::Window;
 use crate::registry::Roles;
 use crate::report::number::counted;
 use crate::workspace::audit::Chain;
+use crate::workspace::clock::Moved;
 use askama::Template;
 
 /// Lines of one page.
@@ -84,18 +85,20 @@ fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>
     let is_day = text.len() == 10;
     let until = if is_day { from.checked_add(jiff::SignedDuration::from_hours(24))? } else { from };
     let name = |roles: &Roles| roles.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
-    let first = chain.roles_at(from);
-    let mut last = first.map_or_else(|| "nothing".to_owned(), |(_, roles)| name(roles));
+    let mut last = chain.roles_at(from, now).map_or_else(|| "nothing".to_owned(), |found| name(found.roles));
     let at = if is_day { format!("At the beginning of {text} (UTC)") } else { format!("At {}", when(from)) };
     let mut told = vec![format!("{at} {last} was in production.")];
-    let within = chain.entries.iter().filter(|entry| entry.at > from && entry.at < until);
-    for (entry, roles) in within.filter_map(|entry| Some((entry, entry.roles.as_ref()?))) {
-        let now = name(roles);
-        if now != last {
-            told.push(format!("From {} on {now} was (line {}).", when(entry.at), entry.seq));
-            last = now;
+    let within = chain.entries.iter().zip(chain.times(now)).filter(|(_, since)| *since > from && *since < until);
+    for (entry, since) in within {
+        let Some(roles) = &entry.roles else { continue };
+        let then = name(roles);
+        if then != last {
+            told.push(format!("From {} on {then} was (line {}).", when(since), entry.seq));
+            last = then;
         }
     }
+    let end = if is_day { until.min(now) } else { from };
+    told.extend(chain.moved_at(end, now).iter().map(Moved::sentence));
     Ok(told)
 }
 

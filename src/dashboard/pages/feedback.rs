@@ -1,5 +1,6 @@
 //! The last predictions, what people said of them, and why each was made.
 
+use super::models::bar;
 use super::parts::{Over, balance, course};
 use super::{Asked, rendered};
 use crate::dashboard::events::stamp_of;
@@ -385,7 +386,10 @@ pub(super) fn row(asked: &Asked) -> Result<Answer, Oops> {
             };
             let why: Vec<_> = why.into_iter().flatten().collect();
             n_left = why.len().saturating_sub(DRAWN);
-            let bars = why.into_iter().take(DRAWN).map(|one| (named(one.column), one.value));
+            let bars = why.into_iter().take(DRAWN).map(|one| {
+                let (name, moved) = bar(one);
+                (named(name), moved)
+            });
             chart = balance(&bars.collect::<Vec<_>>());
             towards = match pipeline.target.task {
                 Task::Regression => "a higher number".to_owned(),

@@ -121,7 +121,13 @@ fn difference(report: &GateReport) -> String {
 /// What was done with the challenger after the verdict: promoted, rejected, taken back.
 fn became(report: &GateReport, chain: &Chain) -> Result<String, Oops> {
     let mut told = Vec::new();
-    for entry in chain.entries.iter().filter(|entry| entry.at >= report.at) {
+    // The order of the lines holds where clocks do not.
+    let verdict = chain.rfind(|entry| {
+        let is_verdict = entry.event == EventKind::GateVerdict;
+        Ok(is_verdict && entry.detail_if_any::<String>("challenger")? == Some(report.challenger.to_string()))
+    })?;
+    let since = verdict.map_or(0, |entry| entry.seq);
+    for entry in chain.entries.iter().filter(|entry| entry.seq > since) {
         let of = |key: &str| entry.detail_if_any::<String>(key);
         let name = report.challenger.to_string();
         let text = match entry.event {

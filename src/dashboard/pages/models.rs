@@ -5,8 +5,10 @@ use super::parts::{Reading, Standing, balance, readings};
 use super::{Asked, rendered};
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
+use crate::features::TermShare;
 use crate::past;
-use crate::pipeline::{Pipeline, PipelineError, RowEncoder};
+
+use crate::pipeline::{Contribution, Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
 use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
 use crate::report::number::{clean, number, number_or, percent, short};
@@ -159,7 +161,7 @@ fn importance(manifest: &Manifest) -> String {
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
     let rows = manifest.importance.iter();
-    let mut all: Vec<(String, f64)> = rows.map(|row| (row.column.clone(), row.gain)).collect();
+    let mut all: Vec<(String, f64)> = rows.map(|row| (labelled(&row.column, &row.words), row.gain)).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     all.truncate(20);
     let top = all.first().map_or(1.0, |first| first.1.max(1e-12));
@@ -295,7 +297,11 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     }
     let windows = past::of_cells(&asked.dashboard.workspace, version, pipeline, row.cells())?;
     let (scores, matrix) = pipeline.score_features(row.finish(&windows).map_err(PipelineError::from)?)?;
-    let why = pipeline.explain(&matrix, &scores, 12)?;
+    let mut why = pipeline.explain(&matrix, &scores, 12)?;
+    let typed = |_: usize, name: &str| {
+        inputs.iter().find(|input| input.name == format!("x.{name}")).map(|input| input.value.as_str())
+    };
+    pipeline.name_words(&mut why, &scores, typed);
     let found = scores.row(0);
     let class = pipeline.class_of(found).and_then(|class| pipeline.target.classes.get(class).cloned());
     let names = match pipeline.target.classes.as_slice() {
@@ -303,7 +309,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
         [_, positive] => vec![positive.clone()],
         classes => classes.to_vec(),
     };
-    let bars: Vec<(String, f64)> = why.into_iter().flatten().map(|one| (one.column, one.value)).collect();
+    let bars: Vec<(String, f64)> = why.into_iter().flatten().map(bar).collect();
     let said = Said {
         threshold: match (pipeline.threshold, pipeline.target.classes.as_slice()) {
             (Some(threshold), [_, positive]) => format!("{} from {} on", short(positive, 60), number(threshold)),
@@ -314,6 +320,16 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
         chart: balance(&bars),
     };
     Ok((inputs, Some(said)))
+}
+
+/// A contribution as a bar: a text with its strongest words.
+pub(super) fn bar(one: Contribution) -> (String, f64) {
+    (labelled(&one.column, &one.words), one.value)
+}
+
+fn labelled(column: &str, words: &[TermShare]) -> String {
+    let terms: Vec<&str> = words.iter().take(3).map(|word| word.term.as_str()).collect();
+    if terms.is_empty() { column.to_owned() } else { format!("{}: {}", short(column, 12), terms.join(", ")) }
 }
 
 /// A number from the middle of what the version was trained on; other inputs are left to the person.

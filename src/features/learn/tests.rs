@@ -1,5 +1,6 @@
 use super::*;
-use crate::features::Outliers;
+use crate::features::{LARGEST, Outliers};
+use crate::stats::random::unit_hash;
 use crate::table::Categories;
 
 fn encoder(values: &[f64], options: &FeatureOptions) -> NumberEncoder {
@@ -12,7 +13,7 @@ fn numbers_stay_as_they_are_by_default() {
     assert_eq!(e, NumberEncoder::default());
     assert_eq!(e.apply(-2.0), Some(-2.0));
     assert!(e.apply(f64::NAN).unwrap().is_nan());
-    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(f32::MAX), Some(f32::MIN)));
+    assert_eq!((e.apply(1e300), e.apply(f64::NEG_INFINITY)), (Some(LARGEST), Some(-LARGEST)));
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn a_column_of_one_value_is_left_out() {
 fn learned(values: &[&str], options: &FeatureOptions, y: &[f32]) -> Option<Learned> {
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
     let column = Column::new("c", Values::Category(Categories::from_texts(values.iter().copied())));
-    learn(&column, &Outcome::new(&target, y, 1), options).unwrap()
+    learn(&column, &Outcome::new(&target, y, 1, None), options).unwrap()
 }
 
 fn one_hot_of(values: &[&str]) -> OneHotEncoder {
@@ -108,14 +109,49 @@ fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
     }
     assert_eq!(e.values[4], prior as f32);
     let target = Target { name: "y".into(), task: Task::Binary, classes: vec!["n".into(), "p".into()] };
-    let outcome = Outcome::new(&target, &y, 1);
-    let blocks = &learned.out_of_fold.as_ref().unwrap().blocks;
+    let outcome = Outcome::new(&target, &y, 1, None);
+    let Some(OutOfFold::Levels(blocks)) = &learned.out_of_fold else { panic!("target statistics have levels") };
     assert_eq!(blocks.len(), FOLDS * 5);
     for fold in 0..FOLDS {
         let keep = |r: usize| usize::from(outcome.folds()[r]) != fold;
         assert_eq!(blocks[fold * 5], smoothed("a", &keep), "fold {fold}");
         assert_eq!(blocks[fold * 5 + 3], smoothed("", &keep), "fold {fold}");
     }
+}
+
+#[test]
+fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
+    let names: Vec<String> = (0..100).map(|level| format!("z{level}")).collect();
+    // Twenty rows a level; `of` gives a row's value from its level and a noise in [0, 1).
+    let weight = |of: &dyn Fn(usize, f64) -> f64, task: Task| {
+        let noise = |row: usize| unit_hash(&(row as u64).to_le_bytes(), 7);
+        let y: Vec<f32> = (0..2000).map(|row| of(row % 100, noise(row)) as f32).collect();
+        let classes = if task == Task::Binary { vec!["n".into(), "p".into()] } else { Vec::new() };
+        let target = Target { name: "y".into(), task, classes };
+        let outcome = Outcome::new(&target, &y, 1, None);
+        let slots: Vec<u32> = (0..2000).map(|row| row % 100).collect();
+        let found = target_statistic(names.clone(), slots, &outcome, None);
+        let Encoder::TargetStatistic(e) = found.encoder else { panic!("no target statistic") };
+        // What the first level's statistic tells of the weight: (sum + a·mean)/(20 + a).
+        let rows = || (0..2000).step_by(100);
+        let sum: f64 = rows().map(|row| f64::from(y[row])).sum();
+        let mean = y.iter().map(|y| f64::from(*y)).sum::<f64>() / 2000.0;
+        (sum - 20.0 * f64::from(e.values[0])) / (f64::from(e.values[0]) - mean)
+    };
+    let spread = |level: usize| (level as f64 - 50.3) / 10.0;
+    // σ² = 1/12, τ² = 8.3: a hundredth of a row.
+    let strong = weight(&|level, noise| spread(level) + noise, Task::Regression);
+    assert!(strong.abs() < 0.1, "{strong}");
+    // σ² = 300, τ² = 8.3: 36 rows.
+    let weak = weight(&|level, noise| spread(level) + 60.0 * noise, Task::Regression);
+    assert!((20.0..80.0).contains(&weak), "{weak}");
+    let chance = weight(&|_, noise| noise, Task::Regression);
+    assert!(chance > 100.0, "{chance}");
+    // One row in a hundred, by chance: a level with three of them is no strong one.
+    let rare = weight(&|_, noise| f64::from(u8::from(noise < 0.01)), Task::Binary);
+    assert!(rare >= 9.9, "{rare}");
+    let sure = weight(&|level, _| f64::from(u8::from(level % 2 == 0)), Task::Binary);
+    assert!(sure.abs() < 0.1, "{sure}");
 }
 
 #[test]

@@ -241,7 +241,8 @@ fn a_table_that_is_given_up_teaches_the_same() {
     let expected = Features::fit(&t.take(&train), &target, &y, &options, 3).unwrap();
     let others = [first.as_slice(), second.as_slice()];
     let transformed = others.map(|rows| expected.0.transform(&t.take(rows)).unwrap());
-    let (features, matrix, matrices) = Features::fit_from(t, (&train, others), &target, &y, &options, 3).unwrap();
+    let (features, matrix, matrices) =
+        Features::fit_from(t, (&train, others), (&target, &y, None), &options, 3).unwrap();
     assert!(features.has_target_statistics());
     assert_eq!((features, matrix), expected);
     assert_eq!(matrices, transformed);

@@ -27,7 +27,7 @@ fn limits_name_features() {
         (r#"{"monotone": {"ration": "increasing"}}"#, "\"ration\", which is no column: did you mean \"ratio\"?"),
         (r#"{"monotone": {"plan": "increasing"}}"#, "\"plan\", a category: only a number rises and falls"),
         (r#"{"monotone": {"at": "increasing"}}"#, "\"at\", a time"),
-        (r#"{"monotone": {"note": "increasing"}}"#, "\"note\", of kind \"text\", which is no feature"),
+        (r#"{"monotone": {"note": "increasing"}}"#, "\"note\", a text: only a number rises and falls"),
         (r#"{"monotone": {"y": "increasing"}}"#, "\"y\", the target"),
         (r#"{"monotone": {"left": "increasing"}}"#, "\"left\", which [features] drop leaves out"),
         (

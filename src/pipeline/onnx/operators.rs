@@ -6,6 +6,7 @@ use crate::features::TimePart;
 use crate::features::derive::{Binary, Moment, OfTimes, Unary, Zone};
 use crate::model::{Element, GraphValue, GraphWriter};
 use crate::table::LevelFinder;
+use std::collections::HashMap;
 
 /// A value of the graph.
 #[derive(Debug, Clone)]
@@ -34,9 +35,9 @@ pub(super) fn looked_up(
     values: &[f64],
     missing: i64,
 ) -> String {
+    let known: HashMap<String, i64> = places.iter().cloned().collect();
     for (written, name) in finder.map(LevelFinder::spellings).unwrap_or_default() {
-        let place = places.iter().find(|(text, _)| *text == name).map(|(_, place)| *place);
-        if let Some(place) = place.filter(|_| places.iter().all(|(text, _)| *text != written)) {
+        if let Some(&place) = known.get(&name).filter(|_| !known.contains_key(&written)) {
             places.push((written, place));
         }
     }

@@ -9,6 +9,7 @@
 
 pub(crate) mod plan;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -16,8 +17,9 @@ use rayon::prelude::*;
 use crate::table::cell::Markers;
 use crate::table::column::reserve;
 use crate::table::dictionary::Dictionary;
+use crate::table::id::WholeIds;
 use crate::table::level::truth;
-use crate::table::time::TimeFormat;
+use crate::table::time::{TimeFormat, is_no_time};
 use crate::table::{
     Categories, ColumnSpec, Kind, LevelFinder, MISSING_CODE, MISSING_TIME, NumberFormat, Texts, Values,
 };
@@ -34,6 +36,8 @@ pub(crate) enum Storage {
     /// With what finds levels by their spellings, where levels are known.
     Category(Option<Arc<LevelFinder>>),
     Text,
+    /// Ids that are whole numbers, as their digits.
+    Ids(WholeIds),
 }
 
 impl Storage {
@@ -44,7 +48,8 @@ impl Storage {
             Kind::Number => Some(number.map_or(Self::Number, Self::Written)),
             Kind::Time => Some(Self::Time(time)),
             Kind::Category | Kind::Constant => Some(Self::Category(column.spelling.finder().cloned())),
-            Kind::Id | Kind::Text => Some(Self::Text),
+            Kind::Id => Some(column.whole_ids().map_or(Self::Text, Self::Ids)),
+            Kind::Text => Some(Self::Text),
             Kind::Ignore => None,
         }
     }
@@ -64,6 +69,7 @@ impl Storage {
             Self::Number | Self::Flag => "a number".to_owned(),
             Self::Written(format) => format.expected(),
             Self::Time(format) => format.expected(),
+            Self::Ids(ids) => ids.expected(),
             Self::Category(_) | Self::Text => "text".to_owned(),
         }
     }
@@ -96,7 +102,7 @@ impl Part {
             Storage::Category(_) => {
                 Self::Category(CategoryPart { codes: Vec::with_capacity(n_rows), ..CategoryPart::default() })
             }
-            Storage::Text => Self::Text(Texts::default()),
+            Storage::Text | Storage::Ids(_) => Self::Text(Texts::default()),
         }
     }
 
@@ -114,7 +120,7 @@ impl Part {
                 value.is_some()
             }
             (Self::Time(values), Storage::Time(format)) => {
-                if markers.is_missing(text.as_bytes()) {
+                if markers.is_missing(text.as_bytes()) || is_no_time(text) {
                     values.push(MISSING_TIME);
                     return true;
                 }
@@ -129,6 +135,11 @@ impl Part {
             (Self::Category(part), _) => {
                 part.push(text, markers);
                 true
+            }
+            (Self::Text(texts), Storage::Ids(ids)) => {
+                let id = if markers.is_missing(text.as_bytes()) { Some(Cow::Borrowed("")) } else { ids.read(text) };
+                texts.push(id.as_deref().unwrap_or_default());
+                id.is_some()
             }
             (Self::Text(texts), _) => {
                 texts.push(if markers.is_missing(text.as_bytes()) { "" } else { text });
@@ -185,7 +196,7 @@ impl Builder {
                 dictionary: Dictionary::default(),
                 finder: finder.clone(),
             },
-            Storage::Text => Self::Text(Texts::default()),
+            Storage::Text | Storage::Ids(_) => Self::Text(Texts::default()),
         }
     }
 

@@ -6,6 +6,7 @@ use super::Storage;
 use crate::table::cell::Markers;
 use crate::table::time::TimeFormat;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, ReadOptions, Schema, TableError};
+use crate::wording::nearest;
 
 /// The columns to take, in the schema's order.
 pub(crate) struct Plan {
@@ -60,7 +61,12 @@ impl Plan {
             }
         }
         if !missing.is_empty() {
-            return Err(TableError::MissingColumns { file: file.to_owned(), columns: missing });
+            let strange: Vec<&str> =
+                names.iter().map(String::as_str).filter(|name| schema.column(name).is_none()).collect();
+            let near = missing.iter().find_map(|name| Some((name, nearest(name, strange.iter().copied())?)));
+            let near =
+                near.map(|(name, near)| format!("; is {near:?}, which the file has, {name:?}?")).unwrap_or_default();
+            return Err(TableError::MissingColumns { file: file.to_owned(), columns: missing, near });
         }
         let watched = options.watch.iter().filter_map(|name| fields.get(name.as_str()).copied()).collect();
         let known: HashSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();

@@ -2,6 +2,7 @@
 
 use crate::table::TableError;
 use crate::table::record::{count_lines, field_end, fields_of, first_records};
+use serde::de::IgnoredAny;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Records that are looked at.
@@ -145,8 +146,16 @@ impl<'a> Head<'a> {
     /// What is wrong with the lines before the table, when some are none of it. With `padded`, a line of which at most half
     /// is filled may be a title too: spreadsheets give each line as many delimiters as the table has.
     pub(super) fn title(&self, file: &str, delimiter: u8, padded: bool) -> Option<TableError> {
+        if self.is_json() {
+            let what = "has a JSON array on each line, where objects are read: with names, jq -c '{id: .[0], x: .[1]}' FILE \
+                        makes such lines";
+            return Some(TableError::File { file: file.to_owned(), what: what.to_owned() });
+        }
         let usual = self.usual().filter(|&width| width > 1)?;
         if let Some(what) = self.short_header(usual, delimiter) {
+            return Some(TableError::File { file: file.to_owned(), what });
+        }
+        if let Some(what) = self.comments(delimiter) {
             return Some(TableError::File { file: file.to_owned(), what });
         }
         let is_padded = |&at: &usize| padded && self.filled[at] * 2 <= usual;
@@ -212,6 +221,33 @@ impl<'a> Head<'a> {
             }
         };
         Some(format!("line {line}, the header, has {first} names, and every row has {usual} fields: {cause}"))
+    }
+
+    /// Whether each line is an array of JSON.
+    fn is_json(&self) -> bool {
+        let is_array = |(record, _): &(&[u8], u64)| {
+            let record = record.trim_ascii();
+            record.starts_with(b"[") && serde_json::from_slice::<Vec<IgnoredAny>>(record).is_ok()
+        };
+        // The last may be cut.
+        let n = self.records.len().saturating_sub(1).max(1);
+        !self.records.is_empty() && self.records.iter().take(n).all(is_array)
+    }
+
+    /// What is wrong when comments stand before the header that have as many fields as it.
+    fn comments(&self, delimiter: u8) -> Option<String> {
+        let is_comment = |(record, _): &&(&[u8], u64)| record.trim_ascii_start().starts_with(b"#");
+        let n = self.records.iter().take_while(is_comment).count();
+        let names = |at: usize| self.records.get(at).is_some_and(|(record, _)| names_columns(record, delimiter));
+        // One alone may be the header, unless names stand below it and no names below those.
+        if n == 0 || self.records.len() < n + 2 || (n == 1 && !(names(1) && !names(2))) {
+            return None;
+        }
+        let (first, header) = (self.records[0].1, self.records[n].1);
+        Some(format!(
+            "line {first} begins with #, and the header seems to stand on line {header}: is it a comment? --comment '#' \
+             leaves such lines out"
+        ))
     }
 
     /// The line of the record that has most of `names`, when the first has few of them.
@@ -286,6 +322,9 @@ mod tests {
         );
         assert!(Head::new(padded.as_bytes(), b',', 1).title("t", b',', false).is_none());
         assert!(fault("# exported,,\na,b,c\n1,2,3\n3,4,5\n").unwrap().contains("--comment '#'"));
+        for comments in ["# a, b\n# x, 1\na,b\n1,2\n3,4\n", "# x,y\na,b\n1,2\n3,4\n", "# p,q\n# r,s\na,b\nu,v\nw,x\n"] {
+            assert!(fault(comments).unwrap().contains("--comment '#'"), "{comments}");
+        }
         assert!(fault("a,b\nr1,2,3\nr2,4,5\n").unwrap().contains("the first column has no name"));
         assert!(fault("a,b\n2,3,\n4,5,\n").unwrap().contains("the rows end with a delimiter"));
         for text in [
@@ -293,6 +332,7 @@ mod tests {
             "a\n1\n2\n",
             "a,b\n1\n2\n",
             "#id,b\n1,2\n3,4\n",
+            "#id,b\nu,v\nw,x\n",
             "a,b,c\n1,2\n3,4\n5,6\n",
             ",a,b\n0,1,2\n1,3,4\n",
             "a,b,c,\n1,2,3,\n4,5,6,\n",

@@ -73,7 +73,7 @@ fn parse_numbers(
         }
         let raw = cell::trim(&bytes[from..to]);
         let text = match raw.first() {
-            Some(b'"') => cell_at(&index.text, start, next, &mut scratch).as_bytes(),
+            Some(b'"' | b'=') => cell_at(&index.text, start, next, &mut scratch).as_bytes(),
             _ => raw,
         };
         let value = storage.plain_number(text, markers);

@@ -214,7 +214,8 @@ pub(crate) fn cell_at<'s>(text: &'s str, start: u32, next: u32, scratch: &'s mut
         end -= 1;
     }
     let field = &text[start..end];
-    if field.starts_with('"') { cell::unquote(field, scratch) } else { field }
+    let content = if field.starts_with('"') { cell::unquote(field, scratch) } else { field };
+    if content.starts_with('=') { cell::unforced(content) } else { content }
 }
 
 /// The text; bytes that are not UTF-8 become `?` and are listed.

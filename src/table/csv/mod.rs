@@ -288,7 +288,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_f
     let ReadOptions { skip_invalid: skip, blank_misfits: blank, .. } = *options;
     let tail = Tail::of(&index);
     let mut faults: BTreeMap<usize, Fault> =
-        index.bad.iter().map(|bad| (bad.at, record_fault(plan.yardstick, &index, bad))).collect();
+        index.bad.iter().map(|bad| (bad.at, record_fault(plan.yardstick, COMMENT_KEY, &index, bad))).collect();
     let mut limit = match faults.keys().next() {
         Some(&first) if !skip => index.n_rows_before(first),
         _ => index.n_rows(),
@@ -350,14 +350,18 @@ fn watched(index: &Index<'_>, plan: &Plan, leading_zero: bool) -> Watched {
     Watched::new(seen.collect(), leading_zero)
 }
 
-fn record_fault(yardstick: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
+/// How comments are left out, where `mlloop.toml` says how the table is written, and where nothing does.
+const COMMENT_KEY: &str = "comment = \"#\" under [data] in mlloop.toml";
+const COMMENT_OPTION: &str = "--comment '#'";
+
+fn record_fault(yardstick: &str, comment: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
     let what = match bad.why {
         Why::Fields { n, cut } => {
             let s = if n == 1 { "" } else { "s" };
             let end = if cut { "; the file ends in the middle of this record" } else { "" };
             let comment = match index.text.as_bytes().get(bad.at) {
-                Some(b'#') => "; if lines with # are comments, --comment '#' leaves them out",
-                _ => "",
+                Some(b'#') => format!("; if lines with # are comments, {comment} leaves them out"),
+                _ => String::new(),
             };
             format!("{n} field{s} where {yardstick} {}{end}{comment}", index.n_fields)
         }

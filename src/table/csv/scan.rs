@@ -8,7 +8,7 @@ use super::before::Head;
 use super::block::{Block, Blocks, PieceBounds, Sizes};
 use super::index::Index;
 use super::tail::{Tail, TailWatch};
-use super::{add_repeated, header_names, no_records, record_fault, repeated_note};
+use super::{COMMENT_OPTION, add_repeated, header_names, no_records, record_fault, repeated_note};
 use crate::table::build::plan;
 use crate::table::cell::Markers;
 use crate::table::evidence::Evidence;
@@ -135,7 +135,11 @@ impl Scan {
             let bytes = &block.bytes[bounds.start..bounds.end];
             let mut index = Index::new(bytes, bounds.line, delimiter, names.len());
             let repeated = if header { index.remove_headers(names) } else { None };
-            let faults = index.bad.iter().map(|bad| record_fault(plan::yardstick(header), &index, bad)).collect();
+            let faults = index
+                .bad
+                .iter()
+                .map(|bad| record_fault(plan::yardstick(header), COMMENT_OPTION, &index, bad))
+                .collect();
             Scanned { result: look(&index), faults, tail: Tail::of(&index), repeated }
         };
         rayon::join(

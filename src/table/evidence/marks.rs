@@ -6,19 +6,8 @@
 
 use super::times::{Place, place};
 use crate::table::NumberFormat;
-use crate::table::number::{bare, is_part, is_zero};
+use crate::table::number::{WAYS, bare, is_part, is_zero, with_latin_digits};
 
-/// Decimals and thousands that are tried: four with a point, four with a comma.
-const WAYS: [(char, Option<char>); 8] = [
-    ('.', None),
-    ('.', Some(',')),
-    ('.', Some(' ')),
-    ('.', Some('\'')),
-    (',', None),
-    (',', Some('.')),
-    (',', Some(' ')),
-    (',', Some('\'')),
-];
 const ALL: u8 = 0xff;
 const POINT: u8 = 0x0f;
 const COMMA: u8 = 0xf0;
@@ -79,6 +68,17 @@ struct Group {
     first: Vec<Place>,
 }
 
+/// What a cell is with a decimal point and with a decimal comma.
+pub(crate) type Readings = [Option<f64>; 2];
+
+/// A text that is a number in some way.
+#[derive(Debug, Clone, Copy)]
+struct Read<'t> {
+    ways: u8,
+    unit: Option<&'t str>,
+    readings: Readings,
+}
+
 /// How a column's numbers are written, or why that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Written {
@@ -93,9 +93,9 @@ pub(crate) enum Written {
 }
 
 impl Marks {
-    /// Takes in a plain number.
+    /// Takes in a plain number; what it is with a decimal point and with a decimal comma.
     #[inline]
-    pub(crate) fn push_plain(&mut self, text: &str, line: &impl Fn() -> u64) {
+    pub(crate) fn push_plain(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) -> Readings {
         let bytes = match text.as_bytes() {
             [b'-' | b'+', digits @ ..] => digits,
             digits => digits,
@@ -113,18 +113,28 @@ impl Marks {
         };
         self.sole = Sole::None;
         self.add(ways, None, true, text, line);
+        let comma = match ways {
+            ALL => Some(value),
+            // Three digits behind the point.
+            GROUPED => Some((value * 1000.0).round()),
+            _ => None,
+        };
+        [Some(value), comma]
     }
 
-    /// Takes in a text that is no plain number.
-    pub(crate) fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) {
-        let known = ways_of(text);
-        self.push_sole(text, known.is_some(), line);
-        let (ways, unit) = known.unwrap_or((0, None));
+    /// Takes in a text that is no plain number; what it is with a decimal point and with a decimal comma.
+    pub(crate) fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) -> Readings {
+        let latin = with_latin_digits(text);
+        let known = ways_of(&latin);
+        let with_unit = self.push_sole(&latin, known.is_some(), line);
+        let readings = known.map_or(with_unit, |known| known.readings);
+        let (ways, unit) = known.map_or((0, None), |known| (known.ways, known.unit));
         if known.is_none() {
             self.n_texts += 1;
             self.note_text(text);
         }
         self.add(ways, unit, false, text, line);
+        readings
     }
 
     /// Keeps a text that is no number; one more than [`FEW_TEXTS`] are many.
@@ -135,13 +145,14 @@ impl Marks {
     }
 
     /// Holds the text to what the others have before or after their digits.
-    fn push_sole(&mut self, text: &str, is_known: bool, line: &impl Fn() -> u64) {
+    fn push_sole(&mut self, text: &str, is_known: bool, line: &impl Fn() -> u64) -> Readings {
         if matches!(self.sole, Sole::None) {
-            return;
+            return Readings::default();
         }
-        let Some((ways, unit, first)) = (if is_known { None } else { with_unit(text) }) else {
+        let Some((Read { ways, unit: Some(unit), readings }, first)) = (if is_known { None } else { with_unit(text) })
+        else {
             self.sole = Sole::None;
-            return;
+            return Readings::default();
         };
         if matches!(self.sole, Sole::Unseen) {
             self.sole = Sole::Unit { text: unit.to_owned(), stands_first: first, marks: Box::default() };
@@ -149,8 +160,12 @@ impl Marks {
         match &mut self.sole {
             Sole::Unit { text: own, stands_first, marks } if own == unit && *stands_first == first => {
                 marks.add(ways, Some(unit), false, text, line);
+                readings
             }
-            _ => self.sole = Sole::None,
+            _ => {
+                self.sole = Sole::None;
+                Readings::default()
+            }
         }
     }
 
@@ -328,11 +343,11 @@ impl Sole {
 }
 
 /// The ways that a text fits, and its unit; `None` when it is no number in any.
-fn ways_of(text: &str) -> Option<(u8, Option<&str>)> {
+fn ways_of(text: &str) -> Option<Read<'_>> {
     // A number begins soon, whatever stands before it.
     if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
         let unit = UNITS.iter().find(|unit| is_zero(text, unit))?;
-        return Some((ALL, Some(*unit)));
+        return Some(Read { ways: ALL, unit: Some(*unit), readings: [Some(0.0); 2] });
     }
     let begins = |text: &str| UNITS.iter().find(|unit| text.starts_with(**unit)).map(|unit| unit.len());
     let ends = |text: &str| UNITS.iter().find_map(|unit| text.strip_suffix(*unit)).map(str::len);
@@ -340,7 +355,7 @@ fn ways_of(text: &str) -> Option<(u8, Option<&str>)> {
 }
 
 /// As [`ways_of`], with whatever stands before or after the digits for the unit, and whether it stands first.
-fn with_unit(text: &str) -> Option<(u8, &str, bool)> {
+fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
     let is_unit = |unit: &str| {
         let fits = |c: char| {
             c.is_alphabetic() || (!c.is_ascii() && !c.is_numeric()) || matches!(c, '.' | '\'' | '/' | ' ' | '$')
@@ -356,8 +371,7 @@ fn with_unit(text: &str) -> Option<(u8, &str, bool)> {
         ("", _) if is_unit(last) => ways(text, |_| None, |rest| rest.strip_suffix(last).map(str::len)),
         _ => None,
     };
-    let (ways, unit) = found?;
-    Some((ways, unit?, last.is_empty()))
+    Some((found?, last.is_empty()))
 }
 
 /// What stands before the digits, without a sign on either side; one behind a letter is none (`INV-100`).
@@ -369,15 +383,8 @@ fn without_sign(text: &str) -> &str {
 }
 
 /// The ways that a text fits without a unit that is found by `begins` or `ends`.
-fn ways(
-    text: &str,
-    begins: impl Fn(&str) -> Option<usize>,
-    ends: impl Fn(&str) -> Option<usize>,
-) -> Option<(u8, Option<&str>)> {
+fn ways(text: &str, begins: impl Fn(&str) -> Option<usize>, ends: impl Fn(&str) -> Option<usize>) -> Option<Read<'_>> {
     let bare = bare(text, begins, ends)?;
-    let fits = |(decimal, thousands): (char, Option<char>)| {
-        NumberFormat { decimal, thousands, unit: None }.digits(bare.digits).is_some()
-    };
     let digits = bare.digits.as_bytes();
     let code = digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit();
     // `3-` is as likely a grade as a number.
@@ -385,8 +392,14 @@ fn ways(
     if code || grade {
         return None;
     }
-    let ways = WAYS.iter().enumerate().filter(|(_, way)| fits(**way)).fold(0, |ways, (at, _)| ways | 1 << at);
-    (ways != 0).then_some((ways, bare.unit))
+    let mut read = Read { ways: 0, unit: bare.unit, readings: [None; 2] };
+    for (at, (decimal, thousands)) in WAYS.into_iter().enumerate() {
+        if let Some(value) = (NumberFormat { decimal, thousands, unit: None }).digits(bare.digits) {
+            read.ways |= 1 << at;
+            read.readings[usize::from(decimal == ',')].get_or_insert(if bare.negative { -value } else { value });
+        }
+    }
+    (read.ways != 0).then_some(read)
 }
 
 #[cfg(test)]
@@ -398,9 +411,9 @@ mod tests {
         let mut all = Marks::default();
         for (cell, line) in cells.iter().zip(2..) {
             match cell::number(cell.as_bytes()) {
-                Some(_) => all.push_plain(cell, &|| line),
+                Some(value) => all.push_plain(value, cell, &|| line),
                 None => all.push_other(cell, &|| line),
-            }
+            };
         }
         all
     }
@@ -431,6 +444,9 @@ mod tests {
             (&["\u{2212}5", "3.5"], like('.', None, None)),
             (&["1 234", "5"], like('.', Some(' '), None)),
             (&["1,234.5", "12.50 EUR"], like('.', Some(','), Some("EUR"))),
+            (&["834.61 CR", "2,459.12 DR", "7 CR"], like('.', Some(','), None)),
+            (&["８６２", "２４５９"], like('.', None, None)),
+            (&["٢٬٤٥٩٫١٢", "7"], like('.', Some(','), None)),
             (&["1.5", "2"], Written::Plain),
             (&["a", "b"], Written::Plain),
             (

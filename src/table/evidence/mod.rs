@@ -3,18 +3,21 @@
 mod distinct;
 mod ends;
 mod marks;
+mod numbers;
 mod times;
 mod watched;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::distinct::Distinct;
-use self::ends::Ends;
-use self::marks::Marks;
+pub(crate) use self::ends::End;
 pub(crate) use self::marks::Written;
+use self::marks::{Marks, Readings};
+pub(crate) use self::numbers::Numbers;
 use self::times::Times;
 pub(crate) use self::times::{Place, place};
 pub(crate) use self::watched::Watched;
+use crate::table::NumberFormat;
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
 
@@ -30,19 +33,18 @@ pub(crate) struct Evidence {
     pub(crate) missing: u64,
     /// Missing cells that are written `None`.
     pub(crate) nones: u64,
-    /// The first texts that were read as missing.
+    /// The first texts that were read as missing, and how many cells have one.
     pub(crate) markers: Vec<String>,
+    pub(crate) marked: u64,
     pub(crate) distinct: Distinct,
     /// The first distinct texts; one more than [`MAX_LEVELS`] when there are more.
     pub(crate) levels: Dictionary,
     /// How often each of `levels` occurs.
     pub(crate) level_counts: Vec<u64>,
-    pub(crate) numbers: u64,
-    pub(crate) integers: u64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-    /// The smallest and largest numbers.
-    pub(crate) ends: Ends,
+    /// The plain numbers.
+    pub(crate) plain: Numbers,
+    /// All numbers, read with a decimal point and read with a decimal comma, from the first cell on that is not plain.
+    written: Option<Box<[Numbers; 2]>>,
     pub(crate) first_not_number: Option<Place>,
     /// The first number with a leading zero (`007`).
     pub(crate) leading_zero: Option<Place>,
@@ -50,8 +52,6 @@ pub(crate) struct Evidence {
     pub(crate) long: Option<Place>,
     /// In which way numbers are written.
     pub(crate) marks: Marks,
-    pub(crate) run: Run,
-    pub(crate) sum: Sum,
     pub(crate) times: Times,
     pub(crate) text_bytes: u64,
     /// Cells with a space inside.
@@ -71,9 +71,10 @@ impl Evidence {
         if markers.is_missing(text.as_bytes()) {
             self.missing += 1;
             self.nones += u64::from(text == "None");
+            self.marked += u64::from(!text.is_empty());
             self.note_marker(text);
-            self.run.broken = true;
-            self.sum.last = None;
+            self.plain.interrupt();
+            self.written.iter_mut().flat_map(|both| both.iter_mut()).for_each(Numbers::interrupt);
             return;
         }
         self.distinct.push(hash);
@@ -105,38 +106,59 @@ impl Evidence {
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
-        if self.numbers == 0 {
-            (self.min, self.max) = (value, value);
-        }
-        self.numbers += 1;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        if value.fract() == 0.0 {
-            self.integers += 1;
-        }
         if self.leading_zero.is_none() && matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
             self.leading_zero = Some(place(text, line));
         }
-        self.ends.push(value);
-        self.marks.push_plain(text, line);
-        self.times.push_number(text, line);
-        self.run.push(value);
-        self.sum.push(value);
+        let readings = self.marks.push_plain(value, text, line);
+        self.push_readings(readings, readings[0] != readings[1] && readings[1].is_some());
+        self.plain.push(value);
+        self.times.push_number(value, text, line);
     }
 
     fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) {
-        self.run.broken = true;
-        self.sum.last = None;
         self.text_bytes += text.len() as u64;
         self.spaced += u64::from(text.contains(' '));
         if self.first_not_number.is_none() {
             self.first_not_number = Some(place(text, line));
         }
+        let mut readings = Readings::default();
         if cell::number(text.as_bytes()).is_some() {
             self.long.get_or_insert_with(|| place(text, line));
         } else {
-            self.marks.push_other(text, line);
+            readings = self.marks.push_other(text, line);
         }
+        self.push_readings(readings, readings != Readings::default());
+        self.plain.interrupt();
+    }
+
+    /// Takes in what a cell is with a decimal point and with a decimal comma. As long as all numbers are plain, they are
+    /// the same in both readings.
+    fn push_readings(&mut self, readings: Readings, is_written: bool) {
+        if is_written && self.written.is_none() {
+            self.written = Some(Box::new([self.plain; 2]));
+        }
+        let Some(written) = &mut self.written else { return };
+        for (numbers, value) in written.iter_mut().zip(readings) {
+            match value {
+                Some(value) => numbers.push(value),
+                None => numbers.interrupt(),
+            }
+        }
+    }
+
+    /// The numbers as they are when written like this, or plainly.
+    pub(crate) fn values(&self, format: Option<&NumberFormat>) -> &Numbers {
+        match (format, &self.written) {
+            (Some(format), Some(written)) => &written[usize::from(format.decimal == ',')],
+            _ => &self.plain,
+        }
+    }
+
+    /// Whether the last number is what all others add up to, and larger than each.
+    pub(crate) fn ends_with_total(&self) -> bool {
+        let written = self.written.iter().flat_map(|both| both.iter());
+        let all = |numbers: &&Numbers| numbers.n == self.present();
+        self.plain.ends_with_total() || written.filter(all).any(Numbers::ends_with_total)
     }
 
     /// Takes in what the next piece of the file shows.
@@ -144,23 +166,20 @@ impl Evidence {
         if next.n == 0 {
             return;
         }
-        if next.numbers > 0 {
-            let empty = self.numbers == 0;
-            self.min = if empty { next.min } else { self.min.min(next.min) };
-            self.max = if empty { next.max } else { self.max.max(next.max) };
-        }
         let power = next.power.unwrap_or(1);
         self.fingerprint = self.fingerprint.wrapping_mul(power).wrapping_add(next.fingerprint);
         self.power = Some(self.power.unwrap_or(1).wrapping_mul(power));
-        self.run.merge(next.run);
-        self.sum.merge(next.sum);
-        self.ends.merge(next.ends);
+        if self.written.is_some() || next.written.is_some() {
+            let own = self.written.get_or_insert_with(|| Box::new([self.plain; 2]));
+            let more = next.written.unwrap_or_else(|| Box::new([next.plain; 2]));
+            own.iter_mut().zip(*more).for_each(|(own, more)| own.merge(more));
+        }
+        self.plain.merge(next.plain);
         self.n += next.n;
         self.missing += next.missing;
         self.nones += next.nones;
+        self.marked += next.marked;
         next.markers.iter().for_each(|marker| self.note_marker(marker));
-        self.numbers += next.numbers;
-        self.integers += next.integers;
         self.text_bytes += next.text_bytes;
         self.spaced += next.spaced;
         self.distinct.merge(next.distinct);
@@ -193,75 +212,6 @@ impl Evidence {
 fn is_exact(value: f64, text: &str) -> bool {
     const EXACT: f64 = (1_u64 << 53) as f64;
     value.abs() < EXACT || value.is_infinite() || !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
-}
-
-/// What the numbers of a column add up to, and the last one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sum {
-    total: f64,
-    /// Numbers that are not 0.
-    n: u64,
-    largest: f64,
-    /// The number in the last row, and the largest size of the others.
-    last: Option<f64>,
-}
-
-impl Sum {
-    /// Numbers from which their sum is no chance.
-    const MIN: u64 = 10;
-
-    fn push(&mut self, value: f64) {
-        self.largest = self.largest.max(self.last.map_or(0.0, f64::abs));
-        self.total += value;
-        self.n += u64::from(value != 0.0);
-        self.last = Some(value);
-    }
-
-    fn merge(&mut self, next: Self) {
-        self.largest = self.largest.max(next.largest).max(self.last.map_or(0.0, f64::abs));
-        self.total += next.total;
-        self.n += next.n;
-        self.last = next.last;
-    }
-
-    /// Whether the last number is what all others add up to, and larger than each.
-    pub(crate) fn ends_with_total(&self) -> bool {
-        let Some(last) = self.last.filter(|_| self.n > Self::MIN) else { return false };
-        let others = self.total - last;
-        last.abs() > self.largest && (last - others).abs() <= 1e-9 * last.abs()
-    }
-}
-
-/// Whether a column counts its rows: each number is the one before plus one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Run {
-    ends: Option<(f64, f64)>,
-    broken: bool,
-}
-
-impl Run {
-    fn push(&mut self, value: f64) {
-        let (first, last) = self.ends.unwrap_or((value, value - 1.0));
-        self.broken |= value != last + 1.0;
-        self.ends = Some((first, value));
-    }
-
-    fn merge(&mut self, next: Self) {
-        self.broken |= next.broken;
-        match (self.ends, next.ends) {
-            (Some((first, last)), Some((start, end))) => {
-                self.broken |= start != last + 1.0;
-                self.ends = Some((first, end));
-            }
-            (None, ends) => self.ends = ends,
-            (Some(_), None) => {}
-        }
-    }
-
-    /// The first and the last number of an unbroken run.
-    pub(crate) fn unbroken(&self) -> Option<(f64, f64)> {
-        self.ends.filter(|_| !self.broken)
-    }
 }
 
 #[cfg(test)]
@@ -297,10 +247,17 @@ mod tests {
             }
             left.merge(right);
             assert_eq!(
-                (left.n, left.missing, left.numbers, left.integers, left.fingerprint, left.times.fitting().len()),
-                (whole.n, whole.missing, whole.numbers, whole.integers, whole.fingerprint, whole.times.fitting().len())
+                (left.n, left.missing, left.plain.n, left.plain.integers, left.fingerprint, left.times.fitting().len()),
+                (
+                    whole.n,
+                    whole.missing,
+                    whole.plain.n,
+                    whole.plain.integers,
+                    whole.fingerprint,
+                    whole.times.fitting().len()
+                )
             );
-            assert_eq!((left.min, left.max), (whole.min, whole.max));
+            assert_eq!((left.plain, left.written), (whole.plain, whole.written.clone()));
             assert_eq!(left.distinct.count(), whole.distinct.count());
             assert_eq!(left.leading_zero, whole.leading_zero);
             assert_eq!(left.marks.written(300, Some('.'), false), whole.marks.written(300, Some('.'), false));
@@ -310,26 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_unbroken_across_a_cut() {
-        let of = |range: std::ops::Range<i32>| {
-            let mut run = Run::default();
-            range.for_each(|i| run.push(f64::from(i)));
-            run
-        };
-        let mut run = of(1..50);
-        run.merge(of(50..60));
-        assert_eq!(run.unbroken(), Some((1.0, 59.0)));
-        run.merge(of(61..70));
-        assert_eq!(run.unbroken(), None);
-    }
-
-    #[test]
     fn a_last_number_that_all_others_add_up_to_is_a_total() {
         let ends = |cells: &[f64]| {
             let cells: Vec<String> = cells.iter().map(f64::to_string).collect();
             let (mut left, right) = (evidence(&cells[..cells.len() / 2]), evidence(&cells[cells.len() / 2..]));
             left.merge(right);
-            left.sum.ends_with_total()
+            left.ends_with_total()
         };
         let rows: Vec<f64> = (0..40).map(|i| f64::from(i % 7) + 0.1).collect();
         let with = |last: f64| rows.iter().copied().chain([last]).collect::<Vec<_>>();
@@ -340,10 +283,10 @@ mod tests {
 
     #[test]
     fn whole_numbers_that_lose_digits_are_none() {
-        assert_eq!(evidence(&["9007199254740991".to_owned()]).numbers, 1);
+        assert_eq!(evidence(&["9007199254740991".to_owned()]).plain.n, 1);
         let seen =
             evidence(&["9007199254740992".to_owned(), "9007199254740993".to_owned(), "-9007199254740993".to_owned()]);
-        assert_eq!((seen.numbers, seen.long.map(|place| place.line)), (0, Some(2)));
-        assert_eq!(evidence(&["1e300".to_owned(), "12345678901234567.5".to_owned()]).numbers, 2);
+        assert_eq!((seen.plain.n, seen.long.map(|place| place.line)), (0, Some(2)));
+        assert_eq!(evidence(&["1e300".to_owned(), "12345678901234567.5".to_owned()]).plain.n, 2);
     }
 }

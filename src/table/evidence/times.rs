@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
+use super::ends::Ends;
 use crate::table::cell::shorten;
-use crate::table::time::TimeFormat;
+use crate::table::time::{TimeFormat, is_no_time};
 
 /// The ways to write a time that are tried; of two that fit, the earlier wins unless the values say otherwise.
 pub(crate) static FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(|| {
@@ -69,148 +70,281 @@ pub(crate) fn place(text: &str, line: &impl Fn() -> u64) -> Place {
     Place { line: line(), value: shorten(text) }
 }
 
-/// Cells that may be written otherwise while a format is still counted, beside a tenth of all.
+/// Other texts, beside a tenth of all, from which a column of many of them is none of times.
 const SPARE: u32 = 20;
+/// Different texts that are no times, up to which they are likely to mean that there is none.
+const FEW_TEXTS: usize = 2;
 /// Cells of a kind that are kept for a message.
 const SHOWN: usize = 3;
+/// Kinds of cells that are told apart.
+const MAX_KINDS: usize = 64;
 /// Room for all of [`FORMATS`].
 const MAX_FORMATS: usize = 96;
+/// Days as spreadsheets count them from 1899-12-30 on: 1927 to 2119.
+const SERIALS: std::ops::Range<f64> = 10_000.0..80_000.0;
 
-/// Which of [`FORMATS`] the cells so far are written in, and where the others failed.
-///
-/// ```text
-/// alive   no cell failed          near   at most 20 and a tenth of the cells failed; the others are not tried any more
-/// ```
+/// The formats by what their texts have in common, so that a text is held to few of them.
+static SHAPES: LazyLock<Vec<(Shape, u128)>> = LazyLock::new(|| {
+    /// 2024-11-18 20:05:07, of which every part has two digits.
+    const SAMPLE: i64 = 1_731_960_307_000_000;
+    let mut shapes: Vec<(Shape, u128)> = Vec::new();
+    for (bit, format) in FORMATS.iter().enumerate() {
+        let mut text = String::new();
+        format.write(SAMPLE, &mut text);
+        let mut shape = Shape::of(&text);
+        // An offset may have a colon too.
+        if *format == TimeFormat::Iso || format.name().contains("%z") {
+            shape.colons = None;
+        }
+        match shapes.iter_mut().find(|(known, _)| *known == shape) {
+            Some((_, formats)) => *formats |= 1 << bit,
+            None => shapes.push((shape, 1 << bit)),
+        }
+    }
+    shapes
+});
+
+/// What stands behind the first digits, where they are first, and how many colons there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    mark: u8,
+    colons: Option<usize>,
+}
+
+impl Shape {
+    fn of(text: &str) -> Self {
+        let mark = text.bytes().find(|b| !b.is_ascii_digit()).unwrap_or(0);
+        let mark = if mark.is_ascii_alphabetic() { b'a' } else { mark };
+        Self { mark, colons: Some(text.bytes().filter(|&b| b == b':').count()) }
+    }
+
+    /// Whether texts of this shape may be written like that.
+    fn may_be(self, other: Self) -> bool {
+        self.mark == other.mark && (other.colons.is_none() || self.colons == other.colons)
+    }
+}
+
+/// The formats that a text is written in.
+fn formats_of(text: &str) -> u128 {
+    let shape = Shape::of(text);
+    let mut candidates = SHAPES.iter().filter(|(other, _)| shape.may_be(*other)).fold(0, |all, (_, some)| all | some);
+    let mut fitting = 0;
+    while candidates != 0 {
+        let bit = candidates.trailing_zeros();
+        candidates &= candidates - 1;
+        if FORMATS[bit as usize].fits(text) {
+            fitting |= 1 << bit;
+        }
+    }
+    fitting
+}
+
+/// Which of [`FORMATS`] the cells so far are written in, and where they were not.
 #[derive(Debug, Clone)]
 pub(crate) struct Times {
     n: u32,
+    /// The formats that no cell failed.
     alive: u128,
-    near: u128,
-    /// Cells that each format fails, numbers left out.
-    misses: [u32; MAX_FORMATS],
-    /// Plain numbers, which no format fits.
+    /// Cells that each format fits.
+    hits: [u32; MAX_FORMATS],
+    /// Cells that some format fits.
+    n_times: u32,
+    /// Plain numbers, which no format fits, and those of them that may be days of a spreadsheet.
     numbers: u32,
-    /// Cells by the formats that they fail, with the first of each kind.
-    failures: Vec<(u128, Vec<Place>)>,
+    serials: u32,
+    /// The first different other texts.
+    texts: Vec<String>,
+    /// Texts that say that there is no time ([`is_no_time`]): how many, and the first.
+    none: u64,
+    nones: Vec<String>,
+    /// Whether too many texts are none for another look.
+    is_over: bool,
+    /// Cells by the formats that they fit, with the first of each kind.
+    kinds: Vec<(u128, Vec<Place>)>,
     /// Values of the first and the second number of `1/2/2025`, as bits.
     firsts: u64,
     seconds: u64,
+    /// The earliest and the latest, in microseconds.
+    ends: Ends,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        let all = (1 << FORMATS.len()) - 1;
         Self {
             n: 0,
-            alive: all,
-            near: all,
-            misses: [0; MAX_FORMATS],
+            alive: (1 << FORMATS.len()) - 1,
+            hits: [0; MAX_FORMATS],
+            n_times: 0,
             numbers: 0,
-            failures: Vec::new(),
+            serials: 0,
+            texts: Vec::new(),
+            none: 0,
+            nones: Vec::new(),
+            is_over: false,
+            kinds: Vec::new(),
             firsts: 0,
             seconds: 0,
+            ends: Ends::default(),
         }
     }
 }
 
+/// Most cells of a column are times, and some are not written like the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Nearly {
+    /// How most are written.
+    pub(crate) format: &'static TimeFormat,
+    pub(crate) n_others: u64,
+    /// The first of the others.
+    pub(crate) others: Vec<Place>,
+    /// Different other texts, where no other cell is a time or a number and they are few.
+    pub(crate) few_texts: Option<usize>,
+    /// Whether nearly all others are times too, written otherwise or as spreadsheets count days.
+    pub(crate) mixed: bool,
+}
+
 impl Times {
-    /// Takes in a text that is a plain number.
+    /// Takes in a plain number.
     #[inline]
-    pub(crate) fn push_number(&mut self, text: &str, line: &impl Fn() -> u64) {
+    pub(crate) fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
         self.n += 1;
-        if self.near == 0 {
-            return;
-        }
         self.numbers += 1;
-        self.fail(u128::MAX, text, line);
-        if self.numbers > SPARE + self.n / 10 {
-            self.near = 0;
+        self.serials += u32::from(SERIALS.contains(&value));
+        if self.numbers <= SHOWN as u32 {
+            self.keep(0, text, line);
         }
+        self.alive = 0;
     }
 
     /// Takes in a text that is none.
     pub(crate) fn push(&mut self, text: &str, line: &impl Fn() -> u64) {
-        self.n += 1;
-        if self.near == 0 {
+        if is_no_time(text) {
+            self.none += 1;
+            if self.nones.len() < SHOWN && !self.nones.iter().any(|known| known == text) {
+                self.nones.push(text.to_owned());
+            }
             return;
         }
-        let mut failed = 0;
-        let mut rest = self.near;
-        while rest != 0 {
-            let bit = rest.trailing_zeros();
-            rest &= rest - 1;
-            if !FORMATS[bit as usize].fits(text) {
-                failed |= 1 << bit;
-                self.misses[bit as usize] += 1;
+        self.n += 1;
+        if self.is_over {
+            return;
+        }
+        let known = self.texts.iter().any(|known| known == text);
+        let fitting = if known { 0 } else { formats_of(text) };
+        self.alive &= fitting;
+        self.keep(fitting, text, line);
+        if fitting == 0 {
+            if !known && self.texts.len() <= FEW_TEXTS {
+                self.texts.push(text.to_owned());
             }
+            self.give_up();
+            return;
         }
-        if failed != 0 {
-            self.fail(failed, text, line);
-            self.drop_far();
+        self.n_times += 1;
+        let mut rest = fitting;
+        while rest != 0 {
+            self.hits[rest.trailing_zeros() as usize] += 1;
+            rest &= rest - 1;
         }
-        if self.alive.count_ones() > 1 {
+        if let Some(micros) = FORMATS[fitting.trailing_zeros() as usize].parse(text) {
+            self.ends.push(micros as f64);
+        }
+        if fitting.count_ones() > 1 {
             let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u32>().ok());
             self.firsts |= 1_u64.checked_shl(numbers.next().unwrap_or(0)).unwrap_or(0);
             self.seconds |= 1_u64.checked_shl(numbers.next().unwrap_or(0)).unwrap_or(0);
         }
     }
 
-    fn fail(&mut self, failed: u128, text: &str, line: &impl Fn() -> u64) {
-        self.alive &= !failed;
-        match self.failures.iter_mut().find(|(mask, _)| *mask == failed) {
+    /// Remembers the first cells of a kind.
+    fn keep(&mut self, fitting: u128, text: &str, line: &impl Fn() -> u64) {
+        let n_kinds = self.kinds.len();
+        match self.kinds.iter_mut().find(|(kind, _)| *kind == fitting) {
             Some((_, places)) if places.len() >= SHOWN => {}
             Some((_, places)) => places.push(place(text, line)),
-            None => self.failures.push((failed, vec![place(text, line)])),
+            None if n_kinds >= MAX_KINDS => {}
+            None => self.kinds.push((fitting, vec![place(text, line)])),
         }
     }
 
-    fn drop_far(&mut self) {
-        let most = SPARE + self.n / 10;
-        let mut rest = self.near;
-        while rest != 0 {
-            let bit = rest.trailing_zeros();
-            rest &= rest - 1;
-            if self.misses[bit as usize] + self.numbers > most {
-                self.near &= !(1 << bit);
-            }
-        }
+    fn give_up(&mut self) {
+        let n_texts = self.n - self.n_times - self.numbers;
+        self.is_over |= self.texts.len() > FEW_TEXTS && n_texts > SPARE + self.n / 10;
     }
 
     pub(crate) fn merge(&mut self, next: Self) {
         self.n += next.n;
         self.alive &= next.alive;
-        self.near &= next.near;
+        self.n_times += next.n_times;
         self.numbers += next.numbers;
-        self.misses.iter_mut().zip(next.misses).for_each(|(own, more)| *own += more);
-        for (failed, places) in next.failures {
-            match self.failures.iter_mut().find(|(mask, _)| *mask == failed) {
-                Some((_, own)) => own.extend(places.into_iter().take(SHOWN.saturating_sub(own.len()))),
-                None => self.failures.push((failed, places)),
+        self.serials += next.serials;
+        self.none += next.none;
+        self.is_over |= next.is_over;
+        self.hits.iter_mut().zip(next.hits).for_each(|(own, more)| *own += more);
+        for text in next.texts {
+            if self.texts.len() <= FEW_TEXTS && !self.texts.contains(&text) {
+                self.texts.push(text);
             }
         }
-        self.drop_far();
+        for text in next.nones {
+            if self.nones.len() < SHOWN && !self.nones.contains(&text) {
+                self.nones.push(text);
+            }
+        }
+        for (kind, places) in next.kinds {
+            match self.kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, own)) => own.extend(places.into_iter().take(SHOWN.saturating_sub(own.len()))),
+                None => self.kinds.push((kind, places)),
+            }
+        }
         self.firsts |= next.firsts;
         self.seconds |= next.seconds;
+        self.ends.merge(next.ends);
+        self.give_up();
     }
 
     /// The formats that fit all cells.
     pub(crate) fn fitting(&self) -> Vec<&'static TimeFormat> {
-        FORMATS.iter().enumerate().filter(|(bit, _)| self.alive >> bit & 1 == 1).map(|(_, f)| f).collect()
+        let alive = if self.n_times == 0 { 0 } else { self.alive };
+        FORMATS.iter().enumerate().filter(|(bit, _)| alive >> bit & 1 == 1).map(|(_, f)| f).collect()
     }
 
-    /// The format that fits most of `present` cells but not all, how many it does not fit, and the first of these.
-    pub(crate) fn nearly(&self, present: u64) -> Option<(&'static TimeFormat, u64, Vec<Place>)> {
-        let misses = |bit: usize| u64::from(self.misses[bit]) + u64::from(self.numbers);
-        let near = (0..FORMATS.len()).filter(|bit| self.near >> bit & 1 == 1);
-        let best = near.min_by_key(|&bit| misses(bit)).filter(|&bit| (1..present).contains(&misses(bit)))?;
-        let mut places: Vec<Place> = self.failing(best).cloned().collect();
-        places.sort_by_key(|place| place.line);
-        places.truncate(SHOWN);
-        Some((&FORMATS[best], misses(best), places))
+    /// Cells that say that there is no time, and how they are written.
+    pub(crate) fn none(&self) -> (u64, &[String]) {
+        (self.none, &self.nones)
+    }
+
+    /// The earliest and the latest times, in microseconds.
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    /// How times are written that are not all written alike, or stand among other texts, in `present` cells.
+    pub(crate) fn nearly(&self, present: u64) -> Option<Nearly> {
+        /// Share of the cells that must be times, in percent, and of times and days of a spreadsheet together.
+        const ENOUGH: (u64, u64) = (30, 90);
+        let present = present - self.none;
+        if self.is_over || u64::from(self.n_times) * 100 < present * ENOUGH.0 {
+            return None;
+        }
+        // Of equals the first.
+        let best = (0..FORMATS.len()).rev().max_by_key(|&bit| self.hits[bit])?;
+        let n_others = present - u64::from(self.hits[best]);
+        if n_others == 0 {
+            return None;
+        }
+        let mut others: Vec<Place> = self.failing(best).cloned().collect();
+        others.sort_by_key(|place| place.line);
+        others.truncate(SHOWN);
+        let only_texts = self.numbers == 0 && self.n_times == self.hits[best];
+        let few_texts = Some(self.texts.len()).filter(|n| only_texts && (1..=FEW_TEXTS).contains(n));
+        let otherwise = self.n_times > self.hits[best] || self.serials > 0;
+        let mixed = otherwise && u64::from(self.n_times + self.serials) * 100 >= present * ENOUGH.1;
+        Some(Nearly { format: &FORMATS[best], n_others, others, few_texts, mixed })
     }
 
     fn failing(&self, bit: usize) -> impl Iterator<Item = &Place> {
-        self.failures.iter().filter(move |(failed, _)| failed >> bit & 1 == 1).flat_map(|(_, places)| places)
+        self.kinds.iter().filter(move |(kind, _)| kind >> bit & 1 == 0).flat_map(|(_, places)| places)
     }
 
     /// The cell that ruled out a format.

@@ -1,9 +1,9 @@
 //! From evidence to a kind, with the reason in one line.
 
 use crate::table::cell::shorten;
-use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
+use crate::table::evidence::{Evidence, MAX_LEVELS, Numbers, Written};
 use crate::table::level::{self, Merged, Same, Spelling};
-use crate::table::time::TimeFormat;
+use crate::table::time::{TimeFormat, is_no_time};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 
 /// Rows from which "each value occurs once" and "counts the rows" mean something.
@@ -19,6 +19,13 @@ pub(crate) const ID_WORDS: [&str; 12] =
     ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
 /// Words in names of columns that hold times.
 pub(super) const TIME_WORDS: [&str; 9] = ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch"];
+
+/// How the ids of a column are written, where they are whole numbers.
+pub(super) fn whole_ids(seen: &Evidence, decision: &Decision) -> Option<NumberFormat> {
+    let format = decision.number.as_ref().filter(|format| format.unit.is_none());
+    let all_whole = seen.values(format).integers == seen.present() && seen.present() > 0;
+    (all_whole && seen.leading_zero.is_none()).then(|| format.cloned().unwrap_or_default())
+}
 
 /// A kind and why.
 pub(crate) struct Decision {
@@ -49,7 +56,7 @@ impl Decision {
     pub(crate) fn spec(&self, name: &str) -> ColumnSpec {
         ColumnSpec {
             format: self.format.clone(),
-            number: self.number.clone().filter(|_| self.kind == Kind::Number),
+            number: self.number.clone().filter(|_| matches!(self.kind, Kind::Number | Kind::Id)),
             ..ColumnSpec::new(name, self.kind)
         }
     }
@@ -57,25 +64,32 @@ impl Decision {
 
 /// Decides one column.
 pub(crate) fn decide(name: &str, seen: &Evidence, beside: Beside) -> Decision {
-    let is_number = seen.numbers == seen.present() && seen.leading_zero.is_none();
+    let is_number = seen.plain.n == seen.present() && seen.leading_zero.is_none();
     let mut decision = constant(seen)
         .filter(|_| !(beside.numbers_vary && seen.present() > 0 && is_number))
         .or_else(|| written_time(seen))
+        .or_else(|| written_id(name, seen, beside))
         .or_else(|| written_number(seen, beside))
         .or_else(|| number_with_unit(name, seen, beside))
         .or_else(|| numeric(name, seen))
         .unwrap_or_else(|| textual(name, seen));
-    if seen.missing > 0 && seen.present() > 0 {
-        decision.reason.push_str(&format!("; {}", missing(seen)));
+    if missing_in(seen, decision.kind) > 0 && seen.present() > 0 {
+        decision.reason.push_str(&format!("; {}", missing(seen, decision.kind)));
     }
     decision
 }
 
+/// How many cells are missing in a column of this kind.
+pub(super) fn missing_in(seen: &Evidence, kind: Kind) -> u64 {
+    seen.missing + if kind == Kind::Time { seen.times.none().0 } else { 0 }
+}
+
 /// How many cells are missing, and how that is written.
-pub(super) fn missing(seen: &Evidence) -> String {
-    let written: Vec<String> = seen.markers.iter().map(|marker| format!("{marker:?}")).collect();
+pub(super) fn missing(seen: &Evidence, kind: Kind) -> String {
+    let nones = if kind == Kind::Time { seen.times.none().1 } else { &[] };
+    let written: Vec<String> = seen.markers.iter().chain(nones).map(|marker| format!("{marker:?}")).collect();
     let written = if written.is_empty() { String::new() } else { format!(", written {}", written.join(", ")) };
-    format!("{} missing{written}", seen.missing)
+    format!("{} missing{written}", missing_in(seen, kind))
 }
 
 fn constant(seen: &Evidence) -> Option<Decision> {
@@ -115,7 +129,7 @@ fn written_time(seen: &Evidence) -> Option<Decision> {
             }
         }
     };
-    let example = shorten(seen.levels.get(0));
+    let example = seen.levels.iter().find(|level| !is_no_time(level)).map(shorten).unwrap_or_default();
     let mut reason = match format {
         TimeFormat::Iso => format!("ISO times such as {example}"),
         format => format!("times such as {example}, written {}", format.name()),
@@ -132,8 +146,29 @@ fn written_number(seen: &Evidence, beside: Beside) -> Option<Decision> {
     let Written::Like(format) = seen.marks.written(seen.present(), beside.decimal, beside.semicolons) else {
         return None;
     };
-    let reason = format!("numbers written like {}, {} distinct", format.example(), count(seen));
-    Some(Decision { number: Some(format), ..Decision::new(Kind::Number, reason) })
+    Some(like(format, seen))
+}
+
+/// Ids that are whole numbers and not plain. Where `1,234` could be one and a bit, an id is none such.
+fn written_id(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
+    let says = has_word(name, &ID_WORDS) || names_key(name);
+    let likely = [beside.decimal, Some('.'), Some(',')];
+    likely.into_iter().take(if says { likely.len() } else { 1 }).find_map(|decimal| {
+        let written = seen.marks.written(seen.present(), decimal, beside.semicolons);
+        let Written::Like(format) = written else { return None };
+        let id = numeric_id(name, seen, seen.values(Some(&format))).filter(|_| format.unit.is_none())?;
+        let reason = format!("{}; written like {}", id.reason, format.example());
+        Some(Decision { number: Some(format).filter(|_| id.kind == Kind::Id), reason, ..id })
+    })
+}
+
+/// A number that is written like this.
+fn like(format: NumberFormat, seen: &Evidence) -> Decision {
+    let values = seen.values(Some(&format));
+    let whole = if values.integers == seen.present() { "whole numbers" } else { "numbers" };
+    let (example, Numbers { min, max, .. }) = (format.example(), values);
+    let reason = format!("{whole} written like {example}, {min} to {max}, {} distinct", count(seen));
+    Decision { number: Some(format), ..Decision::new(Kind::Number, reason) }
 }
 
 /// Numbers that all have one text before or after them, unless they are few enough for levels or name something.
@@ -145,8 +180,7 @@ fn number_with_unit(name: &str, seen: &Evidence, beside: Beside) -> Option<Decis
     if seen.distinct.count() <= FEW_LEVELS || has_word(name, &CODES) {
         return None;
     }
-    let reason = format!("numbers written like {}, {} distinct", format.example(), count(seen));
-    Some(Decision { number: Some(format), ..Decision::new(Kind::Number, reason) })
+    Some(like(format, seen))
 }
 
 /// The format with day and month exchanged.
@@ -167,7 +201,7 @@ fn swapped(format: &TimeFormat) -> Option<String> {
 }
 
 fn numeric(name: &str, seen: &Evidence) -> Option<Decision> {
-    if seen.numbers < seen.present() {
+    if seen.plain.n < seen.present() {
         return None;
     }
     if let Some(zero) = &seen.leading_zero {
@@ -177,10 +211,10 @@ fn numeric(name: &str, seen: &Evidence) -> Option<Decision> {
             kind => Decision::new(kind, format!("{note}; {} distinct", count(seen))),
         });
     }
-    let integers = seen.integers == seen.present();
+    let integers = seen.plain.integers == seen.present();
     Some(
         numeric_time(name, seen, integers)
-            .or_else(|| numeric_id(name, seen, integers))
+            .or_else(|| numeric_id(name, seen, &seen.plain))
             .unwrap_or_else(|| Decision::new(Kind::Number, number_reason(seen, integers))),
     )
 }
@@ -191,7 +225,14 @@ fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision>
     /// begin with a year, one in 27 is a day.
     const DATES: u64 = 20;
     let named = has_word(name, &TIME_WORDS);
-    let within = |low: f64, high: f64| seen.min >= low && seen.max < high;
+    let within = |low: f64, high: f64| seen.plain.min >= low && seen.plain.max < high;
+    // A first or last day that means "never" may lie outside.
+    let mostly_within = |low: f64, high: f64, never: &[f64]| {
+        let ([low_end, second, _], [high_end, last, _]) = (seen.plain.ends.low(), seen.plain.ends.high());
+        let begin = if never.contains(&low_end.0) { second.0 } else { low_end.0 };
+        let end = if never.contains(&high_end.0) { last.0 } else { high_end.0 };
+        begin >= low && end < high
+    };
     let compact = TimeFormat::new("%Y%m%d").ok()?;
     let with_clock = TimeFormat::new("%Y%m%d%H%M%S").ok()?;
     let all = |format: &TimeFormat| seen.levels.iter().all(|level| format.parse(level).is_some());
@@ -201,7 +242,11 @@ fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision>
         ("unix_ms", "milliseconds since 1970")
     } else if (named || seen.distinct.count() >= DATES)
         && integers
-        && within(19_000_101.0, 21_010_101.0)
+        && mostly_within(
+            19_000_101.0,
+            21_010_101.0,
+            &[10_101.0, 16_010_101.0, 17_530_101.0, 99_990_101.0, 99_991_231.0],
+        )
         && all(&compact)
     {
         ("%Y%m%d", "dates written %Y%m%d")
@@ -215,25 +260,26 @@ fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision>
         return None;
     };
     let why = if named { ", as the name says" } else { "" };
-    let reason = format!("{what}, {} to {}{why}", seen.min, seen.max);
+    let reason = format!("{what}, {} to {}{why}", seen.plain.min, seen.plain.max);
     Some(Decision { format: Some(format.to_owned()), ..Decision::new(Kind::Time, reason) })
 }
 
-fn numeric_id(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
-    if !integers || seen.n < MIN_ROWS_FOR_ID {
+/// Whole numbers that name rows.
+fn numeric_id(name: &str, seen: &Evidence, values: &Numbers) -> Option<Decision> {
+    if values.integers != seen.present() || seen.n < MIN_ROWS_FOR_ID {
         return None;
     }
+    let id = |reason: String| Decision { number: Some(NumberFormat::default()), ..Decision::new(Kind::Id, reason) };
     if seen.is_unique() {
-        if let Some((first, last)) = seen.run.unbroken().filter(|_| !has_word(name, &["year"])) {
-            return Some(Decision::new(Kind::Id, format!("counts the rows, {first} to {last}")));
+        if let Some((first, last)) = values.counts().filter(|_| !has_word(name, &["year"])) {
+            return Some(id(format!("counts the rows, {first} to {last}")));
         }
         if has_word(name, &ID_WORDS) || names_key(name) {
-            return Some(Decision::new(Kind::Id, "whole numbers, each once, and the name says so"));
+            return Some(id("whole numbers, each once, and the name says so".to_owned()));
         }
     } else if (has_word(name, &["id", "uuid", "guid", "key"]) || names_key(name)) && seen.distinct.count() > 20 {
         if seen.missing == 0 && seen.distinct.share() > 0.95 {
-            let reason = format!("the name says id, and nearly all values differ ({} distinct)", count(seen));
-            return Some(Decision::new(Kind::Id, reason));
+            return Some(id(format!("the name says id, and nearly all values differ ({} distinct)", count(seen))));
         }
         let reason = format!("the name says id, but values repeat: {} distinct", count(seen));
         return Some(Decision::new(Kind::Category, reason));
@@ -242,9 +288,9 @@ fn numeric_id(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
 }
 
 fn number_reason(seen: &Evidence, integers: bool) -> String {
-    let range = format!("{} to {}", seen.min, seen.max);
+    let range = format!("{} to {}", seen.plain.min, seen.plain.max);
     match (integers, seen.distinct.count()) {
-        (true, 2) if seen.min == 0.0 && seen.max == 1.0 => "0/1 flag".to_owned(),
+        (true, 2) if seen.plain.min == 0.0 && seen.plain.max == 1.0 => "0/1 flag".to_owned(),
         (true, _) => format!("whole numbers, {range}, {} distinct", count(seen)),
         (false, _) => format!("numbers, {range}"),
     }
@@ -254,7 +300,7 @@ fn textual(name: &str, seen: &Evidence) -> Decision {
     let kind = coded(name, seen);
     let mut reason = match kind {
         Kind::Id => "texts without spaces, each once".to_owned(),
-        Kind::Text => format!("long texts, {} distinct", count(seen)),
+        Kind::Text => format!("texts of words, {} distinct", count(seen)),
         _ if seen.distinct.count() <= 4 => {
             format!("texts: {}", seen.levels.iter().map(shorten).collect::<Vec<_>>().join(", "))
         }
@@ -288,16 +334,16 @@ fn coded(name: &str, seen: &Evidence) -> Kind {
 
 /// What a column of texts nearly is, so that a person can mend it.
 fn almost(seen: &Evidence) -> Option<String> {
-    let others = seen.present() - seen.numbers;
-    if let Some((format, _, places)) = seen.times.nearly(seen.present())
-        && let [place, ..] = places.as_slice()
+    let others = seen.present() - seen.plain.n;
+    if let Some(near) = seen.times.nearly(seen.present())
+        && let [place, ..] = near.others.as_slice()
     {
-        return Some(format!("times written {} until {:?} on line {}", format.name(), place.value, place.line));
+        return Some(format!("times written {} until {:?} on line {}", near.format.name(), place.value, place.line));
     }
     if let Some(place) = &seen.long {
         return Some(format!("{:?} on line {} has more digits than a number keeps, so text", place.value, place.line));
     }
-    let place = seen.first_not_number.as_ref().filter(|_| seen.numbers * 10 >= others * 90)?;
+    let place = seen.first_not_number.as_ref().filter(|_| seen.plain.n * 10 >= others * 90)?;
     Some(format!(
         "numbers but for {others}, first {:?} on line {}: declare it as missing if it means that",
         place.value, place.line
@@ -522,6 +568,9 @@ mod tests {
         let kind_of = |cells: Vec<String>| kind("x", &cells.iter().map(String::as_str).collect::<Vec<_>>()).0;
         assert_eq!([kind_of(counted(20_250_101)), kind_of(counted(20_250_110))], [Kind::Time, Kind::Id]);
         let (kind, reason) = kind("amount", &["$4,500.00", "4500", "0"]);
-        assert_eq!((kind, reason.as_str()), (Kind::Number, "numbers written like $1,234.56, 3 distinct"));
+        assert_eq!(
+            (kind, reason.as_str()),
+            (Kind::Number, "whole numbers written like $1,234.56, 0 to 4500, 3 distinct")
+        );
     }
 }

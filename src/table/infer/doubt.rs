@@ -80,9 +80,17 @@ pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Besid
         }
         _ => {}
     }
-    let (format, n_others, others) = seen.times.nearly(present)?;
-    let found = || Doubt { time: Some(format.name().to_owned()), ..doubt(Why::Nearly, Kind::Time, others, n_others) };
-    mostly(n_others).then(found)
+    let near = seen.times.nearly(present)?;
+    let many = |n_texts: usize| seen.distinct.count() > FEW_LEVELS + n_texts as u64;
+    let why = if mostly(near.n_others) || near.few_texts.is_some_and(many) {
+        Why::Nearly
+    } else if near.mixed && many(0) {
+        Why::Mixed
+    } else {
+        return None;
+    };
+    let time = Some(near.format.name().to_owned());
+    Some(Doubt { time, ..doubt(why, Kind::Time, near.others, near.n_others) })
 }
 
 fn is_few(n_others: u64, present: u64) -> bool {
@@ -92,7 +100,7 @@ fn is_few(n_others: u64, present: u64) -> bool {
 impl Doubt {
     /// Takes the column for what it mostly is: the cells that do not fit are left out with their rows, unless they are many.
     pub(super) fn take(&self, decision: &mut Decision) -> bool {
-        let too_many = self.why == Why::Nearly && !is_few(self.n_cells, self.n_present);
+        let too_many = (self.why == Why::Nearly || self.time.is_some()) && !is_few(self.n_cells, self.n_present);
         if self.why == Why::Ambiguous || too_many {
             return false;
         }
@@ -137,7 +145,10 @@ impl Doubt {
         let Self { column, why, .. } = self;
         match why {
             Why::Ambiguous => "say --decimal . or --decimal ,".to_owned(),
-            Why::Mixed => format!("correct the cells, or say that it is no number: --kind {column}=category"),
+            Why::Mixed => {
+                let kind = self.kind;
+                format!("write all cells alike, or say that it is no {kind}: --kind {column}=category")
+            }
             Why::Nearly => format!(
                 "say --missing TEXT for a text that means missing, or say what the column is: --kind {column}=category"
             ),

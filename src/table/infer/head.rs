@@ -90,7 +90,7 @@ fn settled(name: &str, decision: &Decision, seen: &Evidence) -> bool {
     let repeats = seen.missing > 0 || seen.distinct.share() < 0.5;
     match decision.kind {
         Kind::Number => {
-            let whole_numbers = seen.integers == seen.present();
+            let whole_numbers = seen.values(decision.number.as_ref()).integers == seen.present();
             let named = has_word(name, &TIME_WORDS) || whole_numbers && has_word(name, &ID_WORDS);
             !named && (!whole_numbers || repeats)
         }

@@ -26,7 +26,9 @@ use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
-use crate::table::{DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, Rejects, Schema, TableError, parquet};
+use crate::table::{
+    DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError, parquet,
+};
 use crate::wording::list;
 
 /// What a table turned out to be.
@@ -57,6 +59,8 @@ pub struct OneClass {
     pub name: String,
     /// Its only value; empty where no cell has one.
     pub value: String,
+    /// How many cells are missing and how that is written, where any is.
+    pub missing: String,
 }
 
 /// What was decided about one column.
@@ -74,6 +78,8 @@ pub struct Finding {
     pub n_distinct: u64,
     /// Whether it counts the rows: each number is the one before plus one.
     pub counts_rows: bool,
+    /// How its cells are written as ids, where they are whole numbers.
+    pub whole_ids: Option<NumberFormat>,
 }
 
 /// Reads the whole table once and decides what each column is.
@@ -196,7 +202,7 @@ fn none_is_a_class(inference: &mut Inference, seen: &[Evidence]) {
     finding.n_missing -= seen.nones;
     finding.n_distinct += 1;
     let left = if finding.n_missing > 0 { format!("; {} missing", finding.n_missing) } else { String::new() };
-    finding.reason = finding.reason.replace(&format!("; {}", decide::missing(seen)), &left);
+    finding.reason = finding.reason.replace(&format!("; {}", decide::missing(seen, spec.kind)), &left);
     finding.reason.push_str(&format!("; {NONE:?} is a class ({} rows)", seen.nones));
     spec.spelling = Spelling::new(levels, spec.spelling.same().clone());
 }
@@ -246,7 +252,11 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     let one_class = match target::with_one_class(&schema.columns, seen) {
         Some(idx) if options.target.is_none() && !outright => {
             let value = if seen[idx].present() == 0 { "" } else { seen[idx].levels.get(0) };
-            Some(OneClass { name: names[idx].clone(), value: value.to_owned() })
+            let missing = match seen[idx].missing {
+                0 => String::new(),
+                _ => decide::missing(&seen[idx], Kind::Category),
+            };
+            Some(OneClass { name: names[idx].clone(), value: value.to_owned(), missing })
         }
         _ => None,
     };
@@ -263,10 +273,14 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
         .map(|((name, decision), e)| Finding {
             name: name.clone(),
             kind: decision.kind,
+            n_missing: decide::missing_in(e, decision.kind),
+            n_distinct: match decision.kind {
+                Kind::Time => e.distinct.count().saturating_sub(e.times.none().1.len() as u64),
+                _ => e.distinct.count(),
+            },
+            counts_rows: e.values(decision.number.as_ref()).counts().is_some(),
+            whole_ids: decide::whole_ids(e, &decision),
             reason: decision.reason,
-            n_missing: e.missing,
-            n_distinct: e.distinct.count(),
-            counts_rows: e.run.unbroken().is_some(),
         })
         .collect();
     let (n_rows, rejects) = (*n_rows, Rejects::default());
@@ -275,7 +289,7 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
 
 /// A last row that all others add up to is none, whatever it is called.
 fn refuse_total(file: &str, names: &[String], seen: &[Evidence], gathered: &Gathered) -> Result<(), TableError> {
-    let ends = |(_, seen): &(&String, &Evidence)| seen.sum.ends_with_total();
+    let ends = |(_, seen): &(&String, &Evidence)| seen.ends_with_total();
     let totals: Vec<&str> = names.iter().zip(seen).filter(ends).map(|(name, _)| name.as_str()).collect();
     if totals.is_empty() || !gathered.whole {
         return Ok(());
@@ -298,7 +312,10 @@ fn shared_decimal(seen: &[Evidence]) -> Option<char> {
 /// A column that was taken for an id or a text is a number or a category when it is the target.
 fn usable_as_target(decision: &mut Decision, seen: &Evidence) {
     if matches!(decision.kind, Kind::Id | Kind::Text) {
-        let numeric = seen.numbers == seen.present() && seen.leading_zero.is_none();
+        let numeric = seen.leading_zero.is_none() && seen.values(decision.number.as_ref()).n == seen.present();
+        if decision.kind == Kind::Id {
+            decision.number.take_if(|format| format.is_plain());
+        }
         decision.kind = if numeric { Kind::Number } else { Kind::Category };
         decision.reason.push_str("; taken as the target");
     }

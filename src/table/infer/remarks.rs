@@ -1,15 +1,38 @@
 //! What a person should know of a table besides the kinds of its columns.
 
 use super::decide::{Decision, has_word};
-use crate::table::evidence::Evidence;
-use crate::table::time::TimeFormat;
+use crate::table::evidence::{End, Evidence};
+use crate::table::time::{TimeFormat, write_iso};
 use crate::table::{Kind, NumberFormat};
 
 /// Values that often stand for "missing" among small and among large numbers.
-const LOW: [f64; 12] =
-    [0.0, -1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -88.0, -999.9, -32_768.0, -2_147_483_648.0, -1e30];
-const HIGH: [f64; 17] = [
+const LOW: [f64; 19] = [
+    0.0,
+    -1.0,
+    -2.0,
+    -3.0,
+    -7.0,
+    -8.0,
+    -9.0,
+    -77.0,
+    -88.0,
+    -98.0,
+    -99.0,
+    -888.0,
+    -999.0,
+    -999.9,
+    -9999.0,
+    -99999.0,
+    -32_768.0,
+    -2_147_483_648.0,
+    -1e30,
+];
+const HIGH: [f64; 21] = [
     9.0,
+    77.0,
+    98.0,
+    777.0,
+    998.0,
     99.0,
     999.0,
     9999.0,
@@ -45,9 +68,17 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
         })
         .collect();
     remarks.extend(order(&columns().filter(|(name, _, _)| Some(*name) != target).collect::<Vec<_>>()));
+    remarks.extend(columns().filter_map(|(name, seen, decision)| marker(name, seen, decision, Some(name) == target)));
     let odd: Vec<(&str, String)> = columns()
-        .filter(|(name, _, decision)| decision.kind == Kind::Number && Some(*name) != target)
-        .filter_map(|(name, seen, decision)| Some((name, sentinel(name, seen, decision.number.as_ref())?)))
+        .filter(|(name, _, _)| Some(*name) != target)
+        .filter_map(|(name, seen, decision)| {
+            let told = match decision.kind {
+                Kind::Number => sentinel(name, seen, decision.number.as_ref()),
+                Kind::Time => odd_time(name, seen, decision),
+                _ => None,
+            };
+            Some((name, told?))
+        })
         .collect();
     if !odd.is_empty() {
         let (shown, more) = odd.split_at(odd.len().min(SHOWN));
@@ -73,9 +104,10 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
         return Some(format!("column {name:?} is a time: with by = \"time\" under [split], {flatters}"));
     }
     let part = |words: &[&str], low: f64, high: f64| {
-        columns.iter().find(|(name, seen, _)| {
-            let whole = seen.numbers == seen.present() && seen.integers == seen.numbers && seen.numbers > 0;
-            whole && seen.distinct.count() > 1 && has_word(name, words) && seen.min >= low && seen.max <= high
+        columns.iter().find(|(name, seen, decision)| {
+            let values = seen.values(decision.number.as_ref());
+            let whole = values.integers == seen.present() && values.n > 0;
+            whole && seen.distinct.count() > 1 && has_word(name, words) && values.min >= low && values.max <= high
         })
     };
     let parts: Vec<&str> = [
@@ -106,24 +138,122 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
     })
 }
 
-/// A value at an end of the column that often means "missing" and stands alone.
+/// Values at the ends of the column that often mean "missing" and stand alone: one, or two of them side by side.
 fn sentinel(name: &str, seen: &Evidence, written: Option<&NumberFormat>) -> Option<String> {
-    let others = seen.distinct.count().checked_sub(1).filter(|&n| n >= MIN_OTHERS)?;
-    if written.is_some() {
+    let distinct = seen.distinct.count();
+    let others = distinct.checked_sub(1).filter(|&n| n >= MIN_OTHERS)? as f64;
+    let (values, present) = (seen.values(written), seen.present());
+    let far_below = |end: &End, n_odd: usize| {
+        let (odd, next) = (end[n_odd - 1].0, end[n_odd].0);
+        let spacing = (values.max - next) / others;
+        odd < 0.0 && next >= 0.0 || n_odd == 1 && odd == 0.0 && next - odd > 3.0 * spacing
+    };
+    let far_above = |end: &End, n_odd: usize| {
+        let (odd, next) = (end[n_odd - 1].0, end[n_odd].0);
+        let (gap, range) = (odd - next, next - values.min);
+        // A value that is much more frequent than others may be nearer.
+        let is_heavy = end[n_odd - 1].1 * distinct >= 3 * present;
+        gap > 3.0 * range / others && gap > range / if is_heavy { 4.0 } else { 2.0 }
+    };
+    let at = |end: End, known: &[f64], is_far: &dyn Fn(&End, usize) -> bool| {
+        (1..=2).find_map(|n_odd| {
+            let odd = &end[..n_odd];
+            let often = |n: u64| n >= 2 && n * 200 >= present;
+            let n = odd.iter().map(|(_, n)| n).sum();
+            let is_odd = odd.iter().all(|(value, _)| known.contains(value)) && end[n_odd].1 > 0;
+            let names: Vec<String> = odd.iter().map(|(value, _)| value.to_string()).collect();
+            (is_odd && often(n) && is_far(&end, n_odd))
+                .then(|| format!("{} in {name} ({n} cells, next {})", names.join(" and "), end[n_odd].0))
+        })
+    };
+    let low = at(values.ends.low(), &LOW, &far_below);
+    let high = at(values.ends.high(), &HIGH, &far_above);
+    let told: Vec<String> = low.into_iter().chain(high).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// A text that is read as missing, and looks like a level beside the others: `NA` beside `EU` and `AS`, `null` in a target.
+fn marker(name: &str, seen: &Evidence, decision: &Decision, is_target: bool) -> Option<String> {
+    /// Share of the cells, and levels beside it, from which on and up to which it is likely.
+    const OFTEN: f64 = 0.05;
+    const FEW: usize = 20;
+    let [text] = seen.markers.as_slice() else { return None };
+    // `None` in a target is taken for a class.
+    let open = decision.kind == Kind::Category && !(is_target && text == "None");
+    let is_word = text.chars().all(char::is_alphabetic);
+    if !open || !is_word || seen.levels.len() > FEW || (seen.marked as f64) < OFTEN * seen.n as f64 {
         return None;
     }
-    let often = |n: u64| n >= 2 && n * 200 >= seen.present();
-    let told = |value: f64, n: u64, next: f64| format!("{value} in {name} ({n} cells, next {next})");
-    let [(low, n_low), (next, _)] = seen.ends.low();
-    let spacing = (seen.max - next) / others as f64;
-    let alone = low < 0.0 && next >= 0.0 || low == 0.0 && next - low > 3.0 * spacing;
-    if LOW.contains(&low) && often(n_low) && alone {
-        return Some(told(low, n_low, next));
+    let codes = seen.levels.iter().all(|level| {
+        level.chars().count() <= text.chars().count().max(2)
+            && level.chars().all(|c| c.is_uppercase() || c.is_ascii_digit())
+    });
+    if !is_target && !(codes && text.chars().all(char::is_uppercase)) {
+        return None;
     }
-    let [(high, n_high), (next, _)] = seen.ends.high();
-    let range = next - seen.min;
-    let alone = high - next > 3.0 * range / others as f64 && high - next > range / 2.0;
-    (HIGH.contains(&high) && often(n_high) && alone).then(|| told(high, n_high, next))
+    let levels: Vec<String> =
+        seen.levels.iter().chain([text.as_str()]).take(6).map(|level| format!("{level:?}")).collect();
+    Some(format!(
+        "column {name:?}: {} cells {text:?} are read as missing; if it is a {} like the others, list it with them in mlloop.toml: \
+         levels = [{}]",
+        seen.marked,
+        if is_target { "class" } else { "level" },
+        levels.join(", ")
+    ))
+}
+
+/// Days that often stand for "not yet", "never" or "not known": where calendars of programs and of columns begin and end.
+const ODD_DAYS: [&str; 24] = [
+    "0001-01-01",
+    "1600-01-01",
+    "1601-01-01",
+    "1753-01-01",
+    "1800-01-01",
+    "1899-12-30",
+    "1899-12-31",
+    "1900-01-01",
+    "1900-01-02",
+    "1904-01-01",
+    "1970-01-01",
+    "1980-01-01",
+    "2038-01-19",
+    "2050-12-31",
+    "2099-01-01",
+    "2099-12-31",
+    "2100-01-01",
+    "2100-12-31",
+    "2199-12-31",
+    "2262-04-11",
+    "2999-12-31",
+    "3000-01-01",
+    "9999-01-01",
+    "9999-12-31",
+];
+
+/// A day at an end of a column of times that often means that there is none, and stands alone.
+fn odd_time(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
+    const YEAR: f64 = 365.25 * 86_400e6;
+    let format = TimeFormat::new(decision.format.as_deref()?).ok().filter(|format| !format.is_clock())?;
+    let others = seen.distinct.count().checked_sub(1).filter(|&n| n >= MIN_OTHERS)? as f64;
+    // Times that are numbers were not read as times yet.
+    let (ends, is_number) = if seen.plain.n > 0 { (&seen.plain.ends, true) } else { (seen.times.ends(), false) };
+    let micros = |value: f64| if is_number { format.parse(&value.to_string()) } else { Some(value as i64) };
+    let written = |micros: i64| {
+        let mut text = String::new();
+        write_iso(micros, &mut text);
+        text
+    };
+    let often = |n: u64| n >= 2 && n * 200 >= seen.present();
+    let alone = |[(odd, n), (next, _), _]: End, other_end: f64| {
+        let (odd, next, last) = (micros(odd)?, micros(next)?, micros(other_end)?);
+        let (gap, range) = ((odd - next).abs() as f64, (next - last).abs() as f64);
+        let day = written(odd);
+        let is_odd = ODD_DAYS.contains(&&day[..day.find('T').unwrap_or(day.len())]);
+        let is_far = gap >= YEAR && gap > 3.0 * range / others;
+        (is_odd && is_far && often(n)).then(|| format!("{day} in {name} ({n} cells, next {})", written(next)))
+    };
+    let (low, high) = (ends.low(), ends.high());
+    alone(high, low[0].0).or_else(|| alone(low, high[0].0))
 }
 
 #[cfg(test)]
@@ -151,6 +281,45 @@ mod tests {
             assert!(told.contains(part), "{told}");
         }
         assert!(!told.contains("in count"), "{told}");
+    }
+
+    #[test]
+    fn codes_of_surveys_are_remarked_two_at_a_time() {
+        let told = |odd: [i64; 2]| {
+            let row =
+                |i: usize| format!("{},{}\n", if i % 15 < 2 { odd[i % 2] } else { (18 + i * 7 % 62) as i64 }, i % 2);
+            notes(&("age,y\n".to_owned() + &(0..400).map(row).collect::<String>()))
+        };
+        for (odd, says) in [
+            ([-1, -2], "-2 and -1 in age (54 cells, next 18)"),
+            ([-8, -9], "-9 and -8 in age (54 cells, next 18)"),
+            ([998, 999], "999 and 998 in age (54 cells, next 79)"),
+            ([-1, 999], "-1 in age (27 cells, next 18), 999 in age (27 cells, next 79)"),
+            ([99, 99], "99 in age (54 cells, next 79)"),
+        ] {
+            let told = told(odd);
+            assert!(told.contains(says), "{says}: {told}");
+        }
+        assert!(!told([80, 81]).contains("in age") && !told([-1, -500]).contains("in age"));
+    }
+
+    #[test]
+    fn a_marker_that_looks_like_a_level_is_named() {
+        let table = |region: [&str; 3], class: [&str; 3]| {
+            let row = |i: usize| format!("{},{},{}\n", region[i % 3], i * 5 % 40, class[i * 7 % 11 % 3]);
+            notes(&("region,x,class\n".to_owned() + &(0..200).map(row).collect::<String>()))
+        };
+        let told = table(["NA", "EU", "AS"], ["a", "b", "c"]);
+        assert!(
+            told.contains("column \"region\": 67 cells \"NA\" are read as missing; if it is a level like"),
+            "{told}"
+        );
+        assert!(told.contains("levels = [\"EU\", \"AS\", \"NA\"]"), "{told}");
+        let told = table(["x", "y", "z"], ["alt", "both", "null"]);
+        assert!(told.contains("cells \"null\" are read as missing; if it is a class"), "{told}");
+        for (region, class) in [(["NA", "Europe", "Asia"], ["a", "b", "c"]), (["", "EU", "AS"], ["a", "b", ""])] {
+            assert!(!table(region, class).contains("read as missing"));
+        }
     }
 
     #[test]

@@ -221,3 +221,142 @@ fn numbers_are_read_as_the_columns_of_the_file_are_written() {
     let told = infer_text(&format!("amount,y\n{alone}"), &said).unwrap();
     assert_eq!(told.schema.columns[0].number.as_ref().and_then(|n| n.thousands), Some(','));
 }
+
+fn found_in(text: String) -> Inference {
+    infer_text(&text, &InferOptions::default()).unwrap()
+}
+
+/// 300 rows of days in 2024, written by `write`, and another column.
+fn dated(write: impl Fn(usize, &str, &str, &str) -> String) -> Inference {
+    let row = |i: usize| {
+        let (day, month) = (i * 5 % 28 + 1, i * 5 % 12 + 1);
+        let when = write(i, "2024", &format!("{month:02}"), &format!("{day:02}"));
+        format!("k{i};{when};{}\n", if i * 7919 % 101 > 50 { "yes" } else { "no" })
+    };
+    found_in("key;when;churn\n".to_owned() + &(0..300).map(row).collect::<String>())
+}
+
+#[test]
+fn what_says_that_there_is_no_time_is_missing() {
+    for (none, like) in [
+        ("NaT", "iso"),
+        ("nat", "iso"),
+        ("0000-00-00", "iso"),
+        ("0000-00-00 00:00:00", "iso"),
+        ("00/00/0000", "%m/%d/%Y"),
+        ("00.00.0000", "%d.%m.%Y"),
+    ] {
+        let found = dated(|i, y, m, d| match (i % 7, like) {
+            (3, _) => none.to_owned(),
+            (_, "iso") => format!("{y}-{m}-{d}"),
+            (_, "%m/%d/%Y") => format!("{m}/{d}/{y}"),
+            _ => format!("{d}.{m}.{y}"),
+        });
+        let when = finding(&found, "when");
+        assert_eq!((when.kind, when.n_missing), (Kind::Time, 43), "{none}: {}", when.reason);
+        assert!(when.reason.ends_with(&format!("43 missing, written {none:?}")), "{}", when.reason);
+        assert_eq!(found.schema.column("when").unwrap().format.as_deref(), Some(like));
+        assert!(found.doubts.is_empty());
+    }
+    let clock = dated(|i, _, m, d| if i == 9 { "00:00".to_owned() } else { format!("{m}:{d}") });
+    assert_eq!(finding(&clock, "when").n_missing, 0, "midnight is a time of day");
+}
+
+#[test]
+fn times_among_one_other_text_or_in_two_ways_are_asked_about() {
+    type Write = fn(usize, &str, &str, &str) -> String;
+    let cases: [(&str, Why, Write); 7] =
+        [
+            ("a dash", Why::Nearly, |i, y, m, d| if i % 5 == 0 { "-".to_owned() } else { format!("{y}-{m}-{d}") }),
+            ("open", Why::Nearly, |i, y, m, d| if i % 2 == 0 { "open".to_owned() } else { format!("{d}.{m}.{y}") }),
+            ("two texts", Why::Nearly, |i, y, m, d| match i % 4 {
+                0 => "never".to_owned(),
+                1 => "tbd".to_owned(),
+                _ => format!("{m}/{d}/{y}"),
+            }),
+            ("day and month first", Why::Mixed, |i, y, m, d| {
+                if i % 2 == 0 { format!("{d}/{m}/{y}") } else { format!("{m}/{d}/{y}") }
+            }),
+            (
+                "ISO and points",
+                Why::Mixed,
+                |i, y, m, d| if i % 2 == 0 { format!("{y}-{m}-{d}") } else { format!("{d}.{m}.{y}") },
+            ),
+            ("days of a spreadsheet", Why::Mixed, |i, y, m, d| match d.parse::<usize>() {
+                Ok(day) if day <= 12 => (45_292 + i % 366).to_string(),
+                _ => format!("{m}/{d}/{y}"),
+            }),
+            ("three ways", Why::Mixed, |i, y, m, d| match i % 3 {
+                0 => format!("{y}-{m}-{d}"),
+                1 => format!("{d}.{m}.{y}"),
+                _ => format!("{y}/{m}/{d}"),
+            }),
+        ];
+    for (name, why, write) in cases {
+        let found = dated(write);
+        let doubt = found.doubts.iter().find(|doubt| doubt.column == "when").unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((doubt.why, doubt.kind()), (why, Kind::Time), "{name}: {doubt}");
+        assert!(doubt.to_string().contains("line "), "{doubt}");
+    }
+    // Texts that hold no times, and few levels that do.
+    for write in [(|i, _, _, _| format!("name {}", i % 150)) as Write, |i, y, _, _| {
+        format!("{y}-0{}-01{}", i % 3 + 1, if i % 5 == 0 { " or so" } else { "" })
+    }] {
+        assert!(dated(write).doubts.is_empty());
+    }
+}
+
+#[test]
+fn days_that_mean_never_are_remarked() {
+    for (odd, write) in [
+        ("9999-12-31", (|y, m, d| format!("{y}-{m}-{d}")) as fn(&str, &str, &str) -> String),
+        ("2099-12-31", |y, m, d| format!("{d}.{m}.{y}")),
+        ("1900-01-01", |y, m, d| format!("{m}/{d}/{y}")),
+        ("1899-12-30", |y, m, d| format!("{y}-{m}-{d} 00:00:00")),
+        ("1970-01-01", |y, m, d| format!("{y}-{m}-{d}T00:00:00Z")),
+        ("0001-01-01", |y, m, d| format!("{y}-{m}-{d}")),
+        ("9999-12-31", |y, m, d| format!("{y}{m}{d}")),
+    ] {
+        let parts: Vec<&str> = odd.split('-').collect();
+        let found = dated(|i, y, m, d| if i % 7 == 0 { write(parts[0], parts[1], parts[2]) } else { write(y, m, d) });
+        assert_eq!(finding(&found, "when").kind, Kind::Time, "{}", finding(&found, "when").reason);
+        let told = found.notes.join("\n");
+        assert!(told.contains(&format!("{odd} in when (43 cells, next 2024-")), "{odd}: {told}");
+        assert!(!dated(|_, y, m, d| write(y, m, d)).notes.join("").contains("in when"));
+    }
+}
+
+#[test]
+fn written_numbers_are_remarked_as_plain_ones_are() {
+    let table = |write: &dyn Fn(f64) -> String| {
+        let row = |i: usize| {
+            let wind = if i % 10 == 0 { 0.0 } else { 900.5 + (i * 7 % 400) as f64 / 4.0 };
+            let days = if i % 20 == 0 { 99_999.0 } else { (i * 31 % 97) as f64 };
+            let (year, month) = (2020.0 + (i / 100) as f64, (i % 12 + 1) as f64);
+            let y = (i % 2) as f64;
+            let cells = [100_000.0 + 3.0 * i as f64, wind * 10.0, days, year, month, y].map(write);
+            format!("{}\n", cells.join(";"))
+        };
+        let found = found_in("rental_id;wind;days;year;month;y\n".to_owned() + &(0..300).map(row).collect::<String>());
+        let kinds: Vec<Kind> = found.columns.iter().map(|column| column.kind).collect();
+        (kinds, found.notes)
+    };
+    let plain = table(&|value| value.to_string());
+    assert_eq!(plain.0[..2], [Kind::Id, Kind::Number]);
+    let told = plain.1.join("\n");
+    assert!(
+        told.contains("0 in wind (30 cells, next 9010") && told.contains("99999 in days (15 cells, next 96)"),
+        "{told}"
+    );
+    let grouped = |value: f64, thousands: &str, decimal: &str| {
+        let (whole, rest) = (value.trunc() as u64, value.fract());
+        let whole = match whole {
+            0..1000 => whole.to_string(),
+            _ => format!("{}{thousands}{:03}", whole / 1000, whole % 1000),
+        };
+        if rest == 0.0 { format!("{whole}{decimal}00") } else { format!("{whole}{decimal}{}", &rest.to_string()[2..]) }
+    };
+    assert_eq!(table(&|value| grouped(value, ".", ",")), plain);
+    assert_eq!(table(&|value| grouped(value, ",", ".")), plain);
+    assert_eq!(table(&|value| grouped(value, "'", ".")), plain);
+}

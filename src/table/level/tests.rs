@@ -74,6 +74,21 @@ fn usual_spellings_mean_what_the_finder_says() {
     for (text, level) in [("yes", "Yes"), ("TRUE", "Yes"), ("0", "No"), ("1.0", "Yes"), ("NO", "No")] {
         assert!(spellings.contains(&(text.to_owned(), level.to_owned())), "{text}");
     }
-    assert!(finder(&["2", "X"]).spellings().contains(&("2.0".to_owned(), "2".to_owned())));
+    let texts = |levels: &[&str], of: &str| -> Vec<String> {
+        let all = finder(levels).spellings().into_iter();
+        all.filter(|(_, level)| level == of).map(|(text, _)| text).collect()
+    };
+    let of = |of: &[String], all: &[&str]| all.iter().filter(|text| !of.contains(&(**text).to_owned())).count();
+    let yes = texts(&["No", "Yes"], "Yes");
+    assert_eq!(of(&yes, &[" YES", "Yes ", "Yes.", "Yes\u{a0}", " yes ", "Y", "1.00", "+1", "1e0", "Ja"]), 0);
+    let two = texts(&["2", "X"], "2");
+    assert_eq!(of(&two, &["2.0", "2.00", "+2", "2.", "2e0", "2E0", "2e+00", "2E+00", "2.00E+00", " 2", "2.0 "]), 0);
+    let many = texts(&["1250", "-0.5", "X"], "1250");
+    assert_eq!(of(&many, &["1.25e3", "1.25E+03", "1250.0", "1250e0"]), 0);
+    assert_eq!(of(&texts(&["-0.5", "X"], "-0.5"), &["-5e-1", "-5E-01", "-0.50"]), 0);
+    assert_eq!(of(&texts(&["K\u{f6}ln", "Bonn"], "K\u{f6}ln"), &["Ko\u{308}ln", "K\u{d6}LN", "K\u{f6}ln "]), 0);
+    // Codes with leading zeros are only what they are, and what could be two levels is neither.
+    assert!(texts(&["01", "02"], "01").iter().all(|text| text.trim_matches([' ', '.', '\u{a0}']) == "01"));
+    assert!(texts(&["Ab", "AB"], "AB").iter().all(|text| text.trim_matches([' ', '.', '\u{a0}']) == "AB"));
     assert!(!finder(&["A", "a"]).spellings().iter().any(|(text, _)| text == "a" || text == "A"));
 }

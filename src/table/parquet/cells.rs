@@ -9,7 +9,7 @@ use ::parquet::schema::types::ColumnDescriptor;
 use crate::table::build::{Part, Storage};
 use crate::table::cell::Markers;
 use crate::table::push_number;
-use crate::table::time::write_iso;
+use crate::table::time::{write_clock, write_iso};
 use crate::table::{MISSING_TIME, Texts};
 
 /// What the stored values of a column mean.
@@ -26,6 +26,8 @@ pub(crate) enum Meaning {
     Date,
     /// A time in units of so many nanoseconds.
     Time(i64),
+    /// A time of day in units of so many nanoseconds.
+    Clock(i64),
     Text,
 }
 
@@ -36,8 +38,12 @@ pub(crate) enum Cells {
     Integer(Vec<Option<i64>>),
     /// `NaN` is missing.
     Number(Vec<f64>),
+    /// Numbers with more digits than a double or a signed integer keeps, as their digits; the empty text is missing.
+    Digits(Texts),
     /// Microseconds; [`MISSING_TIME`] is missing.
     Time(Vec<i64>),
+    /// Microseconds since midnight; [`MISSING_TIME`] is missing.
+    Clock(Vec<i64>),
     /// The empty text is missing.
     Text(Texts),
 }
@@ -66,13 +72,14 @@ impl Meaning {
 
     fn of_integer(column: &ColumnDescriptor) -> Self {
         if let Some(LogicalType::Timestamp(t)) = column.logical_type_ref() {
-            return Self::Time(match t.unit {
-                TimeUnit::MILLIS => 1_000_000,
-                TimeUnit::MICROS => 1000,
-                TimeUnit::NANOS => 1,
-            });
+            return Self::Time(nanos(t.unit));
+        }
+        if let Some(LogicalType::Time(t)) = column.logical_type_ref() {
+            return Self::Clock(nanos(t.unit));
         }
         match column.converted_type() {
+            ConvertedType::TIME_MILLIS => Self::Clock(1_000_000),
+            ConvertedType::TIME_MICROS => Self::Clock(1000),
             ConvertedType::DATE => Self::Date,
             ConvertedType::TIMESTAMP_MILLIS => Self::Time(1_000_000),
             ConvertedType::TIMESTAMP_MICROS => Self::Time(1000),
@@ -84,20 +91,22 @@ impl Meaning {
 
     /// Puts integers into cells.
     fn integers(self, values: Vec<Option<i64>>) -> Cells {
-        let times = |to_micros: &dyn Fn(i64) -> i64| {
-            Cells::Time(values.iter().map(|v| v.map_or(MISSING_TIME, to_micros)).collect())
+        let times = |to_micros: &dyn Fn(i64) -> i64| -> Vec<i64> {
+            values.iter().map(|v| v.map_or(MISSING_TIME, to_micros)).collect()
+        };
+        let micros = |nanos: i64| {
+            move |v: i64| if nanos >= 1000 { v.saturating_mul(nanos / 1000) } else { v.div_euclid(1000 / nanos) }
         };
         match self {
-            Self::Date => times(&|days| days.saturating_mul(86_400_000_000)),
-            Self::Time(nanos) if nanos >= 1000 => times(&|v| v.saturating_mul(nanos / 1000)),
-            Self::Time(nanos) => times(&|v| v.div_euclid(1000 / nanos)),
-            Self::Decimal(scale) => {
-                let value = |v: i64| scaled(v as f64, scale);
-                Cells::Number(values.iter().map(|v| v.map_or(f64::NAN, value)).collect())
-            }
+            Self::Date => Cells::Time(times(&|days| days.saturating_mul(86_400_000_000))),
+            Self::Time(nanos) => Cells::Time(times(&micros(nanos))),
+            Self::Clock(nanos) => Cells::Clock(times(&micros(nanos))),
+            Self::Decimal(scale) => decimals(values.iter().map(|v| v.map(i128::from)).collect(), scale),
             Self::Unsigned(32) => Cells::Integer(values.iter().map(|v| v.map(|v| v & 0xffff_ffff)).collect()),
             Self::Unsigned(_) if values.iter().flatten().any(|&v| v < 0) => {
-                Cells::Number(values.iter().map(|v| v.map_or(f64::NAN, |v| v as u64 as f64)).collect())
+                let texts: Vec<String> =
+                    values.iter().map(|v| v.map_or_else(String::new, |v| (v as u64).to_string())).collect();
+                Cells::Digits(texts.iter().map(String::as_str).collect())
             }
             _ => Cells::Integer(values),
         }
@@ -106,7 +115,12 @@ impl Meaning {
     /// Puts byte strings into cells.
     fn bytes<'a>(self, values: impl Iterator<Item = Option<&'a [u8]>>) -> Result<Cells> {
         if let Self::Decimal(scale) = self {
-            return Ok(Cells::Number(values.map(|v| v.map_or(f64::NAN, |v| scaled(big_endian(v), scale))).collect()));
+            let values: Vec<Option<&[u8]>> = values.collect();
+            if values.iter().flatten().all(|bytes| bytes.len() <= 16) {
+                return Ok(decimals(values.iter().map(|v| v.map(integer)).collect(), scale));
+            }
+            let number = |v: &Option<&[u8]>| v.map_or(f64::NAN, |v| scaled(big_endian(v), scale));
+            return Ok(Cells::Number(values.iter().map(number).collect()));
         }
         let mut texts = Texts::default();
         for value in values {
@@ -116,6 +130,43 @@ impl Meaning {
         }
         Ok(Cells::Text(texts))
     }
+}
+
+/// Nanoseconds of a unit.
+fn nanos(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::MILLIS => 1_000_000,
+        TimeUnit::MICROS => 1000,
+        TimeUnit::NANOS => 1,
+    }
+}
+
+/// Numbers that count 10 to the minus `scale`; as digits, where a double does not keep all of them.
+fn decimals(values: Vec<Option<i128>>, scale: i32) -> Cells {
+    const EXACT: u128 = 1 << 53;
+    if values.iter().flatten().all(|v| v.unsigned_abs() < EXACT) {
+        return Cells::Number(values.iter().map(|v| v.map_or(f64::NAN, |v| scaled(v as f64, scale))).collect());
+    }
+    let texts: Vec<String> = values.iter().map(|v| v.map_or_else(String::new, |v| decimal_text(v, scale))).collect();
+    Cells::Digits(texts.iter().map(String::as_str).collect())
+}
+
+/// `value` times 10 to the minus `scale`, without zeros at its end.
+fn decimal_text(value: i128, scale: i32) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let places = usize::try_from(scale).unwrap_or(0);
+    let zeros = usize::try_from(-scale).unwrap_or(0).min(400);
+    let digits = format!("{digits:0>width$}{}", "0".repeat(zeros), width = places + 1);
+    let (whole, decimals) = digits.split_at(digits.len() - places);
+    let decimals = decimals.trim_end_matches('0');
+    let (sign, point) = (if value < 0 { "-" } else { "" }, if decimals.is_empty() { "" } else { "." });
+    format!("{sign}{whole}{point}{decimals}")
+}
+
+/// A signed big-endian integer of up to 16 bytes.
+fn integer(bytes: &[u8]) -> i128 {
+    let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1 } else { 0 };
+    bytes.iter().fold(sign, |v, &b| v << 8 | i128::from(b))
 }
 
 fn scaled(value: f64, scale: i32) -> f64 {
@@ -190,8 +241,8 @@ impl Cells {
             Self::Bool(v) => v.len(),
             Self::Integer(v) => v.len(),
             Self::Number(v) => v.len(),
-            Self::Time(v) => v.len(),
-            Self::Text(v) => v.len(),
+            Self::Time(v) | Self::Clock(v) => v.len(),
+            Self::Text(v) | Self::Digits(v) => v.len(),
         }
     }
 
@@ -200,6 +251,7 @@ impl Cells {
         match self {
             Self::Number(v) => Some(v[row]),
             Self::Integer(v) => Some(v[row].map_or(f64::NAN, |v| v as f64)),
+            Self::Digits(v) => Some(v.get(row).parse().unwrap_or(f64::NAN)),
             _ => None,
         }
     }
@@ -207,7 +259,7 @@ impl Cells {
     /// The time in a cell that is one; `None` where it is missing.
     pub(crate) fn time(&self, row: usize) -> Option<i64> {
         match self {
-            Self::Time(v) => Some(v[row]).filter(|&micros| micros != MISSING_TIME),
+            Self::Time(v) | Self::Clock(v) => Some(v[row]).filter(|&micros| micros != MISSING_TIME),
             _ => None,
         }
     }
@@ -227,9 +279,10 @@ impl Cells {
                 push_number(&mut line, v[row]);
                 out.push_str(&String::from_utf8_lossy(&line));
             }
-            Self::Time(v) if v[row] == MISSING_TIME => {}
+            Self::Time(v) | Self::Clock(v) if v[row] == MISSING_TIME => {}
             Self::Time(v) => write_iso(v[row], out),
-            Self::Text(v) => out.push_str(v.get(row)),
+            Self::Clock(v) => write_clock(v[row], out),
+            Self::Text(v) | Self::Digits(v) => out.push_str(v.get(row)),
         }
     }
 
@@ -249,11 +302,14 @@ impl Cells {
             }
             (Self::Bool(v), Part::Number(to)) => to.push(v[row].map_or(f64::NAN, f64::from)),
             (Self::Time(v), Part::Time(to)) => to.push(v[row]),
+            (Self::Clock(v), Part::Time(to)) if matches!(storage, Storage::Time(format) if format.is_clock()) => {
+                to.push(v[row]);
+            }
             _ => {
                 self.render(row, scratch);
                 // A number is a number here, however the texts of the column are written.
-                let plain =
-                    matches!(self, Self::Number(_) | Self::Integer(_)) && matches!(storage, Storage::Written(_));
+                let plain = matches!(self, Self::Number(_) | Self::Integer(_) | Self::Digits(_))
+                    && matches!(storage, Storage::Written(_));
                 return part.push(scratch, if plain { &Storage::Number } else { storage }, markers);
             }
         }

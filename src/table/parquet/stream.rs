@@ -47,7 +47,7 @@ impl ParquetStream {
         let mut header = Vec::new();
         push_record(&mut header, &parquet.names(), delimiter);
         header.pop();
-        let number = |name: &String| schema.column(name).and_then(|spec| spec.number.clone());
+        let number = |name: &String| schema.number_format(name).cloned();
         let numbers = parquet.names().iter().map(number).collect();
         let time = |name: &String| TimeFormat::new(schema.column(name)?.format.as_deref()?).ok();
         let times = parquet.names().iter().map(time).collect();

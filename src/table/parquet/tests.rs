@@ -1,5 +1,10 @@
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type};
+use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use ::parquet::schema::parser::parse_message_type;
 
 use crate::table::{
     Column, InferOptions, Input, Kind, ReadOptions, Schema, Table, Values, infer, read, stream, write_rows,
@@ -143,4 +148,80 @@ fn damaged_files_are_errors() {
             let _ = read(open(&bytes), &schema, &ReadOptions::default());
         }
     }
+}
+
+/// A file of 20 rows with types that pandas and databases write.
+fn made() -> Vec<u8> {
+    let schema = "message t {
+        required int64 big (INTEGER(64,false));
+        required int64 small (INTEGER(64,false));
+        required int32 ms (TIME(MILLIS,true));
+        required int64 us (TIME(MICROS,false));
+        required int64 ns (TIME(NANOS,true));
+        required fixed_len_byte_array(16) key (DECIMAL(38,0));
+        required int64 price (DECIMAL(18,2));
+    }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let rows = || 0..20_i64;
+    let seconds = |row: i64| row * 3661;
+    let longs = |group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, values: Vec<i64>| {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&values, None, None).unwrap();
+        column.close().unwrap();
+    };
+    longs(&mut group, rows().map(|row| i64::MIN + row).collect());
+    longs(&mut group, rows().collect());
+    let mut column = group.next_column().unwrap().unwrap();
+    let ms: Vec<i32> = rows().map(|row| (seconds(row) * 1000) as i32).collect();
+    column.typed::<Int32Type>().write_batch(&ms, None, None).unwrap();
+    column.close().unwrap();
+    longs(&mut group, rows().map(|row| seconds(row) * 1_000_000).collect());
+    longs(&mut group, rows().map(|row| seconds(row) * 1_000_000_000 + 5_000).collect());
+    let keys: Vec<FixedLenByteArray> =
+        rows().map(|row| (10_i128.pow(30) + i128::from(row)).to_be_bytes().to_vec().into()).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<FixedLenByteArrayType>().write_batch(&keys, None, None).unwrap();
+    column.close().unwrap();
+    longs(&mut group, rows().map(|row| row * 25).collect());
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn whole_numbers_of_any_length_and_times_of_day_are_what_csv_makes_of_them() {
+    let bytes = made();
+    let schema = schema(&bytes);
+    let rows: String = (0..20_u64)
+        .map(|row| {
+            let (s, big) = (row * 3661, (1_u64 << 63) + row);
+            let clock = format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+            format!(
+                "{big},{row},{clock},{clock},{clock}.000005,{},{}\n",
+                10_u128.pow(30) + u128::from(row),
+                row as f64 / 4.0
+            )
+        })
+        .collect();
+    let csv = || Input::from_reader("t.csv", Cursor::new(format!("big,small,ms,us,ns,key,price\n{rows}")));
+    let of_csv = infer(csv(), &InferOptions::default()).unwrap().schema;
+    let kinds = |schema: &Schema| schema.columns.iter().map(|c| (c.kind, c.format.clone())).collect::<Vec<_>>();
+    assert_eq!(kinds(&schema), kinds(&of_csv));
+    assert_eq!((schema.columns[0].kind, schema.columns[2].format.as_deref()), (Kind::Id, Some("%H:%M:%S")));
+    let options = ReadOptions::default();
+    let table = read(open(&bytes), &schema, &options).unwrap().table;
+    assert_eq!(table, read(csv(), &schema, &options).unwrap().table);
+    let Values::Text(big) = &table.columns()[0].values else { panic!() };
+    assert_eq!((big.get(0), big.get(19)), ("9223372036854775808", "9223372036854775827"));
+    // A column that CSV wrote to the minute takes them too.
+    let mut minutes = schema.clone();
+    minutes.columns.retain(|column| column.name == "us");
+    minutes.columns[0].format = Some("%H:%M".to_owned());
+    let by_minute = read(open(&bytes), &minutes, &options).unwrap().table;
+    let Values::Time(times) = &by_minute.columns()[0].values else { panic!() };
+    assert_eq!(times[1], 3_661_000_000);
+    // And the records of the stream say the same.
+    let batch = stream(open(&bytes), &schema, &options).unwrap().next().unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(batch.raw.get(1)), rows.lines().nth(1).unwrap());
 }

@@ -1,0 +1,224 @@
+//! The times of the audit chain: clocks go back and run ahead, the order of the lines does not.
+//!
+//! ```text
+//! line           1      2      3      4      5           the order in which the changes were made
+//! its clock      10:00  11:00  2099   10:30  12:00       3 ran ahead, 4 was behind
+//! counts from    10:00  11:00  12:00  12:00  12:00       what its neighbours in order allow
+//! ```
+//! As many lines as can be keep the time of their clock: a longest run of times that never fall, of two such runs the one
+//! with the later lines. A line that is left over counts from the line before it when its clock is behind, and from the line
+//! after it when its clock ran ahead. The present is the last time of all, so that no line counts from the future.
+
+use super::audit::{Chain, Entry, behind};
+use crate::registry::Roles;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A line whose clock is behind that of a line before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClockBack {
+    /// The line, from 1.
+    pub line: u64,
+    /// When it was written, by its clock.
+    pub at: Timestamp,
+    /// The line before it with the latest time.
+    pub after_line: u64,
+    /// That time.
+    pub after: Timestamp,
+}
+
+/// A line that counts from another time than its clock says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The line, from 1.
+    pub line: u64,
+    /// When it was written, by its clock.
+    pub at: Timestamp,
+    /// From when it counts.
+    pub counts_from: Timestamp,
+}
+
+impl Moved {
+    /// What is to be known of it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M");
+        let what = match self.at > self.counts_from {
+            true => "ran ahead of the lines after it",
+            false => "is behind the lines before it",
+        };
+        let (line, at, from) = (self.line, minute(self.at), minute(self.counts_from));
+        format!("The clock of line {line} ({at}) {what}: it counts from {from}.")
+    }
+}
+
+/// The line that decided about the roles at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InForce<'a> {
+    /// The line.
+    pub entry: &'a Entry,
+    /// The roles after it.
+    pub roles: &'a Roles,
+    /// From when it counts.
+    pub since: Timestamp,
+}
+
+/// Which of `times` stand in a longest run that never falls; of equally long ones, one that ends and goes on as late as can be.
+fn in_order(times: &[Timestamp]) -> Vec<bool> {
+    // The last of the run of each length with the smallest end, and what came before each line in its run.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(times.len());
+    for (line, time) in times.iter().enumerate() {
+        let length = ends.partition_point(|end| times[*end] <= *time);
+        before.push(length.checked_sub(1).map(|shorter| ends[shorter]));
+        ends.truncate(ends.len().max(length));
+        match ends.get_mut(length) {
+            Some(end) => *end = line,
+            None => ends.push(line),
+        }
+    }
+    let mut stands = vec![false; times.len()];
+    let mut line = ends.last().copied();
+    while let Some(at) = line {
+        stands[at] = true;
+        line = before[at];
+    }
+    stands
+}
+
+/// From when each of `times` counts, none before the one that stands before it; the last one is the present's.
+fn counted(times: &[Timestamp]) -> Vec<Timestamp> {
+    let stands = in_order(times);
+    let mut next = times.last().copied().unwrap_or_default();
+    let mut counted = times.to_vec();
+    // Ahead: from the next that stands.
+    for (time, stands) in counted.iter_mut().zip(&stands).rev() {
+        if *stands {
+            next = *time;
+        } else {
+            *time = next.min(*time);
+        }
+    }
+    // Behind: from what stands before.
+    let mut latest = Timestamp::MIN;
+    for time in &mut counted {
+        latest = latest.max(*time);
+        *time = latest;
+    }
+    counted
+}
+
+impl Chain {
+    /// From when each line counts, at `now`.
+    #[must_use]
+    pub fn times(&self, now: Timestamp) -> Vec<Timestamp> {
+        let clocks: Vec<Timestamp> = self.entries.iter().map(|entry| entry.at).chain([now]).collect();
+        let mut counted = counted(&clocks);
+        counted.pop();
+        counted
+    }
+
+    /// The line that decided which versions held which roles at `instant`: the last that changed them and counts from then
+    /// or before. At `now` it is the last one of all.
+    #[must_use]
+    pub fn roles_at(&self, instant: Timestamp, now: Timestamp) -> Option<InForce<'_>> {
+        let times = self.times(now);
+        let until_then = self.entries.iter().zip(times).rev().filter(|(_, since)| *since <= instant);
+        until_then.filter_map(|(entry, since)| Some(InForce { entry, roles: entry.roles.as_ref()?, since })).next()
+    }
+
+    /// The lines that changed roles, count from another time than their clock says, and touch what is said of `instant`:
+    /// it lies between their two times or between the lines around them, or what decided then counts from the same time.
+    #[must_use]
+    pub fn moved_at(&self, instant: Timestamp, now: Timestamp) -> Vec<Moved> {
+        let times = self.times(now);
+        let decided = self.roles_at(instant, now);
+        let is_moved = |at: usize| {
+            let (clock, counts) = (self.entries[at].at, times[at]);
+            behind(clock, counts).or(behind(counts, clock)).is_some()
+        };
+        let touches = |at: &usize| {
+            let (clock, counts) = (self.entries[*at].at, times[*at]);
+            let before = (0..*at).rev().find(|line| !is_moved(*line)).map_or(Timestamp::MIN, |line| times[line]);
+            let after = (*at..times.len()).find(|line| !is_moved(*line)).map_or(now.max(counts), |line| times[line]);
+            let is_between = |first: Timestamp, last: Timestamp| first <= instant && instant < last;
+            is_between(before, after)
+                || is_between(clock.min(counts), clock.max(counts))
+                || decided.as_ref().is_some_and(|decided| decided.since == counts)
+        };
+        let changed = (0..times.len()).filter(|at| self.entries[*at].roles.is_some() && is_moved(*at));
+        changed
+            .filter(touches)
+            .map(|at| Moved { line: self.entries[at].seq, at: self.entries[at].at, counts_from: times[at] })
+            .collect()
+    }
+
+    /// The lines whose clock is behind that of a line before them, whether or not they were marked when written.
+    #[must_use]
+    pub fn clock_went_back(&self) -> Vec<ClockBack> {
+        let mut found = Vec::new();
+        let Some(mut latest) = self.entries.first() else { return found };
+        for entry in &self.entries[1..] {
+            if let Some(after) = behind(latest.at, entry.at) {
+                found.push(ClockBack { line: entry.seq, at: entry.at, after_line: latest.seq, after });
+            }
+            if entry.at >= latest.at {
+                latest = entry;
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(times: &[i64]) -> Vec<Timestamp> {
+        times.iter().map(|&time| Timestamp::from_second(time).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_counts_from_where_its_neighbours_allow() {
+        for (clocks, expected) in [
+            (&[1, 2, 3][..], &[1, 2, 3][..]),
+            // Behind, ahead, both in a row, and the present that ends what ran ahead.
+            (&[10, 20, 0, 30], &[10, 20, 20, 30]),
+            (&[10, 99, 20, 30], &[10, 20, 20, 30]),
+            (&[10, 11, 99, 5, 12, 13], &[10, 11, 12, 12, 12, 13]),
+            (&[10, 20, 99, 30], &[10, 20, 30, 30]),
+            // Of two that contradict each other the later is taken at its word.
+            (&[10, 40, 30, 50], &[10, 30, 30, 50]),
+            (&[7, 7, 7], &[7, 7, 7]),
+            // A present that lies before everything is the one that is wrong.
+            (&[10, 20, 30, 0], &[10, 20, 30, 30]),
+        ] {
+            assert_eq!(counted(&seconds(clocks)), seconds(expected), "{clocks:?}");
+        }
+    }
+
+    #[test]
+    fn times_never_fall_and_the_present_sees_the_end_of_the_chain() {
+        // Every order of six clocks, of which two are equal.
+        let mut clocks = [1, 2, 3, 3, 5, 6];
+        let mut n = 0;
+        loop {
+            let counts = counted(&seconds(&clocks));
+            assert!(counts.is_sorted(), "{clocks:?}: {counts:?}");
+            let kept = counts.iter().zip(seconds(&clocks)).filter(|(counts, clock)| **counts == *clock).count();
+            let longest = (0..64_u32)
+                .map(|mask| (0..6).filter(|at| mask >> at & 1 == 1).map(|at| clocks[at]).collect::<Vec<i64>>())
+                .filter(|run| run.is_sorted())
+                .map(|run| run.len())
+                .max();
+            assert!(Some(kept) >= longest, "{clocks:?}: {counts:?}");
+            n += 1;
+            // The next order.
+            let Some(at) = (0..5).rfind(|at| clocks[*at] < clocks[at + 1]) else { break };
+            let with = (at + 1..6).rfind(|with| clocks[at] < clocks[*with]).unwrap();
+            clocks.swap(at, with);
+            clocks[at + 1..].reverse();
+        }
+        assert_eq!(n, 360);
+    }
+}
