@@ -146,6 +146,7 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Resu
         thin: &|_| None,
         extra: &|_, _| Ok(()),
         event: EventKind::Trained,
+        by: None,
         details: json!({}),
         step: &|_| {},
     };
@@ -168,6 +169,8 @@ pub struct Material<'a> {
     pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
     /// What the change is called in the audit chain.
     pub event: EventKind,
+    /// Who asked for it, when that was said.
+    pub by: Option<&'a str>,
     /// More to know of it there, as an object.
     pub details: serde_json::Value,
     /// Is told which step begins: `train`, `save`, `update`.
@@ -186,7 +189,7 @@ pub fn learn(
 ) -> Result<Trained, TrainError> {
     let mut schema = request.config.schema();
     let recipe = request.config.recipe();
-    let Material { mut table, rejects, mut notes, mut data, thin, extra, event, details, step } = material;
+    let Material { mut table, rejects, mut notes, mut data, thin, extra, event, by, details, step } = material;
     notes.extend(table.unify_levels(&schema));
     schema.find_flags(&table);
     notes.extend(workspace.settings().iter().map(Setting::told));
@@ -224,7 +227,7 @@ pub fn learn(
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
     let evidence = Evidence { data, notes, trained_on, learned, past, cross_validation, test };
-    let record = Record { extra, event, details, step };
+    let record = Record { extra, event, by, details, step };
     let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
@@ -248,6 +251,7 @@ struct Evidence {
 struct Record<'a> {
     extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
     event: EventKind,
+    by: Option<&'a str>,
     details: serde_json::Value,
     step: &'a dyn Fn(&'static str),
 }
@@ -364,8 +368,8 @@ fn store(
     if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
         all.extend(more.clone());
     }
-    workspace
-        .record(lock, Event { at: request.now, event: record.event.clone(), by: None, roles: Some(roles), details })?;
+    let by = record.by.map(str::to_owned);
+    workspace.record(lock, Event { at: request.now, event: record.event.clone(), by, roles: Some(roles), details })?;
     Ok((version, role, manifest))
 }
 

@@ -10,14 +10,14 @@ const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
 pub const TOKEN: &str = "a-token-of-the-test";
 
 /// An answer: status, headers in one text, body.
-struct Page {
-    status: u16,
-    headers: String,
-    body: String,
+pub struct Page {
+    pub status: u16,
+    pub headers: String,
+    pub body: String,
 }
 
 /// Somebody at a browser.
-struct Person<'a> {
+pub struct Person<'a> {
     server: &'a Server,
     cookie: String,
 }
@@ -43,14 +43,14 @@ impl Person<'_> {
         Page { status, headers: headers.to_lowercase(), body: body.to_owned() }
     }
 
-    fn get(&self, path: &str) -> String {
+    pub fn get(&self, path: &str) -> String {
         let page = self.ask(&format!("GET {path}"), "accept: text/html\r\n", "");
         assert_eq!(page.status, 200, "{path}\n{}", page.body);
         page.body
     }
 
     /// Sends a form with this session's proof, and gives the address to go to.
-    fn send(&self, path: &str, fields: &str) -> Page {
+    pub fn send(&self, path: &str, fields: &str) -> Page {
         let csrf = hidden(&self.get("/ui"), "csrf");
         self.ask(&format!("POST {path}"), &self.origin(), &format!("csrf={csrf}&{fields}"))
     }
@@ -60,14 +60,14 @@ impl Person<'_> {
     }
 
     /// Sends a form, and gives the page that follows.
-    fn follow(&self, path: &str, fields: &str) -> String {
+    pub fn follow(&self, path: &str, fields: &str) -> String {
         let page = self.send(path, fields);
         assert_eq!(page.status, 303, "{path} {fields}\n{}", page.body);
         self.get(&location(&page))
     }
 
     /// Sends a form that starts a job, and gives the job's page when it has ended.
-    fn job(&self, path: &str, fields: &str) -> String {
+    pub fn job(&self, path: &str, fields: &str) -> String {
         let page = self.send(path, fields);
         let at = location(&page);
         let deadline = Instant::now() + Duration::from_secs(120);
@@ -93,7 +93,7 @@ fn hidden(page: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-fn sign_in<'a>(server: &'a Server, name: &str, token: &str) -> Result<Person<'a>, u16> {
+pub fn sign_in<'a>(server: &'a Server, name: &str, token: &str) -> Result<Person<'a>, u16> {
     let mut person = Person { server, cookie: String::new() };
     let page = person.ask("POST /ui/sign-in", &person.origin(), &format!("name={name}&token={token}"));
     let cookie = page.headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).ok_or(page.status)?;
@@ -240,8 +240,9 @@ fn a_retraining_is_approved_on_the_page() {
     let page = ann.get("/ui/decide");
     assert!(page.contains("Train a challenger") && !page.contains("instead of"), "{page}");
     let page = ann.job("/ui/do/approve", &format!("id={id}"));
-    assert!(page.contains(&format!("mlloop approve --by=ann -- {id}")), "{page}");
-    work.run("status").answers(YES).json("/production", "v0001").json("/challenger", "v0002");
+    assert!(page.contains(&format!("mlloop approve --judge --by=ann -- {id}")), "{page}");
+    // One job: trained, and judged at once.
+    work.run("status").answers(YES).json("/production", "v0002");
     assert!(ann.get("/ui/decide").contains("Nothing waits for approval"));
 }
 
@@ -516,7 +517,7 @@ fn a_job_goes_on_when_the_server_dies_and_is_known_to_the_next() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let page = anybody.get("/ui/job?id=1");
-    assert!(page.contains("mlloop run --force --by=ann"), "{page}");
+    assert!(page.contains("mlloop run --force --yes=retraining --by=ann"), "{page}");
     assert_eq!(
         work.path("runs/jobs/000002.json").exists(),
         !busy,

@@ -13,6 +13,7 @@ mod modes;
 mod skipped;
 mod support;
 
+mod asked_by;
 mod audit;
 mod ab;
 mod ab_loop;
@@ -41,6 +42,7 @@ mod limits;
 mod labels;
 mod layers;
 mod monitor;
+mod pages;
 mod monitor_columns;
 mod notify;
 mod plans;

@@ -1,9 +1,9 @@
 use super::{Context, Outcome, Output, notices};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks, Ticket};
-use mlloop::registry::Version;
-use mlloop::retrain::{self, RetrainRequest, Retrained, approval};
+use mlloop::retrain::{Retrained, approval};
+use mlloop::round::{self, Round, RoundRequest, Step};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Instant;
@@ -19,9 +19,12 @@ use std::time::Instant;
 ///   mlloop approve v0002 --by ann
 ///       the beginning of the name does, when it is the only one
 ///   mlloop approve retrain-81c0de77 --by ann  train the challenger
+///   mlloop approve retrain-81c0de77 --by ann --judge
+///       train it, and let the gate judge it
 ///
 /// Exit status: 0 promoted or trained, 1 nothing is new to learn from, 2 error: no such request, or it can no longer be
-/// approved, 3 too few labels.
+/// approved, 3 too few labels. With --judge that of `mlloop run`: 1 also refused, 3 also cannot tell, 4 the promotion
+/// waits for approval.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -31,6 +34,9 @@ pub(crate) struct Args {
     /// Who agrees
     #[arg(long, value_name = "NAME")]
     by: String,
+    /// Once a retraining is done, let the gate judge the challenger
+    #[arg(long)]
+    judge: bool,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -38,7 +44,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.lock()?;
     if gate::find(&ctx.workspace, &args.id)?.asks == Asks::Retraining {
-        return train(args, ctx, out, &lock, started);
+        return train(args, ctx, out, lock, started);
     }
     let decided = gate::approve(&ctx.workspace, &lock, &args.id, &args.by, ctx.now)?;
     ctx.log(
@@ -49,7 +55,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let version = decided.request.version;
     out.answer(&decided, |style| {
         let told = if decided.already { "was promoted already" } else { "is production now" };
-        format!("{} {told}\n{}", style.bold(&version.to_string()), pruned(&decided.pruned))
+        format!("{} {told}\n{}", style.bold(&version.to_string()), super::promote::pruned(&decided.pruned))
     })?;
     drop(lock);
     let told = format!("{version} is production now: {} agreed", args.by);
@@ -67,37 +73,45 @@ struct Trained<'a> {
     retrain: &'a Retrained,
 }
 
+/// The same, when the gate has judged what was trained.
+#[derive(Serialize)]
+struct Judged<'a> {
+    request: &'a Ticket,
+    already: bool,
+    /// Where it ended, as `run` says it; the request in it is what waits now.
+    round: &'a Round,
+}
+
 /// Agrees to a retraining and carries it out. A process that dies in between has left the word: the next `run` trains.
-fn train(args: &Args, ctx: &Context, out: &mut Output, lock: &Lock, started: Instant) -> Result<Outcome> {
-    let (ticket, already) = approval::approve(&ctx.workspace, lock, &args.id, &args.by, ctx.now)?;
+fn train(args: &Args, ctx: &Context, out: &mut Output, lock: Lock, started: Instant) -> Result<Outcome> {
+    let (ticket, already) = approval::approve(&ctx.workspace, &lock, &args.id, &args.by, ctx.now)?;
     let steps = ctx.progress.steps();
-    let request = RetrainRequest {
+    let request = RoundRequest {
         current: None,
-        set: &[],
         force: ticket.verdict["force"] == true,
+        step: (!args.judge).then_some(Step::Retrain),
+        by: None,
+        agrees: true,
         skip_invalid: false,
         now: ctx.now,
         seed: ctx.seed,
         progress: &|what, done, total| steps.at(what, done, total),
         seconds: &|| started.elapsed().as_secs_f64(),
     };
-    let found = retrain::retrain(&ctx.workspace, Some(lock), &request)?;
+    let round = round::agreed(&ctx.workspace, &lock, &request, ticket.clone())?;
     steps.finish();
-    ctx.log("approve", started, json!({ "id": ticket.id, "by": args.by, "version": found.version }))?;
-    ctx.log("retrain", started, found.summary())?;
-    let answer = Trained { request: &ticket, already, retrain: &found };
-    out.answer(&answer, |style| format!("{}\n", style.bold(&found.sentence)))?;
-    notices::tell(ctx, super::retrain::notice(&found).into_iter().collect());
-    Ok(super::retrain::outcome(found.done))
-}
-
-/// A line on versions that were removed.
-pub(super) fn pruned(versions: &[Version]) -> String {
-    match versions {
-        [] => String::new(),
-        versions => {
-            let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
-            format!("pruned: {}\n", names.join(", "))
-        }
+    let version = round.retrain.as_ref().and_then(|found| found.version);
+    ctx.log("approve", started, json!({ "id": ticket.id, "by": args.by, "version": version }))?;
+    drop(lock);
+    if args.judge {
+        let answer = Judged { request: &ticket, already, round: &round };
+        out.answer(&answer, |style| super::run::readable(&round, style))?;
+        super::run::tell(ctx, &round);
+        return Ok(super::run::outcome(round.done));
     }
+    let Some(found) = &round.retrain else { bail!("{} was approved, and nothing was trained", ticket.id) };
+    let answer = Trained { request: &ticket, already, retrain: found };
+    out.answer(&answer, |style| format!("{}\n", style.bold(&found.sentence)))?;
+    notices::tell(ctx, super::retrain::notice(found).into_iter().collect());
+    Ok(super::retrain::outcome(found.done))
 }

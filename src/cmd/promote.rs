@@ -97,7 +97,7 @@ fn readable(promotion: &Promotion, style: Style) -> String {
     text.push_str(&style.bold(&promotion.sentence));
     text.push('\n');
     text.extend(next(promotion).map(|next| format!("next: {next}\n")));
-    text + &super::approve::pruned(&promotion.pruned)
+    text + &pruned(&promotion.pruned)
 }
 
 /// What a person can do about a better challenger that only guardrails hold back.
@@ -107,4 +107,15 @@ pub(crate) fn next(promotion: &Promotion) -> Option<String> {
         report.guardrails.iter().filter(|rail| rail.broken).map(|rail| rail.name.as_str()).collect();
     let next = "if that is as it should be, set {} under [promote.guardrails] and run mlloop promote";
     (!broken.is_empty()).then(|| next.replace("{}", &broken.join(", ")))
+}
+
+/// A line on versions that were removed.
+pub(super) fn pruned(versions: &[Version]) -> String {
+    match versions {
+        [] => String::new(),
+        versions => {
+            let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
+            format!("pruned: {}\n", names.join(", "))
+        }
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Also with few new labels, or soon after the last one
     #[arg(long)]
     force: bool,
+    /// Who asks: the name that goes into the audit chain; where a promotion needs approval, somebody else gives it
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
@@ -64,6 +67,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         current: current.as_ref(),
         set: &set,
         force: args.force,
+        by: args.by.as_deref(),
         skip_invalid: args.skip_invalid,
         now: ctx.now,
         seed: ctx.seed,

@@ -1,7 +1,7 @@
 use super::args::one_of;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks, PromoteOutcome, Ticket};
 use mlloop::labels::Exported;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// Go around the loop once: monitor, retrain when there is a reason, promote what earned it, tell people
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 ///   mlloop run new.csv                        what arrived is in this table
 ///   mlloop run --yes --by ann   agree in advance to whatever waits
 ///   mlloop run --force                        retrain whatever monitor finds
+///   mlloop run --force --yes=retraining --by ann
+///       the same where a retraining needs approval; what ann asked for, somebody else promotes
 ///   mlloop run --step retrain   one step, for schedulers that call each
 ///
 /// Exit status: 0 another version is in production (with --step: there is a reason, or a challenger), 1 no reason,
@@ -44,18 +47,76 @@ pub(crate) struct Args {
     /// Take this step alone: is there a reason; train a challenger, whatever the reason; ask the gate
     #[arg(long, value_name = "STEP", value_parser = one_of(Step::NAMES, str::parse::<Step>))]
     step: Option<Step>,
-    /// Agree to a retraining or a promotion that waits for approval
-    #[arg(long, conflicts_with = "no", requires = "by")]
-    yes: bool,
+    /// Agree to a retraining or a promotion that waits for approval, or to one of the two alone
+    #[arg(long, value_name = "WHAT", conflicts_with = "no", num_args = 0..=1, require_equals = true,
+        default_missing_value = "all", value_parser = one_of(Yes::NAMES, str::parse::<Yes>))]
+    yes: Option<Yes>,
     /// Turn down a retraining or a promotion that waits for approval
-    #[arg(long, requires = "by")]
+    #[arg(long)]
     no: bool,
-    /// Who answers: the name that goes into the audit chain
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
+    /// Who asks, or who answers with --yes or --no (then by default $USER): the name that goes into the audit chain. Who
+    /// asks by name, or with --force, cannot agree to the promotion too
+    #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
+}
+
+/// What `--yes` agrees to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Yes {
+    All,
+    Retraining,
+    Promotion,
+}
+
+impl Yes {
+    const NAMES: [&'static str; 3] = ["all", "retraining", "promotion"];
+
+    fn to(self, asks: Asks) -> bool {
+        match self {
+            Self::All => true,
+            Self::Retraining => asks == Asks::Retraining,
+            Self::Promotion => asks == Asks::Promotion,
+        }
+    }
+}
+
+impl FromStr for Yes {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "all" => Ok(Self::All),
+            "retraining" => Ok(Self::Retraining),
+            "promotion" => Ok(Self::Promotion),
+            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
+        }
+    }
+}
+
+impl Args {
+    /// The name that was given.
+    fn named(&self) -> Option<&str> {
+        self.by.as_deref().map(str::trim).filter(|by| !by.is_empty())
+    }
+
+    /// Who asks. Who only answers has not asked: the reasons are the loop's own.
+    fn asks(&self) -> Option<&str> {
+        self.named().filter(|_| self.force || !self.answers())
+    }
+
+    fn answers(&self) -> bool {
+        self.yes.is_some() || self.no
+    }
+
+    /// Who answers, where nobody is at the terminal to say it.
+    fn answerer(&self) -> Option<String> {
+        #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+        let user = || std::env::var("USER").ok().filter(|user| !user.trim().is_empty());
+        self.named().map(str::to_owned).or_else(user)
+    }
 }
 
 /// The round, and what became of what people are told.
@@ -69,6 +130,9 @@ struct Answer<'a> {
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
+    if args.answers() && args.answerer().is_none() {
+        bail!("--yes and --no need --by NAME: somebody has to answer for it");
+    }
     let lock = ctx.lock()?;
     let steps = ctx.progress.steps();
     let current = args.table.as_deref().map(Spool::new).transpose()?;
@@ -76,7 +140,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         current: current.as_ref(),
         force: args.force,
         step: args.step,
-        by: None,
+        by: args.asks(),
+        agrees: args.yes.is_some_and(|yes| yes.to(Asks::Retraining)),
         skip_invalid: args.skip_invalid,
         now: ctx.now,
         seed: ctx.seed,
@@ -104,7 +169,12 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     let notified = tell(ctx, &round);
     out.answer(&Answer { round: &round, notified }, |style| readable(&round, style))?;
-    Ok(match round.done {
+    Ok(outcome(round.done))
+}
+
+/// The exit status of a round.
+pub(super) fn outcome(done: RoundOutcome) -> Outcome {
+    match done {
         RoundOutcome::Promoted | RoundOutcome::Reason | RoundOutcome::Challenger => Outcome::Yes,
         RoundOutcome::Refused
         | RoundOutcome::Rejected
@@ -114,7 +184,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         | RoundOutcome::TooSoon => Outcome::No,
         RoundOutcome::Inconclusive | RoundOutcome::CannotTell | RoundOutcome::TooFew => Outcome::CannotTell,
         RoundOutcome::Waiting => Outcome::Waiting,
-    })
+    }
 }
 
 /// The lock once more, for what the round has found: it is not given up as soon as a verb that has done nothing yet.
@@ -133,17 +203,23 @@ struct Agreed {
 /// is agreed to is still to be done.
 fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<Option<Agreed>> {
     let Some(ticket) = round.request.clone().filter(|_| round.done == RoundOutcome::Waiting) else { return Ok(None) };
+    let own = args.named().is_some_and(|by| ticket.is_of(by));
     let agrees = match (args.yes, args.no) {
-        (true, _) => Some(true),
+        (Some(yes), _) => yes.to(ticket.asks).then_some(true),
         (_, true) => Some(false),
+        _ if own => None,
         _ if io::stdin().is_terminal() && io::stderr().is_terminal() => ask(&ticket)?,
         _ => None,
     };
     let Some(agrees) = agrees else { return Ok(None) };
-    let by = match args.by.clone().filter(|by| !by.is_empty()) {
+    let by = match args.answerer() {
         Some(by) => by,
         None => ask_name()?,
     };
+    if agrees && ticket.is_of(&by) {
+        ctx.progress.note(format_args!("{by} asked for it, so somebody else has to agree: the request stays open"));
+        return Ok(None);
+    }
     if by.is_empty() {
         ctx.progress.note("nobody said who answers, so the request stays open");
         return Ok(None);
@@ -198,7 +274,7 @@ fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
 }
 
 /// Tells people of all that happened in the round.
-fn tell(ctx: &Context, round: &Round) -> Delivery {
+pub(super) fn tell(ctx: &Context, round: &Round) -> Delivery {
     if let Some(report) = &round.report {
         notices::drift(ctx, report, &[Format::Png]);
     }
@@ -224,7 +300,7 @@ fn tell(ctx: &Context, round: &Round) -> Delivery {
     notices::tell(ctx, notices)
 }
 
-fn readable(round: &Round, style: Style) -> String {
+pub(super) fn readable(round: &Round, style: Style) -> String {
     let production = round.production.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let next = match (&round.retrain, &round.promotion) {
         // What was handed out is not to be handed out again.

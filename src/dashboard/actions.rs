@@ -86,7 +86,9 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
     Ok(match action {
         "monitor" => long("Compare what arrived with the reference", &["monitor"], "/ui/drift"),
         "run" => long("Go around the loop once", &["run", &by], "/ui/decide"),
-        "retrain" => long("Retrain, and let the gate judge", &["run", "--force", &by], "/ui/decide"),
+        "retrain" => {
+            long("Retrain, and let the gate judge", &["run", "--force", "--yes=retraining", &by], "/ui/decide")
+        }
         "judge" => long("Let the gate judge the challenger", &["promote", &by], "/ui/decide"),
         "approve" | "reject" | "rollback" => decision(dashboard, &by, action, fields)?,
         "import" => import(dashboard, session, &by, fields)?,
@@ -120,8 +122,10 @@ fn decision(dashboard: &Dashboard, by: &str, action: &str, fields: &Fields) -> R
             let id = wanted(fields, "id", "the request")?;
             let trains =
                 gate::find(&dashboard.workspace, &id).is_ok_and(|ticket| ticket.asks == gate::Asks::Retraining);
-            let verb = if trains { long } else { short };
-            verb(&format!("Approve {id}"), &["approve", by, "--", &id], "/ui/decide")
+            match trains {
+                true => long(&format!("Approve {id}"), &["approve", "--judge", by, "--", &id], "/ui/decide"),
+                false => short(&format!("Approve {id}"), &["approve", by, "--", &id], "/ui/decide"),
+            }
         }
         "reject" => {
             let id = wanted(fields, "id", "the request")?;

@@ -1,11 +1,12 @@
 //! What pages read again and again, kept until a file that it comes from is written anew.
 
 use super::pages::feedback::Judged;
-use super::pages::models::Facts;
+use super::pages::versions::Facts;
 use super::web::Oops;
 use crate::drift::report::DriftReport;
 use crate::registry::Version;
 use crate::retrain::standing::Progress;
+use crate::workspace::Run;
 use crate::workspace::audit::Chain;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,7 +74,10 @@ impl<T> ByVersion<T> {
 #[derive(Default)]
 pub(super) struct AllKept {
     pub(super) chain: Kept<Chain>,
-    pub(super) drift: Kept<Option<Arc<DriftReport>>>,
+    /// A report that cannot be understood is kept as what is wrong with it: pages go on without it.
+    pub(super) drift: Kept<Result<Option<Arc<DriftReport>>, String>>,
+    /// The last runs of `monitor`.
+    pub(super) runs: Kept<Vec<Run>>,
     pub(super) standing: Kept<Progress>,
     pub(super) judged: Kept<Judged>,
     pub(super) versions: ByVersion<Facts>,

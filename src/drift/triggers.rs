@@ -153,7 +153,13 @@ fn score_drift(evidence: &Evidence, on: bool) -> Trigger {
             format!("the scores drifted by {effect:.2} (Cohen's h)")
         }
         (Some(ColumnReport { verdict: ColumnVerdict::Stable, .. }), _) => "the scores did not drift".to_owned(),
-        _ => "the scores could not be compared".to_owned(),
+        (Some(ColumnReport { verdict: ColumnVerdict::TooFewRows { need }, .. }), _) => {
+            format!("the scores could not be compared: {need} rows are needed on either side")
+        }
+        (Some(ColumnReport { verdict: ColumnVerdict::CannotTell { reason }, .. }), _) => {
+            format!("the scores could not be compared: {reason}")
+        }
+        _ => "the scores could not be compared: no version scored both sides".to_owned(),
     };
     let fired = evidence.score.is_some_and(|score| score.verdict == ColumnVerdict::Drifted);
     let threshold = evidence.score.map_or(0.0, |score| score.threshold);

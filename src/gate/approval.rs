@@ -63,13 +63,18 @@ pub(super) fn ticket(
         "verdict": j.verdict, "test": j.improvement, "n_rows": j.n_rows, "rows": report.rows_digest, "broken": broken,
         "allow_equivalent": report.allow_equivalent,
     });
+    // Who had the challenger trained asked for what comes of it, whoever lets the gate judge.
+    let asked = match request.by {
+        Some(by) => Some(by),
+        None => chain.maker_of(report.challenger)?.and_then(|made| made.by.as_deref()),
+    };
     let wish = Wish {
         asks: Asks::Promotion,
         version: report.challenger,
         production: report.production,
         verdict,
         sentence: &report.sentence,
-        by: request.by,
+        by: asked,
         now: request.now,
         due_at: (config.promote.approval == Approval::Auto).then(|| config.promote.notice.after(request.now)),
     };

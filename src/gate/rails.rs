@@ -214,6 +214,13 @@ impl Rails<'_> {
         let ratio = if old > 0.0 { new / old } else { 1.0 };
         let text = format!("{:.1} µs a row, was {:.1}", new * 1e6, old * 1e6);
         let broken = ratio > limit && new - old > FLOOR_SECONDS;
+        let text = match ratio > limit && !broken {
+            true => format!(
+                "{text}: {ratio:.1} times as long, and less than {:.0} µs more does not matter",
+                FLOOR_SECONDS * 1e6
+            ),
+            false => text,
+        };
         Ok(Some(Guardrail::new("latency_ratio", Some(ratio), Some(limit), broken, text)))
     }
 }

@@ -26,7 +26,7 @@ use self::watch::Watch;
 use crate::drift::Preset;
 use crate::drift::estimate::EstimateError;
 use crate::drift::multivariate::MultivariateError;
-use crate::drift::report::{ColumnVerdict, DriftReport};
+use crate::drift::report::{ColumnVerdict, DriftReport, MetricChange};
 use crate::feedback::FeedbackError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
@@ -178,8 +178,20 @@ pub fn summary(report: &DriftReport) -> serde_json::Value {
         "version": report.version,
         "fired": fired,
         "drifted": drifted(report),
+        "performance": report.performance.as_ref().map(|known| measured(known.n, &known.metrics)),
+        "estimate": report.estimate.as_ref().map(|promised| measured(promised.n, &promised.metrics)),
         "alarm_table": report.alarm.as_ref().and_then(|alarm| alarm.table.as_deref()),
     })
+}
+
+/// Each metric's value and interval, so that one sees over time whether production is still good.
+fn measured(n: u64, metrics: &[MetricChange]) -> serde_json::Value {
+    let value = |metric: &MetricChange| {
+        let (low, high) = metric.interval.unzip();
+        (metric.name.clone(), serde_json::json!([metric.value, low, high]))
+    };
+    let metrics: serde_json::Map<String, serde_json::Value> = metrics.iter().map(value).collect();
+    serde_json::json!({ "n": n, "metrics": metrics })
 }
 
 fn days(from: jiff::Timestamp, to: jiff::Timestamp) -> f64 {

@@ -47,11 +47,11 @@ pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
     let mut drawing = shape::Drawing::default();
     drawing.raw(&piece.svg);
     let title = format!("{}: reference and current", number::short(&report.name, 80));
-    drawing.image(if width > 300.0 { "wide" } else { "plot" }, (width, piece.height), &title)
+    drawing.image(if width > 400.0 { "wide" } else { "plot" }, (width, piece.height), &title)
 }
 
-pub(crate) use page::{dial, share_bar};
-pub(crate) use words::{found, judged};
+pub(crate) use page::{dial, share_bar, share_text};
+pub(crate) use words::{decided, found};
 
 /// A count as people read it: `4770`, `10 000`.
 #[must_use]

@@ -130,6 +130,7 @@ fn sides(report: &DriftReport) -> Vec<Compared> {
 /// Draws the page.
 pub(super) fn draw(report: &DriftReport) -> String {
     let (judged, triggers_idle) = words::judged(report);
+    let shown = |column: &ColumnReport| row(column, &report.settings);
     let page = Page {
         mlloop: clean(&report.mlloop),
         made_at: report.made_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -152,8 +153,8 @@ pub(super) fn draw(report: &DriftReport) -> String {
         findings: findings(report),
         findings_left_out: report.findings.len().saturating_sub(MAX_FINDINGS),
         many: report.columns.len() > FEW,
-        columns: words::drifted_first(report).into_iter().map(row).collect(),
-        others: report.target.iter().chain(&report.score).map(row).collect(),
+        columns: words::drifted_first(report).into_iter().map(shown).collect(),
+        others: report.target.iter().chain(&report.score).map(shown).collect(),
         multivariate: together(report),
         metrics: metrics(report),
         history: history(report),
@@ -181,7 +182,7 @@ pub(crate) fn share_bar(report: &DriftReport) -> String {
 }
 
 /// Both shares, the one that decides first.
-fn share_text(report: &DriftReport) -> String {
+pub(crate) fn share_text(report: &DriftReport) -> String {
     let share = &report.share;
     let said = |share: Option<f64>| share.map_or(NOTHING.to_owned(), percent);
     let (plain, weighted) = (said(share.column_share.or(share.share)), said(share.weighted_share));
@@ -217,7 +218,7 @@ fn findings(report: &DriftReport) -> Vec<FindingRow> {
         .collect()
 }
 
-fn row(column: &ColumnReport) -> Row {
+fn row(column: &ColumnReport, settings: &serde_json::Value) -> Row {
     let tone = Tone::of(&column.verdict);
     let piece = plot::column(column, PLOT_WIDTH);
     let mut drawing = Drawing::default();
@@ -241,7 +242,7 @@ fn row(column: &ColumnReport) -> Row {
         kind: clean(&column.kind),
         class: tone.class(),
         verdict: words::verdict(&column.verdict),
-        because: words::because(&column.verdict),
+        because: words::decided(column, settings),
         plot: drawing.image("plot", (PLOT_WIDTH, piece.height), &plot::described(column)),
         method: clean(&column.method),
         statistic: number_or(column.statistic),

@@ -8,7 +8,7 @@
 use super::number::{NOTHING, percent, short, value};
 use super::shape::{Drawing, at};
 use super::words::Tone;
-use crate::drift::report::{Axis, ColumnReport, Plot};
+use crate::drift::report::{Axis, ColumnReport, Plot, Summary};
 use std::fmt::Write;
 
 /// Levels drawn as bars of their own, small and large; the others are one bar.
@@ -71,7 +71,7 @@ impl<'a> Bins<'a> {
             Axis::Linear if wide => (edge - first) / (last - first) * width,
             _ => i as f64 / n_bins * width,
         };
-        let height = if width >= LARGE { 2.4 * CHART_HEIGHT } else { CHART_HEIGHT };
+        let height = if width >= LARGE { 5.0 * CHART_HEIGHT } else { CHART_HEIGHT };
         Self { edges, places: edges.iter().enumerate().map(place).collect(), axis, width, height }
     }
 
@@ -122,15 +122,21 @@ fn numbers(column: &ColumnReport, bins: &Bins, shares: [&Vec<f64>; 2]) -> Piece 
             drawing.path(&format!("median {class}"), &mark);
         }
     }
-    let height = axis(&mut drawing, &column.kind, bins);
+    let height = axis(&mut drawing, column, bins);
     Piece { svg: drawing.finish(), height }
 }
 
 /// Numbers along the axis and how it runs; gives where it ends.
-fn axis(drawing: &mut Drawing, kind: &str, bins: &Bins) -> f64 {
+fn axis(drawing: &mut Drawing, column: &ColumnReport, bins: &Bins) -> f64 {
     let y = bins.height + 18.0;
-    let name = |x: f64| value(kind, Some(x));
-    let (first, last) = (name(bins.edges[0]), name(bins.edges[bins.edges.len() - 1]));
+    let name = |x: f64| value(&column.kind, Some(x));
+    let (low, high) = (bins.edges[0], bins.edges[bins.edges.len() - 1]);
+    // The first and the last bin hold what lies beyond, which a log scale cannot reach.
+    let beyond = |of: fn(&Summary) -> Option<f64>, is: &dyn Fn(f64) -> bool| {
+        [&column.reference, &column.current].into_iter().filter_map(of).any(is)
+    };
+    let first = if beyond(|side| side.min, &|x| x < low) { format!("≤ {}", name(low)) } else { name(low) };
+    let last = if beyond(|side| side.max, &|x| x > high) { format!("≥ {}", name(high)) } else { name(high) };
     drawing.text("ax", (0.0, y), &first);
     drawing.text("ax end", (bins.width, y), &last);
     let wide = |name: &str| name.chars().count() as f64 * LETTER;

@@ -1,6 +1,6 @@
 //! Verdicts in words, the same on the page, in the picture and in a terminal.
 
-use super::number::{NOTHING, clean, counted, percent, short};
+use super::number::{NOTHING, clean, counted, number_or, p_value, percent, short};
 use crate::drift::report::{
     Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
 };
@@ -67,6 +67,36 @@ pub(super) fn because(verdict: &ColumnVerdict) -> String {
         ColumnVerdict::Drifted | ColumnVerdict::Stable => String::new(),
         ColumnVerdict::TooFewRows { need } => format!("needs {}", counted(*need, "row", "rows")),
         ColumnVerdict::CannotTell { reason } => short(reason, 300),
+    }
+}
+
+/// What decided about a column, in words: by the default rule a change has to be sure and large.
+pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> String {
+    let (p, limit) = (column.p_adjusted, number_or(Some(column.threshold)));
+    let drifted = match column.verdict {
+        ColumnVerdict::Drifted => true,
+        ColumnVerdict::Stable => false,
+        _ => return because(&column.verdict),
+    };
+    let Some(p) = p else {
+        let value = number_or(column.p.or(column.statistic));
+        let what = if column.p.is_some() { "p" } else { "the statistic" };
+        let side = if drifted { "beyond" } else { "not beyond" };
+        return format!("{what} is {value}, {side} the {limit} of {}", clean(&column.method));
+    };
+    if p > column.threshold {
+        return format!("not sure: p (adjusted) {} is above {limit}", p_value(Some(p)));
+    }
+    let sure = format!("sure: p (adjusted) {} is at most {limit}", p_value(Some(p)));
+    let (name, size, least) = match settings["psi"].as_f64() {
+        Some(least) => ("PSI", column.psi, least),
+        None => ("effect (Cohen's h)", column.effect, settings["effect"].as_f64().unwrap_or(f64::NAN)),
+    };
+    let (size, least) = (number_or(size), number_or(Some(least)));
+    match (drifted, &column.because) {
+        (true, Some(because)) => format!("{sure}, and large: {}", short(because, 200)),
+        (true, None) => format!("{sure}, and large: {name} {size}, large from {least} on"),
+        (false, _) => format!("{sure}, but small: {name} {size}, large from {least} on"),
     }
 }
 

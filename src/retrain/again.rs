@@ -61,6 +61,7 @@ pub(crate) fn again(
         thin: &thin,
         extra: &extra,
         event: EventKind::Retrained,
+        by: entry.by.as_deref(),
         details: entry.details.clone(),
         step: &|_| {},
     };

@@ -37,6 +37,8 @@ pub struct Reasons<'a> {
     pub found: &'a Retrained,
     /// Whether a person asked for it whatever `monitor` finds.
     pub force: bool,
+    /// Who asks: somebody else has to agree. `None` when nobody asked by name.
+    pub by: Option<&'a str>,
     /// The present.
     pub now: Timestamp,
 }
@@ -106,7 +108,7 @@ pub fn consent(
         production,
         verdict: json!({ "reasons": why.sentence, "n_new": n_new, "force": why.force }),
         sentence: &format!("{} {}", why.sentence, why.found.sentence),
-        by: None,
+        by: why.by,
         now: why.now,
         due_at: None,
     };

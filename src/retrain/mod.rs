@@ -46,6 +46,8 @@ pub struct RetrainRequest<'a> {
     pub set: &'a [String],
     /// Also when there are few new labels, or it is too soon.
     pub force: bool,
+    /// Who asks, when that was said.
+    pub by: Option<&'a str>,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
     /// The present.
@@ -369,6 +371,7 @@ impl Job<'_> {
             thin: &thin,
             extra: &extra,
             event: EventKind::Retrained,
+            by: request.by,
             details,
             step: &|name| steps.begin(name),
         };

@@ -66,8 +66,10 @@ pub struct RoundRequest<'a> {
     pub force: bool,
     /// This step alone.
     pub step: Option<Step>,
-    /// Who asks for the promotion.
+    /// Who asks for what is done; where a person has to agree, it is somebody else.
     pub by: Option<&'a str>,
+    /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
+    pub agrees: bool,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
     /// The present.
@@ -257,6 +259,17 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
     Ok(round)
 }
 
+/// What follows once a person has agreed to `ticket`, which asks for a retraining: a challenger, and the gate.
+///
+/// # Errors
+/// As [`run`].
+pub fn agreed(workspace: &Workspace, lock: &Lock, request: &RoundRequest, ticket: Ticket) -> Result<Round, RoundError> {
+    let mut round = Round::begins(workspace.registry().roles()?.production);
+    round.request = Some(ticket);
+    go_on(workspace, lock, request, &mut round)?;
+    Ok(round)
+}
+
 /// Goes on where a person had to agree to a retraining, once somebody has.
 ///
 /// # Errors
@@ -332,7 +345,13 @@ fn may_learn(
         return Ok(is_there);
     }
     let sentence = round.sentence.clone();
-    let why = Reasons { sentence: &sentence, found: &found, force: request.force, now: request.now };
+    let why = Reasons {
+        sentence: &sentence,
+        found: &found,
+        force: request.force,
+        by: request.by.filter(|_| !request.agrees),
+        now: request.now,
+    };
     match approval::consent(workspace, lock, &config, production, &why)? {
         Consent::Free => Ok(true),
         Consent::Waits(ticket, is_new) => {
@@ -383,11 +402,12 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
 }
 
 /// How a challenger is asked for; a person who agreed to it agreed to what `run` was asked for.
-fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&Ticket>) -> RetrainRequest<'a> {
+fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&'a Ticket>) -> RetrainRequest<'a> {
     RetrainRequest {
         current: request.current,
         set: &[],
         force: request.force || agreed.is_some_and(|ticket| ticket.verdict["force"] == true),
+        by: request.by.or(agreed.and_then(|ticket| ticket.requested_by.as_deref())),
         skip_invalid: request.skip_invalid,
         now: request.now,
         seed: request.seed,

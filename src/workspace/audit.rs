@@ -16,6 +16,7 @@ use crate::registry::{Head, Roles};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -177,6 +178,29 @@ impl Workspace {
             chain.broken = Some(Break { line, what });
         }
         Ok(chain)
+    }
+
+    /// The last `n` lines from the line `from` on, as they stand and unchecked: what lies behind a break is not relied on,
+    /// and a person looks at it all the same. With each its number; a line that is none is `None`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn audit_unchecked(&self, from: u64, n: usize) -> Result<Vec<(u64, Option<Entry>)>, WorkspaceError> {
+        let path = self.audit_path();
+        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
+        let mut lines = BufReader::new(File::open(&path).map_err(io_err)?);
+        let (mut found, mut line, mut number) = (VecDeque::new(), Vec::new(), 0_u64);
+        while lines.read_until(b'\n', &mut line).map_err(io_err)? > 0 {
+            number += 1;
+            if number >= from {
+                found.push_back((number, serde_json::from_slice(&line).ok()));
+                if found.len() > n {
+                    found.pop_front();
+                }
+            }
+            line.clear();
+        }
+        Ok(found.into())
     }
 
     fn walk(&self) -> Result<Chain, WorkspaceError> {

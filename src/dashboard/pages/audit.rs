@@ -2,13 +2,14 @@
 
 use super::parts::Told;
 use super::{Asked, rendered};
-use crate::dashboard::shell::Shell;
+use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::journal::Window;
 use crate::registry::Roles;
-use crate::workspace::clock::{InForce, Moved};
+use crate::report::number::counted;
+use crate::workspace::audit::Chain;
+use crate::workspace::clock::Moved;
 use askama::Template;
-use std::iter;
 
 /// Lines of one page.
 const PER_PAGE: usize = 100;
@@ -23,8 +24,12 @@ struct Page {
     event: String,
     by: String,
     on: String,
-    then: Option<String>,
-    n: usize,
+    then: Vec<String>,
+    /// Lines whose clock was behind that of a line before.
+    clocks: Vec<String>,
+    /// Lines from the break on, which nobody should rely on.
+    unchecked: Vec<Told>,
+    n: String,
     lines: Vec<Told>,
     earlier: Option<usize>,
 }
@@ -33,25 +38,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let chain = asked.chain()?;
     let (event, by, on) = (asked.fields.get("event"), asked.fields.get("by"), asked.fields.get("on"));
     let then = match on {
-        "" => None,
-        text => {
-            let at = Window::parse_instant(text).map_err(Oops::Bad)?;
-            // A day is asked for as it ended.
-            let at = if text.len() == 10 { at.checked_add(jiff::SignedDuration::from_hours(24))? } else { at };
-            let now = asked.dashboard.now();
-            let when = match at > now {
-                true => "Now, before that day is over".to_owned(),
-                false => format!("At the end of {text} (UTC)"),
-            };
-            let said = match chain.roles_at(at, now) {
-                Some(InForce { entry, roles: Roles { production: Some(version), .. }, .. }) => {
-                    format!("{when}: {version} was in production; line {} put it there or kept it.", entry.seq)
-                }
-                _ => format!("{when}: nothing was in production."),
-            };
-            let moved: Vec<String> = chain.moved_at(at, now).iter().map(Moved::sentence).collect();
-            Some(iter::once(said).chain(moved).collect::<Vec<_>>().join(" "))
-        }
+        "" => Vec::new(),
+        text => in_production(asked, &chain, text)?,
     };
     let mut kinds: Vec<String> = chain.entries.iter().map(|entry| entry.event.to_string()).collect();
     kinds.sort_unstable();
@@ -67,7 +55,10 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         shell: asked.shell("/ui/audit", "Audit")?,
         whole: chain.broken.is_none(),
         state: match &chain.broken {
-            None => format!("The chain is whole: {} lines, each hash is right.", chain.entries.len()),
+            None => format!(
+                "The chain is whole: {}, each hash is right.",
+                counted(chain.entries.len() as u64, "line", "lines")
+            ),
             Some(found) => format!("The chain is broken at line {}: {}", found.line, found.what),
         },
         kinds: kinds.into_iter().map(|kind| (kind.clone(), kind.replace('-', " "), kind == event)).collect(),
@@ -75,8 +66,69 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         by: by.to_owned(),
         on: on.to_owned(),
         then,
-        n: found.len(),
+        clocks: clocks(&chain),
+        unchecked: unchecked(asked, &chain)?,
+        n: counted(found.len() as u64, "line", "lines"),
         earlier: (from + PER_PAGE < found.len()).then_some(from + PER_PAGE),
         lines,
     })
+}
+
+/// What was in production during the day or at the instant `text`, change by change.
+fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>, Oops> {
+    let from = Window::parse_instant(text).map_err(Oops::Bad)?;
+    let now = asked.dashboard.now();
+    if from > now {
+        return Ok(vec![format!("{text} has not come yet: it is {} now.", when(now))]);
+    }
+    // A day is asked for from its beginning to its end, which is midnight in UTC.
+    let is_day = text.len() == 10;
+    let until = if is_day { from.checked_add(jiff::SignedDuration::from_hours(24))? } else { from };
+    let name = |roles: &Roles| roles.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
+    let mut last = chain.roles_at(from, now).map_or_else(|| "nothing".to_owned(), |found| name(found.roles));
+    let at = if is_day { format!("At the beginning of {text} (UTC)") } else { format!("At {}", when(from)) };
+    let mut told = vec![format!("{at} {last} was in production.")];
+    let within = chain.entries.iter().zip(chain.times(now)).filter(|(_, since)| *since > from && *since < until);
+    for (entry, since) in within {
+        let Some(roles) = &entry.roles else { continue };
+        let then = name(roles);
+        if then != last {
+            told.push(format!("From {} on {then} was (line {}).", when(since), entry.seq));
+            last = then;
+        }
+    }
+    let end = if is_day { until.min(now) } else { from };
+    told.extend(chain.moved_at(end, now).iter().map(Moved::sentence));
+    Ok(told)
+}
+
+fn clocks(chain: &Chain) -> Vec<String> {
+    let back = chain.clock_went_back();
+    let told = back.iter().take(20).map(|back| {
+        format!(
+            "The clock went back: line {} is of {}, line {} before it of {}.",
+            back.line,
+            when(back.at),
+            back.after_line,
+            when(back.after)
+        )
+    });
+    told.collect()
+}
+
+/// What stands from the break on, the newest first.
+fn unchecked(asked: &Asked, chain: &Chain) -> Result<Vec<Told>, Oops> {
+    let Some(broken) = &chain.broken else { return Ok(Vec::new()) };
+    let lines = asked.dashboard.workspace.audit_unchecked(broken.line, PER_PAGE)?;
+    let told = lines.into_iter().rev().map(|(seq, entry)| match entry {
+        Some(entry) => Told { seq, ..Told::of(&entry) },
+        None => Told {
+            seq,
+            at: String::new(),
+            by: String::new(),
+            event: "damaged".to_owned(),
+            text: "this is no line of a chain".to_owned(),
+        },
+    });
+    Ok(told.collect())
 }

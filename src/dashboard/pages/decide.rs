@@ -1,14 +1,18 @@
 //! What may be decided: promotions that wait, a retraining, a way back.
 
+use super::changes::{Change, changes};
+use super::judged::Verdict;
 use super::parts::{Reading, readings};
+use super::reasons::{Reasons, reasons};
 use super::{Asked, rendered};
-use crate::dashboard::actions;
+use crate::ab::experiment::Experiment;
 use crate::dashboard::shell::{Shell, when};
-use crate::dashboard::web::{Answer, Oops, may};
+use crate::dashboard::web::{Answer, Oops};
+use crate::drift::report::DriftReport;
 use crate::gate::{self, Asks, GateReport, Ticket};
-use crate::registry::Version;
-use crate::report::number::{clean, fixed, fixed_or, short};
-use crate::score::Direction;
+use crate::registry::{Roles, Version};
+use crate::report::number::{clean, short};
+use crate::workspace::EventKind;
 use askama::Template;
 
 #[derive(Template)]
@@ -19,48 +23,49 @@ struct Page {
     production: Option<String>,
     challenger: Option<String>,
     previous: Vec<String>,
-    reasons: Vec<String>,
+    reasons: Reasons,
+    /// What is said beside the reasons that fired; empty when they say all.
+    nothing: String,
+    /// Why a retraining cannot be begun here now; empty when it can.
+    first: String,
+    unjudged: bool,
     last: Option<Verdict>,
+    taken_back: String,
+    damaged: Vec<String>,
 }
 
 /// A promotion or a retraining that waits.
-struct Request {
-    id: String,
-    title: String,
-    sentence: String,
-    asked_by: String,
-    asked_at: String,
-    until: String,
+pub(super) struct Request {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) sentence: String,
+    pub(super) asked_by: String,
+    pub(super) asked_at: String,
+    pub(super) until: String,
     /// When a promotion that was announced is carried out.
-    due: Option<String>,
-    expired: bool,
-    is_promotion: bool,
+    pub(super) due: Option<String>,
+    pub(super) expired: bool,
+    pub(super) is_promotion: bool,
     /// Whether who looks asked for it: somebody else agrees.
-    own: bool,
-    digest: String,
-    sides: Vec<(String, Vec<Reading>, String)>,
-    changes: Vec<[String; 3]>,
-    verdict: Option<Verdict>,
-}
-
-/// What the gate found.
-struct Verdict {
-    at: String,
-    headline: String,
-    sentence: String,
-    metrics: Vec<[String; 4]>,
-    guardrails: Vec<(String, bool, String)>,
-    difference: String,
+    pub(super) own: bool,
+    pub(super) digest: String,
+    pub(super) sides: Vec<(String, Vec<Reading>, String)>,
+    pub(super) changes: Vec<Change>,
+    pub(super) same: String,
+    pub(super) verdict: Option<Verdict>,
 }
 
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let workspace = &asked.dashboard.workspace;
     let roles = workspace.registry().roles()?;
-    let report = asked.verdict()?;
-    let requests: Result<Vec<Request>, Oops> =
-        gate::pending(workspace)?.iter().map(|ticket| request(asked, ticket, report.as_ref())).collect();
+    let tickets = gate::pending(workspace)?;
+    let requests: Result<Vec<Request>, Oops> = tickets.iter().map(|ticket| request(asked, ticket)).collect();
     let drift = asked.drift()?;
-    let fired = drift.iter().flat_map(|report| report.triggers.iter().filter(|trigger| trigger.fired));
+    let found = reasons(asked, roles.production, drift.as_deref())?;
+    let said = nothing(drift.as_deref(), roles.production, found.fired().next().is_some());
+    let unjudged = unjudged(asked, &roles)?;
+    let chain = asked.chain()?;
+    let last = asked.verdict().map(|report| Verdict::with_outcome(&report, &chain)).transpose()?;
     let mut previous: Vec<String> = roles.previous.iter().rev().map(ToString::to_string).collect();
     previous.dedup();
     rendered(&Page {
@@ -69,32 +74,82 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         production: roles.production.map(|version| version.to_string()),
         challenger: roles.challenger.map(|version| version.to_string()),
         previous,
-        reasons: fired.map(|trigger| short(&trigger.text, 240)).collect(),
-        last: report.as_ref().map(verdict),
+        nothing: said,
+        reasons: found,
+        first: first(asked, &tickets, unjudged),
+        unjudged: unjudged.is_some(),
+        last,
+        taken_back: taken_back(asked, &roles)?,
+        damaged: asked.damaged()?,
     })
 }
 
-fn request(asked: &Asked, ticket: &Ticket, report: Option<&GateReport>) -> Result<Request, Oops> {
-    let side = |version: Version, title: &str| -> Result<(String, Vec<Reading>, String), Oops> {
-        let registry = asked.dashboard.workspace.registry();
-        let manifest = registry.manifest(version)?;
-        let rows = format!("{} rows, trained {}", manifest.rows.total(), when(manifest.trained_at));
-        let found = registry.gate(version, &manifest)?.map_or_else(Vec::new, |gate| readings(&gate));
-        Ok((format!("{title} {version}"), found, rows))
-    };
-    let of = |version: Version| asked.dashboard.workspace.registry().manifest(version);
-    let is_promotion = ticket.asks == Asks::Promotion;
-    let (mut sides, mut changes) = (Vec::new(), Vec::new());
-    if is_promotion {
-        let (old, new) = (of(ticket.production)?, of(ticket.version)?);
-        sides = vec![side(ticket.production, "production,")?, side(ticket.version, "challenger,")?];
-        changes = vec![
-            ("model", old.model.to_string(), new.model.to_string()),
-            ("rows to learn from", old.rows.train.to_string(), new.rows.train.to_string()),
-            ("made by", format!("mlloop {}", old.mlloop), format!("mlloop {}", new.mlloop)),
-        ];
+/// The challenger, while the gate has not refused it and nobody was asked about it; one in an experiment is judged there.
+pub(super) fn unjudged(asked: &Asked, roles: &Roles) -> Result<Option<Version>, Oops> {
+    let Some(version) = roles.challenger.filter(|_| roles.production.is_some()) else { return Ok(None) };
+    let workspace = &asked.dashboard.workspace;
+    let now = asked.dashboard.now();
+    let is_asked =
+        |ticket: &Ticket| ticket.asks == Asks::Promotion && ticket.version == version && now < ticket.expires_at;
+    let runs = Experiment::load(workspace)?.is_some_and(|experiment| experiment.applies(roles.production));
+    if runs || gate::pending(workspace)?.iter().any(is_asked) {
+        return Ok(None);
     }
-    let fits = |report: &&GateReport| report.challenger == ticket.version && report.production == ticket.production;
+    Ok(asked.chain()?.is_unjudged(version)?.then_some(version))
+}
+
+/// What is known beside what fired: that nothing did, or that nobody looked at what arrived.
+fn nothing(report: Option<&DriftReport>, production: Option<Version>, fired: bool) -> String {
+    match (report, production) {
+        (Some(report), Some(version)) if fired && report.version == Some(version.to_string()) => String::new(),
+        (_, None) => "Nothing is in production yet.".to_owned(),
+        (None, _) => "What arrived was not compared with the reference yet.".to_owned(),
+        (Some(report), Some(version)) if report.version != Some(version.to_string()) => {
+            format!("What arrived was not compared for {version} yet.")
+        }
+        _ => "Nothing asks for a retraining now.".to_owned(),
+    }
+}
+
+/// What is to be decided before a retraining can be begun.
+fn first(asked: &Asked, tickets: &[Ticket], unjudged: Option<Version>) -> String {
+    let now = asked.dashboard.now();
+    let open = |asks: Asks| tickets.iter().find(|ticket| ticket.asks == asks && now < ticket.expires_at);
+    match (open(Asks::Promotion), open(Asks::Retraining), unjudged) {
+        (Some(ticket), _, _) => format!("{} waits for a decision; nothing is trained before that.", ticket.version),
+        (_, Some(_), _) => "A retraining waits above; approve or reject it there.".to_owned(),
+        (_, _, Some(version)) => format!("{version} is trained and waits for the gate; let it judge first."),
+        _ => String::new(),
+    }
+}
+
+/// The version that was taken out of production last, which is not among those that production can go back to.
+fn taken_back(asked: &Asked, roles: &Roles) -> Result<String, Oops> {
+    let chain = asked.chain()?;
+    let Some(entry) = chain.last(&EventKind::RolledBack) else { return Ok(String::new()) };
+    let back = entry.detail::<Version>("version")?;
+    if roles.production != Some(back) {
+        return Ok(String::new());
+    }
+    let from = entry.detail::<Version>("from")?;
+    let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 60)));
+    let why =
+        entry.detail_if_any::<String>("reason")?.map_or_else(String::new, |why| format!(": {}", short(&why, 300)));
+    Ok(format!("{from} was in production until {}, when it was rolled back{by}{why}", when(entry.at)))
+}
+
+/// What a person is asked, with everything that is approved.
+pub(super) fn request(asked: &Asked, ticket: &Ticket) -> Result<Request, Oops> {
+    let is_promotion = ticket.asks == Asks::Promotion;
+    let report = match is_promotion {
+        true => asked.verdict_on(ticket.production, ticket.version),
+        false => None,
+    };
+    let (mut sides, mut all, mut same) = (Vec::new(), Vec::new(), String::new());
+    if is_promotion {
+        sides = vec![side(asked, ticket.production, "production,")?, side(asked, ticket.version, "challenger,")?];
+        (all, same) = changes(asked, ticket.production, ticket.version)?;
+    }
     Ok(Request {
         id: ticket.id.clone(),
         title: match ticket.asks {
@@ -102,7 +157,7 @@ fn request(asked: &Asked, ticket: &Ticket, report: Option<&GateReport>) -> Resul
             Asks::Retraining => "Train a challenger".to_owned(),
         },
         sentence: clean(&ticket.sentence),
-        asked_by: ticket.requested_by.as_deref().map_or_else(|| "nobody by name".to_owned(), |by| short(by, 60)),
+        asked_by: ticket.requested_by.as_deref().map_or_else(|| "the loop".to_owned(), |by| short(by, 60)),
         asked_at: when(ticket.requested_at),
         until: when(ticket.expires_at),
         due: ticket.due_at.map(when),
@@ -111,161 +166,16 @@ fn request(asked: &Asked, ticket: &Ticket, report: Option<&GateReport>) -> Resul
         own: asked.viewer.session.as_ref().is_some_and(|session| ticket.is_of(&session.name)),
         digest: ticket.digest.clone(),
         sides,
-        changes: changes
-            .iter()
-            .map(|(name, old, new)| [(*name).to_owned(), short(old, 300), short(new, 300)])
-            .collect(),
-        verdict: report.filter(fits).filter(|_| is_promotion).map(verdict),
+        changes: all,
+        same,
+        verdict: report.as_ref().map(|report: &GateReport| Verdict::of(report)),
     })
 }
 
-fn verdict(report: &GateReport) -> Verdict {
-    let metrics = report.metrics.iter().map(|pair| {
-        let gain = pair.challenger.zip(pair.production).map(|(new, old)| match pair.metric.direction() {
-            Direction::Higher => new - old,
-            Direction::Lower => old - new,
-        });
-        let said = match gain {
-            Some(gain) if gain > 0.0 => format!("better by {}", fixed(gain)),
-            Some(gain) if gain < 0.0 => format!("worse by {}", fixed(-gain)),
-            Some(_) => "the same".to_owned(),
-            None => "–".to_owned(),
-        };
-        [pair.metric.name().to_owned(), fixed_or(pair.production), fixed_or(pair.challenger), said]
-    });
-    let j = &report.judgement;
-    Verdict {
-        at: when(report.at),
-        headline: format!("{} against {}: {}", report.challenger, report.production, j.verdict.name()),
-        sentence: clean(&report.sentence),
-        metrics: metrics.collect(),
-        guardrails: report
-            .guardrails
-            .iter()
-            .map(|g| (clean(&g.name).replace('_', " "), g.broken, short(&g.text, 200)))
-            .collect(),
-        difference: j.improvement.as_ref().map_or_else(String::new, |found| {
-            format!(
-                "{} on {} gate rows that no version learned from: the gain is {} ({} to {} at the gate's level).",
-                found.metric,
-                j.n_rows,
-                fixed(found.value),
-                fixed(found.low),
-                fixed(found.high),
-            )
-        }),
-    }
-}
-
-#[derive(Template)]
-#[template(path = "ui_confirm.html")]
-struct Confirm {
-    shell: Shell,
-    action: String,
-    title: String,
-    consequence: &'static str,
-    command: String,
-    hidden: Vec<(&'static str, String)>,
-    reason: bool,
-    person: String,
-    back: String,
-}
-
-/// What follows from an action, in a sentence, and whether it wants a reason.
-fn consequence(action: &str) -> Option<(&'static str, bool)> {
-    Some(match action {
-        "approve" => (
-            "What was asked for is done: a challenger answers from now on, and the version before stays stored, so that \
-                you can roll back; or a challenger is trained, which changes nothing until it is promoted.",
-            false,
-        ),
-        "reject" => (
-            "Production stays. A challenger that was to be promoted stays stored and is the challenger no more; a retraining \
-            is asked for again when there is more to learn from.",
-            true,
-        ),
-        "rollback" => ("The version before answers from now on. Nothing is trained.", true),
-        "retrain" => (
-            "A new version is trained from the reference and the new labels, whatever was found, and the gate \
-            judges it. With manual approval it then waits here.",
-            false,
-        ),
-        "run" => ("The loop goes around once: compare, retrain when there is a reason, promote what earned it.", false),
-        "judge" => {
-            ("The gate compares the challenger with production. A better one becomes production, or waits here.", false)
-        }
-        "reset-demo" => (
-            "All versions, labels and reports of this demo are removed. It begins again, up to where drift is found; the \
-            audit chain begins anew.",
-            false,
-        ),
-        "monitor" => {
-            ("What arrived is compared with the reference. The report is written; nothing else changes.", false)
-        }
-        "import" => (
-            "The answers become labels, which the next retraining learns from. The batch stays out until each row has the \
-            answers that it is asked for.",
-            false,
-        ),
-        "close" => ("Rows of the batch that have no answer are no longer asked; they can be chosen again.", false),
-        "export" => ("Rows are chosen and handed out as a batch to label.", false),
-        "ab-look" => ("The outcomes that are known by now are counted, arm by arm. The report is written.", false),
-        "ab-step" => ("The rollout moves to its next share, when it is due and no guardrail broke.", false),
-        "ab-stop" => ("The experiment ends. Production answers everybody.", false),
-        "ab-promote" => (
-            "The experiment ends only when an arm wins and its version passes the gate; then it becomes production.",
-            false,
-        ),
-        _ => return None,
-    })
-}
-
-/// The page that asks once more.
-pub(super) fn confirm(asked: &Asked) -> Result<Answer, Oops> {
-    let action = asked.fields.get("do");
-    let (consequence, reason) =
-        consequence(action).ok_or_else(|| Oops::NotFound("there is no such action".to_owned()))?;
-    let need = actions::right(&format!("/ui/do/{action}"));
-    let Some(session) = asked
-        .viewer
-        .session
-        .as_ref()
-        .filter(|session| may(Some(session), need.unwrap_or(crate::dashboard::Right::Approve)))
-    else {
-        return Err(Oops::Forbidden("sign in as somebody who may do this".to_owned()));
-    };
-    // The reason is asked on this page, so it is not there yet.
-    let draft = asked.fields.with("reason", "…");
-    let verb = actions::verb(asked.dashboard, session, action, &draft)?;
-    let hidden = ["id", "version", "n", "of", "batch"].into_iter().filter(|name| asked.fields.has(name));
-    rendered(&Confirm {
-        shell: asked.shell("/ui/decide", &verb.title)?,
-        action: action.to_owned(),
-        title: verb.title.clone(),
-        consequence,
-        command: crate::dashboard::jobs::command(&verb.arguments),
-        hidden: hidden.map(|name| (name, asked.fields.get(name).to_owned())).collect(),
-        reason,
-        person: session.name.clone(),
-        back: verb.back,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whatever_a_page_links_to_is_asked_once_more() {
-        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/dashboard/templates")).unwrap();
-        let texts: Vec<String> = pages.map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap()).collect();
-        let links = texts.iter().flat_map(|text| text.split("/ui/confirm?do=").skip(1));
-        let mut actions: Vec<&str> = links.filter_map(|rest| rest.split(['"', '&']).next()).collect();
-        actions.retain(|action| !action.starts_with('{'));
-        assert!(actions.len() > 8, "{actions:?}");
-        for action in actions {
-            assert!(consequence(action).is_some(), "{action} is linked to and asks nothing");
-            assert!(actions::right(&format!("/ui/do/{action}")).is_some(), "{action} is no form");
-        }
-    }
+fn side(asked: &Asked, version: Version, title: &str) -> Result<(String, Vec<Reading>, String), Oops> {
+    let registry = asked.dashboard.workspace.registry();
+    let manifest = registry.manifest(version)?;
+    let rows = format!("{} rows, trained {}", manifest.rows.total(), when(manifest.trained_at));
+    let found = registry.gate(version, &manifest)?.map_or_else(Vec::new, |gate| readings(&gate));
+    Ok((format!("{title} {version}"), found, rows))
 }

@@ -1,11 +1,12 @@
 //! What arrived beside the reference: all columns, or one in full.
 
-use super::overview::{severity, tone};
-use super::parts::{Over, course};
+use super::fares::{Fares, fares};
+use super::parts::{LAST_RUNS, Over, course, severity, tone};
 use super::{Asked, rendered};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, Summary};
+use crate::registry::Version;
 use crate::report::number::{clean, counted, number_or, p_value, percent, short, value};
 use crate::report::{self, shape::Drawing};
 use askama::Template;
@@ -13,10 +14,10 @@ use std::sync::Arc;
 
 const SMALL: f64 = 250.0;
 const LARGE: f64 = 760.0;
+/// What a phone shows without shrinking it.
+const NARROW: f64 = 320.0;
 /// Columns of one page.
 const PER_PAGE: usize = 50;
-/// Earlier comparisons that are drawn.
-const LAST_RUNS: usize = 60;
 
 #[derive(Template)]
 #[template(path = "ui_drift.html")]
@@ -24,8 +25,12 @@ struct Page {
     shell: Shell,
     report: Option<Report>,
     columns: Vec<Row>,
+    damaged: Vec<String>,
     n_columns: usize,
     n_found: usize,
+    /// What is in the list beside the columns of the table.
+    beside: String,
+    fares: Option<Fares>,
     later: Option<usize>,
     q: String,
     sort: String,
@@ -37,12 +42,15 @@ struct Report {
     at: String,
     tone: &'static str,
     sentence: String,
+    /// Whether it was made for a version that is not in production now.
+    other: bool,
     severity: &'static str,
     version: String,
     n_drifted: u64,
     n_stable: u64,
     n_unknown: u64,
     n_all: u64,
+    /// The share that decides, and of what it is one.
     ratio: String,
     threshold: String,
     dial: String,
@@ -65,6 +73,10 @@ pub(super) struct Row {
     pub(super) statistic: String,
     pub(super) method: String,
     pub(super) p: String,
+    /// Whether that p is adjusted for all questions of all columns.
+    pub(super) adjusted: bool,
+    /// What decided, in words.
+    pub(super) decided: String,
     pub(super) psi: String,
     pub(super) importance: String,
 }
@@ -74,6 +86,11 @@ pub(super) struct Row {
 struct Detail {
     shell: Shell,
     row: Row,
+    /// The plot for narrow screens, where a wide one would shrink.
+    narrow: String,
+    /// At which of the last comparisons the column had drifted.
+    runs: String,
+    runs_said: String,
     numbers: Vec<[String; 3]>,
     findings: Vec<String>,
     course: String,
@@ -107,28 +124,40 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         ("psi", "PSI"),
         ("importance", "importance in the model"),
     ];
+    let settings = report.as_ref().map_or(serde_json::Value::Null, |report| report.settings.clone());
+    let beside: Vec<&str> = report
+        .iter()
+        .flat_map(|r| [r.target.as_ref().map(|_| "the target"), r.score.as_ref().map(|_| "the score")])
+        .flatten()
+        .collect();
+    let production = asked.dashboard.workspace.registry().roles()?.production;
     rendered(&Page {
         shell: asked.shell("/ui/drift", "Drift")?,
+        beside: beside.join(" and "),
+        fares: fares(asked, production, report.as_deref(), usize::MAX)?,
+        damaged: asked.damaged()?,
         n_columns: all.len(),
         n_found: found.len(),
-        columns: found.iter().skip(from).take(PER_PAGE).map(|column| row(column, SMALL)).collect(),
+        columns: found.iter().skip(from).take(PER_PAGE).map(|column| row(column, &settings, SMALL)).collect(),
         later,
         q: asked.fields.get("q").to_owned(),
         sorts: sorts.map(|(key, name)| (key, name, key == sort)).into(),
         sort: sort.to_owned(),
         course: course(&shares(asked)?, Over::Shares, "Share of drifted columns, comparison by comparison"),
-        report: report.as_deref().map(told),
+        report: report.as_deref().map(|report| told(report, production)),
     })
 }
 
-fn told(report: &DriftReport) -> Report {
+fn told(report: &DriftReport, production: Option<Version>) -> Report {
+    let other = report.version != production.map(|version| version.to_string());
     let share = &report.share;
     let side = |side: &crate::drift::report::Side| {
         format!("{}, {}", short(&side.name, 120), counted(side.n_rows, "row", "rows"))
     };
     Report {
         at: when(report.made_at),
-        tone: tone(report.verdict.retrain),
+        tone: if other { "unknown" } else { tone(report.verdict.retrain) },
+        other,
         sentence: clean(&report.verdict.sentence),
         severity: severity(report.verdict.severity),
         version: report.version.as_deref().map_or_else(|| "no version".to_owned(), clean),
@@ -136,7 +165,7 @@ fn told(report: &DriftReport) -> Report {
         n_stable: share.n_stable,
         n_unknown: share.n_unknown,
         n_all: share.n_drifted + share.n_stable + share.n_unknown,
-        ratio: share.deciding().map_or_else(|| "–".to_owned(), percent),
+        ratio: report::share_text(report),
         threshold: percent(share.threshold),
         dial: report::dial(report),
         share_bar: report::share_bar(report),
@@ -147,7 +176,7 @@ fn told(report: &DriftReport) -> Report {
     }
 }
 
-fn row(column: &ColumnReport, width: f64) -> Row {
+fn row(column: &ColumnReport, settings: &serde_json::Value, width: f64) -> Row {
     let class = match column.verdict {
         ColumnVerdict::Drifted => "drifted",
         ColumnVerdict::Stable => "stable",
@@ -168,25 +197,29 @@ fn row(column: &ColumnReport, width: f64) -> Row {
         bar: bar(column, class),
         statistic: number_or(column.statistic),
         method: match column.p_adjusted.or(column.p) {
-            Some(_) => format!("{}; p is held to {}", clean(&column.method), number_or(Some(column.threshold))),
+            Some(_) => format!("{}; p at most {} is sure", clean(&column.method), number_or(Some(column.threshold))),
             None => format!("{}; held to {}", clean(&column.method), number_or(Some(column.threshold))),
         },
         p: p_value(column.p_adjusted.or(column.p)),
+        adjusted: column.p_adjusted.is_some(),
+        decided: report::decided(column, settings),
         psi: number_or(column.psi),
         importance: column.importance.map_or_else(String::new, percent),
     }
 }
 
-/// The PSI as a bar, with what chance alone exceeds once in a hundred times in the middle.
+/// The PSI as a bar on a log scale, from a tenth of what chance alone exceeds once in a hundred times to a thousand times
+/// that: so that a PSI ten times as large is seen to be larger.
 fn bar(column: &ColumnReport, class: &str) -> String {
     const WIDTH: f64 = 120.0;
     let (Some(psi), Some(critical)) = (column.psi, column.psi_critical.filter(|critical| *critical > 0.0)) else {
         return String::new();
     };
-    let length = (psi / critical / 2.0).clamp(0.0, 1.0) * WIDTH;
+    const TENS: f64 = 4.0;
+    let length = (((psi / critical).log10() + 1.0) / TENS).clamp(0.0, 1.0) * WIDTH;
     let mut drawing = Drawing::default();
     drawing.rect(&format!("bar {class}"), (0.0, 3.0), (length.max(1.0), 8.0));
-    drawing.line("limit", (WIDTH / 2.0, 0.0), (WIDTH / 2.0, 14.0));
+    drawing.line("limit", (WIDTH / TENS, 0.0), (WIDTH / TENS, 14.0));
     let title = format!(
         "PSI {}; chance alone exceeds {} once in a hundred times",
         number_or(Some(psi)),
@@ -223,10 +256,14 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
         let found = chunk.columns.iter().find(|column| column.name == name)?;
         Some((chunk.name.clone(), found.statistic.unwrap_or(f64::NAN)))
     });
+    let (runs, runs_said) = runs_of(asked, name)?;
     let findings = report.findings.iter().filter(|finding| finding.column.as_deref() == Some(name));
     rendered(&Detail {
         shell: asked.shell("/ui/drift", &format!("Drift of {}", short(name, 80)))?,
-        row: row(column, LARGE),
+        row: row(column, &report.settings, LARGE),
+        narrow: report::column_plot(column, NARROW),
+        runs,
+        runs_said,
         numbers,
         findings: findings.map(|finding| short(&finding.text, 300)).collect(),
         course: course(&pieces.collect::<Vec<_>>(), Over::Values, "The statistic, piece by piece of what arrived"),
@@ -234,9 +271,38 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
     })
 }
 
+/// The last comparisons as squares, filled where the column had drifted, and the same in words.
+fn runs_of(asked: &Asked, name: &str) -> Result<(String, String), Oops> {
+    const SIDE: f64 = 12.0;
+    let runs = asked.monitor_runs()?;
+    let had = |run: &crate::workspace::Run| {
+        let drifted = run.result["drifted"].as_array()?;
+        Some((when(run.at), drifted.iter().any(|column| column.as_str() == Some(name))))
+    };
+    let runs: Vec<(String, bool)> = runs.iter().filter_map(had).collect();
+    let (Some((first, _)), Some((last, _))) = (runs.first(), runs.last()) else { return Ok(Default::default()) };
+    let n = runs.iter().filter(|(_, drifted)| *drifted).count();
+    let said = format!(
+        "Drifted at {n} of the last {}, {first} to {last}",
+        counted(runs.len() as u64, "comparison", "comparisons")
+    );
+    let since = runs.iter().rposition(|(_, drifted)| !drifted).map_or(0, |at| at + 1);
+    let since = match runs.get(since) {
+        Some((at, _)) => format!("; without a break since {at}."),
+        None => ".".to_owned(),
+    };
+    let mut drawing = Drawing::default();
+    for (at, (_, drifted)) in runs.iter().enumerate() {
+        let x = at as f64 * SIDE;
+        let (class, height) = if *drifted { ("bar drifted", SIDE + 4.0) } else { ("ref", 4.0) };
+        drawing.rect(class, (x, SIDE + 4.0 - height), (SIDE - 2.0, height));
+    }
+    Ok((drawing.image("runs", (LAST_RUNS as f64 * SIDE, SIDE + 4.0), &said), said + &since))
+}
+
 /// The share of drifted columns at each of the last comparisons, from the run log.
 fn shares(asked: &Asked) -> Result<Vec<(String, f64)>, Oops> {
-    let runs = asked.dashboard.workspace.last_runs("monitor", LAST_RUNS)?;
+    let runs = asked.monitor_runs()?;
     let share = |run: &crate::workspace::Run| Some((when(run.at), run.result["share"].as_f64()?));
     Ok(runs.iter().filter_map(share).collect())
 }

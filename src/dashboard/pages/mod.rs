@@ -1,16 +1,23 @@
 //! The pages: each a view model that reads the loop's files, and a template.
 
 pub(super) mod audit;
+mod changes;
+mod confirm;
 pub(super) mod decide;
 pub(super) mod drift;
 pub(super) mod experiment;
+mod fares;
 pub(super) mod feedback;
 pub(super) mod job;
+mod judged;
 pub(super) mod label;
 pub(super) mod models;
 pub(super) mod overview;
 mod parts;
+mod reasons;
 pub(super) mod settle;
+pub(super) mod versions;
+mod waiting;
 
 use super::Dashboard;
 use super::actions;
@@ -26,13 +33,13 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
         "/ui" => overview::page(&asked),
         "/ui/drift" => drift::page(&asked),
         "/ui/decide" => decide::page(&asked),
-        "/ui/confirm" => decide::confirm(&asked),
+        "/ui/confirm" => confirm::page(&asked),
         "/ui/label" => label::page(&asked),
         "/ui/settle" => settle::page(&asked),
         "/ui/feedback" => feedback::page(&asked),
         "/ui/row" => feedback::row(&asked),
         "/ui/experiment" => experiment::page(&asked),
-        "/ui/models" => models::page(&asked),
+        "/ui/models" => versions::page(&asked),
         "/ui/model" => models::model(&asked),
         "/ui/model.onnx" => models::onnx(&asked),
         "/ui/audit" => audit::page(&asked),

@@ -1,13 +1,12 @@
-//! Versions: who they come from, how good each was, and what one says of values that one types in.
+//! One version: how good it was, beside another, and what it says of values that one types in.
 
-use super::parts::{Over, Reading, Standing, balance, course, readings};
+use super::judged::Verdict;
+use super::parts::{Reading, Standing, balance, readings};
 use super::{Asked, rendered};
-use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
 use crate::features::TermShare;
 use crate::past;
-
 use crate::pipeline::{Contribution, Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
 use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
@@ -16,89 +15,12 @@ use crate::report::shape::{Drawing, at};
 use crate::score::Evaluation;
 use crate::score::curve::CurvePoint;
 use crate::table::{Cell, Kind};
-use crate::workspace::CONFIG_FILE;
 use askama::Template;
-use std::sync::Arc;
 
-/// Versions of one page.
-const PER_PAGE: usize = 50;
 /// Inputs that the what-if form shows.
 const MAX_INPUTS: usize = 80;
 
-#[derive(Template)]
-#[template(path = "ui_models.html")]
-struct Page {
-    shell: Shell,
-    versions: Vec<Listed>,
-    n: usize,
-    earlier: Option<usize>,
-    course: String,
-    metric: String,
-    damaged: Vec<String>,
-}
-
-struct Listed {
-    standing: Standing,
-    parent: String,
-}
-
-pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
-    let registry = asked.dashboard.workspace.registry();
-    let roles = registry.roles()?;
-    let all = registry.versions()?;
-    let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
-    let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
-    for version in all.iter().rev().skip(from).take(PER_PAGE) {
-        match asked.facts(*version) {
-            Ok(facts) => {
-                if let Some((name, value)) = facts.metric {
-                    metric = name.to_owned();
-                    points.push((version.to_string(), value));
-                }
-                let standing = Standing { role: role_name(roles.role_of(*version)), ..facts.standing.clone() };
-                versions.push(Listed { standing, parent: facts.parent.clone() });
-            }
-            Err(Oops::Fault(what)) => damaged.push(what),
-            Err(other) => return Err(other),
-        }
-    }
-    points.reverse();
-    rendered(&Page {
-        shell: asked.shell("/ui/models", "Models")?,
-        versions,
-        n: all.len(),
-        earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
-        course: course(&points, Over::Values, "The deciding metric of each version, on the gate rows of its time"),
-        metric,
-        damaged,
-    })
-}
-
-/// What the list says of a version. A version never changes, so this is read once.
-pub(in crate::dashboard) struct Facts {
-    standing: Standing,
-    parent: String,
-    metric: Option<(&'static str, f64)>,
-}
-
-impl Asked<'_> {
-    fn facts(&self, version: Version) -> Result<Arc<Facts>, Oops> {
-        let workspace = &self.dashboard.workspace;
-        let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str(), CONFIG_FILE]);
-        self.dashboard.kept.versions.get(version, &stamp, || {
-            let registry = workspace.registry();
-            let manifest = registry.manifest(version)?;
-            let gate = registry.gate(version, &manifest)?;
-            Ok(Facts {
-                standing: Standing::new(version, "", &manifest, workspace.config()?.promote.metric),
-                parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
-                metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
-            })
-        })
-    }
-}
-
-fn role_name(role: Option<Role>) -> &'static str {
+pub(super) fn role_name(role: Option<Role>) -> &'static str {
     match role {
         Some(Role::Production) => "production",
         Some(Role::Challenger) => "challenger",
@@ -117,7 +39,7 @@ struct Model {
     data: Vec<[String; 3]>,
     notes: Vec<String>,
     readings: Vec<Reading>,
-    other: Option<(String, Vec<Reading>)>,
+    other: Option<Beside>,
     others: Vec<(String, bool)>,
     importance: String,
     reliability: String,
@@ -127,6 +49,26 @@ struct Model {
     inputs: Vec<Input>,
     n_left_out: usize,
     said: Option<Said>,
+}
+
+/// Another version beside this one.
+struct Beside {
+    version: String,
+    /// Metrics of both, each on the gate rows of its own time.
+    rows: Vec<(Reading, Option<Reading>)>,
+    /// Both on the same rows, where the gate's last verdict is of these two.
+    judged: Option<Verdict>,
+}
+
+/// `other` beside `version`.
+fn beside(asked: &Asked, version: Version, own: Option<&Evaluation>, other: Version) -> Result<Beside, Oops> {
+    let found = asked.dashboard.workspace.registry().gate(other, &known(asked, other)?)?;
+    let mut others = found.as_ref().map_or_else(Vec::new, readings);
+    let mut partner = |name: &str| others.iter().position(|row| row.name == name).map(|at| others.swap_remove(at));
+    let rows = own.map_or_else(Vec::new, readings);
+    let rows = rows.into_iter().map(|row| (partner(row.name), row)).map(|(partner, row)| (row, partner)).collect();
+    let judged = asked.verdict_on(version, other).or_else(|| asked.verdict_on(other, version));
+    Ok(Beside { version: other.to_string(), rows, judged: judged.as_ref().map(Verdict::of) })
 }
 
 /// An input of the what-if form.
@@ -142,6 +84,8 @@ struct Input {
 struct Said {
     prediction: String,
     scores: Vec<[String; 2]>,
+    /// From which score on it is the positive class; empty where nothing is held to one.
+    threshold: String,
     chart: String,
 }
 
@@ -153,14 +97,8 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
     let version = version.ok_or_else(|| Oops::NotFound("there is no version yet".to_owned()))?;
     let manifest = known(asked, version)?;
     let gate = registry.gate(version, &manifest)?;
-    let other = match asked.version("beside")? {
-        Some(other) => {
-            let found = registry.gate(other, &known(asked, other)?)?;
-            Some((other.to_string(), found.as_ref().map_or_else(Vec::new, readings)))
-        }
-        None => None,
-    };
-    let beside = other.as_ref().map(|(version, _)| version.clone()).unwrap_or_default();
+    let other = asked.version("beside")?.map(|other| beside(asked, version, gate.as_ref(), other)).transpose()?;
+    let named = other.as_ref().map(|other| other.version.clone()).unwrap_or_default();
     let others = registry.versions()?.into_iter().rev().filter(|other| *other != version).take(200);
     let pipeline = Pipeline::load(&registry.path(version)?)?;
     let (inputs, said) = what_if(asked, &pipeline, version)?;
@@ -176,8 +114,10 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
         parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
         model: short(&manifest.model.to_string(), 600),
         rows: format!(
-            "{} to learn from, {} to tune, {} to judge",
-            manifest.rows.train, manifest.rows.tune, manifest.rows.gate
+            "{} to learn from, {} of them also to tune, {} to judge",
+            manifest.rows.train + manifest.rows.tune,
+            manifest.rows.tune,
+            manifest.rows.gate
         ),
         data: manifest
             .data
@@ -187,7 +127,7 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
         notes: manifest.notes.iter().map(|note| clean(note)).collect(),
         readings: gate.as_ref().map_or_else(Vec::new, readings),
         other,
-        others: others.map(|other| (other.to_string(), other.to_string() == beside)).collect(),
+        others: others.map(|other| (other.to_string(), other.to_string() == named)).collect(),
         importance: importance(&manifest),
         reliability: gate.as_ref().map_or_else(String::new, reliability),
         roc: curve(&points, "ROC curve on the gate rows", ["false positive rate", "recall"], |p| {
@@ -335,6 +275,8 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
         };
         let cell = if value.trim().is_empty() { Some(Cell::Missing) } else { reader.text(&value) };
         let problem = match cell {
+            // What is typed may be a number in form and none in size; no row of a table or a request may have it.
+            Some(Cell::Number(x)) if !x.is_finite() => "this is not a finite number".to_owned(),
             Some(cell) => match row.set(0, place, cell) {
                 Ok(_) => String::new(),
                 Err(err) => err.to_string(),
@@ -373,6 +315,10 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     };
     let bars: Vec<(String, f64)> = why.into_iter().flatten().map(bar).collect();
     let said = Said {
+        threshold: match (pipeline.threshold, pipeline.target.classes.as_slice()) {
+            (Some(threshold), [_, positive]) => format!("{} from {} on", short(positive, 60), number(threshold)),
+            _ => String::new(),
+        },
         prediction: class.map_or_else(|| number(found[0]), |class| short(&class, 80)),
         scores: names.iter().zip(found).map(|(name, score)| [short(name, 60), number(*score)]).collect(),
         chart: balance(&bars),

@@ -4,7 +4,7 @@ use super::Asked;
 use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
-use crate::drift::report::DriftReport;
+use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::GateReport;
 use crate::registry::{Manifest, Version};
 use crate::report::number::{clean, fixed, fixed_or, number, percent, short};
@@ -12,8 +12,12 @@ use crate::report::shape::Drawing;
 use crate::retrain;
 use crate::retrain::standing::Progress;
 use crate::score::{Direction, Evaluation, Metric};
+use crate::workspace::Run;
 use crate::workspace::audit::{Chain, Entry};
 use std::sync::Arc;
+
+/// Earlier comparisons that are drawn.
+pub(super) const LAST_RUNS: usize = 60;
 
 /// A metric of one version with its interval.
 pub(super) struct Reading {
@@ -71,13 +75,35 @@ impl Standing {
 }
 
 impl Asked<'_> {
-    /// The last comparison.
+    /// The last comparison; none as well when its report is damaged, which [`Asked::damaged`] tells.
     pub(super) fn drift(&self) -> Result<Option<Arc<DriftReport>>, Oops> {
+        Ok(self.kept_drift()?.as_ref().as_ref().map_or(None, Clone::clone))
+    }
+
+    fn kept_drift(&self) -> Result<Arc<Result<Option<Arc<DriftReport>>, String>>, Oops> {
         let workspace = &self.dashboard.workspace;
-        let read = || Ok(workspace.report("drift_report.json")?.map(Arc::new));
-        // A missing report is kept as well: no report is a list of none.
-        let kept = self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), read)?;
-        Ok(Arc::unwrap_or_clone(kept))
+        // A missing report is kept as well.
+        let read = || match workspace.report("drift_report.json") {
+            Ok(report) => Ok(Ok(report.map(Arc::new))),
+            Err(err) => Ok(Err(err.to_string())),
+        };
+        self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), read)
+    }
+
+    /// The last runs of `monitor`, oldest first; the run log is read once for each change of it.
+    pub(super) fn monitor_runs(&self) -> Result<Arc<Vec<Run>>, Oops> {
+        let workspace = &self.dashboard.workspace;
+        let read = || Ok(workspace.last_runs("monitor", LAST_RUNS)?);
+        self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), read)
+    }
+
+    /// Reports that cannot be understood, in words: the page goes on without them, and a person can have them written anew.
+    pub(super) fn damaged(&self) -> Result<Vec<String>, Oops> {
+        let drift = self.kept_drift()?;
+        let gate = self.dashboard.workspace.report::<GateReport>("gate_report.json").err();
+        let gate = gate.map(|err| format!("{err}: let the gate judge again"));
+        let drift = drift.as_ref().as_ref().err().map(|err| format!("{err}: refresh the analysis"));
+        Ok(drift.into_iter().chain(gate).map(|text| clean(&text)).collect())
     }
 
     /// The audit chain.
@@ -96,8 +122,9 @@ impl Asked<'_> {
         self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &files), count)
     }
 
-    pub(super) fn verdict(&self) -> Result<Option<GateReport>, Oops> {
-        Ok(self.dashboard.workspace.report("gate_report.json")?)
+    /// The gate's last verdict; none as well when its report is damaged.
+    pub(super) fn verdict(&self) -> Option<GateReport> {
+        self.dashboard.workspace.report("gate_report.json").unwrap_or_default()
     }
 
     pub(super) fn version(&self, field: &str) -> Result<Option<Version>, Oops> {
@@ -105,6 +132,23 @@ impl Asked<'_> {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| Oops::Bad(format!("{text:?} is no version, such as v0002"))),
         }
+    }
+}
+
+pub(super) fn tone(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "drifted",
+        Answer::No => "stable",
+        Answer::CannotTell => "unknown",
+    }
+}
+
+pub(super) fn severity(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Low) => "LOW",
+        Some(Severity::Medium) => "MEDIUM",
+        Some(Severity::High) => "HIGH",
+        None => "unknown",
     }
 }
 
@@ -158,8 +202,19 @@ pub(super) enum Over {
     Values,
 }
 
+/// A value that all others are held to.
+pub(super) struct Level {
+    pub(super) value: f64,
+    pub(super) name: &'static str,
+}
+
 /// Values over an order, as a line.
 pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> String {
+    course_at(points, over, None, title)
+}
+
+/// The same, with a dashed line at the level that they are held to.
+pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Level>, title: &str) -> String {
     const WIDTH: f64 = 760.0;
     const HEIGHT: f64 = 150.0;
     // Room for a number in the larger letters of narrow screens.
@@ -168,7 +223,8 @@ pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> Strin
     if finite.len() < 2 {
         return String::new();
     }
-    let (low, high) = finite.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(*y), h.max(*y)));
+    let all = finite.iter().copied().chain(level.as_ref().map(|level| level.value));
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(y), h.max(y)));
     let (low, high) = match over {
         Over::Shares => (0.0, 1.0),
         Over::Values if high - low < 1e-9 => (low - 0.5, high + 0.5),
@@ -181,6 +237,10 @@ pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> Strin
     for value in [low, high] {
         drawing.line("base", (LEFT, y(value)), (WIDTH - 20.0, y(value)));
         drawing.text("ax end", (LEFT - 6.0, y(value) + 4.0), &name(value));
+    }
+    if let Some(level) = level {
+        drawing.line("limit", (LEFT, y(level.value)), (WIDTH - 20.0, y(level.value)));
+        drawing.text("ax", (LEFT + 4.0, y(level.value) - 4.0), &format!("{} {}", name(level.value), level.name));
     }
     let mut path = String::new();
     for (n, (_, value)) in points.iter().enumerate().filter(|(_, (_, value))| value.is_finite()) {

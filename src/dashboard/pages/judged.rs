@@ -1,0 +1,163 @@
+//! What the gate found, on every page that shows it, and what became of it.
+
+use super::Asked;
+use crate::dashboard::shell::when;
+use crate::dashboard::web::Oops;
+use crate::gate::GateReport;
+use crate::report::number::{clean, fixed, fixed_or, number, short};
+use crate::score::Direction;
+use crate::workspace::EventKind;
+use crate::workspace::audit::{Chain, Entry};
+
+/// What the gate found.
+pub(super) struct Verdict {
+    pub(super) at: String,
+    pub(super) headline: String,
+    pub(super) sentence: String,
+    /// The name, what the challenger is in it, production's value, the challenger's, and whether it decides.
+    pub(super) metrics: Vec<Compared>,
+    pub(super) guardrails: Vec<Rail>,
+    /// The test that decided, with both bounds.
+    pub(super) difference: String,
+    /// What was done about it since; empty while nothing was.
+    pub(super) became: String,
+}
+
+/// A metric of both versions on the same rows.
+pub(super) struct Compared {
+    pub(super) name: &'static str,
+    pub(super) decides: bool,
+    pub(super) said: String,
+    pub(super) production: String,
+    pub(super) challenger: String,
+}
+
+/// What must not get worse.
+pub(super) struct Rail {
+    pub(super) name: String,
+    pub(super) broken: bool,
+    /// The value beside its limit.
+    pub(super) held: String,
+    pub(super) text: String,
+}
+
+impl Verdict {
+    pub(super) fn of(report: &GateReport) -> Self {
+        let test = report.judgement.improvement.as_ref();
+        let metrics = report.metrics.iter().map(|pair| {
+            let gain = pair.challenger.zip(pair.production).map(|(new, old)| match pair.metric.direction() {
+                Direction::Higher => new - old,
+                Direction::Lower => old - new,
+            });
+            Compared {
+                name: pair.metric.name(),
+                decides: test.is_some_and(|test| test.metric == pair.metric),
+                said: match gain {
+                    Some(gain) if gain > 0.0 => format!("better by {}", fixed(gain)),
+                    Some(gain) if gain < 0.0 => format!("worse by {}", fixed(-gain)),
+                    Some(_) => "the same".to_owned(),
+                    None => "–".to_owned(),
+                },
+                production: fixed_or(pair.production),
+                challenger: fixed_or(pair.challenger),
+            }
+        });
+        let mut metrics: Vec<Compared> = metrics.collect();
+        metrics.sort_by_key(|metric| !metric.decides);
+        Self {
+            at: when(report.at),
+            headline: format!(
+                "{} against {}: {}",
+                report.challenger,
+                report.production,
+                report.judgement.verdict.name()
+            ),
+            sentence: clean(&report.sentence),
+            metrics,
+            guardrails: report.guardrails.iter().map(rail).collect(),
+            difference: difference(report),
+            became: String::new(),
+        }
+    }
+
+    /// The same, with what became of the challenger.
+    pub(super) fn with_outcome(report: &GateReport, chain: &Chain) -> Result<Self, Oops> {
+        Ok(Self { became: became(report, chain)?, ..Self::of(report) })
+    }
+}
+
+fn rail(rail: &crate::gate::Guardrail) -> Rail {
+    let held = match (rail.value, rail.limit) {
+        (Some(value), Some(limit)) => format!("{}, at most {}", number(value), number(limit)),
+        (Some(value), None) => number(value),
+        (None, Some(limit)) => format!("at most {}", number(limit)),
+        (None, None) => String::new(),
+    };
+    Rail { name: clean(&rail.name).replace('_', " "), broken: rail.broken, held, text: short(&rail.text, 200) }
+}
+
+fn difference(report: &GateReport) -> String {
+    let j = &report.judgement;
+    let Some(found) = &j.improvement else {
+        return format!("{} gate rows that no version learned from are too few for a test.", j.n_rows);
+    };
+    // Each bound is wrong with chance alpha.
+    let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
+    let confidence = confidence.trim_end_matches('0').trim_end_matches('.');
+    format!(
+        "{}, on {} gate rows that no version learned from: {} → {}, {} by {}, surely above {} and below {} ({confidence} % \
+         each).",
+        found.metric,
+        j.n_rows,
+        fixed(found.production),
+        fixed(found.challenger),
+        if found.value < 0.0 { "worse" } else { "better" },
+        fixed(found.value.abs()),
+        fixed(found.low),
+        fixed(found.high),
+    )
+}
+
+/// What was done with the challenger after the verdict: promoted, rejected, taken back.
+fn became(report: &GateReport, chain: &Chain) -> Result<String, Oops> {
+    let mut told = Vec::new();
+    // The order of the lines holds where clocks do not.
+    let verdict = chain.rfind(|entry| {
+        let is_verdict = entry.event == EventKind::GateVerdict;
+        Ok(is_verdict && entry.detail_if_any::<String>("challenger")? == Some(report.challenger.to_string()))
+    })?;
+    let since = verdict.map_or(0, |entry| entry.seq);
+    for entry in chain.entries.iter().filter(|entry| entry.seq > since) {
+        let of = |key: &str| entry.detail_if_any::<String>(key);
+        let name = report.challenger.to_string();
+        let text = match entry.event {
+            EventKind::Promoted if of("version")? == Some(name.clone()) => "promoted",
+            EventKind::Rejected if of("version")? == Some(name.clone()) => "rejected",
+            EventKind::RolledBack if of("from")? == Some(name) => "rolled back",
+            _ => continue,
+        };
+        told.push(format!("{text} {}{}", when(entry.at), by_and_why(entry)?));
+    }
+    Ok(match told.is_empty() {
+        true => String::new(),
+        false => format!("{} was {}.", report.challenger, told.join(", then ")),
+    })
+}
+
+fn by_and_why(entry: &Entry) -> Result<String, Oops> {
+    let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 60)));
+    let why = entry.detail_if_any::<String>("reason")?;
+    let why = why.map_or_else(String::new, |why| format!(" ({})", short(&why, 200)));
+    Ok(by + &why)
+}
+
+impl Asked<'_> {
+    /// The gate's last verdict, when it is of these two versions.
+    pub(super) fn verdict_on(
+        &self,
+        production: crate::registry::Version,
+        challenger: crate::registry::Version,
+    ) -> Option<GateReport> {
+        self.verdict().filter(|report| report.production == production && report.challenger == challenger)
+    }
+}

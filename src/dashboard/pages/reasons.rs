@@ -1,0 +1,155 @@
+//! The reasons to retrain as they stand now: what `status` says, not what the last `monitor` said then.
+
+use super::Asked;
+use crate::dashboard::shell::when;
+use crate::dashboard::web::Oops;
+use crate::drift;
+use crate::drift::report::{Answer, DriftReport, Trigger};
+use crate::registry::Version;
+use crate::report::number::{clean, number, percent, short};
+use crate::retrain::standing::Standing;
+
+/// Triggers that are counted when a page is made; all others are as `monitor` found them.
+const COUNTED: [&str; 3] = ["new_rows", "unused_feedback", "age"];
+
+/// A reason to retrain, and how near it is.
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) text: String,
+    /// What it has reached, and where it fires.
+    pub(super) of: String,
+    /// 0 to 100.
+    pub(super) progress: u32,
+    pub(super) fired: bool,
+    /// When it was measured; empty for what is counted now.
+    pub(super) as_of: String,
+}
+
+/// All reasons, and what follows.
+pub(super) struct Reasons {
+    /// Those that could be judged, what fired first.
+    pub(super) bars: Vec<Bar>,
+    /// Those that are off, or have nothing to judge.
+    pub(super) idle: String,
+    pub(super) sentence: String,
+    pub(super) tone: &'static str,
+    /// When what the sentence rests on was looked at.
+    pub(super) as_of: String,
+}
+
+impl Reasons {
+    pub(super) fn fired(&self) -> impl Iterator<Item = &Bar> {
+        self.bars.iter().filter(|bar| bar.fired)
+    }
+}
+
+/// The reasons to retrain `production`.
+pub(super) fn reasons(
+    asked: &Asked,
+    production: Option<Version>,
+    report: Option<&DriftReport>,
+) -> Result<Reasons, Oops> {
+    let standing = asked.standing(production)?;
+    let name = |trigger: &Standing| clean(&trigger.name).replace('_', " ");
+    let mut bars: Vec<Bar> = standing.triggers.iter().filter_map(bar).collect();
+    bars.sort_by_key(|bar| !bar.fired);
+    let idle: Vec<String> = standing.triggers.iter().filter(|trigger| bar(trigger).is_none()).map(name).collect();
+    let idle = match idle.is_empty() {
+        true => String::new(),
+        false => format!("Off, or nothing to judge: {}.", idle.join(", ")),
+    };
+    let (sentence, tone) = headline(&standing.triggers, report, production);
+    let as_of = match report {
+        Some(report) if production.is_some() => {
+            format!("What arrived was compared {}; labels, feedback and age are counted now.", when(report.made_at))
+        }
+        _ => String::new(),
+    };
+    Ok(Reasons { bars, idle, sentence, tone, as_of })
+}
+
+/// The loop in a sentence, and how it is coloured.
+fn headline(
+    standing: &[Standing],
+    report: Option<&DriftReport>,
+    production: Option<Version>,
+) -> (String, &'static str) {
+    let Some(version) = production else {
+        return ("Nothing is in production yet: `mlloop train` makes the first version.".to_owned(), "unknown");
+    };
+    let live: Vec<Trigger> = standing.iter().filter(|trigger| trigger.is_on).map(live).collect();
+    let counted: Vec<&str> = live.iter().filter(|trigger| trigger.fired).map(|trigger| trigger.text.as_str()).collect();
+    let counted = match counted.is_empty() {
+        true => String::new(),
+        false => format!(" {}: a reason to retrain.", counted.join("; ")),
+    };
+    let Some(report) = report else {
+        let sentence = format!("{version} is in production. What arrived was not compared with its reference yet.");
+        return (sentence + &counted, "unknown");
+    };
+    if report.version != Some(version.to_string()) {
+        let of = report.version.as_deref().map_or_else(|| "no version".to_owned(), clean);
+        let sentence = format!(
+            "{version} is in production. What arrived was last compared for {of}: refresh the analysis to see how \
+             {version} fares."
+        );
+        return (sentence + &counted, "unknown");
+    }
+    let now = drift::verdict(&report.share, &report.columns, &live, (report.current.n_rows, 0));
+    match now.retrain {
+        // Only the report knows why nothing can be told.
+        Answer::CannotTell if report.verdict.retrain == Answer::CannotTell => {
+            (clean(&report.verdict.sentence), "unknown")
+        }
+        answer => (clean(&now.sentence), super::parts::tone(answer)),
+    }
+}
+
+/// A trigger as `monitor` would say it now.
+fn live(standing: &Standing) -> Trigger {
+    Trigger {
+        name: standing.name.clone(),
+        value: standing.count,
+        threshold: standing.threshold,
+        fired: standing.fired,
+        text: told(standing),
+    }
+}
+
+/// What was found, in words.
+fn told(standing: &Standing) -> String {
+    let n = standing.count.unwrap_or(0.0);
+    match standing.name.as_str() {
+        "new_rows" => format!("{n:.0} rows are new"),
+        "unused_feedback" => format!("{n:.0} rows have labels from people that no version has learned from"),
+        "age" => format!("production is {n:.1} days old"),
+        _ => standing.text.clone().unwrap_or_default(),
+    }
+}
+
+fn bar(standing: &Standing) -> Option<Bar> {
+    let (count, threshold) = standing.count.zip(standing.threshold).filter(|_| standing.is_on)?;
+    let set = |x: f64| match standing.name.as_str() {
+        "drift_share" | "recent_accuracy" => percent(x),
+        "new_rows" | "unused_feedback" | "schema" => format!("{x:.0}"),
+        // An e-value that counts the digits of a long table says no more than that it is large.
+        "metric_drop" if x > 1e6 => "above 1 000 000".to_owned(),
+        _ => number(x),
+    };
+    let fires = match standing.name.as_str() {
+        "score_drift" => format!("p {}, fires at {} or below", set(count), set(threshold)),
+        "recent_accuracy" => format!("{}, fires below {}", set(count), set(threshold)),
+        "multivariate" => format!("lower bound {}, fires above {}", set(count), set(threshold)),
+        "new_rows" | "unused_feedback" | "age" => format!("{} of {}", set(count), set(threshold)),
+        _ => format!("{}, fires at {}", set(count), set(threshold)),
+    };
+    let measured = !COUNTED.contains(&standing.name.as_str());
+    Some(Bar {
+        name: clean(&standing.name).replace('_', " "),
+        text: short(&told(standing), 240),
+        of: fires,
+        progress: standing.progress_percent.unwrap_or(0.0) as u32,
+        fired: standing.fired,
+        as_of: standing.as_of.filter(|_| measured).map(when).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,116 @@
+//! The list of versions: what each is, how good it was, and what became of it.
+
+use super::models::role_name;
+use super::parts::{Over, Standing, course};
+use super::{Asked, rendered};
+use crate::dashboard::events::stamp_of;
+use crate::dashboard::shell::{Shell, when};
+use crate::dashboard::web::{Answer, Oops};
+use crate::registry::{Roles, Version};
+use crate::report::number::short;
+use crate::workspace::EventKind;
+use crate::workspace::CONFIG_FILE;
+use askama::Template;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Versions of one page.
+const PER_PAGE: usize = 50;
+#[derive(Template)]
+#[template(path = "ui_models.html")]
+struct Page {
+    shell: Shell,
+    versions: Vec<Listed>,
+    n: usize,
+    earlier: Option<usize>,
+    course: String,
+    metric: String,
+    damaged: Vec<String>,
+}
+
+struct Listed {
+    standing: Standing,
+    parent: String,
+    /// When it went into production, was taken back or was rejected.
+    was: String,
+}
+
+/// What became of each version, by its last line in the chain.
+fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oops> {
+    let mut all = BTreeMap::new();
+    for entry in &asked.chain()?.entries {
+        let (key, what) = match entry.event {
+            EventKind::Promoted => ("version", "went into production"),
+            EventKind::RolledBack => ("from", "rolled back"),
+            EventKind::Rejected if !entry.is_of_retraining()? => ("version", "rejected"),
+            _ => continue,
+        };
+        if let Some(version) = entry.detail_if_any::<Version>(key)? {
+            let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 40)));
+            all.insert(version, format!("{what} {}{by}", when(entry.at)));
+        }
+    }
+    if let Some(version) = roles.previous.last() {
+        let text = all.entry(*version).or_default();
+        text.push_str(if text.is_empty() { "Roll back leads here" } else { "; Roll back leads here" });
+    }
+    Ok(all)
+}
+
+pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
+    let registry = asked.dashboard.workspace.registry();
+    let roles = registry.roles()?;
+    let all = registry.versions()?;
+    let mut was = became(asked, &roles)?;
+    let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
+    let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    for version in all.iter().rev().skip(from).take(PER_PAGE) {
+        match asked.facts(*version) {
+            Ok(facts) => {
+                if let Some((name, value)) = facts.metric {
+                    metric = name.to_owned();
+                    points.push((version.to_string(), value));
+                }
+                let standing = Standing { role: role_name(roles.role_of(*version)), ..facts.standing.clone() };
+                let was = was.remove(version).unwrap_or_default();
+                versions.push(Listed { standing, parent: facts.parent.clone(), was });
+            }
+            Err(Oops::Fault(what)) => damaged.push(what),
+            Err(other) => return Err(other),
+        }
+    }
+    points.reverse();
+    rendered(&Page {
+        shell: asked.shell("/ui/models", "Models")?,
+        versions,
+        n: all.len(),
+        earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
+        course: course(&points, Over::Values, "The deciding metric of each version, on the gate rows of its time"),
+        metric,
+        damaged,
+    })
+}
+
+/// What the list says of a version. A version never changes, so this is read once.
+pub(in crate::dashboard) struct Facts {
+    standing: Standing,
+    parent: String,
+    metric: Option<(&'static str, f64)>,
+}
+
+impl Asked<'_> {
+    fn facts(&self, version: Version) -> Result<Arc<Facts>, Oops> {
+        let workspace = &self.dashboard.workspace;
+        let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str(), CONFIG_FILE]);
+        self.dashboard.kept.versions.get(version, &stamp, || {
+            let registry = workspace.registry();
+            let manifest = registry.manifest(version)?;
+            let gate = registry.gate(version, &manifest)?;
+            Ok(Facts {
+                standing: Standing::new(version, "", &manifest, workspace.config()?.promote.metric),
+                parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
+                metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
+            })
+        })
+    }
+}
