@@ -70,12 +70,14 @@ impl<T> ByVersion<T> {
     }
 }
 
+/// The last comparison, or why its report cannot be understood: pages go on without it.
+pub(super) type LastDrift = Result<Option<Arc<DriftReport>>, String>;
+
 /// Everything that is kept.
 #[derive(Default)]
 pub(super) struct AllKept {
     pub(super) chain: Kept<Chain>,
-    /// A report that cannot be understood is kept as what is wrong with it: pages go on without it.
-    pub(super) drift: Kept<Result<Option<Arc<DriftReport>>, String>>,
+    pub(super) drift: Kept<LastDrift>,
     /// The last runs of `monitor`.
     pub(super) runs: Kept<Vec<Run>>,
     pub(super) standing: Kept<Progress>,

@@ -260,6 +260,14 @@ fn report(gate: &Evaluation) -> Vec<[String; 5]> {
     gate.report.iter().take(50).map(line).collect()
 }
 
+/// From which score on the answer is the positive class; empty where nothing is held to one.
+fn threshold(pipeline: &Pipeline) -> String {
+    match (pipeline.threshold, pipeline.target.classes.as_slice()) {
+        (Some(threshold), [_, positive]) => format!("{} from {} on", short(positive, 60), number(threshold)),
+        _ => String::new(),
+    }
+}
+
 /// The form, filled with what was typed or with what is usual, and what the version says to it.
 fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<Input>, Option<Said>), Oops> {
     let tried = asked.fields.has("try");
@@ -315,10 +323,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     };
     let bars: Vec<(String, f64)> = why.into_iter().flatten().map(bar).collect();
     let said = Said {
-        threshold: match (pipeline.threshold, pipeline.target.classes.as_slice()) {
-            (Some(threshold), [_, positive]) => format!("{} from {} on", short(positive, 60), number(threshold)),
-            _ => String::new(),
-        },
+        threshold: threshold(pipeline),
         prediction: class.map_or_else(|| number(found[0]), |class| short(&class, 80)),
         scores: names.iter().zip(found).map(|(name, score)| [short(name, 60), number(*score)]).collect(),
         chart: balance(&bars),

@@ -2,6 +2,7 @@
 
 use super::Asked;
 use crate::dashboard::events::stamp_of;
+use crate::dashboard::kept::LastDrift;
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::drift::report::{Answer, DriftReport, Severity};
@@ -80,7 +81,7 @@ impl Asked<'_> {
         Ok(self.kept_drift()?.as_ref().as_ref().map_or(None, Clone::clone))
     }
 
-    fn kept_drift(&self) -> Result<Arc<Result<Option<Arc<DriftReport>>, String>>, Oops> {
+    fn kept_drift(&self) -> Result<Arc<LastDrift>, Oops> {
         let workspace = &self.dashboard.workspace;
         // A missing report is kept as well.
         let read = || match workspace.report("drift_report.json") {
