@@ -8,7 +8,7 @@
 use crate::ab_loop::Log;
 use crate::run::poor;
 use crate::serve::client::{Server, row};
-use crate::support::Loop;
+use crate::support::{Loop, YES};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -321,6 +321,21 @@ fn begin(walk: &mut Walk) {
     }
 }
 
+/// A gate that has too few rows for any test says how many it needs.
+fn few(walk: &mut Walk) {
+    let work = Loop::new().table("churn.csv", CHURN);
+    work.run("init churn.csv").answers(YES);
+    let toml: Vec<String> = work.read("mlloop.toml").lines().map(str::to_owned).collect();
+    let small = |line: String| if line.starts_with("gate = ") { "gate = 0.02".to_owned() } else { line };
+    work.write("mlloop.toml", toml.into_iter().map(small).collect::<Vec<_>>().join("\n"));
+    walk.run(&work, "train", &format!("train --algorithm decision-tree {}", day(1)));
+    walk.run(&work, "simulate", &format!("simulate -n 60 --with-labels {}", day(2)));
+    let said = walk.run(&work, "run", &format!("run --force {}", day(4)));
+    assert!(said["promotion"]["report"]["judgement"]["need"].is_object(), "{said}");
+    walk.run(&work, "promote", &format!("promote --dry-run {}", day(4)));
+    walk.look(&work, &day(4));
+}
+
 /// Watching and deciding: each outcome of a round.
 fn decide(walk: &mut Walk) {
     let work = poor("\n[labels]\nauto_export = 30\n[monitor.triggers]\nmax_age_days = 5\n");
@@ -485,6 +500,7 @@ fn experiment(walk: &mut Walk) {
 fn every_answer_is_what_its_schema_says() {
     let mut walk = Walk::default();
     begin(&mut walk);
+    few(&mut walk);
     decide(&mut walk);
     experiment(&mut walk);
     let mut wrong = std::mem::take(&mut walk.failed);

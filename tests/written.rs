@@ -78,8 +78,11 @@ fn numbered(rows: std::ops::Range<u32>, id: impl Fn(u32) -> String) -> String {
     "id,x,z,y\n".to_owned() + &rows.map(row).collect::<String>()
 }
 
+/// How a number is written as an id.
+type Spelling = fn(u32) -> String;
+
 /// What pandas and spreadsheets make of 1100.
-fn spellings() -> [(&'static str, fn(u32) -> String); 6] {
+fn spellings() -> [(&'static str, Spelling); 6] {
     [
         ("float", |id| format!("{id}.0")),
         ("zeros", |id| format!("{id:08}")),

@@ -72,7 +72,7 @@ const STEPS: [Step; 19] = [
         0,
     ),
     Head("predictions.csv"),
-    Run("Is there a reason to retrain? Yes: exit status 0.", "monitor data/current.csv --text", 12, 0),
+    Run("Is there a reason to retrain? Yes: exit status 0.", "monitor data/current.csv --text", 11, 0),
     Run("Which payments should a person look at?", "label-export -n 2000 --text", WHOLE, 0),
     Answer,
     Run("Import the answers.", "label-import --annotator demo --text", 1, 0),

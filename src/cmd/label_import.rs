@@ -2,7 +2,7 @@ use super::output::Style;
 use super::studio::StudioArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::labels::{ImportRequest, Imported, Taken, close, import};
+use mlloop::labels::{Agreement, ImportRequest, Imported, Taken, close, import};
 use mlloop::workspace::LabelPolicy;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -119,18 +119,7 @@ fn readable(imported: &Imported, style: Style) -> String {
     }
     let found = &imported.findings;
     if let Some(agreement) = &found.agreement {
-        let shown = |value: Option<f64>| value.map_or("not defined".to_owned(), |value| format!("{value:.2}"));
-        let pairs = agreement.pairs.iter().map(|pair| {
-            format!(
-                ", κ {} and {} {} ({} rows)",
-                pair.annotators[0],
-                pair.annotators[1],
-                shown(pair.kappa),
-                pair.n_rows
-            )
-        });
-        let pairs: String = pairs.collect();
-        let _ = writeln!(text, "  agreement on {} rows: α {}{pairs}", agreement.n_rows, shown(agreement.alpha));
+        let _ = writeln!(text, "  {}", agreed(agreement));
     }
     for (n, what) in [
         (found.n_conflicts, "conflicts: label_inbox/conflicts.csv"),
@@ -159,4 +148,15 @@ fn readable(imported: &Imported, style: Style) -> String {
         let _ = writeln!(text, "{}", style.dim(&format!("note: {note}")));
     });
     text
+}
+
+/// How far people agree, all together and two by two.
+fn agreed(agreement: &Agreement) -> String {
+    let shown = |value: Option<f64>| value.map_or("not defined".to_owned(), |value| format!("{value:.2}"));
+    let pairs = agreement.pairs.iter().map(|pair| {
+        let [a, b] = &pair.annotators;
+        format!(", κ {a} and {b} {} ({} rows)", shown(pair.kappa), pair.n_rows)
+    });
+    let pairs: String = pairs.collect();
+    format!("agreement on {} rows: α {}{pairs}", agreement.n_rows, shown(agreement.alpha))
 }

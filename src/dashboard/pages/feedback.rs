@@ -1,33 +1,25 @@
 //! The last predictions, what people said of them, and why each was made.
 
-use super::models::bar;
-use super::parts::{Over, balance, course};
+use super::parts::{Over, course};
 use super::{Asked, rendered};
 use crate::dashboard::events::stamp_of;
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Fields, Oops};
-use crate::features::Task;
 use crate::feedback::{self, Count, Period, Verdict};
-use crate::journal::{Journal, JournalError, Layout, Logged, Window};
-use crate::pipeline::Pipeline;
-use crate::registry::Version;
+use crate::journal::{Journal, Layout, Logged, Window};
 use crate::report::number::{number, percent, short};
-use crate::table::{Table, Values};
-use crate::train;
 use askama::Template;
 use askama::filters::urlencode_strict;
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Rows of the log that are looked through.
-const LOOKED_AT: usize = 5000;
+pub(super) const LOOKED_AT: usize = 5000;
 /// Rows that are shown.
 const SHOWN: usize = 50;
 /// A score from this on is set apart where there is no threshold.
 const HIGH: f64 = 0.8;
-/// Contributions that are drawn.
-const DRAWN: usize = 40;
 
 #[derive(Template)]
 #[template(path = "ui_feedback.html")]
@@ -122,16 +114,16 @@ fn from(fields: &Fields) -> usize {
     fields.number("from").and_then(|from| usize::try_from(from).ok()).unwrap_or(0)
 }
 
-struct Row {
-    id: String,
-    label: String,
-    at: String,
-    version: String,
-    arm: String,
-    prediction: String,
-    score: String,
-    high: bool,
-    said: String,
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) label: String,
+    pub(super) at: String,
+    pub(super) version: String,
+    pub(super) arm: String,
+    pub(super) prediction: String,
+    pub(super) score: String,
+    pub(super) high: bool,
+    pub(super) said: String,
 }
 
 struct Counted {
@@ -208,26 +200,29 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         versions: versions.into_iter().map(|version| (version.clone(), version == filter.version)).collect(),
         arms: arms.into_iter().filter(|arm| !arm.is_empty()).map(|arm| (arm.clone(), arm == filter.arm)).collect(),
         filter,
-        course: stats.map_or_else(String::new, |stats| {
-            let weeks = stats.by_period.iter().rev().take(26).rev();
-            let rate = |group: &feedback::Group| (group.name.clone(), group.count.accuracy_rate.unwrap_or(f64::NAN));
-            course(
-                &weeks.map(rate).collect::<Vec<_>>(),
-                Over::Shares,
-                "Accuracy by week, of the predictions that people judged",
-            )
-        }),
+        course: stats.map_or_else(String::new, by_week),
         unused: stats.map_or(0, |stats| stats.unused),
-        stats: stats.map(|stats| {
-            let groups = stats.by_version.iter().chain(stats.by_period.iter().rev().take(8));
-            let all = Counted::of("all", &stats.count);
-            std::iter::once(all).chain(groups.map(|group| Counted::of(&group.name, &group.count))).collect()
-        }),
+        stats: stats.map(counted),
     })
 }
 
+/// Accuracy of the last half year.
+fn by_week(stats: &feedback::Stats) -> String {
+    let weeks = stats.by_period.iter().rev().take(26).rev();
+    let rate = |group: &feedback::Group| (group.name.clone(), group.count.accuracy_rate.unwrap_or(f64::NAN));
+    let title = "Accuracy by week, of the predictions that people judged";
+    course(&weeks.map(rate).collect::<Vec<_>>(), Over::Shares, title)
+}
+
+/// All of it, then version by version, then the last weeks.
+fn counted(stats: &feedback::Stats) -> Vec<Counted> {
+    let groups = stats.by_version.iter().chain(stats.by_period.iter().rev().take(8));
+    let all = Counted::of("all", &stats.count);
+    std::iter::once(all).chain(groups.map(|group| Counted::of(&group.name, &group.count))).collect()
+}
+
 /// From which score on production says yes; none where it does not choose between two classes.
-fn threshold(asked: &Asked) -> Result<Option<f64>, Oops> {
+pub(super) fn threshold(asked: &Asked) -> Result<Option<f64>, Oops> {
     let registry = asked.dashboard.workspace.registry();
     let Some(production) = registry.roles()?.production else { return Ok(None) };
     let manifest = registry.manifest(production)?;
@@ -262,13 +257,13 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
 
 /// What people said of predictions, kept until somebody says more.
 pub(in crate::dashboard) struct Judged {
-    said: Said,
+    pub(super) said: Said,
     /// None before anybody said anything.
     stats: Option<feedback::Stats>,
 }
 
 impl Asked<'_> {
-    fn judged(&self) -> Result<Arc<Judged>, Oops> {
+    pub(super) fn judged(&self) -> Result<Arc<Judged>, Oops> {
         const READ: [&str; 4] = ["data/feedback.csv", "data/labels.csv", "audit.jsonl", "models"];
         let workspace = &self.dashboard.workspace;
         let read = || {
@@ -284,7 +279,7 @@ impl Asked<'_> {
 }
 
 /// The last thing that was said of each row.
-struct Said {
+pub(super) struct Said {
     /// The verdict, and the place of who gave it.
     rows: HashMap<String, (Verdict, u32)>,
     people: Vec<String>,
@@ -315,7 +310,7 @@ impl Said {
     }
 }
 
-fn shown(logged: &Logged, row: usize, said: &Said, threshold: Option<f64>) -> Row {
+pub(super) fn shown(logged: &Logged, row: usize, said: &Said, threshold: Option<f64>) -> Row {
     let (id, score) = (logged.id.get(row), logged.score[row]);
     Row {
         id: id.to_owned(),
@@ -328,137 +323,4 @@ fn shown(logged: &Logged, row: usize, said: &Said, threshold: Option<f64>) -> Ro
         high: score >= threshold.unwrap_or(HIGH),
         said: said.told(id),
     }
-}
-
-#[derive(Template)]
-#[template(path = "ui_row.html")]
-struct Why {
-    shell: Shell,
-    row: Row,
-    classes: Vec<String>,
-    is_number: bool,
-    explained_by: String,
-    /// What contributions are measured in, and what is to the right.
-    unit: String,
-    towards: String,
-    /// Columns that are not drawn.
-    n_left: usize,
-    scores: String,
-    /// What was typed before the form came back.
-    actual: String,
-    comment: String,
-    /// The list that one came from.
-    back: String,
-    chart: String,
-    values: Vec<(String, String)>,
-    note: Option<String>,
-}
-
-/// One prediction, with its values and why.
-pub(super) fn row(asked: &Asked) -> Result<Answer, Oops> {
-    let workspace = &asked.dashboard.workspace;
-    let id = asked.fields.get("id");
-    let (production, pipeline) = train::load(workspace, None)?;
-    let layout = Layout::of(&pipeline);
-    let journal = Journal::of(workspace);
-    let recent = journal.recent(LOOKED_AT, &Window::default(), &layout, true)?;
-    let found = match recent.iter().rev().find_map(|logged| last_of(logged, id)) {
-        Some(found) => Some(found),
-        None => logged_before(&journal, &layout, id)?,
-    };
-    let Some(logged) = found else {
-        return Err(Oops::NotFound(format!(
-            "{} was never predicted under this id, as far as the log goes",
-            short(id, 80)
-        )));
-    };
-    let shown = shown(&logged, 0, &asked.judged()?.said, threshold(asked)?);
-    let features = logged.features.clone();
-    let (explained_by, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
-    let (mut chart, mut scores, mut note, mut n_left) = (String::new(), String::new(), None, 0);
-    let values = features.as_ref().map_or_else(Vec::new, cells);
-    let mut towards = String::new();
-    match features.as_ref().map(|table| pipeline.score_and_explain(table, usize::MAX)) {
-        Some(Ok((found, why))) => {
-            let named = |column: String| match values.iter().find(|(name, _)| *name == column) {
-                Some((name, value)) => format!("{} = {}", short(name, 24), short(value, 16)),
-                None => column,
-            };
-            let why: Vec<_> = why.into_iter().flatten().collect();
-            n_left = why.len().saturating_sub(DRAWN);
-            let bars = why.into_iter().take(DRAWN).map(|one| {
-                let (name, moved) = bar(one);
-                (named(name), moved)
-            });
-            chart = balance(&bars.collect::<Vec<_>>());
-            towards = match pipeline.target.task {
-                Task::Regression => "a higher number".to_owned(),
-                Task::Binary => pipeline.target.classes.get(1).cloned().unwrap_or_default(),
-                Task::Multiclass => shown.prediction.clone(),
-            };
-            scores = found.row(0).iter().map(|score| number(*score)).collect::<Vec<_>>().join(", ");
-        }
-        Some(Err(err)) => note = Some(err.to_string()),
-        None => note = Some("the log has no features of this row".to_owned()),
-    }
-    rendered(&Why {
-        shell: asked.shell("/ui/feedback", &format!("Prediction of {}", shown.label))?,
-        row: shown,
-        classes: pipeline.target.classes.clone(),
-        is_number: pipeline.target.classes.is_empty(),
-        explained_by: explained_by.to_string(),
-        unit: match (pipeline.target.task, pipeline.model.n_margins()) {
-            (Task::Regression, _) => format!("units of {}", short(&pipeline.target.name, 60)),
-            (Task::Binary, 1) => "log-odds".to_owned(),
-            (Task::Binary, _) => "probability".to_owned(),
-            (Task::Multiclass, _) => "raw score".to_owned(),
-        },
-        towards,
-        n_left,
-        scores,
-        chart,
-        values,
-        note,
-        actual: asked.fields.get("actual").to_owned(),
-        comment: asked.fields.get("comment").to_owned(),
-        back: back(asked.fields.get("back")),
-    })
-}
-
-/// The last row of `id` among these.
-fn last_of(logged: &Logged, id: &str) -> Option<Logged> {
-    (0..logged.len()).rev().find(|&row| logged.id.get(row) == id).map(|row| logged.take(&[row as u32]))
-}
-
-/// The last row of `id` wherever it stands in the log, which is read from its end to there: somebody asked for this one.
-fn logged_before(journal: &Journal, layout: &Layout, id: &str) -> Result<Option<Logged>, Oops> {
-    let Some(latest) = journal.latest(&HashSet::from([id]))?.remove(id) else { return Ok(None) };
-    let at = Window { since: Some(latest.at), until: latest.at.checked_add(jiff::SignedDuration::from_micros(1)).ok() };
-    let mut found = None;
-    journal.scan(&at, layout, true, |logged| {
-        found = last_of(&logged, id).or(found.take());
-        Ok::<(), JournalError>(())
-    })?;
-    Ok(found)
-}
-
-/// The version that predicted; production when its files are gone.
-fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) -> (Version, Pipeline) {
-    if version == production.0 {
-        return production;
-    }
-    train::load(&asked.dashboard.workspace, Some(version)).unwrap_or(production)
-}
-
-/// The cells of a table's only row.
-pub(super) fn cells(table: &Table) -> Vec<(String, String)> {
-    let text = |values: &Values| match values {
-        values if values.is_missing(0) => "–".to_owned(),
-        // As they are: somebody judges an amount by them.
-        Values::Number(values) => values.first().map_or_else(String::new, ToString::to_string),
-        Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 2000),
-        Values::Time(values) => Timestamp::from_microsecond(values[0]).map_or_else(|_| String::new(), when),
-        Values::Text(texts) => short(texts.get(0), 2000),
-    };
-    table.columns().iter().map(|column| (short(&column.name, 80), text(&column.values))).collect()
 }

@@ -15,6 +15,7 @@ pub(super) mod models;
 pub(super) mod overview;
 mod parts;
 mod reasons;
+mod row;
 pub(super) mod settle;
 pub(super) mod versions;
 mod waiting;
@@ -37,7 +38,7 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
         "/ui/label" => label::page(&asked),
         "/ui/settle" => settle::page(&asked),
         "/ui/feedback" => feedback::page(&asked),
-        "/ui/row" => feedback::row(&asked),
+        "/ui/row" => row::page(&asked),
         "/ui/experiment" => experiment::page(&asked),
         "/ui/models" => versions::page(&asked),
         "/ui/model" => models::model(&asked),

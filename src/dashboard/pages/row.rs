@@ -1,0 +1,167 @@
+//! One prediction: what it was, why, and whether it was right.
+
+use super::feedback::{LOOKED_AT, Row, back, shown, threshold};
+use super::models::bar;
+use super::parts::balance;
+use super::{Asked, rendered};
+use crate::dashboard::shell::{Shell, when};
+use crate::dashboard::web::{Answer, Oops};
+use crate::features::Task;
+use crate::journal::{Journal, JournalError, Layout, Logged, Window};
+use crate::pipeline::{Pipeline, PipelineError};
+use crate::registry::Version;
+use crate::report::number::{number, short};
+use crate::table::{Table, Values};
+use crate::train;
+use askama::Template;
+use jiff::Timestamp;
+use std::collections::HashSet;
+
+/// Contributions that are drawn.
+const DRAWN: usize = 40;
+
+#[derive(Template)]
+#[template(path = "ui_row.html")]
+struct Why {
+    shell: Shell,
+    row: Row,
+    classes: Vec<String>,
+    is_number: bool,
+    explained_by: String,
+    /// What contributions are measured in, and what is to the right.
+    unit: String,
+    towards: String,
+    /// Columns that are not drawn.
+    n_left: usize,
+    scores: String,
+    /// What was typed before the form came back.
+    actual: String,
+    comment: String,
+    /// The list that one came from.
+    back: String,
+    chart: String,
+    values: Vec<(String, String)>,
+    note: Option<String>,
+}
+
+/// One prediction, with its values and why.
+pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
+    let workspace = &asked.dashboard.workspace;
+    let id = asked.fields.get("id");
+    let (production, pipeline) = train::load(workspace, None)?;
+    let layout = Layout::of(&pipeline);
+    let journal = Journal::of(workspace);
+    let recent = journal.recent(LOOKED_AT, &Window::default(), &layout, true)?;
+    let found = match recent.iter().rev().find_map(|logged| last_of(logged, id)) {
+        Some(found) => Some(found),
+        None => logged_before(&journal, &layout, id)?,
+    };
+    let Some(logged) = found else {
+        return Err(Oops::NotFound(format!(
+            "{} was never predicted under this id, as far as the log goes",
+            short(id, 80)
+        )));
+    };
+    let shown = shown(&logged, 0, &asked.judged()?.said, threshold(asked)?);
+    let features = logged.features.clone();
+    let (explained_by, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
+    let values = features.as_ref().map_or_else(Vec::new, cells);
+    let (explained, note) = match features.as_ref().map(|table| explain(&pipeline, table, &values)) {
+        Some(Ok(explained)) => (explained, None),
+        Some(Err(err)) => (Explained::default(), Some(err.to_string())),
+        None => (Explained::default(), Some("the log has no features of this row".to_owned())),
+    };
+    let (unit, towards) = measured(&pipeline, &shown.prediction);
+    rendered(&Why {
+        shell: asked.shell("/ui/feedback", &format!("Prediction of {}", shown.label))?,
+        row: shown,
+        classes: pipeline.target.classes.clone(),
+        is_number: pipeline.target.classes.is_empty(),
+        explained_by: explained_by.to_string(),
+        unit,
+        towards,
+        n_left: explained.n_left,
+        scores: explained.scores,
+        chart: explained.chart,
+        values,
+        note,
+        actual: asked.fields.get("actual").to_owned(),
+        comment: asked.fields.get("comment").to_owned(),
+        back: back(asked.fields.get("back")),
+    })
+}
+
+/// A prediction made again, and why.
+#[derive(Default)]
+struct Explained {
+    chart: String,
+    scores: String,
+    /// Columns that are not drawn.
+    n_left: usize,
+}
+
+fn explain(pipeline: &Pipeline, table: &Table, values: &[(String, String)]) -> Result<Explained, PipelineError> {
+    let (found, why) = pipeline.score_and_explain(table, usize::MAX)?;
+    let named = |column: String| match values.iter().find(|(name, _)| *name == column) {
+        Some((name, value)) => format!("{} = {}", short(name, 24), short(value, 16)),
+        None => column,
+    };
+    let why: Vec<(String, f64)> =
+        why.into_iter().flatten().map(bar).map(|(name, moved)| (named(name), moved)).collect();
+    Ok(Explained {
+        chart: balance(&why[..why.len().min(DRAWN)]),
+        scores: found.row(0).iter().map(|score| number(*score)).collect::<Vec<_>>().join(", "),
+        n_left: why.len().saturating_sub(DRAWN),
+    })
+}
+
+/// What contributions are measured in, and towards what they count.
+fn measured(pipeline: &Pipeline, prediction: &str) -> (String, String) {
+    let target = &pipeline.target;
+    match (target.task, pipeline.model.n_margins()) {
+        (Task::Regression, _) => (format!("units of {}", short(&target.name, 60)), "a higher number".to_owned()),
+        (Task::Binary, n) => {
+            let unit = if n == 1 { "log-odds" } else { "probability" };
+            (unit.to_owned(), target.classes.get(1).cloned().unwrap_or_default())
+        }
+        (Task::Multiclass, _) => ("raw score".to_owned(), prediction.to_owned()),
+    }
+}
+
+/// The last row of `id` among these.
+fn last_of(logged: &Logged, id: &str) -> Option<Logged> {
+    (0..logged.len()).rev().find(|&row| logged.id.get(row) == id).map(|row| logged.take(&[row as u32]))
+}
+
+/// The last row of `id` wherever it stands in the log, which is read from its end to there: somebody asked for this one.
+fn logged_before(journal: &Journal, layout: &Layout, id: &str) -> Result<Option<Logged>, Oops> {
+    let Some(latest) = journal.latest(&HashSet::from([id]))?.remove(id) else { return Ok(None) };
+    let at = Window { since: Some(latest.at), until: latest.at.checked_add(jiff::SignedDuration::from_micros(1)).ok() };
+    let mut found = None;
+    journal.scan(&at, layout, true, |logged| {
+        found = last_of(&logged, id).or(found.take());
+        Ok::<(), JournalError>(())
+    })?;
+    Ok(found)
+}
+
+/// The version that predicted; production when its files are gone.
+fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) -> (Version, Pipeline) {
+    if version == production.0 {
+        return production;
+    }
+    train::load(&asked.dashboard.workspace, Some(version)).unwrap_or(production)
+}
+
+/// The cells of a table's only row.
+pub(super) fn cells(table: &Table) -> Vec<(String, String)> {
+    let text = |values: &Values| match values {
+        values if values.is_missing(0) => "–".to_owned(),
+        // As they are: somebody judges an amount by them.
+        Values::Number(values) => values.first().map_or_else(String::new, ToString::to_string),
+        Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 2000),
+        Values::Time(values) => Timestamp::from_microsecond(values[0]).map_or_else(|_| String::new(), when),
+        Values::Text(texts) => short(texts.get(0), 2000),
+    };
+    table.columns().iter().map(|column| (short(&column.name, 80), text(&column.values))).collect()
+}
