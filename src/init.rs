@@ -273,12 +273,21 @@ impl InitRequest<'_> {
                     set_kind(inference, name, *kind, "as --kind says");
                     inference.schema.columns.iter_mut().filter(|c| c.name == *name).for_each(|c| c.clone_from(&spec));
                 }
+                // What it is anyway stays as it is written.
+                None if inference.schema.column(name).is_some_and(|column| column.kind == *kind) => {
+                    let found = inference.columns.iter_mut().filter(|found| found.name == *name);
+                    found.for_each(|found| found.reason = format!("as --kind says; {}", found.reason));
+                }
                 None => set_kind(inference, name, *kind, "as --kind says"),
             }
         }
         // What counts the rows of this file names other rows in the next, so any other id goes first.
         let mut ids: Vec<&Finding> = inference.columns.iter().filter(|c| c.kind == Kind::Id).collect();
-        ids.sort_by_key(|column| u8::from(column.counts_rows) + u8::from(!has_word(&column.name, &NAMES_ROWS)));
+        let is_said =
+            |column: &Finding| self.kinds.iter().any(|(name, kind)| *name == column.name && *kind == Kind::Id);
+        ids.sort_by_key(|column| {
+            (!is_said(column), u8::from(column.counts_rows) + u8::from(!has_word(&column.name, &NAMES_ROWS)))
+        });
         let counter = ids.first().filter(|id| id.counts_rows && COUNTERS.contains(&id.name.to_lowercase().as_str())).map(|id| {
             format!(
                 "the id {:?} counts the rows of this file: in a file that counts anew it names other rows, whose labels \

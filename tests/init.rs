@@ -241,3 +241,28 @@ fn a_counter_is_no_id_beside_another_and_codes_are_no_spellings() {
         Loop::new().table("t.csv", alone).run("init t.csv --target churn").answers(YES).value()["notes"].to_string();
     assert!(notes.contains("counts the rows of this file"), "{notes}");
 }
+
+#[test]
+fn a_kind_that_a_column_has_anyway_keeps_how_it_is_written() {
+    let row = |i: u32| {
+        let (day, month) = (1 + i % 28, 1 + i % 12);
+        format!(
+            "k{i};{},{:02} €;{day:02}.{month:02}.2024;{}\n",
+            100 + i * 7 % 900,
+            i % 100,
+            ["no", "yes"][(i % 2) as usize]
+        )
+    };
+    let table = "key;paid;since;late\n".to_owned() + &(0..300).map(row).collect::<String>();
+    let columns = |options: &str| {
+        let work = Loop::new().table("t.csv", &table);
+        work.run(&format!("init t.csv {options}")).answers(YES);
+        let toml = work.read("mlloop.toml");
+        let lines = toml.lines().filter(|line| ["\"paid\"", "\"since\""].iter().any(|name| line.starts_with(name)));
+        let settings = lines.map(|line| line.split('#').next().unwrap().trim().to_owned());
+        settings.collect::<Vec<String>>()
+    };
+    let plain = columns("");
+    assert!(plain[0].contains("decimal = \",\"") && plain[1].contains("%d.%m.%Y"), "{plain:?}");
+    assert_eq!(columns("--kind paid=number --kind since=time"), plain);
+}

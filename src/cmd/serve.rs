@@ -217,6 +217,12 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         out.answer(&told, |style| {
             format!("{version} answers at {}\npages: {}\n", style.bold(&told.url), style.bold(&page))
         })?;
+        if pages.own_token.is_some() && out.wants_json() {
+            ctx.progress.note(
+                "note: the token that was made for this run is not in this answer, so nobody can sign in: set MLLOOP_TOKEN, \
+                or ask with --text for the address that carries it",
+            );
+        }
         if pages.open {
             browse(&page);
         }

@@ -309,7 +309,7 @@ impl Job {
         match self.ended.as_ref().map(|ended| ended.status) {
             None => "running",
             Some(Some(0)) => "done",
-            Some(Some(1)) => "no: nothing to act on",
+            Some(Some(1)) => "done; the answer was no",
             Some(Some(3)) => "cannot tell: too few rows or labels",
             Some(Some(4)) => "waits for a person",
             Some(Some(_)) => "failed; nothing was changed",

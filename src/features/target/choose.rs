@@ -90,7 +90,14 @@ pub(super) fn choose(
         let (task, why) = decide(&seen, task).map_err(error)?;
         return build(column, seen, positive, task, why).map_err(error);
     };
-    Err(error(format!("every label is {only:?}; there is nothing to tell apart")))
+    let n_missing = column.values.len() as u64 - seen.n_labelled;
+    Err(error(match n_missing {
+        0 => format!("every label is {only:?}; there is nothing to tell apart"),
+        n => format!(
+            "every label is {only:?} and {n} rows have none; there is nothing to tell apart, unless a class is read as a \
+            marker of missing, such as NA ([data] missing)"
+        ),
+    }))
 }
 
 fn look(column: &Column) -> Result<Seen, FeatureError> {
