@@ -63,6 +63,8 @@ const scenarios = {
     await ann.fill("input[name=note]", "moved 1 2 u s");
     await Promise.all([ann.waitForNavigation(), ann.press("input[name=note]", "Enter")]);
     check((await text(ann)).includes("0 answered") && (await ann.inputValue("input[name=note]")) === "moved 1 2 u s", await text(ann));
+    await ann.fill("input[name=note]", "");
+    await Promise.all([ann.waitForNavigation(), ann.press("input[name=note]", "Enter")]);
     await byKeyboard(ann, ["1", "2", "1", "u", "1"]);
     await Promise.all([ann.waitForNavigation(), ann.keyboard.press("z")]);
     await byKeyboard(ann, ["2", "1", "1", "1", "1", "1"]);
