@@ -172,6 +172,16 @@ pub(super) struct Pages {
     pub(super) open: bool,
 }
 
+impl Pages {
+    /// Where one begins; a token that was made for this run is in it.
+    fn address(&self, url: &str) -> String {
+        match &self.own_token {
+            Some(token) => format!("{url}/ui/sign-in#token={token}"),
+            None => format!("{url}/ui"),
+        }
+    }
+}
+
 pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages) -> Result<Outcome> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
@@ -210,10 +220,7 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
             pid: std::process::id(),
         };
         let version = told.version.map_or_else(|| "no version yet".to_owned(), |version| version.to_string());
-        let page = match &pages.own_token {
-            Some(token) => format!("{}/ui/sign-in#token={token}", told.url),
-            None => format!("{}/ui", told.url),
-        };
+        let page = pages.address(&told.url);
         out.answer(&told, |style| {
             format!("{version} answers at {}\npages: {}\n", style.bold(&told.url), style.bold(&page))
         })?;
