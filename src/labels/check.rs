@@ -8,8 +8,8 @@ use super::copies::Copies;
 use super::request::{Counts, ImportRequest};
 use super::store::{Label, Source};
 use crate::digest::sha256;
-use crate::features::Task;
 use crate::features::target::number_text;
+use crate::features::{Target, Task};
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
 use crate::workspace::Workspace;
 use std::collections::HashMap;
@@ -123,7 +123,7 @@ impl Known {
                 checked.faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
             };
             let number = self.schema.number_format(&batch.target.name);
-            let said = match class_of(batch, &answer.text, number) {
+            let said = match class_of(&batch.target, &answer.text, number) {
                 Ok(said) => said,
                 Err(what) => {
                     refuse(what);
@@ -140,7 +140,7 @@ impl Known {
                 continue;
             }
             seen.insert((row.id.clone(), annotator.to_owned()), (checked.labels.len(), answer));
-            checked.copies.count(answer.origin, class_of(batch, &row.prediction, None).as_ref() == Ok(&said));
+            checked.copies.count(answer.origin, class_of(&batch.target, &row.prediction, None).as_ref() == Ok(&said));
             checked.labels.push(Label {
                 id: row.id.clone(),
                 label: said,
@@ -183,21 +183,15 @@ impl Known {
 }
 
 /// The class or number that a label means, as the target writes it.
-fn class_of(batch: &Batch, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
-    if batch.target.task == Task::Regression {
+pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
+    if target.task == Task::Regression {
         return label_value(text, number).map(number_text);
     }
-    let class = batch.target.class_of(text).map(|class| batch.target.classes[class].clone());
+    let class = target.class_of(text).map(|class| target.classes[class].clone());
     class.ok_or_else(|| {
-        let classes: Vec<String> = batch.target.classes.iter().map(|class| format!("{class:?}")).collect();
+        let classes: Vec<String> = target.classes.iter().map(|class| format!("{class:?}")).collect();
         format!("is none of the classes {}", classes.join(", "))
     })
-}
-
-/// The class or number that an answer to `batch` means, as `data/labels.csv` has it, or what is wrong with it.
-pub(super) fn meant(workspace: &Workspace, batch: &Batch, text: &str) -> Result<Result<String, String>, LabelError> {
-    let schema = workspace.config()?.schema();
-    Ok(class_of(batch, text, schema.number_format(&batch.target.name)))
 }
 
 /// What is wrong with an id that nobody was asked about.

@@ -4,15 +4,16 @@
 //! in is `label-import`, as for any other filled-in file.
 
 use super::batch::{Asked, Inbox};
-use super::check::meant;
+use super::check::class_of;
 use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic;
 use crate::digest::sha256;
+use crate::features::Target;
 use crate::table::push_record;
 use crate::workspace::Workspace;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Beside an answer that was not given: the person looked and could not tell.
@@ -32,7 +33,7 @@ pub struct FillIn {
     /// The file that holds the answers.
     pub path: PathBuf,
     sheet: Sheet,
-    batch: String,
+    target: Target,
     person: String,
 }
 
@@ -70,19 +71,22 @@ impl FillIn {
     /// When a file cannot be read, or is not what went out.
     pub fn open(workspace: &Workspace, batch: &Batch, person: &str) -> Result<Self, LabelError> {
         let inbox = Inbox::of(workspace);
+        Self::beside(&inbox, batch, person, &Taken::of(&inbox, batch)?)
+    }
+
+    fn beside(inbox: &Inbox, batch: &Batch, person: &str, taken: &Taken) -> Result<Self, LabelError> {
         let path = inbox.path(format!("{}{}.csv", prefix(batch), &sha256(person.as_bytes())[..8]));
         let [name, ..] = batch.files.as_slice() else {
             return Err(LabelError::file(&inbox.out(&batch.batch), "names no file that went out".to_owned()));
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut sheet = Sheet::read(&went_out, batch)?;
-        let taken = Taken::of(&inbox, batch)?;
         let (target, who) = (sheet.target, sheet.target + 1);
         sheet.rows.retain(|row| {
             let is_theirs = row[1] == batch.batch && (row[who].is_empty() || restore(&row[who]) == person);
             is_theirs && (!row[target].is_empty() || !taken.has(restore(&row[0]), person))
         });
-        Ok(Self { path, sheet, batch: batch.batch.clone(), person: person.to_owned() })
+        Ok(Self { path, sheet, target: batch.target.clone(), person: person.to_owned() })
     }
 
     /// Whose answers they are.
@@ -140,9 +144,8 @@ impl FillIn {
     /// # Errors
     /// When `mlloop.toml` cannot be read.
     pub fn fault(&self, workspace: &Workspace, answer: &str) -> Result<Option<String>, LabelError> {
-        let batches = Inbox::of(workspace).open()?;
-        let Some(batch) = batches.iter().find(|batch| batch.batch == self.batch) else { return Ok(None) };
-        Ok(meant(workspace, batch, answer)?.err())
+        let schema = workspace.config()?.schema();
+        Ok(class_of(&self.target, answer, schema.number_format(&self.target.name)).err())
     }
 
     /// Sets the answer of the line of row `id` and writes the file; an empty answer takes it back. Whether there is
@@ -191,13 +194,14 @@ pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, Label
         let sheet = Sheet::read(&inbox.path(name), batch)?;
         people.extend(sheet.people());
     }
-    people.iter().map(|person| FillIn::open(workspace, batch, person)).collect()
+    let taken = Taken::of(&inbox, batch)?;
+    people.iter().map(|person| FillIn::beside(&inbox, batch, person, &taken)).collect()
 }
 
 /// The answers to a batch that were taken in while it stayed out.
 struct Taken {
-    /// Row and person, of those who could not tell as well.
-    said: HashSet<(String, String)>,
+    /// Who said something of a row, or could not tell.
+    said: HashMap<String, BTreeSet<String>>,
     /// Rows that are asked of nobody by name: one answer is enough.
     of_anybody: HashSet<String>,
 }
@@ -205,7 +209,7 @@ struct Taken {
 impl Taken {
     fn of(inbox: &Inbox, batch: &Batch) -> Result<Self, LabelError> {
         let rows = batch.rows.iter().filter(|row| row.annotators.is_empty());
-        let mut taken = Self { said: HashSet::new(), of_anybody: rows.map(|row| row.id.clone()).collect() };
+        let mut taken = Self { said: HashMap::new(), of_anybody: rows.map(|row| row.id.clone()).collect() };
         for name in inbox.names(&format!("batches/{}", batch.batch))?.iter().filter(|name| name.ends_with(".csv")) {
             // Only lists of this batch's form were taken in while it was out.
             if let Ok(sheet) = Sheet::read(&inbox.out(&batch.batch).join(name), batch) {
@@ -217,14 +221,14 @@ impl Taken {
 
     fn add(&mut self, sheet: &Sheet) {
         for line in sheet.rows.iter().filter(|row| sheet.is_done(row)) {
-            self.said.insert((restore(&line[0]).to_owned(), restore(&line[sheet.target + 1]).to_owned()));
+            let people = self.said.entry(restore(&line[0]).to_owned()).or_default();
+            people.insert(restore(&line[sheet.target + 1]).to_owned());
         }
     }
 
     /// Whether `person` need not be asked about the row any more.
     fn has(&self, id: &str, person: &str) -> bool {
-        let by = |person: &str| self.said.contains(&(id.to_owned(), person.to_owned()));
-        by(person) || (self.of_anybody.contains(id) && self.said.iter().any(|(row, _)| row == id))
+        self.said.get(id).is_some_and(|people| people.contains(person) || self.of_anybody.contains(id))
     }
 }
 

@@ -67,6 +67,19 @@ impl Taking<'_> {
         Ok(())
     }
 
+    /// Batches of the import that stay out, since answers to them are still awaited.
+    fn staying(&self, labels: &Labels, imported: &Imported) -> Result<Vec<String>, LabelError> {
+        let mut stay = Vec::new();
+        for batch in
+            self.inbox.open()?.iter().filter(|batch| self.request.partial && imported.batches.contains(&batch.batch))
+        {
+            if waits_for(self.workspace, batch, labels, self.path)? > 0 {
+                stay.push(batch.batch.clone());
+            }
+        }
+        Ok(stay)
+    }
+
     /// Replaces the labels, records that, and puts the batches away.
     pub(super) fn take(&self, labels: &Labels, incoming: &[Label], imported: &Imported) -> Result<(), LabelError> {
         let before = Labels::open(self.workspace)?;
@@ -100,21 +113,6 @@ impl Taking<'_> {
         record(self.workspace, self.lock, &pending)?;
         put_away(self.inbox, &pending.details, Some(self.path))?;
         atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))
-    }
-}
-
-impl Taking<'_> {
-    /// Batches of the import that stay out, since answers to them are still awaited.
-    fn staying(&self, labels: &Labels, imported: &Imported) -> Result<Vec<String>, LabelError> {
-        let mut stay = Vec::new();
-        for batch in
-            self.inbox.open()?.iter().filter(|batch| self.request.partial && imported.batches.contains(&batch.batch))
-        {
-            if waits_for(self.workspace, batch, labels, self.path)? > 0 {
-                stay.push(batch.batch.clone());
-            }
-        }
-        Ok(stay)
     }
 }
 

@@ -103,6 +103,11 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// A name of the program's own, such as a trigger's, as words.
+pub(crate) fn words(name: &str) -> String {
+    clean(name).replace('_', " ")
+}
+
 /// `1 row`, `2 rows`.
 pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })

@@ -1,6 +1,8 @@
 //! The page: what the template needs, said in strings.
 
-use super::number::{NOTHING, clean, counted, fixed, fixed_or, number, number_or, p_value, percent, short, value};
+use super::number::{
+    NOTHING, clean, counted, fixed, fixed_or, number, number_or, p_value, percent, short, value, words,
+};
 use super::shape::Drawing;
 use super::words::{self, Tone};
 use super::{gauge, plot, timeline};
@@ -204,7 +206,7 @@ fn trigger(trigger: &Trigger) -> TriggerRow {
     TriggerRow {
         fired: trigger.fired,
         state: if trigger.fired { "fired" } else { "quiet" },
-        name: clean(&trigger.name).replace('_', " "),
+        name: words(&trigger.name),
         value: number_or(trigger.value),
         threshold: number_or(trigger.threshold),
         text: short(&trigger.text, 300),
@@ -310,7 +312,7 @@ fn metrics(report: &DriftReport) -> Vec<MetricTable> {
 fn metric(change: &MetricChange) -> [String; 4] {
     let interval =
         change.interval.map_or(NOTHING.to_owned(), |(low, high)| format!("{} to {}", fixed(low), fixed(high)));
-    let name = clean(&change.name).replace('_', " ");
+    let name = words(&change.name);
     [name, fixed(change.value), interval, fixed_or(change.gate)]
 }
 

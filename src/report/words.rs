@@ -1,6 +1,6 @@
 //! Verdicts in words, the same on the page, in the picture and in a terminal.
 
-use super::number::{NOTHING, clean, counted, number_or, p_value, percent, short};
+use super::number::{NOTHING, clean, counted, number_or, p_value, percent, short, words};
 use crate::drift::report::{
     Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
 };
@@ -174,7 +174,7 @@ pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
     let asked = report.triggers.iter().filter(|trigger| trigger.fired || trigger.name != "force");
     let (judged, idle): (Vec<_>, Vec<_>) =
         asked.partition(|trigger| trigger.fired || trigger.value.zip(trigger.threshold).is_some());
-    let name = |trigger: &&Trigger| clean(&trigger.name).replace('_', " ");
+    let name = |trigger: &&Trigger| words(&trigger.name);
     let names: Vec<String> = idle.iter().map(name).collect();
     let said =
         if names.is_empty() { String::new() } else { format!("Off, or nothing to judge: {}.", names.join(", ")) };

@@ -6,7 +6,7 @@ use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::drift::report::{DriftReport, MetricChange};
 use crate::registry::Version;
-use crate::report::number::{clean, counted, fixed, fixed_or};
+use crate::report::number::{clean, counted, fixed, fixed_or, words};
 use crate::score::{Direction, Metric};
 use crate::workspace::Run;
 
@@ -71,10 +71,6 @@ pub(super) fn fares(
         course,
         metric: words(primary),
     }))
-}
-
-fn words(name: &str) -> String {
-    clean(name).replace('_', " ")
 }
 
 fn interval(metric: &MetricChange) -> String {

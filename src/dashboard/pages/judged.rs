@@ -4,7 +4,7 @@ use super::Asked;
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::gate::GateReport;
-use crate::report::number::{clean, fixed, fixed_or, number, short};
+use crate::report::number::{clean, fixed, fixed_or, number, short, words};
 use crate::score::Direction;
 use crate::workspace::EventKind;
 use crate::workspace::audit::{Chain, Entry};
@@ -93,7 +93,7 @@ fn rail(rail: &crate::gate::Guardrail) -> Rail {
         (None, Some(limit)) => format!("at most {}", number(limit)),
         (None, None) => String::new(),
     };
-    Rail { name: clean(&rail.name).replace('_', " "), broken: rail.broken, held, text: short(&rail.text, 200) }
+    Rail { name: words(&rail.name), broken: rail.broken, held, text: short(&rail.text, 200) }
 }
 
 fn difference(report: &GateReport) -> String {

@@ -1,9 +1,9 @@
 //! The batch that is out, one row at a time.
 
 use super::{Asked, rendered};
-use crate::dashboard::Dashboard;
 use crate::dashboard::shell::Shell;
-use crate::dashboard::web::{Answer, Fields, Oops};
+use crate::dashboard::web::{Answer, Fields, Oops, may};
+use crate::dashboard::{Dashboard, Right};
 use crate::features::Task;
 use crate::labels::fill::{self, FillIn, Line};
 use crate::labels::{Batch, settle};
@@ -139,8 +139,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             None => workspace.config()?.target.column,
         },
         people: match batches.first() {
-            Some(batch) => people(asked, batch, person)?,
-            None => Vec::new(),
+            Some(batch) if may(asked.viewer.session.as_ref(), Right::Label) => people(asked, batch, person)?,
+            _ => Vec::new(),
         },
         name: batches.first().map_or_else(String::new, |batch| batch.batch.clone()),
         batch: sheet.as_ref().map(|sheet| Progress {

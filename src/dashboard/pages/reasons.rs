@@ -6,7 +6,7 @@ use crate::dashboard::web::Oops;
 use crate::drift;
 use crate::drift::report::{Answer, DriftReport, Trigger};
 use crate::registry::Version;
-use crate::report::number::{clean, number, percent, short};
+use crate::report::number::{clean, number, percent, short, words};
 use crate::retrain::standing::Standing;
 
 /// Triggers that are counted when a page is made; all others are as `monitor` found them.
@@ -50,7 +50,7 @@ pub(super) fn reasons(
     report: Option<&DriftReport>,
 ) -> Result<Reasons, Oops> {
     let standing = asked.standing(production)?;
-    let name = |trigger: &Standing| clean(&trigger.name).replace('_', " ");
+    let name = |trigger: &Standing| words(&trigger.name);
     let mut bars: Vec<Bar> = standing.triggers.iter().filter_map(bar).collect();
     bars.sort_by_key(|bar| !bar.fired);
     let idle: Vec<String> = standing.triggers.iter().filter(|trigger| bar(trigger).is_none()).map(name).collect();
@@ -145,7 +145,7 @@ fn bar(standing: &Standing) -> Option<Bar> {
     };
     let measured = !COUNTED.contains(&standing.name.as_str());
     Some(Bar {
-        name: clean(&standing.name).replace('_', " "),
+        name: words(&standing.name),
         text: short(&told(standing), 240),
         of: fires,
         progress: standing.progress_percent.unwrap_or(0.0) as u32,
