@@ -27,11 +27,13 @@ use std::time::{Duration, Instant};
 ///
 ///   mlloop run   17 * * * *  mlloop -C loops/churn run -q
 ///   mlloop run new.csv                        what arrived is in this table
-///   mlloop run --yes --by ann   agree in advance to whatever waits
+///   mlloop run --yes --by ann                 agree in advance to whatever waits
 ///   mlloop run --force                        retrain whatever monitor finds
+///   mlloop run --step retrain                 one step, for schedulers that call each
+///
+/// Where a retraining needs approval, ann may ask for one and agree to it; somebody else promotes what comes of it:
+///
 ///   mlloop run --force --yes=retraining --by ann
-///       the same where a retraining needs approval; what ann asked for, somebody else promotes
-///   mlloop run --step retrain   one step, for schedulers that call each
 ///
 /// Exit status: 0 another version is in production (with --step: there is a reason, or a challenger), 1 no reason,
 /// nothing new, or refused, 2 error, 3 cannot tell, 4 waiting for approval.
