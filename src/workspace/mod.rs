@@ -34,6 +34,7 @@ use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What can be wrong with a workspace.
@@ -118,6 +119,8 @@ pub struct Workspace {
     /// What stands beside `mlloop.toml` for this command.
     settings: Vec<Setting>,
     registry: Registry,
+    /// The part of the audit chain that was found to be right.
+    walked: Arc<Mutex<Option<audit::Walked>>>,
 }
 
 impl Workspace {
@@ -126,7 +129,7 @@ impl Workspace {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
         let registry = Registry::new(dir.join("models")).audited(dir.join("audit.jsonl"));
-        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry }
+        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry, walked: Arc::default() }
     }
 
     /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.
