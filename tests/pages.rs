@@ -193,6 +193,9 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         "of the columns that can be judged"
     };
     assert!(drift.contains(of), "{of}\n{drift}");
+    let log = work.read("runs/runs.jsonl");
+    let runs: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let runs: Vec<Value> = runs.into_iter().filter(|run| run["verb"] == "monitor").collect();
     for column in report["columns"].as_array().unwrap() {
         let name = column["name"].as_str().unwrap();
         let page = text(&ann.get(&format!("/ui/drift?column={name}")));
@@ -205,6 +208,19 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         };
         assert!(page.contains(wanted) && page.contains("p (adjusted)"), "{name}: {wanted}\n{page}");
         assert!(page.contains("of the last 2 comparisons"), "{page}");
+        // What the run log keeps of a column is what the report said of it, and is drawn.
+        let (kept, first) = (&runs[1]["result"]["columns"][name], &runs[0]["result"]["columns"][name]);
+        assert_eq!(kept[0], column["method"]);
+        for (at, key) in [(1, "statistic"), (3, "threshold"), (4, "psi")] {
+            let (kept, wanted) = (kept[at].as_f64().unwrap(), column[key].as_f64().unwrap());
+            assert!((kept - wanted).abs() <= 1e-4 * wanted.abs(), "{name} {key}: {kept} {wanted}");
+        }
+        assert_eq!((kept[2].as_f64().is_some(), kept, first.is_array()), (adjusted.is_some(), first, true));
+        let drawn = ann.get(&format!("/ui/drift?column={name}"));
+        for line in ["Statistic over time", "p over time", "PSI over time"] {
+            assert!(drawn.contains(line), "{name}: {line}\n{drawn}");
+        }
+        assert_eq!(drawn.split("In numbers").nth(1).unwrap().matches("<tr>").count(), 3, "{drawn}");
     }
     assert!(text(&ann.get("/ui/drift?q=nothing-has-this")).contains("Show all columns"));
 }

@@ -219,7 +219,7 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
     let (id, note) = (fields.get("id"), fields.get("note").trim());
     let at = usize::try_from(fields.number("at").unwrap_or(0)).unwrap_or(0);
     let trail = Trail::of(fields);
-    let line = sheet.lines().find(|line| line.id == id);
+    let line = sheet.done().position(|(row, _)| row == id).and_then(|at| sheet.line(at));
     let line = line.ok_or_else(|| Oops::NotFound(format!("{id} is not among the rows that you are asked")))?;
     let (answer, note) = match fields.get("what") {
         "uncertain" => (String::new(), uncertain(note)),

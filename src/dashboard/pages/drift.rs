@@ -1,7 +1,8 @@
 //! What arrived beside the reference: all columns, or one in full.
 
 use super::fares::{Fares, fares};
-use super::parts::{LAST_RUNS, Over, course, severity, tone};
+use super::looks::{History, history};
+use super::parts::{Over, course, severity, tone};
 use super::{Asked, rendered};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
@@ -88,9 +89,7 @@ struct Detail {
     row: Row,
     /// The plot for narrow screens, where a wide one would shrink.
     narrow: String,
-    /// At which of the last comparisons the column had drifted.
-    runs: String,
-    runs_said: String,
+    history: History,
     numbers: Vec<[String; 3]>,
     findings: Vec<String>,
     course: String,
@@ -256,48 +255,17 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
         let found = chunk.columns.iter().find(|column| column.name == name)?;
         Some((chunk.name.clone(), found.statistic.unwrap_or(f64::NAN)))
     });
-    let (runs, runs_said) = runs_of(asked, name)?;
     let findings = report.findings.iter().filter(|finding| finding.column.as_deref() == Some(name));
     rendered(&Detail {
         shell: asked.shell("/ui/drift", &format!("Drift of {}", short(name, 80)))?,
         row: row(column, &report.settings, LARGE),
         narrow: report::column_plot(column, NARROW),
-        runs,
-        runs_said,
+        history: history(asked, column)?,
         numbers,
         findings: findings.map(|finding| short(&finding.text, 300)).collect(),
         course: course(&pieces.collect::<Vec<_>>(), Over::Values, "The statistic, piece by piece of what arrived"),
         at: when(report.made_at),
     })
-}
-
-/// The last comparisons as squares, filled where the column had drifted, and the same in words.
-fn runs_of(asked: &Asked, name: &str) -> Result<(String, String), Oops> {
-    const SIDE: f64 = 12.0;
-    let runs = asked.monitor_runs()?;
-    let had = |run: &crate::workspace::Run| {
-        let drifted = run.result["drifted"].as_array()?;
-        Some((when(run.at), drifted.iter().any(|column| column.as_str() == Some(name))))
-    };
-    let runs: Vec<(String, bool)> = runs.iter().filter_map(had).collect();
-    let (Some((first, _)), Some((last, _))) = (runs.first(), runs.last()) else { return Ok(Default::default()) };
-    let n = runs.iter().filter(|(_, drifted)| *drifted).count();
-    let said = format!(
-        "Drifted at {n} of the last {}, {first} to {last}",
-        counted(runs.len() as u64, "comparison", "comparisons")
-    );
-    let since = runs.iter().rposition(|(_, drifted)| !drifted).map_or(0, |at| at + 1);
-    let since = match runs.get(since) {
-        Some((at, _)) => format!("; without a break since {at}."),
-        None => ".".to_owned(),
-    };
-    let mut drawing = Drawing::default();
-    for (at, (_, drifted)) in runs.iter().enumerate() {
-        let x = at as f64 * SIDE;
-        let (class, height) = if *drifted { ("bar drifted", SIDE + 4.0) } else { ("ref", 4.0) };
-        drawing.rect(class, (x, SIDE + 4.0 - height), (SIDE - 2.0, height));
-    }
-    Ok((drawing.image("runs", (LAST_RUNS as f64 * SIDE, SIDE + 4.0), &said), said + &since))
 }
 
 /// The share of drifted columns at each of the last comparisons, from the run log.

@@ -148,7 +148,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             n_done: sheet.n_done(),
             n_answered: sheet.n_answered(),
         }),
-        rows: sheet.iter().flat_map(FillIn::lines).map(|line| (short(&line.id, 30), line.is_done())).collect(),
+        rows: sheet.iter().flat_map(FillIn::done).map(|(id, done)| (short(id, 30), done)).collect(),
         at: at.unwrap_or(0),
         trail: Trail::of(asked.fields),
         line,

@@ -110,9 +110,19 @@ fn explain(pipeline: &Pipeline, table: &Table, values: &[(String, String)]) -> R
         why.into_iter().flatten().map(bar).map(|(name, moved)| (named(name), moved)).collect();
     Ok(Explained {
         chart: balance(&why[..why.len().min(DRAWN)]),
-        scores: found.row(0).iter().map(|score| number(*score)).collect::<Vec<_>>().join(", "),
+        scores: scores(pipeline, found.row(0)),
         n_left: why.len().saturating_sub(DRAWN),
     })
+}
+
+/// The scores, each with the class that it is of where there are several.
+fn scores(pipeline: &Pipeline, scores: &[f64]) -> String {
+    let classes = &pipeline.target.classes;
+    let named = |(n, score): (usize, &f64)| match classes.get(n).filter(|_| scores.len() > 1) {
+        Some(class) => format!("{} {}", short(class, 40), number(*score)),
+        None => number(*score),
+    };
+    scores.iter().enumerate().map(named).collect::<Vec<_>>().join(", ")
 }
 
 /// What contributions are measured in, and towards what they count.

@@ -8,6 +8,7 @@ use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::registry::{Roles, Version};
 use crate::report::number::short;
+use crate::score::Metric;
 use crate::workspace::CONFIG_FILE;
 use crate::workspace::EventKind;
 use askama::Template;
@@ -48,6 +49,10 @@ fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oop
         if let Some(version) = entry.detail_if_any::<Version>(key)? {
             let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 40)));
             all.insert(version, format!("{what} {}{by}", when(entry.at)));
+            let back = entry.detail_if_any::<Version>("version")?.filter(|_| entry.event == EventKind::RolledBack);
+            if let Some(back) = back {
+                all.insert(back, format!("in production again {}{by}", when(entry.at)));
+            }
         }
     }
     if let Some(version) = roles.previous.last() {
@@ -62,10 +67,11 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let roles = registry.roles()?;
     let all = registry.versions()?;
     let mut was = became(asked, &roles)?;
+    let decides = asked.dashboard.workspace.config()?.promote.metric;
     let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
     let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
     for version in all.iter().rev().skip(from).take(PER_PAGE) {
-        match asked.facts(*version) {
+        match asked.facts(*version, decides) {
             Ok(facts) => {
                 if let Some((name, value)) = facts.metric {
                     metric = name.to_owned();
@@ -99,7 +105,7 @@ pub(in crate::dashboard) struct Facts {
 }
 
 impl Asked<'_> {
-    fn facts(&self, version: Version) -> Result<Arc<Facts>, Oops> {
+    fn facts(&self, version: Version, decides: Option<Metric>) -> Result<Arc<Facts>, Oops> {
         let workspace = &self.dashboard.workspace;
         let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str(), CONFIG_FILE]);
         self.dashboard.kept.versions.get(version, &stamp, || {
@@ -107,7 +113,7 @@ impl Asked<'_> {
             let manifest = registry.manifest(version)?;
             let gate = registry.gate(version, &manifest)?;
             Ok(Facts {
-                standing: Standing::new(version, "", &manifest, workspace.config()?.promote.metric),
+                standing: Standing::new(version, "", &manifest, decides),
                 parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
                 metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
             })
