@@ -32,6 +32,7 @@ tail -n 2 ids | while read -r id; do run feedback "$id" uncertain --by lou; done
 run train --seed 5
 run promote --by carol --allow-equivalent "the same on the gate rows"
 run ab-start --schedule gradual --planned-n 20000 --every 24h --name "v0004 step by step"
+run ab-report
 run label-export -n 60 --force --by ann
 
 token=screenshots

@@ -294,3 +294,43 @@ fn what_if_refuses_what_prediction_refuses() {
     let said = text(&ann.get("/ui/model?try=1&x.months=3"));
     assert!(said.contains("It would say: ") && said.contains("from 0."), "{said}");
 }
+
+/// A row's values can be tried out: unchanged they are answered as they were, and a time is the instant that it was.
+#[test]
+fn a_row_can_be_tried_with_other_values() {
+    let work = poor("");
+    work.run("predict data/current.csv --log -o scored.csv").answers(YES);
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    let list = ann.get("/ui/feedback");
+    let id = list.split("name=\"id\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let page = ann.get(&format!("/ui/row?id={id}"));
+    let score = text(&page).split("with score ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let address = page.split("href=\"/ui/model?version=v0001&#38;try=1").nth(1).unwrap().split('"').next().unwrap();
+    let tried =
+        ann.get(&format!("/ui/model?version=v0001&try=1{}", address.replace("&#38;", "&").replace("#what-if", "")));
+    let said = text(&tried).split("It would say: ").nth(1).unwrap().chars().take(200).collect::<String>();
+    let found: f64 = said.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok()).unwrap();
+    assert!((found - score.parse::<f64>().unwrap()).abs() < 1e-4, "{score}: {said}");
+    assert!(!tried.contains("class=\"wrong\""), "{tried}");
+}
+
+/// Rows are dealt to people by name, and any metric of the versions is drawn.
+#[test]
+fn rows_are_dealt_on_the_page_and_every_metric_is_drawn() {
+    let work = poor("");
+    work.run("train --seed 2").answers(YES);
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    let page = ann.get("/ui/label");
+    assert!(page.contains("name=\"annotators\"") && page.contains("name=\"overlap\""), "{page}");
+    let asked = text(&ann.get("/ui/confirm?do=export&n=20&annotators=ann%2Cbea&overlap=50"));
+    assert!(asked.contains("mlloop label-export -n=20 --by=ann --annotators=ann,bea --overlap=0.5"), "{asked}");
+    let refused = ann.send("/ui/do/export", "n=20&annotators=ann&overlap=200");
+    assert!(refused.status == 400 && refused.body.contains("a number from 0 to 100"), "{}", refused.body);
+    assert!(refused.body.contains("name=\"annotators\" value=\"ann\""), "{}", refused.body);
+    let models = text(&ann.get("/ui/models?metric=brier"));
+    assert!(models.contains("brier, version by version") && models.contains("(decides)"), "{models}");
+    let first = ann.get("/ui/models");
+    assert!(!first.contains("brier, version by version") && first.contains("<option value=\"brier\">"), "{first}");
+}

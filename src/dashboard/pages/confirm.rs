@@ -174,7 +174,9 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     // The reason is asked on this page, so it is not there yet, or comes back to be written anew.
     let draft = asked.fields.but("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
-    let hidden = ["id", "version", "n", "of", "batch"].into_iter().filter(|name| asked.fields.has(name));
+    let hidden = ["id", "version", "n", "of", "batch", "annotators", "overlap"]
+        .into_iter()
+        .filter(|name| asked.fields.has(name));
     rendered(&Confirm {
         shell: asked.shell("/ui/decide", &verb.title)?,
         action: action.to_owned(),

@@ -37,6 +37,8 @@ struct Page {
     sort: String,
     sorts: Vec<(&'static str, &'static str, bool)>,
     course: String,
+    /// The columns that changed most, beside each other.
+    largest: String,
 }
 
 struct Report {
@@ -143,6 +145,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         sorts: sorts.map(|(key, name)| (key, name, key == sort)).into(),
         sort: sort.to_owned(),
         course: course(&shares(asked)?, Over::Shares, "Share of drifted columns, comparison by comparison"),
+        largest: largest(&all),
         report: report.as_deref().map(|report| told(report, production)),
     })
 }
@@ -225,6 +228,41 @@ fn bar(column: &ColumnReport, class: &str) -> String {
         number_or(Some(critical))
     );
     drawing.image("statbar", (WIDTH, 14.0), &title)
+}
+
+/// The columns with the largest PSI as bars on one log scale, each with its critical value.
+fn largest(all: &[&ColumnReport]) -> String {
+    const SHOWN: usize = 15;
+    const WIDTH: f64 = 640.0;
+    const ROW: f64 = 24.0;
+    const LEFT: f64 = 210.0;
+    const RIGHT: f64 = 560.0;
+    let mut columns: Vec<(&ColumnReport, f64)> =
+        all.iter().filter_map(|column| Some((*column, column.psi.filter(|psi| *psi > 0.0)?))).collect();
+    columns.sort_by(|a, b| b.1.total_cmp(&a.1));
+    columns.truncate(SHOWN);
+    let (Some((_, most)), true) = (columns.first(), columns.len() > 1) else { return String::new() };
+    // The scale runs over three powers of ten, up to the largest.
+    let (low, high) = (most.log10() - 3.0, most.log10());
+    let x = |psi: f64| LEFT + ((psi.log10() - low) / (high - low)).clamp(0.0, 1.0) * (RIGHT - LEFT);
+    let mut drawing = Drawing::default();
+    for (n, (column, psi)) in columns.iter().enumerate() {
+        let y = n as f64 * ROW;
+        let class = match column.verdict {
+            ColumnVerdict::Drifted => "drifted",
+            ColumnVerdict::Stable => "stable",
+            _ => "unknown",
+        };
+        drawing.text("end", (LEFT - 10.0, y + 16.0), &short(&column.name, 24));
+        drawing.rect(&format!("bar {class}"), (LEFT, y + 5.0), ((x(*psi) - LEFT).max(1.0), ROW - 10.0));
+        if let Some(critical) = column.psi_critical.filter(|critical| *critical > 0.0) {
+            drawing.line("limit", (x(critical), y + 1.0), (x(critical), y + ROW - 1.0));
+        }
+        let verdict = if class == "drifted" { ", drifted" } else { "" };
+        drawing.text("ax", (x(*psi) + 8.0, y + 16.0), &format!("{}{verdict}", number_or(Some(*psi))));
+    }
+    drawing.line("base", (LEFT, 0.0), (LEFT, columns.len() as f64 * ROW));
+    drawing.image("wide", (WIDTH, columns.len() as f64 * ROW), "PSI of the columns that changed most")
 }
 
 fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result<Answer, Oops> {

@@ -102,7 +102,8 @@ impl Filter {
     }
 }
 
-fn encoded(text: &str) -> String {
+/// A text as it stands in an address.
+pub(super) fn encoded(text: &str) -> String {
     // It cannot fail.
     urlencode_strict(text).map(|encoded| encoded.to_string()).unwrap_or_default()
 }

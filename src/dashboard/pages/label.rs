@@ -31,6 +31,8 @@ struct Page {
     rows: Vec<(String, bool)>,
     /// Rows to settle.
     n_open: usize,
+    /// What was typed into the form that chooses rows: how many, for whom, the percentage for two.
+    wanted: [String; 3],
     /// What production says of the row, once it was asked for.
     model_says: Option<String>,
 }
@@ -154,6 +156,10 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         line,
         typed,
         n_open: settle::open(workspace, 0)?.n,
+        wanted: [("n", "100"), ("annotators", ""), ("overlap", "10")].map(|(name, usual)| {
+            let typed = asked.fields.has(name);
+            if typed { asked.fields.get(name) } else { usual }.to_owned()
+        }),
         model_says,
     })
 }

@@ -26,6 +26,8 @@ struct Page {
     earlier: Option<usize>,
     course: String,
     metric: String,
+    /// The metrics that can be drawn, and whether one is.
+    metrics: Vec<(String, bool)>,
     damaged: Vec<String>,
 }
 
@@ -69,14 +71,11 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let mut was = became(asked, &roles)?;
     let decides = asked.dashboard.workspace.config()?.promote.metric;
     let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
-    let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    let (mut versions, mut damaged, mut drawn) = (Vec::new(), Vec::new(), Vec::new());
     for version in all.iter().rev().skip(from).take(PER_PAGE) {
         match asked.facts(*version, decides) {
             Ok(facts) => {
-                if let Some((name, value)) = facts.metric {
-                    metric = name.to_owned();
-                    points.push((version.to_string(), value));
-                }
+                drawn.push((version.to_string(), Arc::clone(&facts)));
                 let standing = Standing { role: role_name(roles.role_of(*version)), ..facts.standing.clone() };
                 let was = was.remove(version).unwrap_or_default();
                 versions.push(Listed { standing, parent: facts.parent.clone(), was });
@@ -85,14 +84,22 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             Err(other) => return Err(other),
         }
     }
-    points.reverse();
+    drawn.reverse();
+    let known: Vec<&'static str> =
+        drawn.last().map_or_else(Vec::new, |(_, facts)| facts.metrics.iter().map(|(name, _)| *name).collect());
+    let wanted = asked.fields.get("metric");
+    let metric = known.iter().find(|name| **name == wanted).or(known.first()).copied().unwrap_or_default();
+    let value = |facts: &Facts| facts.metrics.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
+    let points: Vec<(String, f64)> =
+        drawn.iter().filter_map(|(version, facts)| Some((version.clone(), value(facts)?))).collect();
     rendered(&Page {
         shell: asked.shell("/ui/models", "Models")?,
         versions,
         n: all.len(),
         earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
-        course: course(&points, Over::Values, "The deciding metric of each version, on the gate rows of its time"),
-        metric,
+        course: course(&points, Over::Values, &format!("{metric} of each version, on the gate rows of its time")),
+        metric: metric.to_owned(),
+        metrics: known.iter().map(|name| ((*name).to_owned(), *name == metric)).collect(),
         damaged,
     })
 }
@@ -101,7 +108,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
 pub(in crate::dashboard) struct Facts {
     standing: Standing,
     parent: String,
-    metric: Option<(&'static str, f64)>,
+    /// The deciding metric first.
+    metrics: Vec<(&'static str, f64)>,
 }
 
 impl Asked<'_> {
@@ -115,7 +123,13 @@ impl Asked<'_> {
             Ok(Facts {
                 standing: Standing::new(version, "", &manifest, decides),
                 parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
-                metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
+                metrics: gate.map_or_else(Vec::new, |gate| {
+                    let primary = gate.primary;
+                    let mut all: Vec<(Metric, f64)> =
+                        gate.metrics.iter().map(|(metric, found)| (metric, found.value.unwrap_or(f64::NAN))).collect();
+                    all.sort_by_key(|(metric, _)| *metric != primary);
+                    all.into_iter().map(|(metric, value)| (metric.name(), value)).collect()
+                }),
             })
         })
     }
