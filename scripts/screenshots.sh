@@ -25,6 +25,7 @@ run() {
 }
 run rollback v0001 --by ann --reason "answers came too slowly"
 run monitor data/current.csv
+run monitor data/current.csv
 tail -n +2 predictions.csv | head -40 | cut -d, -f1 > ids
 head -30 ids | while read -r id; do run feedback "$id" correct --by lou; done
 tail -n +31 ids | head -8 | while read -r id; do run feedback "$id" incorrect --by lou --actual 1; done

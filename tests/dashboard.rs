@@ -408,7 +408,8 @@ fn a_prediction_is_corrected_and_explained() {
     assert!(good("https%3A%2F%2Felsewhere.example%2F").starts_with("/ui/feedback?job="));
     let highest = ann.get("/ui/feedback?sort=score");
     let list = highest.split("aria-label=\"Predictions\"").nth(1).unwrap();
-    let scores = list.split("<td class=\"n\">").skip(1).filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok());
+    let scores =
+        list.split("data-label=\"Score\">").skip(1).filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok());
     let scores: Vec<f64> = scores.collect();
     assert!(scores.len() == 50 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     let next = ann.get("/ui/feedback?sort=score&from=50");
@@ -542,7 +543,11 @@ fn a_restart_signs_nobody_out_and_loses_nothing_that_was_typed() {
     };
     let form = send(&ann, "/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved+%3Cfar%3E"));
     assert!(form.status == 200 && form.body.contains("value=\"moved &#60;far&#62;\""), "{}", form.body);
-    assert!(form.body.contains("Nothing was sent yet") && form.body.contains("<option selected>yes"), "{}", form.body);
+    assert!(
+        form.body.contains("Nothing was sent yet") && form.body.contains("<option value=\"yes\" selected>yes"),
+        "{}",
+        form.body
+    );
     let reason = send(&ann, "/ui/do/rollback", "reason=too+slow");
     assert!(reason.body.contains("name=\"reason\" maxlength=\"500\" value=\"too slow\""), "{}", reason.body);
     let press = send(&ann, "/ui/do/retrain", "");

@@ -190,7 +190,9 @@ fn dealt(fields: &Fields) -> Result<Vec<String>, Oops> {
         text => match text.parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => percent / 100.0,
             _ => {
-                return Err(Oops::Bad("how many percent of the rows for two people? a number from 0 to 100".to_owned()));
+                return Err(Oops::Bad(
+                    "how many percent of the rows for two people? a number from 0 to 100".to_owned(),
+                ));
             }
         },
     };

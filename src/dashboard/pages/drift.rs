@@ -236,7 +236,7 @@ fn largest(all: &[&ColumnReport]) -> String {
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
     const LEFT: f64 = 210.0;
-    const RIGHT: f64 = 560.0;
+    const RIGHT: f64 = 520.0;
     let mut columns: Vec<(&ColumnReport, f64)> =
         all.iter().filter_map(|column| Some((*column, column.psi.filter(|psi| *psi > 0.0)?))).collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -259,7 +259,7 @@ fn largest(all: &[&ColumnReport]) -> String {
             drawing.line("limit", (x(critical), y + 1.0), (x(critical), y + ROW - 1.0));
         }
         let verdict = if class == "drifted" { ", drifted" } else { "" };
-        drawing.text("ax", (x(*psi) + 8.0, y + 16.0), &format!("{}{verdict}", number_or(Some(*psi))));
+        drawing.text("ax", (RIGHT + 12.0, y + 16.0), &format!("{}{verdict}", number_or(Some(*psi))));
     }
     drawing.line("base", (LEFT, 0.0), (LEFT, columns.len() as f64 * ROW));
     drawing.image("wide", (WIDTH, columns.len() as f64 * ROW), "PSI of the columns that changed most")

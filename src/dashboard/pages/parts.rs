@@ -231,7 +231,8 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(y), h.max(y)));
     let (low, high) = match over {
         Over::Shares => (0.0, 1.0),
-        _ if high - low < 1e-9 => (low - 0.5, high + 0.5),
+        // Nothing moved: the line lies in the middle.
+        _ if high - low <= 1e-9 * high.abs() => (low - 0.1 * high.abs().max(1e-3), high + 0.1 * high.abs().max(1e-3)),
         _ => (low, high),
     };
     let name = |value: f64| match over {
