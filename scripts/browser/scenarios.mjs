@@ -2,7 +2,7 @@
 // printed as JSON. Anything a page must not do (a script error, a request elsewhere, a blocked style) is a failure.
 
 import { spawn } from "node:child_process";
-import { BASE, PAGES, check, confirmed, person, seriousIssues, sticksOut, withBrowser } from "./kit.mjs";
+import { BASE, PAGES, check, confirmed, ended, person, seriousIssues, sticksOut, withBrowser } from "./kit.mjs";
 
 const text = (page, selector = "main") => page.textContent(selector);
 const go = (page, path) => page.goto(BASE + path);
