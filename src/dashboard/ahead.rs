@@ -1,12 +1,11 @@
 //! Reading ahead: what pages count anew after each change is counted before somebody asks.
 //!
-//! It happens when the server starts, and when the loop has changed while somebody looks at pages. The thread steps back
-//! behind those that answer predictions.
+//! It happens when the server starts, and when the loop has changed while somebody looks at pages. The thread does not step
+//! back behind others: a page that is asked for meanwhile waits for it.
 
 use super::shell::Viewer;
 use super::web::Fields;
 use super::{Dashboard, events, pages};
-use crate::serve;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,7 +50,6 @@ impl Looked {
 pub(super) fn begin(dashboard: &Arc<Dashboard>) -> io::Result<()> {
     let dashboard = Arc::downgrade(dashboard);
     let watch = move || {
-        serve::step_back();
         let mut last = String::new();
         while let Some(dashboard) = dashboard.upgrade() {
             let began = Instant::now();

@@ -49,8 +49,8 @@ pub(crate) fn let_step_back(child: &Child) {
     let _ = child;
 }
 
-/// Lets the threads that answer go before this one. Elsewhere than on Linux this would concern the whole process.
-pub(crate) fn step_back() {
+/// Lets the threads that answer go first. Elsewhere than on Linux this would concern the whole process.
+fn step_back() {
     #[cfg(target_os = "linux")]
     // Without the permission it is only less polite.
     let _ = rustix::process::nice(NICE);

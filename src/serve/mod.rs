@@ -38,7 +38,7 @@ mod tls;
 mod wire;
 
 pub use connections::serve;
-pub(crate) use lane::{let_step_back, step_back};
+pub(crate) use lane::let_step_back;
 pub use limits::Limits;
 pub use settings::{JobSettings, ServeSettings};
 pub use state::App;
