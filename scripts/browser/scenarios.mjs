@@ -219,6 +219,11 @@ const scenarios = {
         await page.context().close();
       }
     }
+    // On paper the bars are there, and what is for the screen is not.
+    await go(first, "/ui/drift");
+    await first.emulateMedia({ media: "print" });
+    const isGone = (selector) => first.$eval(selector, (found) => getComputedStyle(found).display === "none");
+    if ((await isGone("svg .bar")) || !(await isGone("header.bar"))) issues.push({ page: "drift", id: "printed without bars" });
     check(issues.length === 0, JSON.stringify(issues, null, 1));
     return [];
   },
