@@ -25,6 +25,7 @@ run() {
 }
 run rollback v0001 --by ann --reason "answers came too slowly"
 run monitor data/current.csv
+run monitor data/current.csv
 tail -n +2 predictions.csv | head -40 | cut -d, -f1 > ids
 head -30 ids | while read -r id; do run feedback "$id" correct --by lou; done
 tail -n +31 ids | head -8 | while read -r id; do run feedback "$id" incorrect --by lou --actual 1; done
@@ -32,6 +33,7 @@ tail -n 2 ids | while read -r id; do run feedback "$id" uncertain --by lou; done
 run train --seed 5
 run promote --by carol --allow-equivalent "the same on the gate rows"
 run ab-start --schedule gradual --planned-n 20000 --every 24h --name "v0004 step by step"
+run ab-report
 run label-export -n 60 --force --by ann
 
 token=screenshots

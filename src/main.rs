@@ -8,6 +8,21 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let status = ends_with();
+    leave(status);
+    ExitCode::from(status)
+}
+
+/// Writes the exit status into the file that `MLLOOP_STATUS_FILE` names: whoever started this may be gone before it ends.
+fn leave(status: u8) {
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    if let Some(path) = std::env::var_os("MLLOOP_STATUS_FILE") {
+        // There is nobody left to tell.
+        let _ = mlloop::atomic::replace(path.as_ref(), |out| writeln!(out, "{status}"));
+    }
+}
+
+fn ends_with() -> u8 {
     CompleteEnv::with_factory(cmd::complete::command).complete();
     let cli = match cmd::parse() {
         Ok(cli) => cli,
@@ -17,7 +32,7 @@ fn main() -> ExitCode {
                 Some(said) => write!(std::io::stderr(), "{}", printable::printable(&said)),
                 None => err.print(),
             };
-            return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
+            return u8::try_from(err.exit_code()).unwrap_or(2);
         }
     };
     let exit_zero = cli.global.exit_zero;
@@ -26,7 +41,7 @@ fn main() -> ExitCode {
     outlive_file_limits();
     match cmd::run(cli) {
         Ok(outcome) => outcome.exit_code(exit_zero),
-        Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
+        Err(err) if is_broken_pipe(&err) => 0,
         Err(err) => {
             let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(&one_line(&err)));
             if let Some(hint) = cmd::hint::of(&err) {

@@ -91,6 +91,38 @@ pub fn steers(c: char) -> bool {
     c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
+/// An HTML page in which no text moves, hides or reorders what stands around it: such a character is shown as �. In what a
+/// form sends back it stays what it is, written as a reference, so that the row that is meant is the one that is named.
+#[must_use]
+pub fn page(html: String) -> String {
+    let is_shown = |c: char| !steers(c) || matches!(c, '\n' | '\t');
+    if html.chars().all(is_shown) {
+        return html;
+    }
+    let mut told = String::with_capacity(html.len() + 64);
+    // Texts in a page are escaped: they hold neither a bracket nor a quote.
+    let (mut in_tag, mut in_quotes, mut is_sent) = (false, false, false);
+    for (at, c) in html.char_indices() {
+        match c {
+            '"' if in_tag && in_quotes => in_quotes = false,
+            '"' if in_tag => {
+                (in_quotes, is_sent) = (true, [" value=", " name="].iter().any(|end| html[..at].ends_with(end)))
+            }
+            '<' if !in_quotes => in_tag = true,
+            '>' if !in_quotes => in_tag = false,
+            _ => {}
+        }
+        match c {
+            c if is_shown(c) => told.push(c),
+            // HTML reads references to these as letters of another set.
+            '\u{80}'..='\u{9f}' if in_quotes && is_sent => told.push(c),
+            c if in_quotes && is_sent => told.push_str(&format!("&#x{:x};", u32::from(c))),
+            _ => told.push('\u{fffd}'),
+        }
+    }
+    told
+}
+
 /// A terminal that is given data as it comes: what [`printable`] escapes is escaped, but tabs and ends of lines stay.
 #[derive(Debug)]
 pub struct Screen<W: Write> {
@@ -178,6 +210,15 @@ pub fn style_code(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_shows_nothing_that_steers_and_sends_back_what_it_was() {
+        let html = "<p title=\"a\u{202e}b\">x\u{1b}[2J\u{2066}\ny</p>\n<input value=\"r\u{202e}\u{7}\u{85}\" name=\"\u{2028}\">";
+        let wanted = "<p title=\"a\u{fffd}b\">x\u{fffd}[2J\u{fffd}\ny</p>\n<input value=\"r&#x202e;&#x7;\u{85}\" name=\"&#x2028;\">";
+        assert_eq!(page(html.to_owned()), wanted);
+        let plain = "<p>\ta é</p>\n".to_owned();
+        assert_eq!(page(plain.clone()), plain);
+    }
 
     #[test]
     fn what_moves_hides_or_reorders_is_escaped() {

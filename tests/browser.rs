@@ -25,9 +25,16 @@ fn browser() -> Option<PathBuf> {
 }
 
 /// Plays a scenario of `scripts/browser/scenarios.mjs` against the server.
-fn play(folder: &Path, server: &Server, scenario: &str) {
+fn play(folder: &Path, work: &Loop, server: &Server, scenario: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/browser/scenarios.mjs");
-    let variables = [("BASE", server.url.as_str()), ("TOKEN", TOKEN)];
+    let pid = server.pid().to_string();
+    let variables = [
+        ("BASE", server.url.as_str()),
+        ("TOKEN", TOKEN),
+        ("SERVER", &pid),
+        ("PROGRAM", env!("CARGO_BIN_EXE_mlloop")),
+        ("LOOP", &work.path("").display().to_string()),
+    ];
     let done = Command::new("node").arg(script).arg(scenario).env("MLLOOP_BROWSER", folder).envs(variables).output();
     let done = done.unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
@@ -53,7 +60,7 @@ fn from_drift_to_a_new_version_and_back() {
     let Some(folder) = browser() else { return };
     let work = drifted();
     let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
-    play(&folder, &server, "decide");
+    play(&folder, &work, &server, "decide");
     let chain = work.run("audit --text").answers(YES).stdout;
     for line in ["v0002 went into production instead of v0001", "v0001 is in production again instead of v0002: slower"]
     {
@@ -65,14 +72,61 @@ fn from_drift_to_a_new_version_and_back() {
 #[test]
 fn two_people_at_once_approve_once() {
     let Some(folder) = browser() else { return };
+    let work = waiting("");
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    play(&folder, &work, &server, "at_once");
+    assert_eq!(counts(&work, ["rejected", "approved", "promoted"]), [0, 1, 1]);
+}
+
+/// A loop whose challenger waits for approval, and how often the chain has these events after a scenario.
+fn waiting(now: &str) -> Loop {
     let work = drifted();
     work.run("retrain").answers(YES);
-    work.run("promote --by carol").answers(WAITING);
-    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
-    play(&folder, &server, "at_once");
+    work.run(&format!("promote --by carol{now}")).answers(WAITING);
+    work
+}
+
+fn counts(work: &Loop, events: [&str; 3]) -> [usize; 3] {
     let chain = work.read("audit.jsonl");
-    assert_eq!(chain.matches("\"event\":\"approved\"").count(), 1, "{chain}");
-    assert_eq!(chain.matches("\"event\":\"promoted\"").count(), 1);
+    events.map(|event| chain.matches(&format!("\"event\":\"{event}\"")).count())
+}
+
+#[test]
+fn a_rejection_has_a_reason() {
+    let Some(folder) = browser() else { return };
+    let work = waiting("");
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    play(&folder, &work, &server, "reject");
+    assert_eq!(counts(&work, ["rejected", "approved", "promoted"]), [1, 0, 0]);
+    work.run("audit verify").answers(YES);
+}
+
+#[test]
+fn an_expired_request_stays_undecided() {
+    let Some(folder) = browser() else { return };
+    let work = waiting(" --now 2020-01-05T00:00:00Z");
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    play(&folder, &work, &server, "expired");
+    assert_eq!(counts(&work, ["rejected", "approved", "promoted"]), [0, 0, 0]);
+}
+
+#[test]
+fn a_page_that_was_left_open_over_a_promotion_decides_nothing() {
+    let Some(folder) = browser() else { return };
+    let work = waiting("");
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    play(&folder, &work, &server, "left_open");
+    assert_eq!(counts(&work, ["rejected", "approved", "promoted"]), [0, 1, 1]);
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_midst_of_a_job_knows_its_end() {
+    let Some(folder) = browser() else { return };
+    let work = drifted();
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    play(&folder, &work, &server, "killed");
+    assert_eq!(counts(&work, ["retrained", "approved", "promoted"]), [1, 0, 0]);
+    work.run("audit verify --deep").answers(YES);
 }
 
 #[test]
@@ -80,7 +134,7 @@ fn ten_rows_by_keyboard_are_those_of_a_spreadsheet() {
     let Some(folder) = browser() else { return };
     let (work, server) = served("--no-log");
     work.run("label-export -n 50 --force").answers(YES);
-    play(&folder, &server, "keyboard");
+    play(&folder, &work, &server, "keyboard");
     let answers = ["no", "yes", "no", "", "yes", "no", "no", "no", "no", "no"];
     let mut wanted = String::new();
     for (n, line) in work.read("label_inbox/to_label.csv").lines().enumerate() {
@@ -101,7 +155,7 @@ fn everything_works_without_scripts() {
     let Some(folder) = browser() else { return };
     let (work, server) = served("--no-log");
     work.run("label-export -n 50 --force").answers(YES);
-    play(&folder, &server, "without_scripts");
+    play(&folder, &work, &server, "without_scripts");
     assert!(work.read("data/feedback.csv").contains(",ann"));
 }
 
@@ -126,7 +180,7 @@ fn hostile_names_stay_text() {
     work.run("monitor b.csv").answers(YES);
     work.run("label-export -n 50 --force").answers(YES);
     let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
-    play(&folder, &server, "hostile");
+    play(&folder, &work, &server, "hostile");
 }
 
 #[test]
@@ -137,5 +191,5 @@ fn no_page_has_a_serious_issue_in_light_or_dark() {
     work.run("train --seed 3").answers(YES);
     work.run("ab-start --planned-n 1000 --schedule gradual --name trial").answers(YES);
     let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
-    play(&folder, &server, "accessible");
+    play(&folder, &work, &server, "accessible");
 }

@@ -70,7 +70,7 @@ impl Person<'_> {
     pub fn job(&self, path: &str, fields: &str) -> String {
         let page = self.send(path, fields);
         let at = location(&page);
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_secs(300);
         loop {
             let page = self.get(&at);
             if !page.contains("data-running=\"true\"") {
@@ -408,7 +408,8 @@ fn a_prediction_is_corrected_and_explained() {
     assert!(good("https%3A%2F%2Felsewhere.example%2F").starts_with("/ui/feedback?job="));
     let highest = ann.get("/ui/feedback?sort=score");
     let list = highest.split("aria-label=\"Predictions\"").nth(1).unwrap();
-    let scores = list.split("<td class=\"n\">").skip(1).filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok());
+    let scores =
+        list.split("data-label=\"Score\">").skip(1).filter_map(|cell| cell.split([' ', '<']).next()?.parse().ok());
     let scores: Vec<f64> = scores.collect();
     assert!(scores.len() == 50 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     let next = ann.get("/ui/feedback?sort=score&from=50");
@@ -499,6 +500,94 @@ fn a_demo_begins_again_where_drift_is_found() {
     work.run("audit verify").answers(YES);
 }
 
+/// A text as it stood before it was put into a page, and as it stands in a form.
+fn resent(text: &str) -> String {
+    let marks = [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
+    let plain = marks.iter().fold(text.to_owned(), |text, (mark, letter)| text.replace(mark, letter));
+    plain.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[test]
+fn a_restart_signs_nobody_out_and_loses_nothing_that_was_typed() {
+    use std::os::unix::fs::PermissionsExt;
+    let (work, server) = served("--no-log");
+    let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
+    let (id, csrf) = (hidden(&ann.get("/ui/feedback"), "id"), hidden(&ann.get("/ui"), "csrf"));
+    let cookie = ann.cookie.clone();
+    let mode = std::fs::metadata(work.path("runs/sessions.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    drop(server);
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    let ann = Person { server: &server, cookie: cookie.clone() };
+    assert!(ann.get("/ui").contains("<bdi>ann</bdi>, approver"));
+    // A page that was open before still works.
+    let form = format!("csrf={csrf}&id={id}&verdict=uncertain");
+    assert_eq!(ann.ask("POST /ui/do/feedback", &ann.origin(), &form).status, 303);
+    drop(server);
+    // With another token the session has ended: what was typed comes back, and is sent by a press as any other.
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", "another")]);
+    let mut ann = Person { server: &server, cookie };
+    let said = work.read("data/feedback.csv");
+    let send = |ann: &Person, path: &str, fields: &str| {
+        let page = ann.ask(&format!("POST {path}"), &ann.origin(), &format!("csrf={csrf}&{fields}"));
+        assert!(page.status == 401 && page.body.contains("Your session has ended"), "{}", page.body);
+        let [path, kept] = ["kept_path", "kept"].map(|name| resent(&hidden(&page.body, name)));
+        let wrong = format!("name=ann&token=no&kept_path={path}&kept={kept}");
+        let refused = ann.ask("POST /ui/sign-in", &ann.origin(), &wrong);
+        assert_eq!(
+            (refused.status, resent(&hidden(&refused.body, "kept"))),
+            (401, kept.clone()),
+            "a wrong token loses nothing"
+        );
+        ann.ask("POST /ui/sign-in", &ann.origin(), &format!("name=ann&token=another&kept_path={path}&kept={kept}"))
+    };
+    let form = send(&ann, "/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved+%3Cfar%3E"));
+    assert!(form.status == 200 && form.body.contains("value=\"moved &#60;far&#62;\""), "{}", form.body);
+    assert!(
+        form.body.contains("Nothing was sent yet") && form.body.contains("<option value=\"yes\" selected>yes"),
+        "{}",
+        form.body
+    );
+    let reason = send(&ann, "/ui/do/rollback", "reason=too+slow");
+    assert!(reason.body.contains("name=\"reason\" maxlength=\"500\" value=\"too slow\""), "{}", reason.body);
+    let press = send(&ann, "/ui/do/retrain", "");
+    assert!(press.body.contains("Retrain, and let the gate judge?"), "{}", press.body);
+    assert!(!work.path("models/v0002").exists() && work.read("data/feedback.csv") == said);
+    // It is no way round the sign-in, nor to what is no form.
+    let page = ann.ask("POST /ui/sign-out", &ann.origin(), "");
+    assert!(page.status == 401 && !page.body.contains("kept_path"), "{}", page.body);
+    ann.cookie = form.headers.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(ann.send("/ui/sign-out", "").status, 303);
+    assert_eq!(ann.ask("POST /ui/do/retrain", &ann.origin(), &format!("csrf={csrf}")).status, 401);
+}
+
+#[test]
+fn two_people_who_differ_are_both_shown() {
+    let (work, server) = served("--no-log");
+    let [ann, bea] = ["ann", "bea"].map(|name| sign_in(&server, name, TOKEN).unwrap_or_else(|_| panic!("{name}")));
+    let page = ann.get("/ui/feedback");
+    let id = hidden(&page, "id");
+    let row = page.split(&format!("name=\"id\" value=\"{id}\"")).next().unwrap().rsplit("<tr").next().unwrap();
+    let other = if row.contains("<bdi>no</bdi>") { "yes" } else { "no" };
+    ann.follow("/ui/do/feedback", &format!("id={id}&verdict=uncertain"));
+    bea.follow("/ui/do/feedback", &format!("id={id}&verdict=correct"));
+    let page = ann.get(&format!("/ui/feedback?q={id}"));
+    assert!(page.contains(">correct, bea; uncertain, ann</td>"), "who cannot tell differs from nobody: {page}");
+    ann.follow("/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual={other}"));
+    for path in [format!("/ui/feedback?q={id}"), format!("/ui/row?id={id}")] {
+        let page = ann.get(&path);
+        assert!(page.contains("incorrect, ann; correct, bea (they differ)"), "{path}: {page}");
+    }
+    let page = ann.get("/ui/feedback");
+    assert!(page.contains("2 became labels") && page.contains("1 prediction is said to be right by some"), "{page}");
+    // It counts as the retraining counts it: a row on which people differ has no label.
+    assert!(ann.get("/ui").contains("0 of 50: 0 rows have labels from people"), "{}", ann.get("/ui"));
+    ann.follow("/ui/do/feedback", &format!("id={id}&verdict=correct"));
+    assert!(ann.get(&format!("/ui/feedback?q={id}")).contains(">correct, ann; correct, bea</td>"));
+    assert!(!ann.get("/ui/feedback").contains("said to be right by some"));
+    assert!(work.read("data/feedback.csv").contains(",ann"));
+}
+
 #[test]
 fn a_job_goes_on_when_the_server_dies_and_is_known_to_the_next() {
     let (work, mut server) = served("--no-log");
@@ -511,13 +600,22 @@ fn a_job_goes_on_when_the_server_dies_and_is_known_to_the_next() {
     server.exit();
     let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
     let anybody = Person { server: &server, cookie: String::new() };
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(300);
     while anybody.get("/ui/job?id=1").contains("data-running=\"true\"") {
         assert!(Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(50));
     }
     let page = anybody.get("/ui/job?id=1");
     assert!(page.contains("mlloop run --force --yes=retraining --by=ann"), "{page}");
+    // It ended while nobody was there, and yet its status is known.
+    let status = work.read("runs/jobs/000001.end");
+    let state = match status.trim() {
+        "0" => "done",
+        "1" => "done; the answer was no",
+        "3" => "cannot tell: too few rows or labels",
+        other => panic!("{other}"),
+    };
+    assert!(page.contains(&format!("data-waits=\"false\">{state}</span>")), "{state} {page}");
     assert_eq!(
         work.path("runs/jobs/000002.json").exists(),
         !busy,

@@ -1,5 +1,6 @@
 //! Names that attack a terminal or a spreadsheet, as columns, levels, ids, files and people: no verb lets them through.
 
+use crate::dashboard::{TOKEN, sign_in};
 use crate::serve::client::Server;
 use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES};
 use mlloop::labels::fill::{self, FillIn};
@@ -160,6 +161,66 @@ fn no_verb_gives_a_terminal_what_moves_it() {
     let metrics = work.read("metrics.prom");
     assert!(metrics.lines().all(|line| line.starts_with("mlloop") || line.starts_with('#')), "{metrics}");
     comes_back_as_it_went_out(&work);
+}
+
+/// A text as it stands in an address or a form.
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// A page without what its forms send back, which is what it is.
+fn shown(page: &str) -> String {
+    let mut shown = page.to_owned();
+    for attribute in [" value=\"", " name=\""] {
+        shown = shown
+            .split(attribute)
+            .enumerate()
+            .map(|(n, part)| if n == 0 { part } else { part.split_once('"').unwrap().1 })
+            .collect();
+    }
+    shown
+}
+
+/// No page shows what steers a text, and a form that names a row names it as it is.
+#[test]
+fn no_page_shows_what_steers() {
+    let work = Loop::new().table(PAST, table(0, 240, true)).table(NEW, table(1000, 240, false));
+    for line in [
+        &format!("init '{PAST}' --target '{TARGET}' --kind '{ID}=id' --force"),
+        "train --algorithm decision-tree",
+        &format!("predict '{NEW}' --log -o scored.csv"),
+        &format!("monitor '{NEW}'"),
+        "label-export -n 20 --annotators 'a\u{202e}b,=c' --force",
+        "train --algorithm decision-tree --seed 2",
+        &format!("ab-start --planned-n 1000 --name '{}'", NAMES[1]),
+    ] {
+        assert!([YES, NO, CANNOT_TELL].contains(&work.run(line).status), "{line}");
+    }
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    let ann = sign_in(&server, &encoded("an\u{202e}n\u{1b}[2J"), TOKEN).unwrap_or_else(|status| panic!("{status}"));
+    let row = id(1009);
+    assert!(row.contains('\u{202e}'));
+    let mut paths: Vec<String> = ["/ui", "/ui/drift", "/ui/decide", "/ui/label", "/ui/settle", "/ui/feedback", "/docs"]
+        .map(str::to_owned)
+        .into();
+    paths.extend(
+        ["/ui/experiment", "/ui/models", "/ui/model?version=v0001", "/ui/model?try=1", "/ui/audit", "/ui/job"]
+            .map(str::to_owned),
+    );
+    paths.extend(NAMES.iter().map(|name| format!("/ui/drift?column={}", encoded(name))));
+    paths.extend((1000..1016).map(|n| format!("/ui/row?id={}", encoded(&id(n)))));
+    paths.extend(["q", "by"].map(|key| format!("/ui/feedback?{key}={}", encoded(NAMES[1]))));
+    for path in &paths {
+        let page = ann.get(path);
+        let found: Vec<String> =
+            attacks(&shown(&page)).into_iter().filter(|sign| !sign.starts_with("mlloop") && sign != "'\\t'").collect();
+        assert!(found.is_empty(), "{path}: {found:?}");
+    }
+    let page = ann.get(&format!("/ui/row?id={}", encoded(&row)));
+    let sent = page.split("name=\"id\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(sent.replace("&#x202e;", "\u{202e}"), row);
+    ann.follow("/ui/do/feedback", &format!("id={}&verdict=correct", encoded(&row)));
+    assert!(work.read("data/feedback.csv").contains(&row));
 }
 
 /// The sheet has neither formulas nor codes in its header, and its answers are taken in.

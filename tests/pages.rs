@@ -193,6 +193,9 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         "of the columns that can be judged"
     };
     assert!(drift.contains(of), "{of}\n{drift}");
+    let log = work.read("runs/runs.jsonl");
+    let runs: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let runs: Vec<Value> = runs.into_iter().filter(|run| run["verb"] == "monitor").collect();
     for column in report["columns"].as_array().unwrap() {
         let name = column["name"].as_str().unwrap();
         let page = text(&ann.get(&format!("/ui/drift?column={name}")));
@@ -205,6 +208,19 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         };
         assert!(page.contains(wanted) && page.contains("p (adjusted)"), "{name}: {wanted}\n{page}");
         assert!(page.contains("of the last 2 comparisons"), "{page}");
+        // What the run log keeps of a column is what the report said of it, and is drawn.
+        let (kept, first) = (&runs[1]["result"]["columns"][name], &runs[0]["result"]["columns"][name]);
+        assert_eq!(kept[0], column["method"]);
+        for (at, key) in [(1, "statistic"), (3, "threshold"), (4, "psi")] {
+            let (kept, wanted) = (kept[at].as_f64().unwrap(), column[key].as_f64().unwrap());
+            assert!((kept - wanted).abs() <= 1e-4 * wanted.abs(), "{name} {key}: {kept} {wanted}");
+        }
+        assert_eq!((kept[2].as_f64().is_some(), kept, first.is_array()), (adjusted.is_some(), first, true));
+        let drawn = ann.get(&format!("/ui/drift?column={name}"));
+        for line in ["Statistic over time", "p over time", "PSI over time"] {
+            assert!(drawn.contains(line), "{name}: {line}\n{drawn}");
+        }
+        assert_eq!(drawn.split("In numbers").nth(1).unwrap().matches("<tr>").count(), 3, "{drawn}");
     }
     assert!(text(&ann.get("/ui/drift?q=nothing-has-this")).contains("Show all columns"));
 }
@@ -277,4 +293,44 @@ fn what_if_refuses_what_prediction_refuses() {
     assert!(said.contains("this is not a finite number") && !said.contains("It would say"), "{said}");
     let said = text(&ann.get("/ui/model?try=1&x.months=3"));
     assert!(said.contains("It would say: ") && said.contains("from 0."), "{said}");
+}
+
+/// A row's values can be tried out: unchanged they are answered as they were, and a time is the instant that it was.
+#[test]
+fn a_row_can_be_tried_with_other_values() {
+    let work = poor("");
+    work.run("predict data/current.csv --log -o scored.csv").answers(YES);
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    let list = ann.get("/ui/feedback");
+    let id = list.split("name=\"id\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let page = ann.get(&format!("/ui/row?id={id}"));
+    let score = text(&page).split("with score ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let address = page.split("href=\"/ui/model?version=v0001&#38;try=1").nth(1).unwrap().split('"').next().unwrap();
+    let tried =
+        ann.get(&format!("/ui/model?version=v0001&try=1{}", address.replace("&#38;", "&").replace("#what-if", "")));
+    let said = text(&tried).split("It would say: ").nth(1).unwrap().chars().take(200).collect::<String>();
+    let found: f64 = said.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok()).unwrap();
+    assert!((found - score.parse::<f64>().unwrap()).abs() < 1e-4, "{score}: {said}");
+    assert!(!tried.contains("class=\"wrong\""), "{tried}");
+}
+
+/// Rows are dealt to people by name, and any metric of the versions is drawn.
+#[test]
+fn rows_are_dealt_on_the_page_and_every_metric_is_drawn() {
+    let work = poor("");
+    work.run("train --seed 2").answers(YES);
+    let server = server(&work);
+    let ann = person(&server, "ann");
+    let page = ann.get("/ui/label");
+    assert!(page.contains("name=\"annotators\"") && page.contains("name=\"overlap\""), "{page}");
+    let asked = text(&ann.get("/ui/confirm?do=export&n=20&annotators=ann%2Cbea&overlap=50"));
+    assert!(asked.contains("mlloop label-export -n=20 --by=ann --annotators=ann,bea --overlap=0.5"), "{asked}");
+    let refused = ann.send("/ui/do/export", "n=20&annotators=ann&overlap=200");
+    assert!(refused.status == 400 && refused.body.contains("a number from 0 to 100"), "{}", refused.body);
+    assert!(refused.body.contains("name=\"annotators\" value=\"ann\""), "{}", refused.body);
+    let models = text(&ann.get("/ui/models?metric=brier"));
+    assert!(models.contains("brier, version by version") && models.contains("(decides)"), "{models}");
+    let first = ann.get("/ui/models");
+    assert!(!first.contains("brier, version by version") && first.contains("<option value=\"brier\">"), "{first}");
 }

@@ -7,7 +7,8 @@ usage: scripts/bench/pages.py [--binary PATH] [--versions 1000] [--predictions 1
 A loop is made with so many versions (one is trained, the others are links to it with manifests and lines of the audit
 chain of their own), predictions in its log, labels from feedback and columns. Then `mlloop serve` answers each page some
 times, one after another, and while a client asks for predictions. Prints, as JSON: milliseconds of the first and the
-median answer of each page, the largest memory, and p50 and p99 of predictions alone and beside the pages. Ends with 1 when
+median answer of each page, the largest memory, and p50 and p99 of predictions alone and beside the pages; and of the pages
+that count, the first answer after somebody gave feedback, at once and once the server has read ahead. Ends with 1 when
 a page takes 100 ms or more, or the server 100 MB or more, unless --report is given. Needs a built mlloop.
 """
 
@@ -34,6 +35,8 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 TOKEN = "pages"
 MAX_MS = 100
 MAX_MB = 100
+# Seconds in which the server has read what changed before somebody asks.
+AHEAD = 4
 PAGES = {
     "overview": "/ui",
     "drift": "/ui/drift",
@@ -199,14 +202,28 @@ def peak_mb(pid):
     return {name: int(re.search(rf"{name}:\s+(\d+)", status).group(1)) / 1024 for name in ("VmRSS", "VmHWM")}
 
 
-def measure(args, url, pid):
+def after_change(loop, url, cookie):
+    """Milliseconds of the first answer of the pages that count, after a change of feedback and labels."""
+    taken = {}
+    for wait, name in [(0, "at_once"), (AHEAD, "read_ahead")]:
+        for n, (page, path) in enumerate([("overview", "/ui"), ("feedback", "/ui/feedback")]):
+            newest = re.search(rb'name="id" value="([^"]+)"', get(f"{url}/ui/feedback?from={20 * n + wait}", cookie)[1])
+            loop.run("feedback", newest.group(1).decode(), "uncertain", "--by", f"{name} {page}", fine=(0, 1))
+            time.sleep(wait)
+            taken[f"{page}, {name}"] = round(get(url + path, cookie)[0], 1)
+    return taken
+
+
+def measure(args, loop, url, pid):
     cookie = sign_in(url)
+    time.sleep(AHEAD)
     pages, slow = {}, []
     for name, path in PAGES.items():
         taken = [get(url + path, cookie)[0] for _ in range(6)]
         pages[name] = {"first_ms": round(taken[0], 1), "median_ms": round(statistics.median(taken[1:]), 1)}
         if pages[name]["median_ms"] >= MAX_MS:
             slow.append(name)
+    changed = after_change(loop, url, cookie)
     memory = peak_mb(pid)
     alone = predictions(url, args.columns, 3)
     stop = threading.Event()
@@ -221,7 +238,7 @@ def measure(args, url, pid):
     beside = predictions(url, args.columns, 3)
     stop.set()
     looker.join()
-    found = {"pages": pages, "resident_mb": round(memory["VmRSS"], 1), "largest_mb": round(memory["VmHWM"], 1)}
+    found = {"pages": pages, "first_after_change_ms": changed, "resident_mb": round(memory["VmRSS"], 1), "largest_mb": round(memory["VmHWM"], 1)}
     return {**found, "predictions": {"alone": alone, "beside_pages": beside}, "slow": slow}
 
 
@@ -243,7 +260,7 @@ def main():
             make(loop, args)
         server, url = served(loop.binary, loop.path)
         try:
-            found = measure(args, url, server.pid)
+            found = measure(args, loop, url, server.pid)
         finally:
             server.kill()
             server.wait()

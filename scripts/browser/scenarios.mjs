@@ -1,7 +1,8 @@
 // What people do in a browser: node scenarios.mjs NAME. The loop and the server are the test's; what a scenario finds is
 // printed as JSON. Anything a page must not do (a script error, a request elsewhere, a blocked style) is a failure.
 
-import { BASE, PAGES, check, confirmed, person, seriousIssues, sticksOut, withBrowser } from "./kit.mjs";
+import { spawn } from "node:child_process";
+import { BASE, PAGES, check, confirmed, ended, person, seriousIssues, sticksOut, withBrowser } from "./kit.mjs";
 
 const text = (page, selector = "main") => page.textContent(selector);
 const go = (page, path) => page.goto(BASE + path);
@@ -106,6 +107,79 @@ const scenarios = {
     return people;
   },
 
+  // A rejection takes a reason, which stands in the chain and beside the version.
+  async reject(browser) {
+    const bob = await person(browser, "bob");
+    await go(bob, "/ui/decide");
+    await Promise.all([bob.waitForURL(/ui\/confirm/), bob.click('a.button:text-is("Reject")')]);
+    check((await text(bob)).includes("stays in production"), await text(bob));
+    // Without a reason nothing is sent.
+    await bob.click("main button.main");
+    check(bob.url().includes("/ui/confirm"), "a rejection without a reason was sent");
+    await confirmed(bob, "fewer false alarms are wanted, not more");
+    check((await text(bob)).includes("Nothing waits for approval"), await text(bob));
+    await go(bob, "/ui/audit?event=rejected");
+    check((await text(bob)).includes("fewer false alarms are wanted, not more"), await text(bob));
+    await go(bob, "/ui/models");
+    check((await text(bob, "table.rows")).includes("by bob"), await text(bob));
+    return [bob];
+  },
+
+  // A request whose time is over cannot be approved, on the page nor past it.
+  async expired(browser) {
+    const bob = await person(browser, "bob");
+    await go(bob, "/ui/decide");
+    check((await text(bob)).includes("It expired"), await text(bob));
+    check((await bob.locator('a.button:text-is("Approve")').count()) === 0, "an expired request can be approved");
+    const reject = await bob.getAttribute('a.button:text-is("Reject")', "href");
+    await go(bob, reject.replace("do=reject", "do=approve"));
+    check((await text(bob)).includes("There is nothing to decide here. It expired"), await text(bob));
+    check((await bob.locator("main form").count()) === 0, await text(bob));
+    return [bob];
+  },
+
+  // A page that was left open over a promotion says so, and its Approve decides nothing any more.
+  async left_open(browser) {
+    const [lou, bob] = await Promise.all([person(browser, "lou"), person(browser, "bob")]);
+    for (const page of [lou, bob]) await go(page, "/ui/decide");
+    await Promise.all([bob.waitForURL(/ui\/confirm/), bob.click('a.button:text-is("Approve")')]);
+    await confirmed(bob);
+    await lou.waitForSelector("#changed:not([hidden])", { timeout: 20000 });
+    check((await text(lou)).includes("v0002 instead of v0001"), "the page is the one that was left open");
+    await Promise.all([lou.waitForURL(/ui\/confirm/), lou.click('a.button:text-is("Approve")')]);
+    check((await text(lou)).includes("It was approved by bob"), await text(lou));
+    check((await lou.locator("main form").count()) === 0, "what is decided is asked once more");
+    return [lou, bob];
+  },
+
+  // The server is killed in the midst of a job and started again: the page says that it does not answer, the job goes on, and
+  // its end is known. Nobody signs in again.
+  async killed(browser) {
+    const ann = await person(browser, "ann");
+    await go(ann, "/ui/decide");
+    await Promise.all([ann.waitForURL(/ui\/confirm/), ann.click('a.button:has-text("Approve retraining")')]);
+    await Promise.all([ann.waitForURL(/ui\/job/), ann.click("main button.main")]);
+    check((await ann.getAttribute("#job-state", "data-running")) === "true", "the job ended too early for this test");
+    process.kill(Number(process.env.SERVER), "SIGKILL");
+    await ann.waitForSelector("#lost:not([hidden])", { timeout: 20000 });
+    const port = new URL(BASE).port;
+    const next = spawn(process.env.PROGRAM, ["-C", process.env.LOOP, "serve", "--no-log", "--port", port], {
+      env: { ...process.env, MLLOOP_TOKEN: process.env.TOKEN },
+      stdio: "ignore",
+    });
+    try {
+      const state = await ended(ann);
+      check(["waits for a person", "done", "done; the answer was no"].includes(state), state);
+      check((await ann.locator("#lost:not([hidden])").count()) === 0, "the server answers again");
+      check((await text(ann, "header")).includes("ann, approver"), await text(ann, "header"));
+      check((await text(ann)).includes("v0002"), await text(ann));
+    } finally {
+      next.kill("SIGKILL");
+    }
+    // The browser reports what it could not reach; nothing else is wrong.
+    return [];
+  },
+
   // Whatever stands in names, levels, notes and people's names is text.
   async hostile(browser) {
     const page = await person(browser, '"><img src=x onerror=alert(1)>');
@@ -122,13 +196,20 @@ const scenarios = {
     return [page];
   },
 
-  // No serious issue on any page, in light and dark; nothing sticks out on a telephone.
+  // No serious issue on any page, in light and dark; nothing sticks out on the smallest telephone nor on the widest screen.
   async accessible(browser) {
     const issues = [];
+    const first = await person(browser, "ann");
+    await go(first, "/ui/confirm?do=monitor");
+    await confirmed(first);
+    await go(first, "/ui/feedback");
+    const row = await first.getAttribute("table.rows a", "href");
+    const paths = { ...PAGES, row, job: "/ui/job?id=1", problem: "/ui/nothing", sign_in: "/ui/sign-in" };
+    paths.what_if = "/ui/model?version=v0001&try=1";
+    paths.beside = "/ui/model?version=v0002&beside=v0001";
     for (const scheme of ["light", "dark"]) {
-      for (const width of [390, 1280]) {
+      for (const width of scheme === "light" ? [360, 1280, 3840] : [390, 1280]) {
         const page = await person(browser, "ann", { scheme, width });
-        const paths = { ...PAGES, problem: "/ui/nothing", sign_in: "/ui/sign-in" };
         for (const [name, path] of Object.entries(paths)) {
           await go(page, path);
           for (const issue of await seriousIssues(page)) issues.push({ page: name, scheme, width, ...issue });
@@ -138,6 +219,11 @@ const scenarios = {
         await page.context().close();
       }
     }
+    // On paper the bars are there, and what is for the screen is not.
+    await go(first, "/ui/drift");
+    await first.emulateMedia({ media: "print" });
+    const isGone = (selector) => first.$eval(selector, (found) => getComputedStyle(found).display === "none");
+    if ((await isGone("svg .bar")) || !(await isGone("header.bar"))) issues.push({ page: "drift", id: "printed without bars" });
     check(issues.length === 0, JSON.stringify(issues, null, 1));
     return [];
   },

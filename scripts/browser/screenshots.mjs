@@ -19,7 +19,8 @@ await withBrowser(async (browser) => {
       };
       if (BASE) {
         const page = await person(browser, "ann", { scheme, width });
-        for (const [name, path] of Object.entries(PAGES)) {
+        const more = { beside: "/ui/model?version=v0004&beside=v0001", "what-if": "/ui/model?try=1" };
+        for (const [name, path] of Object.entries({ ...PAGES, ...more })) {
           const answer = await page.goto(BASE + path);
           if (!answer.ok()) console.log(`${path}: ${answer.status()}`);
           await shoot(page, name);

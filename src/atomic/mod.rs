@@ -59,6 +59,17 @@ pub fn replace_like<T, E: From<io::Error>>(
     replace_within(path, limit, write)
 }
 
+/// As [`replace`], for what its owner alone may read.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_private<T, E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
+    replace_within(path, 0o600, write)
+}
+
 /// Copies the file `from` to `to`, as [`replace_like`] does.
 ///
 /// # Errors

@@ -49,7 +49,6 @@ pub(crate) mod usage;
 
 use anyhow::Result;
 use clap::{FromArgMatches, Parser, Subcommand};
-use std::process::ExitCode;
 
 pub(crate) use args::Global;
 pub(crate) use context::Context;
@@ -72,15 +71,15 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// The exit status; `exit_zero` turns every answer but an error into 0.
-    pub(crate) fn exit_code(self, exit_zero: bool) -> ExitCode {
-        ExitCode::from(match self {
+    pub(crate) fn exit_code(self, exit_zero: bool) -> u8 {
+        match self {
             Self::Yes => 0,
             Self::Error => 2,
             _ if exit_zero => 0,
             Self::No => 1,
             Self::CannotTell => 3,
             Self::Waiting => 4,
-        })
+        }
     }
 }
 

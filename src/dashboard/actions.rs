@@ -101,7 +101,10 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
         "export" => {
             let n = fields.number("n").filter(|n| (1..=100_000).contains(n));
             let n = n.ok_or_else(|| Oops::Bad("how many rows? a number from 1 to 100000".to_owned()))?;
-            long("Choose rows to label", &["label-export", &format!("-n={n}"), &by], "/ui/label")
+            let mut arguments = vec!["label-export".to_owned(), format!("-n={n}"), by];
+            arguments.extend(dealt(fields)?);
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            long("Choose rows to label", &arguments, "/ui/label")
         }
         "feedback" => feedback(&by, fields)?,
         "ab-look" => long("Look at the experiment", &["ab-report"], "/ui/experiment"),
@@ -176,6 +179,26 @@ fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
     Ok(long("Reset the demo", &["demo", "--reset", "--drifted", "--", &dir.display().to_string()], "/ui"))
 }
 
+/// Among whom rows are dealt, and the share of them that two are asked; nobody by name unless the form names people.
+fn dealt(fields: &Fields) -> Result<Vec<String>, Oops> {
+    let people = fields.get("annotators").trim();
+    if people.is_empty() {
+        return Ok(Vec::new());
+    }
+    let overlap = match fields.get("overlap").trim() {
+        "" => 0.0,
+        text => match text.parse::<f64>() {
+            Ok(percent) if (0.0..=100.0).contains(&percent) => percent / 100.0,
+            _ => {
+                return Err(Oops::Bad(
+                    "how many percent of the rows for two people? a number from 0 to 100".to_owned(),
+                ));
+            }
+        },
+    };
+    Ok(vec![format!("--annotators={people}"), format!("--overlap={overlap}")])
+}
+
 fn feedback(by: &str, fields: &Fields) -> Result<Verb, Oops> {
     let (id, verdict) = (
         wanted(fields, "id", "the row")?,
@@ -219,7 +242,7 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
     let (id, note) = (fields.get("id"), fields.get("note").trim());
     let at = usize::try_from(fields.number("at").unwrap_or(0)).unwrap_or(0);
     let trail = Trail::of(fields);
-    let line = sheet.lines().find(|line| line.id == id);
+    let line = sheet.done().position(|(row, _)| row == id).and_then(|at| sheet.line(at));
     let line = line.ok_or_else(|| Oops::NotFound(format!("{id} is not among the rows that you are asked")))?;
     let (answer, note) = match fields.get("what") {
         "uncertain" => (String::new(), uncertain(note)),

@@ -1,15 +1,19 @@
 //! Who is at the page: tokens and what they allow, sessions, and the proof that a form is one of ours.
 //!
-//! Tokens are kept as SHA-256 only. A session lives in the memory of the server; its cookie is random, and what is kept
-//! of it is a digest too.
+//! Tokens are kept as SHA-256 only. Of a session its digests are kept, in `runs/sessions.json`, so that it outlives a restart
+//! of the server: that of its random cookie, and that of the cookie with the token which opened it. Neither lets anybody in,
+//! neither helps to find a token, and what somebody may do is looked up anew: by the tokens that are valid now.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 
+use crate::atomic;
 use crate::digest::hex;
 use crate::printable::steers;
 
@@ -122,13 +126,16 @@ fn parse_key(line: &str) -> Result<Key, String> {
     if name.is_empty() || name.chars().count() > MAX_NAME {
         return Err(format!("a name has 1 to {MAX_NAME} characters; write name:role:sha256"));
     }
-    let bytes: Option<Vec<u8>> = (digest.len() == 64 && digest.is_ascii())
-        .then(|| (0..64).step_by(2).map(|at| u8::from_str_radix(&digest[at..at + 2], 16).ok()).collect())
-        .flatten();
-    let digest = bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or("the SHA-256 of the token has 64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum")?;
+    let digest =
+        unhex(digest).ok_or("the SHA-256 of the token has 64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum")?;
     Ok(Key { name: Some(name.to_owned()), right, digest })
+}
+
+/// 32 bytes written as hexadecimal digits.
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let is_one = text.len() == 64 && text.is_ascii();
+    let bytes = (0..64).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
+    bytes.collect::<Option<Vec<u8>>>().filter(|_| is_one)?.try_into().ok()
 }
 
 /// A person who signed in.
@@ -139,7 +146,36 @@ pub(super) struct Session {
     pub(super) right: Right,
     /// What each of this session's forms carries.
     pub(super) csrf: String,
+}
+
+/// What is kept of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Open {
+    /// SHA-256 of the cookie.
+    cookie: String,
+    /// SHA-256 of the cookie and of what is kept of the token: it tells whether the token that opened it is still valid.
+    token: String,
+    /// The name that was given, or the one of the token.
+    name: String,
     until: Timestamp,
+}
+
+fn digest_of(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hex(&hasher.finalize())
+}
+
+fn cookie_digest(cookie: &str) -> String {
+    digest_of(&[b"cookie", cookie.as_bytes()])
+}
+
+fn token_digest(cookie: &str, key: &Key) -> String {
+    digest_of(&[b"token", cookie.as_bytes(), &key.digest])
 }
 
 /// Why somebody is not let in.
@@ -160,14 +196,17 @@ pub(super) struct Sessions {
     people: People,
     secret: [u8; 32],
     n: AtomicU64,
-    open: Mutex<HashMap<[u8; 32], Session>>,
+    open: Mutex<HashMap<String, Open>>,
     failures: Mutex<VecDeque<Timestamp>>,
+    file: PathBuf,
 }
 
 impl Sessions {
-    /// `secret` must come from the system's random numbers: cookies are made from it.
-    pub(super) fn new(people: People, secret: [u8; 32]) -> Self {
-        Self { people, secret, n: AtomicU64::new(0), open: Mutex::default(), failures: Mutex::default() }
+    /// `secret` must come from the system's random numbers: cookies are made from it. `file` keeps sessions for the next
+    /// server.
+    pub(super) fn new(people: People, secret: [u8; 32], file: PathBuf) -> Self {
+        let open = Mutex::new(kept(&file));
+        Self { people, secret, n: AtomicU64::new(0), open, failures: Mutex::default(), file }
     }
 
     /// Whether anybody can sign in at all.
@@ -200,40 +239,60 @@ impl Sessions {
             return Err(NotIn::NoName);
         }
         let n = self.n.fetch_add(1, Ordering::Relaxed);
-        let cookie = self.derive(&[b"cookie", &n.to_le_bytes(), &now.as_nanosecond().to_le_bytes()]);
-        let csrf = self.derive(&[b"form", cookie.as_bytes()]);
+        let cookie = digest_of(&[&self.secret, &n.to_le_bytes(), &now.as_nanosecond().to_le_bytes()]);
         let until = now.checked_add(LASTS).unwrap_or(Timestamp::MAX);
         let mut open = lock(&self.open);
         open.retain(|_, session| session.until > now);
         if open.len() >= MAX_SESSIONS
-            && let Some(oldest) = open.iter().min_by_key(|(_, session)| session.until).map(|(key, _)| *key)
+            && let Some(oldest) =
+                open.values().min_by_key(|session| session.until).map(|session| session.cookie.clone())
         {
             open.remove(&oldest);
         }
-        open.insert(Sha256::digest(cookie.as_bytes()).into(), Session { name, right: key.right, csrf, until });
+        let session = Open { cookie: cookie_digest(&cookie), token: token_digest(&cookie, key), name, until };
+        open.insert(session.cookie.clone(), session);
+        self.keep(&open);
         Ok(cookie)
     }
 
-    /// Whose cookie it is.
+    /// Whose cookie it is: of a session that lasts, and whose token is still valid.
     pub(super) fn of(&self, cookie: &str, now: Timestamp) -> Option<Session> {
-        let key: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
-        lock(&self.open).get(&key).filter(|session| session.until > now).cloned()
+        let open = lock(&self.open).get(&cookie_digest(cookie)).filter(|session| session.until > now).cloned()?;
+        let is_same = |key: &&Key| bool::from(token_digest(cookie, key).as_bytes().ct_eq(open.token.as_bytes()));
+        let key = self.people.keys.iter().find(is_same)?;
+        // A name that was given may be somebody's by now.
+        let name = match &key.name {
+            Some(name) => name.clone(),
+            None => Some(open.name).filter(|name| !self.people.has(name))?,
+        };
+        Some(Session { name, right: key.right, csrf: digest_of(&[b"form", cookie.as_bytes()]) })
     }
 
     pub(super) fn sign_out(&self, cookie: &str) {
-        let key: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
-        lock(&self.open).remove(&key);
+        let mut open = lock(&self.open);
+        open.remove(&cookie_digest(cookie));
+        self.keep(&open);
     }
 
-    fn derive(&self, parts: &[&[u8]]) -> String {
-        let mut hasher = Sha256::new();
-        hasher.update(self.secret);
-        for part in parts {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        hex(&hasher.finalize())
+    /// Writes down who is signed in. Where it cannot be written one signs in again after a restart.
+    fn keep(&self, open: &HashMap<String, Open>) {
+        let mut all: Vec<&Open> = open.values().collect();
+        all.sort_by(|a, b| (a.until, &a.cookie).cmp(&(b.until, &b.cookie)));
+        let write = || {
+            let text = serde_json::to_vec_pretty(&all)?;
+            if let Some(dir) = self.file.parent() {
+                atomic::make_dirs(dir)?;
+            }
+            atomic::replace_private(&self.file, |out| out.write_all(&text))
+        };
+        let _ = write();
     }
+}
+
+/// The sessions that an earlier server kept; none where they cannot be read.
+fn kept(file: &Path) -> HashMap<String, Open> {
+    let read = std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<Vec<Open>>(&bytes).ok());
+    read.unwrap_or_default().into_iter().map(|session| (session.cookie.clone(), session)).collect()
 }
 
 impl Session {
@@ -248,6 +307,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests damage what is kept")]
 mod tests {
     use super::*;
 
@@ -259,9 +319,48 @@ mod tests {
         format!("# the team\nann:labeller:{}\n", hex(&Sha256::digest(b"secret")))
     }
 
+    /// Sessions that nobody keeps, and those of a server that keeps them in `dir`.
+    fn forgetful(people: People) -> Sessions {
+        Sessions::new(people, [7; 32], PathBuf::from("/dev/null/sessions.json"))
+    }
+
+    fn keeping(people: People, dir: &Path, secret: u8) -> Sessions {
+        Sessions::new(people, [secret; 32], dir.join("runs/sessions.json"))
+    }
+
+    #[test]
+    fn a_session_outlives_the_server_while_its_token_is_valid() {
+        let dir = tempfile::tempdir().unwrap();
+        let both = || People::parse(&ann()).unwrap().with_token("all");
+        let first = keeping(both(), dir.path(), 1);
+        let [ann_in, bob_in, gone] = [("", "secret"), ("bob", "all"), ("eve", "all")]
+            .map(|(name, token)| first.sign_in(name, token, at(0)).unwrap());
+        first.sign_out(&gone);
+        let text = std::fs::read_to_string(dir.path().join("runs/sessions.json")).unwrap();
+        for secret in [ann_in.as_str(), &bob_in, "secret", &first.of(&bob_in, at(1)).unwrap().csrf] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert!(!text.contains(&hex(&Sha256::digest(b"secret"))), "a token could be looked for");
+        let next = keeping(both(), dir.path(), 2);
+        let bob = next.of(&bob_in, at(1)).unwrap();
+        assert_eq!((bob.name.as_str(), bob.right), ("bob", Right::Approve));
+        assert!(bob.made(&first.of(&bob_in, at(1)).unwrap().csrf), "a form of before is still of this session");
+        assert!(next.of(&gone, at(1)).is_none() && next.of(&bob_in, at(12 * 3600)).is_none());
+        // Roles are those of now; a token that is no more opens nothing.
+        let promoted = People::parse(&ann().replace("labeller", "approver")).unwrap().with_token("other");
+        let later = keeping(promoted, dir.path(), 3);
+        assert_eq!(later.of(&ann_in, at(1)).unwrap().right, Right::Approve);
+        assert!(later.of(&bob_in, at(1)).is_none());
+        let taken = format!("bob:viewer:{}\n", hex(&Sha256::digest(b"mine")));
+        let named = keeping(People::parse(&taken).unwrap().with_token("all"), dir.path(), 4);
+        assert!(named.of(&bob_in, at(1)).is_none(), "the name is somebody's own by now");
+        std::fs::write(dir.path().join("runs/sessions.json"), "[{\"cookie\"").unwrap();
+        assert!(keeping(both(), dir.path(), 5).of(&bob_in, at(1)).is_none(), "a damaged file lets nobody in");
+    }
+
     #[test]
     fn a_token_of_the_file_has_a_name_and_a_role() {
-        let sessions = Sessions::new(People::parse(&ann()).unwrap().with_token("all"), [7; 32]);
+        let sessions = forgetful(People::parse(&ann()).unwrap().with_token("all"));
         let cookie = sessions.sign_in("eve", "secret", at(0)).unwrap();
         let session = sessions.of(&cookie, at(1)).unwrap();
         assert_eq!((session.name.as_str(), session.right), ("ann", Right::Label));
@@ -274,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_session_ends_by_time_and_by_leaving() {
-        let sessions = Sessions::new(People::default().with_token("all"), [7; 32]);
+        let sessions = forgetful(People::default().with_token("all"));
         let cookie = sessions.sign_in("bob", "all", at(0)).unwrap();
         assert!(sessions.of(&cookie, at(12 * 3600 - 1)).is_some());
         assert!(sessions.of(&cookie, at(12 * 3600)).is_none());
@@ -285,7 +384,7 @@ mod tests {
 
     #[test]
     fn wrong_tokens_close_the_door_for_a_minute() {
-        let sessions = Sessions::new(People::default().with_token("all"), [7; 32]);
+        let sessions = forgetful(People::default().with_token("all"));
         for _ in 0..MAX_TRIES {
             assert_eq!(sessions.sign_in("bob", "al", at(0)), Err(NotIn::WrongToken));
         }

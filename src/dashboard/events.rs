@@ -2,6 +2,7 @@
 
 use super::Dashboard;
 use crate::atomic::Stamp;
+use crate::printable;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
@@ -69,7 +70,7 @@ impl Events {
         let job = jobs
             .running()
             .or_else(|| jobs.latest(1).pop())
-            .map(|job| json!({ "id": job.id, "state": job.state(), "log": jobs.log(job.id) }));
+            .map(|job| json!({ "id": job.id, "state": job.state(), "log": printable::printable(&jobs.log(job.id)) }));
         let unended = jobs.unended();
         json!({ "stamp": stamp(self.dashboard.workspace.dir()), "job": job, "unended": unended }).to_string()
     }

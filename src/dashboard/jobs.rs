@@ -7,8 +7,10 @@
 //! runs/jobs/000007.json   what, by whom, since when, and how it ended
 //! runs/jobs/000007.out    what it answered
 //! runs/jobs/000007.log    what it said meanwhile
+//! runs/jobs/000007.end    its exit status, which it writes itself: a server that is started later knows it too
 //! ```
 
+use super::shell;
 use crate::atomic;
 use crate::serve;
 use jiff::Timestamp;
@@ -20,6 +22,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Names the file in which the program leaves its exit status.
+const LEAVES_STATUS: &str = "MLLOOP_STATUS_FILE";
 /// Jobs whose files are kept.
 const KEPT: usize = 50;
 /// Bytes of an answer or a log that are shown.
@@ -175,8 +179,16 @@ impl Jobs {
         let (jobs, id) = (Arc::clone(self), job.id);
         let watch = move || {
             let status = child.wait();
-            let note = status.as_ref().err().map_or_else(String::new, ToString::to_string);
-            jobs.end(id, status.ok().and_then(|status| status.code()), note);
+            let code = status.as_ref().ok().and_then(std::process::ExitStatus::code);
+            let note = match (&status, code) {
+                (Err(err), _) => err.to_string(),
+                (Ok(status), None) => format!(
+                    "It was stopped from outside ({status}). What it had finished by then stands in the audit chain, and \
+                     nothing is half done."
+                ),
+                _ => String::new(),
+            };
+            jobs.end(id, code, note);
         };
         std::thread::Builder::new().name("job".to_owned()).spawn(watch)?;
         saved
@@ -206,6 +218,7 @@ impl Jobs {
             .args(["--text", "--color=never", "--wait=10"])
             .args(&job.arguments)
             .env("MLLOOP_PROGRESS", "lines")
+            .env(LEAVES_STATUS, self.file(job.id, "end"))
             .stdin(Stdio::null())
             .stdout(answer)
             .stderr(log)
@@ -215,13 +228,21 @@ impl Jobs {
         Ok(child)
     }
 
-    /// Waits for a process of an earlier server. It is no child of ours: how it ended stands in what it wrote.
+    /// Waits for a process of an earlier server. It is no child of ours: how it ended stands in what it left.
     fn outlive(self: &Arc<Self>, job: &Job) {
         while job.pid.is_some_and(|pid| runs(pid, &self.program)) {
             std::thread::sleep(LOOK);
         }
-        let note = "the server ended while this ran; what became of it stands in the audit chain";
-        self.end(job.id, None, note.to_owned());
+        let left = fs::read_to_string(self.file(job.id, "end")).ok().and_then(|text| text.trim().parse().ok());
+        let note = match left {
+            Some(_) => String::new(),
+            None => format!(
+                "It was stopped together with the server; this was seen when the server was started again, {}. What it had \
+                 finished by then stands in the audit chain, and nothing is half done.",
+                shell::when((self.clock)())
+            ),
+        };
+        self.end(job.id, left, note);
     }
 
     fn end(self: &Arc<Self>, id: u64, status: Option<i32>, note: String) {
@@ -240,7 +261,7 @@ impl Jobs {
     fn forget(&self, all: &mut Vec<Job>) {
         while all.len() > KEPT && all[0].ended.is_some() {
             let old = all.remove(0);
-            for ext in ["out", "log", "json"] {
+            for ext in ["out", "log", "end", "json"] {
                 let _ = fs::remove_file(self.file(old.id, ext));
             }
         }
@@ -313,7 +334,8 @@ impl Job {
             Some(Some(3)) => "cannot tell: too few rows or labels",
             Some(Some(4)) => "waits for a person",
             Some(Some(_)) => "failed; nothing was changed",
-            Some(None) => "ended without a status",
+            Some(None) if self.pid.is_none() => "did not start",
+            Some(None) => "stopped before its end",
         }
     }
 }
@@ -462,6 +484,29 @@ mod tests {
         let ended = jobs.get(3).unwrap().ended.unwrap();
         assert!(ended.note.contains("audit chain"), "{}", ended.note);
         assert_eq!(run(&jobs, &[]).id, 4);
+    }
+
+    #[test]
+    fn what_ended_while_no_server_was_there_has_its_status() {
+        let dir = tempfile::tempdir().unwrap();
+        let jobs =
+            jobs(dir.path(), "echo $6; [ $6 = run ] || exit 0; sleep .3; echo 4 > \"$MLLOOP_STATUS_FILE\"; exit 4");
+        let [ended, killed] = ["run", "stopped"].map(|verb| {
+            let job = run(&jobs, &[verb]);
+            // As a server wrote it that ended while this ran.
+            fs::write(jobs.file(job.id, "json"), serde_json::to_vec(&Job { ended: None, ..job.clone() }).unwrap())
+                .unwrap();
+            job.id
+        });
+        let next = Jobs::open(dir.path().join("jobs"), jobs.program.clone(), dir.path().to_owned(), clock).unwrap();
+        let deadline = Instant::now() + LONG;
+        while !next.unended().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(next.get(ended).unwrap().state(), "waits for a person");
+        let killed = next.get(killed).unwrap();
+        assert_eq!(killed.state(), "stopped before its end");
+        assert!(killed.ended.unwrap().note.contains("started again, 2027-01-15 08:00 UTC"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! router of `serve`, which answers everything else.
 
 mod actions;
+mod ahead;
 mod auth;
 mod events;
 mod jobs;
@@ -19,6 +20,7 @@ mod web;
 pub use auth::{People, Right};
 
 use crate::workspace::{Workspace, WorkspaceError};
+use ahead::Looked;
 use auth::Sessions;
 use jobs::Jobs;
 use kept::AllKept;
@@ -71,6 +73,7 @@ pub struct Dashboard {
     jobs: Arc<Jobs>,
     pages: Semaphore,
     kept: AllKept,
+    looked: Looked,
     /// Held while an answer to a batch is written.
     filling: Mutex<()>,
 }
@@ -84,16 +87,19 @@ impl Dashboard {
         workspace.config()?;
         let dir = workspace.path("runs/jobs");
         let jobs = Jobs::open(dir.clone(), settings.program.clone(), workspace.dir().to_owned(), settings.now)
-            .map_err(|source| DashboardError::Io { path: dir, source })?;
-        Ok(Arc::new(Self {
-            sessions: Sessions::new(settings.people.clone(), settings.secret),
+            .map_err(|source| DashboardError::Io { path: dir.clone(), source })?;
+        let dashboard = Arc::new(Self {
+            sessions: Sessions::new(settings.people.clone(), settings.secret, workspace.path("runs/sessions.json")),
             workspace,
             settings,
             jobs,
             pages: Semaphore::new(MAX_PAGES),
             kept: AllKept::default(),
+            looked: Looked::default(),
             filling: Mutex::default(),
-        }))
+        });
+        ahead::begin(&dashboard).map_err(|source| DashboardError::Io { path: dir, source })?;
+        Ok(dashboard)
     }
 
     fn now(&self) -> jiff::Timestamp {

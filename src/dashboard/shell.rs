@@ -143,4 +143,6 @@ pub(super) struct SignIn {
     pub(super) next: String,
     /// Whether tokens of the file of people are taken, which have a name.
     pub(super) named: bool,
+    /// A form that was sent without a session: where to, and its fields.
+    pub(super) kept: Option<(String, String)>,
 }

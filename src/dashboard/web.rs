@@ -3,6 +3,7 @@
 use super::auth::{NotIn, Right, Session};
 use super::shell::{SignIn, Viewer};
 use super::{Dashboard, actions, events, pages};
+use crate::printable;
 use crate::serve::{self, App};
 use askama::Template;
 use axum::Router;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 /// Longest body of a form.
 const MAX_FORM: usize = 64 * 1024;
+/// Longest form that is kept while somebody signs in: it comes back as a field, in which a letter may take three.
+const MAX_KEPT: usize = 16 * 1024;
 /// The cookie of a session.
 const SESSION: &str = "mlloop_session";
 /// Nothing but what this server sends; no inline style, no inline script, no frame around it.
@@ -49,6 +52,13 @@ impl Fields {
     pub(super) fn with(&self, name: &str, value: &str) -> Self {
         let mut fields = self.0.clone();
         fields.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        Self(fields)
+    }
+
+    /// The same fields, but for this one.
+    pub(super) fn but(&self, name: &str, value: &str) -> Self {
+        let mut fields = self.0.clone();
+        fields.insert(name.to_owned(), value.to_owned());
         Self(fields)
     }
 
@@ -106,10 +116,23 @@ impl Dashboard {
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<(String, Session)> {
-        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let cookie = pairs.find(|(name, _)| *name == SESSION)?.1;
+        let cookie = cookie(headers)?;
         Some((cookie.to_owned(), self.sessions.of(cookie, self.now())?))
+    }
+}
+
+/// The cookie of a session, also of one that has ended.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == SESSION).map(|(_, cookie)| cookie)
+}
+
+/// What somebody without a session is told, by whether there was one.
+fn sign_in_first(headers: &HeaderMap) -> &'static str {
+    match cookie(headers).is_some_and(|cookie| !cookie.is_empty()) {
+        true => "Your session has ended: 12 hours have passed, or the server was started anew with another token.",
+        false => "",
     }
 }
 
@@ -137,6 +160,7 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
             _ => {}
         }
     }
+    dashboard.looked.now();
     let signed_in = dashboard.session(&parts.headers);
     let may_look = dashboard.settings.open || signed_in.is_some();
     match (&parts.method, parts.uri.path()) {
@@ -155,11 +179,13 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
         }
         (&Method::GET | &Method::HEAD, _) => {
             let next = parts.uri.path_and_query().map_or("/ui", |address| own_page(address.as_str()));
-            dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ["", "", next]), None)
+            let said = sign_in_first(&parts.headers);
+            let page = SignIn { said: said.to_owned(), next: next.to_owned(), ..sign_in_page(&dashboard) };
+            dressed(page.answer(StatusCode::UNAUTHORIZED), None)
         }
         (&Method::POST, path) => {
             let path = path.to_owned();
-            post(dashboard, &path, signed_in, body).await
+            post(dashboard, &path, signed_in, sign_in_first(&parts.headers), body).await
         }
         _ => dressed(pages::problem(&Oops::Bad("a page is read or a form is sent".to_owned())), None),
     }
@@ -170,25 +196,36 @@ async fn post(
     dashboard: Arc<Dashboard>,
     path: &str,
     signed_in: Option<(String, Session)>,
+    ended: &str,
     body: Body,
 ) -> Response<Body> {
-    let fields = to_bytes(body, MAX_FORM).await.ok().and_then(|bytes| Fields::of(std::str::from_utf8(&bytes).ok()?));
-    let Some(fields) = fields else {
+    let body = to_bytes(body, MAX_FORM).await.ok();
+    let text = body.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let Some((text, fields)) = text.and_then(|text| Some((text, Fields::of(text)?))) else {
         return dressed(pages::problem(&Oops::Bad("the form is too long or cannot be read".to_owned())), None);
     };
     if path == "/ui/sign-in" {
-        return sign_in(&dashboard, &fields);
+        return sign_in(dashboard, fields).await;
     }
     let Some((cookie, session)) = signed_in else {
-        return dressed(sign_in_page(&dashboard, StatusCode::UNAUTHORIZED, ["Sign in first.", "", "/ui"]), None);
+        let kept = Some((path.to_owned(), text.to_owned()));
+        let kept = kept.filter(|(path, text)| actions::right(path).is_some() && text.len() <= MAX_KEPT);
+        let what = if kept.is_some() { " What you typed is kept." } else { "" };
+        let said = format!("{} Sign in first.{what}", ended).trim_start().to_owned();
+        let page = SignIn { said, kept, ..sign_in_page(&dashboard) };
+        return dressed(page.answer(StatusCode::UNAUTHORIZED), None);
     };
     if !session.made(fields.get("csrf")) {
         let why = "the form is not one of this session; go back, load the page again and repeat";
         return dressed(pages::problem(&Oops::Forbidden(why.to_owned())), None);
     }
     if path == "/ui/sign-out" {
-        dashboard.sessions.sign_out(&cookie);
-        return dressed(Answer::Go("/ui".to_owned()), Some(cookie_header(&dashboard, "", 0)));
+        let header = cookie_header(&dashboard, "", 0);
+        let left = on_page(dashboard, move |dashboard| {
+            dashboard.sessions.sign_out(&cookie);
+            Answer::Go("/ui".to_owned())
+        });
+        return dressed(left.await, Some(header));
     }
     let path = path.to_owned();
     let answer = on_page(dashboard, move |dashboard| {
@@ -198,7 +235,7 @@ async fn post(
             // The form comes back with what was typed.
             Err(Oops::Bad(what)) if actions::home(&path, &fields).is_some() => {
                 viewer.alert = Some(what);
-                pages::again(dashboard, &viewer, &path, &fields)
+                pages::again(dashboard, &viewer, StatusCode::BAD_REQUEST, &path, &fields)
             }
             Err(oops) => pages::trouble(dashboard, &viewer, &oops),
         }
@@ -226,32 +263,71 @@ async fn on_page(dashboard: Arc<Dashboard>, make: impl FnOnce(&Dashboard) -> Ans
     made.unwrap_or_else(|err| pages::problem(&Oops::Fault(err.to_string())))
 }
 
-fn sign_in(dashboard: &Dashboard, fields: &Fields) -> Response<Body> {
-    let said = match dashboard.sessions.sign_in(fields.get("name"), fields.get("token"), dashboard.now()) {
-        Ok(cookie) => {
-            let header = cookie_header(dashboard, &cookie, 12 * 3600);
-            return dressed(Answer::Go(own_page(fields.get("next")).to_owned()), Some(header));
+async fn sign_in(dashboard: Arc<Dashboard>, fields: Fields) -> Response<Body> {
+    let shared = Arc::clone(&dashboard);
+    let (name, token) = (fields.get("name").to_owned(), fields.get("token").to_owned());
+    // Who is signed in is written down.
+    let opened = tokio::task::spawn_blocking(move || shared.sessions.sign_in(&name, &token, shared.now())).await;
+    let said = match opened {
+        Ok(Ok(cookie)) => {
+            let header = cookie_header(&dashboard, &cookie, 12 * 3600);
+            let page = on_page(dashboard, move |dashboard| entered(dashboard, &cookie, &fields));
+            return dressed(page.await, Some(header));
         }
-        Err(NotIn::NameTaken) => {
+        Ok(Err(NotIn::NameTaken)) => {
             (StatusCode::BAD_REQUEST, "Somebody of this name has a token of their own: sign in with that one.")
         }
-        Err(NotIn::WrongToken) => (StatusCode::UNAUTHORIZED, "No such token."),
-        Err(NotIn::NoName) => (StatusCode::BAD_REQUEST, "Say your name: it stands in the audit chain."),
-        Err(NotIn::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens; try again in a minute."),
+        Ok(Err(NotIn::WrongToken)) => (StatusCode::UNAUTHORIZED, "No such token."),
+        Ok(Err(NotIn::NoName)) => (StatusCode::BAD_REQUEST, "Say your name: it stands in the audit chain."),
+        Ok(Err(NotIn::TooMany)) => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens; try again in a minute."),
+        Err(err) => return dressed(pages::problem(&Oops::Fault(err.to_string())), None),
     };
-    dressed(sign_in_page(dashboard, said.0, [said.1, fields.get("name"), own_page(fields.get("next"))]), None)
+    let page = SignIn {
+        said: said.1.to_owned(),
+        name: fields.get("name").chars().take(80).collect(),
+        next: own_page(fields.get("next")).to_owned(),
+        kept: kept_form(&fields),
+        ..sign_in_page(&dashboard)
+    };
+    dressed(page.answer(said.0), None)
 }
 
-/// The page that asks who it is, with what is said, the name that was typed, and where one wanted to go.
-pub(super) fn sign_in_page(dashboard: &Dashboard, status: StatusCode, [said, name, next]: [&str; 3]) -> Answer {
-    let page = SignIn {
-        said: said.to_owned(),
+/// The form that somebody sent without a session: where to, and its fields.
+fn kept_form(fields: &Fields) -> Option<(String, String)> {
+    let kept = [fields.get("kept_path"), fields.get("kept")].map(str::to_owned).into();
+    Some(kept).filter(|(path, _)| actions::right(path).is_some())
+}
+
+/// Where one goes once one is signed in: to the form that was kept, which is sent by a press as any other; else to the page
+/// that was asked for.
+fn entered(dashboard: &Dashboard, cookie: &str, fields: &Fields) -> Answer {
+    let kept = kept_form(fields).and_then(|(path, text)| Some((path, Fields::of(&text)?)));
+    match (kept, dashboard.sessions.of(cookie, dashboard.now())) {
+        (Some((path, fields)), Some(session)) => {
+            let mut viewer = Viewer::new(Some(session), "/ui");
+            viewer.alert = Some("You are signed in. Nothing was sent yet: look it over, and send it again.".to_owned());
+            pages::again(dashboard, &viewer, StatusCode::OK, &path, &fields)
+        }
+        _ => Answer::Go(own_page(fields.get("next")).to_owned()),
+    }
+}
+
+/// The page that asks who it is, to begin with.
+pub(super) fn sign_in_page(dashboard: &Dashboard) -> SignIn {
+    SignIn {
+        said: String::new(),
         can_sign_in: dashboard.sessions.can_sign_in(),
-        name: name.chars().take(80).collect(),
-        next: next.to_owned(),
+        name: String::new(),
+        next: "/ui".to_owned(),
         named: dashboard.sessions.has_named(),
-    };
-    Answer::Page(status, page.render().unwrap_or_default())
+        kept: None,
+    }
+}
+
+impl SignIn {
+    pub(super) fn answer(&self, status: StatusCode) -> Answer {
+        Answer::Page(status, self.render().unwrap_or_default())
+    }
 }
 
 fn cookie_header(dashboard: &Dashboard, value: &str, seconds: u32) -> String {
@@ -280,7 +356,7 @@ fn dressed(answer: Answer, cookie: Option<String>) -> Response<Body> {
         Answer::Page(status, text) => {
             *response.status_mut() = status;
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-            *response.body_mut() = Body::from(text);
+            *response.body_mut() = Body::from(printable::page(text));
         }
         Answer::Go(to) => {
             *response.status_mut() = StatusCode::SEE_OTHER;

@@ -139,15 +139,22 @@ pub fn stats(
 ) -> Result<Stats, FeedbackError> {
     let latest: Vec<&Entry> = latest(entries).into_iter().filter(|entry| filter.holds(entry)).collect();
     let learned = learned_by(workspace, entries)?;
-    let labels = Labels::open(workspace)?;
     let used = Used::open(workspace)?;
-    let is_unused = |entry: &&&Entry| {
-        entry.verdict != Verdict::Uncertain && labels.get(&entry.id, &entry.by).is_some_and(|label| !used.has(label))
-    };
+    // How often each label counts: what somebody said of two predictions of a row is one label.
+    let mut said: HashMap<(&str, &str), u64> = HashMap::new();
+    for entry in latest.iter().filter(|entry| entry.verdict != Verdict::Uncertain) {
+        *said.entry(entry.key()).or_default() += 1;
+    }
+    let mut unused = 0;
+    Labels::each(workspace, |label| {
+        let n = said.get(&(label.id.as_str(), label.annotator.as_str())).copied().unwrap_or(0);
+        unused += if n > 0 && !used.has(&label) { n } else { 0 };
+    })?;
+    drop(said);
     let day = |entry: &Entry| Offset::UTC.to_datetime(entry.at).date();
     Ok(Stats {
         count: Count::of(latest.iter().copied(), &learned),
-        unused: latest.iter().filter(is_unused).count() as u64,
+        unused,
         by_version: groups(&latest, &learned, |entry| entry.version),
         by_period: groups(&latest, &learned, |entry| period.begin(day(entry))),
     })

@@ -123,7 +123,7 @@ impl FillIn {
     /// Number of lines that the person is done with.
     #[must_use]
     pub fn n_done(&self) -> usize {
-        self.lines().filter(Line::is_done).count()
+        self.done().filter(|(_, done)| *done).count()
     }
 
     /// Number of lines that have an answer.
@@ -135,7 +135,7 @@ impl FillIn {
     /// The first line from `from` on, then from the beginning, that is not done.
     #[must_use]
     pub fn next(&self, from: usize) -> Option<usize> {
-        let open = |at: &usize| self.line(*at).is_some_and(|line| !line.is_done());
+        let open = |at: &usize| self.sheet.rows.get(*at).is_some_and(|row| !self.sheet.is_done(row));
         (from..self.len()).find(open).or_else(|| (0..from.min(self.len())).find(open))
     }
 
@@ -161,6 +161,11 @@ impl FillIn {
         row[*target + 2] = protect(note).into_owned();
         self.save()?;
         Ok(true)
+    }
+
+    /// The row of each line, and whether the person is done with it.
+    pub fn done(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.sheet.rows.iter().map(|row| (restore(&row[0]), self.sheet.is_done(row)))
     }
 
     /// Every line, with what the person said of it.
@@ -230,6 +235,19 @@ impl Taken {
     fn has(&self, id: &str, person: &str) -> bool {
         self.said.get(id).is_some_and(|people| people.contains(person) || self.of_anybody.contains(id))
     }
+}
+
+/// How many rows of a batch that is out wait for an answer that is not taken in.
+///
+/// # Errors
+/// As [`FillIn::open`].
+pub fn rows_left(workspace: &Workspace, batch: &Batch) -> Result<usize, LabelError> {
+    let taken = Taken::of(&Inbox::of(workspace), batch)?;
+    let waits = |row: &&Asked| match row.annotators.as_slice() {
+        [] => !taken.has(&row.id, ""),
+        named => named.iter().any(|who| !taken.has(&row.id, who)),
+    };
+    Ok(batch.rows.iter().filter(waits).count())
 }
 
 /// How many answers a batch that is out still waits for: rows that are asked of nobody by name and have no label, answers

@@ -156,6 +156,24 @@ impl Labels {
         Self::open(workspace)
     }
 
+    /// Gives every label of a loop, one after another, without holding them all.
+    ///
+    /// # Errors
+    /// What is wrong with a line of the file.
+    pub fn each(workspace: &Workspace, mut take: impl FnMut(Label)) -> Result<(), LabelError> {
+        let path = workspace.path("data/labels.csv");
+        let from = match atomic::open(&path) {
+            Ok(from) => from,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(LabelError::io(&path, source)),
+        };
+        let file = path.display().to_string();
+        each_record(&file, from, &COLUMNS, REQUIRED, |line, cells| {
+            take(parse(&file, line, &cells)?);
+            Ok(())
+        })
+    }
+
     /// Reads the text of a `labels.csv`; `file` is its name in errors.
     ///
     /// # Errors

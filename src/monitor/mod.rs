@@ -26,7 +26,7 @@ use self::watch::Watch;
 use crate::drift::Preset;
 use crate::drift::estimate::EstimateError;
 use crate::drift::multivariate::MultivariateError;
-use crate::drift::report::{ColumnVerdict, DriftReport, MetricChange};
+use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, MetricChange};
 use crate::feedback::FeedbackError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
@@ -164,6 +164,27 @@ pub fn drifted(report: &DriftReport) -> Vec<&str> {
     drifted.map(|c| c.name.as_str()).collect()
 }
 
+/// Columns of which the run log keeps numbers, look by look.
+const MAX_COLUMNS: usize = 500;
+
+/// What the run log keeps of a column: method, statistic, p (adjusted where it is), what decided is held to, PSI. What
+/// drifted comes first, since of wide tables not every column is kept.
+fn looks(report: &DriftReport) -> serde_json::Value {
+    let mut columns: Vec<&ColumnReport> =
+        report.columns.iter().chain(&report.target).chain(&report.score).filter(|c| c.statistic.is_some()).collect();
+    columns.sort_by_key(|column| column.verdict != ColumnVerdict::Drifted);
+    let short = |value: Option<f64>| {
+        let value = value.filter(|value| value.is_finite())?;
+        format!("{value:.4e}").parse::<f64>().ok()
+    };
+    let look = |column: &&ColumnReport| {
+        let p = column.p_adjusted.or(column.p);
+        let numbers = [column.statistic, p, Some(column.threshold), column.psi].map(short);
+        (column.name.clone(), serde_json::json!([column.method, numbers[0], numbers[1], numbers[2], numbers[3]]))
+    };
+    serde_json::Value::Object(columns.iter().take(MAX_COLUMNS).map(look).collect())
+}
+
 /// What the run log keeps of a report.
 #[must_use]
 pub fn summary(report: &DriftReport) -> serde_json::Value {
@@ -178,6 +199,7 @@ pub fn summary(report: &DriftReport) -> serde_json::Value {
         "version": report.version,
         "fired": fired,
         "drifted": drifted(report),
+        "columns": looks(report),
         "performance": report.performance.as_ref().map(|known| measured(known.n, &known.metrics)),
         "estimate": report.estimate.as_ref().map(|promised| measured(promised.n, &promised.metrics)),
         "alarm_table": report.alarm.as_ref().and_then(|alarm| alarm.table.as_deref()),

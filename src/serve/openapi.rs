@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::snapshot::Snapshot;
 use crate::features::Task;
+use crate::printable::{self, printable_json};
 use crate::table::Kind;
 use askama::Template;
 use serde_json::{Map, Value, json};
@@ -231,9 +232,9 @@ pub(super) fn docs(snapshot: &Snapshot) -> Result<String, askama::Error> {
         columns,
         errors: ERRORS,
         // A quote in a shell's single quotes.
-        example: Value::Object(example).to_string().replace('\'', "'\\''"),
+        example: printable_json(Value::Object(example).to_string()).replace('\'', "'\\''"),
     };
-    page.render()
+    page.render().map(printable::page)
 }
 
 /// `/`.

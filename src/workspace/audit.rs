@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 
 /// Under which of its details a change of the experiment brings the whole of it.
 const EXPERIMENT: &str = "experiment";
@@ -205,27 +206,31 @@ impl Workspace {
 
     fn walk(&self) -> Result<Chain, WorkspaceError> {
         let path = self.audit_path();
-        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
         let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
-        let file = match atomic::open(&path) {
+        let bytes = match atomic::read(&path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(chain),
-            opened => opened.map_err(io_err)?,
+            read => read.map_err(|source| WorkspaceError::Io { path, source })?,
         };
-        let mut lines = BufReader::new(file);
-        let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).map_err(io_err)? > 0 {
-            if line.pop_if(|last| *last == b'\n').is_none() {
+        let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |known: &Walked| bytes.get(..known.n_bytes).is_some_and(|part| sha256(part) == known.digest);
+        let known = walked.as_ref().filter(|known| is_known(known)).map_or(0, |known| known.n_bytes);
+        let mut right = 0;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let Some(text) = line.strip_suffix(b"\n") else {
                 chain.unfinished = true;
                 break;
-            }
-            match check(&line, chain.entries.last()) {
+            };
+            match check(text, chain.entries.last(), right < known) {
                 Ok(entry) => chain.entries.push(entry),
                 Err(what) => {
                     chain.broken = Some(Break { line: chain.entries.len() as u64 + 1, what });
                     break;
                 }
             }
-            line.clear();
+            right += line.len();
+        }
+        if right != known {
+            *walked = Some(Walked { n_bytes: right, digest: sha256(&bytes[..right]) });
         }
         Ok(chain)
     }
@@ -328,8 +333,16 @@ impl Workspace {
     }
 }
 
-/// The line as an entry that follows `before`, or what is wrong with it.
-fn check(line: &[u8], before: Option<&Entry>) -> Result<Entry, String> {
+/// The first bytes of the chain, each line of which was found to be right: a server and a verb that asks several times
+/// need not compute the hashes again. Whether they still are these bytes is looked at each time.
+#[derive(Debug)]
+pub(super) struct Walked {
+    n_bytes: usize,
+    digest: String,
+}
+
+/// The line as an entry that follows `before`, or what is wrong with it; the hash of one that `is_known` was right.
+fn check(line: &[u8], before: Option<&Entry>, is_known: bool) -> Result<Entry, String> {
     let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("is not an event: {err}"))?;
     let (seq, prev) = before.map_or((1, GENESIS), |before| (before.seq + 1, &before.hash));
     if entry.seq != seq || entry.prev != prev {
@@ -337,6 +350,9 @@ fn check(line: &[u8], before: Option<&Entry>) -> Result<Entry, String> {
             "does not follow the line before it: lines were removed, added or moved (it is number {}, {seq} was due)",
             entry.seq
         ));
+    }
+    if is_known {
+        return Ok(entry);
     }
     let is_as_written = entry.line().is_ok_and(|written| written.as_bytes() == line);
     if !is_as_written || entry.digest().ok().as_ref() != Some(&entry.hash) {

@@ -59,12 +59,23 @@ fn any_tampering_is_found() {
         (joined(&lines[1..]), 1),
         (String::new(), 1),
     ];
-    for (text, line) in cases {
+    for (tampered, line) in cases {
+        // Also where this process walked along the whole chain before, and found it right.
+        fs::write(&path, &text).unwrap();
+        assert_eq!(workspace.audit_chain().unwrap().broken, None);
+        let text = tampered;
         fs::write(&path, &text).unwrap();
         assert_eq!(workspace.audit_chain().unwrap().broken.map(|broken| broken.line), Some(line), "{text}");
     }
     let refused = workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap_err().to_string();
     assert!(refused.contains("audit verify"), "{refused}");
+    // A line that is added behind what is known, and one that was changed in place before it.
+    fs::write(&path, &text).unwrap();
+    assert_eq!(workspace.audit_chain().unwrap().broken, None);
+    fs::write(&path, format!("{text}{}\n", lines[3])).unwrap();
+    assert_eq!(workspace.audit_chain().unwrap().broken.map(|broken| broken.line), Some(5));
+    fs::write(&path, format!("{}{}\n", text.replacen("\"b\":2", "\"b\":7", 1), lines[3])).unwrap();
+    assert_eq!(workspace.audit_chain().unwrap().broken.map(|broken| broken.line), Some(2));
 }
 
 #[test]

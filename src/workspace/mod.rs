@@ -39,7 +39,7 @@ use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -150,6 +150,8 @@ pub struct Workspace {
     registry: Registry,
     /// The last line of the audit chain that was written through this workspace; 0 for none.
     recorded: Arc<AtomicU64>,
+    /// The part of the audit chain that was found to be right.
+    walked: Arc<Mutex<Option<audit::Walked>>>,
 }
 
 impl Workspace {
@@ -158,7 +160,8 @@ impl Workspace {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
         let registry = Registry::new(dir.join("models")).audited(dir.join("audit.jsonl"));
-        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry, recorded: Arc::default() }
+        let (recorded, walked) = (Arc::default(), Arc::default());
+        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry, recorded, walked }
     }
 
     /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.

@@ -3,7 +3,7 @@
 use super::Asked;
 use crate::dashboard::web::Oops;
 use crate::registry::{Manifest, Version};
-use crate::report::number::{counted, short};
+use crate::report::number::{counted, number, short};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -57,7 +57,10 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
             let [old, new] = [&before, &after].map(|side| side.get(key).map_or("–", String::as_str));
             match old == new {
                 true => n_same += 1,
-                false => all.push(Change::of(&name(key), old, new)),
+                false => {
+                    let (old, new) = told_apart(old, new);
+                    all.push(Change::of(&name(key), old, new));
+                }
             }
         }
     };
@@ -73,6 +76,16 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
     let more =
         if hidden > 0 { format!(" {hidden} more changes stand in the manifests of both.") } else { String::new() };
     Ok((all, format!("{same}.{more}")))
+}
+
+/// Two values as they are read: long decimals with as many digits as tell them apart.
+fn told_apart(old: &str, new: &str) -> (String, String) {
+    let short = |text: &str| match text.parse::<f64>() {
+        Ok(value) if text.len() > 8 && text.contains('.') => number(value),
+        _ => text.to_owned(),
+    };
+    let (before, after) = (short(old), short(new));
+    if before == after { (old.to_owned(), new.to_owned()) } else { (before, after) }
 }
 
 /// What a version was fitted on: train and tune rows, as `train` says it.

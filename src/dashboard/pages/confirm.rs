@@ -21,6 +21,8 @@ struct Confirm {
     command: String,
     hidden: Vec<(&'static str, String)>,
     reason: bool,
+    /// The reason that was typed before the form came back.
+    typed: String,
     /// Whether it is a line of the audit chain.
     audited: bool,
     person: String,
@@ -169,10 +171,12 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         let found = reasons(asked, production, asked.drift()?.as_deref())?;
         speaks = found.bars.into_iter().filter(|bar| bar.fired).collect();
     }
-    // The reason is asked on this page, so it is not there yet.
-    let draft = asked.fields.with("reason", "…");
+    // The reason is asked on this page, so it is not there yet, or comes back to be written anew.
+    let draft = asked.fields.but("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
-    let hidden = ["id", "version", "n", "of", "batch"].into_iter().filter(|name| asked.fields.has(name));
+    let hidden = ["id", "version", "n", "of", "batch", "annotators", "overlap"]
+        .into_iter()
+        .filter(|name| asked.fields.has(name));
     rendered(&Confirm {
         shell: asked.shell("/ui/decide", &verb.title)?,
         action: action.to_owned(),
@@ -181,6 +185,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         command: crate::dashboard::jobs::command(&verb.arguments),
         hidden: hidden.map(|name| (name, asked.fields.get(name).to_owned())).collect(),
         reason,
+        typed: asked.fields.get("reason").to_owned(),
         // A comparison, and a demo whose chain begins anew, leave no line with a name.
         audited: !matches!(action, "monitor" | "ab-look" | "reset-demo"),
         person: session.name.clone(),

@@ -1,7 +1,8 @@
 //! What arrived beside the reference: all columns, or one in full.
 
 use super::fares::{Fares, fares};
-use super::parts::{LAST_RUNS, Over, course, severity, tone};
+use super::looks::{History, history};
+use super::parts::{Over, course, severity, tone};
 use super::{Asked, rendered};
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
@@ -36,6 +37,8 @@ struct Page {
     sort: String,
     sorts: Vec<(&'static str, &'static str, bool)>,
     course: String,
+    /// The columns that changed most, beside each other.
+    largest: String,
 }
 
 struct Report {
@@ -88,9 +91,7 @@ struct Detail {
     row: Row,
     /// The plot for narrow screens, where a wide one would shrink.
     narrow: String,
-    /// At which of the last comparisons the column had drifted.
-    runs: String,
-    runs_said: String,
+    history: History,
     numbers: Vec<[String; 3]>,
     findings: Vec<String>,
     course: String,
@@ -144,6 +145,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         sorts: sorts.map(|(key, name)| (key, name, key == sort)).into(),
         sort: sort.to_owned(),
         course: course(&shares(asked)?, Over::Shares, "Share of drifted columns, comparison by comparison"),
+        largest: largest(&all),
         report: report.as_deref().map(|report| told(report, production)),
     })
 }
@@ -228,6 +230,41 @@ fn bar(column: &ColumnReport, class: &str) -> String {
     drawing.image("statbar", (WIDTH, 14.0), &title)
 }
 
+/// The columns with the largest PSI as bars on one log scale, each with its critical value.
+fn largest(all: &[&ColumnReport]) -> String {
+    const SHOWN: usize = 15;
+    const WIDTH: f64 = 640.0;
+    const ROW: f64 = 24.0;
+    const LEFT: f64 = 210.0;
+    const RIGHT: f64 = 520.0;
+    let mut columns: Vec<(&ColumnReport, f64)> =
+        all.iter().filter_map(|column| Some((*column, column.psi.filter(|psi| *psi > 0.0)?))).collect();
+    columns.sort_by(|a, b| b.1.total_cmp(&a.1));
+    columns.truncate(SHOWN);
+    let (Some((_, most)), true) = (columns.first(), columns.len() > 1) else { return String::new() };
+    // The scale runs over three powers of ten, up to the largest.
+    let (low, high) = (most.log10() - 3.0, most.log10());
+    let x = |psi: f64| LEFT + ((psi.log10() - low) / (high - low)).clamp(0.0, 1.0) * (RIGHT - LEFT);
+    let mut drawing = Drawing::default();
+    for (n, (column, psi)) in columns.iter().enumerate() {
+        let y = n as f64 * ROW;
+        let class = match column.verdict {
+            ColumnVerdict::Drifted => "drifted",
+            ColumnVerdict::Stable => "stable",
+            _ => "unknown",
+        };
+        drawing.text("end", (LEFT - 10.0, y + 16.0), &short(&column.name, 24));
+        drawing.rect(&format!("bar {class}"), (LEFT, y + 5.0), ((x(*psi) - LEFT).max(1.0), ROW - 10.0));
+        if let Some(critical) = column.psi_critical.filter(|critical| *critical > 0.0) {
+            drawing.line("limit", (x(critical), y + 1.0), (x(critical), y + ROW - 1.0));
+        }
+        let verdict = if class == "drifted" { ", drifted" } else { "" };
+        drawing.text("ax", (RIGHT + 12.0, y + 16.0), &format!("{}{verdict}", number_or(Some(*psi))));
+    }
+    drawing.line("base", (LEFT, 0.0), (LEFT, columns.len() as f64 * ROW));
+    drawing.image("wide", (WIDTH, columns.len() as f64 * ROW), "PSI of the columns that changed most")
+}
+
 fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result<Answer, Oops> {
     let unknown = || Oops::NotFound(format!("the last comparison has no column {}", short(name, 80)));
     let report = report.ok_or_else(unknown)?;
@@ -256,48 +293,17 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
         let found = chunk.columns.iter().find(|column| column.name == name)?;
         Some((chunk.name.clone(), found.statistic.unwrap_or(f64::NAN)))
     });
-    let (runs, runs_said) = runs_of(asked, name)?;
     let findings = report.findings.iter().filter(|finding| finding.column.as_deref() == Some(name));
     rendered(&Detail {
         shell: asked.shell("/ui/drift", &format!("Drift of {}", short(name, 80)))?,
         row: row(column, &report.settings, LARGE),
         narrow: report::column_plot(column, NARROW),
-        runs,
-        runs_said,
+        history: history(asked, column)?,
         numbers,
         findings: findings.map(|finding| short(&finding.text, 300)).collect(),
         course: course(&pieces.collect::<Vec<_>>(), Over::Values, "The statistic, piece by piece of what arrived"),
         at: when(report.made_at),
     })
-}
-
-/// The last comparisons as squares, filled where the column had drifted, and the same in words.
-fn runs_of(asked: &Asked, name: &str) -> Result<(String, String), Oops> {
-    const SIDE: f64 = 12.0;
-    let runs = asked.monitor_runs()?;
-    let had = |run: &crate::workspace::Run| {
-        let drifted = run.result["drifted"].as_array()?;
-        Some((when(run.at), drifted.iter().any(|column| column.as_str() == Some(name))))
-    };
-    let runs: Vec<(String, bool)> = runs.iter().filter_map(had).collect();
-    let (Some((first, _)), Some((last, _))) = (runs.first(), runs.last()) else { return Ok(Default::default()) };
-    let n = runs.iter().filter(|(_, drifted)| *drifted).count();
-    let said = format!(
-        "Drifted at {n} of the last {}, {first} to {last}",
-        counted(runs.len() as u64, "comparison", "comparisons")
-    );
-    let since = runs.iter().rposition(|(_, drifted)| !drifted).map_or(0, |at| at + 1);
-    let since = match runs.get(since) {
-        Some((at, _)) => format!("; without a break since {at}."),
-        None => ".".to_owned(),
-    };
-    let mut drawing = Drawing::default();
-    for (at, (_, drifted)) in runs.iter().enumerate() {
-        let x = at as f64 * SIDE;
-        let (class, height) = if *drifted { ("bar drifted", SIDE + 4.0) } else { ("ref", 4.0) };
-        drawing.rect(class, (x, SIDE + 4.0 - height), (SIDE - 2.0, height));
-    }
-    Ok((drawing.image("runs", (LAST_RUNS as f64 * SIDE, SIDE + 4.0), &said), said + &since))
 }
 
 /// The share of drifted columns at each of the last comparisons, from the run log.

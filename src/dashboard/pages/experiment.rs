@@ -122,7 +122,10 @@ fn found_in(report: &Value) -> Found {
                 text(&outcome["name"]),
                 against,
                 of("difference"),
-                format!("{} to {}", of("low"), of("high")),
+                match comparison["low"].as_f64().zip(comparison["high"].as_f64()) {
+                    Some(_) => format!("{} to {}", of("low"), of("high")),
+                    None => "not known yet".to_owned(),
+                },
             ]);
         }
     }

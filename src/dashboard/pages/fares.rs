@@ -6,7 +6,7 @@ use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::drift::report::{DriftReport, MetricChange};
 use crate::registry::Version;
-use crate::report::number::{clean, counted, fixed, fixed_or, words};
+use crate::report::number::{clean, counted, fixed, fixed_or};
 use crate::score::{Direction, Metric};
 use crate::workspace::Run;
 
@@ -69,7 +69,7 @@ pub(super) fn fares(
         rows,
         notes: notes(report),
         course,
-        metric: words(primary),
+        metric: primary.to_owned(),
     }))
 }
 
@@ -81,7 +81,7 @@ fn now(name: &str, primary: &str, measured: &[MetricChange], promised: &[MetricC
     let found = measured.iter().find(|metric| metric.name == name);
     let estimate = promised.iter().find(|metric| metric.name == name);
     Now {
-        name: words(name),
+        name: name.to_owned(),
         decides: name == primary,
         value: fixed_or(found.map(|metric| metric.value)),
         interval: found.map(interval).unwrap_or_default(),
@@ -120,7 +120,7 @@ fn sentence(report: &DriftReport, decides: Option<&MetricChange>) -> String {
     format!(
         "On {} {} is {}{interval}{gate}{said}.",
         counted(known.n, "row whose outcome is known,", "rows whose outcome is known,"),
-        words(&metric.name),
+        metric.name,
         fixed(metric.value),
     )
 }

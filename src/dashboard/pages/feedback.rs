@@ -7,7 +7,8 @@ use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Fields, Oops};
 use crate::feedback::{self, Count, Period, Verdict};
 use crate::journal::{Journal, Layout, Logged, Window};
-use crate::report::number::{number, percent, short};
+use crate::registry::Version;
+use crate::report::number::{counted as counted_of, number, percent, short};
 use askama::Template;
 use askama::filters::urlencode_strict;
 use jiff::Timestamp;
@@ -43,6 +44,10 @@ struct Page {
     /// Accuracy week by week.
     course: String,
     unused: u64,
+    /// How many of their rows count for a retraining, where that is another number.
+    counts: Option<String>,
+    /// Rows on which people differ, in words.
+    differ: String,
 }
 
 /// What the list is narrowed to.
@@ -97,7 +102,8 @@ impl Filter {
     }
 }
 
-fn encoded(text: &str) -> String {
+/// A text as it stands in an address.
+pub(super) fn encoded(text: &str) -> String {
     // It cannot fail.
     urlencode_strict(text).map(|encoded| encoded.to_string()).unwrap_or_default()
 }
@@ -187,6 +193,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let last = found.len().min(first + SHOWN);
     versions.sort_unstable();
     let stats = judged.stats.as_ref();
+    let unused = stats.map_or(0, |stats| stats.unused);
+    let production = workspace.registry().roles()?.production;
     rendered(&Page {
         shell: asked.shell("/ui/feedback", "Feedback")?,
         rows: found[first..last].iter().map(|(logged, row)| shown(logged, *row, said, threshold)).collect(),
@@ -201,9 +209,28 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         arms: arms.into_iter().filter(|arm| !arm.is_empty()).map(|arm| (arm.clone(), arm == filter.arm)).collect(),
         filter,
         course: stats.map_or_else(String::new, by_week),
-        unused: stats.map_or(0, |stats| stats.unused),
+        counts: by_people(asked, production)?
+            .filter(|n| *n < unused)
+            .map(|n| counted_of(n, "row of them counts", "rows of them count")),
+        unused,
+        differ: match said.n_differ() {
+            0 => String::new(),
+            n => format!(
+                "{} said to be right by some and wrong by others: {} no label unless a majority decides (policy in \
+                 [labels] of mlloop.toml).",
+                counted_of(n, "prediction is", "predictions are"),
+                if n == 1 { "it has" } else { "they have" }
+            ),
+        },
         stats: stats.map(counted),
     })
+}
+
+/// The rows with labels of people that a retraining would learn from anew, as the overview counts them.
+fn by_people(asked: &Asked, production: Option<Version>) -> Result<Option<u64>, Oops> {
+    let standing = asked.standing(production)?;
+    let trigger = standing.triggers.iter().find(|trigger| trigger.name == "unused_feedback");
+    Ok(trigger.and_then(|trigger| trigger.count).map(|n| n as u64))
 }
 
 /// Accuracy of the last half year.
@@ -278,35 +305,59 @@ impl Asked<'_> {
     }
 }
 
-/// The last thing that was said of each row.
+/// The last word of each person on each row.
 pub(super) struct Said {
-    /// The verdict, and the place of who gave it.
+    /// The verdict, and the place of who gave it; of most rows one person said something.
     rows: HashMap<String, (Verdict, u32)>,
+    /// What others said before, oldest first.
+    before: HashMap<String, Vec<(Verdict, u32)>>,
     people: Vec<String>,
 }
 
 impl Said {
     fn of(entries: Vec<feedback::Entry>) -> Self {
         let mut places: HashMap<String, u32> = HashMap::new();
-        let mut rows = HashMap::new();
+        let (mut rows, mut before) = (HashMap::new(), HashMap::<String, Vec<(Verdict, u32)>>::new());
         for entry in entries {
             let next = places.len() as u32;
             let place = *places.entry(entry.by).or_insert(next);
-            rows.insert(entry.id, (entry.verdict, place));
+            let word = (entry.verdict, place);
+            if let Some(others) = before.get_mut(&entry.id) {
+                others.retain(|(_, who)| *who != place);
+            }
+            let Some(last) = rows.insert(entry.id.clone(), word) else { continue };
+            if last.1 != place {
+                before.entry(entry.id).or_default().push(last);
+            }
         }
         let mut people = vec![String::new(); places.len()];
         places.into_iter().for_each(|(name, place)| people[place as usize] = short(&name, 40));
-        Self { rows, people }
+        Self { rows, before, people }
     }
 
+    /// "incorrect, ann; correct, bob", the last word first.
     fn told(&self, id: &str) -> String {
-        let Some((verdict, place)) = self.rows.get(id) else { return String::new() };
-        let what = match verdict {
-            Verdict::Correct => "correct",
-            Verdict::Incorrect => "incorrect",
-            Verdict::Uncertain => "uncertain",
+        let Some(last) = self.rows.get(id) else { return String::new() };
+        let others = self.before.get(id).into_iter().flatten().rev();
+        let told = |(verdict, place): &(Verdict, u32)| match self.people[*place as usize].as_str() {
+            "" => verdict.to_string(),
+            name => format!("{verdict}, {name}"),
         };
-        format!("{what}, {}", self.people[*place as usize])
+        let all: Vec<String> = std::iter::once(last).chain(others).map(told).collect();
+        all.join("; ") + if self.differ(id) { " (they differ)" } else { "" }
+    }
+
+    /// Whether some say that the prediction of a row was right, and others that it was not.
+    fn differ(&self, id: &str) -> bool {
+        let (last, others) = (self.rows.get(id), self.before.get(id));
+        let mut said = last.into_iter().chain(others.into_iter().flatten()).map(|(verdict, _)| *verdict);
+        let first = said.find(|verdict| *verdict != Verdict::Uncertain);
+        said.any(|verdict| verdict != Verdict::Uncertain && Some(verdict) != first)
+    }
+
+    /// The rows on which people differ.
+    fn n_differ(&self) -> u64 {
+        self.before.keys().filter(|id| self.differ(id)).count() as u64
     }
 }
 

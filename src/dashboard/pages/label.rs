@@ -31,6 +31,8 @@ struct Page {
     rows: Vec<(String, bool)>,
     /// Rows to settle.
     n_open: usize,
+    /// What was typed into the form that chooses rows: how many, for whom, the percentage for two.
+    wanted: [String; 3],
     /// What production says of the row, once it was asked for.
     model_says: Option<String>,
 }
@@ -148,12 +150,16 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             n_done: sheet.n_done(),
             n_answered: sheet.n_answered(),
         }),
-        rows: sheet.iter().flat_map(FillIn::lines).map(|line| (short(&line.id, 30), line.is_done())).collect(),
+        rows: sheet.iter().flat_map(FillIn::done).map(|(id, done)| (short(id, 30), done)).collect(),
         at: at.unwrap_or(0),
         trail: Trail::of(asked.fields),
         line,
         typed,
         n_open: settle::open(workspace, 0)?.n,
+        wanted: [("n", "100"), ("annotators", ""), ("overlap", "10")].map(|(name, usual)| {
+            let typed = asked.fields.has(name);
+            if typed { asked.fields.get(name) } else { usual }.to_owned()
+        }),
         model_says,
     })
 }

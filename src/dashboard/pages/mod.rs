@@ -11,6 +11,7 @@ pub(super) mod feedback;
 pub(super) mod job;
 mod judged;
 pub(super) mod label;
+mod looks;
 pub(super) mod models;
 pub(super) mod overview;
 mod parts;
@@ -22,7 +23,7 @@ mod waiting;
 
 use super::Dashboard;
 use super::actions;
-use super::shell::{Shell, Viewer};
+use super::shell::{Shell, SignIn, Viewer};
 use super::web::{Answer, Fields, Oops, own_page, sign_in_page};
 use askama::Template;
 use axum::http::StatusCode;
@@ -45,7 +46,10 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
         "/ui/model.onnx" => models::onnx(&asked),
         "/ui/audit" => audit::page(&asked),
         "/ui/job" => job::page(&asked),
-        "/ui/sign-in" => Ok(sign_in_page(dashboard, StatusCode::OK, ["", "", own_page(fields.get("next"))])),
+        "/ui/sign-in" => {
+            let next = own_page(fields.get("next")).to_owned();
+            Ok(SignIn { next, ..sign_in_page(dashboard) }.answer(StatusCode::OK))
+        }
         _ => Err(Oops::NotFound("there is no such page".to_owned())),
     }
 }
@@ -103,12 +107,13 @@ pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> An
     framed().map_or_else(|_| problem(oops), |page| Answer::Page(status, page))
 }
 
-/// The page of a form that was sent to `path` and cannot be used: it says why, and keeps what was typed.
-pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &Fields) -> Answer {
-    let home = actions::home(path, fields).unwrap_or("/ui");
+/// The page of a form that was sent to `path` and comes back: it says why, and keeps what was typed. A form that is only
+/// a press comes back as the page that asks once more.
+pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, status: StatusCode, path: &str, fields: &Fields) -> Answer {
     let action = path.strip_prefix("/ui/do/").unwrap_or_default();
+    let home = actions::home(path, fields).unwrap_or("/ui/confirm");
     match page(dashboard, viewer, home, &fields.with("do", action)) {
-        Ok(Answer::Page(_, page)) => Answer::Page(StatusCode::BAD_REQUEST, page),
+        Ok(Answer::Page(StatusCode::OK, page)) => Answer::Page(status, page),
         Ok(answer) => answer,
         Err(oops) => trouble(dashboard, viewer, &oops),
     }

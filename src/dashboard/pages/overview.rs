@@ -4,7 +4,7 @@ use super::fares::{FEW, Fares, fares};
 use super::judged::Verdict;
 use super::parts::{Reading, Standing, Told, readings, severity, tone};
 use super::reasons::{Reasons, reasons};
-use super::waiting::{Waiting, waiting};
+use super::waiting::{Waiting, last_look, waiting};
 use super::{Asked, rendered};
 use crate::ab::experiment::Experiment;
 use crate::dashboard::shell::{Shell, when};
@@ -100,7 +100,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
                 .zip(experiment.weights())
                 .map(|(arm, weight)| format!("{} {} ({:.0} %)", arm.name, arm.version, 100.0 * weight))
                 .collect();
-            format!("{} is running: {}", short(&experiment.name, 80), arms.join(", "))
+            let found = last_look(asked, &experiment).map_or_else(String::new, |found| format!(". {}", found.sentence));
+            format!("{} is running: {}{found}", short(&experiment.name, 80), arms.join(", "))
         }),
         events: chain.entries.iter().rev().take(LAST_EVENTS).map(Told::of).collect(),
         damaged: asked.damaged()?,

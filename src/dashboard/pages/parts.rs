@@ -8,7 +8,7 @@ use crate::dashboard::web::Oops;
 use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::GateReport;
 use crate::registry::{Manifest, Version};
-use crate::report::number::{clean, fixed, fixed_or, number, percent, short};
+use crate::report::number::{clean, fixed, fixed_or, number, p_value, percent, short};
 use crate::report::shape::Drawing;
 use crate::retrain;
 use crate::retrain::standing::Progress;
@@ -201,6 +201,8 @@ pub(super) enum Over {
     Shares,
     /// Anything else: it runs from the lowest to the highest.
     Values,
+    /// Above 0 and over many sizes, such as p: a step of the axis is a factor. It ends at a millionth.
+    Tens,
 }
 
 /// A value that all others are held to.
@@ -220,22 +222,28 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     const HEIGHT: f64 = 150.0;
     // Room for a number in the larger letters of narrow screens.
     const LEFT: f64 = 84.0;
-    let finite: Vec<f64> = points.iter().map(|(_, y)| *y).filter(|y| y.is_finite()).collect();
+    let scaled = |value: f64| if over == Over::Tens { value.max(1e-6).log10() } else { value };
+    let finite: Vec<f64> = points.iter().map(|(_, y)| scaled(*y)).filter(|y| y.is_finite()).collect();
     if finite.len() < 2 {
         return String::new();
     }
-    let all = finite.iter().copied().chain(level.as_ref().map(|level| level.value));
+    let all = finite.iter().copied().chain(level.as_ref().map(|level| scaled(level.value)));
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(y), h.max(y)));
     let (low, high) = match over {
         Over::Shares => (0.0, 1.0),
-        Over::Values if high - low < 1e-9 => (low - 0.5, high + 0.5),
-        Over::Values => (low, high),
+        // Nothing moved: the line lies in the middle.
+        _ if high - low <= 1e-9 * high.abs() => (low - 0.1 * high.abs().max(1e-3), high + 0.1 * high.abs().max(1e-3)),
+        _ => (low, high),
     };
-    let name = |value: f64| if over == Over::Shares { percent(value) } else { number(value) };
+    let name = |value: f64| match over {
+        Over::Shares => percent(value),
+        Over::Values => number(value),
+        Over::Tens => p_value(Some(value)),
+    };
     let x = |n: usize| LEFT + n as f64 / (points.len() - 1) as f64 * (WIDTH - LEFT - 20.0);
-    let y = |value: f64| 16.0 + (high - value) / (high - low) * (HEIGHT - 50.0);
+    let y = |value: f64| 16.0 + (high - scaled(value)) / (high - low) * (HEIGHT - 50.0);
     let mut drawing = Drawing::default();
-    for value in [low, high] {
+    for value in [low, high].map(|end| if over == Over::Tens { 10f64.powf(end) } else { end }) {
         drawing.line("base", (LEFT, y(value)), (WIDTH - 20.0, y(value)));
         drawing.text("ax end", (LEFT - 6.0, y(value) + 4.0), &name(value));
     }

@@ -1,10 +1,10 @@
 //! One prediction: what it was, why, and whether it was right.
 
-use super::feedback::{LOOKED_AT, Row, back, shown, threshold};
+use super::feedback::{LOOKED_AT, Row, back, encoded, shown, threshold};
 use super::models::bar;
 use super::parts::balance;
 use super::{Asked, rendered};
-use crate::dashboard::shell::{Shell, when};
+use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
 use crate::features::Task;
 use crate::journal::{Journal, JournalError, Layout, Logged, Window};
@@ -17,6 +17,8 @@ use askama::Template;
 use jiff::Timestamp;
 use std::collections::HashSet;
 
+/// Stands where a value is missing.
+const MISSING: &str = "–";
 /// Contributions that are drawn.
 const DRAWN: usize = 40;
 
@@ -42,6 +44,8 @@ struct Why {
     chart: String,
     values: Vec<(String, String)>,
     note: Option<String>,
+    /// The form that tries other values, filled with these.
+    try_address: String,
 }
 
 /// One prediction, with its values and why.
@@ -64,7 +68,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     };
     let shown = shown(&logged, 0, &asked.judged()?.said, threshold(asked)?);
     let features = logged.features.clone();
-    let (explained_by, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
+    let (explained_version, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
     let values = features.as_ref().map_or_else(Vec::new, cells);
     let (explained, note) = match features.as_ref().map(|table| explain(&pipeline, table, &values)) {
         Some(Ok(explained)) => (explained, None),
@@ -77,18 +81,31 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         row: shown,
         classes: pipeline.target.classes.clone(),
         is_number: pipeline.target.classes.is_empty(),
-        explained_by: explained_by.to_string(),
+        explained_by: explained_version.to_string(),
         unit,
         towards,
         n_left: explained.n_left,
         scores: explained.scores,
         chart: explained.chart,
+        try_address: try_address(explained_version, &values),
         values,
         note,
         actual: asked.fields.get("actual").to_owned(),
         comment: asked.fields.get("comment").to_owned(),
         back: back(asked.fields.get("back")),
     })
+}
+
+/// Where the values of a row can be changed to see what would be said then; empty for rows that no address can hold.
+fn try_address(version: Version, values: &[(String, String)]) -> String {
+    const LONGEST: usize = 6000;
+    let mut address = format!("/ui/model?version={version}&try=1");
+    for (name, value) in values {
+        // A value that is missing is an empty field.
+        let value = if value == MISSING { "" } else { value };
+        address.push_str(&format!("&{}={}", encoded(&format!("x.{name}")), encoded(value)));
+    }
+    if address.len() > LONGEST { String::new() } else { address + "#what-if" }
 }
 
 /// A prediction made again, and why.
@@ -110,9 +127,19 @@ fn explain(pipeline: &Pipeline, table: &Table, values: &[(String, String)]) -> R
         why.into_iter().flatten().map(bar).map(|(name, moved)| (named(name), moved)).collect();
     Ok(Explained {
         chart: balance(&why[..why.len().min(DRAWN)]),
-        scores: found.row(0).iter().map(|score| number(*score)).collect::<Vec<_>>().join(", "),
+        scores: scores(pipeline, found.row(0)),
         n_left: why.len().saturating_sub(DRAWN),
     })
+}
+
+/// The scores, each with the class that it is of where there are several.
+fn scores(pipeline: &Pipeline, scores: &[f64]) -> String {
+    let classes = &pipeline.target.classes;
+    let named = |(n, score): (usize, &f64)| match classes.get(n).filter(|_| scores.len() > 1) {
+        Some(class) => format!("{} {}", short(class, 40), number(*score)),
+        None => number(*score),
+    };
+    scores.iter().enumerate().map(named).collect::<Vec<_>>().join(", ")
 }
 
 /// What contributions are measured in, and towards what they count.
@@ -156,11 +183,13 @@ fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) 
 /// The cells of a table's only row.
 pub(super) fn cells(table: &Table) -> Vec<(String, String)> {
     let text = |values: &Values| match values {
-        values if values.is_missing(0) => "–".to_owned(),
+        values if values.is_missing(0) => MISSING.to_owned(),
         // As they are: somebody judges an amount by them.
         Values::Number(values) => values.first().map_or_else(String::new, ToString::to_string),
         Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 2000),
-        Values::Time(values) => Timestamp::from_microsecond(values[0]).map_or_else(|_| String::new(), when),
+        Values::Time(values) => {
+            Timestamp::from_microsecond(values[0]).map_or_else(|_| String::new(), |at| at.to_string())
+        }
         Values::Text(texts) => short(texts.get(0), 2000),
     };
     table.columns().iter().map(|column| (short(&column.name, 80), text(&column.values))).collect()

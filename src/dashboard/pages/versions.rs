@@ -8,6 +8,7 @@ use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::registry::{Roles, Version};
 use crate::report::number::short;
+use crate::score::Metric;
 use crate::workspace::CONFIG_FILE;
 use crate::workspace::EventKind;
 use askama::Template;
@@ -25,6 +26,8 @@ struct Page {
     earlier: Option<usize>,
     course: String,
     metric: String,
+    /// The metrics that can be drawn, and whether one is.
+    metrics: Vec<(String, bool)>,
     damaged: Vec<String>,
 }
 
@@ -48,6 +51,10 @@ fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oop
         if let Some(version) = entry.detail_if_any::<Version>(key)? {
             let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 40)));
             all.insert(version, format!("{what} {}{by}", when(entry.at)));
+            let back = entry.detail_if_any::<Version>("version")?.filter(|_| entry.event == EventKind::RolledBack);
+            if let Some(back) = back {
+                all.insert(back, format!("in production again {}{by}", when(entry.at)));
+            }
         }
     }
     if let Some(version) = roles.previous.last() {
@@ -62,15 +69,13 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let roles = registry.roles()?;
     let all = registry.versions()?;
     let mut was = became(asked, &roles)?;
+    let decides = asked.dashboard.workspace.config()?.promote.metric;
     let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
-    let (mut versions, mut points, mut damaged, mut metric) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    let (mut versions, mut damaged, mut drawn) = (Vec::new(), Vec::new(), Vec::new());
     for version in all.iter().rev().skip(from).take(PER_PAGE) {
-        match asked.facts(*version) {
+        match asked.facts(*version, decides) {
             Ok(facts) => {
-                if let Some((name, value)) = facts.metric {
-                    metric = name.to_owned();
-                    points.push((version.to_string(), value));
-                }
+                drawn.push((version.to_string(), Arc::clone(&facts)));
                 let standing = Standing { role: role_name(roles.role_of(*version)), ..facts.standing.clone() };
                 let was = was.remove(version).unwrap_or_default();
                 versions.push(Listed { standing, parent: facts.parent.clone(), was });
@@ -79,14 +84,22 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             Err(other) => return Err(other),
         }
     }
-    points.reverse();
+    drawn.reverse();
+    let known: Vec<&'static str> =
+        drawn.last().map_or_else(Vec::new, |(_, facts)| facts.metrics.iter().map(|(name, _)| *name).collect());
+    let wanted = asked.fields.get("metric");
+    let metric = known.iter().find(|name| **name == wanted).or(known.first()).copied().unwrap_or_default();
+    let value = |facts: &Facts| facts.metrics.iter().find(|(name, _)| *name == metric).map(|(_, value)| *value);
+    let points: Vec<(String, f64)> =
+        drawn.iter().filter_map(|(version, facts)| Some((version.clone(), value(facts)?))).collect();
     rendered(&Page {
         shell: asked.shell("/ui/models", "Models")?,
         versions,
         n: all.len(),
         earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
-        course: course(&points, Over::Values, "The deciding metric of each version, on the gate rows of its time"),
-        metric,
+        course: course(&points, Over::Values, &format!("{metric} of each version, on the gate rows of its time")),
+        metric: metric.to_owned(),
+        metrics: known.iter().map(|name| ((*name).to_owned(), *name == metric)).collect(),
         damaged,
     })
 }
@@ -95,11 +108,12 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
 pub(in crate::dashboard) struct Facts {
     standing: Standing,
     parent: String,
-    metric: Option<(&'static str, f64)>,
+    /// The deciding metric first.
+    metrics: Vec<(&'static str, f64)>,
 }
 
 impl Asked<'_> {
-    fn facts(&self, version: Version) -> Result<Arc<Facts>, Oops> {
+    fn facts(&self, version: Version, decides: Option<Metric>) -> Result<Arc<Facts>, Oops> {
         let workspace = &self.dashboard.workspace;
         let stamp = stamp_of(workspace.dir(), &[format!("models/{version}/manifest.json").as_str(), CONFIG_FILE]);
         self.dashboard.kept.versions.get(version, &stamp, || {
@@ -107,9 +121,15 @@ impl Asked<'_> {
             let manifest = registry.manifest(version)?;
             let gate = registry.gate(version, &manifest)?;
             Ok(Facts {
-                standing: Standing::new(version, "", &manifest, workspace.config()?.promote.metric),
+                standing: Standing::new(version, "", &manifest, decides),
                 parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
-                metric: gate.map(|gate| (gate.primary.name(), gate.primary_value().unwrap_or(f64::NAN))),
+                metrics: gate.map_or_else(Vec::new, |gate| {
+                    let primary = gate.primary;
+                    let mut all: Vec<(Metric, f64)> =
+                        gate.metrics.iter().map(|(metric, found)| (metric, found.value.unwrap_or(f64::NAN))).collect();
+                    all.sort_by_key(|(metric, _)| *metric != primary);
+                    all.into_iter().map(|(metric, value)| (metric.name(), value)).collect()
+                }),
             })
         })
     }

@@ -11,6 +11,7 @@ use crate::gate::{self, Asks, Ticket};
 use crate::labels::{fill, settle};
 use crate::report::number::{clean, counted, short};
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// Something that a person has to do.
 pub(super) struct Waiting {
@@ -44,7 +45,9 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
     }
     let out = fill::out(workspace)?;
     for batch in &out {
-        let what = format!("{} rows of batch {} wait for labels.", batch.rows.len(), batch.batch);
+        let n = fill::rows_left(workspace, batch)? as u64;
+        let rows = counted(n, "row", "rows");
+        let what = format!("{rows} of batch {} {} for labels.", batch.batch, if n == 1 { "waits" } else { "wait" });
         all.push(Waiting { what, to: "/ui/label", name: "Label" });
     }
     // A reason without anything that waits is no news to act on: the next step is named.
@@ -85,22 +88,46 @@ fn request(ticket: &Ticket, now: Timestamp) -> String {
     }
 }
 
-/// What the running experiment waits for.
+/// What the running experiment waits for: its winner is named before the next step.
 fn experiment(asked: &Asked) -> Result<Option<Waiting>, Oops> {
-    let experiment = Experiment::load(&asked.dashboard.workspace)?.filter(Experiment::is_running);
+    let workspace = &asked.dashboard.workspace;
+    let experiment = Experiment::load(workspace)?.filter(Experiment::is_running);
     let Some(experiment) = experiment else { return Ok(None) };
     let name = short(&experiment.name, 80);
     let steps = schedule(&experiment);
-    let what = match steps.iter().position(|step| step.state == "here") {
-        Some(at) => match steps.get(at + 1) {
-            Some(next) if asked.dashboard.now() >= next.from => Some(format!("The next step of {name} is due.")),
-            Some(_) => None,
-            None => Some(format!("{name} has reached its last step: promote its winner, or end it.")),
-        },
-        None if steps.iter().any(|step| step.state == "went back") => {
-            Some(format!("{name} went back to its first arm: look at it, or end it."))
+    let went_back = steps.iter().any(|step| step.state == "went back");
+    let here = steps.iter().position(|step| step.state == "here");
+    let found = last_look(asked, &experiment).filter(|found| found.is_told);
+    let what = match (found, here.map(|at| steps.get(at + 1))) {
+        _ if went_back => Some(format!("{name} went back to its first arm: look at it, or end it.")),
+        (Some(found), _) => Some(format!("{name}: {}", found.sentence)),
+        (None, Some(Some(next))) if asked.dashboard.now() >= next.from => {
+            Some(format!("The next step of {name} is due."))
         }
-        None => None,
+        (None, Some(None)) => Some(format!("{name} has reached its last step: promote its winner, or end it.")),
+        (None, _) => None,
     };
     Ok(what.map(|what| Waiting { what, to: "/ui/experiment", name: "Experiment" }))
+}
+
+/// What the last look at an experiment found.
+pub(super) struct Looked {
+    pub(super) sentence: String,
+    /// Whether something is shown: a winner, no difference, or units that are not divided as they should be.
+    is_told: bool,
+}
+
+/// The last look at `experiment`; none before anybody looked, and where the report is of another one or cannot be read,
+/// which the page of the experiment tells.
+pub(super) fn last_look(asked: &Asked, experiment: &Experiment) -> Option<Looked> {
+    let report: Value = asked.dashboard.workspace.report("ab_report.json").ok().flatten()?;
+    if report["source"]["name"].as_str() != Some(&experiment.name) {
+        return None;
+    }
+    let at = report["made_at"].as_str().and_then(|at| at.parse().ok()).map(when)?;
+    let verdict = &report["verdict"];
+    Some(Looked {
+        sentence: format!("{} (as of {at})", clean(verdict["sentence"].as_str()?)),
+        is_told: verdict["answer"].as_str() != Some("keep_running"),
+    })
 }

@@ -1,0 +1,69 @@
+//! Reading ahead: what pages count anew after each change is counted before somebody asks.
+//!
+//! It happens when the server starts, and when the loop has changed while somebody looks at pages. The thread does not step
+//! back behind others: a page that is asked for meanwhile waits for it.
+
+use super::shell::Viewer;
+use super::web::Fields;
+use super::{Dashboard, events, pages};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often files are looked at.
+const EVERY: Duration = Duration::from_millis(700);
+/// How long after the last page somebody is still thought to look.
+const LOOKS_FOR: Duration = Duration::from_secs(600);
+/// The pages that count; what they read serves the others.
+const COUNTING: [&str; 3] = ["/ui", "/ui/feedback", "/ui/models"];
+/// What makes them count anew.
+const READ: [&str; 7] = [
+    "audit.jsonl",
+    "models/roles.json",
+    "mlloop.toml",
+    "data/labels.csv",
+    "data/feedback.csv",
+    "reports/drift_report.json",
+    "runs/runs.jsonl",
+];
+
+/// When somebody looked last.
+pub(super) struct Looked(Mutex<Instant>);
+
+impl Default for Looked {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+}
+
+impl Looked {
+    pub(super) fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn lately(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < LOOKS_FOR
+    }
+}
+
+/// Begins to read ahead, for as long as there is a dashboard.
+pub(super) fn begin(dashboard: &Arc<Dashboard>) -> io::Result<()> {
+    let dashboard = Arc::downgrade(dashboard);
+    let watch = move || {
+        let mut last = String::new();
+        while let Some(dashboard) = dashboard.upgrade() {
+            let began = Instant::now();
+            let stamp = events::stamp_of(dashboard.workspace.dir(), &READ);
+            if dashboard.looked.lately() && stamp != last {
+                let viewer = Viewer::new(None, "/ui");
+                // What is wrong with a file is told by the page that is asked for.
+                COUNTING.iter().for_each(|path| _ = pages::page(&dashboard, &viewer, path, &Fields::default()));
+                last = stamp;
+            }
+            drop(dashboard);
+            // Of a loop that changes all the time this takes a third of a core at most.
+            std::thread::sleep(EVERY.max(2 * began.elapsed()));
+        }
+    };
+    std::thread::Builder::new().name("pages".to_owned()).spawn(watch).map(|_| ())
+}
