@@ -239,3 +239,64 @@ fn infinite_numbers_are_seen() {
         assert_eq!(column(&report, "y")["verdict"], "stable");
     }
 }
+
+/// A region that nobody wants in the model, and the day of opening: in what arrives, both change.
+#[test]
+fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrain() {
+    let rows = |first: u32, n: u32, moved: bool| {
+        let row = |row: u32| {
+            let region = if moved && row % 3 > 0 { "east" } else { ["north", "south"][row as usize % 2] };
+            let opened = if moved { String::new() } else { format!("{:02}/03/2024", 1 + row % 28) };
+            let x = normal(row, 1);
+            let y = if x + normal(row, 2) > 0.0 { "yes" } else { "no" };
+            format!("{row},{x:.3},{:.3},{region},{opened},{y}\n", normal(row, 3))
+        };
+        "id,x,z,region,opened,y\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", rows(0, 1200, false)).table("now.csv", rows(9000, 600, true));
+    work.run("init ref.csv --target y --ignore region,opened").answers(YES);
+    work.run("train").answers(YES);
+    let config = format!("{}\n{QUIET}", work.read("mlloop.toml"));
+    work.write("mlloop.toml", config.as_str());
+    let monitor = || work.run("monitor now.csv --formats json").answers(NO).value();
+    let names = |report: &Value| report["columns"].as_array().unwrap().len();
+    assert_eq!(names(&monitor()), 2);
+    // A version from before it was asked for knows nothing of them; they come to be with the next one.
+    let watched = format!(
+        "{config}\n[monitor.watch]\nregion = \"category\"\nopened = {{ kind = \"time\", format = \"%d/%m/%Y\" }}\n"
+    );
+    work.write("mlloop.toml", watched.as_str());
+    let report = monitor();
+    assert_eq!(names(&report), 2);
+    assert!(report["notes"].to_string().contains("not watched yet: region, opened"), "{}", report["notes"]);
+    work.run("train").answers(YES);
+    work.run("promote --version v0002 --override test --by ann").answers(YES);
+    let report = monitor();
+    for name in ["region", "opened"] {
+        let found = column(&report, name);
+        assert_eq!((&found["verdict"], &found["not_read"]), (&"drifted".into(), &true.into()), "{found}");
+    }
+    assert_eq!((column(&report, "x").get("not_read"), names(&report)), (None, 4));
+    assert_eq!([&report["share"]["n_drifted"], &report["share"]["n_stable"]], [0, 2], "{report}");
+    let text = work.run("monitor now.csv").answers(NO).stdout;
+    assert!(
+        text.contains("2 of 2 that the model does not read drifted") && text.contains("drifted (not read)"),
+        "{text}"
+    );
+    // A table without them is scored all the same, and what does not fit them stops nothing.
+    work.write("other.csv", rows(9000, 300, true).replace("east", "").replace(",,", ",x,soon"));
+    for line in ["predict other.csv -o scores.csv", "monitor other.csv"] {
+        let said = work.run(line);
+        assert!(said.status() != ERROR, "{line}: {}", said.stderr);
+    }
+    for (with, says) in [
+        ("region = \"text\"", "[monitor.watch] \"region\" = \"text\": number, category and time can be watched"),
+        ("regoin = \"category\"", "[monitor.watch] \"regoin\" is not in [columns]: did you mean \"region\"?"),
+        ("x = \"time\"", "[monitor.watch] \"x\" is \"time\", but \"number\" in [columns]"),
+        ("y = \"category\"", "[monitor.watch] \"y\" is the target, which is watched anyway"),
+    ] {
+        work.write("mlloop.toml", format!("{config}\n[monitor.watch]\n{with}\n"));
+        let said = work.run("monitor now.csv").answers(ERROR).stderr;
+        assert!(said.contains(says), "{said}");
+    }
+}

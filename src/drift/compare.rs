@@ -42,9 +42,15 @@ struct Judged {
     waiting: Vec<Probe>,
 }
 
-/// Compares every column and sorts by what matters: drifted first, then by importance and PSI.
+/// Compares every column and sorts by what matters: drifted first, then by importance and PSI; those that the model does
+/// not read come last, and are corrected for among themselves, so that they do not weaken what is said of the others.
 #[must_use]
 pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
+    let (others, read): (Vec<&ColumnPair>, Vec<&ColumnPair>) = pairs.iter().partition(|pair| pair.not_read);
+    [read, others].iter().flat_map(|pairs| sorted(pairs, settings, seed)).collect()
+}
+
+fn sorted(pairs: &[&ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
     let mut columns = judged(pairs, settings, &Large::of(settings, None), seed);
     columns.sort_by(|a, b| {
         let drifted = |c: &ColumnReport| c.verdict != ColumnVerdict::Drifted;
@@ -61,7 +67,7 @@ pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec
 /// Compares one column alone: its p is adjusted for its own questions only.
 #[must_use]
 pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
-    judged(std::slice::from_ref(pair), settings, &Large::of(settings, None), seed).swap_remove(0)
+    judged(&[pair], settings, &Large::of(settings, None), seed).swap_remove(0)
 }
 
 /// Compares the target alone. A class that becomes [`TARGET_FACTOR`] times as frequent moves every score that is read as
@@ -69,10 +75,10 @@ pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> Co
 #[must_use]
 pub fn compare_target(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
     let factor = matches!(pair.values, PairValues::Category { .. }).then_some(TARGET_FACTOR);
-    judged(std::slice::from_ref(pair), settings, &Large::of(settings, factor), seed).swap_remove(0)
+    judged(&[pair], settings, &Large::of(settings, factor), seed).swap_remove(0)
 }
 
-fn judged(pairs: &[ColumnPair], settings: &DriftSettings, large: &Large, seed: u64) -> Vec<ColumnReport> {
+fn judged(pairs: &[&ColumnPair], settings: &DriftSettings, large: &Large, seed: u64) -> Vec<ColumnReport> {
     let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, pairs.len(), settings, seed)).collect();
     adjust(&mut judged, large);
     judged.into_iter().map(|judged| judged.report).collect()
@@ -132,6 +138,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         psi,
         psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), n_reference, n_current)),
         importance: pair.importance,
+        not_read: pair.not_read,
         reference: pair.summaries.0.clone(),
         current: pair.summaries.1.clone(),
         plot: plot::plot(pair),

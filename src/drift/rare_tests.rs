@@ -18,6 +18,7 @@ fn pair(name: usize, values: PairValues, n_missing: (u64, u64)) -> ColumnPair {
         unfit: None,
         rank_error: 0.0,
         importance: None,
+        not_read: false,
         summaries: (Summary::default(), Summary::default()),
     }
 }

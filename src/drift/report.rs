@@ -183,6 +183,9 @@ pub struct ColumnReport {
     pub psi_critical: Option<f64>,
     /// Share of the model's gain, in `[0, 1]`.
     pub importance: Option<f64>,
+    /// Whether the model does not read it: it is watched, counts in no share, and is no reason to retrain.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_read: bool,
     /// The reference's side.
     pub reference: Summary,
     /// The current side.

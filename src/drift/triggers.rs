@@ -133,7 +133,7 @@ fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
 /// The PSI of a drifted column counts where it is more than chance explains over all columns: at 50 rows, PSI exceeds .2
 /// more than once in four times without any drift, and the largest of many columns far more often.
 fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
-    let drifted = |c: &&ColumnReport| c.verdict == ColumnVerdict::Drifted;
+    let drifted = |c: &&ColumnReport| !c.not_read && c.verdict == ColumnVerdict::Drifted;
     let real = |c: &ColumnReport| c.psi.filter(|&psi| c.psi_critical.is_none_or(|critical| psi > critical));
     let found = evidence.columns.iter().filter(drifted).filter_map(|c| Some((c, real(c)?)));
     let worst = found.max_by(|a, b| a.1.total_cmp(&b.1));

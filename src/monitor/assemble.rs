@@ -28,6 +28,7 @@ use crate::reference::Plan;
 use crate::registry::RegistryError;
 use crate::score::Metric;
 use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
+use crate::wording::list;
 use std::path::Path;
 
 /// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
@@ -59,7 +60,7 @@ impl Watch<'_> {
         let found = Evidence {
             score: score.as_ref(),
             multivariate: tells_apart.as_ref(),
-            unfit: &self.unfit(arrived),
+            unfit: &self.unfit(arrived, &columns),
             performance: known.as_ref(),
             n_learned,
             alarm: alarm.as_ref(),
@@ -127,12 +128,14 @@ impl Watch<'_> {
     }
 
     /// Every number, category and time but the target, as far as both sides have it. Of times those that production
-    /// reads; presets of other rules do not know times.
+    /// reads or that are watched on request; presets of other rules do not know times.
     fn pairs(&self, reference: &Profile, current: &Profile, arrived: &Arrived) -> Vec<ColumnPair> {
         let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
         let judged = |column: &ColumnSpec| match column.kind {
             Kind::Number | Kind::Category | Kind::Constant => true,
-            Kind::Time => self.settings.preset == Preset::Default && self.reads(&column.name),
+            Kind::Time => {
+                self.settings.preset == Preset::Default && (self.reads(&column.name) || self.watches(&column.name))
+            }
             Kind::Id | Kind::Text | Kind::Ignore => false,
         };
         // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
@@ -157,6 +160,22 @@ impl Watch<'_> {
         self.production.as_ref().is_none_or(reads)
     }
 
+    /// Whether `[monitor.watch]` names a column.
+    fn watches(&self, name: &str) -> bool {
+        self.settings.watch.iter().any(|column| column.name == name)
+    }
+
+    /// Columns that are to be watched and that the reference says nothing of: production was trained before it was asked for.
+    fn unwatched(&self, reference: &Reference) -> Option<String> {
+        let absent = |column: &&ColumnSpec| reference.profile.column(&column.name).is_none();
+        let names: Vec<&str> = self.settings.watch.iter().filter(absent).map(|column| column.name.as_str()).collect();
+        let why = match reference.is_training {
+            true => "production was trained before; the next version knows them, --reference FILE does at once",
+            false => "the reference does not have them",
+        };
+        (!names.is_empty()).then(|| format!("not watched yet: {} ({why})", list(names)))
+    }
+
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
         let mut pair = ColumnPair::of(name, reference, current)?;
         if let PairValues::Time { present, then, .. } = &mut pair.values {
@@ -167,6 +186,7 @@ impl Watch<'_> {
         let mut importance = self.production.iter().flat_map(|production| &production.manifest.importance);
         let text = self.production.as_ref().and_then(|production| production.pipeline.text_of(name));
         pair.importance = importance.find(|entry| entry.column == text.unwrap_or(name)).map(|entry| entry.gain);
+        pair.not_read = text.is_none() && !self.reads(name);
         Some(pair)
     }
 
@@ -403,6 +423,7 @@ impl Watch<'_> {
             let n = arrived.sample.rows().len();
             notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));
         }
+        notes.extend(self.unwatched(reference));
         for (rejects, of) in [(&arrived.rejects, ""), (&reference.rejects, " of the reference")] {
             match rejects.count {
                 0 => {}

@@ -89,9 +89,15 @@ impl Watch<'_> {
         Some((*count as f64 / n as f64, text))
     }
 
-    /// What is to be said of the columns that cannot be judged since their cells are of another type.
-    pub(super) fn unfit(&self, arrived: &Arrived) -> Vec<String> {
-        let told = arrived.misfits.columns.keys().filter_map(|name| Some((name, self.misfit(name, arrived)?)));
+    /// What is to be said of the columns that the model reads and that cannot be judged since their cells are of another type.
+    pub(super) fn unfit(&self, arrived: &Arrived, columns: &[ColumnReport]) -> Vec<String> {
+        let not_read = |name: &str| columns.iter().any(|column| column.name == name && column.not_read);
+        let told = arrived
+            .misfits
+            .columns
+            .keys()
+            .filter(|name| !not_read(name))
+            .filter_map(|name| Some((name, self.misfit(name, arrived)?)));
         told.filter(|(_, (share, _))| *share > MISFIT_SHARE)
             .map(|(name, (_, text))| format!("{name}: {text}"))
             .collect()
@@ -174,7 +180,7 @@ fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding>
         }
         _ => None,
     };
-    columns.iter().filter_map(change).collect()
+    columns.iter().filter(|column| !column.not_read).filter_map(change).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod clock;
-mod columns;
 mod set;
 mod config;
 mod deep;
@@ -14,7 +13,6 @@ mod runs;
 mod told;
 mod tracking;
 
-pub use columns::kind_of;
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use deep::Deep;
 pub(crate) use deep::LABELS;

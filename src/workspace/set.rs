@@ -49,9 +49,10 @@ impl Setting {
         let key = key.trim();
         let key = if key.contains('.') { key.to_owned() } else { format!("model.{key}") };
         let section = key.split('.').next().unwrap_or_default();
-        if section == "columns" {
+        if section == "columns" || key.starts_with("monitor.watch.") {
             return Err(format!(
-                "--set {pair}: what a column is holds for every command; change it under [columns] in mlloop.toml"
+                "--set {pair}: what a column is holds for every command; change it under [{}] in mlloop.toml",
+                key.rsplit_once('.').map_or("columns", |(section, _)| section)
             ));
         }
         if !SECTIONS.contains(&section) {
