@@ -168,6 +168,19 @@ fn two_tables_are_compared_without_a_loop() {
     assert_eq!(report["share"]["n_drifted"], 0);
     assert!(!work.path("reports").exists());
     work.run("monitor b.csv").answers(ERROR).says("no loop here");
+    // What is set for the command holds without a loop too.
+    let line = "monitor --reference a.csv b.csv --formats json --set";
+    let settings =
+        work.run(&format!("{line} monitor.min_rows=5 --set monitor.preset=psi")).answers(NO).value()["settings"]
+            .clone();
+    assert_eq!((&settings["min_rows"], &settings["preset"]), (&5.into(), &"psi".into()));
+    for (set, says) in [
+        ("monitor.min_row=5", "unknown key \"min_row\": did you mean \"min_rows\"?"),
+        ("monitor.alpha=2", "[monitor] alpha = 2 must be above 0 and at most 1"),
+        ("promote.alpha=0.1", "there is no loop here"),
+    ] {
+        work.run(&format!("{line} {set}")).answers(ERROR).says(says);
+    }
 }
 
 #[test]

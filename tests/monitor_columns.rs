@@ -277,7 +277,8 @@ fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrai
         assert_eq!((&found["verdict"], &found["not_read"]), (&"drifted".into(), &true.into()), "{found}");
     }
     assert_eq!((column(&report, "x").get("not_read"), names(&report)), (None, 4));
-    assert_eq!([&report["share"]["n_drifted"], &report["share"]["n_stable"]], [0, 2], "{report}");
+    assert_eq!([&report["share"]["n_drifted"], &report["share"]["n_stable"]], [&Value::from(0), &Value::from(2)]);
+    assert_eq!(report["target"].get("not_read"), None);
     let text = work.run("monitor now.csv").answers(NO).stdout;
     assert!(
         text.contains("2 of 2 that the model does not read drifted") && text.contains("drifted (not read)"),
@@ -299,4 +300,70 @@ fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrai
         let said = work.run("monitor now.csv").answers(ERROR).stderr;
         assert!(said.contains(says), "{said}");
     }
+}
+
+/// The share of missing cells is what happened, whether a row is told by its delimiters or by an object of nulls.
+#[test]
+fn rows_without_any_cell_are_rows() {
+    let row = |row: u32| (format!("{:.3}", normal(row, 1)), format!("{:.3}", normal(row, 2)));
+    let csv = |n: u32, gone: &dyn Fn(u32) -> bool| {
+        let line = |i: u32| if gone(i) { ",\n".to_owned() } else { row(i).0 + "," + &row(i).1 + "\n" };
+        "x,y\n".to_owned() + &(0..n).map(line).collect::<String>()
+    };
+    let json = |i: u32| match i >= 300 {
+        true => "{\"x\": null, \"y\": null}\n".to_owned(),
+        false => format!("{{\"x\": {}, \"y\": {}}}\n", row(i).0, row(i).1),
+    };
+    let work =
+        Loop::new().table("ref.csv", csv(1500, &|_| false)).table("half.csv", csv(601, &|i| i % 2 == 0 && i < 600));
+    work.write("half.jsonl", (0..600).map(json).collect::<String>());
+    for (file, n_rows) in [("half.csv", 601), ("half.jsonl", 600)] {
+        let report = work.run(&format!("monitor --reference ref.csv {file} --formats json")).answers(YES).value();
+        let x = column(&report, "x");
+        assert_eq!((&x["verdict"], &x["method"]), (&"drifted".into(), &"missing".into()), "{file}: {x}");
+        assert_eq!((&report["current"]["n_rows"], &x["current"]["n_missing"]), (&n_rows.into(), &300.into()), "{file}");
+    }
+    // Below the last row, a spreadsheet leaves such lines: they are none, and it is said.
+    work.write("tail.csv", csv(600, &|i| i >= 500));
+    let report = work.run("monitor --reference ref.csv tail.csv --formats json").answers(NO).value();
+    assert_eq!(report["current"]["n_rows"], 500);
+    assert_eq!(report["notes"][0], "the last 100 lines, from line 502 on, have no cell; left out");
+}
+
+/// `amount` and what is derived from it, in a table that came without it.
+#[test]
+fn a_column_that_does_not_arrive_is_told_and_the_others_are_judged() {
+    let work = Loop::new().table("ref.csv", payments(0, 800, |_, at| at));
+    work.run("init ref.csv --target fraud").answers(YES);
+    let derived = "[features.derived]\ndouble = \"amount * 2\"\n";
+    work.write(
+        "mlloop.toml",
+        work.read("mlloop.toml").replace("[model]", &format!("{derived}\n[model]")) + "\n" + QUIET,
+    );
+    work.run("train --now 2025-03-01T00:00:00Z").answers(YES);
+    let without = |n: usize| {
+        let cells = |line: &str| {
+            line.split(',').enumerate().filter(|(i, _)| *i != n).map(|(_, c)| c.to_owned()).collect::<Vec<_>>()
+        };
+        payments(9000, 240, |_, at| at).lines().map(|line| cells(line).join(",") + "\n").collect::<String>()
+    };
+    for (gone, name, other) in [(2, "amount", "at"), (1, "at", "amount")] {
+        work.write("now.csv", without(gone));
+        for line in ["monitor now.csv --formats json", "monitor now.csv --reference ref.csv --formats json"] {
+            let report = work.run(&format!("{line} --now 2025-03-02T00:00:00Z")).answers(YES).value();
+            let found = column(&report, name);
+            assert_eq!(
+                (&found["verdict"], &found["reason"]),
+                (&"cannot_tell".into(), &"is not in the table".into()),
+                "{line}"
+            );
+            assert_eq!(column(&report, other)["verdict"], "stable", "{line}");
+            assert!(fired(&report, "schema") && of(&report, "findings", "kind", "missing_column")["column"] == name);
+            assert!(
+                report["notes"].to_string().contains(&format!("no row is scored: production needs {name}")),
+                "{report}"
+            );
+        }
+    }
+    work.run("predict now.csv").answers(ERROR).says("missing column \"at\"");
 }

@@ -21,6 +21,9 @@ use rayon::prelude::*;
 /// Chance that the PSI of any of the columns is above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
 
+/// Up to this p, the question with the smallest p stands for a stable column; beyond, that about its distribution as a whole.
+const TOLD: f64 = 0.05;
+
 /// A class of the target is large news when it becomes so many times as frequent or as rare.
 pub const TARGET_FACTOR: f64 = 1.25;
 
@@ -100,7 +103,9 @@ fn adjust(judged: &mut [Judged], large: &Large) {
         let least = |a: &&(Probe, f64), b: &&(Probe, f64)| a.0.p.total_cmp(&b.0.p);
         let decisive = drifted.min_by(least);
         report.verdict = if decisive.is_some() { ColumnVerdict::Drifted } else { ColumnVerdict::Stable };
-        let told = decisive.or_else(|| answers.iter().filter(significant).min_by(least)).unwrap_or(&answers[0]);
+        // Without one, that nearest to deciding, where chance alone gives it once in twenty times at most.
+        let nearest = answers.iter().min_by(least).filter(|(probe, _)| probe.p <= TOLD);
+        let told = decisive.or(nearest).unwrap_or(&answers[0]);
         tell(report, &told.0);
         report.p_adjusted = Some(told.1);
         // What did not decide need not be explained.

@@ -228,3 +228,14 @@ fn power_against_missing_cells_at_length() {
         assert!(found >= least, "{base}: {found}");
     }
 }
+
+/// What is nearest to deciding is told of a stable column, and no question with nothing in it.
+#[test]
+fn a_stable_column_tells_the_question_that_is_nearest_to_deciding() {
+    let near = told(category(&[1250, 1250], &[40, 40]), (2500, 120));
+    assert_eq!((&near.verdict, near.method.as_str()), (&ColumnVerdict::Stable, "missing"));
+    assert!((near.p.unwrap() - 0.006).abs() < 0.001 && near.effect.unwrap() > 0.15, "{near:?}");
+    // One in two is no question to tell of: the distribution as a whole is.
+    let far = told(category(&[1250, 1250], &[60, 60]), (2500, 120));
+    assert_eq!((&far.verdict, far.method.as_str()), (&ColumnVerdict::Stable, "homogeneity"));
+}

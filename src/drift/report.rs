@@ -319,6 +319,14 @@ pub struct Multivariate {
     pub n_rows: (u64, u64),
 }
 
+impl Multivariate {
+    /// Whether the interval says neither that the tables are alike nor that they are told apart.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.drifted && self.upper > self.threshold
+    }
+}
+
 /// Metrics on rows whose outcome is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Performance {

@@ -183,6 +183,10 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
                 by.join(", ")
             )
         }
+        Some(found) if found.is_open() => format!(
+            "it cannot be told whether a classifier tells the rows from the reference (ROC-AUC {:.4}, 95 % interval {:.4} to {:.4})",
+            found.roc_auc, found.lower, found.upper
+        ),
         Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
         None => "no classifier was asked".to_owned(),
     };

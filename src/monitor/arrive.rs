@@ -70,6 +70,10 @@ pub(super) struct Arrived {
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
+    /// Columns that production needs and that the file does not have; its rows are not scored then.
+    pub absent: Vec<String>,
+    /// What stands in the file and is no row, in words.
+    pub left_out: Vec<String>,
     pub rejects: Rejects,
     /// Cells that do not fit their column; they are taken for missing.
     pub misfits: Misfits,
@@ -90,6 +94,8 @@ impl Arrived {
             words: NewWords::default(),
             pieces: Vec::new(),
             names: Vec::new(),
+            absent: Vec::new(),
+            left_out: Vec::new(),
             rejects: Rejects::default(),
             misfits: Misfits::default(),
         }
@@ -107,6 +113,8 @@ pub(super) struct Gathered {
     unknown: Unknown,
     words: NewWords,
     n_rows: u64,
+    /// Whether rows cannot be scored, since a column is not there.
+    unscored: bool,
 }
 
 /// Outcomes that production cannot have predicted: how many, and what is wrong with the first.
@@ -123,8 +131,10 @@ impl Pass<'_> {
     /// What is wrong with the table, or too many pieces.
     pub(super) fn run(&self, input: Input, mut beside: Beside) -> Result<Arrived, MonitorError> {
         let mut rows = stream(input, self.schema, self.read)?;
-        let mut gathered = self.begin();
+        let absent = self.absent(rows.names());
+        let mut gathered = Gathered { unscored: !absent.is_empty(), ..self.begin() };
         while let Some(mut batch) = rows.next().transpose()? {
+            batch.table = self.completed(batch.table, &absent)?;
             batch.table = beside.fill(batch.table)?;
             match &self.windows {
                 None => self.take_in(&mut gathered, &batch.table)?,
@@ -141,7 +151,26 @@ impl Pass<'_> {
             }
         }
         let (names, rejects, misfits) = (rows.names().to_vec(), rows.rejects().clone(), rows.misfits().clone());
-        Ok(Arrived { names, rejects, misfits, ..self.finish(gathered) })
+        let left_out = rows.left_out();
+        Ok(Arrived { names, absent, left_out, rejects, misfits, ..self.finish(gathered) })
+    }
+
+    /// The columns that production needs and that are not among those of the file.
+    fn absent(&self, names: &[String]) -> Vec<String> {
+        let inputs = self.pipeline.iter().flat_map(|pipeline| pipeline.features.inputs()).map(|(name, _)| name);
+        let of_table = inputs.filter(|name| self.schema.column(name).is_some());
+        of_table.filter(|name| !names.iter().any(|there| there == name)).map(str::to_owned).collect()
+    }
+
+    /// The rows with those columns, in which every cell is missing, so that what is derived from other columns is judged.
+    fn completed(&self, table: Table, absent: &[String]) -> Result<Table, MonitorError> {
+        if absent.is_empty() {
+            return Ok(table);
+        }
+        let n_rows = table.n_rows();
+        let kind = |name: &String| self.schema.column(name).map_or(Kind::Text, |column| column.kind);
+        let missing = absent.iter().map(|name| Column::new(name.clone(), Values::missing(kind(name), n_rows)));
+        Ok(Table::new(table.into_columns().into_iter().chain(missing).collect())?)
     }
 
     /// Before the first row.
@@ -156,6 +185,7 @@ impl Pass<'_> {
             unknown: Unknown::default(),
             words: NewWords::default(),
             n_rows: 0,
+            unscored: false,
         }
     }
 
@@ -164,7 +194,9 @@ impl Pass<'_> {
     /// # Errors
     /// A column that scoring needs and the rows lack, or too many pieces.
     pub(super) fn take_in(&self, gathered: &mut Gathered, table: &Table) -> Result<(), MonitorError> {
-        self.score(table, gathered)?;
+        if !gathered.unscored {
+            self.score(table, gathered)?;
+        }
         let table = &*self.whole(table)?;
         let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits);
         gathered.whole.get_or_insert_with(builder).push(table)?;
@@ -227,6 +259,8 @@ impl Pass<'_> {
             words,
             pieces: pieces.collect(),
             names: Vec::new(),
+            absent: Vec::new(),
+            left_out: Vec::new(),
             rejects: Rejects::default(),
             misfits: Misfits::default(),
         }

@@ -1,7 +1,7 @@
 //! From both profiles and the sampled scores to the report.
 
 use super::arrive::{Arrived, SCORED_ROWS};
-use super::form::{self, MISFIT_SHARE};
+use super::form::{self, ABSENT, MISFIT_SHARE};
 use super::reference::Reference;
 use super::sample::Scored;
 use super::served::Served;
@@ -144,9 +144,11 @@ impl Watch<'_> {
         let is_feature = |c: &ColumnSpec| c.name != target && self.weight() != Some(&c.name);
         let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && is_feature(c) && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
-            let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
-            let reference = self.text_reference(&c.name, reference);
-            Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
+            let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE).map(|(_, text)| text);
+            let absent = arrived.absent.contains(&c.name).then(|| ABSENT.to_owned());
+            let (reference, of_text) = self.text_reference(&c.name, reference);
+            let not_read = !of_text && !self.reads(&c.name);
+            Some(ColumnPair { unfit: unfit.or(absent), not_read, ..self.pair(reference, current, &c.name)? })
         };
         columns.filter_map(pair).collect()
     }
@@ -186,16 +188,15 @@ impl Watch<'_> {
         let mut importance = self.production.iter().flat_map(|production| &production.manifest.importance);
         let text = self.production.as_ref().and_then(|production| production.pipeline.text_of(name));
         pair.importance = importance.find(|entry| entry.column == text.unwrap_or(name)).map(|entry| entry.gain);
-        pair.not_read = text.is_none() && !self.reads(name);
         Some(pair)
     }
 
-    /// What is watched of texts is compared with the gate rows: the training rows taught the words.
-    fn text_reference<'p>(&'p self, name: &str, reference: &'p Profile) -> &'p Profile {
+    /// What is watched of texts is compared with the gate rows: the training rows taught the words. Whether it is such a column.
+    fn text_reference<'p>(&'p self, name: &str, reference: &'p Profile) -> (&'p Profile, bool) {
         let of_gate = self.production.as_ref().and_then(|production| production.texts.as_ref());
         match of_gate {
-            Some(of_gate) if reference.column(name).is_none() => of_gate,
-            _ => reference,
+            Some(of_gate) if reference.column(name).is_none() => (of_gate, true),
+            _ => (reference, false),
         }
     }
 
@@ -424,6 +425,11 @@ impl Watch<'_> {
             notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));
         }
         notes.extend(self.unwatched(reference));
+        notes.extend(arrived.left_out.iter().cloned());
+        if !arrived.absent.is_empty() {
+            let absent = list(arrived.absent.iter().map(String::as_str));
+            notes.push(format!("no row is scored: production needs {absent}, and the table does not have it"));
+        }
         for (rejects, of) in [(&arrived.rejects, ""), (&reference.rejects, " of the reference")] {
             match rejects.count {
                 0 => {}

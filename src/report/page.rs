@@ -276,9 +276,13 @@ fn held(column: &ColumnReport) -> [String; 2] {
 
 fn together(report: &DriftReport) -> Option<Together> {
     let seen = report.multivariate.as_ref()?;
-    let can = if seen.drifted { "can" } else { "cannot" };
+    let can = match seen.drifted {
+        true => "A classifier can tell current rows from reference rows",
+        false if seen.is_open() => "Whether a classifier can tell current rows from reference rows is open",
+        false => "A classifier cannot tell current rows from reference rows",
+    };
     let sentence = format!(
-        "A classifier {can} tell current rows from reference rows: ROC-AUC {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",
+        "{can}: ROC-AUC {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",
         number(seen.roc_auc),
         number(seen.lower),
         number(seen.upper),

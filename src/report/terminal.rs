@@ -114,7 +114,11 @@ impl Terminal<'_> {
         }
         if let Some(seen) = &report.multivariate {
             let named: Vec<String> = seen.columns.iter().take(3).map(|(name, _)| short(name, NAME_WIDTH)).collect();
-            let how = if seen.drifted { format!("told apart, by {}", named.join(", ")) } else { "alike".to_owned() };
+            let how = match seen.drifted {
+                true => format!("told apart, by {}", named.join(", ")),
+                false if seen.is_open() => "cannot tell".to_owned(),
+                false => "alike".to_owned(),
+            };
             let (auc, low, high) = (metric(seen.roc_auc), metric(seen.lower), metric(seen.upper));
             told("together", format!("{how} (ROC-AUC {auc}, 95 % interval {low} to {high})"));
         }

@@ -20,7 +20,7 @@ pub(crate) use deep::reference_of;
 pub use event::EventKind;
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
-pub use set::Setting;
+pub use set::{Setting, monitor_alone};
 pub use tracking::TrackRules;
 
 use crate::atomic::{self, Lock};
