@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 ///
 ///   mlloop run   17 * * * *  mlloop -C loops/churn run -q
 ///   mlloop run new.csv                        what arrived is in this table
-///   mlloop run --yes --by ann                 agree in advance to whatever waits
+///   mlloop run --yes --by ann                 agree in advance to what waits
 ///   mlloop run --force                        retrain whatever monitor finds
-///   mlloop run --step retrain                 one step, for schedulers that call each
+///   mlloop run --step retrain                 one step, for schedulers
 ///
 /// Where a retraining needs approval, ann may ask for one and agree to it; somebody else promotes what comes of it:
 ///
