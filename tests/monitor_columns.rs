@@ -279,7 +279,7 @@ fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrai
     assert_eq!((column(&report, "x").get("not_read"), names(&report)), (None, 4));
     assert_eq!([&report["share"]["n_drifted"], &report["share"]["n_stable"]], [&Value::from(0), &Value::from(2)]);
     assert_eq!(report["target"].get("not_read"), None);
-    let text = work.run("monitor now.csv").answers(NO).stdout;
+    let text = work.run("monitor now.csv --text").answers(NO).stdout;
     assert!(
         text.contains("2 of 2 that the model does not read drifted") && text.contains("drifted (not read)"),
         "{text}"

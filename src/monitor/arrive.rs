@@ -13,6 +13,7 @@ use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::Learned;
 use crate::stats::random::hash64;
 use crate::table::{Column, Input, Kind, Misfits, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
+use crate::wording::list;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -130,8 +131,9 @@ impl Pass<'_> {
     /// # Errors
     /// What is wrong with the table, or too many pieces.
     pub(super) fn run(&self, input: Input, mut beside: Beside) -> Result<Arrived, MonitorError> {
+        let file = input.name().to_owned();
         let mut rows = stream(input, self.schema, self.read)?;
-        let absent = self.absent(rows.names());
+        let absent = self.absent(&file, rows.names())?;
         let mut gathered = Gathered { unscored: !absent.is_empty(), ..self.begin() };
         while let Some(mut batch) = rows.next().transpose()? {
             batch.table = self.completed(batch.table, &absent)?;
@@ -156,10 +158,24 @@ impl Pass<'_> {
     }
 
     /// The columns that production needs and that are not among those of the file.
-    fn absent(&self, names: &[String]) -> Vec<String> {
-        let inputs = self.pipeline.iter().flat_map(|pipeline| pipeline.features.inputs()).map(|(name, _)| name);
-        let of_table = inputs.filter(|name| self.schema.column(name).is_some());
-        of_table.filter(|name| !names.iter().any(|there| there == name)).map(str::to_owned).collect()
+    ///
+    /// # Errors
+    /// When it has none of them: it is another table.
+    fn absent(&self, file: &str, names: &[String]) -> Result<Vec<String>, MonitorError> {
+        let Some(pipeline) = self.pipeline else { return Ok(Vec::new()) };
+        let inputs = pipeline.features.inputs().map(|(name, _)| name);
+        // The values of windows are filled in.
+        let needed: Vec<&str> = inputs.filter(|name| pipeline.schema.column(name).is_some()).collect();
+        let is_read = |name: &str| self.schema.column(name).is_some() && names.iter().any(|there| there == name);
+        let absent = needed.iter().filter(|name| !is_read(name));
+        let absent: Vec<String> = absent.map(|name| (*name).to_owned()).collect();
+        if !needed.is_empty() && absent.len() == needed.len() {
+            let needed = list(needed);
+            return Err(MonitorError::Usage(format!(
+                "{file}: has none of the columns that production needs: {needed}"
+            )));
+        }
+        Ok(absent)
     }
 
     /// The rows with those columns, in which every cell is missing, so that what is derived from other columns is judged.
@@ -168,7 +184,8 @@ impl Pass<'_> {
             return Ok(table);
         }
         let n_rows = table.n_rows();
-        let kind = |name: &String| self.schema.column(name).map_or(Kind::Text, |column| column.kind);
+        let spec = |name: &String| self.pipeline.and_then(|pipeline| pipeline.schema.column(name));
+        let kind = |name: &String| spec(name).map_or(Kind::Text, |column| column.kind);
         let missing = absent.iter().map(|name| Column::new(name.clone(), Values::missing(kind(name), n_rows)));
         Ok(Table::new(table.into_columns().into_iter().chain(missing).collect())?)
     }
