@@ -450,9 +450,14 @@ fn doctor_looks_at_each_part_by_itself() {
 /// A person who runs a verb over many tables sees which one is meant.
 #[test]
 fn every_error_about_a_table_names_its_file() {
-    let work = tiny();
+    let row = |n: usize| {
+        let (age, churn) = (20 + n * 7 % 50, if n * 7 % 50 > 25 || n % 11 == 0 { "yes" } else { "no" });
+        format!("a{n},{age},{},{churn}\n", ["basic", "plus"][n % 2])
+    };
+    let rows = || (0..500).fold("id,age,plan,churn\n".to_owned(), |text, n| text + &row(n));
+    let work = Loop::new().table("tiny.csv", rows());
     work.run("init tiny.csv --target churn").answers(YES);
-    work.run("train --set n_estimators=5").answers(YES);
+    work.run("train --set n_estimators=5").answers(YES).json("/role", "production");
     work.write("empty.csv", "");
     work.write("header.csv", "id,age,plan,churn\n");
     work.write("text.csv", rows().replacen(",27,", ",many,", 1));

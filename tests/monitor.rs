@@ -243,10 +243,10 @@ fn bad_input_is_one_line_and_changes_nothing() {
         }),
     );
     work.write("empty.csv", "");
+    work.write("other.csv", "city,population\nBern,134\n");
     work.write("cut.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2][..]);
     std::fs::create_dir(work.path("dir.csv")).unwrap();
     let before = work.files();
-    work.write("other.csv", "city,population\nBern,134\n");
     work.run("monitor other.csv").answers(ERROR).says("other.csv: has none of the columns that production needs: ");
     work.run("monitor empty.csv").answers(ERROR).says("empty.csv: ");
     work.run("monitor cut.csv.gz").answers(ERROR).says("cut.csv.gz: ");

@@ -189,6 +189,9 @@ fn small_shifts_together_are_a_reason_and_one_new_level_is_not() {
         "{}",
         shifted["multivariate"]
     );
+    // More rows than the classifier learns from are no reason not to ask it: a yes stays a yes.
+    let long = judge(wide(n, 30_000, 3, false));
+    assert!(fired(&long, "multivariate") && long["multivariate"]["n_rows"][1] == 5000, "{}", long["multivariate"]);
     let level = judge(wide(n, n, 0, true));
     assert_eq!((&column(&level, "x29")["verdict"], &level["share"]["n_drifted"]), (&"drifted".into(), &1.into()));
     for name in ["psi", "drift_share", "multivariate"] {

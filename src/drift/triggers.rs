@@ -188,7 +188,7 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
             found.roc_auc, found.lower, found.upper
         ),
         Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
-        None => "no classifier was asked".to_owned(),
+        None => "no classifier was asked; --multivariate asks one".to_owned(),
     };
     let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);
     trigger("multivariate", found.map(|f| f.lower), on.then_some(threshold), found.is_some_and(|f| f.drifted), text)

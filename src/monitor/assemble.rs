@@ -32,7 +32,9 @@ use crate::wording::list;
 use std::path::Path;
 
 /// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
-const QUICK_CELLS: u64 = 1_000_000;
+const QUICK_CELLS: u64 = 10_000_000;
+/// Cells of the rows that it then learns from.
+const TAUGHT_CELLS: u64 = 1_000_000;
 /// Rows of a side that it then learns from.
 const QUICK_ROWS: usize = 5_000;
 
@@ -371,12 +373,15 @@ impl Watch<'_> {
     fn is_quick(&self, compared_with: &Reference, arrived: &Arrived, files: [&Path; 2]) -> bool {
         let Self { request, settings, .. } = self;
         let n_rows = [compared_with.profile.n_rows, arrived.profile.n_rows];
-        let n_cells = n_rows.iter().sum::<u64>().saturating_mul(self.schema.columns.len() as u64);
+        let cells = |n: u64| n.saturating_mul(self.schema.columns.len() as u64);
+        // It learns from a sample, so that more rows than that are no reason not to ask.
+        let n_taught = n_rows.map(|n| n.min(QUICK_ROWS as u64));
         settings.preset == Preset::Default
             && settings.triggers.multivariate
             && (request.rolling, request.last) == (None, None)
             && n_rows.iter().all(|&n| n >= settings.min_rows)
-            && n_cells <= QUICK_CELLS
+            && cells(n_rows.iter().sum()) <= QUICK_CELLS
+            && cells(n_taught.iter().sum()) <= TAUGHT_CELLS
             && files.iter().all(|path| path.is_file())
     }
 
@@ -418,6 +423,12 @@ impl Watch<'_> {
             notes.push(format!(
                 "{} rows stand in the table more than once, by their id: scores and performance are those of the last of each",
                 arrived.n_repeated
+            ));
+        }
+        if let Some(key) = self.config.as_ref().and_then(|config| config.split.key()) {
+            notes.push(format!(
+                "rows of one {key:?} may be alike, and p-values take each row for one of its own: where few of them came, drift \
+                 may be theirs alone"
             ));
         }
         if !arrived.sample.is_whole() {
