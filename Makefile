@@ -7,7 +7,7 @@ SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
 SECONDS ?= 10
 FUZZ ?=
 
-.PHONY: help demo test check deny simulate fuzz mutants neighbours packages bench bench-drift bench-pages browser screenshots soak reference install
+.PHONY: help demo test check deny simulate fuzz mutants neighbours packages bench bench-drift bench-pages bench-rare bench-wide browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -71,6 +71,14 @@ screenshots: ## render every page and report in light and dark, at 390 and 1280 
 bench-drift: ## count false alarms, misses and delay of monitor and its peers on made streams (makes virtual environments under target)
 	cargo build --release
 	$(PYTHON) scripts/bench_drift.py $(BENCH)
+
+bench-rare: ## compare rare classes with scikit-learn's forest and LightGBM (DATA=folder of the public tables; needs both installed)
+	cargo build --release
+	$(PYTHON) scripts/bench/rare.py target/release/mlloop $(DATA) $(BENCH)
+
+bench-wide: ## measure the CPU of training on wide tables of few rows (BENCH="500x2000" is quick)
+	cargo build --release
+	$(PYTHON) scripts/bench/wide.py target/release/mlloop $(BENCH)
 
 soak: ## measure predictions beside other burdens, then serve under full load while production changes (SOAK="--minutes 1" is quick)
 	cargo build --release --features bench --bins --examples

@@ -255,7 +255,8 @@ impl InitRequest<'_> {
             if inference.schema.column(name).is_none() {
                 let names = inference.columns.iter().map(|c| c.name.as_str());
                 return Err(InitError::Option(format!(
-                    "--ignore: there is no column {name:?}{}",
+                    "{}: --ignore: there is no column {name:?}{}",
+                    self.table.display(),
                     instead(name, names)
                 )));
             }
@@ -264,7 +265,11 @@ impl InitRequest<'_> {
         for (name, kind) in &self.kinds {
             if inference.schema.column(name).is_none() {
                 let names = inference.columns.iter().map(|c| c.name.as_str());
-                return Err(InitError::Option(format!("--kind: there is no column {name:?}{}", instead(name, names))));
+                return Err(InitError::Option(format!(
+                    "{}: --kind: there is no column {name:?}{}",
+                    self.table.display(),
+                    instead(name, names)
+                )));
             }
             match inference.doubts.iter().find(|doubt| doubt.column == *name && doubt.kind() == *kind) {
                 // What it mostly is, as it is mostly written.

@@ -22,6 +22,8 @@ pub mod atomic;
 pub mod wording;
 // Text of others as a terminal may be given it.
 pub mod printable;
+// Text of others in HTML, SVG and XML.
+pub mod markup;
 /// Lengths of time as people write them: `30m`, `12h`, `7d`.
 pub mod period;
 // ── tables ──

@@ -305,7 +305,11 @@ fn log(
     let now = (request.clock)();
     let journal = Journal::of(workspace);
     let mut options = PredictOptions { columns: vec!["prediction".to_owned()], ..PredictOptions::default() };
-    let input = || Input::from_reader("simulated rows", Cursor::new(csv.clone()));
+    let name = request.table.map_or_else(
+        || "rows drawn from the reference".to_owned(),
+        |table| format!("rows drawn from {}", table.display()),
+    );
+    let input = || Input::from_reader(&name, Cursor::new(csv.clone()));
     options.windows = windows(|| Ok(input()), (workspace, version, maker.pipeline), &options, true)?;
     let log = Log { journal: &journal, version, arm: "", now, outcomes };
     let told = predict(input(), maker.pipeline, &options, Some(log), &mut std::io::sink())?;

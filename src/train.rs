@@ -325,6 +325,10 @@ fn test(
             learned.len()
         ));
     }
+    if rows.is_empty() {
+        let what = "has no row to evaluate on whose outcome is known".to_owned();
+        return Err(TableError::File { file: path.display().to_string(), what }.into());
+    }
     let of = |values: &[f64]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<f64>>();
     let weights = request.config.recipe().weights(&table, schema, &rows)?;
     let judged = Weighed { y: of(&labels.y), weights: weights.as_deref().map(of) };

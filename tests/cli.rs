@@ -446,3 +446,68 @@ fn doctor_looks_at_each_part_by_itself() {
     }
     assert_eq!(work.files(), before, "nothing is changed");
 }
+
+/// A person who runs a verb over many tables sees which one is meant.
+#[test]
+fn every_error_about_a_table_names_its_file() {
+    let row = |n: usize| {
+        let (age, churn) = (20 + n * 7 % 50, if n * 7 % 50 > 25 || n % 11 == 0 { "yes" } else { "no" });
+        format!("a{n},{age},{},{churn}\n", ["basic", "plus"][n % 2])
+    };
+    let rows = || (0..500).fold("id,age,plan,churn\n".to_owned(), |text, n| text + &row(n));
+    let work = Loop::new().table("tiny.csv", rows());
+    work.run("init tiny.csv --target churn").answers(YES);
+    work.run("train --set n_estimators=5").answers(YES).json("/role", "production");
+    work.write("empty.csv", "");
+    work.write("header.csv", "id,age,plan,churn\n");
+    work.write("text.csv", rows().replacen(",27,", ",many,", 1));
+    work.write("other.csv", rows().replace("id,age,plan,churn", "key,years,paln,chrun"));
+    work.write(
+        "ab.csv",
+        "unit,arm,y,note\n".to_owned()
+            + &(0..40).map(|i| format!("u{i},{},{},x{i}\n", ["A", "B"][i % 2], i % 3)).collect::<String>(),
+    );
+    let files = ["empty.csv", "header.csv", "text.csv", "other.csv", "ab.csv"];
+    let mut lines: Vec<String> = Vec::new();
+    let verbs =
+        ["init FILE --target chum --force", "init FILE --ignore agee --force", "init FILE --kind agee=number --force"];
+    let verbs =
+        verbs.into_iter().chain(["predict FILE", "monitor FILE", "monitor tiny.csv --reference FILE", "simulate FILE"]);
+    let verbs = verbs.chain([
+        "train --test FILE",
+        "label-import FILE",
+        "feedback FILE",
+        "monitor tiny.csv --labels FILE",
+        "profile FILE",
+    ]);
+    for verb in verbs {
+        lines.extend(files.map(|file| verb.replace("FILE", file)));
+    }
+    for columns in
+        ["--arm amr --outcome y", "--arm arm --outcome yy", "--arm arm --outcome y/n", "--arm arm --outcome note"]
+    {
+        lines.push(format!("ab-report ab.csv {columns}"));
+    }
+    for columns in ["--unit zz", "--time zz", "--strata zz", "--pre zz", "--time note", "--n zz", "--arms A,C"] {
+        lines.push(format!("ab-report ab.csv --arm arm --outcome y {columns}"));
+    }
+    let mut nameless = Vec::new();
+    for line in lines {
+        let (said, file) =
+            (work.run(&line), line.split([' ', '=']).find(|word| word.ends_with(".csv") && *word != "tiny.csv"));
+        if said.status() == ERROR && !said.stderr.contains(file.unwrap()) {
+            nameless.push(format!("{line}: {}", said.stderr));
+        }
+    }
+    assert!(nameless.is_empty(), "{}", nameless.join(""));
+}
+
+#[test]
+fn names_of_versions_batches_and_requests_that_are_near_are_offered() {
+    let work = tiny();
+    work.run("init tiny.csv --target churn").answers(YES);
+    work.run("train --set n_estimators=5").answers(YES);
+    work.run("predict tiny.csv --model v0011").answers(ERROR).says("did you mean \"v0001\"? There are v0001");
+    work.run("label-import --close b-1").answers(ERROR).says("is no batch that is out; there is none");
+    work.run("approve v0009 --by ann").answers(ERROR).says("; pending: none");
+}

@@ -55,6 +55,7 @@ fn what_cannot_be_learned_is_said_at_init() {
     let cells = |row: usize| format!("{row},{}", row % 2);
     for (name, text, says) in [
         ("three rows", rows("a,y", 3, cells), "3 rows are too few"),
+        ("no outcome", rows("a,y", 300, |row| format!("{row},")), "every label is missing"),
         ("one column", rows("y", 50, |row| (row % 2).to_string()), "no column is left to learn \"y\" from"),
         (
             "names only",

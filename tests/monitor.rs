@@ -168,6 +168,19 @@ fn two_tables_are_compared_without_a_loop() {
     assert_eq!(report["share"]["n_drifted"], 0);
     assert!(!work.path("reports").exists());
     work.run("monitor b.csv").answers(ERROR).says("no loop here");
+    // What is set for the command holds without a loop too.
+    let line = "monitor --reference a.csv b.csv --formats json --set";
+    let settings =
+        work.run(&format!("{line} monitor.min_rows=5 --set monitor.preset=psi")).answers(NO).value()["settings"]
+            .clone();
+    assert_eq!((&settings["min_rows"], &settings["preset"]), (&5.into(), &"psi".into()));
+    for (set, says) in [
+        ("monitor.min_row=5", "unknown key \"min_row\": did you mean \"min_rows\"?"),
+        ("monitor.alpha=2", "[monitor] alpha = 2 must be above 0 and at most 1"),
+        ("promote.alpha=0.1", "there is no loop here"),
+    ] {
+        work.run(&format!("{line} {set}")).answers(ERROR).says(says);
+    }
 }
 
 #[test]
@@ -230,10 +243,11 @@ fn bad_input_is_one_line_and_changes_nothing() {
         }),
     );
     work.write("empty.csv", "");
+    work.write("other.csv", "city,population\nBern,134\n");
     work.write("cut.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2][..]);
     std::fs::create_dir(work.path("dir.csv")).unwrap();
     let before = work.files();
-    work.run("monitor renamed.csv").answers(ERROR).says("missing column \"months\"");
+    work.run("monitor other.csv").answers(ERROR).says("other.csv: has none of the columns that production needs: ");
     work.run("monitor empty.csv").answers(ERROR).says("empty.csv: ");
     work.run("monitor cut.csv.gz").answers(ERROR).says("cut.csv.gz: ");
     work.run("monitor dir.csv").answers(ERROR).says("is a directory");
@@ -241,6 +255,9 @@ fn bad_input_is_one_line_and_changes_nothing() {
     assert_eq!(work.files(), before);
     // Without the target there is no performance, but there is an answer.
     work.run("monitor missing.csv --formats json").answers(NO).json("/performance", Value::Null);
+    // What is renamed cannot be told, which is a reason of its own; the others are judged.
+    let renamed = work.run("monitor renamed.csv --formats json").answers(YES).value();
+    assert!(has_finding(&renamed, "missing_column", "months") && has_finding(&renamed, "extra_column", "tenure"));
     // A cell of another type is a finding; the column is judged by the others.
     for skip in ["", " --skip-invalid"] {
         let report = work.run(&format!("monitor text.csv --formats json{skip}")).answers(YES).value();

@@ -189,6 +189,9 @@ fn small_shifts_together_are_a_reason_and_one_new_level_is_not() {
         "{}",
         shifted["multivariate"]
     );
+    // More rows than the classifier learns from are no reason not to ask it: a yes stays a yes.
+    let long = judge(wide(n, 30_000, 3, false));
+    assert!(fired(&long, "multivariate") && long["multivariate"]["n_rows"][1] == 5000, "{}", long["multivariate"]);
     let level = judge(wide(n, n, 0, true));
     assert_eq!((&column(&level, "x29")["verdict"], &level["share"]["n_drifted"]), (&"drifted".into(), &1.into()));
     for name in ["psi", "drift_share", "multivariate"] {
@@ -238,4 +241,132 @@ fn infinite_numbers_are_seen() {
         assert_eq!((&x["verdict"], &x["method"]), (&"drifted".into(), &"infinite".into()), "{x}");
         assert_eq!(column(&report, "y")["verdict"], "stable");
     }
+}
+
+/// A region that nobody wants in the model, and the day of opening: in what arrives, both change.
+#[test]
+fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrain() {
+    let rows = |first: u32, n: u32, moved: bool| {
+        let row = |row: u32| {
+            let region = if moved && row % 3 > 0 { "east" } else { ["north", "south"][row as usize % 2] };
+            let opened = if moved { String::new() } else { format!("{:02}/03/2024", 1 + row % 28) };
+            let x = normal(row, 1);
+            let y = if x + normal(row, 2) > 0.0 { "yes" } else { "no" };
+            format!("{row},{x:.3},{:.3},{region},{opened},{y}\n", normal(row, 3))
+        };
+        "id,x,z,region,opened,y\n".to_owned() + &(first..first + n).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", rows(0, 1200, false)).table("now.csv", rows(9000, 600, true));
+    work.run("init ref.csv --target y --ignore region,opened").answers(YES);
+    work.run("train").answers(YES);
+    let config = format!("{}\n{QUIET}", work.read("mlloop.toml"));
+    work.write("mlloop.toml", config.as_str());
+    let monitor = || work.run("monitor now.csv --formats json").answers(NO).value();
+    let names = |report: &Value| report["columns"].as_array().unwrap().len();
+    assert_eq!(names(&monitor()), 2);
+    // A version from before it was asked for knows nothing of them; they come to be with the next one.
+    let watched = format!(
+        "{config}\n[monitor.watch]\nregion = \"category\"\nopened = {{ kind = \"time\", format = \"%d/%m/%Y\" }}\n"
+    );
+    work.write("mlloop.toml", watched.as_str());
+    let report = monitor();
+    assert_eq!(names(&report), 2);
+    assert!(report["notes"].to_string().contains("not watched yet: region, opened"), "{}", report["notes"]);
+    work.run("train").answers(YES);
+    work.run("promote --version v0002 --override test --by ann").answers(YES);
+    let report = monitor();
+    for name in ["region", "opened"] {
+        let found = column(&report, name);
+        assert_eq!((&found["verdict"], &found["not_read"]), (&"drifted".into(), &true.into()), "{found}");
+    }
+    assert_eq!((column(&report, "x").get("not_read"), names(&report)), (None, 4));
+    assert_eq!([&report["share"]["n_drifted"], &report["share"]["n_stable"]], [&Value::from(0), &Value::from(2)]);
+    assert_eq!(report["target"].get("not_read"), None);
+    let text = work.run("monitor now.csv --text").answers(NO).stdout;
+    assert!(
+        text.contains("2 of 2 that the model does not read drifted") && text.contains("drifted (not read)"),
+        "{text}"
+    );
+    // A table without them is scored all the same, and what does not fit them stops nothing.
+    work.write("other.csv", rows(9000, 300, true).replace("east", "").replace(",,", ",x,soon"));
+    for line in ["predict other.csv -o scores.csv", "monitor other.csv"] {
+        let said = work.run(line);
+        assert!(said.status() != ERROR, "{line}: {}", said.stderr);
+    }
+    for (with, says) in [
+        ("region = \"text\"", "[monitor.watch] \"region\" = \"text\": number, category and time can be watched"),
+        ("regoin = \"category\"", "[monitor.watch] \"regoin\" is not in [columns]: did you mean \"region\"?"),
+        ("x = \"time\"", "[monitor.watch] \"x\" is \"time\", but \"number\" in [columns]"),
+        ("y = \"category\"", "[monitor.watch] \"y\" is the target, which is watched anyway"),
+    ] {
+        work.write("mlloop.toml", format!("{config}\n[monitor.watch]\n{with}\n"));
+        let said = work.run("monitor now.csv").answers(ERROR).stderr;
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+/// The share of missing cells is what happened, whether a row is told by its delimiters or by an object of nulls.
+#[test]
+fn rows_without_any_cell_are_rows() {
+    let row = |row: u32| (format!("{:.3}", normal(row, 1)), format!("{:.3}", normal(row, 2)));
+    let csv = |n: u32, gone: &dyn Fn(u32) -> bool| {
+        let line = |i: u32| if gone(i) { ",\n".to_owned() } else { row(i).0 + "," + &row(i).1 + "\n" };
+        "x,y\n".to_owned() + &(0..n).map(line).collect::<String>()
+    };
+    let json = |i: u32| match i >= 300 {
+        true => "{\"x\": null, \"y\": null}\n".to_owned(),
+        false => format!("{{\"x\": {}, \"y\": {}}}\n", row(i).0, row(i).1),
+    };
+    let work =
+        Loop::new().table("ref.csv", csv(1500, &|_| false)).table("half.csv", csv(601, &|i| i % 2 == 0 && i < 600));
+    work.write("half.jsonl", (0..600).map(json).collect::<String>());
+    for (file, n_rows) in [("half.csv", 601), ("half.jsonl", 600)] {
+        let report = work.run(&format!("monitor --reference ref.csv {file} --formats json")).answers(YES).value();
+        let x = column(&report, "x");
+        assert_eq!((&x["verdict"], &x["method"]), (&"drifted".into(), &"missing".into()), "{file}: {x}");
+        assert_eq!((&report["current"]["n_rows"], &x["current"]["n_missing"]), (&n_rows.into(), &300.into()), "{file}");
+    }
+    // Below the last row, a spreadsheet leaves such lines: they are none, and it is said.
+    work.write("tail.csv", csv(600, &|i| i >= 500));
+    let report = work.run("monitor --reference ref.csv tail.csv --formats json").answers(NO).value();
+    assert_eq!(report["current"]["n_rows"], 500);
+    assert_eq!(report["notes"][0], "the last 100 lines, from line 502 on, have no cell; left out");
+}
+
+/// `amount` and what is derived from it, in a table that came without it.
+#[test]
+fn a_column_that_does_not_arrive_is_told_and_the_others_are_judged() {
+    let work = Loop::new().table("ref.csv", payments(0, 800, |_, at| at));
+    work.run("init ref.csv --target fraud").answers(YES);
+    let derived = "[features.derived]\ndouble = \"amount * 2\"\n";
+    work.write(
+        "mlloop.toml",
+        work.read("mlloop.toml").replace("[model]", &format!("{derived}\n[model]")) + "\n" + QUIET,
+    );
+    work.run("train --now 2025-03-01T00:00:00Z").answers(YES);
+    let without = |n: usize| {
+        let cells = |line: &str| {
+            line.split(',').enumerate().filter(|(i, _)| *i != n).map(|(_, c)| c.to_owned()).collect::<Vec<_>>()
+        };
+        payments(9000, 240, |_, at| at).lines().map(|line| cells(line).join(",") + "\n").collect::<String>()
+    };
+    for (gone, name, other) in [(2, "amount", "at"), (1, "at", "amount")] {
+        work.write("now.csv", without(gone));
+        for line in ["monitor now.csv --formats json", "monitor now.csv --reference ref.csv --formats json"] {
+            let report = work.run(&format!("{line} --now 2025-03-02T00:00:00Z")).answers(YES).value();
+            let found = column(&report, name);
+            assert_eq!(
+                (&found["verdict"], &found["reason"]),
+                (&"cannot_tell".into(), &"is not in the table".into()),
+                "{line}"
+            );
+            assert_eq!(column(&report, other)["verdict"], "stable", "{line}");
+            assert!(fired(&report, "schema") && of(&report, "findings", "kind", "missing_column")["column"] == name);
+            assert!(
+                report["notes"].to_string().contains(&format!("no row is scored: production needs {name}")),
+                "{report}"
+            );
+        }
+    }
+    work.run("predict now.csv").answers(ERROR).says("missing column \"at\"");
 }

@@ -100,6 +100,17 @@ pub enum AbError {
     Registry(#[from] RegistryError),
 }
 
+impl AbError {
+    /// The same error with the name of the table that it is about, where it has none.
+    pub(crate) fn in_file(self, file: &str) -> Self {
+        match self {
+            Self::Table(err) => Self::Table(err.in_file(file)),
+            Self::Usage(what) if !what.starts_with(file) => Self::Usage(format!("{file}: {what}")),
+            other => other,
+        }
+    }
+}
+
 /// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
 #[must_use]
 pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: jiff::Timestamp) -> AbReport {

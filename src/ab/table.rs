@@ -37,13 +37,16 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let options = InferOptions { delimiter, decimal, skip_lines, comment, skip_invalid, ..InferOptions::default() };
     let inference = infer(look, &options)?;
     refuse_doubts(request, &inference.doubts, &file)?;
-    let wanted = values::Wanted::new(request, &inference.schema)?;
-    let read = wanted.read(read, skip_invalid)?;
-    let mut notes = Vec::new();
-    let arms = Arms::of(&read.table, request, &mut notes)?;
-    let rows = Rows { file: &file, table: &read.table, request, arms };
-    let (units, source) = rows.units(&mut notes)?;
-    Ok(Gathered { units, source, rejects: read.rejects, notes })
+    let gathered = || {
+        let wanted = values::Wanted::new(request, &inference.schema)?;
+        let read = wanted.read(read, skip_invalid)?;
+        let mut notes = Vec::new();
+        let arms = Arms::of(&read.table, request, &mut notes)?;
+        let rows = Rows { file: &file, table: &read.table, request, arms };
+        let (units, source) = rows.units(&mut notes)?;
+        Ok(Gathered { units, source, rejects: read.rejects, notes })
+    };
+    gathered().map_err(|err: AbError| err.in_file(&file))
 }
 
 /// A column of numbers that is none because of a few cells is said to be one.

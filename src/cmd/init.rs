@@ -9,9 +9,10 @@ use mlloop::printable;
 use mlloop::report::grouped;
 use mlloop::scaffold::{self, Driver};
 use mlloop::source::Source;
+use mlloop::table::columns::kind_of;
 use mlloop::table::postgres::is_address;
 use mlloop::table::{Kind, TableOptions};
-use mlloop::workspace::{WorkspaceError, kind_of};
+use mlloop::workspace::WorkspaceError;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

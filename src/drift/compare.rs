@@ -21,6 +21,9 @@ use rayon::prelude::*;
 /// Chance that the PSI of any of the columns is above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
 
+/// Up to this p, the question with the smallest p stands for a stable column; beyond, that about its distribution as a whole.
+const TOLD: f64 = 0.05;
+
 /// A class of the target is large news when it becomes so many times as frequent or as rare.
 pub const TARGET_FACTOR: f64 = 1.25;
 
@@ -42,9 +45,15 @@ struct Judged {
     waiting: Vec<Probe>,
 }
 
-/// Compares every column and sorts by what matters: drifted first, then by importance and PSI.
+/// Compares every column and sorts by what matters: drifted first, then by importance and PSI; those that the model does
+/// not read come last, and are corrected for among themselves, so that they do not weaken what is said of the others.
 #[must_use]
 pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
+    let (others, read): (Vec<&ColumnPair>, Vec<&ColumnPair>) = pairs.iter().partition(|pair| pair.not_read);
+    [read, others].iter().flat_map(|pairs| sorted(pairs, settings, seed)).collect()
+}
+
+fn sorted(pairs: &[&ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
     let mut columns = judged(pairs, settings, &Large::of(settings, None), seed);
     columns.sort_by(|a, b| {
         let drifted = |c: &ColumnReport| c.verdict != ColumnVerdict::Drifted;
@@ -61,7 +70,7 @@ pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec
 /// Compares one column alone: its p is adjusted for its own questions only.
 #[must_use]
 pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
-    judged(std::slice::from_ref(pair), settings, &Large::of(settings, None), seed).swap_remove(0)
+    judged(&[pair], settings, &Large::of(settings, None), seed).swap_remove(0)
 }
 
 /// Compares the target alone. A class that becomes [`TARGET_FACTOR`] times as frequent moves every score that is read as
@@ -69,10 +78,10 @@ pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> Co
 #[must_use]
 pub fn compare_target(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
     let factor = matches!(pair.values, PairValues::Category { .. }).then_some(TARGET_FACTOR);
-    judged(std::slice::from_ref(pair), settings, &Large::of(settings, factor), seed).swap_remove(0)
+    judged(&[pair], settings, &Large::of(settings, factor), seed).swap_remove(0)
 }
 
-fn judged(pairs: &[ColumnPair], settings: &DriftSettings, large: &Large, seed: u64) -> Vec<ColumnReport> {
+fn judged(pairs: &[&ColumnPair], settings: &DriftSettings, large: &Large, seed: u64) -> Vec<ColumnReport> {
     let mut judged: Vec<Judged> = pairs.par_iter().map(|pair| judge(pair, pairs.len(), settings, seed)).collect();
     adjust(&mut judged, large);
     judged.into_iter().map(|judged| judged.report).collect()
@@ -94,7 +103,9 @@ fn adjust(judged: &mut [Judged], large: &Large) {
         let least = |a: &&(Probe, f64), b: &&(Probe, f64)| a.0.p.total_cmp(&b.0.p);
         let decisive = drifted.min_by(least);
         report.verdict = if decisive.is_some() { ColumnVerdict::Drifted } else { ColumnVerdict::Stable };
-        let told = decisive.or_else(|| answers.iter().filter(significant).min_by(least)).unwrap_or(&answers[0]);
+        // Without one, that nearest to deciding, where chance alone gives it once in twenty times at most.
+        let nearest = answers.iter().min_by(least).filter(|(probe, _)| probe.p <= TOLD);
+        let told = decisive.or(nearest).unwrap_or(&answers[0]);
         tell(report, &told.0);
         report.p_adjusted = Some(told.1);
         // What did not decide need not be explained.
@@ -132,6 +143,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         psi,
         psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), n_reference, n_current)),
         importance: pair.importance,
+        not_read: pair.not_read,
         reference: pair.summaries.0.clone(),
         current: pair.summaries.1.clone(),
         plot: plot::plot(pair),

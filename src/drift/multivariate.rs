@@ -24,6 +24,9 @@ pub const MIN_ROWS: usize = 100;
 /// Rows of a side that are used at most: with 20 000 on each the interval is ±.006.
 pub const MAX_ROWS: usize = 20_000;
 const FOLDS: usize = 5;
+/// Where rows are equal so many times on average, the columns have few values, and equal rows are no copies; the same of a
+/// row that so large a part of a side is equal to, as one in this number.
+const COPIES: usize = 20;
 
 /// Why nobody can say whether a classifier tells the tables apart.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,9 @@ pub enum MultivariateError {
 ///
 /// Folds are dealt by the rows' content, so that copies of a row share a fold, on whichever side they are: identical files give
 /// .5, not less, and no copy tells the side of another. Copies are no independent rows, so the interval's variance is
-/// multiplied by the mean number of copies of a row (Σ m²∕Σ m over groups of m, of the side with more). `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
+/// multiplied by the mean number of copies of a row (Σ m²∕Σ m over groups of m, of the side with more). Where columns have few
+/// values, rows are equal without being copies: from 20 equal rows on average on, or a twentieth of a side, each is a row of
+/// its own. `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
 ///
 /// # Errors
 /// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::NoColumns`] without a column
@@ -234,29 +239,33 @@ fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
     rows
 }
 
-/// The folds of rows, and [`Domain::copies`]. Where the rows of a side are so few different ones that a fold would leave none to
-/// learn from, equal rows are dealt one by one.
+/// The folds of rows, and [`Domain::copies`].
+///
+/// Groups of equal rows are dealt in the order of a hash of their content, each to the fold that has fewest rows of the
+/// group's sides, so that the folds have about equal shares of both. Equal rows of a group that is no copy ([`is_value`])
+/// are dealt one by one, by their place on their side: of one file twice, the same rows share a fold.
 fn folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
-    let (mut folds, copies) = grouped_folds(digests, n_reference, seed);
-    let spread = |side: &[u8]| (0..FOLDS as u8).filter(|fold| side.contains(fold)).count();
-    let (reference, current) = folds.split_at(n_reference);
-    if spread(reference).min(spread(current)) < 2 {
-        (0..).zip(&mut folds).for_each(|(row, fold)| *fold = (row % FOLDS) as u8);
-    }
-    (folds, copies)
-}
-
-/// Deals groups of equal rows to the folds in the order of a hash of their content, each to the fold that has fewest rows of
-/// the group's sides, so that the folds have about equal shares of both. The second number is [`Domain::copies`].
-fn grouped_folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
     let mut rows: Vec<usize> = (0..digests.len()).collect();
     rows.sort_by_cached_key(|&row| (hash64(&digests[row].to_le_bytes(), seed), digests[row], row));
+    let sizes = [n_reference, digests.len() - n_reference];
+    let n_groups = rows.chunk_by(|&a, &b| digests[a] == digests[b]).count();
+    let is_discrete = n_groups * COPIES <= digests.len();
     let mut folds = vec![0; digests.len()];
     let mut dealt = [[0_usize; 2]; FOLDS];
     let mut squares = [0_usize; 2];
     for group in rows.chunk_by(|&a, &b| digests[a] == digests[b]) {
         let n_old = group.iter().filter(|&&row| row < n_reference).count();
         let sides = [n_old, group.len() - n_old];
+        if is_discrete || is_value(sides, sizes) {
+            for &row in group {
+                let (side, place) = if row < n_reference { (0, row) } else { (1, row - n_reference) };
+                let fold = (hash64(&place.to_le_bytes(), seed) % FOLDS as u64) as usize;
+                folds[row] = fold as u8;
+                dealt[fold][side] += 1;
+                squares[side] += 1;
+            }
+            continue;
+        }
         let weight =
             |fold: &usize| (0..2).filter(|&side| sides[side] > 0).map(|side| dealt[*fold][side]).sum::<usize>();
         let fold = (0..FOLDS).min_by_key(weight).unwrap_or(0);
@@ -266,9 +275,14 @@ fn grouped_folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f6
         }
         group.iter().for_each(|&row| folds[row] = fold as u8);
     }
-    let sizes = [n_reference, digests.len() - n_reference];
     let copies = (0..2).map(|side| squares[side] as f64 / sizes[side].max(1) as f64).fold(1.0, f64::max);
     (folds, copies)
+}
+
+/// Whether a group of equal rows is a value that many rows have, such as "all is missing", and not one row many times: it is
+/// a large part of a side.
+fn is_value(group: [usize; 2], sizes: [usize; 2]) -> bool {
+    (0..2).any(|side| group[side] * COPIES >= sizes[side])
 }
 
 /// The kept rows of both tables in one, reference first, without columns that say nothing.

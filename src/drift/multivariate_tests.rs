@@ -110,3 +110,77 @@ fn long_tables_are_thinned_and_every_row_is_scored() {
     let c = domain_scores(&old, &new, &schema(), &only_level, 1).unwrap();
     assert!(c.len() == n && c.iter().all(|c| c.is_finite()));
 }
+
+/// Coins a and b, and a third one of three sides; `same` of them are equal.
+fn coins(n: usize, seed: u64, same: f64, n_sides: u32) -> Table {
+    let mut random = random::rng(seed, "coins");
+    let mut row = || {
+        let a = random.gen_range(0..2);
+        let b = if random.gen_bool(same) { a } else { 1 - a };
+        [f64::from(a), f64::from(b), f64::from(random.gen_range(0..n_sides))]
+    };
+    let rows: Vec<[f64; 3]> = (0..n).map(|_| row()).collect();
+    let column =
+        |(at, name): (usize, &str)| Column::new(name, Values::Number(rows.iter().map(|row| row[at]).collect()));
+    Table::new(["a", "b", "c"].into_iter().enumerate().map(column).collect()).unwrap()
+}
+
+#[test]
+fn equal_rows_of_columns_with_few_values_are_no_copies() {
+    let (mut n_drifted, seeds) = (0, 12);
+    for seed in 0..seeds {
+        for n_sides in [3, 40] {
+            let [old, new, other] = [0.5, 0.5, 0.9].map(|same| (same * 10.0) as u64).map(|k| k + 100 * seed);
+            let reference = coins(3000, old, 0.5, n_sides);
+            let alike = multivariate(
+                &reference,
+                &coins(3000, new + 7, 0.5, n_sides),
+                &schema_of_coins(),
+                &[],
+                (MAX_ROWS, seed),
+            )
+            .unwrap();
+            n_drifted += u32::from(alike.drifted);
+            assert!(alike.upper < 0.55, "{n_sides}: {alike:?}");
+            let apart =
+                multivariate(&reference, &coins(3000, other, 0.9, n_sides), &schema_of_coins(), &[], (MAX_ROWS, seed))
+                    .unwrap();
+            assert!(apart.drifted && apart.upper - apart.lower < 0.06, "{n_sides}: {apart:?}");
+        }
+    }
+    assert_eq!(n_drifted, 0);
+    // One file twice is alike, whatever is equal in it.
+    let old = coins(3000, 1, 0.5, 3);
+    let found = multivariate(&old, &old, &schema_of_coins(), &[], (MAX_ROWS, 1)).unwrap();
+    assert!(!found.drifted && (found.roc_auc - 0.5).abs() < 0.02, "{found:?}");
+}
+
+#[test]
+fn a_row_that_half_of_a_table_is_equal_to_is_a_value_and_copies_are_none() {
+    let old = table(1500, 1, 0.8, &LEVELS);
+    let new = table(300, 2, 0.8, &LEVELS);
+    let gone = new.columns().iter().map(|column| {
+        let values = match &column.values {
+            Values::Number(v) => Values::Number(vec![f64::NAN; v.len()]),
+            Values::Category(_) => Values::missing(Kind::Category, 300),
+            other => other.clone(),
+        };
+        Column::new(column.name.clone(), Values::stacked(&[&column.values, &values]).unwrap())
+    });
+    let half = Table::new(gone.collect()).unwrap();
+    let found = multivariate(&old, &half, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap();
+    assert!(found.drifted && found.roc_auc > 0.7, "{found:?}");
+    // Ten copies of each row are no more rows than there were: what is open before stays open.
+    let rows: Vec<u32> = (0..150).flat_map(|row| [row; 10]).collect();
+    let (few, copied) = (new.take(&(0..150).collect::<Vec<u32>>()), new.take(&rows));
+    let width = |table: &Table| {
+        let found = multivariate(&old, table, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap();
+        found.upper - found.lower
+    };
+    assert!(width(&copied) > 0.8 * width(&few), "{} {}", width(&copied), width(&few));
+}
+
+fn schema_of_coins() -> Schema {
+    let columns = ["a", "b", "c"].map(|name| ColumnSpec::new(name, Kind::Number)).to_vec();
+    Schema { dialect: Dialect::default(), columns }
+}

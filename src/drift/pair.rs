@@ -27,6 +27,8 @@ pub struct ColumnPair {
     pub rank_error: f64,
     /// Share of the model's gain.
     pub importance: Option<f64>,
+    /// Whether the model does not read it.
+    pub not_read: bool,
     /// Both sides in numbers.
     pub summaries: (Summary, Summary),
 }
@@ -233,6 +235,7 @@ impl ColumnPair {
             unfit: None,
             rank_error: before.rank_error() + now.rank_error(),
             importance: None,
+            not_read: false,
             summaries: (summary(before, reference.n_rows), summary(now, current.n_rows)),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::probes::probes;
 use super::report::{ColumnReport, ColumnVerdict, Summary};
-use super::{ColumnPair, DriftSettings, PairValues, compare, compare_one};
+use super::{ColumnPair, DriftSettings, PairValues, compare, compare_one, compare_target};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
@@ -18,6 +18,7 @@ fn pair(name: usize, values: PairValues, n_missing: (u64, u64)) -> ColumnPair {
         unfit: None,
         rank_error: 0.0,
         importance: None,
+        not_read: false,
         summaries: (Summary::default(), Summary::default()),
     }
 }
@@ -226,4 +227,26 @@ fn power_against_missing_cells_at_length() {
         let found = power(base, 500);
         assert!(found >= least, "{base}: {found}");
     }
+}
+
+/// What is nearest to deciding is told of a stable column, and no question with nothing in it.
+#[test]
+fn a_stable_column_tells_the_question_that_is_nearest_to_deciding() {
+    let near = told(category(&[1250, 1250], &[40, 40]), (2500, 120));
+    assert_eq!((&near.verdict, near.method.as_str()), (&ColumnVerdict::Stable, "missing"));
+    assert!((near.p.unwrap() - 0.006).abs() < 0.001 && near.effect.unwrap() > 0.15, "{near:?}");
+    // One in two is no question to tell of: the distribution as a whole is.
+    let far = told(category(&[1250, 1250], &[60, 60]), (2500, 120));
+    assert_eq!((&far.verdict, far.method.as_str()), (&ColumnVerdict::Stable, "homogeneity"));
+}
+
+/// .59 % of 200 000 rows become .89 %: of a feature that is small, of the target every score is read by it.
+#[test]
+fn a_base_rate_that_moves_by_half_is_target_drift() {
+    let rate = |now: u64| pair(0, category(&[1180, 198_820], &[now, 200_000 - now]), (0, 0));
+    let settings = DriftSettings::default();
+    assert_eq!(compare_target(&rate(1780), &settings, 0).verdict, ColumnVerdict::Drifted);
+    assert_eq!(compare_one(&rate(1780), &settings, 0).verdict, ColumnVerdict::Stable);
+    // A tenth more is significant, and not large.
+    assert_eq!(compare_target(&rate(1330), &settings, 0).verdict, ColumnVerdict::Stable);
 }

@@ -183,6 +183,9 @@ pub struct ColumnReport {
     pub psi_critical: Option<f64>,
     /// Share of the model's gain, in `[0, 1]`.
     pub importance: Option<f64>,
+    /// Whether the model does not read it: it is watched, counts in no share, and is no reason to retrain.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_read: bool,
     /// The reference's side.
     pub reference: Summary,
     /// The current side.
@@ -314,6 +317,14 @@ pub struct Multivariate {
     pub columns: Vec<(String, f64)>,
     /// Rows of each side that were used.
     pub n_rows: (u64, u64),
+}
+
+impl Multivariate {
+    /// Whether the interval says neither that the tables are alike nor that they are told apart.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.drifted && self.upper > self.threshold
+    }
 }
 
 /// Metrics on rows whose outcome is known.

@@ -1,6 +1,7 @@
 //! `[monitor]` of `mlloop.toml`: what counts as drift, and what is a reason to retrain.
 
 use super::method::Method;
+use crate::table::{ColumnSpec, Kind, columns};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -115,6 +116,13 @@ pub struct DriftSettings {
     pub max_silence_days: f64,
     /// Reasons to retrain.
     pub triggers: Triggers,
+    /// Columns that the model does not read and that are watched all the same, with what they are.
+    #[serde(
+        deserialize_with = "columns::deserialize",
+        serialize_with = "columns::serialize",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub watch: Vec<ColumnSpec>,
     /// Method and threshold of single columns.
     pub columns: BTreeMap<String, ColumnSettings>,
 }
@@ -174,6 +182,7 @@ impl Default for DriftSettings {
             min_rows: 200,
             max_silence_days: 8.0,
             triggers: Triggers::default(),
+            watch: Vec::new(),
             columns: BTreeMap::new(),
         }
     }
@@ -236,6 +245,14 @@ impl DriftSettings {
         }
         if !(self.max_silence_days.is_finite() && self.max_silence_days > 0.0) {
             return Err(format!("[monitor] max_silence_days = {} must be above 0", self.max_silence_days));
+        }
+        if let Some(column) = self.watch.iter().find(|c| !matches!(c.kind, Kind::Number | Kind::Category | Kind::Time))
+        {
+            return Err(format!(
+                "[monitor.watch] {:?} = {:?}: number, category and time can be watched",
+                column.name,
+                column.kind.name()
+            ));
         }
         for (name, column) in &self.columns {
             if let Some(value) = column.threshold.filter(|value| !(value.is_finite() && *value >= 0.0)) {

@@ -40,6 +40,7 @@ fn pair(name: usize, values: PairValues) -> ColumnPair {
         unfit: None,
         rank_error: 0.0,
         importance: None,
+        not_read: false,
         summaries: (Summary::default(), Summary::default()),
     }
 }

@@ -133,7 +133,7 @@ fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
 /// The PSI of a drifted column counts where it is more than chance explains over all columns: at 50 rows, PSI exceeds .2
 /// more than once in four times without any drift, and the largest of many columns far more often.
 fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
-    let drifted = |c: &&ColumnReport| c.verdict == ColumnVerdict::Drifted;
+    let drifted = |c: &&ColumnReport| !c.not_read && c.verdict == ColumnVerdict::Drifted;
     let real = |c: &ColumnReport| c.psi.filter(|&psi| c.psi_critical.is_none_or(|critical| psi > critical));
     let found = evidence.columns.iter().filter(drifted).filter_map(|c| Some((c, real(c)?)));
     let worst = found.max_by(|a, b| a.1.total_cmp(&b.1));
@@ -183,8 +183,12 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
                 by.join(", ")
             )
         }
+        Some(found) if found.is_open() => format!(
+            "it cannot be told whether a classifier tells the rows from the reference (ROC-AUC {:.4}, 95 % interval {:.4} to {:.4})",
+            found.roc_auc, found.lower, found.upper
+        ),
         Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
-        None => "no classifier was asked".to_owned(),
+        None => "no classifier was asked; --multivariate asks one".to_owned(),
     };
     let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);
     trigger("multivariate", found.map(|f| f.lower), on.then_some(threshold), found.is_some_and(|f| f.drifted), text)

@@ -6,10 +6,11 @@ use super::settings::DriftSettings;
 /// Triggers that fire because there is something to learn from, whatever the columns did.
 const VOLUME: [&str; 2] = ["new_rows", "unused_feedback"];
 
-/// Counts verdicts, plainly and by importance.
+/// Counts verdicts of the columns that the model reads, plainly and by importance.
 #[must_use]
 pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftShare {
-    let is = |wanted: fn(&ColumnVerdict) -> bool| columns.iter().filter(move |c| wanted(&c.verdict));
+    let read = columns.iter().filter(|column| !column.not_read);
+    let is = |wanted: fn(&ColumnVerdict) -> bool| read.clone().filter(move |c| wanted(&c.verdict));
     let weight = |wanted| is(wanted).map(|c| c.importance.unwrap_or(0.0)).fold(0.0, |sum, part| sum + part);
     let drifted = |v: &ColumnVerdict| *v == ColumnVerdict::Drifted;
     let stable = |v: &ColumnVerdict| *v == ColumnVerdict::Stable;
@@ -21,7 +22,7 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     DriftShare {
         n_drifted,
         n_stable,
-        n_unknown: columns.len() as u64 - n_drifted - n_stable,
+        n_unknown: read.clone().count() as u64 - n_drifted - n_stable,
         share: if is_weighted { weighted } else { plain },
         column_share: plain,
         weighted_share: weighted,

@@ -10,6 +10,15 @@ use crate::workspace::WorkspaceError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The requests that wait, and the one that may have been meant.
+fn waiting(id: &str, pending: &[String]) -> String {
+    let near = crate::wording::nearest(id, pending.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
+    let all =
+        if pending.is_empty() { "none".to_owned() } else { crate::wording::list(pending.iter().map(String::as_str)) };
+    format!("{near}{} pending: {all}", if near.is_empty() { ";" } else { "" })
+}
+
 /// What can go wrong when roles are to change.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
@@ -45,7 +54,7 @@ pub enum GateError {
         what: String,
     },
     /// There is no such request.
-    #[error("{}: no request {id:?}; pending: {}", .dir.display(), if .pending.is_empty() { "none".to_owned() } else { .pending.join(", ") })]
+    #[error("{}: no request {id:?}{}", .dir.display(), waiting(.id, .pending))]
     NoRequest {
         /// What was asked for.
         id: String,

@@ -74,8 +74,8 @@ pub fn close(
     let place = inbox.out(batch);
     let Some(found) = open.iter().find(|one| one.batch == batch) else {
         let names: Vec<&str> = open.iter().map(|one| one.batch.as_str()).collect();
-        let there = if names.is_empty() { "none is".to_owned() } else { format!("{} is", names.join(", ")) };
-        return Err(LabelError::file(&place, format!("is no batch that is out; {there}")));
+        let there = crate::wording::instead(batch, names);
+        return Err(LabelError::file(&place, format!("is no batch that is out{there}")));
     };
     let sheets = if found.columns.is_empty() { Vec::new() } else { fill::sheets(workspace, found)? };
     if let Some(sheet) = sheets.iter().find(|sheet| sheet.n_answered() > 0) {

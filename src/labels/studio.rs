@@ -4,6 +4,7 @@ use super::LabelError;
 use super::batch::{Asked, Batch};
 use super::sheet;
 use crate::features::Task;
+use crate::markup::escaped;
 use crate::table::{Schema, Table};
 use serde_json::{Map, Value, json};
 
@@ -80,6 +81,5 @@ pub(super) fn config(batch: &Batch) -> Vec<u8> {
 }
 
 fn escape(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    escaped.replace('\n', "&#10;").replace('\t', "&#9;")
+    escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }

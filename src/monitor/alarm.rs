@@ -21,6 +21,7 @@ use crate::score::Metric;
 use crate::score::multiclass::predicted;
 use crate::stats::betting::{Bets, losses_needed};
 use crate::stats::normal;
+use crate::stats::tails::chi_squared_above;
 use crate::workspace::Workspace;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -230,16 +231,30 @@ fn limit(production: &Production, alpha: f64) -> Option<Limit> {
         }
         Task::Regression => ("mae", found(Metric::Mae)?.value?, found(Metric::Mae)?.high?),
     };
-    let wider = normal::quantile(1.0 - alpha) / normal::quantile(0.975);
-    let mut limit = (value + (high - value) * wider).max(value * (1.0 + MARGIN));
     let is_number = production.pipeline.target.task == Task::Regression;
-    if !is_number {
-        // No loss on n rows leaves room for 3∕n ("rule of three").
-        limit = limit.max(3.0 / gate.n_rows.max(1) as f64);
-    }
+    let n_rows = gate.n_rows.max(1) as f64;
+    let sd = (high - value) / normal::quantile(0.975) * n_rows.sqrt();
+    let upper = if is_number && value == 0.0 { 0.0 } else { upper_end(value, sd, n_rows, alpha) };
+    let limit = upper.max(value * (1.0 + MARGIN));
     let scale = if is_number { MOST_LIMITS * limit } else { 1.0 };
-    let sd = (high - value) / normal::quantile(0.975) * (gate.n_rows as f64).sqrt();
     (limit > 0.0 && limit < scale).then_some(Limit { name, gate: value, limit, scale, sd })
+}
+
+/// The upper end of a mean loss of at least 0 that is too low with probability `alpha`: as if it were so many losses of one size
+/// as vary as much, n m² ∕ sd², by the law of Poisson (F. Garwood, "Fiducial Limits for the Poisson Distribution", 1936).
+///
+/// A normal end would be too low where few rows make the loss, as few errors or few rare positives do: what is left out of such
+/// a gate by luck is much, and seldom seen in its own spread. No loss at all leaves room for −ln `alpha` of one row.
+fn upper_end(mean: f64, sd: f64, n_rows: f64, alpha: f64) -> f64 {
+    let losses = if sd > 0.0 { n_rows * (mean / sd).powi(2) } else { f64::INFINITY };
+    if mean <= 0.0 {
+        return -alpha.ln() / n_rows;
+    }
+    // So many are as good as normal, and the law of Poisson is costly there.
+    if losses > 1e4 {
+        return mean + normal::quantile(1.0 - alpha) * sd / n_rows.sqrt();
+    }
+    mean * chi_squared_above(alpha, 2.0 * (losses + 1.0)) / (2.0 * losses)
 }
 
 /// Losses of the rows of a table that bring their outcomes along, in its order.
@@ -303,6 +318,20 @@ mod tests {
     fn all_versions_and_looks_together_err_no_more_often_than_alpha() {
         let spent: f64 = (1..100_000).map(|k| share(ALPHA, k)).sum();
         assert!(spent < ALPHA && spent > 0.049_99, "{spent}");
+    }
+
+    /// Clopper and Pearson's upper ends of k errors in 58, at the level that the first version's gate is held to.
+    #[test]
+    fn the_luck_of_a_small_gate_is_allowed_for() {
+        let (n, alpha) = (58.0, share(ALPHA, 1) / 5.0);
+        for (k, exact) in [(0.0, 0.0842), (1.0, 0.118), (2.0, 0.147), (3.0, 0.173), (4.0, 0.198)] {
+            let p: f64 = k / n;
+            let end = upper_end(p, (p * (1.0 - p)).sqrt(), n, alpha);
+            assert!(end > exact - 0.0005 && end < 1.1 * exact, "{k} errors: {end}, {exact}");
+        }
+        // Of many losses it is the normal end.
+        let (end, normal) = (upper_end(0.15, 0.2, 4000.0, 0.006), 0.15 + 2.512 * 0.2 / 4000_f64.sqrt());
+        assert!((end / normal - 1.0).abs() < 0.003, "{end} {normal}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::Learned;
 use crate::stats::random::hash64;
 use crate::table::{Column, Input, Kind, Misfits, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
+use crate::wording::list;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -70,6 +71,10 @@ pub(super) struct Arrived {
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
+    /// Columns that production needs and that the file does not have; its rows are not scored then.
+    pub absent: Vec<String>,
+    /// What stands in the file and is no row, in words.
+    pub left_out: Vec<String>,
     pub rejects: Rejects,
     /// Cells that do not fit their column; they are taken for missing.
     pub misfits: Misfits,
@@ -90,6 +95,8 @@ impl Arrived {
             words: NewWords::default(),
             pieces: Vec::new(),
             names: Vec::new(),
+            absent: Vec::new(),
+            left_out: Vec::new(),
             rejects: Rejects::default(),
             misfits: Misfits::default(),
         }
@@ -107,6 +114,8 @@ pub(super) struct Gathered {
     unknown: Unknown,
     words: NewWords,
     n_rows: u64,
+    /// Whether rows cannot be scored, since a column is not there.
+    unscored: bool,
 }
 
 /// Outcomes that production cannot have predicted: how many, and what is wrong with the first.
@@ -122,9 +131,12 @@ impl Pass<'_> {
     /// # Errors
     /// What is wrong with the table, or too many pieces.
     pub(super) fn run(&self, input: Input, mut beside: Beside) -> Result<Arrived, MonitorError> {
+        let file = input.name().to_owned();
         let mut rows = stream(input, self.schema, self.read)?;
-        let mut gathered = self.begin();
+        let absent = self.absent(&file, rows.names())?;
+        let mut gathered = Gathered { unscored: !absent.is_empty(), ..self.begin() };
         while let Some(mut batch) = rows.next().transpose()? {
+            batch.table = self.completed(batch.table, &absent)?;
             batch.table = beside.fill(batch.table)?;
             match &self.windows {
                 None => self.take_in(&mut gathered, &batch.table)?,
@@ -141,7 +153,41 @@ impl Pass<'_> {
             }
         }
         let (names, rejects, misfits) = (rows.names().to_vec(), rows.rejects().clone(), rows.misfits().clone());
-        Ok(Arrived { names, rejects, misfits, ..self.finish(gathered) })
+        let left_out = rows.left_out();
+        Ok(Arrived { names, absent, left_out, rejects, misfits, ..self.finish(gathered) })
+    }
+
+    /// The columns that production needs and that are not among those of the file.
+    ///
+    /// # Errors
+    /// When it has none of them: it is another table.
+    fn absent(&self, file: &str, names: &[String]) -> Result<Vec<String>, MonitorError> {
+        let Some(pipeline) = self.pipeline else { return Ok(Vec::new()) };
+        let inputs = pipeline.features.inputs().map(|(name, _)| name);
+        // The values of windows are filled in.
+        let needed: Vec<&str> = inputs.filter(|name| pipeline.schema.column(name).is_some()).collect();
+        let is_read = |name: &str| self.schema.column(name).is_some() && names.iter().any(|there| there == name);
+        let absent = needed.iter().filter(|name| !is_read(name));
+        let absent: Vec<String> = absent.map(|name| (*name).to_owned()).collect();
+        if !needed.is_empty() && absent.len() == needed.len() {
+            let needed = list(needed);
+            return Err(MonitorError::Usage(format!(
+                "{file}: has none of the columns that production needs: {needed}"
+            )));
+        }
+        Ok(absent)
+    }
+
+    /// The rows with those columns, in which every cell is missing, so that what is derived from other columns is judged.
+    fn completed(&self, table: Table, absent: &[String]) -> Result<Table, MonitorError> {
+        if absent.is_empty() {
+            return Ok(table);
+        }
+        let n_rows = table.n_rows();
+        let spec = |name: &String| self.pipeline.and_then(|pipeline| pipeline.schema.column(name));
+        let kind = |name: &String| spec(name).map_or(Kind::Text, |column| column.kind);
+        let missing = absent.iter().map(|name| Column::new(name.clone(), Values::missing(kind(name), n_rows)));
+        Ok(Table::new(table.into_columns().into_iter().chain(missing).collect())?)
     }
 
     /// Before the first row.
@@ -156,6 +202,7 @@ impl Pass<'_> {
             unknown: Unknown::default(),
             words: NewWords::default(),
             n_rows: 0,
+            unscored: false,
         }
     }
 
@@ -164,7 +211,9 @@ impl Pass<'_> {
     /// # Errors
     /// A column that scoring needs and the rows lack, or too many pieces.
     pub(super) fn take_in(&self, gathered: &mut Gathered, table: &Table) -> Result<(), MonitorError> {
-        self.score(table, gathered)?;
+        if !gathered.unscored {
+            self.score(table, gathered)?;
+        }
         let table = &*self.whole(table)?;
         let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits);
         gathered.whole.get_or_insert_with(builder).push(table)?;
@@ -227,6 +276,8 @@ impl Pass<'_> {
             words,
             pieces: pieces.collect(),
             names: Vec::new(),
+            absent: Vec::new(),
+            left_out: Vec::new(),
             rejects: Rejects::default(),
             misfits: Misfits::default(),
         }

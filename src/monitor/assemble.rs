@@ -1,7 +1,7 @@
 //! From both profiles and the sampled scores to the report.
 
 use super::arrive::{Arrived, SCORED_ROWS};
-use super::form::{self, MISFIT_SHARE};
+use super::form::{self, ABSENT, MISFIT_SHARE};
 use super::reference::Reference;
 use super::sample::Scored;
 use super::served::Served;
@@ -28,10 +28,13 @@ use crate::reference::Plan;
 use crate::registry::RegistryError;
 use crate::score::Metric;
 use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
+use crate::wording::list;
 use std::path::Path;
 
 /// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
-const QUICK_CELLS: u64 = 1_000_000;
+const QUICK_CELLS: u64 = 10_000_000;
+/// Cells of the rows that it then learns from.
+const TAUGHT_CELLS: u64 = 1_000_000;
 /// Rows of a side that it then learns from.
 const QUICK_ROWS: usize = 5_000;
 
@@ -59,7 +62,7 @@ impl Watch<'_> {
         let found = Evidence {
             score: score.as_ref(),
             multivariate: tells_apart.as_ref(),
-            unfit: &self.unfit(arrived),
+            unfit: &self.unfit(arrived, &columns),
             performance: known.as_ref(),
             n_learned,
             alarm: alarm.as_ref(),
@@ -127,12 +130,14 @@ impl Watch<'_> {
     }
 
     /// Every number, category and time but the target, as far as both sides have it. Of times those that production
-    /// reads; presets of other rules do not know times.
+    /// reads or that are watched on request; presets of other rules do not know times.
     fn pairs(&self, reference: &Profile, current: &Profile, arrived: &Arrived) -> Vec<ColumnPair> {
         let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
         let judged = |column: &ColumnSpec| match column.kind {
             Kind::Number | Kind::Category | Kind::Constant => true,
-            Kind::Time => self.settings.preset == Preset::Default && self.reads(&column.name),
+            Kind::Time => {
+                self.settings.preset == Preset::Default && (self.reads(&column.name) || self.watches(&column.name))
+            }
             Kind::Id | Kind::Text | Kind::Ignore => false,
         };
         // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
@@ -141,9 +146,11 @@ impl Watch<'_> {
         let is_feature = |c: &ColumnSpec| c.name != target && self.weight() != Some(&c.name);
         let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && is_feature(c) && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
-            let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE);
-            let reference = self.text_reference(&c.name, reference);
-            Some(ColumnPair { unfit: unfit.map(|(_, text)| text), ..self.pair(reference, current, &c.name)? })
+            let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE).map(|(_, text)| text);
+            let absent = arrived.absent.contains(&c.name).then(|| ABSENT.to_owned());
+            let (reference, of_text) = self.text_reference(&c.name, reference);
+            let not_read = !of_text && !self.reads(&c.name);
+            Some(ColumnPair { unfit: unfit.or(absent), not_read, ..self.pair(reference, current, &c.name)? })
         };
         columns.filter_map(pair).collect()
     }
@@ -155,6 +162,22 @@ impl Watch<'_> {
             features.inputs().any(|(column, _)| column == name) || features.columns().any(|column| column == name)
         };
         self.production.as_ref().is_none_or(reads)
+    }
+
+    /// Whether `[monitor.watch]` names a column.
+    fn watches(&self, name: &str) -> bool {
+        self.settings.watch.iter().any(|column| column.name == name)
+    }
+
+    /// Columns that are to be watched and that the reference says nothing of: production was trained before it was asked for.
+    fn unwatched(&self, reference: &Reference) -> Option<String> {
+        let absent = |column: &&ColumnSpec| reference.profile.column(&column.name).is_none();
+        let names: Vec<&str> = self.settings.watch.iter().filter(absent).map(|column| column.name.as_str()).collect();
+        let why = match reference.is_training {
+            true => "production was trained before; the next version knows them, --reference FILE does at once",
+            false => "the reference does not have them",
+        };
+        (!names.is_empty()).then(|| format!("not watched yet: {} ({why})", list(names)))
     }
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
@@ -170,12 +193,12 @@ impl Watch<'_> {
         Some(pair)
     }
 
-    /// What is watched of texts is compared with the gate rows: the training rows taught the words.
-    fn text_reference<'p>(&'p self, name: &str, reference: &'p Profile) -> &'p Profile {
+    /// What is watched of texts is compared with the gate rows: the training rows taught the words. Whether it is such a column.
+    fn text_reference<'p>(&'p self, name: &str, reference: &'p Profile) -> (&'p Profile, bool) {
         let of_gate = self.production.as_ref().and_then(|production| production.texts.as_ref());
         match of_gate {
-            Some(of_gate) if reference.column(name).is_none() => of_gate,
-            _ => reference,
+            Some(of_gate) if reference.column(name).is_none() => (of_gate, true),
+            _ => (reference, false),
         }
     }
 
@@ -350,12 +373,15 @@ impl Watch<'_> {
     fn is_quick(&self, compared_with: &Reference, arrived: &Arrived, files: [&Path; 2]) -> bool {
         let Self { request, settings, .. } = self;
         let n_rows = [compared_with.profile.n_rows, arrived.profile.n_rows];
-        let n_cells = n_rows.iter().sum::<u64>().saturating_mul(self.schema.columns.len() as u64);
+        let cells = |n: u64| n.saturating_mul(self.schema.columns.len() as u64);
+        // It learns from a sample, so that more rows than that are no reason not to ask.
+        let n_taught = n_rows.map(|n| n.min(QUICK_ROWS as u64));
         settings.preset == Preset::Default
             && settings.triggers.multivariate
             && (request.rolling, request.last) == (None, None)
             && n_rows.iter().all(|&n| n >= settings.min_rows)
-            && n_cells <= QUICK_CELLS
+            && cells(n_rows.iter().sum()) <= QUICK_CELLS
+            && cells(n_taught.iter().sum()) <= TAUGHT_CELLS
             && files.iter().all(|path| path.is_file())
     }
 
@@ -399,9 +425,21 @@ impl Watch<'_> {
                 arrived.n_repeated
             ));
         }
+        if let Some(key) = self.config.as_ref().and_then(|config| config.split.key()) {
+            notes.push(format!(
+                "rows of one {key:?} may be alike, and p-values take each row for one of its own: where few of them came, drift \
+                 may be theirs alone"
+            ));
+        }
         if !arrived.sample.is_whole() {
             let n = arrived.sample.rows().len();
             notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));
+        }
+        notes.extend(self.unwatched(reference));
+        notes.extend(arrived.left_out.iter().cloned());
+        if !arrived.absent.is_empty() {
+            let absent = list(arrived.absent.iter().map(String::as_str));
+            notes.push(format!("no row is scored: production needs {absent}, and the table does not have it"));
         }
         for (rejects, of) in [(&arrived.rejects, ""), (&reference.rejects, " of the reference")] {
             match rejects.count {

@@ -9,6 +9,8 @@ use crate::features::TextEncoder;
 use crate::pipeline::unseen_name;
 use crate::table::{Kind, postgres};
 
+/// Why a column that production needs and that did not arrive is not judged.
+pub(super) const ABSENT: &str = "is not in the table";
 /// Columns with more cells of another type than this share are not judged.
 pub(super) const MISFIT_SHARE: f64 = 0.05;
 
@@ -89,12 +91,18 @@ impl Watch<'_> {
         Some((*count as f64 / n as f64, text))
     }
 
-    /// What is to be said of the columns that cannot be judged since their cells are of another type.
-    pub(super) fn unfit(&self, arrived: &Arrived) -> Vec<String> {
-        let told = arrived.misfits.columns.keys().filter_map(|name| Some((name, self.misfit(name, arrived)?)));
-        told.filter(|(_, (share, _))| *share > MISFIT_SHARE)
-            .map(|(name, (_, text))| format!("{name}: {text}"))
-            .collect()
+    /// What is to be said of the columns that the model reads and that cannot be judged since their cells are of another type.
+    pub(super) fn unfit(&self, arrived: &Arrived, columns: &[ColumnReport]) -> Vec<String> {
+        let not_read = |name: &str| columns.iter().any(|column| column.name == name && column.not_read);
+        let told = arrived
+            .misfits
+            .columns
+            .keys()
+            .filter(|name| !not_read(name))
+            .filter_map(|name| Some((name, self.misfit(name, arrived)?)));
+        let told =
+            told.filter(|(_, (share, _))| *share > MISFIT_SHARE).map(|(name, (_, text))| format!("{name}: {text}"));
+        arrived.absent.iter().map(|name| format!("{name}: {ABSENT}")).chain(told).collect()
     }
 
     /// Columns that are absent, new, or hold cells of another type.
@@ -106,7 +114,7 @@ impl Watch<'_> {
         let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
         for column in self.schema.columns.iter().filter(|c| c.kind != Kind::Ignore && c.name != target) {
             if !arrived.names.contains(&column.name) {
-                all.push(finding(FindingKind::MissingColumn, Some(&column.name), "is not in the table".to_owned()));
+                all.push(finding(FindingKind::MissingColumn, Some(&column.name), ABSENT.to_owned()));
             }
         }
         for name in arrived.names.iter().filter(|name| self.schema.column(name).is_none()) {
@@ -174,7 +182,7 @@ fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding>
         }
         _ => None,
     };
-    columns.iter().filter_map(change).collect()
+    columns.iter().filter(|column| !column.not_read).filter_map(change).collect()
 }
 
 #[cfg(test)]

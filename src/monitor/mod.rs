@@ -157,10 +157,10 @@ pub fn monitor(workspace: &Workspace, request: &MonitorRequest) -> Result<Monito
     watch.report(&reference, &arrived, current, &outcomes)
 }
 
-/// The columns that drifted, as the run log keeps them.
+/// The columns that the model reads and that drifted, as the run log keeps them.
 #[must_use]
 pub fn drifted(report: &DriftReport) -> Vec<&str> {
-    let drifted = report.columns.iter().filter(|c| c.verdict == ColumnVerdict::Drifted);
+    let drifted = report.columns.iter().filter(|c| !c.not_read && c.verdict == ColumnVerdict::Drifted);
     drifted.map(|c| c.name.as_str()).collect()
 }
 

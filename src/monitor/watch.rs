@@ -17,7 +17,7 @@ use crate::table::input::is_there;
 use crate::table::postgres;
 use crate::table::{InferOptions, ReadOptions, Schema, Spool};
 use crate::train;
-use crate::workspace::{Config, Workspace, WorkspaceError};
+use crate::workspace::{Config, Workspace, WorkspaceError, monitor_alone};
 use std::path::PathBuf;
 
 /// The version in production.
@@ -84,7 +84,10 @@ impl<'a> Watch<'a> {
         if config.is_none() && request.rolling.is_some() {
             return Err(MonitorError::Usage("a rolling reference needs a loop: mlloop init makes one".to_owned()));
         }
-        let mut settings = config.as_ref().map(|config| config.monitor.clone()).unwrap_or_default();
+        let mut settings = match &config {
+            Some(config) => config.monitor.clone(),
+            None => alone(workspace, &schema)?,
+        };
         settings.preset = request.preset.unwrap_or(settings.preset);
         let production = match &config {
             Some(_) => production(workspace, request.reference.is_some())?,
@@ -108,17 +111,11 @@ impl<'a> Watch<'a> {
         if self.request.exact { Limits::NONE } else { Limits::default() }
     }
 
-    /// Columns that production does not need may be absent, and cells may be of another type than their column: both are
-    /// findings, and do not keep the other columns from being judged.
+    /// Columns may be absent, and cells may be of another type than their column: both are findings, and do not keep the other
+    /// columns from being judged.
     pub(super) fn read_options(&self) -> ReadOptions {
-        let needed: Vec<&str> = match &self.production {
-            Some(production) => production.pipeline.features.inputs().map(|(name, _)| name).collect(),
-            None => Vec::new(),
-        };
-        let names = self.schema.columns.iter().map(|c| c.name.clone());
-        let optional = names.filter(|name| !needed.contains(&name.as_str())).collect();
         ReadOptions {
-            optional,
+            optional: self.schema.columns.iter().map(|c| c.name.clone()).collect(),
             skip_invalid: self.request.read.skip_invalid,
             no_raw: true,
             blank_misfits: true,
@@ -219,6 +216,14 @@ impl<'a> Watch<'a> {
             seed: self.request.seed,
         }
     }
+}
+
+/// What is set for a comparison without a loop.
+fn alone(workspace: &Workspace, schema: &Schema) -> Result<DriftSettings, MonitorError> {
+    let settings = monitor_alone(workspace.settings()).map_err(MonitorError::Usage)?;
+    let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    settings.check(&names).map_err(MonitorError::Usage)?;
+    Ok(settings)
 }
 
 pub(super) fn production(workspace: &Workspace, optional: bool) -> Result<Option<Production>, MonitorError> {

@@ -2,6 +2,7 @@
 
 use super::outbox::Message;
 use super::settings::{Email, Secrets, Tls, mailbox};
+use crate::markup::escaped;
 use lettre::message::header::{ContentType, MIME_VERSION_1_0};
 use lettre::message::{Attachment, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -127,11 +128,6 @@ fn html(message: &Message, has_picture: bool) -> String {
     }
     page.push_str("</body></html>\n");
     page
-}
-
-/// Text for HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn is_local(host: &str) -> bool {

@@ -169,6 +169,12 @@ impl Decision {
 }
 
 impl SplitSpec {
+    /// The column whose rows stay together, where there is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.column.as_deref().filter(|_| self.by == SplitBy::Column)
+    }
+
     /// Whether the parts of a time go together with the rest, `numbers` being the columns of numbers.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub enum RegistryError {
         path: PathBuf,
     },
     /// A version that does not exist.
-    #[error("there is no version {version} in {}; there are: {}", .dir.display(), list(.have))]
+    #[error("there is no version {version} in {}{}", .dir.display(), there_are(*.version, .have))]
     NoVersion {
         /// The version that was asked for.
         version: Version,
@@ -98,12 +98,9 @@ pub enum RegistryError {
     NotAVersion(String),
 }
 
-fn list(versions: &[Version]) -> String {
-    if versions.is_empty() {
-        return "none".to_owned();
-    }
-    let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
-    crate::wording::list(names.iter().map(String::as_str))
+fn there_are(version: Version, have: &[Version]) -> String {
+    let names: Vec<String> = have.iter().map(ToString::to_string).collect();
+    crate::wording::instead(&version.to_string(), names.iter().map(String::as_str))
 }
 
 /// The number of a version, written `v0001`.

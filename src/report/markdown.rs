@@ -58,8 +58,7 @@ fn columns(report: &DriftReport, text: &mut String) {
 }
 
 fn row(column: &ColumnReport, text: &mut String) {
-    let verdict = words::verdict(&column.verdict);
-    let verdict = if verdict == "drifted" { "**drifted**" } else { verdict };
+    let verdict = words::verdict_of(column).replace("drifted", "**drifted**");
     let _ = writeln!(
         text,
         "| {} | {verdict} | {} | {} | {} | {} |",

@@ -26,6 +26,7 @@ use crate::drift::report::{ColumnReport, DriftReport};
 
 pub use prometheus::drift_prometheus;
 pub use training::importance_svg;
+pub(crate) use words::kind as column_kind;
 
 /// Why a report cannot be drawn.
 #[derive(Debug, thiserror::Error)]

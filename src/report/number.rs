@@ -189,6 +189,12 @@ mod tests {
     }
 
     #[test]
+    fn thousands_stand_apart_from_ten_thousand_on() {
+        let told = [9999, 10_000, 123_456, 1_234_567].map(count);
+        assert_eq!(told, ["9999", "10\u{a0}000", "123\u{a0}456", "1\u{a0}234\u{a0}567"]);
+    }
+
+    #[test]
     fn shares_and_p_never_round_to_a_claim() {
         assert_eq!([percent(0.421), percent(0.0312), percent(0.0001)], ["42\u{a0}%", "3.1\u{a0}%", "< 0.1\u{a0}%"]);
         assert_eq!([percent(0.9996), percent(1.0), percent(0.0)], ["> 99\u{a0}%", "100\u{a0}%", "0\u{a0}%"]);

@@ -188,10 +188,14 @@ pub(crate) fn share_text(report: &DriftReport) -> String {
     let share = &report.share;
     let said = |share: Option<f64>| share.map_or(NOTHING.to_owned(), percent);
     let (plain, weighted) = (said(share.column_share.or(share.share)), said(share.weighted_share));
-    match (share.weighted, share.weighted_share) {
+    let deciding = match (share.weighted, share.weighted_share) {
         (true, _) => format!("{weighted} of the model's importance drifted; that is what decides. By count: {plain}."),
         (false, Some(_)) => format!("{plain} of the columns that can be judged; weighted by importance: {weighted}."),
         (false, None) => format!("{plain} of the columns that can be judged."),
+    };
+    match words::watched_only(report) {
+        watched if watched.is_empty() => deciding,
+        watched => format!("{deciding} Beside these, {watched}."),
     }
 }
 
@@ -241,7 +245,7 @@ fn row(column: &ColumnReport, settings: &serde_json::Value) -> Row {
     }
     Row {
         name: short(&column.name, 120),
-        kind: clean(&column.kind),
+        kind: words::kind(column),
         class: tone.class(),
         verdict: words::verdict(&column.verdict),
         because: words::decided(column, settings),
@@ -272,9 +276,13 @@ fn held(column: &ColumnReport) -> [String; 2] {
 
 fn together(report: &DriftReport) -> Option<Together> {
     let seen = report.multivariate.as_ref()?;
-    let can = if seen.drifted { "can" } else { "cannot" };
+    let can = match seen.drifted {
+        true => "A classifier can tell current rows from reference rows",
+        false if seen.is_open() => "Whether a classifier can tell current rows from reference rows is open",
+        false => "A classifier cannot tell current rows from reference rows",
+    };
     let sentence = format!(
-        "A classifier {can} tell current rows from reference rows: ROC-AUC {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",
+        "{can}: ROC-AUC {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",
         number(seen.roc_auc),
         number(seen.lower),
         number(seen.upper),

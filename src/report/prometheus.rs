@@ -77,13 +77,13 @@ fn warranted(report: &DriftReport) -> Option<f64> {
     }
 }
 
-/// Features, the target and the score.
+/// Features, columns that are watched only, the target and the score.
 fn columns(page: &mut Page, report: &DriftReport, version: &str) {
     let named = |role: &'static str| move |column| (role, column);
     let all: Vec<(&str, &ColumnReport)> = report
         .columns
         .iter()
-        .map(named("feature"))
+        .map(|column| (if column.not_read { "watched" } else { "feature" }, column))
         .chain(report.target.iter().map(named("target")))
         .chain(report.score.iter().map(named("score")))
         .collect();

@@ -43,6 +43,7 @@ pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance:
         psi: Some(shift * shift + 0.0043),
         psi_critical: Some(0.0123),
         importance: Some(importance),
+        not_read: false,
         reference: side(0.0, 48_211),
         current: side(shift, 3_412),
         plot: Plot::Number {

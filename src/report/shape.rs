@@ -1,22 +1,12 @@
 //! Pieces of SVG: escaped text, rounded coordinates.
 
 use super::number::clean;
+use crate::markup::escaped;
 use std::fmt::Write;
 
 /// Text that is safe between tags and in quoted attributes.
 pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in clean(text).chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
+    escaped(&clean(text))
 }
 
 /// A coordinate with one decimal.

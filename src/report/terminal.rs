@@ -45,6 +45,10 @@ impl Terminal<'_> {
         let _ = writeln!(text, "{} {} {dial}", (self.marks.dim)("severity "), (self.marks.bold)(severity));
         let counts = words::share_counts(report).map(|(tone, n)| format!("{n} {}", tone.class())).join(" · ");
         let _ = writeln!(text, "{} {counts}", (self.marks.dim)("columns  "));
+        let watched = words::watched_only(report);
+        if !watched.is_empty() {
+            let _ = writeln!(text, "{} {watched}", (self.marks.dim)("watched  "));
+        }
         let _ = writeln!(text, "{} {}", (self.marks.dim)("reference"), words::side(&report.reference));
         let _ = writeln!(text, "{} {}", (self.marks.dim)("current  "), words::side(&report.current));
         if let (Some(found), Some(since)) = (&report.against_training, words::since_training(report)) {
@@ -89,8 +93,7 @@ impl Terminal<'_> {
             &p_value(column.p_adjusted.or(column.p)),
             &psi(column),
         ]);
-        let verdict = words::verdict(&column.verdict);
-        format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), verdict))
+        format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), &words::verdict_of(column)))
     }
 
     /// Target, score, all columns together, and what the scores promise: a line each, where it is known.
@@ -111,7 +114,11 @@ impl Terminal<'_> {
         }
         if let Some(seen) = &report.multivariate {
             let named: Vec<String> = seen.columns.iter().take(3).map(|(name, _)| short(name, NAME_WIDTH)).collect();
-            let how = if seen.drifted { format!("told apart, by {}", named.join(", ")) } else { "alike".to_owned() };
+            let how = match seen.drifted {
+                true => format!("told apart, by {}", named.join(", ")),
+                false if seen.is_open() => "cannot tell".to_owned(),
+                false => "alike".to_owned(),
+            };
             let (auc, low, high) = (metric(seen.roc_auc), metric(seen.lower), metric(seen.upper));
             told("together", format!("{how} (ROC-AUC {auc}, 95 % interval {low} to {high})"));
         }

@@ -129,6 +129,8 @@ fn every_finding_has_its_column_and_every_bar_its_number() {
         assert!(found.contains("card_network: 1 level that the reference does not know"), "{found}");
     }
     assert!(markdown.contains("card\\_network: 1 level that the reference"), "{markdown}");
+    let legend = "Below it stands its critical value: when nothing changed, chance alone exceeds that in 1 of 100";
+    assert!(html.contains(legend) && html.contains("<small>chance: "), "{html}");
     for idle in ["recent accuracy", "age"] {
         assert!(!html.contains(&format!("<span class=\"name\">{idle}")), "{idle} is a row of nothing");
     }

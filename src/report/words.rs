@@ -108,6 +108,29 @@ pub(super) fn share(report: &DriftReport) -> (Option<f64>, &'static str) {
     }
 }
 
+/// What a column is, and whether it is watched only.
+pub(crate) fn kind(column: &ColumnReport) -> String {
+    let kind = clean(&column.kind);
+    if column.not_read { format!("{kind}, not read by the model") } else { kind }
+}
+
+/// The verdict of a column, in a table.
+pub(super) fn verdict_of(column: &ColumnReport) -> String {
+    let verdict = verdict(&column.verdict);
+    if column.not_read { format!("{verdict} (not read)") } else { verdict.to_owned() }
+}
+
+/// The columns that are watched though the model does not read them; empty where there are none.
+pub(super) fn watched_only(report: &DriftReport) -> String {
+    let others = report.columns.iter().filter(|column| column.not_read);
+    let n_drifted = others.clone().filter(|column| column.verdict == ColumnVerdict::Drifted).count();
+    match others.count() {
+        0 => String::new(),
+        1 => format!("1 that the model does not read {}", if n_drifted == 1 { "drifted" } else { "did not drift" }),
+        n => format!("{n_drifted} of {n} that the model does not read drifted"),
+    }
+}
+
 /// Drifted, stable and unknown columns.
 pub(super) fn share_counts(report: &DriftReport) -> [(Tone, u64); 3] {
     let share = &report.share;
@@ -184,7 +207,7 @@ pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
 /// The columns, drifted before the others, each group in the report's order.
 pub(super) fn drifted_first(report: &DriftReport) -> Vec<&ColumnReport> {
     let mut columns: Vec<_> = report.columns.iter().collect();
-    columns.sort_by_key(|column| Tone::of(&column.verdict) != Tone::Drifted);
+    columns.sort_by_key(|column| (Tone::of(&column.verdict) != Tone::Drifted, column.not_read));
     columns
 }
 

@@ -170,9 +170,9 @@ impl Records {
                 push_value(&mut self.record, value, number.as_ref());
             }
         }
-        // A single blank field would be a blank line.
-        if self.names.len() == 1 && self.record.is_empty() {
-            self.record.extend_from_slice(b"\"\"");
+        // An object without values is a row, also where no other follows.
+        if self.record.iter().all(|&byte| byte == DELIMITER) {
+            self.record.splice(0..0, *b"\"\"");
         }
         self.record.push(b'\n');
         Ok(())

@@ -12,6 +12,8 @@ mod batch;
 mod build;
 mod cell;
 pub mod column;
+// Columns as `mlloop.toml` names them.
+pub mod columns;
 mod decimal;
 mod csv;
 mod dictionary;

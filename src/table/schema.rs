@@ -3,7 +3,7 @@
 use super::id::{self, WholeIds};
 use super::level::Spelling;
 use crate::table::time::TimeFormat;
-use crate::table::{Categories, NumberFormat, Table, Texts, Values};
+use crate::table::{Categories, MISSING_CODE, MISSING_TIME, NumberFormat, Table, Texts, Values};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -226,6 +226,19 @@ impl Schema {
 }
 
 impl Values {
+    /// Cells that are all missing, as a column of that kind stores them.
+    #[must_use]
+    pub fn missing(kind: Kind, n_rows: usize) -> Self {
+        match kind {
+            Kind::Number => Self::Number(vec![f64::NAN; n_rows]),
+            Kind::Time => Self::Time(vec![MISSING_TIME; n_rows]),
+            Kind::Category | Kind::Constant => {
+                Self::Category(Categories { codes: vec![MISSING_CODE; n_rows], levels: Default::default() })
+            }
+            Kind::Id | Kind::Text | Kind::Ignore => Self::Text(std::iter::repeat_n("", n_rows).collect()),
+        }
+    }
+
     /// No cells, as a column of that kind stores them.
     #[must_use]
     pub fn empty(kind: Kind) -> Self {

@@ -80,6 +80,15 @@ impl Stream<'_> {
         }
     }
 
+    /// What stands in the file and is no row, in words: complete once all batches were read.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        match &self.source {
+            Source::Csv(csv) => csv.left_out(),
+            Source::Parquet(_) => Vec::new(),
+        }
+    }
+
     /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.
     pub(crate) fn watched(&self) -> Option<&Watched> {
         match &self.source {

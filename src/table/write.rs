@@ -159,10 +159,12 @@ pub(crate) fn with_tabs(records: &[u8], delimiter: u8) -> Vec<u8> {
     out
 }
 
-/// Ends a record. One that would be a blank line, which readers skip, becomes `""`.
+/// Ends a record. One without any cell, which readers skip below the last row, begins with `""`.
 fn end_record(line: &mut Vec<u8>, n_fields: usize) {
-    if n_fields == 1 && line.last().is_none_or(|&b| b == b'\n') {
-        line.extend_from_slice(b"\"\"");
+    let start = memchr::memrchr(b'\n', line).map_or(0, |feed| feed + 1);
+    // A line feed inside of a field is followed by the quote that closes it.
+    if line.len() - start + 1 == n_fields && !line[start..].contains(&b'"') {
+        line.splice(start..start, *b"\"\"");
     }
     line.push(b'\n');
 }

@@ -1,6 +1,6 @@
 //! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
 
-use super::{Approval, PromoteRules, TrackRules, columns};
+use super::{Approval, PromoteRules, TrackRules};
 use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
 use crate::model::{Named, Params};
@@ -8,7 +8,7 @@ use crate::notify;
 use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec, check_weight};
 use crate::table::postgres::is_address;
 use crate::table::schema::DEFAULT_MISSING;
-use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling};
+use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling, columns};
 use crate::wording::{instead, plain, toml_line};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -236,7 +236,8 @@ impl Config {
     /// # Errors
     /// What is wrong with it, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
+        let mut config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
+        config.watch()?;
         let named = |name: &str| config.columns.iter().find(|c| c.name == name);
         match named(&config.target.column) {
             None => {
@@ -292,6 +293,30 @@ impl Config {
         config.promote.check()?;
         config.track.check()?;
         Ok(config)
+    }
+
+    /// Lets columns that are watched though the model does not read them be read: they are of the kind that `[monitor.watch]`
+    /// says, and no features.
+    fn watch(&mut self) -> Result<(), String> {
+        for watched in &self.monitor.watch {
+            let name = &watched.name;
+            let wrong = |what: String| Err(format!("[monitor.watch] {name:?} {what}"));
+            if *name == self.target.column {
+                return wrong("is the target, which is watched anyway".to_owned());
+            }
+            let names = self.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+            let Some(column) = self.columns.iter_mut().find(|column| column.name == *name) else {
+                let there = instead(name, names.iter().map(String::as_str));
+                return wrong(format!("is not in [columns]{there}"));
+            };
+            if column.kind == Kind::Ignore {
+                *column = watched.clone();
+                self.features.drop.push(name.clone());
+            } else if column.kind != watched.kind {
+                return wrong(format!("is {:?}, but {:?} in [columns]", watched.kind.name(), column.kind.name()));
+            }
+        }
+        Ok(())
     }
 
     /// Whether what `[model]` forbids trees to do is about features of this loop.
@@ -572,6 +597,8 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # recent_accuracy = 0.7
 # metric_drop = "sure"  # or by how much the primary metric may drop: 0.05
 # max_age_days = 90      # off unless set
+# [monitor.watch]        # columns that the model does not read, ignored ones too: in the report, no reason to retrain
+# region = "category"    # number, time; { kind = "time", format = "%d/%m/%Y" }
 # [monitor.columns."NAME"]
 # method = "wasserstein" # ks, psi, jensenshannon, chisquare, …; see docs/methods.md
 # threshold = 0.1

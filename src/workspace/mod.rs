@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod clock;
-mod columns;
 mod set;
 mod config;
 mod deep;
@@ -15,7 +14,6 @@ mod runs;
 mod told;
 mod tracking;
 
-pub use columns::kind_of;
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use deep::ADDED;
 pub(crate) use deep::ADOPTED;
@@ -27,7 +25,7 @@ pub(crate) use held::{FEEDBACK, LINES};
 pub use held::{FEEDBACK_FILE, LABELS_FILE};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
-pub use set::Setting;
+pub use set::{Setting, monitor_alone};
 pub use tracking::TrackRules;
 
 use crate::atomic::{self, Lock};

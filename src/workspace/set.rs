@@ -1,7 +1,9 @@
 //! Settings beside `mlloop.toml`: `--set KEY=VALUE` and `MLLOOP_SECTION_KEY`, for one command.
 
 use super::config::Config;
-use crate::wording::instead;
+use crate::drift::DriftSettings;
+use crate::wording::{instead, plain};
+use serde::Deserialize;
 use toml::{Table, Value};
 
 /// The sections that can be set, those inside of others last.
@@ -49,9 +51,10 @@ impl Setting {
         let key = key.trim();
         let key = if key.contains('.') { key.to_owned() } else { format!("model.{key}") };
         let section = key.split('.').next().unwrap_or_default();
-        if section == "columns" {
+        if section == "columns" || key.starts_with("monitor.watch.") {
             return Err(format!(
-                "--set {pair}: what a column is holds for every command; change it under [columns] in mlloop.toml"
+                "--set {pair}: what a column is holds for every command; change it under [{}] in mlloop.toml",
+                key.rsplit_once('.').map_or("columns", |(section, _)| section)
             ));
         }
         if !SECTIONS.contains(&section) {
@@ -117,6 +120,33 @@ pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> 
     // is read by.
     config.columns = columns;
     Ok(config)
+}
+
+/// `[monitor]` where there is no `mlloop.toml`: what was set for this command alone.
+///
+/// # Errors
+/// A key that there is not, a value that does not fit, or `--set` of another section.
+pub fn monitor_alone(settings: &[Setting]) -> Result<DriftSettings, String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Alone {
+        monitor: DriftSettings,
+    }
+    let (mut table, mut alone) = (Table::new(), Alone::default());
+    for setting in settings {
+        let wrong = |what: &str| format!("{} {}={}: {what}", setting.from, setting.key, setting.shown());
+        if !setting.key.starts_with("monitor.") {
+            // A variable may be meant for the loops of this machine.
+            if setting.from == "--set" {
+                return Err(wrong("there is no loop here; two tables are compared by the keys of [monitor] alone"));
+            }
+            continue;
+        }
+        set(&mut table, &setting.key, value_of(&setting.value)).map_err(|what| wrong(&what))?;
+        let written = toml::to_string(&table).map_err(|err| wrong(&err.to_string()))?;
+        alone = toml::from_str(&written).map_err(|err| wrong(&plain(err.message())))?;
+    }
+    Ok(alone.monitor)
 }
 
 fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {

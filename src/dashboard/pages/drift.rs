@@ -187,7 +187,7 @@ fn row(column: &ColumnReport, settings: &serde_json::Value, width: f64) -> Row {
     Row {
         name: column.name.clone(),
         label: short(&column.name, 80),
-        kind: clean(&column.kind),
+        kind: report::column_kind(column),
         class,
         verdict: match &column.verdict {
             ColumnVerdict::Drifted => "drifted".to_owned(),

@@ -63,6 +63,8 @@ pub(crate) struct Blocks {
     line: u64,
     eof: bool,
     done: bool,
+    /// Lines of delimiters below the last row, and the line of the first.
+    emptied: Option<(u64, u64)>,
 }
 
 impl Blocks {
@@ -92,6 +94,7 @@ impl Blocks {
             line: text.first_line,
             eof: false,
             done: false,
+            emptied: None,
         };
         let mut carry = Vec::new();
         blocks.fill(&mut carry, 0, sizes.block.max(4))?;
@@ -134,6 +137,12 @@ impl Blocks {
     /// The file's name in errors.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Lines without any cell that stand below the last row, as where a spreadsheet emptied rows, and the line of the first;
+    /// known after the last block.
+    pub(crate) fn emptied(&self) -> Option<(u64, u64)> {
+        self.emptied
     }
 
     /// Bytes taken from the file so far.
@@ -205,7 +214,17 @@ impl Blocks {
         let ends = loop {
             self.fill(&mut bytes, filled, target)?;
             filled = bytes.len();
-            let ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
+            let mut ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
+            // Whether lines without a cell are rows is known once something follows them, or never, where there are too many.
+            let rows = filled_part(&bytes[..ends.last().copied().unwrap_or(0)], self.delimiter);
+            if self.eof || bytes.len() < MAX_RECORD_BYTES {
+                ends.retain(|&end| end < rows);
+                ends.extend((rows > 0).then_some(rows));
+            }
+            if self.eof {
+                self.emptied = emptied(&bytes, rows, self.line, self.delimiter);
+                bytes.truncate(rows);
+            }
             if self.eof || !ends.is_empty() {
                 break ends;
             }
@@ -276,6 +295,22 @@ impl Blocks {
     fn unusable(&self, what: &str) -> TableError {
         TableError::File { file: self.name.clone(), what: what.to_owned() }
     }
+}
+
+/// The length of the text up to the end of its last record that has a cell.
+fn filled_part(bytes: &[u8], delimiter: u8) -> usize {
+    let is_cell = |&byte: &u8| byte != delimiter && !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let Some(last) = bytes.iter().rposition(is_cell) else { return 0 };
+    memchr::memchr(b'\n', &bytes[last..]).map_or(bytes.len(), |feed| last + feed + 1)
+}
+
+/// How many lines of delimiters there are from `at` on, and the line of the first.
+fn emptied(bytes: &[u8], at: usize, line: u64, delimiter: u8) -> Option<(u64, u64)> {
+    let has_fields = |line: &&[u8]| memchr::memchr(delimiter, line).is_some();
+    let lines = || bytes[at..].split(|&byte| byte == b'\n');
+    let first = lines().position(|line| has_fields(&line))?;
+    let n = lines().filter(has_fields).count() as u64;
+    Some((n, line + count_lines(&bytes[..at]) + first as u64))
 }
 
 /// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record

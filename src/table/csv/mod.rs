@@ -158,6 +158,14 @@ fn repeated_note((n, first): (u64, u64)) -> String {
     }
 }
 
+/// What is said of lines without any cell below the table.
+fn emptied_note((n, first): (u64, u64)) -> String {
+    match n {
+        1 => format!("line {first}, the last one, has no cell; left out"),
+        n => format!("the last {n} lines, from line {first} on, have no cell; left out"),
+    }
+}
+
 impl<'a> Reader<'a> {
     pub(crate) fn open(
         name: &str,
@@ -229,7 +237,8 @@ impl<'a> Reader<'a> {
         let n_bad: usize = parsed.iter().map(|piece| piece.faults.len()).sum();
         let n_good: u64 = parsed.iter().map(|piece| piece.tail.n_rows).sum();
         if block.last {
-            self.plan.notes.extend(self.repeated.map(repeated_note));
+            let left_out = self.left_out();
+            self.plan.notes.extend(left_out);
         }
         for piece in &mut parsed {
             let faults = std::mem::take(&mut piece.faults);
@@ -242,6 +251,11 @@ impl<'a> Reader<'a> {
             self.watched.merge(std::mem::take(&mut piece.watched));
         }
         Ok((parsed, next?))
+    }
+
+    /// What stands among the rows and below them and is none.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        self.repeated.map(repeated_note).into_iter().chain(self.blocks.emptied().map(emptied_note)).collect()
     }
 
     /// A last record whose trailing columns are blank as nowhere else is a truncated one.

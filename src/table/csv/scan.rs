@@ -8,7 +8,7 @@ use super::before::Head;
 use super::block::{Block, Blocks, PieceBounds, Sizes};
 use super::index::Index;
 use super::tail::{Tail, TailWatch};
-use super::{COMMENT_OPTION, add_repeated, header_names, no_records, record_fault, repeated_note};
+use super::{COMMENT_OPTION, add_repeated, emptied_note, header_names, no_records, record_fault, repeated_note};
 use crate::table::build::plan;
 use crate::table::cell::Markers;
 use crate::table::evidence::Evidence;
@@ -119,7 +119,7 @@ impl Scan {
             self.blocks.recycle(current);
             block = next?;
         }
-        self.notes.extend(repeated.map(repeated_note));
+        self.notes.extend(repeated.map(repeated_note).into_iter().chain(self.blocks.emptied().map(emptied_note)));
         Ok((rejects, true))
     }
 

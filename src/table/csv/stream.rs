@@ -69,6 +69,10 @@ impl<'a> CsvStream<'a> {
         &self.reader.plan.notes
     }
 
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        self.reader.left_out()
+    }
+
     pub(crate) fn watched(&self) -> &Watched {
         &self.reader.watched
     }

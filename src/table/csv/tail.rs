@@ -42,8 +42,11 @@ impl Tail {
     pub(crate) fn of(index: &Index<'_>) -> Self {
         let (n_rows, n_fields) = (index.n_rows(), index.n_fields);
         let any = n_rows > 0 || !index.bad.is_empty();
-        let is_alone =
-            |row: usize| n_fields >= MIN_FIELDS && (1..n_fields).rev().all(|field| index.is_blank_field(row, field));
+        let is_alone = |row: usize| {
+            n_fields >= MIN_FIELDS
+                && (1..n_fields).rev().all(|field| index.is_blank_field(row, field))
+                && !index.is_blank_field(row, 0)
+        };
         let n_alone = (0..n_rows).filter(|&row| is_alone(row)).count() as u64;
         // A bad record after the last row is the file's end, and is an error of its own.
         let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);

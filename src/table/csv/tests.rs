@@ -164,6 +164,23 @@ fn a_record_larger_than_a_block_is_read_whole() {
     assert_eq!(b.get(1), "y");
 }
 
+#[test]
+fn lines_of_delimiters_are_rows_unless_no_row_follows() {
+    let ab = schema(&[("a", Kind::Number), ("b", Kind::Category)]);
+    let gone = ",\n , \r\n\n".repeat(40);
+    let text = format!("a,b\n{gone}1,x\n{gone}2,\n{gone}");
+    // Pieces and blocks may end anywhere in them.
+    for block in [8, 64, 1 << 16] {
+        let found = read_cut(text.as_bytes(), &ab, &ReadOptions::default(), Sizes { block, piece: 4 }).unwrap();
+        let Values::Number(a) = &found.table.columns()[0].values else { panic!() };
+        let known: Vec<(usize, f64)> = a.iter().copied().enumerate().filter(|(_, a)| !a.is_nan()).collect();
+        assert_eq!((a.len(), known), (162, vec![(80, 1.0), (161, 2.0)]), "block of {block}");
+        assert_eq!(found.notes, ["the last 80 lines, from line 244 on, have no cell; left out"]);
+    }
+    let one = read_text("a,b\n1,x\n;\n,\n".replace(";\n", "").as_str(), &ab, &ReadOptions::default()).unwrap();
+    assert_eq!(one.notes, ["line 3, the last one, has no cell; left out"]);
+}
+
 /// Contents that survive trimming; quotes, delimiters and line feeds included.
 fn content() -> impl Strategy<Value = String> {
     "([a-c\"é,;\n0-9]( ?[a-c\"é,;\n0-9]){0,6})?"

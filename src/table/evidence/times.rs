@@ -38,7 +38,7 @@ const DATES: [&str; 14] = [
 ];
 
 /// What is written in no other way: by programs, by browsers, in mails, and times of day.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 19] = [
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
     "%Y%m%d %H:%M:%S",
@@ -46,6 +46,8 @@ const OTHERS: [&str; 17] = [
     "%H:%M",
     "%H:%M:%S",
     "%I:%M %p",
+    "%Y-%m-%d %I:%M %p",
+    "%Y-%m-%d %I:%M:%S %p",
     "%d.%m.%Y, %H:%M",
     "%d.%m.%Y, %H:%M:%S",
     "%d/%m/%Y, %H:%M:%S",

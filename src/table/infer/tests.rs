@@ -237,6 +237,27 @@ fn dated(write: impl Fn(usize, &str, &str, &str) -> String) -> Inference {
 }
 
 #[test]
+fn times_are_read_in_the_forms_that_programs_write() {
+    type Write = fn(&str, &str, &str) -> String;
+    let forms: [(&str, Write); 9] = [
+        ("%Y%m%dT%H%M%S", |y, m, d| format!("{y}{m}{d}T000000")),
+        ("%Y%m%d", |y, m, d| format!("{y}{m}{d}")),
+        ("%Y%m%d%H%M%S", |y, m, d| format!("{y}{m}{d}130500")),
+        ("%Y-%m-%d %I:%M %p", |y, m, d| format!("{y}-{m}-{d} 08:05 PM")),
+        ("%Y-%m-%d %I:%M:%S %p", |y, m, d| format!("{y}-{m}-{d} 8:05:30 AM")),
+        ("%m/%d/%Y %I:%M %p", |y, m, d| format!("{m}/{d}/{y} 8:05 PM")),
+        ("%d.%m.%Y, %H:%M", |y, m, d| format!("{d}.{m}.{y}, 13:08")),
+        ("%Y%m%d %H:%M", |y, m, d| format!("{y}{m}{d} 13:08")),
+        ("%H:%M", |_, m, d| format!("{m}:{d}")),
+    ];
+    for (form, write) in forms {
+        let found = dated(|_, y, m, d| write(y, m, d));
+        let when = finding(&found, "when");
+        assert!(when.kind == Kind::Time && when.reason.contains(form), "{form}: {} {}", when.kind, when.reason);
+    }
+}
+
+#[test]
 fn what_says_that_there_is_no_time_is_missing() {
     for (none, like) in [
         ("NaT", "iso"),

@@ -1,11 +1,11 @@
 //! The `[columns]` table, in the file's order: `name = "kind"`, `name = { kind = "time", format = "%d/%m/%Y" }` or
 //! `name = { kind = "number", number = { decimal = ",", thousands = "." } }`.
 
-use crate::table::{ColumnSpec, Kind, NumberFormat, Same, Spelling};
+use super::{ColumnSpec, Kind, NumberFormat, Same, Spelling};
 use crate::wording::instead;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serializer};
 use std::fmt;
 
 enum Entry {
@@ -85,8 +85,19 @@ struct Full {
 }
 
 /// Reads the table, keeping the order in which the columns stand.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ColumnSpec>, D::Error> {
+///
+/// # Errors
+/// A kind or a key that there is not.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ColumnSpec>, D::Error> {
     deserializer.deserialize_map(InOrder)
+}
+
+/// Names and kinds.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(columns: &[ColumnSpec], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(columns.iter().map(|column| (&column.name, column.kind)))
 }
 
 struct InOrder;
