@@ -15,6 +15,7 @@ pub const FORMAT: u32 = 1;
 
 /// An experiment: arms, who is in which, what is measured, and what has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Version of this file's form: 1.
@@ -53,6 +54,7 @@ pub struct Experiment {
 
 /// One of the things that are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// `a`, `b`, `c`, …
@@ -63,6 +65,7 @@ pub struct Arm {
 
 /// Weights from an instant on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
     /// Since when.
@@ -73,6 +76,7 @@ pub struct Epoch {
 
 /// What is measured for each unit; arms are compared by its mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// What came: 1 for the positive class, or the number.
@@ -93,6 +97,7 @@ pub enum Measure {
 
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Goal {
     /// More is better.
@@ -103,6 +108,7 @@ pub enum Goal {
 
 /// A measure and which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// What is measured.
@@ -113,6 +119,7 @@ pub struct Metric {
 
 /// A measure that must not become worse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
     /// What is measured.
@@ -125,6 +132,7 @@ pub struct Guardrail {
 
 /// A schedule of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
     /// What it is called: `canary`, `gradual`, `immediate`.
@@ -142,6 +150,7 @@ pub struct Rollout {
 
 /// A step of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Share of units of all arms but the first together.
@@ -152,6 +161,7 @@ pub struct Step {
 
 /// How an experiment ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
     /// When.

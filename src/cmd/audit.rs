@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use mlloop::answers::{RolesAt, Verified};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
 use mlloop::printable::name;
@@ -10,7 +11,6 @@ use mlloop::registry::{Difference, Roles};
 use mlloop::workspace::Deep;
 use mlloop::workspace::audit::{Chain, Entry};
 use mlloop::workspace::clock::ClockBack;
-use serde_json::json;
 use std::fmt::Write as _;
 
 /// Show every change of the loop, prove that none was altered, say what was in production then
@@ -106,17 +106,20 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
 fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
     let chain = ctx.workspace.audit_chain()?;
     let n = chain.entries.len();
-    let head = chain.entries.last().map(|entry| &entry.hash);
+    let head = chain.entries.last().map(|entry| entry.hash.as_str());
     let back = chain.clock_went_back();
     let files = if deep { Some(ctx.workspace.verify_files(&chain)?) } else { None };
-    let mut answer = match &chain.broken {
-        None => json!({ "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished }),
-        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what }),
+    let (broken, whole) = (chain.broken.as_ref(), chain.broken.is_none());
+    let answer = Verified {
+        whole,
+        lines: whole.then_some(n),
+        head: head.filter(|_| whole),
+        unfinished: whole.then_some(chain.unfinished),
+        line: broken.map(|broken| broken.line),
+        what: broken.map(|broken| broken.what.as_str()),
+        clock_went_back: &back,
+        files: files.as_ref(),
     };
-    answer["clock_went_back"] = json!(back);
-    if let Some(files) = &files {
-        answer["files"] = json!(files);
-    }
     out.answer(&answer, |style| {
         let verdict = match &chain.broken {
             None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
@@ -174,15 +177,15 @@ fn at(chain: &Chain, time: &str, now: Timestamp, out: &mut Output) -> Result<Out
     let instant = end_of(time).map_err(anyhow::Error::msg)?;
     let found = chain.roles_at(instant, now);
     let moved = chain.moved_at(instant, now);
-    let answer = json!({
-        "at": instant,
-        "production": found.as_ref().and_then(|found| found.roles.production),
-        "challenger": found.as_ref().and_then(|found| found.roles.challenger),
-        "since": found.as_ref().map(|found| found.since),
-        "event": found.as_ref().map(|found| &found.entry.event),
-        "line": found.as_ref().map(|found| found.entry.seq),
-        "clocks": moved,
-    });
+    let answer = RolesAt {
+        at: instant,
+        production: found.as_ref().and_then(|found| found.roles.production),
+        challenger: found.as_ref().and_then(|found| found.roles.challenger),
+        since: found.as_ref().map(|found| found.since),
+        event: found.as_ref().map(|found| &found.entry.event),
+        line: found.as_ref().map(|found| found.entry.seq),
+        clocks: &moved,
+    };
     out.answer(&answer, |style| {
         let marks: String = moved.iter().map(|moved| moved.sentence() + "\n").collect();
         let said = match &found {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// Whose rules decide whether a column drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// Significant after Benjamini–Hochberg, and large (PSI), and seen on enough rows.
@@ -20,6 +21,7 @@ pub enum Preset {
 
 /// A limit that can be switched off with `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "a number, or false to switch the trigger off")]
 pub enum Limit {
     /// Fires at this value.
@@ -41,6 +43,7 @@ impl Limit {
 
 /// Which rows the trigger `new_rows` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Count {
     /// Rows with a label or an outcome that no version has learned from: what a retrain would use.
@@ -52,6 +55,7 @@ pub enum Count {
 
 /// When a metric counts as dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "\"sure\", a number, or false to switch the trigger off")]
 pub enum DropLimit {
     /// Once it is sure, however often one looks.
@@ -64,6 +68,7 @@ pub enum DropLimit {
 
 /// `"sure"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sure {
     /// The only word.
@@ -90,6 +95,7 @@ impl DropLimit {
 
 /// The section as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DriftSettings {
     /// The table that is compared when none is named, relative to the workspace.
@@ -121,6 +127,7 @@ pub struct DriftSettings {
 
 /// Reasons to retrain; each can be switched off with `false`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Triggers {
     /// The share of drifted columns is at least `drift_share`.
@@ -151,6 +158,7 @@ pub struct Triggers {
 
 /// How one column is judged; what is not set is the preset's.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ColumnSettings {
     /// The method.

@@ -27,6 +27,7 @@ const REQUIRED: usize = 5;
 
 /// Where a label comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A person looked at the row.
@@ -62,6 +63,7 @@ impl FromStr for Source {
 
 /// What one annotator said of one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Label {
     /// The row.
     pub id: String,
@@ -95,6 +97,7 @@ impl Label {
 
 /// A label that took the place of another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// The row.
     pub id: String,
@@ -108,6 +111,7 @@ pub struct Change {
 
 /// What a merge did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Merged {
     /// Labels that are new.
     pub n_added: u64,
