@@ -338,7 +338,7 @@ fn a_split_by_hash_of_a_table_with_copies_is_calm() {
         let cells = line.split_once(',').unwrap().1;
         (0..4).map(move |copy| format!("{row}-{copy},{cells}\n"))
     });
-    let work = Loop::new().table("churn.csv", &format!("{header}\n{}", copies.collect::<String>()));
+    let work = Loop::new().table("churn.csv", format!("{header}\n{}", copies.collect::<String>()));
     work.run("split churn.csv --how hash --by customer --reference 0.5").answers(YES);
     let report = work.run("monitor --reference data/reference.csv data/current.csv --multivariate").value();
     let found = &report["multivariate"];

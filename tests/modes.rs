@@ -57,7 +57,7 @@ fn copies_and_extracts_of_a_table_are_open_to_nobody_who_may_not_read_it() {
     table(&work);
     work.run("split churn.csv --how hash --by customer").answers(YES);
     for name in ["churn.csv", "reference.csv", "current.csv"] {
-        private(&work.path(&format!("data/{name}")));
+        private(&work.path(format!("data/{name}")));
     }
     work.run("init data/reference.csv").answers(YES);
     work.run("train --algorithm decision-tree").answers(YES);
