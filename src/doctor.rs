@@ -17,6 +17,7 @@ use std::path::Path;
 
 /// What was found of one part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// The part.
     pub part: &'static str,
@@ -31,6 +32,7 @@ pub struct Check {
 
 /// How a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// In order.

@@ -72,6 +72,7 @@ pub struct InitRequest<'a> {
 
 /// What was decided.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InitReport {
     /// The file that was written.
     pub config: String,
@@ -92,6 +93,7 @@ pub struct InitReport {
 
 /// The target and why.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chosen {
     /// The column.
     pub column: String,
@@ -105,6 +107,7 @@ pub struct Chosen {
 
 /// A column and why it is what it is.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Column {
     /// Its name.
     pub name: String,

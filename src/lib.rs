@@ -101,3 +101,5 @@ pub mod track;
 pub mod demo;
 // The pages where people decide, label and look; in front of `serve`.
 pub mod dashboard;
+// What verbs print as JSON where several nouns are put together; the schemas of every answer.
+pub mod answers;

@@ -24,6 +24,7 @@ pub enum LineageError {
 
 /// Everything that is known of one row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lineage {
     /// The row.
     pub id: String,
@@ -37,6 +38,7 @@ pub struct Lineage {
 
 /// A logged prediction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Predicted {
     /// When.
     pub time: Option<Timestamp>,
@@ -52,6 +54,7 @@ pub struct Predicted {
 
 /// A label and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Labelled {
     /// The label.
     #[serde(flatten)]

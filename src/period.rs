@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 /// A length of time in whole seconds, at least 0. A day has 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Period {
     seconds: i64,

@@ -222,8 +222,9 @@ fn score(
         (None, Out::Bytes(out)) => out.write_all(&delimited(header, options, rows.delimiter()))?,
         (_, Out::Rows(_)) => {}
     }
+    let passed_over: Vec<String> = log.as_ref().and_then(Logger::note).into_iter().collect();
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
-    let notes = [rows.notes(), &renamed, &unseen.notes()].concat();
+    let notes = [rows.notes(), &renamed, &unseen.notes(), &passed_over].concat();
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes })
 }
 

@@ -1,6 +1,7 @@
 //! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text, and
 //! no line is without end.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Characters of a line that are shown; a cell may have many more.
@@ -26,10 +27,16 @@ pub fn message(text: &str) -> String {
     printable(text.trim_end()).replace('\n', "\n  ")
 }
 
-/// As [`printable`]; codes for colour and weight stay.
+/// As [`printable`]; codes for colour and weight stay that begin with `mark` instead of `ESC [`. Nobody else knows the mark,
+/// so that a name in the text cannot bring codes of its own.
 #[must_use]
-pub fn printable_styled(text: &str) -> String {
-    escaped(text, style_code)
+pub fn printable_styled(text: &str, mark: &str) -> String {
+    let code = |rest: &str| {
+        let code = rest.strip_prefix(mark)?;
+        Some(mark.len() + style_code(&format!("\x1b[{}", code.get(..=code.find('m')?)?))? - "\x1b[".len())
+    };
+    // What is left of the mark is in a code: elsewhere its first character was escaped.
+    escaped(text, code).replace(mark, "\x1b[")
 }
 
 /// The same value in JSON that shows nothing but what it holds: such characters stand in strings only, as `\uXXXX`.
@@ -207,6 +214,37 @@ pub fn style_code(text: &str) -> Option<usize> {
     codes[..end].split(';').all(allowed).then_some(end + 3)
 }
 
+/// Whether a spreadsheet may take this first character for the beginning of a formula.
+fn begins_formula(text: &str) -> bool {
+    // The wide forms count where a spreadsheet is set to an East Asian language.
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+/// The text as a spreadsheet leaves it alone: one that may be taken for a formula gets a `'` in front, and so does one that
+/// begins with `'` already, so that [`restore`] gives every text back. A plain number is none.
+///
+/// ```text
+/// =HYPERLINK("…")  ─▶  '=HYPERLINK("…")          -12.5  ─▶  -12.5          '=x  ─▶  ''=x
+/// ```
+#[must_use]
+pub fn protect(text: &str) -> Cow<'_, str> {
+    let is_number = || text.parse::<f64>().is_ok_and(f64::is_finite);
+    if (begins_formula(text) && !is_number()) || text.starts_with('\'') {
+        format!("'{text}").into()
+    } else {
+        text.into()
+    }
+}
+
+/// The text before [`protect`].
+#[must_use]
+pub fn restore(text: &str) -> &str {
+    match text.strip_prefix('\'') {
+        Some(rest) if begins_formula(rest) || rest.starts_with('\'') => rest,
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,9 +271,10 @@ mod tests {
             ("\x7f", "\\u{7f}"),
         ] {
             assert_eq!(printable(text), told);
-            assert_eq!(printable_styled(text), told);
+            assert_eq!(printable_styled(text, "\x1bk;"), told);
         }
-        assert_eq!(printable_styled("\x1b[1mbold\x1b[0m \x1b[8mhidden"), "\x1b[1mbold\x1b[0m \\u{1b}[8mhidden");
+        let styled = printable_styled("\x1bk;1mbold\x1bk;0m \x1bk;8mhidden \x1b[31mred", "\x1bk;");
+        assert_eq!(styled, "\x1b[1mbold\x1b[0m \\u{1b}k;8mhidden \\u{1b}[31mred");
         assert_eq!(printable("\x1b[1mbold"), "\\u{1b}[1mbold");
     }
 
@@ -243,7 +282,7 @@ mod tests {
     fn a_line_without_end_is_cut() {
         let cut = printable(&format!("{}\nshort\n", "x".repeat(200_000)));
         assert!(cut.len() < 2000 && cut.ends_with("…\nshort\n"));
-        let styled = printable_styled(&format!("\x1b[1m{}\x1b[0m\n", "x".repeat(200_000)));
+        let styled = printable_styled(&format!("\x1bk;1m{}\x1bk;0m\n", "x".repeat(200_000)), "\x1bk;");
         assert!(styled.ends_with("…\x1b[0m\n"));
     }
 

@@ -115,7 +115,11 @@ pub fn write(
             path.parent().map_or(Ok(()), atomic::make_dirs)?;
             atomic::replace(path, |out| out.write_all(text.as_bytes()))?;
             match path.extension().is_some_and(|ending| ending == "sh") {
-                true => std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)),
+                // Whoever may read it may run it.
+                true => std::fs::metadata(path).and_then(|meta| {
+                    let mode = meta.permissions().mode();
+                    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))
+                }),
                 false => Ok(()),
             }
         };

@@ -126,6 +126,7 @@ pub struct SimulateRequest<'a> {
 
 /// What went out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Simulated {
     /// Rows that were predicted.
     pub n_rows: u64,

@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 /// What a loop has to tell.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The name of its directory.
     pub name: String,
@@ -40,6 +41,7 @@ pub struct Summary {
 
 /// A version and how good it was on rows that it never saw.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standing {
     /// The version.
     pub version: Version,

@@ -20,7 +20,7 @@ use crate::pipeline::{
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
 use crate::registry::{
-    DataDigest, FILES, Learned, Manifest, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
+    DataDigest, FILES, Learned, Manifest, ModelFacts, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
     save_profiles,
 };
 use crate::score::{self, Evaluation};
@@ -31,7 +31,7 @@ use crate::workspace::{Config, EventKind, Setting, Workspace, WorkspaceError};
 use serde_json::json;
 use std::borrow::Cow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong on the way to a version.
 #[derive(Debug, thiserror::Error)]
@@ -335,6 +335,23 @@ fn test(
     Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &judged, &fitted.taught, request.seed)?, digest))
 }
 
+/// Files of a version that hold rows are open to nobody who may not read what the rows came from.
+fn narrow(workspace: &Workspace, request: &TrainRequest, dir: &Path) -> io::Result<()> {
+    let sources = [
+        workspace.path(&request.config.data.reference),
+        workspace.path(&request.config.monitor.current),
+        workspace.path("data/labels.csv"),
+    ];
+    let sources: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "csv") {
+            atomic::narrow(&path, &sources)?;
+        }
+    }
+    Ok(())
+}
+
 fn store(
     workspace: &Workspace,
     lock: &Lock,
@@ -360,7 +377,8 @@ fn store(
             atomic::replace(&dir.join(name), |out| out.write_all(&bytes))?;
         }
         manifest.save(dir)?;
-        (record.extra)(dir, &fitted.pipeline)
+        (record.extra)(dir, &fitted.pipeline)?;
+        narrow(workspace, request, dir)
     })?;
     (record.step)("update");
     // A model that somebody brings is production by that person's word.
@@ -493,5 +511,10 @@ pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version,
 /// The algorithm and every parameter as it was used.
 fn describe(pipeline: &Pipeline) -> serde_json::Value {
     let model = &pipeline.model;
-    json!({ "parameters": model.plan(), "n_trees": model.n_trees(), "rounds": model.rounds(), "n_features": model.n_features() })
+    json!(ModelFacts {
+        parameters: model.plan(),
+        n_trees: model.n_trees(),
+        rounds: model.rounds(),
+        n_features: model.n_features(),
+    })
 }

@@ -59,7 +59,9 @@ fn bad_usage_is_status_2_and_says_what() {
     Loop::new().run("tarin").answers(ERROR).says("unrecognized subcommand 'tarin'").says("train");
     Loop::new().run("train --cv 1").answers(ERROR).says("--cv");
     Loop::new().run("predict --delimiter ab x.csv").answers(ERROR).says("one ASCII character");
-    Loop::new().run("status --threads 0").answers(ERROR).says("--threads");
+    for n in ["0", "-1", "1025", "99999999", "x"] {
+        Loop::new().run(&format!("status --threads={n}")).answers(ERROR).says("--threads").says("from 1 to 1024");
+    }
 }
 
 #[test]
@@ -308,6 +310,12 @@ fn settings_count_for_one_command_and_are_kept_with_what_they_made() {
     let variable = [("MLLOOP_MONITOR_TRIGGERS_NEW_ROWS", "20")];
     assert_eq!(fired(work.run_with("status", &variable)), 20.0);
     assert_eq!(fired(work.run_with("status --set monitor.triggers.new_rows=30", &variable)), 30.0);
+    // What counts is noted once, and what it went before is not.
+    work.run_with("train --set split.gate=0.25", &[("MLLOOP_SPLIT_GATE", "0.3")]).answers(YES);
+    let manifest: serde_json::Value = serde_json::from_str(&work.read("models/v0002/manifest.json")).unwrap();
+    let notes = manifest["notes"].to_string();
+    assert_eq!(notes.matches("set: split.gate").count(), 1, "{notes}");
+    assert!(notes.contains("set: split.gate = 0.25, by --set"), "{notes}");
     for (line, says) in [
         ("status --set monitor.triggers.newrows=3", "did you mean \"new_rows\"?"),
         ("status --set promote.alpha=2", "--set promote.alpha=2: [promote] alpha = 2 must be above 0 and below 0.5"),
@@ -319,6 +327,42 @@ fn settings_count_for_one_command_and_are_kept_with_what_they_made() {
         work.run(line).answers(ERROR).says(says);
     }
     work.run_with("status", &[("MLLOOP_PROMOTE_ALPHA", "x")]).answers(ERROR).says("MLLOOP_PROMOTE_ALPHA");
+}
+
+/// Rows that stand several times under other ids: both sides have copies of each other's rows, which is no drift.
+#[test]
+fn a_split_by_hash_of_a_table_with_copies_is_calm() {
+    let mut lines = include_str!("../fixtures/tables/churn.csv").lines();
+    let header = lines.next().unwrap();
+    let copies = lines.take(300).enumerate().flat_map(|(row, line)| {
+        let cells = line.split_once(',').unwrap().1;
+        (0..4).map(move |copy| format!("{row}-{copy},{cells}\n"))
+    });
+    let work = Loop::new().table("churn.csv", format!("{header}\n{}", copies.collect::<String>()));
+    work.run("split churn.csv --how hash --by customer --reference 0.5").answers(YES);
+    let report = work.run("monitor --reference data/reference.csv data/current.csv --multivariate").value();
+    let found = &report["multivariate"];
+    assert_eq!(found["drifted"], false, "{found}");
+    assert!((found["roc_auc"].as_f64().unwrap() - 0.5).abs() < 0.05, "{found}");
+    assert_eq!(report["verdict"]["retrain"], "no", "{}", report["verdict"]);
+}
+
+#[test]
+fn outcomes_that_production_does_not_know_are_none_and_are_named() {
+    let table = include_str!("../fixtures/tables/churn.csv");
+    let work = Loop::new().table("churn.csv", table);
+    work.run("init churn.csv").answers(YES);
+    work.run("train --algorithm decision-tree").answers(YES);
+    let mut text = format!("{}\n", table.lines().next().unwrap());
+    for (row, line) in table.lines().skip(1).enumerate() {
+        let (rest, truth) = line.rsplit_once(',').unwrap();
+        let truth = if row % 10 == 4 { "maybe" } else { truth };
+        text.push_str(&format!("N{rest},{truth}\n"));
+    }
+    work.write("new.csv", text);
+    let report = work.run("monitor new.csv").answers(YES).value();
+    assert_eq!(report["performance"]["n"], 1080);
+    assert!(report.to_string().contains("120 outcomes are none that production knows"), "{report}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn mode(path: &Path) -> u32 {
 fn with_a_private_umask_nothing_of_a_loop_is_open_to_others() {
     let work = Loop::new().table("churn.csv", CHURN);
     let steps = [
-        "init churn.csv",
+        "init churn.csv --with make,cron,github",
         "train --algorithm decision-tree",
         "train --algorithm decision-tree --seed 2",
         "promote --override x --by ann",
@@ -43,6 +43,31 @@ fn with_a_private_umask_nothing_of_a_loop_is_open_to_others() {
         }
     }
     assert!(n > 30, "{n} files were looked at");
+}
+
+#[test]
+fn copies_and_extracts_of_a_table_are_open_to_nobody_who_may_not_read_it() {
+    let private = |path: &Path| {
+        assert_eq!(mode(path) & 0o077, 0, "{}", path.display());
+    };
+    let table = |work: &Loop| {
+        std::fs::set_permissions(work.path("churn.csv"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let work = Loop::new().table("churn.csv", CHURN);
+    table(&work);
+    work.run("split churn.csv --how hash --by customer").answers(YES);
+    for name in ["churn.csv", "reference.csv", "current.csv"] {
+        private(&work.path(format!("data/{name}")));
+    }
+    work.run("init data/reference.csv").answers(YES);
+    work.run("train --algorithm decision-tree").answers(YES);
+    private(&work.path("models/v0001/golden.csv"));
+    // What has no rows in it stays as the umask has it.
+    assert_eq!(mode(&work.path("models/v0001/model.bin")), mode(&work.path("mlloop.toml")));
+    let other = Loop::new().table("churn.csv", CHURN);
+    table(&other);
+    other.run("download churn.csv").answers(YES);
+    private(&other.path("data/churn.csv"));
 }
 
 #[test]

@@ -84,6 +84,8 @@ fn onset_recovery_and_failure_are_told_once_each() {
     work.run("monitor nobody.csv --formats json").answers(ERROR);
     work.run("monitor nobody.csv --formats json").answers(ERROR);
     told(3, "monitor failed\nnobody.csv: ");
+    let text = heard.lock().unwrap()[2].clone();
+    assert_eq!((text.matches("nobody.csv").count(), text.matches("No such file").count()), (1, 1), "{text}");
     work.run("monitor calm.csv --formats json").answers(NO);
     work.run("monitor nobody.csv --formats json").answers(ERROR);
     told(4, "monitor failed");
@@ -110,6 +112,45 @@ fn a_server_that_is_down_does_not_fail_the_verb_and_hears_of_it_later() {
             .count(),
         0
     );
+}
+
+/// The messages that wait, by what they tell.
+fn waiting(work: &Loop) -> Vec<serde_json::Value> {
+    let files = std::fs::read_dir(work.path("runs/outbox")).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    files.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn mails_of_decisions_carry_the_picture_of_the_drift_that_they_answer() {
+    let email = "[notify.email]\nhost = '127.0.0.1'\nport = 1\nfrom = 'a@example.org'\nto = ['b@example.org']\n";
+    let work = watched(&format!("[notify]\nchannels = ['email']\n{email}"));
+    let of = |kind: &str| {
+        let found = waiting(&work).into_iter().find(|message| message["event"] == kind);
+        found.unwrap_or_else(|| panic!("nobody is told of {kind}: {:?}", waiting(&work)))
+    };
+    work.run("predict shifted.csv --log --outcomes -o scored.csv --now 2026-11-02T00:00:00Z").answers(YES);
+    work.run("monitor shifted.csv --now 2026-11-03T00:00:00Z").answers(YES);
+    assert_eq!(of("drift-onset")["picture"], "reports/drift_report.png");
+    work.run("retrain --now 2026-11-03T00:00:00Z").answers(YES);
+    let retrained = of("retrained");
+    assert_eq!(retrained["picture"], "reports/drift_report.png");
+    let text = retrained["text"].as_str().unwrap();
+    // What was learned from, and how good it is.
+    assert!(text.starts_with("v0002 is the challenger: 1200 rows of the reference"), "{text}");
+    assert!(text.contains("1200 labelled rows") && text.contains("\ngate rows: roc_auc 0."), "{text}");
+    work.run("promote --override better --by ann --now 2026-11-04T00:00:00Z").answers(YES);
+    let promoted = of("promoted");
+    assert_eq!(promoted["picture"], "reports/drift_report.png", "it is of what was in production until then");
+    // The last report is not of v0002: it says nothing about what is decided now.
+    work.run("train --seed 7 --now 2026-11-05T00:00:00Z").answers(YES);
+    work.run("promote --now 2026-11-05T00:00:00Z");
+    let verdict = waiting(&work).into_iter().find(|message| {
+        message["at"] == "2026-11-05T00:00:00Z"
+            && (message["event"] == "gate-verdict" || message["event"] == "promoted")
+    });
+    let verdict = verdict.unwrap_or_else(|| panic!("{:?}", waiting(&work)));
+    assert!(verdict["picture"].is_null(), "{verdict}");
 }
 
 #[test]

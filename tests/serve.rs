@@ -58,6 +58,73 @@ fn logged_ids(work: &Loop) -> BTreeSet<String> {
     ids
 }
 
+/// Whoever is refused while the body is still on its way gets the answer, and no broken connection.
+#[test]
+fn a_client_that_is_still_sending_gets_its_refusal() {
+    let work = trained(1);
+    let mut server = Server::start(&work, "--max-body 100000");
+    let piece = vec![b' '; 1 << 16];
+    for n in 0..5 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let length = 20_000_000;
+        let how =
+            if n % 2 == 0 { format!("Content-Length: {length}") } else { "Transfer-Encoding: chunked".to_owned() };
+        let head =
+            format!("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{how}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut left = length;
+        while left > 0 {
+            let bytes = left.min(piece.len());
+            if n % 2 == 1 {
+                stream.write_all(format!("{bytes:x}\r\n").as_bytes()).unwrap();
+            }
+            stream.write_all(&piece[..bytes]).unwrap_or_else(|err| panic!("{left} of {length} left: {err}"));
+            if n % 2 == 1 {
+                stream.write_all(b"\r\n").unwrap();
+            }
+            left -= bytes;
+        }
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    }
+    // What is packed is not taken for what it is not, and a mark at its beginning is no part of the text.
+    let ask = |header: &str, body: &str| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let length =
+            if header.starts_with("Transfer") { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let head =
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+        stream.write_all(format!("{head}{header}\r\n{length}\r\n{body}").as_bytes()).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        said[9..12].to_owned()
+    };
+    let one = row("C1", 3);
+    assert_eq!(ask("Content-Encoding: gzip", &one), "415");
+    assert_eq!(ask("Content-Encoding: identity", &one), "200");
+    assert_eq!(ask("X: y", &format!("\u{feff}{one}")), "200");
+    assert_eq!(ask("Transfer-Encoding: gzip, chunked", &format!("{:x}\r\n{one}\r\n0\r\n\r\n", one.len())), "400");
+    assert_eq!(ask("Transfer-Encoding: chunked", &format!("{:x}\r\n{one}\r\n0\r\n\r\n", one.len())), "200");
+    server.stop();
+}
+
+/// A server whose loop is only read leaves it as it is: it may not be allowed to write there.
+#[test]
+fn a_server_that_logs_nothing_writes_nothing() {
+    let work = trained(1);
+    let before = work.files();
+    let mut server = Server::start(&work, "--no-log");
+    for path in ["/", "/health", "/ready", "/models", "/retrain/status", "/ab/status", "/metrics", "/ui", "/docs"] {
+        server.get(path);
+    }
+    assert_eq!(server.client().post("/predict", &row("C1", 3)).unwrap().0, 200);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(work.files(), before);
+    assert!(!work.path("runs/jobs").exists());
+}
+
 #[test]
 fn it_answers_and_stops_when_asked() {
     let work = trained(1);

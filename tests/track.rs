@@ -135,7 +135,7 @@ fn mlflow(kept: &mut Kept, asked: &Asked) -> Reply {
 }
 
 /// The stand-in, which wants `authorization` when that is not empty.
-fn server(authorization: &'static str) -> (Mock, Shared) {
+pub fn server(authorization: &'static str) -> (Mock, Shared) {
     let kept = Shared::default();
     let inside = Arc::clone(&kept);
     let mock = Mock::start(move |asked, _| {

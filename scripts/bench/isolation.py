@@ -11,6 +11,8 @@ first alone, then beside each burden:
   bodies     16 clients send 9000 rows each
   idle       1000 connections that send nothing, and 60 that send a byte each second
   slow       520 connections that began a request and do not go on
+  round      the server runs the loop beside itself (serve --run-every 1s), and 1000 labelled rows come for each round,
+             so that it monitors, retrains and lets the gate judge
 
 and prints, as JSON: p50 and p99 of predictions in milliseconds, answers other than 200, the slowest answer of /health on
 a new connection, and the ratio of p99 to that of the clients alone. Needs a built mlloop (make build, or --binary).
@@ -145,7 +147,30 @@ def slow(folder, address, over, start):
     return opened
 
 
-BURDENS = {"alone": None, "lock": lock, "gets": gets, "bodies": bodies, "idle": idle, "slow": slow}
+def rounds(folder, verb="run"):
+    """How often a verb ran, by the run log."""
+    try:
+        lines = (folder / "runs" / "runs.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return sum(json.loads(line)["verb"] == verb for line in lines)
+
+
+def round_beside(folder, address, over, start):
+    while not over.is_set():
+        before = rounds(folder)
+        words = ["-C", folder, "-q", "simulate", "-n", "1000", "--with-labels"]
+        subprocess.run([BINARY[0], *words], check=True, stdout=subprocess.DEVNULL)
+        while rounds(folder) == before and not over.wait(0.2):
+            pass
+
+
+BURDENS = {
+    "alone": None, "lock": lock, "gets": gets, "bodies": bodies, "idle": idle, "slow": slow, "round": round_beside,
+}
+# How a server is started besides.
+OPTIONS = {"round": ["--run-every", "1s"]}
+BINARY = []
 
 
 def measure(folder, address, burden, seconds):
@@ -185,6 +210,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--only", nargs="*", choices=list(BURDENS), default=list(BURDENS))
     args = parser.parse_args()
+    BINARY.append(args.binary)
     told = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -195,11 +221,14 @@ def main():
             # A server of its own, so that no burden is left over from the one before.
             environment = {**os.environ, "MLLOOP_TOKEN": TOKEN}
             server = subprocess.Popen(
-                [args.binary, "-C", folder, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment
+                [args.binary, "-C", folder, "serve", "--port", "0", *OPTIONS.get(name, [])],
+                stdout=subprocess.PIPE, text=True, env=environment,
             )
             said = json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")
             host, port = said["url"].split("//")[1].rsplit(":", 1)
             told[name] = measure(folder, (host, int(port)), BURDENS[name], args.seconds)
+            if name == "round":
+                told[name] |= {"rounds": rounds(folder), "retrained": rounds(folder, "retrain")}
             server.terminate()
             try:
                 server.wait(timeout=30)

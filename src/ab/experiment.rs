@@ -16,6 +16,7 @@ pub const FORMAT: u32 = 1;
 
 /// An experiment: arms, who is in which, what is measured, and what has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Version of this file's form: 1.
@@ -54,6 +55,7 @@ pub struct Experiment {
 
 /// One of the things that are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// `a`, `b`, `c`, …
@@ -64,6 +66,7 @@ pub struct Arm {
 
 /// Weights from an instant on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
     /// Since when.
@@ -74,6 +77,7 @@ pub struct Epoch {
 
 /// What is measured for each unit; arms are compared by its mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// What came: 1 for the positive class, or the number.
@@ -94,6 +98,7 @@ pub enum Measure {
 
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Goal {
     /// More is better.
@@ -104,6 +109,7 @@ pub enum Goal {
 
 /// A measure and which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// What is measured.
@@ -114,6 +120,7 @@ pub struct Metric {
 
 /// A measure that must not become worse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
     /// What is measured.
@@ -126,6 +133,7 @@ pub struct Guardrail {
 
 /// A schedule of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
     /// What it is called: `canary`, `gradual`, `immediate`.
@@ -143,6 +151,7 @@ pub struct Rollout {
 
 /// A step of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Share of units of all arms but the first together.
@@ -153,6 +162,7 @@ pub struct Step {
 
 /// How an experiment ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
     /// When.

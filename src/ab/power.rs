@@ -12,6 +12,7 @@ const MAX_N: f64 = 1e12;
 
 /// What one unit is like without an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Baseline {
     /// Its mean; for a share the share.
     pub mean: f64,
@@ -79,6 +80,7 @@ pub struct PlanRequest {
 
 /// How many units it takes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// A unit without an effect.
     pub baseline: Baseline,

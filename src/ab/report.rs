@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AbReport {
     /// Version of this form: 1.
     pub format: u32,
@@ -44,6 +45,7 @@ pub struct AbReport {
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// What it is.
     pub answer: Answer,
@@ -59,6 +61,7 @@ pub struct Verdict {
 
 /// What can be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// An arm is better.
@@ -73,6 +76,7 @@ pub enum Answer {
 
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// A table's name, or the experiment's.
     pub name: String,
@@ -92,6 +96,7 @@ pub struct Source {
 
 /// How it was to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AnalysisSettings {
     /// The error that is allowed for.
     pub alpha: f64,
@@ -115,6 +120,7 @@ impl Default for AnalysisSettings {
 
 /// The distribution over the arms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Srm {
     /// χ² against the expected counts.
     pub statistic: f64,
@@ -130,6 +136,7 @@ pub struct Srm {
 
 /// What follows from the distribution over the arms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SrmState {
     /// As it should be.
@@ -142,6 +149,7 @@ pub enum SrmState {
 
 /// An arm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ArmFacts {
     /// Its name.
     pub name: String,
@@ -160,6 +168,7 @@ pub struct ArmFacts {
 
 /// One outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OutcomeReport {
     /// Its name.
     pub name: String,
@@ -185,6 +194,7 @@ pub struct OutcomeReport {
 
 /// An outcome in an arm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ArmOutcome {
     /// The arm.
     pub name: String,
@@ -195,13 +205,16 @@ pub struct ArmOutcome {
     /// Sum: successes of a share.
     pub sum: f64,
     /// Mean, or the ratio.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub mean: f64,
     /// Standard error of the mean.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub error: f64,
 }
 
 /// An arm against the first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// The arm.
     pub arm: String,
@@ -210,16 +223,22 @@ pub struct Comparison {
     /// Units in both.
     pub n: u64,
     /// Its mean less the other's.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub difference: f64,
     /// Standard error of that.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub error: f64,
     /// Confidence sequence of the difference: holds at all looks and for all comparisons at once.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub low: f64,
     /// Its upper end.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub high: f64,
     /// Always-valid p-value.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub p: f64,
     /// The same after Holm over the comparisons, and over all outcomes when these are corrected for.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub p_holm: f64,
     /// The difference as a share of the other's mean, in the same sequence.
     pub lift: Option<Lift>,
@@ -235,17 +254,22 @@ pub struct Comparison {
 
 /// A relative difference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lift {
     /// Difference ∕ mean.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub value: f64,
     /// Lower end of its confidence sequence.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub low: f64,
     /// Upper end.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub high: f64,
 }
 
 /// A test at a fixed horizon: valid once, at a size that was set beforehand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FixedTest {
     /// `two_proportion_z`, `welch_t`, `paired_t`, `z`, `chi_squared`.
     pub test: String,
@@ -263,6 +287,7 @@ pub struct FixedTest {
 
 /// What was adjusted by.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cuped {
     /// The column.
     pub column: String,
@@ -278,6 +303,7 @@ pub struct Cuped {
 
 /// The effect at a look.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Look {
     /// Units so far, in all arms.
     pub n: u64,
@@ -289,17 +315,22 @@ pub struct Look {
 
 /// A difference at a look.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Effect {
     /// The difference.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub difference: f64,
     /// Lower end of the sequence.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub low: f64,
     /// Upper end.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub high: f64,
 }
 
 /// The loop's experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExperimentFacts {
     /// Its name.
     pub name: String,
@@ -319,6 +350,7 @@ pub struct ExperimentFacts {
 
 /// A stretch of equal weights.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EpochFacts {
     /// Since when.
     pub from: jiff::Timestamp,
@@ -332,6 +364,7 @@ pub struct EpochFacts {
 
 /// A guardrail in an arm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RailReport {
     /// What is measured.
     pub measure: Measure,
@@ -340,10 +373,13 @@ pub struct RailReport {
     /// By how much it may be worse.
     pub margin: f64,
     /// By how much it is better; below 0 it is worse.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub gain: f64,
     /// Lower end of the sequence of the gain.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub low: f64,
     /// Upper end.
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub high: f64,
     /// What follows.
     pub state: RailState,
@@ -351,6 +387,7 @@ pub struct RailReport {
 
 /// What follows from a guardrail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RailState {
     /// It is not worse by more than the margin.
@@ -363,6 +400,7 @@ pub enum RailState {
 
 /// The model of an arm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelReport {
     /// The arm.
     pub arm: String,
@@ -376,6 +414,7 @@ pub struct ModelReport {
 
 /// Two models on the same rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PairedReport {
     /// The arm.
     pub arm: String,

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 /// What a rollout does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Move {
     /// To the next step.
@@ -34,6 +35,7 @@ pub enum Move {
 
 /// What a rollout did, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stepped {
     /// What it did.
     #[serde(rename = "move")]
@@ -48,6 +50,7 @@ pub struct Stepped {
 
 /// A step of a rollout with its time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scheduled {
     /// Its number, from 1.
     pub step: usize,

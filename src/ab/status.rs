@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// The answer of `ab-status`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// The experiment's name.
     pub name: String,
@@ -44,6 +45,7 @@ pub struct Status {
 
 /// What a winner needs, should everything stay as it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Needs {
     /// So many more units; none when an arm has won, or when no number within reach is enough.
     pub n_units: Option<u64>,

@@ -13,6 +13,7 @@ use std::path::Path;
 
 /// What became of a wish to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StopOutcome {
     /// It has ended.
@@ -29,6 +30,7 @@ pub enum StopOutcome {
 
 /// The answer of `ab-stop`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stopped {
     /// What came of it.
     pub done: StopOutcome,

@@ -37,6 +37,7 @@ pub enum When {
 
 /// What an outcome's mean is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A share: every value is 0 or 1.

@@ -179,3 +179,52 @@ fn a_directory_that_is_not_there_has_no_leftovers() {
     remove_leftovers(dir.path()).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn files_of_a_set_are_never_wider_than_what_they_are_copies_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let [source, into] = ["source.csv", "data"].map(|name| dir.path().join(name));
+    fs::write(&source, "x").unwrap();
+    fs::create_dir(&into).unwrap();
+    fs::write(into.join("old.csv"), "x").unwrap();
+    set_mode(&into.join("old.csv"), 0o644);
+    set_mode(&source, 0o640);
+    let incoming = Incoming::begin(&into).unwrap().like(&source).unwrap();
+    for name in ["old.csv", "new.csv"] {
+        incoming.write(Path::new(name), |out| out.write_all(b"y")).unwrap();
+    }
+    incoming.commit().unwrap();
+    assert_eq!(mode_of(&into.join("old.csv")), 0o640);
+    assert_eq!(mode_of(&into.join("new.csv")), left(0o640, dir.path()));
+}
+
+#[test]
+fn a_file_is_narrowed_to_what_each_of_its_sources_allows() {
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b, made] = ["a", "b", "made"].map(|name| dir.path().join(name));
+    for (of_a, of_b, own, expected) in
+        [(0o644, 0o600, 0o644, 0o600), (0o640, 0o604, 0o664, 0o600), (0o644, 0o644, 0o664, 0o644)]
+    {
+        for (path, mode) in [(&a, of_a), (&b, of_b), (&made, own)] {
+            fs::write(path, "x").unwrap();
+            set_mode(path, mode);
+        }
+        narrow(&made, &[&a, &b, &dir.path().join("none")]).unwrap();
+        assert_eq!(mode_of(&made), expected);
+    }
+}
+
+#[test]
+fn a_replaced_file_stays_its_owners() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("labels.csv");
+    fs::write(&path, "x").unwrap();
+    // Only a superuser can give files away; for anybody else both are theirs.
+    let _ = chown(&path, Some(1000), Some(1000));
+    set_mode(&path, 0o600);
+    let before = fs::metadata(&path).unwrap();
+    replace(&path, |out| out.write_all(b"new")).unwrap();
+    let now = fs::metadata(&path).unwrap();
+    assert_eq!((now.uid(), now.gid(), mode_of(&path)), (before.uid(), before.gid(), 0o600));
+}

@@ -10,6 +10,7 @@ use super::fault::point;
 use super::{disk, make_dirs, mode, parent};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 const COMMITTED: &str = ".incoming";
@@ -19,6 +20,8 @@ const COMMITTED: &str = ".incoming";
 pub struct Incoming {
     staged: tempfile::TempDir,
     into: PathBuf,
+    /// The permissions that its files have at most.
+    limit: u32,
 }
 
 impl Incoming {
@@ -33,7 +36,16 @@ impl Incoming {
         complete_incoming(into)?;
         let staged = mode::new_dirs().tempdir_in(into)?;
         disk::made_dir(staged.path());
-        Ok(Self { staged, into: into.to_owned() })
+        Ok(Self { staged, into: into.to_owned(), limit: mode::ALL })
+    }
+
+    /// As it is, for copies and extracts of `source`: whoever may not read that may not read these.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn like(self, source: &Path) -> io::Result<Self> {
+        let source = fs::metadata(source)?;
+        Ok(Self { limit: if source.is_file() { mode::of(&source) } else { mode::ALL }, ..self })
     }
 
     /// Where the file `name` is until the commit.
@@ -58,12 +70,15 @@ impl Incoming {
         let path = self.path(name);
         point()?;
         make_dirs(parent(&path))?;
-        let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().create_new(true).write(true).open(&path)?);
+        let mut file = BufWriter::with_capacity(
+            1 << 16,
+            OpenOptions::new().create_new(true).write(true).mode(0o666 & self.limit).open(&path)?,
+        );
         disk::created(&path);
         let written = write(&mut file)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         disk::wrote(&path);
-        mode::keep(&file, fs::metadata(self.into.join(name)).ok().as_ref(), mode::ALL)?;
+        mode::keep(&file, fs::metadata(self.into.join(name)).ok().as_ref(), self.limit)?;
         point()?;
         disk::sync_file(&file, &path)?;
         Ok(written)

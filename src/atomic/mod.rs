@@ -28,6 +28,7 @@ use self::fault::point;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,6 +69,17 @@ pub fn replace_private<T, E: From<io::Error>>(
     write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
 ) -> Result<T, E> {
     replace_within(path, 0o600, write)
+}
+
+/// Takes from everybody the file `path` who may not read each of `sources`; those that are no files say nothing.
+///
+/// # Errors
+/// Whatever the system says of `path`.
+pub fn narrow(path: &Path, sources: &[&Path]) -> io::Result<()> {
+    let modes = sources.iter().filter_map(|source| fs::metadata(source).ok()).filter(fs::Metadata::is_file);
+    let limit = modes.fold(mode::ALL, |limit, source| limit & mode::of(&source));
+    let own = mode::of(&fs::metadata(path)?);
+    fs::set_permissions(path, fs::Permissions::from_mode(own & limit))
 }
 
 /// Copies the file `from` to `to`, as [`replace_like`] does.

@@ -1,9 +1,9 @@
-//! Who may read a file: what is replaced keeps its mode, what is new has the mode that the umask leaves.
+//! Who may read a file: what is replaced keeps its owner and its mode, what is new has the mode that the umask leaves.
 
 use super::PREFIX;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
 /// Every permission that a file can give.
 pub(super) const ALL: u32 = 0o7777;
@@ -29,10 +29,13 @@ fn named(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Gives `file` the mode of the one that it replaces, within `limit`.
+/// Gives `file` the owner and the mode of the one that it replaces, the mode within `limit`. Only a superuser may give a
+/// file away: for others it is theirs.
 pub(super) fn keep(file: &File, old: Option<&Metadata>, limit: u32) -> io::Result<()> {
-    match old.filter(|old| old.is_file()) {
-        Some(old) => file.set_permissions(Permissions::from_mode(of(old) & limit)),
-        None => Ok(()),
+    let Some(old) = old.filter(|old| old.is_file()) else { return Ok(()) };
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        let _ = fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid())));
     }
+    file.set_permissions(Permissions::from_mode(of(old) & limit))
 }

@@ -9,6 +9,7 @@ use mlloop::ab::report::{AbReport, AnalysisSettings, Answer};
 use mlloop::ab::request::{OutcomesRequest, Repeated};
 use mlloop::ab::table::gather;
 use mlloop::ab::{self, AbError, Experiment, draw, files};
+use mlloop::answers::Placed;
 use mlloop::report::Marks;
 use mlloop::table::{InferOptions, push_record};
 use std::path::{Path, PathBuf};
@@ -270,20 +271,17 @@ fn assign(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let assigner = experiment.assigner();
     let placed = args.assign.iter().map(|id| {
         let arm = &experiment.arms[assigner.arm(id.as_bytes())];
-        (id, &arm.name, arm.version.to_string(), assigner.position(id.as_bytes()))
+        (id.as_str(), arm.name.as_str(), arm.version, assigner.position(id.as_bytes()))
     });
     if out.wants_json() {
-        let units: Vec<_> = placed
-            .map(|(unit, arm, version, position)| {
-                serde_json::json!({ "unit": unit, "arm": arm, "version": version, "position": position })
-            })
-            .collect();
+        let units: Vec<Placed> =
+            placed.map(|(unit, arm, version, position)| Placed { unit, arm, version, position }).collect();
         out.json(&units)?;
         return Ok(Outcome::Yes);
     }
     let mut lines = b"unit,arm,version,position\n".to_vec();
     for (unit, arm, version, position) in placed {
-        push_record(&mut lines, &[unit, arm, &version, &position.to_string()], b',');
+        push_record(&mut lines, &[unit, arm, &version.to_string(), &position.to_string()], b',');
     }
     out.bytes(&lines)?;
     Ok(Outcome::Yes)

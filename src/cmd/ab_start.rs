@@ -5,8 +5,8 @@ use mlloop::ab::Experiment;
 use mlloop::ab::experiment::{Goal, Guardrail, Measure, Metric};
 use mlloop::ab::rollout::schedule;
 use mlloop::ab::start::{self, Schedule, StartOutcome, StartRequest, Who};
+use mlloop::answers::Started;
 use mlloop::period::Period;
-use serde_json::json;
 
 /// Begin an experiment, or a rollout in steps: units are divided among versions by a hash of their id
 ///
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             StartOutcome::Already => "already",
         }
     };
-    let answer = json!({ "done": done, "schedule": schedule(&experiment), "experiment": experiment });
+    let answer = Started { done, schedule: schedule(&experiment), experiment: &experiment };
     out.answer(&answer, |style| readable(done, &experiment, style))?;
     Ok(Outcome::Yes)
 }

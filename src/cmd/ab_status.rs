@@ -3,8 +3,8 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::ab::status::{self, Status};
+use mlloop::answers::NoExperiment;
 use mlloop::period::Period;
-use serde_json::json;
 
 /// Where the experiment stands: planned end, time left, the verdict so far, and what a winner needs
 ///
@@ -19,7 +19,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
     ctx.workspace.config()?;
     let Some(status) = status::status(&ctx.workspace, ctx.now)? else {
         let none = "there is no experiment; `mlloop ab-start` begins one";
-        out.answer(&json!({ "running": false, "sentence": none }), |_| format!("{none}\n"))?;
+        out.answer(&NoExperiment { running: false, sentence: none }, |_| format!("{none}\n"))?;
         return Ok(Outcome::No);
     };
     out.answer(&status, |style| readable(&status, style))?;

@@ -1,10 +1,10 @@
 use super::{Context, Outcome, Output, notices};
 use anyhow::{Result, bail};
+use mlloop::answers::{Judged, Trained};
 use mlloop::atomic::Lock;
-use mlloop::gate::{self, Asks, Ticket};
-use mlloop::retrain::{Retrained, approval};
-use mlloop::round::{self, Round, RoundRequest, Step};
-use serde::Serialize;
+use mlloop::gate::{self, Asks};
+use mlloop::retrain::approval;
+use mlloop::round::{self, RoundRequest, Step};
 use serde_json::json;
 use std::time::Instant;
 
@@ -62,24 +62,6 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let told = notices::promoted(ctx, &decided.request, &told);
     notices::tell(ctx, Some(told).filter(|_| !decided.already).into_iter().collect());
     Ok(Outcome::Yes)
-}
-
-/// The answer to a retraining that was agreed to.
-#[derive(Serialize)]
-struct Trained<'a> {
-    request: &'a Ticket,
-    /// Whether it had been agreed to before.
-    already: bool,
-    retrain: &'a Retrained,
-}
-
-/// The same, when the gate has judged what was trained.
-#[derive(Serialize)]
-struct Judged<'a> {
-    request: &'a Ticket,
-    already: bool,
-    /// Where it ended, as `run` says it; the request in it is what waits now.
-    round: &'a Round,
 }
 
 /// Agrees to a retraining and carries it out. A process that dies in between has left the word: the next `run` trains.

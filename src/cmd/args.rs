@@ -43,7 +43,7 @@ pub(crate) struct Global {
     #[arg(long, default_value_t = 0, value_name = "N", global = true)]
     pub(crate) seed: u64,
     /// Use at most N threads (default: all cores); results do not depend on it
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// Take this instant as the present (RFC 3339), to replay a run
     #[arg(long, value_name = "TIME", global = true)]
@@ -115,6 +115,14 @@ impl WindowArgs {
             (None, None) => Window::default(),
         }
     }
+}
+
+/// More threads than this only wait for each other.
+const MAX_THREADS: usize = 1024;
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    let n = text.parse().ok().filter(|n| (1..=MAX_THREADS).contains(n));
+    n.ok_or_else(|| format!("a whole number from 1 to {MAX_THREADS}"))
 }
 
 fn parse_decimal(text: &str) -> Result<char, String> {

@@ -3,6 +3,7 @@ use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use mlloop::answers::{Accepted, RolesAt, Verified};
 use mlloop::feedback::{self, FeedbackError};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
@@ -11,7 +12,6 @@ use mlloop::registry::{Difference, Roles};
 use mlloop::workspace::audit::{Chain, Entry};
 use mlloop::workspace::clock::ClockBack;
 use mlloop::workspace::{Deep, FEEDBACK_FILE};
-use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -119,7 +119,7 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
 
 fn accept(file: &Path, by: &str, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let is_new = ctx.workspace.accept(&ctx.lock()?, file, by, ctx.now)?;
-    let answer = json!({ "file": file, "accepted": is_new, "by": by });
+    let answer = Accepted { file, accepted: is_new, by };
     out.answer(&answer, |style| match is_new {
         true => format!("{} is right as it is now, says {}\n", style.bold(&file.display().to_string()), name(by)),
         false => format!("{} is what the chain says; there is nothing to accept\n", file.display()),
@@ -130,17 +130,20 @@ fn accept(file: &Path, by: &str, ctx: &Context, out: &mut Output) -> Result<Outc
 fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
     let chain = ctx.workspace.audit_chain()?;
     let n = chain.entries.len();
-    let head = chain.entries.last().map(|entry| &entry.hash);
+    let head = chain.entries.last().map(|entry| entry.hash.as_str());
     let back = chain.clock_went_back();
     let files = if deep { Some(look_deep(ctx, &chain)?) } else { None };
-    let mut answer = match &chain.broken {
-        None => json!({ "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished }),
-        Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what }),
+    let (broken, whole) = (chain.broken.as_ref(), chain.broken.is_none());
+    let answer = Verified {
+        whole,
+        lines: whole.then_some(n),
+        head: head.filter(|_| whole),
+        unfinished: whole.then_some(chain.unfinished),
+        line: broken.map(|broken| broken.line),
+        what: broken.map(|broken| broken.what.as_str()),
+        clock_went_back: &back,
+        files: files.as_ref(),
     };
-    answer["clock_went_back"] = json!(back);
-    if let Some(files) = &files {
-        answer["files"] = json!(files);
-    }
     out.answer(&answer, |style| {
         let verdict = match &chain.broken {
             None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
@@ -208,15 +211,15 @@ fn at(chain: &Chain, time: &str, now: Timestamp, out: &mut Output) -> Result<Out
     let instant = end_of(time).map_err(anyhow::Error::msg)?;
     let found = chain.roles_at(instant, now);
     let moved = chain.moved_at(instant, now);
-    let answer = json!({
-        "at": instant,
-        "production": found.as_ref().and_then(|found| found.roles.production),
-        "challenger": found.as_ref().and_then(|found| found.roles.challenger),
-        "since": found.as_ref().map(|found| found.since),
-        "event": found.as_ref().map(|found| &found.entry.event),
-        "line": found.as_ref().map(|found| found.entry.seq),
-        "clocks": moved,
-    });
+    let answer = RolesAt {
+        at: instant,
+        production: found.as_ref().and_then(|found| found.roles.production),
+        challenger: found.as_ref().and_then(|found| found.roles.challenger),
+        since: found.as_ref().map(|found| found.since),
+        event: found.as_ref().map(|found| &found.entry.event),
+        line: found.as_ref().map(|found| found.entry.seq),
+        clocks: &moved,
+    };
     out.answer(&answer, |style| {
         let marks: String = moved.iter().map(|moved| moved.sentence() + "\n").collect();
         let said = match &found {

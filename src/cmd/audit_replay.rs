@@ -1,9 +1,10 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
+use mlloop::answers::Replayed;
 use mlloop::printable::name;
 use mlloop::replay::{Part, Replay, ReplayRequest, What, replay};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -36,9 +37,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     let found = replay(&ctx.workspace, &request)?;
     steps.finish();
-    let answer = json!({
-        "agrees": found.agrees(), "parts": found.parts, "missing": found.missing, "notes": found.notes,
-    });
+    let answer = Replayed { agrees: found.agrees(), parts: &found.parts, missing: &found.missing, notes: &found.notes };
     out.answer(&answer, |style| readable(&found, style))?;
     Ok(match found.agrees() {
         Some(true) => Outcome::Yes,

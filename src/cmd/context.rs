@@ -12,6 +12,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// More threads than these only stand in each other's way: `--threads 1000` takes minutes on two cores.
+fn most_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(4).max(64)
+}
+
 /// The surroundings of a verb.
 pub(crate) struct Context {
     /// The loop's directory.
@@ -30,8 +35,8 @@ impl Context {
     /// Reads the global options and sets the number of threads. A verb that makes a loop `starts` it here; any other
     /// finds its loop from a subdirectory as well.
     pub(crate) fn new(global: &Global, starts: bool) -> Result<Self> {
-        if let Some(n) = global.threads {
-            anyhow::ensure!(n > 0, "--threads takes a number of at least 1");
+        let threads = global.threads.map(|n| n.min(most_threads()));
+        if let Some(n) = threads {
             rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("--threads")?;
         }
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for the time")]
@@ -47,7 +52,7 @@ impl Context {
             workspace: Workspace::new(dir).waiting(Duration::from_secs(global.wait)).with_settings(settings),
             now,
             seed: global.seed,
-            threads: global.threads,
+            threads,
             progress: Progress::new(global.quiet),
         })
     }

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
-    let has_token = std::env::var("MLLOOP_TOKEN").is_ok_and(|token| !token.is_empty());
+    let has_token = std::env::var("MLLOOP_TOKEN").is_ok_and(|token| !token.trim().is_empty());
     let own_token = (!has_token).then(|| random().iter().map(|byte| format!("{byte:02x}")).collect());
     serve::serve(&args.serve, ctx, out, &Pages { port: 8050, own_token, open: true })
 }

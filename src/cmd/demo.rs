@@ -1,10 +1,10 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, ensure};
+use mlloop::answers::{DemoStep, Demonstrated};
 use mlloop::atomic;
 use mlloop::demo::{Stream, answer, is_one, payments, visits, without_target};
 use mlloop::printable;
 use mlloop::table::{Schema, Table, write_csv};
-use serde_json::json;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -146,12 +146,10 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     if out.wants_json() {
         let ran = steps.iter().filter_map(|step| match step {
-            Run(why, line, _, status) => {
-                Some(json!({ "why": why, "command": format!("mlloop {line}"), "status": status }))
-            }
+            Run(why, line, _, status) => Some(DemoStep { why, command: format!("mlloop {line}"), status: *status }),
             Head(_) | Answer => None,
         });
-        out.json(&json!({ "dir": dir, "steps": ran.collect::<Vec<_>>() }))?;
+        out.json(&Demonstrated { dir, steps: ran.collect() })?;
     } else if args.drifted {
         let place = printable::name(&dir.display().to_string());
         out.bytes(format!("\nGo on with: mlloop -C {place} dashboard\n").as_bytes())?;

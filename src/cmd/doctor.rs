@@ -1,9 +1,9 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::answers::Examined;
 use mlloop::doctor::{Check, State, examine};
 use mlloop::printable::name;
-use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Check each part of the loop, one by one: what is there, what is damaged, and what to do about it
@@ -18,12 +18,6 @@ use std::fmt::Write as _;
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {}
 
-#[derive(Serialize)]
-struct Answer {
-    is_sound: bool,
-    checks: Vec<Check>,
-}
-
 pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     anyhow::ensure!(
         ctx.workspace.config_path().exists(),
@@ -31,12 +25,12 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         ctx.workspace.config_path().display()
     );
     let checks = examine(&ctx.workspace, ctx.now);
-    let answer = Answer { is_sound: checks.iter().all(|check| check.state != State::Bad), checks };
+    let answer = Examined { is_sound: checks.iter().all(|check| check.state != State::Bad), checks };
     out.answer(&answer, |style| readable(&answer, style))?;
     Ok(if answer.is_sound { Outcome::Yes } else { Outcome::No })
 }
 
-fn readable(answer: &Answer, style: Style) -> String {
+fn readable(answer: &Examined, style: Style) -> String {
     let mut text = String::new();
     for Check { part, state, told, advice } in &answer.checks {
         let mark = match state {

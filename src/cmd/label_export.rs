@@ -3,13 +3,13 @@ use super::studio::StudioArgs;
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
+use mlloop::answers::HandedOut;
 use mlloop::journal::Window;
 use mlloop::labels::{
     ExportRequest, Exported, Format, LabelError, Pushed, Strategy, export, exported_is_told, out_in_studio,
 };
 use mlloop::monitor::alarm::{self, AlarmPlan};
 use mlloop::report::grouped;
-use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -123,26 +123,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         None => None,
     };
     let alarm = if args.for_monitoring { alarm::plan(&ctx.workspace, ctx.now)? } else { None };
-    let answer = Answer { exported: &exported, alarm: alarm.as_ref(), sent: pushed.as_ref() };
+    let answer = HandedOut { exported: &exported, alarm: alarm.as_ref(), sent: pushed.as_ref() };
     out.answer(&answer, |style| {
         readable(&exported, pushed.as_ref(), style) + &alarm.as_ref().map(delays).unwrap_or_default()
     })?;
     exported_is_told(&ctx.workspace, &lock)?;
     let is_news = exported.batch.is_some() && pushed.is_none_or(|pushed| pushed.n_sent > 0);
     Ok(if is_news { Outcome::Yes } else { Outcome::No })
-}
-
-/// What was handed out, and what its labels are good for.
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(flatten)]
-    exported: &'a Exported,
-    /// How soon labels show that production got worse, with --for-monitoring.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alarm: Option<&'a AlarmPlan>,
-    /// What the server has, with --to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent: Option<&'a Pushed>,
 }
 
 /// A row for each number of labels, a column for each growth of the loss.

@@ -2,9 +2,9 @@ use super::output::Style;
 use super::studio::StudioArgs;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
-use mlloop::labels::{Agreement, ImportRequest, Imported, Taken, close, import};
+use mlloop::answers::Closed;
+use mlloop::labels::{Agreement, Closing, ImportRequest, Imported, Taken, close, import};
 use mlloop::workspace::LabelPolicy;
-use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -66,11 +66,15 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = ctx.lock()?;
     if let Some(batch) = &args.close {
-        let n_open = close(&ctx.workspace, &lock, batch, args.by.clone(), ctx.now)?;
-        let told =
-            |style: Style| format!("{}  {n_open} rows of it have no answer\n", style.bold(&format!("closed {batch}")));
-        out.answer(&json!({ "answer": "closed", "batch": batch, "n_open": n_open }), told)?;
-        return Ok(Outcome::Yes);
+        let Closing { n_open, before } = close(&ctx.workspace, &lock, batch, args.by.clone(), ctx.now)?;
+        let when = before.map(|at| at.strftime(" was closed at %Y-%m-%d %H:%M UTC").to_string());
+        let (answer, said) = match &when {
+            None => ("closed", format!("closed {batch}")),
+            Some(when) => ("already", format!("{batch}{when}")),
+        };
+        let told = |style: Style| format!("{}  {n_open} rows of it have no answer\n", style.bold(&said));
+        out.answer(&Closed { answer, batch, n_open }, told)?;
+        return Ok(if when.is_some() { Outcome::No } else { Outcome::Yes });
     }
     let pulled = match &args.from {
         Some(_) => Some(args.studio.connect()?.pull(&ctx.workspace, &lock, &args.studio.project(ctx))?),

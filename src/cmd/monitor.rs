@@ -11,6 +11,7 @@ use mlloop::monitor::chunks::By;
 use mlloop::monitor::{self, MonitorRequest, files};
 use mlloop::report;
 use mlloop::table::Spool;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Is there a reason to retrain? Compare what arrived with what production was trained on
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if ctx.workspace.config_path().exists() {
         let _lock = ctx.lock()?;
         files::write(&ctx.workspace, &found.report, &args.formats)?;
-        ctx.log("monitor", started, monitor::summary(&found.report))?;
+        ctx.log("monitor", started, json!(monitor::summary(&found.report)))?;
     }
     if let Some(path) = &args.prometheus {
         let text = report::drift_prometheus(&found.report);

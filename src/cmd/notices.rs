@@ -7,23 +7,55 @@ use mlloop::monitor::files::Format;
 use mlloop::notify::{
     self, Changes, Channel, Delivery, Kind, Notice, NotifyError, Observation, Outbox, Secret, Secrets,
 };
+use mlloop::registry::Version;
 use mlloop::workspace::{Config, WorkspaceError};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// What mail carries.
+const PICTURE: &str = "reports/drift_report.png";
 
 /// Tells people of `notices`, and of what is still queued from before.
-pub(crate) fn tell(ctx: &Context, notices: Vec<Notice>) -> Delivery {
+pub(crate) fn tell(ctx: &Context, mut notices: Vec<Notice>) -> Delivery {
     let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
+    illustrate(ctx, &mut notices);
     send(ctx, &config, |outbox| {
         outbox.queue(&config.notify, &notices, ctx.now)?;
         Ok(notices)
     })
 }
 
+/// Gives notices of a decision about production the picture of how its rows drifted, where the last report is of it.
+fn illustrate(ctx: &Context, notices: &mut [Notice]) {
+    let wants = |notice: &&mut Notice| {
+        let decides = [Kind::Retrained, Kind::GateVerdict, Kind::ApprovalWanted, Kind::WillPromote, Kind::Promoted];
+        notice.picture.is_none() && decides.contains(&notice.kind)
+    };
+    if !notices.iter_mut().any(|notice| wants(&notice)) {
+        return;
+    }
+    // What cannot be read is no reason to say nothing.
+    let report: Option<DriftReport> = ctx.workspace.report("drift_report.json").unwrap_or_default();
+    let (Some(report), Ok(roles)) = (report, ctx.workspace.registry().roles()) else { return };
+    let is_of = |version: Option<Version>| version.map(|version| version.to_string()) == report.version;
+    let changed = |path: &Path| ctx.workspace.path(path).metadata().and_then(|meta| meta.modified()).ok();
+    let picture = Path::new(PICTURE);
+    // A report is written before its picture; one that was asked for without has an older picture beside it.
+    if report.version.is_none() || changed(picture) < changed(Path::new("reports/drift_report.json")) {
+        return;
+    }
+    // A round may have promoted since it looked.
+    let is_changed = notices.iter().any(|notice| notice.kind == Kind::Promoted);
+    let before = roles.previous.last().copied().filter(|_| is_changed);
+    if is_of(roles.production) || (before.is_some() && is_of(before)) {
+        notices.iter_mut().filter(wants).for_each(|notice| notice.picture = Some(picture.to_owned()));
+    }
+}
+
 /// Tells people what began and what ended since the last report, of which these forms were written.
 pub(crate) fn drift(ctx: &Context, report: &DriftReport, formats: &[Format]) -> Delivery {
     let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
-    let picture = formats.contains(&Format::Png).then(|| PathBuf::from("reports/drift_report.png"));
+    let picture = formats.contains(&Format::Png).then(|| PathBuf::from(PICTURE));
     changes(ctx, &config, &notify::observations(report), |changes| {
         let notices = notify::drift_notices(changes, &report.verdict.sentence);
         notices.into_iter().map(|notice| Notice { picture: picture.clone(), ..notice }).collect()

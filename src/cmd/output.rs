@@ -8,8 +8,11 @@ use mlloop::atomic;
 use mlloop::printable::{Screen, printable, printable_json, printable_styled, style_code};
 use mlloop::table::postgres::is_address;
 use serde::Serialize;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The one way out for data.
 pub(crate) struct Output {
@@ -69,8 +72,7 @@ impl Output {
         let rendered = match self.readable {
             true => {
                 let text = text(Style { color: self.color, width: self.width });
-                // Without colours of our own, none of a cell's either.
-                let text = if self.color { printable_styled(&text) } else { printable(&text) };
+                let text = if self.color { printable_styled(&text, &MARK) } else { printable(&text) };
                 self.width.map_or_else(|| text.clone(), |width| wrapped(&text, width))
             }
             false => return self.json(value),
@@ -193,6 +195,9 @@ fn hanging(line: &str, width: usize) -> usize {
     last.filter(|column| *column <= width * 6 / 10).unwrap_or(own + 2)
 }
 
+/// How our own codes begin until the text is written: names in a text come from others, who cannot know it.
+static MARK: LazyLock<String> = LazyLock::new(|| format!("\x1b{:016x};", RandomState::new().build_hasher().finish()));
+
 /// How readable text is set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
@@ -229,7 +234,7 @@ impl Style {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color { format!("{}{code}m{text}{}0m", *MARK, *MARK) } else { text.to_owned() }
     }
 }
 

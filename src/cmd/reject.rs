@@ -1,5 +1,6 @@
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::answers::TurnedDown;
 use mlloop::gate::{self, Asks};
 use mlloop::retrain::approval;
 use serde_json::json;
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         let request = approval::reject(&ctx.workspace, &lock, &args.id, &args.by, &args.reason, ctx.now)?;
         ctx.log("reject", started, json!({ "id": request.id, "by": args.by }))?;
         let id = request.id.clone();
-        out.answer(&json!({ "request": request }), |style| {
+        out.answer(&TurnedDown { request }, |style| {
             format!("{} is rejected: {}; nothing is changed\n", style.bold(&id), args.reason)
         })?;
         return Ok(Outcome::Yes);

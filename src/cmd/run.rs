@@ -2,6 +2,7 @@ use super::args::one_of;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, bail};
+use mlloop::answers::Ran;
 use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks, PromoteOutcome, Ticket};
 use mlloop::labels::Exported;
@@ -11,7 +12,6 @@ use mlloop::printable;
 use mlloop::retrain::approval;
 use mlloop::round::{self, Round, RoundOutcome, RoundRequest, Step};
 use mlloop::table::Spool;
-use serde::Serialize;
 use serde_json::json;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -121,14 +121,6 @@ impl Args {
     }
 }
 
-/// The round, and what became of what people are told.
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(flatten)]
-    round: &'a Round,
-    notified: Delivery,
-}
-
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
     ctx.workspace.config()?;
@@ -170,7 +162,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         )?;
     }
     let notified = tell(ctx, &round);
-    out.answer(&Answer { round: &round, notified }, |style| readable(&round, style))?;
+    out.answer(&Ran { round: &round, notified }, |style| readable(&round, style))?;
     Ok(outcome(round.done))
 }
 

@@ -1,16 +1,15 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result, bail};
 use clap::builder::RangedU64ValueParser;
+use mlloop::answers::Listening;
 use mlloop::dashboard::{Dashboard, DashboardSettings, People};
 use mlloop::journal::Durability;
 use mlloop::printable;
-use mlloop::registry::Version;
 use mlloop::retrain::standing;
 use mlloop::serve::{self, App, JobSettings, Limits, ServeSettings, Tls};
 use mlloop::workspace::Setting;
 use rand::RngCore as _;
 use rand::rngs::OsRng;
-use serde::Serialize;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -148,14 +147,6 @@ enum LogSync {
     Always,
     Batch,
     Off,
-}
-
-/// What is said when it is ready.
-#[derive(Serialize)]
-struct Listening {
-    url: String,
-    version: Option<Version>,
-    pid: u32,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -325,7 +316,7 @@ impl Args {
             LogSync::Off => Some(Durability::Off),
         };
         #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
-        let token = |name: &str| std::env::var(name).ok().filter(|token| !token.is_empty());
+        let token = |name: &str| std::env::var(name).ok().filter(|token| !token.trim().is_empty());
         let change = token("MLLOOP_TOKEN");
         // Who may change may ask; where others can reach the server, nobody else may.
         let predict = token("MLLOOP_PREDICT_TOKEN").or_else(|| change.clone().filter(|_| !is_local && !self.insecure));

@@ -3,9 +3,10 @@
 use super::args::Global;
 use super::{Outcome, Output};
 use anyhow::{Context as _, Result, bail, ensure};
+use mlloop::answers::OfLoop;
 use mlloop::report::markdown_escaped;
 use mlloop::workspace::CONFIG_FILE;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output as Called, Stdio};
@@ -99,9 +100,9 @@ pub(crate) fn run(verb: &str, dirs: &[PathBuf], global: &Global, out: &mut Outpu
         bail!("-C {}: no directory with a mlloop.toml fits", global.dir.as_deref().unwrap_or(Path::new("")).display());
     }
     let answers = dirs.iter().map(|dir| ask(dir, verb)).collect::<Result<Vec<_>>>()?;
-    let json: Vec<Value> = answers
+    let json: Vec<OfLoop> = answers
         .iter()
-        .map(|answer| json!({ "loop": answer.dir, "exit_status": answer.status, "answer": answer.said }))
+        .map(|answer| OfLoop { dir: &answer.dir, exit_status: answer.status, answer: &answer.said })
         .collect();
     // As of one loop, the report in a pipe or a file is a page for people, unless JSON is asked for.
     let words = words();

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 
 #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
 fn token() -> Option<String> {
-    let set = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+    let set = |name| std::env::var(name).ok().filter(|text: &String| !text.trim().is_empty());
     set("MLLOOP_TOKEN").or_else(|| set("MLLOOP_PREDICT_TOKEN"))
 }
 

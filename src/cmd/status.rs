@@ -2,16 +2,13 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::ab::Experiment;
-use mlloop::gate::{self, Asks, Ticket};
+use mlloop::answers::{LastMonitor, LastVerdict, Listed, RolledBack, Running, Share, Status};
+use mlloop::gate::{self, Asks, Decision, Verdict};
 use mlloop::printable::name;
-use mlloop::registry::{Manifest, Role, Version};
+use mlloop::registry::Version;
 use mlloop::report::grouped;
 use mlloop::retrain::standing::{Progress, Standing, progress};
-use mlloop::score::Metric;
-use mlloop::workspace::audit::Entry;
-use mlloop::workspace::{EventKind, Run};
-use serde::Serialize;
-use serde_json::{Value, json};
+use mlloop::workspace::EventKind;
 use std::fmt::Write as _;
 
 /// Show where the loop stands: versions, roles and metrics, the last verdict of the gate, what waits for approval
@@ -24,38 +21,6 @@ use std::fmt::Write as _;
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {}
 
-#[derive(Serialize)]
-struct Status {
-    reference: String,
-    target: String,
-    production: Option<Version>,
-    challenger: Option<Version>,
-    versions: Vec<VersionLine>,
-    /// What the last `monitor` found, of which version.
-    monitor: Option<Value>,
-    /// The last verdict of the gate, as the audit chain has it.
-    gate: Option<Value>,
-    /// What was put in production after that, when it was not by the gate.
-    since: Option<Value>,
-    /// What waits for approval.
-    pending: Vec<Ticket>,
-    /// The experiment that runs: who answers how many units.
-    experiment: Option<Value>,
-    /// How far each reason to retrain is.
-    retrain: Progress,
-    /// The metric by which the gate decides, where `[promote]` names one.
-    #[serde(skip)]
-    decides: Option<Metric>,
-}
-
-#[derive(Serialize)]
-struct VersionLine {
-    version: Version,
-    role: Option<Role>,
-    #[serde(flatten)]
-    manifest: Manifest,
-}
-
 pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let config = ctx.workspace.config()?;
     let registry = ctx.workspace.registry();
@@ -63,7 +28,7 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
     let mut versions = Vec::new();
     for version in registry.versions()? {
         let manifest = registry.manifest(version)?;
-        versions.push(VersionLine { version, role: roles.role_of(version), manifest });
+        versions.push(Listed { version, role: roles.role_of(version), manifest });
     }
     let entries = ctx.workspace.audit_chain()?.entries;
     let judged = entries.iter().rposition(|entry| entry.event == EventKind::GateVerdict);
@@ -73,14 +38,17 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         production: roles.production,
         challenger: roles.challenger,
         versions,
-        monitor: ctx.workspace.last_run("monitor")?.map(|run| found(&run)),
-        gate: judged.map(|at| verdict(&entries[at])),
+        monitor: ctx.workspace.last_run("monitor")?.as_ref().map(LastMonitor::from),
+        gate: judged.map(|at| LastVerdict::from(&entries[at])),
         since: entries[judged.unwrap_or(0)..]
             .iter()
             .rfind(|entry| entry.event == EventKind::RolledBack)
-            .map(rolled_back),
+            .map(RolledBack::from),
         pending: gate::pending(&ctx.workspace)?,
-        experiment: Experiment::load(&ctx.workspace)?.filter(|found| found.applies(roles.production)).map(running),
+        experiment: Experiment::load(&ctx.workspace)?
+            .filter(|found| found.applies(roles.production))
+            .as_ref()
+            .map(Running::from),
         retrain: progress(&ctx.workspace, roles.production, ctx.now)?,
         decides: config.promote.metric,
     };
@@ -88,40 +56,12 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
     Ok(if roles.production.is_some() { Outcome::Yes } else { Outcome::No })
 }
 
-fn found(run: &Run) -> Value {
-    let of = |key: &str| run.result[key].clone();
-    let n_drifted = run.result["drifted"].as_array().map(Vec::len);
-    json!({ "at": run.at, "version": of("version"), "retrain": of("retrain"), "severity": of("severity"),
-        "n_drifted": n_drifted, "fired": of("fired") })
-}
-
-fn running(experiment: Experiment) -> Value {
-    let arms = experiment.arms.iter().zip(experiment.answering());
-    let arms: Vec<Value> =
-        arms.map(|(arm, weight)| json!({ "name": arm.name, "version": arm.version, "weight": weight })).collect();
-    json!({ "name": experiment.name, "shadow": experiment.shadow, "is_rollout": experiment.rollout.is_some(), "arms": arms })
-}
-
 /// The experiment in one line.
-fn experiment_line(experiment: &Value) -> String {
-    let arm = |arm: &Value| {
-        let of = |key: &str| arm[key].as_str().unwrap_or_default().to_owned();
-        format!("{} {} {:.1} %", of("name"), of("version"), 100.0 * arm["weight"].as_f64().unwrap_or_default())
-    };
-    let arms: Vec<String> = experiment["arms"].as_array().into_iter().flatten().map(arm).collect();
-    let what = if experiment["is_rollout"] == true { "rollout" } else { "experiment" };
-    let name = name(experiment["name"].as_str().unwrap_or_default());
-    format!("{what} {name} runs: {}; `mlloop ab-status` says more\n", arms.join(" · "))
-}
-
-fn rolled_back(entry: &Entry) -> Value {
-    json!({ "at": entry.at, "event": entry.event, "production": entry.roles.as_ref().and_then(|roles| roles.production) })
-}
-
-fn verdict(entry: &Entry) -> Value {
-    let of = |key: &str| entry.details[key].clone();
-    json!({ "at": entry.at, "production": of("production"), "challenger": of("challenger"),
-        "verdict": of("verdict"), "decision": of("decision"), "broken": of("broken") })
+fn experiment_line(experiment: &Running) -> String {
+    let arm = |arm: &Share| format!("{} {} {:.1} %", arm.name, arm.version, 100.0 * arm.weight);
+    let arms: Vec<String> = experiment.arms.iter().map(arm).collect();
+    let what = if experiment.is_rollout { "rollout" } else { "experiment" };
+    format!("{what} {} runs: {}; `mlloop ab-status` says more\n", name(&experiment.name), arms.join(" · "))
 }
 
 /// What was counted toward each reason to retrain.
@@ -190,37 +130,36 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     let with_times = style.width().is_none_or(|width| width >= 78);
     let trained = if with_times { format!("{:<18}", "trained (UTC)") } else { String::new() };
     let _ = writeln!(text, "{}", style.dim(&format!("version  role        {trained}   rows  metric")));
-    for VersionLine { version, role, manifest } in &status.versions {
+    for Listed { version, role, manifest } in &status.versions {
         let role = role.map_or_else(|| "-".to_owned(), |role| role.to_string());
         let at = manifest.trained_at.strftime("%Y-%m-%d %H:%M  ").to_string();
         let at = if with_times { at } else { String::new() };
         let metric = manifest.headline(status.decides);
         let _ = writeln!(text, "{version}    {role:<10}  {at}{:>7}  {metric}", grouped(manifest.rows.total()));
     }
-    let day = |value: &Value| {
-        let at = value["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
-        at.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
-    };
+    let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
     if let Some(found) = &status.monitor {
-        let answer = match found["retrain"].as_str() {
+        let answer = match found.retrain.as_deref() {
             Some("yes") => "a reason to retrain",
             Some("no") => "no reason to retrain",
             _ => "cannot tell",
         };
-        let of = found["version"].as_str().unwrap_or("no version");
+        let of = found.version.as_deref().unwrap_or("no version");
         let other = status.production.filter(|production| production.to_string() != of);
         let other = other.map_or_else(String::new, |now| format!("; {now} is in production now and was not looked at"));
-        let n_drifted = found["n_drifted"].as_u64().unwrap_or(0);
-        let _ = writeln!(text, "\nlast monitor: {of}: {answer}, {n_drifted} columns drifted, {}{other}", day(found));
+        let (n_drifted, at) = (found.n_drifted.unwrap_or(0), day(found.at));
+        let _ = writeln!(text, "\nlast monitor: {of}: {answer}, {n_drifted} columns drifted, {at}{other}");
     }
     if let Some(gate) = &status.gate {
-        let of = |key: &str| gate[key].as_str().unwrap_or_default();
-        let (old, new, verdict, decision) = (of("production"), of("challenger"), of("verdict"), of("decision"));
         let since = status.since.as_ref().map(|since| {
-            let now = since["production"].as_str().unwrap_or_default();
-            format!("; rolled back to {now}, {}", day(since))
+            let now = since.production.map(|version| version.to_string()).unwrap_or_default();
+            format!("; rolled back to {now}, {}", day(since.at))
         });
-        let (at, since) = (day(gate), since.unwrap_or_default());
+        let version = |version: Option<Version>| version.map(|version| version.to_string()).unwrap_or_default();
+        let (old, new) = (version(gate.production), version(gate.challenger));
+        let verdict = gate.verdict.map_or("", Verdict::name);
+        let decision = gate.decision.map_or("", Decision::name);
+        let (at, since) = (day(gate.at), since.unwrap_or_default());
         let line = format!("last gate: {new} against {old}: {verdict}, {decision}, {at}{since}");
         let _ = writeln!(text, "{}{line}", if status.monitor.is_some() { "" } else { "\n" });
     }
@@ -230,4 +169,29 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     text.push_str(&status.experiment.as_ref().map(experiment_line).unwrap_or_default());
     text.push_str(&waiting(status, now, style));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::standing;
+    use mlloop::retrain::standing::Standing;
+
+    #[test]
+    fn what_is_beyond_all_doubt_needs_no_digits() {
+        let of = |count: f64, fired| Standing {
+            name: "recent_accuracy".to_owned(),
+            is_on: true,
+            count: Some(count),
+            threshold: Some(20.0),
+            remaining: Some(0.0),
+            progress_percent: Some(100.0),
+            fired,
+            as_of: None,
+            text: None,
+        };
+        assert_eq!(standing(&of(3.25e57, true)), "3.2e57 of 20 (100 %), fired");
+        assert_eq!(standing(&of(1e300, false)), "1.0e300 of 20, not fired");
+        assert_eq!(standing(&of(21.5, true)), "21.5000 of 20 (100 %), fired");
+        assert_eq!(standing(&of(321.0, true)), "321 of 20 (100 %), fired");
+    }
 }

@@ -1,16 +1,16 @@
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
+use mlloop::answers::Listed;
 use mlloop::features::Task;
 use mlloop::model::Algorithm;
 use mlloop::pipeline::{Quality, told_words};
 use mlloop::printable::{name, printable};
 use mlloop::reference;
-use mlloop::registry::{Manifest, Role, Version};
+use mlloop::registry::Role;
 use mlloop::report::grouped;
 use mlloop::score::report;
 use mlloop::train::{self, TrainRequest, Trained};
-use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -93,18 +93,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let summary =
         json!({ "version": learned.version, "role": learned.role, "gate": learned.manifest.headline(decides) });
     ctx.log("train", started, summary)?;
-    let answer = Answer { version: learned.version, role: learned.role, manifest: &learned.manifest };
+    let answer = Listed { version: learned.version, role: Some(learned.role), manifest: learned.manifest.clone() };
     out.answer(&answer, |style| readable(&learned, style))?;
     Ok(Outcome::Yes)
-}
-
-/// The version's manifest, with its number and role in front.
-#[derive(Serialize)]
-struct Answer<'a> {
-    version: Version,
-    role: Role,
-    #[serde(flatten)]
-    manifest: &'a Manifest,
 }
 
 fn parse_algorithm(name: &str) -> Result<Algorithm, String> {

@@ -21,6 +21,7 @@ pub enum ColumnKind {
 
 /// A method of comparing two columns, defined as Evidently defines the method of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Method {
     /// Kolmogorov–Smirnov.

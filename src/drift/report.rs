@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The report of one run of `monitor`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DriftReport {
     /// Version of this file's form: 1.
     pub format: u32,
@@ -48,6 +49,7 @@ pub struct DriftReport {
     /// The current table in pieces, oldest first.
     pub history: Vec<Chunk>,
     /// The settings in effect.
+    #[cfg_attr(test, schemars(with = "crate::drift::settings::DriftSettings"))]
     pub settings: serde_json::Value,
     /// What a person should know.
     pub notes: Vec<String>,
@@ -55,6 +57,7 @@ pub struct DriftReport {
 
 /// One of the two tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Side {
     /// A path, or "training rows of v0001".
     pub name: String,
@@ -68,6 +71,7 @@ pub struct Side {
 
 /// Yes, no, or not enough to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// There is a reason to retrain.
@@ -80,6 +84,7 @@ pub enum Answer {
 
 /// How much of the table drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Less than a quarter.
@@ -92,6 +97,7 @@ pub enum Severity {
 
 /// The answer and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Whether retraining is warranted.
     pub retrain: Answer,
@@ -103,6 +109,7 @@ pub struct Verdict {
 
 /// Columns by verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DriftShare {
     /// Columns that drifted.
     pub n_drifted: u64,
@@ -133,6 +140,7 @@ impl DriftShare {
 
 /// What is said of one column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum ColumnVerdict {
     /// It changed enough to matter.
@@ -153,6 +161,7 @@ pub enum ColumnVerdict {
 
 /// One column of both tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ColumnReport {
     /// Its name.
     pub name: String,
@@ -196,6 +205,7 @@ pub struct ColumnReport {
 
 /// One side of a column in numbers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Values that are there.
     pub n: u64,
@@ -217,6 +227,7 @@ pub struct Summary {
 
 /// How the axis of a plot of numbers runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Axis {
     /// Equal steps.
@@ -230,6 +241,7 @@ pub enum Axis {
 
 /// Both distributions, as shares of all rows of a side; what is missing is what the shares lack to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Plot {
     /// Bins between edges, at most 40; the first and last bin hold what lies beyond.
@@ -259,6 +271,7 @@ pub enum Plot {
 
 /// The closed vocabulary of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// A column that production needs is not there.
@@ -291,6 +304,7 @@ pub enum FindingKind {
 
 /// One thing that a person should look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Which sort.
     pub kind: FindingKind,
@@ -302,6 +316,7 @@ pub struct Finding {
 
 /// A domain classifier's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Multivariate {
     /// Out-of-fold ROC-AUC of telling current from reference rows.
     pub roc_auc: f64,
@@ -329,6 +344,7 @@ impl Multivariate {
 
 /// Metrics on rows whose outcome is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Performance {
     /// Rows with an outcome.
     pub n: u64,
@@ -344,6 +360,7 @@ pub struct Performance {
 
 /// Whether production loses more than its gate allows, by evidence that may be looked at at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LossAlarm {
     /// `brier`, `error` or `mae`.
     pub loss: String,
@@ -368,6 +385,7 @@ pub struct LossAlarm {
 
 /// A metric now, beside what the version reached on its gate rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MetricChange {
     /// Its name.
     pub name: String,
@@ -381,6 +399,7 @@ pub struct MetricChange {
 
 /// Metrics that the scores alone promise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// `cbpe` (classes) or `dle` (numbers).
     pub method: String,
@@ -397,6 +416,7 @@ pub struct Estimate {
 
 /// A reason to retrain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trigger {
     /// `drift_share`, `psi`, `score_drift`, `multivariate`, `schema`, `new_rows`, `unused_feedback`, `recent_accuracy`, `metric_drop`, `age` or `force`.
     pub name: String,
@@ -412,6 +432,7 @@ pub struct Trigger {
 
 /// A piece of the current table, compared with the whole reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chunk {
     /// A day, a Monday, or "rows 1 to 1000".
     pub name: String,
@@ -428,6 +449,7 @@ pub struct Chunk {
 
 /// What arrived against what production was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AgainstTraining {
     /// The training rows.
     pub reference: Side,
@@ -439,6 +461,7 @@ pub struct AgainstTraining {
 
 /// A column of a piece, or of another comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChunkColumn {
     /// Its name.
     pub name: String,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// Whose rules decide whether a column drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// Significant after Benjamini–Hochberg, and large (PSI), and seen on enough rows.
@@ -21,6 +22,7 @@ pub enum Preset {
 
 /// A limit that can be switched off with `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "a number, or false to switch the trigger off")]
 pub enum Limit {
     /// Fires at this value.
@@ -42,6 +44,7 @@ impl Limit {
 
 /// Which rows the trigger `new_rows` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Count {
     /// Rows with a label or an outcome that no version has learned from: what a retrain would use.
@@ -53,6 +56,7 @@ pub enum Count {
 
 /// When a metric counts as dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "\"sure\", a number, or false to switch the trigger off")]
 pub enum DropLimit {
     /// Once it is sure, however often one looks.
@@ -65,6 +69,7 @@ pub enum DropLimit {
 
 /// `"sure"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sure {
     /// The only word.
@@ -91,6 +96,7 @@ impl DropLimit {
 
 /// The section as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DriftSettings {
     /// The table that is compared when none is named, relative to the workspace.
@@ -129,6 +135,7 @@ pub struct DriftSettings {
 
 /// Reasons to retrain; each can be switched off with `false`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Triggers {
     /// The share of drifted columns is at least `drift_share`.
@@ -159,6 +166,7 @@ pub struct Triggers {
 
 /// How one column is judged; what is not set is the preset's.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ColumnSettings {
     /// The method.

@@ -20,6 +20,7 @@ use crate::table::Table;
 /// negative = "error"
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureOptions {
     /// Columns that are left out.
@@ -122,6 +123,7 @@ impl FeatureOptions {
 
 /// Rules for one column; what is absent is as for all columns.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ColumnOptions {
     /// What stands for a missing number.
@@ -146,6 +148,7 @@ pub struct ColumnOptions {
 
 /// What stands for a missing number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Impute {
     /// Nothing: trees send missing values down the side that suits them.
@@ -159,6 +162,7 @@ pub enum Impute {
 
 /// How numbers are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
     /// As they are.
@@ -172,6 +176,7 @@ pub enum Scale {
 
 /// What happens to rows that are learned from and have a number outside `[Q1 − f·IQR, Q3 + f·IQR]` of these rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outliers {
     /// They stay as they are.
@@ -191,6 +196,7 @@ impl Outliers {
 
 /// Whether extreme numbers are pulled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Clip {
     /// As they are.
@@ -202,6 +208,7 @@ pub enum Clip {
 
 /// What happens to a negative number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Negative {
     /// It stays.
@@ -219,6 +226,7 @@ pub enum Negative {
 
 /// How categories become numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Encode {
     /// One-hot for few levels, target statistics for many.
@@ -232,6 +240,7 @@ pub enum Encode {
 
 /// What texts of several words become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Text {
     /// What their words and pairs of words say of the target, and their length.
@@ -250,6 +259,7 @@ impl Text {
 
 /// What is read off a time, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TimePart {
     /// Second within the minute, 0–59.

@@ -46,6 +46,7 @@ fn counts(y: &[f32], n_classes: usize) -> Vec<usize> {
 
 /// How synthetic rows are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Smote {
     /// Neighbours of a row that its synthetic rows are drawn from.

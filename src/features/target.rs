@@ -11,6 +11,7 @@ pub use crate::table::level::number_text;
 
 /// The kind of prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     /// One of two classes.

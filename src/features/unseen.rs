@@ -28,6 +28,8 @@ struct Fractions {
 pub struct Unseen {
     columns: Vec<UnseenColumn>,
     fractions: Vec<Fractions>,
+    /// Rows with an infinite number, by column.
+    infinite: Vec<(String, u64)>,
     n_rows: u64,
 }
 
@@ -55,10 +57,13 @@ impl Unseen {
             }
         }
         for input in features.encoders() {
-            if let Encoder::Number(NumberEncoder { whole: true, .. }) = &input.encoder
+            if let Encoder::Number(NumberEncoder { whole, .. }) = &input.encoder
                 && let Some(Values::Number(cells)) = table.column(&input.column).map(|column| &column.values)
             {
-                self.count_fractions(&input.column, cells);
+                self.count_infinite(&input.column, cells);
+                if *whole {
+                    self.count_fractions(&input.column, cells);
+                }
             }
         }
         for (name, known) in features.levels() {
@@ -70,6 +75,15 @@ impl Unseen {
             }
         }
         Ok(())
+    }
+
+    fn count_infinite(&mut self, name: &str, cells: &[f64]) {
+        let n = cells.iter().filter(|v| v.is_infinite()).count() as u64;
+        match self.infinite.iter_mut().find(|(known, _)| known == name) {
+            _ if n == 0 => {}
+            Some((_, known)) => *known += n,
+            None => self.infinite.push((name.to_owned(), n)),
+        }
     }
 
     fn count_fractions(&mut self, name: &str, cells: &[f64]) {
@@ -144,7 +158,11 @@ impl Unseen {
                 found.column, found.n_rows, self.n_rows, found.first
             )
         });
-        columns.into_iter().map(note).chain(fractions).collect()
+        let infinite = self.infinite.iter().map(|(column, n)| {
+            let hold = if *n == 1 { "holds" } else { "hold" };
+            format!("column {column:?}: {n} of {} rows {hold} an infinite number, which `serve` refuses", self.n_rows)
+        });
+        columns.into_iter().map(note).chain(fractions).chain(infinite).collect()
     }
 }
 
@@ -176,7 +194,7 @@ mod tests {
             unseen.notes().join("; ")
         };
         assert!(of(true).starts_with("column \"v\": 2 of 6 rows have a fraction, such as 1.842"), "{}", of(true));
-        assert_eq!(of(false), "");
+        assert_eq!(of(false), "column \"v\": 1 of 6 rows holds an infinite number, which `serve` refuses");
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Filter {
 
 /// A correction and the versions that learned from it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Told {
     /// The correction.
     #[serde(flatten)]

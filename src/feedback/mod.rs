@@ -53,6 +53,7 @@ pub struct Correction {
 
 /// What came of corrections.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Given {
     /// Corrections that are new.
     pub n_new: u64,

@@ -48,6 +48,7 @@ impl Period {
 
 /// Corrections counted. What a person said of the same prediction before counts no more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Count {
     /// All of them.
     pub total: u64,
@@ -105,6 +106,7 @@ fn learned_by(workspace: &Workspace, entries: &[Entry]) -> Result<LearnedBy, Fee
 
 /// Corrections of one version or one period.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Group {
     /// The version, or the first day of the period.
     pub name: String,
@@ -115,6 +117,7 @@ pub struct Group {
 
 /// Feedback in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stats {
     /// All of it.
     #[serde(flatten)]

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Whether a prediction was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It was.
@@ -37,6 +38,7 @@ impl fmt::Display for Verdict {
 
 /// A line of `data/feedback.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// The row.
     pub id: String,

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 /// The answer of `approve` and `reject`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decided {
     /// The request.
     pub request: Ticket,

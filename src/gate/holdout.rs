@@ -17,6 +17,7 @@ const WARN_FROM: u64 = 5;
 
 /// How often the rows have judged, and at which level they judge now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HoldoutUse {
     /// Which use of the rows this is, from 1; the same two versions count once.
     pub uses: u64,

@@ -25,6 +25,7 @@ pub const POWER: f64 = 0.8;
 
 /// What the gate rows say of the challenger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Better, beyond the margin.
@@ -52,6 +53,7 @@ impl Verdict {
 
 /// Rows that are missing for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Need {
     /// So many more.
     pub more: u64,
@@ -65,6 +67,7 @@ pub struct Need {
 
 /// The verdict and what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,

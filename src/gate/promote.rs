@@ -19,6 +19,7 @@ use std::path::Path;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PromoteOutcome {
     /// The version is production now.
@@ -39,6 +40,7 @@ pub enum PromoteOutcome {
 
 /// The answer of `promote`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Promotion {
     /// What came of it.
     pub done: PromoteOutcome,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// One guardrail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Guardrail {
     /// `calibration`, `slices`, `flip_rate`, `latency_ratio` or `schema`.
     pub name: String,

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 
 /// What follows from the verdict and the guardrails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// The challenger deserves production.
@@ -22,8 +23,21 @@ pub enum Decision {
     Wait,
 }
 
+impl Decision {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Refuse => "refuse",
+            Self::Wait => "wait",
+        }
+    }
+}
+
 /// One metric of both versions on the gate rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pair {
     /// The metric.
     pub metric: Metric,
@@ -35,6 +49,7 @@ pub struct Pair {
 
 /// `reports/gate_report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GateReport {
     /// Version of this form: 1.
     pub format: u32,

@@ -10,6 +10,7 @@ use serde_json::json;
 
 /// The answer of `rollback`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RolledBack {
     /// The version in production now.
     pub production: Version,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Nobody has decided.
@@ -29,6 +30,7 @@ pub enum Status {
 
 /// What a person is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Asks {
     /// Whether a version may be production.
@@ -40,6 +42,7 @@ pub enum Asks {
 
 /// A request for approval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
     /// Version of this form: 1.
@@ -56,6 +59,7 @@ pub struct Ticket {
     /// SHA-256 over all that is agreed to.
     pub digest: String,
     /// What was decided by the gate; for a retraining the reasons and how many labels are new.
+    #[cfg_attr(test, schemars(with = "Judged"))]
     pub verdict: Value,
     /// Why, in one sentence.
     pub sentence: String,
@@ -79,6 +83,38 @@ pub struct Ticket {
     /// Why not, when it was rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What `verdict` of a ticket holds.
+#[cfg(test)]
+#[expect(dead_code, reason = "it is described, not made")]
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+enum Judged {
+    /// Of a promotion.
+    Promotion {
+        /// What the gate found.
+        verdict: super::Verdict,
+        /// How much better the challenger is.
+        test: Option<crate::score::Improvement>,
+        /// On so many rows.
+        n_rows: u64,
+        /// Their SHA-256.
+        rows: String,
+        /// The guardrails that are broken.
+        broken: Vec<String>,
+        /// Why a challenger that is only as good may be promoted.
+        allow_equivalent: Option<String>,
+    },
+    /// Of a retraining.
+    Retraining {
+        /// Why it is time.
+        reasons: String,
+        /// How many labels are new.
+        n_new: u64,
+        /// Whether it was asked for whatever was found.
+        force: bool,
+    },
 }
 
 impl Ticket {

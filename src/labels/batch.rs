@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a row is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Stratum {
     /// By chance, every candidate alike.

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 /// What went out.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exported {
     /// The batch's name; `None` when nothing is left to label.
     pub batch: Option<String>,
@@ -238,7 +239,7 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
         }
         Format::LabelStudio => {
             let tasks = studio::tasks(&batch, &features, schema, &reasons, request.show_score)?;
-            vec![("to_label.json", tasks), ("label_config.xml", studio::config(&batch))]
+            vec![("to_label.json", tasks), ("label_config.xml", studio::config(&batch)?)]
         }
     };
     batch.files = files.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();

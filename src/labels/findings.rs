@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What answers show.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Findings {
     /// How far people agree; `None` when no row has two answers.
     pub agreement: Option<Agreement>,
@@ -31,6 +32,7 @@ pub struct Findings {
 
 /// How far people agree beyond chance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Agreement {
     /// Rows with answers by two or more.
     pub n_rows: u64,
@@ -42,6 +44,7 @@ pub struct Agreement {
 
 /// Two annotators who answered the same rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pair {
     /// Who.
     pub annotators: [String; 2],
@@ -53,6 +56,7 @@ pub struct Pair {
 
 /// How often production's answer is the label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Accuracy {
     /// Answered rows with one label.
     pub n: u64,

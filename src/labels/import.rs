@@ -18,7 +18,7 @@ use super::take::{Taking, complete_import};
 use super::{LabelError, export, fill};
 use crate::atomic::Lock;
 use crate::digest::sha256;
-use crate::workspace::audit::Event;
+use crate::workspace::audit::{Entry, Event};
 use crate::workspace::{EventKind, Workspace};
 use serde_json::Value;
 use std::path::Path;
@@ -66,13 +66,17 @@ pub fn close(
     batch: &str,
     by: Option<String>,
     now: jiff::Timestamp,
-) -> Result<u64, LabelError> {
+) -> Result<Closing, LabelError> {
     export::complete(workspace, lock)?;
     complete_import(workspace, lock)?;
     let inbox = Inbox::of(workspace);
     let open = inbox.open()?;
     let place = inbox.out(batch);
+    let closed = closed_before(workspace, batch)?;
     let Some(found) = open.iter().find(|one| one.batch == batch) else {
+        if let Some(closing) = closed {
+            return Ok(closing);
+        }
         let names: Vec<&str> = open.iter().map(|one| one.batch.as_str()).collect();
         let there = crate::wording::instead(batch, names);
         return Err(LabelError::file(&place, format!("is no batch that is out{there}")));
@@ -87,10 +91,30 @@ pub fn close(
     let labels = Labels::open(workspace)?;
     let known = labels.ids();
     let n_open = found.rows.iter().filter(|row| !known.contains(row.id.as_str())).count() as u64;
-    let details = serde_json::json!({ "batch": batch, "n_open": n_open });
-    workspace.record(lock, Event { at: now, event: EventKind::BatchClosed, by, roles: None, details })?;
+    if closed.is_none() {
+        let details = serde_json::json!({ "batch": batch, "n_open": n_open });
+        workspace.record(lock, Event { at: now, event: EventKind::BatchClosed, by, roles: None, details })?;
+    }
     inbox.put_away(batch, None)?;
-    Ok(n_open)
+    Ok(Closing { n_open, before: closed.and_then(|closing| closing.before) })
+}
+
+/// A batch that was put away unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    /// Rows of it that have no label.
+    pub n_open: u64,
+    /// When that was done, where it had been done before.
+    pub before: Option<jiff::Timestamp>,
+}
+
+/// What the chain says of the closing of a batch.
+fn closed_before(workspace: &Workspace, batch: &str) -> Result<Option<Closing>, LabelError> {
+    let chain = workspace.audit_chain()?;
+    let is_it = |entry: &&Entry| entry.event == EventKind::BatchClosed && entry.details["batch"] == batch;
+    let closing =
+        |entry: &Entry| Closing { n_open: entry.details["n_open"].as_u64().unwrap_or(0), before: Some(entry.at) };
+    Ok(chain.entries.iter().rev().find(is_it).map(closing))
 }
 
 /// The upper end of production's accuracy on the rows of its gate.

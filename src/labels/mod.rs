@@ -46,7 +46,7 @@ pub use correct::{correct, outcomes};
 pub use error::LabelError;
 pub use export::{Exported, export, exported_is_told};
 pub use findings::{Accuracy, Agreement, Findings};
-pub use import::{close, import};
+pub use import::{Closing, close, import};
 pub use project::{Pushed, Studio, out_in_studio};
 pub use request::{ExportRequest, Format, Guard, ImportRequest, Imported, Taken};
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};

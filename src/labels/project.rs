@@ -37,6 +37,7 @@ pub struct Studio {
 
 /// What the server has now.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pushed {
     /// The project's number.
     pub project: u64,

@@ -82,6 +82,7 @@ pub struct ImportRequest<'a> {
 
 /// What became of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Taken {
     /// They are labels now.
@@ -94,6 +95,7 @@ pub enum Taken {
 
 /// What was taken in, and what it shows.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Imported {
     /// What became of the answers.
     pub answer: Taken,
@@ -116,6 +118,7 @@ pub struct Imported {
 
 /// A sign, and whether it holds the batch back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Guard {
     /// `copied-predictions`, `label-rate`, `annotator-share` or `label-range`.
     pub name: &'static str,
@@ -127,6 +130,7 @@ pub struct Guard {
 
 /// Answers by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Rows and annotations that were read.
     pub read: u64,

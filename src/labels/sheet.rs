@@ -3,6 +3,7 @@
 use super::LabelError;
 use super::batch::Batch;
 use crate::printable;
+pub(super) use crate::printable::{protect, restore};
 use crate::table::{Schema, Table, push_record, write_rows};
 use std::borrow::Cow;
 use std::path::Path;
@@ -111,35 +112,6 @@ pub(super) fn feature_name<'a>(name: &'a str, target: &str) -> Cow<'a, str> {
 pub(super) fn target_name(target: &str) -> Cow<'_, str> {
     let taken = BEFORE.iter().chain(&SHOWN).chain(&AFTER).any(|other| *other == target);
     if taken { format!("target:{target}").into() } else { shown(target) }
-}
-
-/// Whether a spreadsheet may take this first character for the beginning of a formula.
-fn begins_formula(text: &str) -> bool {
-    // The wide forms count where a spreadsheet is set to an East Asian language.
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
-}
-
-/// The text as a spreadsheet leaves it alone: one that may be taken for a formula gets a `'` in front, and so does one that
-/// begins with `'` already, so that [`restore`] gives every text back. A plain number is none.
-///
-/// ```text
-/// =HYPERLINK("…")  ─▶  '=HYPERLINK("…")          -12.5  ─▶  -12.5          '=x  ─▶  ''=x
-/// ```
-pub(super) fn protect(text: &str) -> Cow<'_, str> {
-    let is_number = || text.parse::<f64>().is_ok_and(f64::is_finite);
-    if (begins_formula(text) && !is_number()) || text.starts_with('\'') {
-        format!("'{text}").into()
-    } else {
-        text.into()
-    }
-}
-
-/// The text before [`protect`].
-pub(super) fn restore(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if begins_formula(rest) || rest.starts_with('\'') => rest,
-        _ => text,
-    }
 }
 
 /// The records of a list in the inbox.

@@ -26,6 +26,7 @@ const REQUIRED: usize = 5;
 
 /// Where a label comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A person looked at the row.
@@ -61,6 +62,7 @@ impl FromStr for Source {
 
 /// What one annotator said of one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Label {
     /// The row.
     pub id: String,
@@ -94,6 +96,7 @@ impl Label {
 
 /// A label that took the place of another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// The row.
     pub id: String,
@@ -107,6 +110,7 @@ pub struct Change {
 
 /// What a merge did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Merged {
     /// Labels that are new.
     pub n_added: u64,

@@ -60,7 +60,15 @@ fn prediction(batch: &Batch, row: &Asked, show_score: bool) -> Value {
 }
 
 /// The labelling interface: the row as a table, one choice per class or a number.
-pub(super) fn config(batch: &Batch) -> Vec<u8> {
+///
+/// # Errors
+/// When the target or a class has a character that XML cannot hold: Label Studio would not load the interface.
+pub(super) fn config(batch: &Batch) -> Result<Vec<u8>, LabelError> {
+    let names = std::iter::once(&batch.target.name).chain(&batch.target.classes);
+    if let Some(name) = names.into_iter().find(|name| name.contains(is_beyond_xml)) {
+        let what = "has a control character, which Label Studio cannot take: use --format csv";
+        return Err(LabelError::Usage(format!("{name:?} {what}")));
+    }
     let mut text = format!(
         "<View>\n  <Header value=\"{}\"/>\n  <Table name=\"{OBJECT}\" value=\"${OBJECT}\"/>\n",
         escape(&batch.target.name)
@@ -77,9 +85,30 @@ pub(super) fn config(batch: &Batch) -> Vec<u8> {
         text.push_str("  </Choices>\n");
     }
     text.push_str("</View>\n");
-    text.into_bytes()
+    Ok(text.into_bytes())
 }
 
+/// The text as the value of an attribute.
 fn escape(text: &str) -> String {
-    escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
+    escaped(text).replace('\n', "&#10;").replace('\t', "&#9;").replace('\r', "&#13;")
+}
+
+/// Whether XML has no way to write the character.
+fn is_beyond_xml(c: char) -> bool {
+    matches!(c, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, is_beyond_xml};
+
+    #[test]
+    fn what_xml_has_no_way_to_write_is_known() {
+        let beyond: Vec<u32> =
+            (0..0x1_0000).filter_map(char::from_u32).filter(|c| is_beyond_xml(*c)).map(u32::from).collect();
+        // Char of XML 1.0: tab, line feed, carriage return, and everything from the space on but two.
+        let known: Vec<u32> = (0..0x20).filter(|c| ![9, 10, 13].contains(c)).chain([0xfffe, 0xffff]).collect();
+        assert_eq!(beyond, known);
+        assert_eq!(escape("<a \"b\">\r\n\t&"), "&lt;a &quot;b&quot;&gt;&#13;&#10;&#9;&amp;");
+    }
 }

@@ -31,6 +31,7 @@ pub(super) struct Taking<'a> {
 
 /// `importing.json`: what is about to be recorded.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Pending {
     format: u32,
     at: jiff::Timestamp,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which way a prediction may go as a number rises, everything else being equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Never down.
@@ -14,6 +15,7 @@ pub enum Direction {
 
 /// Which columns may act together in one tree path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "interactions must be groups of columns, [[\"a\", \"b\"], [\"c\"]], or \"none\"")]
 pub enum Interactions {
     /// `"none"`: each column by itself.
@@ -24,6 +26,7 @@ pub enum Interactions {
 
 /// A rule for all columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum InteractionRule {
     /// Each column by itself: the raw score is a sum of curves of single columns.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// Which model is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
     /// Boosted trees.
@@ -33,6 +34,7 @@ impl Algorithm {
 
 /// In which order a tree grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GrowPolicy {
     /// Level by level (XGBoost's default).
@@ -45,6 +47,7 @@ pub enum GrowPolicy {
 
 /// How many features a split may choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum MaxFeatures {
     /// That many features.
@@ -57,6 +60,7 @@ pub enum MaxFeatures {
 
 /// A rule for the number of features a split may choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FeatureRule {
     /// The square root of their number.
@@ -100,6 +104,7 @@ impl MaxFeatures {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
     /// Which model is fitted.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The parameters a model was fitted with, none left open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Which model is fitted.
     pub algorithm: Algorithm,

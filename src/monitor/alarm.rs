@@ -139,6 +139,7 @@ impl Watch<'_> {
 
 /// How long it takes until the alarm is raised.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlarmPlan {
     /// `brier`, `error` or `mae`.
     pub loss: String,
@@ -152,6 +153,7 @@ pub struct AlarmPlan {
 
 /// A delay on average.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Delay {
     /// Rows, drawn at random, whose outcome becomes known in a week.
     pub labels_a_week: u64,

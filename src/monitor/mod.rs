@@ -26,7 +26,7 @@ use self::watch::Watch;
 use crate::drift::Preset;
 use crate::drift::estimate::EstimateError;
 use crate::drift::multivariate::MultivariateError;
-use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, MetricChange};
+use crate::drift::report::{Answer, ColumnReport, ColumnVerdict, DriftReport, MetricChange, Severity};
 use crate::feedback::FeedbackError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
@@ -41,6 +41,7 @@ use crate::table::{Rejects, Spool, TableError, TableOptions};
 use crate::train::TrainError;
 use crate::workspace::{Workspace, WorkspaceError};
 use jiff::SignedDuration;
+use serde::Serialize;
 use std::path::Path;
 
 /// What can go wrong while a loop is watched.
@@ -187,33 +188,77 @@ fn looks(report: &DriftReport) -> serde_json::Value {
 
 /// What the run log keeps of a report.
 #[must_use]
-pub fn summary(report: &DriftReport) -> serde_json::Value {
-    let fired: Vec<&str> = report.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
-    serde_json::json!({
-        "retrain": report.verdict.retrain,
-        "severity": report.verdict.severity,
-        "share": report.share.deciding(),
-        "column_share": report.share.column_share,
-        "n_rows": report.current.n_rows,
-        "current": report.current.name,
-        "version": report.version,
-        "fired": fired,
-        "drifted": drifted(report),
-        "columns": looks(report),
-        "performance": report.performance.as_ref().map(|known| measured(known.n, &known.metrics)),
-        "estimate": report.estimate.as_ref().map(|promised| measured(promised.n, &promised.metrics)),
-        "alarm_table": report.alarm.as_ref().and_then(|alarm| alarm.table.as_deref()),
-    })
+pub fn summary(report: &DriftReport) -> Brief {
+    let fired = report.triggers.iter().filter(|t| t.fired).map(|t| t.name.clone());
+    Brief {
+        retrain: report.verdict.retrain,
+        severity: report.verdict.severity,
+        share: report.share.deciding(),
+        column_share: report.share.column_share,
+        n_rows: report.current.n_rows,
+        current: report.current.name.clone(),
+        version: report.version.clone(),
+        fired: fired.collect(),
+        drifted: drifted(report).into_iter().map(str::to_owned).collect(),
+        columns: looks(report),
+        performance: report.performance.as_ref().map(|known| Measured::of(known.n, &known.metrics)),
+        estimate: report.estimate.as_ref().map(|promised| Measured::of(promised.n, &promised.metrics)),
+        alarm_table: report.alarm.as_ref().and_then(|alarm| alarm.table.clone()),
+    }
 }
 
-/// Each metric's value and interval, so that one sees over time whether production is still good.
-fn measured(n: u64, metrics: &[MetricChange]) -> serde_json::Value {
-    let value = |metric: &MetricChange| {
-        let (low, high) = metric.interval.unzip();
-        (metric.name.clone(), serde_json::json!([metric.value, low, high]))
-    };
-    let metrics: serde_json::Map<String, serde_json::Value> = metrics.iter().map(value).collect();
-    serde_json::json!({ "n": n, "metrics": metrics })
+/// What the run log keeps of a report, and `run` says of it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Brief {
+    /// Whether there is a reason to retrain.
+    pub retrain: Answer,
+    /// How bad it is.
+    pub severity: Option<Severity>,
+    /// The share of columns that drifted, as the trigger counts it.
+    pub share: Option<f64>,
+    /// The same, each column counted once.
+    pub column_share: Option<f64>,
+    /// How many rows arrived.
+    pub n_rows: u64,
+    /// Where they came from.
+    pub current: String,
+    /// The version that was looked at.
+    pub version: Option<String>,
+    /// The triggers that fired.
+    pub fired: Vec<String>,
+    /// The columns that drifted.
+    pub drifted: Vec<String>,
+    /// Of each column its method, statistic, p, what decided and PSI.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>"))]
+    pub columns: serde_json::Value,
+    /// What labels say production is worth.
+    pub performance: Option<Measured>,
+    /// What the scores alone promise.
+    pub estimate: Option<Measured>,
+    /// The table whose labels were watched.
+    pub alarm_table: Option<String>,
+}
+
+/// Metrics, so that one sees over time whether production is still good.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Measured {
+    /// On so many rows.
+    pub n: u64,
+    /// Each metric's value and the ends of its interval.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, [Option<f64>; 3]>"))]
+    pub metrics: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Measured {
+    fn of(n: u64, metrics: &[MetricChange]) -> Self {
+        let value = |metric: &MetricChange| {
+            let (low, high) = metric.interval.unzip();
+            (metric.name.clone(), serde_json::json!([metric.value, low, high]))
+        };
+        Self { n, metrics: metrics.iter().map(value).collect() }
+    }
 }
 
 fn days(from: jiff::Timestamp, to: jiff::Timestamp) -> f64 {

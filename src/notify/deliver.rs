@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// What came of a round of deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Delivery {
     /// Messages that went out through a channel.
     pub sent: u64,

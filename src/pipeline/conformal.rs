@@ -54,6 +54,7 @@ pub struct Intervals {
 
 /// How often intervals of a level held the truth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
     /// The wanted share.
     pub level: f64,

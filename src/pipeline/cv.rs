@@ -8,6 +8,7 @@ use crate::table::split::{Parts, hash_position};
 
 /// What cross-validation found.
 #[derive(Debug, Clone, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CrossValidated {
     /// Number of folds.
     pub folds: usize,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 /// How much a raw column matters.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Importance {
     /// The column.
     pub column: String,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 /// Everything that decides what is learned from a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recipe {
     /// The column to predict.
     pub target: TargetSpec,
@@ -30,6 +31,7 @@ pub struct Recipe {
 
 /// `[train] quality`: how much is done for a good model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Quality {
     /// Every row that is not in the gate teaches, and decides as far as that pays.
@@ -58,6 +60,7 @@ impl Quality {
 /// balance = "booked before the account is looked at"
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TargetSpec {
     /// The column's name.
@@ -86,6 +89,7 @@ impl TargetSpec {
 
 /// `[split]`: which rows learn and which judge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitSpec {
     /// What decides a row's side.
@@ -105,6 +109,7 @@ pub struct SplitSpec {
 
 /// What decides a row's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SplitBy {
     /// The id column's hash; without an id column, like `row`.
@@ -119,6 +124,7 @@ pub enum SplitBy {
 
 /// `[decision]`: from scores to answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Decision {
     /// What is done about rare classes.
@@ -136,6 +142,7 @@ pub struct Decision {
 /// .939, Pima .830 and .817, card fraud .996 and .987; a forest with 1 % positives .849 and .835; red wine in six classes,
 /// accuracy .61 and .46.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Imbalance {
     /// Rows weigh in inverse proportion to their class.

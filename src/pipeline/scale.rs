@@ -105,6 +105,7 @@ impl TargetScale {
 
 /// A number in the digits that were computed with: seven, and those of the centre where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Digits {
     /// As trees say it.

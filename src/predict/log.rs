@@ -36,6 +36,8 @@ pub(super) struct Logger<'a> {
     target: Option<usize>,
     /// Outcomes by id, of the rows that have one.
     outcomes: Vec<(String, String)>,
+    /// Whether a row had an outcome that nobody asked for.
+    passed_over: bool,
 }
 
 impl<'a> Logger<'a> {
@@ -47,17 +49,26 @@ impl<'a> Logger<'a> {
         }
         let fields = layout.features().map(place).collect();
         let writer = log.journal.writer(&layout, Durability::Always);
-        let target = place(&pipeline.target.name).filter(|_| log.outcomes);
+        let target = place(&pipeline.target.name);
         if log.outcomes && target.is_none() {
             return Err(PredictError::NoOutcome { column: pipeline.target.name.clone() });
         }
-        let outcomes = Vec::new();
-        Ok(Self { log, pipeline, layout, writer, fields, delimiter: rows.delimiter(), target, outcomes })
+        let (delimiter, outcomes, passed_over) = (rows.delimiter(), Vec::new(), false);
+        Ok(Self { log, pipeline, layout, writer, fields, delimiter, target, outcomes, passed_over })
     }
 
     /// What became of the rows, by their ids, as far as the table says it.
     pub(super) fn into_outcomes(self) -> Vec<(String, String)> {
         self.outcomes
+    }
+
+    /// What a person should know: outcomes that were not asked for are not recorded. A table that is scored to try a model
+    /// out would be learned from otherwise.
+    pub(super) fn note(&self) -> Option<String> {
+        self.passed_over.then(|| {
+            let target = &self.pipeline.target.name;
+            format!("the table holds outcomes ({target:?}): --outcomes would record them as labels, to learn from")
+        })
     }
 
     /// Logs a batch, which `n_before` rows came before, and waits until it is on disk.
@@ -96,6 +107,15 @@ impl<'a> Logger<'a> {
     /// Keeps what the rows of a batch say of themselves.
     fn take_outcomes(&mut self, batch: &Batch, ids: Option<&Texts>, n_before: u64) -> Result<(), PredictError> {
         let Some(target) = self.target else { return Ok(()) };
+        if !self.log.outcomes {
+            let is_known = |row| {
+                let cells = batch.raw.cells(row, self.delimiter);
+                let cell = cells.get(target).map_or("", |cell| cell);
+                matches!(outcome_in(cell, &self.pipeline.target, &self.pipeline.schema), Ok(Some(_)))
+            };
+            self.passed_over = self.passed_over || (0..batch.raw.len()).any(is_known);
+            return Ok(());
+        }
         for row in 0..batch.raw.len() {
             let mut cells = batch.raw.cells(row, self.delimiter);
             let cell = cells.get_mut(target).map(std::mem::take).unwrap_or_default();

@@ -10,6 +10,7 @@ const MOST_DAYS: i64 = 100_000;
 
 /// Something for each hour of the day, day of the week from Monday on, and month: counts, or days that a span covers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Calendar<T = u64> {
     /// 00 to 23 o'clock, UTC.

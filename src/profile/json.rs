@@ -14,6 +14,7 @@ const READABLE: usize = 256;
 const MAX_ROWS: u64 = 1 << 53;
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum Form<'a> {
     #[serde(rename = "exact")]
@@ -31,6 +32,7 @@ enum Form<'a> {
 
 /// A list as it is, or packed.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum List<'a, T> {
     // Tried first: of a string that is no list, an error would be written out in full.
@@ -97,6 +99,17 @@ impl Serialize for Distribution {
             Self::Sketch(sketch) => Form::Kll(STANDARD.encode(sketch.to_bytes()).into()),
         };
         form.serialize(to)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Distribution {
+    fn schema_name() -> Cow<'static, str> {
+        "Distribution".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Form::json_schema(generator)
     }
 }
 

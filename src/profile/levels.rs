@@ -10,6 +10,7 @@ const SLACK: usize = 8;
 
 /// How often each level stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Levels {
     /// The count of each level, by name. When `other` is not 0, counts are lower bounds.

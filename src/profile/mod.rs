@@ -44,6 +44,7 @@ pub const FORMAT: u32 = 1;
 
 /// A table in summary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Version of this form: [`FORMAT`].
@@ -56,6 +57,7 @@ pub struct Profile {
 
 /// A column in summary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ColumnProfile {
     /// Its name.
@@ -70,6 +72,7 @@ pub struct ColumnProfile {
 
 /// What the cells of a column look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::large_enum_variant, reason = "one per column, and most are numbers")]
 pub enum Shape {

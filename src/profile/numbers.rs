@@ -15,6 +15,7 @@ const FIRST_BLOCK: usize = 16_384;
 
 /// Numbers in summary. Infinite ones are counted and otherwise left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Numbers {
     /// Moments of the finite numbers.
@@ -41,6 +42,7 @@ fn is_zero(n: &u64) -> bool {
 
 /// Count, mean, sum of squares about the mean, and range.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Moments {
     /// Number of values.

@@ -33,6 +33,7 @@ pub struct Gathering<'a> {
 
 /// What is learned from, in numbers of rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Rows of the reference.
     pub n_reference: u64,

@@ -1,11 +1,13 @@
 //! Files beside a manifest that show how good a version is.
 
 use crate::pipeline::{Fitted, told_words};
+use crate::printable::protect;
 use crate::report;
 use crate::score::Confusion;
 use crate::score::curve::CurvePoint;
 use crate::score::report::classification_report;
 use crate::table::push_record;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The points of the ROC and precision-recall curves of a version with two classes.
@@ -57,11 +59,12 @@ pub fn read_curves(bytes: &[u8]) -> Vec<CurvePoint> {
 /// Gate rows by true (down) and predicted (across) class.
 fn confusion_csv(confusion: &Confusion, classes: &[String]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let head: Vec<&str> = std::iter::once("true \\ predicted").chain(classes.iter().map(String::as_str)).collect();
+    let shown: Vec<Cow<str>> = classes.iter().map(|class| protect(class)).collect();
+    let head: Vec<&str> = std::iter::once("true \\ predicted").chain(shown.iter().map(AsRef::as_ref)).collect();
     push_record(&mut bytes, &head, b',');
-    for (truth, class) in classes.iter().enumerate() {
+    for (truth, class) in shown.iter().enumerate() {
         let cells = (0..classes.len()).map(|predicted| confusion.cell(truth, predicted).to_string());
-        let line: Vec<String> = std::iter::once(class.clone()).chain(cells).collect();
+        let line: Vec<String> = std::iter::once(class.to_string()).chain(cells).collect();
         push_record(&mut bytes, &line, b',');
     }
     bytes
@@ -86,5 +89,8 @@ mod tests {
         let matrix = Confusion::from_cells(2, vec![5.0, 1.0, 2.0, 3.0]);
         let text = String::from_utf8(confusion_csv(&matrix, &["no".into(), "yes, \"sure\"".into()])).unwrap();
         assert_eq!(text, "true \\ predicted,no,\"yes, \"\"sure\"\"\"\nno,5,1\n\"yes, \"\"sure\"\"\",2,3\n");
+        // It is to be looked at, perhaps in a spreadsheet.
+        let text = String::from_utf8(confusion_csv(&matrix, &["=HYPERLINK(1)".into(), "-1".into()])).unwrap();
+        assert_eq!(text, "true \\ predicted,'=HYPERLINK(1),-1\n'=HYPERLINK(1),5,1\n-1,2,3\n");
     }
 }

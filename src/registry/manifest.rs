@@ -2,6 +2,7 @@
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
+use crate::model::Plan;
 use crate::pipeline::{Coverage, Importance, Recipe};
 use crate::score::{Evaluation, Metric};
 use crate::wording::known_format;
@@ -17,6 +18,7 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// What is known of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// Version of this file's format: 1.
     pub format: u32,
@@ -33,16 +35,21 @@ pub struct Manifest {
     /// Rows by use.
     pub rows: RowCounts,
     /// The algorithm and its parameters, or the format of the file it came from.
+    #[cfg_attr(test, schemars(with = "ModelFacts"))]
     pub model: serde_json::Value,
     /// What was to be learned: `mlloop.toml` without the columns.
+    #[cfg_attr(test, schemars(with = "Recipe"))]
     pub recipe: serde_json::Value,
     /// Metrics on the gate rows, with intervals and baseline.
+    #[cfg_attr(test, schemars(with = "Option<Evaluation>"))]
     pub gate: serde_json::Value,
     /// Metrics of cross-validation, when it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::pipeline::CrossValidated>"))]
     pub cross_validation: Option<serde_json::Value>,
     /// Metrics on another table, when one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<Evaluation>"))]
     pub test: Option<serde_json::Value>,
     /// How often intervals or sets held the truth of gate rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,8 +66,23 @@ pub struct Manifest {
     pub doubts: Vec<String>,
 }
 
+/// What `model` of a manifest holds.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ModelFacts<'a> {
+    /// The algorithm and its parameters; of a model that was trained elsewhere only that it was.
+    pub parameters: Option<&'a Plan>,
+    /// How many trees there are.
+    pub n_trees: usize,
+    /// How many rounds of boosting there were.
+    pub rounds: usize,
+    /// How many features it reads.
+    pub n_features: usize,
+}
+
 /// A file that was learned from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataDigest {
     /// Its path as `mlloop.toml` or the command line gave it.
     pub path: String,
@@ -72,6 +94,7 @@ pub struct DataDigest {
 
 /// Rows by use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RowCounts {
     /// Learned from.
     pub train: u64,

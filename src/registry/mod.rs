@@ -17,7 +17,7 @@ mod seal;
 
 pub use artifacts::{CURVES, artifacts, read_curves};
 pub use learned::Learned;
-pub use manifest::{DataDigest, Manifest, RowCounts};
+pub use manifest::{DataDigest, Manifest, ModelFacts, RowCounts};
 pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};
 pub(crate) use seal::FILES;
@@ -105,6 +105,7 @@ fn there_are(version: Version, have: &[Version]) -> String {
 
 /// The number of a version, written `v0001`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Version(pub u32);
 

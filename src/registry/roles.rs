@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A role that at most one version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It answers.
@@ -25,6 +26,7 @@ impl fmt::Display for Role {
 
 /// Which version holds which role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
     /// Version of this file's format: 1.
@@ -42,6 +44,7 @@ pub struct Roles {
 
 /// Where the audit chain ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// Number of the last line, from 1.

@@ -40,6 +40,7 @@ struct Details {
 
 /// How a file of a version differs from what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The file, relative to the loop.
     pub file: String,

@@ -93,6 +93,7 @@ pub struct ReplayRequest<'a> {
 
 /// One thing that was recorded, and what came out this time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Part {
     /// The line of the chain that recorded it.
     pub line: u64,

@@ -62,6 +62,7 @@ pub struct RetrainRequest<'a> {
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RetrainOutcome {
     /// There is a new challenger.
@@ -80,6 +81,7 @@ pub enum RetrainOutcome {
 
 /// The answer of `retrain`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Retrained {
     /// What came of it.
     pub done: RetrainOutcome,

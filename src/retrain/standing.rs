@@ -33,6 +33,7 @@ pub const NAMES: [&str; 10] = [
 
 /// A trigger as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standing {
     /// Its name in `[monitor.triggers]`.
     pub name: String,
@@ -57,6 +58,7 @@ pub struct Standing {
 
 /// All triggers, and the labels behind them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Progress {
     /// Labels of all kinds.
     pub n_labels: usize,

@@ -9,6 +9,7 @@ pub const STEPS: [&str; 11] =
 
 /// A step and how long it took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// Its name, one of [`STEPS`].
     pub name: &'static str,

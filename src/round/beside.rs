@@ -9,7 +9,21 @@ use crate::journal::Window;
 use crate::labels::{self, ExportRequest, LabelError, Strategy};
 use crate::retrain::RetrainError;
 use crate::workspace::Workspace;
+use serde::Serialize;
 use serde_json::json;
+
+/// What the rollout of the running experiment did.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Rolled {
+    /// Which way it went.
+    #[serde(rename = "move")]
+    pub moved: Move,
+    /// Why.
+    pub sentence: String,
+    /// The shares of the arms since.
+    pub weights: Vec<f64>,
+}
 
 /// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
 pub(super) fn roll(
@@ -24,9 +38,9 @@ pub(super) fn roll(
         return Ok(());
     }
     let stepped = rollout::step(workspace, lock, request.by, request.now)?;
-    let result = json!({ "move": stepped.done, "sentence": stepped.sentence, "weights": stepped.weights });
+    let result = Rolled { moved: stepped.done, sentence: stepped.sentence.clone(), weights: stepped.weights.clone() };
     if matches!(stepped.done, Move::On | Move::Back) {
-        log(workspace, request, "ab-step", began, result.clone())?;
+        log(workspace, request, "ab-step", began, json!(result))?;
         let what = if stepped.done == Move::On { "moved on" } else { "went back" };
         round.add(&format!("The rollout {} {what}: {}.", stepped.experiment.name, stepped.sentence));
     }

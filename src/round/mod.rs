@@ -13,6 +13,7 @@
 mod beside;
 mod step;
 
+pub use self::beside::Rolled;
 use self::beside::{hand_out, roll};
 pub use self::step::Step;
 use crate::ab::{AbError, Experiment};
@@ -84,6 +85,7 @@ pub struct RoundRequest<'a> {
 
 /// Where the round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RoundOutcome {
     /// There is another version in production.
@@ -116,6 +118,7 @@ pub enum RoundOutcome {
 
 /// The answer of `run`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Round {
     /// Where it ended.
     pub done: RoundOutcome,
@@ -125,10 +128,10 @@ pub struct Round {
     pub sentence: String,
     /// What the rollout of the running experiment did; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rollout: Option<Value>,
+    pub rollout: Option<Rolled>,
     /// What `monitor` found, in short; absent when the loop took up an earlier round.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub monitor: Option<Value>,
+    pub monitor: Option<monitor::Brief>,
     /// What `retrain` did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retrain: Option<Retrained>,
@@ -392,7 +395,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     )?;
     files::write(workspace, &found.report, &[files::Format::Json, files::Format::Html, files::Format::Png])?;
     let summary = monitor::summary(&found.report);
-    log(workspace, request, "monitor", began, summary.clone())?;
+    log(workspace, request, "monitor", began, json!(summary))?;
     round.add(&found.report.verdict.sentence);
     round.monitor = Some(summary);
     let answer = found.report.verdict.retrain;

@@ -21,6 +21,7 @@ pub struct Confusion {
 
 /// Precision, recall and F1 of one class, or a mean over classes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassScores {
     /// Share of rows predicted so that are so.
     pub precision: f64,
@@ -244,6 +245,17 @@ impl Confusion {
             }
         };
         (0..self.cells.len()).map(slope).collect()
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Confusion {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Confusion".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Vec::<Vec<f64>>::json_schema(generator)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::stats::moments;
 
 /// What predicts without looking: the shares of the classes, or the mean, of the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Baseline {
     /// Every row gets the classes' shares as scores, and so the most frequent class as prediction.
@@ -64,6 +65,7 @@ impl Baseline {
 
 /// The baseline and its metrics on the evaluated rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BaselineReading {
     /// What it predicts.
     pub predictor: Baseline,
@@ -90,6 +92,7 @@ pub struct Reading<'a> {
 
 /// What scores are worth on rows whose truth is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evaluation {
     /// What is predicted.
     pub task: Task,
@@ -133,6 +136,7 @@ const N_POINTS: usize = 200;
 
 /// One line of the classification report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassReport {
     /// The class.
     pub class: String,

@@ -11,6 +11,7 @@ use crate::stats::{moments, normal, tails};
 
 /// How the difference was tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Test {
     /// DeLong's test of two ROC areas.
@@ -37,6 +38,7 @@ pub struct Pairing<'a> {
 /// What a challenger gains over production in one metric, on the same rows. Positive is better, whichever way the metric
 /// goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Improvement {
     /// The metric.
     pub metric: Metric,

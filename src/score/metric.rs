@@ -202,6 +202,18 @@ impl Serialize for Metric {
     }
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Metric {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = Self::ALL.iter().map(|metric| metric.name()).collect();
+        schemars::json_schema!({ "type": "string", "enum": names })
+    }
+}
+
 impl<'de> Deserialize<'de> for Metric {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
@@ -210,6 +222,7 @@ impl<'de> Deserialize<'de> for Metric {
 
 /// How an interval was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Percentiles of the metric over resampled rows.
@@ -227,6 +240,7 @@ pub enum Method {
 /// `value` is absent when the metric cannot be told from these rows; `note` then says why. A value with a note is a
 /// convention (precision 0 where nothing is predicted positive).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// The metric on these rows.
     pub value: Option<f64>,
@@ -272,6 +286,18 @@ impl Metrics {
     #[must_use]
     pub fn value(&self, metric: Metric) -> Option<f64> {
         self.get(metric).and_then(|estimate| estimate.value)
+    }
+}
+
+#[cfg(test)]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Metrics<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("MetricsOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (names, of) = (generator.subschema_for::<Metric>(), generator.subschema_for::<T>());
+        schemars::json_schema!({ "type": "object", "propertyNames": names, "additionalProperties": of })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::stats::{moments, normal, quantiles, random, ranks};
 
 /// The areas under two ROC curves of the same rows, compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeLong {
     /// Area of the first scores.
     pub auc_a: f64,
@@ -107,6 +108,7 @@ impl Components {
 
 /// McNemar's test of two classifiers that were right or wrong on the same rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct McNemar {
     /// Rows that only the first got right.
     pub only_a: u64,

@@ -22,6 +22,7 @@ use crate::score::evaluation::{check_weights, length};
 /// threshold = { precision = 0.5 }             the highest recall at this precision or more
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "Written", into = "Written")]
 pub enum ThresholdRule {
     /// The highest F1, as far as the rows can tell: see [`choose`].
@@ -50,6 +51,7 @@ pub enum ThresholdRule {
 
 /// A rule in the form of `mlloop.toml`.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Written {
     Number(f64),

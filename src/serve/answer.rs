@@ -7,7 +7,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// The answer to a request with many rows.
 #[derive(Debug, serde::Serialize)]
-pub(super) struct Many<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Many<'a> {
     /// Names the request.
     pub(super) request_id: &'a str,
     /// The experiment that chose the arms.
@@ -22,7 +23,8 @@ pub(super) struct Many<'a> {
 
 /// The answer to one row.
 #[derive(Debug, serde::Serialize)]
-pub(super) struct Answer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Answer<'a> {
     /// Names the request; given once for many rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
@@ -58,6 +60,7 @@ pub(super) struct Answer<'a> {
 }
 
 #[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Prediction<'a> {
     Class(&'a str),
@@ -66,6 +69,7 @@ enum Prediction<'a> {
 
 /// A contribution, to the seven digits that trees compute with.
 #[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Reason<'a> {
     column: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +81,7 @@ struct Reason<'a> {
 
 /// A word of a text, and what it adds to the score of the text.
 #[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Word<'a> {
     term: &'a str,
     value: f32,
@@ -94,6 +99,17 @@ impl<'a> Reason<'a> {
 struct ByClass<'a> {
     classes: &'a [String],
     scores: &'a [f64],
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for ByClass<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ByClass".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        std::collections::BTreeMap::<String, f32>::json_schema(generator)
+    }
 }
 
 impl Serialize for ByClass<'_> {

@@ -7,14 +7,13 @@
 //! A process of its own shares no memory and no threads with what answers, and what it does is what a crontab would do.
 
 use super::endpoint::Endpoint;
+use super::rounds::{State, Told};
 use super::settings::JobSettings;
 use super::state::App;
 use super::{lane, status};
 use crate::atomic::Stamp;
 use crate::retrain::standing::progress;
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{self, Read};
 
 use std::process::{Child, Command, Stdio};
@@ -35,26 +34,6 @@ const WAIT: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_secs(600);
 /// As much of what a round says is kept.
 const KEPT: usize = 4_000;
-
-/// What is known of the rounds.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct State {
-    /// `idle` or `running`.
-    state: &'static str,
-    /// Why the last round was started.
-    reason: Option<String>,
-    started_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-    /// Its exit status: 0 promoted, 1 nothing to do, 2 error, 3 cannot tell, 4 waiting for approval.
-    exit_status: Option<i32>,
-    /// How it ended, in the word of `mlloop run`.
-    done: Option<String>,
-    /// What it said; of an error the last line.
-    said: Option<String>,
-    n_rounds: u64,
-    /// When the next one begins, where that is known.
-    next_at: Option<Timestamp>,
-}
 
 /// What the triggers were counted from last, and when.
 struct Seen {
@@ -87,11 +66,9 @@ impl Job {
     }
 
     /// What is known of its rounds.
-    pub(super) fn state(&self) -> Value {
-        let mut told = json!(*self.locked());
-        told["every_seconds"] = json!(self.settings.every.map(|every| every.as_secs_f64()));
-        told["at"] = json!(self.settings.at);
-        told
+    pub(super) fn state(&self) -> Told {
+        let every_seconds = self.settings.every.map(|every| every.as_secs_f64());
+        Told { state: self.locked().clone(), every_seconds, at: self.settings.at.clone() }
     }
 
     /// Changes when the state does.

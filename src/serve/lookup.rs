@@ -13,9 +13,11 @@ use super::snapshot::Snapshot;
 use super::state::App;
 use super::{adapter, openapi, status};
 use crate::atomic::Stamp;
+use crate::registry::Version;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
+use serde::Serialize;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,11 +107,11 @@ fn look(app: &App, endpoint: Endpoint) -> Result<Known, Refusal> {
     let (snapshot, looked) = (app.snapshot(), Instant::now());
     let job = app.job.as_ref().map(|job| job.stamp());
     let files = status::files(&app.workspace, endpoint);
-    let value = match endpoint {
-        Endpoint::Models => status::models(&app.workspace, &snapshot)?,
-        _ => status::retrain(app, &snapshot)?,
+    let bytes = match endpoint {
+        Endpoint::Models => serde_json::to_vec(&status::models(&app.workspace, &snapshot)?),
+        _ => serde_json::to_vec(&status::retrain(app, &snapshot)?),
     };
-    let bytes = serde_json::to_vec(&value).map_err(|err| Refusal::Internal(err.to_string()))?.into();
+    let bytes = bytes.map_err(|err| Refusal::Internal(err.to_string()))?.into();
     Ok(Known { snapshot, files, job, looked, bytes })
 }
 
@@ -124,7 +126,7 @@ thread_local! {
 /// Why it is not answered.
 pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
     match endpoint {
-        Endpoint::Health => return Ok(json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))),
+        Endpoint::Health => return Ok(json(StatusCode::OK, &Health { status: "alive" })),
         Endpoint::Ready => return Ok(ready(app, parts)),
         _ if endpoint.is_health() => return adapter::describe(app, endpoint, parts, why_not_ready(app).is_none()),
         _ => {}
@@ -182,6 +184,40 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// What `/health` says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Health {
+    /// `alive`.
+    status: &'static str,
+}
+
+/// What `/ready` says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Readiness {
+    /// Whether the next prediction will be answered.
+    ready: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+    #[serde(flatten)]
+    model: Option<ReadyModel>,
+}
+
+/// What those are told besides who may predict.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ReadyModel {
+    /// The version that answers.
+    version: Option<Version>,
+    /// Why an older state of the loop is answered from.
+    stale: Option<String>,
+    /// What windows do not see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    past: Option<String>,
+}
+
 /// Why the next prediction will probably not be answered.
 fn why_not_ready(app: &App) -> Option<&'static str> {
     match app.production() {
@@ -209,17 +245,9 @@ fn too_small(app: &App) -> Option<String> {
 /// `/ready`: whether the next prediction will be answered.
 fn ready(app: &App, parts: &Parts) -> Response<Body> {
     let (version, why) = (app.production(), why_not_ready(app));
-    let mut told = serde_json::json!({ "ready": why.is_none() });
-    if let Some(why) = why {
-        told["why"] = why.into();
-    }
     // The rest is for those who may know of the model.
-    if app.access.may_predict(&parts.headers).is_ok() {
-        told["version"] = serde_json::json!(version);
-        told["stale"] = app.stale().into();
-        if let Some(past) = too_small(app) {
-            told["past"] = past.into();
-        }
-    }
+    let may_know = app.access.may_predict(&parts.headers).is_ok();
+    let model = may_know.then(|| ReadyModel { version, stale: app.stale(), past: too_small(app) });
+    let told = Readiness { ready: why.is_none(), why, model };
     json(if why.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &told)
 }

@@ -25,6 +25,8 @@ mod openapi;
 mod past;
 mod predict;
 mod problem;
+mod rest;
+mod rounds;
 mod rows;
 mod scoring;
 mod snapshot;
@@ -36,6 +38,15 @@ mod tests;
 mod ticket;
 mod tls;
 mod wire;
+
+/// What is said in JSON, for its schemas.
+#[cfg(test)]
+pub(crate) mod answers {
+    pub(crate) use super::answer::{Answer, Many};
+    pub(crate) use super::lookup::{Health, Readiness};
+    pub(crate) use super::openapi::Info;
+    pub(crate) use super::status::{ExperimentStatus, Models, Retraining};
+}
 
 pub use connections::serve;
 pub(crate) use lane::let_step_back;
@@ -162,6 +173,7 @@ impl Asked {
     fn new(app: &App, endpoint: Endpoint, request: Request) -> Self {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
+        let body = rest::lingering(body);
         let named = if endpoint.predicts() { predict::Options::of(&parts).ok() } else { None };
         let request_id = request_id(app, &parts, named.as_ref().and_then(|options| options.request_id.as_deref()));
         let seat = ticket::seat(&parts);
@@ -175,7 +187,21 @@ fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Resu
     if both || seat.is_some_and(|seat| seat.is_ambiguous.swap(false, Ordering::Relaxed)) {
         return Err(Refusal::Ambiguous);
     }
+    check_codings(parts)?;
     if seat.is_some_and(Seat::is_spare) && !endpoint.is_health() { Err(Refusal::Overload) } else { Ok(()) }
+}
+
+/// Refuses bodies that were packed: nothing here unpacks them.
+fn check_codings(parts: &Parts) -> Result<(), Refusal> {
+    let said = |name| {
+        let lines = parts.headers.get_all(name).iter();
+        lines.map(|line| line.to_str().unwrap_or("?").trim().to_ascii_lowercase()).collect::<Vec<_>>().join(", ")
+    };
+    let (transfer, content) = (said(header::TRANSFER_ENCODING), said(header::CONTENT_ENCODING));
+    if !["", "chunked"].contains(&transfer.as_str()) {
+        return Err(Refusal::Malformed("`Transfer-Encoding: chunked` is the only one that is taken".to_owned()));
+    }
+    if ["", "identity"].contains(&content.as_str()) { Ok(()) } else { Err(Refusal::Packed) }
 }
 
 fn finish(

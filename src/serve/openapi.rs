@@ -4,8 +4,10 @@ use super::endpoint::Endpoint;
 use super::snapshot::Snapshot;
 use crate::features::Task;
 use crate::printable::{self, printable_json};
+use crate::registry::Version;
 use crate::table::Kind;
 use askama::Template;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// `openapi.json`.
@@ -107,7 +109,7 @@ const ERRORS: [(&str, &str); 11] = [
     ("408", "the body did not arrive in time"),
     ("409", "there is no such arm"),
     ("413", "too large a body, or too many rows"),
-    ("415", "not application/json"),
+    ("415", "not application/json, or packed (Content-Encoding)"),
     ("421", "sent to a name that is not the server's"),
     ("422", "unknown, missing or mistyped features, all of them named"),
     ("500", "internal error; the server says on stderr what it is"),
@@ -238,14 +240,31 @@ pub(super) fn docs(snapshot: &Snapshot) -> Result<String, askama::Error> {
 }
 
 /// `/`.
-pub(super) fn info(snapshot: &Snapshot) -> Value {
-    let endpoints: Map<String, Value> =
-        Endpoint::addressed().map(|endpoint| (endpoint.label().to_owned(), endpoint.summary().into())).collect();
-    json!({
-        "mlloop": env!("CARGO_PKG_VERSION"),
-        "predicts": snapshot.production.as_ref().map(|live| &live.model.pipeline.target.name),
-        "version": snapshot.roles.production,
-        "experiment": snapshot.running.as_ref().map(|running| &running.experiment.name),
-        "endpoints": endpoints,
-    })
+pub(super) fn info(snapshot: &Snapshot) -> Info {
+    Info {
+        mlloop: env!("CARGO_PKG_VERSION"),
+        predicts: snapshot.production.as_ref().map(|live| live.model.pipeline.target.name.clone()),
+        version: snapshot.roles.production,
+        experiment: snapshot.running.as_ref().map(|running| running.experiment.name.clone()),
+        endpoints: Endpoint::addressed()
+            .map(|endpoint| (endpoint.label().to_owned(), endpoint.summary().into()))
+            .collect(),
+    }
+}
+
+/// What `/` says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Info {
+    /// The version of mlloop.
+    mlloop: &'static str,
+    /// The column that is predicted.
+    predicts: Option<String>,
+    /// The version that answers.
+    version: Option<Version>,
+    /// The experiment that chooses the arms.
+    experiment: Option<String>,
+    /// What can be asked, and what for.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    endpoints: Map<String, Value>,
 }

@@ -140,6 +140,8 @@ pub(super) enum Refusal {
     TooLarge(String),
     /// Not `application/json`: 415.
     MediaType,
+    /// Packed by `Content-Encoding`: 415.
+    Packed,
     /// JSON, but not the rows that the model needs: 422.
     Rows(Problems),
     /// A correction that cannot be taken in: 422.
@@ -175,7 +177,7 @@ impl Refusal {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType | Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Rows(_) | Self::Correction(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable(_) | Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
@@ -207,6 +209,7 @@ impl Refusal {
             Self::Method => "this address takes another method; see /docs".to_owned(),
             Self::Slow => "the body did not arrive in time".to_owned(),
             Self::MediaType => "send JSON with the header `Content-Type: application/json`".to_owned(),
+            Self::Packed => "send the body as it is, without `Content-Encoding`".to_owned(),
             Self::Rows(problems) => problems.sentence(),
             Self::Overload => "too many requests at once; try again in a second".to_owned(),
         }
@@ -224,7 +227,7 @@ impl Refusal {
             Self::Overload => Some((header::RETRY_AFTER, "1")),
             Self::Unavailable(_) => Some((header::RETRY_AFTER, "5")),
             Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            // What is left of the body is not worth reading.
+            // What is left of the body is dropped.
             Self::TooLarge(_) | Self::Slow | Self::Ambiguous | Self::Foreign | Self::Misdirected(_) => {
                 Some((header::CONNECTION, "close"))
             }

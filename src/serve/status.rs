@@ -2,12 +2,17 @@
 
 use super::endpoint::Endpoint;
 use super::problem::Refusal;
+use super::rounds;
 use super::snapshot::Snapshot;
 use super::state::App;
+use crate::ab::Experiment;
 use crate::atomic::Stamp;
-use crate::retrain::standing::{self, progress};
-use crate::workspace::Workspace;
-use serde_json::{Value, json};
+use crate::registry::{Role, Version};
+use crate::retrain::standing::{self, Standing, progress};
+use crate::workspace::{Run, Workspace};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// What the answer of an endpoint is made from, as it is now.
@@ -23,93 +28,206 @@ pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Sta
     names.iter().map(|name| Stamp::of(&workspace.path(name))).collect()
 }
 
+/// What `/models` says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Models {
+    /// The version that answers.
+    production: Option<Version>,
+    /// The version that wants to.
+    challenger: Option<Version>,
+    /// What was in production before, latest last.
+    previous: Vec<Version>,
+    /// Every version, in order.
+    versions: Vec<Model>,
+}
+
+/// A version, as `/models` lists it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum Model {
+    /// Its manifest was read.
+    Known {
+        /// Its number.
+        version: Version,
+        /// Its role, when it has one.
+        role: Option<Role>,
+        /// When it was made.
+        trained_at: Timestamp,
+        /// How many rows it was made from.
+        rows: u64,
+        /// The metric that decides, on the gate rows, in a few words.
+        metric: String,
+        /// All metrics on the gate rows, by name.
+        #[cfg_attr(test, schemars(with = "Option<crate::score::Metrics>"))]
+        gate: Value,
+    },
+    /// A version whose manifest is damaged is still listed.
+    Damaged {
+        /// Its number.
+        version: Version,
+        /// Its role, when it has one.
+        role: Option<Role>,
+        /// Who knows more.
+        error: &'static str,
+    },
+}
+
 /// `/models`: versions with roles and metrics.
 ///
 /// # Errors
 /// When the registry cannot be read.
-pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Value, Refusal> {
+pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Models, Refusal> {
     let fault = |err: crate::registry::RegistryError| Refusal::Internal(err.to_string());
     let registry = workspace.registry();
     let decides = workspace.config().ok().and_then(|config| config.promote.metric);
     let mut versions = Vec::new();
     for version in registry.versions().map_err(fault)? {
-        // A version whose manifest is damaged is still listed.
-        let told = match registry.manifest(version) {
-            Ok(manifest) => json!({
-                "version": version,
-                "role": snapshot.roles.role_of(version),
-                "trained_at": manifest.trained_at,
-                "rows": manifest.rows.total(),
-                "metric": manifest.headline(decides),
-                "gate": manifest.gate["metrics"],
-            }),
-            Err(_) => {
-                let error = "its manifest cannot be read; `mlloop status` says why";
-                json!({ "version": version, "role": snapshot.roles.role_of(version), "error": error })
-            }
-        };
-        versions.push(told);
+        let role = snapshot.roles.role_of(version);
+        versions.push(match registry.manifest(version) {
+            Ok(manifest) => Model::Known {
+                version,
+                role,
+                trained_at: manifest.trained_at,
+                rows: manifest.rows.total(),
+                metric: manifest.headline(decides),
+                gate: manifest.gate["metrics"].clone(),
+            },
+            Err(_) => Model::Damaged { version, role, error: "its manifest cannot be read; `mlloop status` says why" },
+        });
     }
-    Ok(json!({
-        "production": snapshot.roles.production,
-        "challenger": snapshot.roles.challenger,
-        "previous": snapshot.roles.previous,
-        "versions": versions,
-    }))
+    let roles = &snapshot.roles;
+    Ok(Models {
+        production: roles.production,
+        challenger: roles.challenger,
+        previous: roles.previous.clone(),
+        versions,
+    })
+}
+
+/// What `/retrain/status` says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Retraining {
+    /// Labels of all kinds.
+    n_labels: usize,
+    /// Of those that somebody may learn from, the ones that no version has learned from.
+    n_unused: usize,
+    /// Of the triggers that count labels, the one that is farthest along.
+    trigger: Option<String>,
+    /// What it counted.
+    count: Option<f64>,
+    /// What it is held to.
+    threshold: Option<f64>,
+    /// How much is missing.
+    remaining: Option<f64>,
+    /// How far it is, from 0 to 100.
+    progress_percent: Option<f64>,
+    /// Whether any trigger fired.
+    due: bool,
+    /// The triggers that fired.
+    fired: Vec<String>,
+    /// Each reason to retrain.
+    triggers: Vec<Standing>,
+    /// What could not be looked at.
+    notes: Vec<String>,
+    /// The version that answers.
+    version: Option<Version>,
+    /// The version that wants to.
+    challenger: Option<Version>,
+    /// The last retraining, as the run log has it.
+    last_run: Option<Run>,
+    /// The rounds that are run beside serving, where there are any.
+    job: Option<rounds::Told>,
 }
 
 /// `/retrain/status`: how far each reason to retrain is.
 ///
 /// # Errors
 /// When `mlloop.toml`, the labels or the last report cannot be read.
-pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Value, Refusal> {
+pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Retraining, Refusal> {
     let fault = |err: String| Refusal::Internal(err);
     let workspace = &app.workspace;
     let progress = progress(workspace, snapshot.roles.production, app.now()).map_err(|err| fault(err.to_string()))?;
     let last_run = workspace.last_run("retrain").map_err(|err| fault(err.to_string()))?;
     let by_labels = progress.by_labels();
-    let due: Vec<&str> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
-    Ok(json!({
-        "n_labels": progress.n_labels,
-        "n_unused": progress.n_unused,
-        // Of the triggers that count labels, the one that is farthest along.
-        "trigger": by_labels.map(|trigger| &trigger.name),
-        "count": by_labels.and_then(|trigger| trigger.count),
-        "threshold": by_labels.and_then(|trigger| trigger.threshold),
-        "remaining": by_labels.and_then(|trigger| trigger.remaining),
-        "progress_percent": by_labels.and_then(|trigger| trigger.progress_percent),
-        "due": !due.is_empty(),
-        "fired": due,
-        "triggers": progress.triggers,
-        "notes": progress.notes,
-        "version": snapshot.roles.production,
-        "challenger": snapshot.roles.challenger,
-        "last_run": last_run,
-        "job": app.job.as_ref().map(|job| job.state()),
-    }))
+    let fired: Vec<String> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.clone()).collect();
+    Ok(Retraining {
+        n_labels: progress.n_labels,
+        n_unused: progress.n_unused,
+        trigger: by_labels.map(|trigger| trigger.name.clone()),
+        count: by_labels.and_then(|trigger| trigger.count),
+        threshold: by_labels.and_then(|trigger| trigger.threshold),
+        remaining: by_labels.and_then(|trigger| trigger.remaining),
+        progress_percent: by_labels.and_then(|trigger| trigger.progress_percent),
+        due: !fired.is_empty(),
+        fired,
+        triggers: progress.triggers,
+        notes: progress.notes,
+        version: snapshot.roles.production,
+        challenger: snapshot.roles.challenger,
+        last_run,
+        job: app.job.as_ref().map(|job| job.state()),
+    })
+}
+
+/// What `/ab/status` says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ExperimentStatus {
+    /// Whether it is followed.
+    running: bool,
+    /// Why it is not, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_not: Option<&'static str>,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Whether the other arms only score along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<bool>,
+    /// What is a unit: rows, or the values of a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    /// Who answers how many units.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    arms: Vec<Arm>,
+    /// All of it, as it is kept; null where there is none.
+    experiment: Option<Experiment>,
+}
+
+/// An arm and its share.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Arm {
+    /// Its name.
+    name: String,
+    /// The version that answers in it.
+    version: Version,
+    /// Its share of the units, 0 to 1.
+    weight: f64,
 }
 
 /// `/ab/status`: the experiment and whether it is followed.
-pub(super) fn experiment(snapshot: &Snapshot) -> Value {
-    let Some(experiment) = &snapshot.experiment else { return json!({ "running": false, "experiment": null }) };
-    let arms: Vec<Value> = experiment
-        .arms
-        .iter()
-        .zip(experiment.weights())
-        .map(|(arm, weight)| json!({ "name": arm.name, "version": arm.version, "weight": weight }))
-        .collect();
+pub(super) fn experiment(snapshot: &Snapshot) -> ExperimentStatus {
+    let Some(experiment) = &snapshot.experiment else {
+        let (running, why_not, name, shadow, unit) = (false, None, None, None, None);
+        return ExperimentStatus { running, why_not, name, shadow, unit, arms: Vec::new(), experiment: None };
+    };
+    let arms = experiment.arms.iter().zip(experiment.weights());
     let why_not = match (&snapshot.running, experiment.is_running()) {
         (Some(_), _) => None,
         (None, false) => Some("it has ended"),
         (None, true) => Some("what is in production is not its first arm: it was promoted or rolled back since"),
     };
-    json!({
-        "running": snapshot.running.is_some(),
-        "why_not": why_not,
-        "name": experiment.name,
-        "shadow": experiment.shadow,
-        "unit": experiment.unit,
-        "arms": arms,
-        "experiment": experiment,
-    })
+    ExperimentStatus {
+        running: snapshot.running.is_some(),
+        why_not,
+        name: Some(experiment.name.clone()),
+        shadow: Some(experiment.shadow),
+        unit: Some(experiment.unit.clone()),
+        arms: arms.map(|(arm, &weight)| Arm { name: arm.name.clone(), version: arm.version, weight }).collect(),
+        experiment: Some(experiment.clone()),
+    }
 }

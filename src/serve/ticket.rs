@@ -116,6 +116,8 @@ impl Drop for Ticket {
     }
 }
 
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// Refuses a body that is not said to be JSON.
 ///
 /// # Errors
@@ -159,7 +161,9 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
                 rest.extend_from_slice(&bytes);
             }
         }
-        Ok(if rest.is_empty() { first } else { rest.into() })
+        let body: Bytes = if rest.is_empty() { first } else { rest.into() };
+        // Some programs begin every text with a byte order mark.
+        Ok(if body.starts_with(BOM) { body.slice(BOM.len()..) } else { body })
     };
     tokio::time::timeout(limits.patience, reading).await.unwrap_or(Err(Refusal::Slow))
 }

@@ -24,7 +24,10 @@ pub(super) fn place(
     let lock = workspace.lock()?;
     let recorded = recorded(workspace, fetched)?;
     let data = workspace.path("data");
-    let incoming = Incoming::begin(&data).map_err(io_err(&data))?;
+    let mut incoming = Incoming::begin(&data).map_err(io_err(&data))?;
+    if let Source::File(path) = request.source {
+        incoming = incoming.like(path).map_err(io_err(path))?;
+    }
     let Unpacked { mut names, mut notes } = archive::unpack(fetched, request, &incoming)?;
     let split = match request.split {
         Some(split) => {

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 /// The file itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Record {
     /// Version of the form: 1.
     pub format: u32,
@@ -36,6 +37,7 @@ pub struct Record {
 
 /// A file in `data/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileRecord {
     /// Its path in the workspace.
     pub file: String,
@@ -47,6 +49,7 @@ pub struct FileRecord {
 
 /// How rows became reference and current.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SplitRecord {
     /// The table that was split.
     pub table: String,
@@ -106,6 +109,7 @@ pub(super) fn known(workspace: &Workspace, request: &DownloadRequest) -> Result<
 
 /// What decides on which side a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum By {
     /// The earliest rows are the reference.

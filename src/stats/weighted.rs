@@ -34,6 +34,7 @@ pub fn mean(values: &[f64], probabilities: &[f64]) -> Weighted {
 
 /// A weighted share with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Share {
     /// The estimate.
     pub value: f64,

@@ -10,6 +10,7 @@ use std::fmt;
 
 /// What a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Names the row; never a feature. Stored as text, so leading zeros survive.

@@ -76,6 +76,7 @@ impl From<CallError> for Stop {
 
 /// What came of a round.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Synced {
     /// The server.
     pub server: String,

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 /// A line whose clock is behind that of a line before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClockBack {
     /// The line, from 1.
     pub line: u64,
@@ -29,6 +30,7 @@ pub struct ClockBack {
 
 /// A line that counts from another time than its clock says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Moved {
     /// The line, from 1.
     pub line: u64,

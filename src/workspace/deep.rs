@@ -21,6 +21,7 @@ use std::path::Path;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Deep {
     /// Versions whose files were looked at.
     pub versions: Vec<Version>,

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// A kind of change, as `event` names it in `audit.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// `train` stored a version.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     /// When it began (RFC 3339).
     pub at: jiff::Timestamp,

@@ -16,6 +16,8 @@ pub struct Server {
     child: Child,
     pub url: String,
     pub address: String,
+    /// What it said when it began to listen.
+    pub said: Value,
 }
 
 /// A connection that is kept.
@@ -63,7 +65,7 @@ impl Server {
         assert_eq!(said["pid"], child.id());
         let url = said["url"].as_str().unwrap().to_owned();
         let address = url.split("//").nth(1).unwrap().replace("0.0.0.0", "127.0.0.1");
-        Self { child, url, address }
+        Self { child, url, address, said }
     }
 
     pub fn pid(&self) -> u32 {

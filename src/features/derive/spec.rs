@@ -39,6 +39,17 @@ impl Definitions {
     }
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Definitions {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Definitions".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        std::collections::BTreeMap::<String, String>::json_schema(generator)
+    }
+}
+
 impl Serialize for Definitions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

@@ -90,6 +90,7 @@ impl TryFrom<Stored> for TextEncoder {
 
 /// A word or a pair of words, and what it adds to a score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TermShare {
     /// The word or the pair.
     pub term: String,

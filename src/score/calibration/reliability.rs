@@ -6,6 +6,7 @@ use crate::stats::quantiles;
 
 /// Rows with about the same score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReliabilityBin {
     /// Number of rows.
     pub n_rows: usize,
@@ -17,6 +18,7 @@ pub struct ReliabilityBin {
 
 /// Predicted against observed in bins of about equal numbers of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reliability {
     /// Expected calibration error: the mean over rows of |mean score − observed share| of their bin.
     pub ece: f64,

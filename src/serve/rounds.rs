@@ -1,0 +1,37 @@
+//! What is known of the rounds that are run beside serving.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What is known of the rounds.
+#[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct State {
+    /// `idle` or `running`.
+    pub(super) state: &'static str,
+    /// Why the last round was started.
+    pub(super) reason: Option<String>,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) ended_at: Option<Timestamp>,
+    /// Its exit status: 0 promoted, 1 nothing to do, 2 error, 3 cannot tell, 4 waiting for approval.
+    pub(super) exit_status: Option<i32>,
+    /// How it ended, in the word of `mlloop run`.
+    pub(super) done: Option<String>,
+    /// What it said; of an error the last line.
+    pub(super) said: Option<String>,
+    pub(super) n_rounds: u64,
+    /// When the next one begins, where that is known.
+    pub(super) next_at: Option<Timestamp>,
+}
+
+/// What is said of the rounds and of what starts them.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Told {
+    #[serde(flatten)]
+    pub(super) state: State,
+    /// So long after the last round began the next one does.
+    pub(super) every_seconds: Option<f64>,
+    /// The triggers that start one.
+    pub(super) at: Vec<String>,
+}
