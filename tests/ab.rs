@@ -39,13 +39,20 @@ fn cookie_cats_is_what_was_published() {
     let page = work.read("out/ab_report.html");
     assert!(page.contains("gate_30 wins") && !page.contains("<script") && !page.contains("NaN"));
     let day_one = format!("ab-report {} --arm version --outcome retention_1 --unit userid --json", path.display());
-    // Nothing is shown, and more than a point is open: that is no "no", unless it is known to be small enough or the units
-    // were planned.
+    // Nothing is shown, and more than a point is open: that is no "no", unless it is known to be small enough, and not at the
+    // planned end or with one look either.
     let open = work.run(&day_one).answers(CANNOT_TELL).json("/verdict/n_left", 3 * 90_189).value();
     let sentence = open["verdict"]["sentence"].as_str().unwrap();
     assert!(sentence.contains("points is open. About 270567 more units halve the interval"), "{sentence}");
     work.run(&format!("{day_one} --margin .03")).answers(NO).json("/verdict/answer", "no_difference");
-    work.run(&format!("{day_one} --planned-n 90189")).answers(NO).json("/verdict/answer", "no_difference");
+    for (more, begins) in
+        [("--planned-n 90189", "Cannot tell: the planned units are in, and on "), ("--fixed", "Cannot tell: on ")]
+    {
+        let open =
+            work.run(&format!("{day_one} {more}")).answers(CANNOT_TELL).json("/verdict/n_left", 3 * 90_189).value();
+        let sentence = open["verdict"]["sentence"].as_str().unwrap();
+        assert!(sentence.starts_with(begins) && sentence.contains("is open. About 270567 more units"), "{sentence}");
+    }
     let tight = work.run(&format!("{day_one} --planned-n 90189 --margin .01")).answers(CANNOT_TELL).value();
     let sentence = tight["verdict"]["sentence"].as_str().unwrap();
     assert!(sentence.ends_with("more units show whether it stays within ±0.01."), "{sentence}");
@@ -304,7 +311,39 @@ fn an_arm_that_is_worse_is_said_to_be_when_no_other_wins() {
     assert_eq!(report["verdict"]["worse"], serde_json::json!(["x"]));
     let sentence = report["verdict"]["sentence"].as_str().unwrap();
     assert!(sentence.contains("x is worse than old, and nothing is shown of y; one of up to "), "{sentence}");
-    work.run(&format!("{line} --planned-n 6000 --text")).answers(NO).prints("No arm is better");
+    work.run(&format!("{line} --planned-n 6000 --text")).answers(CANNOT_TELL).prints("Cannot tell");
+}
+
+#[test]
+fn one_look_decides_about_a_margin_with_its_own_interval() {
+    // 60 against 60 units with 28 and 27 ones: a single look reaches .02 ± .18, all looks .02 ± .29.
+    let rows =
+        (0..120).map(|i| format!("{},{}\n", ["a", "b"][i % 2], u8::from(i / 2 < 28 - i % 2))).collect::<String>();
+    let work = Loop::new().table("t.csv", format!("arm,y\n{rows}"));
+    let line = "ab-report t.csv --arm arm --outcome y --margin .22";
+    work.run(line).answers(CANNOT_TELL);
+    let fixed = work.run(&format!("{line} --fixed")).answers(NO).json("/verdict/answer", "no_difference").value();
+    let sentence = fixed["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.ends_with("stays within ±0.22 of a, by the test for a single look."), "{sentence}");
+    let open = work.run("ab-report t.csv --arm arm --outcome y --fixed").answers(CANNOT_TELL).value();
+    let high = open["outcomes"][0]["comparisons"][0]["fixed"]["interval"][0].as_f64().unwrap().abs();
+    let widest = format!("one of up to {:.2} points is open", 100.0 * high);
+    assert!(open["verdict"]["sentence"].as_str().unwrap().contains(&widest), "{open:?}");
+}
+
+#[test]
+fn an_arm_without_a_buyer_yet_is_not_the_loser() {
+    // 40 units each, b without a buyer so far: of 5 % buyers who spend ten times as much nobody is among 40 with chance .13.
+    let value = |i: usize| if i % 2 == 0 && i / 2 % 2 == 0 { 9.0 + (i % 13) as f64 } else { 0.0 };
+    let rows = (0..80).map(|i| format!("{},{}\n", ["a", "b"][i % 2], value(i))).collect::<String>();
+    let work = Loop::new().table("t.csv", format!("arm,revenue\n{rows}"));
+    let line = "ab-report t.csv --arm arm --outcome revenue";
+    let report = work.run(&format!("{line} --planned-n 2000")).answers(CANNOT_TELL).value();
+    let found = &report["outcomes"][0]["comparisons"][0];
+    assert!(found["low"].is_null() && found["p"] == 1.0 && found["enough"] == false, "{found}");
+    let needed = found["n_to_enough"].as_u64().unwrap();
+    assert!((1_900..=2_000).contains(&needed), "1000 of an arm when none of it buys: {needed}");
+    work.run(&format!("{line} --fixed")).answers(CANNOT_TELL);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From units to a report: the distribution over the arms first, then each outcome, then the answer.
 
 use super::estimate::{self, Estimate, Gathered, Single, compare, pooled};
+use super::lift;
 use super::report::{
     AnalysisSettings, Answer, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport,
 };
@@ -58,7 +59,7 @@ fn of_outcome(
     let adjusted = estimate::adjust(units, outcome);
     let measured = adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
     let gathered = if adjusted.is_some() { estimate::gather(units, measured) } else { raw.clone() };
-    let single = Single::of(units, measured, &gathered);
+    let single = Single::of(units, measured, outcome, &gathered);
     let judge = Judge { units, outcome, settings, raw: &raw, measured, single: single.as_ref() };
     let comparisons = judge.comparisons(&gathered);
     let arms: Vec<ArmOutcome> = judge.arms();
@@ -169,7 +170,7 @@ impl Judge<'_> {
         let mut without = self.measured.clone();
         without.y[unit] = f64::NAN;
         let gathered = estimate::gather(self.units, &without);
-        let single = Single::of(self.units, &without, &gathered);
+        let single = Single::of(self.units, &without, self.outcome, &gathered);
         let judge = Judge { measured: &without, raw: &gathered, single: single.as_ref(), ..*self };
         let is_shown = |c: &Comparison| match self.settings.fixed {
             true => c.enough && c.fixed.p_holm.is_some_and(|p| p <= self.settings.alpha),
@@ -200,7 +201,7 @@ impl Judge<'_> {
         let sequential = self.sequential(found.n, self.n_all());
         let always = sequential.of(&found, self.bounded(self.raw, arm).as_ref());
         let times = sequential::times_to_enough(&found);
-        let at_least = self.measured.bounds.map(|(low, _)| low);
+        let lift = lift::of(&found, always.reach, (always.low, always.high), self.is_positive());
         Comparison {
             arm: names[arm].clone(),
             against: names[0].clone(),
@@ -211,16 +212,20 @@ impl Judge<'_> {
             high: always.high,
             p: always.p,
             p_holm: f64::NAN,
-            lift: found.lift(always.reach, (always.low, always.high), at_least).map(|(value, low, high)| Lift {
-                value,
-                low,
-                high,
-            }),
+            lift: lift.map(|(value, low, high)| Lift { value, low, high }),
             fixed: self.fixed(arm, &found),
             enough: is_enough(&found),
             n_to_enough: (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64),
             n_to_exclude_zero: sequential.n_to_exclude_zero(&found),
         }
+    }
+
+    /// Whether no value was ever below 0, which is taken to be what the outcome is like.
+    fn is_positive(&self) -> bool {
+        let is_below = |values: &[f64]| values.iter().any(|value| *value < 0.0);
+        self.outcome.kind != Kind::Quantile
+            && !is_below(&self.outcome.y)
+            && !self.outcome.x.as_deref().is_some_and(is_below)
     }
 
     /// A comparison of arms that nothing is known of.
@@ -362,7 +367,7 @@ fn finite(x: f64) -> Option<f64> {
 /// Within each stratum alone: each other arm's difference from the first and its standard error.
 pub(super) fn by_stratum(units: &Units, outcome: &Outcome) -> Vec<Vec<Option<(f64, f64)>>> {
     let gathered = estimate::gather(units, outcome);
-    let single = Single::of(units, outcome, &gathered);
+    let single = Single::of(units, outcome, outcome, &gathered);
     let alone = |stratum: Vec<Bivariate>| {
         let alone = vec![stratum];
         let of = |arm| compare(&alone, arm, single.as_ref()).map(|found| (found.difference, found.error));

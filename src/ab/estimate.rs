@@ -1,5 +1,6 @@
 //! Differences between arms, over strata, with and without what was known before.
 
+use super::law::{self, Law};
 use super::units::{Kind, Outcome, Units};
 use crate::stats::bivariate::Bivariate;
 use crate::stats::shape::{self, Shape};
@@ -20,8 +21,8 @@ pub(super) struct Estimate {
     pub(super) shape: Shape,
     /// Units in both arms.
     pub(super) n: f64,
-    /// Units in the arm that has fewer.
-    pub(super) n_least: f64,
+    /// The share of the units that a normal approximation needs at least which the arms have, the worse of both.
+    pub(super) start: f64,
     /// Means, first and other arm.
     pub(super) means: [f64; 2],
     /// Standard errors of the means.
@@ -38,39 +39,10 @@ impl Estimate {
     pub(super) fn own_z(&self) -> f64 {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.own_error }
     }
-
-    /// The relative lift and its interval of `reach` standard errors; `None` when the first arm's mean is 0.
-    ///
-    /// Means of one sign are compared on the logarithmic scale (delta method), others on the plain one. The interval leaves
-    /// out 0 exactly when `difference`, that of the difference, does; the lift of a mean that cannot be negative is at
-    /// least −1.
-    pub(super) fn lift(&self, reach: f64, difference: (f64, f64), at_least: Option<f64>) -> Option<(f64, f64, f64)> {
-        let [a, b] = self.means;
-        if a == 0.0 || !reach.is_finite() {
-            return None;
-        }
-        let value = (b - a) / a.abs();
-        let (low, high) = if a * b > 0.0 {
-            let ratio = (b / a).ln();
-            let half = reach * (self.errors[0] / a).hypot(self.errors[1] / b);
-            let ends = [ratio - half, ratio + half].map(f64::exp_m1);
-            // Of two losses the larger is the lower lift.
-            if a > 0.0 { (ends[0], ends[1]) } else { (-ends[1], -ends[0]) }
-        } else {
-            let half = reach * (self.errors[1] / a).hypot(b * self.errors[0] / (a * a));
-            (value - half, value + half)
-        };
-        let low = if at_least == Some(0.0) { low.max(-1.0) } else { low };
-        Some(match difference {
-            (from, _) if from > 0.0 => (value, low.max(0.0), high),
-            (_, to) if to < 0.0 => (value, low, high.min(0.0)),
-            _ => (value, low.min(0.0), high.max(0.0)),
-        })
-    }
 }
 
-/// What single units look like over all arms together: what stands in for an arm of few units.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What single units look like over all arms together, which stands in for an arm of few units, and in each arm.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Single {
     /// Variance within arms.
     variance: f64,
@@ -78,31 +50,40 @@ pub(super) struct Single {
     skewness: f64,
     /// Kurtosis within arms, 3 for normal values.
     kurtosis: f64,
+    /// What each arm's own units are like; none for shares, whose law follows from the share.
+    laws: Option<Vec<Law>>,
 }
 
 impl Single {
     /// Of a share it follows from the share over all arms, which is never taken to be 0 or 1; of others from the
-    /// distances to the own arm's mean. `None` when nothing varies.
-    pub(super) fn of(units: &Units, outcome: &Outcome, gathered: &Gathered) -> Option<Self> {
+    /// distances to the own arm's mean. `as_given` is the outcome before any adjustment. `None` when nothing varies.
+    pub(super) fn of(units: &Units, outcome: &Outcome, as_given: &Outcome, gathered: &Gathered) -> Option<Self> {
         if outcome.kind == Kind::Share {
             let all =
                 (0..units.arms.len()).map(|arm| pooled(gathered, arm)).fold(Bivariate::default(), Bivariate::merge);
             let share = (all.sum() + 0.5) / (all.n() + 1.0);
             let (skewness, kurtosis) = shape::of_share(share);
-            return Some(Self { variance: share * (1.0 - share), skewness, kurtosis });
+            return Some(Self { variance: share * (1.0 - share), skewness, kurtosis, laws: None });
         }
         let residual = |unit: usize| {
             let cell = gathered[usize::from(units.stratum[unit])][usize::from(units.arm[unit])];
             let (y, x) = outcome.pair(unit);
             let residual = (y - cell.ratio() * x) / cell.mean_of_x();
-            residual.is_finite().then_some(residual)
+            residual.is_finite().then_some((usize::from(units.arm[unit]), residual))
         };
-        let residuals: Vec<f64> = (0..units.n()).filter(|&unit| outcome.is_known(unit)).filter_map(residual).collect();
-        let (skewness, kurtosis) = shape::of_residuals(&residuals)?;
+        let residuals: Vec<(usize, f64)> =
+            (0..units.n()).filter(|&unit| outcome.is_known(unit)).filter_map(residual).collect();
+        let (skewness, kurtosis) = shape::of_residuals(&residuals.iter().map(|(_, e)| *e).collect::<Vec<f64>>())?;
         let cells = || gathered.iter().flatten().filter(|cell| cell.n() >= MIN_PER_CELL);
         let freedom: f64 = cells().map(|cell| cell.n() - 1.0).sum();
         let variance = cells().map(|cell| (cell.n() - 1.0) * unit_variance(cell)).sum::<f64>() / freedom;
-        (variance.is_finite() && variance > 0.0).then_some(Self { variance, skewness, kurtosis })
+        let laws = Some(law::of_arms(&residuals, units, as_given));
+        (variance.is_finite() && variance > 0.0).then_some(Self { variance, skewness, kurtosis, laws })
+    }
+
+    /// The law of an arm's own units, unless it follows from the share.
+    fn law(&self, arm: usize) -> Option<&Law> {
+        self.laws.as_ref()?.get(arm)
     }
 
     /// The variance of a unit in `cell`: its own, drawn towards that over all arms as if that had come from as many units
@@ -127,7 +108,8 @@ const MIN_PER_CELL: f64 = 2.0;
 /// the two has fewer than two units are left out. `None` when none is left.
 ///
 /// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), ω the strata's shares of the units,
-/// s² as in [`Single::variance_in`]; its third and fourth cumulants are added up likewise.
+/// s² as in [`Single::variance_in`]; its third and fourth cumulants are added up likewise, the third also by the arms' own
+/// laws.
 pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>) -> Option<Estimate> {
     let cells = || {
         let enough = |stratum: &&Vec<Bivariate>| [0, other].iter().all(|&arm| stratum[arm].n() >= MIN_PER_CELL);
@@ -138,7 +120,8 @@ pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>
     if n == 0.0 {
         return None;
     }
-    let (mut means, mut variances, mut own, mut cumulants) = ([0.0; 2], [0.0; 2], 0.0, [0.0; 2]);
+    let (mut means, mut variances, mut own, mut cumulants) = ([0.0; 2], [0.0; 2], 0.0, [0.0; 3]);
+    let laws = [0, other].map(|arm| single.and_then(|single| single.law(arm)));
     for pair in cells() {
         let weight = (pair[0].n() + pair[1].n()) / n;
         for (side, arm) in pair.iter().enumerate() {
@@ -151,12 +134,17 @@ pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>
                 let spread = single.variance.sqrt();
                 cumulants[0] += sign * (weight * spread).powi(3) * single.skewness / arm.n().powi(2);
                 cumulants[1] += (weight * spread).powi(4) * (single.kurtosis - 3.0) / arm.n().powi(3);
+                cumulants[2] += sign * laws[side].map_or(0.0, |law| law.third(weight / arm.n())) * arm.n();
             }
         }
     }
     let error = (variances[0] + variances[1]).sqrt();
     let shape = match single {
-        Some(_) => Shape { skewness: cumulants[0] / error.powi(3), kurtosis: cumulants[1] / error.powi(4) },
+        Some(_) => Shape {
+            skewness: cumulants[0] / error.powi(3),
+            kurtosis: cumulants[1] / error.powi(4),
+            lean: cumulants[2] / error.powi(3),
+        },
         None => Shape::UNKNOWN,
     };
     Some(Estimate {
@@ -165,7 +153,7 @@ pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>
         own_error: own.sqrt(),
         shape,
         n,
-        n_least: n_of(0).min(n_of(1)),
+        start: law::start([n_of(0), n_of(1)], laws),
         means,
         errors: variances.map(f64::sqrt),
     })

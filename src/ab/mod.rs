@@ -15,6 +15,8 @@ mod estimate;
 pub mod experiment;
 mod exposed;
 pub mod files;
+mod law;
+mod lift;
 mod limits;
 pub mod log;
 mod measure;

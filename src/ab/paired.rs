@@ -3,6 +3,7 @@
 use super::estimate::Estimate;
 use super::experiment::{Experiment, Goal, Measure};
 use super::exposed::Settled;
+use super::law::{self, Law};
 use super::report::{
     AbReport, AnalysisSettings, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport,
     PairedReport, Srm, SrmState,
@@ -91,7 +92,7 @@ impl Rows<'_> {
         let planned = self.settings.planned_n.map_or(known.len() as f64, |n| n as f64).max(1.0);
         let sequence = Sequence::tuned(self.settings.alpha, planned).shared_by(n_arms - 1);
         let sequential = Sequential { sequence, bounded: false };
-        let shapes: Vec<Option<(f64, f64)>> = (1..n_arms).map(|arm| self.shape(measure, arm, &known)).collect();
+        let shapes: Vec<Option<OfGaps>> = (1..n_arms).map(|arm| self.shape(measure, arm, &known)).collect();
         let y = known.iter().map(|&unit| self.value(measure, unit, 0)).collect();
         let outcome = Outcome::new(measure.name(), goal, y);
         let mut gaps = vec![Bivariate::default(); n_arms - 1];
@@ -156,15 +157,17 @@ impl Rows<'_> {
         }
     }
 
-    /// Skewness and kurtosis of the gaps between an arm and the first.
-    fn shape(&self, measure: Measure, arm: usize, known: &[usize]) -> Option<(f64, f64)> {
+    /// What the gaps between an arm and the first are like; `None` when they are all alike.
+    fn shape(&self, measure: Measure, arm: usize, known: &[usize]) -> Option<OfGaps> {
         let gap = |&unit: &usize| self.value(measure, unit, arm) - self.value(measure, unit, 0);
         let gaps: Vec<f64> = known.iter().map(gap).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len().max(1) as f64;
-        shape::of_residuals(&gaps.iter().map(|gap| gap - mean).collect::<Vec<f64>>())
+        let residuals: Vec<f64> = gaps.iter().map(|gap| gap - mean).collect();
+        let (skewness, kurtosis) = shape::of_residuals(&residuals)?;
+        Some(OfGaps { skewness, kurtosis, law: Law::of(&residuals, gaps) })
     }
 
-    fn comparison(&self, arm: usize, gap: &Bivariate, shape: Option<(f64, f64)>, sequential: Sequential) -> Comparison {
+    fn comparison(&self, arm: usize, gap: &Bivariate, shape: Option<OfGaps>, sequential: Sequential) -> Comparison {
         let names = &self.experiment.arms;
         let found = estimate(gap, shape);
         let always = sequential.of(&found, None);
@@ -197,24 +200,34 @@ impl Rows<'_> {
     }
 }
 
+/// What single gaps are like.
+#[derive(Debug, Clone, Copy)]
+struct OfGaps {
+    skewness: f64,
+    kurtosis: f64,
+    law: Law,
+}
+
 /// A mean of gaps as the estimate of a difference; `shape` is that of single gaps.
-fn estimate(gap: &Bivariate, shape: Option<(f64, f64)>) -> Estimate {
+fn estimate(gap: &Bivariate, shape: Option<OfGaps>) -> Estimate {
     let (n, error) = (gap.n(), gap.ratio_variance().sqrt());
-    let of_mean =
-        |(skewness, kurtosis): (f64, f64)| Shape { skewness: skewness / n.sqrt(), kurtosis: (kurtosis - 3.0) / n };
+    let of_mean = |of: OfGaps| {
+        let skewness = of.skewness / n.sqrt();
+        Shape { skewness, kurtosis: (of.kurtosis - 3.0) / n, lean: skewness }
+    };
     Estimate {
         difference: gap.mean(),
         error,
         own_error: error,
         shape: shape.map_or(Shape::UNKNOWN, of_mean),
         n,
-        n_least: n,
+        start: law::start([n], [shape.as_ref().map(|of| &of.law)]),
         means: [f64::NAN; 2],
         errors: [f64::NAN; 2],
     }
 }
 
-fn effect(gap: &Bivariate, shape: Option<(f64, f64)>, sequential: Sequential) -> Option<Effect> {
+fn effect(gap: &Bivariate, shape: Option<OfGaps>, sequential: Sequential) -> Option<Effect> {
     let always = sequential.of(&estimate(gap, shape), None);
     let known = always.low.is_finite() && always.high.is_finite();
     known.then(|| Effect { difference: gap.mean(), low: always.low, high: always.high })

@@ -139,8 +139,12 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
         let (skewness, kurtosis) = baseline.shape;
         let (error, n_a, n_b) = ((v / n).sqrt(), n * weights[0], n * smallest);
         let (cubed, fourth) = (baseline.variance.powf(1.5), baseline.variance.powi(2));
+        let skewness = skewness * cubed * (1.0 / (n_b * n_b) - 1.0 / (n_a * n_a)) / error.powi(3);
+        // The arms' own errors matter where they are estimated, on the side of the effect.
+        let lean = if baseline.is_share { 0.0 } else { skewness * effect.signum() };
         Shape {
-            skewness: skewness * cubed * (1.0 / (n_b * n_b) - 1.0 / (n_a * n_a)) / error.powi(3),
+            skewness,
+            lean,
             kurtosis: (kurtosis - 3.0) * fourth * (1.0 / n_a.powi(3) + 1.0 / n_b.powi(3)) / error.powi(4),
         }
     };

@@ -55,6 +55,9 @@ pub struct Verdict {
     pub worse: Vec<String>,
     /// Units that are still to come, when more are needed.
     pub n_left: Option<u64>,
+    /// Whether the planned units are in, or there was to be one look, so that it need not go on although nothing is shown.
+    #[serde(skip)]
+    pub is_over: bool,
     /// The same in one sentence.
     pub sentence: String,
 }
@@ -66,7 +69,7 @@ pub struct Verdict {
 pub enum Answer {
     /// An arm is better.
     Winner,
-    /// No difference was shown.
+    /// Every difference lies within the margin.
     NoDifference,
     /// Too few units yet.
     KeepRunning,

@@ -8,11 +8,10 @@
 //! overlap, the p-value the smaller of the two, each divided by its part of the error.
 
 use super::estimate::Estimate;
+pub(super) use super::law::MIN_UNITS;
 use crate::stats::sequence::Sequence;
 use crate::stats::two_shares::TwoShares;
 
-/// Fewest units of an arm for a normal approximation.
-pub(super) const MIN_UNITS: f64 = 30.0;
 /// Part of the error that the exact sequence of a bounded outcome has.
 pub(super) const EXACT_PART: f64 = 0.1;
 /// Numbers of units beyond are as good as never.
@@ -42,18 +41,18 @@ pub(super) struct Always {
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) p: f64,
-    /// How many standard errors the normal part reaches; infinite until it is to be believed.
-    pub(super) reach: f64,
+    /// How many standard errors the normal part reaches, below and above; infinite until it is to be believed.
+    pub(super) reach: [f64; 2],
 }
 
 /// Whether the normal approximation of an estimate is to be believed.
 pub(super) fn is_enough(found: &Estimate) -> bool {
-    found.n_least >= MIN_UNITS && found.shape.is_near_normal()
+    found.start >= 1.0 && found.shape.is_near_normal()
 }
 
 /// How many times as many units it takes until it is.
 pub(super) fn times_to_enough(found: &Estimate) -> f64 {
-    found.shape.times_to_normal().max(MIN_UNITS / found.n_least.max(1.0))
+    found.shape.times_to_normal().max(1.0 / found.start)
 }
 
 impl Sequential {
@@ -64,11 +63,11 @@ impl Sequential {
     /// What holds of `found`; `exact` is what is known of a bounded outcome's arms.
     pub(super) fn of(&self, found: &Estimate, exact: Option<&Bounded>) -> Always {
         let (normal, part) = self.parts();
-        let mut all = Always { low: f64::NEG_INFINITY, high: f64::INFINITY, p: 1.0, reach: f64::INFINITY };
+        let mut all = Always { low: f64::NEG_INFINITY, high: f64::INFINITY, p: 1.0, reach: [f64::INFINITY; 2] };
         if is_enough(found) {
-            all.reach = found.shape.widened(normal.reach(found.n));
-            let half = all.reach * found.error;
-            (all.low, all.high) = (found.difference - half, found.difference + half);
+            all.reach = [found.shape, found.shape.mirrored()].map(|side| side.widened(normal.reach(found.n)));
+            let [down, up] = all.reach.map(|reach| reach * found.error);
+            (all.low, all.high) = (found.difference - down, found.difference + up);
             all.p = normal.p(found.shape.narrowed(found.z()), found.n) / part;
         }
         if let Some(Bounded { two, range }) = exact {
@@ -83,6 +82,6 @@ impl Sequential {
     pub(super) fn n_to_exclude_zero(&self, found: &Estimate) -> Option<u64> {
         let (normal, _) = self.parts();
         let n = normal.n_to_exclude_zero(found.z(), found.n, found.shape, MAX_N)?;
-        Some((n as u64).max((found.n * MIN_UNITS / found.n_least).ceil() as u64))
+        Some((n as u64).max((found.n / found.start).ceil() as u64))
     }
 }

@@ -101,8 +101,7 @@ fn copied<'a>(request: &gate::PromoteRequest<'a>) -> gate::PromoteRequest<'a> {
 }
 
 fn goes_on(experiment: Experiment, report: &AbReport) -> Stopped {
-    let done =
-        if report.verdict.answer == Answer::NoDifference { StopOutcome::NoWinner } else { StopOutcome::KeepRunning };
+    let done = if report.verdict.is_over { StopOutcome::NoWinner } else { StopOutcome::KeepRunning };
     let sentence = format!("{} The experiment goes on; without --promote-winner it ends.", report.verdict.sentence);
     Stopped { done, sentence, promotion: None, experiment }
 }

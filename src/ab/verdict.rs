@@ -25,15 +25,32 @@ pub(super) fn of(
             winner: Some(winner.to_owned()),
             worse: Vec::new(),
             n_left: None,
+            is_over: true,
             sentence,
         };
     }
+    let is_within = |c: &Comparison, margin: f64| {
+        let (low, high) = judged.interval(c);
+        low > -margin && high < margin
+    };
     if let Some(margin) = settings.margin
         && !comparisons.is_empty()
-        && comparisons.iter().all(|c| c.low > -margin && c.high < margin)
+        && comparisons.iter().all(|c| is_within(c, margin))
     {
-        let sentence = format!("No difference: {} stays within ±{margin} of {}.", judged.others(), judged.name(0));
-        return Verdict { answer: Answer::NoDifference, winner: None, worse: Vec::new(), n_left: None, sentence };
+        let sentence = format!(
+            "No difference: {} stays within ±{margin} of {}{}.",
+            judged.others(),
+            judged.name(0),
+            judged.by_what()
+        );
+        return Verdict {
+            answer: Answer::NoDifference,
+            winner: None,
+            worse: Vec::new(),
+            n_left: None,
+            is_over: true,
+            sentence,
+        };
     }
     judged.open(n_left, n_units)
 }
@@ -49,10 +66,17 @@ pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[
     };
     if let Some(why) = &outcome.untold {
         let sentence = format!("Nothing can be said of {}: {why}.", outcome.name);
-        return Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, sentence };
+        return Verdict {
+            answer: Answer::KeepRunning,
+            winner: None,
+            worse: Vec::new(),
+            n_left,
+            is_over: false,
+            sentence,
+        };
     }
     let sentence = format!("Keep running: {} {what}, so that nothing can be said of the arms.", outcome.name);
-    Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, sentence }
+    Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, is_over: false, sentence }
 }
 
 struct Judged<'a> {
@@ -74,6 +98,21 @@ impl Judged<'_> {
     /// The p-value that decides.
     fn p(&self, comparison: &Comparison) -> f64 {
         if self.settings.fixed { comparison.fixed.p_holm.unwrap_or(1.0) } else { comparison.p_holm }
+    }
+
+    /// The interval that decides: that of a single look is nothing before there are enough units.
+    fn interval(&self, comparison: &Comparison) -> (f64, f64) {
+        match self.settings.fixed {
+            true => {
+                comparison.fixed.interval.filter(|_| comparison.enough).unwrap_or((f64::NEG_INFINITY, f64::INFINITY))
+            }
+            false => (comparison.low, comparison.high),
+        }
+    }
+
+    /// The test that decides, where it is not the usual one.
+    fn by_what(&self) -> &'static str {
+        if self.settings.fixed { ", by the test for a single look" } else { "" }
     }
 
     fn is_shown(&self, comparison: &Comparison) -> bool {
@@ -108,28 +147,29 @@ impl Judged<'_> {
         };
         let is_first = winner == self.name(0);
         let turned = |x: f64| if is_first { -x } else { x };
-        let (low, high) = if is_first { (-best.high, -best.low) } else { (best.low, best.high) };
+        let (low, high) = self.interval(best);
+        let (low, high) = if is_first { (-high, -low) } else { (low, high) };
         let means = match is_first {
             true => (self.mean_of(&best.against), self.mean_of(&best.arm)),
             false => (self.mean_of(&best.arm), self.mean_of(&best.against)),
         };
         // Means are of all units, differences of the times in which both arms had some.
         let gap = self.say_gap(means.0 - means.1);
+        // The test for a single look is that of unadjusted values.
+        let is_adjusted = self.outcome.pre.is_some() && !self.settings.fixed;
         let apart = self.outcome.pre.is_none() && gap != self.say_gap(turned(best.difference));
+        let gap = if self.outcome.pre.is_some() == is_adjusted { self.say_gap(turned(best.difference)) } else { gap };
         let within = if apart { " while both arms had units" } else { "" };
         let early = n_left.map_or(String::new(), |left| format!(" It may stop now, {left} units before the plan."));
-        let fixed = match self.settings.fixed {
-            true => ", by the test for a single look",
-            false => "",
-        };
+        let fixed = self.by_what();
         let runner_up = self.runner_up(winner).unwrap_or_default();
-        let a = if self.outcome.pre.is_some() { "an adjusted" } else { "a" };
+        let a = if is_adjusted { "an adjusted" } else { "a" };
         format!(
             "{winner} wins on {}: {} against {} of {over}, {a} difference of {}{}{within} ({} to {}; {} {}{fixed}).{runner_up}{early}",
             self.outcome.name,
             self.say(means.0),
             self.say(means.1),
-            self.say_gap(turned(best.difference)),
+            gap,
             self.points(),
             self.say_gap(low),
             self.say_gap(high),
@@ -169,48 +209,49 @@ impl Judged<'_> {
         if let Some(left) = n_left {
             let sentence =
                 format!("Keep running: {left} more units until the planned number; nothing is shown on {name} yet.");
-            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left, sentence };
+            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left, is_over: false, sentence };
         }
         if few || self.comparisons.is_empty() {
             let left = self.missing(n_units);
             let sentence =
                 format!("Keep running: too few units to say anything on {name}; about {left} more are needed.");
-            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: Some(left), sentence };
+            return Verdict {
+                answer: Answer::KeepRunning,
+                winner: None,
+                worse,
+                n_left: Some(left),
+                is_over: false,
+                sentence,
+            };
         }
         let n_known: u64 = self.arms.iter().map(|arm| arm.n).sum();
-        // What is open is no "no": only a margin, or units that were planned beforehand, end the matter.
-        if self.settings.margin.is_some() || (self.settings.planned_n.is_none() && !self.settings.fixed) {
-            let (n_more, what) = self.needs(n_known);
-            let shown = match worse.is_empty() {
-                true => format!("no difference is shown between {} and {}", self.name(0), self.others()),
-                false => format!("{} is worse than {}, and nothing is shown of {rest}", worse.join(", "), self.name(0)),
-            };
-            let sentence = format!("Keep running: on {name} {shown}; one of up to {} is open. {what}", self.widest());
-            return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: n_more, sentence };
-        }
-        if !worse.is_empty() {
-            let sentence = format!(
-                "No arm beats {} on {name}: {} is worse, and nothing is shown of {rest}.",
-                self.name(0),
-                worse.join(", ")
-            );
-            return Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence };
-        }
-        let smallest = self.comparisons.iter().map(|c| self.p(c)).fold(1.0, f64::min);
-        let sentence = format!(
-            "No difference is shown on {name} between {} and {} ({} {}); one of up to {} is not ruled out.",
-            self.name(0),
-            self.others(),
-            if self.settings.fixed { "p" } else { "always-valid p" },
-            say_p(smallest),
-            self.widest(),
-        );
-        Verdict { answer: Answer::NoDifference, winner: None, worse, n_left: None, sentence }
+        // What is open is no "no", not even when the planned units are in: only a margin ends the matter.
+        let (n_more, what) = self.needs(n_known);
+        let is_over = self.settings.margin.is_none() && (self.settings.planned_n.is_some() || self.settings.fixed);
+        let begin = match (is_over, self.settings.planned_n) {
+            (true, Some(_)) => "Cannot tell: the planned units are in, and",
+            (true, None) => "Cannot tell:",
+            (false, _) => "Keep running:",
+        };
+        let smallest = say_p(self.comparisons.iter().map(|c| self.p(c)).fold(1.0, f64::min));
+        let p = if self.settings.fixed { "p" } else { "always-valid p" };
+        let (first, by) = (self.name(0), self.by_what());
+        let shown = match worse.is_empty() {
+            true => format!("no difference is shown between {first} and {} ({p} {smallest}{by})", self.others()),
+            false => format!("{} is worse than {first}, and nothing is shown of {rest}", worse.join(", ")),
+        };
+        let widest = self.widest();
+        let sentence = format!("{begin} on {name} {shown}; one of up to {widest} is open. {what}");
+        Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: n_more, is_over, sentence }
     }
 
     /// The largest difference that is not ruled out.
     fn widest(&self) -> String {
-        let widest = self.comparisons.iter().map(|c| c.low.abs().max(c.high.abs())).fold(0.0, f64::max);
+        let reach = |c| {
+            let (low, high) = self.interval(c);
+            low.abs().max(high.abs())
+        };
+        let widest = self.comparisons.iter().map(reach).fold(0.0, f64::max);
         format!("{}{}", self.say_gap(widest).trim_start_matches('+'), self.points())
     }
 
@@ -227,7 +268,8 @@ impl Judged<'_> {
         };
         let factor = |c: &Comparison| {
             let room = margin - c.difference.abs();
-            let half = f64::midpoint(c.high, -c.low);
+            let (low, high) = self.interval(c);
+            let half = f64::midpoint(high, -low);
             (room > 0.0).then(|| (half / room).powi(2))
         };
         let factors: Option<Vec<f64>> = self.comparisons.iter().map(factor).collect();
@@ -287,6 +329,7 @@ pub(super) fn overall(srm: &Srm, stopped: bool, outcomes: &[OutcomeReport]) -> V
         winner: None,
         worse: Vec::new(),
         n_left: None,
+        is_over: false,
         sentence: format!(
             "Nothing can be said: units are not distributed over the arms as planned (χ² {:.2}, p {}). Find out why first: assignment, logging, or who was left out.",
             srm.statistic,

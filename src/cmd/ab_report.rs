@@ -40,8 +40,8 @@ use std::path::{Path, PathBuf};
 ///   mlloop ab-report ads.csv --arm 'test group' --outcome converted \
 ///       --weights ad=.96,psa=.04 --reports out
 ///
-/// Exit status: 0 an arm wins, 1 no difference, by --margin or at the planned end, 2 error, 3 keep running: a difference is
-/// still open, too few units, or a mismatch of the distribution over the arms.
+/// Exit status: 0 an arm wins, 1 no difference (all of them are within --margin), 2 error, 3 cannot tell: a difference is
+/// open, also at the planned end, too few units, or a mismatch of the distribution over the arms.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -80,7 +80,8 @@ impl Sequence {
     pub fn n_to_exclude_zero(&self, z: f64, n: f64, shape: Shape, at_most: f64) -> Option<f64> {
         let excludes = |m: f64| {
             let then = shape.after(m / n);
-            then.is_near_normal() && z.abs() * (m / n).sqrt() >= then.widened(self.reach(m))
+            let side = if z < 0.0 { then.mirrored() } else { then };
+            then.is_near_normal() && z.abs() * (m / n).sqrt() >= side.widened(self.reach(m))
         };
         // `reach` grows like the logarithm, z² · m ∕ n in proportion: once out, 0 stays out.
         let (mut low, mut high) = (n.max(1.0), n.max(1.0));

@@ -7,6 +7,9 @@ pub struct Shape {
     pub skewness: f64,
     /// Fourth cumulant ∕ error⁴.
     pub kurtosis: f64,
+    /// Third cumulant ∕ error³ of an estimate whose error is estimated from the same units. Where values lean to the right,
+    /// samples with too low a mean have too small an error as well; 0 where the error is known otherwise.
+    pub lean: f64,
 }
 
 /// Beyond this skewness no correction by two moments helps.
@@ -16,46 +19,59 @@ const MAX_KURTOSIS: f64 = 2.0;
 
 impl Shape {
     /// Nothing is known.
-    pub const UNKNOWN: Self = Self { skewness: f64::INFINITY, kurtosis: f64::INFINITY };
+    pub const UNKNOWN: Self = Self { skewness: f64::INFINITY, kurtosis: f64::INFINITY, lean: 0.0 };
+
+    /// The shape of the same estimate with the opposite sign.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Self { skewness: -self.skewness, lean: -self.lean, ..self }
+    }
 
     /// Whether the distribution is near enough to the normal one for [`Shape::widened`] to be believed.
     #[must_use]
     pub fn is_near_normal(self) -> bool {
-        self.skewness.abs() <= MAX_SKEWNESS && self.kurtosis <= MAX_KURTOSIS
+        self.skewness.abs() <= MAX_SKEWNESS && self.kurtosis <= MAX_KURTOSIS && self.lean.abs() <= MAX_SKEWNESS
     }
 
     /// The shape once there are `times` as many units.
     #[must_use]
     pub fn after(self, times: f64) -> Self {
-        Self { skewness: self.skewness / times.sqrt(), kurtosis: self.kurtosis / times }
+        let root = times.sqrt();
+        Self { skewness: self.skewness / root, kurtosis: self.kurtosis / times, lean: self.lean / root }
     }
 
     /// How many times as many units make it near enough to normal; at most 1 when it is.
     #[must_use]
     pub fn times_to_normal(self) -> f64 {
-        (self.skewness / MAX_SKEWNESS).powi(2).max(self.kurtosis / MAX_KURTOSIS)
+        (self.skewness.abs().max(self.lean.abs()) / MAX_SKEWNESS).powi(2).max(self.kurtosis / MAX_KURTOSIS)
     }
 
-    /// The standard errors to reach in place of `z` ≥ 0 of a normal estimate, by the expansion of Cornish and Fisher to
-    /// second order, for the heavier of the two tails; never fewer.
+    /// The standard errors to reach below the estimate in place of `z` ≥ 0 of a normal one; never fewer. Those above it are
+    /// those of the [`Shape::mirrored`] shape.
     ///
-    /// z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, each term only where it is above 0.
+    /// The larger of z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, each term only where it is above 0, which is the expansion of
+    /// Cornish and Fisher to second order for the heavier tail, and z − λ (2 z² + 1) ∕ 6 for a lean λ < 0, which is that of an
+    /// estimate divided by its own error (N. Johnson, "Modified t Tests and Confidence Intervals for Asymmetrical
+    /// Populations", 1978).
     #[must_use]
     pub fn widened(self, z: f64) -> f64 {
         let skewed = self.skewness.abs() * (z * z - 1.0).max(0.0) / 6.0;
-        z + skewed + self.kurtosis.max(0.0) * (z.powi(3) - 3.0 * z).max(0.0) / 24.0
+        let known = z + skewed + self.kurtosis.max(0.0) * (z.powi(3) - 3.0 * z).max(0.0) / 24.0;
+        known.max(z + (-self.lean).max(0.0) * (2.0 * z * z + 1.0) / 6.0)
     }
 
-    /// The z of a normal estimate that stands for `z`: the inverse of [`Shape::widened`], with the sign of `z`.
+    /// The z of a normal estimate that stands for `z`: the inverse of [`Shape::widened`] on the side of 0, with the sign of
+    /// `z`; 0 where even the estimate's own error does not reach it.
     #[must_use]
     pub fn narrowed(self, z: f64) -> f64 {
-        if self.skewness == 0.0 && self.kurtosis <= 0.0 || !z.is_finite() {
+        if self.skewness == 0.0 && self.kurtosis <= 0.0 && self.lean == 0.0 || !z.is_finite() {
             return z;
         }
+        let side = if z < 0.0 { self.mirrored() } else { self };
         let (mut low, mut high) = (0.0, z.abs());
         for _ in 0..60 {
             let middle = f64::midpoint(low, high);
-            if self.widened(middle) < z.abs() { low = middle } else { high = middle }
+            if side.widened(middle) < z.abs() { low = middle } else { high = middle }
         }
         f64::midpoint(low, high).copysign(z)
     }
@@ -101,14 +117,28 @@ mod tests {
 
     #[test]
     fn narrowing_undoes_widening_and_normal_is_left_alone() {
-        let shape = Shape { skewness: -0.4, kurtosis: 0.6 };
+        let shape = Shape { skewness: -0.4, kurtosis: 0.6, lean: 0.0 };
         for z in [0.0, 0.7, 1.5, 3.0, 8.0] {
             assert!((shape.narrowed(shape.widened(z)) - z).abs() < 1e-9, "{z}");
             assert!(shape.widened(z) >= z && Shape::default().widened(z) == z);
         }
         assert!((shape.narrowed(-4.0) + shape.narrowed(4.0)).abs() < 1e-12);
         assert!(shape.is_near_normal() && !Shape::UNKNOWN.is_near_normal());
-        assert!(Shape { skewness: 3.0, kurtosis: 1.0 }.after(9.0).is_near_normal());
-        assert_eq!(Shape { skewness: 3.0, kurtosis: 1.0 }.times_to_normal(), 9.0);
+        let skewed = Shape { skewness: 3.0, kurtosis: 1.0, lean: 0.0 };
+        assert!(skewed.after(9.0).is_near_normal() && skewed.times_to_normal() == 9.0);
+    }
+
+    #[test]
+    fn values_that_lean_to_the_right_widen_the_upper_side_alone() {
+        let shape = Shape { lean: 0.5, ..Shape::default() };
+        assert!(shape.widened(3.0) == 3.0 && (shape.mirrored().widened(3.0) - (3.0 + 0.5 * 19.0 / 6.0)).abs() < 1e-12);
+        for z in [-6.0, -2.0, 2.0, 6.0_f64] {
+            let side = if z < 0.0 { shape.mirrored() } else { shape };
+            assert!((side.widened(shape.narrowed(z).abs()) - z.abs()).abs() < 1e-9, "{z}");
+        }
+        // An estimate that is not even as far as the correction at 0 says nothing.
+        assert!(shape.narrowed(-0.05).abs() < 1e-9);
+        assert!(!Shape { lean: -1.5, ..Shape::default() }.is_near_normal());
+        assert_eq!(Shape { lean: -3.0, ..Shape::default() }.times_to_normal(), 9.0);
     }
 }

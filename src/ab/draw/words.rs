@@ -11,13 +11,11 @@ use crate::report::number::{NOTHING, clean, count, number, short};
 pub(super) fn headline(report: &AbReport) -> String {
     match (report.verdict.answer, &report.verdict.winner) {
         (Answer::Winner, Some(winner)) => format!("{} wins", short(winner, 40)),
-        (Answer::Winner, None) | (Answer::NoDifference, _) => match report.verdict.worse.is_empty() {
-            true => "No difference shown".to_owned(),
-            false => "No arm is better".to_owned(),
-        },
+        (Answer::Winner, None) | (Answer::NoDifference, _) => "No difference".to_owned(),
         (Answer::KeepRunning, _) if report.experiment.as_ref().is_some_and(|facts| !facts.running) => {
             "Nothing was shown".to_owned()
         }
+        (Answer::KeepRunning, _) if report.verdict.is_over => "Cannot tell".to_owned(),
         (Answer::KeepRunning, _) => "Keep running".to_owned(),
         (Answer::SampleRatioMismatch, _) => "Nothing can be said: sample ratio mismatch".to_owned(),
     }
@@ -36,9 +34,9 @@ pub(super) fn tone(report: &AbReport) -> &'static str {
 pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
     match (&outcome.verdict.answer, &outcome.verdict.winner) {
         (Answer::Winner, Some(winner)) => (format!("{} wins", short(winner, 24)), "stable"),
+        _ if !outcome.verdict.worse.is_empty() => ("no arm is shown better".to_owned(), "unknown"),
         (Answer::KeepRunning, _) => ("nothing shown yet".to_owned(), "unknown"),
-        _ if !outcome.verdict.worse.is_empty() => ("no arm is better".to_owned(), "unknown"),
-        _ => ("no difference shown".to_owned(), "unknown"),
+        _ => ("no difference".to_owned(), "unknown"),
     }
 }
 
