@@ -26,7 +26,11 @@ pub mod printable;
 pub mod markup;
 /// Lengths of time as people write them: `30m`, `12h`, `7d`.
 pub mod period;
+// What every call over HTTPS shares.
+pub mod web;
 // ── tables ──
+// Objects of S3, read and written whole.
+pub mod s3;
 // Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
 // What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.

@@ -1,9 +1,9 @@
 //! Servers of others, asked in JSON over HTTP: within a time, without redirects, with secrets that stay here.
 
 use crate::notify::Secret;
+use crate::web::trusting;
 use serde_json::Value;
 use std::time::Duration;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// A server.
 #[derive(Debug, Clone)]
@@ -189,12 +189,7 @@ fn agent(timeout: Duration, authorities: Option<&[u8]>) -> ureq::Agent {
         .max_redirects_will_error(false)
         .http_status_as_error(false);
     if let Some(pem) = authorities {
-        let certificates = parse_pem(pem).filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        });
-        let roots = RootCerts::from(certificates);
-        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        config = config.tls_config(trusting(pem));
     }
     config.build().new_agent()
 }

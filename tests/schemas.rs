@@ -322,6 +322,7 @@ fn decide(walk: &mut Walk) {
     walk.run(&work, "promote", &format!("promote {}", day(13)));
     walk.run(&work, "run", &format!("run {}", day(13)));
     walk.run(&work, "audit-verify", "audit verify --deep");
+    walk.run(&work, "audit-accept", "audit accept data/labels.csv --by ann");
     walk.run(&work, "audit-at", "audit at 2026-11-12");
     walk.serve(&work, "");
 }

@@ -55,6 +55,7 @@ fn answers() -> BTreeMap<&'static str, Value> {
         ("ab-stop", of::<ab::stop::Stopped>()),
         ("approve", any(vec![of::<gate::Decided>(), of::<Trained>(), of::<Judged>()])),
         ("audit", of::<Vec<Entry>>()),
+        ("audit-accept", of::<Accepted>()),
         ("audit-at", of::<RolesAt>()),
         ("audit-for", of::<lineage::Lineage>()),
         ("audit-replay", of::<Replayed>()),

@@ -30,7 +30,8 @@ pub(crate) struct Global {
     /// Print the readable form, also into a pipe or a file
     #[arg(long, global = true, conflicts_with = "json")]
     pub(crate) text: bool,
-    /// Write the result to FILE (atomically) instead of stdout; predict also writes to postgres://USER@HOST/DB/TABLE
+    /// Write the result to FILE (atomically) instead of stdout; s3://BUCKET/KEY is written too, and by predict
+    /// postgres://USER@HOST/DB/TABLE
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
     /// Print nothing; the exit status is the answer

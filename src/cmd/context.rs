@@ -5,6 +5,7 @@ use super::progress::Progress;
 use anyhow::{Context as _, Result};
 use mlloop::atomic::Lock;
 use mlloop::feedback::waiting::take_in;
+use mlloop::s3::{Access, reach_as};
 use mlloop::table::postgres::{Login, log_in_as};
 use mlloop::workspace::{CONFIG_FILE, Run, Setting, Workspace, WorkspaceError};
 use serde_json::Value;
@@ -48,6 +49,7 @@ impl Context {
         };
         let settings = settings(global).map_err(anyhow::Error::msg)?;
         log_in_as(login());
+        reach_as(access());
         Ok(Self {
             workspace: Workspace::new(dir).waiting(Duration::from_secs(global.wait)).with_settings(settings),
             now,
@@ -75,10 +77,33 @@ impl Context {
     }
 }
 
+/// A variable of the environment that is set to something.
+fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Who asks for objects: what Amazon's tools take from the environment.
+fn access() -> Access {
+    let path = |name: &str, usual: &str| {
+        let at_home = || variable("HOME").map(|home| Path::new(&home).join(".aws").join(usual));
+        variable(name).map(PathBuf::from).or_else(at_home)
+    };
+    Access {
+        key: variable("AWS_ACCESS_KEY_ID"),
+        secret: variable("AWS_SECRET_ACCESS_KEY"),
+        token: variable("AWS_SESSION_TOKEN"),
+        region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")),
+        endpoint: variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL")),
+        profile: variable("AWS_PROFILE"),
+        credentials_file: path("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        config_file: path("AWS_CONFIG_FILE", "config"),
+        authorities: variable("AWS_CA_BUNDLE").map(PathBuf::from),
+    }
+}
+
 /// Who reads databases: what the programs of PostgreSQL take from the environment.
 fn login() -> Login {
-    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let passfile = variable("PGPASSFILE").map(PathBuf::from);
     Login {
         user: variable("PGUSER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME")),

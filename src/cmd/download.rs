@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Fetch a table into data/, check it, unpack it, and split it into reference and current
 ///
-/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, postgres://…, file:… or a path. zip and gzip are unpacked; where the
+/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, postgres://…, s3://…, file:… or a path. zip and gzip are unpacked; where the
 /// bytes came from, with their SHA-256, is written to data/SOURCE.json and to the audit chain. A transfer that is cut is
 /// resumed, also by the next run. Nothing in data/ changes before everything is there; files that differ are replaced
 /// only with --force.
@@ -32,7 +32,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// kaggle:owner/dataset[/file][@version], https://…, postgres://USER@HOST/DB/TABLE, file:… or a path
+    /// kaggle:owner/dataset[/file][@version], https://…, postgres://USER@HOST/DB/TABLE, s3://BUCKET/KEY,
+    /// file:… or a path
     pub(super) source: Source,
     /// Make data/reference.csv and data/current.csv: the earliest rows, or a hash of each row's key, make the reference
     #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["time", "hash"], str::parse::<By>))]

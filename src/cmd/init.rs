@@ -10,7 +10,7 @@ use mlloop::report::grouped;
 use mlloop::scaffold::{self, Driver};
 use mlloop::source::Source;
 use mlloop::table::columns::kind_of;
-use mlloop::table::postgres::is_address;
+use mlloop::table::place::is_address;
 use mlloop::table::{Kind, TableOptions};
 use mlloop::workspace::WorkspaceError;
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE, of which data/TABLE.csv is made
+    /// CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY, of which data/TABLE.csv is made
     #[arg(required_unless_present = "with")]
     table: Option<PathBuf>,
     /// The column to predict; by default a good guess, which is stated
@@ -106,7 +106,7 @@ fn fetch(table: &Path, args: &Args, ctx: &Context) -> Result<PathBuf> {
     if ctx.workspace.config_path().exists() && !args.force {
         return Err(WorkspaceError::Exists(ctx.workspace.config_path()).into());
     }
-    let source = Source::Database(table.to_owned());
+    let source = Source::Served(table.to_owned());
     let done = download::fetch(
         &download::Args { force: args.force, ..download::Args::of(source) },
         TableOptions::default(),

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What arrived: CSV (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE, - is stdin; by default [monitor]
+    /// What arrived: CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY, - is stdin; by default [monitor]
     /// current
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,

@@ -6,6 +6,7 @@ use super::ending;
 use anyhow::{Result, bail};
 use mlloop::atomic;
 use mlloop::printable::{Screen, printable, printable_json, printable_styled, style_code};
+use mlloop::s3::{self, Condition, Object};
 use mlloop::table::postgres::is_address;
 use serde::Serialize;
 use std::collections::hash_map::RandomState;
@@ -108,6 +109,16 @@ impl Output {
         match &self.file {
             Some(path) if is_address(path) => {
                 bail!("-o: only the rows of predict are written to a database; name a file")
+            }
+            Some(path) if s3::is_address(path) => {
+                let object = Object::at(path)?;
+                let mut kept = tempfile::tempfile()?;
+                let mut out = BufWriter::new(&mut kept);
+                let written = ending::packed(path, &mut out, write)?;
+                out.flush()?;
+                drop(out);
+                object.put(&mut kept, Condition::Always)?;
+                Ok(written)
             }
             // What `write` says names its own place; what the system says about the file does not.
             Some(path) => {

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV or JSON lines (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE; - is stdin
+    /// CSV or JSON lines (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY; - is stdin
     #[arg(default_value = "-")]
     table: PathBuf,
     /// The version (default: production)

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV (also .gz, .zst), Parquet, or postgres://USER@HOST/DB/TABLE; - is stdin. With --merge: profiles
+    /// CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY; - is stdin. With --merge: profiles
     #[arg(required = true, value_name = "TABLE")]
     tables: Vec<PathBuf>,
     /// Keep every distinct value, however many there are

@@ -7,7 +7,7 @@ use crate::drift::report::{Chunk, ChunkColumn, ColumnReport, ColumnVerdict, Find
 use crate::drift::{ColumnPair, findings};
 use crate::features::TextEncoder;
 use crate::pipeline::unseen_name;
-use crate::table::{Kind, postgres};
+use crate::table::{Kind, place};
 
 /// Why a column that production needs and that did not arrive is not judged.
 pub(super) const ABSENT: &str = "is not in the table";
@@ -26,9 +26,9 @@ impl Watch<'_> {
             let path = self.current_path();
             let text = match arrived.rejects.first.first() {
                 Some(first) => {
-                    format!("all {} rows of {} were left out; {first}", arrived.rejects.count, postgres::shown(&path))
+                    format!("all {} rows of {} were left out; {first}", arrived.rejects.count, place::shown(&path))
                 }
-                None => format!("{} has no rows", postgres::shown(&path)),
+                None => format!("{} has no rows", place::shown(&path)),
             };
             all.push(finding(FindingKind::NothingArrived, None, text));
         }

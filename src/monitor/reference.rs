@@ -8,7 +8,7 @@ use crate::drift::report::Side;
 use crate::journal::{Journal, Layout, Outcomes, Window};
 use crate::profile::{Profile, ProfileBuilder, Profiled, profile_input};
 use crate::stats::random::hash64;
-use crate::table::postgres;
+use crate::table::place;
 use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Table, Texts, Values, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ impl Watch<'_> {
             Some(found) => found,
             None => self.profile_of(path)?,
         };
-        let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { postgres::shown(path) };
+        let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { place::shown(path) };
         let side = side(name, &found.profile);
         Ok(Reference { side, profile: found.profile, rejects: found.rejects, is_training: false })
     }

@@ -14,7 +14,7 @@ use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
 use crate::registry::{Learned, Manifest, Role, Version};
 use crate::score::{Evaluation, Metrics};
 use crate::table::input::is_there;
-use crate::table::postgres;
+use crate::table::place;
 use crate::table::{InferOptions, ReadOptions, Schema, Spool};
 use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError, monitor_alone};
@@ -190,10 +190,10 @@ impl<'a> Watch<'a> {
         };
         let (name, arrived) = if let Some(length) = self.request.last {
             pass.windows = Some(self.windows(table, length)?);
-            let name = format!("{}, its last {}", postgres::shown(&path), rolling::length(length));
+            let name = format!("{}, its last {}", place::shown(&path), rolling::length(length));
             (name, pass.run(table.open()?, self.beside(table)?)?)
         } else {
-            (postgres::shown(&path), pass.run(table.open()?, self.beside(table)?)?)
+            (place::shown(&path), pass.run(table.open()?, self.beside(table)?)?)
         };
         let side = side(name, &arrived.profile);
         Ok((arrived, side))

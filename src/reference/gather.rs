@@ -7,7 +7,7 @@ use crate::labels::{Label, Labels, Source, Used, resolve};
 use crate::pipeline::Pipeline;
 use crate::report::grouped;
 use crate::table::input::is_there;
-use crate::table::postgres;
+use crate::table::place;
 use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
 use crate::workspace::{Config, Workspace};
@@ -174,7 +174,7 @@ impl Gathering<'_> {
         let mut current = None;
         if let Some(table) = self.current.or(usual.as_ref()) {
             let outcomes = self.config.retrain.outcomes;
-            let configured = postgres::shown(&self.config.monitor.current);
+            let configured = place::shown(&self.config.monitor.current);
             let file = self.current.map_or(configured, |table| table.path().display().to_string());
             let wants = |id: &str, label: &str| wanted.contains_key(id) || (outcomes && !label.is_empty());
             let rows = self.rows_of_table(table, wants)?;

@@ -1,9 +1,9 @@
 //! How mlloop speaks HTTP.
 
 use super::DownloadRequest;
+use crate::web::trusting;
 use std::time::Duration;
 use ureq::Agent;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// A server that sends nothing for so long is taken for gone.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -21,14 +21,7 @@ pub(super) fn agent(request: &DownloadRequest) -> Agent {
         .timeout_recv_response(Some(SILENCE * 2))
         .timeout_per_read(Some(SILENCE));
     if let Some(pem) = request.root_certificates {
-        let certificates: Vec<_> = parse_pem(pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        let roots = RootCerts::from(certificates.into_iter());
-        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        config = config.tls_config(trusting(pem));
     }
     config.build().new_agent()
 }

@@ -3,7 +3,7 @@
 use super::{DownloadRequest, SourceError, http, io_err};
 use crate::atomic::{self, Partial};
 use crate::digest;
-use crate::table::{Input, postgres};
+use crate::table::{Input, place};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -49,11 +49,11 @@ impl Fetched {
         Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
     }
 
-    /// The rows of a table in a database, at one moment.
-    pub fn database(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
+    /// The rows of a table in a database, at one moment, or an object.
+    pub fn served(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
         let from = request.source.public();
         let io_err = |source| SourceError::Io { path: PathBuf::from(&from), source };
-        let name = postgres::file_name(path);
+        let name = place::file_name(path).filter(|name| http::is_file_name(name));
         let mut rows = Input::open(path)?.into_reader().take(request.max_bytes.saturating_add(1));
         let mut kept = NamedTempFile::new().map_err(io_err)?;
         io::copy(&mut rows, &mut kept).map_err(io_err)?;

@@ -24,8 +24,8 @@ pub(crate) use http::decode_percents;
 pub use kaggle::Dataset;
 pub use record::{By, FileRecord, Record, SplitRecord};
 
-use crate::table::postgres::is_address;
-use crate::table::{TableError, TableOptions, postgres};
+use crate::table::place::{self as named, is_address};
+use crate::table::{TableError, TableOptions};
 use crate::workspace::{Workspace, WorkspaceError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -143,8 +143,8 @@ pub enum Source {
     Kaggle(Dataset),
     /// An address.
     Http(Address),
-    /// A table in a database, by its address.
-    Database(PathBuf),
+    /// A table in a database, or an object of S3, by its address.
+    Served(PathBuf),
     /// A file on this machine.
     File(PathBuf),
 }
@@ -152,7 +152,7 @@ pub enum Source {
 impl FromStr for Source {
     type Err = SourceError;
 
-    /// `kaggle:owner/dataset[/file][@version]`, `https://…`, `http://…`, `postgres://…`, `file:…` or a path.
+    /// `kaggle:owner/dataset[/file][@version]`, `https://…`, `http://…`, `postgres://…`, `s3://…`, `file:…` or a path.
     fn from_str(text: &str) -> Result<Self, SourceError> {
         let wrong = |what: &str| SourceError::NotASource { text: text.to_owned(), what: what.to_owned() };
         if let Some(dataset) = text.strip_prefix("kaggle:") {
@@ -163,7 +163,7 @@ impl FromStr for Source {
         }
         if is_address(Path::new(text)) {
             // What is wrong with it is said where it is opened, in words that hold no password.
-            return Ok(Self::Database(PathBuf::from(text)));
+            return Ok(Self::Served(PathBuf::from(text)));
         }
         if let Some(path) = text.strip_prefix("file:") {
             let path = path.strip_prefix("//localhost").or_else(|| path.strip_prefix("//")).unwrap_or(path);
@@ -172,7 +172,7 @@ impl FromStr for Source {
         }
         match text.split_once("://") {
             Some((scheme, _)) if !scheme.contains('/') => Err(wrong(
-                "has a scheme that mlloop does not know: there are kaggle:, https:, http:, postgres: and file:",
+                "has a scheme that mlloop does not know: there are kaggle:, https:, http:, postgres:, s3: and file:",
             )),
             _ if text.is_empty() => Err(wrong("names nothing")),
             _ => Ok(Self::File(PathBuf::from(text))),
@@ -187,7 +187,7 @@ impl Source {
         match self {
             Self::Kaggle(dataset) => dataset.to_string(),
             Self::Http(address) => address.public(),
-            Self::Database(path) => postgres::shown(path),
+            Self::Served(path) => named::shown(path),
             Self::File(path) => path.display().to_string(),
         }
     }
@@ -271,7 +271,7 @@ pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Down
     }
     let fetched = match request.source {
         Source::File(path) => fetched::Fetched::local(path, request)?,
-        Source::Database(path) => fetched::Fetched::database(path, request)?,
+        Source::Served(path) => fetched::Fetched::served(path, request)?,
         _ => {
             workspace.create()?;
             let known = record::known(workspace, request)?;

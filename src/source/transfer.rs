@@ -76,7 +76,7 @@ pub(super) fn fetch(
         }
         Source::Http(address) => (address.clone(), address.full()),
         Source::File(path) => return Fetched::local(path, request).map(Some),
-        Source::Database(path) => return Fetched::database(path, request).map(Some),
+        Source::Served(path) => return Fetched::served(path, request).map(Some),
     };
     check_scheme(&start, request)?;
     let key = digest::hex(&Sha256::digest(full.as_bytes())[..8]);

@@ -1,4 +1,4 @@
-//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd, Parquet and databases are.
+//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd, Parquet and addresses are.
 
 use std::fmt;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic::{self, GZIP, PARQUET, ZSTD};
-use super::postgres;
+use super::place;
 use crate::table::TableError;
 use crate::table::record::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
@@ -50,7 +50,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A table that can be opened again: what comes through a pipe or from a database is kept in a temporary file.
+/// A table that can be opened again: what comes through a pipe or from a server is kept in a temporary file.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -59,13 +59,13 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// For a file, a table of a database, or standard input for `-`.
+    /// For a file, a table of a database, an object of S3, or standard input for `-`.
     ///
     /// # Errors
-    /// When there is no room for what comes through a pipe, and what a database says.
+    /// When there is no room for what comes through a pipe, and what a server says.
     pub fn new(path: &Path) -> Result<Self, TableError> {
-        if postgres::is_address(path) {
-            return Self::of_database(path);
+        if place::is_address(path) {
+            return Self::of_address(path);
         }
         let stdin = path.as_os_str() == "-";
         let piped = stdin || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
@@ -86,13 +86,13 @@ impl Spool {
     }
 
     /// All rows at one moment, however often they are read.
-    fn of_database(path: &Path) -> Result<Self, TableError> {
-        let rows = postgres::open(path)?;
-        let name = rows.name().to_owned();
+    fn of_address(path: &Path) -> Result<Self, TableError> {
+        let rows = place::open(path)?;
+        let (name, records) = (rows.name().to_owned(), rows.records);
         let failed = |source| TableError::Io { file: name.clone(), source };
         let mut kept = NamedTempFile::new().map_err(failed)?;
         io::copy(&mut rows.into_reader(), &mut kept).map_err(failed)?;
-        Ok(Self { path: name.into(), records: true, kept: Some(kept) })
+        Ok(Self { path: name.into(), records, kept: Some(kept) })
     }
 
     /// A file with its bytes: itself, or what is kept of it.
@@ -119,10 +119,10 @@ impl Spool {
     }
 }
 
-/// Whether there is a table: a file, or what a database is asked for when it is opened.
+/// Whether there is a table: a file, or what a server is asked for when it is opened.
 #[must_use]
 pub fn is_there(path: &Path) -> bool {
-    postgres::is_address(path) || path.exists()
+    place::is_address(path) || path.exists()
 }
 
 /// What the first bytes say.
@@ -156,7 +156,7 @@ impl Text {
 }
 
 impl Input {
-    /// Opens a file, a table of a database, or standard input for `-`.
+    /// Opens a file, a table of a database, an object of S3, or standard input for `-`.
     ///
     /// # Errors
     /// When it cannot be opened, is a directory, or is an empty file.
@@ -164,8 +164,8 @@ impl Input {
         if path.as_os_str() == "-" {
             return Ok(Self::from_reader("stdin", io::stdin()));
         }
-        if postgres::is_address(path) {
-            return postgres::open(path);
+        if place::is_address(path) {
+            return place::open(path);
         }
         let name = path.display().to_string();
         let failed = |source| TableError::Io { file: name.clone(), source };

@@ -29,6 +29,7 @@ pub(crate) mod magic;
 mod number;
 pub mod options;
 mod parquet;
+pub mod place;
 pub mod postgres;
 pub mod read;
 pub mod record;

@@ -21,7 +21,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the program must not see of ours.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 12] = [
     "MLLOOP_TOKEN",
     "MLLOOP_PREDICT_TOKEN",
     "MLLOOP_SMTP_USER",
@@ -31,6 +31,8 @@ const SECRETS: [&str; 10] = [
     "KAGGLE_USERNAME",
     "KAGGLE_KEY",
     "PGPASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
     "PGPASSFILE",
 ];
 /// Larger files are no model.

@@ -6,7 +6,7 @@ use crate::features::{FeatureOptions, derive};
 use crate::model::{Named, Params};
 use crate::notify;
 use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec, check_weight};
-use crate::table::postgres::is_address;
+use crate::table::place::is_address;
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling, columns};
 use crate::wording::{instead, plain, toml_line};
@@ -254,7 +254,7 @@ impl Config {
         }
         if is_address(&config.data.reference) {
             return Err("[data] reference must be a file, for what versions learned from must stay as it was: \
-                        `mlloop download postgres://…` makes one of a table"
+                        `mlloop download ADDRESS` makes one"
                 .to_owned());
         }
         if !config.data.delimiter.is_ascii() {

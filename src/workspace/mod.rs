@@ -32,7 +32,7 @@ use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
 use crate::table::TableError;
-use crate::table::postgres;
+use crate::table::place;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::io;
@@ -204,10 +204,10 @@ impl Workspace {
         atomic::make_dirs(&self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
     }
 
-    /// A path that `mlloop.toml` names: relative ones start at the workspace; the address of a table in a database stays.
+    /// A path that `mlloop.toml` names: relative ones start at the workspace; an address of a database or of S3 stays.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        if postgres::is_address(path.as_ref()) {
+        if place::is_address(path.as_ref()) {
             return path.as_ref().to_owned();
         }
         self.dir.join(path)

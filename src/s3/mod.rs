@@ -1,0 +1,29 @@
+//! Objects of Amazon S3 and of everything that speaks its protocol (MinIO, Ceph, Garage, R2): `s3://BUCKET/KEY`.
+//!
+//! ```text
+//! s3://bucket/key ─▶ Object ─ open ─▶ bytes, taken up again where a connection broke
+//!                          └ put ──▶ a whole object or none, whatever happens
+//! ```
+//! Requests are signed in their address, so a secret key is never sent, and no address of a request is ever shown.
+
+mod access;
+mod object;
+mod profile;
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, reach_as};
+pub use object::{MAX_OBJECT_BYTES, Object, Stored};
+pub use transfer::{Condition, S3Error, Why};
+
+use std::path::Path;
+
+const SCHEME: &str = "s3://";
+
+/// Whether this names an object rather than a file.
+#[must_use]
+pub fn is_address(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME)))
+}

@@ -1,0 +1,308 @@
+//! One object: read, looked at, written.
+
+use super::SCHEME;
+use super::access::{Access, access};
+use super::transfer::{Condition, S3Error, Why, agent, persist, refused, unreachable};
+use rusty_s3::actions::{GetObject, HeadObject, PutObject};
+use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, Body, SendBody};
+
+/// The largest object that is written: the protocol's limit for one request.
+pub const MAX_OBJECT_BYTES: u64 = 5 << 30;
+/// For how long a signed address holds. A request begins at once; clocks differ.
+const VALID: Duration = Duration::from_secs(900);
+/// A connection that sends slower than so many bytes a second is given up.
+const SLOWEST: u64 = 20_000;
+/// Connections for one object that break without having brought anything.
+const TRIES: u32 = 4;
+
+/// An object, and who asks for it.
+#[derive(Clone)]
+pub struct Object {
+    store: Arc<Store>,
+    key: String,
+}
+
+/// A bucket, and who asks for what is in it.
+struct Store {
+    bucket: Bucket,
+    credentials: Option<Credentials>,
+    agent: Agent,
+}
+
+/// What a server says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its length.
+    pub bytes: Option<u64>,
+    /// What changes when it is written anew.
+    pub etag: Option<String>,
+}
+
+impl Object {
+    /// The object at an address.
+    ///
+    /// # Errors
+    /// What is wrong with the address, or with who asks.
+    pub fn at(path: &Path) -> Result<Self, S3Error> {
+        Self::asked_by(path, &access())
+    }
+
+    pub(super) fn asked_by(path: &Path, access: &Access) -> Result<Self, S3Error> {
+        let text = path.to_string_lossy();
+        let failed = |what| S3Error { object: text.to_string(), why: Why::Other(what) };
+        let (bucket, key) = parse(&text).map_err(|what| failed(what.to_owned()))?;
+        let asked = access.resolve().map_err(failed)?;
+        let (style, server) = match &asked.endpoint {
+            Some(server) => (UrlStyle::Path, Cow::Borrowed(server.as_str())),
+            // A certificate of `*.s3.…` says nothing of names with a dot.
+            None if bucket.contains('.') => (UrlStyle::Path, Cow::Owned(amazon(&asked.region))),
+            None => (UrlStyle::VirtualHost, Cow::Owned(amazon(&asked.region))),
+        };
+        let server = server.parse().map_err(|_| failed(format!("{server:?} is not the address of a server")))?;
+        let bucket = Bucket::new(server, style, bucket.to_owned(), asked.region);
+        let bucket = bucket.map_err(|err| failed(format!("AWS_ENDPOINT_URL is not the address of a server: {err}")))?;
+        let agent = agent(access.authorities.as_deref()).map_err(failed)?;
+        let store = Store { bucket, credentials: asked.credentials, agent };
+        Ok(Self { store: Arc::new(store), key: key.to_owned() })
+    }
+
+    /// Another object of the same bucket.
+    #[must_use]
+    pub fn beside(&self, key: String) -> Self {
+        Self { store: Arc::clone(&self.store), key }
+    }
+
+    /// The name inside of its bucket.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{SCHEME}{}/{}", self.store.bucket.name(), self.key)
+    }
+
+    /// Its bytes from the beginning.
+    ///
+    /// # Errors
+    /// When it is not there, or the server will not.
+    pub fn open(&self) -> Result<(Stored, impl Read + Send + use<>), S3Error> {
+        let answer = self.get(0, None)?;
+        if answer.status() != 200 {
+            return Err(self.refused(answer));
+        }
+        let stored = stored(answer.headers());
+        let body = answer.into_body().into_with_config().reader();
+        Ok((stored.clone(), Bytes { object: self.clone(), body, stored, at: 0, tries: 0 }))
+    }
+
+    /// All of a small object, with its tag.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when it is longer than `limit` bytes.
+    pub fn read(&self, limit: u64) -> Result<(Stored, Vec<u8>), S3Error> {
+        let (stored, bytes) = self.open()?;
+        let mut all = Vec::new();
+        bytes.take(limit + 1).read_to_end(&mut all).map_err(|err| self.failed(err.to_string()))?;
+        match all.len() as u64 > limit {
+            true => Err(self.failed(format!("is longer than {limit} bytes"))),
+            false => Ok((stored, all)),
+        }
+    }
+
+    /// What the server says of it; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When the server will not say.
+    pub fn look(&self) -> Result<Option<Stored>, S3Error> {
+        let ask = || {
+            let request = HeadObject::new(&self.store.bucket, self.credentials(), &self.key);
+            self.store.agent.head(request.sign(VALID).as_str()).call()
+        };
+        let answer = persist(ask).map_err(|err| self.failed(unreachable(&err)))?;
+        match answer.status().as_u16() {
+            200 => Ok(Some(stored(answer.headers()))),
+            404 => Ok(None),
+            _ => Err(self.refused(answer)),
+        }
+    }
+
+    /// Writes the whole of `file`: the object is the new one afterwards, or the old one as it was.
+    ///
+    /// # Errors
+    /// [`Why::Changed`] when the condition does not hold, and when the server will not.
+    pub fn put(&self, file: &mut File, condition: Condition) -> Result<(), S3Error> {
+        let length = file.metadata().map_err(|err| self.failed(err.to_string()))?.len();
+        if length > MAX_OBJECT_BYTES {
+            return Err(self.failed(format!("{length} bytes are more than the 5 GiB of one object")));
+        }
+        let send = || {
+            file.seek(SeekFrom::Start(0))?;
+            let action = PutObject::new(&self.store.bucket, self.credentials(), &self.key);
+            let request = self.store.agent.put(action.sign(VALID).as_str()).header("content-length", length);
+            let request = match condition {
+                Condition::Always => request,
+                Condition::New => request.header("if-none-match", "*"),
+                Condition::Same(etag) => request.header("if-match", etag),
+            };
+            let limit = Duration::from_secs(60 + length / SLOWEST);
+            let request = request.config().timeout_send_body(Some(limit)).build();
+            request.send(SendBody::from_reader(&mut *file))
+        };
+        let answer = persist(send).map_err(|err| self.failed(unreachable(&err)))?;
+        match answer.status().as_u16() {
+            200..=299 => Ok(()),
+            _ => Err(self.refused(answer)),
+        }
+    }
+
+    /// Asks for what stands from `at` on, of the object with this tag.
+    fn get(&self, at: u64, etag: Option<&str>) -> Result<Response<Body>, S3Error> {
+        let ask = || {
+            let action = GetObject::new(&self.store.bucket, self.credentials(), &self.key);
+            let mut request = self.store.agent.get(action.sign(VALID).as_str());
+            if at > 0 {
+                request = request.header("range", format!("bytes={at}-"));
+            }
+            if let Some(etag) = etag {
+                request = request.header("if-match", etag);
+            }
+            request.call()
+        };
+        persist(ask).map_err(|err| self.failed(unreachable(&err)))
+    }
+
+    fn credentials(&self) -> Option<&Credentials> {
+        self.store.credentials.as_ref()
+    }
+
+    fn refused(&self, answer: Response<Body>) -> S3Error {
+        let why = refused(self.store.bucket.region(), self.credentials().is_some(), answer);
+        S3Error { object: self.shown(), why }
+    }
+
+    fn failed(&self, what: String) -> S3Error {
+        S3Error { object: self.shown(), why: Why::Other(what) }
+    }
+}
+
+/// Bucket and key of an address.
+fn parse(text: &str) -> Result<(&str, &str), &'static str> {
+    let wrong = "is not s3://BUCKET/KEY";
+    let (bucket, key) = text.get(SCHEME.len()..).and_then(|rest| rest.split_once('/')).ok_or(wrong)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if bucket.len() < 3 || !bucket.chars().all(plain) || bucket.contains("..") {
+        return Err("does not name a bucket: its name has letters, digits, - and . only, at least three");
+    }
+    if key.is_empty() || key.ends_with('/') {
+        return Err("names no object, only a place of some");
+    }
+    // In an address these would lead to another object.
+    if key.split('/').any(|part| part == "." || part == "..") || key.chars().any(char::is_control) {
+        return Err("has a key that no address can hold: no part of it may be . or .., nor a control character");
+    }
+    Ok((bucket, key))
+}
+
+fn amazon(region: &str) -> String {
+    let end = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://s3.{region}.{end}")
+}
+
+fn stored(headers: &HeaderMap) -> Stored {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Stored { bytes: text("content-length").and_then(|n| n.parse().ok()), etag: text("etag") }
+}
+
+/// The bytes of an object. Where a connection breaks, the rest comes through another one, and only of the same object.
+struct Bytes {
+    object: Object,
+    body: ureq::BodyReader<'static>,
+    stored: Stored,
+    at: u64,
+    tries: u32,
+}
+
+impl Bytes {
+    /// Another connection from where this one ended.
+    fn again(&mut self, why: io::Error) -> io::Result<()> {
+        self.tries += 1;
+        let Some(etag) = self.stored.etag.as_deref().filter(|_| self.tries < TRIES) else { return Err(why) };
+        let answer = self.object.get(self.at, Some(etag)).map_err(io::Error::other)?;
+        let wanted = format!("bytes {}-", self.at);
+        let from = answer.headers().get("content-range").and_then(|value| value.to_str().ok());
+        let fits = answer.status() == 206 && from.is_some_and(|from| from.starts_with(&wanted));
+        match answer.status().as_u16() {
+            200 if self.at == 0 => {}
+            _ if fits => {}
+            412 => return Err(io::Error::other("it was written anew while it was read")),
+            _ => return Err(why),
+        }
+        self.body = answer.into_body().into_with_config().reader();
+        Ok(())
+    }
+}
+
+impl Read for Bytes {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let why = match self.body.read(buf) {
+                Ok(0) if !buf.is_empty() && self.stored.bytes.is_some_and(|all| self.at < all) => {
+                    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection broke before the end")
+                }
+                Ok(n) => {
+                    self.at += n as u64;
+                    self.tries = if n > 0 { 0 } else { self.tries };
+                    return Ok(n);
+                }
+                Err(err) => err,
+            };
+            self.again(why)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_a_bucket_and_a_key() {
+        assert_eq!(parse("s3://my-bucket/a/b c?.csv"), Ok(("my-bucket", "a/b c?.csv")));
+        assert_eq!(parse("S3://my.bucket/k"), Ok(("my.bucket", "k")));
+        for wrong in [
+            "s3://", "s3://b", "s3://bucket", "s3://bucket/", "s3:///k", "s3://bucket/a/", "s3://bucket/../x",
+            "s3://bucket/a/./b", "s3://bu cket/k", "s3://user:pass@bucket/k", "s3://bucket/a\nb", "s3://b..b/k",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn amazons_servers_are_named_by_region_and_others_by_path() {
+        let url = |address: &str, endpoint: Option<&str>, region: &str| {
+            let access = Access {
+                endpoint: endpoint.map(str::to_owned),
+                region: Some(region.to_owned()),
+                ..Access::default()
+            };
+            let object = Object::asked_by(Path::new(address), &access).unwrap_or_else(|err| panic!("{err}"));
+            object.store.bucket.object_url(&object.key).to_string()
+        };
+        assert_eq!(url("s3://abc/k", None, "eu-west-1"), "https://abc.s3.eu-west-1.amazonaws.com/k");
+        assert_eq!(url("s3://a.b.c/k", None, "cn-north-1"), "https://s3.cn-north-1.amazonaws.com.cn/a.b.c/k");
+        assert_eq!(url("s3://abc/d/k 1", Some("http://127.0.0.1:9000"), "r"), "http://127.0.0.1:9000/abc/d/k%201");
+        let wrong = Access { endpoint: Some("127.0.0.1:9000".to_owned()), ..Access::default() };
+        assert!(Object::asked_by(Path::new("s3://abc/k"), &wrong).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! Objects of a small server of our own: what it is asked, and what becomes of broken connections.
+
+use super::access::Access;
+use super::{Condition, Object, Why};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Objects by path, the first lines and headers of what was asked, and how many bytes of an answer pass before it breaks.
+#[derive(Default)]
+struct Kept {
+    objects: HashMap<String, Vec<u8>>,
+    asked: Vec<String>,
+    breaks_after: Option<usize>,
+    busy: u32,
+}
+
+fn server() -> (Access, Arc<Mutex<Kept>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let kept: Arc<Mutex<Kept>> = Arc::default();
+    let access = Access {
+        key: Some("AKID".to_owned()),
+        secret: Some("very-secret".to_owned()),
+        endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
+        ..Access::default()
+    };
+    let ours = Arc::clone(&kept);
+    std::thread::spawn(move || listener.incoming().for_each(|stream| answer(stream.unwrap(), &ours)));
+    (access, kept)
+}
+
+fn answer(mut stream: TcpStream, kept: &Mutex<Kept>) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).unwrap() > 0 {}
+    let header = |name: &str| {
+        let line = head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:")))?;
+        Some(line[name.len() + 1..].trim().to_owned())
+    };
+    let mut first = head.split(' ');
+    let (method, url) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+    let path = url.split('?').next().unwrap_or_default().to_owned();
+    let mut body = vec![0; header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0)];
+    lines.read_exact(&mut body).unwrap();
+    let mut kept = kept.lock().unwrap();
+    kept.asked.push(head.clone());
+    let tag = |object: &[u8]| format!("\"{}\"", crate::digest::sha256(object));
+    let old = kept.objects.get(&path).cloned();
+    let same = header("if-match").is_none_or(|tag_wanted| old.as_ref().is_some_and(|old| tag(old) == tag_wanted));
+    let new = header("if-none-match").is_none() || old.is_none();
+    let (status, said): (u16, Vec<u8>) = match (method, old) {
+        _ if kept.busy > 0 => (503, b"<Error><Code>SlowDown</Code></Error>".to_vec()),
+        _ if !same || !new => (412, Vec::new()),
+        ("PUT", _) => (200, Vec::new()),
+        (_, None) => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+        (_, Some(old)) => (if header("range").is_some() { 206 } else { 200 }, old),
+    };
+    kept.busy = kept.busy.saturating_sub(1);
+    if (method, status) == ("PUT", 200) {
+        kept.objects.insert(path, body);
+    }
+    let from = header("range").map_or(0, |range| range["bytes=".len()..].trim_end_matches('-').parse().unwrap());
+    let rest = &said[from.min(said.len())..];
+    let mut head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n", rest.len());
+    head += &format!("etag: {}\r\ncontent-range: bytes {from}-{}/{}\r\n\r\n", tag(&said), said.len(), said.len());
+    let sent = if method == "HEAD" { 0 } else { rest.len().min(kept.breaks_after.unwrap_or(usize::MAX)) };
+    drop(kept);
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&rest[..sent]));
+}
+
+fn file(bytes: &[u8]) -> std::fs::File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+#[test]
+fn what_is_written_is_read_back_over_broken_connections() {
+    let (access, kept) = server();
+    let object = Object::asked_by(Path::new("s3://bucket/tables/a b.csv"), &access).unwrap();
+    assert_eq!(object.look().unwrap(), None);
+    assert_eq!(object.open().err().unwrap().to_string(), "s3://bucket/tables/a b.csv: there is no such object");
+    let bytes: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+    kept.lock().unwrap().busy = 2;
+    object.put(&mut file(&bytes), Condition::New).unwrap();
+    assert_eq!(kept.lock().unwrap().objects["/bucket/tables/a%20b.csv"], bytes);
+    assert_eq!(object.look().unwrap().unwrap().bytes, Some(400_000));
+
+    kept.lock().unwrap().breaks_after = Some(150_000);
+    let before = kept.lock().unwrap().asked.len();
+    assert_eq!(object.read(1 << 20).unwrap().1, bytes);
+    let asked = kept.lock().unwrap().asked[before..].join("");
+    assert!(asked.contains("bytes=150000-") && asked.contains("bytes=300000-"), "{asked}");
+    assert!(object.read(1000).unwrap_err().to_string().contains("longer than 1000"));
+    // The address of each request is signed; the secret is in none.
+    let all = kept.lock().unwrap().asked.join("");
+    assert!(all.contains("X-Amz-Signature=") && all.contains("AKID") && !all.contains("very-secret"));
+}
+
+#[test]
+fn an_object_that_changes_is_no_mixture_and_conditions_hold() {
+    let (access, kept) = server();
+    let object = Object::asked_by(Path::new("s3://bucket/k"), &access).unwrap();
+    object.put(&mut file(&[1; 90_000]), Condition::New).unwrap();
+    assert_eq!(object.put(&mut file(b"x"), Condition::New).unwrap_err().why, Why::Changed);
+    let etag = object.look().unwrap().unwrap().etag.unwrap();
+    object.put(&mut file(&[2; 90_000]), Condition::Same(&etag)).unwrap();
+    assert_eq!(object.put(&mut file(b"x"), Condition::Same(&etag)).unwrap_err().why, Why::Changed);
+    object.put(&mut file(&[3; 90_000]), Condition::Always).unwrap();
+
+    kept.lock().unwrap().breaks_after = Some(40_000);
+    let (_, mut bytes) = object.open().unwrap();
+    bytes.read_exact(&mut vec![0; 30_000]).unwrap();
+    kept.lock().unwrap().objects.insert("/bucket/k".to_owned(), vec![4; 90_000]);
+    let told = bytes.read_to_end(&mut Vec::new()).unwrap_err().to_string();
+    assert!(told.contains("written anew while it was read"), "{told}");
+    // A server that never gets any further is given up.
+    kept.lock().unwrap().breaks_after = Some(0);
+    let told = object.read(1 << 20).unwrap_err().to_string();
+    assert!(told.contains("s3://bucket/k") && !told.contains("Signature"), "{told}");
+}

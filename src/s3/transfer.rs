@@ -1,0 +1,165 @@
+//! Single requests: sent again where that may help, and what a server says in words.
+
+use crate::web::trusting;
+use std::path::Path;
+use std::time::Duration;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
+
+/// A server that sends nothing for so long is taken for gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Pauses before another try; there is one try more.
+const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(3)];
+/// Bytes of an error that are read at most.
+const TOLD: u64 = 64 << 10;
+
+/// Under which condition an object is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// Whatever is there.
+    Always,
+    /// When there is none.
+    New,
+    /// When it is the one with this tag.
+    Same(&'a str),
+}
+
+/// What went wrong with an object.
+#[derive(Debug, thiserror::Error)]
+#[error("{object}: {why}")]
+pub struct S3Error {
+    /// The object's address.
+    pub object: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a request did not do what it should, as a clause.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// There is no such object.
+    #[error("there is no such object")]
+    NotThere,
+    /// It is another one than the condition wants.
+    #[error("somebody else wrote it at the same time")]
+    Changed,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A client that follows no redirects and waits for nobody for ever.
+pub(super) fn agent(authorities: Option<&Path>) -> Result<Agent, String> {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .accept_encoding("identity")
+        .user_agent(concat!("mlloop/", env!("CARGO_PKG_VERSION")))
+        .timeout_resolve(Some(SILENCE / 2))
+        .timeout_connect(Some(SILENCE / 2))
+        .timeout_recv_response(Some(SILENCE * 2))
+        .timeout_per_read(Some(SILENCE));
+    if let Some(path) = authorities {
+        let pem = std::fs::read(path).map_err(|err| format!("AWS_CA_BUNDLE {}: {err}", path.display()))?;
+        config = config.tls_config(trusting(&pem));
+    }
+    Ok(config.build().new_agent())
+}
+
+/// Sends a request until the server answers something that will stay so.
+pub(super) fn persist(
+    mut send: impl FnMut() -> Result<Response<Body>, ureq::Error>,
+) -> Result<Response<Body>, ureq::Error> {
+    for pause in PAUSES {
+        match send() {
+            Ok(answer) if !may_pass(answer.status()) => return Ok(answer),
+            Err(err) if !may_help(&err) => return Err(err),
+            _ => std::thread::sleep(pause),
+        }
+    }
+    send()
+}
+
+/// Whether a server that answers this may do better in a moment.
+fn may_pass(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
+}
+
+/// Whether another try can end otherwise: not where the address or the certificate is wrong.
+fn may_help(err: &ureq::Error) -> bool {
+    matches!(err, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_))
+}
+
+/// What a failed connection is called. The error's own text may hold the signed address.
+pub(super) fn unreachable(err: &ureq::Error) -> String {
+    match err {
+        ureq::Error::Io(err) => format!("the server cannot be reached: {err}"),
+        ureq::Error::Timeout(_) => "the server does not answer in time".to_owned(),
+        ureq::Error::HostNotFound => "the server's name is not known".to_owned(),
+        ureq::Error::Rustls(err) => format!("no secure connection: {err}"),
+        ureq::Error::Tls(what) => format!("no secure connection: {what}"),
+        _ => "the connection to the server failed".to_owned(),
+    }
+}
+
+/// An answer that is none of those that were hoped for.
+pub(super) fn refused(region: &str, signed: bool, answer: Response<Body>) -> Why {
+    let status = answer.status().as_u16();
+    let header = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut body = answer.into_body();
+    let text = body.with_config().limit(TOLD).lossy_utf8(true).read_to_string().unwrap_or_default();
+    let code = element(&text, "Code").unwrap_or_default();
+    let elsewhere = header.or_else(|| element(&text, "Region")).filter(|there| there != region);
+    let what = match (status, code.as_str()) {
+        (_, "NoSuchBucket") => "there is no such bucket".to_owned(),
+        (404, _) => return Why::NotThere,
+        (412, _) | (409, "ConditionalRequestConflict") => return Why::Changed,
+        (301 | 307 | 400, _) if elsewhere.is_some() => {
+            let there = elsewhere.unwrap_or_default();
+            format!("the bucket is in the region {there}: set AWS_REGION={there}")
+        }
+        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken") => {
+            format!("the server does not accept these keys ({code}): see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
+        }
+        (_, "RequestTimeTooSkewed") => "the server's clock and this one are far apart".to_owned(),
+        (401 | 403, _) if !signed => "it is not for everybody, and there are no keys: set AWS_ACCESS_KEY_ID and \
+                                      AWS_SECRET_ACCESS_KEY (`aws configure export-credentials --format env` prints those \
+                                      of a login)"
+            .to_owned(),
+        (401 | 403, _) => format!("these keys may not do that ({status})"),
+        (300..=399, _) => format!("the server answers {status}, a redirect, which is not followed"),
+        _ => {
+            let said = element(&text, "Message").unwrap_or_default();
+            format!("the server answers {status} {code} {said}").trim_end().to_owned()
+        }
+    };
+    Why::Other(what)
+}
+
+/// The text of the first `<name>` in an error, on one line and short.
+fn element(text: &str, name: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (inside, _) = rest.split_once('<')?;
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    Some(inside.trim().chars().map(clean).take(200).collect()).filter(|text: &String| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_in_words_and_end() {
+        let answer = |status: u16, body: &str| Response::builder().status(status).body(Body::builder().data(body)).unwrap();
+        let told = |status, body: &str| refused("r", true, answer(status, body)).to_string();
+        assert_eq!(told(404, "<Error><Code>NoSuchKey</Code></Error>"), "there is no such object");
+        assert_eq!(told(404, "<Code>NoSuchBucket</Code>"), "there is no such bucket");
+        assert!(told(403, "<Code>SignatureDoesNotMatch</Code>").contains("does not accept these keys"));
+        assert!(told(403, "").ends_with("may not do that (403)"));
+        assert!(told(301, "<Code>PermanentRedirect</Code><Region>eu-1</Region>").ends_with("AWS_REGION=eu-1"));
+        assert!(told(418, "<Code>Tea\n</Code><Message>pot").ends_with("answers 418 Tea"));
+        assert_eq!(refused("r", true, answer(412, "")), Why::Changed);
+        assert!(refused("r", false, answer(403, "")).to_string().contains("there are no keys"));
+    }
+}
