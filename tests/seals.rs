@@ -202,7 +202,7 @@ fn a_pipe_or_a_device_in_the_place_of_a_file_of_the_loop_is_an_error_at_once() {
 #[test]
 fn an_altered_experiment_is_seen_and_what_a_limit_or_a_full_stdout_stops_is_said() {
     let work = trained();
-    work.run("train --algorithm forest --set model.n_estimators=5").answers(YES);
+    work.run("train --algorithm random-forest --set model.n_estimators=5").answers(YES);
     work.run("ab-start --name e --a v0001 --b v0002 --by ann").answers(YES);
     work.run("audit verify --deep").answers(YES);
     let experiment = work.read("ab.json");

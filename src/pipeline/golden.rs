@@ -71,7 +71,7 @@ fn schema(pipeline: &Pipeline) -> Schema {
 /// When the file cannot be read, or has no row.
 pub(super) fn read(pipeline: &Pipeline, path: &Path) -> Result<Table, PipelineError> {
     let options = ReadOptions { optional: vec![ANSWER.to_owned()], ..ReadOptions::default() };
-    let golden = table::read(Input::open(path)?, &schema(pipeline), &options)?.table;
+    let golden = table::read(Input::own(path)?, &schema(pipeline), &options)?.table;
     if golden.n_rows() == 0 {
         let what = "has no row to verify the version by: restore the file or train again".to_owned();
         return Err(PipelineError::Version { path: path.to_owned(), what });

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic::{self, GZIP, PARQUET, ZSTD};
 use super::place;
+use crate::atomic;
 use crate::table::TableError;
 use crate::table::record::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
@@ -182,6 +183,16 @@ impl Input {
             return Ok(Self { name, body: Body::File(file), size, consumed: Arc::default(), records: false });
         }
         Ok(Self::from_reader(&name, file))
+    }
+
+    /// Opens a file of the loop, in whose place a pipe or a device is an error.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub(crate) fn own(path: &Path) -> Result<Self, TableError> {
+        let name = path.display().to_string();
+        let file = atomic::open(path).map_err(|source| TableError::Io { file: name.clone(), source })?;
+        Ok(Self::from_file(&name, file))
     }
 
     /// A file that is open already, under the name that errors shall use.

@@ -128,7 +128,7 @@ impl Workspace {
     /// How many corrections `data/feedback.csv` has: a record is one line.
     fn n_feedback(&self) -> Result<usize, WorkspaceError> {
         let path = self.path(FEEDBACK_FILE);
-        let bytes = atomic::read_at_most(&path, u64::MAX).map_err(|source| WorkspaceError::Io { path, source })?;
+        let bytes = atomic::read(&path).map_err(|source| WorkspaceError::Io { path, source })?;
         Ok(memchr::memchr_iter(b'\n', &bytes).count().saturating_sub(1))
     }
 
