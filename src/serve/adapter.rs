@@ -72,6 +72,7 @@ pub(super) async fn answer(
     let model = named(app, &snapshot, endpoint, parts)?;
     let mut ticket = app.gate.ticket(seat(parts));
     let body = read(body, &mut ticket).await?;
+    ticket.charge_values(&body)?;
     ticket.take_place()?;
     let is_large = body.len() > INLINE_BYTES;
     let heads = parts.headers.clone();

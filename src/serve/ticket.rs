@@ -22,6 +22,11 @@ use std::task::{Context, Poll};
 /// Requests that hold more than this are large: a quarter of the bytes in flight is kept for the others.
 const LARGE: usize = 64 << 10;
 
+/// Values of one body of another protocol, of which each row's cells are some.
+const MAX_VALUES: usize = 1 << 20;
+/// What a value takes once it stands by itself.
+const BYTES_PER_VALUE: usize = 40;
+
 /// Counts what is in flight.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -90,6 +95,19 @@ impl Ticket {
         self.has_place = true;
         self.seat.iter().for_each(|seat| seat.set_busy(true));
         if taken < self.gate.limits.max_in_flight { Ok(()) } else { Err(Refusal::Overload) }
+    }
+
+    /// Accounts for the values that a body of another protocol comes to, before it is taken apart: one for each sign that
+    /// ends or begins one.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`], and as [`Ticket::charge`].
+    pub(super) fn charge_values(&mut self, body: &[u8]) -> Result<(), Refusal> {
+        let n = body.iter().filter(|byte| matches!(byte, b',' | b'\n' | b'{' | b'[')).count();
+        if n > MAX_VALUES {
+            return Err(Refusal::TooLarge(format!("more than {MAX_VALUES} values; send them in several requests")));
+        }
+        self.charge(n * BYTES_PER_VALUE)
     }
 
     /// Accounts for more bytes.

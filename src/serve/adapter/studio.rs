@@ -60,6 +60,7 @@ pub(super) async fn answer(
         let why = "answers are taken by `mlloop label-import`, and learned from by `mlloop retrain`";
         return Ok(problem::json(StatusCode::OK, &json!({ "status": "ignored", "why": why })));
     }
+    ticket.charge_values(&body)?;
     let is_large = body.len() > INLINE_BYTES;
     let snapshot = app.snapshot();
     let understand = move || understand(&snapshot, &body);
@@ -73,6 +74,9 @@ pub(super) async fn answer(
     let results: Vec<Value> = told.iter().map(|one| one.as_ref().map_or(json!([]), |one| control.says(one))).collect();
     Ok(problem::json(StatusCode::OK, &json!({ "results": results, "model_version": version })))
 }
+
+/// Larger interfaces are none that a person sees.
+const LARGEST_INTERFACE: usize = 100_000;
 
 /// What a request comes to.
 struct Understood {
@@ -88,7 +92,11 @@ fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
     let asked: Request = serde_json::from_value(Value::Object(object)).map_err(wrong)?;
     let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
     let live = snapshot.production.as_ref().ok_or_else(none)?;
-    let control = Control::of(asked.label_config.as_deref().or(asked.schema.as_deref()), live)?;
+    let interface = asked.label_config.as_deref().or(asked.schema.as_deref());
+    if interface.is_some_and(|text| text.len() > LARGEST_INTERFACE) {
+        return Err(Refusal::TooLarge(format!("the labelling interface is larger than {LARGEST_INTERFACE} bytes")));
+    }
+    let control = Control::of(interface, live)?;
     let rows = asked.tasks.iter().map(|task| row(snapshot, live, task)).collect();
     Ok(Understood { control, version: live.model.name.clone(), rows })
 }

@@ -165,3 +165,23 @@ fn kserve_v2_tensors_may_be_bytes() {
     assert_eq!(ask(&state, asked(whole[..whole.len() - 1].to_vec())).0, 400);
     assert_eq!(ask(&state, asked(head.as_bytes()[..9].to_vec())).0, 400);
 }
+
+#[test]
+fn a_body_that_comes_to_more_values_than_rows_may_have_is_too_large() {
+    let served = Served::new(&[0]);
+    let state = served.open();
+    let n = (1 << 20) + 1;
+    let texts = format!(
+        "{{\"inputs\":[{{\"name\":\"x\",\"shape\":[{n}],\"datatype\":\"BYTES\",\"data\":[{}\"\"]}}]}}",
+        "\"\",".repeat(n)
+    );
+    for asked in [
+        with(request("/invocations", format!("\n{}", ",".repeat(n))), "content-type", "text/csv"),
+        request("/v2/models/mlloop/infer", texts),
+        request("/invocations", format!("{{\"instances\":[{}{{}}]}}", "{},".repeat(n / 2 + 1))),
+    ] {
+        let (status, answer) = ask(&state, asked);
+        assert_eq!(status, 413, "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains("more than 1048576 values"), "{answer}");
+    }
+}

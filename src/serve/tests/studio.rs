@@ -115,3 +115,14 @@ fn tasks_that_do_not_fit_have_none_and_the_others_have_theirs() {
     }
     assert_eq!(ask(&closed, get("/label-studio/health")).0, 404);
 }
+
+#[test]
+fn an_interface_that_no_person_sees_is_not_read() {
+    let served = Served::new(&[0]);
+    let state = open(&served);
+    let nested = "<Choices name=\"c\" toName=\"t\">".repeat(50_000);
+    let (status, answer) = predict(&state, &[], &nested);
+    assert_eq!(status, 413, "{answer}");
+    let setup = json!({ "project": "3.1", "schema": nested, "hostname": "http://localhost:8080" });
+    assert_eq!(ask(&state, request("/label-studio/setup", setup.to_string())).0, 413);
+}
