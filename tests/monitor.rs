@@ -168,6 +168,13 @@ fn two_tables_are_compared_without_a_loop() {
     assert_eq!(report["share"]["n_drifted"], 0);
     assert!(!work.path("reports").exists());
     work.run("monitor b.csv").answers(ERROR).says("no loop here");
+    // One level in another spelling is the same level, also where there is no other.
+    let flags =
+        |flag: &str| (0..300).fold("flag,n\n".to_owned(), |text, i| text + &format!("{flag},{}\n", i * 37 % 101));
+    work.write("sql.csv", flags("true"));
+    work.write("pandas.csv", flags("True"));
+    let report = work.run("monitor --reference sql.csv pandas.csv --formats json").answers(NO).value();
+    assert_eq!((&column(&report, "flag")["verdict"], &report["findings"]), (&"stable".into(), &serde_json::json!([])));
     // What is set for the command holds without a loop too.
     let line = "monitor --reference a.csv b.csv --formats json --set";
     let settings =

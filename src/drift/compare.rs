@@ -5,7 +5,7 @@
 //! 1. **significant**: p ≤ `alpha` after Benjamini–Hochberg over all questions of all columns,
 //! 2. **large**: an effect of at least `effect` in the units of Cohen's h, the same for numbers, levels and missing
 //!    cells ([`crate::stats::shares::effect`]), or a PSI of at least `psi` where that is set, and
-//! 3. seen on **enough rows**: `min_rows` on either side.
+//! 3. seen on **enough rows**: `min_rows` on either side; questions with an exact test are answered on fewer, too.
 
 use super::large::Large;
 use super::method::Method;
@@ -20,6 +20,9 @@ use rayon::prelude::*;
 
 /// Chance that the PSI of any of the columns is above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
+
+/// Questions whose test is exact, so that they are answered however few rows there are.
+const EXACT: [&str; 4] = ["missing", "infinite", "levels", "range"];
 
 /// Up to this p, the question with the smallest p stands for a stable column; beyond, that about its distribution as a whole.
 const TOLD: f64 = 0.05;
@@ -102,10 +105,15 @@ fn adjust(judged: &mut [Judged], large: &Large) {
         let drifted = answers.iter().filter(significant).filter(|(probe, _)| probe.is_large(large));
         let least = |a: &&(Probe, f64), b: &&(Probe, f64)| a.0.p.total_cmp(&b.0.p);
         let decisive = drifted.min_by(least);
-        report.verdict = if decisive.is_some() { ColumnVerdict::Drifted } else { ColumnVerdict::Stable };
+        let few = matches!(report.verdict, ColumnVerdict::TooFewRows { .. });
+        match decisive {
+            Some(_) => report.verdict = ColumnVerdict::Drifted,
+            None if few => {}
+            None => report.verdict = ColumnVerdict::Stable,
+        }
         // Without one, that nearest to deciding, where chance alone gives it once in twenty times at most.
         let nearest = answers.iter().min_by(least).filter(|(probe, _)| probe.p <= TOLD);
-        let told = decisive.or(nearest).unwrap_or(&answers[0]);
+        let Some(told) = decisive.or(nearest).or(answers.first().filter(|_| !few)) else { continue };
         tell(report, &told.0);
         report.p_adjusted = Some(told.1);
         // What did not decide need not be explained.
@@ -224,7 +232,8 @@ fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: Colu
         if let Some(first) = waiting.first() {
             tell(&mut report, first);
         }
-        waiting.clear();
+        // Few rows can show that a column drifted where the test is exact, and never that it did not.
+        waiting.retain(|probe| EXACT.contains(&probe.method));
         report.because = None;
         report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
     }

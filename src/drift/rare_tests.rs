@@ -250,3 +250,31 @@ fn a_base_rate_that_moves_by_half_is_target_drift() {
     // A tenth more is significant, and not large.
     assert_eq!(compare_target(&rate(1330), &settings, 0).verdict, ColumnVerdict::Stable);
 }
+
+/// Exact tests need no smallest count to show a drift, and no count of few rows shows that there is none.
+#[test]
+fn few_rows_show_a_drift_where_the_test_is_exact() {
+    for (n, missing) in [(19, 180), (0, 50), (0, 20)] {
+        let found = told(category(&[2500, 2500], &[n, 0]), (0, missing));
+        assert_eq!((&found.verdict, found.method.as_str()), (&ColumnVerdict::Drifted, "missing"), "{found:?}");
+    }
+    let calm = told(category(&[2500, 2500], &[25, 25]), (0, 0));
+    assert_eq!((&calm.verdict, calm.method.as_str()), (&ColumnVerdict::TooFewRows { need: 200 }, "homogeneity"));
+    // One that drifted of thirty that cannot be judged is no table that drifted.
+    let settings = DriftSettings::default();
+    let pairs: Vec<ColumnPair> = (0..30)
+        .map(|i| {
+            if i == 0 {
+                pair(i, category(&[2500, 2500], &[0, 0]), (0, 50))
+            } else {
+                pair(i, category(&[2500, 2500], &[25, 25]), (0, 0))
+            }
+        })
+        .collect();
+    let share = super::drift_share(&compare(&pairs, &settings, 0), &settings);
+    assert_eq!((share.n_drifted, share.n_stable, share.n_unknown), (1, 0, 29));
+    assert_eq!(
+        (share.column_share, share.counted().as_str()),
+        (Some(1.0 / 30.0), "1 column drifted and 29 cannot be judged")
+    );
+}

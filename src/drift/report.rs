@@ -131,6 +131,19 @@ pub struct DriftShare {
 }
 
 impl DriftShare {
+    /// `3 of 30 columns drifted`.
+    #[must_use]
+    pub fn counted(&self) -> String {
+        let (drifted, judged) = (self.n_drifted, self.n_drifted + self.n_stable);
+        match (self.n_stable, self.n_unknown) {
+            (0, 1..) if drifted > 0 => {
+                let s = if drifted == 1 { "" } else { "s" };
+                format!("{drifted} column{s} drifted and {} cannot be judged", self.n_unknown)
+            }
+            _ => format!("{drifted} of {judged} columns drifted"),
+        }
+    }
+
     /// The share that decides: the weighted one when that was asked for.
     #[must_use]
     pub fn deciding(&self) -> Option<f64> {

@@ -128,6 +128,7 @@ pub struct DriftSettings {
         serialize_with = "columns::serialize",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, serde_json::Value>"))]
     pub watch: Vec<ColumnSpec>,
     /// Method and threshold of single columns.
     pub columns: BTreeMap<String, ColumnSettings>,

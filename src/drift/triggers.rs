@@ -120,9 +120,8 @@ fn trigger(name: &str, value: Option<f64>, threshold: Option<f64>, fired: bool, 
 fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
     let share = evidence.share;
     let value = share.deciding();
-    let judged = share.n_drifted + share.n_stable;
     let text = match value {
-        Some(_) if !share.weighted => format!("{} of {judged} columns drifted", share.n_drifted),
+        Some(_) if !share.weighted => share.counted(),
         Some(value) => format!("{:.0} % of what the model looks at drifted", value * 100.0),
         None => "no column could be judged".to_owned(),
     };

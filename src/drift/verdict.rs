@@ -17,7 +17,11 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     let (n_drifted, n_stable) = (is(drifted).count() as u64, is(stable).count() as u64);
     let (drifted_weight, stable_weight) = (weight(drifted), weight(stable));
     let share = |part: f64, rest: f64| (part + rest > 0.0).then(|| part / (part + rest));
-    let (plain, weighted) = (share(n_drifted as f64, n_stable as f64), share(drifted_weight, stable_weight));
+    // Of too few rows a column can be shown to have drifted, and not to be stable: beside one that did, the others count as such.
+    let few = |v: &ColumnVerdict| matches!(v, ColumnVerdict::TooFewRows { .. });
+    let (n_few, few_weight) = if n_drifted > 0 { (is(few).count() as u64, weight(few)) } else { (0, 0.0) };
+    let plain = share(n_drifted as f64, (n_stable + n_few) as f64);
+    let weighted = share(drifted_weight, stable_weight + few_weight);
     let is_weighted = settings.weighted.unwrap_or(weighted > plain);
     DriftShare {
         n_drifted,
@@ -61,16 +65,13 @@ pub fn verdict(
             let drift = match (judged, share.n_drifted) {
                 (0, _) => "Drift cannot be told.".to_owned(),
                 (_, 0) => "No drift.".to_owned(),
-                (_, n) => format!("{n} of {judged} columns drifted, which alone is no reason to retrain."),
+                _ => format!("{}, which alone is no reason to retrain.", share.counted()),
             };
             (Answer::Yes, format!("{drift} {}: a reason to retrain.", fired.join("; ")))
         }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
         (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows, n_left_out)),
-        (true, _) => (
-            Answer::No,
-            format!("No reason to retrain: {} of {judged} columns drifted, no trigger fired.", share.n_drifted),
-        ),
+        (true, _) => (Answer::No, format!("No reason to retrain: {}, no trigger fired.", share.counted())),
     };
     Verdict { retrain, severity: severity(share, triggers), sentence }
 }

@@ -10,12 +10,12 @@ use crate::features::derive::{Past, Windows};
 use crate::journal::{Outcomes, outcomes};
 use crate::past;
 use crate::pipeline::Pipeline;
-use crate::profile::{Limits, Profile, Profiled, merge_files, profile_unknown};
-use crate::registry::{Learned, Manifest, Role, Version};
+use crate::profile::{ColumnProfile, Limits, Profile, Profiled, merge_files, profile_unknown};
+use crate::registry::{Learned, Manifest, RegistryError, Role, Version};
 use crate::score::{Evaluation, Metrics};
 use crate::table::input::is_there;
 use crate::table::place;
-use crate::table::{InferOptions, ReadOptions, Schema, Spool};
+use crate::table::{InferOptions, Kind, ReadOptions, Schema, Spool};
 use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError, monitor_alone};
 use std::path::PathBuf;
@@ -69,7 +69,8 @@ impl<'a> Watch<'a> {
             (Some(config), _) => (config.schema(), None),
             (None, Some(reference)) => {
                 let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
-                let (schema, found) = profile_unknown(&Spool::new(reference)?, &options, request.exact)?;
+                let (mut schema, found) = profile_unknown(&Spool::new(reference)?, &options, request.exact)?;
+                know_constants(&mut schema, &found.profile);
                 (schema, Some(found))
             }
             (None, None) => (Schema::default(), None),
@@ -95,6 +96,14 @@ impl<'a> Watch<'a> {
         };
         if let Some(production) = &production {
             schema.know(&production.pipeline.schema);
+            if schema.columns.iter().any(|column| column.kind == Kind::Constant) {
+                match workspace.registry().profile(production.version) {
+                    Ok(profile) => know_constants(&mut schema, &profile),
+                    // Where it is needed, it is told.
+                    Err(RegistryError::NoProfile { .. }) => {}
+                    Err(err) => return Err(err.into()),
+                }
+            }
         }
         let profiled_schema = match &production {
             Some(Production { pipeline, .. }) => pipeline.schema_with_texts(pipeline.schema_with_derived(&schema)),
@@ -214,6 +223,15 @@ impl<'a> Watch<'a> {
             weight: self.weight(),
             windows: None,
             seed: self.request.seed,
+        }
+    }
+}
+
+/// Lets a constant keep its one level in every spelling, as categories do: what writes `True` instead of `true` is no drift.
+fn know_constants(schema: &mut Schema, profile: &Profile) {
+    for column in schema.columns.iter_mut().filter(|column| column.kind == Kind::Constant) {
+        if let Some(levels) = profile.column(&column.name).and_then(ColumnProfile::levels) {
+            column.spelling.know(&levels.keys().cloned().collect::<Vec<_>>());
         }
     }
 }

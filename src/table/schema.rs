@@ -56,7 +56,6 @@ const FLAG: [&str; 2] = ["0", "1"];
 
 /// One column of a [`Schema`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ColumnSpec {
     /// Name in the header.
     pub name: String,
