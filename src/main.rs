@@ -15,7 +15,6 @@ fn main() -> ExitCode {
 
 /// Writes the exit status into the file that `MLLOOP_STATUS_FILE` names: whoever started this may be gone before it ends.
 fn leave(status: u8) {
-    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     if let Some(path) = std::env::var_os("MLLOOP_STATUS_FILE") {
         // There is nobody left to tell.
         let _ = mlloop::atomic::replace(path.as_ref(), |out| writeln!(out, "{status}"));

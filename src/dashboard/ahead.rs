@@ -4,7 +4,6 @@
 //! back behind others: a page that is asked for meanwhile waits for it.
 
 use super::shell::Viewer;
-use super::web::Fields;
 use super::{Dashboard, events, pages};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +13,6 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(700);
 /// How long after the last page somebody is still thought to look.
 const LOOKS_FOR: Duration = Duration::from_secs(600);
-/// The pages that count; what they read serves the others.
-const COUNTING: [&str; 3] = ["/ui", "/ui/feedback", "/ui/models"];
 /// What makes them count anew.
 const READ: [&str; 7] = [
     "audit.jsonl",
@@ -57,7 +54,7 @@ pub(super) fn begin(dashboard: &Arc<Dashboard>) -> io::Result<()> {
             if dashboard.looked.lately() && stamp != last {
                 let viewer = Viewer::new(None, "/ui");
                 // What is wrong with a file is told by the page that is asked for.
-                COUNTING.iter().for_each(|path| _ = pages::page(&dashboard, &viewer, path, &Fields::default()));
+                let _ = pages::count(&dashboard, &viewer);
                 last = stamp;
             }
             drop(dashboard);

@@ -291,7 +291,7 @@ impl Sessions {
 
 /// The sessions that an earlier server kept; none where they cannot be read.
 fn kept(file: &Path) -> HashMap<String, Open> {
-    let read = std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<Vec<Open>>(&bytes).ok());
+    let read = atomic::read(file).ok().and_then(|bytes| serde_json::from_slice::<Vec<Open>>(&bytes).ok());
     read.unwrap_or_default().into_iter().map(|session| (session.cookie.clone(), session)).collect()
 }
 

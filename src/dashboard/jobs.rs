@@ -233,7 +233,7 @@ impl Jobs {
         while job.pid.is_some_and(|pid| runs(pid, &self.program)) {
             std::thread::sleep(LOOK);
         }
-        let left = fs::read_to_string(self.file(job.id, "end")).ok().and_then(|text| text.trim().parse().ok());
+        let left = atomic::read_to_string(self.file(job.id, "end")).ok().and_then(|text| text.trim().parse().ok());
         let note = match left {
             Some(_) => String::new(),
             None => format!(

@@ -104,7 +104,7 @@ impl Entry {
     /// What a line says, or what is wrong with it.
     pub(super) fn of_line(line: &str) -> Result<Self, String> {
         let text = [HEADER, line.as_bytes()].concat();
-        let mut entries = read(text.as_slice()).map_err(|err| err.to_string())?;
+        let mut entries = read(text.as_slice(), 0).map_err(|err| err.to_string())?;
         entries.pop().ok_or_else(|| "is no correction".to_owned())
     }
 
@@ -156,11 +156,12 @@ pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
     };
     let whole = || atomic::whole_lines_len(&file, file.metadata()?.len());
     let len = whole().map_err(|source| FeedbackError::io(&path, source))?;
-    read((&file).take(len)).map_err(|err| FeedbackError::File { path: path.clone(), what: err.to_string() })
+    read((&file).take(len), len).map_err(|err| FeedbackError::File { path: path.clone(), what: err.to_string() })
 }
 
-fn read(lines: impl Read) -> Result<Vec<Entry>, csv::Error> {
-    let mut entries = Vec::new();
+fn read(lines: impl Read, n_bytes: u64) -> Result<Vec<Entry>, csv::Error> {
+    // A line is hardly shorter than its two times; a list that grows is held twice while it does.
+    let mut entries = Vec::with_capacity(usize::try_from(n_bytes / 80).unwrap_or(0));
     for entry in csv::Reader::from_reader(lines).deserialize::<Entry>() {
         let mut entry = entry?;
         for text in [&mut entry.id, &mut entry.label, &mut entry.by, &mut entry.comment, &mut entry.prediction] {

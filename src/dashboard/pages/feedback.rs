@@ -44,7 +44,7 @@ struct Page {
     /// Accuracy week by week.
     course: String,
     unused: u64,
-    /// How many of their rows count for a retraining, where that is another number.
+    /// From how many rows with labels of people a retraining would learn anew, where that is another number.
     counts: Option<String>,
     /// Rows on which people differ, in words.
     differ: String,
@@ -209,19 +209,9 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         arms: arms.into_iter().filter(|arm| !arm.is_empty()).map(|arm| (arm.clone(), arm == filter.arm)).collect(),
         filter,
         course: stats.map_or_else(String::new, by_week),
-        counts: by_people(asked, production)?
-            .filter(|n| *n < unused)
-            .map(|n| counted_of(n, "row of them counts", "rows of them count")),
+        counts: by_people(asked, production)?.filter(|n| *n != unused).map(|n| counted_of(n, "row", "rows")),
         unused,
-        differ: match said.n_differ() {
-            0 => String::new(),
-            n => format!(
-                "{} said to be right by some and wrong by others: {} no label unless a majority decides (policy in \
-                 [labels] of mlloop.toml).",
-                counted_of(n, "prediction is", "predictions are"),
-                if n == 1 { "it has" } else { "they have" }
-            ),
-        },
+        differ: said.differing(),
         stats: stats.map(counted),
     })
 }
@@ -355,9 +345,18 @@ impl Said {
         said.any(|verdict| verdict != Verdict::Uncertain && Some(verdict) != first)
     }
 
-    /// The rows on which people differ.
-    fn n_differ(&self) -> u64 {
-        self.before.keys().filter(|id| self.differ(id)).count() as u64
+    /// How many rows people differ on, in words; empty where they agree.
+    fn differing(&self) -> String {
+        let n = self.before.keys().filter(|id| self.differ(id)).count() as u64;
+        if n == 0 {
+            return String::new();
+        }
+        let they = if n == 1 { "it has" } else { "they have" };
+        format!(
+            "{} said to be right by some and wrong by others: {they} no label unless a majority decides (policy in [labels] \
+             of mlloop.toml).",
+            counted_of(n, "prediction is", "predictions are")
+        )
     }
 }
 
