@@ -332,6 +332,14 @@ fn one_look_decides_about_a_margin_with_its_own_interval() {
 }
 
 #[test]
+fn no_event_in_any_arm_may_be_within_the_margin() {
+    let rows = (0..400).map(|i| format!("{},0\n", ["a", "b"][i % 2])).collect::<String>();
+    let work = Loop::new().table("t.csv", format!("arm,y\n{rows}"));
+    work.run("ab-report t.csv --arm arm --outcome y --margin .1").answers(NO).json("/verdict/answer", "no_difference");
+    work.run("ab-report t.csv --arm arm --outcome y --margin .01").answers(CANNOT_TELL);
+}
+
+#[test]
 fn an_arm_without_a_buyer_yet_is_not_the_loser() {
     // 40 units each, b without a buyer so far: of 5 % buyers who spend ten times as much nobody is among 40 with chance .13.
     let value = |i: usize| if i % 2 == 0 && i / 2 % 2 == 0 { 9.0 + (i % 13) as f64 } else { 0.0 };

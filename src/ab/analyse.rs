@@ -2,10 +2,11 @@
 
 use super::estimate::{self, Estimate, Gathered, Single, compare, pooled};
 use super::lift;
+use super::quantile::Ranked;
 use super::report::{
     AnalysisSettings, Answer, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport,
 };
-use super::sequential::{self, Bounded, Sequential, is_enough};
+use super::sequential::{self, Always, Bounded, Sequential, is_enough};
 use super::units::{Kind, Outcome, Units, When};
 use super::verdict;
 use crate::stats::bivariate::Bivariate;
@@ -60,7 +61,9 @@ fn of_outcome(
     let measured = adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
     let gathered = if adjusted.is_some() { estimate::gather(units, measured) } else { raw.clone() };
     let single = Single::of(units, measured, outcome, &gathered);
-    let judge = Judge { units, outcome, settings, raw: &raw, measured, single: single.as_ref() };
+    let ranked = Ranked::of(units, measured);
+    let judge =
+        Judge { units, outcome, settings, raw: &raw, measured, single: single.as_ref(), ranked: ranked.as_ref() };
     let comparisons = judge.comparisons(&gathered);
     let arms: Vec<ArmOutcome> = judge.arms();
     let cuped = adjusted.as_ref().zip(outcome.pre.as_ref()).map(|(adjusted, (column, _))| Cuped {
@@ -76,7 +79,10 @@ fn of_outcome(
         Some(_) if !is_one_value(outcome, &arms) => {
             verdict::of(outcome, &arms, &comparisons, settings, units.n() as u64)
         }
-        _ => verdict::one_value(outcome, settings, &arms),
+        // Exact intervals may be within the margin without any event.
+        _ => Some(verdict::of(outcome, &arms, &comparisons, settings, units.n() as u64))
+            .filter(|verdict| verdict.answer == Answer::NoDifference)
+            .unwrap_or_else(|| verdict::one_value(outcome, settings, &arms)),
     };
     let notes = judge.deciding_units(&gathered, &comparisons);
     let report = OutcomeReport {
@@ -119,6 +125,8 @@ struct Judge<'a> {
     /// The outcome, or what an adjustment made of it.
     measured: &'a Outcome,
     single: Option<&'a Single>,
+    /// Of a quantile, the values.
+    ranked: Option<&'a Ranked>,
 }
 
 impl Judge<'_> {
@@ -199,7 +207,7 @@ impl Judge<'_> {
         let is_number = |found: &Estimate| found.difference.is_finite() && found.error.is_finite();
         let Some(found) = found.filter(is_number) else { return self.nothing(arm) };
         let sequential = self.sequential(found.n, self.n_all());
-        let always = sequential.of(&found, self.bounded(self.raw, arm).as_ref());
+        let always = self.always(arm, sequential, &found, self.raw, self.units.n());
         let times = sequential::times_to_enough(&found);
         let lift = lift::of(&found, always.reach, (always.low, always.high), self.is_positive());
         Comparison {
@@ -214,9 +222,21 @@ impl Judge<'_> {
             p_holm: f64::NAN,
             lift: lift.map(|(value, low, high)| Lift { value, low, high }),
             fixed: self.fixed(arm, &found),
-            enough: is_enough(&found),
+            enough: match self.ranked {
+                Some(_) => always.low.is_finite() && always.high.is_finite(),
+                None => is_enough(&found),
+            },
             n_to_enough: (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64),
             n_to_exclude_zero: sequential.n_to_exclude_zero(&found),
+        }
+    }
+
+    /// What holds of a comparison at every look, from what was gathered of the units before `end`.
+    fn always(&self, arm: usize, of: Sequential, found: &Estimate, gathered: &Gathered, end: usize) -> Always {
+        let shares = &self.units.strata[0].shares;
+        match self.ranked {
+            Some(ranked) => ranked.always(arm, end, of.sequence, [shares[0], shares[arm]], found),
+            None => of.of(found, self.bounded(gathered, arm).as_ref()),
         }
     }
 
@@ -271,12 +291,14 @@ impl Judge<'_> {
         let z = normal::quantile(1.0 - self.settings.alpha / 2.0);
         let about =
             |reach: f64| (plain.difference - reach * plain.own_error, plain.difference + reach * plain.own_error);
-        let (name, test, interval) = match self.outcome.kind {
-            Kind::Share if strata == 1 => {
+        let ranked = self.ranked.map(|ranked| ranked.single_look(arm, self.settings.alpha));
+        let (name, test, interval) = match (self.outcome.kind, ranked) {
+            (_, Some((test, interval))) => ("chi_squared", test, interval),
+            (Kind::Share, _) if strata == 1 => {
                 let two = TwoShares { k: counts.map(|(k, _)| k), n: counts.map(|(_, n)| n) };
                 ("two_proportion_z", contrast::two_proportions(counts[1], counts[0]), two.score_interval(z))
             }
-            Kind::Mean if strata == 1 => {
+            (Kind::Mean, _) if strata == 1 => {
                 let test = contrast::welch(&sides[1], &sides[0]);
                 let reach = test.freedom.map_or(f64::NAN, |freedom| tails::student_above(self.settings.alpha, freedom));
                 ("welch_t", test, about(reach))
@@ -331,7 +353,7 @@ impl Judge<'_> {
             done = end;
             let effect = |(i, sequential): (usize, &Option<Sequential>)| {
                 let found = compare(&gathered, i + 1, self.single)?;
-                let always = (*sequential)?.of(&found, self.bounded(&gathered, i + 1).as_ref());
+                let always = self.always(i + 1, (*sequential)?, &found, &gathered, end);
                 let known = always.low.is_finite() && always.high.is_finite();
                 known.then_some(Effect { difference: found.difference, low: always.low, high: always.high })
             };

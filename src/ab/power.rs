@@ -150,7 +150,7 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
     };
     let is_enough = |n: f64| {
         let shape = shape_of(n);
-        n * smallest.min(weights[0]) >= MIN_UNITS
+        [smallest, weights[0]].into_iter().all(|weight| reaches_start(n, weight))
             && shape.is_near_normal()
             && effect.abs() * (n / v).sqrt() >= shape.widened(reach) + z
     };
@@ -178,6 +178,11 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
             100.0 * power
         ),
     })
+}
+
+/// Whether an arm of this weight has the units of the start with a chance of .99, the assignment being random.
+fn reaches_start(n: f64, weight: f64) -> bool {
+    n * weight - normal::quantile(0.99) * (n * weight * (1.0 - weight)).sqrt() >= MIN_UNITS
 }
 
 /// The least whole number from which on `is_enough` holds.
@@ -232,6 +237,9 @@ mod tests {
         let found = plan(&request(skewed, Effect::Absolute(1.0), &[0.9, 0.1])).unwrap();
         let plain = plan(&request(Baseline::of_mean(10.0, 4.0), Effect::Absolute(1.0), &[0.9, 0.1])).unwrap();
         assert!(found.n_units > plain.n_units && found.n_units_single_look == plain.n_units_single_look);
+        // Two arms of 30 each would miss the start in half of the experiments: 41 − 2.33 √20.5 = 30.5.
+        let large = plan(&request(Baseline::of_share(0.12), Effect::Absolute(0.5), &[0.5, 0.5])).unwrap();
+        assert!((80..=83).contains(&large.n_units), "{large:?}");
         assert!(plan(&request(Baseline::of_share(0.9), Effect::Absolute(0.2), &[0.5, 0.5])).is_err());
         assert!(plan(&request(Baseline::of_share(0.9), Effect::Absolute(0.0), &[0.5, 0.5])).is_err());
         assert_eq!(Baseline::of_values(&[0.0, 1.0, f64::NAN, 0.0, 0.0]), Some(Baseline::of_share(0.25)));

@@ -1,9 +1,14 @@
 //! A quantile of each arm as a mean: of values that say where each unit moves it.
 
 use super::AbError;
-use super::units::{Kind, Outcome};
+use super::estimate::Estimate;
+use super::sequential::Always;
+use super::units::{Kind, Outcome, Units};
+use crate::stats::contrast::Test;
 use crate::stats::normal;
 use crate::stats::quantiles::quantile_sorted;
+use crate::stats::sequence::Sequence;
+use crate::stats::two_quantiles::TwoQuantiles;
 
 /// Arms of fewer units borrow the density of all units, when that is lower.
 const FEW: usize = 200;
@@ -47,7 +52,57 @@ pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> R
             y[unit] = quantile + slope * (below - is_below);
         }
     }
-    Ok(Outcome { y, kind: Kind::Quantile, bounds: None, ..outcome })
+    Ok(Outcome { ranked: Some((q, outcome.y.clone())), y, kind: Kind::Quantile, bounds: None, ..outcome })
+}
+
+/// The values of arms that a quantile is compared of, in ascending order, each with its unit.
+pub(super) struct Ranked {
+    q: f64,
+    arms: Vec<Vec<(f64, usize)>>,
+}
+
+impl Ranked {
+    /// `None` for an outcome that is no quantile.
+    pub(super) fn of(units: &Units, outcome: &Outcome) -> Option<Self> {
+        let (q, values) = outcome.ranked.as_ref()?;
+        let mut arms = vec![Vec::new(); units.arms.len()];
+        for (unit, value) in values.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+            arms[usize::from(units.arm[unit])].push((*value, unit));
+        }
+        arms.iter_mut().for_each(|arm| arm.sort_unstable_by(|a, b| a.0.total_cmp(&b.0)));
+        Some(Self { q: *q, arms })
+    }
+
+    /// The values of the first arm and of `other` among the units before `end`.
+    fn values(&self, other: usize, end: usize) -> [Vec<f64>; 2] {
+        let before = |&&(_, unit): &&(f64, usize)| unit < end;
+        [0, other].map(|arm| self.arms[arm].iter().filter(before).map(|(value, _)| *value).collect())
+    }
+
+    /// What holds at every look, from the units before `end`; the arms of the comparison are assigned by `shares`.
+    pub(super) fn always(
+        &self,
+        other: usize,
+        end: usize,
+        sequence: Sequence,
+        shares: [f64; 2],
+        found: &Estimate,
+    ) -> Always {
+        let [a, b] = self.values(other, end);
+        let all = shares[0] + shares[1];
+        let strength = |share: f64| (sequence.strength() * if all > 0.0 { share / all } else { 0.5 }).max(1.0);
+        let two = TwoQuantiles { q: self.q, sorted: [&a, &b] };
+        let ((low, high), p) = two.sequence(sequence.alpha(), shares.map(strength));
+        let reach = [(found.difference - low) / found.error, (high - found.difference) / found.error];
+        Always { low, high, p, reach }
+    }
+
+    /// The test for a single look with its interval: χ² on two degrees of freedom.
+    pub(super) fn single_look(&self, other: usize, alpha: f64) -> (Test, (f64, f64)) {
+        let [a, b] = self.values(other, usize::MAX);
+        let (interval, p) = TwoQuantiles { q: self.q, sorted: [&a, &b] }.single_look(alpha);
+        (Test { statistic: -2.0 * p.ln(), freedom: Some(2.0), p }, interval)
+    }
 }
 
 /// 1 ∕ density at the quantile `q` of values in ascending order.

@@ -24,6 +24,8 @@ enum Law {
     Ratio,
     /// The quantile of a log-normal value.
     Quantile(f64),
+    /// The median of values in two humps, this share of them in the lower one.
+    Humps(f64),
     /// Means of 5: half of an arm's units have a gamma value, this share of the other's a larger one.
     RareGamma(f64, RareIn),
     /// Means of 1: an arm is normal with a deviation of .1, this share of the other's units has a log-normal value.
@@ -57,6 +59,8 @@ impl Law {
             Self::Normal => gauss(rng),
             Self::LogNormal(sd) => (sd * gauss(rng)).exp(),
             Self::Quantile(_) => gauss(rng).exp(),
+            Self::Humps(share) if rng.r#gen::<f64>() < share => 1.0 + 0.2 * gauss(rng),
+            Self::Humps(_) => 20.0 + 4.0 * gauss(rng),
             Self::ZeroInflated(share, sd) => {
                 if rng.r#gen::<f64>() < share {
                     (sd * gauss(rng)).exp()
@@ -119,7 +123,16 @@ fn compared(units: &Units, settings: &AnalysisSettings) -> Comparison {
     let outcome = &units.outcomes[0];
     let raw = estimate::gather(units, outcome);
     let single = Single::of(units, outcome, outcome, &raw);
-    let judge = Judge { units, outcome, settings, raw: &raw, measured: outcome, single: single.as_ref() };
+    let ranked = super::super::quantile::Ranked::of(units, outcome);
+    let judge = Judge {
+        units,
+        outcome,
+        settings,
+        raw: &raw,
+        measured: outcome,
+        single: single.as_ref(),
+        ranked: ranked.as_ref(),
+    };
     judge.comparisons(&raw).remove(0)
 }
 
@@ -134,7 +147,12 @@ fn wrong_by(law: Law, split: f64, n: usize, runs: u64, planned_n: Option<u64>) -
         let units = draw(law, split, n, seed);
         let parts = (1..=LOOKS).map(|look| {
             let mut part = first(&units, n * look / LOOKS);
-            if let Law::Quantile(q) = law {
+            let quantile = match law {
+                Law::Quantile(q) => Some(q),
+                Law::Humps(_) => Some(0.5),
+                _ => None,
+            };
+            if let Some(q) = quantile {
                 let outcome = part.outcomes.remove(0);
                 part.outcomes.push(super::super::quantile::of_arms(outcome, &part.arm, 2, q).unwrap());
             }
@@ -163,6 +181,8 @@ fn thirty_looks_at_nothing_find_nothing_in_uneven_arms() {
         (Law::LogNormal(1.5), 0.05, 1500),
         (Law::ZeroInflated(0.1, 1.0), 0.1, 900),
         (Law::Wider, 0.05, 900),
+        (Law::Humps(0.5), 0.5, 900),
+        (Law::Humps(0.47), 0.5, 900),
     ] {
         let (called, stopped) = wrong(law, split, n, 100);
         assert!(called <= 0.05 && stopped <= 0.02, "{law:?} {split}: called {called}, stopped {stopped}");
@@ -173,7 +193,15 @@ fn thirty_looks_at_nothing_find_nothing_in_uneven_arms() {
 #[ignore = "make simulate"]
 #[expect(clippy::print_stdout, reason = "the figures of docs/methods.md")]
 fn no_split_and_no_law_is_called_too_often() {
-    let mut laws = vec![Law::Normal, Law::Wider, Law::Ratio, Law::Quantile(0.5), Law::Quantile(0.9)];
+    let mut laws = vec![
+        Law::Normal,
+        Law::Wider,
+        Law::Ratio,
+        Law::Quantile(0.5),
+        Law::Quantile(0.9),
+        Law::Humps(0.5),
+        Law::Humps(0.46),
+    ];
     laws.extend([0.001, 0.005, 0.02, 0.1, 0.5].map(Law::Share));
     laws.extend([1.0, 1.5, 2.0].map(Law::LogNormal));
     laws.extend([(0.02, 1.0), (0.1, 1.5), (0.3, 1.0)].map(|(share, sd)| Law::ZeroInflated(share, sd)));

@@ -67,6 +67,8 @@ pub struct Outcome {
     pub bounds: Option<(f64, f64)>,
     /// Why nothing can be said of it, when its values cannot be summed up.
     pub untold: Option<String>,
+    /// Of a quantile: which one, and the values that it is the quantile of.
+    pub ranked: Option<(f64, Vec<f64>)>,
     /// The same unit before the experiment, and the column that says so; `NaN` where it is not known.
     pub pre: Option<(String, Vec<f64>)>,
 }
@@ -101,7 +103,7 @@ impl Outcome {
     pub fn new(name: impl Into<String>, goal: Goal, y: Vec<f64>) -> Self {
         let share = y.iter().all(|v| v.is_nan() || *v == 0.0 || *v == 1.0);
         let (kind, bounds) = if share { (Kind::Share, Some((0.0, 1.0))) } else { (Kind::Mean, None) };
-        Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, pre: None }
+        Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, ranked: None, pre: None }
     }
 
     /// The pair of a unit; x is 1 where there is no denominator.

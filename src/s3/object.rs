@@ -281,8 +281,18 @@ mod tests {
         assert_eq!(parse("s3://my-bucket/a/b c?.csv"), Ok(("my-bucket", "a/b c?.csv")));
         assert_eq!(parse("S3://my.bucket/k"), Ok(("my.bucket", "k")));
         for wrong in [
-            "s3://", "s3://b", "s3://bucket", "s3://bucket/", "s3:///k", "s3://bucket/a/", "s3://bucket/../x",
-            "s3://bucket/a/./b", "s3://bu cket/k", "s3://user:pass@bucket/k", "s3://bucket/a\nb", "s3://b..b/k",
+            "s3://",
+            "s3://b",
+            "s3://bucket",
+            "s3://bucket/",
+            "s3:///k",
+            "s3://bucket/a/",
+            "s3://bucket/../x",
+            "s3://bucket/a/./b",
+            "s3://bu cket/k",
+            "s3://user:pass@bucket/k",
+            "s3://bucket/a\nb",
+            "s3://b..b/k",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
@@ -291,11 +301,8 @@ mod tests {
     #[test]
     fn amazons_servers_are_named_by_region_and_others_by_path() {
         let url = |address: &str, endpoint: Option<&str>, region: &str| {
-            let access = Access {
-                endpoint: endpoint.map(str::to_owned),
-                region: Some(region.to_owned()),
-                ..Access::default()
-            };
+            let access =
+                Access { endpoint: endpoint.map(str::to_owned), region: Some(region.to_owned()), ..Access::default() };
             let object = Object::asked_by(Path::new(address), &access).unwrap_or_else(|err| panic!("{err}"));
             object.store.bucket.object_url(&object.key).to_string()
         };

@@ -88,7 +88,10 @@ fn may_pass(status: StatusCode) -> bool {
 
 /// Whether another try can end otherwise: not where the address or the certificate is wrong.
 fn may_help(err: &ureq::Error) -> bool {
-    matches!(err, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_))
+    matches!(
+        err,
+        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_)
+    )
 }
 
 /// What a failed connection is called. The error's own text may hold the signed address.
@@ -151,7 +154,8 @@ mod tests {
 
     #[test]
     fn errors_are_told_in_words_and_end() {
-        let answer = |status: u16, body: &str| Response::builder().status(status).body(Body::builder().data(body)).unwrap();
+        let answer =
+            |status: u16, body: &str| Response::builder().status(status).body(Body::builder().data(body)).unwrap();
         let told = |status, body: &str| refused("r", true, answer(status, body)).to_string();
         assert_eq!(told(404, "<Error><Code>NoSuchKey</Code></Error>"), "there is no such object");
         assert_eq!(told(404, "<Code>NoSuchBucket</Code>"), "there is no such bucket");

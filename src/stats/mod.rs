@@ -28,5 +28,6 @@ pub mod shape;
 pub mod sequence;
 pub mod betting;
 pub mod two_shares;
+pub mod two_quantiles;
 pub mod agreement;
 pub mod weighted;

@@ -48,6 +48,12 @@ impl Sequence {
         self.alpha
     }
 
+    /// 1 ∕ ρ²: the interval is narrowest at about eight times as many observations.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        1.0 / self.rho2
+    }
+
     /// The same tuning with the error shared among `k` sequences that are to hold together.
     #[must_use]
     pub fn shared_by(self, k: usize) -> Self {

@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// Under which of its details a change of the experiment brings the whole of it.
 const EXPERIMENT: &str = "experiment";
