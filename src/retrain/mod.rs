@@ -153,10 +153,7 @@ pub fn retrain(
     };
     steps.begin("preprocess");
     let gathered = gathering.gather(request.now)?;
-    notes.extend(gathered.plan.notes());
-    if let Some(Difference { file, what }) = workspace.reference_differs(&chain)? {
-        notes.push(format!("{file} {what}: `mlloop audit accept {file}` records that it is right as it is"));
-    }
+    notes.extend(gathered.plan.notes().into_iter().chain(altered(workspace, &chain)?));
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
     }
@@ -243,6 +240,14 @@ fn refusal(
         return Ok(answer(RetrainOutcome::TooFew, None, sentence));
     }
     Ok(None)
+}
+
+/// A note when the reference is not what the chain says.
+fn altered(workspace: &Workspace, chain: &Chain) -> Result<Option<String>, RetrainError> {
+    let told = |Difference { file, what }| {
+        format!("{file} {what}: `mlloop audit accept {file}` records that it is right as it is")
+    };
+    Ok(workspace.reference_differs(chain)?.map(told))
 }
 
 fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {
