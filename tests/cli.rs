@@ -495,7 +495,7 @@ fn doctor_looks_at_each_part_by_itself() {
 #[test]
 fn every_error_about_a_table_names_its_file() {
     let row = |n: usize| {
-        let (age, churn) = (20 + n * 7 % 50, if n * 7 % 50 > 25 || n % 11 == 0 { "yes" } else { "no" });
+        let (age, churn) = (20 + n * 7 % 50, if n * 7 % 50 > 25 || n.is_multiple_of(11) { "yes" } else { "no" });
         format!("a{n},{age},{},{churn}\n", ["basic", "plus"][n % 2])
     };
     let rows = || (0..500).fold("id,age,plan,churn\n".to_owned(), |text, n| text + &row(n));

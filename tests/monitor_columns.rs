@@ -248,7 +248,7 @@ fn infinite_numbers_are_seen() {
 fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrain() {
     let rows = |first: u32, n: u32, moved: bool| {
         let row = |row: u32| {
-            let region = if moved && row % 3 > 0 { "east" } else { ["north", "south"][row as usize % 2] };
+            let region = if moved && !row.is_multiple_of(3) { "east" } else { ["north", "south"][row as usize % 2] };
             let opened = if moved { String::new() } else { format!("{:02}/03/2024", 1 + row % 28) };
             let x = normal(row, 1);
             let y = if x + normal(row, 2) > 0.0 { "yes" } else { "no" };
