@@ -141,6 +141,15 @@ fn versions(workspace: &Workspace, _: Timestamp) -> Found {
         }
     }
     let experiment = Experiment::load(workspace).map_err(bad(PART, "mend or remove ab.json"))?;
+    // A chain that cannot be read is told of by its own check.
+    if let Ok(chain) = workspace.audit_chain()
+        && let Some(Difference { file, what }) =
+            workspace.experiment_differs(&chain).map_err(bad(PART, "mend ab.json"))?
+    {
+        return Err(bad(PART, "restore ab.json from a backup, or end the experiment: mlloop ab-stop")(format!(
+            "{file} {what}"
+        )));
+    }
     let running = experiment.filter(Experiment::is_running).map(|found| format!("; experiment {} runs", found.name));
     Ok(good(PART, format!("{} are stored, all manifests can be read{}", versions.len(), running.unwrap_or_default())))
 }
@@ -165,7 +174,9 @@ fn labels(workspace: &Workspace, _: Timestamp) -> Found {
     if let Ok(chain) = workspace.audit_chain()
         && let Some(Difference { file, what }) = workspace.labels_differ(&chain).map_err(bad(PART, ADVICE))?
     {
-        return Err(bad(PART, "find out who changed it; restore it from a backup")(format!("{file} {what}")));
+        return Err(bad(PART, "find out who changed it; restore it, or `mlloop audit accept data/labels.csv`")(
+            format!("{file} {what}"),
+        ));
     }
     if labels.rows().is_empty() {
         return Err(missing(PART, "there are none", "choose rows to label with `mlloop label-export`"));
@@ -178,7 +189,12 @@ fn labels(workspace: &Workspace, _: Timestamp) -> Found {
 
 fn people(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "feedback";
-    let entries = feedback::entries(workspace).map_err(bad(PART, "mend or restore data/feedback.csv"))?;
+    const ADVICE: &str = "mend or restore data/feedback.csv";
+    let entries = feedback::entries(workspace).map_err(bad(PART, ADVICE))?;
+    // A chain that cannot be read is told of by its own check.
+    if workspace.audit_chain().is_ok() {
+        feedback::hold(workspace).map_err(bad(PART, ADVICE))?;
+    }
     Ok(good(PART, format!("{} corrections", entries.len())))
 }
 

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let exit_zero = cli.global.exit_zero;
     plan_fault();
     mlloop::table::quiet_damage();
+    outlive_file_limits();
     match cmd::run(cli) {
         Ok(outcome) => outcome.exit_code(exit_zero),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
@@ -34,6 +35,12 @@ fn main() -> ExitCode {
             cmd::Outcome::Error.exit_code(false)
         }
     }
+}
+
+/// A write beyond `ulimit -f` fails like one on a full disk; by default it would end the process without a word.
+fn outlive_file_limits() {
+    // Whoever cannot be told of the signal is ended by it, as before.
+    let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), std::sync::Arc::default());
 }
 
 /// In debug builds, `MLLOOP_FAULT=die:7` ends the process at its seventh write point, `full:7` fills the disk from there

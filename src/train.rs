@@ -30,7 +30,6 @@ use crate::workspace::audit::Event;
 use crate::workspace::{Config, EventKind, Setting, Workspace, WorkspaceError};
 use serde_json::json;
 use std::borrow::Cow;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -280,7 +279,7 @@ fn fit(
 }
 
 fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainRequest) -> Result<Fitted, TrainError> {
-    let bytes = std::fs::read(file).map_err(|source| TrainError::Io { file: file.display().to_string(), source })?;
+    let bytes = atomic::read(file).map_err(|source| TrainError::Io { file: file.display().to_string(), source })?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
     Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.features_by_order, request.seed)?)
 }
@@ -470,7 +469,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
 
 fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, TrainError> {
     let io_err = |source| TrainError::Io { file: path.display().to_string(), source };
-    let (_, sha256) = File::open(path).and_then(digest::of).map_err(io_err)?;
+    let (_, sha256) = atomic::open(path).and_then(digest::of).map_err(io_err)?;
     Ok(DataDigest { path: name.display().to_string(), n_rows: n_rows as u64, sha256 })
 }
 

@@ -4,6 +4,17 @@
 /// Names that a list shows.
 const LISTED: usize = 10;
 
+/// Refuses a file of a format that this mlloop does not know.
+///
+/// # Errors
+/// Both formats, as a clause.
+pub fn known_format(found: u32, known: u32) -> Result<(), String> {
+    match found == known {
+        true => Ok(()),
+        false => Err(format!("has format {found}; this mlloop knows {known}")),
+    }
+}
+
 /// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps.
 ///
 /// ```

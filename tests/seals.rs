@@ -96,3 +96,134 @@ fn lines_of_feedback_that_nobody_announced_are_refused() {
     said.says("data/feedback.csv").says(ids[1]).says("were not written by `mlloop feedback`");
     assert_eq!(work.read("data/labels.csv"), labels);
 }
+
+#[test]
+fn what_nobody_recorded_is_neither_learned_from_nor_written_over() {
+    let work = trained();
+    work.run("predict churn.csv --log -o scored.csv").answers(YES);
+    let ids: Vec<&str> = CHURN.lines().skip(1).take(40).map(|line| line.split(',').next().unwrap()).collect();
+    for id in &ids[..3] {
+        work.run(&format!("feedback {id} correct --by ann")).answers(YES);
+    }
+    work.run("label-export -n 5 --strategy random").answers(YES);
+    let learners = ["retrain --force", "run --force"];
+    let writers =
+        [&*format!("feedback {} correct --by bea", ids[4]), "predict churn.csv --log --outcomes -o again.csv"];
+    let labels = work.read("data/labels.csv");
+    let (header, first) = (labels.lines().next().unwrap(), labels.lines().nth(1).unwrap());
+    let flipped = if first.contains(",yes,") { first.replace(",yes,", ",no,") } else { first.replace(",no,", ",yes,") };
+    assert_ne!(flipped, first);
+    for (change, told) in [
+        (Some(labels.replace(first, &flipped)), "data/labels.csv was changed since line"),
+        (Some(format!("{header}\n")), "data/labels.csv was changed since line"),
+        (None, "data/labels.csv is gone"),
+    ] {
+        for command in learners.iter().chain(&writers) {
+            let copy = work.copy();
+            match &change {
+                Some(text) => copy.write("data/labels.csv", text),
+                None => std::fs::remove_file(copy.path("data/labels.csv")).unwrap(),
+            }
+            let chain = copy.read("audit.jsonl");
+            copy.run(command).answers(ERROR).says(told).says("mlloop audit accept data/labels.csv --by");
+            assert_eq!(copy.read("audit.jsonl"), chain, "{command}");
+            assert_eq!(copy.read("data/feedback.csv"), work.read("data/feedback.csv"), "{command}");
+        }
+    }
+    // An edit by hand that somebody stands for is one more line of the chain.
+    let copy = work.copy();
+    copy.write("data/labels.csv", labels.replace(first, &flipped));
+    copy.run("audit accept data/labels.csv --by ann").answers(YES);
+    copy.run("audit accept data/labels.csv --by ann").answers(NO);
+    copy.run("audit verify --deep").answers(YES);
+    copy.run("audit --text").answers(YES).prints("data/labels.csv is right as it is, though it was changed since line");
+    copy.run(writers[0]).answers(YES);
+    copy.run("retrain --force").answers(YES);
+    copy.run("audit accept mlloop.toml --by ann").answers(ERROR).says("data/feedback.csv and churn.csv only");
+}
+
+#[test]
+fn feedback_that_was_changed_or_planted_is_named_by_all_who_look() {
+    let work = trained();
+    work.run("predict churn.csv --log -o scored.csv").answers(YES);
+    let ids: Vec<&str> = CHURN.lines().skip(1).take(9).map(|line| line.split(',').next().unwrap()).collect();
+    for id in &ids[..3] {
+        work.run(&format!("feedback {id} correct --by ann")).answers(YES);
+    }
+    let feedback = work.read("data/feedback.csv");
+    let last = feedback.lines().last().unwrap();
+    let planted = format!("{feedback}{}\n", last.replacen(ids[2], ids[5], 1).replace(",ann,", ",eve,"));
+    for (text, told) in
+        [(feedback.replace(",ann,", ",eve,"), "was changed since line"), (planted, "were not written by")]
+    {
+        let copy = work.copy();
+        copy.write("data/feedback.csv", &text);
+        copy.run(&format!("feedback {} correct --by bea", ids[4])).answers(ERROR).says("data/feedback.csv").says(told);
+        copy.run("feedback").answers(YES).says("note: ").says(told);
+        copy.run("audit verify --deep").answers(NO).prints("data/feedback.csv");
+        copy.run("doctor").answers(NO).prints("data/feedback.csv");
+        copy.run("audit accept data/feedback.csv --by ann").answers(YES);
+        copy.run(&format!("feedback {} correct --by bea", ids[4])).answers(YES);
+        copy.run("audit verify --deep").answers(YES);
+    }
+    work.run("audit accept data/feedback.csv --by ann").answers(NO);
+}
+
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_a_file_of_the_loop_is_an_error_at_once() {
+    let work = trained();
+    work.run("predict churn.csv --log -o scored.csv").answers(YES);
+    let id = CHURN.lines().nth(1).unwrap().split(',').next().unwrap();
+    work.run(&format!("feedback {id} correct --by ann")).answers(YES);
+    work.run("monitor churn.csv");
+    let own = work.files().into_iter().map(|(path, _)| path);
+    let own = own.map(|path| path.strip_prefix(work.path("")).map_or(path.clone(), std::path::Path::to_path_buf));
+    let mut n = 0;
+    for file in own.filter(|path| !path.starts_with("reports") && path.to_str() != Some("scored.csv")) {
+        let copy = work.copy();
+        std::fs::remove_file(copy.path(&file)).unwrap();
+        match n % 2 {
+            0 => assert!(std::process::Command::new("mkfifo").arg(copy.path(&file)).status().unwrap().success()),
+            _ => std::os::unix::fs::symlink("/dev/zero", copy.path(&file)).unwrap(),
+        }
+        n += 1;
+        // They end; what they answer depends on what they read.
+        for command in ["status", "doctor", "audit verify --deep", "predict fresh.csv"] {
+            copy.run_within(20, command);
+        }
+    }
+    assert!(n > 10, "{n}");
+    let copy = work.copy();
+    assert!(std::process::Command::new("mkfifo").arg(copy.path(".mlloop.lock.new")).status().unwrap().success());
+    std::fs::rename(copy.path(".mlloop.lock.new"), copy.path(".mlloop.lock")).unwrap();
+    copy.run(&format!("feedback {id} correct --by bea --wait 1")).answers(ERROR).says("is a pipe");
+}
+
+#[test]
+fn an_altered_experiment_is_seen_and_what_a_limit_or_a_full_stdout_stops_is_said() {
+    let work = trained();
+    work.run("train --algorithm forest --set model.n_estimators=5").answers(YES);
+    work.run("ab-start --name e --a v0001 --b v0002 --by ann").answers(YES);
+    work.run("audit verify --deep").answers(YES);
+    let experiment = work.read("ab.json");
+    for (old, new) in [("v0002", "v0001"), ("0.5", "0.9"), ("\"e\"", "\"f\"")] {
+        let copy = work.copy();
+        assert!(experiment.contains(old), "{experiment}");
+        copy.write("ab.json", experiment.replace(old, new));
+        copy.run("audit verify --deep").answers(NO).prints("ab.json");
+        assert!(!copy.run("doctor").is(YES));
+    }
+    let shell = |line: &str| {
+        let out = std::process::Command::new("bash").args(["-c", line]).current_dir(work.path("")).output().unwrap();
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    let mlloop = env!("CARGO_BIN_EXE_mlloop");
+    let (status, said) = shell(&format!("ulimit -f 1; {mlloop} monitor churn.csv --reference churn.csv"));
+    assert!(status == Some(2) && said.contains("too large"), "{status:?} {said}");
+    let (status, said) = shell(&format!("{mlloop} ab-stop --by ann > /dev/full"));
+    assert!(status == Some(2) && said.contains("of audit.jsonl was written, so what it says has happened"), "{said}");
+    assert!(work.run("audit").stdout.contains("ab-stopped"));
+    for name in ["''", "' '", "'an\u{200b}n'"] {
+        work.run(&format!("approve v0002 --by {name}")).answers(ERROR).says("--by");
+    }
+}

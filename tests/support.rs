@@ -8,6 +8,7 @@ use crate::skipped::skipped;
 use assert_cmd::Command;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 /// Exit statuses (CONTRACT).
 pub const YES: i32 = 0;
@@ -80,6 +81,21 @@ impl Loop {
     /// Runs `mlloop` with these environment variables.
     pub fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Said {
         self.start(line, "", variables)
+    }
+
+    /// Runs `mlloop`, which must end within so many seconds, whatever it answers.
+    pub fn run_within(&self, seconds: u64, line: &str) {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mlloop"));
+        command.args(words(line)).current_dir(self.dir.path()).env("NO_COLOR", "1");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+        while child.try_wait().unwrap().is_none() {
+            if std::time::Instant::now() > end {
+                child.kill().unwrap();
+                panic!("mlloop {line} does not end");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 
     fn start(&self, line: &str, stdin: impl Into<Vec<u8>>, variables: &[(&str, &str)]) -> Said {

@@ -1,6 +1,7 @@
 //! `ab.json`: the running experiment, or the last one.
 
 use super::{AbError, Assigner};
+use crate::atomic;
 use crate::period::Period;
 use crate::registry::Version;
 use crate::workspace::{Workspace, WorkspaceError};
@@ -171,7 +172,7 @@ impl Experiment {
     /// When the file cannot be read, or is not a whole and consistent experiment.
     pub fn load(workspace: &Workspace) -> Result<Option<Self>, AbError> {
         let path = workspace.path(FILE);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match atomic::read(&path) {
             Ok(bytes) => bytes,
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(WorkspaceError::Io { path, source }.into()),

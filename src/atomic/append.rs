@@ -29,7 +29,7 @@ impl Appender {
     pub fn open(path: &Path) -> io::Result<Self> {
         #[cfg(test)]
         let is_new = !path.exists();
-        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let file = super::open::only_plain(OpenOptions::new().create(true).read(true).append(true).open(path)?)?;
         #[cfg(test)]
         if is_new {
             disk::created(path);
@@ -131,7 +131,7 @@ pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Whatever the system says.
 pub fn claimed(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    let file = super::open(path)?;
     // Whoever opened it before it had this name may still write.
     file.lock()?;
     let mut lines = vec![0; whole_lines_len(&file, file.metadata()?.len())? as usize];

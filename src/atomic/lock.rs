@@ -55,7 +55,9 @@ pub struct Lock {
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
 pub fn lock(path: &Path) -> io::Result<Lock> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    // Reading and writing at once never waits for the other end of a pipe.
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let file = super::open::only_plain(file)?;
     let mut file = Held::new(file).map_err(|err| match err.kind() {
         io::ErrorKind::WouldBlock => {
             io::Error::new(err.kind(), format!("{} is held by another mlloop", path.display()))
@@ -88,7 +90,7 @@ pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
 /// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
 #[must_use]
 pub fn lock_holder(path: &Path) -> Option<u32> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    super::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ pub mod fault;
 mod incoming;
 mod lock;
 mod mode;
+mod open;
 mod partial;
 mod stamp;
 
 pub use incoming::{Incoming, complete_incoming};
 pub use lock::{Lock, lock, lock_holder, lock_within};
+pub use open::{open, read, read_to_string};
 pub use partial::Partial;
 pub use stamp::Stamp;
 
@@ -62,7 +64,7 @@ pub fn replace_like<T, E: From<io::Error>>(
 /// # Errors
 /// Whatever the system says; `to` is then as it was.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut file = File::open(from)?;
+    let mut file = open::open(from)?;
     replace_like(to, from, |out| io::copy(&mut file, out).map(|_| ()))
 }
 
@@ -133,7 +135,7 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
     point()?;
     for entry in fs::read_dir(beside.path())? {
         let entry = entry?.path();
-        disk::sync_file(&File::open(&entry)?, &entry)?;
+        disk::sync_file(&open::open(&entry)?, &entry)?;
     }
     disk::sync_dir(beside.path())?;
     disk::rename(&beside.keep(), path)?;
@@ -156,7 +158,7 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
 /// # Errors
 /// Whatever the system says.
 pub fn sync_file(path: &Path) -> io::Result<()> {
-    match File::open(path) {
+    match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?.sync_data()?,
     }
@@ -231,7 +233,7 @@ pub fn forget(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of reading; [`io::ErrorKind::FileTooLarge`] for a larger one.
 pub fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    let file = open::open(path)?;
     // Room for all of it at once; the length may be a lie, so that it is read up to the limit and no further.
     let mut bytes = Vec::with_capacity(file.metadata()?.len().min(max_bytes) as usize + 1);
     file.take(max_bytes + 1).read_to_end(&mut bytes)?;
@@ -246,7 +248,7 @@ pub fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Whatever the system says; a file that does not exist has no line.
 pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    let file = match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };

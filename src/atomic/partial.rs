@@ -68,7 +68,7 @@ impl Partial {
     /// # Errors
     /// Whatever the system says.
     pub fn reader(&self) -> io::Result<File> {
-        let mut file = File::open(&self.path)?;
+        let mut file = super::open(&self.path)?;
         file.seek(SeekFrom::Start(0))?;
         Ok(file)
     }

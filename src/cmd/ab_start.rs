@@ -83,7 +83,7 @@ pub(crate) struct Args {
     #[arg(long)]
     plan: bool,
     /// Who starts it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(long)]
     plan: bool,
     /// Who takes the step
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
 

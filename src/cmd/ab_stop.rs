@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long)]
     promote_winner: bool,
     /// Who ends it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
     /// Promote a version that the gate finds surely not worse, for this reason
     #[arg(long, value_name = "REASON", requires = "promote_winner")]

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(value_name = "ID")]
     id: String,
     /// Who agrees
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: String,
     /// Once a retraining is done, let the gate judge the challenger
     #[arg(long)]

@@ -147,3 +147,17 @@ fn parse_delimiter(text: &str) -> Result<char, String> {
         }
     }
 }
+
+/// The name of a person, for the audit chain: it has something to see, and nothing that cannot be seen.
+pub(crate) fn person(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    match name {
+        "" => Err("a name has at least one letter".to_owned()),
+        _ if name.chars().any(unseen) => Err("it has characters that cannot be seen".to_owned()),
+        _ => Ok(name.to_owned()),
+    }
+}

@@ -3,15 +3,17 @@ use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use mlloop::feedback::{self, FeedbackError};
 use mlloop::journal::Window;
 use mlloop::lineage::{self, Lineage};
 use mlloop::printable::name;
 use mlloop::registry::{Difference, Roles};
-use mlloop::workspace::Deep;
 use mlloop::workspace::audit::{Chain, Entry};
 use mlloop::workspace::clock::ClockBack;
+use mlloop::workspace::{Deep, FEEDBACK_FILE};
 use serde_json::json;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 /// Show every change of the loop, prove that none was altered, say what was in production then
 ///
@@ -27,6 +29,8 @@ use std::fmt::Write as _;
 ///       is the chain whole?
 ///   mlloop audit verify --deep
 ///       and is every file what the chain says?
+///   mlloop audit accept data/labels.csv --by ann
+///       I edited it by hand, and it is right as it is
 ///   mlloop audit replay v0003
 ///       train it again: do the same files and verdicts come out?
 ///   mlloop audit replay 14
@@ -35,7 +39,7 @@ use std::fmt::Write as _;
 ///       what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
-/// Exit status: 0 yes (shown; whole; the same came out; something was in production), 1 no (nothing to show; broken;
+/// Exit status: 0 yes (shown; whole; accepted; the same came out; something was in production), 1 no (nothing to show; broken;
 /// something else came out; nothing was), 2 error, 3 cannot tell (replay: something it was made from is missing).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
@@ -55,6 +59,15 @@ enum What {
         /// Also compare every file of the versions, the labels and the reference with the chain
         #[arg(long)]
         deep: bool,
+    },
+    /// Say that a file is right as it is now, though the chain says otherwise: you edited data/labels.csv by hand
+    Accept {
+        /// data/labels.csv, data/feedback.csv or the reference
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Who says so: the name that goes into the audit chain
+        #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
+        by: String,
     },
     /// Make a decision again from the files of the loop, and say what comes out the same
     Replay(super::audit_replay::Args),
@@ -83,6 +96,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         None => show(&args.show, ctx, out),
         Some(What::Show(args)) => show(args, ctx, out),
         Some(What::Verify { deep }) => verify(ctx, *deep, out),
+        Some(What::Accept { file, by }) => accept(file, by, ctx, out),
         Some(What::Replay(args)) => super::audit_replay::run(args, ctx, out),
         Some(What::At { time }) => at(&ctx.workspace.audit_chain()?, time, ctx.now, out),
     }
@@ -103,12 +117,22 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     Ok(if entries.is_empty() { Outcome::No } else { Outcome::Yes })
 }
 
+fn accept(file: &Path, by: &str, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    let is_new = ctx.workspace.accept(&ctx.lock()?, file, by, ctx.now)?;
+    let answer = json!({ "file": file, "accepted": is_new, "by": by });
+    out.answer(&answer, |style| match is_new {
+        true => format!("{} is right as it is now, says {}\n", style.bold(&file.display().to_string()), name(by)),
+        false => format!("{} is what the chain says; there is nothing to accept\n", file.display()),
+    })?;
+    Ok(if is_new { Outcome::Yes } else { Outcome::No })
+}
+
 fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
     let chain = ctx.workspace.audit_chain()?;
     let n = chain.entries.len();
     let head = chain.entries.last().map(|entry| &entry.hash);
     let back = chain.clock_went_back();
-    let files = if deep { Some(ctx.workspace.verify_files(&chain)?) } else { None };
+    let files = if deep { Some(look_deep(ctx, &chain)?) } else { None };
     let mut answer = match &chain.broken {
         None => json!({ "whole": true, "lines": n, "head": head, "unfinished": chain.unfinished }),
         Some(broken) => json!({ "whole": false, "line": broken.line, "what": broken.what }),
@@ -127,6 +151,16 @@ fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
     })?;
     let is_good = chain.broken.is_none() && files.is_none_or(|files| files.different.is_empty());
     Ok(if is_good { Outcome::Yes } else { Outcome::No })
+}
+
+/// Every file that the chain speaks of, and the lines of feedback that it does not.
+fn look_deep(ctx: &Context, chain: &Chain) -> Result<Deep> {
+    let mut found = ctx.workspace.verify_files(chain)?;
+    let changed = found.different.iter().any(|different| different.file == FEEDBACK_FILE);
+    if !changed && let Err(FeedbackError::File { what, .. }) = feedback::hold(&ctx.workspace) {
+        found.different.push(Difference { file: FEEDBACK_FILE.to_owned(), what });
+    }
+    Ok(found)
 }
 
 /// What a deep look found, a line for each file that differs.

@@ -76,6 +76,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         Asked::Stats => {
             let found =
                 feedback::stats(&ctx.workspace, &feedback::entries(&ctx.workspace)?, &filter(None)?, args.period)?;
+            if let Err(err) = feedback::hold(&ctx.workspace) {
+                ctx.progress.note(format_args!("note: {err}"));
+            }
             out.answer(&found, |style| stats_text(&found, style))?;
             Ok(Outcome::Yes)
         }

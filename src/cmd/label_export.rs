@@ -79,7 +79,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Who hands out, for the audit chain
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "POLICY", value_parser = super::args::one_of(["adjudicate", "majority", "drop"], str::parse::<LabelPolicy>))]
     policy: Option<LabelPolicy>,
     /// Who takes them in, for the audit chain
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
 

@@ -215,7 +215,13 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
         track::after(&ctx);
     }
     note_clock(&ctx);
-    done
+    // What is in the chain has happened, whatever could not be written after it.
+    match (done, ctx.workspace.last_recorded()) {
+        (Err(err), Some(line)) => Err(err.context(format!(
+            "line {line} of audit.jsonl was written, so what it says has happened, and the next command completes it"
+        ))),
+        (done, _) => done,
+    }
 }
 
 /// Says that the change that was just recorded bears an earlier time than one before it.

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Who asks
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
     /// Promote a version that is surely not worse, for this reason
     #[arg(long, value_name = "REASON")]

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(value_name = "ID")]
     id: String,
     /// Who turns it down
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: String,
     /// Why
     #[arg(long, value_name = "TEXT")]

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Who asks: the name that goes into the audit chain; where a promotion needs approval, somebody else gives it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]

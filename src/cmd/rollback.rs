@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(value_name = "VERSION")]
     version: Option<Version>,
     /// Who does it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
     /// Why
     #[arg(long, value_name = "TEXT")]

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     no: bool,
     /// Who asks, or who answers with --yes or --no (then by default $USER): the name that goes into the audit chain. Who
     /// asks by name, or with --force, cannot agree to the promotion too
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
     /// Leave out rows that do not fit, and report them
     #[arg(long)]

@@ -107,7 +107,7 @@ impl Jobs {
         for entry in entries {
             let path = entry.path();
             if path.extension().is_some_and(|ext| ext == "json") {
-                let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Job>(&bytes)?));
+                let read = atomic::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Job>(&bytes)?));
                 all.push(read.map_err(|err| io::Error::other(format!("{}: {err}", path.display())))?);
             }
         }
@@ -332,7 +332,7 @@ pub(super) fn command(arguments: &[String]) -> String {
 fn end_of(path: &Path) -> String {
     use std::io::{Read, Seek, SeekFrom};
     let read = || {
-        let mut file = File::open(path)?;
+        let mut file = atomic::open(path)?;
         let len = file.metadata()?.len();
         file.seek(SeekFrom::Start(len.saturating_sub(SHOWN)))?;
         let mut bytes = Vec::new();

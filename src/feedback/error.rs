@@ -25,6 +25,14 @@ pub enum FeedbackError {
         /// What is wrong with it, with its line when it has one.
         what: String,
     },
+    /// Corrections are kept, and what follows from them is not done.
+    #[error("data/feedback.csv has the {n} corrections, and the next command completes them: {source}")]
+    Unfinished {
+        /// How many.
+        n: usize,
+        /// What went wrong then.
+        source: Box<FeedbackError>,
+    },
     /// A problem of the prediction log.
     #[error("{0}")]
     Journal(#[from] JournalError),

@@ -25,8 +25,8 @@ use crate::features::Target;
 use crate::journal::{Journal, Latest};
 use crate::labels::{Label, Labels, Merged, Source};
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
-use crate::workspace::audit::Event;
-use crate::workspace::{EventKind, LABELS, Workspace};
+use crate::workspace::audit::{self, Event};
+use crate::workspace::{EventKind, FEEDBACK, LABELS, LINES, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -130,27 +130,44 @@ fn take(
             new.push(entry);
         }
     }
+    workspace.hold_feedback()?;
+    let mut labels = Labels::held(workspace)?;
     let n_recorded = recorded(workspace)?.min(known.len());
     let unfinished = &known[n_recorded..];
     store::announced(workspace, n_recorded, unfinished)?;
     let after = unfinished.iter().chain(new.iter().copied());
     store::announce(workspace, n_recorded, after)?;
     store::append(workspace, &new)?;
-    let mut labels = Labels::open(workspace)?;
     let merged = labels.merge(unfinished.iter().chain(new.iter().copied()).filter_map(label));
-    if !merged.is_nothing() {
-        labels.save(workspace, lock)?;
-    }
     let given = Given {
         n_new: new.len() as u64,
         n_unchanged: (incoming.len() - new.len()) as u64,
         n_completed: unfinished.len() as u64,
         labels: merged,
     };
-    if !given.is_nothing() {
-        record(workspace, lock, &given, known.len() + new.len(), &new, at)?;
+    let lines = known.len() + new.len();
+    match finish(workspace, lock, &labels, &given, (lines, &new), at) {
+        Err(source) if !new.is_empty() => Err(FeedbackError::Unfinished { n: new.len(), source: Box::new(source) }),
+        done => done.map(|()| given),
     }
-    Ok(given)
+}
+
+/// Makes labels of what is in `data/feedback.csv` by now, and records it.
+fn finish(
+    workspace: &Workspace,
+    lock: &Lock,
+    labels: &Labels,
+    given: &Given,
+    (lines, new): (usize, &[&Entry]),
+    at: Timestamp,
+) -> Result<(), FeedbackError> {
+    if !given.labels.is_nothing() {
+        labels.save(workspace, lock)?;
+    }
+    if !given.is_nothing() {
+        record(workspace, lock, given, lines, new, at)?;
+    }
+    Ok(())
 }
 
 /// The correction as it is kept.
@@ -240,10 +257,22 @@ fn label(entry: &Entry) -> Option<Label> {
     })
 }
 
+/// Refuses lines that neither the chain nor `runs/feedback.json` knows, and lines that were changed.
+///
+/// # Errors
+/// [`FeedbackError`] with the line, and what cannot be read.
+pub fn hold(workspace: &Workspace) -> Result<(), FeedbackError> {
+    workspace.hold_feedback()?;
+    let known = entries(workspace)?;
+    let n_recorded = recorded(workspace)?.min(known.len());
+    store::announced(workspace, n_recorded, &known[n_recorded..])
+}
+
 /// How many lines of `feedback.csv` the audit chain knows of.
 fn recorded(workspace: &Workspace) -> Result<usize, FeedbackError> {
     let chain = workspace.audit_chain()?;
-    Ok(chain.last(&EventKind::Feedback).map(|entry| entry.detail("lines")).transpose()?.unwrap_or(0))
+    let counts = |entry: &&audit::Entry| entry.event == EventKind::Feedback || entry.details.get(LINES).is_some();
+    Ok(chain.entries.iter().rfind(counts).map(|entry| entry.detail(LINES)).transpose()?.unwrap_or(0))
 }
 
 fn record(
@@ -258,9 +287,10 @@ fn record(
     let one = people.into_iter().next().filter(|by| !by.is_empty() && new.iter().all(|entry| entry.by == *by));
     let details = json!({
         LABELS: workspace.labels_digest()?,
+        FEEDBACK: workspace.seal_feedback(None)?,
         "new": given.n_new,
         "completed": given.n_completed,
-        "lines": lines,
+        LINES: lines,
         "labels_added": given.labels.n_added,
         "labels_changed": given.labels.changes,
     });

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -149,7 +148,7 @@ impl Entry {
 /// A file that is damaged, with its line.
 pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
     let path = path(workspace);
-    let file = match File::open(&path) {
+    let file = match atomic::open(&path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened.map_err(|source| FeedbackError::io(&path, source))?,
     };
@@ -191,7 +190,7 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
 
 /// Gives a file of before there were free fields its new header, with an empty cell at the end of each line.
 fn upgrade(path: &Path) -> io::Result<()> {
-    let file = match File::open(path) {
+    let file = match atomic::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
@@ -244,7 +243,7 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
         return Ok(());
     }
     let path = announcement(workspace);
-    let lines = match std::fs::read(&path) {
+    let lines = match atomic::read(&path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(source) => return Err(FeedbackError::io(&path, source)),
         Ok(bytes) => {
@@ -261,7 +260,8 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
     }
     let n = entries.len() - n_known;
     let what = format!(
-        "the last {n} lines (from the correction of {:?} on) were not written by `mlloop feedback`: remove them",
+        "the last {n} lines (from the correction of {:?} on) were not written by `mlloop feedback`: remove them, or say \
+         that they are right with `mlloop audit accept data/feedback.csv --by YOU`",
         entries[n_known].id
     );
     Err(FeedbackError::File { path: self::path(workspace), what })

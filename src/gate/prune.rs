@@ -53,7 +53,7 @@ fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, Gat
     stays.extend(roles.previous.last());
     stays.extend(ticket::pending(workspace)?.iter().flat_map(|ticket| [ticket.version, ticket.production]));
     let path = workspace.path("ab.json");
-    match std::fs::read(&path) {
+    match atomic::read(&path) {
         Ok(bytes) => {
             let experiment: Value = serde_json::from_slice(&bytes).map_err(|err| GateError::Damaged {
                 path,

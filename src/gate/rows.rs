@@ -182,7 +182,7 @@ fn corrected(
     challenger: &Contestant,
 ) -> Result<(Table, u64), GateError> {
     let Some(id) = schema.columns.iter().find(|c| c.kind == Kind::Id) else { return Ok((table, 0)) };
-    let labels = Labels::open(workspace)?;
+    let labels = Labels::held(workspace)?;
     let resolution = resolve(&labels, config.labels.policy);
     Ok(correct(table, &id.name, &challenger.pipeline.target, &resolution.agreed)?)
 }

@@ -4,12 +4,12 @@ use super::GateError;
 use crate::atomic;
 use crate::digest;
 use crate::registry::{Registry, Version};
+use crate::wording::known_format;
 use crate::workspace::{Config, Workspace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -157,9 +157,14 @@ pub fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
 
 fn read(path: &Path) -> Result<Ticket, GateError> {
     let damaged = |what: String| GateError::Damaged { path: path.to_owned(), what };
-    let bytes = std::fs::read(path).map_err(GateError::io(path))?;
+    let bytes = atomic::read(path).map_err(GateError::io(path))?;
     let ticket: Ticket =
         serde_json::from_slice(&bytes).map_err(|err| damaged(format!("not a request for approval: {err}")))?;
+    known_format(ticket.format, 1).map_err(damaged)?;
+    // What it asks for is part of its name, and the name of its digest.
+    if (ticket.asks == Asks::Retraining) != ticket.id.starts_with("retrain-") {
+        return Err(damaged(format!("does not ask for what its name {:?} says", ticket.id)));
+    }
     if path.file_stem().is_none_or(|stem| stem.to_string_lossy() != ticket.id) {
         return Err(damaged(format!("is not named after the request in it, {:?}", ticket.id)));
     }
@@ -213,6 +218,6 @@ fn files(registry: &Registry, version: Version) -> Result<Vec<PathBuf>, GateErro
 }
 
 fn file_digest(path: &Path) -> Result<String, GateError> {
-    let (_, sha256) = File::open(path).and_then(digest::of).map_err(GateError::io(path))?;
+    let (_, sha256) = atomic::open(path).and_then(digest::of).map_err(GateError::io(path))?;
     Ok(sha256)
 }

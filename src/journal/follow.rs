@@ -2,10 +2,9 @@
 
 use super::read::Scan;
 use super::{Journal, JournalError, Layout, Logged, Scanned, Window};
-use crate::atomic::whole_lines_len;
+use crate::atomic::{self, whole_lines_len};
 use crate::table::Input;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +45,7 @@ impl Journal {
 
 /// The header of a file and its whole lines after the first `before` bytes, when there are any; and where they end.
 fn appended(path: &Path, before: u64) -> io::Result<(Option<Input>, u64)> {
-    let mut file = File::open(path)?;
+    let mut file = atomic::open(path)?;
     let len = file.metadata()?.len();
     if len == before {
         return Ok((None, before));

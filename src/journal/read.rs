@@ -1,7 +1,7 @@
 //! Reading a window of the log, batch by batch, and joining it with what became of the rows.
 
 use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
-use crate::atomic::whole_lines_len;
+use crate::atomic::{self, whole_lines_len};
 use crate::registry::Version;
 use crate::table::{
     Categories, Column, ColumnSpec, Input, Kind, MISSING_CODE, MISSING_TIME, ReadOptions, Reject, Schema, Table, Texts,
@@ -9,7 +9,6 @@ use crate::table::{
 };
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -326,7 +325,7 @@ impl Logged {
 /// The whole lines of a file; `None` when there is not even a header.
 fn whole_lines(path: &Path) -> Result<Option<Input>, JournalError> {
     let opened = || {
-        let file = File::open(path)?;
+        let file = atomic::open(path)?;
         let len = whole_lines_len(&file, file.metadata()?.len())?;
         Ok((file, len))
     };

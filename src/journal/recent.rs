@@ -2,9 +2,8 @@
 
 use super::read::Scan;
 use super::{Journal, JournalError, Layout, Logged, Scanned, Window};
-use crate::atomic::whole_lines_len;
+use crate::atomic::{self, whole_lines_len};
 use crate::table::Input;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -65,7 +64,7 @@ impl Journal {
 /// The header of a file and its last whole lines, from at most `n` bytes; the bytes that were read, and whether these
 /// are all lines.
 fn end_of(path: &Path, n: u64) -> io::Result<(Option<Input>, u64, bool)> {
-    let mut file = File::open(path)?;
+    let mut file = atomic::open(path)?;
     let len = whole_lines_len(&file, file.metadata()?.len())?;
     let name = path.display().to_string();
     if len <= n {

@@ -13,6 +13,7 @@ use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::{Learned, Version};
+use crate::wording::known_format;
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::{EventKind, Workspace};
 use serde::{Deserialize, Serialize};
@@ -266,13 +267,11 @@ impl<'a> Inbox<'a> {
 /// The record in the directory of a batch.
 fn read(dir: &Path) -> Result<Batch, LabelError> {
     let path = dir.join("batch.json");
-    let bytes = std::fs::read(&path).map_err(|source| LabelError::io(&path, source))?;
+    let bytes = atomic::read(&path).map_err(|source| LabelError::io(&path, source))?;
     let batch: Batch = serde_json::from_slice(&bytes)
         .map_err(|err| LabelError::file(&path, format!("is not the record of a batch: {err}")))?;
-    match batch.format {
-        1 => Ok(batch),
-        other => Err(LabelError::file(&path, format!("has format {other}; this mlloop knows 1"))),
-    }
+    known_format(batch.format, 1).map_err(|what| LabelError::file(&path, what))?;
+    Ok(batch)
 }
 
 /// The audit line that says that the batch went out.

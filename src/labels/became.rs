@@ -32,10 +32,14 @@ pub fn record_outcomes(
     outcomes: impl IntoIterator<Item = Label>,
     at: Timestamp,
 ) -> Result<Merged, LabelError> {
-    let mut labels = Labels::open(workspace)?;
+    let mut labels = Labels::held(workspace)?;
     let merged = labels.merge(outcomes);
+    // A process that died left labels that no line tells of: this one does.
+    let is_unrecorded = workspace.labels_unrecorded()?;
     if !merged.is_nothing() {
         labels.save(workspace, lock)?;
+    }
+    if is_unrecorded || !merged.is_nothing() {
         let details = json!({
             "added": merged.n_added, "changed": merged.changes.len(), LABELS: workspace.labels_digest()?,
         });

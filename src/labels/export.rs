@@ -208,7 +208,7 @@ const UNTOLD: &str = "untold";
 /// The batch that a run handed out which ended before it could say so.
 fn untold<'a>(inbox: &Inbox, open: &'a [Batch]) -> Result<Option<&'a Batch>, LabelError> {
     let path = inbox.path(UNTOLD);
-    match std::fs::read_to_string(&path) {
+    match atomic::read_to_string(&path) {
         Ok(name) => Ok(open.iter().find(|batch| batch.batch == name.trim())),
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(LabelError::io(&path, source)),

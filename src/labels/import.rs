@@ -43,7 +43,7 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
     }
     let known = Known::open(workspace)?;
     let back = Back::read(path, &known, request)?;
-    let labels = Labels::open(workspace)?;
+    let labels = Labels::held(workspace)?;
     let Checked { labels: incoming, faults, .. } = &back.checked;
     let batches = known.taken(incoming);
     let policy = match request.policy {

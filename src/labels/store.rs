@@ -15,7 +15,6 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::str::FromStr;
@@ -141,11 +140,20 @@ impl Labels {
     /// What is wrong with the file, with line, column and value.
     pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
         let path = workspace.path("data/labels.csv");
-        match File::open(&path) {
+        match atomic::open(&path) {
             Ok(file) => Self::read(&path.display().to_string(), file),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(LabelError::io(&path, source)),
         }
+    }
+
+    /// The labels of a loop, to be learned from or written over: they are those that the audit chain speaks of.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when somebody changed them.
+    pub fn held(workspace: &Workspace) -> Result<Self, LabelError> {
+        workspace.hold_labels()?;
+        Self::open(workspace)
     }
 
     /// Reads the text of a `labels.csv`; `file` is its name in errors.
@@ -236,7 +244,7 @@ impl Labels {
     ///
     /// # Errors
     /// Whatever the system says; the file is then as it was.
-    pub fn save(&self, workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
+    pub fn save(&self, workspace: &Workspace, lock: &Lock) -> Result<(), LabelError> {
         let path = workspace.path("data/labels.csv");
         let mut text = Vec::new();
         push_record(&mut text, &COLUMNS, b',');
@@ -248,6 +256,7 @@ impl Labels {
                 [&label.id, &label.label, &label.annotator, &at, &source, &label.batch, &probability, &version];
             push_record(&mut text, &fields, b',');
         }
+        workspace.announce_labels(lock, &text)?;
         atomic::make_dirs(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
         atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))
     }

@@ -142,7 +142,7 @@ fn put_away(inbox: &Inbox, details: &Value, file: Option<&Path>) -> Result<(), L
 pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Option<Value>, LabelError> {
     let inbox = Inbox::of(workspace);
     let path = inbox.path(PENDING);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match atomic::read(&path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes.map_err(|source| LabelError::io(&path, source))?,
     };

@@ -8,7 +8,6 @@ use crate::table::push_record;
 use crate::workspace::Workspace;
 use hashbrown::{Equivalent, HashMap};
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::hash::RandomState;
 use std::io;
 use std::path::Path;
@@ -49,7 +48,7 @@ impl Used {
         for version in versions {
             registry.check(version, &[Used::FILE])?;
             let path = registry.path(version)?.join(Used::FILE);
-            let file = match File::open(&path) {
+            let file = match atomic::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(|source| LabelError::io(&path, source))?,
             };

@@ -79,7 +79,7 @@ impl Outbox {
 
     /// The checks that people know to stand out. Lines that a crash cut short are passed over.
     fn open_keys(&self) -> Result<BTreeSet<String>, NotifyError> {
-        let text = match std::fs::read_to_string(self.record()) {
+        let text = match atomic::read_to_string(self.record()) {
             Ok(text) => text,
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             Err(source) => return Err(NotifyError::Io { path: self.record(), source }),

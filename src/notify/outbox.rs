@@ -116,7 +116,7 @@ impl Outbox {
             if path.extension().is_none_or(|ext| ext != "json") {
                 continue;
             }
-            match std::fs::read(&path).map(|bytes| serde_json::from_slice::<Message>(&bytes)) {
+            match atomic::read(&path).map(|bytes| serde_json::from_slice::<Message>(&bytes)) {
                 Ok(Ok(message)) if message.format == 1 => queued.messages.push((path, message)),
                 _ => queued.damaged.push(path),
             }

@@ -12,7 +12,7 @@ use crate::digest::hex;
 use crate::registry::Version;
 use crate::table::{Input, magic};
 use crate::workspace::audit::Event;
-use crate::workspace::{Config, EventKind, Workspace, WorkspaceError};
+use crate::workspace::{ADOPTED, Config, EventKind, Workspace, WorkspaceError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -69,7 +69,7 @@ pub fn adoptable(workspace: &Workspace, config: &Config) -> Result<(), Reference
 /// When the rows do not fit the reference, or whatever the system says; the reference is then as it was.
 pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Result<Option<Adopted>, ReferenceError> {
     let Some(version) = workspace.registry().roles()?.production else { return Ok(None) };
-    let marker = workspace.path("data/reference.json");
+    let marker = workspace.path(ADOPTED);
     let mut done = read_marker(&marker)?;
     if done.adopted.contains(&version) || !workspace.registry().path(version)?.join(super::ADDED).exists() {
         return Ok(None);
@@ -117,7 +117,7 @@ fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool
     let usual = workspace.path(USUAL);
     let ours = combined(&workspace.path(&config.data.reference), &config.schema(), added)?.sha256;
     let mut hashed = Hashed { out: io::sink(), hasher: Sha256::new() };
-    let copied = fs::File::open(&usual).and_then(|mut file| io::copy(&mut file, &mut hashed));
+    let copied = atomic::open(&usual).and_then(|mut file| io::copy(&mut file, &mut hashed));
     copied.map_err(ReferenceError::io(&usual))?;
     Ok(hex(&hashed.hasher.finalize()) == ours)
 }
@@ -141,7 +141,7 @@ fn is_own(workspace: &Workspace, path: &Path) -> Result<bool, ReferenceError> {
     let look = || {
         let (dir, file) = (workspace.dir().canonicalize()?, path.canonicalize()?);
         let mut head = Vec::new();
-        fs::File::open(&file)?.take(4).read_to_end(&mut head)?;
+        atomic::open(&file)?.take(4).read_to_end(&mut head)?;
         Ok(file.starts_with(dir) && !path.is_symlink() && !magic::is_packed(&head) && !magic::is_json_lines(&head))
     };
     look().map_err(io_err)
@@ -158,7 +158,7 @@ fn keep(path: &Path, under: &Path) -> io::Result<()> {
 }
 
 fn read_marker(path: &Path) -> Result<Marker, ReferenceError> {
-    match fs::read(path) {
+    match atomic::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|err| {
             let what = format!("does not say which versions' rows the reference has: {err}");
             ReferenceError::Apart { path: path.to_owned(), what }

@@ -209,7 +209,7 @@ impl Gathering<'_> {
 
     /// One label per row, as the target writes it.
     fn labels(&self, plan: &mut Plan) -> Result<BTreeMap<String, Holds>, ReferenceError> {
-        let labels = Labels::open(self.workspace)?;
+        let labels = Labels::held(self.workspace)?;
         let resolution = resolve(&labels, self.config.labels.policy);
         plan.n_conflicts = resolution.conflicts.len() as u64;
         plan.n_by_models = labels.rows().iter().filter(|label| !label.teaches()).count() as u64;

@@ -33,8 +33,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The rows that a version adds to the reference, in its directory.
-pub const ADDED: &str = "added.csv";
+pub use crate::workspace::ADDED;
 
 /// What can go wrong between the reference and what is added to it.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use super::{Registry, RegistryError, Version};
 use crate::atomic;
 use crate::pipeline::{Coverage, Importance, Recipe};
 use crate::score::{Evaluation, Metric};
+use crate::wording::known_format;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,6 +147,8 @@ impl Registry {
         let path = self.path(version)?.join(NAME);
         let bytes = self.read(version, NAME, MAX_BYTES)?;
         serde_json::from_slice(&bytes)
-            .map_err(|err| RegistryError::Damaged { path, what: format!("not a manifest: {err}") })
+            .map_err(|err| format!("not a manifest: {err}"))
+            .and_then(|manifest: Manifest| known_format(manifest.format, 1).map(|()| manifest))
+            .map_err(|what| RegistryError::Damaged { path, what })
     }
 }

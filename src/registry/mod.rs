@@ -26,6 +26,7 @@ pub use seal::{Difference, Seals};
 
 use crate::atomic;
 use crate::pipeline::PipelineError;
+use crate::wording::known_format;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -220,9 +221,11 @@ impl Registry {
     /// When `roles.json` exists and cannot be read.
     pub fn roles(&self) -> Result<Roles, RegistryError> {
         let path = self.roles_path();
-        match std::fs::read(&path) {
+        match atomic::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|err| RegistryError::Damaged { path, what: format!("not the roles of a loop: {err}") }),
+                .map_err(|err| format!("not the roles of a loop: {err}"))
+                .and_then(|roles: Roles| known_format(roles.format, 1).map(|()| roles))
+                .map_err(|what| RegistryError::Damaged { path, what }),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Roles::default()),
             Err(source) => Err(RegistryError::Io { path, source }),
         }

@@ -13,7 +13,7 @@ use crate::digest;
 use crate::pipeline::Pipeline;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -59,7 +59,7 @@ pub(super) struct Sealed {
 
 impl Sealed {
     fn read(path: &Path, stamp: Stamp) -> io::Result<Self> {
-        let bytes = fs::read(path)?;
+        let bytes = atomic::read(path)?;
         let mark = memchr::memmem::Finder::new(MARK);
         // A last line that a crash cut short is none.
         let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
@@ -106,7 +106,7 @@ impl Registry {
         let mut found = Seals::new();
         for entry in fs::read_dir(&dir).map_err(io_err)? {
             let entry = entry.map_err(io_err)?;
-            let (_, sha256) = File::open(entry.path()).and_then(digest::of).map_err(io_err)?;
+            let (_, sha256) = atomic::open(entry.path()).and_then(digest::of).map_err(io_err)?;
             found.insert(entry.file_name().to_string_lossy().into_owned(), sha256);
         }
         Ok(found)
@@ -197,7 +197,7 @@ impl Registry {
 
 /// The digest of a file; `None` when it is not there.
 fn digest_of(path: &PathBuf) -> Result<Option<String>, RegistryError> {
-    match File::open(path).and_then(digest::of) {
+    match atomic::open(path).and_then(digest::of) {
         Ok((_, sha256)) => Ok(Some(sha256)),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RegistryError::Io { path: path.clone(), source }),

@@ -6,7 +6,7 @@ use crate::digest;
 use crate::registry::{Head, Version};
 use crate::workspace::audit::Entry;
 use crate::workspace::{CONFIG_FILE, Config, LABELS, Setting, Workspace, reference_of};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ impl Shadow {
             Some(bytes) => bytes,
             None => {
                 self.missing.push(named(CONFIG_FILE, entry.config.as_deref()));
-                fs::read(&now).map_err(ReplayError::io(&now))?
+                atomic::read(&now).map_err(ReplayError::io(&now))?
             }
         };
         self.write(CONFIG_FILE, &bytes)
@@ -66,7 +66,7 @@ impl Shadow {
     /// The chain up to the line, the roles and the experiment that it left.
     fn chain(&self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
         let path = source.workspace.path("audit.jsonl");
-        let text = fs::read(&path).map_err(ReplayError::io(&path))?;
+        let text = atomic::read(&path).map_err(ReplayError::io(&path))?;
         let n_before = usize::try_from(entry.seq).unwrap_or(usize::MAX).saturating_sub(1);
         let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').take(n_before).collect();
         self.write("audit.jsonl", &lines.concat())?;
@@ -193,7 +193,7 @@ pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<
     Ok(match find_path(source, sha256, places)? {
         None => None,
         Some((_, Some(bytes))) => Some(bytes),
-        Some((path, None)) => Some(fs::read(&path).map_err(ReplayError::io(&path))?),
+        Some((path, None)) => Some(atomic::read(&path).map_err(ReplayError::io(&path))?),
     })
 }
 
@@ -203,7 +203,7 @@ type Found = (PathBuf, Option<Vec<u8>>);
 /// The same, as the path of a file, or as bytes where they are kept packed.
 fn find_path(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option<Found>, ReplayError> {
     for path in places.iter().chain(source.files) {
-        match File::open(path).and_then(digest::of) {
+        match atomic::open(path).and_then(digest::of) {
             Ok((_, found)) if found == sha256 => return Ok(Some((path.clone(), None))),
             Ok(_) => {}
             Err(err) if err.kind() == io::ErrorKind::NotFound && !source.files.contains(path) => {}

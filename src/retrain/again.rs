@@ -11,7 +11,6 @@ use crate::train::{self, Material, TrainRequest, Trained};
 use crate::workspace::audit::Entry;
 use crate::workspace::{EventKind, Workspace};
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 
 /// Trains `version` of `from`, which `entry` records, in `workspace`, whose reference is the one of that time.
@@ -35,7 +34,7 @@ pub(crate) fn again(
     let recipe = config.recipe();
     let combined = reference::combined(&path, &schema, &added)?;
     let stored = from.registry().path(version)?;
-    let bytes = fs::read(stored.join(ADDED)).unwrap_or_default();
+    let bytes = atomic::read(stored.join(ADDED)).unwrap_or_default();
     let data = digests(config, &combined, added.len(), &bytes);
     let options = ReadOptions { skip_invalid: request.skip_invalid, ..ReadOptions::default() };
     let read = table::read(combined.into_input(), &schema, &options)?;

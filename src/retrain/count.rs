@@ -78,7 +78,12 @@ pub(super) fn count(
 
 /// Whether all that is read for a count is small.
 fn is_quick(workspace: &Workspace, config: &Config, version: Version) -> bool {
-    let bytes = |path: &Path| path.metadata().map_or(0, |found| found.len());
+    let bytes = |path: &Path| match path.metadata() {
+        Ok(found) if found.is_file() => found.len(),
+        // A pipe would be waited for.
+        Ok(found) if !found.is_dir() => QUICK_BYTES + 1,
+        _ => 0,
+    };
     let logged = std::fs::read_dir(workspace.path("predictions")).into_iter().flatten().flatten();
     let logged: u64 = logged.map(|entry| bytes(&entry.path())).sum();
     let models = workspace.path("models").join(version.to_string());

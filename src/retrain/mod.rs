@@ -26,7 +26,7 @@ use crate::labels::orphans;
 use crate::model::ModelError;
 use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
 use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan, RowNames};
-use crate::registry::{DataDigest, Version};
+use crate::registry::{DataDigest, Difference, Version};
 use crate::stats::random::unit_hash;
 use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, Values};
 use crate::train::{self, Material, Trained};
@@ -152,6 +152,9 @@ pub fn retrain(
     steps.begin("preprocess");
     let gathered = gathering.gather(request.now)?;
     notes.extend(gathered.plan.notes());
+    if let Some(Difference { file, what }) = workspace.reference_differs(&chain)? {
+        notes.push(format!("{file} {what}: `mlloop audit accept {file}` records that it is right as it is"));
+    }
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
     }

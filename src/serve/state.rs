@@ -12,7 +12,7 @@ use super::metrics::{self, Metrics, Now};
 use super::settings::ServeSettings;
 use super::snapshot::{Snapshot, Stamps};
 use super::ticket::Gate;
-use crate::atomic::Stamp;
+use crate::atomic::{self, Stamp};
 use crate::journal::Journal;
 use crate::registry::Version;
 use crate::report::drift_prometheus;
@@ -233,7 +233,7 @@ impl App {
         if gauges.0 == stamp {
             return;
         }
-        let text = match std::fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
+        let text = match atomic::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
             Ok(Ok(report)) => drift_prometheus(&report),
             Ok(Err(err)) => {
                 self.tell(&format!("{}: is no report, so /metrics has no drift: {err}", path.display()));

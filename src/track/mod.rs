@@ -150,7 +150,7 @@ impl Names {
 /// When the file is there and cannot be read.
 pub fn cursor(workspace: &Workspace) -> Result<Option<Cursor>, TrackError> {
     let path = path(workspace);
-    match std::fs::read(&path) {
+    match atomic::read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(TrackError::Io { path, source }),

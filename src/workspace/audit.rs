@@ -17,9 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 /// Under which of its details a change of the experiment brings the whole of it.
 const EXPERIMENT: &str = "experiment";
@@ -87,7 +87,7 @@ impl Entry {
         Ok(canonical(serde_json::to_value(self)?).to_string())
     }
 
-    fn head(&self) -> Head {
+    pub(super) fn head(&self) -> Head {
         Head { seq: self.seq, hash: self.hash.clone() }
     }
 
@@ -188,7 +188,7 @@ impl Workspace {
     pub fn audit_unchecked(&self, from: u64, n: usize) -> Result<Vec<(u64, Option<Entry>)>, WorkspaceError> {
         let path = self.audit_path();
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
-        let mut lines = BufReader::new(File::open(&path).map_err(io_err)?);
+        let mut lines = BufReader::new(atomic::open(&path).map_err(io_err)?);
         let (mut found, mut line, mut number) = (VecDeque::new(), Vec::new(), 0_u64);
         while lines.read_until(b'\n', &mut line).map_err(io_err)? > 0 {
             number += 1;
@@ -207,7 +207,7 @@ impl Workspace {
         let path = self.audit_path();
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
         let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
-        let file = match File::open(&path) {
+        let file = match atomic::open(&path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(chain),
             opened => opened.map_err(io_err)?,
         };
@@ -260,6 +260,7 @@ impl Workspace {
         entry.hash = entry.digest().map_err(|err| io_err(err.into()))?;
         let line = entry.line().map_err(|err| io_err(err.into()))? + "\n";
         atomic::append(&path, line.as_bytes()).map_err(io_err)?;
+        self.recorded.store(entry.seq, Ordering::Relaxed);
         self.follow(&entry)?;
         roles = event.roles.unwrap_or(roles);
         roles.audit = Some(entry.head());
@@ -315,7 +316,7 @@ impl Workspace {
     /// SHA-256 of `mlloop.toml`, when there is one.
     pub(crate) fn config_digest(&self) -> Result<Option<String>, WorkspaceError> {
         let path = self.config_path();
-        match std::fs::read(&path) {
+        match atomic::read(&path) {
             Ok(bytes) => Ok(Some(sha256(&bytes))),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(WorkspaceError::Io { path, source }),

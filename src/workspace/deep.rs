@@ -4,15 +4,18 @@
 //! |---|---|
 //! | every file of a version | `files` in the line that made the version |
 //! | `data/labels.csv` | `labels_sha256` in the last line that changed it |
-//! | the reference | the last line that names its SHA-256: `trained` (what was read) or `reference-updated` |
+//! | `data/feedback.csv` | `feedback` in the last line that added to it |
+//! | `ab.json` | `experiment` in the last line that has one |
+//! | the reference | the last line that names its SHA-256: `trained` (what was read), `reference-updated` or `accepted` |
 
 use super::audit::{Chain, Entry};
+use super::held::LABELS_FILE;
 use super::{EventKind, Workspace, WorkspaceError};
+use crate::atomic;
 use crate::digest;
 use crate::registry::{Difference, Version};
 use serde::Serialize;
 use serde_json::Value;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -28,7 +31,7 @@ pub struct Deep {
 }
 
 impl Workspace {
-    /// Holds the files of versions, the labels and the reference to the digests in `chain`.
+    /// Holds the files of versions, the labels, the feedback and the reference to the digests in `chain`.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -45,17 +48,10 @@ impl Workspace {
             }
         }
         found.different.extend(self.labels_differ(chain)?);
+        found.different.extend(self.feedback_differs(chain)?);
         found.different.extend(self.reference_differs(chain)?);
+        found.different.extend(self.experiment_differs(chain)?);
         Ok(found)
-    }
-
-    /// Whether `data/labels.csv` is another file than the one that `chain` speaks of.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let labels = chain.entries.iter().rev().find_map(|entry| Some((entry, text(&entry.details, LABELS)?)));
-        self.differs("data/labels.csv", labels)
     }
 
     /// Whether the reference is another table than the one that `chain` speaks of.
@@ -63,9 +59,47 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn reference_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
+        if self.adoption_is_unfinished()? {
+            return Ok(None);
+        }
         let reference = self.config()?.data.reference.display().to_string();
         let recorded = chain.entries.iter().rev().find_map(|entry| Some((entry, reference_of(entry, &reference)?)));
         self.differs(&reference, recorded)
+    }
+
+    /// Whether `ab.json` is another experiment than the one of the last line that has one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn experiment_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
+        let found = chain.entries.iter().rev().find_map(|entry| Some((entry, entry.details.get("experiment")?)));
+        let Some((entry, recorded)) = found else { return Ok(None) };
+        if self.registry().roles()?.audit != chain.entries.last().map(Entry::head) {
+            // A process died after the line and before the file: the next command that changes the loop completes it.
+            return Ok(None);
+        }
+        let path = self.path(EXPERIMENT);
+        let line = format!("line {} ({})", entry.seq, entry.event);
+        let what = match atomic::read(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => format!("is gone; {line} recorded it"),
+            Err(source) => return Err(WorkspaceError::Io { path, source }),
+            Ok(bytes) if serde_json::from_slice::<Value>(&bytes).is_ok_and(|now| now == *recorded) => return Ok(None),
+            Ok(_) => format!("was changed since {line}"),
+        };
+        Ok(Some(Difference { file: EXPERIMENT.to_owned(), what }))
+    }
+
+    /// Whether the reference is about to be given the rows of the version in production: the next command that changes the
+    /// loop completes that.
+    fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
+        let Some(version) = self.registry().roles()?.production else { return Ok(false) };
+        if !self.registry().path(version)?.join(ADDED).exists() {
+            return Ok(false);
+        }
+        let marker = atomic::read_at_most(&self.path(ADOPTED), MAX_MARKER).ok();
+        let marker: Value = marker.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let is_done = marker["adopted"].as_array().is_some_and(|all| all.contains(&serde_json::json!(version)));
+        Ok(!is_done)
     }
 
     /// SHA-256 of `data/labels.csv`, for the line that records a change of it; `None` without the file.
@@ -73,7 +107,7 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn labels_digest(&self) -> Result<Option<String>, WorkspaceError> {
-        self.digest_of(Path::new("data/labels.csv"))
+        self.digest_of(Path::new(LABELS_FILE))
     }
 
     fn differs(&self, file: &str, recorded: Option<(&Entry, &str)>) -> Result<Option<Difference>, WorkspaceError> {
@@ -87,9 +121,9 @@ impl Workspace {
         Ok(Some(Difference { file: file.to_owned(), what }))
     }
 
-    fn digest_of(&self, file: &Path) -> Result<Option<String>, WorkspaceError> {
+    pub(super) fn digest_of(&self, file: &Path) -> Result<Option<String>, WorkspaceError> {
         let path = self.path(file);
-        match File::open(&path).and_then(digest::of) {
+        match atomic::open(&path).and_then(digest::of) {
             Ok((_, sha256)) => Ok(Some(sha256)),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(WorkspaceError::Io { path, source }),
@@ -97,16 +131,27 @@ impl Workspace {
     }
 }
 
+/// The rows that a version learned from beside the reference, in its directory.
+pub const ADDED: &str = "added.csv";
+/// Which versions' rows the reference has.
+pub(crate) const ADOPTED: &str = "data/reference.json";
+/// The experiment.
+const EXPERIMENT: &str = "ab.json";
+/// It is smaller.
+const MAX_MARKER: u64 = 1 << 20;
 /// The key under which a change of the labels has their digest.
 pub(crate) const LABELS: &str = "labels_sha256";
 
-fn text<'a>(details: &'a Value, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(details: &'a Value, key: &str) -> Option<&'a str> {
     details.get(key)?.as_str()
 }
 
 /// The digest of the reference in a line that has one.
 pub(crate) fn reference_of<'a>(entry: &'a Entry, reference: &str) -> Option<&'a str> {
     match entry.event {
+        EventKind::Accepted if entry.details.get("path").and_then(Value::as_str) == Some(reference) => {
+            text(&entry.details, "sha256")
+        }
         EventKind::ReferenceUpdated => text(&entry.details, "sha256"),
         EventKind::Trained => {
             let read = entry.details.get("data")?.as_array()?.iter();

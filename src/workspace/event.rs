@@ -37,6 +37,8 @@ pub enum EventKind {
     LabelsQuarantined,
     /// Rows of a batch that have no answer are no longer asked.
     BatchClosed,
+    /// A person said that a file is right as it is, whatever the chain said of it.
+    Accepted,
     /// People said of predictions whether they were right.
     Feedback,
     /// A table was fetched.

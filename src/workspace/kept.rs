@@ -14,7 +14,6 @@ use crate::digest;
 use crate::registry::Version;
 use crate::table::Input;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ impl Workspace {
     }
 
     fn keep_bytes_of(&self, from: &Path) -> io::Result<Option<String>> {
-        let opened = match File::open(from) {
+        let opened = match atomic::open(from) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
@@ -42,7 +41,7 @@ impl Workspace {
             atomic::make_dirs(self.path(DIR))?;
             atomic::replace_like(&to, from, |out| {
                 let mut packed = zstd::Encoder::new(&mut *out, 3)?;
-                io::copy(&mut BufReader::new(File::open(from)?), &mut packed)?;
+                io::copy(&mut BufReader::new(atomic::open(from)?), &mut packed)?;
                 packed.finish()?.flush()
             })?;
         }
@@ -54,7 +53,7 @@ impl Workspace {
     /// # Errors
     /// Whatever the system says.
     pub(crate) fn kept(&self, sha256: &str) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(self.kept_path(sha256)) {
+        let file = match atomic::open(self.kept_path(sha256)) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
@@ -75,7 +74,7 @@ impl Workspace {
         let Some(trained_on) = manifest.data.first() else { return Ok(Input::open(&path)?) };
         // A reference that cannot be replaced where it is has another name since rows were added to it.
         for path in [&path, &self.path(&trained_on.path)] {
-            match File::open(path).and_then(digest::of) {
+            match atomic::open(path).and_then(digest::of) {
                 Ok((_, sha256)) if sha256 == trained_on.sha256 => return Ok(Input::open(path)?),
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
                     return Err(WorkspaceError::Io { path: path.clone(), source });

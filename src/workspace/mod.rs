@@ -6,6 +6,7 @@ mod columns;
 mod set;
 mod config;
 mod deep;
+mod held;
 mod kept;
 pub mod event;
 mod history;
@@ -16,10 +17,14 @@ mod tracking;
 
 pub use columns::kind_of;
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
+pub use deep::ADDED;
+pub(crate) use deep::ADOPTED;
 pub use deep::Deep;
 pub(crate) use deep::LABELS;
 pub(crate) use deep::reference_of;
 pub use event::EventKind;
+pub(crate) use held::{FEEDBACK, LINES};
+pub use held::{FEEDBACK_FILE, LABELS_FILE};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 pub use set::Setting;
@@ -34,6 +39,8 @@ use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What can be wrong with a workspace.
@@ -68,6 +75,29 @@ pub enum WorkspaceError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// A file is not what the audit chain says, so nothing is learned from it or written over it.
+    #[error(
+        "{file} {what}: put it back (`mlloop audit replay` and runs/kept/ help), or say that it is right as it is with \
+         `mlloop audit accept {file} --by YOU`"
+    )]
+    Altered {
+        /// The file.
+        file: String,
+        /// What happened to it, as a clause.
+        what: String,
+    },
+    /// A file that the chain is not asked for.
+    #[error(
+        "{}: the chain has digests of data/labels.csv, data/feedback.csv and {} only; files of versions are restored, or made \
+         again by training",
+        .file.display(), .reference.display()
+    )]
+    NotHeld {
+        /// The file.
+        file: PathBuf,
+        /// The loop's reference.
+        reference: PathBuf,
     },
     /// A line of the audit chain lacks a detail, or has one that cannot be understood.
     #[error("audit.jsonl: line {line} ({event}): {key:?} {what}")]
@@ -118,6 +148,8 @@ pub struct Workspace {
     /// What stands beside `mlloop.toml` for this command.
     settings: Vec<Setting>,
     registry: Registry,
+    /// The last line of the audit chain that was written through this workspace; 0 for none.
+    recorded: Arc<AtomicU64>,
 }
 
 impl Workspace {
@@ -126,7 +158,7 @@ impl Workspace {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
         let registry = Registry::new(dir.join("models")).audited(dir.join("audit.jsonl"));
-        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry }
+        Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry, recorded: Arc::default() }
     }
 
     /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.
@@ -180,6 +212,12 @@ impl Workspace {
         self.dir.join(path)
     }
 
+    /// The line of the audit chain that this process wrote last, so what it says did happen.
+    #[must_use]
+    pub fn last_recorded(&self) -> Option<u64> {
+        Some(self.recorded.load(Ordering::Relaxed)).filter(|line| *line > 0)
+    }
+
     /// `mlloop.toml`.
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
@@ -192,7 +230,7 @@ impl Workspace {
     /// [`WorkspaceError::NoLoop`] without the file, [`WorkspaceError::Config`] when it cannot be understood.
     pub fn config(&self) -> Result<Config, WorkspaceError> {
         let path = self.config_path();
-        let text = match std::fs::read_to_string(&path) {
+        let text = match atomic::read_to_string(&path) {
             Ok(text) => text,
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(WorkspaceError::NoLoop(path)),
             Err(source) => return Err(WorkspaceError::Io { path, source }),
@@ -237,7 +275,7 @@ impl Workspace {
         const LINE: &str = "/secrets/";
         let path = self.path(".gitignore");
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
-        let text = match std::fs::read_to_string(&path) {
+        let text = match atomic::read_to_string(&path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.map_err(io_err)?,
         };
@@ -256,7 +294,7 @@ impl Workspace {
     pub(crate) fn name_reference(&self, reference: &str) -> Result<(), WorkspaceError> {
         let path = self.config_path();
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
-        let text = std::fs::read_to_string(&path).map_err(io_err)?;
+        let text = atomic::read_to_string(&path).map_err(io_err)?;
         let renamed = config::with_reference(&text, reference)
             .map_err(|what| WorkspaceError::Config { path: path.clone(), what })?;
         atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).map_err(io_err)
@@ -325,7 +363,7 @@ impl Workspace {
     /// When it is there and cannot be read or understood: what is damaged must not look like what never was.
     pub fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WorkspaceError> {
         let path = self.path("reports").join(name);
-        match std::fs::read(&path) {
+        match atomic::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
                 path,
                 what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),

@@ -61,7 +61,7 @@ impl Workspace {
     fn read_runs(&self, verb: &str, from: u64) -> Result<Vec<Run>, WorkspaceError> {
         let path = self.runs_path();
         let read = || {
-            let mut file = std::fs::File::open(&path)?;
+            let mut file = atomic::open(&path)?;
             file.seek(io::SeekFrom::Start(from.saturating_sub(1)))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;

@@ -89,6 +89,9 @@ impl Entry {
             EventKind::BatchClosed => text("batch")
                 .zip(number("n_open"))
                 .map(|(batch, n)| format!("batch {batch} was closed; {} of it had no answer", counted(n, "row"))),
+            EventKind::Accepted => {
+                text("path").zip(text("what")).map(|(file, what)| format!("{file} is right as it is, though it {what}"))
+            }
             EventKind::Downloaded => text("source").map(|source| format!("{source} was fetched")),
             EventKind::AbStarted => text("name").map(|name| format!("the experiment {name} began{}", self.arms())),
             EventKind::AbStepped => text("name").map(|name| format!("the experiment {name} went on{}", self.arms())),

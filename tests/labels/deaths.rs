@@ -17,7 +17,8 @@ fn a_death_at_any_write_loses_nothing_and_a_repeat_completes_it() {
             break;
         }
         work.run("status").answers(YES);
-        work.run("audit verify").answers(YES);
+        // What a process that died was about to write is nothing that somebody changed.
+        work.run("audit verify --deep").answers(YES);
         let before = work.path("data/labels.csv").exists();
         assert!(!before || labels(&work).len() == 60, "{n}: the old labels or the new ones");
         let again = work.run(&format!("label-import {DAY}"));

@@ -1,0 +1,210 @@
+//! Files that people and verbs add to, held to the audit chain before anything is learned from them or written over them.
+//!
+//! ```text
+//! runs/labels.json: what labels.csv will be ─▶ data/labels.csv ─▶ the line of the chain that has its SHA-256
+//! ```
+//! A process that dies before the last step leaves a file that the chain does not know and `runs/labels.json` does.
+
+use super::audit::{Chain, Entry, Event};
+use super::deep::{LABELS, text};
+use super::{EventKind, Workspace, WorkspaceError};
+use crate::atomic::{self, Lock};
+use crate::digest;
+use crate::registry::Difference;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The labels of a loop.
+pub const LABELS_FILE: &str = "data/labels.csv";
+/// What people said of predictions.
+pub const FEEDBACK_FILE: &str = "data/feedback.csv";
+/// The key under which a line about feedback has its [`Seal`].
+pub(crate) const FEEDBACK: &str = "feedback";
+/// The key under which such a line says how many corrections there are.
+pub(crate) const LINES: &str = "lines";
+/// What the labels were going to be.
+const ANNOUNCED: &str = "runs/labels.json";
+/// It is smaller.
+const LIMIT: u64 = 4096;
+
+/// What `data/labels.csv` was going to be.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Announced {
+    /// What the chain said of it then.
+    chain: Option<String>,
+    /// Its SHA-256.
+    sha256: String,
+}
+
+/// The beginning of a file that only grows.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    bytes: u64,
+    sha256: String,
+}
+
+impl Workspace {
+    /// Says what `data/labels.csv` is about to be. The line of the chain that records it follows.
+    pub(crate) fn announce_labels(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), WorkspaceError> {
+        let chain = recorded(&self.audit_chain()?).map(|(_, sha256)| sha256.to_owned());
+        let path = self.path(ANNOUNCED);
+        let announced = Announced { chain, sha256: digest::sha256(bytes) };
+        let write = || {
+            let json = serde_json::to_vec(&announced)?;
+            atomic::make_dirs(self.path("runs"))?;
+            atomic::replace(&path, |out| out.write_all(&json))
+        };
+        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+    }
+
+    /// Whether `data/labels.csv` is another file than the one that `chain` speaks of, or that a process which died left.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
+        let Some((line, sha256)) = recorded(chain) else { return Ok(None) };
+        let now = self.labels_digest()?;
+        if now.as_deref() == Some(sha256) {
+            return Ok(None);
+        }
+        let expected = self.announced().is_some_and(|it| it.chain.as_deref() == Some(sha256) && Some(it.sha256) == now);
+        let what = match now {
+            _ if expected => return Ok(None),
+            None => format!("is gone; {line} recorded it"),
+            Some(_) => format!("was changed since {line}"),
+        };
+        Ok(Some(Difference { file: LABELS_FILE.to_owned(), what }))
+    }
+
+    /// Whether `data/labels.csv` is what a process was about to write that died before it recorded it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn labels_unrecorded(&self) -> Result<bool, WorkspaceError> {
+        let chain = self.audit_chain()?;
+        let recorded = recorded(&chain).map(|(_, sha256)| sha256.to_owned());
+        let now = self.labels_digest()?;
+        Ok(now.is_some()
+            && now != recorded
+            && self.announced() == now.map(|sha256| Announced { chain: recorded, sha256 }))
+    }
+
+    fn announced(&self) -> Option<Announced> {
+        let bytes = atomic::read_at_most(&self.path(ANNOUNCED), LIMIT).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Whether lines of `data/feedback.csv` that `chain` speaks of were changed. Lines may follow them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn feedback_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
+        let Some((line, seal)) = sealed(chain) else { return Ok(None) };
+        let what = match self.seal_feedback(Some(seal.bytes))? {
+            None => format!("is gone; {line} recorded it"),
+            Some(now) if now != seal => format!("was changed since {line}"),
+            Some(_) => return Ok(None),
+        };
+        Ok(Some(Difference { file: FEEDBACK_FILE.to_owned(), what }))
+    }
+
+    /// Length and SHA-256 of the first `bytes` bytes of `data/feedback.csv`, or of all; `None` without the file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn seal_feedback(&self, bytes: Option<u64>) -> Result<Option<Seal>, WorkspaceError> {
+        let path = self.path(FEEDBACK_FILE);
+        let read = || match atomic::open(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => digest::of(opened?.take(bytes.unwrap_or(u64::MAX))).map(Some),
+        };
+        let found = read().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        Ok(found.map(|(bytes, sha256)| Seal { bytes, sha256 }))
+    }
+
+    /// How many corrections `data/feedback.csv` has: a record is one line.
+    fn n_feedback(&self) -> Result<usize, WorkspaceError> {
+        let path = self.path(FEEDBACK_FILE);
+        let bytes = atomic::read_at_most(&path, u64::MAX).map_err(|source| WorkspaceError::Io { path, source })?;
+        Ok(memchr::memchr_iter(b'\n', &bytes).count().saturating_sub(1))
+    }
+
+    /// Refuses to go on with labels that nobody recorded.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Altered`] when they are not those that the chain speaks of.
+    pub fn hold_labels(&self) -> Result<(), WorkspaceError> {
+        held(self.labels_differ(&self.audit_chain()?)?)
+    }
+
+    /// Refuses to go on with feedback that nobody recorded.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Altered`] when its lines are not those that the chain speaks of.
+    pub fn hold_feedback(&self) -> Result<(), WorkspaceError> {
+        held(self.feedback_differs(&self.audit_chain()?)?)
+    }
+
+    /// Records that a file is right as it is now, whatever the chain said of it; `false` when it says so already. The files
+    /// are the labels, the feedback and the reference.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::NotHeld`] for any other file, and when a file cannot be read.
+    pub fn accept(&self, lock: &Lock, file: &Path, by: &str, at: Timestamp) -> Result<bool, WorkspaceError> {
+        let chain = self.audit_chain()?;
+        let reference = self.config()?.data.reference;
+        let is = |own: &Path| file == own || self.path(own) == file;
+        let (own, differs) = if is(Path::new(LABELS_FILE)) {
+            (PathBuf::from(LABELS_FILE), self.labels_differ(&chain)?)
+        } else if is(Path::new(FEEDBACK_FILE)) {
+            let differs = match self.feedback_differs(&chain)? {
+                None if self.seal_feedback(None)? != sealed(&chain).map(|(_, seal)| seal) => Some(Difference {
+                    file: FEEDBACK_FILE.to_owned(),
+                    what: "has lines that no line of the chain added".to_owned(),
+                }),
+                differs => differs,
+            };
+            (PathBuf::from(FEEDBACK_FILE), differs)
+        } else if is(&reference) {
+            (reference, self.reference_differs(&chain)?)
+        } else {
+            return Err(WorkspaceError::NotHeld { file: file.to_owned(), reference });
+        };
+        let Some(Difference { what, .. }) = differs else { return Ok(false) };
+        let mut details = json!({ "path": own, "what": what });
+        match own.to_str() {
+            Some(LABELS_FILE) => details[LABELS] = json!(self.digest_of(&own)?),
+            Some(FEEDBACK_FILE) => {
+                details[FEEDBACK] = json!(self.seal_feedback(None)?);
+                details[LINES] = json!(self.n_feedback()?);
+            }
+            _ => details["sha256"] = json!(self.digest_of(&own)?),
+        }
+        self.record(lock, Event { at, event: EventKind::Accepted, by: Some(by.to_owned()), roles: None, details })?;
+        Ok(true)
+    }
+}
+
+fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
+    match differs {
+        None => Ok(()),
+        Some(Difference { file, what }) => Err(WorkspaceError::Altered { file, what }),
+    }
+}
+
+/// The last seal of the feedback that the chain has, and the line that has it.
+fn sealed(chain: &Chain) -> Option<(String, Seal)> {
+    let of = |entry: &Entry| entry.details.get(FEEDBACK).and_then(|seal| Seal::deserialize(seal).ok());
+    let found = chain.entries.iter().rev().find_map(|entry| Some((entry, of(entry)?)));
+    found.map(|(entry, seal)| (format!("line {} ({})", entry.seq, entry.event), seal))
+}
+
+/// The last digest of the labels that the chain has, and the line that has it.
+fn recorded(chain: &Chain) -> Option<(String, &str)> {
+    let of = |entry| text(entry, LABELS);
+    let found = chain.entries.iter().rev().find_map(|entry| Some((entry, of(&entry.details)?)));
+    found.map(|(entry, sha256)| (format!("line {} ({})", entry.seq, entry.event), sha256))
+}
