@@ -332,6 +332,19 @@ fn one_look_decides_about_a_margin_with_its_own_interval() {
 }
 
 #[test]
+fn days_that_differ_more_than_independent_views_are_remarked() {
+    let day = |i: usize, scatter: usize| 50 + (i * 37 % 11) * scatter / 5;
+    let text = |scatter: usize| {
+        let rows = (0..60).map(|i| format!("{},{},500\n", ["a", "b"][i % 2], day(i, scatter))).collect::<String>();
+        format!("arm,clicks,views\n{rows}")
+    };
+    let work = Loop::new().table("even.csv", text(5)).table("uneven.csv", text(40));
+    let line = |name: &str| format!("ab-report {name}.csv --arm arm --outcome clicks --n views");
+    noted(&work.run(&line("uneven")).value(), "--outcome clicks/views in place of --n takes rows as units");
+    assert!(!work.run(&line("even")).value()["notes"].to_string().contains("independent units"));
+}
+
+#[test]
 fn no_event_in_any_arm_may_be_within_the_margin() {
     let rows = (0..400).map(|i| format!("{},0\n", ["a", "b"][i % 2])).collect::<String>();
     let work = Loop::new().table("t.csv", format!("arm,y\n{rows}"));

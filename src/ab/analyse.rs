@@ -209,7 +209,10 @@ impl Judge<'_> {
         let sequential = self.sequential(found.n, self.n_all());
         let always = self.always(arm, sequential, &found, self.raw, self.units.n());
         let times = sequential::times_to_enough(&found);
-        let lift = lift::of(&found, always.reach, (always.low, always.high), self.is_positive());
+        let lift = match self.ranked {
+            Some(ranked) => ranked.lift(arm, sequential.sequence, self.shares(arm), found.means),
+            None => lift::of(&found, always.reach, (always.low, always.high), self.is_positive()),
+        };
         Comparison {
             arm: names[arm].clone(),
             against: names[0].clone(),
@@ -233,19 +236,22 @@ impl Judge<'_> {
 
     /// What holds of a comparison at every look, from what was gathered of the units before `end`.
     fn always(&self, arm: usize, of: Sequential, found: &Estimate, gathered: &Gathered, end: usize) -> Always {
-        let shares = &self.units.strata[0].shares;
         match self.ranked {
-            Some(ranked) => ranked.always(arm, end, of.sequence, [shares[0], shares[arm]], found),
+            Some(ranked) => ranked.always(arm, end, of.sequence, self.shares(arm)),
             None => of.of(found, self.bounded(gathered, arm).as_ref()),
         }
+    }
+
+    /// The shares by which the arms of a comparison are assigned.
+    fn shares(&self, arm: usize) -> [f64; 2] {
+        let shares = &self.units.strata[0].shares;
+        [shares[0], shares[arm]]
     }
 
     /// Whether no value was ever below 0, which is taken to be what the outcome is like.
     fn is_positive(&self) -> bool {
         let is_below = |values: &[f64]| values.iter().any(|value| *value < 0.0);
-        self.outcome.kind != Kind::Quantile
-            && !is_below(&self.outcome.y)
-            && !self.outcome.x.as_deref().is_some_and(is_below)
+        !is_below(&self.outcome.y) && !self.outcome.x.as_deref().is_some_and(is_below)
     }
 
     /// A comparison of arms that nothing is known of.

@@ -135,24 +135,12 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
     let part = if baseline.is_share { 1.0 - EXACT_PART } else { 1.0 };
     let reach = sequence.with_part(part).reach(1.0);
     let z = normal::quantile(*power);
-    let shape_of = |n: f64| {
-        let (skewness, kurtosis) = baseline.shape;
-        let (error, n_a, n_b) = ((v / n).sqrt(), n * weights[0], n * smallest);
-        let (cubed, fourth) = (baseline.variance.powf(1.5), baseline.variance.powi(2));
-        let skewness = skewness * cubed * (1.0 / (n_b * n_b) - 1.0 / (n_a * n_a)) / error.powi(3);
-        // The arms' own errors matter where they are estimated, on the side of the effect.
-        let lean = if baseline.is_share { 0.0 } else { skewness * effect.signum() };
-        Shape {
-            skewness,
-            lean,
-            kurtosis: (kurtosis - 3.0) * fourth * (1.0 / n_a.powi(3) + 1.0 / n_b.powi(3)) / error.powi(4),
-        }
-    };
     let is_enough = |n: f64| {
-        let shape = shape_of(n);
+        let shape = shape_at(baseline, [weights[0], smallest], v, n);
+        let side = if effect < 0.0 { shape.mirrored() } else { shape };
         [smallest, weights[0]].into_iter().all(|weight| reaches_start(n, weight))
             && shape.is_near_normal()
-            && effect.abs() * (n / v).sqrt() >= shape.widened(reach) + z
+            && effect.abs() * (n / v).sqrt() >= side.widened(reach) + z
     };
     let n = least(is_enough).ok_or_else(|| AbError::Usage("--effect: no number of units finds it".to_owned()))?;
     let single = normal::quantile(1.0 - alpha / (2.0 * comparisons as f64));
@@ -178,6 +166,20 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
             100.0 * power
         ),
     })
+}
+
+/// The shape of the difference with `n` units in arms of these weights, its variance being `v` ∕ n. The arms' own errors matter
+/// where they are estimated.
+fn shape_at(baseline: &Baseline, weights: [f64; 2], v: f64, n: f64) -> Shape {
+    let (skewness, kurtosis) = baseline.shape;
+    let (error, [n_a, n_b]) = ((v / n).sqrt(), weights.map(|weight| n * weight));
+    let (cubed, fourth) = (baseline.variance.powf(1.5), baseline.variance.powi(2));
+    let skewness = skewness * cubed * (1.0 / (n_b * n_b) - 1.0 / (n_a * n_a)) / error.powi(3);
+    Shape {
+        skewness,
+        lean: if baseline.is_share { 0.0 } else { skewness },
+        kurtosis: (kurtosis - 3.0) * fourth * (1.0 / n_a.powi(3) + 1.0 / n_b.powi(3)) / error.powi(4),
+    }
 }
 
 /// Whether an arm of this weight has the units of the start with a chance of .99, the assignment being random.

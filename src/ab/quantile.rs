@@ -1,7 +1,6 @@
 //! A quantile of each arm as a mean: of values that say where each unit moves it.
 
 use super::AbError;
-use super::estimate::Estimate;
 use super::sequential::Always;
 use super::units::{Kind, Outcome, Units};
 use crate::stats::contrast::Test;
@@ -80,21 +79,31 @@ impl Ranked {
     }
 
     /// What holds at every look, from the units before `end`; the arms of the comparison are assigned by `shares`.
-    pub(super) fn always(
-        &self,
-        other: usize,
-        end: usize,
-        sequence: Sequence,
-        shares: [f64; 2],
-        found: &Estimate,
-    ) -> Always {
-        let [a, b] = self.values(other, end);
+    pub(super) fn always(&self, other: usize, end: usize, sequence: Sequence, shares: [f64; 2]) -> Always {
+        let ((low, high), p) = self.sequence(&self.values(other, end), sequence, shares);
+        Always { low, high, p, reach: [f64::INFINITY; 2] }
+    }
+
+    fn sequence(&self, [a, b]: &[Vec<f64>; 2], sequence: Sequence, shares: [f64; 2]) -> ((f64, f64), f64) {
         let all = shares[0] + shares[1];
         let strength = |share: f64| (sequence.strength() * if all > 0.0 { share / all } else { 0.5 }).max(1.0);
-        let two = TwoQuantiles { q: self.q, sorted: [&a, &b] };
-        let ((low, high), p) = two.sequence(sequence.alpha(), shares.map(strength));
-        let reach = [(found.difference - low) / found.error, (high - found.difference) / found.error];
-        Always { low, high, p, reach }
+        TwoQuantiles { q: self.q, sorted: [a, b] }.sequence(sequence.alpha(), shares.map(strength))
+    }
+
+    /// The lift with its interval, from the logarithms, of which the same ranks hold; `None` where a value is not above 0.
+    pub(super) fn lift(
+        &self,
+        other: usize,
+        sequence: Sequence,
+        shares: [f64; 2],
+        [a, b]: [f64; 2],
+    ) -> Option<(f64, f64, f64)> {
+        let values = self.values(other, usize::MAX);
+        let is_positive = values.iter().flatten().all(|value| *value > 0.0);
+        let logarithms = values.map(|arm| arm.into_iter().map(f64::ln).collect());
+        let ((low, high), _) = self.sequence(&logarithms, sequence, shares);
+        let known = is_positive && low.is_finite() && high.is_finite();
+        known.then(|| ((b - a) / a, low.exp_m1(), high.exp_m1()))
     }
 
     /// The test for a single look with its interval: χ² on two degrees of freedom.
@@ -117,11 +126,30 @@ fn slope(values: &[f64], q: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::of_arms;
+    use super::{Ranked, of_arms};
     use crate::ab::experiment::Goal;
-    use crate::ab::units::Outcome;
+    use crate::ab::units::{Outcome, Stratum, Units};
+    use crate::stats::sequence::Sequence;
     use crate::stats::{moments, random};
     use rand::Rng;
+
+    #[test]
+    fn the_lift_of_quantiles_is_that_of_their_ratio_and_needs_values_above_0() {
+        let y: Vec<f64> = (0..2000).map(|i| f64::from(i / 2 + 1) * if i % 2 == 0 { 1.0 } else { 2.0 }).collect();
+        let arm: Vec<u16> = (0..2000).map(|i| i % 2).collect();
+        let lift = |y: &[f64]| {
+            let outcome = of_arms(Outcome::new("y", Goal::Higher, y.to_vec()), &arm, 2, 0.5).unwrap();
+            let strata = vec![Stratum { shares: vec![0.5; 2] }];
+            let arms = vec!["a".to_owned(), "b".to_owned()];
+            let units = Units { arms, strata, stratum: vec![0; 2000], arm: arm.clone(), ..Units::default() };
+            let ranked = Ranked::of(&units, &outcome).unwrap();
+            ranked.lift(1, Sequence::tuned(0.05, 2000.0), [0.5; 2], [500.5, 1001.0])
+        };
+        let (value, low, high) = lift(&y).unwrap();
+        assert!((value - 1.0).abs() < 1e-12 && low > 0.6 && low < 0.9 && high > 1.1 && high < 1.6, "{low} {high}");
+        let moved: Vec<f64> = y.iter().map(|y| y - 1.0).collect();
+        assert_eq!(lift(&moved), None);
+    }
 
     #[test]
     fn means_are_the_quantiles_and_their_error_is_the_theorys() {

@@ -127,7 +127,7 @@ impl Rows<'_> {
             outcomes,
         };
         if let Some(n) = self.request.n {
-            units = values::spread(units, &self.table.require(n)?.values, &firsts, n)?;
+            units = values::spread(units, &self.table.require(n)?.values, &firsts, n, notes)?;
         }
         let source = Source {
             name: self.file.to_owned(),

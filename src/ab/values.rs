@@ -3,6 +3,7 @@
 use super::AbError;
 use super::request::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
+use crate::stats::tails;
 use crate::table::Kind as Cells;
 use crate::table::{
     Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Same, Schema, Spelling, Spool,
@@ -256,8 +257,15 @@ pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     }
 }
 
-/// Rows that stand for many units each, as that many units: `n` of them, of which an outcome's value counts 1.
-pub(super) fn spread(units: Units, n: &Values, rows: &[usize], column: &str) -> Result<Units, AbError> {
+/// Rows that stand for many units each, as that many units: `n` of them, of which an outcome's value counts 1. A note says
+/// where the rows of an arm scatter more than independent units would.
+pub(super) fn spread(
+    units: Units,
+    n: &Values,
+    rows: &[usize],
+    column: &str,
+    notes: &mut Vec<String>,
+) -> Result<Units, AbError> {
     let Values::Number(n) = n else {
         return Err(AbError::Usage(format!("--n: the column {column:?} holds no numbers")));
     };
@@ -277,7 +285,42 @@ pub(super) fn spread(units: Units, n: &Values, rows: &[usize], column: &str) -> 
             return Err(AbError::Usage(format!("{:?} holds {k}, which is no count of {n} units", outcome.name)));
         }
     }
+    for outcome in &units.outcomes {
+        let (statistic, freedom) = scatter(&units, outcome, &sizes);
+        if freedom > 0.0 && tails::chi_squared(statistic, freedom) < MAX_SCATTER_P {
+            notes.push(format!(
+                "{0:?}: rows of one arm differ {1:.1} times as much as independent units would (p below {MAX_SCATTER_P}), so that \
+                 the intervals are too narrow and the verdict is not to be relied on; --outcome {0}/{column} in place of --n \
+                 takes rows as units",
+                outcome.name,
+                statistic / freedom
+            ));
+        }
+    }
     Ok(spread_out(&units, &sizes))
+}
+
+/// Below this p-value the units of a row are not independent.
+const MAX_SCATTER_P: f64 = 0.001;
+
+/// χ² of the rows' counts about their arm's share within each stratum, and its degrees of freedom.
+fn scatter(units: &Units, outcome: &Outcome, sizes: &[f64]) -> (f64, f64) {
+    let n_arms = units.arms.len();
+    let cell = |row: usize| usize::from(units.stratum[row]) * n_arms + usize::from(units.arm[row]);
+    let mut sums = vec![(0.0, 0.0, 0.0); units.strata.len() * n_arms];
+    let rows = || (0..sizes.len()).filter(|&row| sizes[row] > 0.0);
+    for row in rows() {
+        let sum = &mut sums[cell(row)];
+        *sum = (sum.0 + outcome.y[row], sum.1 + sizes[row], sum.2 + 1.0);
+    }
+    let part = |row: usize| {
+        let (k, n, _) = sums[cell(row)];
+        let share = k / n;
+        let variance = sizes[row] * share * (1.0 - share);
+        if variance > 0.0 { (outcome.y[row] - sizes[row] * share).powi(2) / variance } else { 0.0 }
+    };
+    let freedom = |(k, n, rows): &(f64, f64, f64)| if *k > 0.0 && k < n { rows - 1.0 } else { 0.0 };
+    (rows().map(part).sum(), sums.iter().map(freedom).sum())
 }
 
 fn spread_out(units: &Units, sizes: &[f64]) -> Units {

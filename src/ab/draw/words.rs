@@ -129,7 +129,10 @@ pub(super) fn fixed(test: &FixedTest) -> String {
     };
     let freedom = test.freedom.map_or(String::new(), |freedom| format!(" on {}", number(freedom)));
     let statistic = test.statistic.map_or(NOTHING.to_owned(), |x| format!("{x:.4}").replace('-', "−"));
-    format!("{name} {statistic}{freedom}, p {}", p(test.p.unwrap_or(f64::NAN)))
+    let single = test.p.unwrap_or(f64::NAN);
+    let holm =
+        test.p_holm.filter(|holm| *holm > single).map_or(String::new(), |holm| format!(", after Holm {}", p(holm)));
+    format!("{name} {statistic}{freedom}, p {}{holm}", p(single))
 }
 
 /// What was read, in one line.
