@@ -355,7 +355,7 @@ fn no_event_in_any_arm_may_be_within_the_margin() {
 #[test]
 fn an_arm_without_a_buyer_yet_is_not_the_loser() {
     // 40 units each, b without a buyer so far: of 5 % buyers who spend ten times as much nobody is among 40 with chance .13.
-    let value = |i: usize| if i % 2 == 0 && i / 2 % 2 == 0 { 9.0 + (i % 13) as f64 } else { 0.0 };
+    let value = |i: usize| if i.is_multiple_of(4) { 9.0 + (i % 13) as f64 } else { 0.0 };
     let rows = (0..80).map(|i| format!("{},{}\n", ["a", "b"][i % 2], value(i))).collect::<String>();
     let work = Loop::new().table("t.csv", format!("arm,revenue\n{rows}"));
     let line = "ab-report t.csv --arm arm --outcome revenue";
