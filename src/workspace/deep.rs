@@ -9,7 +9,6 @@
 //! | the reference | the last line that names its SHA-256: `trained` (what was read), `reference-updated` or `accepted` |
 
 use super::audit::{Chain, Entry};
-use super::held::LABELS_FILE;
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic;
 use crate::digest;
@@ -140,6 +139,8 @@ pub(crate) const ADOPTED: &str = "data/reference.json";
 const EXPERIMENT: &str = "ab.json";
 /// It is smaller.
 const MAX_MARKER: u64 = 1 << 20;
+/// The labels of a loop.
+pub const LABELS_FILE: &str = "data/labels.csv";
 /// The key under which a change of the labels has their digest.
 pub(crate) const LABELS: &str = "labels_sha256";
 

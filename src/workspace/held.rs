@@ -6,7 +6,7 @@
 //! A process that dies before the last step leaves a file that the chain does not know and `runs/labels.json` does.
 
 use super::audit::{Chain, Entry, Event};
-use super::deep::{LABELS, text};
+use super::deep::{LABELS, LABELS_FILE, text};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest;
@@ -17,8 +17,6 @@ use serde_json::json;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// The labels of a loop.
-pub const LABELS_FILE: &str = "data/labels.csv";
 /// What people said of predictions.
 pub const FEEDBACK_FILE: &str = "data/feedback.csv";
 /// The key under which a line about feedback has its [`Seal`].
