@@ -279,7 +279,7 @@ fn sources_that_are_none_are_refused_by_name() {
     for (source, sentence) in [
         ("kaggle:telco", "write kaggle:owner/dataset"),
         ("kaggle:a/b@x", "which is a number from 1"),
-        ("s3://bucket/x.csv", "there are kaggle:, https:, http:, postgres: and file:"),
+        ("gs://bucket/x.csv", "there are kaggle:, https:, http:, postgres:, s3: and file:"),
         ("https://me:pw@host/x.csv", "end up in logs"),
         ("http://example.org/x.csv", "give --sha256, or use https"),
         ("absent.csv", "absent.csv: No such file"),

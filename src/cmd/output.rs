@@ -251,13 +251,14 @@ impl Style {
 
 #[cfg(test)]
 mod tests {
-    use super::{Style, wrapped};
+    use super::{MARK, Style, printable_styled, wrapped};
 
     #[test]
     fn verdicts_are_red_green_or_amber_and_plain_without_colour() {
         let style = |color| Style { color, width: None };
         for (tone, code) in [("drifted", 31), ("bad", 31), ("stable", 32), ("good", 32), ("unknown", 33)] {
-            assert_eq!(style(true).verdict(tone, "said"), format!("\x1b[{code}msaid\x1b[0m"));
+            let said = printable_styled(&style(true).verdict(tone, "said"), &MARK);
+            assert_eq!(said, format!("\x1b[{code}msaid\x1b[0m"));
             assert_eq!(style(false).verdict(tone, "said"), "said");
         }
     }

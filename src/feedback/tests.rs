@@ -243,7 +243,20 @@ fn free_fields_are_kept_filtered_and_followed_to_the_version_that_used_them() {
     let now = std::fs::read_to_string(&path).unwrap();
     let then: String = now.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
     assert!(then.starts_with("id,verdict,label,by,at,comment,version,prediction,predicted_at\n"));
+    // The chain of then says how many lines there are, and nothing of their bytes.
+    drop(dir);
+    let (dir, workspace) = predicted();
+    let path = dir.path().join("data/feedback.csv");
+    std::fs::create_dir_all(dir.path().join("data")).unwrap();
     std::fs::write(&path, then).unwrap();
+    let given = Event {
+        at: at("2026-11-09"),
+        event: EventKind::Feedback,
+        by: None,
+        roles: None,
+        details: json!({ "lines": 1 }),
+    };
+    workspace.record(&workspace.lock().unwrap(), given).unwrap();
     assert_eq!(entries(&workspace).unwrap().len(), 1);
     assert!(give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap().is_nothing());
     give_at(&workspace, &[said("b", Verdict::Correct, None)], "2026-11-10").unwrap();

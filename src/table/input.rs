@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic::{self, GZIP, PARQUET, ZSTD};
-use super::place;
+use super::{place, postgres};
 use crate::atomic;
+use crate::s3::{self, Object};
 use crate::table::TableError;
 use crate::table::record::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
@@ -88,7 +89,7 @@ impl Spool {
 
     /// All rows at one moment, however often they are read.
     fn of_address(path: &Path) -> Result<Self, TableError> {
-        let rows = place::open(path)?;
+        let rows = open_address(path)?;
         let (name, records) = (rows.name().to_owned(), rows.records);
         let failed = |source| TableError::Io { file: name.clone(), source };
         let mut kept = NamedTempFile::new().map_err(failed)?;
@@ -117,6 +118,23 @@ impl Spool {
         let name = self.path.display().to_string();
         let file = kept.reopen().map_err(|source| TableError::Io { file: name.clone(), source })?;
         Ok(Input { records: self.records, ..Input::from_file(&name, file) })
+    }
+}
+
+/// Opens what is at an address.
+///
+/// # Errors
+/// What is wrong with the address, or what the server says.
+fn open_address(path: &Path) -> Result<Input, TableError> {
+    if !s3::is_address(path) {
+        return postgres::open(path);
+    }
+    let wrong = |what: String| TableError::File { file: place::shown(path), what };
+    let object = Object::at(path).map_err(|err| wrong(err.why.to_string()))?;
+    let (stored, bytes) = object.open().map_err(|err| wrong(err.why.to_string()))?;
+    match stored.bytes {
+        Some(0) => Err(wrong("is empty".to_owned())),
+        _ => Ok(Input::from_reader(&place::shown(path), bytes)),
     }
 }
 
@@ -166,7 +184,7 @@ impl Input {
             return Ok(Self::from_reader("stdin", io::stdin()));
         }
         if place::is_address(path) {
-            return place::open(path);
+            return open_address(path);
         }
         let name = path.display().to_string();
         let failed = |source| TableError::Io { file: name.clone(), source };
