@@ -139,6 +139,9 @@ fn what_nobody_recorded_is_neither_learned_from_nor_written_over() {
     copy.run("audit --text").answers(YES).prints("data/labels.csv is right as it is, though it was changed since line");
     copy.run(writers[0]).answers(YES);
     copy.run("retrain --force").answers(YES);
+    let torn = work.copy();
+    torn.write("data/labels.csv", labels.replace(",ann,", ",ann"));
+    torn.run("audit accept data/labels.csv --by ann").answers(ERROR).says("data/labels.csv: line 2");
     copy.run("audit accept mlloop.toml --by ann").answers(ERROR).says("data/feedback.csv and churn.csv only");
 }
 

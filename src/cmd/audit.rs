@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::answers::{Accepted, RolesAt, Verified};
 use mlloop::feedback::{self, FeedbackError};
 use mlloop::journal::Window;
+use mlloop::labels::Labels;
 use mlloop::lineage::{self, Lineage};
 use mlloop::printable::name;
 use mlloop::registry::{Difference, Roles};
@@ -118,6 +119,9 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
 }
 
 fn accept(file: &Path, by: &str, ctx: &Context, out: &mut Output) -> Result<Outcome> {
+    // What cannot be read cannot be right.
+    Labels::open(&ctx.workspace)?;
+    feedback::entries(&ctx.workspace)?;
     let is_new = ctx.workspace.accept(&ctx.lock()?, file, by, ctx.now)?;
     let answer = Accepted { file, accepted: is_new, by };
     out.answer(&answer, |style| match is_new {

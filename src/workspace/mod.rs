@@ -77,7 +77,7 @@ pub enum WorkspaceError {
     },
     /// A file is not what the audit chain says, so nothing is learned from it or written over it.
     #[error(
-        "{file} {what}: put it back (`mlloop audit replay` and runs/kept/ help), or say that it is right as it is with \
+        "{file} {what}: restore it (runs/backup/ and runs/kept/ have copies), or say that it is right as it is with \
          `mlloop audit accept {file} --by YOU`"
     )]
     Altered {
