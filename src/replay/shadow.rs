@@ -5,7 +5,7 @@ use crate::atomic;
 use crate::digest;
 use crate::registry::{Head, Version};
 use crate::workspace::audit::Entry;
-use crate::workspace::{CONFIG_FILE, Config, LABELS, Setting, Workspace, reference_of};
+use crate::workspace::{CONFIG_FILE, Config, LABELS, LABELS_FILE, Setting, Workspace, reference_of};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,6 @@ pub(super) struct Shadow {
 
 /// Where its reference stands, whatever it was called.
 const REFERENCE: &str = "data/reference.csv";
-const LABELS_FILE: &str = "data/labels.csv";
 
 impl Shadow {
     /// The loop before `entry`: settings, chain, roles, versions and the experiment; no tables yet.

@@ -1,13 +1,11 @@
 //! Single requests: sent again where that may help, and what a server says in words.
 
-use crate::web::trusting;
+use crate::web::fetcher;
 use std::path::Path;
 use std::time::Duration;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
-/// A server that sends nothing for so long is taken for gone.
-const SILENCE: Duration = Duration::from_secs(60);
 /// Pauses before another try; there is one try more.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(3)];
 /// Bytes of an error that are read at most.
@@ -48,23 +46,11 @@ pub enum Why {
     Other(String),
 }
 
-/// A client that follows no redirects and waits for nobody for ever.
+/// The client, which trusts the authorities of this file where one is named.
 pub(super) fn agent(authorities: Option<&Path>) -> Result<Agent, String> {
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .accept_encoding("identity")
-        .user_agent(concat!("mlloop/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(SILENCE / 2))
-        .timeout_connect(Some(SILENCE / 2))
-        .timeout_recv_response(Some(SILENCE * 2))
-        .timeout_per_read(Some(SILENCE));
-    if let Some(path) = authorities {
-        let pem = std::fs::read(path).map_err(|err| format!("AWS_CA_BUNDLE {}: {err}", path.display()))?;
-        config = config.tls_config(trusting(&pem));
-    }
-    Ok(config.build().new_agent())
+    let read = |path: &Path| std::fs::read(path).map_err(|err| format!("AWS_CA_BUNDLE {}: {err}", path.display()));
+    let pem = authorities.map(read).transpose()?;
+    Ok(fetcher(pem.as_deref()))
 }
 
 /// Sends a request until the server answers something that will stay so.

@@ -7,7 +7,6 @@
 //! ```
 //! Nothing in `data/` changes before everything is there, checked and unpacked.
 
-mod agent;
 mod archive;
 mod credentials;
 mod fetched;

@@ -1,6 +1,5 @@
 //! One transfer, however many connections it takes.
 
-use super::agent::agent;
 use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};
 use super::kaggle::Dataset;
@@ -8,6 +7,7 @@ use super::record::Record;
 use super::{DownloadRequest, Progress, Source, SourceError, io_err};
 use crate::atomic::{self, Partial};
 use crate::digest;
+use crate::web::fetcher;
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -87,7 +87,7 @@ pub(super) fn fetch(
     })?;
     let meta_path = path.with_extension("json");
     let meta = std::fs::read(&meta_path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let agent = agent(request);
+    let agent = fetcher(request.root_certificates);
     let mut transfer = Transfer { request, agent, start, partial, meta, meta_path, known, n_expired: 0 };
     match transfer.run() {
         Ok(true) => transfer.finish().map(Some),

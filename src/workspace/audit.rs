@@ -23,7 +23,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// Under which of its details a change of the experiment brings the whole of it.
-const EXPERIMENT: &str = "experiment";
+pub(super) const EXPERIMENT: &str = "experiment";
+/// The experiment.
+pub(super) const EXPERIMENT_FILE: &str = "ab.json";
 /// What the first line is chained to.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -278,7 +280,7 @@ impl Workspace {
     /// death in between leaves the line to whoever takes the lock next.
     fn follow(&self, entry: &Entry) -> Result<(), WorkspaceError> {
         let Some(experiment) = entry.details.get(EXPERIMENT) else { return Ok(()) };
-        let path = self.path("ab.json");
+        let path = self.path(EXPERIMENT_FILE);
         let replaced = atomic::replace(&path, |out| {
             serde_json::to_writer_pretty(&mut *out, experiment)?;
             out.write_all(b"\n")

@@ -8,7 +8,7 @@
 //! | `ab.json` | `experiment` in the last line that has one |
 //! | the reference | the last line that names its SHA-256: `trained` (what was read), `reference-updated` or `accepted` |
 
-use super::audit::{Chain, Entry};
+use super::audit::{Chain, EXPERIMENT, EXPERIMENT_FILE, Entry};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic;
 use crate::digest;
@@ -63,8 +63,9 @@ impl Workspace {
             return Ok(None);
         }
         let reference = self.config()?.data.reference.display().to_string();
-        let recorded = chain.entries.iter().rev().find_map(|entry| Some((entry, reference_of(entry, &reference)?)));
-        self.differs(&reference, recorded)
+        let Some((entry, sha256)) = chain.last_with(|entry| reference_of(entry, &reference)) else { return Ok(None) };
+        let now = self.digest_of(Path::new(&reference))?;
+        Ok(became(&reference, entry, now.map(|now| now == sha256)))
     }
 
     /// Whether `ab.json` is another experiment than the one of the last line that has one.
@@ -72,21 +73,18 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn experiment_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let found = chain.entries.iter().rev().find_map(|entry| Some((entry, entry.details.get("experiment")?)));
-        let Some((entry, recorded)) = found else { return Ok(None) };
+        let Some((entry, recorded)) = chain.last_with(|entry| entry.details.get(EXPERIMENT)) else { return Ok(None) };
         if self.registry().roles()?.audit != chain.entries.last().map(Entry::head) {
             // A process died after the line and before the file: the next command that changes the loop completes it.
             return Ok(None);
         }
-        let path = self.path(EXPERIMENT);
-        let line = format!("line {} ({})", entry.seq, entry.event);
-        let what = match atomic::read(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => format!("is gone; {line} recorded it"),
+        let path = self.path(EXPERIMENT_FILE);
+        let is_same = match atomic::read(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(WorkspaceError::Io { path, source }),
-            Ok(bytes) if serde_json::from_slice::<Value>(&bytes).is_ok_and(|now| now == *recorded) => return Ok(None),
-            Ok(_) => format!("was changed since {line}"),
+            Ok(bytes) => Some(serde_json::from_slice::<Value>(&bytes).is_ok_and(|now| now == *recorded)),
         };
-        Ok(Some(Difference { file: EXPERIMENT.to_owned(), what }))
+        Ok(became(EXPERIMENT_FILE, entry, is_same))
     }
 
     /// Whether the reference is about to be given the rows of the version in production: the next command that changes the
@@ -110,17 +108,6 @@ impl Workspace {
         self.digest_of(Path::new(LABELS_FILE))
     }
 
-    fn differs(&self, file: &str, recorded: Option<(&Entry, &str)>) -> Result<Option<Difference>, WorkspaceError> {
-        let Some((entry, sha256)) = recorded else { return Ok(None) };
-        let line = format!("line {} ({})", entry.seq, entry.event);
-        let what = match self.digest_of(Path::new(file))? {
-            None => format!("is gone; {line} recorded it"),
-            Some(now) if now != *sha256 => format!("was changed since {line}"),
-            Some(_) => return Ok(None),
-        };
-        Ok(Some(Difference { file: file.to_owned(), what }))
-    }
-
     pub(super) fn digest_of(&self, file: &Path) -> Result<Option<String>, WorkspaceError> {
         let path = self.path(file);
         match atomic::open(&path).and_then(digest::of) {
@@ -135,12 +122,21 @@ impl Workspace {
 pub const ADDED: &str = "added.csv";
 /// Which versions' rows the reference has.
 pub(crate) const ADOPTED: &str = "data/reference.json";
-/// The experiment.
-const EXPERIMENT: &str = "ab.json";
 /// It is smaller.
 const MAX_MARKER: u64 = 1 << 20;
 /// The labels of a loop.
 pub const LABELS_FILE: &str = "data/labels.csv";
+/// What became of a file since the line that recorded it: whether it is the same; `None` when it is gone.
+pub(super) fn became(file: &str, entry: &Entry, is_same: Option<bool>) -> Option<Difference> {
+    let line = format!("line {} ({})", entry.seq, entry.event);
+    let what = match is_same {
+        Some(true) => return None,
+        Some(false) => format!("was changed since {line}"),
+        None => format!("is gone; {line} recorded it"),
+    };
+    Some(Difference { file: file.to_owned(), what })
+}
+
 /// The key under which a change of the labels has their digest.
 pub(crate) const LABELS: &str = "labels_sha256";
 

@@ -6,7 +6,7 @@
 //! A process that dies before the last step leaves a file that the chain does not know and `runs/labels.json` does.
 
 use super::audit::{Chain, Entry, Event};
-use super::deep::{LABELS, LABELS_FILE, text};
+use super::deep::{LABELS, LABELS_FILE, became, text};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest;
@@ -29,7 +29,7 @@ const ANNOUNCED: &str = "runs/labels.json";
 const LIMIT: u64 = 4096;
 
 /// What `data/labels.csv` was going to be.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Announced {
     /// What the chain said of it then.
     chain: Option<String>,
@@ -63,18 +63,10 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let Some((line, sha256)) = recorded(chain) else { return Ok(None) };
+        let Some((entry, sha256)) = recorded(chain) else { return Ok(None) };
         let now = self.labels_digest()?;
-        if now.as_deref() == Some(sha256) {
-            return Ok(None);
-        }
-        let expected = self.announced().is_some_and(|it| it.chain.as_deref() == Some(sha256) && Some(it.sha256) == now);
-        let what = match now {
-            _ if expected => return Ok(None),
-            None => format!("is gone; {line} recorded it"),
-            Some(_) => format!("was changed since {line}"),
-        };
-        Ok(Some(Difference { file: LABELS_FILE.to_owned(), what }))
+        let is_known = |now: String| now == sha256 || self.is_announced(Some(sha256), &now);
+        Ok(became(LABELS_FILE, entry, now.map(is_known)))
     }
 
     /// Whether `data/labels.csv` is what a process was about to write that died before it recorded it.
@@ -83,16 +75,16 @@ impl Workspace {
     /// When it cannot be read.
     pub(crate) fn labels_unrecorded(&self) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
-        let recorded = recorded(&chain).map(|(_, sha256)| sha256.to_owned());
+        let recorded = recorded(&chain).map(|(_, sha256)| sha256);
         let now = self.labels_digest()?;
-        Ok(now.is_some()
-            && now != recorded
-            && self.announced() == now.map(|sha256| Announced { chain: recorded, sha256 }))
+        Ok(now.is_some_and(|now| recorded != Some(now.as_str()) && self.is_announced(recorded, &now)))
     }
 
-    fn announced(&self) -> Option<Announced> {
-        let bytes = atomic::read_at_most(&self.path(ANNOUNCED), LIMIT).ok()?;
-        serde_json::from_slice(&bytes).ok()
+    /// Whether labels of this digest were to follow those that the chain speaks of.
+    fn is_announced(&self, chain: Option<&str>, sha256: &str) -> bool {
+        let bytes = atomic::read_at_most(&self.path(ANNOUNCED), LIMIT).ok();
+        let announced = bytes.and_then(|bytes| serde_json::from_slice::<Announced>(&bytes).ok());
+        announced.is_some_and(|it| it.chain.as_deref() == chain && it.sha256 == sha256)
     }
 
     /// Whether lines of `data/feedback.csv` that `chain` speaks of were changed. Lines may follow them.
@@ -100,13 +92,9 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn feedback_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let Some((line, seal)) = sealed(chain) else { return Ok(None) };
-        let what = match self.seal_feedback(Some(seal.bytes))? {
-            None => format!("is gone; {line} recorded it"),
-            Some(now) if now != seal => format!("was changed since {line}"),
-            Some(_) => return Ok(None),
-        };
-        Ok(Some(Difference { file: FEEDBACK_FILE.to_owned(), what }))
+        let Some((entry, seal)) = sealed(chain) else { return Ok(None) };
+        let now = self.seal_feedback(Some(seal.bytes))?;
+        Ok(became(FEEDBACK_FILE, entry, now.map(|now| now == seal)))
     }
 
     /// Length and SHA-256 of the first `bytes` bytes of `data/feedback.csv`, or of all; `None` without the file.
@@ -194,15 +182,11 @@ fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
 }
 
 /// The last seal of the feedback that the chain has, and the line that has it.
-fn sealed(chain: &Chain) -> Option<(String, Seal)> {
-    let of = |entry: &Entry| entry.details.get(FEEDBACK).and_then(|seal| Seal::deserialize(seal).ok());
-    let found = chain.entries.iter().rev().find_map(|entry| Some((entry, of(entry)?)));
-    found.map(|(entry, seal)| (format!("line {} ({})", entry.seq, entry.event), seal))
+fn sealed(chain: &Chain) -> Option<(&Entry, Seal)> {
+    chain.last_with(|entry| entry.details.get(FEEDBACK).and_then(|seal| Seal::deserialize(seal).ok()))
 }
 
 /// The last digest of the labels that the chain has, and the line that has it.
-fn recorded(chain: &Chain) -> Option<(String, &str)> {
-    let of = |entry| text(entry, LABELS);
-    let found = chain.entries.iter().rev().find_map(|entry| Some((entry, of(&entry.details)?)));
-    found.map(|(entry, sha256)| (format!("line {} ({})", entry.seq, entry.event), sha256))
+fn recorded(chain: &Chain) -> Option<(&Entry, &str)> {
+    chain.last_with(|entry| text(&entry.details, LABELS))
 }

@@ -66,6 +66,12 @@ impl Chain {
         self.entries.iter().rfind(|entry| entry.event == *kind)
     }
 
+    /// The last line that has something, and that.
+    #[must_use]
+    pub fn last_with<'a, T>(&'a self, of: impl Fn(&'a Entry) -> Option<T>) -> Option<(&'a Entry, T)> {
+        self.entries.iter().rev().find_map(|entry| Some((entry, of(entry)?)))
+    }
+
     /// Whether the last line is of that kind.
     #[must_use]
     pub fn ends_with(&self, kind: &EventKind) -> bool {
