@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use mlloop::journal::Window;
 use mlloop::table::TableOptions;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// When output is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -169,4 +170,15 @@ pub(crate) fn person(text: &str) -> Result<String, String> {
         _ if name.chars().any(unseen) => Err("it has characters that cannot be seen".to_owned()),
         _ => Ok(name.to_owned()),
     }
+}
+
+/// `10s`, `500ms`, `2m`, or a number of seconds; at most a day.
+pub(super) fn duration(text: &str, least: Duration) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
+    seconds.or_else(written).filter(|length| (least..=DAY).contains(length)).ok_or_else(|| match least.is_zero() {
+        true => "write a time of at most a day, such as 10s".to_owned(),
+        false => format!("write a time from {least:?} to a day, such as 30s"),
+    })
 }

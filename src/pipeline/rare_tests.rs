@@ -48,6 +48,7 @@ impl Rows {
             model: self.model,
             decision: self.decision,
             quality: self.quality,
+            search: Default::default(),
             weight: None,
         };
         let table = Table::new(self.columns.into_iter().map(|(name, _, values)| Column::new(name, values)).collect())?;
