@@ -22,6 +22,7 @@ pub use steps::{STEPS, Step};
 use self::steps::Steps;
 use crate::atomic::{self, Lock};
 use crate::digest;
+use crate::journal::{Journal, Window};
 use crate::labels::orphans;
 use crate::model::ModelError;
 use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
@@ -154,6 +155,7 @@ pub fn retrain(
     steps.begin("preprocess");
     let gathered = gathering.gather(request.now)?;
     notes.extend(gathered.plan.notes().into_iter().chain(altered(workspace, &chain)?));
+    notes.extend(Journal::of(workspace).unread(&Window::default())?);
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
     }
