@@ -104,9 +104,7 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
         && let Some(Difference { file, what }) =
             workspace.roles_gone(&chain).map_err(bad(PART, "see who may read models/"))?
     {
-        return Err(bad(PART, "run a command that changes the loop, such as `mlloop monitor`")(format!(
-            "{file} {what}"
-        )));
+        return Err(bad(PART, "run any other command, such as `mlloop status`")(format!("{file} {what}")));
     }
     let Some(version) = roles.production else {
         return Err(missing(PART, "no version is in production", "run `mlloop train`"));

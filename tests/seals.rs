@@ -267,7 +267,7 @@ fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
         copy.write(file, bytes);
     };
     for (file, change, told) in [
-        ("models/roles.json", remove, "the next command that changes the loop"),
+        ("models/roles.json", remove, "the next command makes it anew"),
         ("models/v0001", remove, "only a backup brings it back"),
         ("models/v0002", remove, "only a backup brings it back"),
         (&kept, remove, "only a backup brings it back"),
@@ -288,7 +288,7 @@ fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
     }
     let copy = work.copy();
     remove(&copy, "models/roles.json");
-    let _ = copy.run("monitor churn.csv").status();
+    copy.run("status").answers(YES).says("models/roles.json was gone").json("/production", "v0001");
     assert_eq!(copy.read("models/roles.json"), work.read("models/roles.json"));
     copy.run("audit verify --deep").answers(YES);
 }

@@ -209,6 +209,10 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
     refuse_own_file(&ctx.workspace, &out)?;
+    // These two look at what there is.
+    if !matches!(cli.verb, Verb::Doctor(_) | Verb::Audit(_)) && ctx.workspace.restore_roles().unwrap_or(false) {
+        ctx.progress.note(format_args!("note: models/roles.json was gone, and is made anew from audit.jsonl"));
+    }
     let (scheduled, tracked) = (cli.verb.scheduled(), cli.verb.is_tracked());
     let done = call(cli.verb, &ctx, &mut out);
     if let Some(verb) = scheduled {

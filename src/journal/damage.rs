@@ -1,8 +1,7 @@
 //! Lines of the log that cannot be read, and files whose header cannot.
 
-use super::read::Scan;
+use super::read::{Scan, name_of};
 use super::{Journal, JournalError, Layout, Scanned, Window};
-use std::path::Path;
 
 /// A file of the log that cannot be read as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +64,4 @@ impl Journal {
         }
         Ok(found)
     }
-}
-
-/// What a file of the log is called in the loop.
-pub(super) fn name_of(path: &Path) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("predictions/{name}")
 }

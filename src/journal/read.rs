@@ -1,6 +1,5 @@
 //! Reading a window of the log, batch by batch, and joining it with what became of the rows.
 
-use super::damage::name_of;
 use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
 use crate::atomic::{self, whole_lines_len};
 use crate::registry::Version;
@@ -338,6 +337,12 @@ fn whole_lines(path: &Path) -> Result<Option<Input>, JournalError> {
     };
     let (file, len) = opened().map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
     Ok((len > 0).then(|| Input::from_reader(&path.display().to_string(), file.take(len))))
+}
+
+/// What a file of the log is called in the loop.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("predictions/{name}")
 }
 
 /// What is wrong with a table, without its name before it.

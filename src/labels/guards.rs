@@ -1,6 +1,5 @@
 //! Signs that a batch of answers is not what it should be.
 
-use super::CONFLICTS;
 use super::batch::{Batch, Stratum};
 use super::check::Checked;
 use super::request::Guard;
@@ -38,40 +37,6 @@ pub(super) fn guards(
     found.extend(share_guard(incoming));
     found.extend(range.and_then(|range| range_guard(incoming, range)));
     found
-}
-
-/// Answers in the name of somebody who was not asked.
-#[derive(Debug, Default)]
-pub(super) struct Strangers {
-    /// Rows that were asked of others by name, and the name that answered; empty for none.
-    pub(super) others: Vec<(String, String)>,
-    /// Rows of which the file says that the adjudicator spoke.
-    pub(super) adjudicated: Vec<String>,
-}
-
-impl Strangers {
-    /// Whether rows that were asked of somebody by name were answered by that person, and the adjudicator spoke where
-    /// an adjudicator decides.
-    fn guards(&self) -> impl Iterator<Item = Guard> {
-        let others = self.others.first().map(|(id, name)| {
-            let n = self.others.len();
-            let who = if name.is_empty() { "nobody by name".to_owned() } else { format!("{name:?}") };
-            let text = format!(
-                "{n} answers are to rows that other people are asked, such as {id:?} by {who}: --annotator NAME says who \
-                 answered"
-            );
-            Guard { name: "asked-of-others", fired: true, text }
-        });
-        let adjudicated = self.adjudicated.first().map(|id| {
-            let n = self.adjudicated.len();
-            let text = format!(
-                "{n} answers speak as the {ADJUDICATOR}, such as that to {id:?}; an {ADJUDICATOR} decides in \
-                 label_inbox/{CONFLICTS}, or with --annotator {ADJUDICATOR}"
-            );
-            Guard { name: ADJUDICATOR, fired: true, text }
-        });
-        others.into_iter().chain(adjudicated)
-    }
 }
 
 /// Labels that another file brought and this one would turn, where more than one person labels: in a file anybody can write

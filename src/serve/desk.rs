@@ -322,17 +322,47 @@ pub(super) fn refusal(app: &App, err: &FeedbackError) -> Refusal {
 
 /// A disk that is full, or that nobody may write to, is a state to come back to; anything else is a fault.
 fn not_recorded(app: &App, err: &(dyn Error + 'static)) -> Refusal {
-    let passes = |err: &io::Error| {
-        use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        matches!(err.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem | PermissionDenied)
-    };
+    match is_a_state(err) {
+        true => {
+            app.tell(&format!("outcomes or feedback cannot be recorded: {err}"));
+            Refusal::Unavailable("it cannot be recorded now; try again later".to_owned())
+        }
+        false => Refusal::Internal(err.to_string()),
+    }
+}
+
+/// Whether what failed can work later as it is.
+fn is_a_state(err: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    const STATES: [io::ErrorKind; 5] = [FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
     let mut cause = Some(err);
     while let Some(of) = cause {
-        if of.downcast_ref::<io::Error>().is_some_and(passes) {
-            app.tell(&format!("outcomes or feedback cannot be recorded: {err}"));
-            return Refusal::Unavailable("it cannot be recorded now; try again later".to_owned());
+        if of.downcast_ref::<io::Error>().is_some_and(|err| STATES.contains(&err.kind())) {
+            return true;
         }
         cause = of.source();
     }
-    Refusal::Internal(err.to_string())
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelError;
+
+    #[test]
+    fn a_full_disk_passes_and_a_damaged_file_does_not() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let at = || std::path::PathBuf::from("data/labels.csv");
+        let labels = LabelError::Io { path: at(), source: full() };
+        let unfinished = FeedbackError::Unfinished { n: 1, source: Box::new(FeedbackError::Label(labels)) };
+        let workspace = FeedbackError::Workspace(WorkspaceError::Io { path: at(), source: full() });
+        for err in [unfinished, workspace, FeedbackError::Io { path: at(), source: full() }] {
+            assert!(is_a_state(&err), "{err}");
+        }
+        let missing = FeedbackError::Io { path: at(), source: io::ErrorKind::NotFound.into() };
+        for err in [missing, FeedbackError::File { path: at(), what: "is damaged".to_owned() }] {
+            assert!(!is_a_state(&err), "{err}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | there from | until |
 //! |---|---|---|
-//! | `models/roles.json` | the first line | – ; any command that changes the loop makes it anew from the chain |
+//! | `models/roles.json` | the first line | – ; any command but `doctor` and `audit` makes it anew from the chain |
 //! | a version's directory | the line that made it | the line `pruned` that names it |
 //! | `batch.json` of a batch | its line `labels-exported`, which has its SHA-256 | – |
 //! | `runs/kept/SHA-256.zst` | the line that names the digest | the version that was the oldest then is pruned |
@@ -32,10 +32,23 @@ impl Workspace {
     pub fn roles_gone(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let path = self.path(ROLES_FILE);
         let there = path.try_exists().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
-        let what =
-            "is gone: the next command that changes the loop, such as `mlloop monitor`, makes it anew from audit.jsonl";
+        let what = "is gone: the next command makes it anew from audit.jsonl";
         Ok((!there && !chain.entries.is_empty())
             .then(|| Difference { file: ROLES_FILE.to_owned(), what: what.to_owned() }))
+    }
+
+    /// Makes `models/roles.json` anew when it is gone although the chain has lines; whether it did. Any command may do so first:
+    /// without the roles nothing is in production.
+    ///
+    /// # Errors
+    /// As [`Workspace::lock`].
+    pub fn restore_roles(&self) -> Result<bool, WorkspaceError> {
+        let path = self.path(ROLES_FILE);
+        if path.exists() || self.last_entry()?.is_none() {
+            return Ok(false);
+        }
+        drop(self.lock()?);
+        Ok(path.exists())
     }
 
     /// Versions that `chain` says were made, whose directories are gone, and that were not pruned.

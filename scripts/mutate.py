@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Changes the code of modules, one place at a time, and lists the changes that no test of the module notices.
+
+usage: scripts/mutate.py [--most N] [--seconds 120] [--seed 1] MODULE ...      (atomic, journal, gate, labels/store …)
+
+All changes are built once, each behind a switch, so that a change costs a run of the tests and no build: a copy of the
+crate is made, in which `MLLOOP_MUTANT=17` switches the 17th change on. The changes are: a condition of `if` turned round, a
+comparison with its border moved, a call that is a statement left out, a function that returns at once (`Ok(())`, `None`,
+`true`, `false`, an empty list).
+
+Prints a line for each change that survives, with its place. Exit status: 0 every change was noticed, 1 some were not.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SWITCH = """
+/// Which change is switched on.
+pub(crate) fn mutant(n: usize) -> bool {
+    static ON: std::sync::LazyLock<usize> =
+        std::sync::LazyLock::new(|| std::env::var("MLLOOP_MUTANT").ok().and_then(|n| n.parse().ok()).unwrap_or(0));
+    *ON == n
+}
+"""
+CONDITION = re.compile(r"^(\s*(?:\} else )?if )(?!let )([^{}|]+)( \{)$")
+COMPARED = re.compile(r"^([^&|<>=!]+) (<=|<|>=|>) ([^&|<>=!]+)$")
+BORDER = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
+CALL = re.compile(r"^(\s*)((?!let |return|break|continue|use |pub |mod |type |const |static )[a-z_][\w:.]*(?:::<[^>]*>)?\(.*\)\??;)$")
+RETURNS = {
+    r"(?:io::)?Result<\(\)(?:, \w+)?>": ["Ok(())"], r"bool": ["true", "false"], r"Option<.*>": ["None"],
+    r"(?:io::)?Result<Option<.*>(?:, \w+)?>": ["Ok(None)"], r"(?:io::)?Result<bool(?:, \w+)?>": ["Ok(true)", "Ok(false)"],
+    r"Vec<.*>": ["Vec::new()"], r"(?:io::)?Result<Vec<.*>(?:, \w+)?>": ["Ok(Vec::new())"],
+}
+SIGNATURE = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?(?:async )?fn \w+.*-> (.*) \{$")
+SIGNATURE_END = re.compile(r"^\s*\) -> (.*) \{$")
+
+
+class Place:
+    """Where something is changed, and how."""
+
+    def __init__(self, n, path, line, what):
+        self.n, self.path, self.line, self.what = n, path, line, what
+
+    def __str__(self):
+        return f"{self.path}:{self.line}: {self.what}"
+
+
+def changed(path, text, found):
+    """The text with a switch at each place; the places are added to `found`."""
+    out, is_test = [], False
+
+    def place(line, what):
+        found.append(Place(len(found) + 1, path, line, what))
+        return f"crate::mutant({found[-1].n})"
+
+    for n, line in enumerate(text.splitlines(), 1):
+        is_test |= line.strip() == "#[cfg(test)]"
+        if is_test or line.strip().startswith("//"):
+            out.append(line)
+            continue
+        before = next((known.strip() for known in reversed(out) if known.strip()), "")
+        begins = before.endswith((";", "{", "}")) or before.startswith(("//", "#["))
+        if (m := CONDITION.match(line)) and not re.search(r"\b(if|let)\b", m[2]):
+            compared = COMPARED.match(m[2])
+            condition = f"({m[2]}) != {place(n, f'condition turned round: {m[2]}')}"
+            if compared:
+                a, sign, b = compared.groups()
+                switch = place(n, f"{sign} made {BORDER[sign]}: {m[2]}")
+                condition = f"(if {switch} {{ {a} {BORDER[sign]} {b} }} else {{ {condition} }})"
+            out.append(f"{m[1]}{condition}{m[3]}")
+        elif (m := CALL.match(line)) and begins:
+            out.append(f"{m[1]}if !{place(n, f'left out: {m[2]}')} {{ {m[2]} }}")
+        else:
+            out.append(line)
+            m = SIGNATURE.match(line) or SIGNATURE_END.match(line)
+            values = next((v for kind, v in RETURNS.items() if m and re.fullmatch(kind, m[1])), [])
+            for value in values:
+                out.append(f"    if {place(n, f'returns {value} at once')} {{ return {value}; }}")
+    return "\n".join(out) + "\n"
+
+
+def files(module):
+    path = ROOT / "src" / module
+    found = sorted(path.rglob("*.rs")) if path.is_dir() else [path.with_suffix(".rs")]
+    return [file for file in found if not re.search(r"test|power_loss|simulation|fault", file.name)]
+
+
+def built(copy, modules):
+    """A copy of the crate with every change behind a switch; gives the changes and the binary of its tests."""
+    ignore = shutil.ignore_patterns("target", ".git", ".mirror")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(ROOT, copy, ignore=ignore, symlinks=True)
+    found = []
+    for module in modules:
+        for file in files(module):
+            name = file.relative_to(ROOT)
+            (copy / name).write_text(changed(name, file.read_text(), found))
+    library = copy / "src" / "lib.rs"
+    library.write_text("#![allow(warnings, clippy::all)]\n" + library.read_text() + SWITCH)
+    told = subprocess.run(
+        ["cargo", "test", "--lib", "--no-run"], cwd=copy, text=True, stderr=subprocess.PIPE,
+        env={**os.environ, "RUSTFLAGS": os.environ.get("RUSTFLAGS", "")},
+    )
+    if told.returncode:
+        sys.exit(told.stderr[-6000:])
+    binary = re.findall(r"\(([^()]*/deps/mlloop-[0-9a-f]+)\)", told.stderr)[-1]
+    return found, Path(binary) if binary.startswith("/") else copy / binary
+
+
+def notices(binary, copy, tests, n, seconds):
+    """Whether a test fails, or does not end, with change `n`."""
+    try:
+        ran = subprocess.run(
+            [binary, *tests, "--test-threads", "2"], cwd=copy, timeout=seconds, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, env={**os.environ, "MLLOOP_MUTANT": str(n)},
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return ran.returncode != 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="+")
+    parser.add_argument("--most", type=int, default=10**6, help="changes that are tried, drawn by chance")
+    parser.add_argument("--seconds", type=float, default=120, help="the tests must end within this")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tests", nargs="*", help="filters of tests; the modules' own by default")
+    args = parser.parse_args()
+    copy = Path(os.environ.get("MUTANTS", ROOT / "target" / "mutate"))
+    found, binary = built(copy, args.modules)
+    tests = args.tests or [module.replace("/", "::") + "::" for module in args.modules]
+    if notices(binary, copy, tests, 0, args.seconds):
+        sys.exit("the tests fail without any change")
+    random.Random(args.seed).shuffle(found)
+    tried, survived = found[: args.most], 0
+    for place in tried:
+        if not notices(binary, copy, tests, place.n, args.seconds):
+            survived += 1
+            print(f"survives: {place}", flush=True)
+    print(f"{len(tried)} of {len(found)} changes tried, {survived} survive")
+    sys.exit(survived > 0)
+
+
+if __name__ == "__main__":
+    main()
