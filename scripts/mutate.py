@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Changes the code of modules, one place at a time, and lists the changes that no test of the module notices.
 
-usage: scripts/mutate.py [--most N] [--seconds 120] [--seed 1] MODULE ...      (atomic, journal, gate, labels/store …)
+usage: scripts/mutate.py [--most N] [--seconds 120] [--seed 1] [--only WHERE] MODULE ...   (atomic, gate, labels/store …)
+       scripts/mutate.py --binary PATH …      the tests as they were built before, of the same source and the same modules
 
 All changes are built once, each behind a switch, so that a change costs a run of the tests and no build: a copy of the
 crate is made, in which `MLLOOP_MUTANT=17` switches the 17th change on. The changes are: a condition of `if` turned round, a
@@ -12,6 +13,7 @@ Prints a line for each change that survives, with its place. Exit status: 0 ever
 """
 
 import argparse
+import itertools
 import os
 import random
 import re
@@ -92,16 +94,22 @@ def files(module):
     return [file for file in found if not re.search(r"test|power_loss|simulation|fault", file.name)]
 
 
-def built(copy, modules):
-    """A copy of the crate with every change behind a switch; gives the changes and the binary of its tests."""
+def places(modules):
+    """Every change, and the text of each file with all of them."""
+    found, texts = [], {}
+    for file in itertools.chain.from_iterable(map(files, modules)):
+        name = file.relative_to(ROOT)
+        texts[name] = changed(name, file.read_text(), found)
+    return found, texts
+
+
+def built(copy, texts):
+    """A copy of the crate with every change behind a switch; gives the binary of its tests."""
     ignore = shutil.ignore_patterns("target", ".git", ".mirror")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=ignore, symlinks=True)
-    found = []
-    for module in modules:
-        for file in files(module):
-            name = file.relative_to(ROOT)
-            (copy / name).write_text(changed(name, file.read_text(), found))
+    for name, text in texts.items():
+        (copy / name).write_text(text)
     library = copy / "src" / "lib.rs"
     library.write_text("#![allow(warnings, clippy::all)]\n" + library.read_text() + SWITCH)
     told = subprocess.run(
@@ -111,7 +119,7 @@ def built(copy, modules):
     if told.returncode:
         sys.exit(told.stderr[-6000:])
     binary = re.findall(r"\(([^()]*/deps/mlloop-[0-9a-f]+)\)", told.stderr)[-1]
-    return found, Path(binary) if binary.startswith("/") else copy / binary
+    return copy / binary
 
 
 def notices(binary, copy, tests, n, seconds):
@@ -131,16 +139,21 @@ def main():
     parser.add_argument("modules", nargs="+")
     parser.add_argument("--most", type=int, default=10**6, help="changes that are tried, drawn by chance")
     parser.add_argument("--seconds", type=float, default=120, help="the tests must end within this")
+    parser.add_argument("--only", default="", help="changes whose place and words have this")
+    parser.add_argument("--binary", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="*", help="filters of tests; the modules' own by default")
     args = parser.parse_args()
     copy = Path(os.environ.get("MUTANTS", ROOT / "target" / "mutate"))
-    found, binary = built(copy, args.modules)
+    found, texts = places(args.modules)
+    binary = args.binary or built(copy, texts)
+    print(f"tests: {binary}", flush=True)
     tests = args.tests or [module.replace("/", "::") + "::" for module in args.modules]
     if notices(binary, copy, tests, 0, args.seconds):
         sys.exit("the tests fail without any change")
-    random.Random(args.seed).shuffle(found)
-    tried, survived = found[: args.most], 0
+    tried = [place for place in found if args.only in str(place)]
+    random.Random(args.seed).shuffle(tried)
+    tried, survived = tried[: args.most], 0
     for place in tried:
         if not notices(binary, copy, tests, place.n, args.seconds):
             survived += 1

@@ -265,8 +265,10 @@ mod tests {
             seated.seat.asked_ms.store(10_000, Ordering::Relaxed);
         }
         seats[2].seat.asked_ms.store(9_000, Ordering::Relaxed);
+        let mut came = Vec::new();
         for (n, gone) in [(4, 2), (5, 0)] {
-            assert!(!hall.enter(address(n)).unwrap().seat.is_spare());
+            came.push(hall.enter(address(n)).unwrap());
+            assert!(!came.last().unwrap().seat.is_spare());
             assert!(!hall.seats().taken.contains_key(&seats[gone].seat.id), "the older one first");
         }
         assert!(hall.seats().taken.contains_key(&seats[1].seat.id));
