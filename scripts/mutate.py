@@ -34,7 +34,7 @@ pub(crate) fn mutant(n: usize) -> bool {
 CONDITION = re.compile(r"^(\s*(?:\} else )?if )(?!let )([^{}|]+)( \{)$")
 COMPARED = re.compile(r"^([^&|<>=!]+) (<=|<|>=|>) ([^&|<>=!]+)$")
 BORDER = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
-CALL = re.compile(r"^(\s*)((?!let |return|break|continue|use |pub |mod |type |const |static )[a-z_][\w:.]*(?:::<[^>]*>)?\(.*\)\??;)$")
+CALL = re.compile(r"^(\s*)((?!let |return|break|continue|use |pub\b|mod |type |const |static )[a-z_][\w:.]*(?:::<[^>]*>)?\(.*\)\??;)$")
 RETURNS = {
     r"(?:io::)?Result<\(\)(?:, \w+)?>": ["Ok(())"], r"bool": ["true", "false"], r"Option<.*>": ["None"],
     r"(?:io::)?Result<Option<.*>(?:, \w+)?>": ["Ok(None)"], r"(?:io::)?Result<bool(?:, \w+)?>": ["Ok(true)", "Ok(false)"],
@@ -103,11 +103,25 @@ def places(modules):
     return found, texts
 
 
+def alone(copy):
+    """The module `atomic`, which uses no other one, as a crate of its own: it is built in seconds."""
+    shutil.copytree(ROOT / "src" / "atomic", copy / "src" / "atomic")
+    (copy / "src" / "lib.rs").write_text("pub mod atomic;\n")
+    wanted = re.compile(r"^(?:memchr|rustix|tempfile) = .*$", re.M)
+    dependencies = "\n".join(wanted.findall((ROOT / "Cargo.toml").read_text().split("[profile")[0]))
+    head = '[package]\nname = "mlloop"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n[dependencies]\n'
+    (copy / "Cargo.toml").write_text(head + dependencies + "\n")
+    shutil.copy(ROOT / "Cargo.lock", copy)
+
+
 def built(copy, texts):
     """A copy of the crate with every change behind a switch; gives the binary of its tests."""
-    ignore = shutil.ignore_patterns("target", ".git", ".mirror")
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(ROOT, copy, ignore=ignore, symlinks=True)
+    if all(name.parts[:2] == ("src", "atomic") for name in texts):
+        alone(copy)
+    else:
+        left_out = lambda folder, names: {"target", ".git"} & set(names) if Path(folder) == ROOT else set()
+        shutil.copytree(ROOT, copy, ignore=left_out, symlinks=True)
     for name, text in texts.items():
         (copy / name).write_text(text)
     library = copy / "src" / "lib.rs"

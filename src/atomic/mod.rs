@@ -185,7 +185,7 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
 pub fn sync_file(path: &Path) -> io::Result<()> {
     match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file?.sync_data()?,
+        file => disk::sync_file(&file?, path)?,
     }
     disk::sync_dir(parent(path))
 }

@@ -290,6 +290,20 @@ fn the_first_line_of_a_log_in_a_new_directory_is_there_once_the_call_has_returne
 }
 
 #[test]
+fn what_others_appended_is_there_once_it_is_synced() {
+    cut_everywhere(
+        &[],
+        |dir| {
+            let path = dir.join("predictions.csv");
+            Appender::open(&path)?.append(b"id\n", b"one\n", false)?;
+            sync_file(&path)
+        },
+        |returned, dir| assert!(!returned || text(dir.join("predictions.csv")).as_deref() == Some("id\none\n")),
+    );
+    sync_file(Path::new("is/not/there")).unwrap();
+}
+
+#[test]
 fn a_directory_appears_whole() {
     cut_everywhere(
         &[],

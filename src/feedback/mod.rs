@@ -26,7 +26,7 @@ use crate::journal::{Journal, Latest, Window};
 use crate::labels::{ADJUDICATOR, Label, Labels, Merged, Source};
 use crate::registry::Difference;
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
-use crate::wording::{People, person, person_key};
+use crate::wording::{People, person_key};
 use crate::workspace::audit::{self, Event};
 use crate::workspace::{EventKind, FEEDBACK, LABELS, LABELS_FILE, LINES, Workspace};
 use jiff::Timestamp;
@@ -202,10 +202,7 @@ fn entry(
     at: Timestamp,
 ) -> Result<Entry, FeedbackError> {
     let wrong = |what: String| FeedbackError::Correction { place: correction.place.clone(), what };
-    let by = match correction.by.trim() {
-        "" => String::new(),
-        by => person(by).map_err(|what| wrong(format!("{by:?} is no name: {what}")))?,
-    };
+    let by = correction.by.trim().to_owned();
     if person_key(&by) == ADJUDICATOR {
         return Err(wrong(format!("{by:?} decides where people differ (mlloop label-import): say who you are")));
     }
