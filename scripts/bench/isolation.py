@@ -185,7 +185,7 @@ def drip(folder, address, over, start):
 
 def promote(folder, address, over, start):
     for n in itertools.count():
-        words = ["-C", folder, "-q", "promote", f"v000{2 - n % 2}", "--override", "isolation", "--by", "ann"]
+        words = ["-C", folder, "-q", "promote", "--version", f"v000{2 - n % 2}", "--override", "isolation", "--by", "ann"]
         subprocess.run([BINARY[0], *words], check=True, stdout=subprocess.DEVNULL)
         if over.wait(1):
             return
@@ -220,7 +220,10 @@ def clock(folder, address, over, start):
             return
 
 
-FAKETIME = next(iter(glob.glob("/usr/lib*/**/libfaketime.so.1", recursive=True)), None)
+FAKETIME = next(
+    itertools.chain.from_iterable(glob.iglob(f"/usr/{lib}/faketime/libfaketime.so.1") for lib in ["lib/*", "lib", "local/lib"]),
+    None,
+)
 
 
 def mounted(folder):

@@ -310,7 +310,12 @@ fn a_directory_appears_whole() {
         |dir| {
             new_dir(&dir.join("v0001"), |beside| {
                 replace(&beside.join("model.bin"), |out| out.write_all(b"model"))?;
-                replace(&beside.join("pipeline.json"), |out| out.write_all(b"pipeline"))
+                // Whoever fills it need not sync.
+                let path = beside.join("pipeline.json");
+                fs::write(&path, b"pipeline")?;
+                disk::created(&path);
+                disk::wrote(&path);
+                Ok(())
             })
         },
         |returned, dir| {
@@ -362,6 +367,7 @@ fn what_is_moved_or_removed_is_in_one_place_and_then_gone() {
             let version = dir.join("models/v0001");
             let is_whole = version.join("a").exists() && version.join("b").exists();
             assert!(if version.exists() { is_whole && !returned } else { true });
+            assert!(!returned || fs::read_dir(dir.join("models")).unwrap().count() == 0, "nothing is left");
         },
     );
     cut_everywhere(
@@ -369,4 +375,11 @@ fn what_is_moved_or_removed_is_in_one_place_and_then_gone() {
         |dir| remove_file(&dir.join("importing.json")),
         |returned, dir| assert!(!returned || !dir.join("importing.json").exists()),
     );
+    // What is forgotten may come back after a loss of power, and is gone as long as there is none.
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("untold");
+    fs::write(&mark, "b1").unwrap();
+    forget(&mark).unwrap();
+    forget(&mark).unwrap();
+    assert!(!mark.exists());
 }
