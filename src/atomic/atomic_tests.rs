@@ -244,7 +244,7 @@ fn a_set_is_begun_where_an_earlier_one_was_left() {
     fs::create_dir(incoming_of(&into)).unwrap();
     fs::write(incoming_of(&into).join("old.csv"), "old").unwrap();
     fs::create_dir(into.join(".mlloop-left")).unwrap();
-    let incoming = Incoming::begin(&into).unwrap();
+    let _begun = Incoming::begin(&into).unwrap();
     assert_eq!(fs::read_to_string(into.join("old.csv")).unwrap(), "old");
     assert!(!incoming_of(&into).exists() && !into.join(".mlloop-left").exists());
 }
