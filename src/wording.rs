@@ -1,6 +1,8 @@
 //! Errors in words: what a person who misspelt a name may have meant, lists that stay short, and what TOML and JSON call
 //! by the names of types.
 
+use std::collections::{HashMap, HashSet};
+
 /// Names that a list shows.
 const LISTED: usize = 10;
 
@@ -40,6 +42,65 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         (distance <= allowed).then_some((distance, name))
     });
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// Whether the character shows nothing, or reorders what stands around it.
+pub(crate) fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || c == '\u{feff}'
+}
+
+/// The name of a person, without the spaces around it.
+///
+/// # Errors
+/// Why a text is none: a name has a character that can be seen, and none that cannot.
+pub fn person(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name has at least one letter".to_owned()),
+        name if name.chars().any(is_unseen) => Err("it has characters that cannot be seen".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// What names of the same person have in common: neither letters' case nor spaces around a name, nor what nobody sees in
+/// it, make another person of them.
+///
+/// ```
+/// use mlloop::wording::person_key;
+/// assert_eq!(person_key("BOB "), person_key("bob"));
+/// assert_ne!(person_key("bob"), person_key("bea"));
+/// ```
+#[must_use]
+pub fn person_key(name: &str) -> String {
+    let seen: String = name.chars().filter(|c| !is_unseen(*c)).collect();
+    seen.trim().to_lowercase()
+}
+
+/// People by the names under which they are known.
+#[derive(Debug, Default)]
+pub struct People<'a> {
+    names: HashSet<&'a str>,
+    by_key: HashMap<String, &'a str>,
+}
+
+impl<'a> People<'a> {
+    /// Those whose names these are; the first spelling of a name is the one that holds.
+    pub fn known(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut people = Self::default();
+        for name in names {
+            if people.names.insert(name) {
+                people.by_key.entry(person_key(name)).or_insert(name);
+            }
+        }
+        people
+    }
+
+    /// The name under which the person of another spelling is known.
+    #[must_use]
+    pub fn other_spelling(&self, name: &str) -> Option<&'a str> {
+        if self.names.contains(name) { None } else { self.by_key.get(&person_key(name)).copied() }
+    }
 }
 
 /// The names in a row, at most ten of them: `a, b, c, … (12 in all)`.

@@ -14,6 +14,7 @@ mod skipped;
 mod support;
 
 mod asked_by;
+mod asked_before;
 mod audit;
 mod ab;
 mod ab_loop;

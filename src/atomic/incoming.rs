@@ -108,6 +108,12 @@ impl Incoming {
     }
 }
 
+/// Where the files of a set are that is committed and not moved yet.
+#[must_use]
+pub fn incoming_of(into: &Path) -> PathBuf {
+    into.join(COMMITTED)
+}
+
 /// Moves what a process that died after its commit had not moved yet. Call it under the lock of the workspace.
 ///
 /// # Errors

@@ -29,6 +29,7 @@ pub mod settle;
 mod sheet;
 pub mod store;
 pub mod strata;
+mod strangers;
 mod project;
 mod studio;
 mod take;

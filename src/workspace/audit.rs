@@ -263,6 +263,11 @@ impl Workspace {
             prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),
             hash: String::new(),
         };
+        // What follows the line can be written too.
+        self.replaceable("models/roles.json")?;
+        if entry.details.get(EXPERIMENT).is_some() {
+            self.replaceable(EXPERIMENT_FILE)?;
+        }
         let path = self.audit_path();
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
         entry.hash = entry.digest().map_err(|err| io_err(err.into()))?;
