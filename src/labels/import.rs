@@ -15,7 +15,7 @@ use super::guards::guards;
 use super::request::{Counts, Guard, ImportRequest, Imported, Taken};
 use super::store::{Labels, Merged};
 use super::take::{Taking, complete_import};
-use super::{LabelError, export, fill};
+use super::{LabelError, export, fill, people};
 use crate::atomic::Lock;
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
@@ -42,8 +42,9 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
         return Ok(nothing(path, finished, home));
     }
     let known = Known::open(workspace)?;
-    let back = Back::read(path, &known, request)?;
+    let mut back = Back::read(path, &known, request)?;
     let labels = Labels::held(workspace)?;
+    people::unify(labels.rows(), &mut back.checked.labels);
     let Checked { labels: incoming, faults, .. } = &back.checked;
     let batches = known.taken(incoming);
     let policy = match request.policy {

@@ -11,6 +11,8 @@ use crate::table::time::{TimeFormat, write_iso};
 const MIN_LEVELS: usize = 3;
 /// The same for numbers that may be times.
 const MIN_TIMES: u64 = 20;
+/// Words in names of columns whose numbers are codes.
+const CODE_NAMES: [&str; 7] = ["zip", "zipcode", "postcode", "postal", "plz", "code", "phone"];
 /// What spreadsheets write where a formula has no value, in some of their languages; `#N/A` is missing.
 const ERRORS: [&str; 17] = [
     "#DIV/0!",
@@ -69,6 +71,7 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
             Some(format!("column {name:?} holds {what} such as {:?}, which are read as texts: {way_out}", first()))
         }
         Kind::Number if decision.number.is_none() => number_told(name, seen, first()),
+        Kind::Time if decision.format.as_deref().is_some_and(|format| format.contains("%y")) => short_years(name, seen),
         Kind::Time if decision.format.as_deref() == Some("iso") => {
             let clocks = || seen.levels.iter().filter(|level| level.contains(':'));
             let zoned = |level: &&str| level.ends_with(['Z', 'z']) || level[10..].contains(['+', '-']);
@@ -80,6 +83,22 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Two digits of a year, of which some are taken for a year far ahead: dates of birth, mostly.
+fn short_years(name: &str, seen: &Evidence) -> Option<String> {
+    /// 2035 in microseconds.
+    const AHEAD: f64 = 2_051_222_400e6;
+    let last = seen.times.ends().high()[0].0;
+    let mut day = String::new();
+    write_iso(last as i64, &mut day);
+    (last >= AHEAD).then(|| {
+        format!(
+            "column {name:?} has years of two digits: 69 to 99 are taken as 19.., the others as 20.., so that its latest day is \
+             {}; write four digits if that is wrong",
+            day.get(..10).unwrap_or(&day)
+        )
+    })
 }
 
 /// Plain numbers that may be times or codes.
@@ -279,7 +298,10 @@ mod tests {
             let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
             infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
         };
-        let told: [(&str, &dyn Fn(usize) -> String, &str); 10] = [
+        let told: [(&str, &dyn Fn(usize) -> String, &str); 13] = [
+            ("born", &|i| format!("{:02}.03.{:02}", i % 28 + 1, 40 + i), "has years of two digits"),
+            ("contact", &|i| format!("+4915{:08}", i * 7919 % 50), "such as \"+491500000000\", which may be codes"),
+            ("zip_code", &|i| (10_000 + i * 7919 % 50).to_string(), "say --kind zip_code=category if so"),
             ("v", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1), "holds periods such as \"2000Q1\""),
             ("v", &|i| format!("{}h {}m", i % 50, i), "holds durations such as \"0h 0m\""),
             ("v", &|i| if i % 2 == 0 { format!("{i}.5 GB") } else { format!("{i} MB") }, "numbers with several units"),
@@ -299,7 +321,8 @@ mod tests {
             let notes = notes(name, cell);
             assert!(notes.contains(says), "{says}: {notes}");
         }
-        let quiet: [(&str, &dyn Fn(usize) -> String); 6] = [
+        let quiet: [(&str, &dyn Fn(usize) -> String); 7] = [
+            ("sold", &|i| format!("{:02}.03.{:02}", i % 28 + 1, i % 25)),
             ("size", &|i| ["S", "M", "L"][i % 3].into()),
             ("room_code", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1)),
             ("v", &|i| format!("{}", 45_000 + i * 37 % 61)),
@@ -309,7 +332,7 @@ mod tests {
         ];
         for (name, cell) in quiet {
             let notes = notes(name, cell);
-            for said in ["holds", "may be", "may hold", "has none"] {
+            for said in ["holds", "may be", "may hold", "has none", "two digits"] {
                 assert!(!notes.contains(said), "{name}: {notes}");
             }
         }
