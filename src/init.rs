@@ -459,12 +459,13 @@ fn not_read(inference: &Inference, config: &Config) -> Option<String> {
     /// Words from which a text is read.
     const WORDS: f64 = 3.0;
     let split = config.split.column.as_deref();
-    let is_name = |name: &str| has_word(name, &NAMES_ROWS) || names_key(name);
+    let is_told = |name: &str| inference.notes.iter().any(|note| note.starts_with(&format!("column {name:?} holds ")));
+    let is_known = |name: &str| has_word(name, &NAMES_ROWS) || names_key(name) || is_told(name);
     let unread = inference.columns.iter().filter(|found| {
         found.kind == Kind::Text
             && found.mean_words < WORDS
             && Some(found.name.as_str()) != split
-            && !is_name(&found.name)
+            && !is_known(&found.name)
     });
     let names: Vec<&str> = unread.map(|found| found.name.as_str()).collect();
     let (columns, are) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };

@@ -40,6 +40,9 @@ const SCALES: [&str; 42] = [
     "mw", "hz", "mhz", "ghz",
 ];
 
+/// Whether a cell has a form.
+type Fits = fn(&str) -> bool;
+
 /// The form of a cell that is written in a way of its own.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
@@ -130,8 +133,10 @@ fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
             values.min
         ));
     }
-    let codes = || seen.levels.iter().filter(|level| is_exponent(level)).count();
-    (distinct as usize >= MIN_LEVELS && seen.first_not_number.is_none() && codes() == seen.levels.len()).then(|| {
+    let all = |fits: fn(&str) -> bool| seen.levels.iter().all(fits);
+    let is_code =
+        all(is_exponent) || all(|text| text.starts_with('+') && text.len() > 7) || has_word(name, &CODE_NAMES);
+    (whole && distinct as usize >= MIN_LEVELS && seen.first_not_number.is_none() && is_code).then(|| {
         format!(
             "column {name:?} is read as numbers such as {first:?}, which may be codes: say --kind {name}=category if so"
         )
@@ -162,7 +167,7 @@ fn form_of(seen: &Evidence) -> Option<Form> {
     if seen.levels.len() < MIN_LEVELS {
         return None;
     }
-    let forms: [(Form, fn(&str) -> bool); 6] = [
+    let forms: [(Form, Fits); 6] = [
         (Form::Period, is_period),
         (Form::Duration, is_duration),
         (Form::Scaled, |text| unit_of(text).is_some()),
@@ -266,9 +271,10 @@ mod tests {
     use crate::table::{InferOptions, Input, infer};
     use std::io::Cursor;
 
+    type Cell<'a> = &'a dyn Fn(usize) -> String;
+
     #[test]
     fn cells_have_the_form_that_they_show() {
-        type Fits = fn(&str) -> bool;
         let forms: [(Fits, &[&str], &[&str]); 6] = [
             (
                 is_period,
@@ -293,12 +299,12 @@ mod tests {
 
     #[test]
     fn what_a_model_cannot_read_as_it_is_written_is_said() {
-        let notes = |name: &str, cell: &dyn Fn(usize) -> String| {
+        let notes = |name: &str, cell: Cell| {
             let row = |i: usize| format!("{};{};{}\n", cell(i), i * 7 % 40, ["no", "yes"][i * 3 % 7 % 2]);
             let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
             infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
         };
-        let told: [(&str, &dyn Fn(usize) -> String, &str); 13] = [
+        let told: [(&str, Cell, &str); 13] = [
             ("born", &|i| format!("{:02}.03.{:02}", i % 28 + 1, 40 + i), "has years of two digits"),
             ("contact", &|i| format!("+4915{:08}", i * 7919 % 50), "such as \"+491500000000\", which may be codes"),
             ("zip_code", &|i| (10_000 + i * 7919 % 50).to_string(), "say --kind zip_code=category if so"),
@@ -321,7 +327,7 @@ mod tests {
             let notes = notes(name, cell);
             assert!(notes.contains(says), "{says}: {notes}");
         }
-        let quiet: [(&str, &dyn Fn(usize) -> String); 7] = [
+        let quiet: [(&str, Cell); 7] = [
             ("sold", &|i| format!("{:02}.03.{:02}", i % 28 + 1, i % 25)),
             ("size", &|i| ["S", "M", "L"][i % 3].into()),
             ("room_code", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1)),
