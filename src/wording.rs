@@ -17,19 +17,31 @@ pub fn known_format(found: u32, known: u32) -> Result<(), String> {
     }
 }
 
-/// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps.
+/// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps; failing
+/// that, one of whose parts it is likely a misspelling of.
 ///
 /// ```
 /// use mlloop::wording::nearest;
 /// assert_eq!(nearest("chrun", ["churn", "charge"]), Some("churn"));
+/// assert_eq!(nearest("foresst", ["random-forest", "decision-tree"]), Some("random-forest"));
 /// assert_eq!(nearest("amount", ["churn", "charge"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Letters of a word from which it is looked for in parts of names.
+    const PART: usize = 4;
+    let names: Vec<&str> = names.into_iter().collect();
+    let of_whole = nearest_of(word, names.iter().map(|name| (*name, *name)));
+    let parts = names.iter().flat_map(|name| name.split(['-', ' ', '.', '_']).map(move |part| (*name, part)));
+    of_whole.or_else(|| nearest_of(word, parts.filter(|(_, part)| part.len() >= PART && word.len() >= PART)))
+}
+
+/// The name whose spelling is the nearest; `names` are names with what is compared.
+fn nearest_of<'a>(word: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let wanted = plain(word);
     let length = wanted.chars().count();
-    let near = names.into_iter().filter_map(|name| {
-        let known = plain(name);
+    let near = names.filter_map(|(name, known)| {
+        let known = plain(known);
         let distance = match wanted == known {
             true => 0,
             false => strsim::damerau_levenshtein(&wanted, &known),

@@ -15,7 +15,7 @@ use super::guards::{change_guard, guards};
 use super::request::{Counts, Guard, ImportRequest, Imported, Taken};
 use super::store::{Labels, Merged};
 use super::take::{Taking, complete_import};
-use super::{LabelError, export, fill};
+use super::{LabelError, export, fill, people};
 use crate::atomic::Lock;
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
@@ -45,6 +45,7 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
     let mut back = Back::read(path, &known, request, inbox.decides(path))?;
     let labels = Labels::held(workspace)?;
     labels.name_as_known(&mut back.checked.labels);
+    people::unify(labels.rows(), &mut back.checked.labels);
     let Checked { labels: incoming, faults, .. } = &back.checked;
     let batches = known.taken(incoming);
     let policy = match request.policy {

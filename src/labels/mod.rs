@@ -22,6 +22,7 @@ pub mod findings;
 pub mod guards;
 pub mod import;
 pub mod resolve;
+mod people;
 mod records;
 pub mod request;
 mod returned;
