@@ -2,6 +2,7 @@
 
 use super::AbError;
 use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metric, Rollout, Step};
+use super::report::Source;
 use crate::atomic::Lock;
 use crate::features::{Target, Task};
 use crate::period::Period;
@@ -287,7 +288,7 @@ pub fn start(
         same.epochs[0].from = running.epochs[0].from;
         return if running == same { Ok(StartOutcome::Already) } else { Err(AbError::Running(running.name)) };
     }
-    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, "")?;
+    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, ("", None))?;
     Ok(StartOutcome::Started)
 }
 
@@ -299,10 +300,14 @@ pub(super) fn commit(
     experiment: &Experiment,
     by: Option<&str>,
     at: Timestamp,
-    why: &str,
+    (why, log): (&str, Option<&Source>),
 ) -> Result<(), AbError> {
-    let details =
+    let mut details =
         json!({ "name": experiment.name, "weights": experiment.weights(), "why": why, "experiment": experiment });
+    // What it was decided by.
+    if let Some(Source { n_rows, digest: Some(digest), .. }) = log {
+        details["log"] = json!({ "n_rows": n_rows, "digest": digest });
+    }
     workspace.record(lock, Event { at, event, by: by.map(str::to_owned), roles: None, details })?;
     Ok(())
 }
