@@ -2,7 +2,6 @@
 
 use super::AbError;
 use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metric, Rollout, Step};
-use super::report::Source;
 use crate::atomic::Lock;
 use crate::features::{Target, Task};
 use crate::period::Period;
@@ -13,7 +12,7 @@ use crate::workspace::audit::Event;
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::str::FromStr;
 
 /// A version by its role or by its name.
@@ -288,7 +287,7 @@ pub fn start(
         same.epochs[0].from = running.epochs[0].from;
         return if running == same { Ok(StartOutcome::Already) } else { Err(AbError::Running(running.name)) };
     }
-    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, ("", None))?;
+    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, ("", Value::Null))?;
     Ok(StartOutcome::Started)
 }
 
@@ -300,13 +299,12 @@ pub(super) fn commit(
     experiment: &Experiment,
     by: Option<&str>,
     at: Timestamp,
-    (why, log): (&str, Option<&Source>),
+    (why, made_from): (&str, Value),
 ) -> Result<(), AbError> {
     let mut details =
         json!({ "name": experiment.name, "weights": experiment.weights(), "why": why, "experiment": experiment });
-    // What it was decided by.
-    if let Some(Source { n_rows, digest: Some(digest), .. }) = log {
-        details["log"] = json!({ "n_rows": n_rows, "digest": digest });
+    if let (Some(details), Value::Object(made_from)) = (details.as_object_mut(), made_from) {
+        details.extend(made_from);
     }
     workspace.record(lock, Event { at, event, by: by.map(str::to_owned), roles: None, details })?;
     Ok(())

@@ -9,6 +9,7 @@ use crate::gate::{self, Promotion};
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 use std::path::Path;
 
 /// What became of a wish to end.
@@ -123,7 +124,9 @@ fn end(
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);
     // What the verdict was made from can be found again.
-    workspace.keep(lock, Path::new("data/labels.csv"))?;
-    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, (&why, read.as_ref()))?;
+    let labels = workspace.keep(lock, Path::new("data/labels.csv"))?;
+    let log = read.map(|read| json!({ "n_rows": read.n_rows, "digest": read.digest }));
+    let made_from = json!({ "log": log, "labels": labels });
+    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, (&why, made_from))?;
     Ok(Stopped { done: StopOutcome::Stopped, sentence, promotion, experiment })
 }

@@ -2,7 +2,7 @@
 
 use super::multivariate::{Asked, multivariate};
 use super::report::{ColumnVerdict, Summary};
-use super::{ColumnPair, DriftSettings, compare, drift_share};
+use super::{ColumnPair, DriftSettings, compare, drift_share, findings};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::stats::{normal, random};
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
@@ -127,6 +127,26 @@ fn a_classifier_does_not_learn_customers_by_heart() {
         found += usize::from(multivariate(&reference, &moved, &schema(&moved), &asked).unwrap().drifted);
     }
     assert_eq!((alarms, found), (0, 3));
+}
+
+#[test]
+fn what_one_customer_lacks_is_no_finding() {
+    let lacking = |customers: usize, lacks: usize, known: bool| {
+        let keys: Vec<String> = (0..customers * N_EACH).map(|row| format!("k{}", row / N_EACH)).collect();
+        let value = |row: usize| if row / N_EACH < lacks { f64::NAN } else { (row * 7919 % 1000) as f64 };
+        let columns = vec![
+            Column::new("customer", Values::Text(keys.iter().map(String::as_str).collect())),
+            Column::new("x", Values::Number((0..customers * N_EACH).map(value).collect())),
+        ];
+        let table = Table::new(columns).unwrap();
+        if known { profile(&table) } else { Profile::of_table(&table) }
+    };
+    let found = |lacks: usize, known: bool| {
+        let pair = ColumnPair::of("x", &lacking(300, 0, known), &lacking(50, lacks, known)).unwrap();
+        findings(&pair).len()
+    };
+    // Of ten customers nobody says that it is chance.
+    assert_eq!((found(1, true), found(1, false), found(10, true)), (0, 1, 1));
 }
 
 #[test]

@@ -10,7 +10,7 @@
 
 use super::MonitorError;
 use super::arrive::Arrived;
-use super::kept::Kept;
+use super::kept::{Kept, Seen};
 use super::watch::{Production, Watch};
 use crate::drift::report::LossAlarm;
 use crate::features::{Target, Task};
@@ -34,16 +34,6 @@ const MARGIN: f64 = 0.1;
 /// Errors beyond this many limits count as this many: bets need losses that end somewhere.
 const MOST_LIMITS: f64 = 10.0;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
-
-/// A row whose outcome is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    /// When its outcome became known, in microseconds.
-    pub(super) at: i64,
-    pub(super) loss: f64,
-    /// In (0, 1]: less for rows that were more likely to be asked for.
-    pub(super) weight: f64,
-}
 
 /// What a loss is held to.
 #[derive(Debug, Clone, Copy)]

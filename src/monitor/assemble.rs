@@ -184,6 +184,7 @@ impl Watch<'_> {
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
         let mut pair = ColumnPair::of(name, reference, current)?;
+        pair.worth = self.worth(name, reference, current);
         if let PairValues::Time { present, then, .. } = &mut pair.values {
             *present = Some(self.request.now.as_microsecond());
             let trained_at = self.production.as_ref().map(|production| production.manifest.trained_at);
@@ -224,7 +225,9 @@ impl Watch<'_> {
         let about: Vec<Option<u64>> = arrived.sample.rows().iter().map(|row| row.about).collect();
         let mut profile = ProfileBuilder::of_table(&current, Limits::default()).by_entity(entity);
         profile.push_about(&current, Some(&about))?;
-        let pair = ColumnPair::of(&column.name, stored, &profile.finish());
+        let now = profile.finish();
+        let pair = ColumnPair::of(&column.name, stored, &now);
+        let pair = pair.map(|pair| ColumnPair { worth: self.worth(&column.name, stored, &now), ..pair });
         Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
     }
 

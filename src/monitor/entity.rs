@@ -3,6 +3,7 @@
 use super::arrive::Arrived;
 use super::reference::Reference;
 use super::watch::Watch;
+use crate::drift::Worth;
 use crate::profile::{Design, Profile};
 use crate::table::{Kind, names_key};
 
@@ -55,12 +56,23 @@ impl Watch<'_> {
         ))
     }
 
+    /// How many independent rows those of a column are worth: as far as profiles say it of the column that counts now, which
+    /// need not be the one that counted when they were made.
+    pub(super) fn worth(&self, name: &str, reference: &Profile, current: &Profile) -> Worth {
+        let entity = self.entity();
+        let of = |profile: &Profile| {
+            let known = profile.entities.as_ref().is_some_and(|entities| Some(entities.column.as_str()) == entity);
+            profile.column(name).filter(|_| known).and_then(|column| column.design)
+        };
+        Worth::of(of(reference), of(current))
+    }
+
     /// What is to be said of rows about the same thing.
     pub(super) fn about_entities(&self, reference: &Reference, arrived: &Arrived) -> Vec<String> {
         let Some(column) = self.entity() else { return arrived.may_be_about.iter().cloned().collect() };
         let Some(entities) = &arrived.profile.entities else {
             return vec![format!(
-                "{column:?} did not arrive, so that p-values take each row for one of its own, and rows of one {column:?} may be alike"
+                "{column:?} did not arrive: rows of one {column:?} are taken to be as alike as those of the reference"
             )];
         };
         let mut notes = Vec::new();
@@ -72,7 +84,7 @@ impl Watch<'_> {
                 entities.n
             ));
         }
-        if reference.profile.entities.is_none() {
+        if reference.profile.entities.as_ref().is_none_or(|entities| entities.column != column) {
             let why = if reference.is_training { "the next version knows it" } else { "it has no such column" };
             notes.push(format!(
                 "the reference does not say how alike its rows of one {column:?} are ({why}); they are taken to be as alike as those \
