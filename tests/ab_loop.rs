@@ -130,7 +130,11 @@ fn an_experiment_from_start_to_promotion() {
     work.run("ab-step").answers(ERROR).says("has ended");
     work.run("audit verify").answers(YES);
     work.run(&format!("ab-report --now {now} --text")).answers(YES).prints("b wins");
-    // Made again, the verdict is the same; without all of its predictions nobody can tell.
+    comes_out_again(&work);
+}
+
+/// Made again, the verdict is the same; without all of its predictions nobody can tell.
+fn comes_out_again(work: &Loop) {
     work.run("audit replay 6").answers(YES).json("/agrees", true);
     let lost = work.copy();
     std::fs::remove_file(lost.path("predictions/2026-11-11.csv")).unwrap();

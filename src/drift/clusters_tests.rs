@@ -96,6 +96,7 @@ fn quiet_weeks_of_few_customers_are_quiet_and_what_moved_for_all_is_found() {
 
 #[test]
 #[ignore = "make simulate"]
+#[expect(clippy::print_stdout, reason = "the figures of docs/methods.md")]
 fn quiet_weeks_of_few_customers_are_quiet_at_length() {
     for (n_customers, within) in [(20, 0.0), (20, 1.0), (50, 0.0), (50, 0.3), (50, 1.0), (50, 3.0), (200, 0.3)] {
         let (alarms, with_any, drifted) = weeks(10, 2000, n_customers, (within, 0.0));

@@ -190,6 +190,7 @@ mod tests {
 
     #[test]
     #[ignore = "make simulate"]
+    #[expect(clippy::print_stdout, reason = "the figures of docs/methods.md")]
     fn tables_without_end_raise_no_false_alarm_at_length() {
         for error in [0.02, 0.14, 0.4] {
             let false_alarms = lives(2000, error);
