@@ -18,7 +18,7 @@ use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, SearchLimits,
     Weighed, cross_validate, judge,
 };
-use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError};
+use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError, entity_keys};
 use crate::registry::{
     DataDigest, FILES, Learned, Manifest, ModelFacts, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
     save_profiles,
@@ -201,17 +201,20 @@ pub fn learn(
     step("train");
     let parts = examples.parts(&recipe)?;
     let learned = learned(&examples, &parts, &schema, &recipe);
+    let entity = request.config.entity();
+    let gate_about =
+        entity.and_then(|name| examples.table.column(name)).map(|column| entity_keys(&column.values.take(&parts.gate)));
     let (fitted, cross_validation, trained_on) = match request.cv {
         // What is derived is known once it was fitted: the rows have to be there then.
         None if recipe.features.derived.is_empty() => {
-            let trained_on = trained_on(&examples, &parts, &schema, None)?;
+            let trained_on = trained_on(&examples, &parts, &schema, None, entity)?;
             (fit(workspace, Cow::Owned(examples), &schema, request)?, None, trained_on)
         }
         cv => {
             let fitted = fit(workspace, Cow::Borrowed(&examples), &schema, request)?;
             let validate = |k| cross_validate(&examples, &schema, &recipe, k, request.seed, request.progress);
             let found = cv.map(validate).transpose()?;
-            let trained_on = trained_on(&examples, &parts, &schema, Some(&fitted.pipeline))?;
+            let trained_on = trained_on(&examples, &parts, &schema, Some(&fitted.pipeline), entity)?;
             (fitted, found, trained_on)
         }
     };
@@ -225,7 +228,7 @@ pub fn learn(
         None => None,
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
-    let evidence = Evidence { data, notes, trained_on, learned, past, cross_validation, test };
+    let evidence = Evidence { data, notes, trained_on, gate_about, learned, past, cross_validation, test };
     let record = Record { extra, event, by, details, step };
     let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
@@ -239,6 +242,8 @@ struct Evidence {
     data: Vec<DataDigest>,
     notes: Vec<String>,
     trained_on: Profile,
+    /// What each gate row is about, where a column says it.
+    gate_about: Option<Vec<Option<u64>>>,
     learned: Option<Learned>,
     /// The rows that later ones look back on.
     past: Option<Table>,
@@ -363,7 +368,8 @@ fn store(
     (record.step)("save");
     let registry = workspace.registry();
     let manifest = manifest(request, registry.roles()?.production, fitted, evidence);
-    let scores = score_profile(fitted)?;
+    let about = request.config.entity().zip(evidence.gate_about.as_deref());
+    let scores = score_profile(fitted, about)?;
     let losses = losses(fitted, request.seed)?;
     let version = registry.store(|_, dir| {
         fitted.pipeline.save(dir, &fitted.golden).map_err(io::Error::other)?;
@@ -400,6 +406,7 @@ fn trained_on(
     parts: &Parts,
     schema: &Schema,
     pipeline: Option<&Pipeline>,
+    entity: Option<&str>,
 ) -> Result<Profile, TrainError> {
     /// Rows that are copied at a time.
     const ROWS: usize = 1 << 14;
@@ -413,7 +420,7 @@ fn trained_on(
             None => Ok::<Table, PipelineError>(table),
         }
     };
-    let mut builder = ProfileBuilder::for_columns(&schema, &whole(&[])?, Limits::default());
+    let mut builder = ProfileBuilder::for_columns(&schema, &whole(&[])?, Limits::default()).by_entity(entity);
     for rows in rows.chunks(ROWS) {
         builder.push(&whole(rows)?)?;
     }
@@ -447,7 +454,7 @@ fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, TrainError> {
 }
 
 /// The profile of the scores on the gate rows, and of what is watched of their texts; without rows when none were kept.
-fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
+fn score_profile(fitted: &Fitted, about: Option<(&str, &[Option<u64>])>) -> Result<Profile, TrainError> {
     let Fitted { pipeline, scores, .. } = fitted;
     let values = |score: usize| (0..scores.n_rows()).map(|row| scores.row(row)[score]).collect();
     // The first answer of a class is its name.
@@ -455,7 +462,11 @@ fn score_profile(fitted: &Fitted) -> Result<Profile, PipelineError> {
     let names = pipeline.answer_columns().into_iter().skip(skip).enumerate();
     let columns =
         names.map(|(at, name)| Column::new(name, Values::Number(values(at)))).chain(fitted.texts.clone()).collect();
-    Ok(Profile::of_table(&Table::new(columns)?))
+    let table = Table::new(columns)?;
+    let about = about.filter(|(_, keys)| keys.len() == table.n_rows());
+    let mut builder = ProfileBuilder::of_table(&table, Limits::default()).by_entity(about.map(|(column, _)| column));
+    builder.push_about(&table, about.map(|(_, keys)| keys))?;
+    Ok(builder.finish())
 }
 
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {

@@ -130,6 +130,19 @@ fn an_experiment_from_start_to_promotion() {
     work.run("ab-step").answers(ERROR).says("has ended");
     work.run("audit verify").answers(YES);
     work.run(&format!("ab-report --now {now} --text")).answers(YES).prints("b wins");
+    comes_out_again(&work);
+}
+
+/// Made again, the verdict is the same; without all of its predictions nobody can tell.
+fn comes_out_again(work: &Loop) {
+    work.run("audit replay 6").answers(YES).json("/agrees", true);
+    let lost = work.copy();
+    std::fs::remove_file(lost.path("predictions/2026-11-11.csv")).unwrap();
+    let said = lost.run("audit replay 6").answers(CANNOT_TELL).value();
+    let missing = said["missing"][0].as_str().unwrap();
+    assert!(missing.contains("the predictions of line 6: it was made from 3003 rows of the log"), "{said}");
+    std::fs::remove_dir_all(lost.path("predictions")).unwrap();
+    lost.run("audit replay 6").answers(CANNOT_TELL);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 """Streams of weekly tables with a known change, and what each tool says of every week.
 
-usage: streams.py make DIR SEEDS        writes DIR/SEED/ref.csv and DIR/SEED/KIND/wNN.csv
+usage: streams.py make DIR SEEDS KIND,…  writes DIR/SEED/KIND/ref.csv and DIR/SEED/KIND/wNN.csv
        streams.py evidently|nannyml|alibi DIR      prints {"tool": {"SEED/KIND": [alarm per week, …]}} as JSON
 """
 
@@ -53,6 +53,9 @@ def rows(rng, n, kind=None, strength=0.0, clustered=False):
         table.loc[rng.random(n) < 0.08 * strength, "c1"] = "brand_new"
     gone = 0.05 + (0.15 * strength if kind == "missing" else 0.0)
     table.loc[rng.random(n) < gone, "n1"] = np.nan
+    if clustered:
+        # Nobody comes twice.
+        table["customer"] = np.char.add(f"k{rng.integers(10**9)}-", who.astype(str))
     table["y"] = np.where(y, "yes", "no")
     return table
 
@@ -81,11 +84,11 @@ def weekday(table, day):
     return table
 
 
-def make(folder, seeds):
+def make(folder, seeds, kinds):
     for seed in range(seeds):
         rng = np.random.default_rng(1000 + seed)
         base = folder / str(seed)
-        for kind in STABLE + DRIFTING:
+        for kind in kinds:
             (base / kind).mkdir(parents=True, exist_ok=True)
             if kind == "seasonal":
                 reference = pd.concat([weekday(rows(rng, REFERENCE // 7), day) for day in range(7)])
@@ -99,8 +102,10 @@ def make(folder, seeds):
 
 def streams(folder):
     for path in sorted(folder.glob("*/*/ref.csv")):
-        reference = pd.read_csv(path).drop(columns="id")
-        weeks = (pd.read_csv(path.parent / f"w{w:02}.csv").drop(columns="id") for w in range(WEEKS))
+        # No tool compares keys.
+        read = lambda path: pd.read_csv(path).drop(columns=["id", "customer"], errors="ignore")
+        reference = read(path)
+        weeks = (read(path.parent / f"w{w:02}.csv") for w in range(WEEKS))
         yield f"{path.parent.parent.name}/{path.parent.name}", reference, weeks
 
 
@@ -177,7 +182,7 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     folder = Path(sys.argv[2])
     if sys.argv[1] == "make":
-        make(folder, int(sys.argv[3]))
+        make(folder, int(sys.argv[3]), sys.argv[4].split(","))
     else:
         answer = {"evidently": evidently, "nannyml": nannyml, "alibi": alibi}[sys.argv[1]](folder)
         plain = {tool: {name: [bool(a) for a in alarms] for name, alarms in by.items()} for tool, by in answer.items()}

@@ -1,8 +1,9 @@
 //! From units to a report: the distribution over the arms first, then each outcome, then the answer.
 
-use super::estimate::{self, Estimate, Gathered, Single, compare, pooled};
+use super::estimate::{self, Adjusted, Estimate, Gathered, Single, compare, pooled};
 use super::lift;
-use super::quantile::Ranked;
+use super::limits;
+use super::quantile::{self, Ranked};
 use super::report::{
     AnalysisSettings, Answer, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport,
 };
@@ -56,15 +57,10 @@ fn of_outcome(
     primary: bool,
     settings: &AnalysisSettings,
 ) -> (OutcomeReport, Vec<String>) {
-    let raw = estimate::gather(units, outcome);
-    let adjusted = estimate::adjust(units, outcome);
-    let measured = adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
-    let gathered = if adjusted.is_some() { estimate::gather(units, measured) } else { raw.clone() };
-    let single = Single::of(units, measured, outcome, &gathered);
-    let ranked = Ranked::of(units, measured);
-    let judge =
-        Judge { units, outcome, settings, raw: &raw, measured, single: single.as_ref(), ranked: ranked.as_ref() };
-    let comparisons = judge.comparisons(&gathered);
+    let prepared = Prepared::of(units, outcome);
+    let Prepared { raw, adjusted, gathered, single, .. } = &prepared;
+    let judge = prepared.judge(units, outcome, settings);
+    let comparisons = judge.comparisons(gathered);
     let arms: Vec<ArmOutcome> = judge.arms();
     let cuped = adjusted.as_ref().zip(outcome.pre.as_ref()).map(|(adjusted, (column, _))| Cuped {
         column: column.clone(),
@@ -72,7 +68,7 @@ fn of_outcome(
         variance_reduction: adjusted.reduction,
         n_unknown: adjusted.n_unknown,
         unadjusted: (1..units.arms.len())
-            .map(|arm| compare(&raw, arm, None).map_or(f64::NAN, |found| found.difference))
+            .map(|arm| compare(raw, arm, None).map_or(f64::NAN, |found| found.difference))
             .collect(),
     });
     let verdict = match single {
@@ -84,7 +80,7 @@ fn of_outcome(
             .filter(|verdict| verdict.answer == Answer::NoDifference)
             .unwrap_or_else(|| verdict::one_value(outcome, settings, &arms)),
     };
-    let notes = judge.deciding_units(&gathered, &comparisons);
+    let notes = judge.deciding_units(gathered, &comparisons);
     let report = OutcomeReport {
         name: outcome.name.clone(),
         primary,
@@ -98,6 +94,34 @@ fn of_outcome(
         cuped,
     };
     (report, notes)
+}
+
+/// What is known of an outcome of some units before arms are compared.
+struct Prepared {
+    raw: Gathered,
+    adjusted: Option<Adjusted>,
+    /// Of what an adjustment made of it.
+    gathered: Gathered,
+    single: Option<Single>,
+    ranked: Option<Ranked>,
+}
+
+impl Prepared {
+    fn of(units: &Units, outcome: &Outcome) -> Self {
+        let raw = estimate::gather(units, outcome);
+        let adjusted = estimate::adjust(units, outcome);
+        let measured = adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
+        let gathered = if adjusted.is_some() { estimate::gather(units, measured) } else { raw.clone() };
+        let single = Single::of(units, measured, outcome, &gathered);
+        let ranked = Ranked::of(units, measured);
+        Self { raw, adjusted, gathered, single, ranked }
+    }
+
+    fn judge<'a>(&'a self, units: &'a Units, outcome: &'a Outcome, settings: &'a AnalysisSettings) -> Judge<'a> {
+        let measured = self.adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
+        let (single, ranked) = (self.single.as_ref(), self.ranked.as_ref());
+        Judge { units, outcome, settings, raw: &self.raw, measured, single, ranked }
+    }
 }
 
 /// Whether nobody or everybody has it, so that the arms cannot be told apart.
@@ -207,7 +231,7 @@ impl Judge<'_> {
         let is_number = |found: &Estimate| found.difference.is_finite() && found.error.is_finite();
         let Some(found) = found.filter(is_number) else { return self.nothing(arm) };
         let sequential = self.sequential(found.n, self.n_all());
-        let always = self.always(arm, sequential, &found, self.raw, self.units.n());
+        let always = self.always(arm, sequential, &found);
         let times = sequential::times_to_enough(&found);
         let lift = match self.ranked {
             Some(ranked) => ranked.lift(arm, sequential.sequence, self.shares(arm), found.means),
@@ -234,11 +258,11 @@ impl Judge<'_> {
         }
     }
 
-    /// What holds of a comparison at every look, from what was gathered of the units before `end`.
-    fn always(&self, arm: usize, of: Sequential, found: &Estimate, gathered: &Gathered, end: usize) -> Always {
+    /// What holds of a comparison at every look.
+    fn always(&self, arm: usize, of: Sequential, found: &Estimate) -> Always {
         match self.ranked {
-            Some(ranked) => ranked.always(arm, end, of.sequence, self.shares(arm)),
-            None => of.of(found, self.bounded(gathered, arm).as_ref()),
+            Some(ranked) => ranked.always(arm, self.units.n(), of.sequence, self.shares(arm)),
+            None => of.of(found, self.bounded(self.raw, arm).as_ref()),
         }
     }
 
@@ -341,32 +365,27 @@ impl Judge<'_> {
         self.units.arms.iter().enumerate().map(of).collect()
     }
 
-    /// The effect after each of some numbers of units, the last being all. What single units look like is known from all.
+    /// The effect after each of some numbers of units, the last being all: what the report said on them, had it been told how
+    /// many units were to come.
     fn looks(&self) -> Vec<Look> {
         let n = self.units.n();
-        let mut gathered = estimate::empty(self.units);
-        let n_all = self.n_all();
-        // The sequence is the one of the last look: it was tuned before the first.
-        let sequences: Vec<Option<Sequential>> = (1..self.units.arms.len())
-            .map(|arm| compare(self.raw, arm, None).map(|found| self.sequential(found.n, n_all)))
-            .collect();
         let n_looks = N_LOOKS.min(n);
-        let mut done = 0;
-        let mut looks = Vec::with_capacity(n_looks);
-        for look in 1..=n_looks {
+        let planned_n = Some(self.settings.planned_n.unwrap_or(n as u64));
+        let settings = AnalysisSettings { planned_n, ..*self.settings };
+        let look = |look: usize| {
             let end = n * look / n_looks;
-            (done..end).for_each(|unit| estimate::add(&mut gathered, self.units, self.measured, unit));
-            done = end;
-            let effect = |(i, sequential): (usize, &Option<Sequential>)| {
-                let found = compare(&gathered, i + 1, self.single)?;
-                let always = self.always(i + 1, (*sequential)?, &found, &gathered, end);
-                let known = always.low.is_finite() && always.high.is_finite();
-                known.then_some(Effect { difference: found.difference, low: always.low, high: always.high })
+            let mut units = self.units.first(end, self.outcome);
+            let outcome = limits::capped_again(units.outcomes.remove(0));
+            let outcome = quantile::of_part(outcome, &units.arm, units.arms.len());
+            let prepared = Prepared::of(&units, &outcome);
+            let comparisons = prepared.judge(&units, &outcome, &settings).comparisons(&prepared.gathered);
+            let effect = |found: Comparison| {
+                let known = found.low.is_finite() && found.high.is_finite();
+                known.then_some(Effect { difference: found.difference, low: found.low, high: found.high })
             };
-            let effects = sequences.iter().enumerate().map(effect).collect();
-            looks.push(Look { n: end as u64, at: self.at(end - 1), effects });
-        }
-        looks
+            Look { n: end as u64, at: self.at(end - 1), effects: comparisons.into_iter().map(effect).collect() }
+        };
+        (1..=n_looks).into_par_iter().map(look).collect()
     }
 
     fn at(&self, unit: usize) -> Option<String> {
@@ -407,3 +426,7 @@ pub(super) fn by_stratum(units: &Units, outcome: &Outcome) -> Vec<Vec<Option<(f6
 #[cfg(test)]
 #[path = "simulations.rs"]
 mod simulations;
+
+#[cfg(test)]
+#[path = "looks_tests.rs"]
+mod looks_tests;

@@ -8,6 +8,7 @@ use super::units::{Outcome, Stratum, Units, When};
 use crate::features::{Target, Task};
 use crate::journal::{Logged, Outcomes};
 use crate::registry::Learned;
+use crate::stats::random::hash64;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -31,6 +32,8 @@ pub(super) struct Exposed<'a> {
     by_id: HashMap<String, usize>,
     units: Vec<Unit>,
     n_not_assigned: u64,
+    /// The sum of the hashes of all rows.
+    digest: u64,
     /// What the versions of the arms learned from, where that is known.
     learned: Vec<Learned>,
 }
@@ -46,12 +49,14 @@ impl<'a> Exposed<'a> {
             by_id: HashMap::new(),
             units: Vec::new(),
             n_not_assigned: 0,
+            digest: 0,
             learned,
         }
     }
 
     pub(super) fn add(&mut self, rows: &Logged) {
         for row in 0..rows.len() {
+            self.digest = self.digest.wrapping_add(hash(rows, row));
             let name = rows.arm.get(row);
             let Some(arm) = self.experiment.arms.iter().position(|arm| arm.name == name) else { continue };
             let at = Timestamp::from_microsecond(rows.time[row]).ok();
@@ -95,7 +100,7 @@ impl<'a> Exposed<'a> {
     pub(super) fn settle(self, outcomes: &Outcomes) -> Settled {
         let mut ids: Vec<(String, usize)> = self.by_id.into_iter().collect();
         ids.sort_unstable_by(|a, b| (self.units[a.1].at, a.1).cmp(&(self.units[b.1].at, b.1)));
-        let mut settled = Settled { n_not_assigned: self.n_not_assigned, ..Settled::default() };
+        let mut settled = Settled { n_not_assigned: self.n_not_assigned, digest: self.digest, ..Settled::default() };
         let mut units: Vec<Option<Unit>> = self.units.into_iter().map(Some).collect();
         for (id, place) in ids {
             let Some(unit) = units[place].take() else { continue };
@@ -112,6 +117,14 @@ impl<'a> Exposed<'a> {
         }
         settled
     }
+}
+
+/// Of all that an experiment reads of a row.
+fn hash(rows: &Logged, row: usize) -> u64 {
+    let parts = [rows.id.get(row), rows.arm.get(row), rows.prediction.get(row)];
+    let texts = parts.iter().fold(0, |hash, text| hash64(text.as_bytes(), hash));
+    let numbers = [rows.time[row].to_le_bytes(), rows.score[row].to_bits().to_le_bytes()].concat();
+    hash64(rows.version[row].to_string().as_bytes(), hash64(&numbers, texts))
 }
 
 fn predicted(rows: &Logged, row: usize, target: &Target) -> Predicted {
@@ -131,6 +144,7 @@ pub(super) struct Settled {
     pub(super) n_immature: u64,
     pub(super) n_not_assigned: u64,
     pub(super) n_learned: u64,
+    digest: u64,
 }
 
 impl Settled {
@@ -156,6 +170,7 @@ impl Settled {
             n_in_two_arms: self.n_in_two_arms,
             n_repeated: 0,
             n_without_arm: self.n_not_assigned,
+            digest: Some(format!("{:016x}", self.digest)),
         }
     }
 

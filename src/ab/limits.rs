@@ -5,8 +5,10 @@ use super::units::{Kind, Outcome};
 use super::values::Column;
 use crate::stats::quantiles;
 
-/// Beyond this the square of a value, summed over units, is no number any more.
-const MAX_VALUE: f64 = 1e100;
+/// Beyond this the fourth power of a value, summed over units, is no number any more.
+const MAX_VALUE: f64 = 1e60;
+/// Below this the fourth power of a value is none.
+const MIN_VALUE: f64 = 1e-60;
 
 impl Column {
     /// Refuses what is no number, and says nothing of an outcome that cannot be summed up; either counts as missing when rows
@@ -15,7 +17,8 @@ impl Column {
         let name = self.name.clone();
         let whole = name.split_once('/').or(name.rsplit_once('@')).unwrap_or((&name, ""));
         let (over, under) = if matches!(self.kind, Kind::Ratio | Kind::Quantile) { whole } else { (&*name, "") };
-        let mut parts = vec![(over.to_owned(), &mut self.y)];
+        let over = over.to_owned();
+        let mut parts = vec![(over.clone(), &mut self.y)];
         parts.extend(self.x.as_mut().map(|x| (under.to_owned(), x)));
         parts.extend(self.pre.as_mut().map(|(name, values)| (name.clone(), values)));
         for (name, values) in parts {
@@ -39,6 +42,13 @@ impl Column {
             }
             self.untold.get_or_insert(what);
         }
+        let largest = self.y.iter().filter(|y| !y.is_nan()).fold(0.0_f64, |largest, y| largest.max(y.abs()));
+        if largest > 0.0 && largest < MIN_VALUE {
+            let what = format!(
+                "no value of column {over:?} is above {largest:e}, and their squares are no numbers; give them in another unit"
+            );
+            self.untold.get_or_insert(what);
+        }
         Ok(())
     }
 
@@ -52,7 +62,7 @@ impl Column {
     }
 }
 
-/// Whether a value's square, summed over units, is no number any more.
+/// Whether a value's fourth power, summed over units, is no number any more.
 fn is_too_large(value: f64) -> bool {
     value.abs() > MAX_VALUE
 }
@@ -81,6 +91,7 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
             known.len()
         )));
     }
+    outcome.capped = Some((cap, outcome.y.clone()));
     outcome.y.iter_mut().filter(|y| **y > limit).for_each(|y| *y = limit);
     notes.push(format!(
         "{:?}: {above} of {} units are above the {cap} quantile of all units ({limit}) and count as that",
@@ -88,4 +99,12 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
         known.len()
     ));
     Ok(outcome)
+}
+
+/// A part of an outcome that was capped, with the limit that its own units give. Where these are all the same but few, it stays
+/// as it was before.
+pub(super) fn capped_again(mut outcome: Outcome) -> Outcome {
+    let Some((cap, before)) = outcome.capped.take() else { return outcome };
+    let part = Outcome { y: before, ..outcome };
+    capped(part.clone(), cap, &mut Vec::new()).unwrap_or(part)
 }

@@ -54,6 +54,18 @@ pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> R
     Ok(Outcome { ranked: Some((q, outcome.y.clone())), y, kind: Kind::Quantile, bounds: None, ..outcome })
 }
 
+/// A part of an outcome of quantiles, `arm` being the arms of its units, with the quantiles of its own units; nothing is known
+/// of them where they have no slope.
+pub(super) fn of_part(mut outcome: Outcome, arm: &[u16], n_arms: usize) -> Outcome {
+    let Some((q, values)) = outcome.ranked.take() else { return outcome };
+    let whole = Outcome { y: values.clone(), ..outcome.clone() };
+    of_arms(whole, arm, n_arms, q).unwrap_or(Outcome {
+        y: vec![f64::NAN; arm.len()],
+        ranked: Some((q, values)),
+        ..outcome
+    })
+}
+
 /// The values of arms that a quantile is compared of, in ascending order, each with its unit.
 pub(super) struct Ranked {
     q: f64,

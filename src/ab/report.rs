@@ -95,6 +95,9 @@ pub struct Source {
     pub n_repeated: u64,
     /// Rows left out because they name no arm or no unit.
     pub n_without_arm: u64,
+    /// Names the rows of a prediction log, whatever their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// How it was to be done.

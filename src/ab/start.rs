@@ -12,7 +12,7 @@ use crate::workspace::audit::Event;
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::str::FromStr;
 
 /// A version by its role or by its name.
@@ -287,7 +287,7 @@ pub fn start(
         same.epochs[0].from = running.epochs[0].from;
         return if running == same { Ok(StartOutcome::Already) } else { Err(AbError::Running(running.name)) };
     }
-    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, "")?;
+    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, ("", Value::Null))?;
     Ok(StartOutcome::Started)
 }
 
@@ -299,10 +299,13 @@ pub(super) fn commit(
     experiment: &Experiment,
     by: Option<&str>,
     at: Timestamp,
-    why: &str,
+    (why, made_from): (&str, Value),
 ) -> Result<(), AbError> {
-    let details =
+    let mut details =
         json!({ "name": experiment.name, "weights": experiment.weights(), "why": why, "experiment": experiment });
+    if let (Some(details), Value::Object(made_from)) = (details.as_object_mut(), made_from) {
+        details.extend(made_from);
+    }
     workspace.record(lock, Event { at, event, by: by.map(str::to_owned), roles: None, details })?;
     Ok(())
 }

@@ -2,13 +2,14 @@
 
 use super::experiment::{Ended, Experiment, FILE};
 use super::log::{self, Asked};
-use super::report::{AbReport, Answer, RailState};
+use super::report::{AbReport, Answer, RailState, Source};
 use super::{AbError, start};
 use crate::atomic::Lock;
 use crate::gate::{self, Promotion};
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 use std::path::Path;
 
 /// What became of a wish to end.
@@ -60,19 +61,20 @@ pub fn stop(
     let asked = Asked { margin: None, fixed: false, force: false, now: request.now };
     if !promote {
         // A log that cannot be read is no reason to go on; the experiment ends and says why there is no verdict.
-        let verdict = match log::report(workspace, &asked) {
-            Ok(report) => report.verdict.sentence,
-            Err(err) => format!("no verdict: {err}"),
+        let (verdict, read) = match log::report(workspace, &asked) {
+            Ok(report) => (report.verdict.sentence, Some(report.source)),
+            Err(err) => (format!("no verdict: {err}"), None),
         };
         let ended = Ended { at: request.now, verdict: Some(verdict), promoted: None };
-        return end(workspace, lock, experiment, ended, request.by, None);
+        return end(workspace, lock, experiment, (ended, read), request.by, None);
     }
     let report = log::report(workspace, &asked)?;
     let Some(arm) = permanent(&experiment, &report) else { return Ok(goes_on(experiment, &report)) };
     let winner = experiment.arms[arm].name.clone();
     let mut ended = Ended { at: request.now, verdict: Some(report.verdict.sentence), promoted: None };
+    let read = Some(report.source);
     if arm == 0 {
-        return end(workspace, lock, experiment, ended, request.by, None);
+        return end(workspace, lock, experiment, (ended, read), request.by, None);
     }
     let wanted = gate::PromoteRequest { version: Some(experiment.arms[arm].version), ..copied(request) };
     let promotion = gate::promote(workspace, Some(lock), &wanted)?;
@@ -81,7 +83,7 @@ pub fn stop(
         return Ok(Stopped { done: StopOutcome::NotPromoted, sentence, promotion: Some(promotion), experiment });
     }
     ended.promoted = Some(winner);
-    end(workspace, lock, experiment, ended, request.by, Some(promotion))
+    end(workspace, lock, experiment, (ended, read), request.by, Some(promotion))
 }
 
 /// The arm that may become production: the winner, or the arm that a rollout has brought to everybody while its
@@ -110,7 +112,7 @@ fn end(
     workspace: &Workspace,
     lock: &Lock,
     mut experiment: Experiment,
-    ended: Ended,
+    (ended, read): (Ended, Option<Source>),
     by: Option<&str>,
     promotion: Option<Promotion>,
 ) -> Result<Stopped, AbError> {
@@ -122,7 +124,9 @@ fn end(
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);
     // What the verdict was made from can be found again.
-    workspace.keep(lock, Path::new("data/labels.csv"))?;
-    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, &why)?;
+    let labels = workspace.keep(lock, Path::new("data/labels.csv"))?;
+    let log = read.map(|read| json!({ "n_rows": read.n_rows, "digest": read.digest }));
+    let made_from = json!({ "log": log, "labels": labels });
+    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, (&why, made_from))?;
     Ok(Stopped { done: StopOutcome::Stopped, sentence, promotion, experiment })
 }

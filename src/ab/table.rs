@@ -137,6 +137,7 @@ impl Rows<'_> {
             n_in_two_arms,
             n_repeated,
             n_without_arm,
+            digest: None,
         };
         self.remarks(&units, &source, notes);
         Ok((units, source))

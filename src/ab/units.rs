@@ -69,6 +69,8 @@ pub struct Outcome {
     pub untold: Option<String>,
     /// Of a quantile: which one, and the values that it is the quantile of.
     pub ranked: Option<(f64, Vec<f64>)>,
+    /// Of a capped outcome: at which quantile of all units, and the values before.
+    pub capped: Option<(f64, Vec<f64>)>,
     /// The same unit before the experiment, and the column that says so; `NaN` where it is not known.
     pub pre: Option<(String, Vec<f64>)>,
 }
@@ -97,13 +99,44 @@ impl Units {
     }
 }
 
+impl Units {
+    /// The first `n` units, with one of their outcomes.
+    #[must_use]
+    pub fn first(&self, n: usize, outcome: &Outcome) -> Self {
+        Self {
+            arms: self.arms.clone(),
+            strata: self.strata.clone(),
+            arm: self.arm[..n].to_vec(),
+            stratum: self.stratum[..n].to_vec(),
+            at: None,
+            outcomes: vec![outcome.first(n)],
+        }
+    }
+}
+
 impl Outcome {
+    /// The same of the first `n` units.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        let part = |(name, values): &(f64, Vec<f64>)| (*name, values[..n].to_vec());
+        Self {
+            name: self.name.clone(),
+            y: self.y[..n].to_vec(),
+            x: self.x.as_ref().map(|x| x[..n].to_vec()),
+            untold: self.untold.clone(),
+            ranked: self.ranked.as_ref().map(part),
+            capped: self.capped.as_ref().map(part),
+            pre: self.pre.as_ref().map(|(name, values)| (name.clone(), values[..n].to_vec())),
+            ..*self
+        }
+    }
+
     /// An outcome whose kind is read off its values.
     #[must_use]
     pub fn new(name: impl Into<String>, goal: Goal, y: Vec<f64>) -> Self {
         let share = y.iter().all(|v| v.is_nan() || *v == 0.0 || *v == 1.0);
         let (kind, bounds) = if share { (Kind::Share, Some((0.0, 1.0))) } else { (Kind::Mean, None) };
-        Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, ranked: None, pre: None }
+        Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, ranked: None, capped: None, pre: None }
     }
 
     /// The pair of a unit; x is 1 where there is no denominator.

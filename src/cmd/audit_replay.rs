@@ -77,6 +77,7 @@ fn readable(found: &Replay, style: Style) -> String {
     let verdict = match found.agrees() {
         Some(true) => "The same came out.",
         Some(false) => "Something else came out.",
+        None if found.missing.is_empty() => "Cannot tell: it does not follow from data.",
         None => "Cannot tell: not everything that it was made from is there.",
     };
     let _ = writeln!(text, "{}", style.bold(verdict));

@@ -106,6 +106,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if ctx.workspace.config_path().exists() {
         let _lock = ctx.lock()?;
         files::write(&ctx.workspace, &found.report, &args.formats)?;
+        found.keep(&ctx.workspace)?;
         ctx.log("monitor", started, json!(monitor::summary(&found.report)))?;
     }
     if let Some(path) = &args.prometheus {

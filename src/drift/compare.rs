@@ -5,7 +5,8 @@
 //! 1. **significant**: p ≤ `alpha` after Benjamini–Hochberg over all questions of all columns,
 //! 2. **large**: an effect of at least `effect` in the units of Cohen's h, the same for numbers, levels and missing
 //!    cells ([`crate::stats::shares::effect`]), or a PSI of at least `psi` where that is set, and
-//! 3. seen on **enough rows**: `min_rows` on either side; questions with an exact test are answered on fewer, too.
+//! 3. seen on **enough rows**: `min_rows` on either side; questions with an exact test are answered on fewer, too. Where rows
+//!    of one customer are alike, so many must be what they are worth, for a column to be stable.
 
 use super::large::Large;
 use super::method::Method;
@@ -131,6 +132,7 @@ fn tell(report: &mut ColumnReport, probe: &Probe) {
 fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u64) -> Judged {
     let cells = pair.cells();
     let (n_reference, n_current) = pair.n_rows();
+    let worth = pair.worth.values.both((n_reference, n_current));
     let psi = match cells.len() > 1 && n_reference > 0 && n_current > 0 {
         true => psi::psi_smoothed(&cells.reference, &cells.current).ok(),
         false => None,
@@ -149,7 +151,8 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         effect: None,
         because: None,
         psi,
-        psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), n_reference, n_current)),
+        psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), worth.0, worth.1)),
+        worth: pair.worth.is_less().then_some(worth),
         importance: pair.importance,
         not_read: pair.not_read,
         reference: pair.summaries.0.clone(),
@@ -234,6 +237,16 @@ fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: Colu
         }
         // Few rows can show that a column drifted where the test is exact, and never that it did not.
         waiting.retain(|probe| EXACT.contains(&probe.method));
+        report.because = None;
+        report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
+    }
+    // What rows are worth is counted in each p already.
+    let (n_reference, n_current) = pair.worth.values.both((n_reference, n_current));
+    if n_reference.min(n_current) < settings.min_rows && report.verdict == ColumnVerdict::Stable && !pair.is_constant()
+    {
+        if let Some(first) = waiting.first() {
+            tell(&mut report, first);
+        }
         report.because = None;
         report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
     }

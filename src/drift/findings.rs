@@ -44,7 +44,8 @@ fn completeness(pair: &ColumnPair) -> Option<Finding> {
         return None;
     }
     let (before, now) = (a as f64 / n as f64, b as f64 / m as f64);
-    let p = fisher((a, n), (b, m));
+    let worth = pair.worth.missing;
+    let p = fisher((worth.reference(a), worth.reference(n)), (worth.current(b), worth.current(m)));
     let changed = p < ALPHA && (now - before).abs() >= MIN_MISSING_CHANGE;
     changed.then(|| {
         let text = format!("{:.1} % missing, in the reference {:.1} %", now * 100.0, before * 100.0);
@@ -76,8 +77,9 @@ fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Find
     let pairs = current.values().iter().zip(current.counts());
     let n_outside: u64 = pairs.filter(|&(&value, _)| is_outside(value)).map(|(_, &count)| count).sum();
     let share = n_outside as f64 / current.n().max(1) as f64;
-    let expected = 2.0 / (reference.n() as f64 + 1.0);
-    if n_outside < MIN_OUTSIDE || share < OUTSIDE_FACTOR * expected {
+    let worth = pair.worth.rare;
+    let expected = 2.0 / (worth.reference(reference.n()) as f64 + 1.0);
+    if worth.current(n_outside) < MIN_OUTSIDE || share < OUTSIDE_FACTOR * expected {
         return None;
     }
     let (lowest, highest) = (current.values().first()?, current.values().last()?);

@@ -1,5 +1,7 @@
 //! What arrived against what production was trained on: is there a reason to retrain?
 
+#[cfg(test)]
+mod clusters_tests;
 pub mod compare;
 // Metrics that scores alone promise: CBPE for classes, DLE for numbers.
 pub mod estimate;
@@ -28,6 +30,8 @@ pub mod settings;
 mod simulations;
 pub mod triggers;
 pub mod verdict;
+/// How many independent rows the rows of both sides are worth.
+pub mod worth;
 
 pub use compare::{compare, compare_one, compare_target};
 pub use estimate::cbpe;
@@ -38,3 +42,4 @@ pub use pair::{ColumnPair, PairValues};
 pub use performance::performance;
 pub use settings::{DriftSettings, Preset};
 pub use verdict::{drift_share, verdict};
+pub use worth::Worth;

@@ -10,17 +10,21 @@
 use super::report::Multivariate;
 use crate::features::{FeatureError, FeatureOptions, Features, Target, Task, row_digest};
 use crate::model::{FitData, FitOptions, GrowPolicy, Model, ModelError, Params};
+use crate::profile::entity_keys;
 use crate::score::ScoreError;
-use crate::score::paired::delong;
+use crate::score::paired::{area_of_groups, delong};
 use crate::stats::normal;
 use crate::stats::random::hash64;
+use crate::stats::tails::student_above;
 use crate::table::{Column, Kind, Schema, Table, TableError, Values};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Drifted when the lower bound of the 95 % interval is above this.
 pub const THRESHOLD: f64 = 0.55;
 /// With fewer rows on a side the interval is wider than ±.08, and the folds teach little.
 pub const MIN_ROWS: usize = 100;
+/// Things that the rows of a side are about: with fewer, what they have in common is chance.
+const MIN_ENTITIES: usize = 20;
 /// Rows of a side that are used at most: with 20 000 on each the interval is ±.006.
 pub const MAX_ROWS: usize = 20_000;
 const FOLDS: usize = 5;
@@ -41,6 +45,16 @@ pub enum MultivariateError {
         /// Rows that would do.
         need: usize,
     },
+    /// A side is about too few things.
+    #[error(
+        "the rows of the {side} table are about {have} different things; at least {MIN_ENTITIES} are needed to tell two tables apart"
+    )]
+    TooFewEntities {
+        /// `reference` or `current`.
+        side: &'static str,
+        /// How many.
+        have: usize,
+    },
     /// Nothing to tell them apart by.
     #[error("the tables share no number or category column that varies")]
     NoColumns,
@@ -58,6 +72,27 @@ pub enum MultivariateError {
     Score(#[from] ScoreError),
 }
 
+impl MultivariateError {
+    /// Whether there is too little to judge, and nothing wrong.
+    #[must_use]
+    pub fn is_too_little(&self) -> bool {
+        matches!(self, Self::TooFewRows { .. } | Self::TooFewEntities { .. } | Self::NoColumns)
+    }
+}
+
+/// What is asked of two tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Columns that are not looked at.
+    pub ignore: &'a [String],
+    /// The column that says what a row is about, where rows about the same thing are alike.
+    pub entity: Option<&'a str>,
+    /// Rows of a side that are used at most.
+    pub most: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
 /// Whether boosted trees can tell `current` from `reference` rows by the columns that both hold: out-of-fold ROC-AUC
 /// with DeLong's 95 % interval. .5 is "not at all"; drifted when the lower bound is above [`THRESHOLD`].
 ///
@@ -70,24 +105,32 @@ pub enum MultivariateError {
 /// .5, not less, and no copy tells the side of another. Copies are no independent rows, so the interval's variance is
 /// multiplied by the mean number of copies of a row (Σ m²∕Σ m over groups of m, of the side with more). Where columns have few
 /// values, rows are equal without being copies: from 20 equal rows on average on, or a twentieth of a side, each is a row of
-/// its own. `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
+/// its own. With `entity`, rows about the same thing share a fold on both sides, and the variance is that of sums over them,
+/// with Student's quantile for as many as the side with fewer has. `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
 ///
 /// # Errors
-/// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::NoColumns`] without a column
-/// that varies.
+/// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::TooFewEntities`] where rows are about
+/// few things, [`MultivariateError::NoColumns`] without a column that varies.
 pub fn multivariate(
     reference: &Table,
     current: &Table,
     schema: &Schema,
-    ignore: &[String],
-    (most, seed): (usize, u64),
+    asked: &Asked,
 ) -> Result<Multivariate, MultivariateError> {
-    let domain = Domain::learn(reference, current, schema, ignore, (most, seed))?;
-    let area = delong(&domain.is_current(), &domain.scores, &domain.scores)?;
-    let half = normal::quantile(0.975) * area.error_a * domain.copies.sqrt();
-    let (lower, upper) = ((area.auc_a - half).max(0.0), (area.auc_a + half).min(1.0));
+    let domain = Domain::learn(reference, current, schema, asked)?;
+    let (area, half) = match &domain.about {
+        Some(about) => {
+            let (area, error) = area_of_groups(&domain.is_current(), &domain.scores, &about.keys)?;
+            (area, student_above(0.05, about.least as f64 - 1.0) * error)
+        }
+        None => {
+            let area = delong(&domain.is_current(), &domain.scores, &domain.scores)?;
+            (area.auc_a, normal::quantile(0.975) * area.error_a * domain.copies.sqrt())
+        }
+    };
+    let (lower, upper) = ((area - half).max(0.0), (area + half).min(1.0));
     Ok(Multivariate {
-        roc_auc: area.auc_a,
+        roc_auc: area,
         lower,
         upper,
         threshold: THRESHOLD,
@@ -111,7 +154,8 @@ pub fn domain_scores(
     ignore: &[String],
     seed: u64,
 ) -> Result<Vec<f64>, MultivariateError> {
-    let domain = Domain::learn(reference, current, schema, ignore, (MAX_ROWS, seed))?;
+    let asked = Asked { ignore, entity: None, most: MAX_ROWS, seed };
+    let domain = Domain::learn(reference, current, schema, &asked)?;
     let mut scores = vec![f64::NAN; current.n_rows()];
     let own = &domain.scores[domain.kept[0].len()..];
     for (&row, &score) in domain.kept[1].iter().zip(own) {
@@ -136,6 +180,8 @@ struct Domain {
     scores: Vec<f64>,
     /// How many rows are equal to a row, itself among them, on average over the rows of the side with more.
     copies: f64,
+    /// What the rows are about, where that is known.
+    about: Option<About>,
     /// What each fold's other rows taught.
     fitted: Vec<(Features, Model)>,
 }
@@ -145,8 +191,7 @@ impl Domain {
         reference: &Table,
         current: &Table,
         schema: &Schema,
-        ignore: &[String],
-        (most, seed): (usize, u64),
+        &Asked { ignore, entity, most, seed }: &Asked,
     ) -> Result<Self, MultivariateError> {
         for (side, table) in [("reference", reference), ("current", current)] {
             if table.n_rows() < MIN_ROWS {
@@ -156,9 +201,16 @@ impl Domain {
         let kept = [thin(reference.n_rows(), most, seed), thin(current.n_rows(), most, seed)];
         let table = united(reference, current, &kept, schema, ignore)?;
         let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
-        let (folds, copies) = folds(&row_digest(&table, &names)?, kept[0].len(), seed);
+        let about = match entity {
+            Some(entity) => About::of([reference, current], &kept, entity)?,
+            None => None,
+        };
+        let (folds, copies) = match &about {
+            Some(about) => folds(&about.keys, kept[0].len(), (seed, true)),
+            None => folds(&row_digest(&table, &names)?, kept[0].len(), (seed, false)),
+        };
         let scores = vec![f64::NAN; table.n_rows()];
-        let mut domain = Self { kept, scores, copies, fitted: Vec::with_capacity(FOLDS) };
+        let mut domain = Self { kept, scores, copies, about, fitted: Vec::with_capacity(FOLDS) };
         for fold in 0..FOLDS {
             domain.learn_fold(&table, &folds, fold, seed)?;
         }
@@ -199,6 +251,35 @@ impl Domain {
             sums.into_iter().filter(|(_, gain)| *gain > 0.0).map(|(column, gain)| (column, gain / total)).collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Ok(shares)
+    }
+}
+
+/// What the rows of both sides are about.
+struct About {
+    /// A number for each thing, reference rows first.
+    keys: Vec<u64>,
+    /// How many different ones the side with fewer has.
+    least: usize,
+}
+
+impl About {
+    /// `None` where a table lacks the column.
+    fn of(tables: [&Table; 2], kept: &[Vec<u32>; 2], entity: &str) -> Result<Option<Self>, MultivariateError> {
+        let (mut keys, mut least) = (Vec::new(), usize::MAX);
+        for (side, (table, rows)) in ["reference", "current"].into_iter().zip(tables.into_iter().zip(kept)) {
+            let Some(column) = table.column(entity) else { return Ok(None) };
+            let of_rows = entity_keys(&column.values.take(rows)).into_iter().enumerate();
+            // A row of which nobody knows it is about something else.
+            let own = |row: usize| hash64(&row.to_le_bytes(), if side == "current" { 2 } else { 1 });
+            let of_rows: Vec<u64> = of_rows.map(|(row, key)| key.unwrap_or_else(|| own(row))).collect();
+            let have = of_rows.iter().collect::<HashSet<_>>().len();
+            if have < MIN_ENTITIES {
+                return Err(MultivariateError::TooFewEntities { side, have });
+            }
+            least = least.min(have);
+            keys.extend(of_rows);
+        }
+        Ok(Some(Self { keys, least }))
     }
 }
 
@@ -244,7 +325,9 @@ fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
 /// Groups of equal rows are dealt in the order of a hash of their content, each to the fold that has fewest rows of the
 /// group's sides, so that the folds have about equal shares of both. Equal rows of a group that is no copy ([`is_value`])
 /// are dealt one by one, by their place on their side: of one file twice, the same rows share a fold.
-fn folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
+///
+/// With `together`, digests are those of what rows are about, and such rows share a fold however many they are.
+fn folds(digests: &[u64], n_reference: usize, (seed, together): (u64, bool)) -> (Vec<u8>, f64) {
     let mut rows: Vec<usize> = (0..digests.len()).collect();
     rows.sort_by_cached_key(|&row| (hash64(&digests[row].to_le_bytes(), seed), digests[row], row));
     let sizes = [n_reference, digests.len() - n_reference];
@@ -256,7 +339,7 @@ fn folds(digests: &[u64], n_reference: usize, seed: u64) -> (Vec<u8>, f64) {
     for group in rows.chunk_by(|&a, &b| digests[a] == digests[b]) {
         let n_old = group.iter().filter(|&&row| row < n_reference).count();
         let sides = [n_old, group.len() - n_old];
-        if is_discrete || is_value(sides, sizes) {
+        if !together && (is_discrete || is_value(sides, sizes)) {
             for &row in group {
                 let (side, place) = if row < n_reference { (0, row) } else { (1, row - n_reference) };
                 let fold = (hash64(&place.to_le_bytes(), seed) % FOLDS as u64) as usize;

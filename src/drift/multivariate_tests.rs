@@ -1,6 +1,7 @@
 //! Tables whose difference is known.
 
-use super::multivariate::{MAX_ROWS, MIN_ROWS, MultivariateError, domain_scores, multivariate};
+use super::multivariate::{self, Asked, MAX_ROWS, MIN_ROWS, MultivariateError, domain_scores};
+use super::report::Multivariate;
 use crate::stats::{normal, random};
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
 use rand::Rng;
@@ -25,6 +26,16 @@ fn table(n: usize, seed: u64, correlation: f64, levels: &[&str]) -> Table {
         Column::new("at", Values::Time(vec![seed as i64; n])),
     ];
     Table::new(columns).unwrap()
+}
+
+fn multivariate(
+    reference: &Table,
+    current: &Table,
+    schema: &Schema,
+    ignore: &[String],
+    (most, seed): (usize, u64),
+) -> Result<Multivariate, MultivariateError> {
+    multivariate::multivariate(reference, current, schema, &Asked { ignore, entity: None, most, seed })
 }
 
 fn schema() -> Schema {

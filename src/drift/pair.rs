@@ -2,6 +2,7 @@
 
 use super::method::{ColumnKind, Method};
 use super::report::Summary;
+use super::worth::Worth;
 use crate::profile::{Calendar, ColumnProfile, Levels, Numbers, Profile, Shape};
 use crate::stats::pooled;
 use crate::stats::psi;
@@ -29,6 +30,8 @@ pub struct ColumnPair {
     pub importance: Option<f64>,
     /// Whether the model does not read it.
     pub not_read: bool,
+    /// How many independent rows its rows are worth.
+    pub worth: Worth,
     /// Both sides in numbers.
     pub summaries: (Summary, Summary),
 }
@@ -213,11 +216,11 @@ impl ColumnPair {
             (Shape::Numbers(_), Shape::Numbers(_)) if before.kind == Kind::Time || now.kind == Kind::Time => {
                 return None;
             }
-            (Shape::Numbers(a), Shape::Numbers(b)) => PairValues::Number {
-                reference: before.sample(),
-                current: now.sample(),
-                integer: a.integer && b.integer,
-            },
+            (Shape::Numbers(a), Shape::Numbers(b)) => {
+                let (reference, current) = (before.sample(), now.sample());
+                let current = steady(&reference, &current).unwrap_or(current);
+                PairValues::Number { reference, current, integer: a.integer && b.integer }
+            }
             (Shape::Levels(a), Shape::Levels(b)) => united(a, b),
             _ => return None,
         };
@@ -236,6 +239,7 @@ impl ColumnPair {
             rank_error: before.rank_error() + now.rank_error(),
             importance: None,
             not_read: false,
+            worth: Worth::of(before.design, now.design),
             summaries: (summary(before, reference.n_rows), summary(now, current.n_rows)),
         })
     }
@@ -280,6 +284,15 @@ impl ColumnPair {
             }
         }
     }
+}
+
+/// Of a reference with one value, the current values as that one where they differ from it by rounding to 32 bits at most: a
+/// constant that another program wrote is no drift.
+fn steady(reference: &Sample, current: &Sample) -> Option<Sample> {
+    let [value] = reference.values() else { return None };
+    let near = |v: f64| (v - value).abs() <= f64::from(f32::EPSILON) * value.abs();
+    let all = current.values().first().is_some_and(|v| near(*v)) && current.values().last().is_some_and(|v| near(*v));
+    all.then(|| Sample::from_weighted(vec![(*value, current.n())]))
 }
 
 /// The levels of either side, sorted; what was counted without a name is one level more.

@@ -1,5 +1,6 @@
 //! What the default rule asks of a column, question by question. Each has a p-value of its own and a table of counts that
-//! says how large the change is, so that what is significant and what is large is the same thing.
+//! says how large the change is, so that what is significant and what is large is the same thing. Both count rows as what
+//! they are worth ([`super::worth`]); what is said of them in words counts them as they are.
 //!
 //! | question | of | test | cells of the effect |
 //! |---|---|---|---|
@@ -13,6 +14,7 @@
 use super::findings::{date, horizon, later_than};
 use super::large::Large;
 use super::pair::{ColumnPair, PairValues};
+use super::worth::Sides;
 use crate::profile::Calendar;
 use crate::profile::calendar::{DAY_MICROS, week_between, week_of};
 use crate::stats::exact::{beyond, fisher, least};
@@ -57,11 +59,13 @@ impl Probe {
 /// Why the distribution cannot be compared, when nothing else can either.
 pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
     let cells = pair.value_cells();
+    let worth = pair.worth.values;
+    let cells = worth.cells([&cells.reference, &cells.current]);
     let whole = |method, measured: Measured| Probe {
         method,
         statistic: measured.statistic,
         p: measured.p.unwrap_or(f64::NAN),
-        cells: [cells.reference.clone(), cells.current.clone()],
+        cells: cells.clone(),
         because: None,
     };
     let (values, mut found) = match &pair.values {
@@ -69,7 +73,7 @@ pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
             (kolmogorov_smirnov(pair, reference, current).map(|measured| whole("ks", measured)), range(pair))
         }
         PairValues::Category { .. } => {
-            let measured = levels::homogeneity(&cells.reference, &cells.current);
+            let measured = levels::homogeneity(&cells[0], &cells[1]);
             (measured.map(|measured| whole("homogeneity", measured)), Vec::new())
         }
         PairValues::Time { current, calendars, .. } => {
@@ -90,18 +94,18 @@ pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
 
 /// Kolmogorov–Smirnov on the values that are there. A sketch's rank error is taken off the distance before p is computed.
 fn kolmogorov_smirnov(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
-    match pair.rank_error == 0.0 && reference.n().max(current.n()) <= EXACT_P_UP_TO {
+    let (n, m) = (reference.n(), current.n());
+    let worth = pair.worth.values.both((n, m));
+    match pair.rank_error == 0.0 && n.max(m) <= EXACT_P_UP_TO && worth == (n, m) {
         true => ks::test(reference, current),
-        false => ks::distance(reference, current).map(|d| Measured {
-            statistic: d,
-            p: Some(beyond_the_sketch(d - pair.rank_error, reference.n(), current.n())),
-        }),
+        false => ks::distance(reference, current)
+            .map(|d| Measured { statistic: d, p: Some(beyond_the_sketch(d - pair.rank_error, worth.0, worth.1)) }),
     }
 }
 
 /// P(D ≥ d) without drift, at the effective number of rows nm/(n + m).
 fn beyond_the_sketch(d: f64, n: u64, m: u64) -> f64 {
-    let effective = n as f64 * m as f64 / (n + m) as f64;
+    let effective = n as f64 * m as f64 / (n + m).max(1) as f64;
     kolmogorov::survival(effective.round_ties_even() as u64, d.max(0.0))
 }
 
@@ -109,12 +113,14 @@ fn beyond_the_sketch(d: f64, n: u64, m: u64) -> f64 {
 fn range(pair: &ColumnPair) -> Vec<Probe> {
     let (n, m) = pair.n_values();
     let Some((below, above)) = pair.outside().filter(|_| n > 0 && m > 0) else { return Vec::new() };
-    let p = (2.0 * beyond(below, n, m).min(beyond(above, n, m))).min(1.0);
+    let worth = pair.worth.rare;
+    let beyond = |k| beyond(worth.current(k), worth.reference(n), worth.current(m));
+    let p = (2.0 * beyond(below).min(beyond(above))).min(1.0);
     let because = pair.reference_range().map(|(low, high)| {
         let share = percent(below + above, m);
         format!("{share} of the values outside {low} to {high}, the range of the reference")
     });
-    vec![Probe { because, p, ..part("range", (0, n), (below + above, m)) }]
+    vec![Probe { because, p, ..part("range", (0, n), (below + above, m), worth) }]
 }
 
 /// Instants before all of the reference's, and those later than they can be, see [`horizon`]. That instants go on is no drift.
@@ -128,7 +134,7 @@ fn instants(pair: &ColumnPair, current: &Sample, horizon: Option<i64>) -> Option
         percent(outside, m),
         date(pair.reference_range()?.0)
     );
-    Some(Probe { because: Some(because), ..part("range", (0, n), (outside, m)) })
+    Some(Probe { because: Some(because), ..part("range", (0, n), (outside, m), pair.worth.rare) })
 }
 
 /// The rare level, or number that repeats, whose counts are the least likely.
@@ -138,11 +144,12 @@ fn rare(pair: &ColumnPair) -> Option<Probe> {
         return None;
     }
     let rare = pair.rare(levels::EXPECTED);
-    let counts: Vec<(u64, u64)> = rare.iter().map(|(_, counts)| *counts).collect();
-    let found = least(&counts, n, m)?;
+    let worth = pair.worth.rare;
+    let counts: Vec<(u64, u64)> = rare.iter().map(|(_, counts)| worth.both(*counts)).collect();
+    let found = least(&counts, worth.reference(n), worth.current(m))?;
     let (name, (r, c)) = &rare[found.cell];
     let because = format!("{name}: {} of the rows, in the reference {}", percent(*c, m), percent(*r, n));
-    Some(Probe { p: found.p, because: Some(because), ..part("levels", (*r, n), (*c, m)) })
+    Some(Probe { p: found.p, because: Some(because), ..part("levels", (*r, n), (*c, m), worth) })
 }
 
 /// Cells without a finite value.
@@ -153,27 +160,23 @@ fn absent(pair: &ColumnPair) -> Vec<Probe> {
     }
     let [minus, plus] = pair.n_infinite;
     let sorts = [
-        ("missing", "missing", pair.n_missing),
-        ("infinite", "minus infinity", minus),
-        ("infinite", "plus infinity", plus),
+        ("missing", "missing", pair.n_missing, pair.worth.missing),
+        ("infinite", "minus infinity", minus, pair.worth.rare),
+        ("infinite", "plus infinity", plus, pair.worth.rare),
     ];
-    let answered = sorts.into_iter().filter(|(_, _, (a, b))| *a + *b > 0 && *a + *b < n + m);
-    let probe = |(method, what, (a, b))| {
+    let answered = sorts.into_iter().filter(|(_, _, (a, b), _)| *a + *b > 0 && *a + *b < n + m);
+    let probe = |(method, what, (a, b), worth)| {
         let because = format!("{} {what}, in the reference {}", percent(b, m), percent(a, n));
-        Probe { because: Some(because), ..part(method, (a, n), (b, m)) }
+        Probe { because: Some(because), ..part(method, (a, n), (b, m), worth) }
     };
     answered.map(probe).collect()
 }
 
 /// A question about a part of the rows: `a` of `n` and `b` of `m`.
-fn part(method: &'static str, (a, n): (u64, u64), (b, m): (u64, u64)) -> Probe {
-    Probe {
-        method,
-        statistic: (b as f64 / m as f64 - a as f64 / n as f64).abs(),
-        p: fisher((a, n), (b, m)),
-        cells: [vec![a, n - a], vec![b, m - b]],
-        because: None,
-    }
+fn part(method: &'static str, (a, n): (u64, u64), (b, m): (u64, u64), worth: Sides) -> Probe {
+    let statistic = (b as f64 / m as f64 - a as f64 / n as f64).abs();
+    let ((a, b), (n, m)) = (worth.both((a, b)), worth.both((n, m)));
+    Probe { method, statistic, p: fisher((a, n), (b, m)), cells: [vec![a, n - a], vec![b, m - b]], because: None }
 }
 
 /// Hours, weekdays and months, as far as both tables cover a whole round of them: how many rows there are of each, per
@@ -185,15 +188,16 @@ fn calendar(pair: &ColumnPair, sides: &[Calendar; 2]) -> Vec<Probe> {
     let days = |(first, last): (f64, f64)| Calendar::between(first as i64, last as i64 + i64::from(dates) * DAY_MICROS);
     let ranges = [before, now].map(|(first, last)| (first as i64, last as i64 + i64::from(dates) * DAY_MICROS));
     let Some((before, now)) = days(before).zip(days(now)) else { return Vec::new() };
+    let worth = pair.worth.values;
     // Less than two weeks have more of some days of the week than of others, and those have hours of their own.
     let hours = match now.weekdays.iter().sum::<f64>() < 14.0 {
         true => hours_of_the_week(pair, ranges),
-        false => compared("hours", 1.0, (&sides[0].hours, &before.hours), (&sides[1].hours, &now.hours)),
+        false => compared("hours", 1.0, (&sides[0].hours, &before.hours), (&sides[1].hours, &now.hours), worth),
     };
     let parts = [
         hours,
-        compared("weekdays", 14.0, (&sides[0].weekdays, &before.weekdays), (&sides[1].weekdays, &now.weekdays)),
-        compared("months", 365.0, (&sides[0].months, &before.months), (&sides[1].months, &now.months)),
+        compared("weekdays", 14.0, (&sides[0].weekdays, &before.weekdays), (&sides[1].weekdays, &now.weekdays), worth),
+        compared("months", 365.0, (&sides[0].months, &before.months), (&sides[1].months, &now.months), worth),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -223,7 +227,7 @@ fn hours_of_the_week(pair: &ColumnPair, [before, now]: [(i64, i64); 2]) -> Optio
     // So many rows of the reference speak, and they stand where the current days would have them.
     let scale = was[0].iter().sum::<f64>() / was[1].iter().sum::<f64>();
     let [was, is] = [was[1].map(|rows| rows * scale), is].map(|rows| rows.map(|rows| rows.round() as u64));
-    compared("hours", 1.0, (&was, &covered), (&is, &covered)).filter(|_| scale.is_finite())
+    compared("hours", 1.0, (&was, &covered), (&is, &covered), pair.worth.values).filter(|_| scale.is_finite())
 }
 
 fn compared(
@@ -231,6 +235,7 @@ fn compared(
     least_days: f64,
     reference: (&[u64], &[f64]),
     current: (&[u64], &[f64]),
+    worth: Sides,
 ) -> Option<Probe> {
     let length = |days: &[f64]| days.iter().sum::<f64>();
     // A day of hourly rows ends before midnight.
@@ -245,7 +250,8 @@ fn compared(
         / covered.iter().map(|&part| expected(part)).sum::<f64>();
     let before: Vec<u64> = covered.iter().map(|&part| (expected(part) * scale).round() as u64).collect();
     let now: Vec<u64> = covered.iter().map(|&part| current.0[part]).collect();
-    let found = levels::homogeneity(&before, &now).ok()?;
+    let cells = worth.cells([&before, &now]);
+    let found = levels::homogeneity(&cells[0], &cells[1]).ok()?;
     let moved = |place: &usize| {
         let share = |counts: &[u64]| counts[*place] as f64 / counts.iter().sum::<u64>() as f64;
         (share(&now) - share(&before)).abs()
@@ -257,7 +263,7 @@ fn compared(
         percent(now[most], now.iter().sum()),
         percent(before[most], before.iter().sum())
     );
-    Some(Probe { method, statistic: found.statistic, p: found.p?, cells: [before, now], because: Some(because) })
+    Some(Probe { method, statistic: found.statistic, p: found.p?, cells, because: Some(because) })
 }
 
 fn part_name(method: &str, part: usize) -> String {

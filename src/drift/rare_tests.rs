@@ -2,7 +2,7 @@
 
 use super::probes::probes;
 use super::report::{ColumnReport, ColumnVerdict, Summary};
-use super::{ColumnPair, DriftSettings, PairValues, compare, compare_one, compare_target};
+use super::{ColumnPair, DriftSettings, PairValues, Worth, compare, compare_one, compare_target};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
@@ -19,6 +19,7 @@ fn pair(name: usize, values: PairValues, n_missing: (u64, u64)) -> ColumnPair {
         rank_error: 0.0,
         importance: None,
         not_read: false,
+        worth: Worth::default(),
         summaries: (Summary::default(), Summary::default()),
     }
 }
@@ -277,4 +278,24 @@ fn few_rows_show_a_drift_where_the_test_is_exact() {
         (share.column_share, share.counted().as_str()),
         (Some(1.0 / 30.0), "1 column drifted and 29 cannot be judged")
     );
+}
+
+#[test]
+fn a_constant_that_was_rounded_is_no_drift_and_one_that_moved_is() {
+    use crate::profile::Profile;
+    use crate::table::{Column, Table, Values};
+    let profile = |value: &dyn Fn(usize) -> f64| {
+        Profile::of_table(&Table::new(vec![Column::new("x", Values::Number((0..1000).map(value).collect()))]).unwrap())
+    };
+    let verdict = |now: &dyn Fn(usize) -> f64| {
+        let pair = ColumnPair::of("x", &profile(&|_| 5.5), &profile(now)).unwrap();
+        compare_one(&pair, &DriftSettings::default(), 0)
+    };
+    for now in [|row: usize| 5.5 + 1e-9 * row as f64 / 1000.0, |row: usize| 5.5 - 6e-7 * (row % 2) as f64] {
+        let column = verdict(&now);
+        assert_eq!((column.verdict, column.psi), (ColumnVerdict::Stable, None), "{:?}", column.because);
+    }
+    for now in [|row: usize| 5.5 + 1e-5 * (row % 2) as f64, |row: usize| if row < 50 { 5.6 } else { 5.5 }] {
+        assert_eq!(verdict(&now).verdict, ColumnVerdict::Drifted);
+    }
 }

@@ -203,6 +203,10 @@ pub struct ColumnReport {
     pub psi: Option<f64>,
     /// The PSI that chance alone exceeds once in a hundred times at these numbers of rows (Yurdakul).
     pub psi_critical: Option<f64>,
+    /// How many independent rows the rows of the reference and of the current table are worth, where rows about the same thing are
+    /// alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worth: Option<(u64, u64)>,
     /// Share of the model's gain, in `[0, 1]`.
     pub importance: Option<f64>,
     /// Whether the model does not read it: it is watched, counts in no share, and is no reason to retrain.
@@ -391,9 +395,6 @@ pub struct LossAlarm {
     pub needed: f64,
     /// Whether it is.
     pub fired: bool,
-    /// Names the losses of a table that brought its outcomes along, so that looking at them again is no new look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
 }
 
 /// A metric now, beside what the version reached on its gate rows.

@@ -118,6 +118,10 @@ pub struct DriftSettings {
     pub psi: Option<f64>,
     /// Default preset: fewer rows on either side are too few to say.
     pub min_rows: u64,
+    /// The column that says what a row is about (a customer, a patient, a machine), where rows about the same thing are alike;
+    /// the column of the split unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
     /// Days without a run of `monitor` after which the next run says so.
     pub max_silence_days: f64,
     /// Reasons to retrain.
@@ -189,6 +193,7 @@ impl Default for DriftSettings {
             effect: 0.2,
             psi: None,
             min_rows: 200,
+            entity: None,
             max_silence_days: 8.0,
             triggers: Triggers::default(),
             watch: Vec::new(),
@@ -262,6 +267,10 @@ impl DriftSettings {
                 column.name,
                 column.kind.name()
             ));
+        }
+        if let Some(entity) = self.entity.as_deref().filter(|entity| !columns.contains(entity)) {
+            let there = crate::wording::instead(entity, columns.iter().copied());
+            return Err(format!("[monitor] entity = {entity:?}, which is not in [columns]{there}"));
         }
         for (name, column) in &self.columns {
             if let Some(value) = column.threshold.filter(|value| !(value.is_finite() && *value >= 0.0)) {

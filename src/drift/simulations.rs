@@ -2,7 +2,7 @@
 
 use super::report::{ColumnReport, ColumnVerdict, DriftShare, Summary};
 use super::triggers::{Evidence, Volume, triggers};
-use super::{ColumnPair, DriftSettings, PairValues, compare, drift_share};
+use super::{ColumnPair, DriftSettings, PairValues, Worth, compare, drift_share};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
@@ -41,6 +41,7 @@ fn pair(name: usize, values: PairValues) -> ColumnPair {
         rank_error: 0.0,
         importance: None,
         not_read: false,
+        worth: Worth::default(),
         summaries: (Summary::default(), Summary::default()),
     }
 }

@@ -81,7 +81,15 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
         ColumnVerdict::TooFewRows { need } => Some(need),
         _ => None,
     });
+    // The least that the rows of either side are worth in any column.
+    let few = columns.iter().filter(|c| matches!(c.verdict, ColumnVerdict::TooFewRows { .. }));
+    let worth = few.filter_map(|c| c.worth).map(|(n, m)| n.min(m)).min();
     match (n_rows, need.max()) {
+        (_, Some(need)) if n_rows >= need && worth.is_some_and(|worth| worth < need) => format!(
+            "Cannot tell: {n_rows} rows arrived, and since rows about the same thing are alike, they or those of the reference are \
+             worth {} independent ones; {need} are needed.",
+            worth.unwrap_or_default()
+        ),
         (0, _) if n_left_out > 0 => format!("Cannot tell: all {n_left_out} rows that arrived were left out."),
         (0, _) => "Cannot tell: nothing arrived.".to_owned(),
         (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived, {need} are needed on either side."),

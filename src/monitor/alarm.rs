@@ -6,12 +6,12 @@
 //! ```
 //! The error that is allowed for, [`ALPHA`], is shared: among the versions that are ever in production (6∕π²k² of it to the
 //! kth), and of each share a fifth may be lost since the gate rows were lucky, three fifths over the labels of predictions
-//! that were served, and a fifth over tables that bring their outcomes along (6∕π²j² of that to the jth table).
+//! that were served, and a fifth over the rows of all tables that bring their outcomes along ([`super::kept`]).
 
 use super::MonitorError;
 use super::arrive::Arrived;
+use super::kept::{Kept, Seen};
 use super::watch::{Production, Watch};
-use crate::digest::sha256;
 use crate::drift::report::LossAlarm;
 use crate::features::{Target, Task};
 use crate::journal::Joined;
@@ -35,16 +35,6 @@ const MARGIN: f64 = 0.1;
 const MOST_LIMITS: f64 = 10.0;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
-/// A row whose outcome is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    /// When its outcome became known, in microseconds.
-    at: i64,
-    loss: f64,
-    /// In (0, 1]: less for rows that were more likely to be asked for.
-    weight: f64,
-}
-
 /// What a loss is held to.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
@@ -59,8 +49,13 @@ struct Limit {
 }
 
 impl Watch<'_> {
-    /// Whether production loses more than its gate allows. `None` where no outcome is known, or the gate says nothing.
-    pub(super) fn alarm(&self, arrived: &Arrived, served: &[Seen]) -> Result<Option<LossAlarm>, MonitorError> {
+    /// Whether production loses more than its gate allows, and what the next run is to know of it. `None` where no outcome is
+    /// known, or the gate says nothing.
+    pub(super) fn alarm(
+        &self,
+        arrived: &Arrived,
+        served: &[Seen],
+    ) -> Result<Option<(LossAlarm, Option<Kept>)>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let alpha = share(ALPHA, number(self.workspace, production.version)?);
         let Some(limit) = limit(production, alpha / 5.0) else { return Ok(None) };
@@ -69,11 +64,11 @@ impl Watch<'_> {
             return Ok(None);
         }
         let alarm = match served.len() >= own.len() {
-            true => bet(limit, served, of_served(alpha)),
+            true => (bet(limit, served, of_served(alpha)), None),
             false => {
-                let table = digest(&own);
-                let alarm = bet(limit, &own, share(alpha / 5.0, self.look(production.version, &table)?));
-                LossAlarm { table: Some(table), ..alarm }
+                let mut kept = Kept::load(self.workspace, production.version, limit.limit / limit.scale)?;
+                kept.take(&own, limit.scale);
+                (of_tables(limit, &kept, alpha / 5.0), Some(kept))
             }
         };
         Ok(Some(alarm))
@@ -119,21 +114,6 @@ impl Watch<'_> {
         let mut all: Vec<(usize, Seen)> = (0..known.outcomes.len()).filter_map(seen).collect();
         all.sort_by(|(a, x), (b, y)| (x.at, known.rows.id.get(*a)).cmp(&(y.at, known.rows.id.get(*b))));
         Ok(all.into_iter().map(|(_, seen)| seen).collect())
-    }
-
-    /// The how manyth table it is whose outcomes this version is held to, from 1. Who looks at the same rows again learns
-    /// nothing new, and spends nothing of the error that is allowed for.
-    fn look(&self, version: Version, table: &str) -> Result<u64, MonitorError> {
-        let name = version.to_string();
-        let mut tables: Vec<String> = Vec::new();
-        for run in self.workspace.runs("monitor")?.iter().filter(|run| run.result["version"] == *name) {
-            if let Some(seen) = run.result["alarm_table"].as_str()
-                && !tables.iter().any(|known| known == seen)
-            {
-                tables.push(seen.to_owned());
-            }
-        }
-        Ok(1 + tables.iter().position(|known| known == table).unwrap_or(tables.len()) as u64)
     }
 }
 
@@ -259,11 +239,11 @@ fn upper_end(mean: f64, sd: f64, n_rows: f64, alpha: f64) -> f64 {
     mean * chi_squared_above(alpha, 2.0 * (losses + 1.0)) / (2.0 * losses)
 }
 
-/// Losses of the rows of a table that bring their outcomes along, in its order.
-fn of_table(target: &Target, arrived: &Arrived) -> Vec<Seen> {
+/// Losses of the rows of a table that bring their outcomes along, in its order, each with the hash that tells its row from others.
+fn of_table(target: &Target, arrived: &Arrived) -> Vec<(u64, Seen)> {
     let rows = arrived.sample.rows().iter().filter(|row| !row.learned);
-    let known: Vec<_> = rows.filter_map(|row| Some((&row.scores, row.outcome?))).collect();
-    let heaviest = known.iter().map(|(_, outcome)| outcome.weight).fold(1.0, f64::max);
+    let known: Vec<_> = rows.filter_map(|row| Some((row.name?, &row.scores, row.outcome?))).collect();
+    let heaviest = known.iter().map(|(_, _, outcome)| outcome.weight).fold(1.0, f64::max);
     let loss = |scores: &[f64], y: f64| match target.task {
         Task::Binary => (scores[0] - y).powi(2),
         Task::Multiclass => {
@@ -271,20 +251,24 @@ fn of_table(target: &Target, arrived: &Arrived) -> Vec<Seen> {
         }
         Task::Regression => (scores[0] - y).abs(),
     };
-    let seen = known.into_iter().map(|(scores, outcome)| Seen {
-        at: 0,
-        loss: loss(scores, outcome.y),
-        weight: outcome.weight / heaviest,
+    let seen = known.into_iter().map(|(name, scores, outcome)| {
+        (name, Seen { at: 0, loss: loss(scores, outcome.y), weight: outcome.weight / heaviest })
     });
-    seen.filter(|seen| seen.loss.is_finite()).collect()
+    seen.filter(|(_, seen)| seen.loss.is_finite()).collect()
 }
 
-/// Names losses, whatever the order of their rows.
-fn digest(seen: &[Seen]) -> String {
-    let mut rows: Vec<[u64; 2]> = seen.iter().map(|row| [row.loss.to_bits(), row.weight.to_bits()]).collect();
-    rows.sort_unstable();
-    let bytes: Vec<u8> = rows.iter().flatten().flat_map(|bits| bits.to_le_bytes()).collect();
-    sha256(&bytes)[..16].to_owned()
+/// The alarm on the rows of all tables so far.
+fn of_tables(limit: Limit, kept: &Kept, alpha: f64) -> LossAlarm {
+    LossAlarm {
+        loss: limit.name.to_owned(),
+        n: kept.n,
+        mean: if kept.weight > 0.0 { kept.loss / kept.weight } else { 0.0 },
+        gate: limit.gate,
+        limit: limit.limit,
+        evidence: kept.bets.peak(),
+        needed: 1.0 / alpha,
+        fired: kept.bets.are_won(alpha),
+    }
 }
 
 fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
@@ -308,7 +292,6 @@ fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
         evidence: bets.peak(),
         needed: 1.0 / alpha,
         fired: bets.are_won(alpha),
-        table: None,
     }
 }
 

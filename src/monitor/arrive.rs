@@ -6,10 +6,11 @@ use super::rolling::{Span, Windows};
 use super::sample::{LEVEL, Sample, Scored};
 use crate::drift::Losses;
 use crate::drift::losses::ExpectedLoss;
+use crate::features::duplicates::row_digest;
 use crate::journal::{Outcome, Outcomes};
 use crate::past::Beside;
-use crate::pipeline::{NewWords, Pipeline};
-use crate::profile::{Limits, Profile, ProfileBuilder};
+use crate::pipeline::{NewWords, Pipeline, PipelineError};
+use crate::profile::{Limits, Profile, ProfileBuilder, entity_keys};
 use crate::registry::Learned;
 use crate::stats::random::hash64;
 use crate::table::{Column, Input, Kind, Misfits, ReadOptions, Rejects, Schema, Table, Texts, Values, stream};
@@ -46,6 +47,8 @@ pub(super) struct Pass<'a> {
     pub time_column: &'a str,
     /// The column that says how much each row counts.
     pub weight: Option<&'a str>,
+    /// The column that says what each row is about; of a table of which nobody said so, the one that may.
+    pub entity: Option<&'a str>,
     /// Which rows arrived and which were there before, where the table holds both.
     pub windows: Option<Windows>,
     /// Seed of the sample.
@@ -73,6 +76,8 @@ pub(super) struct Arrived {
     pub names: Vec<String>,
     /// Columns that production needs and that the file does not have; its rows are not scored then.
     pub absent: Vec<String>,
+    /// What is to be said of a column that may say what rows are about, though nobody said so.
+    pub may_be_about: Option<String>,
     /// What stands in the file and is no row, in words.
     pub left_out: Vec<String>,
     pub rejects: Rejects,
@@ -96,6 +101,7 @@ impl Arrived {
             pieces: Vec::new(),
             names: Vec::new(),
             absent: Vec::new(),
+            may_be_about: None,
             left_out: Vec::new(),
             rejects: Rejects::default(),
             misfits: Misfits::default(),
@@ -216,10 +222,11 @@ impl Pass<'_> {
         }
         let table = &*self.whole(table)?;
         let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits);
-        gathered.whole.get_or_insert_with(builder).push(table)?;
+        gathered.whole.get_or_insert_with(|| builder().by_entity(self.entity)).push(table)?;
         if let Some(by) = self.by {
             for (key, chosen) in by.cut(table, gathered.n_rows, self.time_column) {
-                gathered.pieces.entry(key).or_insert_with(builder).push(&table.take(&chosen))?;
+                let piece = gathered.pieces.entry(key).or_insert_with(|| builder().piece_by_entity(self.entity));
+                piece.push(&table.take(&chosen))?;
             }
             if gathered.pieces.len() > MAX_CHUNKS {
                 return Err(MonitorError::TooManyPieces { by });
@@ -235,7 +242,7 @@ impl Pass<'_> {
     /// A column that is derived from and that the rows lack.
     pub(super) fn profile(&self, to: &mut Option<ProfileBuilder>, table: &Table) -> Result<(), MonitorError> {
         let table = &*self.whole(table)?;
-        let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits);
+        let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits).by_entity(self.entity);
         Ok(to.get_or_insert_with(builder).push(table)?)
     }
 
@@ -277,6 +284,7 @@ impl Pass<'_> {
             pieces: pieces.collect(),
             names: Vec::new(),
             absent: Vec::new(),
+            may_be_about: None,
             left_out: Vec::new(),
             rejects: Rejects::default(),
             misfits: Misfits::default(),
@@ -324,13 +332,18 @@ impl Pass<'_> {
             }
         };
         let outcomes: Vec<Option<Outcome>> = (0..chosen.len()).map(outcome).collect();
-        let is_known = outcomes.iter().any(Option::is_some) && pipeline.check_level(LEVEL).is_ok();
-        let bounds = if is_known { pipeline.bounds(&part, LEVEL)? } else { Vec::new() };
+        let is_known = outcomes.iter().any(Option::is_some);
+        let has_bounds = is_known && pipeline.check_level(LEVEL).is_ok();
+        let contents = if is_known { Some(contents(&part, &pipeline.target.name)?) } else { None };
+        let about = self.entity.and_then(|name| part.column(name)).map(|column| entity_keys(&column.values));
+        let bounds = if has_bounds { pipeline.bounds(&part, LEVEL)? } else { Vec::new() };
         for (row, (&(_, place), outcome)) in chosen.iter().zip(outcomes).enumerate() {
             let held = bounds.get(row).zip(outcome).map(|(bound, outcome)| bound.holds(outcome.y));
             let id = ids.map(|ids| ids.get(row)).filter(|id| !id.is_empty()).map(|id| hash64(id.as_bytes(), 0));
             let (scores, learned) = (scores.row(row).to_vec(), is_learned(row));
-            sample.push(place, Scored { id, scores, outcome, learned, held });
+            let about = about.as_ref().and_then(|about| about[row]);
+            let name = id.or_else(|| contents.as_ref().map(|contents| contents[row]));
+            sample.push(place, Scored { id, name, about, scores, outcome, learned, held });
         }
         Ok(())
     }
@@ -366,6 +379,13 @@ fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Un
 fn counted(outcome: Outcome, weight: f64) -> Option<Outcome> {
     let weight = outcome.weight * weight;
     (weight > 0.0 && weight.is_finite()).then_some(Outcome { weight, ..outcome })
+}
+
+/// A digest of all that is known of each row but its outcome.
+fn contents(part: &Table, target: &str) -> Result<Vec<u64>, MonitorError> {
+    let names: Vec<&str> =
+        part.columns().iter().map(|column| column.name.as_str()).filter(|name| *name != target).collect();
+    Ok(row_digest(part, &names).map_err(PipelineError::from)?)
 }
 
 /// The chosen rows.

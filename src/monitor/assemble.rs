@@ -8,7 +8,7 @@ use super::served::Served;
 use super::watch::{Production, Watch};
 use super::{MonitorError, Monitored, days};
 use crate::drift::losses::ExpectedLoss;
-use crate::drift::multivariate::{MAX_ROWS, MultivariateError};
+use crate::drift::multivariate::{Asked, MAX_ROWS};
 use crate::drift::performance::Known;
 use crate::drift::report::{
     AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
@@ -23,7 +23,7 @@ use crate::drift::{
 use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::pipeline::{Pipeline, Scores};
-use crate::profile::Profile;
+use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::reference::Plan;
 use crate::registry::RegistryError;
 use crate::score::Metric;
@@ -58,6 +58,7 @@ impl Watch<'_> {
         let mut notes = self.notes(compared_with, arrived, served.as_ref());
         let (known, n_learned) = self.performance(arrived, served.as_ref(), &mut notes)?;
         let alarm = self.alarm(arrived, served.as_ref().map_or(&[], |served| &served.seen))?;
+        let (alarm, kept) = alarm.map_or((None, None), |(alarm, kept)| (Some(alarm), kept));
         let tells_apart = self.multivariate(compared_with, arrived, &mut notes)?;
         let found = Evidence {
             score: score.as_ref(),
@@ -97,7 +98,7 @@ impl Watch<'_> {
             columns,
         };
         let (rejects, reference_rejects) = (arrived.rejects.clone(), compared_with.rejects.clone());
-        Ok(Monitored { report, rejects, reference_rejects })
+        Ok(Monitored { report, kept, rejects, reference_rejects })
     }
 
     /// The triggers, by what was `found` and by what the loop has to say of itself.
@@ -143,7 +144,8 @@ impl Watch<'_> {
         // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
         let outcome = self.config.as_ref().map(|config| config.target.reads(&self.schema)).unwrap_or_default();
         let is_outcome = |c: &ColumnSpec| outcome.contains(&c.name) && !self.reads(&c.name);
-        let is_feature = |c: &ColumnSpec| c.name != target && self.weight() != Some(&c.name);
+        let is_feature =
+            |c: &ColumnSpec| c.name != target && self.weight() != Some(&c.name) && self.entity() != Some(&c.name);
         let columns = self.profiled_schema.columns.iter().filter(|c| judged(c) && is_feature(c) && !is_outcome(c));
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE).map(|(_, text)| text);
@@ -182,6 +184,7 @@ impl Watch<'_> {
 
     fn pair(&self, reference: &Profile, current: &Profile, name: &str) -> Option<ColumnPair> {
         let mut pair = ColumnPair::of(name, reference, current)?;
+        pair.worth = self.worth(name, reference, current);
         if let PairValues::Time { present, then, .. } = &mut pair.values {
             *present = Some(self.request.now.as_microsecond());
             let trained_at = self.production.as_ref().map(|production| production.manifest.trained_at);
@@ -218,7 +221,13 @@ impl Watch<'_> {
         };
         let values = arrived.sample.rows().iter().map(|row| row.scores[0]).collect();
         let current = Table::new(vec![Column::new(&column.name, Values::Number(values))])?;
-        let pair = ColumnPair::of(&column.name, stored, &Profile::of_table(&current));
+        let entity = arrived.profile.entities.as_ref().map(|entities| entities.column.as_str());
+        let about: Vec<Option<u64>> = arrived.sample.rows().iter().map(|row| row.about).collect();
+        let mut profile = ProfileBuilder::of_table(&current, Limits::default()).by_entity(entity);
+        profile.push_about(&current, Some(&about))?;
+        let now = profile.finish();
+        let pair = ColumnPair::of(&column.name, stored, &now);
+        let pair = pair.map(|pair| ColumnPair { worth: self.worth(&column.name, stored, &now), ..pair });
         Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
     }
 
@@ -351,16 +360,19 @@ impl Watch<'_> {
         };
         let names = schema.columns.iter().map(|column| &column.name);
         let target = config.as_ref().map(|config| &config.target.column);
-        let ignored: Vec<String> = names.filter(|name| Some(*name) == target || !self.reads(name)).cloned().collect();
+        let entity = self.entity();
+        let is_left_out = |name: &&String| Some(*name) == target || Some(name.as_str()) == entity || !self.reads(name);
+        let ignored: Vec<String> = names.filter(is_left_out).cloned().collect();
         let most = if asked { MAX_ROWS } else { QUICK_ROWS };
         // The reference may have rows of a version that was rolled back: columns and classifier look at the same rows.
         let reference = match (request.reference, config, &self.production) {
             (None, Some(config), Some(production)) => self.workspace.table_of(config, production.version)?,
             _ => Input::open(&reference)?,
         };
-        match multivariate(&rows(reference)?, &rows(arrived)?, schema, &ignored, (most, request.seed)) {
-            Err(MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns) if !asked => Ok(None),
-            Err(err @ (MultivariateError::TooFewRows { .. } | MultivariateError::NoColumns)) => {
+        let asked_of = Asked { ignore: &ignored, entity, most, seed: request.seed };
+        match multivariate(&rows(reference)?, &rows(arrived)?, schema, &asked_of) {
+            Err(err) if !asked && err.is_too_little() => Ok(None),
+            Err(err) if err.is_too_little() => {
                 notes.push(format!("--multivariate cannot tell: {err}"));
                 Ok(None)
             }
@@ -425,12 +437,7 @@ impl Watch<'_> {
                 arrived.n_repeated
             ));
         }
-        if let Some(key) = self.config.as_ref().and_then(|config| config.split.key()) {
-            notes.push(format!(
-                "rows of one {key:?} may be alike, and p-values take each row for one of its own: where few of them came, drift \
-                 may be theirs alone"
-            ));
-        }
+        notes.extend(self.about_entities(reference, arrived));
         if !arrived.sample.is_whole() {
             let n = arrived.sample.rows().len();
             notes.push(format!("score drift and performance are measured on a random sample of {n} rows"));

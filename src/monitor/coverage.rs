@@ -75,6 +75,8 @@ mod tests {
         (0..n)
             .map(|row| Scored {
                 id: None,
+                name: None,
+                about: None,
                 scores: vec![0.5],
                 outcome: outcome(),
                 learned: false,

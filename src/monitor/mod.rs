@@ -11,8 +11,10 @@ mod arrive;
 mod assemble;
 pub mod chunks;
 mod coverage;
+mod entity;
 pub mod files;
 mod form;
+mod kept;
 mod reference;
 pub mod rolling;
 mod sample;
@@ -21,6 +23,7 @@ mod skew;
 mod watch;
 
 use self::chunks::{By, MAX_CHUNKS};
+use self::kept::Kept;
 use self::rolling::Rolling;
 use self::watch::Watch;
 use crate::drift::Preset;
@@ -140,10 +143,22 @@ pub struct MonitorRequest<'a> {
 pub struct Monitored {
     /// What was found.
     pub report: DriftReport,
+    /// What the next run is to know of the outcomes that came with the table.
+    kept: Option<Kept>,
     /// Rows that did not fit.
     pub rejects: Rejects,
     /// Rows of the reference that did not fit.
     pub reference_rejects: Rejects,
+}
+
+impl Monitored {
+    /// Keeps for the next run which outcomes were taken in, and what they said.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn keep(&self, workspace: &Workspace) -> Result<(), MonitorError> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.save(workspace))
+    }
 }
 
 /// Compares what arrived with what production was trained on.
@@ -203,7 +218,6 @@ pub fn summary(report: &DriftReport) -> Brief {
         columns: looks(report),
         performance: report.performance.as_ref().map(|known| Measured::of(known.n, &known.metrics)),
         estimate: report.estimate.as_ref().map(|promised| Measured::of(promised.n, &promised.metrics)),
-        alarm_table: report.alarm.as_ref().and_then(|alarm| alarm.table.clone()),
     }
 }
 
@@ -236,8 +250,6 @@ pub struct Brief {
     pub performance: Option<Measured>,
     /// What the scores alone promise.
     pub estimate: Option<Measured>,
-    /// The table whose labels were watched.
-    pub alarm_table: Option<String>,
 }
 
 /// Metrics, so that one sees over time whether production is still good.

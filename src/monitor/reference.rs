@@ -6,7 +6,7 @@ use super::rolling::{self, Rolling, Span, Windows};
 use super::watch::{Watch, side};
 use crate::drift::report::Side;
 use crate::journal::{Journal, Layout, Outcomes, Window};
-use crate::profile::{Profile, ProfileBuilder, Profiled, profile_input};
+use crate::profile::{Profile, ProfileBuilder, Profiled, profile_about};
 use crate::stats::random::hash64;
 use crate::table::place;
 use crate::table::{Input, MISSING_TIME, ReadOptions, Rejects, Spool, Table, Texts, Values, stream};
@@ -36,7 +36,9 @@ impl Watch<'_> {
             let trained = self.training()?;
             return trained.ok_or_else(|| MonitorError::Usage("nothing is in production".to_owned()));
         };
-        let found = match self.profiled.take() {
+        // What finding out the columns has profiled does not know of rows about the same thing; what came through a pipe is gone.
+        let known = self.profiled.take().filter(|_| self.entity().is_none() || path.as_os_str() == "-");
+        let found = match known {
             Some(found) => found,
             None => self.profile_of(path)?,
         };
@@ -49,7 +51,8 @@ impl Watch<'_> {
     fn profile_of(&self, path: &Path) -> Result<Profiled, MonitorError> {
         let read = self.read_options();
         if self.production.as_ref().is_none_or(|p| p.pipeline.features.derived().is_empty()) {
-            return Ok(profile_input(Input::open(path)?, &self.schema, read, self.request.exact, None)?);
+            let input = Input::open(path)?;
+            return Ok(profile_about(input, &self.schema, read, (self.request.exact, self.entity()), None)?);
         }
         let outcomes = Outcomes::default();
         let pass = self.pass(&read, &outcomes);

@@ -13,6 +13,10 @@ pub(super) const LEVEL: f64 = 0.9;
 pub struct Scored {
     /// The hash of its id, where it has one.
     pub id: Option<u64>,
+    /// What tells it from other rows where its outcome is known: its id, or its content without one.
+    pub name: Option<u64>,
+    /// What it is about, where a column says it.
+    pub about: Option<u64>,
     /// Its scores.
     pub scores: Vec<f64>,
     /// What came of it, when that is known.

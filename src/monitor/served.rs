@@ -1,7 +1,7 @@
 //! What was served and what became of it: the prediction log, labels and feedback.
 
 use super::MonitorError;
-use super::alarm::Seen;
+use super::kept::Seen;
 use super::watch::Watch;
 use crate::drift::performance::Known;
 use crate::features::{Target, Task};

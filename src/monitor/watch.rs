@@ -171,6 +171,12 @@ impl<'a> Watch<'a> {
 
     /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
+        let (mut arrived, side) = self.read_arrived(outcomes)?;
+        self.settle_entity(&mut arrived);
+        Ok((arrived, side))
+    }
+
+    fn read_arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         if let Some(path) = self.request.current_profile {
             let arrived = Arrived::profile(merge_files(&[path.to_owned()], self.request.exact)?);
             let side = side(path.display().to_string(), &arrived.profile);
@@ -221,6 +227,7 @@ impl<'a> Watch<'a> {
             by: self.request.by,
             time_column: self.time_column().unwrap_or_default(),
             weight: self.weight(),
+            entity: self.entity().or_else(|| self.may_be_entity()),
             windows: None,
             seed: self.request.seed,
         }

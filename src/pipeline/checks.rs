@@ -23,6 +23,10 @@ const MAX_STEP: f64 = 1e-3;
 const KEEP_TOGETHER: &str =
     "[split] by = \"row\" keeps equal rows on one side, by = \"column\" those with the same value of a column";
 
+/// What to do about rows that are nearly copies.
+const KEEP_NEAR_TOGETHER: &str = "[split] by = \"column\" keeps rows with the same value of a column on one side";
+const EQUAL: &str = "every feature and the target are equal";
+
 /// Rows that judge and are copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copied {
@@ -32,6 +36,8 @@ pub struct Copied {
     pub among: usize,
     /// A digest of each row: equal ones are copies.
     pub contents: Vec<u64>,
+    /// In what copies are equal, in words.
+    alike: String,
 }
 
 impl Copied {
@@ -48,9 +54,14 @@ impl Copied {
             (0, _) => among,
             _ => format!("{of_learned}, and {among}"),
         };
-        Some(format!(
-            "of {n} gate rows {what} (every feature and the target are equal, under other ids): {KEEP_TOGETHER}"
-        ))
+        Some(format!("of {n} gate rows {what} ({}, under other ids): {}", self.alike, self.remedy()))
+    }
+}
+
+impl Copied {
+    /// What to do about it: only equal rows are kept together by themselves.
+    fn remedy(&self) -> &'static str {
+        if self.alike == EQUAL { KEEP_TOGETHER } else { KEEP_NEAR_TOGETHER }
     }
 }
 
@@ -82,17 +93,20 @@ impl Examples {
         recipe: &Recipe,
     ) -> Result<Option<String>, PipelineError> {
         let learned = [parts.train.as_slice(), &parts.tune].concat();
-        let (copied, n) = (self.copied(&learned, &parts.gate, schema, recipe)?.of_learned, parts.gate.len());
-        Ok((copied > 0).then(|| {
+        let (copied, n) = (self.copied(&learned, &parts.gate, schema, recipe)?, parts.gate.len());
+        Ok((copied.of_learned > 0).then(|| {
             format!(
-                "{copied} of {n} gate rows are copies of rows that are learned from (every feature and the target are equal), so \
-                 the metrics flatter: {KEEP_TOGETHER}"
+                "{} of {n} gate rows are copies of rows that are learned from ({}), so the metrics flatter: {}",
+                copied.of_learned,
+                copied.alike,
+                copied.remedy()
             )
         }))
     }
 
     /// The rows of `judged` that equal a row of `learned`, or one another, in every feature and in the target, under
-    /// whatever id; none where chance explains them.
+    /// whatever id; none where chance explains them. Where no rows are equal, those that nearly are: within a two thousandth of
+    /// the standard deviation of numbers, or in all columns but one.
     ///
     /// # Errors
     /// A column that is not there.
@@ -110,15 +124,24 @@ impl Examples {
         let room: f64 = names.iter().filter_map(|name| self.table.column(name)).map(distinct).product();
         let mut digests = row_digest(&self.table, &names)?;
         digests.iter_mut().zip(&self.y).for_each(|(d, y)| *d = hash64(&y.to_bits().to_le_bytes(), *d));
-        let of = |rows: &[u32]| -> Vec<u64> { rows.iter().map(|&row| digests[row as usize]).collect() };
-        let n_distinct = |digests: &[u64]| digests.iter().collect::<HashSet<_>>().len();
-        let chance = MORE_THAN_CHANCE * n_distinct(&digests) as f64 / room;
-        let least = MIN_COPIED_SHARE.max(chance) * judged.len() as f64;
-        let beyond_chance = |n: usize| if n >= MIN_COPIES && n as f64 >= least { n } else { 0 };
-        let contents = of(judged);
-        let of_learned = beyond_chance(count_shared(&of(learned), &contents));
-        let among = beyond_chance(contents.len() - n_distinct(&contents));
-        Ok(Copied { of_learned, among, contents })
+        let equal = found(&digests, (learned, judged), room, EQUAL.to_owned());
+        if equal.of_learned + equal.among > 0 {
+            return Ok(equal);
+        }
+        let nearly = self.near(&names)?.into_iter().map(|near| {
+            let alike = match &near.without {
+                Some(column) => format!("every feature but {column:?} and the target are equal or nearly so"),
+                None => "every feature is equal or nearly so, and so is the target".to_owned(),
+            };
+            found(&near.digests, (learned, judged), near.room, alike)
+        });
+        // Of equal ones the first: with all columns.
+        let most = nearly.reduce(
+            |most, next| {
+                if next.of_learned + next.among > most.of_learned + most.among { next } else { most }
+            },
+        );
+        Ok(most.filter(|most| most.of_learned + most.among > 0).unwrap_or(equal))
     }
 
     /// Says where 64-bit numbers are too coarse for the target; where only those of trees are, [`TargetScale`](super::TargetScale)
@@ -139,6 +162,19 @@ impl Examples {
             )
         })
     }
+}
+
+/// Which rows have equal digests, more than chance explains in so many possible rows.
+fn found(digests: &[u64], (learned, judged): (&[u32], &[u32]), room: f64, alike: String) -> Copied {
+    let of = |rows: &[u32]| -> Vec<u64> { rows.iter().map(|&row| digests[row as usize]).collect() };
+    let n_distinct = |digests: &[u64]| digests.iter().collect::<HashSet<_>>().len();
+    let chance = MORE_THAN_CHANCE * n_distinct(digests) as f64 / room;
+    let least = MIN_COPIED_SHARE.max(chance) * judged.len() as f64;
+    let beyond_chance = |n: usize| if n >= MIN_COPIES && n as f64 >= least { n } else { 0 };
+    let contents = of(judged);
+    let of_learned = beyond_chance(count_shared(&of(learned), &contents));
+    let among = beyond_chance(contents.len() - n_distinct(&contents));
+    Copied { of_learned, among, contents, alike }
 }
 
 /// How many distinct cells a column has, missing ones being one.

@@ -313,7 +313,7 @@ fn keys(table: &Table, schema: &Schema, recipe: &Recipe) -> Result<Vec<u64>, Pip
         ),
     };
     Ok(match column {
-        Some(name) => cell_hashes(&table.require(name)?.values),
+        Some(name) => table.require(name)?.values.hashes(),
         None => row_digest(table, &recipe.contents(schema))?,
     })
 }
@@ -333,18 +333,6 @@ pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], 
     match &table.require(name)?.values {
         Values::Time(times) => Ok(times),
         _ => Err(PipelineError::Rows(format!("column {name:?} is not a time"))),
-    }
-}
-
-/// A hash of each cell by its value, not by how the table encodes it.
-fn cell_hashes(values: &Values) -> Vec<u64> {
-    match values {
-        Values::Number(v) => v.iter().map(|x| hash64(&x.to_bits().to_le_bytes(), 1)).collect(),
-        Values::Time(v) => v.iter().map(|t| hash64(&t.to_le_bytes(), 2)).collect(),
-        Values::Text(t) => t.iter().map(|text| hash64(text.as_bytes(), 3)).collect(),
-        Values::Category(c) => {
-            (0..c.codes.len()).map(|row| hash64(c.level(row).unwrap_or_default().as_bytes(), 3)).collect()
-        }
     }
 }
 

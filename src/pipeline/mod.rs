@@ -16,6 +16,7 @@ mod fit;
 mod goal;
 mod golden;
 mod importance;
+mod near;
 mod onnx;
 mod outliers;
 #[cfg(test)]

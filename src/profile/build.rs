@@ -1,5 +1,6 @@
 //! A profile from batches of rows, in memory that does not grow with them.
 
+use super::design::{CELLS, DesignBuilder, PIECE_CELLS};
 use super::numbers::NumbersBuilder;
 use super::{ColumnProfile, FORMAT, Levels, Limits, Profile, ProfileError, Shape};
 use crate::table::{Column, Kind, Schema, Table, Values};
@@ -14,6 +15,7 @@ pub struct ProfileBuilder {
     columns: Vec<Building>,
     limits: Limits,
     n_rows: u64,
+    design: Option<DesignBuilder>,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,24 @@ impl ProfileBuilder {
             };
             Building { name, kind, n_missing: 0, state }
         });
-        Self { columns: columns.collect(), limits, n_rows: 0 }
+        Self { columns: columns.collect(), limits, n_rows: 0, design: None }
+    }
+
+    /// Also finds out how alike rows are that have the same value in `column`. Where a batch lacks it, nothing is said of it.
+    #[must_use]
+    pub fn by_entity(self, column: Option<&str>) -> Self {
+        self.keeping(column, CELLS)
+    }
+
+    /// The same for one of many pieces of a table, with fewer rows to find it out by.
+    #[must_use]
+    pub fn piece_by_entity(self, column: Option<&str>) -> Self {
+        self.keeping(column, PIECE_CELLS)
+    }
+
+    fn keeping(mut self, column: Option<&str>, cells: usize) -> Self {
+        self.design = column.map(|column| DesignBuilder::new(column, self.columns.len(), cells));
+        self
     }
 
     /// Adds rows.
@@ -77,6 +96,14 @@ impl ProfileBuilder {
     /// # Errors
     /// When the columns are not those that the builder was made for.
     pub fn push(&mut self, table: &Table) -> Result<(), ProfileError> {
+        self.push_about(table, None)
+    }
+
+    /// Adds rows, `keys` being what each is about ([`entity_keys`](super::entity_keys)) where no column of theirs says it.
+    ///
+    /// # Errors
+    /// As [`ProfileBuilder::push`].
+    pub fn push_about(&mut self, table: &Table, keys: Option<&[Option<u64>]>) -> Result<(), ProfileError> {
         let limits = self.limits;
         for building in &self.columns {
             let fits = table.column(&building.name).is_some_and(|c| building.fits(&c.values));
@@ -86,6 +113,10 @@ impl ProfileBuilder {
             }
         }
         self.n_rows += table.n_rows() as u64;
+        if let Some(design) = &mut self.design {
+            let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+            design.push(table, &names, keys);
+        }
         self.columns.par_iter_mut().for_each(|building| {
             if let Some(column) = table.column(&building.name) {
                 building.push(column, limits);
@@ -98,8 +129,13 @@ impl ProfileBuilder {
     #[must_use]
     pub fn finish(self) -> Profile {
         let limits = self.limits;
-        let columns = self.columns.into_par_iter().map(|c| c.finish(limits)).collect();
-        Profile { format: FORMAT, n_rows: self.n_rows, columns }
+        let mut columns: Vec<ColumnProfile> = self.columns.into_par_iter().map(|c| c.finish(limits)).collect();
+        let found = self.design.and_then(DesignBuilder::finish);
+        let entities = found.map(|(entities, designs)| {
+            columns.iter_mut().zip(designs).for_each(|(column, design)| column.design = Some(design));
+            entities
+        });
+        Profile { format: FORMAT, n_rows: self.n_rows, entities, columns }
     }
 }
 
@@ -132,6 +168,6 @@ impl Building {
             }
             State::Text => Shape::Text,
         };
-        ColumnProfile { name, kind, n_missing, shape }
+        ColumnProfile { name, kind, n_missing, design: None, shape }
     }
 }

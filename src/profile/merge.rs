@@ -1,6 +1,6 @@
 //! Two profiles of parts of one table as the profile of the whole.
 
-use super::{ColumnProfile, Limits, Profile, ProfileError, Shape};
+use super::{ColumnProfile, Entities, Limits, Profile, ProfileError, Shape};
 use crate::table::Kind;
 
 impl Profile {
@@ -26,12 +26,25 @@ impl Profile {
                 Some(_) => {}
             }
         }
+        let (n, m) = (self.n_rows, other.n_rows);
         self.n_rows += other.n_rows;
         for mine in &mut self.columns {
             if let Some(theirs) = other.column(&mine.name) {
+                let both = mine.design.zip(theirs.design);
+                mine.design = both.map(|(design, other)| design.merged(n, other, m));
                 mine.merge(theirs, limits);
             }
         }
+        // The same may be in both; how many are, nobody has counted.
+        self.entities = match (self.entities.take(), &other.entities) {
+            (Some(mine), Some(theirs)) if mine.column == theirs.column => {
+                Some(Entities { n: mine.n.max(theirs.n), ..mine })
+            }
+            _ => {
+                self.columns.iter_mut().for_each(|column| column.design = None);
+                None
+            }
+        };
         Ok(())
     }
 }

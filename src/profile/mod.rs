@@ -10,6 +10,7 @@
 
 mod build;
 pub mod calendar;
+mod design;
 mod error;
 mod json;
 pub mod kll;
@@ -27,11 +28,12 @@ mod typing_tests;
 
 pub use build::ProfileBuilder;
 pub use calendar::Calendar;
+pub use design::{Design, Entities, entity_keys};
 pub use error::ProfileError;
 pub use kll::Kll;
 pub use levels::Levels;
 pub use numbers::{Distribution, Moments, Numbers};
-pub use read::{Profiled, merge_files, profile_input, profile_tables, profile_unknown};
+pub use read::{Profiled, merge_files, profile_about, profile_input, profile_tables, profile_unknown};
 pub use summary::summary;
 
 use crate::stats::sample::Sample;
@@ -51,6 +53,9 @@ pub struct Profile {
     pub format: u32,
     /// Rows of the table.
     pub n_rows: u64,
+    /// What its rows are about, where a column says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entities: Option<Entities>,
     /// The columns, in the schema's order.
     pub columns: Vec<ColumnProfile>,
 }
@@ -66,6 +71,9 @@ pub struct ColumnProfile {
     pub kind: Kind,
     /// Missing cells.
     pub n_missing: u64,
+    /// How alike the rows are that are about the same thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design: Option<Design>,
     /// What the other cells look like.
     pub shape: Shape,
 }

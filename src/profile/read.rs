@@ -32,18 +32,38 @@ pub fn profile_input(
     exact: bool,
     progress: Option<Progress>,
 ) -> Result<Profiled, ProfileError> {
+    profile_about(input, schema, options, (exact, None), progress)
+}
+
+/// The same, and how alike rows are with the same value in `entity`.
+///
+/// # Errors
+/// As [`profile_input`].
+pub fn profile_about(
+    input: Input,
+    schema: &Schema,
+    options: ReadOptions,
+    (exact, entity): (bool, Option<&str>),
+    progress: Option<Progress>,
+) -> Result<Profiled, ProfileError> {
     let options = ReadOptions { no_raw: true, progress, ..options };
     let mut batches = stream(input, schema, &options)?;
-    let profile = drain(&mut batches, schema, exact)?;
+    let profile = drain(&mut batches, schema, exact, entity)?;
     Ok(Profiled { profile, rejects: batches.rejects().clone(), notes: batches.notes().to_vec() })
 }
 
-fn drain(batches: &mut Stream<'_>, schema: &Schema, exact: bool) -> Result<Profile, ProfileError> {
+fn drain(
+    batches: &mut Stream<'_>,
+    schema: &Schema,
+    exact: bool,
+    entity: Option<&str>,
+) -> Result<Profile, ProfileError> {
     let limits = if exact { Limits::NONE } else { Limits::default() };
     let mut builder: Option<ProfileBuilder> = None;
     for batch in batches.by_ref() {
         let table = batch?.table;
-        builder.get_or_insert_with(|| ProfileBuilder::for_columns(schema, &table, limits)).push(&table)?;
+        let begin = || ProfileBuilder::for_columns(schema, &table, limits).by_entity(entity);
+        builder.get_or_insert_with(begin).push(&table)?;
     }
     Ok(builder.unwrap_or_else(|| ProfileBuilder::new(schema, limits)).finish())
 }
@@ -89,7 +109,7 @@ fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, 
     }
     let options_of_guess = read(head.open.clone());
     let mut batches = stream(table.open()?, &head.schema, &options_of_guess)?;
-    let profile = drain(&mut batches, &head.schema, exact);
+    let profile = drain(&mut batches, &head.schema, exact, None);
     let settled = match &profile {
         Ok(profile) if are_categories(profile) => head.settle(&batches),
         _ => Settled::Unknown,

@@ -119,12 +119,29 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
         let asked = Asked { margin: None, fixed: false, force: false, now: entry.at };
         // Rows that came later are left out, since the experiment had ended.
         let closed = Experiment { ended: Some(Ended { at: entry.at, verdict: None, promoted: None }), ..ended };
-        let now = match log::report_on(&shadow.workspace, closed, &asked) {
-            Ok(report) => report.verdict.sentence,
+        let (now, read) = match log::report_on(&shadow.workspace, closed, &asked) {
+            Ok(report) => {
+                (report.verdict.sentence, json!({ "n_rows": report.source.n_rows, "digest": report.source.digest }))
+            }
             Err(err @ AbError::Journal(_)) => return Err(err.into()),
-            Err(err) => format!("no verdict: {err}"),
+            Err(err) => (format!("no verdict: {err}"), Value::Null),
         };
-        parts.push(Part::of(entry.seq, "verdict", json!(recorded), json!(now)));
+        let verdict = Part::of(entry.seq, "verdict", json!(recorded), json!(now));
+        match &entry.details["log"] {
+            was if *was == read => parts.push(verdict),
+            // A change of before rows were recorded.
+            Value::Null if verdict.agrees => parts.push(verdict),
+            Value::Null => shadow.missing.push(format!(
+                "the predictions of line {}: it does not say which rows of the log it was made from, and those that are there \
+                 give another verdict",
+                entry.seq
+            )),
+            was => shadow.missing.push(format!(
+                "the predictions of line {}: it was made from {} rows of the log, of which not all are there as they were ({} are \
+                 there now)",
+                entry.seq, was["n_rows"], read["n_rows"].as_u64().unwrap_or(0)
+            )),
+        }
     }
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }

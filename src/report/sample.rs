@@ -42,6 +42,7 @@ pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance:
         because: None,
         psi: Some(shift * shift + 0.0043),
         psi_critical: Some(0.0123),
+        worth: None,
         importance: Some(importance),
         not_read: false,
         reference: side(0.0, 48_211),

@@ -394,6 +394,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
         },
     )?;
     files::write(workspace, &found.report, &[files::Format::Json, files::Format::Html, files::Format::Png])?;
+    found.keep(workspace)?;
     let summary = monitor::summary(&found.report);
     log(workspace, request, "monitor", began, json!(summary))?;
     round.add(&found.report.verdict.sentence);

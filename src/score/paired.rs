@@ -4,6 +4,7 @@ use rand::Rng;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, Discrete, DiscreteCDF};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::score::ScoreError;
 use crate::score::evaluation::length;
@@ -76,6 +77,33 @@ pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Result<DeLong, ScoreEr
     let z = if error > 0.0 { difference / error } else { 0.0 };
     let p = normal::two_sided_p(z);
     Ok(DeLong { auc_a, auc_b, error_a: one.error(), error_b: two.error(), difference, error, z, p })
+}
+
+/// The area under the ROC curve and its standard error, where rows of one group are alike: DeLong's components are added up
+/// within groups, of both classes together (N. Obuchowski, "Nonparametric Analysis of Clustered ROC Curve Data", 1997).
+///
+/// # Errors
+/// As [`delong`].
+pub fn area_of_groups(positive: &[bool], scores: &[f64], groups: &[u64]) -> Result<(f64, f64), ScoreError> {
+    length("groups", groups.len(), positive.len())?;
+    let area = delong(positive, scores, scores)?.auc_a;
+    let Components { of_positives, of_negatives } = Components::of(positive, scores);
+    let (mut of_positives, mut of_negatives) = (of_positives.iter(), of_negatives.iter());
+    let sizes = [of_positives.len() as f64, of_negatives.len() as f64];
+    let (mut sums, mut present) = (BTreeMap::new(), [HashSet::new(), HashSet::new()]);
+    for (group, &positive) in groups.iter().zip(positive) {
+        let component = if positive { of_positives.next() } else { of_negatives.next() };
+        let side = usize::from(!positive);
+        sums.entry(group).or_insert([0.0; 2])[side] += component.unwrap_or(&area) - area;
+        present[side].insert(group);
+    }
+    // As many groups as a side has, less the one that its mean takes.
+    let scale = [0, 1].map(|side| {
+        let n = present[side].len() as f64;
+        (n / (n - 1.0)).sqrt() / sizes[side]
+    });
+    let variance: f64 = sums.values().map(|sum: &[f64; 2]| (sum[0] * scale[0] + sum[1] * scale[1]).powi(2)).sum();
+    Ok((area, variance.sqrt()))
 }
 
 /// The share of the other class that each row is on the right side of.

@@ -4,6 +4,7 @@
 //! ever reaches 1∕α with probability α at most, however often one looks (Ville 1939; V. Vovk and R. Wang, "E-values:
 //! Calibration, combination and applications", 2021).
 
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::{beta_reg, ln_beta};
 
 /// The logarithm of the e-value against "the share of successes is at least `least`", after `n` observations with
@@ -53,7 +54,7 @@ const STAKES: [f64; 6] = [0.005, 0.02, 0.06, 0.15, 0.35, 0.7];
 /// (0..100).for_each(|n| bets.take(f64::from(n % 2), 1.0));
 /// assert!(bets.peak() > 1e6, "a loss of .5 is not .2");
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bets {
     limit: f64,
     /// Wealth at each stake, of all bets that are open.

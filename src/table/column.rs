@@ -1,5 +1,6 @@
 //! One column: a name and typed values.
 
+use crate::stats::random::hash64;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -67,6 +68,19 @@ impl Column {
 }
 
 impl Values {
+    /// A hash of each cell by its value, not by how the table encodes it.
+    #[must_use]
+    pub fn hashes(&self) -> Vec<u64> {
+        match self {
+            Self::Number(v) => v.iter().map(|x| hash64(&x.to_bits().to_le_bytes(), 1)).collect(),
+            Self::Time(v) => v.iter().map(|t| hash64(&t.to_le_bytes(), 2)).collect(),
+            Self::Text(t) => t.iter().map(|text| hash64(text.as_bytes(), 3)).collect(),
+            Self::Category(c) => {
+                (0..c.codes.len()).map(|row| hash64(c.level(row).unwrap_or_default().as_bytes(), 3)).collect()
+            }
+        }
+    }
+
     /// Number of cells.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -314,8 +314,14 @@ impl Config {
     }
 
     /// Lets columns that are watched though the model does not read them be read: they are of the kind that `[monitor.watch]`
-    /// says, and no features.
+    /// says, and no features. The same of the column that `[monitor] entity` names.
     fn watch(&mut self) -> Result<(), String> {
+        let entity = self.monitor.entity.as_deref();
+        let ignored = self.columns.iter_mut().find(|c| Some(c.name.as_str()) == entity && c.kind == Kind::Ignore);
+        if let Some(column) = ignored {
+            *column = ColumnSpec::new(column.name.clone(), Kind::Text);
+            self.features.drop.push(column.name.clone());
+        }
         for watched in &self.monitor.watch {
             let name = &watched.name;
             let wrong = |what: String| Err(format!("[monitor.watch] {name:?} {what}"));
@@ -369,6 +375,12 @@ impl Config {
             },
             columns: self.columns.clone(),
         }
+    }
+
+    /// The column that says what a row is about, where rows about the same thing are alike.
+    #[must_use]
+    pub fn entity(&self) -> Option<&str> {
+        self.monitor.entity.as_deref().or(self.split.key())
     }
 
     /// What decides what is learned.

@@ -1,0 +1,77 @@
+//! Rows about the same thing, counted as what they are worth.
+
+use crate::profile::Design;
+
+/// By how much the rows of the reference and of the current table count less than independent ones: design effects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Worth {
+    /// For questions about the distribution as a whole.
+    pub values: Sides,
+    /// For questions about rare levels, repeated values and the ends of the range.
+    pub rare: Sides,
+    /// For questions about missing cells.
+    pub missing: Sides,
+}
+
+/// The design effects of both sides, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sides(f64, f64);
+
+impl Default for Worth {
+    /// Every row is one of its own.
+    fn default() -> Self {
+        Self::of(None, None)
+    }
+}
+
+impl Worth {
+    /// Of a side about which nothing is known, what is known of the other is taken. Rare cells may not be there on one side, or
+    /// be there by chance as single rows, so that the larger counts for both.
+    #[must_use]
+    pub fn of(reference: Option<Design>, current: Option<Design>) -> Self {
+        let of = |part: fn(Design) -> Option<f64>| (reference.and_then(part), current.and_then(part));
+        let both = |(a, b): (Option<f64>, Option<f64>)| {
+            let most = a.unwrap_or(1.0).max(b.unwrap_or(1.0));
+            Sides(most, most)
+        };
+        let (a, b) = of(|design| design.values);
+        Self {
+            values: Sides(a.or(b).unwrap_or(1.0), b.or(a).unwrap_or(1.0)),
+            rare: both(of(|design| design.rare)),
+            missing: both(of(|design| design.missing)),
+        }
+    }
+
+    /// Whether some rows are alike.
+    #[must_use]
+    pub fn is_less(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+impl Sides {
+    /// How many independent rows so many of the reference are worth.
+    #[must_use]
+    pub fn reference(self, n: u64) -> u64 {
+        (n as f64 / self.0.max(1.0)).round() as u64
+    }
+
+    /// How many independent rows so many current ones are worth.
+    #[must_use]
+    pub fn current(self, n: u64) -> u64 {
+        (n as f64 / self.1.max(1.0)).round() as u64
+    }
+
+    /// Both at once.
+    #[must_use]
+    pub fn both(self, (n, m): (u64, u64)) -> (u64, u64) {
+        (self.reference(n), self.current(m))
+    }
+
+    /// Of counts in the same cells.
+    #[must_use]
+    pub fn cells(self, [reference, current]: [&[u64]; 2]) -> [Vec<u64>; 2] {
+        let reference = reference.iter().map(|&n| self.reference(n)).collect();
+        [reference, current.iter().map(|&n| self.current(n)).collect()]
+    }
+}

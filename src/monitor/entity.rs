@@ -1,0 +1,104 @@
+//! Rows about the same thing: what says so, and what follows from it.
+
+use super::arrive::Arrived;
+use super::reference::Reference;
+use super::watch::Watch;
+use crate::drift::Worth;
+use crate::profile::{Design, Profile};
+use crate::table::{Kind, names_key};
+
+/// Rows count as less than this part of independent ones, before somebody is told of a column that may say why.
+const WORTH_TELLING: f64 = 0.5;
+
+impl Watch<'_> {
+    /// The column that says what a row is about.
+    pub(super) fn entity(&self) -> Option<&str> {
+        match &self.config {
+            Some(config) => config.entity(),
+            None => self.settings.entity.as_deref(),
+        }
+    }
+
+    /// A column that may say it, where nobody said so: by its name.
+    pub(super) fn may_be_entity(&self) -> Option<&str> {
+        let target = self.config.as_ref().map(|config| config.target.column.as_str());
+        let is_key = |kinds: &[Kind]| {
+            let mut columns = self.schema.columns.iter();
+            let found =
+                columns.find(|c| kinds.contains(&c.kind) && Some(c.name.as_str()) != target && names_key(&c.name));
+            found.map(|column| column.name.as_str())
+        };
+        // Ids seldom repeat.
+        is_key(&[Kind::Category, Kind::Text]).or_else(|| is_key(&[Kind::Id]))
+    }
+
+    /// What was found out by a column that nobody named is said, and counts for nothing.
+    pub(super) fn settle_entity(&self, arrived: &mut Arrived) {
+        if self.entity().is_some() {
+            return;
+        }
+        arrived.may_be_about = self.alike(&arrived.profile);
+        let profiles = arrived.pieces.iter_mut().map(|(_, profile)| profile).chain(&mut arrived.before);
+        for profile in profiles.chain([&mut arrived.profile]) {
+            profile.entities = None;
+            profile.columns.iter_mut().for_each(|column| column.design = None);
+        }
+    }
+
+    fn alike(&self, profile: &Profile) -> Option<String> {
+        let column = &profile.entities.as_ref()?.column;
+        let effect = median_effect(profile, column).filter(|effect| effect * WORTH_TELLING > 1.0)?;
+        let worth = profile.n_rows as f64 / effect;
+        Some(format!(
+            "rows of one {column:?} are alike: the {} rows are worth about {worth:.0} independent ones, and p-values take each row \
+             for one of its own. entity = {column:?} under [monitor] makes them count so",
+            profile.n_rows
+        ))
+    }
+
+    /// How many independent rows those of a column are worth: as far as profiles say it of the column that counts now, which
+    /// need not be the one that counted when they were made.
+    pub(super) fn worth(&self, name: &str, reference: &Profile, current: &Profile) -> Worth {
+        let entity = self.entity();
+        let of = |profile: &Profile| {
+            let known = profile.entities.as_ref().is_some_and(|entities| Some(entities.column.as_str()) == entity);
+            profile.column(name).filter(|_| known).and_then(|column| column.design)
+        };
+        Worth::of(of(reference), of(current))
+    }
+
+    /// What is to be said of rows about the same thing.
+    pub(super) fn about_entities(&self, reference: &Reference, arrived: &Arrived) -> Vec<String> {
+        let Some(column) = self.entity() else { return arrived.may_be_about.iter().cloned().collect() };
+        let Some(entities) = &arrived.profile.entities else {
+            return vec![format!(
+                "{column:?} did not arrive: rows of one {column:?} are taken to be as alike as those of the reference"
+            )];
+        };
+        let mut notes = Vec::new();
+        if let Some(effect) = median_effect(&arrived.profile, column) {
+            let (n, worth) = (arrived.profile.n_rows, arrived.profile.n_rows as f64 / effect);
+            notes.push(format!(
+                "rows of one {column:?} count together: the {n} rows about {} of them are worth about {worth:.0} independent ones, in \
+                 half of the columns more",
+                entities.n
+            ));
+        }
+        if reference.profile.entities.as_ref().is_none_or(|entities| entities.column != column) {
+            let why = if reference.is_training { "the next version knows it" } else { "it has no such column" };
+            notes.push(format!(
+                "the reference does not say how alike its rows of one {column:?} are ({why}); they are taken to be as alike as those \
+                 that arrived"
+            ));
+        }
+        notes
+    }
+}
+
+/// The median over columns of by how much rows count less than independent ones.
+fn median_effect(profile: &Profile, entity: &str) -> Option<f64> {
+    let designs = profile.columns.iter().filter(|column| column.name != entity).filter_map(|column| column.design);
+    let mut effects: Vec<f64> = designs.filter_map(|Design { values, .. }| values).collect();
+    effects.sort_unstable_by(f64::total_cmp);
+    effects.get(effects.len() / 2).copied()
+}
