@@ -16,7 +16,7 @@ mod open;
 mod partial;
 mod stamp;
 
-pub use incoming::{Incoming, complete_incoming};
+pub use incoming::{Incoming, complete_incoming, is_incoming};
 pub use lock::{Lock, lock, lock_holder, lock_within};
 pub use open::{open, read, read_to_string};
 pub use partial::Partial;
