@@ -46,6 +46,8 @@ fn no_verb_shows_the_help_with_the_exit_statuses() {
         "status",
         "doctor",
         "export",
+        "push",
+        "pull",
         "demo",
         "completions",
         "man",

@@ -58,7 +58,7 @@ fn one_changed_digit_in_any_file_of_a_version_is_an_error_that_names_the_file() 
 fn a_deep_look_covers_what_is_gone_what_was_added_the_labels_and_the_reference() {
     let work = trained();
     let deep = work.run("audit verify --deep").answers(YES).value();
-    assert_eq!(deep["files"], json!({ "versions": ["v0001"], "unsealed": [], "different": [] }));
+    assert_eq!(deep["files"], json!({ "versions": ["v0001"], "unsealed": [], "different": [], "not_here": [] }));
     work.run("audit verify --deep --text").answers(YES).prints("the files of 1 versions, the labels and the reference");
     work.run("predict churn.csv --log -o scored.csv").answers(YES);
     let id = CHURN.lines().nth(1).unwrap().split(',').next().unwrap();

@@ -23,6 +23,7 @@ mod cli;
 mod coming_from;
 mod completion;
 mod dashboard;
+mod depot;
 mod fuzz;
 mod gate;
 mod gate_faults;

@@ -17,7 +17,7 @@ mod open;
 mod partial;
 mod stamp;
 
-pub use incoming::{Incoming, complete_incoming, incoming_of};
+pub use incoming::{Incoming, complete_incoming, incoming_of, is_incoming};
 pub use lock::{Lock, lock, lock_holder, lock_in_turn, lock_within};
 pub use may::{not_fixed, replaceable};
 pub use open::{open, read, read_to_string};

@@ -182,6 +182,10 @@ fn files_text(files: &Deep, style: Style) -> String {
         text =
             format!("the files of {} versions, the labels and the reference are as recorded\n", files.versions.len());
     }
+    if !files.not_here.is_empty() {
+        text +=
+            &format!("not here, so not checked: {} (`mlloop pull --data` brings them)\n", files.not_here.join(", "));
+    }
     if !files.unsealed.is_empty() {
         let names: Vec<String> = files.unsealed.iter().map(ToString::to_string).collect();
         let names = names.join(", ");

@@ -32,6 +32,8 @@ mod predict;
 mod profile;
 mod progress;
 mod promote;
+mod pull;
+mod push;
 mod reject;
 mod retrain;
 mod report;
@@ -148,6 +150,8 @@ enum Verb {
     Audit(audit::Args),
     Export(export::Args),
     Track(track::Args),
+    Push(push::Args),
+    Pull(pull::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -286,6 +290,8 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Track(args) => track::run(&args, ctx, out),
+        Verb::Push(args) => push::run(&args, ctx, out),
+        Verb::Pull(args) => pull::run(&args, ctx, out),
         Verb::Simulate(args) => simulate::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),

@@ -115,6 +115,11 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
+    /// So many bytes of all.
+    pub(crate) fn bytes(&self, n: u64, all: u64) {
+        self.at(mlloop::source::Progress::Bytes(n, Some(all)));
+    }
+
     /// Shows how far it is; a pause is also told where there is no bar.
     pub(crate) fn at(&self, step: mlloop::source::Progress<'_>) {
         match step {

@@ -10,6 +10,7 @@
 //! | the reference | the last line that names its SHA-256: `trained` (what was read), `reference-updated` or `accepted` |
 
 use super::audit::{Chain, EXPERIMENT, EXPERIMENT_FILE, Entry};
+use super::away::Away;
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic;
 use crate::digest;
@@ -29,6 +30,8 @@ pub struct Deep {
     pub unsealed: Vec<Version>,
     /// Files that are not what the chain says.
     pub different: Vec<Difference>,
+    /// Files that the chain speaks of and that were never brought here: `pull` left them out.
+    pub not_here: Vec<String>,
 }
 
 impl Workspace {
@@ -55,6 +58,11 @@ impl Workspace {
         found.different.extend(self.experiment_differs(chain)?);
         found.different.extend(self.batches_differ(chain)?);
         found.different.extend(self.kept_differ(chain)?);
+        let away = Away::of(self)?.map(|away| away.not_here).unwrap_or_default();
+        let is_elsewhere = |file: &str| away.contains(file) && !self.path(file).exists();
+        let (absent, different) = found.different.into_iter().partition(|found| is_elsewhere(&found.file));
+        found.different = different;
+        found.not_here = absent.into_iter().map(|absent: Difference| absent.file).collect();
         Ok(found)
     }
 

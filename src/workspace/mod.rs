@@ -1,6 +1,7 @@
 //! A loop's directory: `mlloop.toml`, where things are, and the run log.
 
 pub mod audit;
+pub(crate) mod away;
 pub mod clock;
 mod set;
 mod config;
@@ -25,7 +26,7 @@ pub use deep::LABELS_FILE;
 pub(crate) use deep::reference_of;
 pub use event::EventKind;
 pub use held::FEEDBACK_FILE;
-pub(crate) use held::{FEEDBACK, LINES};
+pub(crate) use held::{FEEDBACK, LINES, feedback_seal, recorded_data};
 pub use own::{OWN_DATA_FILES, is_named};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
@@ -351,8 +352,18 @@ impl Workspace {
         self.refuse_foreign_files()?;
         atomic::complete_incoming(&data).map_err(|source| WorkspaceError::Io { path: data, source })?;
         self.tidy(&path)?;
-        self.complete(&lock)?;
+        self.catch_up(&lock)?;
         Ok(lock)
+    }
+
+    /// Completes what came of a pull, and brings roles and experiment up to the chain.
+    ///
+    /// # Errors
+    /// What is wrong with the loop's files.
+    pub(crate) fn catch_up(&self, lock: &Lock) -> Result<(), WorkspaceError> {
+        let complete = atomic::complete_incoming(&self.dir);
+        complete.map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })?;
+        self.complete(lock)
     }
 
     /// Removes what dead processes left half written; the lock was written to just now.
