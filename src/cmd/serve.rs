@@ -185,7 +185,6 @@ impl Pages {
 const GIVE_BACK: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
 /// Begins this program anew, as the same process, so that it gives back memory; unless somebody chose how memory is kept.
-#[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
 fn give_back_memory() {
     let is_chosen = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
     if cfg!(not(target_env = "gnu")) || GIVE_BACK.iter().any(is_chosen) {

@@ -50,6 +50,7 @@ fn copies_with_a_little_noise_or_one_column_of_their_own_are_found() {
             model: Default::default(),
             decision: Default::default(),
             quality: Default::default(),
+            search: Default::default(),
             weight: None,
         };
         let examples = Examples::new(table, &schema, &recipe).unwrap();

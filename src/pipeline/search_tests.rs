@@ -111,6 +111,7 @@ fn the_estimate_that_chose_a_model_is_hardly_too_good() {
 
 #[test]
 #[ignore = "make simulate"]
+#[expect(clippy::print_stdout, reason = "the figures are for docs/methods.md")]
 fn the_estimate_that_chose_a_model_is_hardly_too_good_at_length() {
     for task in [Task::Binary, Task::Multiclass] {
         let (mean, error) = optimism(task, 100, None);
