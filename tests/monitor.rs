@@ -356,6 +356,11 @@ fn streams_that_are_known_to_drift_do() {
 
 /// A loop that predicts a number, and the table that arrives without it.
 fn estimated(change: impl Fn(f64) -> f64) -> Value {
+    estimated_from(3000, change)
+}
+
+/// The same where the rows from `first` on arrive, of which those below 3000 are the reference's.
+fn estimated_from(first: u32, change: impl Fn(f64) -> f64) -> Value {
     let row = |i: u32, change: &dyn Fn(f64) -> f64| {
         let noise = |k: u32| {
             let mut bits = i * 4 + k;
@@ -375,7 +380,7 @@ fn estimated(change: impl Fn(f64) -> f64) -> Value {
     let work = Loop::new().table("t.csv", "id,x,z,y\n".to_owned() + &(0..3000).map(labelled).collect::<String>());
     work.run("init t.csv --target y").answers(YES);
     work.run("train").answers(YES);
-    let arrived = (3000..5000).map(|i| row(i, &change).0 + "\n").collect::<String>();
+    let arrived = (first..5000).map(|i| row(i, &change).0 + "\n").collect::<String>();
     work.write("data/current.csv", "id,x,z\n".to_owned() + &arrived);
     work.run("monitor --formats json").value()
 }
@@ -395,6 +400,17 @@ fn errors_of_numbers_are_estimated_without_labels() {
     assert!((value / gate - 1.0).abs() < 0.1, "{value} for {gate}");
     // Uniform noise in an interval of width 1 + 4x: the mean error is a quarter of it, .75 for all x and 1 for the upper half.
     assert!((expected / value - 4.0 / 3.0).abs() < 0.1, "{expected} after {value}");
+}
+
+#[test]
+fn errors_of_numbers_are_not_estimated_of_rows_that_production_learned_from() {
+    let of = |report: &Value, key: &str| report["estimate"][key].as_u64().unwrap_or(0);
+    let (new, mixed) = (estimated(|x| x), estimated_from(2500, |x| x));
+    assert_eq!((of(&new, "n"), of(&new, "n_learned")), (2000, 0));
+    // Some of the 500 rows of the reference were the gate's.
+    let learned = of(&mixed, "n_learned");
+    assert!((300..500).contains(&learned), "{learned}");
+    assert_eq!(of(&mixed, "n"), 2500 - learned);
 }
 
 /// Sixty rows a day, x creeping upwards, on and after the first of October.
