@@ -4,7 +4,7 @@
 #   mutants.sh [atomic]             the writing of files, as a crate of its own: minutes
 #   mutants.sh journal gate …       modules within the whole crate, each change tested by the module's own tests: hours
 #
-# Wants cargo-mutants (cargo install --locked cargo-mutants). What survives stands in docs/testing.md with the reason.
+# Wants cargo-mutants (cargo install --locked cargo-mutants); scripts/mutate.py needs no other program. What survives stands in docs/testing.md with the reason.
 # Exit status: that of cargo-mutants: 0 every change was noticed, 2 some were not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,6 +25,8 @@ version = "0.0.0"
 edition = "2024"
 [dependencies]
 tempfile = "3"
+memchr = "2"
+rustix = { version = "1.1", default-features = false, features = ["std", "fs", "process"] }
 [workspace]
 TOML
     cp Cargo.lock "$crate/"

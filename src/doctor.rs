@@ -1,11 +1,13 @@
 //! Is a loop in order? Each of its parts looked at by itself, so that one that is damaged does not hide the others.
 
 use crate::ab::Experiment;
+use crate::atomic;
 use crate::feedback;
 use crate::gate;
-use crate::journal::Journal;
+use crate::journal::{Damage, Journal};
 use crate::labels::{Labels, Used};
 use crate::pipeline::Pipeline;
+use crate::reference::adoptable;
 use crate::registry::{Difference, Version};
 use crate::retrain::standing::progress;
 use crate::workspace::Workspace;
@@ -88,6 +90,9 @@ fn reference(workspace: &Workspace, _: Timestamp) -> Found {
             return Err(bad(PART, advice)(format!("{file} {what}")));
         }
     }
+    let advice = "a challenger's rows could not be added to it: `retrain` and `promote` would refuse";
+    adoptable(workspace, &config).map_err(bad(PART, advice))?;
+    atomic::not_fixed(&path).map_err(|err| bad(PART, advice)(told(err)))?;
     Ok(good(PART, format!("{} is there: {} bytes", config.data.reference.display(), found.len())))
 }
 
@@ -95,6 +100,12 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "production";
     let registry = workspace.registry();
     let roles = registry.roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
+    if let Ok(chain) = workspace.audit_chain()
+        && let Some(Difference { file, what }) =
+            workspace.roles_gone(&chain).map_err(bad(PART, "see who may read models/"))?
+    {
+        return Err(bad(PART, "run any other command, such as `mlloop status`")(format!("{file} {what}")));
+    }
     let Some(version) = roles.production else {
         return Err(missing(PART, "no version is in production", "run `mlloop train`"));
     };
@@ -142,6 +153,12 @@ fn versions(workspace: &Workspace, _: Timestamp) -> Found {
             return Err(bad(PART, "restore the version's directory from a backup")(format!("{file} {what}")));
         }
     }
+    if let Ok(chain) = workspace.audit_chain()
+        && let Some(Difference { file, what }) =
+            workspace.versions_gone(&chain).map_err(bad(PART, "see who may read models/"))?.into_iter().next()
+    {
+        return Err(bad(PART, "restore the version's directory from a backup")(format!("{file} {what}")));
+    }
     let experiment = Experiment::load(workspace).map_err(bad(PART, "mend or remove ab.json"))?;
     // A chain that cannot be read is told of by its own check.
     if let Ok(chain) = workspace.audit_chain()
@@ -180,6 +197,12 @@ fn labels(workspace: &Workspace, _: Timestamp) -> Found {
             format!("{file} {what}"),
         ));
     }
+    if let Ok(chain) = workspace.audit_chain()
+        && let Some(Difference { file, what }) =
+            workspace.batches_differ(&chain).map_err(bad(PART, ADVICE))?.into_iter().next()
+    {
+        return Err(bad(PART, "restore the record of the batch from a backup")(format!("{file} {what}")));
+    }
     if labels.rows().is_empty() {
         return Err(missing(PART, "there are none", "choose rows to label with `mlloop label-export`"));
     }
@@ -196,6 +219,11 @@ fn people(workspace: &Workspace, _: Timestamp) -> Found {
     // A chain that cannot be read is told of by its own check.
     if workspace.audit_chain().is_ok() {
         feedback::hold(workspace).map_err(bad(PART, ADVICE))?;
+        if let Some(Difference { file, what }) = feedback::announcement_differs(workspace).map_err(bad(PART, ADVICE))? {
+            return Err(bad(PART, "remove it, or let the next `mlloop feedback` write it anew")(format!(
+                "{file} {what}"
+            )));
+        }
     }
     Ok(good(PART, format!("{} corrections", entries.len())))
 }
@@ -206,6 +234,12 @@ fn predictions(workspace: &Workspace, _: Timestamp) -> Found {
     if Journal::of(workspace).is_empty().map_err(bad(PART, ADVICE))? {
         let advice = "log predictions: `mlloop predict TABLE --log`, or `mlloop serve`";
         return Err(missing(PART, "nothing is logged", advice));
+    }
+    let damage = Journal::of(workspace).damage().map_err(bad(PART, ADVICE))?;
+    if let Some(Damage { file, what }) = damage.first() {
+        let more = if damage.len() > 1 { format!(" (and {} files more)", damage.len() - 1) } else { String::new() };
+        let advice = "restore the file from a backup; where there is none, what cannot be read stays left out";
+        return Err(bad(PART, advice)(format!("{file} {what}{more}")));
     }
     let (n, bytes) = contents(&workspace.path("predictions")).map_err(bad(PART, ADVICE))?;
     Ok(good(PART, format!("{n} files, {bytes} bytes")))
@@ -243,6 +277,14 @@ fn approvals(workspace: &Workspace, now: Timestamp) -> Found {
 
 fn backups(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "backups";
+    if let Ok(chain) = workspace.audit_chain() {
+        let differ = workspace.kept_differ(&chain).map_err(bad(PART, "see who may read runs/kept"))?;
+        if let Some(Difference { file, what }) = differ.first() {
+            let more = if differ.len() > 1 { format!(" (and {} more)", differ.len() - 1) } else { String::new() };
+            let advice = "the loop goes on without it; `mlloop audit verify --deep` lists all";
+            return Err(bad(PART, advice)(format!("{file} {what}{more}")));
+        }
+    }
     let (n, bytes) = contents(&workspace.path("runs/backup")).map_err(bad(PART, "see who may read runs/backup"))?;
     Ok(good(PART, format!("{n} files, {bytes} bytes in runs/backup")))
 }

@@ -9,7 +9,7 @@ use crate::model::Params;
 use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
 use crate::table::{
     Finding, InferOptions, Inference, Input, Kind, OneClass, ReadOptions, Rejects, Schema, Table, TableError,
-    TableOptions, TargetGuess, Texts, Values, has_word, infer, read, schema, stream,
+    TableOptions, TargetGuess, Texts, Values, has_word, infer, names_key, read, schema, stream,
 };
 use crate::wording::{instead, list};
 use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace, WorkspaceError};
@@ -154,6 +154,7 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     inference.notes.extend(suspicions);
     let config = config(workspace, wanted, &inference.schema, &target, split);
     wanted.check(&inference, &config, inference.n_rows)?;
+    inference.notes.extend(not_read(&inference, &config));
     write(workspace, wanted, config, inference, target, &format!("{}; {why}", guess.reason))
 }
 
@@ -453,6 +454,29 @@ impl InitRequest<'_> {
     }
 }
 
+/// Columns of texts that no model reads, since their cells are single words and differ from row to row.
+fn not_read(inference: &Inference, config: &Config) -> Option<String> {
+    /// Words from which a text is read.
+    const WORDS: f64 = 3.0;
+    let split = config.split.column.as_deref();
+    let is_told = |name: &str| inference.notes.iter().any(|note| note.starts_with(&format!("column {name:?} holds ")));
+    let is_known = |name: &str| has_word(name, &NAMES_ROWS) || names_key(name) || is_told(name);
+    let unread = inference.columns.iter().filter(|found| {
+        found.kind == Kind::Text
+            && found.mean_words < WORDS
+            && Some(found.name.as_str()) != split
+            && !is_known(&found.name)
+    });
+    let names: Vec<&str> = unread.map(|found| found.name.as_str()).collect();
+    let (columns, are) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{columns} {} {are} not read by a model: single words that differ from row to row, and no numbers or times",
+            list(names)
+        )
+    })
+}
+
 /// How many rows have an id that a row before has, and the first such id.
 fn repeats(ids: &Texts) -> Option<(u64, String)> {
     let mut seen = HashSet::with_capacity(ids.len());
@@ -467,15 +491,18 @@ fn repeats(ids: &Texts) -> Option<(u64, String)> {
 }
 
 fn set_kind(inference: &mut Inference, name: &str, kind: Kind, reason: &str) {
-    if let Some(spec) = inference.schema.columns.iter_mut().find(|c| c.name == name) {
+    let found = inference.columns.iter_mut().find(|c| c.name == name);
+    if let (Some(spec), Some(found)) = (inference.schema.columns.iter_mut().find(|c| c.name == name), &found) {
         spec.kind = kind;
-        (spec.format, spec.number) = (None, None);
-        if kind == Kind::Id {
-            spec.number = inference.columns.iter().find(|c| c.name == name).and_then(|found| found.whole_ids.clone());
-        }
+        spec.number = match kind {
+            Kind::Id => found.whole_ids.clone(),
+            Kind::Number => found.as_number.clone(),
+            _ => None,
+        };
+        spec.format = found.as_time.clone().filter(|_| kind == Kind::Time);
         spec.spelling = Default::default();
     }
-    if let Some(finding) = inference.columns.iter_mut().find(|c| c.name == name) {
+    if let Some(finding) = found {
         finding.kind = kind;
         reason.clone_into(&mut finding.reason);
     }

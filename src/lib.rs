@@ -101,6 +101,8 @@ pub mod source;
 pub mod round;
 // The changes of the audit chain, told to an MLflow tracking server.
 pub mod track;
+// A copy of a loop in another place: what `push` and `pull` do.
+pub mod depot;
 // A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
 // The pages where people decide, label and look; in front of `serve`.

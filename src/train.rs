@@ -15,8 +15,8 @@ use crate::journal::Layout;
 use crate::model::ForeignModel;
 use crate::past::{self, PastError};
 use crate::pipeline::{
-    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, Weighed,
-    cross_validate, judge,
+    self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, SearchLimits,
+    Weighed, cross_validate, judge,
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError, entity_keys};
 use crate::registry::{
@@ -474,6 +474,11 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
     let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
     // Said with the first version, for the gate is the loop's; few gate rows, of which the doubts speak, show nothing at all.
     let is_told = parent.is_none() && doubts.slight.is_empty();
+    let mut recipe = request.config.recipe();
+    if let Some(search) = &fitted.search {
+        // How much a budget tries depends on the machine: who trains this version again tries as much.
+        recipe.search = SearchLimits { budget: None, tries: u32::try_from(search.tried.len()).ok() };
+    }
     let resolution = fitted.gate.as_ref().filter(|_| is_told).and_then(score::resolution);
     Manifest {
         format: 1,
@@ -488,7 +493,8 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
             gate: parts.gate.len() as u64,
         },
         model: describe(&fitted.pipeline),
-        recipe: json!(request.config.recipe()),
+        recipe: json!(recipe),
+        search: fitted.search.clone(),
         gate: json!(fitted.gate),
         cross_validation: evidence.cross_validation.as_ref().map(|cv| json!(cv)),
         test: evidence.test.as_ref().map(|test| json!(test)),

@@ -1,6 +1,8 @@
 //! Errors in words: what a person who misspelt a name may have meant, lists that stay short, and what TOML and JSON call
 //! by the names of types.
 
+use std::collections::{HashMap, HashSet};
+
 /// Names that a list shows.
 const LISTED: usize = 10;
 
@@ -15,19 +17,31 @@ pub fn known_format(found: u32, known: u32) -> Result<(), String> {
     }
 }
 
-/// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps.
+/// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps; failing
+/// that, one of whose parts it is likely a misspelling of.
 ///
 /// ```
 /// use mlloop::wording::nearest;
 /// assert_eq!(nearest("chrun", ["churn", "charge"]), Some("churn"));
+/// assert_eq!(nearest("foresst", ["random-forest", "decision-tree"]), Some("random-forest"));
 /// assert_eq!(nearest("amount", ["churn", "charge"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Letters of a word from which it is looked for in parts of names.
+    const PART: usize = 4;
+    let names: Vec<&str> = names.into_iter().collect();
+    let of_whole = nearest_of(word, names.iter().map(|name| (*name, *name)));
+    let parts = names.iter().flat_map(|name| name.split(['-', ' ', '.', '_']).map(move |part| (*name, part)));
+    of_whole.or_else(|| nearest_of(word, parts.filter(|(_, part)| part.len() >= PART && word.len() >= PART)))
+}
+
+/// The name whose spelling is the nearest; `names` are names with what is compared.
+fn nearest_of<'a>(word: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let wanted = plain(word);
     let length = wanted.chars().count();
-    let near = names.into_iter().filter_map(|name| {
-        let known = plain(name);
+    let near = names.filter_map(|(name, known)| {
+        let known = plain(known);
         let distance = match wanted == known {
             true => 0,
             false => strsim::damerau_levenshtein(&wanted, &known),
@@ -40,6 +54,65 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         (distance <= allowed).then_some((distance, name))
     });
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// Whether the character shows nothing, or reorders what stands around it.
+pub(crate) fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || c == '\u{feff}'
+}
+
+/// The name of a person, without the spaces around it.
+///
+/// # Errors
+/// Why a text is none: a name has a character that can be seen, and none that cannot.
+pub fn person(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name has at least one letter".to_owned()),
+        name if name.chars().any(is_unseen) => Err("it has characters that cannot be seen".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// What names of the same person have in common: neither letters' case nor spaces around a name, nor what nobody sees in
+/// it, make another person of them.
+///
+/// ```
+/// use mlloop::wording::person_key;
+/// assert_eq!(person_key("BOB "), person_key("bob"));
+/// assert_ne!(person_key("bob"), person_key("bea"));
+/// ```
+#[must_use]
+pub fn person_key(name: &str) -> String {
+    let seen: String = name.chars().filter(|c| !is_unseen(*c)).collect();
+    seen.trim().to_lowercase()
+}
+
+/// People by the names under which they are known.
+#[derive(Debug, Default)]
+pub struct People<'a> {
+    names: HashSet<&'a str>,
+    by_key: HashMap<String, &'a str>,
+}
+
+impl<'a> People<'a> {
+    /// Those whose names these are; the first spelling of a name is the one that holds.
+    pub fn known(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut people = Self::default();
+        for name in names {
+            if people.names.insert(name) {
+                people.by_key.entry(person_key(name)).or_insert(name);
+            }
+        }
+        people
+    }
+
+    /// The name under which the person of another spelling is known.
+    #[must_use]
+    pub fn other_spelling(&self, name: &str) -> Option<&'a str> {
+        if self.names.contains(name) { None } else { self.by_key.get(&person_key(name)).copied() }
+    }
 }
 
 /// The names in a row, at most ten of them: `a, b, c, … (12 in all)`.

@@ -46,6 +46,8 @@ fn no_verb_shows_the_help_with_the_exit_statuses() {
         "status",
         "doctor",
         "export",
+        "push",
+        "pull",
         "demo",
         "completions",
         "man",
@@ -62,6 +64,26 @@ fn bad_usage_is_status_2_and_says_what() {
     for n in ["0", "-1", "1025", "99999999", "x"] {
         Loop::new().run(&format!("status --threads={n}")).answers(ERROR).says("--threads").says("from 1 to 1024");
     }
+    for name in ["*", "a b", "evil.com:99", ".evil.com", "", "https://a.org", "*.a.org"] {
+        let said = Loop::new().run(&format!("serve --allow-host '{name}'")).answers(ERROR);
+        said.says("--allow-host").says("write a whole name such as shop.example.org");
+    }
+}
+
+#[test]
+fn no_answer_is_written_over_a_file_of_the_loop() {
+    let work = tiny();
+    work.run("init tiny.csv").answers(YES);
+    work.write("audit.jsonl", "");
+    let before = work.files();
+    for own in ["mlloop.toml", "audit.jsonl", "./MLLOOP.toml", "models/roles.json", "data/labels.csv", "tiny.csv"] {
+        for verb in ["status", "doctor", "audit verify"] {
+            work.run(&format!("{verb} -o {own}")).answers(ERROR).says("is the loop's own file");
+        }
+    }
+    assert_eq!(work.files(), before);
+    work.run("doctor -o reports.json");
+    assert!(work.path("reports.json").exists());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `feedback`: corrections go in once and whole, become labels, and are counted.
 
 use crate::support::{ERROR, Loop, NO, YES};
+use mlloop::workspace::{EventKind, Workspace, audit::Event};
+use sha2::{Digest, Sha256};
 
 const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
 
@@ -147,6 +149,7 @@ fn monitor_sees_what_was_served_and_what_people_said() {
         })
         .collect();
     work.write("models/v0001/labels_used.csv", format!("id,label,annotator,batch\n{used}"));
+    sealed_anew(&work, "v0001");
     let report = work.run("monitor --formats json --force --now 2026-11-04T00:00:00Z").answers(YES).value();
     let unused = report["triggers"].as_array().unwrap().iter().find(|t| t["name"] == "unused_feedback").unwrap();
     assert_eq!(unused["value"], 50.0);
@@ -231,4 +234,21 @@ fn many_at_once_are_all_taken_in() {
     });
     work.run("feedback").answers(YES).json("/total", ids.len());
     work.run("audit verify").answers(YES);
+}
+
+/// As if the files of a version had been stored as they are now.
+fn sealed_anew(work: &Loop, version: &str) {
+    let dir = work.path("models").join(version);
+    let digest = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let hash = Sha256::digest(std::fs::read(path).unwrap());
+        (name, hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    };
+    let files: std::collections::BTreeMap<String, String> =
+        std::fs::read_dir(dir).unwrap().map(|entry| digest(entry.unwrap().path())).collect();
+    let workspace = Workspace::new(work.path(""));
+    let lock = workspace.lock().unwrap();
+    let details = serde_json::json!({ "version": version, "files": files });
+    let at = "2026-11-03T12:00:00Z".parse().unwrap();
+    workspace.record(&lock, Event { at, event: EventKind::Trained, by: None, roles: None, details }).unwrap();
 }

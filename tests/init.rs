@@ -267,3 +267,39 @@ fn a_kind_that_a_column_has_anyway_keeps_how_it_is_written() {
     assert!(plain[0].contains("decimal = \",\"") && plain[1].contains("%d.%m.%Y"), "{plain:?}");
     assert_eq!(columns("--kind paid=number --kind since=time"), plain);
 }
+
+#[test]
+fn a_kind_that_is_said_reads_cells_as_they_are_written() {
+    // Alone these are levels, a number and a text.
+    let row = |i: u32| {
+        let (paid, event, due) = (i % 9, 1_700_000_000 + i * 3601, 1 + i % 3);
+        format!("k{i};{paid},50 €;{event};{due:02}.02.2024;{};{}\n", i * 7 % 50, ["no", "yes"][(i % 2) as usize])
+    };
+    let table = "key;paid_code;event;due;x;late\n".to_owned() + &(0..120).map(row).collect::<String>();
+    let work = Loop::new().table("t.csv", &table);
+    let said = work.run("init t.csv --kind paid_code=number --kind event=time --kind due=category");
+    said.answers(YES);
+    let toml = work.read("mlloop.toml");
+    assert!(
+        toml.contains("\"paid_code\" = { kind = \"number\", number = { decimal = \",\", unit = \"€\" } }"),
+        "{toml}"
+    );
+    assert!(toml.contains("\"event\" = { kind = \"time\", format = \"unix\" }"), "{toml}");
+    work.run("train").answers(YES);
+}
+
+#[test]
+fn columns_that_no_model_reads_are_named() {
+    let row = |i: u32| {
+        format!(
+            "k{i}x;{:.2}/{:.2};{};{}\n",
+            f64::from(i) / 7.0,
+            f64::from(i) / 3.0,
+            i * 7 % 50,
+            ["no", "yes"][(i % 2) as usize]
+        )
+    };
+    let table = "key;pressure;x;late\n".to_owned() + &(0..120).map(row).collect::<String>();
+    let notes = Loop::new().table("t.csv", table).run("init t.csv").answers(YES).value()["notes"].to_string();
+    assert!(notes.contains("column pressure is not read by a model: single words"), "{notes}");
+}

@@ -213,3 +213,20 @@ fn a_model_without_names_is_taken_by_order_when_asked() {
     work.run("init r.csv --target churn --ignore skip").answers(YES);
     work.run("train --from m.txt --features-by-order").answers(YES);
 }
+
+/// Outcomes that are only spelt in another way are no drift of the target, and are measured as what they are.
+#[test]
+fn a_target_that_is_spelt_in_another_way_does_not_drift() {
+    let work = trained();
+    let rows = table(["False", "True"], ["1", "2", "X"], true).replace("\nc", "\nd");
+    let monitor = |text: String| {
+        work.write("now.csv", text);
+        work.run("monitor now.csv --formats json").value()
+    };
+    let plain = monitor(rows.clone());
+    let spelt = monitor(rows.replace(",yes\n", ",YES \n").replace(",no\n", ",No\n"));
+    assert_eq!(plain["target"]["verdict"], "stable", "{}", plain["target"]);
+    assert_eq!(spelt["target"]["verdict"], "stable", "{}", spelt["target"]);
+    assert_eq!(spelt["performance"], plain["performance"]);
+    assert!(!plain["performance"].is_null());
+}

@@ -11,6 +11,8 @@ pub struct Asked {
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Asked {
@@ -125,11 +127,12 @@ fn read(stream: TcpStream) -> Option<(TcpStream, Asked)> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
-    let mut asked = Asked { method, path, headers, body: String::new() };
+    let mut asked = Asked { method, path, headers, body: String::new(), bytes: Vec::new() };
     let length = asked.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     asked.body = String::from_utf8_lossy(&body).into_owned();
+    asked.bytes = body;
     Some((stream, asked))
 }
 

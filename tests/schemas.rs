@@ -210,6 +210,8 @@ fn begin(walk: &mut Walk) {
     walk.serve(&work, "");
     walk.run(&work, "train", "train --algorithm decision-tree");
     walk.run(&work, "train", "train --algorithm decision-tree --cv 2 --test data/current.csv");
+    walk.run(&work, "push", "push place");
+    walk.run(&Loop::new(), "pull", &format!("pull {}", work.path("place").display()));
     walk.run(&work, "audit-at", "audit at 2020-01-01");
     walk.run(&work, "ab-report", "ab-report churn.csv --arm internet --outcome support_calls --unit customer --force");
     let table = "--arm paperless --outcome monthly_charge --pre total_charge --strata internet --force";

@@ -58,7 +58,7 @@ fn one_changed_digit_in_any_file_of_a_version_is_an_error_that_names_the_file() 
 fn a_deep_look_covers_what_is_gone_what_was_added_the_labels_and_the_reference() {
     let work = trained();
     let deep = work.run("audit verify --deep").answers(YES).value();
-    assert_eq!(deep["files"], json!({ "versions": ["v0001"], "unsealed": [], "different": [] }));
+    assert_eq!(deep["files"], json!({ "versions": ["v0001"], "unsealed": [], "different": [], "not_here": [] }));
     work.run("audit verify --deep --text").answers(YES).prints("the files of 1 versions, the labels and the reference");
     work.run("predict churn.csv --log -o scored.csv").answers(YES);
     let id = CHURN.lines().nth(1).unwrap().split(',').next().unwrap();
@@ -228,5 +228,138 @@ fn an_altered_experiment_is_seen_and_what_a_limit_or_a_full_stdout_stops_is_said
     assert!(work.run("audit").stdout.contains("ab-stopped"));
     for name in ["''", "' '", "'an\u{200b}n'"] {
         work.run(&format!("approve v0002 --by {name}")).answers(ERROR).says("--by");
+    }
+}
+
+/// A loop with two versions, a batch that came back, feedback and logged predictions.
+fn lived_in() -> Loop {
+    let work = trained();
+    work.run("train --algorithm decision-tree --now 2026-11-02T00:00:00Z").answers(YES);
+    work.run("predict churn.csv --log -o scored.csv --now 2026-11-03T00:00:00Z").answers(YES);
+    work.run("label-export -n 5 --strategy random --now 2026-11-04T00:00:00Z").answers(YES);
+    let sheet = work.read("label_inbox/to_label.csv");
+    let ids: Vec<&str> = sheet.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let answers: String = ids.iter().map(|id| format!("{id},yes\n")).collect();
+    work.write("back.csv", format!("id,churn\n{answers}"));
+    work.run("label-import back.csv --annotator ann --accept-batch --now 2026-11-05T00:00:00Z").answers(YES);
+    let id = CHURN.lines().nth(1).unwrap().split(',').next().unwrap();
+    work.run(&format!("feedback {id} correct --by ann --now 2026-11-06T00:00:00Z")).answers(YES);
+    work
+}
+
+#[test]
+fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
+    let work = lived_in();
+    let kept = work.files().into_iter().find(|(path, _)| path.parent().unwrap().ends_with("runs/kept")).unwrap().0;
+    let kept = kept.strip_prefix(work.path("")).unwrap().to_str().unwrap().to_owned();
+    let batch = "label_inbox/imported/b20261104-000000/batch.json";
+    work.run("audit verify --deep").answers(YES);
+    let text = |copy: &Loop, file: &str| copy.read(file);
+    type Change<'a> = &'a dyn Fn(&Loop, &str);
+    let remove: Change = &|copy, file| match copy.path(file).is_dir() {
+        true => std::fs::remove_dir_all(copy.path(file)).unwrap(),
+        false => std::fs::remove_file(copy.path(file)).unwrap(),
+    };
+    let digit: Change = &|copy, file| copy.write(file, with_another_digit(&text(copy, file)));
+    let cut: Change = &|copy, file| copy.write(file, "{");
+    let append: Change = &|copy, file| {
+        let bytes = [std::fs::read(copy.path(file)).unwrap(), b"more".to_vec()].concat();
+        copy.write(file, bytes);
+    };
+    for (file, change, told) in [
+        ("models/roles.json", remove, "the next command makes it anew"),
+        ("models/v0001", remove, "only a backup brings it back"),
+        ("models/v0002", remove, "only a backup brings it back"),
+        (&kept, remove, "only a backup brings it back"),
+        (&kept, append, "is not what its name says"),
+        (batch, remove, "restore it from a backup"),
+        (batch, digit, "restore it from a backup"),
+        ("runs/feedback.json", cut, "the next `mlloop feedback` writes it anew"),
+        ("runs/feedback.json", digit, "the next `mlloop feedback` writes it anew"),
+    ] {
+        let copy = work.copy();
+        change(&copy, file);
+        let deep = copy.run("audit verify --deep").answers(NO).value();
+        let different = deep["files"]["different"].as_array().unwrap().clone();
+        let found = different.iter().find(|one| one["file"] == file);
+        assert!(found.is_some_and(|one| one["what"].as_str().unwrap().contains(told)), "{file}: {different:?}");
+        let doctor = copy.run("doctor").answers(NO).value().to_string();
+        assert!(doctor.contains(file), "{file}: {doctor}");
+    }
+    let copy = work.copy();
+    remove(&copy, "models/roles.json");
+    copy.run("status").answers(YES).says("models/roles.json was gone").json("/production", "v0001");
+    assert_eq!(copy.read("models/roles.json"), work.read("models/roles.json"));
+    copy.run("audit verify --deep").answers(YES);
+}
+
+#[test]
+fn versions_that_were_pruned_are_not_missed() {
+    let work = lived_in();
+    let toml = work.read("mlloop.toml").replace("[promote]", "[promote]\nkeep_versions = 1");
+    let toml =
+        if toml.contains("keep_versions = 1") { toml } else { format!("{toml}\n[promote]\nkeep_versions = 1\n") };
+    work.write("mlloop.toml", toml);
+    for day in [10, 11, 12] {
+        work.run(&format!("train --algorithm decision-tree --now 2026-11-{day}T00:00:00Z")).answers(YES);
+        work.run(&format!("promote --override t --by ann --now 2026-11-{day}T01:00:00Z")).answers(YES);
+    }
+    assert!(work.read("audit.jsonl").contains("\"pruned\"") && !work.path("models/v0001").exists());
+    work.run("audit verify --deep").answers(YES);
+}
+
+#[test]
+fn a_file_that_a_version_never_had_is_not_read() {
+    let work = trained();
+    let labels = "id,label,annotator,batch\nC0001,yes,ann,\n";
+    for (file, text, command) in [
+        ("labels_used.csv", labels, "status"),
+        ("labels_used.csv", labels, "retrain --force"),
+        ("added.csv", CHURN, "retrain --force"),
+    ] {
+        let copy = work.copy();
+        copy.write(&format!("models/v0001/{file}"), text);
+        copy.run(command).answers(ERROR).says(file).says("was not stored with v0001");
+    }
+}
+
+#[test]
+fn lines_of_the_log_that_cannot_be_read_are_said() {
+    let work = lived_in();
+    let log = "predictions/2026-11-03.csv";
+    let lines: Vec<String> = work.read(log).lines().map(str::to_owned).collect();
+    let with = |change: &dyn Fn(&mut Vec<String>)| {
+        let (copy, mut lines) = (work.copy(), lines.clone());
+        change(&mut lines);
+        copy.write(log, lines.join("\n") + "\n");
+        copy
+    };
+    let damaged = |copy: &Loop, told: &str| {
+        let deep = copy.run("audit verify --deep").answers(NO).value()["files"]["different"].to_string();
+        assert!(deep.contains(log) && deep.contains(told), "{deep}");
+        let doctor = copy.run("doctor").answers(NO).value().to_string();
+        assert!(doctor.contains(log) && doctor.contains(told), "{doctor}");
+    };
+    let id = lines[4].split(',').next().unwrap().to_owned();
+    let garbage = with(&|lines| lines[4] = "garbage".to_owned());
+    let time = with(&|lines| lines[4] = lines[4].replacen("00:00:00Z", "00:00:00Zx", 1));
+    for copy in [&garbage, &time] {
+        damaged(copy, "has 1 lines that cannot be read");
+        let notes = |command: &str| copy.run(command).value()["notes"].to_string();
+        for command in ["monitor", "label-export -n 5 --strategy random", "retrain --force --dry-run"] {
+            let notes = notes(command);
+            assert!(
+                notes.contains("1 line of the prediction log cannot be read and is left out"),
+                "{command}: {notes}"
+            );
+            assert!(notes.contains(log) && notes.contains("line 5"), "{command}: {notes}");
+        }
+        copy.run(&format!("feedback {id} correct --by ann")).answers(ERROR).says("1 line of the prediction log");
+    }
+    let header = with(&|lines| lines[0] = lines[0].replacen("id", "ix", 1));
+    damaged(&header, "missing column");
+    for command in ["monitor", "label-export -n 5", "retrain --force"] {
+        let said = header.run(command).answers(ERROR).says(log).says("restore the file from a backup");
+        assert!(!said.stderr.contains("mlloop.toml"), "{command}: {}", said.stderr);
     }
 }

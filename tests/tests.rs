@@ -14,6 +14,7 @@ mod skipped;
 mod support;
 
 mod asked_by;
+mod asked_before;
 mod audit;
 mod ab;
 mod ab_loop;
@@ -22,6 +23,7 @@ mod cli;
 mod coming_from;
 mod completion;
 mod dashboard;
+mod depot;
 mod fuzz;
 mod gate;
 mod gate_faults;

@@ -391,3 +391,19 @@ fn a_feature_that_32_bits_cannot_hold_is_told_apart_everywhere() {
     assert_eq!(told, known);
     work.run("export --format onnx -o late.onnx").answers(YES);
 }
+
+#[test]
+fn the_best_of_several_is_one_model_that_can_be_trained_again_and_leaves_as_one_graph() {
+    let work = ready();
+    let manifest =
+        work.run("--set n_estimators=40 --set train.tries=3 train --quality best --budget 10m").answers(YES).value();
+    let tried = manifest["search"]["tried"].as_array().unwrap();
+    assert_eq!(tried.len(), 3, "{manifest}");
+    let shares: f64 = tried.iter().map(|trial| trial["weight"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-12);
+    assert_eq!(manifest["recipe"]["search"], json!({ "tries": 3 }), "what a replay needs, and no time");
+    work.run("audit replay v0001").answers(YES).json("/agrees", true);
+    work.run("export v0001 -o best.onnx").answers(YES);
+    work.run("train --quality best --budget 0s").answers(ERROR).says("such as 30s");
+    work.run("--set train.tries=0 train --quality best").answers(ERROR).says("tries = 0");
+}

@@ -3,6 +3,7 @@
 use super::AbError;
 use super::request::OutcomesRequest;
 use crate::table::{Categories, MISSING_CODE, Table, Values};
+use crate::wording::instead;
 
 /// More arms are a mistake in the column's name.
 const MAX_ARMS: usize = 100;
@@ -37,7 +38,8 @@ fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) 
     let usage = |what: String| Err(AbError::Usage(what));
     if let Some(unknown) = request.arms.iter().map(String::as_str).chain(request.control).find(|a| !levels.contains(a))
     {
-        return usage(format!("no arm {unknown:?} in column {:?}; there are {}", request.arm, have()));
+        let there = instead(unknown, levels.iter().copied());
+        return usage(format!("no arm {unknown:?} in column {:?}{there}", request.arm));
     }
     if request.arms.is_empty() && levels.len() > MAX_ARMS {
         return usage(format!(

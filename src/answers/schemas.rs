@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ab;
+use crate::depot;
 use crate::drift;
 use crate::feedback;
 use crate::gate;
@@ -74,6 +75,8 @@ fn answers() -> BTreeMap<&'static str, Value> {
         ("profile", of::<profile::Profile>()),
         ("promote", of::<gate::Promotion>()),
         ("reject", any(vec![of::<gate::Decided>(), of::<TurnedDown>()])),
+        ("pull", of::<depot::Pulled>()),
+        ("push", of::<depot::Pushed>()),
         ("report", of::<summary::Summary>()),
         ("retrain", of::<retrain::Retrained>()),
         ("rollback", of::<gate::RolledBack>()),

@@ -228,3 +228,23 @@ fn a_replaced_file_stays_its_owners() {
     let now = fs::metadata(&path).unwrap();
     assert_eq!((now.uid(), now.gid(), mode_of(&path)), (before.uid(), before.gid(), 0o600));
 }
+
+#[test]
+fn a_set_is_begun_where_an_earlier_one_was_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let into = dir.path().join("deep/data");
+    let incoming = Incoming::begin(&into).unwrap();
+    for name in ["a.csv", "b.csv"] {
+        incoming.write(Path::new(name), |out| out.write_all(b"x")).unwrap();
+    }
+    incoming.drop_file(Path::new("b.csv")).unwrap();
+    assert!(incoming.path(Path::new("a.csv")).exists() && !incoming.path(Path::new("b.csv")).exists());
+    drop(incoming);
+    // A process died after it had committed, and another one before.
+    fs::create_dir(incoming_of(&into)).unwrap();
+    fs::write(incoming_of(&into).join("old.csv"), "old").unwrap();
+    fs::create_dir(into.join(".mlloop-left")).unwrap();
+    let _begun = Incoming::begin(&into).unwrap();
+    assert_eq!(fs::read_to_string(into.join("old.csv")).unwrap(), "old");
+    assert!(!incoming_of(&into).exists() && !into.join(".mlloop-left").exists());
+}

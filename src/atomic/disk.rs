@@ -89,9 +89,27 @@ pub(super) fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn remove_dir_all(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    let inside = below(path);
     fs::remove_dir_all(path)?;
+    #[cfg(test)]
+    inside.into_iter().for_each(|entry| note(|| Op::Remove(entry)));
     noted!(Op::Remove(path.to_owned()));
     Ok(())
+}
+
+/// Everything in a directory, what is deepest first: so it is removed, one after the other.
+#[cfg(test)]
+fn below(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+        found.push(path);
+    }
+    found
 }
 
 /// The bytes and the length of `file` survive a loss of power; its name need not.

@@ -64,6 +64,20 @@ impl Incoming {
         name: &Path,
         write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.write_within(name, self.limit, write)
+    }
+
+    /// As [`Incoming::write`], for a file that has these permissions at most.
+    ///
+    /// # Errors
+    /// As [`Incoming::write`].
+    pub fn write_within<T, E: From<io::Error>>(
+        &self,
+        name: &Path,
+        limit: u32,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let limit = limit & self.limit;
         if name.as_os_str().is_empty() || !name.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
         }
@@ -72,13 +86,13 @@ impl Incoming {
         make_dirs(parent(&path))?;
         let mut file = BufWriter::with_capacity(
             1 << 16,
-            OpenOptions::new().create_new(true).write(true).mode(0o666 & self.limit).open(&path)?,
+            OpenOptions::new().create_new(true).write(true).mode(0o666 & limit).open(&path)?,
         );
         disk::created(&path);
         let written = write(&mut file)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         disk::wrote(&path);
-        mode::keep(&file, fs::metadata(self.into.join(name)).ok().as_ref(), self.limit)?;
+        mode::keep(&file, fs::metadata(self.into.join(name)).ok().as_ref(), limit)?;
         point()?;
         disk::sync_file(&file, &path)?;
         Ok(written)
@@ -108,6 +122,18 @@ impl Incoming {
     }
 }
 
+/// Where the files of a set are that is committed and not moved yet.
+#[must_use]
+pub fn incoming_of(into: &Path) -> PathBuf {
+    into.join(COMMITTED)
+}
+
+/// Whether a process died after its commit, so that there is something to be moved.
+#[must_use]
+pub fn is_incoming(into: &Path) -> bool {
+    into.join(COMMITTED).is_dir()
+}
+
 /// Moves what a process that died after its commit had not moved yet. Call it under the lock of the workspace.
 ///
 /// # Errors
@@ -117,18 +143,28 @@ pub fn complete_incoming(into: &Path) -> io::Result<()> {
     if !staged.is_dir() {
         return Ok(());
     }
-    for (dir, files) in walk(&staged)? {
-        let target = into.join(dir.strip_prefix(&staged).unwrap_or(Path::new("")));
-        make_dirs(&target)?;
-        for name in files {
-            point()?;
-            disk::rename(&dir.join(&name), &target.join(&name))?;
-        }
-        disk::sync_dir(&target)?;
-    }
+    settle(&staged, into)?;
     point()?;
     disk::remove_dir_all(&staged)?;
     disk::sync_dir(into)
+}
+
+/// Moves all that is in `from` into `to`. Directories first, and as a whole where there is none of that name: what lies above
+/// may speak of them.
+fn settle(from: &Path, to: &Path) -> io::Result<()> {
+    let mut entries = fs::read_dir(from)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(|entry| (entry.path().is_file(), entry.file_name()));
+    for entry in entries {
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() && target.is_dir() {
+            true => settle(&entry.path(), &target)?,
+            false => {
+                point()?;
+                disk::rename(&entry.path(), &target)?;
+            }
+        }
+    }
+    disk::sync_dir(to)
 }
 
 /// A directory and the names of the files in it.

@@ -69,12 +69,14 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
     Ok(Lock { _file: file })
 }
 
+/// How long is waited between two looks at a lock.
+const STEP: Duration = Duration::from_millis(20);
+
 /// Takes the lock `path`; while another process holds it, waits for `limit` at most.
 ///
 /// # Errors
 /// As [`lock`].
 pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
-    const STEP: Duration = Duration::from_millis(20);
     let mut left = limit;
     loop {
         match lock(path) {
@@ -87,6 +89,31 @@ pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
     }
 }
 
+/// Takes the lock `path` as [`lock_within`] does, in turn with others: `limit` counts anew whenever another process gets the
+/// lock meanwhile, up to [`TURNS`] times. Who waits behind a hundred short changes is not told that somebody hangs.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_in_turn(path: &Path, limit: Duration) -> io::Result<Lock> {
+    let (mut holder, mut tried) = (lock_holder(path), lock_within(path, limit.min(STEP)));
+    let (mut left, mut in_all) = (limit, limit.saturating_mul(TURNS));
+    while let Err(err) = &tried {
+        if err.kind() != io::ErrorKind::WouldBlock || left.is_zero() || in_all.is_zero() {
+            break;
+        }
+        let now = lock_holder(path);
+        if now.is_some() && now != holder {
+            (holder, left) = (now, limit);
+        }
+        (left, in_all) = (left.saturating_sub(STEP), in_all.saturating_sub(STEP));
+        tried = lock_within(path, STEP);
+    }
+    tried
+}
+
+/// How many times the patience of one who waits in turn counts anew.
+pub const TURNS: u32 = 12;
+
 /// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
 #[must_use]
 pub fn lock_holder(path: &Path) -> Option<u32> {
@@ -94,6 +121,7 @@ pub fn lock_holder(path: &Path) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what other processes would")]
 mod tests {
     use super::*;
 
@@ -106,6 +134,26 @@ mod tests {
         assert_eq!(lock_holder(&path), Some(std::process::id()));
         drop(held);
         lock(&path).unwrap();
+    }
+
+    #[test]
+    fn patience_counts_from_the_last_change_of_hands() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".mlloop.lock");
+        let limit = 20 * STEP;
+        let held = lock(&path).unwrap();
+        assert!(lock_in_turn(&path, limit).is_err(), "nobody else gets it");
+        let hands = path.clone();
+        // The lock changes hands each five steps, as its file says, and is free after thirty: more than the patience.
+        let others = std::thread::spawn(move || {
+            for process in 0..6 {
+                std::fs::write(&hands, format!("{process}\n")).unwrap();
+                std::thread::sleep(5 * STEP);
+            }
+            drop(held);
+        });
+        lock_in_turn(&path, limit).unwrap();
+        others.join().unwrap();
     }
 
     #[test]

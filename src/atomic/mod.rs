@@ -11,13 +11,15 @@ mod disk;
 pub mod fault;
 mod incoming;
 mod lock;
+mod may;
 mod mode;
 mod open;
 mod partial;
 mod stamp;
 
-pub use incoming::{Incoming, complete_incoming};
-pub use lock::{Lock, lock, lock_holder, lock_within};
+pub use incoming::{Incoming, complete_incoming, incoming_of, is_incoming};
+pub use lock::{Lock, lock, lock_holder, lock_in_turn, lock_within};
+pub use may::{not_fixed, replaceable};
 pub use open::{open, read, read_to_string};
 pub use partial::Partial;
 pub use stamp::Stamp;
@@ -183,7 +185,7 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
 pub fn sync_file(path: &Path) -> io::Result<()> {
     match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file?.sync_data()?,
+        file => disk::sync_file(&file?, path)?,
     }
     disk::sync_dir(parent(path))
 }

@@ -86,3 +86,29 @@ impl Partial {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn what_has_arrived_stays_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("part/file");
+        let mut part = Partial::open(&path).unwrap();
+        assert!(part.is_empty());
+        part.push(b"the first run").unwrap();
+        assert_eq!(Partial::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(part);
+        let mut part = Partial::open(&path).unwrap();
+        assert_eq!((part.len(), part.is_empty()), (13, false));
+        part.restart().unwrap();
+        part.push(b"anew").unwrap();
+        let mut text = String::new();
+        part.reader().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), part.len()), ("anew", 4));
+        part.remove().unwrap();
+        assert!(!path.exists() && !path.parent().unwrap().exists());
+    }
+}

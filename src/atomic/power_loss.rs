@@ -290,13 +290,32 @@ fn the_first_line_of_a_log_in_a_new_directory_is_there_once_the_call_has_returne
 }
 
 #[test]
+fn what_others_appended_is_there_once_it_is_synced() {
+    cut_everywhere(
+        &[],
+        |dir| {
+            let path = dir.join("predictions.csv");
+            Appender::open(&path)?.append(b"id\n", b"one\n", false)?;
+            sync_file(&path)
+        },
+        |returned, dir| assert!(!returned || text(dir.join("predictions.csv")).as_deref() == Some("id\none\n")),
+    );
+    sync_file(Path::new("is/not/there")).unwrap();
+}
+
+#[test]
 fn a_directory_appears_whole() {
     cut_everywhere(
         &[],
         |dir| {
             new_dir(&dir.join("v0001"), |beside| {
                 replace(&beside.join("model.bin"), |out| out.write_all(b"model"))?;
-                replace(&beside.join("pipeline.json"), |out| out.write_all(b"pipeline"))
+                // Whoever fills it need not sync.
+                let path = beside.join("pipeline.json");
+                fs::write(&path, b"pipeline")?;
+                disk::created(&path);
+                disk::wrote(&path);
+                Ok(())
             })
         },
         |returned, dir| {
@@ -348,6 +367,7 @@ fn what_is_moved_or_removed_is_in_one_place_and_then_gone() {
             let version = dir.join("models/v0001");
             let is_whole = version.join("a").exists() && version.join("b").exists();
             assert!(if version.exists() { is_whole && !returned } else { true });
+            assert!(!returned || fs::read_dir(dir.join("models")).unwrap().count() == 0, "nothing is left");
         },
     );
     cut_everywhere(
@@ -355,4 +375,11 @@ fn what_is_moved_or_removed_is_in_one_place_and_then_gone() {
         |dir| remove_file(&dir.join("importing.json")),
         |returned, dir| assert!(!returned || !dir.join("importing.json").exists()),
     );
+    // What is forgotten may come back after a loss of power, and is gone as long as there is none.
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("untold");
+    fs::write(&mark, "b1").unwrap();
+    forget(&mark).unwrap();
+    forget(&mark).unwrap();
+    assert!(!mark.exists());
 }

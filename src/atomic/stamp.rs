@@ -34,3 +34,22 @@ impl Stamp {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they look at")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_replaced_has_another_stamp_and_one_that_is_gone_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("roles.json");
+        assert_eq!((Stamp::of(&path), Stamp::look(&path).unwrap()), (None, None));
+        std::fs::write(&path, "one").unwrap();
+        let first = Stamp::look(&path).unwrap().unwrap();
+        assert_eq!((Stamp::of(&path).as_ref(), Stamp::of(&path)), (Some(&first), Stamp::look(&path).unwrap()));
+        super::super::replace(&path, |out| std::io::Write::write_all(out, b"two")).unwrap();
+        assert_ne!(Stamp::of(&path), Some(first));
+        assert!(Stamp::look(&path.join("below")).is_err());
+    }
+}

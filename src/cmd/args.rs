@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use mlloop::journal::Window;
 use mlloop::table::TableOptions;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// When output is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,7 +50,7 @@ pub(crate) struct Global {
     /// Take this instant as the present (RFC 3339), to replay a run
     #[arg(long, value_name = "TIME", global = true)]
     pub(crate) now: Option<jiff::Timestamp>,
-    /// When another mlloop is changing the loop, wait up to SECONDS for it
+    /// When another mlloop is changing the loop, wait up to SECONDS for it; counted anew when the next one has its turn
     #[arg(long, value_name = "SECONDS", default_value_t = 5, global = true, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) wait: u64,
     /// Another value for a key of mlloop.toml, for this command; a key without a section is one of [model]. Also by
@@ -159,14 +160,16 @@ fn parse_delimiter(text: &str) -> Result<char, String> {
 
 /// The name of a person, for the audit chain: it has something to see, and nothing that cannot be seen.
 pub(crate) fn person(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    let unseen = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    match name {
-        "" => Err("a name has at least one letter".to_owned()),
-        _ if name.chars().any(unseen) => Err("it has characters that cannot be seen".to_owned()),
-        _ => Ok(name.to_owned()),
-    }
+    mlloop::wording::person(text)
+}
+
+/// `10s`, `500ms`, `2m`, or a number of seconds; at most a day.
+pub(super) fn duration(text: &str, least: Duration) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
+    seconds.or_else(written).filter(|length| (least..=DAY).contains(length)).ok_or_else(|| match least.is_zero() {
+        true => "write a time of at most a day, such as 10s".to_owned(),
+        false => format!("write a time from {least:?} to a day, such as 30s"),
+    })
 }

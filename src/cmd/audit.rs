@@ -5,7 +5,7 @@ use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use mlloop::answers::{Accepted, RolesAt, Verified};
 use mlloop::feedback::{self, FeedbackError};
-use mlloop::journal::Window;
+use mlloop::journal::{Damage, Journal, Window};
 use mlloop::labels::Labels;
 use mlloop::lineage::{self, Lineage};
 use mlloop::printable::name;
@@ -166,7 +166,11 @@ fn look_deep(ctx: &Context, chain: &Chain) -> Result<Deep> {
     let changed = found.different.iter().any(|different| different.file == FEEDBACK_FILE);
     if !changed && let Err(FeedbackError::File { what, .. }) = feedback::hold(&ctx.workspace) {
         found.different.push(Difference { file: FEEDBACK_FILE.to_owned(), what });
+    } else if !changed {
+        found.different.extend(feedback::announcement_differs(&ctx.workspace)?);
     }
+    let damage = Journal::of(&ctx.workspace).damage()?;
+    found.different.extend(damage.into_iter().map(|Damage { file, what }| Difference { file, what }));
     Ok(found)
 }
 
@@ -177,6 +181,10 @@ fn files_text(files: &Deep, style: Style) -> String {
     if files.different.is_empty() {
         text =
             format!("the files of {} versions, the labels and the reference are as recorded\n", files.versions.len());
+    }
+    if !files.not_here.is_empty() {
+        text +=
+            &format!("not here, so not checked: {} (`mlloop pull --data` brings them)\n", files.not_here.join(", "));
     }
     if !files.unsealed.is_empty() {
         let names: Vec<String> = files.unsealed.iter().map(ToString::to_string).collect();

@@ -95,6 +95,8 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
         read: args.read.options(),
         force: args.force,
     };
+    // A loop that is there is changed in turn with others.
+    let _lock = if ctx.workspace.config_path().exists() && args.force { Some(ctx.workspace.lock()?) } else { None };
     let setup = init::init(&ctx.workspace, &wanted)?;
     ctx.progress.rejects(&setup.rejects);
     setup.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));

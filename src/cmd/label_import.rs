@@ -39,7 +39,7 @@ pub(crate) struct Args {
     from: Option<String>,
     #[command(flatten)]
     studio: StudioArgs,
-    /// Who answered, where the file does not say
+    /// Who answered, where the file does not say; where it says the same name, that is taken to be right
     #[arg(long, value_name = "NAME")]
     annotator: Option<String>,
     /// Leave out answers that do not fit, and list them in label_inbox/rejected.csv

@@ -32,6 +32,8 @@ mod predict;
 mod profile;
 mod progress;
 mod promote;
+mod pull;
+mod push;
 mod reject;
 mod retrain;
 mod report;
@@ -47,8 +49,9 @@ mod track;
 mod train;
 pub(crate) mod usage;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{FromArgMatches, Parser, Subcommand};
+use mlloop::workspace::Workspace;
 
 pub(crate) use args::Global;
 pub(crate) use context::Context;
@@ -147,6 +150,8 @@ enum Verb {
     Audit(audit::Args),
     Export(export::Args),
     Track(track::Args),
+    Push(push::Args),
+    Pull(pull::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -201,10 +206,17 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     // Before anything is done whose answer would then have no place.
     cli.global.output.as_deref().map_or(Ok(()), ending::check)?;
     if let Some(loops) = several::loops(&cli.global) {
-        return several::run(cli.verb.name(), &loops, &cli.global, &mut Output::new(&cli.global));
+        let mut out = Output::new(&cli.global);
+        loops.iter().try_for_each(|dir| refuse_own_file(&Workspace::new(dir), &out))?;
+        return several::run(cli.verb.name(), &loops, &cli.global, &mut out);
     }
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
+    refuse_own_file(&ctx.workspace, &out)?;
+    // These two look at what there is.
+    if !matches!(cli.verb, Verb::Doctor(_) | Verb::Audit(_)) && ctx.workspace.restore_roles().unwrap_or(false) {
+        ctx.progress.note(format_args!("note: models/roles.json was gone, and is made anew from audit.jsonl"));
+    }
     let (scheduled, tracked) = (cli.verb.scheduled(), cli.verb.is_tracked());
     let done = call(cli.verb, &ctx, &mut out);
     if let Some(verb) = scheduled {
@@ -220,6 +232,16 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
             "line {line} of audit.jsonl was written, so what it says has happened, and the next command completes it"
         ))),
         (done, _) => done,
+    }
+}
+
+/// No answer takes the place of a file that the loop lives by.
+fn refuse_own_file(workspace: &Workspace, out: &Output) -> Result<()> {
+    match out.file().and_then(|path| Some((path, workspace.own_file(path)?))) {
+        Some((path, own)) => {
+            bail!("-o {}: is the loop's own file {}: write the answer to another one", path.display(), own.display())
+        }
+        None => Ok(()),
     }
 }
 
@@ -268,6 +290,8 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Report(args) => report::run(&args, ctx, out),
         Verb::Export(args) => export::run(&args, ctx, out),
         Verb::Track(args) => track::run(&args, ctx, out),
+        Verb::Push(args) => push::run(&args, ctx, out),
+        Verb::Pull(args) => pull::run(&args, ctx, out),
         Verb::Simulate(args) => simulate::run(&args, ctx, out),
         Verb::Demo(args) => demo::run(&args, ctx, out),
         Verb::Completions(args) => completions::run(&args, out),

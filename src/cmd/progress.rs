@@ -78,17 +78,17 @@ fn lines_wanted() -> bool {
 pub(crate) struct Steps {
     bar: ProgressBar,
     /// What was last said, where lines are wanted: the step and its quarter.
-    lines: Option<Mutex<(&'static str, u64)>>,
+    lines: Option<Mutex<(String, u64)>>,
 }
 
 impl Steps {
     /// `done` of `total` steps of `what` are done.
-    pub(crate) fn at(&self, what: &'static str, done: u64, total: u64) {
+    pub(crate) fn at(&self, what: &str, done: u64, total: u64) {
         if let Some(said) = &self.lines {
-            let now = (what, 4 * done / total.max(1));
+            let quarter = 4 * done / total.max(1);
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            if *said != now {
-                *said = now;
+            if (said.0.as_str(), said.1) != (what, quarter) {
+                *said = (what.to_owned(), quarter);
                 let _ = writeln!(std::io::stderr(), "{what} {done}/{total}");
             }
         }
@@ -96,7 +96,7 @@ impl Steps {
             return;
         }
         if self.bar.message() != what {
-            self.bar.set_message(what);
+            self.bar.set_message(what.to_owned());
             self.bar.set_length(total);
         }
         self.bar.set_position(done);
@@ -115,6 +115,11 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
+    /// So many bytes of all.
+    pub(crate) fn bytes(&self, n: u64, all: u64) {
+        self.at(mlloop::source::Progress::Bytes(n, Some(all)));
+    }
+
     /// Shows how far it is; a pause is also told where there is no bar.
     pub(crate) fn at(&self, step: mlloop::source::Progress<'_>) {
         match step {

@@ -12,6 +12,7 @@ use rand::RngCore as _;
 use rand::rngs::OsRng;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// Another name that requests may be sent to, such as that of a proxy in front; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
     /// Let other machines ask without a token
     #[arg(long)]
@@ -119,27 +120,32 @@ fn up_to(most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=most)
 }
 
+/// A name or an address as a `Host` has it, without what stands around it.
+fn host_name(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<std::net::Ipv6Addr>() {
+        return Ok(format!("[{address}]"));
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    match name.len() <= 253 && name.split('.').all(is_label) {
+        true => Ok(name.to_owned()),
+        false => Err("write a whole name such as shop.example.org: no port, no scheme, no *".to_owned()),
+    }
+}
+
 fn patience(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_millis(100))
+    super::args::duration(text, Duration::from_millis(100))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1))
+    super::args::duration(text, Duration::from_secs(1))
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO)
-}
-
-/// `10s`, `500ms`, `2m`, or a number of seconds; at most a day.
-fn duration(text: &str, least: Duration) -> Result<Duration, String> {
-    const DAY: Duration = Duration::from_secs(86_400);
-    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
-    seconds.or_else(written).filter(|length| (least..=DAY).contains(length)).ok_or_else(|| match least.is_zero() {
-        true => "write a time of at most a day, such as 10s".to_owned(),
-        false => format!("write a time from {least:?} to a day, such as 30s"),
-    })
+    super::args::duration(text, Duration::ZERO)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -173,7 +179,29 @@ impl Pages {
     }
 }
 
+/// What glibc reads when a process begins: free memory goes back to the system at once. By itself it raises both limits with
+/// each large piece that was taken, and keeps what a count over all labels took for the next one. Training with them takes as
+/// long as without (4 runs on 32 561 rows: 9.8 and 10.5 s of CPU) in less memory.
+const GIVE_BACK: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
+
+/// Begins this program anew, as the same process, so that it gives back memory; unless somebody chose how memory is kept.
+#[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
+fn give_back_memory() {
+    let is_chosen = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
+    if cfg!(not(target_env = "gnu")) || GIVE_BACK.iter().any(is_chosen) {
+        return;
+    }
+    let mut args = std::env::args_os();
+    let mut anew = std::process::Command::new("/proc/self/exe");
+    if let Some(own) = args.next() {
+        anew.arg0(own);
+    }
+    // It only returns where it cannot be done: then memory is kept, which harms nobody.
+    let _ = anew.args(args).envs(GIVE_BACK).exec();
+}
+
 pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages) -> Result<Outcome> {
+    give_back_memory();
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
         _ => None,

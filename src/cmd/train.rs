@@ -4,17 +4,17 @@ use anyhow::Result;
 use mlloop::answers::Listed;
 use mlloop::features::Task;
 use mlloop::model::Algorithm;
-use mlloop::pipeline::{Quality, told_words};
+use mlloop::pipeline::{Quality, Search, told_words};
 use mlloop::printable::{name, printable};
 use mlloop::reference;
 use mlloop::registry::Role;
-use mlloop::report::grouped;
+use mlloop::report::{grouped, number, percent};
 use mlloop::score::report;
 use mlloop::train::{self, TrainRequest, Trained};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Fit a model on the reference, evaluate it on rows it never saw, and store it as a version
 ///
@@ -26,6 +26,7 @@ use std::time::Instant;
 ///   mlloop train --cv 5                       out-of-fold metrics besides
 ///   mlloop train --algorithm random-forest
 ///   mlloop train --quality fast               one fit instead of several
+///   mlloop train --quality best --budget 60s  the best that 60 s of CPU find
 ///   mlloop train --test holdout.csv           metrics on another table besides
 ///   mlloop train --from model.onnx            take in a model made elsewhere
 ///
@@ -37,9 +38,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ALGORITHM", value_parser = super::args::one_of(["gradient-boosting", "random-forest", "decision-tree"], parse_algorithm))]
     algorithm: Option<Algorithm>,
     /// How much is done for a good model, instead of what mlloop.toml says: standard (every row that is not in the gate
-    /// teaches), or fast (one fit: the tune rows decide, and do not teach)
-    #[arg(long, value_name = "QUALITY", value_parser = super::args::one_of(["standard", "fast"], parse_quality))]
+    /// teaches), fast (one fit: the tune rows decide, and do not teach), or best (up to 13 sets of parameters are tried, and
+    /// those that are best together are one model)
+    #[arg(long, value_name = "QUALITY", value_parser = super::args::one_of(["standard", "fast", "best"], parse_quality))]
     quality: Option<Quality>,
+    /// With --quality best: try nothing more after so much CPU time, such as 60s or 5m
+    #[arg(long, value_name = "TIME", value_parser = budget)]
+    budget: Option<u32>,
     /// Also score every row by a model that did not see it, in K folds
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
     cv: Option<u8>,
@@ -47,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TABLE")]
     test: Option<PathBuf>,
     /// Store a model made elsewhere: an ONNX tree ensemble, XGBoost JSON or UBJSON, LightGBM text
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv", "quality"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv", "quality", "budget"])]
     from: Option<PathBuf>,
     /// The features of --from are the table's columns in their order, whatever their names
     #[arg(long, requires = "from")]
@@ -64,6 +69,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     if let Some(quality) = args.quality {
         config.train.quality = quality;
+    }
+    if args.budget.is_some() {
+        config.train.search.budget = args.budget;
     }
     let started = Instant::now();
     let lock = ctx.lock()?;
@@ -108,7 +116,39 @@ fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
 
 fn parse_quality(name: &str) -> Result<Quality, String> {
     let known = Quality::NAMES.into_iter().find(|(known, _)| *known == name);
-    known.map(|(_, quality)| quality).ok_or_else(|| "there are standard and fast".to_owned())
+    known.map(|(_, quality)| quality).ok_or_else(|| "there are standard, fast and best".to_owned())
+}
+
+/// Whole seconds of CPU time.
+fn budget(text: &str) -> Result<u32, String> {
+    let found = super::args::duration(text, Duration::from_secs(1))?;
+    u32::try_from(found.as_secs()).map_err(|err| err.to_string())
+}
+
+/// What was tried, the best first.
+fn tried(search: &Search, style: Style) -> String {
+    let mut text = format!(
+        "\n{}\n",
+        style.bold(&format!(
+            "{} of {} sets of parameters were tried; {}",
+            search.tried.len(),
+            search.portfolio,
+            match search.n_members() {
+                1 => "one is the model".to_owned(),
+                n => format!("{n} together are the model"),
+            }
+        ))
+    );
+    let mut order: Vec<_> = search.tried.iter().collect();
+    order.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+    let _ = writeln!(text, "  {:<32} {:>8} {:>6} {:>7}", "", "loss", "rounds", "share");
+    for trial in order {
+        let share = if trial.weight > 0.0 { percent(trial.weight) } else { String::new() };
+        let _ = writeln!(text, "  {:<32} {:>8} {:>6} {share:>7}", trial.name, number(trial.loss), trial.rounds);
+    }
+    let _ = writeln!(text, "  {:<32} {:>8}", "together", number(search.loss));
+    let _ = writeln!(text, "  The loss is that of rows that the model did not see.");
+    text
 }
 
 /// How often intervals of 90 % held the truth of the gate rows.
@@ -155,6 +195,9 @@ fn readable(learned: &Trained, style: Style) -> String {
     }
     if let Some(line) = held(learned) {
         let _ = writeln!(text, "{line}");
+    }
+    if let Some(search) = &manifest.search {
+        text.push_str(&tried(search, style));
     }
     if let Some(rules) = &learned.rules {
         let _ = write!(text, "\n{}\n{rules}", style.bold("The tree"));

@@ -7,9 +7,11 @@ use super::web::{Answer, Fields, Oops};
 use super::{Dashboard, pages};
 use crate::demo;
 use crate::gate;
+use crate::labels::ADJUDICATOR;
 use crate::labels::fill::UNCERTAIN;
-use crate::labels::settle;
+use crate::labels::settle::{self, Decision};
 use crate::report::number::{counted, short as short_text};
+use crate::wording::person_key;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -144,6 +146,9 @@ fn decision(dashboard: &Dashboard, by: &str, action: &str, fields: &Fields) -> R
 /// Takes in what somebody answered on the page: who is signed in, or whom the form names.
 fn import(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -> Result<Verb, Oops> {
     let person = Some(fields.get("of")).filter(|of| !of.is_empty()).unwrap_or(&session.name);
+    if person_key(person) == ADJUDICATOR {
+        return Err(Oops::Bad(format!("the {ADJUDICATOR} decides on the page Settle")));
+    }
     let nothing = || Oops::NotFound(format!("{person} has no answers that are not taken in"));
     let sheet = pages::label::answered(dashboard, person)?.ok_or_else(nothing)?;
     let file = sheet.path.canonicalize().map_err(|_| nothing())?;
@@ -158,10 +163,15 @@ fn import(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -
 fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -> Result<Verb, Oops> {
     let workspace = &dashboard.workspace;
     let decisions = pages::settle::decisions(fields);
-    let target = settle::open(workspace, 1)?.target;
-    let target = target.ok_or_else(|| Oops::NotFound("nothing is to be settled any more".to_owned()))?;
+    let open = settle::open(workspace, usize::MAX)?;
+    let target = open.target.ok_or_else(|| Oops::NotFound("nothing is to be settled any more".to_owned()))?;
     if decisions.is_empty() {
         return Err(Oops::Bad("nothing was chosen".to_owned()));
+    }
+    // Only what is in question is decided: the word of the adjudicator counts more than everybody's.
+    let in_question = |(id, batch, _): &&Decision| open.rows.iter().any(|row| row.id == *id && row.batch == *batch);
+    if let Some((id, ..)) = decisions.iter().find(|decision| !in_question(decision)) {
+        return Err(Oops::NotFound(format!("{} is not to be settled any more", short_text(id, 60))));
     }
     let file = settle::write(workspace, &target.name, &session.name, &decisions)?;
     let file = file.canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;

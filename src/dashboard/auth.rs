@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use crate::atomic;
 use crate::digest::hex;
 use crate::printable::steers;
+use crate::wording::person_key;
 
 /// How long a session lasts.
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
@@ -103,8 +104,8 @@ impl People {
 
     /// Whether somebody of this name has a token of their own.
     fn has(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        self.keys.iter().filter_map(|key| key.name.as_ref()).any(|own| own.to_lowercase() == name)
+        let name = person_key(name);
+        self.keys.iter().filter_map(|key| key.name.as_ref()).any(|own| person_key(own) == name)
     }
 
     /// Every key is compared, so that the time tells nothing.

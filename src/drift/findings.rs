@@ -17,13 +17,22 @@ const OUTSIDE_FACTOR: f64 = 10.0;
 /// Unseen levels that are named.
 const N_NAMED: usize = 5;
 
-/// Findings about one column: completeness, unseen levels, range.
+/// Rows from which it means something that they share their instants.
+const MIN_SHARING: u64 = 20;
+/// Shares of the rows that have an instant together with others, now and in the reference, that are a finding.
+const SHARING: (f64, f64) = (0.5, 0.1);
+
+/// Findings about one column: completeness, unseen levels, range, instants that rows share.
 #[must_use]
 pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
-    let content = match &pair.values {
-        PairValues::Number { reference, current, .. } => range(pair, reference, current),
-        PairValues::Time { .. } => instants(pair),
-        PairValues::Category { levels, reference, current } => unseen(&pair.name, levels, reference, current),
+    let content: Vec<Finding> = match &pair.values {
+        PairValues::Number { reference, current, .. } => range(pair, reference, current).into_iter().collect(),
+        PairValues::Time { reference, current, .. } => {
+            instants(pair).into_iter().chain(shared_instants(pair, reference, current)).collect()
+        }
+        PairValues::Category { levels, reference, current } => {
+            unseen(&pair.name, levels, reference, current).into_iter().collect()
+        }
     };
     completeness(pair).into_iter().chain(content).collect()
 }
@@ -98,6 +107,44 @@ fn instants(pair: &ColumnPair) -> Option<Finding> {
     Some(finding(FindingKind::Range, &pair.name, text))
 }
 
+/// Instants that rows have together with others, where the reference's rows hardly do: the time of an export in the place of
+/// the rows' own, times that were cut to days, or rows that came twice. In which order rows stand is no question: nothing
+/// that the model reads depends on it.
+fn shared_instants(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Finding> {
+    let (before, now) = (n_sharing(reference), n_sharing(current));
+    let share = |n: u64, sample: &Sample| n as f64 / sample.n().max(1) as f64;
+    let (most_at, most) = most_frequent(current)?;
+    if current.n().min(reference.n()) < MIN_SHARING {
+        return None;
+    }
+    // A sketch keeps the share of a frequent instant, and not which ones are rare.
+    let most_before = most_frequent(reference).map_or(0, |(_, n)| n);
+    let is_sketch = pair.rank_error > 0.0;
+    let spread = if is_sketch { share(most_before, reference) } else { share(before, reference) };
+    let text = if share(most, current) >= SHARING.0 && spread <= SHARING.1 {
+        let share = share(most, current) * 100.0;
+        format!("{share:.1} % of the rows have one and the same time, {}: is it that of an export?", instant(most_at))
+    } else if !is_sketch && share(now, current) >= SHARING.0 && spread <= SHARING.1 {
+        let (now, before) = (share(now, current) * 100.0, share(before, reference) * 100.0);
+        format!(
+            "{now:.1} % of the rows have a time that other rows have, in the reference {before:.1} %: did rows come twice, or \
+             were times cut?"
+        )
+    } else {
+        return None;
+    };
+    Some(finding(FindingKind::Range, &pair.name, text))
+}
+
+/// Rows that have their value together with others.
+fn n_sharing(sample: &Sample) -> u64 {
+    sample.counts().iter().filter(|count| **count > 1).sum()
+}
+
+fn most_frequent(sample: &Sample) -> Option<(f64, u64)> {
+    sample.values().iter().copied().zip(sample.counts().iter().copied()).max_by_key(|(_, count)| *count)
+}
+
 /// Where instants end: at the present, or where the reference looked ahead, as contracts that end and bills that are due do,
 /// as far ahead as it did. A hundredth of its rows is needed for that.
 pub(super) fn horizon(pair: &ColumnPair) -> Option<i64> {
@@ -118,6 +165,11 @@ pub(super) fn later_than(current: &Sample, present: i64) -> u64 {
 pub(super) fn date(micros: f64) -> String {
     let at = jiff::Timestamp::from_microsecond(micros as i64);
     at.map_or_else(|_| "beyond the year 9999".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
+fn instant(micros: f64) -> String {
+    let at = jiff::Timestamp::from_microsecond(micros as i64);
+    at.map_or_else(|_| date(micros), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn finding(kind: FindingKind, column: &str, text: String) -> Finding {

@@ -123,6 +123,7 @@ fn learned(table: Table, task: Task) -> Pipeline {
         model: Params::default(),
         decision: Decision::default(),
         quality: Default::default(),
+        search: Default::default(),
         weight: None,
     };
     let examples = Examples::new(Table::new(columns).unwrap(), &schema, &recipe).unwrap();

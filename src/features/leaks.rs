@@ -3,11 +3,17 @@
 //! A column that alone nearly gives the target away was usually written after the fact (a refund date beside "churned",
 //! the two parts of a sum beside the sum). The model would be excellent in tests and useless in use.
 
+mod coarse;
+mod parts;
+mod shifted;
+
+use std::collections::HashSet;
 use std::fmt;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
+use self::parts::{Part, parts};
 use super::learn::Outcome;
 use super::target::{Target, Task};
 use super::text;
@@ -26,6 +32,8 @@ const MIN_CLASS_ROWS: usize = 5;
 const ENOUGH_CLASS_ROWS: usize = 30;
 /// ROC-AUC of one column from which it is suspected.
 const MIN_AUC: f64 = 0.99;
+/// The same of a column that has no more values than there are classes: a coding of the target, with a few mistakes.
+const MIN_COPY_AUC: f64 = 0.97;
 /// What counts as no mistake.
 const PERFECT_AUC: f64 = 0.999_95;
 /// Cells that are there (or missing) for one class only: at least this share of their rows, of the class's rows, and the
@@ -61,6 +69,13 @@ pub enum How {
     Separates(f64),
     /// The column alone tells this class of several from the others, with this ROC-AUC.
     SeparatesClass(String, f64),
+    /// The column tells these classes of several from the others.
+    SeparatesClasses(Vec<String>),
+    /// The column holds the target of the next row.
+    NextRow,
+    /// The values of a number in the column's levels hardly overlap: this share of the pairs of rows of different levels
+    /// stands in the same order.
+    Sorts(f64),
     /// The column has a value in rows of this class only, so many of them.
     FilledFor(String, usize),
     /// The column is empty in rows of this class only, so many of them.
@@ -79,6 +94,16 @@ impl fmt::Display for Leak {
             How::SeparatesClass(class, auc) => {
                 write!(f, "column {names} alone tells the class {class:?} from the others (ROC-AUC {auc:.3})")
             }
+            How::SeparatesClasses(classes) => {
+                let named: Vec<String> = classes.iter().map(|class| format!("{class:?}")).collect();
+                write!(f, "column {names} alone tells the classes {} from the others", named.join(", "))
+            }
+            How::NextRow => write!(f, "column {names} holds the target of the next row"),
+            How::Sorts(share) => write!(
+                f,
+                "column {names} sorts the target into ranges that hardly overlap ({:.1} % of the pairs of rows)",
+                100.0 * share
+            ),
             How::FilledFor(class, rows) => {
                 write!(f, "column {names} is filled in for the class {class:?} only ({rows} rows)")
             }
@@ -113,7 +138,11 @@ pub fn find_leaks(table: &Table, target: &Target, y: &[f64], skip: &[String], se
         table.columns().iter().filter(|c| c.name != target.name && !skip.contains(&c.name)).collect();
     let mut leaks: Vec<Leak> = columns
         .par_iter()
-        .filter_map(|c| Some(Leak { columns: vec![c.name.clone()], how: sample.suspect(c, (target, y), seed)? }))
+        .filter_map(|c| {
+            let shifted = || shifted::is_of_the_next_row(c, table, target, y).then_some(How::NextRow);
+            let how = sample.suspect(c, (target, y), seed).or_else(shifted)?;
+            Some(Leak { columns: vec![c.name.clone()], how })
+        })
         .collect();
     if target.task == Task::Regression {
         let equal: Vec<&str> = leaks.iter().filter(|l| l.how == How::Equal).map(|l| l.columns[0].as_str()).collect();
@@ -209,14 +238,42 @@ impl<'a> Sample<'a> {
             }
             (None, _) => return None,
         };
-        match self.task {
+        let how = match self.task {
             Task::Regression => self.suspect_value(numbers.as_deref(), &bins),
             Task::Binary | Task::Multiclass => match self.suspect_classes(numbers.as_deref(), &bins) {
                 Some(How::Separates(area)) => Some(How::Separates(area)),
                 // Being there at all says it better than the values.
                 how => self.presence(column).or(how),
             },
-        }
+        };
+        let in_a_part = || match &column.values {
+            Values::Category(cells) => {
+                self.suspect_parts(self.rows.iter().map(|&row| cells.level(row as usize).unwrap_or_default()).collect())
+            }
+            _ => None,
+        };
+        how.or_else(in_a_part)
+    }
+
+    /// What parts of texts say, looked at like columns.
+    fn suspect_parts(&self, texts: Vec<&str>) -> Option<How> {
+        parts(&texts).into_iter().find_map(|part| {
+            let (numbers, bins) = match part {
+                Part::Levels(levels) => (None, levels),
+                Part::Numbers(numbers) => {
+                    let bins = bins(&numbers);
+                    (Some(numbers), bins)
+                }
+            };
+            match self.task {
+                Task::Binary | Task::Multiclass => self.suspect_classes(numbers.as_deref(), &bins),
+                Task::Regression => self.suspect_value(numbers.as_deref(), &bins).map(|how| match how {
+                    // The number in the text is the target, the text is not.
+                    How::Equal => How::Explains(1.0),
+                    how => how,
+                }),
+            }
+        })
     }
 
     /// What the words of a text say out of fold, looked at like a number.
@@ -235,10 +292,11 @@ impl<'a> Sample<'a> {
         let by_words = learned.and_then(|(encoder, values)| {
             (0..encoder.outputs().len()).find_map(|output| of_score(output, encoder.n_features(), &values))
         });
-        match self.task {
+        let how = match self.task {
             Task::Regression => by_words,
             Task::Binary | Task::Multiclass => self.presence(column).or(by_words),
-        }
+        };
+        how.or_else(|| self.suspect_parts(self.rows.iter().map(|&row| texts.get(row as usize)).collect()))
     }
 
     fn suspect_value(&self, numbers: Option<&[f64]>, bins: &[u32]) -> Option<How> {
@@ -253,7 +311,7 @@ impl<'a> Sample<'a> {
         let rest: f64 = means.iter().zip(&self.value).map(|(m, v)| (v - m) * (v - m)).sum();
         let ranked = numbers.map_or(0.0, |n| rank_correlation(n, &self.value));
         let r2 = (1.0 - rest / spread).max(ranked * ranked);
-        (r2 >= MIN_R2).then_some(How::Explains(r2))
+        if r2 >= MIN_R2 { Some(How::Explains(r2)) } else { self.sorted(bins).map(How::Sorts) }
     }
 
     fn suspect_classes(&self, numbers: Option<&[f64]>, bins: &[u32]) -> Option<How> {
@@ -272,13 +330,15 @@ impl<'a> Sample<'a> {
                 by_bin.max(as_such).max(1.0 - as_such)
             })
             .collect();
-        let least = |class: &Class| if class.fewer < ENOUGH_CLASS_ROWS { PERFECT_AUC } else { MIN_AUC };
+        let values: HashSet<u32> = bins.iter().copied().collect();
+        let enough = if values.len() <= self.every.len() { MIN_COPY_AUC } else { MIN_AUC };
+        let least = |class: &Class| if class.fewer < ENOUGH_CLASS_ROWS { PERFECT_AUC } else { enough };
         let mut known = self.classes.iter().zip(&areas).filter(|(class, area)| **area >= least(class)).peekable();
         let best = known.peek().map(|(class, area)| (class.name.clone(), **area));
         if known.count() == self.classes.len() {
             return Some(How::Separates(areas.iter().sum::<f64>() / areas.len() as f64));
         }
-        best.map(|(class, area)| How::SeparatesClass(class, area))
+        best.map(|(class, area)| How::SeparatesClass(class, area)).or_else(|| self.grouped(bins))
     }
 
     /// Whether the column is there, or missing, for one class only.

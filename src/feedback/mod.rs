@@ -22,11 +22,13 @@ pub use store::{Entry, Fields, Verdict, entries};
 
 use crate::atomic::Lock;
 use crate::features::Target;
-use crate::journal::{Journal, Latest};
-use crate::labels::{Label, Labels, Merged, Source};
+use crate::journal::{Journal, Latest, Window};
+use crate::labels::{ADJUDICATOR, Label, Labels, Merged, Source};
+use crate::registry::Difference;
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
+use crate::wording::{People, person_key};
 use crate::workspace::audit::{self, Event};
-use crate::workspace::{EventKind, FEEDBACK, LABELS, LINES, Workspace};
+use crate::workspace::{EventKind, FEEDBACK, LABELS, LABELS_FILE, LINES, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -88,8 +90,9 @@ pub fn give(
     corrections: &[Correction],
     at: Timestamp,
 ) -> Result<Given, FeedbackError> {
+    let known = entries(workspace)?;
     let checked = check(workspace, target, corrections, at)?;
-    take(workspace, lock, entries(workspace)?, &checked, at)
+    take(workspace, lock, known, &checked, at)
 }
 
 /// The corrections as they are kept, once each is found to be right. Nothing is changed.
@@ -109,9 +112,19 @@ pub fn check(
         .map(|correction| Correction { id: schema.id_of(&correction.id).into_owned(), ..correction.clone() })
         .collect();
     let ids: HashSet<&str> = corrections.iter().map(|correction| correction.id.as_str()).collect();
-    let predictions = Journal::of(workspace).latest(&ids)?;
+    let journal = Journal::of(workspace);
+    let predictions = journal.latest(&ids)?;
+    // A line that cannot be read may have been the row's.
+    let unread = if predictions.len() < ids.len() { journal.unread(&Window::default())? } else { None };
     let number = schema.number_format(&target.name).filter(|_| target.classes.is_empty());
-    let checked = |correction: &Correction| entry(correction, predictions.get(&correction.id), (target, number), at);
+    let checked = |correction: &Correction| {
+        entry(correction, predictions.get(&correction.id), (target, number), at).map_err(|err| match (err, &unread) {
+            (FeedbackError::Correction { place, what }, Some(unread)) if !predictions.contains_key(&correction.id) => {
+                FeedbackError::Correction { place, what: format!("{what}; {unread}") }
+            }
+            (err, _) => err,
+        })
+    };
     corrections.iter().map(checked).collect()
 }
 
@@ -123,9 +136,15 @@ fn take(
     incoming: &[Entry],
     at: Timestamp,
 ) -> Result<Given, FeedbackError> {
+    let people = People::known(known.iter().map(|entry| entry.by.as_str()));
+    let as_known = |entry: &Entry| match people.other_spelling(&entry.by) {
+        Some(by) => Entry { by: by.to_owned(), ..entry.clone() },
+        None => entry.clone(),
+    };
+    let incoming: Vec<Entry> = incoming.iter().map(as_known).collect();
     let mut said: HashMap<(&str, &str), &Entry> = known.iter().map(|entry| (entry.key(), entry)).collect();
     let mut new: Vec<&Entry> = Vec::new();
-    for entry in incoming {
+    for entry in &incoming {
         let before = said.insert(entry.key(), entry);
         if before.is_none_or(|before| !before.says_the_same(entry)) {
             new.push(entry);
@@ -136,10 +155,14 @@ fn take(
     let n_recorded = recorded(workspace)?.min(known.len());
     let unfinished = &known[n_recorded..];
     store::announced(workspace, n_recorded, unfinished)?;
+    // What follows the lines can be written too.
+    workspace.replaceable(LABELS_FILE)?;
     let after = unfinished.iter().chain(new.iter().copied());
     store::announce(workspace, n_recorded, after)?;
     store::append(workspace, &new)?;
-    let merged = labels.merge(unfinished.iter().chain(new.iter().copied()).filter_map(label));
+    let mut said: Vec<Label> = unfinished.iter().chain(new.iter().copied()).filter_map(label).collect();
+    labels.name_as_known(&mut said);
+    let merged = labels.merge(said);
     let given = Given {
         n_new: new.len() as u64,
         n_unchanged: (incoming.len() - new.len()) as u64,
@@ -179,6 +202,10 @@ fn entry(
     at: Timestamp,
 ) -> Result<Entry, FeedbackError> {
     let wrong = |what: String| FeedbackError::Correction { place: correction.place.clone(), what };
+    let by = correction.by.trim().to_owned();
+    if person_key(&by) == ADJUDICATOR {
+        return Err(wrong(format!("{by:?} decides where people differ (mlloop label-import): say who you are")));
+    }
     let Some(prediction) = prediction else {
         return Err(wrong(format!("{:?} is in no line of the prediction log", correction.id)));
     };
@@ -212,7 +239,7 @@ fn entry(
         id: correction.id.clone(),
         verdict: correction.verdict,
         label,
-        by: correction.by.clone(),
+        by,
         at,
         comment: correction.comment.clone(),
         version: prediction.version,
@@ -267,6 +294,25 @@ pub fn hold(workspace: &Workspace) -> Result<(), FeedbackError> {
     let known = entries(workspace)?;
     let n_recorded = recorded(workspace)?.min(known.len());
     store::announced(workspace, n_recorded, &known[n_recorded..])
+}
+
+/// Whether `runs/feedback.json` is another file than the one that the last `feedback` left. Nothing is lost by that while the
+/// chain knows every correction.
+///
+/// # Errors
+/// What cannot be read.
+pub fn announcement_differs(workspace: &Workspace) -> Result<Option<Difference>, FeedbackError> {
+    // Whoever accepted the file as it is has changed what stands there.
+    let chain = workspace.audit_chain()?;
+    let last = chain.last_with(|entry| entry.details.get(LINES));
+    if last.is_none_or(|(entry, _)| entry.event != EventKind::Feedback) {
+        return Ok(None);
+    }
+    let what = store::announcement_fault(workspace, &entries(workspace)?)?;
+    Ok(what.map(|what| Difference {
+        file: store::ANNOUNCEMENT.to_owned(),
+        what: format!("{what}: no correction is lost, and the next `mlloop feedback` writes it anew"),
+    }))
 }
 
 /// How many lines of `feedback.csv` the audit chain knows of.

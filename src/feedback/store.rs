@@ -66,6 +66,9 @@ pub struct Entry {
 /// Free fields by name.
 pub type Fields = BTreeMap<String, String>;
 
+/// What is about to be added to the corrections.
+pub(super) const ANNOUNCEMENT: &str = "runs/feedback.json";
+
 const HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at,fields\n";
 /// The header as it was before there were free fields.
 const OLD_HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at\n";
@@ -270,8 +273,27 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
     Err(FeedbackError::File { path: self::path(workspace), what })
 }
 
+/// What is wrong with `runs/feedback.json`, which says what was added last: it cannot be understood, or says otherwise than
+/// `known`, the corrections that stand.
+pub(super) fn announcement_fault(
+    workspace: &Workspace,
+    known: &[Entry],
+) -> Result<Option<&'static str>, FeedbackError> {
+    let path = announcement(workspace);
+    let bytes = match atomic::read(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|source| FeedbackError::io(&path, source))?,
+    };
+    let Ok(Announced { after, lines }) = serde_json::from_slice::<Announced>(&bytes) else {
+        return Ok(Some("cannot be understood"));
+    };
+    let stand =
+        known.get(after..).map(|entries| entries.iter().zip(&lines).all(|(entry, line)| entry.digest() == *line));
+    Ok((stand != Some(true)).then_some("does not say what was added last"))
+}
+
 fn announcement(workspace: &Workspace) -> PathBuf {
-    workspace.path("runs/feedback.json")
+    workspace.path(ANNOUNCEMENT)
 }
 
 fn path(workspace: &Workspace) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use super::GateError;
 use crate::atomic::Lock;
+use crate::reference;
 use crate::registry::Version;
 use crate::workspace::audit::Event;
 use crate::workspace::{EventKind, Workspace};
@@ -16,6 +17,7 @@ pub(super) fn swap(
     version: Version,
     details: Value,
 ) -> Result<(), GateError> {
+    reference::can_settle(workspace, version)?;
     let mut roles = workspace.registry().roles()?;
     roles.previous.retain(|v| *v != version);
     roles.previous.extend(roles.production.replace(version));

@@ -4,7 +4,7 @@ use super::GateError;
 use crate::atomic;
 use crate::digest;
 use crate::registry::{Registry, Version};
-use crate::wording::known_format;
+use crate::wording::{known_format, person_key};
 use crate::workspace::{Config, Workspace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -121,8 +121,7 @@ impl Ticket {
     /// Whether `name` asked for it; the same name in other letters is the same person.
     #[must_use]
     pub fn is_of(&self, name: &str) -> bool {
-        let plain = |name: &str| name.trim().to_lowercase();
-        self.requested_by.as_deref().is_some_and(|asked| plain(asked) == plain(name))
+        self.requested_by.as_deref().is_some_and(|asked| person_key(asked) == person_key(name))
     }
 
     /// What it waits for, in one sentence.

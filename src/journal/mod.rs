@@ -9,6 +9,7 @@
 //! A line is a record: line breaks inside a cell are written as in JSON ([`Layout`]), so that a record that a crash cut
 //! short is the file's last line without a newline, and nothing else ever is.
 
+mod damage;
 mod follow;
 mod layout;
 pub mod outcomes;
@@ -20,6 +21,7 @@ mod tests;
 mod window;
 mod write;
 
+pub use damage::Damage;
 pub use follow::Follow;
 pub use layout::{Layout, Row};
 pub use outcomes::{Outcome, Outcomes};
@@ -38,6 +40,14 @@ pub enum JournalError {
     /// A file of the log cannot be read as a table.
     #[error("{0}")]
     Table(#[from] TableError),
+    /// A file of the log cannot be read as one.
+    #[error("{file}: {what}: restore the file from a backup, or move it out of predictions/")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The system refused.
     #[error("{}: {source}", .path.display())]
     Io {

@@ -4,8 +4,8 @@ use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
 use crate::atomic::{self, whole_lines_len};
 use crate::registry::Version;
 use crate::table::{
-    Categories, Column, ColumnSpec, Input, Kind, MISSING_CODE, MISSING_TIME, ReadOptions, Reject, Schema, Table, Texts,
-    Values, from_one_line, stream,
+    Categories, Column, ColumnSpec, Input, Kind, MISSING_CODE, MISSING_TIME, ReadOptions, Reject, Schema, Table,
+    TableError, Texts, Values, from_one_line, stream,
 };
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -164,7 +164,7 @@ impl<'a> Scan<'a> {
         Self { window, layout, features, schema, options }
     }
 
-    fn file<E: From<JournalError>>(
+    pub(super) fn file<E: From<JournalError>>(
         &self,
         path: &Path,
         scanned: &mut Scanned,
@@ -182,8 +182,13 @@ impl<'a> Scan<'a> {
         scanned: &mut Scanned,
         each: &mut impl FnMut(Logged) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut rows = stream(input, &self.schema, &self.options).map_err(JournalError::from)?;
-        while let Some(batch) = rows.next().transpose().map_err(JournalError::from)? {
+        // What is wrong with a table is said of the table of a user; the log is ours.
+        let damaged = |err: TableError| match err {
+            err @ TableError::Io { .. } => JournalError::Table(err),
+            err => JournalError::Damaged { file: name_of(Path::new(name)), what: told(&err, name) },
+        };
+        let mut rows = stream(input, &self.schema, &self.options).map_err(damaged)?;
+        while let Some(batch) = rows.next().transpose().map_err(damaged)? {
             let (logged, n_rejected) = Logged::of(batch.table, self.layout, self.features, self.window)?;
             scanned.n_rejected += n_rejected;
             scanned.n_rows += logged.len() as u64;
@@ -192,7 +197,8 @@ impl<'a> Scan<'a> {
             }
         }
         scanned.n_rejected += rows.rejects().count;
-        scanned.rejects.extend(rows.rejects().first.iter().map(|reject| (name.to_owned(), reject.clone())));
+        let file = name_of(Path::new(name));
+        scanned.rejects.extend(rows.rejects().first.iter().map(|reject| (file.clone(), reject.clone())));
         Ok(())
     }
 }
@@ -331,6 +337,18 @@ fn whole_lines(path: &Path) -> Result<Option<Input>, JournalError> {
     };
     let (file, len) = opened().map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
     Ok((len > 0).then(|| Input::from_reader(&path.display().to_string(), file.take(len))))
+}
+
+/// What a file of the log is called in the loop.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("predictions/{name}")
+}
+
+/// What is wrong with a table, without its name before it.
+fn told(err: &TableError, name: &str) -> String {
+    let text = err.to_string();
+    text.strip_prefix(name).map_or(text.as_str(), |rest| rest.trim_start_matches([':', ' '])).to_owned()
 }
 
 fn missing(kind: Kind, n_rows: usize) -> Values {

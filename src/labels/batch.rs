@@ -13,13 +13,16 @@ use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::{Learned, Version};
-use crate::wording::known_format;
+use crate::wording::{known_format, person_key};
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::{EventKind, Workspace};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// How files begin that hold what was settled on the page.
+pub(super) const SETTLED: &str = "page-settled-";
 
 /// Why a row is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +100,16 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The person among those who are asked by name that `name` is. Label Studio calls people by their address.
+    pub(super) fn asked_of(&self, name: &str) -> Option<&str> {
+        let (whole, before_at) = (person_key(name), name.split_once('@').map(|(person, _)| person_key(person)));
+        let is_it = |dealt: &&String| {
+            let dealt = person_key(dealt);
+            dealt == whole || before_at.as_ref() == Some(&dealt)
+        };
+        self.annotators.iter().find(is_it).map(String::as_str)
+    }
+
     /// The probability of each class; empty for a number.
     pub(super) fn class_scores(&self, target: &Target) -> Vec<f64> {
         match (target.task, self.scores.as_slice()) {
@@ -198,6 +211,25 @@ impl<'a> Inbox<'a> {
         Ok(sha256(&record))
     }
 
+    /// Asks whether [`put_out`](Self::put_out) would be let, before the batch is recorded.
+    pub(super) fn may_put_out(&self, batch: &Batch) -> Result<(), LabelError> {
+        // A link is replaced, whatever it leads to.
+        let places = batch.files.iter().map(|(name, _)| self.path(name)).filter(|path| !path.is_symlink());
+        places.into_iter().try_for_each(|path| replaceable(&path))
+    }
+
+    /// Asks whether [`put_away`](Self::put_away) would be let, before it is recorded that the batch came back.
+    pub(super) fn may_put_away(&self, batch: &str) -> Result<(), LabelError> {
+        let (out, to) = (self.out(batch), self.imported(batch));
+        if out.exists() && to.exists() {
+            return Err(LabelError::file(
+                &to,
+                "is there already, where the batch that is out goes: move it away".to_owned(),
+            ));
+        }
+        if out.exists() { replaceable(&to) } else { Ok(()) }
+    }
+
     /// Puts the files of a batch that is recorded in their place.
     pub(super) fn put_out(&self, batch: &Batch) -> Result<(), LabelError> {
         for (name, _) in &batch.files {
@@ -245,6 +277,12 @@ impl<'a> Inbox<'a> {
         Ok(closed.into_iter().find(|batch| self.imported(batch).join(name).exists()))
     }
 
+    /// Whether a file is one in which an adjudicator decides: the list of conflicts, or what was settled on the page.
+    pub(super) fn decides(&self, path: &Path) -> bool {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        (name == super::CONFLICTS || name.starts_with(SETTLED)) && self.holds(path)
+    }
+
     /// Whether a file lies in the inbox itself.
     fn holds(&self, path: &Path) -> bool {
         let place = |path: &Path| path.canonicalize().ok();
@@ -263,6 +301,10 @@ impl<'a> Inbox<'a> {
         }
         atomic::rename(from, to).map_err(|source| LabelError::io(from, source))
     }
+}
+
+fn replaceable(path: &Path) -> Result<(), LabelError> {
+    atomic::replaceable(path).map_err(|source| LabelError::io(path, source))
 }
 
 /// The record in the directory of a batch.

@@ -6,11 +6,14 @@ use super::answers::Expected;
 use super::batch::{Asked, Batch, Inbox, recorded};
 use super::copies::Copies;
 use super::request::{Counts, ImportRequest};
+use super::resolve::ADJUDICATOR;
 use super::store::{Label, Source};
+use super::strangers::Strangers;
 use crate::digest::sha256;
 use crate::features::target::number_text;
 use crate::features::{Target, Task};
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
+use crate::wording::person_key;
 use crate::workspace::Workspace;
 use std::collections::HashMap;
 
@@ -23,7 +26,45 @@ pub(super) struct Checked {
     pub(super) counts: Counts,
     /// What speaks for answers that no person gave.
     pub(super) copies: Copies,
+    /// Answers in the name of somebody who was not asked.
+    pub(super) strangers: Strangers,
     marks: Marks,
+}
+
+/// Who speaks in an answer.
+struct Speaker<'a> {
+    name: &'a str,
+    word: Word,
+}
+
+/// Whose word an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// That of somebody who may speak of the row.
+    Own,
+    /// The file says that it is the adjudicator's.
+    Adjudicator,
+    /// The row was asked of others, by name.
+    Strange,
+}
+
+/// A file is written by whoever filled it in: names in it are taken as they are only where nobody was asked by name, or the
+/// one who takes the file in says that they are right (`--annotator`).
+fn speaker<'a>(answer: &'a Answer, row: &'a Asked, told: Option<&'a str>) -> Speaker<'a> {
+    let name = if answer.annotator.is_empty() { told.unwrap_or("") } else { &answer.annotator }.trim();
+    if let Some(name) = row.asked_of(name) {
+        return Speaker { name, word: Word::Own };
+    }
+    let is_adjudicator = person_key(name) == ADJUDICATOR;
+    let name = if is_adjudicator { ADJUDICATOR } else { name };
+    let is_told = told.is_some_and(|told| person_key(told) == person_key(name));
+    let word = match () {
+        () if is_told => Word::Own,
+        () if is_adjudicator => Word::Adjudicator,
+        () if !row.annotators.is_empty() => Word::Strange,
+        () => Word::Own,
+    };
+    Speaker { name, word }
 }
 
 /// Numbers with a mark that may stand between thousands.
@@ -103,8 +144,8 @@ impl Known {
         self.batches.iter().filter(|batch| incoming.iter().any(|label| label.batch == batch.batch)).collect()
     }
 
-    /// The answers as labels, and what does not fit.
-    pub(super) fn check(&self, read: Answers, request: &ImportRequest) -> Checked {
+    /// The answers as labels, and what does not fit. Whether an adjudicator `decides` in the file is asked before.
+    pub(super) fn check(&self, read: Answers, request: &ImportRequest, decides: bool) -> Checked {
         let Answers { answers, faults } = read;
         let counts = Counts { read: answers.len() as u64, ..Counts::default() };
         let mut checked = Checked { faults, counts, ..Checked::default() };
@@ -112,7 +153,7 @@ impl Known {
         for batch in self.batches.iter().rev() {
             batch.rows.iter().for_each(|row| asked.entry(&row.id).or_default().push((batch, row)));
         }
-        let mut seen: HashMap<(String, String), (usize, &Answer)> = HashMap::new();
+        let mut seen: HashMap<(&str, String), (usize, &Answer)> = HashMap::new();
         for answer in &answers {
             let Some(&(batch, row)) = self.place(answer, &asked, &mut checked.faults) else { continue };
             if answer.text.is_empty() {
@@ -131,20 +172,25 @@ impl Known {
                 }
             };
             checked.marks.count(answer, (batch, row), &said, number);
-            let annotator =
-                if answer.annotator.is_empty() { request.annotator.unwrap_or("") } else { &answer.annotator };
-            if let Some(&(at, first)) = seen.get(&(row.id.clone(), annotator.to_owned())) {
+            let speaker = speaker(answer, row, request.annotator);
+            if let Some(&(at, first)) = seen.get(&(row.id.as_str(), person_key(speaker.name))) {
                 if checked.labels[at].label != said {
                     refuse(format!("differs from {:?} on {} for the same row and annotator", first.text, first.place));
                 }
                 continue;
             }
-            seen.insert((row.id.clone(), annotator.to_owned()), (checked.labels.len(), answer));
+            seen.insert((&row.id, person_key(speaker.name)), (checked.labels.len(), answer));
+            match speaker.word {
+                Word::Own => {}
+                Word::Adjudicator if decides => {}
+                Word::Adjudicator => checked.strangers.adjudicated.push(row.id.clone()),
+                Word::Strange => checked.strangers.others.push((row.id.clone(), answer.annotator.clone())),
+            }
             checked.copies.count(answer.origin, class_of(&batch.target, &row.prediction, None).as_ref() == Ok(&said));
             checked.labels.push(Label {
                 id: row.id.clone(),
                 label: said,
-                annotator: annotator.to_owned(),
+                annotator: speaker.name.to_owned(),
                 labelled_at: answer.at.unwrap_or(request.now),
                 source: Source::Human,
                 batch: batch.batch.clone(),

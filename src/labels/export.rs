@@ -24,6 +24,7 @@ use crate::registry::{Role, Version};
 use crate::stats::random::hash64;
 use crate::table::input::is_there;
 use crate::table::{Kind, Spool, Table};
+use crate::wording::person_key;
 use crate::workspace::audit::Event;
 use crate::workspace::{Config, EventKind, Workspace};
 use serde::Serialize;
@@ -80,7 +81,10 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
     let source = source((workspace, past), &config, (&pipeline, &layout), table.as_ref(), request)?;
     let excluded = asked_or_labelled(&Labels::open(workspace)?, &open);
     let chooser = Chooser { workspace, config: &config, version, pipeline: &pipeline, source: &source, request };
-    let chosen = chooser.choose(&excluded)?;
+    let mut chosen = chooser.choose(&excluded)?;
+    if let Source::Log { journal, window, .. } = &source {
+        chosen.notes.extend(journal.unread(window)?);
+    }
     if chosen.drawn.is_empty() {
         let strata = BTreeMap::new();
         let (n_candidates, n_excluded) = (0, chosen.n_excluded);
@@ -117,7 +121,7 @@ pub(super) fn told(inbox: &Inbox, batch: &Batch, n_excluded: u64, notes: Vec<Str
 impl ExportRequest<'_> {
     fn check(&self) -> Result<(), LabelError> {
         let usage = |what: &str| Err(LabelError::Usage(what.to_owned()));
-        let distinct: HashSet<&String> = self.annotators.iter().collect();
+        let distinct: HashSet<String> = self.annotators.iter().map(|name| person_key(name)).collect();
         match () {
             () if self.n == 0 => usage("--n takes a number of at least 1"),
             () if !(0.0..=1.0).contains(&self.overlap) => usage("--overlap is a share from 0 to 1"),
@@ -243,6 +247,7 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
         }
     };
     batch.files = files.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();
+    inbox.may_put_out(&batch)?;
     let record = inbox.store(lock, &batch, &files)?;
     let told = told(inbox, &batch, 0, Vec::new());
     let untold = inbox.path(UNTOLD);

@@ -11,6 +11,7 @@ use crate::atomic;
 use crate::digest::sha256;
 use crate::features::Target;
 use crate::table::push_record;
+use crate::wording::person_key;
 use crate::workspace::Workspace;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -83,7 +84,7 @@ impl FillIn {
         let mut sheet = Sheet::read(&went_out, batch)?;
         let (target, who) = (sheet.target, sheet.target + 1);
         sheet.rows.retain(|row| {
-            let is_theirs = row[1] == batch.batch && (row[who].is_empty() || restore(&row[who]) == person);
+            let is_theirs = row[1] == batch.batch && (row[who].is_empty() || is_same(restore(&row[who]), person));
             is_theirs && (!row[target].is_empty() || !taken.has(restore(&row[0]), person))
         });
         Ok(Self { path, sheet, target: batch.target.clone(), person: person.to_owned() })
@@ -182,6 +183,10 @@ impl FillIn {
     }
 }
 
+fn is_same(one: &str, other: &str) -> bool {
+    person_key(one) == person_key(other)
+}
+
 /// How the files begin that hold what people answer to a batch on the page.
 fn prefix(batch: &Batch) -> String {
     format!("page-{}-", batch.batch)
@@ -205,7 +210,7 @@ pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, Label
 
 /// The answers to a batch that were taken in while it stayed out.
 struct Taken {
-    /// Who said something of a row, or could not tell.
+    /// Who said something of a row, or could not tell; by what all names of a person have in common.
     said: HashMap<String, BTreeSet<String>>,
     /// Rows that are asked of nobody by name: one answer is enough.
     of_anybody: HashSet<String>,
@@ -227,13 +232,13 @@ impl Taken {
     fn add(&mut self, sheet: &Sheet) {
         for line in sheet.rows.iter().filter(|row| sheet.is_done(row)) {
             let people = self.said.entry(restore(&line[0]).to_owned()).or_default();
-            people.insert(restore(&line[sheet.target + 1]).to_owned());
+            people.insert(person_key(restore(&line[sheet.target + 1])));
         }
     }
 
     /// Whether `person` need not be asked about the row any more.
     fn has(&self, id: &str, person: &str) -> bool {
-        self.said.get(id).is_some_and(|people| people.contains(person) || self.of_anybody.contains(id))
+        self.said.get(id).is_some_and(|people| people.contains(&person_key(person)) || self.of_anybody.contains(id))
     }
 }
 
@@ -266,9 +271,13 @@ pub(super) fn waits_for(
         taken.add(&sheet);
     }
     let labelled = labels.ids();
+    let asked: HashSet<&str> = batch.rows.iter().map(|row| row.id.as_str()).collect();
+    for label in labels.rows().iter().filter(|label| label.teaches() && asked.contains(label.id.as_str())) {
+        taken.said.entry(label.id.clone()).or_default().insert(person_key(&label.annotator));
+    }
     let is_open = |row: &Asked| match row.annotators.as_slice() {
         [] => usize::from(!labelled.contains(row.id.as_str()) && !taken.has(&row.id, "")),
-        named => named.iter().filter(|who| labels.get(&row.id, who).is_none() && !taken.has(&row.id, who)).count(),
+        named => named.iter().filter(|who| !taken.has(&row.id, who)).count(),
     };
     let open: usize = batch.rows.iter().map(is_open).sum();
     let place = |path: &Path| path.canonicalize().ok();

@@ -3,8 +3,10 @@
 use super::batch::{Batch, Stratum};
 use super::check::Checked;
 use super::request::Guard;
-use super::store::{Label, Labels};
+use super::resolve::ADJUDICATOR;
+use super::store::{Change, Label, Labels, Source};
 use crate::stats::levels::z_test;
+use crate::wording::person_key;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// p below which the label rates of two control strata differ too much to be chance, shared out over the classes.
@@ -16,7 +18,7 @@ const SHARE: f64 = 0.5;
 /// With two annotators one always has half or more.
 const SEVERAL: usize = 3;
 
-/// What speaks against taking in `incoming`: label rates in its control stratum that differ from those of the last one
+/// What speaks against taking in `incoming`: answers in the name of somebody who was not asked, label rates in its control stratum that differ from those of the last one
 /// (two proportions, p < .001 over all classes), one annotator, of three or more, with more than half of the answers, and
 /// answers that are copies of predictions, or equal them more often than production is right (binomial, p < 1e-4; `most` is the
 /// upper end of its accuracy on the gate rows), and numbers of which more than a third lie outside of `range`.
@@ -29,12 +31,47 @@ pub(super) fn guards(
     labels: &Labels,
 ) -> Vec<Guard> {
     let incoming = &back.labels;
-    let mut found = Vec::new();
+    let mut found: Vec<Guard> = back.strangers.guards().collect();
     found.extend(back.copies.guard(most));
     found.extend(rate_guard(incoming, taken, earlier, labels));
     found.extend(share_guard(incoming));
     found.extend(range.and_then(|range| range_guard(incoming, range)));
     found
+}
+
+/// Labels that another file brought and this one would turn, where more than one person labels: in a file anybody can write
+/// any name. What the one who takes it in says by `--annotator` is theirs.
+pub(super) fn change_guard(
+    changes: &[Change],
+    (incoming, before): (&[Label], &Labels),
+    taken: &[&Batch],
+    told: Option<&str>,
+) -> Option<Guard> {
+    let told = told.map(person_key);
+    let turned = |change: &&Change| change.old != change.new && told.as_ref() != Some(&person_key(&change.annotator));
+    let turned: Vec<&Change> = changes.iter().filter(turned).collect();
+    let first = turned.first()?;
+    let dealt = taken.iter().flat_map(|batch| &batch.rows).any(|row| !row.annotators.is_empty());
+    if !dealt && n_people(before.rows().iter().chain(incoming)) < 2 {
+        return None;
+    }
+    let of = if first.annotator.is_empty() { String::new() } else { format!(" of {}", first.annotator) };
+    let text = format!(
+        "{} labels that are there already would change, such as that{of} for {:?} from {:?} to {:?}",
+        turned.len(),
+        first.id,
+        first.old,
+        first.new
+    );
+    Some(Guard { name: "changed-labels", fired: true, text })
+}
+
+/// How many people spoke, without the adjudicator.
+fn n_people<'a>(labels: impl Iterator<Item = &'a Label>) -> usize {
+    let names: BTreeSet<&str> =
+        labels.filter(|label| label.source == Source::Human).map(|label| label.annotator.as_str()).collect();
+    let people: BTreeSet<String> = names.into_iter().map(person_key).collect();
+    people.iter().filter(|person| !person.is_empty() && *person != ADJUDICATOR).count()
 }
 
 /// Numbers outside of what production learned from.

@@ -11,11 +11,11 @@ use super::answers::{self, read_text};
 use super::batch::Inbox;
 use super::check::{Checked, Known};
 use super::findings::{Findings, Report};
-use super::guards::guards;
+use super::guards::{change_guard, guards};
 use super::request::{Counts, Guard, ImportRequest, Imported, Taken};
 use super::store::{Labels, Merged};
 use super::take::{Taking, complete_import};
-use super::{LabelError, export, fill};
+use super::{LabelError, export, fill, people};
 use crate::atomic::Lock;
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
@@ -42,8 +42,10 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
         return Ok(nothing(path, finished, home));
     }
     let known = Known::open(workspace)?;
-    let back = Back::read(path, &known, request)?;
+    let mut back = Back::read(path, &known, request, inbox.decides(path))?;
     let labels = Labels::held(workspace)?;
+    labels.name_as_known(&mut back.checked.labels);
+    people::unify(labels.rows(), &mut back.checked.labels);
     let Checked { labels: incoming, faults, .. } = &back.checked;
     let batches = known.taken(incoming);
     let policy = match request.policy {
@@ -92,6 +94,7 @@ pub fn close(
     let known = labels.ids();
     let n_open = found.rows.iter().filter(|row| !known.contains(row.id.as_str())).count() as u64;
     if closed.is_none() {
+        inbox.may_put_away(batch)?;
         let details = serde_json::json!({ "batch": batch, "n_open": n_open });
         workspace.record(lock, Event { at: now, event: EventKind::BatchClosed, by, roles: None, details })?;
     }
@@ -141,13 +144,15 @@ struct Back {
     /// SHA-256 of its text.
     digest: String,
     checked: Checked,
+    /// Whether an adjudicator decides in it.
+    decides: bool,
 }
 
 impl Back {
-    fn read(path: &Path, known: &Known, request: &ImportRequest) -> Result<Self, LabelError> {
+    fn read(path: &Path, known: &Known, request: &ImportRequest, decides: bool) -> Result<Self, LabelError> {
         let text = read_text(path)?;
         let file = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-        let mut checked = known.check(answers::read(&file, &text, &known.expected(&file)?)?, request);
+        let mut checked = known.check(answers::read(&file, &text, &known.expected(&file)?)?, request, decides);
         if let Some(fault) = checked.faults.first().filter(|_| !request.skip_invalid) {
             let (mut first, more) = (fault.clone(), checked.faults.len() - 1);
             if more > 0 {
@@ -158,7 +163,7 @@ impl Back {
             return Err(first.into_error(&file));
         }
         checked.counts.rejected = checked.faults.len() as u64;
-        Ok(Self { file, digest: sha256(text.as_bytes()), checked })
+        Ok(Self { file, digest: sha256(text.as_bytes()), checked, decides })
     }
 
     /// What a person should know of the answers, whatever becomes of them.
@@ -175,12 +180,16 @@ fn settle(
     taking: &Taking,
     report: &Report,
     mut labels: Labels,
-    guards: Vec<Guard>,
+    mut guards: Vec<Guard>,
     back: &Back,
     finished: Option<Value>,
 ) -> Result<Imported, LabelError> {
     let before = labels.clone();
     let Merged { n_added, n_unchanged, changes } = labels.merge(back.checked.labels.iter().cloned());
+    let told = taking.request.annotator;
+    guards.extend(
+        change_guard(&changes, (&back.checked.labels, &before), report.batches, told).filter(|_| !back.decides),
+    );
     let mut imported = Imported {
         answer: Taken::Imported,
         file: back.file.clone(),

@@ -120,7 +120,8 @@ pub struct Imported {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Guard {
-    /// `copied-predictions`, `label-rate`, `annotator-share` or `label-range`.
+    /// `asked-of-others`, `adjudicator`, `changed-labels`, `copied-predictions`, `label-rate`, `annotator-share` or
+    /// `label-range`.
     pub name: &'static str,
     /// Whether it holds the batch back.
     pub fired: bool,

@@ -3,7 +3,7 @@
 //! `conflicts.csv` and `suspects.csv` of the inbox are read with the rows of their batches; decisions are written as a table
 //! like `conflicts.csv`, which `label-import` takes in.
 
-use super::batch::{Batch, Inbox};
+use super::batch::{Batch, Inbox, SETTLED};
 use super::fill::Sheet;
 use super::resolve::ADJUDICATOR;
 use super::sheet::{AFTER, protect, read, restore, target_name};
@@ -108,7 +108,7 @@ pub type Decision = (String, String, String);
 /// # Errors
 /// Whatever the system says.
 pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Decision]) -> Result<PathBuf, LabelError> {
-    let path = Inbox::of(workspace).path(format!("page-settled-{}.csv", &sha256(person.as_bytes())[..8]));
+    let path = Inbox::of(workspace).path(format!("{SETTLED}{}.csv", &sha256(person.as_bytes())[..8]));
     let mut text = Vec::new();
     push_record(&mut text, &["id", "batch", target_name(target).as_ref(), AFTER[0], AFTER[1]], b',');
     let note = format!("settled by {person}");

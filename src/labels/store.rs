@@ -10,6 +10,7 @@ use super::records::each_record;
 use crate::atomic::{self, Lock};
 use crate::registry::Version;
 use crate::table::push_record;
+use crate::wording::People;
 use crate::workspace::Workspace;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
@@ -225,6 +226,17 @@ impl Labels {
     #[must_use]
     pub fn ids(&self) -> HashSet<&str> {
         self.rows.iter().filter(|label| label.teaches()).map(|label| label.id.as_str()).collect()
+    }
+
+    /// Gives people in `incoming` who are known the names under which they are known: letters' case and spaces do not make
+    /// another person.
+    pub fn name_as_known(&self, incoming: &mut [Label]) {
+        let people = People::known(self.rows.iter().map(|label| label.annotator.as_str()));
+        for label in incoming {
+            if let Some(name) = people.other_spelling(&label.annotator) {
+                label.annotator = name.to_owned();
+            }
+        }
     }
 
     /// Takes labels in, by (id, annotator). The same label is nothing new, whenever it was given; another label is a

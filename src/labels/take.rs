@@ -88,6 +88,8 @@ impl Taking<'_> {
             |label: &&Label| before.get(&label.id, &label.annotator).is_none_or(|old| old.label != label.label);
         // Something is new; where only where it comes from is, any label will do.
         let Some(witness) = incoming.iter().find(is_new).or(incoming.first()) else { return Ok(()) };
+        let stay = self.staying(labels, imported)?;
+        imported.batches.iter().filter(|batch| !stay.contains(batch)).try_for_each(|it| self.inbox.may_put_away(it))?;
         let mut details = self.details(imported);
         details["labels_before"] = json!(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
         if self.path.is_file() {
@@ -102,7 +104,6 @@ impl Taking<'_> {
             details,
             witness: (witness.id.clone(), witness.annotator.clone(), witness.label.clone()),
         };
-        let stay = self.staying(labels, imported)?;
         if !stay.is_empty() {
             pending.details[STAYS] = json!(stay);
         }

@@ -11,6 +11,7 @@
 
 mod assemble;
 mod bins;
+mod blend;
 mod bytes;
 mod compact;
 mod compact_bytes;

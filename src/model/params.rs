@@ -165,6 +165,36 @@ pub struct Params {
     pub interactions: Option<Interactions>,
 }
 
+impl Params {
+    /// What is given here, and `others` where nothing is.
+    #[must_use]
+    pub fn or(&self, others: Self) -> Self {
+        let (given, by_rule) = (self.clone(), self.max_features.is_some() || self.colsample_bynode.is_some());
+        let by_rows = self.min_child_weight.is_some() || self.min_samples_leaf.is_some();
+        Self {
+            algorithm: others.algorithm,
+            n_estimators: given.n_estimators.or(others.n_estimators),
+            max_depth: given.max_depth.or(others.max_depth),
+            learning_rate: given.learning_rate.or(others.learning_rate),
+            subsample: given.subsample.or(others.subsample),
+            colsample_bytree: given.colsample_bytree.or(others.colsample_bytree),
+            colsample_bynode: given.colsample_bynode.or(others.colsample_bynode.filter(|_| !by_rule)),
+            max_features: given.max_features.or(others.max_features.filter(|_| !by_rule)),
+            min_child_weight: given.min_child_weight.or(others.min_child_weight.filter(|_| !by_rows)),
+            min_samples_leaf: given.min_samples_leaf.or(others.min_samples_leaf.filter(|_| !by_rows)),
+            max_leaves: given.max_leaves.or(others.max_leaves),
+            reg_lambda: given.reg_lambda.or(others.reg_lambda),
+            reg_alpha: given.reg_alpha.or(others.reg_alpha),
+            gamma: given.gamma.or(others.gamma),
+            max_bin: given.max_bin.or(others.max_bin),
+            grow_policy: given.grow_policy.or(others.grow_policy),
+            early_stopping_rounds: given.early_stopping_rounds.or(others.early_stopping_rounds),
+            monotone: given.monotone,
+            interactions: given.interactions,
+        }
+    }
+}
+
 const SHARE: &str = "above 0 and at most 1";
 const FROM_ZERO: &str = "a finite number from 0";
 

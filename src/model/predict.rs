@@ -81,13 +81,17 @@ impl Model {
     ///
     /// When there is not one value per feature, or one is infinite.
     pub fn scores_of(&self, rows: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let mut margins = self.margins_of(rows)?;
+        Ok(self.linked(self.margins_of(rows)?))
+    }
+
+    /// The scores that margins (`n × n_margins`, row-major) come to.
+    pub(crate) fn linked(&self, mut margins: Vec<f32>) -> Vec<f32> {
         margins.chunks_exact_mut(self.n_margins()).for_each(|row| self.link_row(row));
         if self.n_margins() > self.n_scores() {
             // Two margins of a binary model: the second is the positive class.
             margins = margins.into_iter().skip(1).step_by(2).collect();
         }
-        Ok(margins)
+        margins
     }
 
     /// The raw values of some rows: by the compact layout, where the model has one and no value is infinite.

@@ -258,3 +258,34 @@ fn weigh_leaves(model: &mut Value) {
         tree["left_children"] = children;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As XGBoost writes the levels of categories: texts as signed bytes with the ends of each, numbers as they are, and
+    /// nothing for a feature that is no category.
+    #[test]
+    fn categories_of_a_model_have_their_levels() {
+        let document = serde_json::json!({ "learner": {
+            "feature_names": ["plan", "age", "zone", "other"],
+            "feature_types": ["c", "float", "c", "c"],
+            "attributes": {},
+            "learner_model_param": { "base_score": "[5E-1]" },
+            "gradient_booster": { "name": "gbtree", "model": { "cats": { "enc": [
+                { "offsets": [0, 2, 5], "values": [-61, -87, 97, 98, 99] },
+                { "offsets": [], "values": [] },
+                { "type": 3, "values": [7, 12] },
+            ] } } },
+        } });
+        let (preamble, _) = text_preamble(document.to_string().as_bytes()).unwrap();
+        let levels =
+            |texts: [&str; 2]| Holds::Category(Some(vec![(texts[0].to_owned(), 0.0), (texts[1].to_owned(), 1.0)]));
+        let expected = [levels(["é", "abc"]), Holds::Number(None), levels(["7", "12"]), Holds::Category(None)];
+        assert_eq!(preamble.holds, expected);
+        // Ends beyond the bytes are no levels.
+        let cut = document.to_string().replace("[0,2,5]", "[0,2,9]");
+        let (preamble, _) = text_preamble(cut.as_bytes()).unwrap();
+        assert_eq!(preamble.holds[0], Holds::Category(None));
+    }
+}

@@ -145,7 +145,9 @@ impl Watch<'_> {
             (0, _) | (_, None) => missing,
             (_, Some(since)) => format!("predictions logged since {}", since.strftime("%Y-%m-%d %H:%M")),
         };
-        Ok((name, pass.finish(gathered)))
+        let mut arrived = pass.finish(gathered);
+        arrived.left_out.extend(scanned.unread());
+        Ok((name, arrived))
     }
 
     /// Which predictions of a window are the last of their row: who asks each night about the same customers has not seen

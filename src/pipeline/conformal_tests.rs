@@ -69,6 +69,7 @@ impl Drawn {
             model: Params { n_estimators: Some(60), learning_rate: Some(0.1), ..Params::default() },
             decision: Decision::default(),
             quality: Default::default(),
+            search: Default::default(),
             weight: None,
         };
         let examples = Examples::new(table, &schema, &recipe).unwrap();

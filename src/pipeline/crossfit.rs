@@ -15,7 +15,7 @@
 use super::fit::{Part, Trainer};
 use super::{Examples, PipelineError, Quality, SplitBy, Weighed};
 use crate::features::Task;
-use crate::model::{Model, Watched};
+use crate::model::{Algorithm, Model, Params, Watched};
 use std::collections::HashMap;
 
 /// Number of folds, and of those where a fit costs much.
@@ -46,18 +46,32 @@ pub(super) enum Way {
     Once { train: Vec<u32>, tune: Vec<u32> },
 }
 
-/// What folds decided.
+impl Way {
+    /// All rows that teach in the end, or decide.
+    pub(super) fn all(&self) -> Vec<u32> {
+        match self {
+            Self::Folds(_, rows) => rows.clone(),
+            Self::Twice { train, tune } | Self::Once { train, tune } => together(train, tune),
+        }
+    }
+}
+
+/// What rows decided that the deciding models did not see.
 pub(super) struct Decided {
-    /// Boosting rounds.
-    pub(super) rounds: usize,
-    /// The model of the last fold, for its parameters.
-    pub(super) model: Model,
+    /// What is fitted on all rows, and how much each weighs; together they are the model.
+    pub(super) members: Vec<(Member, f64)>,
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
     /// The rows, in the order of their scores.
     pub(super) rows: Vec<u32>,
     /// The truth of the same rows, as trees learn it.
     pub(super) truth: Weighed,
+}
+
+/// What a model is fitted by once its rounds are decided.
+pub(super) struct Member {
+    pub(super) params: Params,
+    pub(super) seed: u64,
 }
 
 /// Both, ascending.
@@ -92,7 +106,7 @@ impl Trainer<'_> {
             return Way::Folds(k, all);
         }
         let (mut train, mut tune) = (train.to_vec(), deciding());
-        if all.len() <= REFIT_UP_TO {
+        if all.len() <= REFIT_UP_TO || self.recipe.quality == Quality::Best && !tune.is_empty() {
             return Way::Twice { train, tune };
         }
         // The highest positions decide: by time, the latest rows.
@@ -109,11 +123,8 @@ impl Trainer<'_> {
 
     /// Whether each fold leaves something to tell apart and something to judge by.
     fn can_fold(&self, examples: &Examples, rows: &[u32], k: usize) -> bool {
-        let folds = self.deal(examples, rows, k);
-        (0..k).all(|fold| {
-            let learned: Vec<u32> = rows.iter().zip(&folds).filter(|(_, f)| **f != fold).map(|(row, _)| *row).collect();
-            learned.len() < rows.len() && examples.check_rows("train", &learned).is_ok()
-        })
+        let folds = self.folds(examples, rows, k);
+        folds.iter().all(|(learned, held)| !held.is_empty() && examples.check_rows("train", learned).is_ok())
     }
 
     /// Learns on all folds but one, in turn, and scores that one.
@@ -121,27 +132,14 @@ impl Trainer<'_> {
     /// # Errors
     /// When a fold is too small to learn from, or whatever the parts say.
     pub(super) fn cross_fit(&self, examples: &Examples, rows: &[u32], k: usize) -> Result<Decided, PipelineError> {
-        let folds = self.deal(examples, rows, k);
         let mut fitted: Vec<(Vec<u32>, Part, Watched)> = Vec::with_capacity(k);
-        for fold in 0..k {
-            let of = |own: bool| -> Vec<u32> {
-                rows.iter().zip(&folds).filter(|(_, f)| (**f == fold) == own).map(|(row, _)| *row).collect()
-            };
-            let (held, learned) = (of(true), of(false));
+        for (learned, held) in self.folds(examples, rows, k) {
             let set = self.training_set(examples, &learned, &held)?;
             let Some(tune) = set.tune else { continue };
-            let watched = self.watch(&set.features, set.train, Some(&tune), &self.recipe.model)?;
+            let watched = self.watch(&set.features, set.train, Some(&tune), &self.recipe.model, self.seed)?;
             fitted.push((held, tune, watched));
         }
-        let weight = |held: &[u32], tune: &Part| match &tune.counts {
-            Some(counts) => counts.iter().sum(),
-            None => held.len() as f64,
-        };
-        let curves: Vec<(f64, &[f64])> =
-            fitted.iter().map(|(held, tune, w)| (weight(held, tune), &w.losses[..])).collect();
-        // What is not boosted, or not stopped, has no losses: all of its rounds count.
-        let all = fitted.iter().map(|(_, _, w)| w.model.rounds()).max().unwrap_or(1);
-        let rounds = lowest(&curves, self.target.task == Task::Regression).unwrap_or(all);
+        let rounds = self.rounds(fitted.iter().map(|(_, tune, watched)| (tune, watched)));
         let (mut scores, mut y, mut of, mut last) = (Vec::new(), Vec::new(), Vec::new(), None);
         let weights = fitted.iter().filter_map(|(_, tune, _)| tune.counts.as_ref()).flatten().copied().collect();
         let weights = examples.weights.as_ref().map(|_| weights);
@@ -152,8 +150,34 @@ impl Trainer<'_> {
             y.extend(tune.y.into_iter().map(f64::from));
             last = Some(model);
         }
-        let no_fold = || PipelineError::Rows("folds need rows".to_owned());
-        Ok(Decided { rounds, model: last.ok_or_else(no_fold)?, scores, rows: of, truth: Weighed { y, weights } })
+        let last = last.ok_or_else(|| PipelineError::Rows("folds need rows".to_owned()))?;
+        let member = Member { params: with_rounds(&self.recipe.model, &last, rounds), seed: self.seed };
+        Ok(Decided { members: vec![(member, 1.0)], scores, rows: of, truth: Weighed { y, weights } })
+    }
+
+    /// For each fold, the rows of all others and its own.
+    pub(super) fn folds(&self, examples: &Examples, rows: &[u32], k: usize) -> Vec<(Vec<u32>, Vec<u32>)> {
+        let folds = self.deal(examples, rows, k);
+        let of = |fold: usize| {
+            let (held, learned): (Vec<(u32, usize)>, Vec<_>) =
+                rows.iter().copied().zip(folds.iter().copied()).partition(|(_, at)| *at == fold);
+            let rows = |part: Vec<(u32, usize)>| part.into_iter().map(|(row, _)| row).collect::<Vec<u32>>();
+            (rows(learned), rows(held))
+        };
+        (0..k).map(of).collect()
+    }
+
+    /// The rounds of boosting at which the loss over all rows that judge is lowest.
+    pub(super) fn rounds<'a>(&self, fitted: impl Iterator<Item = (&'a Part, &'a Watched)> + Clone) -> usize {
+        let weight = |judges: &Part| match &judges.counts {
+            Some(counts) => counts.iter().sum(),
+            None => judges.y.len() as f64,
+        };
+        let curves: Vec<(f64, &[f64])> =
+            fitted.clone().map(|(judges, watched)| (weight(judges), &watched.losses[..])).collect();
+        // What is not boosted, or not stopped, has no losses: all of its rounds count.
+        let all = fitted.map(|(_, watched)| watched.model.rounds()).max().unwrap_or(1);
+        lowest(&curves, self.target.task == Task::Regression).unwrap_or(all)
     }
 
     /// The fold of each of `rows`: every class is dealt evenly, and rows that stay together stay in one fold.
@@ -177,6 +201,16 @@ impl Trainer<'_> {
         order.sort_unstable();
         let fold_of: HashMap<u64, usize> = order.iter().enumerate().map(|(at, (_, key))| (*key, at % k)).collect();
         rows.iter().map(|row| fold_of[&examples.keys[*row as usize]]).collect()
+    }
+}
+
+/// The parameters that `given` come to with so many rounds, whatever defaults more rows would have.
+pub(super) fn with_rounds(given: &Params, model: &Model, rounds: usize) -> Params {
+    match model.plan() {
+        Some(plan) if plan.algorithm == Algorithm::GradientBoosting => {
+            plan.params(u32::try_from(rounds.max(1)).unwrap_or(u32::MAX))
+        }
+        _ => given.clone(),
     }
 }
 

@@ -48,7 +48,7 @@ pub fn cross_validate(
         trainer.drop_outliers(examples, &mut parts);
         let Parts { train, tune, .. } = parts;
         examples.check_rows("train", &train)?;
-        let (pipeline, _) = trainer.learn(examples, trainer.way(examples, &train, &tune))?;
+        let pipeline = trainer.learn(examples, trainer.way(examples, &train, &tune))?.pipeline;
         let fold_scores = pipeline.score(&examples.table.take(&score_rows))?;
         let fold =
             evaluation(&pipeline, &fold_scores, &examples.weighed(&score_rows), &examples.weighed(&train), seed)?;

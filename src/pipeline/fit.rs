@@ -1,16 +1,19 @@
 //! From labelled rows to a pipeline.
 
 use super::conformal::{Intervals, OutOfFold};
-use super::crossfit::{Way, together};
+use super::crossfit::{Decided, Member, Way, together, with_rounds};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
-use super::{Examples, Imbalance, Pipeline, PipelineError, Recipe, Scores, SplitBy, TargetScale, Weighed, weights};
+use super::search::Search;
+use super::{
+    Examples, Imbalance, Pipeline, PipelineError, Quality, Recipe, Scores, SplitBy, TargetScale, Weighed, weights,
+};
 use super::{outliers, texts};
 use crate::features::derive::{self, Derived};
 use crate::features::leaks::find_leaks;
 use crate::features::leftout::near_unique;
 use crate::features::resample::{Smote, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
-use crate::model::{Algorithm, FitData, FitOptions, Model, Params, Round, Watched};
+use crate::model::{FitData, FitOptions, Model, Params, Round, Watched};
 use crate::score::threshold::ThresholdRule;
 use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
 use crate::table::split::Parts;
@@ -19,7 +22,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How far a fit is: (what is being done, steps done, steps in all).
-pub type FitProgress<'a> = dyn Fn(&'static str, u64, u64) + Sync + 'a;
+pub type FitProgress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
 
 /// A pipeline with what was found out while it was fitted.
 #[derive(Debug, Clone)]
@@ -44,6 +47,17 @@ pub struct Fitted {
     pub importance: Vec<Importance>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// What was tried, where the best of several was wanted.
+    pub search: Option<Search>,
+}
+
+/// A pipeline with what it was learned by.
+pub(super) struct Learned {
+    pub(super) pipeline: Pipeline,
+    /// The rows that decided.
+    known: Option<OutOfFold>,
+    /// What was tried, where the best of several was wanted.
+    search: Option<Search>,
 }
 
 /// Everything that learning is done by.
@@ -71,13 +85,14 @@ pub(super) struct TrainingSet {
     pub(super) tune: Option<Part>,
 }
 
-/// Rows of the engine.
+/// Rows of the engine; a copy shares its features.
+#[derive(Clone)]
 pub(super) struct Part {
     pub(super) x: Matrix,
     /// Class index or value as trees learn it, one per row.
     pub(super) y: Vec<f32>,
     /// Weight of each row for trees; all weigh the same when absent.
-    weights: Option<Vec<f32>>,
+    pub(super) weights: Option<Vec<f32>>,
     /// How much each row counts in decisions.
     pub(super) counts: Option<Vec<f64>>,
 }
@@ -145,16 +160,24 @@ pub fn fit(
     trainer.computed = Table::default();
     let way = trainer.way(&examples, &parts.train, &parts.tune);
     let held_out = HeldOut::new(&examples, &parts);
+    let mut search = None;
     let (mut pipeline, known, gate) = match (examples, way) {
         (Cow::Owned(examples), Way::Once { train, tune }) if !trainer.makes_rows() => {
             trainer.learn_from(examples, &Parts { train, tune, gate: parts.gate.clone() })?
         }
         (examples, way) => {
-            let (pipeline, known) = trainer.learn(&examples, way)?;
-            let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
-            (pipeline, known, gate)
+            let learned = trainer.learn(&examples, way)?;
+            let gate = learned.pipeline.features.transform(&examples.table.take(&parts.gate))?;
+            search = learned.search;
+            (learned.pipeline, learned.known, gate)
         }
     };
+    if recipe.quality == Quality::Best && search.is_none() {
+        notes.push(
+            "quality = \"best\" tried nothing: too few rows are left to decide between models ([split] tune)"
+                .to_owned(),
+        );
+    }
     pipeline.intervals = Some(Arc::new(match known {
         Some(known) => Intervals::learn(&pipeline, &known, seed)?,
         None => {
@@ -162,7 +185,7 @@ pub fn fit(
         }
     }));
     progress("evaluating", 0, 1);
-    evaluated(pipeline, &gate, held_out, parts, notes, seed)
+    Ok(Fitted { search, ..evaluated(pipeline, &gate, held_out, parts, notes, seed)? })
 }
 
 /// A pipeline with its metrics on the gate rows, whose features are `x`, and the importance of its columns.
@@ -190,7 +213,7 @@ pub(super) fn evaluated(
     };
     let importance = importance(&pipeline, &first, &judged.first(first.n_rows()), seed)?;
     let texts = pipeline.text_columns(&texts);
-    Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, texts, importance, notes })
+    Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, texts, importance, notes, search: None })
 }
 
 /// The rows that teach the features of a pipeline, statistics of groups among them.
@@ -299,6 +322,13 @@ impl<'a> Trainer<'a> {
         Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
 
+    /// The same, which tells how far it is to `progress`; what is looked at before anything is learned is not among it.
+    pub(super) fn telling<'b>(&'b self, progress: &'b FitProgress<'b>) -> Trainer<'b> {
+        let Self { target, schema, recipe, scale, seed, .. } = *self;
+        let (options, computed, notes) = (self.options.clone(), Table::default(), Vec::new());
+        Trainer { target, schema, recipe, options, computed, notes, scale, seed, progress }
+    }
+
     /// Takes rows with outliers out of those that are learned from, where that is asked for; says what was found.
     pub(super) fn drop_outliers(&self, examples: &Examples, parts: &mut Parts) -> Option<String> {
         let found = outliers::look(examples, &self.computed, &together(&parts.train, &parts.tune), &self.options);
@@ -309,24 +339,34 @@ impl<'a> Trainer<'a> {
     }
 
     /// Learns a pipeline the given way; and the rows that decided, as models scored them that had not seen them.
-    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
+    pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Learned, PipelineError> {
         let (train, tune, again) = match way {
-            Way::Folds(k, rows) => return self.learn_by_folds(examples, &rows, k),
+            way @ (Way::Folds(..) | Way::Twice { .. }) if self.recipe.quality == Quality::Best => {
+                let rows = way.all();
+                let (decided, search) = self.search(examples, way)?;
+                let (pipeline, known) = self.learn_all(examples, &rows, decided)?;
+                return Ok(Learned { pipeline, known: Some(known), search: Some(search) });
+            }
+            Way::Folds(k, rows) => {
+                let decided = self.cross_fit(examples, &rows, k)?;
+                let (pipeline, known) = self.learn_all(examples, &rows, decided)?;
+                return Ok(Learned { pipeline, known: Some(known), search: None });
+            }
             Way::Twice { train, tune } => (train, tune, true),
             Way::Once { train, tune } => (train, tune, false),
         };
         examples.check_rows("train", &train)?;
         let (mut pipeline, mut known) = self.train(self.training_set(examples, &train, &tune)?)?;
         if again && !tune.is_empty() {
-            let params = self.with_rounds(&pipeline.model, pipeline.model.rounds());
+            let params = with_rounds(&self.recipe.model, &pipeline.model, pipeline.model.rounds());
             let set = self.training_set(examples, &together(&train, &tune), &[])?;
-            pipeline.model = self.model(&set.features, set.train, None, &params)?;
+            pipeline.model = self.model(&set.features, set.train, None, &params, self.seed)?;
             pipeline.features = set.features;
             if let Some(known) = &mut known {
                 known.features = self.known_features(&pipeline, examples, &tune)?;
             }
         }
-        Ok((pipeline, known))
+        Ok(Learned { pipeline, known, search: None })
     }
 
     /// The features of rows that decided, where numbers are predicted.
@@ -340,17 +380,23 @@ impl<'a> Trainer<'a> {
         Ok(is_number.then(|| pipeline.features.transform(&examples.table.take(rows))).transpose()?)
     }
 
-    /// A pipeline of all `rows` with what `k` folds of them decide.
-    fn learn_by_folds(
+    /// A pipeline of all `rows` with what models decided that had not seen them.
+    fn learn_all(
         &self,
         examples: &Examples,
         rows: &[u32],
-        k: usize,
-    ) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
-        let decided = self.cross_fit(examples, rows, k)?;
-        let params = self.with_rounds(&decided.model, decided.rounds);
+        decided: Decided,
+    ) -> Result<(Pipeline, OutOfFold), PipelineError> {
         let set = self.training_set(examples, rows, &[])?;
-        let model = self.model(&set.features, set.train, None, &params)?;
+        let fitted = |(member, weight): &(Member, f64)| {
+            let model = self.model(&set.features, set.train.clone(), None, &member.params, member.seed)?;
+            Ok((model, *weight))
+        };
+        let mut members = decided.members.iter().map(fitted).collect::<Result<Vec<_>, PipelineError>>()?;
+        let model = match members.len() {
+            1 => members.remove(0).0,
+            _ => Model::blend(&members)?,
+        };
         let mut pipeline = self.pipeline(set.features, model);
         if let Some(alerts) = self.decide(&mut pipeline, &decided.truth, decided.scores.clone())? {
             self.lift(&mut pipeline, examples, rows, alerts)?;
@@ -360,7 +406,7 @@ impl<'a> Trainer<'a> {
             scores: pipeline.scores_of(decided.scores),
             truth: examples.weighed(&decided.rows),
         };
-        Ok((pipeline, Some(known)))
+        Ok((pipeline, known))
     }
 
     /// Models of the folds of a few positives have other levels of scores than the model of all rows. A threshold for the
@@ -392,16 +438,6 @@ impl<'a> Trainer<'a> {
             _ => f64::midpoint(scores[end - 1], first_below).max(first_below.next_up()),
         });
         Ok(())
-    }
-
-    /// The parameters of `model` with so many rounds, whatever defaults more rows would have.
-    fn with_rounds(&self, model: &Model, rounds: usize) -> Params {
-        match model.plan() {
-            Some(plan) if plan.algorithm == Algorithm::GradientBoosting => {
-                plan.params(u32::try_from(rounds.max(1)).unwrap_or(u32::MAX))
-            }
-            _ => self.recipe.model.clone(),
-        }
     }
 
     /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
@@ -476,7 +512,7 @@ impl<'a> Trainer<'a> {
     /// The pipeline that a training set gives, with its decisions made on the tune rows.
     fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let TrainingSet { features, train, tune } = set;
-        let model = self.model(&features, train, tune.as_ref(), &self.recipe.model)?;
+        let model = self.model(&features, train, tune.as_ref(), &self.recipe.model, self.seed)?;
         let mut pipeline = self.pipeline(features, model);
         let Some(Part { x, y, counts, .. }) = tune else { return Ok((pipeline, None)) };
         let scores = pipeline.model.scores(&x)?.into_iter().map(f64::from).collect::<Vec<f64>>();
@@ -512,8 +548,9 @@ impl<'a> Trainer<'a> {
         train: Part,
         tune: Option<&Part>,
         params: &Params,
+        seed: u64,
     ) -> Result<Model, PipelineError> {
-        let watched = self.watch(features, train, tune, params)?;
+        let watched = self.watch(features, train, tune, params, seed)?;
         Ok(match watched.best {
             Some(best) => watched.model.first(best + 1)?,
             None => watched.model,
@@ -527,11 +564,12 @@ impl<'a> Trainer<'a> {
         train: Part,
         tune: Option<&Part>,
         params: &Params,
+        seed: u64,
     ) -> Result<Watched, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
         // Of the recipe: parameters that repeat a plan do not name columns.
         let limits = self.recipe.model.limits(features)?;
-        let params = params.check(self.target.task)?.with_seed(self.seed).with_limits(limits);
+        let params = params.check(self.target.task)?.with_seed(seed).with_limits(limits);
         let options = FitOptions {
             params: &params,
             n_classes: self.target.classes.len(),

@@ -21,9 +21,13 @@ mod onnx;
 mod outliers;
 #[cfg(test)]
 mod rare_tests;
+mod portfolio;
 mod recipe;
 mod rows;
 mod scale;
+mod search;
+#[cfg(test)]
+mod search_tests;
 mod spread;
 mod store;
 mod texts;
@@ -37,9 +41,10 @@ pub use examples::Examples;
 pub use fit::{FitProgress, Fitted, fit, judge, rows_that_teach};
 pub use importance::Importance;
 pub use onnx::{OnnxParts, SPELLINGS};
-pub use recipe::{Decision, Imbalance, Quality, Recipe, SplitBy, SplitSpec, TargetSpec};
+pub use recipe::{Decision, Imbalance, Quality, Recipe, SearchLimits, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
 pub use scale::{Digits, TargetScale};
+pub use search::{Search, Trial};
 pub(crate) use spread::{error_params, with_prediction};
 pub use texts::{NewWords, told_words, unseen_name};
 pub use weights::{Weighed, check_weight};

@@ -6,7 +6,7 @@ use crate::features::{FeatureOptions, Outliers};
 use crate::model::Params;
 use crate::score::{Metric, doubts};
 use crate::stats::random::unit_hash;
-use crate::table::{Column, ColumnSpec, Dialect, Kind, Schema, Table, Texts, Values};
+use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Texts, Values};
 use std::borrow::Cow;
 
 /// Something that looks like noise.
@@ -48,6 +48,7 @@ impl Rows {
             model: self.model,
             decision: self.decision,
             quality: self.quality,
+            search: Default::default(),
             weight: None,
         };
         let table = Table::new(self.columns.into_iter().map(|(name, _, values)| Column::new(name, values)).collect())?;
@@ -218,6 +219,41 @@ fn targets_that_32_bits_cannot_tell_apart_are_learned_in_64() {
     assert!(!noted(&of(1e12, 1.0), "subtract a constant"));
     // What 32 bits can say is stored as ever.
     assert!(usual.pipeline.scale.is_identity());
+}
+
+/// One value in several spellings has one score, in the graph as in the version.
+#[test]
+fn a_graph_scores_spelt_cells_as_the_version_does() {
+    let level = |row: usize| (row * 7919 % 2, row * 31 % 3);
+    let texts = |text: &dyn Fn(usize) -> &'static str| {
+        let all: Vec<&str> = (0..400).map(text).collect();
+        Values::Category(Categories::from_texts(all.iter().copied()))
+    };
+    let mut table = Rows::new(400).number("a", |row| noise(row, 1));
+    table.columns.push(("flag", Kind::Category, texts(&|row| ["False", "True"][level(row).0])));
+    table.columns.push(("code", Kind::Category, texts(&|row| ["1", "2", "X"][level(row).1])));
+    let value = |row: usize| 3.0 * level(row).0 as f64 + 2.0 * level(row).1 as f64 + noise(row, 2);
+    let Fitted { pipeline, golden, .. } = table.number("y", value).learn().unwrap();
+    let (graph, plain) = (pipeline.to_onnx().unwrap(), pipeline.score(&golden).unwrap());
+    let spread = plain.values.iter().fold(0.0_f64, |most, score| most.max((score - plain.values[0]).abs()));
+    assert!(spread > 3.0, "{spread}");
+    for spelt in [
+        [("False", "FALSE"), ("True", "true"), ("1", "1.0"), ("2", "2.00E+00"), ("X", "x")],
+        [("False", "no"), ("True", "Yes"), ("1", "+1"), ("2", "2e0"), ("X", "X ")],
+        [("False", "0"), ("True", "1"), ("1", "1."), ("2", " 2"), ("X", "X\u{a0}")],
+    ] {
+        let column = |column: &Column| {
+            let Values::Category(levels) = &column.values else { return column.clone() };
+            let names = if column.name == "flag" { &spelt[..2] } else { &spelt[2..] };
+            let spell =
+                |row| names.iter().find(|(name, _)| Some(*name) == levels.level(row)).map_or("", |(_, text)| text);
+            let texts: Vec<&str> = (0..levels.codes.len()).map(spell).collect();
+            Column::new(&column.name, Values::Category(Categories::from_texts(texts.iter().copied())))
+        };
+        let rows = Table::new(golden.columns().iter().map(column).collect()).unwrap();
+        assert_eq!(pipeline.score(&rows).unwrap(), plain, "{spelt:?}");
+        pipeline.agrees(&graph, &rows).unwrap_or_else(|err| panic!("{spelt:?}: {err}"));
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub struct Recipe {
     /// How much is done for a good model.
     #[serde(default, skip_serializing_if = "Quality::is_default")]
     pub quality: Quality,
+    /// Where `quality = "best"` ends.
+    #[serde(default, skip_serializing_if = "SearchLimits::is_default")]
+    pub search: SearchLimits,
     /// The column that says how much each row counts; it is among the columns that `features` leaves out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
@@ -39,11 +42,48 @@ pub enum Quality {
     Standard,
     /// One fit: the tune rows decide, the others teach.
     Fast,
+    /// Several sets of parameters are tried, and what is best together is one model.
+    Best,
+}
+
+/// Where a search for the best model ends: at the first of both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SearchLimits {
+    /// Seconds of CPU time after which nothing more is tried; what is tried then is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u32>,
+    /// So many sets of parameters are tried; all of the portfolio when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u32>,
+}
+
+impl SearchLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Checks that something is tried.
+    ///
+    /// # Errors
+    /// What is out of range.
+    pub fn check(self) -> Result<(), String> {
+        /// A week.
+        const LONGEST: u32 = 7 * 86_400;
+        match self {
+            Self { budget: Some(budget), .. } if !(1..=LONGEST).contains(&budget) => {
+                Err(format!("[train] budget = {budget} must be seconds from 1 to {LONGEST}"))
+            }
+            Self { tries: Some(0), .. } => Err("[train] tries = 0 tries nothing: write a number from 1".to_owned()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Quality {
     /// All of them, under their names.
-    pub const NAMES: [(&'static str, Self); 2] = [("standard", Self::Standard), ("fast", Self::Fast)];
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("standard", Self::Standard), ("fast", Self::Fast), ("best", Self::Best)];
 
     fn is_default(&self) -> bool {
         *self == Self::default()

@@ -186,6 +186,7 @@ mod tests {
             model: Params { algorithm: Algorithm::RandomForest, n_estimators: Some(20), ..Params::default() },
             decision: Decision::default(),
             quality: Default::default(),
+            search: Default::default(),
             weight: None,
         };
         let examples = Examples::new(table.clone(), &schema, &recipe).unwrap();

@@ -33,6 +33,7 @@ fn learn(rows: &[(usize, f64)], weight: Option<&str>, number: bool, model: &str)
         model: serde_json::from_str::<Params>(model).unwrap(),
         decision: Decision { calibration: CalibrationRule::Platt, ..Decision::default() },
         quality: Default::default(),
+        search: Default::default(),
         weight: weight.map(str::to_owned),
     };
     let examples = Examples::new(table, &schema, &recipe)?;

@@ -168,3 +168,20 @@ fn quantiles_are_those_of_the_inverted_cdf() {
     let at = |share| profile.columns[0].quantile(share).unwrap();
     assert_eq!([at(0.0), at(0.25), at(0.5), at(0.75), at(0.76), at(1.0)], [1.0, 1.0, 2.0, 2.0, 4.0, 4.0]);
 }
+
+/// Sums that no number can hold: they are left out, and what needs no sums stays.
+#[test]
+fn sums_that_overflow_are_left_out_however_the_table_is_cut() {
+    let values = |scale: f64| Values::Number((0..40).map(|i| scale * (1.0 - f64::from(i % 3) / 10.0)).collect());
+    let table = Table::new(vec![Column::new("max", values(f64::MAX)), Column::new("squares", values(1e200))]).unwrap();
+    let whole = Profile::of_table(&table);
+    let mut parts = Profile::of_table(&rows(&table, 0, 17));
+    parts.merge(&Profile::of_table(&rows(&table, 17, 40)), Limits::default()).unwrap();
+    for profile in [&whole, &parts] {
+        let of = |name: &str| profile.column(name).unwrap().numbers().unwrap().moments;
+        assert!(of("max").variance().is_nan() && of("squares").variance().is_nan());
+        assert!((of("squares").known_mean().unwrap() / 0.9025e200 - 1.0).abs() < 1e-12);
+        assert_eq!(profile.column("max").unwrap().quantile(0.5), Some(f64::MAX * (1.0 - 1.0 / 10.0)));
+        assert_eq!(Profile::from_json(&profile.to_json().unwrap()).unwrap(), *profile);
+    }
+}

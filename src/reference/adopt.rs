@@ -12,7 +12,7 @@ use crate::digest::hex;
 use crate::registry::Version;
 use crate::table::{Input, magic};
 use crate::workspace::audit::Event;
-use crate::workspace::{ADOPTED, Config, EventKind, Workspace, WorkspaceError};
+use crate::workspace::{ADOPTED, CONFIG_FILE, Config, EventKind, Workspace, WorkspaceError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 
 /// Where the reference goes that cannot be replaced where it is.
 const USUAL: &str = "data/reference.csv";
+
+/// The reference as it was before.
+const BACKUP: &str = "runs/backup/reference.csv";
 
 /// What was done to the reference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,6 +48,36 @@ struct Marker {
     adopted: Vec<Version>,
 }
 
+/// Whether the reference can be given the rows of `version` once that is production: what would refuse it then is asked
+/// before, when nothing is changed yet.
+///
+/// # Errors
+/// When the rows do not fit the reference, or a file cannot be replaced.
+pub fn can_settle(workspace: &Workspace, version: Version) -> Result<(), ReferenceError> {
+    let done = read_marker(&workspace.path(ADOPTED))?;
+    if done.adopted.contains(&version) || !workspace.registry().path(version)?.join(super::ADDED).exists() {
+        return Ok(());
+    }
+    let config = workspace.config()?;
+    let Some(added) = Added::of(workspace, &config, version)? else { return Ok(()) };
+    if let Err(taken) = adoptable(workspace, &config)
+        && !is_ours(workspace, &config, &added)?
+    {
+        return Err(taken);
+    }
+    let from = workspace.path(&config.data.reference);
+    let is_own = is_own(workspace, &from)?;
+    if is_own {
+        workspace.replaceable(&config.data.reference)?;
+        workspace.replaceable(BACKUP)?;
+    } else {
+        workspace.replaceable(USUAL)?;
+        workspace.replaceable(CONFIG_FILE)?;
+    }
+    workspace.replaceable(ADOPTED)?;
+    combined(&from, &config.schema(), &added).map(drop)
+}
+
 /// Whether rows can be added to the reference: it is replaced where it is when it is a plain text file of the loop's
 /// directory, else `data/reference.csv` is written and `mlloop.toml` names it from then on.
 ///
@@ -55,6 +88,13 @@ pub fn adoptable(workspace: &Workspace, config: &Config) -> Result<(), Reference
     let usual = workspace.path(USUAL);
     if is_own(workspace, &configured)? || !usual.exists() {
         return Ok(());
+    }
+    if configured == usual {
+        return Err(ReferenceError::Usage(format!(
+            "{}: rows can only be added to a plain text file: put the table itself there, without a link and not packed, or \
+             give it another name and name that under [data] reference",
+            configured.display()
+        )));
     }
     Err(ReferenceError::Usage(format!(
         "{}: rows can only be added to a plain text file in the loop's directory, and {USUAL} exists: move it away, or name \
@@ -89,7 +129,7 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
     }
     if is_own {
         workspace.keep(lock, &config.data.reference)?;
-        keep(&from, &workspace.path("runs/backup/reference.csv")).map_err(ReferenceError::io(&from))?;
+        keep(&from, &workspace.path(BACKUP)).map_err(ReferenceError::io(&from))?;
     }
     let (counts, sha256) = atomic::replace_like(&to, &from, |out| {
         let mut hashed = Hashed { out, hasher: Sha256::new() };

@@ -17,7 +17,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use adopt::{Adopted, adoptable, settle};
+pub use adopt::{Adopted, adoptable, can_settle, settle};
 pub use gather::{Gathered, Gathering, Plan};
 pub use names::RowNames;
 

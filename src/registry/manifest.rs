@@ -3,7 +3,7 @@
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
 use crate::model::Plan;
-use crate::pipeline::{Coverage, Importance, Recipe};
+use crate::pipeline::{Coverage, Importance, Recipe, Search};
 use crate::score::{Evaluation, Metric};
 use crate::wording::known_format;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,9 @@ pub struct Manifest {
     /// Metrics on the gate rows, with intervals and baseline.
     #[cfg_attr(test, schemars(with = "Option<Evaluation>"))]
     pub gate: serde_json::Value,
+    /// What was tried, where the best of several was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// Metrics of cross-validation, when it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<crate::pipeline::CrossValidated>"))]

@@ -64,6 +64,18 @@ pub enum RegistryError {
         /// The file.
         path: PathBuf,
     },
+    /// A file in the directory of a version was not stored with it.
+    #[error(
+        "{}: was not stored with {version}: its audit line does not list it; remove the file (`mlloop audit verify --deep` \
+         lists every such file)",
+        .path.display()
+    )]
+    Added {
+        /// The version.
+        version: Version,
+        /// The file.
+        path: PathBuf,
+    },
     /// The pipeline of a version cannot be used.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

@@ -146,8 +146,11 @@ impl Registry {
             io::ErrorKind::FileTooLarge => RegistryError::Damaged { path: path.clone(), what: source.to_string() },
             _ => RegistryError::Io { path: path.clone(), source },
         })?;
-        match self.seals(version)?.as_ref().and_then(|seals| seals.get(name)) {
+        let seals = self.seals(version)?;
+        let is_sealed = seals.is_some();
+        match seals.as_ref().and_then(|seals| seals.get(name)) {
             Some(seal) if *seal != digest::sha256(&bytes) => Err(RegistryError::Altered { version, path }),
+            None if is_sealed => Err(RegistryError::Added { version, path }),
             _ => Ok(bytes),
         }
     }
@@ -155,11 +158,18 @@ impl Registry {
     /// Holds files of `version` to their digests; those that the version does not have are passed over.
     ///
     /// # Errors
-    /// [`RegistryError::Altered`] with the first file that is gone or another one, and whatever the system says.
+    /// [`RegistryError::Altered`] with the first file that is gone or another one, [`RegistryError::Added`] with one that is
+    /// there and never was stored, and whatever the system says.
     pub fn check(&self, version: Version, names: &[&str]) -> Result<(), RegistryError> {
         let Some(seals) = self.seals(version)? else { return Ok(()) };
         let named = |(name, _): &(&String, &String)| names.contains(&name.as_str());
-        seals.iter().filter(named).try_for_each(|(name, seal)| self.hold(version, name, seal))
+        seals.iter().filter(named).try_for_each(|(name, seal)| self.hold(version, name, seal))?;
+        let dir = self.path(version)?;
+        let added = names.iter().filter(|name| !seals.contains_key(**name)).map(|name| dir.join(name));
+        match added.into_iter().find(|path| path.exists()) {
+            Some(path) => Err(RegistryError::Added { version, path }),
+            None => Ok(()),
+        }
     }
 
     /// The pipeline of `version`: its files are those that were stored, and its golden rows are answered as they were.

@@ -53,7 +53,7 @@ fn again(
     let recipe = registry.recipe(version, manifest)?;
     let mut config = shadow.settings()?;
     (config.model, config.features, config.decision) = (recipe.model, recipe.features, recipe.decision);
-    config.train.quality = recipe.quality;
+    (config.train.quality, config.train.search) = (recipe.quality, recipe.search);
     let request = |skip_invalid| TrainRequest {
         config: &config,
         seed: manifest.seed,

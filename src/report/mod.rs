@@ -24,6 +24,7 @@ mod words;
 
 use crate::drift::report::{ColumnReport, DriftReport};
 
+pub use number::{number, percent};
 pub use prometheus::drift_prometheus;
 pub use training::importance_svg;
 pub(crate) use words::kind as column_kind;

@@ -6,7 +6,7 @@ use crate::printable;
 pub(crate) const NOTHING: &str = "–";
 
 /// A number with four significant digits: `0.3127`, `48.2`, `12.35k`, `1.2e-7`.
-pub(crate) fn number(x: f64) -> String {
+pub fn number(x: f64) -> String {
     let size = x.abs();
     if !x.is_finite() {
         return NOTHING.to_owned();
@@ -73,7 +73,7 @@ pub(crate) fn p_value(p: Option<f64>) -> String {
 }
 
 /// A share as a percentage: `42 %`, `3.1 %`, `< 0.1 %`.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let value = share * 100.0;
     // The sign must not stand alone on a line, so its space does not break.
     match value.abs() {

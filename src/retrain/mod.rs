@@ -22,6 +22,7 @@ pub use steps::{STEPS, Step};
 use self::steps::Steps;
 use crate::atomic::{self, Lock};
 use crate::digest;
+use crate::journal::{Journal, Window};
 use crate::labels::orphans;
 use crate::model::ModelError;
 use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
@@ -153,7 +154,7 @@ pub fn retrain(
     };
     steps.begin("preprocess");
     let gathered = gathering.gather(request.now)?;
-    notes.extend(gathered.plan.notes().into_iter().chain(altered(workspace, &chain)?));
+    notes.extend(gathered.plan.notes().into_iter().chain(remarks(workspace, &chain)?));
     if let Some(answer) = refusal(workspace, &config.retrain, request, &chain, &gathered, &notes)? {
         return Ok(answer);
     }
@@ -242,12 +243,13 @@ fn refusal(
     Ok(None)
 }
 
-/// A note when the reference is not what the chain says.
-fn altered(workspace: &Workspace, chain: &Chain) -> Result<Option<String>, RetrainError> {
+/// Notes when the reference is not what the chain says, and when lines of the log cannot be read.
+fn remarks(workspace: &Workspace, chain: &Chain) -> Result<Vec<String>, RetrainError> {
     let told = |Difference { file, what }| {
         format!("{file} {what}: `mlloop audit accept {file}` records that it is right as it is")
     };
-    Ok(workspace.reference_differs(chain)?.map(told))
+    let altered = workspace.reference_differs(chain)?.map(told);
+    Ok(altered.into_iter().chain(Journal::of(workspace).unread(&Window::default())?).collect())
 }
 
 fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {

@@ -36,6 +36,7 @@ pub(super) fn choose(
             target: written.target,
             split: written.split,
             quality: written.quality,
+            search: written.search,
             weight: written.weight,
             ..stored.clone()
         },

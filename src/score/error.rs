@@ -1,5 +1,6 @@
 //! What can be wrong with scores.
 
+use crate::wording::instead;
 use thiserror::Error;
 
 /// Why scores could not be evaluated, calibrated or cut.
@@ -53,12 +54,12 @@ pub enum ScoreError {
         rows: usize,
     },
     /// A metric of another task, or of no task at all.
-    #[error("unknown metric {name:?}; known: {known}")]
+    #[error("unknown metric {name:?}{}", instead(.name, .known.iter().copied()))]
     UnknownMetric {
         /// The name as given.
         name: String,
         /// The names there are.
-        known: String,
+        known: Vec<&'static str>,
     },
     /// A threshold rule that means nothing.
     #[error("threshold rule: {0}")]

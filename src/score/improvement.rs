@@ -83,7 +83,7 @@ pub fn improvement(
     check(challenger)?;
     length("scores", challenger.y.len(), production.y.len())?;
     if !Metric::of(production.task).contains(&metric) {
-        let known = Metric::of(production.task).iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
+        let known = Metric::of(production.task).iter().map(|m| m.name()).collect();
         return Err(ScoreError::UnknownMetric { name: metric.name().to_owned(), known });
     }
     match (metric, pairing.entities) {

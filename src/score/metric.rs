@@ -191,7 +191,7 @@ impl FromStr for Metric {
     fn from_str(name: &str) -> Result<Self, ScoreError> {
         Self::ALL.iter().copied().find(|m| m.name() == name).ok_or_else(|| ScoreError::UnknownMetric {
             name: name.to_owned(),
-            known: Self::ALL.iter().map(|m| m.name()).collect::<Vec<_>>().join(", "),
+            known: Self::ALL.iter().map(|m| m.name()).collect(),
         })
     }
 }
@@ -346,7 +346,10 @@ mod tests {
             assert_eq!(metric.name().parse(), Ok(metric));
         }
         let error = "roc-auc".parse::<Metric>().unwrap_err().to_string();
-        assert!(error.starts_with("unknown metric \"roc-auc\"; known: roc_auc, "), "{error}");
+        assert!(
+            error.starts_with("unknown metric \"roc-auc\": did you mean \"roc_auc\"? There are roc_auc, "),
+            "{error}"
+        );
         for task in [Task::Binary, Task::Multiclass, Task::Regression] {
             assert!(Metric::of(task).contains(&Metric::primary(task)));
         }

@@ -14,6 +14,7 @@ use crate::feedback::{Correction, Entry, FeedbackError, Given, check, give};
 use crate::labels::{Label, record_outcomes};
 use crate::workspace::WorkspaceError;
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -219,7 +220,8 @@ impl Shared {
                 Work::Feedback(model, corrections) => {
                     let _ = catch_unwind(AssertUnwindSafe(|| {
                         let given = give(&app.workspace, lock, &model.pipeline.target, &corrections, app.now());
-                        done.send(given.map(Done::Given).map_err(|err| refusal(&err)))
+                        app.answers.look_again();
+                        done.send(given.map(Done::Given).map_err(|err| refusal(app, &err)))
                     }));
                 }
                 Work::Outcomes(more) => {
@@ -233,11 +235,12 @@ impl Shared {
         }
         let recorded = catch_unwind(AssertUnwindSafe(|| record_outcomes(&app.workspace, lock, outcomes, app.now())));
         let Ok(recorded) = recorded else { return };
+        app.answers.look_again();
         for done in waiting {
             // Who asked may have gone away.
             let _ = done.send(match &recorded {
                 Ok(_) => Ok(Done::Recorded),
-                Err(err) => Err(Refusal::Internal(err.to_string())),
+                Err(err) => Err(not_recorded(app, err)),
             });
         }
     }
@@ -305,14 +308,61 @@ impl Shared {
 fn checked(app: &App, model: &Loaded, corrections: &[Correction]) -> Result<Vec<Entry>, Refusal> {
     let check = || check(&app.workspace, &model.pipeline.target, corrections, app.now());
     match catch_unwind(AssertUnwindSafe(check)) {
-        Ok(checked) => checked.map_err(|err| refusal(&err)),
+        Ok(checked) => checked.map_err(|err| refusal(app, &err)),
         Err(_) => Err(Refusal::Internal("a panic, which is told above".to_owned())),
     }
 }
 
-pub(super) fn refusal(err: &FeedbackError) -> Refusal {
+pub(super) fn refusal(app: &App, err: &FeedbackError) -> Refusal {
     match err {
         FeedbackError::Correction { .. } => Refusal::Correction(err.to_string()),
-        other => Refusal::Internal(other.to_string()),
+        other => not_recorded(app, other),
+    }
+}
+
+/// A disk that is full, or that nobody may write to, is a state to come back to; anything else is a fault.
+fn not_recorded(app: &App, err: &(dyn Error + 'static)) -> Refusal {
+    match is_a_state(err) {
+        true => {
+            app.tell(&format!("outcomes or feedback cannot be recorded: {err}"));
+            Refusal::Unavailable("it cannot be recorded now; try again later".to_owned())
+        }
+        false => Refusal::Internal(err.to_string()),
+    }
+}
+
+/// Whether what failed can work later as it is.
+fn is_a_state(err: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    const STATES: [io::ErrorKind; 5] = [FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
+    let mut cause = Some(err);
+    while let Some(of) = cause {
+        if of.downcast_ref::<io::Error>().is_some_and(|err| STATES.contains(&err.kind())) {
+            return true;
+        }
+        cause = of.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelError;
+
+    #[test]
+    fn a_full_disk_passes_and_a_damaged_file_does_not() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let at = || std::path::PathBuf::from("data/labels.csv");
+        let labels = LabelError::Io { path: at(), source: full() };
+        let unfinished = FeedbackError::Unfinished { n: 1, source: Box::new(FeedbackError::Label(labels)) };
+        let workspace = FeedbackError::Workspace(WorkspaceError::Io { path: at(), source: full() });
+        for err in [unfinished, workspace, FeedbackError::Io { path: at(), source: full() }] {
+            assert!(is_a_state(&err), "{err}");
+        }
+        let missing = FeedbackError::Io { path: at(), source: io::ErrorKind::NotFound.into() };
+        for err in [missing, FeedbackError::File { path: at(), what: "is damaged".to_owned() }] {
+            assert!(!is_a_state(&err), "{err}");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Resul
     let snapshot = app.snapshot();
     let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
     let live = snapshot.production.as_ref().ok_or_else(none)?;
-    let corrections = parse::corrections("feedback", lines(&body)?.as_bytes(), "").map_err(|err| refusal(&err))?;
+    let corrections = parse::corrections("feedback", lines(&body)?.as_bytes(), "").map_err(|err| refusal(app, &err))?;
     if corrections.is_empty() {
         return Err(Refusal::Malformed("there is no correction in the body".to_owned()));
     }

@@ -21,6 +21,10 @@ const SPARE: usize = 16;
 /// Whoever has sent and taken nothing for so long may have to go.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// Whoever sends a request more slowly than this, in bytes a second since it began, may have to go too: a byte now and
+/// then keeps nobody's seat.
+const LEAST_RATE: u64 = 1000;
+
 /// All that are connected.
 pub(super) struct Hall {
     max: usize,
@@ -49,6 +53,9 @@ pub(super) struct Seat {
     is_busy: AtomicBool,
     /// When bytes went last, in milliseconds since the hall was opened.
     touched_ms: AtomicU64,
+    /// When the request began that is arriving, and how many bytes of it came.
+    asked_ms: AtomicU64,
+    came: AtomicU64,
     began: Instant,
     leave: Notify,
     /// Whether the head of the last request said its length in two ways.
@@ -66,6 +73,34 @@ impl Seat {
     /// Bytes went.
     pub(super) fn touch(&self) {
         self.touched_ms.store(millis(self.began), Ordering::Relaxed);
+    }
+
+    /// Bytes of a request came; gives whether they are the first.
+    pub(super) fn came(&self, n: usize) -> bool {
+        self.touch();
+        let is_first = self.head_comes.swap(false, Ordering::Relaxed);
+        if is_first {
+            self.asked_ms.store(millis(self.began), Ordering::Relaxed);
+            self.came.store(0, Ordering::Relaxed);
+        }
+        self.came.fetch_add(n as u64, Ordering::Relaxed);
+        is_first
+    }
+
+    /// Since when it makes us wait: nothing comes from it, or it sends its request too slowly. `None` for one that does not.
+    fn waits_since(&self, now_ms: u64) -> Option<u64> {
+        if self.is_busy.load(Ordering::Relaxed) {
+            return None;
+        }
+        let idle_ms = IDLE.as_millis() as u64;
+        let touched = self.touched_ms.load(Ordering::Relaxed);
+        if now_ms.saturating_sub(touched) >= idle_ms {
+            return Some(touched);
+        }
+        let asked = self.asked_ms.load(Ordering::Relaxed);
+        let took = now_ms.saturating_sub(asked);
+        let is_slow = self.came.load(Ordering::Relaxed).saturating_mul(1000) < took.saturating_mul(LEAST_RATE);
+        (!self.head_comes.load(Ordering::Relaxed) && took >= idle_ms && is_slow).then_some(asked)
     }
 
     /// Whether a request is being answered.
@@ -129,6 +164,8 @@ impl Hall {
             is_spare,
             is_busy: AtomicBool::new(false),
             touched_ms: AtomicU64::new(millis(self.began)),
+            asked_ms: AtomicU64::default(),
+            came: AtomicU64::default(),
             began: self.began,
             leave: Notify::new(),
             is_ambiguous: AtomicBool::new(false),
@@ -155,16 +192,12 @@ impl Hall {
 }
 
 impl Seats {
-    /// Asks whoever has been idle longest to leave, of one address or of all; `false` when nobody is.
+    /// Asks whoever has made us wait longest to leave, of one address or of all; `false` when nobody does.
     fn make_room(&mut self, of: Option<IpAddr>, now_ms: u64) -> bool {
-        let idle_ms = IDLE.as_millis() as u64;
-        let waits = |seat: &&Arc<Seat>| {
-            !seat.is_busy.load(Ordering::Relaxed)
-                && of.is_none_or(|address| seat.address == address)
-                && now_ms.saturating_sub(seat.touched_ms.load(Ordering::Relaxed)) >= idle_ms
-        };
-        let longest = self.taken.values().filter(waits).min_by_key(|seat| seat.touched_ms.load(Ordering::Relaxed));
-        let Some(seat) = longest.cloned() else { return false };
+        let here = self.taken.values().filter(|seat| of.is_none_or(|address| seat.address == address));
+        let waiting = here.filter_map(|seat| Some((seat.waits_since(now_ms)?, seat)));
+        let longest = waiting.min_by_key(|(since, _)| *since).map(|(_, seat)| Arc::clone(seat));
+        let Some(seat) = longest else { return false };
         self.give_back(&seat);
         seat.leave.notify_one();
         true
@@ -219,6 +252,35 @@ mod tests {
         drop((mine, third));
         assert!(!hall.enter(address(1)).unwrap().seat.is_spare());
         assert_eq!(hall.seats().by_address, HashMap::from([(address(2), 1)]));
+    }
+
+    #[test]
+    fn a_byte_now_and_then_keeps_no_seat() {
+        let mut hall = hall(3, 3);
+        Arc::get_mut(&mut hall).unwrap().began = Instant::now().checked_sub(20 * IDLE).unwrap();
+        let seats: Vec<Seated> = (1..=3).filter_map(|n| hall.enter(address(n))).collect();
+        // Each request began ten seconds ago, and bytes of each came just now: one is sent fast enough.
+        for (seated, n_bytes) in seats.iter().zip([25, 20_000, 26]) {
+            assert!(seated.seat.came(n_bytes) && !seated.seat.came(0));
+            seated.seat.asked_ms.store(10_000, Ordering::Relaxed);
+        }
+        seats[2].seat.asked_ms.store(9_000, Ordering::Relaxed);
+        let mut came = Vec::new();
+        for (n, gone) in [(4, 2), (5, 0)] {
+            came.push(hall.enter(address(n)).unwrap());
+            assert!(!came.last().unwrap().seat.is_spare());
+            assert!(!hall.seats().taken.contains_key(&seats[gone].seat.id), "the older one first");
+        }
+        assert!(hall.seats().taken.contains_key(&seats[1].seat.id));
+        // One that is between two requests, or is answered, is not slow.
+        seats[1].seat.came.store(1, Ordering::Relaxed);
+        let now = millis(hall.began);
+        assert_eq!(seats[1].seat.waits_since(now), Some(10_000));
+        seats[1].seat.set_busy(true);
+        assert_eq!(seats[1].seat.waits_since(now), None);
+        seats[1].seat.set_busy(false);
+        seats[1].seat.head_comes.store(true, Ordering::Relaxed);
+        assert_eq!(seats[1].seat.waits_since(now), None);
     }
 
     #[test]

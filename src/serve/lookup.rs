@@ -32,6 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What was answered last.
 pub(super) struct Answers {
     waiting: AtomicUsize,
+    /// Changes of the loop that this server has recorded.
+    n_recorded: AtomicUsize,
     /// Who reads files.
     reader: Semaphore,
     models: Mutex<Option<Known>>,
@@ -45,6 +47,8 @@ struct Known {
     files: Vec<Option<Stamp>>,
     job: Option<u64>,
     looked: Instant,
+    /// How many changes this server had recorded then.
+    n_recorded: usize,
     bytes: Bytes,
 }
 
@@ -52,6 +56,7 @@ impl Answers {
     pub(super) fn new() -> Self {
         Self {
             waiting: AtomicUsize::new(0),
+            n_recorded: AtomicUsize::new(0),
             reader: Semaphore::new(1),
             models: Mutex::default(),
             retrain: Mutex::default(),
@@ -62,10 +67,18 @@ impl Answers {
         if endpoint == Endpoint::Models { &self.models } else { &self.retrain }
     }
 
+    /// Something was recorded just now: whoever asks next is told of it.
+    pub(super) fn look_again(&self) {
+        self.n_recorded.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The last answer, when nothing that it was made from has changed.
     fn known(&self, app: &App, endpoint: Endpoint) -> Option<Bytes> {
         let mut slot = self.slot(endpoint).lock().unwrap_or_else(PoisonError::into_inner);
         let known = slot.as_mut().filter(|known| Arc::ptr_eq(&known.snapshot, &app.snapshot()))?;
+        if known.n_recorded != self.n_recorded.load(Ordering::Relaxed) {
+            return None;
+        }
         // The state of the job is in no file.
         if known.job != app.job.as_ref().map(|job| job.stamp()) {
             return None;
@@ -104,6 +117,7 @@ impl Answers {
 
 /// Reads the files of an answer. Their stamps are taken before, so that a change meanwhile is seen the next time.
 fn look(app: &App, endpoint: Endpoint) -> Result<Known, Refusal> {
+    let n_recorded = app.answers.n_recorded.load(Ordering::Relaxed);
     let (snapshot, looked) = (app.snapshot(), Instant::now());
     let job = app.job.as_ref().map(|job| job.stamp());
     let files = status::files(&app.workspace, endpoint);
@@ -112,7 +126,7 @@ fn look(app: &App, endpoint: Endpoint) -> Result<Known, Refusal> {
         _ => serde_json::to_vec(&status::retrain(app, &snapshot)?),
     };
     let bytes = bytes.map_err(|err| Refusal::Internal(err.to_string()))?.into();
-    Ok(Known { snapshot, files, job, looked, bytes })
+    Ok(Known { snapshot, files, job, looked, n_recorded, bytes })
 }
 
 thread_local! {

@@ -281,7 +281,16 @@ fn feedback_needs_the_token_and_becomes_labels() {
         assert_eq!(said(&state, token, right.clone()).0, 401, "{token}");
     }
     assert_eq!(crate::labels::Labels::open(&served.workspace).unwrap().rows().len(), 0);
+    let n_labels = || {
+        let mut asked = get("/retrain/status");
+        asked.headers_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
+        ask(&state, asked).1["n_labels"].clone()
+    };
+    assert_eq!(n_labels(), 0);
+    let adjudicator = json!({ "id": "0010000", "verdict": "correct", "by": "ADJUDICATOR" });
+    assert_eq!(said(&state, "Bearer m4ster", adjudicator).0, 422);
     let (status, answer) = said(&state, "Bearer m4ster", right.clone());
+    assert_eq!(n_labels(), 1, "what was acknowledged is told at once");
     assert_eq!((status, &answer["n_new"], &answer["labels"]["n_added"]), (200, &json!(1), &json!(1)), "{answer}");
     assert_eq!(said(&state, "Bearer m4ster", json!([right])).1["n_unchanged"], 1);
     for wrong in [json!({ "id": "nobody", "verdict": "correct" }), json!({ "id": "0010000" }), json!([7]), json!("yes")]

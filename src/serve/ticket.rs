@@ -160,21 +160,29 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
         return Err(too_large());
     }
     let mut body = body;
+    // Room for all of it at once, where the length is known: what has not come is no memory yet, and nothing is copied again.
+    let expected = body.size_hint().exact().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0));
     let reading = async {
         let mut first = Bytes::new();
-        let mut rest = Vec::new();
+        let mut rest: Vec<u8> = Vec::new();
+        let mut charged = 0;
         while let Some(frame) = next_frame(&mut body).await {
             let frame = frame.map_err(|err| Refusal::Malformed(format!("the body broke off: {err}")))?;
             let Ok(bytes) = frame.into_data() else { continue };
-            ticket.charge(bytes.len())?;
-            if first.len() + rest.len() + bytes.len() > limits.max_body_bytes {
+            let come = first.len() + rest.len() + bytes.len();
+            if come > limits.max_body_bytes {
                 return Err(too_large());
             }
+            // A body whose length is not known doubles its room as it grows.
+            let held = if expected == 0 { come.max(rest.capacity()) } else { come };
+            ticket.charge(held.saturating_sub(charged))?;
+            charged = charged.max(held);
             if first.is_empty() && rest.is_empty() {
                 first = bytes;
             } else {
                 if rest.is_empty() {
-                    rest = std::mem::take(&mut first).to_vec();
+                    rest = Vec::with_capacity(expected.max(come));
+                    rest.extend_from_slice(&std::mem::take(&mut first));
                 }
                 rest.extend_from_slice(&bytes);
             }

@@ -127,8 +127,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let came = &buf.filled()[before..];
         if !came.is_empty() {
-            self.seat.touch();
-            if self.seat.head_comes.swap(false, Ordering::Relaxed) {
+            if self.seat.came(came.len()) {
                 self.head = Head::default();
             }
             if !self.head.is_over {

@@ -3,8 +3,9 @@
 use super::fetched::Fetched;
 use super::{DownloadRequest, SourceError, http};
 use crate::atomic::Incoming;
+use crate::printable::steers;
 use crate::table::magic;
-use crate::workspace::{CONFIG_FILE, OWN_DATA_FILES};
+use crate::workspace::{CONFIG_FILE, OWN_DATA_FILES, is_named};
 use flate2::read::MultiGzDecoder;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -136,11 +137,10 @@ fn safe(name: &str) -> Result<PathBuf, String> {
             _ => return Err(format!("holds \"{shown}\", which leads outside")),
         }
     }
-    if inside.as_os_str().is_empty() || name.contains(|c: char| c == '\\' || c.is_control()) || name.len() > 1000 {
+    if inside.as_os_str().is_empty() || name.contains(|c: char| c == '\\' || steers(c)) || name.len() > 1000 {
         return Err(format!("holds a file with an odd name, \"{shown}\""));
     }
-    // A file system may not tell upper from lower case.
-    let is = |part: &OsStr, own: &str| part.to_string_lossy().to_lowercase() == own.to_lowercase();
+    let is = |part: &OsStr, own: &str| is_named(&part.to_string_lossy(), own);
     let top = inside.iter().next().unwrap_or_default();
     if OWN_DATA_FILES.iter().any(|own| is(top, own)) {
         return Err(format!("holds {shown}, which is the loop's own file"));

@@ -22,9 +22,9 @@ impl Markers {
         self.numeric
     }
 
-    /// Whether a trimmed text means "missing"; the empty text always does.
+    /// Whether a trimmed text means "missing"; a text that shows nothing always does.
     pub(crate) fn is_missing(&self, text: &[u8]) -> bool {
-        text.is_empty() || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))
+        is_blank(text) || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))
     }
 
     /// The number in a trimmed text: `NaN` when missing, `None` when it is neither.
@@ -38,6 +38,17 @@ impl Markers {
             None if self.is_missing(text) => Some(f64::NAN),
             None => None,
         }
+    }
+}
+
+/// Whether nothing is seen of a trimmed text: no-break, ideographic and zero-width spaces are left of it at most.
+fn is_blank(text: &[u8]) -> bool {
+    let unseen =
+        |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
+    match text.first() {
+        None => true,
+        Some(first) if first.is_ascii() => false,
+        Some(_) => std::str::from_utf8(text).is_ok_and(|text| text.chars().all(unseen)),
     }
 }
 
@@ -130,6 +141,16 @@ mod tests {
         assert!(markers.number(b"").unwrap().is_nan());
         assert_eq!(markers.number(b"-998"), Some(-998.0));
         assert_eq!(markers.number(b"NA"), None);
+    }
+
+    #[test]
+    fn a_text_that_shows_nothing_is_missing() {
+        let markers = Markers::default();
+        for text in ["", "\u{a0}", "\u{3000}\u{3000}", "\u{200b}", "\u{a0} \u{2009}", "\u{feff}"] {
+            assert!(markers.is_missing(text.as_bytes()), "{text:?}");
+            assert!(markers.number(text.as_bytes()).is_some_and(f64::is_nan), "{text:?}");
+        }
+        assert!(!markers.is_missing("\u{a0}x".as_bytes()) && !markers.is_missing("é".as_bytes()));
     }
 
     #[test]

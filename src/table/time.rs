@@ -1,5 +1,7 @@
 //! Written times: a small set of strptime directives, ISO 8601 and Unix numbers, to microseconds UTC and back.
 
+mod months;
+
 use std::fmt::Write;
 
 const MICROS: i64 = 1_000_000;
@@ -127,8 +129,12 @@ impl TimeFormat {
             Self::Pattern { items, .. } => {
                 let mut parts = Parts::NONE;
                 let mut rest = text.as_bytes();
-                for item in items {
+                for (at, item) in items.iter().enumerate() {
                     rest = parts.take(*item, rest)?;
+                    // `3 janv. 2024`
+                    if *item == Item::MonthName && items.get(at + 1) != Some(&Item::Literal('.')) {
+                        rest = rest.strip_prefix(b".").unwrap_or(rest);
+                    }
                 }
                 if rest.is_empty() { parts.micros() } else { None }
             }
@@ -340,7 +346,7 @@ impl Parts {
             }
             Item::Month => set(&mut self.month, digits(text, 2)),
             Item::MonthName => {
-                let (month, rest) = named(&MONTHS, text)?;
+                let (month, rest) = named(&MONTHS, text).or_else(|| months::month(text))?;
                 self.month = month;
                 Some(rest)
             }

@@ -91,7 +91,7 @@ impl Entry {
         Ok(canonical(serde_json::to_value(self)?).to_string())
     }
 
-    pub(super) fn head(&self) -> Head {
+    pub(crate) fn head(&self) -> Head {
         Head { seq: self.seq, hash: self.hash.clone() }
     }
 
@@ -158,6 +158,11 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The chain in these bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        walk(bytes, 0).0
+    }
+
     /// The line of that number, from 1.
     #[must_use]
     pub fn entry(&self, seq: u64) -> Option<&Entry> {
@@ -209,29 +214,14 @@ impl Workspace {
 
     fn walk(&self) -> Result<Chain, WorkspaceError> {
         let path = self.audit_path();
-        let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
         let bytes = match atomic::read(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(chain),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Chain::of(b"")),
             read => read.map_err(|source| WorkspaceError::Io { path, source })?,
         };
         let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = |known: &Walked| bytes.get(..known.n_bytes).is_some_and(|part| sha256(part) == known.digest);
         let known = walked.as_ref().filter(|known| is_known(known)).map_or(0, |known| known.n_bytes);
-        let mut right = 0;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let Some(text) = line.strip_suffix(b"\n") else {
-                chain.unfinished = true;
-                break;
-            };
-            match check(text, chain.entries.last(), right < known) {
-                Ok(entry) => chain.entries.push(entry),
-                Err(what) => {
-                    chain.broken = Some(Break { line: chain.entries.len() as u64 + 1, what });
-                    break;
-                }
-            }
-            right += line.len();
-        }
+        let (chain, right) = walk(&bytes, known);
         if right != known {
             *walked = Some(Walked { n_bytes: right, digest: sha256(&bytes[..right]) });
         }
@@ -263,6 +253,11 @@ impl Workspace {
             prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),
             hash: String::new(),
         };
+        // What follows the line can be written too.
+        self.replaceable("models/roles.json")?;
+        if entry.details.get(EXPERIMENT).is_some() {
+            self.replaceable(EXPERIMENT_FILE)?;
+        }
         let path = self.audit_path();
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
         entry.hash = entry.digest().map_err(|err| io_err(err.into()))?;
@@ -342,6 +337,27 @@ impl Workspace {
 pub(super) struct Walked {
     n_bytes: usize,
     digest: String,
+}
+
+/// The chain in these bytes, of which the first `known` were found to be right; and how many are.
+fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
+    let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
+    let mut right = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let Some(text) = line.strip_suffix(b"\n") else {
+            chain.unfinished = true;
+            break;
+        };
+        match check(text, chain.entries.last(), right < known) {
+            Ok(entry) => chain.entries.push(entry),
+            Err(what) => {
+                chain.broken = Some(Break { line: chain.entries.len() as u64 + 1, what });
+                break;
+            }
+        }
+        right += line.len();
+    }
+    (chain, right)
 }
 
 /// The line as an entry that follows `before`, or what is wrong with it; the hash of one that `is_known` was right.

@@ -5,7 +5,7 @@ use crate::drift::DriftSettings;
 use crate::features::{FeatureOptions, derive};
 use crate::model::{Named, Params};
 use crate::notify;
-use crate::pipeline::{Decision, Quality, Recipe, SplitSpec, TargetSpec, check_weight};
+use crate::pipeline::{Decision, Quality, Recipe, SearchLimits, SplitSpec, TargetSpec, check_weight};
 use crate::table::place::is_address;
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling, columns};
@@ -66,11 +66,28 @@ pub struct Config {
 
 /// `[train]`: how much is done for a good model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "TrainKeys")]
 pub struct TrainRules {
     /// How much.
-    #[serde(default)]
     pub quality: Quality,
+    /// Where a search for the best ends.
+    pub search: SearchLimits,
+}
+
+/// `[train]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrainKeys {
+    #[serde(default)]
+    quality: Quality,
+    budget: Option<u32>,
+    tries: Option<u32>,
+}
+
+impl From<TrainKeys> for TrainRules {
+    fn from(TrainKeys { quality, budget, tries }: TrainKeys) -> Self {
+        Self { quality, search: SearchLimits { budget, tries } }
+    }
 }
 
 /// `[labels]`: how what people said becomes one label per row.
@@ -286,6 +303,7 @@ impl Config {
         let numbers = config.columns.iter().filter(|c| c.kind == Kind::Number).map(|c| c.name.as_str());
         config.split.check_parts(&numbers.collect::<Vec<_>>())?;
         config.monitor.check(&config.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?;
+        config.train.search.check()?;
         config.labels.check()?;
         config.retrain.check()?;
         config.trainer.as_ref().map_or(Ok(()), TrainerSpec::check)?;
@@ -377,6 +395,7 @@ impl Config {
             model: self.model.clone(),
             decision: self.decision.clone(),
             quality: self.train.quality,
+            search: self.train.search,
             weight: self.data.weight.clone(),
         }
     }
@@ -587,7 +606,9 @@ algorithm = "gradient-boosting"   # random-forest, decision-tree
 # balance = "increasing"
 
 # [train]
-# quality = "standard" # fast: one fit; the tune rows decide, and do not teach
+# quality = "standard" # fast: one fit; the tune rows decide, and do not teach; best: a search over many
+# budget = 60          # seconds of CPU time after which best tries nothing more
+# tries = 12           # so many sets of parameters are tried by best
 
 # [trainer]            # a program that fits instead; see docs/features.md
 # command = ["python", "train.py"]

@@ -6,9 +6,11 @@
 //! | `data/labels.csv` | `labels_sha256` in the last line that changed it |
 //! | `data/feedback.csv` | `feedback` in the last line that added to it |
 //! | `ab.json` | `experiment` in the last line that has one |
+//! | roles, versions, batches, `runs/kept/` | see `whole.rs` |
 //! | the reference | the last line that names its SHA-256: `trained` (what was read), `reference-updated` or `accepted` |
 
 use super::audit::{Chain, EXPERIMENT, EXPERIMENT_FILE, Entry};
+use super::away::Away;
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic;
 use crate::digest;
@@ -28,6 +30,8 @@ pub struct Deep {
     pub unsealed: Vec<Version>,
     /// Files that are not what the chain says.
     pub different: Vec<Difference>,
+    /// Files that the chain speaks of and that were never brought here: `pull` left them out.
+    pub not_here: Vec<String>,
 }
 
 impl Workspace {
@@ -37,7 +41,8 @@ impl Workspace {
     /// When a file cannot be read.
     pub fn verify_files(&self, chain: &Chain) -> Result<Deep, WorkspaceError> {
         let registry = self.registry();
-        let mut found = Deep::default();
+        let mut found = Deep { different: self.versions_gone(chain)?, ..Deep::default() };
+        found.different.extend(self.roles_gone(chain)?);
         for version in registry.versions()? {
             match registry.differences(version)? {
                 None => found.unsealed.push(version),
@@ -51,6 +56,13 @@ impl Workspace {
         found.different.extend(self.feedback_differs(chain)?);
         found.different.extend(self.reference_differs(chain)?);
         found.different.extend(self.experiment_differs(chain)?);
+        found.different.extend(self.batches_differ(chain)?);
+        found.different.extend(self.kept_differ(chain)?);
+        let away = Away::of(self)?.map(|away| away.not_here).unwrap_or_default();
+        let is_elsewhere = |file: &str| away.contains(file) && !self.path(file).exists();
+        let (absent, different) = found.different.into_iter().partition(|found| is_elsewhere(&found.file));
+        found.different = different;
+        found.not_here = absent.into_iter().map(|absent: Difference| absent.file).collect();
         Ok(found)
     }
 
@@ -91,7 +103,8 @@ impl Workspace {
     /// loop completes that.
     fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
         let Some(version) = self.registry().roles()?.production else { return Ok(false) };
-        if !self.registry().path(version)?.join(ADDED).exists() {
+        // A version that is gone is told of by itself.
+        if !self.registry().path(version).is_ok_and(|dir| dir.join(ADDED).exists()) {
             return Ok(false);
         }
         let marker = atomic::read_at_most(&self.path(ADOPTED), MAX_MARKER).ok();

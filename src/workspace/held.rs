@@ -6,7 +6,7 @@
 //! A process that dies before the last step leaves a file that the chain does not know and `runs/labels.json` does.
 
 use super::audit::{Chain, Entry, Event};
-use super::deep::{LABELS, LABELS_FILE, became, text};
+use super::deep::{LABELS, LABELS_FILE, became, reference_of, text};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest;
@@ -172,6 +172,18 @@ impl Workspace {
         self.record(lock, Event { at, event: EventKind::Accepted, by: Some(by.to_owned()), roles: None, details })?;
         Ok(true)
     }
+}
+
+/// The digests that the chain has of the labels and of `reference`, by name.
+pub(crate) fn recorded_data<'a>(chain: &'a Chain, reference: &str) -> Vec<(String, &'a str)> {
+    let labels = recorded(chain).map(|(_, sha256)| (LABELS_FILE.to_owned(), sha256));
+    let table = chain.last_with(|entry| reference_of(entry, reference));
+    labels.into_iter().chain(table.map(|(_, sha256)| (reference.to_owned(), sha256))).collect()
+}
+
+/// How the feedback begins, as the chain has it: so many bytes of this SHA-256.
+pub(crate) fn feedback_seal(chain: &Chain) -> Option<(u64, String)> {
+    sealed(chain).map(|(_, seal)| (seal.bytes, seal.sha256))
 }
 
 fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {

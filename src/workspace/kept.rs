@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-const DIR: &str = "runs/kept";
-const ENDING: &str = ".zst";
+pub(super) const DIR: &str = "runs/kept";
+pub(super) const ENDING: &str = ".zst";
 
 impl Workspace {
     /// Keeps the bytes of `file`, relative to the loop, and gives their SHA-256; `None` when there is no such file.
@@ -103,19 +103,29 @@ impl Workspace {
         let Some(made) = chain.maker_of(oldest)? else { return Ok(()) };
         let since = &chain.entries[usize::try_from(made.seq).unwrap_or(usize::MAX).saturating_sub(1)..];
         let wanted: BTreeSet<String> = since.iter().flat_map(super::audit::Entry::digests).collect();
-        let forget = || {
+        for sha256 in self.names_kept()?.iter().filter(|sha256| !wanted.contains(*sha256)) {
+            atomic::remove_file(&self.kept_path(sha256))
+                .map_err(|source| WorkspaceError::Io { path: dir.clone(), source })?;
+        }
+        atomic::remove_leftovers(&dir).map_err(|source| WorkspaceError::Io { path: dir.clone(), source })
+    }
+
+    /// The digests under which something is kept.
+    pub(super) fn names_kept(&self) -> Result<Vec<String>, WorkspaceError> {
+        let dir = self.path(DIR);
+        let list = || {
             let entries = match std::fs::read_dir(&dir) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
                 entries => entries?,
             };
+            let mut names = Vec::new();
             for entry in entries {
                 let name = entry?.file_name().to_string_lossy().into_owned();
-                if name.strip_suffix(ENDING).is_some_and(|sha256| !wanted.contains(sha256)) {
-                    atomic::remove_file(&dir.join(name))?;
-                }
+                names.extend(name.strip_suffix(ENDING).map(str::to_owned));
             }
-            atomic::remove_leftovers(&dir)
+            names.sort_unstable();
+            Ok(names)
         };
-        forget().map_err(|source| WorkspaceError::Io { path: dir.clone(), source })
+        list().map_err(|source| WorkspaceError::Io { path: dir.clone(), source })
     }
 }

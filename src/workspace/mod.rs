@@ -1,6 +1,7 @@
 //! A loop's directory: `mlloop.toml`, where things are, and the run log.
 
 pub mod audit;
+pub(crate) mod away;
 pub mod clock;
 mod set;
 mod config;
@@ -9,10 +10,12 @@ mod held;
 mod kept;
 pub mod event;
 mod history;
+mod own;
 mod promote;
 mod runs;
 mod told;
 mod tracking;
+mod whole;
 
 pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use deep::ADDED;
@@ -23,11 +26,13 @@ pub use deep::LABELS_FILE;
 pub(crate) use deep::reference_of;
 pub use event::EventKind;
 pub use held::FEEDBACK_FILE;
-pub(crate) use held::{FEEDBACK, LINES};
+pub(crate) use held::{FEEDBACK, LINES, feedback_seal, recorded_data};
+pub use own::{OWN_DATA_FILES, is_named};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
 pub use set::{Setting, monitor_alone};
 pub use tracking::TrackRules;
+pub use whole::ROLES_FILE;
 
 use crate::atomic::{self, Lock};
 use crate::notify::Outbox;
@@ -129,11 +134,6 @@ pub enum WorkspaceError {
 fn process(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }
-
-/// The files of `data/` that only the loop itself writes: where its tables came from, what people and time said of rows,
-/// what people said of predictions, and a reference that is about to be replaced. Nothing from outside may take their
-/// place: a downloaded `feedback.csv` would be human labels that no human gave.
-pub const OWN_DATA_FILES: [&str; 4] = ["SOURCE.json", "labels.csv", "feedback.csv", "reference.json"];
 
 /// The file that makes a loop of a directory: what is to be learned, and how.
 pub const CONFIG_FILE: &str = "mlloop.toml";
@@ -302,6 +302,15 @@ impl Workspace {
         atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).map_err(io_err)
     }
 
+    /// Asks whether a file of the loop can be replaced, before something is recorded that needs it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn replaceable(&self, file: impl AsRef<Path>) -> Result<(), WorkspaceError> {
+        let path = self.path(file);
+        atomic::replaceable(&path).map_err(|source| WorkspaceError::Io { path, source })
+    }
+
     /// The versions of this loop.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -309,12 +318,13 @@ impl Workspace {
     }
 
     /// The right to change this loop, held until dropped. What a killed process left half done is completed first.
-    /// While another process has it, this waits as long as [`Workspace::waiting`] allows; by default not at all.
+    /// While another process has it, this waits as long as [`Workspace::waiting`] allows, by default not at all; the wait
+    /// counts anew whenever another process gets it meanwhile.
     ///
     /// # Errors
     /// [`WorkspaceError::Locked`] when another process still has it, and what is wrong with the loop's files.
     pub fn lock(&self) -> Result<Lock, WorkspaceError> {
-        self.lock_within(self.patience)
+        self.locked(atomic::lock_in_turn(&self.lock_path(), self.patience))
     }
 
     /// As [`Workspace::lock`]; while another process has it, waits for `limit` at most.
@@ -322,18 +332,38 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::lock`].
     pub fn lock_within(&self, limit: Duration) -> Result<Lock, WorkspaceError> {
-        let path = self.path(".mlloop.lock");
-        let lock = atomic::lock_within(&path, limit).map_err(|source| match source.kind() {
+        self.locked(atomic::lock_within(&self.lock_path(), limit))
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path(".mlloop.lock")
+    }
+
+    /// What is done first with the lock in hand.
+    fn locked(&self, taken: io::Result<Lock>) -> Result<Lock, WorkspaceError> {
+        let path = self.lock_path();
+        let lock = taken.map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => {
                 WorkspaceError::Locked { holder: atomic::lock_holder(&path), path: path.clone() }
             }
             _ => WorkspaceError::Io { path: path.clone(), source },
         })?;
         let data = self.path("data");
+        self.refuse_foreign_files()?;
         atomic::complete_incoming(&data).map_err(|source| WorkspaceError::Io { path: data, source })?;
         self.tidy(&path)?;
-        self.complete(&lock)?;
+        self.catch_up(&lock)?;
         Ok(lock)
+    }
+
+    /// Completes what came of a pull, and brings roles and experiment up to the chain.
+    ///
+    /// # Errors
+    /// What is wrong with the loop's files.
+    pub(crate) fn catch_up(&self, lock: &Lock) -> Result<(), WorkspaceError> {
+        let complete = atomic::complete_incoming(&self.dir);
+        complete.map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })?;
+        self.complete(lock)
     }
 
     /// Removes what dead processes left half written; the lock was written to just now.

@@ -3,6 +3,7 @@
 mod deaths;
 mod export;
 mod import;
+mod names;
 mod server;
 mod studio;
 mod tasks;

@@ -130,3 +130,23 @@ fn one_answer_of_another_shape_stops_the_import_with_its_place() {
     let taken = work.run("label-import min.json").answers(YES).json("/counts/added", 20).value();
     assert_eq!(taken["notes"], json!(["20 of 20 answers do not say who gave them; --annotator NAME does"]));
 }
+
+/// Label Studio writes an address into one export and the person's number into another.
+#[test]
+fn a_person_who_is_a_number_in_one_export_and_an_address_in_another_is_one() {
+    for [first, second] in [["ann@example.org", "7"], ["7", "ann@example.org"]] {
+        let work = out(60, "--format label-studio");
+        let export = csv_of(&tasks(&work), b',', "2.2", |task| truth(&id_of(task)).to_owned());
+        work.write("first.csv", export.replace("ann@example.org", first));
+        work.run("label-import first.csv").answers(YES);
+        work.write("second.csv", export.replace("ann@example.org", second));
+        work.run("label-import second.csv").answers(NO).json("/notes/0", "already imported as b20261120-100000");
+        let rows = records(&work.read("data/labels.csv"));
+        assert_eq!((rows.len(), rows.iter().all(|row| row["annotator"] == first)), (60, true));
+        // Answers of another time are those of somebody else.
+        let other = export.replace("ann@example.org", "8").replace("2026-11-21T08:00:00Z", "2026-11-21T09:00:00Z");
+        work.write("third.csv", other);
+        work.run("label-import third.csv");
+        assert_eq!(records(&work.read("data/labels.csv")).len(), 120);
+    }
+}

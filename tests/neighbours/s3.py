@@ -1,11 +1,15 @@
-"""Tables in S3, with a server of npm's and the client of Amazon's own makers on the other side."""
+"""Tables and copies of loops in S3, with the client of Amazon's own makers on the other side and three servers: s3rver from npm,
+moto, which knows conditional writes, and hadro, which checks the signature of every request and only reads."""
+import json
 import os
 import shutil
 import subprocess
+import threading
 
-from _common import CACHE, CHURN, Server, environment, free_port, mlloop, skip, version, workplace
+from _common import CACHE, CHURN, MLLOOP, Server, environment, free_port, mlloop, skip, version, workplace
 
-PYTHON = environment("s3", "boto3>=1.40")
+PYTHON = environment("s3", "boto3>=1.40", "moto[server,s3]>=5.2,<6", "hadro>=0.7,<1")
+SECRET = "a-secret-that-nobody-may-see"
 
 
 def server(work, port):
@@ -58,9 +62,135 @@ def main():
             home = {"HOME": str(work)}
             _, said = mlloop("predict", address, cwd=loop, env={**env, **changed, **home}, status=2)
             assert words in said and "S3RVER" not in said and "Signature=" not in said, said
+        turns(work / "s3rver-loops", env, "shop")
     for file in loop.rglob("*"):
         assert not file.is_file() or b"S3RVER" not in file.read_bytes(), file
-    version("s3rver 3.7.1")
+    port = free_port()
+    with Server([PYTHON.parent / "moto_server", "-p", str(port)], f"http://127.0.0.1:{port}/moto-api/", work / "moto.log"):
+        env = {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": SECRET}
+        made = "import boto3; boto3.client('s3', region_name='us-east-1').create_bucket(Bucket='models')"
+        subprocess.run([PYTHON, "-c", made], env={**os.environ, **env}, check=True)
+        conditions(env)
+        turns(work / "moto-loops", env, "models")
+        at_once(work / "race", env, "models")
+    signed(work)
+    show = "from importlib.metadata import version as v; print(f\"moto {v('moto')}, hadro {v('hadro')}, boto3 {v('boto3')}\")"
+    shown = subprocess.run([PYTHON, "-c", show], capture_output=True, text=True, check=True).stdout.strip()
+    version(f"s3rver 3.7.1, {shown}")
+
+
+def train(loop, table=False):
+    if table:
+        loop.mkdir(parents=True)
+        shutil.copy(CHURN, loop)
+        mlloop("init", "churn.csv", cwd=loop)
+    mlloop("train", "--algorithm", "decision-tree", cwd=loop)
+
+
+def turns(work, env, bucket):
+    """Two machines take turns, and then go apart."""
+    place, one, two = f"s3://{bucket}/loops/churn", work / "one", work / "two"
+    train(one, table=True)
+    two.mkdir()
+    said = json.loads(mlloop("push", place, "--data", "--json", cwd=one, env=env)[0])
+    mlloop("push", place, cwd=one, env=env, status=1)
+    mlloop("pull", place, "--data", cwd=two, env=env)
+    mlloop("audit", "verify", "--deep", cwd=two)
+    for name in ["audit.jsonl", "mlloop.toml", "churn.csv", "models/v0001/model.bin", "models/roles.json"]:
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    train(two)
+    mlloop("promote", "--override", "x", "--by", "ben", cwd=two)
+    again = json.loads(mlloop("push", place, "--json", cwd=two, env=env)[0])
+    assert again["new_lines"] == 2 and again["sent"]["files"] < said["sent"]["files"], (said, again)
+    _, words = mlloop("push", place, cwd=one, env=env, status=2)
+    assert "has 2 changes more than this loop" in words, words
+    mlloop("pull", place, cwd=one, env=env)
+    assert (one / "models" / "roles.json").read_bytes() == (two / "models" / "roles.json").read_bytes()
+    train(one)
+    mlloop("rollback", "--by", "ben", cwd=two)
+    mlloop("push", place, cwd=one, env=env)
+    for verb in ["push", "pull"]:
+        _, words = mlloop(verb, place, cwd=two, env=env, status=2)
+        assert "went apart after line 3" in words and "Signature=" not in words, words
+    secret = env["AWS_SECRET_ACCESS_KEY"].encode()
+    for path in work.rglob("*"):
+        assert not path.is_file() or secret not in path.read_bytes(), path
+
+
+def conditions(env):
+    """The server keeps to the conditions that `push` relies on, as Amazon's own client sees it."""
+    program = """
+import boto3, botocore
+s3 = boto3.client('s3', region_name='us-east-1')
+tag = s3.put_object(Bucket='models', Key='c', Body=b'1')['ETag']
+for wrong in [{'IfNoneMatch': '*'}, {'IfMatch': '"other"'}]:
+    try:
+        s3.put_object(Bucket='models', Key='c', Body=b'2', **wrong)
+        raise SystemExit(f'{wrong} was not kept to')
+    except botocore.exceptions.ClientError as err:
+        assert err.response['ResponseMetadata']['HTTPStatusCode'] == 412, err
+s3.put_object(Bucket='models', Key='c', Body=b'2', IfMatch=tag)
+"""
+    subprocess.run([PYTHON, "-c", program], env={**os.environ, **env}, check=True)
+
+
+def at_once(work, env, bucket):
+    """Of two that push at the same moment one is told; the place has what the other wrote."""
+    place, one = f"s3://{bucket}/race", work / "one"
+    train(one, table=True)
+    mlloop("push", place, cwd=one, env=env)
+    two = shutil.copytree(one, work / "two")
+    loops = [one, two]
+    for n, loop in enumerate(loops):
+        mlloop("train", "--algorithm", "decision-tree", "--seed", str(n + 2), cwd=loop)
+    done = [None, None]
+
+    def push(n):
+        done[n] = subprocess.run([MLLOOP, "push", place], cwd=loops[n], env={**os.environ, **env}, capture_output=True, text=True)
+
+    threads = [threading.Thread(target=push, args=(n,)) for n in range(2)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert sorted(run.returncode for run in done) == [0, 2], [(run.returncode, run.stderr) for run in done]
+    loser = next(run for run in done if run.returncode)
+    assert "at the same time" in loser.stderr or "went apart" in loser.stderr, loser.stderr
+    winner = loops[0 if done[0].returncode == 0 else 1]
+    (work / "new").mkdir()
+    mlloop("pull", place, cwd=work / "new", env=env)
+    assert (work / "new" / "audit.jsonl").read_bytes() == (winner / "audit.jsonl").read_bytes()
+
+
+def signed(work):
+    """A server that checks signatures, and that fails now and then."""
+    buckets, loop = work / "signed", work / "signed-loop"
+    (buckets / "models").mkdir(parents=True)
+    train(loop, table=True)
+    # What a directory holds is what a bucket holds.
+    mlloop("push", buckets / "models" / "churn", cwd=loop)
+    shutil.copy(CHURN, buckets / "models" / "churn table+ü.csv")
+    port = free_port()
+    right = {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "AKANN", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "eu-west-2", "HOME": str(work)}
+    keys = ["--access-key", "AKANN", "--secret-key", SECRET, "--error-rate", "0.15", "--fault-seed", "1"]
+    log = work / "hadro.log"
+    with Server([PYTHON.parent / "hadro", buckets, "--port", str(port), *keys], f"http://127.0.0.1:{port}/", log):
+        table, _ = mlloop("profile", "s3://models/churn table+ü.csv", "--json", cwd=work, env=right)
+        assert '"n_rows": 1200' in table, table[:200]
+        other = work / "signed-other"
+        other.mkdir()
+        mlloop("pull", "s3://models/churn", cwd=other, env=right)
+        assert (other / "audit.jsonl").read_bytes() == (loop / "audit.jsonl").read_bytes()
+        for wrong, words in [
+            ({"AWS_SECRET_ACCESS_KEY": "another-secret"}, "does not accept these keys (SignatureDoesNotMatch)"),
+            ({"AWS_ACCESS_KEY_ID": "AKBEN"}, "does not accept these keys (InvalidAccessKeyId)"),
+            ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no keys"),
+        ]:
+            new = work / "signed-new"
+            new.mkdir(exist_ok=True)
+            for command in [("pull", "s3://models/churn"), ("profile", "s3://models/churn table+ü.csv")]:
+                _, said = mlloop(*command, cwd=new, env={**right, **wrong}, status=2)
+                assert words in said and "secret" not in said.lower().replace("aws_secret_access_key", "") and "Signature=" not in said, said
+            assert not any(new.iterdir()), list(new.iterdir())
+    assert SECRET not in log.read_text()
 
 
 if __name__ == "__main__":

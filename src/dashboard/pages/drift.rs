@@ -236,7 +236,8 @@ fn largest(all: &[&ColumnReport]) -> String {
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
     const LEFT: f64 = 210.0;
-    const RIGHT: f64 = 520.0;
+    // Room for "0.09191, drifted" in the larger letters of narrow screens.
+    const RIGHT: f64 = 440.0;
     let mut columns: Vec<(&ColumnReport, f64)> =
         all.iter().filter_map(|column| Some((*column, column.psi.filter(|psi| *psi > 0.0)?))).collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -253,7 +254,7 @@ fn largest(all: &[&ColumnReport]) -> String {
             ColumnVerdict::Stable => "stable",
             _ => "unknown",
         };
-        drawing.text("end", (LEFT - 10.0, y + 16.0), &short(&column.name, 24));
+        drawing.text("end", (LEFT - 10.0, y + 16.0), &short(&column.name, 18));
         drawing.rect(&format!("bar {class}"), (LEFT, y + 5.0), ((x(*psi) - LEFT).max(1.0), ROW - 10.0));
         if let Some(critical) = column.psi_critical.filter(|critical| *critical > 0.0) {
             drawing.line("limit", (x(critical), y + 1.0), (x(critical), y + ROW - 1.0));

@@ -164,6 +164,8 @@ pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
 fn importance(manifest: &Manifest) -> String {
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
+    // Letters of narrow screens are larger.
+    const TOP: f64 = 8.0;
     let rows = manifest.importance.iter();
     let mut all: Vec<(String, f64)> = rows.map(|row| (labelled(&row.column, &row.words), row.gain)).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -171,7 +173,7 @@ fn importance(manifest: &Manifest) -> String {
     let top = all.first().map_or(1.0, |first| first.1.max(1e-12));
     let mut drawing = Drawing::default();
     for (n, (name, value)) in all.iter().enumerate() {
-        let y = n as f64 * ROW;
+        let y = TOP + n as f64 * ROW;
         drawing.text("end", (300.0, y + 15.0), &short(name, 34));
         drawing.rect("bar stable", (310.0, y + 4.0), ((value / top * 250.0).max(1.0), ROW - 9.0));
         drawing.text("ax", (318.0 + value / top * 250.0, y + 15.0), &percent(*value));
@@ -179,7 +181,7 @@ fn importance(manifest: &Manifest) -> String {
     if all.is_empty() {
         return String::new();
     }
-    drawing.image("wide", (WIDTH, all.len() as f64 * ROW), "Importance of the strongest columns")
+    drawing.image("wide", (WIDTH, TOP + all.len() as f64 * ROW), "Importance of the strongest columns")
 }
 
 /// The points of the curves, where the version has them.

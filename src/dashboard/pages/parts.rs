@@ -219,9 +219,10 @@ pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> Strin
 /// The same, with a dashed line at the level that they are held to.
 pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Level>, title: &str) -> String {
     const WIDTH: f64 = 760.0;
-    const HEIGHT: f64 = 150.0;
-    // Room for a number in the larger letters of narrow screens.
+    const HEIGHT: f64 = 164.0;
+    // Room for a number in the larger letters of narrow screens, beside the line and above it.
     const LEFT: f64 = 84.0;
+    const TOP: f64 = 30.0;
     let scaled = |value: f64| if over == Over::Tens { value.max(1e-6).log10() } else { value };
     let finite: Vec<f64> = points.iter().map(|(_, y)| scaled(*y)).filter(|y| y.is_finite()).collect();
     if finite.len() < 2 {
@@ -241,7 +242,7 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
         Over::Tens => p_value(Some(value)),
     };
     let x = |n: usize| LEFT + n as f64 / (points.len() - 1) as f64 * (WIDTH - LEFT - 20.0);
-    let y = |value: f64| 16.0 + (high - scaled(value)) / (high - low) * (HEIGHT - 50.0);
+    let y = |value: f64| TOP + (high - scaled(value)) / (high - low) * (HEIGHT - TOP - 34.0);
     let mut drawing = Drawing::default();
     for value in [low, high].map(|end| if over == Over::Tens { 10f64.powf(end) } else { end }) {
         drawing.line("base", (LEFT, y(value)), (WIDTH - 20.0, y(value)));

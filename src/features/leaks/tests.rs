@@ -105,19 +105,19 @@ fn a_column_that_separates_classes_is_seen_however_it_does() {
     .unwrap();
     let y: Vec<f64> = (0..N).map(|r| label(r) as f64).collect();
     let leaks = find_leaks(&table, &classes(&["no", "yes"]), &y, &[], 0);
-    assert_eq!(names(&leaks), [["up"], ["down"], ["bent"], ["only when gone"], ["status"]]);
+    assert_eq!(names(&leaks), [["up"], ["down"], ["bent"], ["only when gone"], ["status"], ["note"]]);
     assert!(leaks.iter().all(|l| matches!(l.how, How::Separates(auc) if auc >= 0.99)));
 }
 
 #[test]
 fn a_level_per_row_does_not_know_the_answer() {
-    let ids: Vec<String> = (0..N).map(|r| format!("id{r}")).collect();
+    let ids: Vec<String> = (0..N).map(|r| format!("id{}", (noise(r, 8) * 1e9) as u64)).collect();
     let table =
         Table::new(vec![Column::new("id", Values::Category(Categories::from_texts(ids.iter().map(String::as_str))))])
             .unwrap();
-    let y: Vec<f64> = (0..N).map(|r| (r % 2) as f64).collect();
+    let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(noise(r, 9) < 0.5))).collect();
     assert!(find_leaks(&table, &classes(&["a", "b"]), &y, &[], 0).is_empty());
-    let y: Vec<f64> = (0..N).map(|r| r as f64).collect();
+    let y: Vec<f64> = (0..N).map(|r| noise(r, 9)).collect();
     assert!(find_leaks(&table, &regression(), &y, &[], 0).is_empty());
 }
 
@@ -212,4 +212,94 @@ fn a_column_that_is_there_for_one_class_only_is_named() {
     let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(r % 3 == 1))).collect();
     let leaks = find_leaks(&table, &classes(&["stayed", "left"]), &y, &[], 0);
     assert_eq!(leaks[0].how, How::FilledFor("left".into(), 100));
+}
+
+#[test]
+fn a_number_that_is_rounded_or_cut_into_ranges_is_seen() {
+    let y = |r: usize| (4.0 + 2.0 * noise(r, 1) + 2.0 * noise(r, 2)).exp();
+    let table = Table::new(vec![
+        number("hundreds", |r| (y(r) / 100.0).round()),
+        number("above", |r| f64::from(u8::from(y(r) > 300.0))),
+        category("size", |r| ["S", "M", "L"][usize::from(y(r) > 200.0) + usize::from(y(r) > 800.0)].into()),
+        category("range", |r| format!("{}-{}", (y(r) / 50.0).floor() * 50.0, (y(r) / 50.0).floor() * 50.0 + 50.0)),
+        category("said", |r| format!("paid {:.2} in {}", y(r), ["March", "May"][r % 2])),
+        // Three of some 40 rows that are called large are not.
+        number("nearly", |r| f64::from(u8::from(y(r) > 1500.0 || r < 3))),
+        category("kind", |r| ["a", "b", "c"][usize::from(noise(r, 1) > 0.3) + usize::from(noise(r, 1) > 0.8)].into()),
+    ])
+    .unwrap();
+    let encoded: Vec<f64> = (0..N).map(y).collect();
+    let leaks = find_leaks(&table, &regression(), &encoded, &[], 0);
+    assert_eq!(names(&leaks), [["hundreds"], ["above"], ["size"], ["range"], ["said"]]);
+    assert!(matches!(leaks[2].how, How::Sorts(share) if share == 1.0), "{:?}", leaks[2]);
+    assert!(leaks[2].to_string().contains("sorts the target into ranges that hardly overlap (100.0 % of the pairs"));
+}
+
+#[test]
+fn a_code_that_has_the_class_in_a_part_is_seen() {
+    let yes = |r: usize| noise(r, 1) < 0.3;
+    let class = |r: usize| if yes(r) { "yes" } else { "no" };
+    let number = |r: usize, salt: u64| (noise(r, salt) * 1e6) as u64;
+    let texts: Vec<String> = (0..N).map(|r| format!("{}:{}", number(r, 8), class(r))).collect();
+    let table = Table::new(vec![
+        category("suffix", |r| format!("{}-{}/{}", ["A", "B"][r % 2], number(r, 2), class(r))),
+        category("prefix", |r| format!("{}{:06}", if yes(r) { "F" } else { "G" }, number(r, 3))),
+        category("middle", |r| format!("id_{}_{:04}", if yes(r) { "fraud" } else { "ok" }, number(r, 4))),
+        category("digit", |r| format!("{}{:05}x{}", if yes(r) { 7 } else { 4 }, number(r, 5), number(r, 6))),
+        category("honest", |r| format!("{}-{}/{}", ["A", "B"][r % 2], number(r, 7), ["yes", "no"][r % 2])),
+        Column::new("text", Values::Text(texts.iter().map(String::as_str).collect::<Texts>())),
+    ])
+    .unwrap();
+    let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(yes(r)))).collect();
+    let leaks = find_leaks(&table, &classes(&["no", "yes"]), &y, &[], 0);
+    assert_eq!(names(&leaks), [["suffix"], ["prefix"], ["middle"], ["digit"], ["text"]]);
+}
+
+#[test]
+fn another_coding_of_the_classes_is_seen_with_mistakes_too() {
+    let class = |r: usize| (noise(r, 1) * 4.0) as usize;
+    let y: Vec<f64> = (0..N).map(|r| class(r) as f64).collect();
+    let odd = |r: usize, share: f64| noise(r, 2) < share;
+    let table = Table::new(vec![
+        number("encoded", |r| [3.0, 0.0, 2.0, 1.0][class(r)]),
+        number("hot", |r| f64::from(u8::from(class(r) == 2))),
+        number("two", |r| f64::from(u8::from(class(r) < 2))),
+        category("noisy", |r| ["a", "b", "c", "d"][if odd(r, 0.02) { r % 4 } else { class(r) }].into()),
+        category("loose", |r| ["a", "b", "c", "d"][if odd(r, 0.2) { r % 4 } else { class(r) }].into()),
+        category("other", |r| ["a", "b", "c"][r % 3].into()),
+    ])
+    .unwrap();
+    let leaks = find_leaks(&table, &classes(&["a", "b", "c", "d"]), &y, &[], 0);
+    assert_eq!(names(&leaks), [["encoded"], ["hot"], ["two"], ["noisy"]]);
+    assert_eq!(leaks[1].how, How::SeparatesClass("c".into(), 1.0));
+    assert!(matches!(&leaks[2].how, How::SeparatesClasses(classes) if classes.len() == 2), "{:?}", leaks[2]);
+}
+
+#[test]
+fn the_target_of_a_later_row_is_seen_and_that_of_an_earlier_one_is_no_leak() {
+    let y = |r: usize| (noise(r, 1) * 1000.0).round();
+    let lag = |r: usize| if r == 0 { f64::NAN } else { y(r - 1) };
+    let next = |r: usize| if r + 1 == N { f64::NAN } else { y(r + 1) };
+    let encoded: Vec<f64> = (0..N).map(y).collect();
+    let found = |extra: Vec<Column>| {
+        let table = Table::new([vec![number("lag", lag), number("next", next)], extra].concat()).unwrap();
+        let leaks = find_leaks(&table, &regression(), &encoded, &[], 0);
+        leaks.into_iter().map(|leak| (leak.columns[0].clone(), leak.how)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Vec::new()), [("next".to_owned(), How::NextRow)]);
+    let times = Values::Time((0..N).map(|r| (N - r) as i64 * 1_000_000).collect());
+    assert_eq!(
+        found(vec![Column::new("at", times)]),
+        [("lag".to_owned(), How::NextRow)],
+        "the latest row stands first"
+    );
+    // Of classes that change in a third of the rows.
+    let class = |r: usize| f64::from(u8::from(noise(r / 2, 1) < 0.3));
+    let y: Vec<f64> = (0..N).map(class).collect();
+    let table = Table::new(vec![
+        category("next", |r| ["no", "yes"][class((r + 1).min(N - 1)) as usize].into()),
+        category("lag", |r| ["no", "yes"][class(r.max(1) - 1) as usize].into()),
+    ])
+    .unwrap();
+    assert_eq!(names(&find_leaks(&table, &classes(&["no", "yes"]), &y, &[], 0)), [["next"]]);
 }

@@ -89,7 +89,7 @@ impl Served {
     pub(super) fn train(&self, seed: u64) {
         let mut config = self.workspace.config().unwrap();
         config.model.n_estimators = Some(10 + seed as u32);
-        let progress = |_: &'static str, _: u64, _: u64| {};
+        let progress = |_: &str, _: u64, _: u64| {};
         let request = Learn {
             config: &config,
             seed,

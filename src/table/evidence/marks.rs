@@ -25,6 +25,8 @@ const SOME: u64 = 5;
 const MAX_UNIT: usize = 12;
 /// Different texts that are no numbers, up to which they are likely to mean that there is none.
 const FEW_TEXTS: usize = 2;
+/// The same where numbers are most cells.
+const SOME_TEXTS: usize = 8;
 /// Units that are known, longer ones before their parts.
 const UNITS: [&str; 41] = [
     "US$", "AU$", "CA$", "NZ$", "HK$", "R$", "A$", "C$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₫", "₪", "฿",
@@ -137,9 +139,9 @@ impl Marks {
         readings
     }
 
-    /// Keeps a text that is no number; one more than [`FEW_TEXTS`] are many.
+    /// Keeps a text that is no number; one more than [`SOME_TEXTS`] are many.
     fn note_text(&mut self, text: &str) {
-        if self.texts.len() <= FEW_TEXTS && !self.texts.iter().any(|known| known == text) {
+        if self.texts.len() <= SOME_TEXTS && !self.texts.iter().any(|known| known == text) {
             self.texts.push(text.to_owned());
         }
     }
@@ -284,7 +286,8 @@ impl Marks {
 
     /// Different texts that are no numbers, where all cells that are not of the numbers' way are such, and they are few.
     pub(crate) fn few_texts(&self, n_others: u64) -> Option<usize> {
-        (self.n_texts == n_others && (1..=FEW_TEXTS).contains(&self.texts.len())).then_some(self.texts.len())
+        let few = if 2 * n_others < self.n(|_| true) { SOME_TEXTS } else { FEW_TEXTS };
+        (self.n_texts == n_others && (1..=few).contains(&self.texts.len())).then_some(self.texts.len())
     }
 
     /// Whether every cell is a number in one way or another.
@@ -538,6 +541,9 @@ mod tests {
         let texts = |cells: &[&str], n| marks(cells).few_texts(n);
         assert_eq!(texts(&["1", "-", "2", "-", "n/a"], 3), Some(2));
         assert_eq!(texts(&["1", "-", "x", "y"], 3), None);
+        assert_eq!(texts(&["1", "-", "2", "x", "3", "y", "4"], 3), Some(3), "beside more numbers");
+        let nine: Vec<String> = (0..30).map(|i| if i < 9 { format!("x{i}!") } else { i.to_string() }).collect();
+        assert_eq!(texts(&nine.iter().map(String::as_str).collect::<Vec<_>>(), 9), None);
         assert_eq!(texts(&["1", "2"], 0), None);
         assert_eq!(texts(&["1,5", "-", "$2"], 2), None, "a number written otherwise is no text");
     }

@@ -38,7 +38,7 @@ const DATES: [&str; 14] = [
 ];
 
 /// What is written in no other way: by programs, by browsers, in mails, and times of day.
-const OTHERS: [&str; 19] = [
+const OTHERS: [&str; 21] = [
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
     "%Y%m%d %H:%M:%S",
@@ -58,6 +58,8 @@ const OTHERS: [&str; 19] = [
     "%a, %d %b %Y %H:%M:%S %z",
     "%a %b %d %H:%M:%S %Y",
     "%a %d %b %Y",
+    "%d. %b %Y",
+    "%d de %b de %Y",
 ];
 
 /// A cell with the line of its record.

@@ -18,7 +18,8 @@ pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code",
 pub(crate) const ID_WORDS: [&str; 12] =
     ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
 /// Words in names of columns that hold times.
-pub(super) const TIME_WORDS: [&str; 9] = ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch"];
+pub(super) const TIME_WORDS: [&str; 12] =
+    ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch", "created", "updated", "modified"];
 
 /// How the ids of a column are written, where they are whole numbers.
 pub(super) fn whole_ids(seen: &Evidence, decision: &Decision) -> Option<NumberFormat> {
@@ -44,6 +45,8 @@ pub(crate) struct Beside {
     pub(crate) numbers_vary: bool,
     /// What stands before decimals in the other columns.
     pub(crate) decimal: Option<char>,
+    /// What stands between thousands in the other columns.
+    pub(crate) thousands: Option<char>,
     /// Whether semicolons cut the file's fields.
     pub(crate) semicolons: bool,
 }
@@ -71,7 +74,7 @@ pub(crate) fn decide(name: &str, seen: &Evidence, beside: Beside) -> Decision {
         .or_else(|| written_id(name, seen, beside))
         .or_else(|| written_number(seen, beside))
         .or_else(|| number_with_unit(name, seen, beside))
-        .or_else(|| numeric(name, seen))
+        .or_else(|| numeric(name, seen, beside))
         .unwrap_or_else(|| textual(name, seen));
     if missing_in(seen, decision.kind) > 0 && seen.present() > 0 {
         decision.reason.push_str(&format!("; {}", missing(seen, decision.kind)));
@@ -103,7 +106,7 @@ fn constant(seen: &Evidence) -> Option<Decision> {
 }
 
 /// A time in one of the known ways of writing.
-fn written_time(seen: &Evidence) -> Option<Decision> {
+pub(super) fn written_time(seen: &Evidence) -> Option<Decision> {
     let fitting = seen.times.fitting();
     let first = *fitting.first()?;
     let (day, month) = ("the day stands first", "the month stands first");
@@ -200,7 +203,7 @@ fn swapped(format: &TimeFormat) -> Option<String> {
     Some(swapped)
 }
 
-fn numeric(name: &str, seen: &Evidence) -> Option<Decision> {
+fn numeric(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     if seen.plain.n < seen.present() {
         return None;
     }
@@ -212,15 +215,23 @@ fn numeric(name: &str, seen: &Evidence) -> Option<Decision> {
         });
     }
     let integers = seen.plain.integers == seen.present();
-    Some(
-        numeric_time(name, seen, integers)
-            .or_else(|| numeric_id(name, seen, &seen.plain))
-            .unwrap_or_else(|| Decision::new(Kind::Number, number_reason(seen, integers))),
-    )
+    Some(numeric_time(name, seen, integers).or_else(|| numeric_id(name, seen, &seen.plain)).unwrap_or_else(|| {
+        Decision {
+            number: whole_beside_commas(seen, integers, beside),
+            ..Decision::new(Kind::Number, number_reason(seen, integers))
+        }
+    }))
+}
+
+/// Whole numbers in a table with decimal commas: a later one has `77,5` where this has 77, and `1.234` is no 1 and a bit.
+fn whole_beside_commas(seen: &Evidence, integers: bool, beside: Beside) -> Option<NumberFormat> {
+    let is_flag = seen.plain.min >= 0.0 && seen.plain.max <= 1.0;
+    let format = NumberFormat { decimal: ',', thousands: beside.thousands, unit: None };
+    (integers && beside.decimal == Some(',') && !is_flag).then_some(format)
 }
 
 /// Seconds or milliseconds since 1970 or 20250131, when the name says that it is a time.
-fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
+pub(super) fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
     /// So many numbers that are all days of the calendar are dates whatever their name: of numbers of eight digits that
     /// begin with a year, one in 27 is a day.
     const DATES: u64 = 20;

@@ -73,7 +73,7 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
     let gathered = gather(&name, text, options, missing, Extent::Head)?;
     let whole = gathered.whole;
     let is_open = |(name, seen): (&String, &Evidence)| {
-        let beside = Beside { numbers_vary: options.numbers_vary, decimal: options.decimal, semicolons: false };
+        let beside = Beside { numbers_vary: options.numbers_vary, decimal: options.decimal, ..Beside::default() };
         let settled = whole || settled(name, &decide::decide(name, seen, beside), seen);
         (!settled).then(|| name.clone())
     };

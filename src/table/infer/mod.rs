@@ -1,9 +1,11 @@
 //! Types every column once, from the whole file, and says why.
 
+mod asked;
 mod decide;
 mod doubt;
 mod head;
 mod remarks;
+mod shapes;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,7 @@ use self::decide::{Beside, Decision};
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
 use crate::table::csv::scan::{self, Scan, field_evidence};
-use crate::table::evidence::{Evidence, MAX_LEVELS};
+use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
@@ -64,7 +66,7 @@ pub struct OneClass {
 }
 
 /// What was decided about one column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// Its name.
     pub name: String,
@@ -80,6 +82,12 @@ pub struct Finding {
     pub counts_rows: bool,
     /// How its cells are written as ids, where they are whole numbers.
     pub whole_ids: Option<NumberFormat>,
+    /// Words of its cells, on average over the first different ones.
+    pub mean_words: f64,
+    /// How its cells are written as numbers, where somebody says that they are such; `None` when plainly.
+    pub as_number: Option<NumberFormat>,
+    /// How its cells are written as times, where somebody says that they are such.
+    pub as_time: Option<String>,
 }
 
 /// Reads the whole table once and decides what each column is.
@@ -231,7 +239,9 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
         return Err(TableError::NoColumn { column: target.clone(), have: names.clone() });
     }
     let decimal = options.decimal.or_else(|| shared_decimal(seen));
-    let beside = Beside { numbers_vary: options.numbers_vary, decimal, semicolons: dialect.delimiter == ';' };
+    let semicolons = dialect.delimiter == ';';
+    let thousands = shared_thousands(seen, decimal, semicolons);
+    let beside = Beside { numbers_vary: options.numbers_vary, decimal, thousands, semicolons };
     let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, beside);
     let mut decisions: Vec<Decision> = names.iter().zip(seen).map(decide).collect();
     let mut doubts = Vec::new();
@@ -267,12 +277,12 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     notes.extend(equal_columns(names, seen));
     notes.extend(remarks::of(names, seen, &decisions, target.as_ref().map(|target| target.name.as_str())));
     let columns =
-        names.iter().zip(decisions).zip(seen).map(|((name, decision), e)| finding(name, decision, e)).collect();
+        names.iter().zip(decisions).zip(seen).map(|((name, decision), e)| finding(name, decision, e, beside)).collect();
     let (n_rows, rejects) = (*n_rows, Rejects::default());
     Ok(Inference { schema, columns, n_rows, target, one_class, rejects, doubts, notes })
 }
 
-fn finding(name: &str, decision: Decision, seen: &Evidence) -> Finding {
+fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> Finding {
     let distinct = seen.distinct.count();
     Finding {
         name: name.to_owned(),
@@ -284,6 +294,12 @@ fn finding(name: &str, decision: Decision, seen: &Evidence) -> Finding {
         },
         counts_rows: seen.values(decision.number.as_ref()).counts().is_some(),
         whole_ids: decide::whole_ids(seen, &decision),
+        mean_words: {
+            let words: usize = seen.levels.iter().map(|level| level.split_whitespace().count()).sum();
+            words as f64 / seen.levels.len().max(1) as f64
+        },
+        as_number: asked::as_number(seen, beside),
+        as_time: asked::as_time(seen),
         reason: decision.reason,
     }
 }
@@ -310,8 +326,21 @@ fn shared_decimal(seen: &[Evidence]) -> Option<char> {
     shown.all(|other| other == first).then_some(first)
 }
 
+/// What stands between thousands, where the columns that show it agree.
+fn shared_thousands(seen: &[Evidence], decimal: Option<char>, semicolons: bool) -> Option<char> {
+    let mut shown = seen.iter().filter_map(|seen| match seen.marks.written(seen.present(), decimal, semicolons) {
+        Written::Like(format) => format.thousands,
+        _ => None,
+    });
+    let first = shown.next()?;
+    shown.all(|other| other == first).then_some(first)
+}
+
 /// A column that was taken for an id or a text is a number or a category when it is the target.
 fn usable_as_target(decision: &mut Decision, seen: &Evidence) {
+    // Whole numbers that may be classes are called as they are written.
+    let few = seen.plain.n == seen.present() && seen.distinct.count() <= decide::FEW_LEVELS;
+    decision.number.take_if(|format| few && format.unit.is_none());
     if matches!(decision.kind, Kind::Id | Kind::Text) {
         let numeric = seen.leading_zero.is_none() && seen.values(decision.number.as_ref()).n == seen.present();
         if decision.kind == Kind::Id {

@@ -1,6 +1,7 @@
 //! What a person should know of a table besides the kinds of its columns.
 
 use super::decide::{Decision, has_word};
+use super::shapes;
 use crate::table::evidence::{End, Evidence};
 use crate::table::time::{TimeFormat, write_iso};
 use crate::table::{Kind, NumberFormat};
@@ -69,6 +70,7 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
         .collect();
     remarks.extend(order(&columns().filter(|(name, _, _)| Some(*name) != target).collect::<Vec<_>>()));
     remarks.extend(columns().filter_map(|(name, seen, decision)| marker(name, seen, decision, Some(name) == target)));
+    remarks.extend(shapes::of(&columns().filter(|(name, _, _)| Some(*name) != target).collect::<Vec<_>>()));
     let odd: Vec<(&str, String)> = columns()
         .filter(|(name, _, _)| Some(*name) != target)
         .filter_map(|(name, seen, decision)| {

@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::table::{ReadOptions, read};
+use crate::table::{NumberFormat, ReadOptions, Values, read};
+use std::io::Cursor;
 
 /// A real table, when the collection is there.
 fn real(path: &str) -> Option<PathBuf> {
@@ -380,4 +381,33 @@ fn written_numbers_are_remarked_as_plain_ones_are() {
     assert_eq!(table(&|value| grouped(value, ".", ",")), plain);
     assert_eq!(table(&|value| grouped(value, ",", ".")), plain);
     assert_eq!(table(&|value| grouped(value, "'", ".")), plain);
+}
+
+#[test]
+fn whole_numbers_beside_decimal_commas_are_read_with_them() {
+    let row = |i: usize| {
+        format!("{};{},{};{};{};{}\n", 1000 + i, i % 40, i % 10, 10 + i * 7 % 80, i % 2, ["no", "yes"][i % 2])
+    };
+    let table = |more: &str| "nr;x;n;flag;churn\n".to_owned() + &(0..60).map(row).collect::<String>() + more;
+    let found = infer(Input::from_reader("t", Cursor::new(table(""))), &InferOptions::default()).unwrap();
+    let number = |name: &str| found.schema.column(name).unwrap().number.clone();
+    let commas = Some(NumberFormat { decimal: ',', thousands: None, unit: None });
+    assert_eq!([number("x"), number("n"), number("flag")], [commas.clone(), commas, None]);
+    // A later table may have decimals there; 1.234 is neither taken for 1 and a bit nor for a thousand and more.
+    let last = |cell: &str| {
+        let text = table(&format!("2000;1,5;{cell};1;no\n"));
+        let read = read(Input::from_reader("t", Cursor::new(text)), &found.schema, &ReadOptions::default());
+        read.map(|found| match &found.table.require("n").unwrap().values {
+            Values::Number(values) => values[60],
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(last("77,5").unwrap(), 77.5);
+    let refused = last("1.234").unwrap_err().to_string();
+    assert!(refused.contains("line 62, column \"n\": \"1.234\""), "{refused}");
+    // Where other columns show what stands between thousands, it is read here, too.
+    let grouped = |i: usize| format!("{};1.{:03},{};{};{}\n", 1000 + i, i, i % 10, 10 + i % 50, ["no", "yes"][i % 2]);
+    let text = "nr;x;n;churn\n".to_owned() + &(0..60).map(grouped).collect::<String>();
+    let found = infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap();
+    assert_eq!(found.schema.column("n").unwrap().number.as_ref().unwrap().thousands, Some('.'));
 }

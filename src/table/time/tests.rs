@@ -68,3 +68,29 @@ fn dates_survive_the_round_trip() {
         assert_eq!(parse_iso(text.as_bytes()), Some(at), "{text}");
     }
 }
+
+#[test]
+fn months_are_read_in_the_languages_of_europe() {
+    let day = |text: &str| micros("%d %b %Y", text).map(|micros| civil(micros.div_euclid(DAY)).1);
+    for (text, month) in [
+        ("3 janv. 2024", 1),
+        ("3 Feber 2024", 2),
+        ("3 MÄRZ 2024", 3),
+        ("3 abr 2024", 4),
+        ("3 Maggio 2024", 5),
+        ("3 juin 2024", 6),
+        ("3 juil. 2024", 7),
+        ("3 août 2024", 8),
+        ("3 Sept. 2024", 9),
+        ("3 okt 2024", 10),
+        ("3 noviembre 2024", 11),
+        ("3 Dez. 2024", 12),
+    ] {
+        assert_eq!(day(text), Some(month), "{text}");
+    }
+    for text in ["3 jan.. 2024", "3 listopad 2024", "3 j 2024", "3 . 2024"] {
+        assert_eq!(day(text), None, "{text}");
+    }
+    assert_eq!(micros("%d.%b.%Y", "03.Mai.2024"), micros("iso", "2024-05-03"));
+    assert_eq!(micros("%d de %b de %Y", "3 de mayo de 2024"), micros("iso", "2024-05-03"));
+}

@@ -1,0 +1,202 @@
+//! Which files of a loop have a copy, and which names a copy may have.
+//!
+//! | files | sent |
+//! |---|---|
+//! | `mlloop.toml`, `audit.jsonl`, the versions, `reports/`, `approvals/` | always |
+//! | labels, feedback, the reference and what was kept of them | with `--data` |
+//! | the prediction log, the current table, the inbox, the run log, `secrets/` | never |
+//!
+//! Roles and experiments follow from the chain.
+
+use super::{DepotError, Filed};
+use crate::atomic;
+use crate::digest;
+use crate::registry::{RegistryError, Version};
+use crate::workspace::audit::Chain;
+use crate::workspace::{CONFIG_FILE, Config, EventKind, FEEDBACK_FILE, LABELS_FILE, Workspace};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path};
+
+pub(super) const CHAIN: &str = "audit.jsonl";
+/// Folders of files that are written anew by verbs.
+const MADE: [&str; 2] = ["reports", "approvals"];
+/// Which rows the reference took in, and where it came from: it goes with the reference.
+const BESIDE: [&str; 2] = ["data/reference.json", "data/SOURCE.json"];
+const KEPT: &str = "runs/kept";
+
+/// What of a loop has a copy.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) files: BTreeMap<String, Filed>,
+    /// Files with data.
+    pub(super) data: BTreeMap<String, Filed>,
+    /// The name of the table that is learned from, where it lies in the loop.
+    pub(super) reference: Option<String>,
+}
+
+/// Looks at every file of a loop whose chain this is. Files of versions are held to the chain.
+pub(super) fn look(workspace: &Workspace, chain: &Chain) -> Result<Own, DepotError> {
+    let mut own = Own::default();
+    if let Some(mut filed) = read(&workspace.path(CHAIN), u64::MAX)? {
+        // A last line that a crash cut short is none.
+        if chain.unfinished {
+            let path = workspace.path(CHAIN);
+            let bytes = atomic::read(&path).map_err(DepotError::io(&path))?;
+            let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
+            filed.sha256 = digest::sha256(&bytes[..whole]);
+            filed.bytes = whole as u64;
+        }
+        own.files.insert(CHAIN.to_owned(), filed);
+    }
+    own.files.extend(one(workspace, CONFIG_FILE)?);
+    for dir in MADE {
+        own.files.extend(folder(workspace, dir)?);
+    }
+    for version in versions(workspace, chain)? {
+        own.files.extend(version_files(workspace, version)?);
+    }
+    let reference = reference(workspace)?;
+    for name in [LABELS_FILE, FEEDBACK_FILE].into_iter().chain(reference.as_deref()).chain(BESIDE) {
+        own.data.extend(one(workspace, name)?);
+    }
+    own.data.extend(folder(workspace, KEPT)?);
+    own.reference = reference;
+    Ok(own)
+}
+
+/// The versions that the chain made and did not remove.
+fn versions(workspace: &Workspace, chain: &Chain) -> Result<Vec<Version>, DepotError> {
+    let mut gone = BTreeSet::new();
+    for entry in chain.entries.iter().filter(|entry| entry.event == EventKind::Pruned) {
+        gone.extend(entry.detail::<Vec<Version>>("versions")?);
+    }
+    let mut found = Vec::new();
+    for version in workspace.registry().versions()? {
+        if !gone.contains(&version) && chain.maker_of(version)?.is_some() {
+            found.push(version);
+        }
+    }
+    Ok(found)
+}
+
+fn version_files(workspace: &Workspace, version: Version) -> Result<BTreeMap<String, Filed>, DepotError> {
+    let files = folder(workspace, &format!("models/{version}"))?;
+    let seals = workspace.registry().seals(version)?;
+    for (name, seal) in seals.iter().flat_map(|seals| seals.iter()) {
+        let name = format!("models/{version}/{name}");
+        if files.get(&name).is_none_or(|file| file.sha256 != *seal) {
+            return Err(RegistryError::Altered { version, path: workspace.path(name) }.into());
+        }
+    }
+    Ok(files)
+}
+
+/// The reference, when it lies in the loop.
+pub(super) fn reference(workspace: &Workspace) -> Result<Option<String>, DepotError> {
+    Ok(table_of(&workspace.config()?))
+}
+
+/// The reference of this configuration, when it lies in the loop.
+pub(super) fn table_of(config: &Config) -> Option<String> {
+    config.data.reference.to_str().filter(|name| kind(name) == Some(Kind::Table)).map(str::to_owned)
+}
+
+fn one(workspace: &Workspace, name: &str) -> Result<Option<(String, Filed)>, DepotError> {
+    Ok(read(&workspace.path(name), u64::MAX)?.map(|filed| (name.to_owned(), filed)))
+}
+
+/// The files in a folder of the loop, those below it left out.
+fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, DepotError> {
+    let path = workspace.path(dir);
+    let entries = match std::fs::read_dir(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        entries => entries.map_err(DepotError::io(&path))?,
+    };
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(DepotError::io(&path))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if !is_plain(&name) || !entry.path().is_file() {
+            continue;
+        }
+        found.extend(one(workspace, &format!("{dir}/{name}"))?);
+    }
+    Ok(found)
+}
+
+/// A file's length, digest and mode; `None` when it is not there.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Filed>, DepotError> {
+    let io_err = DepotError::io(path);
+    let file = match atomic::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(&io_err)?,
+    };
+    let mode = file.metadata().map_err(&io_err)?.permissions().mode() & 0o666;
+    let (bytes, sha256) = digest::of(file.take(limit)).map_err(&io_err)?;
+    Ok(Some(Filed { sha256, bytes, mode }))
+}
+
+/// What kind of a file a name is; `None` for a name that no copy may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Chain,
+    Config,
+    Version(Version),
+    /// It is written anew by verbs.
+    Made,
+    Data,
+    /// A table that may be the reference.
+    Table,
+}
+
+impl Kind {
+    pub(super) fn is_data(self) -> bool {
+        matches!(self, Self::Data | Self::Table)
+    }
+}
+
+pub(super) fn kind(name: &str) -> Option<Kind> {
+    match name {
+        CHAIN => return Some(Kind::Chain),
+        CONFIG_FILE => return Some(Kind::Config),
+        LABELS_FILE | FEEDBACK_FILE => return Some(Kind::Data),
+        _ if BESIDE.contains(&name) => return Some(Kind::Data),
+        _ => {}
+    }
+    let Some((dir, file)) = name.rsplit_once('/') else { return is_table(name).then_some(Kind::Table) };
+    if !is_plain(file) {
+        return None;
+    }
+    if MADE.contains(&dir) {
+        return Some(Kind::Made);
+    }
+    if let Some(version) = dir.strip_prefix("models/") {
+        let number: Version = version.parse().ok()?;
+        return (number.to_string() == version).then_some(Kind::Version(number));
+    }
+    if dir == KEPT {
+        return Some(Kind::Data);
+    }
+    is_table(name).then_some(Kind::Table)
+}
+
+/// Whether this can be the table that a loop learns from: a file below the loop, in none of the folders that are the loop's
+/// own.
+fn is_table(name: &str) -> bool {
+    const OWN: [&str; 8] =
+        ["models", "runs", "reports", "approvals", "predictions", "label_inbox", "secrets", "objects"];
+    let path = Path::new(name);
+    let parts: Vec<_> = path.components().collect();
+    let plain = |part: &Component| matches!(part, Component::Normal(part) if part.to_str().is_some_and(is_plain));
+    let own = parts.first().and_then(|part| part.as_os_str().to_str()).is_none_or(|first| OWN.contains(&first));
+    let is_top = parts.len() == 1;
+    let is_own_file = is_top && ["mlloop.toml", "audit.jsonl", "ab.json", "loop.json"].contains(&name);
+    !own && !is_own_file && parts.iter().all(plain) && !name.contains("//")
+}
+
+/// Whether this names a file that is to be seen.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']) && !name.chars().any(char::is_control)
+}

@@ -1,0 +1,166 @@
+//! A copy of a loop in another place: what `push` and `pull` do.
+//!
+//! ```text
+//! PLACE/objects/SHA256   the bytes of every file, under their digest: written once, never changed
+//! PLACE/loop.json        names, digests and modes, and the end of the audit chain: written last, under a condition
+//!
+//! push   digests here ─▶ objects that are missing there ─▶ loop.json, if nobody else wrote it meanwhile
+//! pull   loop.json ─▶ the chain: whole, and longer than ours ─▶ objects to runs/pulling/ ─▶ all digests ─▶ into place at once
+//! ```
+//! Roles are not in it: they follow from the chain, and come last. A chain only ever grows. Where two loops went apart,
+//! neither replaces the other.
+
+mod answer;
+mod checks;
+mod files;
+mod place;
+mod pull;
+mod push;
+
+pub use answer::{Moved, Pulled, Pushed};
+pub use place::Place;
+pub use pull::{PullRequest, pull};
+pub use push::{PushRequest, push};
+
+use crate::registry::{Head, RegistryError};
+use crate::s3::S3Error;
+use crate::workspace::WorkspaceError;
+use crate::workspace::audit::{Chain, Entry};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum DepotError {
+    /// Something is wrong with the loop.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// An object store would not.
+    #[error(transparent)]
+    S3(#[from] S3Error),
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It would lose something, or what is there is not what it should be.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<RegistryError> for DepotError {
+    fn from(err: RegistryError) -> Self {
+        Self::Workspace(err.into())
+    }
+}
+
+impl DepotError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path: path.clone(), source }
+    }
+}
+
+/// `loop.json`: what a place has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    /// Version of this form: 1.
+    format: u32,
+    /// Which mlloop wrote it.
+    mlloop: String,
+    /// When.
+    at: Timestamp,
+    /// The end of its audit chain.
+    head: Head,
+    /// Every file, by its name in the loop.
+    files: BTreeMap<String, Filed>,
+    /// Files with data that the loop had and that were not sent.
+    left_out: BTreeSet<String>,
+}
+
+/// A file of a loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filed {
+    sha256: String,
+    bytes: u64,
+    /// Who may read it, as far as the umask of the other side allows.
+    mode: u32,
+}
+
+/// How far a loop and its copy are.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// They end with the same line.
+    Same,
+    /// So many lines are only there.
+    Behind(usize),
+    /// So many lines are only here.
+    Ahead(usize),
+    /// After so many lines each has others.
+    Apart(usize),
+}
+
+fn compare(here: &[Entry], there: &[Entry]) -> Standing {
+    let common = here.iter().zip(there).take_while(|(a, b)| a.hash == b.hash).count();
+    match (here.len() - common, there.len() - common) {
+        (0, 0) => Standing::Same,
+        (0, n) => Standing::Behind(n),
+        (n, 0) => Standing::Ahead(n),
+        _ => Standing::Apart(common),
+    }
+}
+
+/// Two loops of which neither follows from the other.
+fn apart(place: &Place, here: &Chain, there: &Chain, common: usize) -> DepotError {
+    let last = |chain: &Chain| {
+        chain.entries.last().map_or_else(String::new, |entry| {
+            let hash = entry.hash.get(..12).unwrap_or_default();
+            format!("line {} ({} on {}, {hash})", entry.seq, entry.event, entry.at.strftime("%Y-%m-%d %H:%M"))
+        })
+    };
+    let since = match common {
+        0 => "is another loop".to_owned(),
+        n => format!("and this loop went apart after line {n}"),
+    };
+    DepotError::Refused(format!(
+        "{}: {since}: it ends with {}, this one with {}; nothing was changed. Pull it into a new directory (mlloop -C DIR \
+         pull {}), and make there what only this one has",
+        place.shown(),
+        last(there),
+        last(here),
+        place.shown()
+    ))
+}
+
+/// A file that both sides have, and how: what each did since they were the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// They are the same.
+    Nothing,
+    /// Only this side changed it.
+    Here,
+    /// Only the other side did.
+    There,
+    /// Both did, or it is not known who.
+    Both,
+}
+
+fn since(base: Option<&str>, here: &str, there: &str) -> Since {
+    match base {
+        _ if here == there => Since::Nothing,
+        Some(base) if base == here => Since::There,
+        Some(base) if base == there => Since::Here,
+        _ => Since::Both,
+    }
+}
+
+/// Does something for each of `total` bytes.
+pub type Progress<'a> = &'a dyn Fn(u64, u64);

@@ -1,0 +1,305 @@
+//! From a place to a loop.
+
+use super::checks::{OURS, chain_of, held, names, reference_of, sound, sum};
+use super::files::{self, CHAIN, Kind, kind};
+use super::{DepotError, Filed, Index, Place, Progress, Pulled, Since, Standing, apart, compare, since};
+use crate::atomic::{self, Incoming, Lock};
+use crate::digest;
+use crate::workspace::audit::{Chain, Entry};
+use crate::workspace::away::{AWAY, Away};
+use crate::workspace::{CONFIG_FILE, FEEDBACK_FILE, Workspace, feedback_seal};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// What waits for the rest of a pull.
+const FETCHED: &str = "runs/pulling";
+
+/// What is to be fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct PullRequest {
+    /// Labels, feedback and the reference too.
+    pub data: bool,
+    /// Take `mlloop.toml` of the place although it was changed here as well.
+    pub force: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// Brings the loop up to its copy in `place`; makes the loop when there is none.
+///
+/// # Errors
+/// When the loop has what the place does not know, anything that arrives is not what the chain or its digest says, and
+/// whatever a server or the system says. Nothing of the loop has changed then.
+pub fn pull(
+    workspace: &Workspace,
+    place: &Place,
+    request: PullRequest,
+    progress: Progress,
+) -> Result<Pulled, DepotError> {
+    let Some(found) = place.index()? else {
+        return Err(DepotError::Refused(format!("{}: has no loop: `mlloop push {0}` puts one there", place.shown())));
+    };
+    let there = found.index;
+    names(place, &there)?;
+    let chain = chain_of(place, &there)?;
+    let reference = reference_of(place, &there)?;
+    held(place, &there, &chain, reference.as_deref())?;
+    // What a pull left that died in the middle is completed with the lock.
+    let is_new = !workspace.config_path().exists() && !atomic::is_incoming(workspace.dir());
+    let lock = if is_new && request.dry_run { None } else { Some(begin(workspace, is_new)?) };
+    let here = if is_new { Chain::of(b"") } else { sound(workspace, |name| there.files.contains_key(name))? };
+    let (new_lines, ahead) = match compare(&here.entries, &chain.entries) {
+        Standing::Apart(common) => return Err(apart(place, &here, &chain, common)),
+        Standing::Same => (0, 0),
+        Standing::Behind(n) => (n as u64, 0),
+        Standing::Ahead(n) => (0, n as u64),
+    };
+    let away = Away::of(workspace)?;
+    let mut plan = Plan { workspace, place, there: &there, away, request, take: BTreeMap::new(), ours: Vec::new() };
+    if ahead == 0 {
+        plan.choose(&here)?;
+    }
+    let Plan { take, ours, .. } = plan;
+    let cache = workspace.path(FETCHED);
+    let absent: BTreeMap<String, Filed> = take
+        .iter()
+        .filter(|(_, file)| !is_fetched(&cache, file))
+        .map(|(_, file)| (file.sha256.clone(), file.clone()))
+        .collect();
+    let not_here = not_here(workspace, &there, &take);
+    let answer = Pulled {
+        place: place.shown().to_owned(),
+        line: if ahead > 0 { here.entries.len() } else { chain.entries.len() } as u64,
+        new_lines,
+        lines_ahead: ahead,
+        files: sum(take.values()),
+        fetched: sum(absent.values()),
+        changed: !take.is_empty(),
+        not_here: not_here.iter().cloned().collect(),
+        ours,
+        dry_run: request.dry_run,
+    };
+    if let (false, Some(lock), 0) = (request.dry_run, lock, ahead) {
+        fetch(place, &cache, &absent, progress)?;
+        let head = there.head.clone();
+        let base = there.files.iter().map(|(name, file)| (name.clone(), file.sha256.clone())).collect();
+        let away = Away { place: place.shown().to_owned(), head, files: base, not_here };
+        settle(workspace, &lock, &chain, &take, &away, &cache)?;
+    }
+    Ok(answer)
+}
+
+/// The right to change the loop, whose directory is made where there is none.
+fn begin(workspace: &Workspace, is_new: bool) -> Result<Lock, DepotError> {
+    if is_new {
+        // What somebody has there is not a loop, and must not become a part of one.
+        for name in [CHAIN, "models", "ab.json"] {
+            if workspace.path(name).exists() {
+                return Err(DepotError::Refused(format!(
+                    "{}: there is no {CONFIG_FILE} beside it; pull into an empty directory (mlloop -C DIR pull …)",
+                    workspace.path(name).display()
+                )));
+            }
+        }
+        workspace.create()?;
+    }
+    Ok(workspace.lock()?)
+}
+
+/// Which files are to be written.
+struct Plan<'a> {
+    workspace: &'a Workspace,
+    place: &'a Place,
+    there: &'a Index,
+    away: Option<Away>,
+    request: PullRequest,
+    take: BTreeMap<String, Filed>,
+    /// Changed here since, and they stay.
+    ours: Vec<String>,
+}
+
+impl Plan<'_> {
+    fn choose(&mut self, here: &Chain) -> Result<(), DepotError> {
+        for (name, file) in &self.there.files {
+            let own = files::read(&self.workspace.path(name), u64::MAX)?;
+            let Some(own) = own else {
+                if !kind(name).is_some_and(Kind::is_data) || self.request.data {
+                    self.take.insert(name.clone(), file.clone());
+                }
+                continue;
+            };
+            if own.sha256 == file.sha256 {
+                continue;
+            }
+            match kind(name) {
+                Some(Kind::Config | Kind::Made) => match since(self.base(name, here), &own.sha256, &file.sha256) {
+                    Since::Here => self.ours.push(name.clone()),
+                    Since::Both if name == CONFIG_FILE && !self.request.force => {
+                        return Err(DepotError::Refused(format!(
+                            "{CONFIG_FILE} was changed here and there; nothing was changed: --force takes that of the place, \
+                             and keeps the one that is here as {OURS}"
+                        )));
+                    }
+                    // A report that both made anew: the one that is here is of this loop's own rows.
+                    Since::Both if name != CONFIG_FILE => self.ours.push(name.clone()),
+                    _ => {
+                        self.take.insert(name.clone(), file.clone());
+                    }
+                },
+                // The chain says what it is, and the files here are what the chain here says.
+                _ => {
+                    self.take.insert(name.clone(), file.clone());
+                }
+            }
+        }
+        self.stale(here)
+    }
+
+    /// What a file was when both sides had the same.
+    fn base<'b>(&'b self, name: &str, here: &'b Chain) -> Option<&'b str> {
+        let known = self.away.as_ref().and_then(|away| away.base(self.place.shown(), name));
+        let recorded = || here.entries.last().and_then(|entry| entry.config.as_deref()).filter(|_| name == CONFIG_FILE);
+        known.or_else(recorded)
+    }
+
+    /// Data that is here and that the new chain says is another, which the place does not have.
+    fn stale(&self, here: &Chain) -> Result<(), DepotError> {
+        if here.entries.last().map(Entry::head).as_ref() == Some(&self.there.head) {
+            return Ok(());
+        }
+        let is_here = |name: &&String| self.workspace.path(name).exists();
+        match self.there.left_out.iter().find(is_here) {
+            None => Ok(()),
+            Some(name) => Err(DepotError::Refused(format!(
+                "{name} is here, and the place has none that goes with its chain; nothing was changed: `mlloop push --data` on \
+                 the other side, or pull into a new directory"
+            ))),
+        }
+    }
+}
+
+/// Files with data that the copy or its loop has and that will not be here.
+fn not_here(workspace: &Workspace, there: &Index, take: &BTreeMap<String, Filed>) -> BTreeSet<String> {
+    let data = there.files.keys().filter(|name| kind(name).is_some_and(Kind::is_data));
+    let all = there.left_out.iter().chain(data);
+    all.filter(|name| !take.contains_key(*name) && !workspace.path(name).exists()).cloned().collect()
+}
+
+fn is_fetched(cache: &Path, file: &Filed) -> bool {
+    files::read(&cache.join(&file.sha256), u64::MAX).is_ok_and(|found| found.is_some_and(|it| it.sha256 == file.sha256))
+}
+
+/// Brings what is missing. What was fetched waits where the next pull finds it.
+fn fetch(place: &Place, cache: &Path, absent: &BTreeMap<String, Filed>, progress: Progress) -> Result<(), DepotError> {
+    if absent.is_empty() {
+        return Ok(());
+    }
+    atomic::make_dirs(cache).map_err(DepotError::io(cache))?;
+    atomic::remove_leftovers(cache).map_err(DepotError::io(cache))?;
+    let total = sum(absent.values()).bytes;
+    let mut done = 0;
+    progress(0, total);
+    for (sha256, file) in absent {
+        let path = cache.join(sha256);
+        let mut failed = None;
+        let written = atomic::replace_private(&path, |out| {
+            place.fetch(file, out).map_err(|err| {
+                failed = Some(err);
+                io::Error::other("not fetched")
+            })
+        });
+        match failed {
+            Some(err) => return Err(err),
+            None => written.map_err(DepotError::io(&path))?,
+        }
+        done += file.bytes;
+        progress(done, total);
+    }
+    Ok(())
+}
+
+/// Puts what was fetched into place: all of it, or none.
+fn settle(
+    workspace: &Workspace,
+    lock: &Lock,
+    chain: &Chain,
+    take: &BTreeMap<String, Filed>,
+    away: &Away,
+    cache: &Path,
+) -> Result<(), DepotError> {
+    if take.is_empty() {
+        away.keep(workspace, lock)?;
+        return forget(cache);
+    }
+    if let Some(file) = take.get(FEEDBACK_FILE) {
+        grows(workspace, chain, &cache.join(&file.sha256))?;
+    }
+    if take.contains_key(CONFIG_FILE) && workspace.config_path().exists() {
+        let ours = workspace.path(OURS);
+        atomic::make_dirs(workspace.path("runs/backup")).map_err(DepotError::io(&ours))?;
+        atomic::copy(&workspace.config_path(), &ours).map_err(DepotError::io(&ours))?;
+    }
+    let dir = workspace.dir();
+    let incoming = Incoming::begin(dir).map_err(DepotError::io(dir))?;
+    for (name, file) in take {
+        let from = cache.join(&file.sha256);
+        let copied = incoming.write_within(Path::new(name), file.mode, |out| {
+            let (bytes, sha256) = digest::of(Tee { from: atomic::open(&from)?, to: out })?;
+            let is_it = bytes == file.bytes && sha256 == file.sha256;
+            if is_it { Ok(()) } else { Err(io::Error::other("was changed while it was read")) }
+        });
+        copied.map_err(DepotError::io(&from))?;
+    }
+    let note = serde_json::to_vec_pretty(away).map_err(io::Error::from).map_err(DepotError::io(dir))?;
+    incoming
+        .write(Path::new(AWAY), |out| out.write_all(&note))
+        .and_then(|()| incoming.commit())
+        .map_err(DepotError::io(dir))?;
+    // The roles, and the experiment, follow from the chain.
+    workspace.catch_up(lock)?;
+    workspace.keep_secrets_out_of_git()?;
+    forget(cache)
+}
+
+/// What was fetched is in its place.
+fn forget(cache: &Path) -> Result<(), DepotError> {
+    match cache.is_dir() {
+        true => atomic::remove_dir(cache).map_err(DepotError::io(cache)),
+        false => Ok(()),
+    }
+}
+
+/// Feedback is only ever added to: what is here begins what arrives, and that begins as the chain says.
+fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), DepotError> {
+    if let Some((bytes, sha256)) = feedback_seal(chain)
+        && files::read(arrived, bytes)?.is_none_or(|begun| (begun.bytes, begun.sha256) != (bytes, sha256))
+    {
+        let what = format!("{FEEDBACK_FILE} of the place is not what its chain says; nothing was changed");
+        return Err(DepotError::Refused(what));
+    }
+    let path = workspace.path(FEEDBACK_FILE);
+    let Some(own) = files::read(&path, u64::MAX)? else { return Ok(()) };
+    match files::read(arrived, own.bytes)? {
+        Some(begun) if begun.sha256 == own.sha256 => Ok(()),
+        _ => Err(DepotError::Refused(format!(
+            "{}: has lines that the place does not; nothing was changed: `mlloop feedback` of anything records them here first",
+            path.display()
+        ))),
+    }
+}
+
+/// What is read, written on its way.
+struct Tee<'a> {
+    from: File,
+    to: &'a mut dyn io::Write,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(buf)?;
+        self.to.write_all(&buf[..n])?;
+        Ok(n)
+    }
+}

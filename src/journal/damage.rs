@@ -1,0 +1,67 @@
+//! Lines of the log that cannot be read, and files whose header cannot.
+
+use super::read::{Scan, name_of};
+use super::{Journal, JournalError, Layout, Scanned, Window};
+
+/// A file of the log that cannot be read as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, in `predictions/`.
+    pub file: String,
+    /// What is wrong with it, as a clause.
+    pub what: String,
+}
+
+impl Scanned {
+    /// Says of lines that cannot be read that they are left out; `None` when there are none.
+    #[must_use]
+    pub fn unread(&self) -> Option<String> {
+        let first = match self.rejects.first() {
+            Some((file, reject)) => format!(" (the first is {file}, {reject})"),
+            None => String::new(),
+        };
+        match self.n_rejected {
+            0 => None,
+            1 => {
+                Some(format!("1 line of the prediction log cannot be read and is left out{first}: see `mlloop doctor`"))
+            }
+            n => Some(format!(
+                "{n} lines of the prediction log cannot be read and are left out{first}: see `mlloop doctor`"
+            )),
+        }
+    }
+}
+
+impl Journal {
+    /// What a reading of `window` passes over, in a sentence; `None` when every line can be read.
+    ///
+    /// # Errors
+    /// As [`Journal::scan`].
+    pub fn unread(&self, window: &Window) -> Result<Option<String>, JournalError> {
+        let scanned = self.scan(window, &Layout::default(), false, |_| Ok::<(), JournalError>(()))?;
+        Ok(scanned.unread())
+    }
+
+    /// Every file that has lines which cannot be read, or no header of a prediction log.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn damage(&self) -> Result<Vec<Damage>, JournalError> {
+        let (window, layout) = (Window::default(), Layout::default());
+        let scan = Scan::new(&window, &layout, false);
+        let mut found = Vec::new();
+        for (_, path) in self.files(&window)? {
+            let mut scanned = Scanned::default();
+            let read = scan.file(&path, &mut scanned, &mut |_| Ok::<(), JournalError>(()));
+            let what = match (read, scanned.n_rejected, scanned.rejects.first()) {
+                (Err(JournalError::Damaged { what, .. }), ..) => what,
+                (Err(other), ..) => return Err(other),
+                (Ok(()), 0, _) => continue,
+                (Ok(()), n, Some((_, first))) => format!("has {n} lines that cannot be read, the first is {first}"),
+                (Ok(()), n, None) => format!("has {n} lines without an id, a time or a version"),
+            };
+            found.push(Damage { file: name_of(&path), what });
+        }
+        Ok(found)
+    }
+}

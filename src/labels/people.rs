@@ -1,0 +1,51 @@
+//! One person, one name: Label Studio knows people by a number in one export and by an address in another.
+//!
+//! An annotation has the same row, batch and time in both. Where all answers of a number that were taken in before stand under
+//! one address, or the reverse, that is the same person, whose answers are taken in under the name that is known.
+
+use super::store::Label;
+use std::collections::HashMap;
+
+/// Answers that both exports must have in common.
+const ENOUGH: usize = 3;
+
+/// Gives people the names that `stored` labels know them by.
+pub(super) fn unify(stored: &[Label], incoming: &mut [Label]) {
+    let place = |label: &Label| (label.id.clone(), label.batch.clone(), label.labelled_at);
+    let mut known: HashMap<_, Vec<&str>> = HashMap::new();
+    for label in stored.iter().filter(|label| form(&label.annotator).is_some()) {
+        known.entry(place(label)).or_default().push(&label.annotator);
+    }
+    let mut names: HashMap<String, HashMap<&str, usize>> = HashMap::new();
+    for label in incoming.iter() {
+        let Some(own) = form(&label.annotator) else { continue };
+        let others = known.get(&place(label)).map_or(&[][..], Vec::as_slice);
+        for other in others.iter().filter(|other| form(other) != Some(own)) {
+            *names.entry(label.annotator.clone()).or_default().entry(other).or_default() += 1;
+        }
+    }
+    let sole = |name: &String| {
+        let [(other, n)] = names.get(name)?.iter().collect::<Vec<_>>()[..] else { return None };
+        (*n >= ENOUGH).then(|| (*other).to_owned())
+    };
+    for label in incoming {
+        if let Some(name) = sole(&label.annotator) {
+            label.annotator = name;
+        }
+    }
+}
+
+/// Whether a name is a number or an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Number,
+    Address,
+}
+
+fn form(name: &str) -> Option<Form> {
+    match name {
+        _ if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) => Some(Form::Number),
+        _ if name.contains('@') => Some(Form::Address),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! The sets of parameters that a search tries, in their order.
+//!
+//! Each is what suits the table (`model/plan.rs`) with one idea changed, so that what one of them misses another may see. What
+//! `[model]` of `mlloop.toml` sets holds in all of them.
+
+use crate::features::Task;
+use crate::model::{Algorithm, GrowPolicy, Params, Plan};
+
+/// A set of parameters with its name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) name: &'static str,
+    pub(super) params: Params,
+}
+
+/// What changes in the defaults.
+type Idea = (&'static str, fn(&mut Plan));
+
+const IDEAS: [Idea; 11] = [
+    ("best leaf first, 48 leaves", |plan| {
+        leaves(plan, 48);
+        (plan.subsample, plan.colsample_bytree) = (0.75, 0.6);
+        plan.min_child_weight *= 4.0;
+    }),
+    ("shallow and quick", |plan| {
+        depth(plan, plan.grow_policy, 3);
+        plan.learning_rate *= 1.5;
+        plan.n_estimators = plan.n_estimators * 3 / 2;
+    }),
+    ("depth-wise, few columns a split", |plan| {
+        depth(plan, GrowPolicy::Depthwise, 7);
+        (plan.colsample_bytree, plan.colsample_bynode, plan.subsample) = (1.0, 0.4, 0.7);
+        plan.min_child_weight *= 2.0;
+    }),
+    ("deep and symmetric", |plan| {
+        depth(plan, GrowPolicy::Symmetric, 7);
+        (plan.reg_lambda, plan.colsample_bytree) = (8.0, 0.6);
+    }),
+    ("small steps", |plan| {
+        plan.learning_rate *= 0.5;
+        plan.n_estimators *= 2;
+        (plan.subsample, plan.colsample_bytree) = (0.65, 0.65);
+    }),
+    ("pairs alone", |plan| {
+        depth(plan, GrowPolicy::Depthwise, 2);
+        plan.learning_rate *= 2.0;
+        plan.n_estimators *= 2;
+    }),
+    ("best leaf first, 16 leaves", |plan| {
+        leaves(plan, 16);
+        (plan.subsample, plan.colsample_bytree, plan.reg_lambda) = (0.6, 0.5, 10.0);
+    }),
+    ("fine cuts", |plan| {
+        plan.max_bin = plan.max_bin.saturating_mul(4).min(2048);
+        plan.subsample = 0.9;
+    }),
+    ("large leaves", |plan| {
+        depth(plan, GrowPolicy::Depthwise, 9);
+        (plan.min_child_weight, plan.colsample_bynode) = (plan.min_child_weight * 12.0, 0.5);
+    }),
+    ("best leaf first, 128 leaves", |plan| {
+        leaves(plan, 128);
+        plan.learning_rate *= 0.6;
+        plan.n_estimators = plan.n_estimators * 3 / 2;
+        (plan.subsample, plan.colsample_bytree, plan.reg_lambda) = (0.8, 0.4, 5.0);
+        plan.min_child_weight *= 8.0;
+    }),
+    ("each column by itself", |plan| {
+        depth(plan, GrowPolicy::Depthwise, 1);
+        plan.learning_rate *= 2.0;
+        plan.n_estimators *= 3;
+    }),
+];
+
+fn depth(plan: &mut Plan, grows: GrowPolicy, depth: u32) {
+    (plan.grow_policy, plan.max_depth, plan.max_leaves) = (grows, Some(depth), None);
+}
+
+fn leaves(plan: &mut Plan, leaves: u32) {
+    (plan.grow_policy, plan.max_depth, plan.max_leaves) = (GrowPolicy::Lossguide, None, Some(leaves));
+}
+
+/// Everything that may be tried where `given` is what a person set and `plan` is what would be fitted without a search: that
+/// itself first. What is out of range together with `given`, or the same as one before, is left out.
+pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candidate> {
+    let mut all = vec![Candidate { name: "what suits the table", params: given.clone() }];
+    let ideas = IDEAS.iter().map(|(name, change)| {
+        let mut plan = plan.clone();
+        change(&mut plan);
+        let params = Params { early_stopping_rounds: plan.early_stopping_rounds, ..plan.params(plan.n_estimators) };
+        Candidate { name, params: given.or(params) }
+    });
+    all.extend(ideas);
+    // Of classes a forest gives shares, which have no mean with sums of logarithms.
+    if task == Task::Regression {
+        let forest =
+            Params { algorithm: Algorithm::RandomForest, monotone: given.monotone.clone(), ..Params::default() };
+        all.push(Candidate { name: "a forest", params: forest });
+    }
+    let mut kept: Vec<Candidate> = Vec::with_capacity(all.len());
+    for candidate in all {
+        let is_new = kept.iter().all(|before| before.params != candidate.params);
+        if is_new && candidate.params.check(task).is_ok() {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Shape;
+
+    fn plan(given: &Params, task: Task, n_rows: usize) -> Plan {
+        let shape = Shape { n_rows, n_features: 20, rarest: n_rows / 3, n_classes: 2, has_tune: true };
+        given.check(task).unwrap().plan(shape)
+    }
+
+    #[test]
+    fn every_idea_is_one_that_can_be_fitted_whatever_the_table() {
+        for task in [Task::Binary, Task::Multiclass, Task::Regression] {
+            for n_rows in [200, 5_000, 100_000, 2_000_000] {
+                let given = Params::default();
+                let found = candidates(&given, &plan(&given, task, n_rows), task);
+                assert_eq!(found.len(), 12 + usize::from(task == Task::Regression), "{task:?} {n_rows}");
+                assert_eq!(found[0].params, given);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_person_set_holds_in_every_candidate() {
+        let given: Params = serde_json::from_str(
+            r#"{"max_depth": 3, "learning_rate": 0.2, "max_features": "sqrt", "monotone": {"a": "increasing"}}"#,
+        )
+        .unwrap();
+        let found = candidates(&given, &plan(&given, Task::Binary, 3_000), Task::Binary);
+        assert!(found.len() > 4, "{found:?}");
+        for Candidate { name, params } in &found {
+            assert_eq!((params.max_depth, params.learning_rate), (Some(3), Some(0.2)), "{name}");
+            assert_eq!((params.max_features, params.colsample_bynode), (given.max_features, None), "{name}");
+            assert_eq!(params.monotone, given.monotone, "{name}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The best of several models: what each says of rows that it did not see decides which of them are one model.
+//!
+//! ```text
+//! portfolio ─▶ each fitted on all folds but one ─▶ out-of-fold margins ─┬─▶ which mean of them loses least
+//!                 until the budget is spent                             │       (greedy, with repeats)
+//!                                                                       ├─▶ calibration, threshold, intervals
+//!                                                                       └─▶ members, fitted on all rows: one sum of trees
+//! ```
+//!
+//! Greedy selection is that of Caruana et al. (2004). A mean of margins is a sum of trees, so that the result is one model
+//! like any other. The gate has no part in any of it.
+
+use super::crossfit::{Decided, Member, Way, with_rounds};
+use super::fit::{Part, Trainer, TrainingSet};
+use super::portfolio::{Candidate, candidates};
+use super::{Examples, PipelineError, Weighed};
+use crate::model::{Link, Model, Watched};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// The mean is made of so many parts: a member weighs at least a twentieth.
+const PARTS: usize = 20;
+/// Every member costs at prediction what a model costs.
+const MOST_MEMBERS: usize = 5;
+/// What a part has to improve the loss by, relative to it.
+const LEAST_GAIN: f64 = 1e-4;
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Search {
+    /// What was tried, in order.
+    pub tried: Vec<Trial>,
+    /// How many sets of parameters there were to try.
+    pub portfolio: usize,
+    /// Loss of the chosen mean on rows that no part of it saw: mean log loss, or mean squared error of targets as they are
+    /// learned (mean 0, deviation 1).
+    pub loss: f64,
+}
+
+/// One set of parameters that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Trial {
+    /// What is special about it.
+    pub name: String,
+    /// Its loss on rows that it did not see.
+    pub loss: f64,
+    /// Rounds of boosting at which that was lowest.
+    pub rounds: usize,
+    /// Its share in the model; 0 when it has no part.
+    pub weight: f64,
+}
+
+impl Search {
+    /// How many models are one.
+    #[must_use]
+    pub fn n_members(&self) -> usize {
+        self.tried.iter().filter(|trial| trial.weight > 0.0).count()
+    }
+}
+
+/// Rows to learn from, and those that judge what was learned.
+struct Split {
+    held: Vec<u32>,
+    set: TrainingSet,
+    judges: Part,
+}
+
+/// A set of parameters with what its models say of rows that they did not see.
+struct Tried {
+    name: &'static str,
+    member: Member,
+    rounds: usize,
+    margins: Vec<f32>,
+    loss: f64,
+    /// That of the last split.
+    model: Model,
+}
+
+/// The truth of the rows that decide, in the order of margins.
+struct Judges {
+    y: Vec<f32>,
+    weights: Option<Vec<f32>>,
+    link: Link,
+    width: usize,
+}
+
+impl Trainer<'_> {
+    /// Tries the portfolio and says which models are one.
+    ///
+    /// # Errors
+    /// Whatever fitting says.
+    pub(super) fn search(&self, examples: &Examples, way: Way) -> Result<(Decided, Search), PipelineError> {
+        let splits = self.splits(examples, way)?;
+        let limits = self.recipe.search;
+        let began = cpu_seconds();
+        let given = Candidate { name: "what suits the table", params: self.recipe.model.clone() };
+        let mut first = self.try_one(&splits, 0, &given)?;
+        let judges = Judges::of(&splits, &first.model);
+        first.loss = judges.loss(&first.margins);
+        let mut lowest = first.loss;
+        let plan = first.model.plan().cloned().ok_or_else(no_rows)?;
+        let portfolio = candidates(&self.recipe.model, &plan, self.target.task);
+        let most = limits.tries.map_or(portfolio.len(), |most| portfolio.len().min(most as usize));
+        let mut tried = vec![first];
+        for (at, candidate) in portfolio.iter().enumerate().take(most).skip(1) {
+            if limits.budget.is_some_and(|budget| cpu_seconds() - began >= f64::from(budget)) {
+                break;
+            }
+            let told = format!("{}/{most} best {lowest:.4}", at + 1);
+            let progress = |_: &str, done: u64, total: u64| (self.progress)(&told, done, total);
+            let mut found = self.telling(&progress).try_one(&splits, at, candidate)?;
+            found.loss = judges.loss(&found.margins);
+            lowest = lowest.min(found.loss);
+            tried.push(found);
+        }
+        let chosen = judges.choose(&tried);
+        let told = tried.iter().zip(&chosen.weights).map(|(tried, &weight)| Trial {
+            name: tried.name.to_owned(),
+            loss: tried.loss,
+            rounds: tried.rounds,
+            weight,
+        });
+        let search = Search { tried: told.collect(), portfolio: portfolio.len(), loss: chosen.loss };
+        let scorer = tried[0].model.clone();
+        let members = tried.into_iter().zip(chosen.weights).filter(|(_, weight)| *weight > 0.0);
+        let members = members.map(|(tried, weight)| (tried.member, weight)).collect();
+        let scores = scorer.linked(chosen.margins).into_iter().map(f64::from).collect();
+        let counts = splits.iter().filter_map(|split| split.judges.counts.as_deref()).collect::<Vec<_>>().concat();
+        let truth = Weighed {
+            y: judges.y.iter().copied().map(f64::from).collect(),
+            weights: examples.weights.as_ref().map(|_| counts),
+        };
+        let rows = splits.into_iter().flat_map(|split| split.held).collect();
+        Ok((Decided { members, scores, rows, truth }, search))
+    }
+
+    /// What everything is tried on: the folds, or the one tune part where there are no folds.
+    fn splits(&self, examples: &Examples, way: Way) -> Result<Vec<Split>, PipelineError> {
+        let pairs = match way {
+            Way::Folds(k, rows) => self.folds(examples, &rows, k),
+            Way::Twice { train, tune } | Way::Once { train, tune } => vec![(train, tune)],
+        };
+        let split = |(learned, held): (Vec<u32>, Vec<u32>)| {
+            examples.check_rows("train", &learned)?;
+            let mut set = self.training_set(examples, &learned, &held)?;
+            let judges = set.tune.take().ok_or_else(no_rows)?;
+            Ok(Split { held, set, judges })
+        };
+        pairs.into_iter().map(split).collect()
+    }
+
+    /// Fits one candidate on every split; the loss is for later.
+    fn try_one(&self, splits: &[Split], at: usize, candidate: &Candidate) -> Result<Tried, PipelineError> {
+        // Members that see other rows in each round differ more.
+        let seed = self.seed.wrapping_add(at as u64);
+        let fitted = splits.iter().map(|Split { set, judges, .. }| {
+            self.watch(&set.features, set.train.clone(), Some(judges), &candidate.params, seed)
+        });
+        let fitted = fitted.collect::<Result<Vec<Watched>, _>>()?;
+        let rounds = self.rounds(splits.iter().map(|split| &split.judges).zip(&fitted));
+        let (mut margins, mut last) = (Vec::new(), None);
+        for (Split { judges, .. }, watched) in splits.iter().zip(fitted) {
+            let model = watched.model.first(rounds)?;
+            margins.extend(model.margins(&judges.x)?);
+            last = Some(model);
+        }
+        let model = last.ok_or_else(no_rows)?;
+        let member = Member { params: with_rounds(&candidate.params, &model, rounds), seed };
+        Ok(Tried { name: candidate.name, member, rounds, margins, loss: f64::NAN, model })
+    }
+}
+
+fn no_rows() -> PipelineError {
+    PipelineError::Rows("folds need rows".to_owned())
+}
+
+/// What the greedy selection ends with.
+struct Chosen {
+    /// One for each that was tried; they sum to 1.
+    weights: Vec<f64>,
+    loss: f64,
+    margins: Vec<f32>,
+}
+
+impl Judges {
+    fn of(splits: &[Split], model: &Model) -> Self {
+        let parts: Vec<&Part> = splits.iter().map(|split| &split.judges).collect();
+        let weights = parts.iter().map(|part| part.weights.as_deref()).collect::<Option<Vec<_>>>();
+        Self {
+            y: parts.iter().flat_map(|part| part.y.iter().copied()).collect(),
+            weights: weights.map(|weights| weights.concat()),
+            link: model.link(),
+            width: model.n_margins(),
+        }
+    }
+
+    /// Mean loss of margins, weighed as trees weigh rows.
+    fn loss(&self, margins: &[f32]) -> f64 {
+        let (mut sum, mut all) = (0.0, 0.0);
+        for (row, said) in margins.chunks_exact(self.width).enumerate() {
+            let weight = self.weights.as_ref().map_or(1.0, |weights| f64::from(weights[row]));
+            sum += weight * loss_of(self.link, said, self.y[row]);
+            all += weight;
+        }
+        sum / all
+    }
+
+    /// How much each weighs in the mean that loses least, that loss, and the mean.
+    fn choose(&self, tried: &[Tried]) -> Chosen {
+        let mut counts = vec![0_u32; tried.len()];
+        let mut sum = vec![0.0_f32; self.y.len() * self.width];
+        let mut lowest = f64::INFINITY;
+        let mut best = (counts.clone(), sum.clone());
+        for parts in 1..=PARTS {
+            let is_full = counts.iter().filter(|&&count| count > 0).count() >= MOST_MEMBERS;
+            let with = |at: usize| -> f64 {
+                let mean: Vec<f32> =
+                    sum.iter().zip(&tried[at].margins).map(|(sum, margin)| (sum + margin) / parts as f32).collect();
+                self.loss(&mean)
+            };
+            let open = (0..tried.len()).filter(|&at| !is_full || counts[at] > 0);
+            let Some((at, loss)) = open.map(|at| (at, with(at))).min_by(|a, b| a.1.total_cmp(&b.1)) else { break };
+            counts[at] += 1;
+            sum.iter_mut().zip(&tried[at].margins).for_each(|(sum, margin)| *sum += margin);
+            if loss < lowest - LEAST_GAIN * lowest.min(1.0) || parts == 1 {
+                lowest = loss;
+                best = (counts.clone(), sum.iter().map(|sum| sum / parts as f32).collect());
+            }
+        }
+        let (counts, margins) = best;
+        let all = f64::from(counts.iter().sum::<u32>().max(1));
+        Chosen { weights: counts.into_iter().map(|count| f64::from(count) / all).collect(), loss: lowest, margins }
+    }
+}
+
+/// The loss of one row.
+pub(super) fn loss_of(link: Link, margins: &[f32], y: f32) -> f64 {
+    let (margin, y) = (f64::from(margins[0]), f64::from(y));
+    match link {
+        Link::Logistic => margin.max(0.0) + (-margin.abs()).exp().ln_1p() - y * margin,
+        Link::Softmax => log_sum_exp(margins) - f64::from(margins[y as usize]),
+        Link::Identity | Link::Exp => (margin - y).powi(2),
+    }
+}
+
+fn log_sum_exp(margins: &[f32]) -> f64 {
+    let most = f64::from(margins.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    most + margins.iter().map(|&margin| (f64::from(margin) - most).exp()).sum::<f64>().ln()
+}
+
+/// CPU time of this process, of all its threads.
+fn cpu_seconds() -> f64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 * 1e-9
+}

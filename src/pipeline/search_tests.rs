@@ -1,0 +1,120 @@
+//! The search for the best model, on made tables.
+
+use super::{Decision, Examples, Fitted, Quality, Recipe, SearchLimits, SplitSpec, TargetSpec, fit};
+use crate::features::{FeatureOptions, Task};
+use crate::model::Params;
+use crate::stats::random::unit_hash;
+use crate::table::{Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
+use std::borrow::Cow;
+
+fn noise(row: usize, salt: u64) -> f64 {
+    unit_hash(&(row as u64).to_le_bytes(), salt)
+}
+
+/// Rows in which two columns act together, one alone, and the rest says nothing.
+fn table(task: Task, n: usize, salt: u64) -> Table {
+    let mut columns: Vec<Column> = (0..6)
+        .map(|at| {
+            let values = (0..n).map(|row| noise(row, 100 * salt + at)).collect();
+            Column::new(format!("x{at}"), Values::Number(values))
+        })
+        .collect();
+    let x = |row: usize, at: u64| noise(row, 100 * salt + at) - 0.5;
+    let y = |row: usize| {
+        let said = 6.0 * x(row, 0) * x(row, 1).signum() + 3.0 * x(row, 2);
+        let luck = noise(row, 100 * salt + 50);
+        match task {
+            Task::Regression => said + 2.0 * (luck - 0.5),
+            Task::Binary => f64::from(u8::from(luck < 1.0 / (1.0 + (-said).exp()))),
+            Task::Multiclass => ((said + 2.0 * (luck - 0.5) + 3.0) / 1.5).floor().clamp(0.0, 3.0),
+        }
+    };
+    columns.push(Column::new("y", Values::Number((0..n).map(y).collect())));
+    Table::new(columns).unwrap()
+}
+
+fn learned(task: Task, table: Table, quality: Quality, tries: Option<u32>) -> Fitted {
+    let spec = |column: &Column| ColumnSpec::new(&column.name, Kind::Number);
+    let schema = Schema { dialect: Dialect::default(), columns: table.columns().iter().map(spec).collect() };
+    let recipe = Recipe {
+        target: TargetSpec { column: "y".to_owned(), task: Some(task), ..Default::default() },
+        split: SplitSpec { gate: 0.2, ..SplitSpec::default() },
+        features: FeatureOptions::default(),
+        model: Params { n_estimators: Some(60), ..Params::default() },
+        decision: Decision::default(),
+        quality,
+        search: SearchLimits { budget: None, tries },
+        weight: None,
+    };
+    let examples = Examples::new(table, &schema, &recipe).unwrap();
+    fit(Cow::Owned(examples), &schema, &recipe, 7, &|_, _, _| {}).unwrap()
+}
+
+#[test]
+fn what_is_best_together_is_one_model_and_the_same_each_time() {
+    for task in [Task::Binary, Task::Multiclass, Task::Regression] {
+        let best = learned(task, table(task, 900, 1), Quality::Best, Some(5));
+        let search = best.search.clone().unwrap();
+        assert_eq!((search.tried.len(), search.portfolio), (5, 12 + usize::from(task == Task::Regression)), "{task:?}");
+        assert!((search.tried.iter().map(|trial| trial.weight).sum::<f64>() - 1.0).abs() < 1e-12);
+        // The mean loses no more than the best of its parts, and a member is better than what has no part alone.
+        let lowest = search.tried.iter().map(|trial| trial.loss).fold(f64::INFINITY, f64::min);
+        assert!(search.loss <= lowest, "{task:?} {search:?}");
+        assert!(search.n_members() >= 1 && search.n_members() <= 5);
+        let again = learned(task, table(task, 900, 1), Quality::Best, Some(5));
+        assert_eq!(again.search, best.search);
+        assert_eq!(again.pipeline.model.to_bytes().unwrap(), best.pipeline.model.to_bytes().unwrap());
+        // The first that is tried is what would be fitted without a search.
+        let standard = learned(task, table(task, 900, 1), Quality::Standard, None);
+        assert!(standard.search.is_none());
+        let alone = learned(task, table(task, 900, 1), Quality::Best, Some(1));
+        assert_eq!(alone.pipeline.model.to_bytes().unwrap(), standard.pipeline.model.to_bytes().unwrap());
+        assert_eq!(alone.scores.values, standard.scores.values);
+    }
+}
+
+#[test]
+fn without_rows_that_decide_nothing_is_tried_and_that_is_said() {
+    let few = learned(Task::Binary, table(Task::Binary, 60, 3), Quality::Best, Some(3));
+    match few.search {
+        Some(search) => assert_eq!(search.tried.len(), 3),
+        None => assert!(few.notes.iter().any(|note| note.contains("tried nothing")), "{:?}", few.notes),
+    }
+}
+
+/// Mean difference between the loss of rows that a model did not see, which chose the model, and that of fresh rows; and its
+/// standard error.
+fn optimism(task: Task, tables: u64, tries: Option<u32>) -> (f64, f64) {
+    let of = |salt: u64| {
+        let fitted = learned(task, table(task, 700, 2 * salt), Quality::Best, tries);
+        let fresh = table(task, 4_000, 2 * salt + 1);
+        let x = fitted.pipeline.features.transform(&fresh).unwrap();
+        let margins = fitted.pipeline.model.margins(&x).unwrap();
+        let target = fresh.column("y").unwrap();
+        let Values::Number(y) = &target.values else { panic!("numbers") };
+        let width = fitted.pipeline.model.n_margins();
+        let loss = |(row, y): (&[f32], &f64)| super::search::loss_of(fitted.pipeline.model.link(), row, *y as f32);
+        let sum: f64 = margins.chunks_exact(width).zip(y).map(loss).sum();
+        sum / y.len() as f64 - fitted.search.unwrap().loss
+    };
+    let all: Vec<f64> = (1..=tables).map(of).collect();
+    let mean = all.iter().sum::<f64>() / tables as f64;
+    let spread = all.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (tables as f64 - 1.0);
+    (mean, (spread / tables as f64).sqrt())
+}
+
+#[test]
+fn the_estimate_that_chose_a_model_is_hardly_too_good() {
+    let (mean, error) = optimism(Task::Binary, 6, Some(4));
+    assert!(mean < 0.005 + 3.0 * error && error < 0.02, "{mean} ± {error}");
+}
+
+#[test]
+#[ignore = "make simulate"]
+fn the_estimate_that_chose_a_model_is_hardly_too_good_at_length() {
+    for task in [Task::Binary, Task::Multiclass] {
+        let (mean, error) = optimism(task, 100, None);
+        println!("{task:?}: log loss of fresh rows {mean:+.4} ± {error:.4} above the estimate");
+        assert!(mean < 0.005 + 2.0 * error, "{task:?}: {mean} ± {error}");
+    }
+}

@@ -1,0 +1,346 @@
+//! What the cells of a column look like that a model cannot make use of as they are written: periods, durations, sums of
+//! several units, pairs, errors of a spreadsheet, and numbers that may be times or codes. A person is told, with a way out.
+
+use super::decide::{CODES, Decision, ID_WORDS, TIME_WORDS, has_word, names_key};
+use crate::table::Kind;
+use crate::table::cell::number;
+use crate::table::evidence::Evidence;
+use crate::table::time::{TimeFormat, write_iso};
+
+/// Different cells from which their form means something.
+const MIN_LEVELS: usize = 3;
+/// The same for numbers that may be times.
+const MIN_TIMES: u64 = 20;
+/// Words in names of columns whose numbers are codes.
+const CODE_NAMES: [&str; 7] = ["zip", "zipcode", "postcode", "postal", "plz", "code", "phone"];
+/// What spreadsheets write where a formula has no value, in some of their languages; `#N/A` is missing.
+const ERRORS: [&str; 17] = [
+    "#DIV/0!",
+    "#VALUE!",
+    "#REF!",
+    "#NAME?",
+    "#NUM!",
+    "#NULL!",
+    "#SPILL!",
+    "#CALC!",
+    "#ERROR!",
+    "#WERT!",
+    "#BEZUG!",
+    "#ZAHL!",
+    "#VALEUR!",
+    "#NOMBRE!",
+    "#NOM?",
+    "#VALOR!",
+    "#¡DIV/0!",
+];
+/// Units of which some stand for others.
+const SCALES: [&str; 42] = [
+    "k", "m", "b", "bn", "mn", "mio", "mrd", "tsd", "mg", "g", "kg", "t", "oz", "lb", "lbs", "mm", "cm", "km", "ft",
+    "mi", "ml", "cl", "l", "ms", "s", "sec", "min", "h", "hr", "hrs", "d", "days", "kb", "mb", "gb", "tb", "w", "kw",
+    "mw", "hz", "mhz", "ghz",
+];
+
+/// Whether a cell has a form.
+type Fits = fn(&str) -> bool;
+
+/// The form of a cell that is written in a way of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Period,
+    Duration,
+    Scaled,
+    Pair,
+    Fraction,
+    Height,
+}
+
+/// What is to be said of the columns.
+pub(super) fn of(columns: &[(&str, &Evidence, &Decision)]) -> Vec<String> {
+    columns.iter().filter_map(|(name, seen, decision)| told(name, seen, decision)).collect()
+}
+
+fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
+    let first = || seen.levels.iter().next().unwrap_or_default();
+    match decision.kind {
+        Kind::Category | Kind::Text | Kind::Id => {
+            if let Some(error) = seen.levels.iter().find(|level| ERRORS.contains(level)) {
+                return Some(format!(
+                    "column {name:?}: {error:?} is an error of a spreadsheet and is read as a level: correct it, or say \
+                     --missing {error:?}"
+                ));
+            }
+            let is_code = has_word(name, &CODES) || has_word(name, &ID_WORDS) || names_key(name);
+            let (what, way_out) = said(form_of(seen).filter(|_| !is_code)?);
+            Some(format!("column {name:?} holds {what} such as {:?}, which are read as texts: {way_out}", first()))
+        }
+        Kind::Number if decision.number.is_none() => number_told(name, seen, first()),
+        Kind::Time if decision.format.as_deref().is_some_and(|format| format.contains("%y")) => short_years(name, seen),
+        Kind::Time if decision.format.as_deref() == Some("iso") => {
+            let clocks = || seen.levels.iter().filter(|level| level.contains(':'));
+            let zoned = |level: &&str| level.ends_with(['Z', 'z']) || level[10..].contains(['+', '-']);
+            let with = clocks().find(|level| level.is_char_boundary(10) && zoned(level))?;
+            let without = clocks().find(|level| level.is_char_boundary(10) && !zoned(level))?;
+            Some(format!(
+                "column {name:?}: {with:?} has a time zone and {without:?} has none: times without one are taken as UTC"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Two digits of a year, of which some are taken for a year far ahead: dates of birth, mostly.
+fn short_years(name: &str, seen: &Evidence) -> Option<String> {
+    /// 2035 in microseconds.
+    const AHEAD: f64 = 2_051_222_400e6;
+    let last = seen.times.ends().high()[0].0;
+    let mut day = String::new();
+    write_iso(last as i64, &mut day);
+    (last >= AHEAD).then(|| {
+        format!(
+            "column {name:?} has years of two digits: 69 to 99 are taken as 19.., the others as 20.., so that its latest day is \
+             {}; write four digits if that is wrong",
+            day.get(..10).unwrap_or(&day)
+        )
+    })
+}
+
+/// Plain numbers that may be times or codes.
+fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
+    let (values, distinct) = (&seen.plain, seen.distinct.count());
+    let within = |low: f64, high: f64| values.min >= low && values.max < high;
+    let whole = values.integers == seen.present();
+    let day = |format: &str, value: f64| -> Option<String> {
+        let mut text = String::new();
+        write_iso(TimeFormat::new(format).ok()?.parse(&value.to_string())?, &mut text);
+        text.truncate(10);
+        Some(text)
+    };
+    // 2000 to 2038.
+    let since = [("unix", "seconds", 1.0), ("unix_ms", "milliseconds", 1e3)];
+    let epoch = since.into_iter().find(|(_, _, factor)| within(946_684_800.0 * factor, 2_147_483_648.0 * factor));
+    if let Some((format, unit, _)) = epoch.filter(|_| whole && distinct >= MIN_TIMES) {
+        let (from, to) = (day(format, values.min)?, day(format, values.max)?);
+        return Some(format!(
+            "column {name:?} is read as a number and may be {unit} since 1970 ({from} to {to}): say --kind {name}=time if so"
+        ));
+    }
+    if has_word(name, &TIME_WORDS) && distinct >= MIN_TIMES && within(20_000.0, 80_000.0) {
+        // Day 25 569 is the first of 1970.
+        let from = day("unix", (values.min.floor() - 25_569.0) * 86_400.0)?;
+        return Some(format!(
+            "column {name:?} is read as a number and may hold days as spreadsheets count them ({} is {from}): save them as \
+             dates if so",
+            values.min
+        ));
+    }
+    let all = |fits: fn(&str) -> bool| seen.levels.iter().all(fits);
+    let is_code =
+        all(is_exponent) || all(|text| text.starts_with('+') && text.len() > 7) || has_word(name, &CODE_NAMES);
+    (whole && distinct as usize >= MIN_LEVELS && seen.first_not_number.is_none() && is_code).then(|| {
+        format!(
+            "column {name:?} is read as numbers such as {first:?}, which may be codes: say --kind {name}=category if so"
+        )
+    })
+}
+
+/// `12E5`, as a spreadsheet misreads it and a stock number has it.
+fn is_exponent(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| digits(mantissa) && digits(exponent))
+}
+
+fn said(form: Form) -> (&'static str, &'static str) {
+    match form {
+        Form::Period => {
+            ("periods", "a later table has others, and their order is not seen; write the first day of each")
+        }
+        Form::Duration => ("durations", "write a number of seconds, minutes or hours"),
+        Form::Scaled => ("numbers with several units", "write all in one"),
+        Form::Pair => ("two numbers in a cell", "write two columns"),
+        Form::Fraction => ("fractions", "write them as decimals"),
+        Form::Height => ("feet and inches", "write a number of inches"),
+    }
+}
+
+/// The form that all cells have which are known, where there is one.
+fn form_of(seen: &Evidence) -> Option<Form> {
+    if seen.levels.len() < MIN_LEVELS {
+        return None;
+    }
+    let forms: [(Form, Fits); 6] = [
+        (Form::Period, is_period),
+        (Form::Duration, is_duration),
+        (Form::Scaled, |text| unit_of(text).is_some()),
+        (Form::Pair, is_pair),
+        (Form::Fraction, is_fraction),
+        (Form::Height, is_height),
+    ];
+    let form = forms.into_iter().find(|(_, fits)| seen.levels.iter().all(fits)).map(|(form, _)| form)?;
+    let mut units = seen.levels.iter().filter_map(unit_of);
+    let first = units.next();
+    let several = units.any(|unit| Some(&unit) != first.as_ref());
+    (form != Form::Scaled || several).then_some(form)
+}
+
+/// The runs of digits and of letters, upper-case letters for both cases; everything else parts them.
+fn runs(text: &str) -> Vec<String> {
+    let mut runs: Vec<String> = Vec::new();
+    let mut before = None;
+    for c in text.chars() {
+        let kind = (c.is_ascii_digit(), c.is_alphabetic());
+        if kind != (false, false) {
+            match runs.last_mut().filter(|_| before == Some(kind)) {
+                Some(run) => run.extend(c.to_uppercase()),
+                None => runs.push(c.to_uppercase().collect()),
+            }
+        }
+        before = Some(kind);
+    }
+    runs
+}
+
+/// `2020Q1`, `Q1/2020`, `2020-W05`, `KW 5 2020`, `2020-03`, `03/2020`, `Mar 2020`.
+fn is_period(text: &str) -> bool {
+    const MARKS: [&str; 6] = ["Q", "T", "W", "KW", "WK", "H"];
+    let runs = runs(text);
+    let parts: Vec<&str> = runs.iter().map(String::as_str).collect();
+    let is_year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    let is_part = |part: &str| part.len() <= 2 && part.parse::<u32>().is_ok_and(|n| (1..=53).contains(&n));
+    let month = |part: &str| {
+        part.chars().all(char::is_alphabetic)
+            && TimeFormat::new("%d %b %Y").is_ok_and(|format| format.parse(&format!("1 {part} 2000")).is_some())
+    };
+    match parts[..] {
+        [year, mark, part] | [mark, part, year] if MARKS.contains(&mark) => is_year(year) && is_part(part),
+        [a, b] if is_year(a) => text.len() <= 8 && (month(b) || (b.len() == 2 && is_part(b) && text.len() == 7)),
+        [a, b] if is_year(b) => month(a) || (is_part(a) && text.len() <= 7),
+        _ => false,
+    }
+}
+
+/// `27:10:03`, `5h 3m`, `2 days 03:00:00`, `PT5M`.
+fn is_duration(text: &str) -> bool {
+    const MARKS: [&str; 14] =
+        ["D", "DAY", "DAYS", "H", "HR", "HRS", "HOURS", "M", "MIN", "MINS", "S", "SEC", "MS", "MINUTES"];
+    let digits = |part: &str| part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty();
+    let is_clock =
+        text.contains(':') && text.split(':').all(digits) && text.split(':').skip(1).all(|part| part.len() == 2);
+    let runs = runs(text);
+    let is_number = |run: &String| run.bytes().all(|b| b.is_ascii_digit());
+    let marked = runs.len() >= 4
+        && runs.iter().step_by(2).all(is_number)
+        && runs.iter().skip(1).step_by(2).all(|run| MARKS.contains(&run.as_str()));
+    let iso = text.strip_prefix("PT").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let days = text.split_once(" days ").is_some_and(|(days, clock)| digits(days) && clock.contains(':'));
+    (is_clock || marked || iso || days) && !text.contains(['-', '/'])
+}
+
+/// The unit of `1.5 GB`, in lower case, where it is one of those that stand for others.
+fn unit_of(text: &str) -> Option<String> {
+    let at = text.find(|c: char| c.is_alphabetic())?;
+    let (value, unit) = text.split_at(at);
+    number(value.trim().replace(',', ".").as_bytes())?;
+    Some(unit.trim().to_lowercase()).filter(|unit| SCALES.contains(&unit.as_str()))
+}
+
+/// `48.1374, 11.5755`, `10 x 20`.
+fn is_pair(text: &str) -> bool {
+    let text = text.trim_matches(['(', ')', '[', ']']);
+    let is_number = |part: &str| number(part.trim().as_bytes()).is_some();
+    let both = |mark: &str| text.split_once(mark).is_some_and(|(a, b)| is_number(a) && is_number(b));
+    ["x", "×", "; "].into_iter().any(both) || (both(", ") || both(",")) && text.matches('.').count() == 2
+}
+
+/// `3/10`, `1 2/5`, `½`.
+fn is_fraction(text: &str) -> bool {
+    let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let (whole, part) = text.rsplit_once(' ').unwrap_or(("0", text));
+    digits(whole) && part.split_once('/').is_some_and(|(a, b)| digits(a) && digits(b) && b != "0")
+}
+
+/// `5'11"`.
+fn is_height(text: &str) -> bool {
+    let inner = text.trim_end_matches(['"', '”', '\'', '’', '″']);
+    let digits = |part: &str| (1..=2).contains(&part.trim().len()) && part.trim().bytes().all(|b| b.is_ascii_digit());
+    inner.split_once(['\'', '’', '′']).is_some_and(|(feet, inches)| digits(feet) && digits(inches))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{InferOptions, Input, infer};
+    use std::io::Cursor;
+
+    type Cell<'a> = &'a dyn Fn(usize) -> String;
+
+    #[test]
+    fn cells_have_the_form_that_they_show() {
+        let forms: [(Fits, &[&str], &[&str]); 6] = [
+            (
+                is_period,
+                &["2020Q1", "Q4/2020", "2020-W05", "KW 5 2020", "2020-03", "03/2020", "Mar 2020", "2020T2"],
+                &["2020-03-01", "2020", "A1 2020", "1234-56", "03/20", "2020-99", "12-2020-1"],
+            ),
+            (
+                is_duration,
+                &["27:10:03", "5h 3m", "1 days 03:00:00", "PT5M", "90:15"],
+                &["5 m", "a:b", "10-20", "1:2:3:4x"],
+            ),
+            (|text| unit_of(text).is_some(), &["1.5 GB", "17k", "3 kg", "1,5M"], &["5 apples", "kg", "12", "A4"]),
+            (is_pair, &["48.1374, 11.5755", "10x20", "(1.5,2.5)", "3 × 4"], &["1,234", "1, 2", "x", "10-20"]),
+            (is_fraction, &["3/10", "1 2/5"], &["3/0", "2020/1", "a/b", "3"]),
+            (is_height, &["5'11\"", "6’2”", "5' 3\""], &["5'", "it's", "500'1"]),
+        ];
+        for (fits, right, wrong) in forms {
+            right.iter().for_each(|text| assert!(fits(text), "{text}"));
+            wrong.iter().for_each(|text| assert!(!fits(text), "{text}"));
+        }
+    }
+
+    #[test]
+    fn what_a_model_cannot_read_as_it_is_written_is_said() {
+        let notes = |name: &str, cell: Cell| {
+            let row = |i: usize| format!("{};{};{}\n", cell(i), i * 7 % 40, ["no", "yes"][i * 3 % 7 % 2]);
+            let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
+            infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
+        };
+        let told: [(&str, Cell, &str); 13] = [
+            ("born", &|i| format!("{:02}.03.{:02}", i % 28 + 1, 40 + i), "has years of two digits"),
+            ("contact", &|i| format!("+4915{:08}", i * 7919 % 50), "such as \"+491500000000\", which may be codes"),
+            ("zip_code", &|i| (10_000 + i * 7919 % 50).to_string(), "say --kind zip_code=category if so"),
+            ("v", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1), "holds periods such as \"2000Q1\""),
+            ("v", &|i| format!("{}h {}m", i % 50, i), "holds durations such as \"0h 0m\""),
+            ("v", &|i| if i % 2 == 0 { format!("{i}.5 GB") } else { format!("{i} MB") }, "numbers with several units"),
+            ("v", &|i| format!("{}.25, 7.{i}", i % 9), "holds two numbers in a cell such as \"0.25, 7.0\""),
+            ("v", &|i| ["red", "#DIV/0!", "blue"][i % 3].into(), "\"#DIV/0!\" is an error of a spreadsheet"),
+            ("event", &|i| (1_700_000_000 + i * 3601).to_string(), "seconds since 1970 (2023-11-14 to 2023-11-17)"),
+            ("event", &|i| (1_700_000_000_123_usize + i * 3_601_000).to_string(), "milliseconds since 1970"),
+            (
+                "order_date",
+                &|i| (45_000 + i * 37 % 61).to_string(),
+                "may hold days as spreadsheets count them (45000 is 2023-03-15)",
+            ),
+            ("v", &|i| ["1e5", "2E3", "12e4", "9e9"][i % 4].into(), "which may be codes: say --kind v=category"),
+            ("v", &|i| format!("2024-03-{:02}T10:00:00{}", i % 28 + 1, ["Z", ""][i % 2]), "has a time zone and"),
+        ];
+        for (name, cell, says) in told {
+            let notes = notes(name, cell);
+            assert!(notes.contains(says), "{says}: {notes}");
+        }
+        let quiet: [(&str, Cell); 7] = [
+            ("sold", &|i| format!("{:02}.03.{:02}", i % 28 + 1, i % 25)),
+            ("size", &|i| ["S", "M", "L"][i % 3].into()),
+            ("room_code", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1)),
+            ("v", &|i| format!("{}", 45_000 + i * 37 % 61)),
+            ("amount", &|i| format!("{}.5", 1_000_000_000 + i * 50_000_000)),
+            ("v", &|i| format!("{} kg", i * 7 % 31)),
+            ("date", &|i| format!("2024-03-{:02}T10:00:00Z", i % 28 + 1)),
+        ];
+        for (name, cell) in quiet {
+            let notes = notes(name, cell);
+            for said in ["holds", "may be", "may hold", "has none", "two digits"] {
+                assert!(!notes.contains(said), "{name}: {notes}");
+            }
+        }
+    }
+}

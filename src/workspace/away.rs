@@ -1,0 +1,63 @@
+//! `runs/place.json`: where a copy of this loop is, what both had when they were last the same, and what is not here.
+
+use super::{Workspace, WorkspaceError};
+use crate::atomic::{self, Lock};
+use crate::registry::Head;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// The file.
+pub(crate) const AWAY: &str = "runs/place.json";
+/// It is smaller.
+const LIMIT: u64 = 256 << 20;
+
+/// What is known of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Away {
+    /// Where it is.
+    pub(crate) place: String,
+    /// The end of the audit chain then.
+    pub(crate) head: Head,
+    /// SHA-256 of the files that both had then, by name.
+    pub(crate) files: BTreeMap<String, String>,
+    /// Files with data that the loop has elsewhere and not here.
+    pub(crate) not_here: BTreeSet<String>,
+}
+
+impl Away {
+    /// What is known; `None` for a loop that was never pushed or pulled.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub(crate) fn of(workspace: &Workspace) -> Result<Option<Self>, WorkspaceError> {
+        let path = workspace.path(AWAY);
+        match atomic::read_at_most(&path, LIMIT) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
+                path,
+                what: format!("cannot be understood: {err}; remove it, and push or pull writes it anew"),
+            }),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(WorkspaceError::Io { path, source }),
+        }
+    }
+
+    /// What a file was when this loop and its copy at `place` had the same.
+    pub(crate) fn base(&self, place: &str, name: &str) -> Option<&str> {
+        self.files.get(name).map(String::as_str).filter(|_| self.place == place)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn keep(&self, workspace: &Workspace, _lock: &Lock) -> Result<(), WorkspaceError> {
+        let path = workspace.path(AWAY);
+        let write = || {
+            let json = serde_json::to_vec_pretty(self)?;
+            atomic::make_dirs(workspace.path("runs"))?;
+            atomic::replace(&path, |out| out.write_all(&json))
+        };
+        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+    }
+}

@@ -1,0 +1,168 @@
+//! What the audit chain says is there: the roles, the versions, the batches and what decisions were made from.
+//!
+//! | file | there from | until |
+//! |---|---|---|
+//! | `models/roles.json` | the first line | – ; any command but `doctor` and `audit` makes it anew from the chain |
+//! | a version's directory | the line that made it | the line `pruned` that names it |
+//! | `batch.json` of a batch | its line `labels-exported`, which has its SHA-256 | – |
+//! | `runs/kept/SHA-256.zst` | the line that names the digest | the version that was the oldest then is pruned |
+
+use super::audit::{Chain, Entry};
+use super::{EventKind, Workspace, WorkspaceError};
+use crate::atomic;
+use crate::digest;
+use crate::registry::{Difference, Version};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+/// Where the roles are.
+pub const ROLES_FILE: &str = "models/roles.json";
+
+/// The details of a line that name what was kept when it was written.
+const KEPT: [(EventKind, &[&str]); 2] =
+    [(EventKind::GateVerdict, &["labels"]), (EventKind::LabelsImported, &["labels_before", "kept"])];
+
+impl Workspace {
+    /// Whether `models/roles.json` is gone although `chain` has lines.
+    ///
+    /// # Errors
+    /// When that cannot be seen.
+    pub fn roles_gone(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
+        let path = self.path(ROLES_FILE);
+        let there = path.try_exists().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        let what = "is gone: the next command makes it anew from audit.jsonl";
+        Ok((!there && !chain.entries.is_empty())
+            .then(|| Difference { file: ROLES_FILE.to_owned(), what: what.to_owned() }))
+    }
+
+    /// Makes `models/roles.json` anew when it is gone although the chain has lines; whether it did. Any command may do so first:
+    /// without the roles nothing is in production.
+    ///
+    /// # Errors
+    /// As [`Workspace::lock`].
+    pub fn restore_roles(&self) -> Result<bool, WorkspaceError> {
+        let path = self.path(ROLES_FILE);
+        if path.exists() || self.last_entry()?.is_none() {
+            return Ok(false);
+        }
+        drop(self.lock()?);
+        Ok(path.exists())
+    }
+
+    /// Versions that `chain` says were made, whose directories are gone, and that were not pruned.
+    ///
+    /// # Errors
+    /// A line that cannot be understood, and whatever the system says.
+    pub fn versions_gone(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
+        let mut made: BTreeMap<Version, &Entry> = BTreeMap::new();
+        for entry in &chain.entries {
+            if let Some(version) = entry.made()? {
+                made.insert(version, entry);
+            }
+            if entry.event == EventKind::Pruned {
+                entry.detail::<Vec<Version>>("versions")?.iter().for_each(|version| _ = made.remove(version));
+            }
+        }
+        for version in self.registry().versions()? {
+            made.remove(&version);
+        }
+        let gone = |(version, entry): (Version, &Entry)| {
+            let what = format!(
+                "is gone; line {} ({}) recorded it: only a backup brings it back, or `mlloop train` makes a new version",
+                entry.seq, entry.event
+            );
+            Difference { file: format!("models/{version}"), what }
+        };
+        Ok(made.into_iter().map(gone).collect())
+    }
+
+    /// Records of batches that are gone, or are not those that went out.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn batches_differ(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
+        let mut found = Vec::new();
+        for entry in chain.entries.iter().filter(|entry| entry.event == EventKind::LabelsExported) {
+            let text = |key: &str| entry.details.get(key).and_then(Value::as_str);
+            let (Some(batch), Some(record)) = (text("batch"), text("record")) else { continue };
+            let places = ["batches", "imported"].map(|folder| format!("label_inbox/{folder}/{batch}/batch.json"));
+            let mut digests = Vec::new();
+            for file in &places {
+                digests.extend(self.digest_of(Path::new(file))?.map(|now| (file.clone(), now)));
+            }
+            let line = format!("line {} ({})", entry.seq, entry.event);
+            match digests.first() {
+                None => found.push(Difference {
+                    file: places[1].clone(),
+                    what: format!("is gone; {line} recorded it: restore it from a backup"),
+                }),
+                Some((file, now)) if now != record => found.push(Difference {
+                    file: file.clone(),
+                    what: format!("was changed since {line}: restore it from a backup"),
+                }),
+                Some(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Files of `runs/kept/` that are gone although a line names them, and those that are not what their name says.
+    /// `mlloop audit replay` cannot make decisions again that need them.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or a line not be understood.
+    pub fn kept_differ(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
+        let mut wanted: BTreeMap<&str, &Entry> = BTreeMap::new();
+        for entry in self.since_the_oldest_version(chain)? {
+            for sha256 in named(entry) {
+                wanted.entry(sha256).or_insert(entry);
+            }
+        }
+        let mut found = Vec::new();
+        let mut there: BTreeSet<String> = BTreeSet::new();
+        for sha256 in self.names_kept()? {
+            if !matches!(self.kept_is_whole(&sha256), Ok(true)) {
+                let what = "is not what its name says, so that decisions made from it cannot be made again: restore it from a \
+                            backup";
+                found.push(Difference { file: kept_file(&sha256), what: what.to_owned() });
+            }
+            there.insert(sha256);
+        }
+        for (sha256, entry) in wanted.into_iter().filter(|(sha256, _)| !there.contains(*sha256)) {
+            let what = format!(
+                "is gone; line {} ({}) needs it to be decided again: only a backup brings it back",
+                entry.seq, entry.event
+            );
+            found.push(Difference { file: kept_file(sha256), what });
+        }
+        Ok(found)
+    }
+
+    /// The lines since the oldest version that is there was made: what earlier ones name may be forgotten.
+    fn since_the_oldest_version<'a>(&self, chain: &'a Chain) -> Result<&'a [Entry], WorkspaceError> {
+        let oldest = self.registry().versions()?.first().copied();
+        let made = oldest.map(|version| chain.maker_of(version)).transpose()?.flatten();
+        let first = made.map_or(0, |entry| usize::try_from(entry.seq).unwrap_or(usize::MAX).saturating_sub(1));
+        Ok(chain.entries.get(first..).unwrap_or_default())
+    }
+
+    /// Whether a kept file is what its name says; `false` also for one that cannot be unpacked.
+    fn kept_is_whole(&self, sha256: &str) -> io::Result<bool> {
+        let packed = atomic::open(self.path(kept_file(sha256)))?;
+        let (_, now) = digest::of(zstd::Decoder::new(packed)?)?;
+        Ok(now == sha256)
+    }
+}
+
+fn kept_file(sha256: &str) -> String {
+    format!("{}/{sha256}{}", super::kept::DIR, super::kept::ENDING)
+}
+
+/// The digests of what was kept when a line was written.
+fn named(entry: &Entry) -> Vec<&str> {
+    let keys = KEPT.iter().find(|(event, _)| *event == entry.event).map_or(&[][..], |(_, keys)| keys);
+    let details = keys.iter().filter_map(|key| entry.details.get(*key)?.as_str());
+    entry.config.as_deref().into_iter().chain(details).collect()
+}
