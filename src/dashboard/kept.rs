@@ -10,9 +10,17 @@ use crate::workspace::Run;
 use crate::workspace::audit::Chain;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A value and the stamp of the files that it was read from.
-pub(super) struct Kept<T>(Mutex<Option<(String, Arc<T>)>>);
+pub(super) struct Kept<T>(Mutex<Option<Held<T>>>);
+
+struct Held<T> {
+    of: String,
+    value: Arc<T>,
+    /// When it was first seen to be no longer what the files say.
+    stale: Option<Instant>,
+}
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
@@ -20,17 +28,48 @@ impl<T> Default for Kept<T> {
     }
 }
 
+/// Who waits for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Whoever asks.
+    Asker,
+    /// Nobody: what was read before is shown until it was read ahead.
+    Nobody,
+    /// The thread that reads ahead, while others go on.
+    Ahead,
+}
+
+/// What nobody has read ahead for so long is read by whoever asks.
+const LATE: Duration = Duration::from_secs(10);
+
 impl<T> Kept<T> {
     /// The value as of `stamp`, which was taken before: what is written meanwhile is read at the next look.
-    pub(super) fn get(&self, stamp: &str, read: impl FnOnce() -> Result<T, Oops>) -> Result<Arc<T>, Oops> {
+    pub(super) fn get(
+        &self,
+        stamp: &str,
+        waits: Waits,
+        read: impl FnOnce() -> Result<T, Oops>,
+    ) -> Result<Arc<T>, Oops> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, value)) = &*kept
-            && of == stamp
-        {
-            return Ok(Arc::clone(value));
+        if let Some(held) = &mut *kept {
+            if held.of == stamp {
+                return Ok(Arc::clone(&held.value));
+            }
+            let since = held.stale.get_or_insert_with(Instant::now);
+            match waits {
+                Waits::Nobody if since.elapsed() < LATE => return Ok(Arc::clone(&held.value)),
+                Waits::Ahead => {
+                    drop(kept);
+                    let value = Arc::new(read()?);
+                    kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    *kept = Some(Held { of: stamp.to_owned(), value: Arc::clone(&value), stale: None });
+                    return Ok(value);
+                }
+                Waits::Nobody | Waits::Asker => {}
+            }
         }
         let value = Arc::new(read()?);
-        *kept = Some((stamp.to_owned(), Arc::clone(&value)));
+        *kept = Some(Held { of: stamp.to_owned(), value: Arc::clone(&value), stale: None });
         Ok(value)
     }
 }
@@ -92,9 +131,30 @@ mod tests {
     #[test]
     fn a_value_is_read_once_for_each_stamp() {
         let kept = Kept::default();
-        let read = |stamp: &str, value: u32| kept.get(stamp, || Ok(value)).map(|kept| *kept).unwrap_or(0);
+        let read = |stamp: &str, value: u32| kept.get(stamp, Waits::Asker, || Ok(value)).map(|kept| *kept).unwrap_or(0);
         assert_eq!([read("a", 1), read("a", 2), read("b", 3), read("a", 4)], [1, 1, 3, 4]);
-        assert!(kept.get("c", || Err(Oops::Fault("gone".into()))).is_err());
+        assert!(kept.get("c", Waits::Asker, || Err(Oops::Fault("gone".into()))).is_err());
         assert_eq!(read("a", 5), 4, "what could not be read replaces nothing");
+    }
+
+    #[test]
+    fn what_takes_long_is_shown_as_it_was_until_it_was_read_ahead() {
+        let kept = Kept::default();
+        let read = |stamp: &str, waits, value: u32| kept.get(stamp, waits, || Ok(value)).map(|kept| *kept).unwrap_or(0);
+        assert_eq!(read("a", Waits::Nobody, 1), 1, "the first is waited for");
+        assert_eq!([read("b", Waits::Nobody, 2), read("b", Waits::Nobody, 3)], [1, 1]);
+        // Nobody is kept waiting while it is read ahead.
+        let ahead = kept.get("b", Waits::Ahead, || {
+            assert_eq!(read("b", Waits::Nobody, 5), 1);
+            Ok(4)
+        });
+        assert_eq!(ahead.map(|kept| *kept).unwrap_or(0), 4);
+        assert_eq!(read("b", Waits::Nobody, 6), 4);
+        // Nobody read ahead: whoever asks does.
+        assert_eq!(read("c", Waits::Nobody, 7), 4);
+        if let Some(held) = &mut *kept.0.lock().unwrap() {
+            held.stale = Instant::now().checked_sub(LATE);
+        }
+        assert_eq!(read("c", Waits::Nobody, 8), 8);
     }
 }

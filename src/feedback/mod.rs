@@ -18,7 +18,7 @@ mod store;
 pub use error::FeedbackError;
 pub use list::{Filter, Told, list};
 pub use stats::{Count, Group, Period, Stats, of_version, stats};
-pub use store::{Entry, Fields, Verdict, entries};
+pub use store::{Entry, Fields, Verdict, entries, entries_from};
 
 use crate::atomic::Lock;
 use crate::features::Target;

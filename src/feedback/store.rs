@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 /// Whether a prediction was right.
@@ -152,14 +152,31 @@ impl Entry {
 /// # Errors
 /// A file that is damaged, with its line.
 pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
+    Ok(entries_from(workspace, 0)?.0)
+}
+
+/// The corrections after the first `seen` bytes of the file, which ended with a line; and how long it is up to the end of a
+/// line. None where the file has become shorter.
+///
+/// # Errors
+/// A file that is damaged.
+pub fn entries_from(workspace: &Workspace, seen: u64) -> Result<(Vec<Entry>, u64), FeedbackError> {
     let path = path(workspace);
     let file = match atomic::open(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), seen)),
         opened => opened.map_err(|source| FeedbackError::io(&path, source))?,
     };
+    let io_err = |source| FeedbackError::io(&path, source);
     let whole = || atomic::whole_lines_len(&file, file.metadata()?.len());
-    let len = whole().map_err(|source| FeedbackError::io(&path, source))?;
-    read((&file).take(len), len).map_err(|err| FeedbackError::File { path: path.clone(), what: err.to_string() })
+    let len = whole().map_err(io_err)?;
+    let damaged = |err: csv::Error| FeedbackError::File { path: path.clone(), what: err.to_string() };
+    let Some(n_new) = len.checked_sub(seen).filter(|n| *n > 0) else { return Ok((Vec::new(), seen)) };
+    if seen == 0 {
+        return Ok((read((&file).take(len), len).map_err(damaged)?, len));
+    }
+    (&file).seek(io::SeekFrom::Start(seen)).map_err(io_err)?;
+    let lines = HEADER.chain((&file).take(n_new));
+    Ok((read(lines, n_new).map_err(damaged)?, len))
 }
 
 fn read(lines: impl Read, n_bytes: u64) -> Result<Vec<Entry>, csv::Error> {

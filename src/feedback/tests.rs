@@ -313,3 +313,20 @@ fn what_waits_and_is_damaged_goes_on_waiting() {
         assert!(waiting::is_waiting(&workspace));
     }
 }
+
+#[test]
+fn what_was_said_since_is_read_alone() {
+    let (_dir, workspace) = predicted();
+    assert_eq!(entries_from(&workspace, 0).unwrap(), (Vec::new(), 0));
+    give_at(&workspace, &[said("a", Verdict::Incorrect, Some("no"))], "2026-11-05").unwrap();
+    let (first, seen) = entries_from(&workspace, 0).unwrap();
+    assert_eq!((first.len(), entries_from(&workspace, seen).unwrap()), (1, (Vec::new(), seen)));
+    give_at(&workspace, &[said("b", Verdict::Correct, None), said("c", Verdict::Uncertain, None)], "2026-11-06")
+        .unwrap();
+    let (since, whole) = entries_from(&workspace, seen).unwrap();
+    assert_eq!(since, entries(&workspace).unwrap()[1..]);
+    assert_eq!(
+        (entries_from(&workspace, whole).unwrap(), entries_from(&workspace, whole + 9).unwrap().0.len()),
+        ((Vec::new(), whole), 0)
+    );
+}

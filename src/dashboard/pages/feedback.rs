@@ -9,11 +9,13 @@ use crate::feedback::{self, Count, Period, Verdict};
 use crate::journal::{Journal, Layout, Logged, Window};
 use crate::registry::Version;
 use crate::report::number::{counted as counted_of, number, percent, short};
+use crate::workspace::Workspace;
 use askama::Template;
 use askama::filters::urlencode_strict;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows of the log that are looked through.
 pub(super) const LOOKED_AT: usize = 5000;
@@ -165,7 +167,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let (since, until) = (day(&filter.since, 0)?, day(&filter.until, 24)?);
     let recent = Journal::of(workspace).recent(LOOKED_AT, &Window { since, until }, &layout, false)?;
     let judged = asked.judged()?;
-    let said = &judged.said;
+    let said = judged.said(workspace)?;
     let (low, high) = (bound(&filter.at_least)?, bound(&filter.at_most)?);
     let (mut found, mut n_seen) = (Vec::new(), 0);
     let (mut versions, mut arms): (Vec<String>, Vec<String>) = Default::default();
@@ -197,7 +199,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let production = workspace.registry().roles()?.production;
     rendered(&Page {
         shell: asked.shell("/ui/feedback", "Feedback")?,
-        rows: found[first..last].iter().map(|(logged, row)| shown(logged, *row, said, threshold)).collect(),
+        rows: found[first..last].iter().map(|(logged, row)| shown(logged, *row, &said, threshold)).collect(),
         shown: format!("rows {} to {last}", first + 1),
         n_found: found.len(),
         n_seen,
@@ -272,11 +274,46 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
     }
 }
 
-/// What people said of predictions, kept until somebody says more.
+/// What people said of predictions. Counts are kept until somebody says more; what was said is taken in at each look.
 pub(in crate::dashboard) struct Judged {
-    pub(super) said: Said,
+    seen: Mutex<Seen>,
     /// None before anybody said anything.
     stats: Option<feedback::Stats>,
+}
+
+/// What was read of the file.
+struct Seen {
+    bytes: u64,
+    said: Said,
+}
+
+/// What was said, for as long as a page is made.
+pub(super) struct SaidNow<'a>(MutexGuard<'a, Seen>);
+
+impl Deref for SaidNow<'_> {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.0.said
+    }
+}
+
+impl Judged {
+    /// With what was said since counts were made.
+    pub(super) fn said(&self, workspace: &Workspace) -> Result<SaidNow<'_>, Oops> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (entries, bytes) = match feedback::entries_from(workspace, seen.bytes) {
+            Ok(found) => found,
+            // The file of an older version was written anew, with another header.
+            Err(_) => {
+                seen.said = Said::default();
+                feedback::entries_from(workspace, 0)?
+            }
+        };
+        seen.said.add(entries);
+        seen.bytes = bytes;
+        Ok(SaidNow(seen))
+    }
 }
 
 impl Asked<'_> {
@@ -284,45 +321,52 @@ impl Asked<'_> {
         const READ: [&str; 4] = ["data/feedback.csv", "data/labels.csv", "audit.jsonl", "models"];
         let workspace = &self.dashboard.workspace;
         let read = || {
-            let entries = feedback::entries(workspace)?;
+            let (entries, bytes) = feedback::entries_from(workspace, 0)?;
             let stats = match entries.is_empty() {
                 true => None,
                 false => Some(feedback::stats(workspace, &entries, &feedback::Filter::default(), Period::Week)?),
             };
-            Ok(Judged { said: Said::of(entries), stats })
+            let mut said = Said::default();
+            said.add(entries);
+            Ok(Judged { seen: Mutex::new(Seen { bytes, said }), stats })
         };
-        self.dashboard.kept.judged.get(&stamp_of(workspace.dir(), &READ), read)
+        self.dashboard.kept.judged.get(&stamp_of(workspace.dir(), &READ), self.waits(&READ), read)
     }
 }
 
 /// The last word of each person on each row.
+#[derive(Default)]
 pub(super) struct Said {
     /// The verdict, and the place of who gave it; of most rows one person said something.
     rows: HashMap<String, (Verdict, u32)>,
     /// What others said before, oldest first.
     before: HashMap<String, Vec<(Verdict, u32)>>,
+    /// Places by name, and what is shown of each.
+    places: HashMap<String, u32>,
     people: Vec<String>,
 }
 
 impl Said {
-    fn of(entries: Vec<feedback::Entry>) -> Self {
-        let mut places: HashMap<String, u32> = HashMap::new();
-        let (mut rows, mut before) = (HashMap::new(), HashMap::<String, Vec<(Verdict, u32)>>::new());
+    fn add(&mut self, entries: Vec<feedback::Entry>) {
         for entry in entries {
-            let next = places.len() as u32;
-            let place = *places.entry(entry.by).or_insert(next);
+            let place = match self.places.get(&entry.by) {
+                Some(place) => *place,
+                None => {
+                    let place = self.people.len() as u32;
+                    self.people.push(short(&entry.by, 40));
+                    self.places.insert(entry.by, place);
+                    place
+                }
+            };
             let word = (entry.verdict, place);
-            if let Some(others) = before.get_mut(&entry.id) {
+            if let Some(others) = self.before.get_mut(&entry.id) {
                 others.retain(|(_, who)| *who != place);
             }
-            let Some(last) = rows.insert(entry.id.clone(), word) else { continue };
+            let Some(last) = self.rows.insert(entry.id.clone(), word) else { continue };
             if last.1 != place {
-                before.entry(entry.id).or_default().push(last);
+                self.before.entry(entry.id).or_default().push(last);
             }
         }
-        let mut people = vec![String::new(); places.len()];
-        places.into_iter().for_each(|(name, place)| people[place as usize] = short(&name, 40));
-        Self { rows, before, people }
     }
 
     /// "incorrect, ann; correct, bob", the last word first.

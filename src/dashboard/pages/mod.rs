@@ -23,6 +23,7 @@ mod waiting;
 
 use super::Dashboard;
 use super::actions;
+use super::kept::Waits;
 use super::shell::{Shell, SignIn, Viewer};
 use super::web::{Answer, Fields, Oops, own_page, sign_in_page};
 use askama::Template;
@@ -30,7 +31,7 @@ use axum::http::StatusCode;
 
 /// Makes the page at `path`.
 pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &Fields) -> Result<Answer, Oops> {
-    let asked = Asked { dashboard, viewer, fields };
+    let asked = Asked { dashboard, viewer, fields, is_ahead: false };
     match path.trim_end_matches('/') {
         "/ui" => overview::page(&asked),
         "/ui/drift" => drift::page(&asked),
@@ -56,7 +57,7 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
 
 /// Counts what pages keep until the loop changes, so that the next page finds it.
 pub(super) fn count(dashboard: &Dashboard, viewer: &Viewer) -> Result<(), Oops> {
-    let asked = Asked { dashboard, viewer, fields: &Fields::default() };
+    let asked = Asked { dashboard, viewer, fields: &Fields::default(), is_ahead: true };
     asked.chain()?;
     asked.monitor_runs()?;
     asked.drift()?;
@@ -70,9 +71,25 @@ struct Asked<'a> {
     dashboard: &'a Dashboard,
     viewer: &'a Viewer,
     fields: &'a Fields,
+    /// Whether nobody asked yet.
+    is_ahead: bool,
 }
 
+/// What is counted from more bytes is counted ahead: a page that is asked for meanwhile shows the last count.
+const LONG: u64 = 4 << 20;
+
 impl Asked<'_> {
+    /// Who waits for what is counted from `files` of the loop.
+    fn waits(&self, files: &[&str]) -> Waits {
+        let dir = self.dashboard.workspace.dir();
+        let bytes = |file: &&str| std::fs::metadata(dir.join(file)).map_or(0, |found| found.len());
+        match () {
+            () if self.is_ahead => Waits::Ahead,
+            () if files.iter().map(bytes).sum::<u64>() > LONG => Waits::Nobody,
+            () => Waits::Asker,
+        }
+    }
+
     fn shell(&self, path: &str, title: &str) -> Result<Shell, Oops> {
         Shell::new(self.dashboard, self.viewer, path, title, self.fields)
     }
@@ -112,7 +129,7 @@ pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> An
     let (status, title, what) = told(oops);
     let fields = Fields::default();
     let framed = || {
-        let shell = Asked { dashboard, viewer, fields: &fields }.shell("", title)?;
+        let shell = Asked { dashboard, viewer, fields: &fields, is_ahead: false }.shell("", title)?;
         Ok::<_, Oops>(Trouble { shell, title, what: what.to_owned() }.render()?)
     };
     framed().map_or_else(|_| problem(oops), |page| Answer::Page(status, page))

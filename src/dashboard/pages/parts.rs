@@ -2,7 +2,7 @@
 
 use super::Asked;
 use crate::dashboard::events::stamp_of;
-use crate::dashboard::kept::LastDrift;
+use crate::dashboard::kept::{LastDrift, Waits};
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::drift::report::{Answer, DriftReport, Severity};
@@ -88,14 +88,14 @@ impl Asked<'_> {
             Ok(report) => Ok(Ok(report.map(Arc::new))),
             Err(err) => Ok(Err(err.to_string())),
         };
-        self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), read)
+        self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), Waits::Asker, read)
     }
 
     /// The last runs of `monitor`, oldest first; the run log is read once for each change of it.
     pub(super) fn monitor_runs(&self) -> Result<Arc<Vec<Run>>, Oops> {
         let workspace = &self.dashboard.workspace;
         let read = || Ok(workspace.last_runs("monitor", LAST_RUNS)?);
-        self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), read)
+        self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), Waits::Asker, read)
     }
 
     /// Reports that cannot be understood, in words: the page goes on without them, and a person can have them written anew.
@@ -111,7 +111,7 @@ impl Asked<'_> {
     pub(super) fn chain(&self) -> Result<Arc<Chain>, Oops> {
         let workspace = &self.dashboard.workspace;
         let stamp = stamp_of(workspace.dir(), &["audit.jsonl", "models/roles.json"]);
-        self.dashboard.kept.chain.get(&stamp, || Ok(workspace.audit_chain()?))
+        self.dashboard.kept.chain.get(&stamp, Waits::Asker, || Ok(workspace.audit_chain()?))
     }
 
     /// How far the reasons to retrain are that are counted.
@@ -120,7 +120,7 @@ impl Asked<'_> {
         let count = || Ok(retrain::standing::progress(workspace, production, self.dashboard.now())?);
         let files = retrain::standing::files(workspace);
         let files: Vec<&str> = files.iter().filter_map(|path| path.to_str()).collect();
-        self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &files), count)
+        self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &files), self.waits(&files), count)
     }
 
     /// The gate's last verdict; none as well when its report is damaged.

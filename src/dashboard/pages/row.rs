@@ -66,7 +66,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
             short(id, 80)
         )));
     };
-    let shown = shown(&logged, 0, &asked.judged()?.said, threshold(asked)?);
+    let judged = asked.judged()?;
+    let shown = shown(&logged, 0, &*judged.said(&asked.dashboard.workspace)?, threshold(asked)?);
     let features = logged.features.clone();
     let (explained_version, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
     let values = features.as_ref().map_or_else(Vec::new, cells);
