@@ -98,8 +98,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.progress.rejects(&learned.rejects);
     learned.manifest.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     let decides = ctx.workspace.config()?.promote.metric;
-    let summary =
+    let mut summary =
         json!({ "version": learned.version, "role": learned.role, "gate": learned.manifest.headline(decides) });
+    if let Some(search) = &learned.manifest.search {
+        summary["search"] = json!(search);
+    }
     ctx.log("train", started, summary)?;
     let answer = Listed { version: learned.version, role: Some(learned.role), manifest: learned.manifest.clone() };
     out.answer(&answer, |style| readable(&learned, style))?;
