@@ -4,7 +4,7 @@
 //! one address, or the reverse, that is the same person, whose answers are taken in under the name that is known.
 
 use super::store::Label;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Answers that both exports must have in common.
 const ENOUGH: usize = 3;
@@ -16,8 +16,10 @@ pub(super) fn unify(stored: &[Label], incoming: &mut [Label]) {
     for label in stored.iter().filter(|label| form(&label.annotator).is_some()) {
         known.entry(place(label)).or_default().push(&label.annotator);
     }
+    // Who is known by the name that stands here has that name.
+    let own_names: HashSet<&str> = stored.iter().map(|label| label.annotator.as_str()).collect();
     let mut names: HashMap<String, HashMap<&str, usize>> = HashMap::new();
-    for label in incoming.iter() {
+    for label in incoming.iter().filter(|label| !own_names.contains(label.annotator.as_str())) {
         let Some(own) = form(&label.annotator) else { continue };
         let others = known.get(&place(label)).map_or(&[][..], Vec::as_slice);
         for other in others.iter().filter(|other| form(other) != Some(own)) {

@@ -7,6 +7,8 @@ use crate::drift::Worth;
 use crate::profile::{Design, Profile};
 use crate::table::{Kind, names_key};
 
+/// A column of fewer texts says what kind of thing a row is about, such as a contract by month or by year, not which one.
+const LEAST_THINGS: u64 = 30;
 /// Rows count as less than this part of independent ones, before somebody is told of a column that may say why.
 const WORTH_TELLING: f64 = 0.5;
 
@@ -46,7 +48,7 @@ impl Watch<'_> {
     }
 
     fn alike(&self, profile: &Profile) -> Option<String> {
-        let column = &profile.entities.as_ref()?.column;
+        let column = &profile.entities.as_ref().filter(|entities| entities.n >= LEAST_THINGS)?.column;
         let effect = median_effect(profile, column).filter(|effect| effect * WORTH_TELLING > 1.0)?;
         let worth = profile.n_rows as f64 / effect;
         Some(format!(

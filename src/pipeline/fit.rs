@@ -3,7 +3,7 @@
 use super::conformal::{Intervals, OutOfFold};
 use super::crossfit::{Decided, Member, Way, together, with_rounds};
 use super::importance::{Importance, MAX_SHUFFLED, importance};
-use super::search::Search;
+use super::trials::Search;
 use super::{
     Examples, Imbalance, Pipeline, PipelineError, Quality, Recipe, Scores, SplitBy, TargetScale, Weighed, weights,
 };

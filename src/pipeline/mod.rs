@@ -31,6 +31,7 @@ mod search_tests;
 mod spread;
 mod store;
 mod texts;
+mod trials;
 mod weights;
 
 pub use adopt::adopt;
@@ -44,9 +45,9 @@ pub use onnx::{OnnxParts, SPELLINGS};
 pub use recipe::{Decision, Imbalance, Quality, Recipe, SearchLimits, SplitBy, SplitSpec, TargetSpec};
 pub use rows::RowEncoder;
 pub use scale::{Digits, TargetScale};
-pub use search::{Search, Trial};
 pub(crate) use spread::{error_params, with_prediction};
 pub use texts::{NewWords, told_words, unseen_name};
+pub use trials::{Search, Trial};
 pub use weights::{Weighed, check_weight};
 
 use crate::features::{FeatureError, Features, Matrix, Target, Task, TermShare};
