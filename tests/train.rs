@@ -403,7 +403,7 @@ fn the_best_of_several_is_one_model_that_can_be_trained_again_and_leaves_as_one_
     assert!((shares - 1.0).abs() < 1e-12);
     assert_eq!(manifest["recipe"]["search"], json!({ "tries": 3 }), "what a replay needs, and no time");
     work.run("audit replay v0001").answers(YES).json("/agrees", true);
-    work.run("export v0001 -o best.onnx").answers(YES);
+    work.run("export --format onnx -o best.onnx").answers(YES);
     work.run("train --quality best --budget 0s").answers(ERROR).says("such as 30s");
     work.run("--set train.tries=0 train --quality best").answers(ERROR).says("tries = 0");
 }
