@@ -90,7 +90,7 @@ pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
 }
 
 /// Takes the lock `path` as [`lock_within`] does, in turn with others: `limit` counts anew whenever another process gets the
-/// lock meanwhile, up to [`TURNS`] times. Who waits behind a hundred short changes is not told that somebody hangs.
+/// lock meanwhile, up to twelve times. Who waits behind a hundred short changes is not told that somebody hangs.
 ///
 /// # Errors
 /// As [`lock`].

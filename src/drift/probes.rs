@@ -1,6 +1,6 @@
 //! What the default rule asks of a column, question by question. Each has a p-value of its own and a table of counts that
 //! says how large the change is, so that what is significant and what is large is the same thing. Both count rows as what
-//! they are worth ([`super::worth`]); what is said of them in words counts them as they are.
+//! they are worth (`worth.rs`); what is said of them in words counts them as they are.
 //!
 //! | question | of | test | cells of the effect |
 //! |---|---|---|---|

@@ -6,7 +6,7 @@
 //! ```
 //! The error that is allowed for, [`ALPHA`], is shared: among the versions that are ever in production (6∕π²k² of it to the
 //! kth), and of each share a fifth may be lost since the gate rows were lucky, three fifths over the labels of predictions
-//! that were served, and a fifth over the rows of all tables that bring their outcomes along ([`super::kept`]).
+//! that were served, and a fifth over the rows of all tables that bring their outcomes along (`kept.rs`).
 
 use super::MonitorError;
 use super::arrive::Arrived;
