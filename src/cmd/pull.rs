@@ -58,17 +58,16 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 fn readable(done: &Pulled, style: Style) -> String {
     let place = style.bold(&name(&done.place));
     let mut text = match (done.changed, done.dry_run) {
-        _ if done.lines_ahead > 0 => format!(
-            "this loop has {} that {place} does not: `mlloop push` sends them\n",
-            lines(done.lines_ahead).replace("new ", "")
-        ),
+        _ if done.lines_ahead > 0 => {
+            format!("this loop has {} that {place} does not: `mlloop push` sends them\n", lines(done.lines_ahead, ""))
+        }
         (false, _) => format!("nothing new in {place}, up to line {} of the history\n", done.line),
         (true, true) => {
-            format!("{} and {} would come from {place}\n", lines(done.new_lines), files(done.files))
+            format!("{} and {} would come from {place}\n", lines(done.new_lines, "new "), files(done.files))
         }
         (true, false) => format!(
             "{} and {} came from {place} ({} fetched); this loop is at line {}\n",
-            lines(done.new_lines),
+            lines(done.new_lines, "new "),
             files(done.files),
             files(done.fetched),
             done.line

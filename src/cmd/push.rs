@@ -61,9 +61,9 @@ fn readable(done: &Pushed, style: Style) -> String {
     let place = style.bold(&name(&done.place));
     let mut text = match (done.changed, done.dry_run) {
         (false, _) => format!("{place} has everything already, up to line {} of the history\n", done.line),
-        (true, true) => format!("{place} would get {} and {}\n", lines(done.new_lines), files(done.sent)),
+        (true, true) => format!("{place} would get {} and {}\n", lines(done.new_lines, "new "), files(done.sent)),
         (true, false) => {
-            let (new, sent, all) = (lines(done.new_lines), files(done.sent), files(done.all));
+            let (new, sent, all) = (lines(done.new_lines, "new "), files(done.sent), files(done.all));
             format!("{place} got {new} and {sent}; it has {all}, up to line {}\n", done.line)
         }
     };
@@ -82,9 +82,9 @@ pub(super) fn some(names: &[String]) -> String {
     name(&list(names.iter().map(String::as_str))).to_string()
 }
 
-/// A number of lines of the history.
-pub(super) fn lines(n: u64) -> String {
-    format!("{n} new {} of the history", if n == 1 { "line" } else { "lines" })
+/// A number of lines of the history; `new` stands before the word.
+pub(super) fn lines(n: u64, new: &str) -> String {
+    format!("{n} {new}{} of the history", if n == 1 { "line" } else { "lines" })
 }
 
 /// A number of files and their size.

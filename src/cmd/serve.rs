@@ -181,7 +181,7 @@ impl Pages {
 
 /// What glibc reads when a process begins: free memory goes back to the system at once. By itself it raises both limits with
 /// each large piece that was taken, and keeps what a count over all labels took for the next one. Training with them takes as
-/// long as without (4 runs on 32 561 rows: 9.8 and 10.5 s of CPU) in less memory.
+/// long as without (two runs each on 32 561 rows: 10.6 and 10.5 s of CPU) in less memory.
 const GIVE_BACK: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
 /// Begins this program anew, as the same process, so that it gives back memory; unless somebody chose how memory is kept.

@@ -9,7 +9,7 @@ use crate::retrain::standing::Progress;
 use crate::workspace::Run;
 use crate::workspace::audit::Chain;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A value and the stamp of the files that it was read from.
@@ -50,27 +50,27 @@ impl<T> Kept<T> {
         waits: Waits,
         read: impl FnOnce() -> Result<T, Oops>,
     ) -> Result<Arc<T>, Oops> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.lock();
         if let Some(held) = &mut *kept {
             if held.of == stamp {
                 return Ok(Arc::clone(&held.value));
             }
             let since = held.stale.get_or_insert_with(Instant::now);
-            match waits {
-                Waits::Nobody if since.elapsed() < LATE => return Ok(Arc::clone(&held.value)),
-                Waits::Ahead => {
-                    drop(kept);
-                    let value = Arc::new(read()?);
-                    kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    *kept = Some(Held { of: stamp.to_owned(), value: Arc::clone(&value), stale: None });
-                    return Ok(value);
-                }
-                Waits::Nobody | Waits::Asker => {}
+            if waits == Waits::Nobody && since.elapsed() < LATE {
+                return Ok(Arc::clone(&held.value));
             }
         }
+        // Whoever asks for the same waits for one reading, unless there is something to show meanwhile.
+        let goes_on = waits == Waits::Ahead && kept.is_some();
+        let held = (!goes_on).then_some(kept);
         let value = Arc::new(read()?);
+        let mut kept = held.unwrap_or_else(|| self.lock());
         *kept = Some(Held { of: stamp.to_owned(), value: Arc::clone(&value), stale: None });
         Ok(value)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Held<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -171,12 +171,9 @@ pub fn entries_from(workspace: &Workspace, seen: u64) -> Result<(Vec<Entry>, u64
     let len = whole().map_err(io_err)?;
     let damaged = |err: csv::Error| FeedbackError::File { path: path.clone(), what: err.to_string() };
     let Some(n_new) = len.checked_sub(seen).filter(|n| *n > 0) else { return Ok((Vec::new(), seen)) };
-    if seen == 0 {
-        return Ok((read((&file).take(len), len).map_err(damaged)?, len));
-    }
     (&file).seek(io::SeekFrom::Start(seen)).map_err(io_err)?;
-    let lines = HEADER.chain((&file).take(n_new));
-    Ok((read(lines, n_new).map_err(damaged)?, len))
+    let header = if seen == 0 { &[][..] } else { HEADER };
+    Ok((read(header.chain((&file).take(n_new)), n_new).map_err(damaged)?, len))
 }
 
 fn read(lines: impl Read, n_bytes: u64) -> Result<Vec<Entry>, csv::Error> {

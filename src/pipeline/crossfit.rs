@@ -74,6 +74,29 @@ pub(super) struct Member {
     pub(super) seed: u64,
 }
 
+/// What models of one set of parameters say of rows that they did not see.
+pub(super) struct Unseen {
+    /// What is fitted on all rows.
+    pub(super) member: Member,
+    pub(super) rounds: usize,
+    pub(super) margins: Vec<f32>,
+    /// The last of the models.
+    pub(super) model: Model,
+}
+
+/// The truth of rows that judge, as trees learn it.
+pub(super) fn truth(examples: &Examples, judges: &[&Part]) -> Weighed {
+    let counts = || judges.iter().filter_map(|part| part.counts.as_deref()).collect::<Vec<_>>().concat();
+    Weighed {
+        y: judges.iter().flat_map(|part| part.y.iter().copied().map(f64::from)).collect(),
+        weights: examples.weights.as_ref().map(|_| counts()),
+    }
+}
+
+pub(super) fn no_rows() -> PipelineError {
+    PipelineError::Rows("folds need rows".to_owned())
+}
+
 /// Both, ascending.
 pub(super) fn together(train: &[u32], tune: &[u32]) -> Vec<u32> {
     let mut all = [train, tune].concat();
@@ -131,28 +154,40 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// When a fold is too small to learn from, or whatever the parts say.
-    pub(super) fn cross_fit(&self, examples: &Examples, rows: &[u32], k: usize) -> Result<Decided, PipelineError> {
-        let mut fitted: Vec<(Vec<u32>, Part, Watched)> = Vec::with_capacity(k);
-        for (learned, held) in self.folds(examples, rows, k) {
+    pub(super) fn cross_fit(&self, examples: &Examples, all: &[u32], k: usize) -> Result<Decided, PipelineError> {
+        // One fold at a time: what is learned from takes most of the room.
+        let (mut rows, mut judges, mut watched) = (Vec::new(), Vec::with_capacity(k), Vec::with_capacity(k));
+        for (learned, held) in self.folds(examples, all, k) {
             let set = self.training_set(examples, &learned, &held)?;
             let Some(tune) = set.tune else { continue };
-            let watched = self.watch(&set.features, set.train, Some(&tune), &self.recipe.model, self.seed)?;
-            fitted.push((held, tune, watched));
+            watched.push(self.watch(&set.features, set.train, Some(&tune), &self.recipe.model, self.seed)?);
+            rows.extend(held);
+            judges.push(tune);
         }
-        let rounds = self.rounds(fitted.iter().map(|(_, tune, watched)| (tune, watched)));
-        let (mut scores, mut y, mut of, mut last) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let weights = fitted.iter().filter_map(|(_, tune, _)| tune.counts.as_ref()).flatten().copied().collect();
-        let weights = examples.weights.as_ref().map(|_| weights);
-        for (held, tune, watched) in fitted {
-            of.extend(held);
+        let judges: Vec<&Part> = judges.iter().collect();
+        let Unseen { member, margins, model, .. } = self.unseen(&self.recipe.model, self.seed, &judges, watched)?;
+        let scores = model.linked(margins).into_iter().map(f64::from).collect();
+        Ok(Decided { members: vec![(member, 1.0)], scores, rows, truth: truth(examples, &judges) })
+    }
+
+    /// What models that did not see `judges` say of them, one model for each, once their rounds are decided together.
+    pub(super) fn unseen(
+        &self,
+        given: &Params,
+        seed: u64,
+        judges: &[&Part],
+        watched: Vec<Watched>,
+    ) -> Result<Unseen, PipelineError> {
+        let rounds = self.rounds(judges, &watched);
+        let (mut margins, mut last) = (Vec::new(), None);
+        for (judges, watched) in judges.iter().zip(watched) {
             let model = watched.model.first(rounds)?;
-            scores.extend(model.scores(&tune.x)?.into_iter().map(f64::from));
-            y.extend(tune.y.into_iter().map(f64::from));
+            margins.extend(model.margins(&judges.x)?);
             last = Some(model);
         }
-        let last = last.ok_or_else(|| PipelineError::Rows("folds need rows".to_owned()))?;
-        let member = Member { params: with_rounds(&self.recipe.model, &last, rounds), seed: self.seed };
-        Ok(Decided { members: vec![(member, 1.0)], scores, rows: of, truth: Weighed { y, weights } })
+        let model = last.ok_or_else(no_rows)?;
+        let member = Member { params: with_rounds(given, &model, rounds), seed };
+        Ok(Unseen { member, rounds, margins, model })
     }
 
     /// For each fold, the rows of all others and its own.
@@ -168,15 +203,15 @@ impl Trainer<'_> {
     }
 
     /// The rounds of boosting at which the loss over all rows that judge is lowest.
-    pub(super) fn rounds<'a>(&self, fitted: impl Iterator<Item = (&'a Part, &'a Watched)> + Clone) -> usize {
+    fn rounds(&self, judges: &[&Part], watched: &[Watched]) -> usize {
         let weight = |judges: &Part| match &judges.counts {
             Some(counts) => counts.iter().sum(),
             None => judges.y.len() as f64,
         };
         let curves: Vec<(f64, &[f64])> =
-            fitted.clone().map(|(judges, watched)| (weight(judges), &watched.losses[..])).collect();
+            judges.iter().zip(watched).map(|(judges, watched)| (weight(judges), &watched.losses[..])).collect();
         // What is not boosted, or not stopped, has no losses: all of its rounds count.
-        let all = fitted.map(|(_, watched)| watched.model.rounds()).max().unwrap_or(1);
+        let all = watched.iter().map(|watched| watched.model.rounds()).max().unwrap_or(1);
         lowest(&curves, self.target.task == Task::Regression).unwrap_or(all)
     }
 

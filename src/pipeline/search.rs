@@ -10,12 +10,12 @@
 //! Greedy selection is that of Caruana et al. (2004). A mean of margins is a sum of trees, so that the result is one model
 //! like any other. The gate has no part in any of it.
 
-use super::crossfit::{Decided, Member, Way, with_rounds};
+use super::crossfit::{Decided, Unseen, Way, no_rows, truth};
 use super::fit::{Part, Trainer, TrainingSet};
 use super::portfolio::{Candidate, candidates};
 use super::trials::{Search, Trial};
-use super::{Examples, PipelineError, Weighed};
-use crate::model::{Link, Model, Watched};
+use super::{Examples, PipelineError};
+use crate::model::{Link, Model, Params, Watched};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The mean is made of so many parts: a member weighs at least a twentieth.
@@ -35,12 +35,8 @@ struct Split {
 /// A set of parameters with what its models say of rows that they did not see.
 struct Tried {
     name: &'static str,
-    member: Member,
-    rounds: usize,
-    margins: Vec<f32>,
+    unseen: Unseen,
     loss: f64,
-    /// That of the last split.
-    model: Model,
 }
 
 /// The truth of the rows that decide, in the order of margins.
@@ -60,43 +56,37 @@ impl Trainer<'_> {
         let splits = self.splits(examples, way)?;
         let limits = self.recipe.search;
         let began = cpu_seconds();
-        let given = Candidate { name: "what suits the table", params: self.recipe.model.clone() };
-        let mut first = self.try_one(&splits, 0, &given)?;
-        let judges = Judges::of(&splits, &first.model);
-        first.loss = judges.loss(&first.margins);
-        let mut lowest = first.loss;
+        let first = self.try_one(&splits, 0, &self.recipe.model)?;
+        let judges = Judges::of(&judges_of(&splits), &first.model);
         let plan = first.model.plan().cloned().ok_or_else(no_rows)?;
         let portfolio = candidates(&self.recipe.model, &plan, self.target.task);
         let most = limits.tries.map_or(portfolio.len(), |most| portfolio.len().min(most as usize));
-        let mut tried = vec![first];
-        for (at, candidate) in portfolio.iter().enumerate().take(most).skip(1) {
+        let scorer = first.model.clone();
+        let mut lowest = judges.loss(&first.margins);
+        let mut tried = vec![Tried { name: portfolio[0].name, loss: lowest, unseen: first }];
+        for (at, Candidate { name, params }) in portfolio.iter().enumerate().take(most).skip(1) {
             if limits.budget.is_some_and(|budget| cpu_seconds() - began >= f64::from(budget)) {
                 break;
             }
             let told = format!("{}/{most} best {lowest:.4}", at + 1);
             let progress = |_: &str, done: u64, total: u64| (self.progress)(&told, done, total);
-            let mut found = self.telling(&progress).try_one(&splits, at, candidate)?;
-            found.loss = judges.loss(&found.margins);
-            lowest = lowest.min(found.loss);
-            tried.push(found);
+            let unseen = self.telling(&progress).try_one(&splits, at, params)?;
+            let loss = judges.loss(&unseen.margins);
+            lowest = lowest.min(loss);
+            tried.push(Tried { name, unseen, loss });
         }
         let chosen = judges.choose(&tried);
         let told = tried.iter().zip(&chosen.weights).map(|(tried, &weight)| Trial {
             name: tried.name.to_owned(),
             loss: tried.loss,
-            rounds: tried.rounds,
+            rounds: tried.unseen.rounds,
             weight,
         });
         let search = Search { tried: told.collect(), portfolio: portfolio.len(), loss: chosen.loss };
-        let scorer = tried[0].model.clone();
         let members = tried.into_iter().zip(chosen.weights).filter(|(_, weight)| *weight > 0.0);
-        let members = members.map(|(tried, weight)| (tried.member, weight)).collect();
+        let members = members.map(|(tried, weight)| (tried.unseen.member, weight)).collect();
         let scores = scorer.linked(chosen.margins).into_iter().map(f64::from).collect();
-        let counts = splits.iter().filter_map(|split| split.judges.counts.as_deref()).collect::<Vec<_>>().concat();
-        let truth = Weighed {
-            y: judges.y.iter().copied().map(f64::from).collect(),
-            weights: examples.weights.as_ref().map(|_| counts),
-        };
+        let truth = truth(examples, &judges_of(&splits));
         let rows = splits.into_iter().flat_map(|split| split.held).collect();
         Ok((Decided { members, scores, rows, truth }, search))
     }
@@ -116,29 +106,20 @@ impl Trainer<'_> {
         pairs.into_iter().map(split).collect()
     }
 
-    /// Fits one candidate on every split; the loss is for later.
-    fn try_one(&self, splits: &[Split], at: usize, candidate: &Candidate) -> Result<Tried, PipelineError> {
+    /// Fits one candidate on every split.
+    fn try_one(&self, splits: &[Split], at: usize, params: &Params) -> Result<Unseen, PipelineError> {
         // Members that see other rows in each round differ more.
         let seed = self.seed.wrapping_add(at as u64);
-        let fitted = splits.iter().map(|Split { set, judges, .. }| {
-            self.watch(&set.features, set.train.clone(), Some(judges), &candidate.params, seed)
-        });
-        let fitted = fitted.collect::<Result<Vec<Watched>, _>>()?;
-        let rounds = self.rounds(splits.iter().map(|split| &split.judges).zip(&fitted));
-        let (mut margins, mut last) = (Vec::new(), None);
-        for (Split { judges, .. }, watched) in splits.iter().zip(fitted) {
-            let model = watched.model.first(rounds)?;
-            margins.extend(model.margins(&judges.x)?);
-            last = Some(model);
-        }
-        let model = last.ok_or_else(no_rows)?;
-        let member = Member { params: with_rounds(&candidate.params, &model, rounds), seed };
-        Ok(Tried { name: candidate.name, member, rounds, margins, loss: f64::NAN, model })
+        let fitted = splits
+            .iter()
+            .map(|Split { set, judges, .. }| self.watch(&set.features, set.train.clone(), Some(judges), params, seed));
+        let watched = fitted.collect::<Result<Vec<Watched>, _>>()?;
+        self.unseen(params, seed, &judges_of(splits), watched)
     }
 }
 
-fn no_rows() -> PipelineError {
-    PipelineError::Rows("folds need rows".to_owned())
+fn judges_of(splits: &[Split]) -> Vec<&Part> {
+    splits.iter().map(|split| &split.judges).collect()
 }
 
 /// What the greedy selection ends with.
@@ -150,8 +131,7 @@ struct Chosen {
 }
 
 impl Judges {
-    fn of(splits: &[Split], model: &Model) -> Self {
-        let parts: Vec<&Part> = splits.iter().map(|split| &split.judges).collect();
+    fn of(parts: &[&Part], model: &Model) -> Self {
         let weights = parts.iter().map(|part| part.weights.as_deref()).collect::<Option<Vec<_>>>();
         Self {
             y: parts.iter().flat_map(|part| part.y.iter().copied()).collect(),
@@ -181,14 +161,17 @@ impl Judges {
         for parts in 1..=PARTS {
             let is_full = counts.iter().filter(|&&count| count > 0).count() >= MOST_MEMBERS;
             let with = |at: usize| -> f64 {
-                let mean: Vec<f32> =
-                    sum.iter().zip(&tried[at].margins).map(|(sum, margin)| (sum + margin) / parts as f32).collect();
+                let mean: Vec<f32> = sum
+                    .iter()
+                    .zip(&tried[at].unseen.margins)
+                    .map(|(sum, margin)| (sum + margin) / parts as f32)
+                    .collect();
                 self.loss(&mean)
             };
             let open = (0..tried.len()).filter(|&at| !is_full || counts[at] > 0);
             let Some((at, loss)) = open.map(|at| (at, with(at))).min_by(|a, b| a.1.total_cmp(&b.1)) else { break };
             counts[at] += 1;
-            sum.iter_mut().zip(&tried[at].margins).for_each(|(sum, margin)| *sum += margin);
+            sum.iter_mut().zip(&tried[at].unseen.margins).for_each(|(sum, margin)| *sum += margin);
             if loss < lowest - LEAST_GAIN * lowest.min(1.0) || parts == 1 {
                 lowest = loss;
                 best = (counts.clone(), sum.iter().map(|sum| sum / parts as f32).collect());

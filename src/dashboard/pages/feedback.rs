@@ -14,7 +14,6 @@ use askama::Template;
 use askama::filters::urlencode_strict;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows of the log that are looked through.
@@ -167,7 +166,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let (since, until) = (day(&filter.since, 0)?, day(&filter.until, 24)?);
     let recent = Journal::of(workspace).recent(LOOKED_AT, &Window { since, until }, &layout, false)?;
     let judged = asked.judged()?;
-    let said = judged.said(workspace)?;
+    let seen = judged.seen(workspace)?;
+    let said = &seen.said;
     let (low, high) = (bound(&filter.at_least)?, bound(&filter.at_most)?);
     let (mut found, mut n_seen) = (Vec::new(), 0);
     let (mut versions, mut arms): (Vec<String>, Vec<String>) = Default::default();
@@ -199,7 +199,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let production = workspace.registry().roles()?.production;
     rendered(&Page {
         shell: asked.shell("/ui/feedback", "Feedback")?,
-        rows: found[first..last].iter().map(|(logged, row)| shown(logged, *row, &said, threshold)).collect(),
+        rows: found[first..last].iter().map(|(logged, row)| shown(logged, *row, said, threshold)).collect(),
         shown: format!("rows {} to {last}", first + 1),
         n_found: found.len(),
         n_seen,
@@ -282,25 +282,14 @@ pub(in crate::dashboard) struct Judged {
 }
 
 /// What was read of the file.
-struct Seen {
+pub(super) struct Seen {
     bytes: u64,
-    said: Said,
-}
-
-/// What was said, for as long as a page is made.
-pub(super) struct SaidNow<'a>(MutexGuard<'a, Seen>);
-
-impl Deref for SaidNow<'_> {
-    type Target = Said;
-
-    fn deref(&self) -> &Said {
-        &self.0.said
-    }
+    pub(super) said: Said,
 }
 
 impl Judged {
-    /// With what was said since counts were made.
-    pub(super) fn said(&self, workspace: &Workspace) -> Result<SaidNow<'_>, Oops> {
+    /// What was said, also since counts were made; nobody else reads it meanwhile.
+    pub(super) fn seen(&self, workspace: &Workspace) -> Result<MutexGuard<'_, Seen>, Oops> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (entries, bytes) = match feedback::entries_from(workspace, seen.bytes) {
             Ok(found) => found,
@@ -312,7 +301,7 @@ impl Judged {
         };
         seen.said.add(entries);
         seen.bytes = bytes;
-        Ok(SaidNow(seen))
+        Ok(seen)
     }
 }
 

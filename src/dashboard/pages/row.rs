@@ -67,7 +67,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         )));
     };
     let judged = asked.judged()?;
-    let shown = shown(&logged, 0, &*judged.said(&asked.dashboard.workspace)?, threshold(asked)?);
+    let shown = shown(&logged, 0, &judged.seen(&asked.dashboard.workspace)?.said, threshold(asked)?);
     let features = logged.features.clone();
     let (explained_version, pipeline) = of_version(asked, logged.version[0], (production, pipeline));
     let values = features.as_ref().map_or_else(Vec::new, cells);
