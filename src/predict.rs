@@ -123,6 +123,8 @@ pub struct Told {
     pub notes: Vec<String>,
     /// Outcomes by id, when they were wanted.
     pub outcomes: Vec<(String, String)>,
+    /// What training did not have, and the first numbers of each column.
+    pub unseen: Unseen,
 }
 
 /// Scores `input` and writes it, with the answers added, to `out`. With `log`, every row is logged before it is answered.
@@ -225,7 +227,7 @@ fn score(
     let passed_over: Vec<String> = log.as_ref().and_then(Logger::note).into_iter().collect();
     let outcomes = log.map(Logger::into_outcomes).unwrap_or_default();
     let notes = [rows.notes(), &renamed, &unseen.notes(), &passed_over].concat();
-    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes })
+    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes, unseen })
 }
 
 /// Records with the delimiter that is wanted.

@@ -1,9 +1,13 @@
 //! From a workspace's reference to a stored version: what `train` does.
 
+mod closer;
 mod command;
 mod derived;
+mod page;
 
+pub use closer::{Closer, Effect, Learning, Seen, look_closer};
 pub use derived::derived;
+pub use page::write as write_page;
 
 use crate::atomic::{self, Lock};
 use crate::digest;
@@ -60,6 +64,9 @@ pub enum TrainError {
         /// What it did, and what it said last.
         what: String,
     },
+    /// The report's picture could not be drawn.
+    #[error("{0}")]
+    Picture(String),
     /// A file could not be read.
     #[error("{file}: {source}")]
     Io {
@@ -119,6 +126,22 @@ pub struct Trained {
     pub rules: Option<String>,
     /// Rows that were left out.
     pub rejects: Rejects,
+    /// What scores rows.
+    pub pipeline: Pipeline,
+    /// Gate rows with their outcome, where numbers are predicted.
+    labelled: Option<(Table, Vec<f64>)>,
+}
+
+impl Trained {
+    /// Predicted and true numbers of some gate rows, evenly taken; none where classes are predicted.
+    fn pairs(&self) -> Result<Vec<(f64, f64)>, TrainError> {
+        /// Dots that a picture has.
+        const MOST: usize = 800;
+        let Some((rows, truth)) = &self.labelled else { return Ok(Vec::new()) };
+        let shown: Vec<u32> = (0..truth.len() as u32).step_by(truth.len().div_ceil(MOST).max(1)).collect();
+        let scores = self.pipeline.score(&rows.take(&shown))?;
+        Ok(shown.iter().enumerate().map(|(at, row)| (scores.row(at)[0], truth[*row as usize])).collect())
+    }
 }
 
 /// Reads the reference, fits (or takes in) a pipeline, evaluates it and stores it as the next version.
@@ -233,8 +256,20 @@ pub fn learn(
     let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
-    let Fitted { gate, importance, .. } = fitted;
-    Ok(Trained { version, role, manifest, gate, cross_validation, test, importance, rules, rejects })
+    let Fitted { gate, importance, pipeline, labelled, .. } = fitted;
+    Ok(Trained {
+        version,
+        role,
+        manifest,
+        gate,
+        cross_validation,
+        test,
+        importance,
+        rules,
+        rejects,
+        pipeline,
+        labelled,
+    })
 }
 
 /// What goes into the manifest beside the fitted pipeline.

@@ -155,9 +155,33 @@ fn what_spreadsheets_put_below_a_table_is_no_row() {
         (format!("Everything,{months},{fees},all,yes\n"), "what all rows above add up to"),
         (format!("TOTAL GÉNÉRAL,{months},1,,\n"), "looks like a total"),
         ("Average,36.0,48.90,,\n".to_owned(), "looks like a total"),
+        ("120,120,120,120,120\nCount,120,120,120,120\n".to_owned(), "looks like a total"),
+        ("basic Ergebnis,412,880,,\n".to_owned(), "looks like a total"),
+        ("\"Note: fees, in EUR\",,,,\n,,,,\nSource: CRM,,,,\n".to_owned(), "as 2 of the last 3 rows"),
     ] {
         init(plain.clone() + &tail).answers(ERROR).says(says);
     }
+    // The same above the rows, or among them, where the rows of totals have no id.
+    let (header, rows) = plain.split_once('\n').unwrap();
+    let above = format!("{header}\nEverything,{months},{fees},,\n{rows}");
+    init(above).answers(ERROR).says("the first row holds what all rows below add up to, in months and fee");
+    let groups: Vec<&str> = rows.lines().collect();
+    let grouped = groups.chunks(60).map(|group| format!("{}\n,1722,3035.90,basic Total,\n", group.join("\n")));
+    let grouped = format!("{header}\n{}K9999,1,2,pro,no\n", grouped.collect::<String>());
+    init(grouped.clone()).answers(ERROR).says("\"cust\" names each of 123 rows but 2, whose cell is missing (line 62");
+    let work = Loop::new().table("t.csv", grouped);
+    work.run("init t.csv --kind cust=category").answers(YES);
+    // A quote that was never meant to be one.
+    let quoted = plain.lines().enumerate().map(|(n, row)| match n {
+        20 | 60 => row.replacen("basic", "\"basic", 1).replacen("plus", "\"plus", 1).replacen("pro", "\"pro", 1) + "\n",
+        _ => format!("{row}\n"),
+    });
+    let said = init(quoted.collect());
+    assert!(
+        said.status() == 2 || said.stderr.contains("lines") && said.stderr.contains("is a quote missing"),
+        "{}",
+        said.stderr
+    );
     // A file that came after another with the columns in another order.
     let other = plain.clone() + "plan,cust,months,fee,churn\nbasic,K9,1,2,no\n";
     init(other).answers(ERROR).says("line 122: holds the names of the header in another order");

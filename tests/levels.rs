@@ -101,6 +101,45 @@ fn levels_that_stay_apart_are_said_with_their_share() {
     assert!(said.stderr.contains("column \"region\": 133 of 400 rows"), "{}", said.stderr);
 }
 
+/// Numbers of another size are said: marks between thousands that are read as decimals, another unit, flags of Access.
+#[test]
+fn numbers_of_another_size_are_said() {
+    type Cell<'a> = &'a dyn Fn(usize) -> String;
+    let table = |cell: Cell| {
+        let row =
+            |row: usize| format!("k{row},{},{},{}\n", cell(row), row * 7 % 10, ["no", "yes"][row * 37 % 101 / 51]);
+        "cust,v,b,churn\n".to_owned() + &(0..300).map(row).collect::<String>()
+    };
+    let size = |row: usize| row * 37 % 101;
+    let cases: [(Cell, Cell, &str); 4] = [
+        (
+            &|row| (1000 + 280 * size(row)).to_string(),
+            &|row| format!("{}.000", 1 + size(row) % 29),
+            "such as 1: are they",
+        ),
+        (
+            &|row| format!("{}.25", 100 + 590 * size(row)),
+            &|row| format!("{}.{:03}", 1 + size(row) % 59, size(row)),
+            "numbers lie outside",
+        ),
+        (&|row| format!("{}.5", size(row)), &|row| format!("{}.5", 1000 * size(row)), "(0.5 to 100.5), such as"),
+        (
+            &|row| (size(row) % 2).to_string(),
+            &|row| if size(row) % 2 == 1 { "-1" } else { "0" }.to_owned(),
+            "(0 to 1), such as -1",
+        ),
+    ];
+    for (reference, current, says) in cases {
+        let work = Loop::new().table("r.csv", table(reference)).table("c.csv", table(current));
+        work.run("init r.csv --target churn").answers(YES);
+        work.run("train --quality fast --set n_estimators=20").answers(YES);
+        let said = work.run("predict c.csv --columns score").answers(YES).stderr;
+        assert!(said.contains(says) && said.contains("column \"v\": "), "{says}: {said}");
+        let same = work.run("predict r.csv --columns score").answers(YES).stderr;
+        assert!(!same.contains("outside"), "{same}");
+    }
+}
+
 #[test]
 fn init_lists_other_spellings_and_they_may_be_kept_apart() {
     let mut text = table(["False", "True"], ["a", "b", "c"], true);

@@ -58,7 +58,9 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
     doubt.map_or(Ok(()), |doubt| {
         let way_out = match doubt.why {
             Why::Ambiguous => doubt.ways_out(),
-            Why::Mixed | Why::Nearly => "correct these cells, or leave such rows out with --skip-invalid".to_owned(),
+            Why::Mixed | Why::Nearly | Why::Nameless => {
+                "correct these cells, or leave such rows out with --skip-invalid".to_owned()
+            }
         };
         Err(AbError::Usage(format!("{file}: {doubt}: {way_out}")))
     })

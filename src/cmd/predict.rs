@@ -111,7 +111,15 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         ctx.progress
             .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));
     }
-    told.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
+    let usual = ctx.workspace.registry().profile(version).ok();
+    let range = |name: &str| {
+        let column = usual.as_ref()?.column(name)?;
+        column.quantile(0.0).zip(column.quantile(1.0))
+    };
+    told.notes
+        .iter()
+        .chain(&told.unseen.outside(range))
+        .for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     Ok(Outcome::Yes)
 }
 

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 ///
 /// The rows are split for good into train, tune and gate (a row never changes sides). The first version becomes
 /// production, later ones the challenger. A version whose gate rows speak against it (its threshold calls every row
-/// the same, or it is no better than its baseline) never becomes production by itself.
+/// the same, or it is no better than its baseline) never becomes production by itself. What its gate rows show, and what it
+/// rests on, is drawn in reports/train_report.html.
 ///
 ///   mlloop train
 ///   mlloop train --cv 5                       out-of-fold metrics besides
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 ///   mlloop train --quality fast               one fit instead of several
 ///   mlloop train --quality best --budget 60s  the best that 60 s of CPU find
 ///   mlloop train --test holdout.csv           metrics on another table besides
+///   mlloop train --full-report                what columns do, and whether more rows would help
 ///   mlloop train --from model.onnx            take in a model made elsewhere
 ///
 /// Exit status: 0 a version was stored, 2 error.
@@ -60,6 +62,10 @@ pub(crate) struct Args {
     /// Leave out rows that do not fit, and report them
     #[arg(long)]
     skip_invalid: bool,
+    /// Look closer in reports/train_report.html: what the strongest columns do to the prediction, and whether more rows would
+    /// help (a few more fits); and draw reports/train_report.png
+    #[arg(long)]
+    full_report: bool,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -79,22 +85,21 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     reference::settle(&ctx.workspace, &lock, ctx.now)?;
     config.data = ctx.workspace.config()?.data;
     let steps = ctx.progress.steps();
-    let learned = train::train(
-        &ctx.workspace,
-        &lock,
-        &TrainRequest {
-            config: &config,
-            seed: ctx.seed,
-            now: ctx.now,
-            cv: args.cv.map(usize::from),
-            test: args.test.as_deref(),
-            from: args.from.as_deref(),
-            features_by_order: args.features_by_order,
-            skip_invalid: args.skip_invalid,
-            progress: &|what, done, total| steps.at(what, done, total),
-        },
-    )?;
+    let request = TrainRequest {
+        config: &config,
+        seed: ctx.seed,
+        now: ctx.now,
+        cv: args.cv.map(usize::from),
+        test: args.test.as_deref(),
+        from: args.from.as_deref(),
+        features_by_order: args.features_by_order,
+        skip_invalid: args.skip_invalid,
+        progress: &|what, done, total| steps.at(what, done, total),
+    };
+    let learned = train::train(&ctx.workspace, &lock, &request)?;
+    let closer = args.full_report.then(|| train::look_closer(&ctx.workspace, &request, &learned)).transpose()?;
     steps.finish();
+    train::write_page(&ctx.workspace, &learned, closer.as_ref())?;
     ctx.progress.rejects(&learned.rejects);
     learned.manifest.notes.iter().for_each(|note| ctx.progress.note(format_args!("note: {note}")));
     let decides = ctx.workspace.config()?.promote.metric;

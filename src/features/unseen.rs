@@ -1,8 +1,9 @@
 //! Levels that training did not have: a few are drift, most rows are a mistake in how the column is written. So are fractions
-//! where training had whole numbers.
+//! where training had whole numbers, and numbers of another size.
 
 use super::{Encoder, FeatureError, Features, NumberEncoder};
 use crate::table::{Categories, Table, Values};
+use crate::wording::Plain;
 
 /// A column with levels that training did not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +31,16 @@ pub struct Unseen {
     fractions: Vec<Fractions>,
     /// Rows with an infinite number, by column.
     infinite: Vec<(String, u64)>,
+    /// The first numbers of each column.
+    firsts: Vec<(String, Vec<f64>)>,
     n_rows: u64,
 }
 
+/// Numbers of a column that are held to the range of training, the fewest that show anything, and the share of them outside
+/// from which on it is told.
+const MAX_FIRSTS: usize = 2000;
+const MIN_FIRSTS: usize = 20;
+const MIN_OUTSIDE: f64 = 0.2;
 /// Levels that are named.
 const SHOWN: usize = 3;
 /// Bytes of a level that are shown.
@@ -61,6 +69,7 @@ impl Unseen {
                 && let Some(Values::Number(cells)) = table.column(&input.column).map(|column| &column.values)
             {
                 self.count_infinite(&input.column, cells);
+                self.note_firsts(&input.column, cells);
                 if *whole {
                     self.count_fractions(&input.column, cells);
                 }
@@ -129,6 +138,38 @@ impl Unseen {
     #[must_use]
     pub fn columns(&self) -> &[UnseenColumn] {
         &self.columns
+    }
+
+    fn note_firsts(&mut self, name: &str, values: &[f64]) {
+        let at = self.firsts.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.firsts.push((name.to_owned(), Vec::new()));
+            self.firsts.len() - 1
+        });
+        let known = &mut self.firsts[at].1;
+        let room = MAX_FIRSTS - known.len();
+        known.extend(values.iter().filter(|value| value.is_finite()).take(room));
+    }
+
+    /// One sentence per column of which many numbers lie outside of the `range` that training had.
+    #[must_use]
+    pub fn outside(&self, range: impl Fn(&str) -> Option<(f64, f64)>) -> Vec<String> {
+        let told = |(column, values): &(String, Vec<f64>)| {
+            let (low, high) = range(column)?;
+            let mut outside = values.iter().filter(|value| **value < low || **value > high).peekable();
+            let first = **outside.peek()?;
+            let n = outside.count();
+            (values.len() >= MIN_FIRSTS && n as f64 >= MIN_OUTSIDE * values.len() as f64).then(|| {
+                format!(
+                    "column {column:?}: {n} of {} numbers lie outside of what training had ({} to {}), such as {}: are they \
+                     written in another way, or in another unit?",
+                    values.len(),
+                    Plain(low),
+                    Plain(high),
+                    Plain(first)
+                )
+            })
+        };
+        self.firsts.iter().filter_map(told).collect()
     }
 
     /// One sentence per column, the largest share first.

@@ -11,6 +11,9 @@
 //!                 tail               rare class           tail
 //! ```
 //!
+//! A cut lies half-way between the values that it parts, however few they are, so that what falls between them later goes
+//! with the nearer one: where training knew 0 and 10, 9.99 is like 10.
+//!
 //! The engine takes no cuts, but makes one of every distinct value when these are few. So each cell is moved down to the
 //! lower bound of its bin; a threshold of the tree is such a bound, and parts the rows as they were exactly as their bins.
 
@@ -22,6 +25,8 @@ use std::sync::Arc;
 const SAMPLE: usize = 200_000;
 /// Each tail bin is at most this many times as large as the one further out.
 const TAIL_GROWTH: f64 = 1.5;
+/// Where cells are missing, the last cut lies at this share of the largest number at least.
+const MOST: f32 = 0.75;
 /// Rows that are moved at a time.
 const CHUNK: usize = 1024;
 
@@ -32,16 +37,14 @@ pub(super) struct Labels<'a> {
     pub(super) y: &'a [f32],
     /// Number of classes; 0 for values.
     pub(super) n_classes: usize,
+    /// What each row weighs; one that weighs nothing is no row.
+    pub(super) weights: Option<&'a [f32]>,
 }
 
-/// Moves every cell of `x` down to the lower bound of its bin, at most `max_bin` of them per feature.
-///
-/// Features of up to `max_bin` distinct values stay as they are. Missing cells stay missing.
+/// Moves every cell of `x` down to the lower bound of its bin, at most `max_bin` of them per feature; of up to so many
+/// distinct values each has a bin of its own. Missing cells stay missing.
 pub(super) fn snap(mut x: Matrix, labels: Labels<'_>, max_bin: usize) -> Matrix {
     let n_features = x.n_features();
-    if x.n_rows <= max_bin {
-        return x;
-    }
     let rows = Sample::new(labels);
     let bounds: Vec<Option<Vec<f32>>> =
         (0..n_features).into_par_iter().map(|feature| rows.bounds(&x, feature, max_bin)).collect();
@@ -60,9 +63,10 @@ pub(super) fn snap(mut x: Matrix, labels: Labels<'_>, max_bin: usize) -> Matrix 
 }
 
 /// The rows that cuts are chosen on, with what each is worth.
-struct Sample {
+struct Sample<'a> {
     /// Row and worth; the worths add up to 1.
     rows: Vec<(u32, f64)>,
+    weights: Option<&'a [f32]>,
 }
 
 /// A distinct value with the rows that have it.
@@ -73,49 +77,59 @@ struct Run {
     worth: f64,
 }
 
-impl Sample {
-    fn new(labels: Labels<'_>) -> Self {
-        let Labels { y, n_classes } = labels;
+impl<'a> Sample<'a> {
+    fn new(labels: Labels<'a>) -> Self {
+        let Labels { y, n_classes, weights } = labels;
+        let counts_for = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
         let mut counts = vec![0_usize; n_classes.max(1)];
         let class = |y: f32| if n_classes == 0 { 0 } else { y as usize };
-        y.iter().for_each(|&y| counts[class(y)] += 1);
+        y.iter().enumerate().filter(|(row, _)| counts_for(*row)).for_each(|(_, &y)| counts[class(y)] += 1);
         // Of a long table every so many rows of each class, all of the rare ones.
         let share = SAMPLE / counts.iter().filter(|&&n| n > 0).count().max(1);
         let steps: Vec<usize> = counts.iter().map(|n| n.div_ceil(share.max(1)).max(1)).collect();
-        let mut seen = vec![0_usize; counts.len()];
+        let (mut seen, n) = (vec![0_usize; counts.len()], counts.iter().sum::<usize>());
         let present = counts.iter().filter(|&&n| n > 0).count() as f64;
         let mut rows = Vec::with_capacity(y.len().min(SAMPLE + counts.len()));
-        for (row, &y) in (0_u32..).zip(y) {
+        for (row, &y) in (0_u32..).zip(y).filter(|(row, _)| counts_for(*row as usize)) {
             let class = class(y);
             if seen[class].is_multiple_of(steps[class]) {
                 // Half by counts, half by classes.
-                let of_all = steps[class] as f64 / labels.y.len() as f64;
+                let of_all = steps[class] as f64 / n as f64;
                 let of_class = steps[class] as f64 / (present * counts[class] as f64);
                 rows.push((row, 0.5 * of_all + 0.5 * of_class));
             }
             seen[class] += 1;
         }
-        Self { rows }
+        Self { rows, weights }
     }
 
-    /// The lower bounds of a feature's bins, ascending; `None` when each distinct value can have its own.
+    /// The lower bounds of a feature's bins, ascending; `None` where there is nothing to cut.
     fn bounds(&self, x: &Matrix, feature: usize, max_bin: usize) -> Option<Vec<f32>> {
         let n_features = x.n_features();
         let column = || x.values.iter().skip(feature).step_by(n_features).copied().filter(|v| !v.is_nan());
-        if !more_than(column(), max_bin) {
-            return None;
-        }
-        let runs = self.runs(x, feature);
-        let ends = ends(&runs, max_bin);
-        // Half-way between two values: rows that fall between them later are as near to the one as to the other.
-        let between = |at: usize| {
-            let (below, value) = (runs[at - 1].value, runs[at].value);
-            let middle = below + (value - below) / 2.0;
-            if middle > below && middle <= value { middle } else { value }
+        let weighed = x.values.iter().skip(feature).step_by(n_features).enumerate().filter(|(row, v)| {
+            let counts = self.weights.is_none_or(|weights| weights[*row] > 0.0);
+            counts && !v.is_nan()
+        });
+        // What stands before each bin but the first, and what it begins with: the cut lies between.
+        let (lowest, bins): (f32, Vec<(f32, f32)>) = match distinct(weighed.map(|(_, v)| *v), max_bin) {
+            Some(all) => (*all.first()?, all.windows(2).map(|pair| (pair[0], pair[1])).collect()),
+            None => {
+                let runs = self.runs(x, feature);
+                let begins = ends(&runs, max_bin).into_iter();
+                (runs[0].value, begins.map(|at| (runs[at - 1].value, runs[at].value)).collect())
+            }
         };
-        let mut bounds: Vec<f32> = std::iter::once(runs[0].value).chain(ends.into_iter().map(between)).collect();
+        let (_, last) = *bins.last()?;
+        let mut bounds: Vec<f32> =
+            std::iter::once(lowest).chain(bins.iter().map(|(below, value)| middle(*below, *value))).collect();
         // A value below all of the sample belongs to the first bin.
         bounds[0] = column().fold(bounds[0], f32::min);
+        // The engine parts missing cells from all others at twice the largest bound: no number may lie there.
+        if column().count() < x.n_rows {
+            let largest = column().fold(f32::MIN, f32::max);
+            bounds[bins.len()] = bounds[bins.len()].max(MOST * largest).min(last);
+        }
         Some(bounds)
     }
 
@@ -139,18 +153,24 @@ impl Sample {
     }
 }
 
-/// Whether there are more distinct values than `most`.
-fn more_than(values: impl Iterator<Item = f32>, most: usize) -> bool {
-    let mut distinct: Vec<f32> = Vec::with_capacity(most + 1);
+/// Half-way between two values; the upper one where no number lies between.
+fn middle(below: f32, value: f32) -> f32 {
+    let middle = below + (value - below) / 2.0;
+    if middle > below && middle <= value { middle } else { value }
+}
+
+/// The distinct values, ascending; `None` when there are more than `most`.
+fn distinct(values: impl Iterator<Item = f32>, most: usize) -> Option<Vec<f32>> {
+    let mut distinct: Vec<f32> = Vec::with_capacity(most.min(1 << 12) + 1);
     for value in values {
         if let Err(at) = distinct.binary_search_by(|v| v.total_cmp(&value)) {
             if distinct.len() == most {
-                return true;
+                return None;
             }
             distinct.insert(at, value);
         }
     }
-    false
+    Some(distinct)
 }
 
 /// The runs that begin a bin, ascending, without the first: at most `max_bin − 1`.
@@ -213,7 +233,7 @@ mod tests {
         Matrix::new(values, n, Arc::from(vec!["x".to_owned()]))
     }
 
-    fn distinct(x: &Matrix) -> Vec<f32> {
+    fn values_of(x: &Matrix) -> Vec<f32> {
         let mut values: Vec<f32> = x.values.iter().copied().filter(|v| !v.is_nan()).collect();
         values.sort_unstable_by(f32::total_cmp);
         values.dedup();
@@ -221,11 +241,19 @@ mod tests {
     }
 
     #[test]
-    fn few_values_and_missing_ones_stay() {
+    fn few_values_have_a_bin_each_and_missing_ones_stay() {
         let values: Vec<f32> = (0..1000).map(|i| if i % 7 == 0 { f32::NAN } else { (i % 200) as f32 }).collect();
         let y = vec![0.0; 1000];
-        let x = snap(matrix(values.clone()), Labels { y: &y, n_classes: 0 }, 255);
-        assert_eq!(format!("{:?}", x.values), format!("{values:?}"));
+        let snapped =
+            |values: Vec<f32>| snap(matrix(values), Labels { y: &y, n_classes: 0, weights: None }, 255).values;
+        // Where cells are missing, the last one lies no lower than at three quarters of the largest number.
+        let bound = |v: &f32| if *v > 0.0 { v - 0.5 } else { *v };
+        let expected: Vec<f32> = values.iter().map(bound).collect();
+        assert_eq!(format!("{:?}", snapped(values.clone())), format!("{expected:?}"));
+        let two = |low: f32, high: f32| snapped((0..1000).map(|i| if i % 2 == 0 { low } else { high }).collect())[1];
+        assert_eq!([two(0.0, 10.0), two(-3.0, 4.0)], [5.0, 0.5]);
+        assert_eq!(two(1.0, 1.0_f32.next_up()), 1.0_f32.next_up(), "no number lies between");
+        assert_eq!(two(-f32::MAX / 4.0, f32::MAX / 4.0), 0.0);
     }
 
     #[test]
@@ -235,8 +263,8 @@ mod tests {
         let values: Vec<f32> = (0..n).map(|i| ((i * 7_919) % n) as f32).collect();
         let rare = |v: f32| v >= 29_995.0 || (15_000.0..15_020.0).contains(&v);
         let y: Vec<f32> = values.iter().map(|&v| f32::from(u8::from(rare(v)))).collect();
-        let x = snap(matrix(values), Labels { y: &y, n_classes: 2 }, 255);
-        let bounds = distinct(&x);
+        let x = snap(matrix(values), Labels { y: &y, n_classes: 2, weights: None }, 255);
+        let bounds = values_of(&x);
         assert!(bounds.len() <= 255 && bounds.len() > 200, "{}", bounds.len());
         for cut in [15_000.0, 15_020.0, 29_999.0] {
             let nearest = bounds.iter().map(|b| (b - cut).abs()).fold(f32::INFINITY, f32::min);
@@ -256,7 +284,7 @@ mod tests {
         let n = 900_000_u64;
         let values: Vec<f32> = (0..n).map(|i| ((i * 7_919) % n) as f32).collect();
         let y: Vec<f32> = values.iter().map(|&v| f32::from(u8::from((500_000.0..500_030.0).contains(&v)))).collect();
-        let bounds = distinct(&snap(matrix(values), Labels { y: &y, n_classes: 2 }, 127));
+        let bounds = values_of(&snap(matrix(values), Labels { y: &y, n_classes: 2, weights: None }, 127));
         assert!(bounds.len() <= 127);
         assert_eq!(bounds[0], 0.0);
         let inside = bounds.iter().filter(|b| (500_000.0..500_030.0).contains(*b)).count();

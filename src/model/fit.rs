@@ -109,7 +109,7 @@ impl Model {
         let (n_rows, n_features) = (x.n_rows, x.n_features());
         let shape = Shape { n_rows, n_features, rarest: rarest(y, n_classes), n_classes, has_tune: tune.is_some() };
         let plan = options.params.plan(shape);
-        let x = bins::snap(x, bins::Labels { y, n_classes }, plan.max_bin as usize);
+        let x = bins::snap(x, bins::Labels { y, n_classes, weights }, plan.max_bin as usize);
         let rows = engine_matrix(&x, weights)?;
         drop(x);
         match plan.algorithm {

@@ -171,7 +171,7 @@ fn a_tree_reads_as_rules() {
     let text = model.rules(&x.names, &classes, &told).unwrap();
     assert_eq!(
         text,
-        "if tenure < 3\n  No: probability 1.000, 15 rows\nelse or missing\n  if plan < 1\n    No: probability 1.000, 4 rows\n  else or missing\n    Yes: probability 1.000, 21 rows\n"
+        "if tenure < 2.5\n  No: probability 1.000, 15 rows\nelse or missing\n  if plan < 0.5\n    No: probability 1.000, 4 rows\n  else or missing\n    Yes: probability 1.000, 21 rows\n"
     );
     assert!(model.rules(&x.names[1..], &classes, &told).is_err());
     let forest = fit(&small(Algorithm::RandomForest), Task::Binary, 300, 3);

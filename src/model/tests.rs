@@ -210,7 +210,9 @@ fn a_forest_averages_its_trees() {
 #[test]
 fn the_largest_numbers_are_split_from_missing_ones() {
     let (n, largest) = (400, LARGEST);
-    for (low, high) in [(0.0, largest), (-largest, 1.0), (-largest, largest), (0.0, largest / 2.0)] {
+    for (low, high) in
+        [(0.0, largest), (-largest, 1.0), (-largest, largest), (0.0, largest / 2.0), (0.0, 1.0), (-5.0, 10.0)]
+    {
         let cell = |row: usize| match row % 5 {
             0 | 1 => f32::NAN,
             2 => low,

@@ -69,7 +69,7 @@ pub fn derived_columns(
     if let Some(parquet) = parquet {
         parquet.finish(out)?;
     }
-    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: Vec::new(), outcomes: Vec::new() })
+    Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: Vec::new(), ..Told::default() })
 }
 
 /// The values of the windows among `derived` in every row of a table, for [`PredictOptions::windows`].

@@ -4,8 +4,10 @@
 //! and [`drift_png`] are one picture, [`drift_text`] is a terminal's worth of text. What a table's author wrote
 //! (names, levels, findings) is escaped everywhere and cannot steer a terminal.
 
+pub(crate) mod curves;
 mod gauge;
 mod markdown;
+pub(crate) mod metrics;
 pub(crate) mod number;
 mod overview;
 mod page;
@@ -26,6 +28,7 @@ use crate::drift::report::{ColumnReport, DriftReport};
 
 pub use number::{number, percent};
 pub use prometheus::drift_prometheus;
+pub(crate) use training::importance_picture;
 pub use training::importance_svg;
 pub(crate) use words::kind as column_kind;
 

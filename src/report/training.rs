@@ -1,5 +1,7 @@
-//! What stands beside a version: how much each column matters, as a picture.
+//! What stands beside a version: how much each column matters, as a picture, alone and beside what the gate rows show.
 
+use super::ReportError;
+use super::curves::Picture;
 use super::number::{percent, short};
 use super::shape::{Drawing, at, escape};
 
@@ -17,7 +19,8 @@ const LINE: usize = 110;
 
 const STYLE: &str = "\
 text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sans-serif;font-size:14px;fill:#1b1f24}\
-.h1{font-size:18px;font-weight:700}.end{text-anchor:end}.ax{font-size:12px;fill:#5b6470}.bar{fill:#2a78b0}.page{fill:#fff}\
+.h1{font-size:18px;font-weight:700}.end{text-anchor:end}.ax{font-size:12px;fill:#5b6470}.bar,.spot{fill:#2a78b0}.page{fill:#fff}.mid{text-anchor:middle}\
+.base{fill:none;stroke:#98a2ad}.cur{fill:none;stroke:#2a78b0;stroke-width:1.8}.limit{fill:none;stroke:#1b1f24;stroke-dasharray:4 3}\
 @media(prefers-color-scheme:dark){text{fill:#e6e9ee}.ax{fill:#a7b0bb}.bar{fill:#62a8d8}.page{fill:#14181d}}";
 
 /// Bars of each column's share of the gain, largest first; `shares` are such pairs, from 0 to 1. `words` are lines
@@ -25,6 +28,39 @@ text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sa
 #[must_use]
 pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -> String {
     let mut drawing = Drawing::default();
+    let mut height = bars(&mut drawing, title, shares);
+    for line in words.iter().take(MOST) {
+        drawing.text("ax", (MARGIN, height + 8.0), &short(line, LINE));
+        height += 24.0;
+    }
+    whole(title, (WIDTH, height), drawing)
+}
+
+/// The same in dots, two a unit, with named pictures of what the gate rows show at its right.
+///
+/// # Errors
+/// When the picture is too large to hold.
+pub(crate) fn importance_picture(
+    title: &str,
+    shares: &[(String, f64)],
+    beside: Vec<(&str, Picture)>,
+) -> Result<Vec<u8>, ReportError> {
+    const HEADING: f64 = 24.0;
+    let mut drawing = Drawing::default();
+    let mut height = bars(&mut drawing, title, shares);
+    let (width, each) = Picture::SIZE;
+    let n_rows = beside.len().div_ceil(2);
+    for (n, (name, picture)) in beside.into_iter().enumerate() {
+        let at = (WIDTH + (n % 2) as f64 * (width + MARGIN), HEAD + (n / 2) as f64 * (each + HEADING));
+        drawing.text("", (at.0, at.1), name);
+        drawing.group((at.0, at.1 + 12.0), &picture.piece());
+    }
+    height = height.max(HEAD + n_rows as f64 * (each + HEADING) + MARGIN);
+    super::raster::png(&whole(title, (WIDTH + 2.0 * (width + MARGIN), height), drawing), 2.0)
+}
+
+/// Draws the title and a bar for each column; how high that is.
+fn bars(drawing: &mut Drawing, title: &str, shares: &[(String, f64)]) -> f64 {
     drawing.text("h1", (MARGIN, 32.0), title);
     drawing.text("ax", (MARGIN, 52.0), "share of the loss that the trees' splits took away, by column");
     let largest = shares.iter().map(|(_, share)| *share).fold(f64::MIN_POSITIVE, f64::max);
@@ -41,14 +77,16 @@ pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -
         drawing.text("ax", (BARS, height + 8.0), &format!("{} more columns", shares.len() - MOST));
         height += 24.0;
     }
-    for line in words.iter().take(MOST) {
-        drawing.text("ax", (MARGIN, height + 8.0), &short(line, LINE));
-        height += 24.0;
-    }
+    height
+}
+
+/// A picture that needs nothing but itself.
+fn whole(title: &str, (width, height): (f64, f64), drawing: Drawing) -> String {
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{h}" viewBox="0 0 {WIDTH} {h}" role="img"><title>{}</title><style>{STYLE}</style><rect class="page" width="{WIDTH}" height="{h}"/>{}</svg>"#,
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img"><title>{}</title><style>{STYLE}</style><rect class="page" width="{w}" height="{h}"/>{}</svg>"#,
         escape(title),
         drawing.finish(),
+        w = at(width),
         h = at(height),
     )
 }

@@ -72,7 +72,13 @@ pub fn resolution(evaluation: &Evaluation) -> Option<String> {
 
 /// A threshold that calls every gate row positive, or none.
 fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
+    /// Positive rows from which it is no chance that none of them is found.
+    const SOME: usize = 3;
     let confusion = evaluation.confusion.as_ref()?;
+    let (n_called, n_found) = (confusion.predicted(1), confusion.cell(1, 1));
+    if n_called > 0.0 && n_found == 0.0 && evaluation.n_positive.is_some_and(|positives| positives >= SOME) {
+        return Some(format!("its threshold calls gate rows positive (of {n}), and none of those that are"));
+    }
     let all = if confusion.predicted(0) == 0.0 {
         "every"
     } else if confusion.predicted(1) == 0.0 {
@@ -153,9 +159,14 @@ mod tests {
         assert_eq!(doubts(&evaluation(&y, &scores, 0.9)).grave, ["its threshold calls no gate row positive (of 100)"]);
         let wrong: Vec<f64> = scores.iter().map(|s| 1.0 - s).collect();
         assert_eq!(
-            doubts(&evaluation(&y, &wrong, 0.5)).grave,
+            doubts(&evaluation(&y, &wrong, 0.5)).grave[1..],
             ["on the gate rows it is no better than class shares alone: roc_auc 0.0000, baseline 0.5000"]
         );
+        // Rows are called positive, and none that is.
+        let beside: Vec<f64> =
+            (0..100).map(|i| if i % 4 == 1 { 0.9 } else { 0.1 + 0.3 * f64::from(u8::from(i % 4 == 0)) }).collect();
+        let grave = doubts(&evaluation(&y, &beside, 0.5)).grave;
+        assert_eq!(grave[0], "its threshold calls gate rows positive (of 100), and none of those that are");
         let none = doubts(&evaluation(&[0.0; 60], &[0.1; 60], 0.5)).grave;
         assert_eq!(none, ["none of the 60 gate rows is positive: nothing is known of its quality"]);
     }

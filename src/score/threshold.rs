@@ -131,7 +131,7 @@ impl fmt::Display for ThresholdRule {
 
 impl ThresholdRule {
     fn check(self) -> Result<(), ScoreError> {
-        let (name, value, highest) = match self {
+        let (name, value) = match self {
             Self::F1 | Self::Accuracy | Self::Youden => return Ok(()),
             Self::Cost { cost_fp, cost_fn } => {
                 let good = |cost: f64| cost.is_finite() && cost >= 0.0;
@@ -142,17 +142,15 @@ impl ThresholdRule {
                     Err(ScoreError::Rule(format!("{costs} must be at least 0, and one of them more")))
                 };
             }
-            // Above 1 nothing is ever predicted positive, which is for the caller to say.
-            Self::Fixed(value) => ("a fixed threshold", value, f64::MAX),
-            Self::Alerts(value) => ("alerts", value, 1.0),
-            Self::Recall(value) => ("recall", value, 1.0),
-            Self::Precision(value) => ("precision", value, 1.0),
+            Self::Fixed(value) => ("a fixed threshold", value),
+            Self::Alerts(value) => ("alerts", value),
+            Self::Recall(value) => ("recall", value),
+            Self::Precision(value) => ("precision", value),
         };
-        if (0.0..=highest).contains(&value) {
+        if (0.0..=1.0).contains(&value) {
             return Ok(());
         }
-        let range = if highest == 1.0 { "a share between 0 and 1" } else { "a number of at least 0" };
-        Err(ScoreError::Rule(format!("{name} = {value} is not {range}")))
+        Err(ScoreError::Rule(format!("{name} = {value} is not a share between 0 and 1")))
     }
 
     const fn needs_both_classes(self) -> bool {

@@ -347,6 +347,10 @@ pub(crate) fn bare(
         {
             bare.unit = Some(&rest[at..]);
             bare.digits = rest[..at].trim_end();
+        } else if let Some(at) = rest.rfind(|c: char| c.is_ascii_digit())
+            && no_cents(&rest[at + 1..]) == Some(rest.len() - at - 1)
+        {
+            bare.digits = &rest[..at + 2];
         } else if !signed && let Some(before) = rest.strip_suffix(['-', '\u{2212}']) {
             (bare.negative, signed) = (true, true);
             bare.digits = before.trim_end();
@@ -357,6 +361,14 @@ pub(crate) fn bare(
     let is_edge = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b',');
     let bytes = bare.digits.as_bytes();
     (bytes.first().is_some_and(|&b| is_edge(b)) && bytes.last().is_some_and(|&b| is_edge(b))).then_some(bare)
+}
+
+/// How long a decimal mark is with the dash behind it that stands for no cents, at the beginning of a text: `,-`, `.–`, `,--`.
+pub(crate) fn no_cents(text: &str) -> Option<usize> {
+    const DASHES: [char; 4] = ['-', '\u{2212}', '\u{2013}', '\u{2014}'];
+    let dashes = text.strip_prefix(['.', ','])?;
+    let n = dashes.chars().take_while(|c| DASHES.contains(c)).count();
+    (1..=2).contains(&n).then(|| 1 + dashes.chars().take(n).map(char::len_utf8).sum::<usize>())
 }
 
 /// A sign that stands first, and what follows it.
@@ -408,6 +420,8 @@ mod tests {
             ('.', Some('\''), Some("Fr."), &["Fr. 2\u{2019}459.5", "2'459.5 Fr.", "2459.5"], 2459.5),
             ('.', None, Some("k"), &["2.5k", "2.5 k"], 2.5),
             ('.', Some(','), None, &[".5", "0.5"], 0.5),
+            (',', Some('.'), Some("€"), &["27.307,- €", "€ 27307,--", "27.307,\u{2013}", "27.307,\u{2014} €"], 27307.0),
+            ('.', Some('\''), Some("Fr."), &["Fr. -7'875.-", "(7'875.\u{2013})", "-7875.-"], -7875.0),
             ('.', Some(','), None, &["1,234.5 DR", "1,234.5Dr", "-1,234.5", "-１,２３４.５", "(1٬234٫5)"], -1234.5),
             ('.', None, None, &["862 CR", "862.0cr", "８６２", "٨٦٢", "۸۶۲", "८६२"], 862.0),
         ] {

@@ -329,7 +329,10 @@ impl Parts {
         };
         match item {
             Item::Literal(' ') => {
-                let rest = text.trim_ascii_start();
+                // Browsers write a narrow space before PM.
+                let odd = ["\u{202f}".as_bytes(), "\u{a0}".as_bytes()];
+                let rest =
+                    odd.into_iter().find_map(|space| text.strip_prefix(space)).unwrap_or(text).trim_ascii_start();
                 (rest.len() < text.len()).then_some(rest)
             }
             Item::Literal(c) => text.strip_prefix(c.encode_utf8(&mut [0; 4]).as_bytes()),

@@ -2,7 +2,6 @@
 
 use super::changes::{Change, changes};
 use super::judged::Verdict;
-use super::parts::{Reading, readings};
 use super::reasons::{Reasons, reasons};
 use super::{Asked, rendered};
 use crate::ab::experiment::Experiment;
@@ -11,6 +10,7 @@ use crate::dashboard::web::{Answer, Oops};
 use crate::drift::report::DriftReport;
 use crate::gate::{self, Asks, GateReport, Ticket};
 use crate::registry::{Roles, Version};
+use crate::report::metrics::{Reading, readings};
 use crate::report::number::{clean, short};
 use crate::workspace::EventKind;
 use askama::Template;

@@ -1,7 +1,7 @@
 //! One version: how good it was, beside another, and what it says of values that one types in.
 
 use super::judged::Verdict;
-use super::parts::{Reading, Standing, balance, readings};
+use super::parts::{Standing, balance};
 use super::{Asked, rendered};
 use crate::dashboard::shell::Shell;
 use crate::dashboard::web::{Answer, Oops};
@@ -10,8 +10,10 @@ use crate::past;
 use crate::pipeline::{Contribution, Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
 use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
+use crate::report::curves::{self, Picture};
+use crate::report::metrics::{Reading, readings};
 use crate::report::number::{clean, number, number_or, percent, short};
-use crate::report::shape::{Drawing, at};
+use crate::report::shape::Drawing;
 use crate::score::Evaluation;
 use crate::score::curve::CurvePoint;
 use crate::table::{Cell, Kind};
@@ -102,7 +104,7 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
     let others = registry.versions()?.into_iter().rev().filter(|other| *other != version).take(200);
     let pipeline = Pipeline::load(&registry.path(version)?)?;
     let (inputs, said) = what_if(asked, &pipeline, version)?;
-    let points = curves(asked, version, &manifest)?;
+    let points = points(asked, version, &manifest)?;
     rendered(&Model {
         shell: asked.shell("/ui/models", &version.to_string())?,
         standing: Standing::new(
@@ -129,13 +131,9 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
         other,
         others: others.map(|other| (other.to_string(), other.to_string() == named)).collect(),
         importance: importance(&manifest),
-        reliability: gate.as_ref().map_or_else(String::new, reliability),
-        roc: curve(&points, "ROC curve on the gate rows", ["false positive rate", "recall"], |p| {
-            (p.false_positive_rate, p.recall)
-        }),
-        precision_recall: curve(&points, "Precision and recall on the gate rows", ["recall", "precision"], |p| {
-            (p.recall, p.precision)
-        }),
+        reliability: picture(gate.as_ref().and_then(|gate| gate.reliability.as_ref()).map(curves::calibration)),
+        roc: picture(curves::roc(&points)),
+        precision_recall: picture(curves::precision_recall(&points)),
         report: gate.as_ref().map_or_else(Vec::new, report),
         n_left_out: inputs.len().saturating_sub(MAX_INPUTS),
         inputs: inputs.into_iter().take(MAX_INPUTS).collect(),
@@ -185,7 +183,7 @@ fn importance(manifest: &Manifest) -> String {
 }
 
 /// The points of the curves, where the version has them.
-fn curves(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<CurvePoint>, Oops> {
+fn points(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<CurvePoint>, Oops> {
     const MAX_BYTES: u64 = 1 << 20;
     if !manifest.artifacts.iter().any(|name| name == CURVES) {
         return Ok(Vec::new());
@@ -194,58 +192,9 @@ fn curves(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<Cu
     Ok(read_curves(&bytes))
 }
 
-const SIDE: f64 = 240.0;
-
-/// Where a point of the unit square stands.
-fn place((x, y): (f64, f64)) -> (f64, f64) {
-    (40.0 + x.clamp(0.0, 1.0) * SIDE, 10.0 + (1.0 - y.clamp(0.0, 1.0)) * SIDE)
-}
-
-/// The axes of the unit square, from 0 to 1, with their names.
-fn square(drawing: &mut Drawing, [across, up]: [&str; 2]) {
-    for end in [(1.0, 0.0), (0.0, 1.0)] {
-        drawing.line("base", place((0.0, 0.0)), place(end));
-    }
-    for (value, text) in [(0.0, "0"), (0.5, "0.5"), (1.0, "1")] {
-        drawing.text("ax mid", (place((value, 0.0)).0, SIDE + 24.0), text);
-        drawing.text("ax end", (34.0, place((0.0, value)).1 + 4.0), text);
-    }
-    drawing.text("ax mid", (40.0 + SIDE / 2.0, SIDE + 38.0), across);
-    drawing.text("ax", (44.0, 8.0), up);
-}
-
-/// A line through points of the unit square.
-fn through(points: impl Iterator<Item = (f64, f64)>) -> String {
-    let points: Vec<String> = points.map(place).map(|(x, y)| format!("{} {}", at(x), at(y))).collect();
-    if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) }
-}
-
-/// One of the curves; nothing without points.
-fn curve(points: &[CurvePoint], title: &str, axes: [&str; 2], of: impl Fn(&CurvePoint) -> (f64, f64)) -> String {
-    let Some(first) = points.first() else { return String::new() };
-    let mut drawing = Drawing::default();
-    square(&mut drawing, axes);
-    // Above the highest threshold nothing is found; what precision is there is that of the first point.
-    let (x, y) = of(first);
-    let start = if axes[1] == "precision" { (0.0, y) } else { (0.0, 0.0) };
-    let line = std::iter::once(start).chain([(x, y)]).chain(points.iter().skip(1).map(&of));
-    drawing.path("cur stable", &through(line));
-    drawing.image("plot square", (SIDE + 60.0, SIDE + 46.0), title)
-}
-
-/// Predicted probabilities against observed shares.
-fn reliability(gate: &Evaluation) -> String {
-    let Some(found) = &gate.reliability else { return String::new() };
-    let mut drawing = Drawing::default();
-    square(&mut drawing, ["predicted probability", "observed share"]);
-    drawing.line("limit", place((0.0, 0.0)), place((1.0, 1.0)));
-    drawing.path("cur stable", &through(found.bins.iter().map(|bin| (bin.mean_score, bin.observed))));
-    for bin in &found.bins {
-        let (x, y) = place((bin.mean_score, bin.observed));
-        drawing.rect("bar stable", (x - 3.0, y - 3.0), (6.0, 6.0));
-    }
-    let title = format!("Calibration on the gate rows; expected calibration error {}", number(found.ece));
-    drawing.image("plot square", (SIDE + 60.0, SIDE + 46.0), &title)
+/// As an image; nothing where there is none.
+fn picture(found: Option<Picture>) -> String {
+    found.map_or_else(String::new, Picture::image)
 }
 
 fn report(gate: &Evaluation) -> Vec<[String; 5]> {

@@ -2,7 +2,7 @@
 
 use super::fares::{FEW, Fares, fares};
 use super::judged::Verdict;
-use super::parts::{Reading, Standing, Told, readings, severity, tone};
+use super::parts::{Standing, Told, severity, tone};
 use super::reasons::{Reasons, reasons};
 use super::waiting::{Waiting, last_look, waiting};
 use super::{Asked, rendered};
@@ -11,6 +11,7 @@ use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use crate::demo;
 use crate::registry::Role;
+use crate::report::metrics::{Reading, readings};
 use crate::report::number::short;
 use crate::report::share_text;
 use askama::Template;

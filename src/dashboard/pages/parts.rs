@@ -8,50 +8,17 @@ use crate::dashboard::web::Oops;
 use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::GateReport;
 use crate::registry::{Manifest, Version};
-use crate::report::number::{clean, fixed, fixed_or, number, p_value, percent, short};
+use crate::report::number::{clean, number, p_value, percent, short};
 use crate::report::shape::Drawing;
 use crate::retrain;
 use crate::retrain::standing::Progress;
-use crate::score::{Direction, Evaluation, Metric};
+use crate::score::Metric;
 use crate::workspace::Run;
 use crate::workspace::audit::{Chain, Entry};
 use std::sync::Arc;
 
 /// Earlier comparisons that are drawn.
 pub(super) const LAST_RUNS: usize = 60;
-
-/// A metric of one version with its interval.
-pub(super) struct Reading {
-    pub(super) name: &'static str,
-    pub(super) value: String,
-    pub(super) interval: String,
-    /// What predicting without looking reaches.
-    pub(super) baseline: String,
-    pub(super) better: &'static str,
-    pub(super) primary: bool,
-}
-
-/// The metrics of a version on its gate rows, the deciding one first.
-pub(super) fn readings(gate: &Evaluation) -> Vec<Reading> {
-    let of = |(metric, estimate): (Metric, &crate::score::Estimate)| Reading {
-        name: metric.name(),
-        value: fixed_or(estimate.value),
-        interval: match (estimate.low, estimate.high) {
-            (Some(low), Some(high)) => format!("{} to {}", fixed(low), fixed(high)),
-            _ => String::new(),
-        },
-        baseline: gate
-            .baseline
-            .as_ref()
-            .and_then(|baseline| *baseline.metrics.get(metric)?)
-            .map_or_else(String::new, fixed),
-        better: if metric.direction() == Direction::Higher { "higher is better" } else { "lower is better" },
-        primary: metric == gate.primary,
-    };
-    let mut all: Vec<Reading> = gate.metrics.iter().map(of).collect();
-    all.sort_by_key(|reading| !reading.primary);
-    all
-}
 
 /// A version with its role, for lists.
 #[derive(Clone)]

@@ -260,7 +260,7 @@ impl<'a> Reader<'a> {
 
     /// A last record whose trailing columns are blank as nowhere else is a truncated one.
     fn check_end(&self, block: &Block, parsed: &mut [Parsed]) {
-        let Some(what) = self.watch.truncated(&self.plan.names) else { return };
+        let Some(ending) = self.watch.truncated(&self.plan.names) else { return };
         let Some(at) = parsed.iter().rposition(|p| p.tail.n_rows > 0) else { return };
         let bounds = block.pieces[at];
         let bytes = &block.bytes[bounds.start..bounds.end];
@@ -268,17 +268,15 @@ impl<'a> Reader<'a> {
         if !self.header.is_empty() {
             index.remove_headers(&self.plan.names);
         }
-        let last = index.n_rows() - 1;
-        let start = index.span(last).0;
-        let fault = Fault { line: index.line_at(start), what: What::Record(what) };
+        let (rows, ends) = ending.of(&index);
         if self.options.skip_invalid {
-            index.remove(&[last]);
+            index.remove(&rows);
             let spans = parsed[at].spans.first().map(|_| bounds.start);
             parsed[at] = parse_piece(&self.plan, index, self.options, spans);
         }
         let faults = &mut parsed[at].faults;
-        faults.retain(|f| f.line != fault.line);
-        faults.push(fault);
+        faults.retain(|f| ends.iter().all(|end| f.line != end.line));
+        faults.extend(ends);
     }
 
     /// Builders with room for the rows that the file is likely to have.

@@ -13,7 +13,7 @@ use crate::table::build::plan;
 use crate::table::cell::Markers;
 use crate::table::evidence::Evidence;
 use crate::table::input::Text;
-use crate::table::rejects::{Fault, What};
+use crate::table::rejects::Fault;
 use crate::table::{Dialect, InferOptions, Progress, Rejects, TableError, sniff};
 
 /// The fields of one piece.
@@ -157,7 +157,7 @@ impl Scan {
         skip: bool,
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
     ) {
-        let Some(what) = watch.truncated(&self.names) else { return };
+        let Some(ending) = watch.truncated(&self.names) else { return };
         let Some(at) = scanned.iter().rposition(|s| s.tail.n_rows > 0) else { return };
         let bounds = block.pieces[at];
         let mut index =
@@ -165,11 +165,10 @@ impl Scan {
         if self.header {
             index.remove_headers(&self.names);
         }
-        let last = index.n_rows() - 1;
-        let line = index.line_at(index.span(last).0);
-        scanned[at].faults.push(Fault { line, what: What::Record(what) });
+        let (rows, ends) = ending.of(&index);
+        scanned[at].faults.extend(ends);
         if skip {
-            index.remove(&[last]);
+            index.remove(&rows);
             scanned[at].result = look(&index);
         }
     }

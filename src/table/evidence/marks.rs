@@ -6,7 +6,7 @@
 
 use super::times::{Place, place};
 use crate::table::NumberFormat;
-use crate::table::number::{WAYS, bare, is_part, is_zero, with_latin_digits};
+use crate::table::number::{WAYS, bare, is_part, is_zero, no_cents, with_latin_digits};
 
 const ALL: u8 = 0xff;
 const POINT: u8 = 0x0f;
@@ -361,13 +361,16 @@ fn ways_of(text: &str) -> Option<Read<'_>> {
 fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
     let is_unit = |unit: &str| {
         let fits = |c: char| {
-            c.is_alphabetic() || (!c.is_ascii() && !c.is_numeric()) || matches!(c, '.' | '\'' | '/' | ' ' | '$')
+            c.is_alphabetic()
+                || (!c.is_ascii() && !c.is_numeric())
+                || matches!(c, '.' | '\'' | '/' | ' ' | '$' | '²' | '³')
         };
         !unit.is_empty() && unit.chars().count() <= MAX_UNIT && unit.chars().all(fits) && unit.chars().any(|c| c != '.')
     };
     let text = text.trim();
     let begin = text.find(|c: char| c.is_ascii_digit())?;
     let end = text.rfind(|c: char| c.is_ascii_digit())? + 1;
+    let end = end + no_cents(&text[end..]).unwrap_or(0);
     let (first, last) = (without_sign(text[..begin].trim()), text[end..].trim());
     let found = match (first, last) {
         (_, "") if is_unit(first) => ways(text, |rest| rest.starts_with(first).then_some(first.len()), |_| None),
@@ -436,6 +439,8 @@ mod tests {
             (&["1,234.56", "7", "12.5"], like('.', Some(','), None)),
             (&["1 234,56", "1\u{202f}000", "5"], like(',', Some(' '), None)),
             (&["1'234.50", "5"], like('.', Some('\''), None)),
+            (&["27.307,- €", "863,- €"], like(',', Some('.'), Some("€"))),
+            (&["27'307.-", "863.-"], like('.', Some('\''), None)),
             (&["12,5", "7"], like(',', None, None)),
             (&["1,234", "1,234,567"], like('.', Some(','), None)),
             (&["1,234", "0,5"], like(',', None, None)),

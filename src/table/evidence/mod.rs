@@ -13,7 +13,7 @@ use self::distinct::Distinct;
 pub(crate) use self::ends::End;
 pub(crate) use self::marks::Written;
 use self::marks::{Marks, Readings};
-pub(crate) use self::numbers::Numbers;
+pub(crate) use self::numbers::{Numbers, Total};
 use self::times::Times;
 pub(crate) use self::times::{Place, place};
 pub(crate) use self::watched::Watched;
@@ -21,6 +21,8 @@ use crate::table::NumberFormat;
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
 
+/// Texts and cells of a kind that are kept for a message.
+const SHOWN: usize = 3;
 /// Levels that are kept by name.
 pub(crate) const MAX_LEVELS: usize = 64;
 /// Multiplier of the polynomial that tells equal columns apart from others.
@@ -46,8 +48,14 @@ pub(crate) struct Evidence {
     /// All numbers, read with a decimal point and read with a decimal comma, from the first cell on that is not plain.
     written: Option<Box<[Numbers; 2]>>,
     pub(crate) first_not_number: Option<Place>,
-    /// The first number with a leading zero (`007`).
-    pub(crate) leading_zero: Option<Place>,
+    /// The first number with a leading zero (`007`), and the first of zeros alone (`0000`).
+    leading_zero: Option<Place>,
+    zeros: Option<Place>,
+    /// The first missing cells.
+    pub(crate) missing_cells: Vec<Place>,
+    /// The text with the most line breaks, how many it has, and how many texts have any.
+    pub(crate) longest: Option<(usize, Place)>,
+    pub(crate) n_broken: u64,
     /// The first whole number that no `f64` holds exactly: it names something.
     pub(crate) long: Option<Place>,
     /// In which way numbers are written.
@@ -70,6 +78,9 @@ impl Evidence {
         self.power = Some(self.power.unwrap_or(1).wrapping_mul(FINGERPRINT));
         if markers.is_missing(text.as_bytes()) {
             self.missing += 1;
+            if self.missing_cells.len() < SHOWN {
+                self.missing_cells.push(place(text, line));
+            }
             self.nones += u64::from(text == "None");
             self.marked += u64::from(!text.is_empty());
             self.note_marker(text);
@@ -90,8 +101,19 @@ impl Evidence {
         }
     }
 
+    fn note_broken(&mut self, n: usize, place: Place) {
+        if self.longest.as_ref().is_none_or(|(most, _)| n > *most) {
+            self.longest = Some((n, place));
+        }
+    }
+
+    /// A number that begins with a zero, as codes do: zeros alone are none where other numbers have a fraction.
+    pub(crate) fn leading_zero(&self) -> Option<&Place> {
+        let codes = self.plain.integers == self.plain.n;
+        self.leading_zero.as_ref().or(self.zeros.as_ref().filter(|_| codes))
+    }
+
     fn note_marker(&mut self, text: &str) {
-        const SHOWN: usize = 3;
         if !text.is_empty() && self.markers.len() < SHOWN && !self.markers.iter().any(|known| known == text) {
             self.markers.push(text.to_owned());
         }
@@ -106,8 +128,9 @@ impl Evidence {
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
-        if self.leading_zero.is_none() && matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
-            self.leading_zero = Some(place(text, line));
+        if matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
+            let first = if text.bytes().all(|b| b == b'0') { &mut self.zeros } else { &mut self.leading_zero };
+            first.get_or_insert_with(|| place(text, line));
         }
         let readings = self.marks.push_plain(value, text, line);
         self.push_readings(readings, readings[0] != readings[1] && readings[1].is_some());
@@ -118,6 +141,10 @@ impl Evidence {
     fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) {
         self.text_bytes += text.len() as u64;
         self.spaced += u64::from(text.contains(' '));
+        if memchr::memchr(b'\n', text.as_bytes()).is_some() {
+            self.n_broken += 1;
+            self.note_broken(text.matches('\n').count(), place(text, line));
+        }
         if self.first_not_number.is_none() {
             self.first_not_number = Some(place(text, line));
         }
@@ -154,11 +181,11 @@ impl Evidence {
         }
     }
 
-    /// Whether the last number is what all others add up to, and larger than each.
-    pub(crate) fn ends_with_total(&self) -> bool {
+    /// Whether the number of the last row, or of the first one, is what all others add up to, and larger than each.
+    pub(crate) fn has_total(&self, end: Total) -> bool {
         let written = self.written.iter().flat_map(|both| both.iter());
         let all = |numbers: &&Numbers| numbers.n == self.present();
-        self.plain.ends_with_total() || written.filter(all).any(Numbers::ends_with_total)
+        self.plain.has_total(end) || written.filter(all).any(|numbers| numbers.has_total(end))
     }
 
     /// Takes in what the next piece of the file shows.
@@ -191,6 +218,13 @@ impl Evidence {
         }
         self.first_not_number = self.first_not_number.take().or(next.first_not_number);
         self.leading_zero = self.leading_zero.take().or(next.leading_zero);
+        self.zeros = self.zeros.take().or(next.zeros);
+        let room = SHOWN.saturating_sub(self.missing_cells.len());
+        self.missing_cells.extend(next.missing_cells.into_iter().take(room));
+        self.n_broken += next.n_broken;
+        if let Some((n, place)) = next.longest {
+            self.note_broken(n, place);
+        }
         self.long = self.long.take().or(next.long);
         self.marks.merge(next.marks);
         self.times.merge(next.times);
@@ -257,9 +291,10 @@ mod tests {
                     whole.times.fitting().len()
                 )
             );
-            assert_eq!((left.plain, left.written), (whole.plain, whole.written.clone()));
+            assert_eq!((left.plain, left.written.clone()), (whole.plain, whole.written.clone()));
             assert_eq!(left.distinct.count(), whole.distinct.count());
-            assert_eq!(left.leading_zero, whole.leading_zero);
+            assert_eq!(left.leading_zero(), whole.leading_zero());
+            assert_eq!(left.missing_cells, whole.missing_cells);
             assert_eq!(left.marks.written(300, Some('.'), false), whole.marks.written(300, Some('.'), false));
             assert_eq!(left.first_not_number, whole.first_not_number);
             assert!(left.levels.iter().eq(whole.levels.iter()));
@@ -267,17 +302,20 @@ mod tests {
     }
 
     #[test]
-    fn a_last_number_that_all_others_add_up_to_is_a_total() {
-        let ends = |cells: &[f64]| {
+    fn a_first_or_last_number_that_all_others_add_up_to_is_a_total() {
+        let has = |cells: &[f64], end: Total| {
             let cells: Vec<String> = cells.iter().map(f64::to_string).collect();
             let (mut left, right) = (evidence(&cells[..cells.len() / 2]), evidence(&cells[cells.len() / 2..]));
             left.merge(right);
-            left.ends_with_total()
+            left.has_total(end)
         };
+        let ends = |cells: &[f64]| has(cells, Total::Last);
         let rows: Vec<f64> = (0..40).map(|i| f64::from(i % 7) + 0.1).collect();
         let with = |last: f64| rows.iter().copied().chain([last]).collect::<Vec<_>>();
         assert!(ends(&with(rows.iter().sum())) && ends(&with(rows.iter().sum::<f64>() + 1e-12)));
         assert!(!ends(&with(rows.iter().sum::<f64>() + 0.1)) && !ends(&rows));
+        let first: Vec<f64> = std::iter::once(rows.iter().sum()).chain(rows.iter().copied()).collect();
+        assert!(has(&first, Total::First) && !ends(&first) && !has(&rows, Total::First));
         assert!(!ends(&[0.0, 0.0, 0.0, 1.0, 2.0, 3.0]), "a few numbers add up by chance");
     }
 

@@ -54,20 +54,33 @@ impl Numbers {
         self.run.unbroken()
     }
 
-    /// Whether the last number is what all others add up to, and larger than each.
-    pub(crate) fn ends_with_total(&self) -> bool {
-        self.sum.ends_with_total()
+    /// Whether the number of that row is what all others add up to, and larger than each.
+    pub(crate) fn has_total(&self, end: Total) -> bool {
+        self.sum.is_of_others(match end {
+            Total::First => self.sum.first,
+            Total::Last => self.sum.last,
+        })
     }
 }
 
-/// What the numbers of a column add up to, and the last one.
+/// A row at an end of a table that may be the total of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Total {
+    First,
+    Last,
+}
+
+/// What the numbers of a column add up to, and the first and the last one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sum {
     total: f64,
     /// Numbers that are not 0.
     n: u64,
-    largest: f64,
-    /// The number in the last row, and the largest size of the others.
+    /// The largest two sizes.
+    largest: [f64; 2],
+    begun: bool,
+    /// The number in the first row, and in the last one.
+    first: Option<f64>,
     last: Option<f64>,
 }
 
@@ -76,28 +89,37 @@ impl Sum {
     const MIN: u64 = 10;
 
     fn push(&mut self, value: f64) {
-        self.largest = self.largest.max(self.last.map_or(0.0, f64::abs));
+        self.note(value.abs());
         self.total += value;
         self.n += u64::from(value != 0.0);
-        self.last = Some(value);
+        self.first = if self.begun { self.first } else { Some(value) };
+        (self.begun, self.last) = (true, Some(value));
+    }
+
+    fn note(&mut self, size: f64) {
+        let [most, second] = self.largest;
+        self.largest = [most.max(size), second.max(most.min(size))];
     }
 
     fn interrupt(&mut self) {
-        self.largest = self.largest.max(self.last.take().map_or(0.0, f64::abs));
+        (self.begun, self.last) = (true, None);
     }
 
     fn merge(&mut self, next: Self) {
-        self.largest = self.largest.max(next.largest).max(self.last.map_or(0.0, f64::abs));
+        next.largest.into_iter().for_each(|size| self.note(size));
         self.total += next.total;
         self.n += next.n;
-        self.last = next.last;
+        self.first = if self.begun { self.first } else { next.first };
+        self.last = if next.begun { next.last } else { self.last };
+        self.begun |= next.begun;
     }
 
-    /// Whether the last number is what all others add up to, and larger than each.
-    fn ends_with_total(&self) -> bool {
-        let Some(last) = self.last.filter(|_| self.n > Self::MIN) else { return false };
-        let others = self.total - last;
-        last.abs() > self.largest && (last - others).abs() <= 1e-9 * last.abs()
+    /// Whether a number is what all others add up to, and larger than each.
+    fn is_of_others(&self, number: Option<f64>) -> bool {
+        let Some(number) = number.filter(|_| self.n > Self::MIN) else { return false };
+        let [most, second] = self.largest;
+        let others = self.total - number;
+        number.abs() == most && most > second && (number - others).abs() <= 1e-9 * number.abs()
     }
 }
 

@@ -38,7 +38,7 @@ const DATES: [&str; 14] = [
 ];
 
 /// What is written in no other way: by programs, by browsers, in mails, and times of day.
-const OTHERS: [&str; 21] = [
+const OTHERS: [&str; 34] = [
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
     "%Y%m%d %H:%M:%S",
@@ -60,6 +60,19 @@ const OTHERS: [&str; 21] = [
     "%a %d %b %Y",
     "%d. %b %Y",
     "%d de %b de %Y",
+    "%d/%b/%Y",
+    "%d/%b/%y %I:%M %p",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%d/%m/%Y, %H:%M",
+    "%m/%d/%Y, %I:%M %p",
+    "%d.%m.%Y %H:%M Uhr",
+    "%d/%m/%Y %Hh%M",
+    "%d-%b-%y %I.%M.%S.%f %p",
+    "%a, %d %b %Y %H:%M:%S GMT",
+    "%Y年%m月%d日",
+    "%Y. %m. %d.",
+    "%Y.%m.%d.",
+    "%b-%d-%Y",
 ];
 
 /// A cell with the line of its record.
@@ -83,7 +96,7 @@ const SHOWN: usize = 3;
 /// Kinds of cells that are told apart.
 const MAX_KINDS: usize = 64;
 /// Room for all of [`FORMATS`].
-const MAX_FORMATS: usize = 96;
+const MAX_FORMATS: usize = 120;
 /// Days as spreadsheets count them from 1899-12-30 on: 1927 to 2119.
 const SERIALS: std::ops::Range<f64> = 10_000.0..80_000.0;
 

@@ -26,7 +26,7 @@ pub(super) const TIME_WORDS: [&str; 12] =
 pub(super) fn whole_ids(seen: &Evidence, decision: &Decision) -> Option<NumberFormat> {
     let format = decision.number.as_ref().filter(|format| format.unit.is_none());
     let all_whole = seen.values(format).integers == seen.present() && seen.present() > 0;
-    (all_whole && seen.leading_zero.is_none()).then(|| format.cloned().unwrap_or_default())
+    (all_whole && seen.leading_zero().is_none()).then(|| format.cloned().unwrap_or_default())
 }
 
 /// A kind and why.
@@ -68,7 +68,7 @@ impl Decision {
 
 /// Decides one column.
 pub(crate) fn decide(name: &str, seen: &Evidence, beside: Beside) -> Decision {
-    let is_number = seen.plain.n == seen.present() && seen.leading_zero.is_none();
+    let is_number = seen.plain.n == seen.present() && seen.leading_zero().is_none();
     let mut decision = constant(seen)
         .filter(|_| !(beside.numbers_vary && seen.present() > 0 && is_number))
         .or_else(|| written_time(seen))
@@ -208,7 +208,7 @@ fn numeric(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     if seen.plain.n < seen.present() {
         return None;
     }
-    if let Some(zero) = &seen.leading_zero {
+    if let Some(zero) = seen.leading_zero() {
         let note = format!("leading zeros ({:?} on line {}), so text", zero.value, zero.line);
         return Some(match coded(name, seen) {
             Kind::Id => Decision::new(Kind::Id, format!("{note}; each value once")),

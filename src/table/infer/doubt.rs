@@ -1,6 +1,6 @@
 //! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
 
-use super::decide::{Beside, CODES, Decision, FEW_LEVELS, has_word};
+use super::decide::{Beside, CODES, Decision, FEW_LEVELS, ID_WORDS, has_word, names_key};
 use crate::table::evidence::{Evidence, Place, Written};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 use std::fmt;
@@ -35,6 +35,37 @@ pub enum Why {
     Mixed,
     /// Most of its cells are numbers or times, and some are not.
     Nearly,
+    /// It names the rows, but for a few whose cell is missing.
+    Nameless,
+}
+
+/// A column that would be the id of a table which has none, were not a few of its cells missing: rows of totals and remarks
+/// have no id, and without one labels and outcomes find their rows no more.
+pub(super) fn nameless(names: &[String], seen: &[Evidence], decisions: &[Decision]) -> Option<Doubt> {
+    /// Rows from which a share of them means something; of these one in so many may have no id.
+    const MIN_ROWS: u64 = 50;
+    const ONE_IN: u64 = 40;
+    if decisions.iter().any(|decision| decision.kind == Kind::Id) {
+        return None;
+    }
+    let is_id = |(at, name, seen): &(usize, &String, &Evidence)| {
+        let is_text = seen.spaced * 100 < seen.present() && seen.text_bytes <= 40 * seen.present();
+        let whole = seen.plain.n == 0 || seen.plain.integers == seen.plain.n;
+        let named = names_key(name) || has_word(name, &ID_WORDS);
+        let missing = (1..=seen.n / ONE_IN).contains(&seen.missing);
+        missing && seen.n >= MIN_ROWS && seen.distinct.all_once() && is_text && whole && (named || *at == 0)
+    };
+    let (_, name, seen) = names.iter().zip(seen).enumerate().map(|(at, (name, seen))| (at, name, seen)).find(is_id)?;
+    Some(Doubt {
+        column: name.clone(),
+        why: Why::Nameless,
+        cells: seen.missing_cells.iter().map(|place| (place.line, place.value.clone())).collect(),
+        n_cells: seen.missing,
+        n_present: seen.n,
+        kind: Kind::Id,
+        time: None,
+        number: None,
+    })
 }
 
 /// What is doubtful about a column, if anything is.
@@ -45,7 +76,7 @@ pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Besid
     if !open || has_word(name, &CODES) {
         return None;
     }
-    if seen.leading_zero.is_some() || seen.long.is_some() {
+    if seen.leading_zero().is_some() || seen.long.is_some() {
         return None;
     }
     let present = seen.present();
@@ -149,6 +180,9 @@ impl Doubt {
                 let kind = self.kind;
                 format!("write all cells alike, or say that it is no {kind}: --kind {column}=category")
             }
+            Why::Nameless => {
+                format!("remove these rows or give them an id, or say that it names no rows: --kind {column}=category")
+            }
             Why::Nearly => format!(
                 "say --missing TEXT for a text that means missing, or say what the column is: --kind {column}=category"
             ),
@@ -172,6 +206,11 @@ impl fmt::Display for Doubt {
                 f,
                 "column {column:?} is written in several ways: {n_fitting} of {n_present} cells are {like}, {n_cells} {are} \
                  not ({cells})"
+            ),
+            Why::Nameless => write!(
+                f,
+                "column {column:?} names each of {n_present} rows but {n_cells}, whose cell is missing ({cells}): a total, a \
+                 remark, or an id that was lost?"
             ),
             Why::Nearly => {
                 write!(

@@ -24,7 +24,7 @@ use self::decide::{Beside, Decision};
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
 use crate::table::csv::scan::{self, Scan, field_evidence};
-use crate::table::evidence::{Evidence, MAX_LEVELS, Written};
+use crate::table::evidence::{Evidence, MAX_LEVELS, Total, Written};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
@@ -252,6 +252,7 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
         }
         doubts.push(doubt);
     }
+    doubts.extend(doubt::nameless(names, seen, &decisions));
     let columns = names.iter().zip(&decisions).map(|(name, d)| d.spec(name)).collect();
     let mut schema = Schema { dialect: dialect.clone(), columns };
     let target = match &options.target {
@@ -304,18 +305,19 @@ fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> F
     }
 }
 
-/// A last row that all others add up to is none, whatever it is called.
+/// A last or first row that all others add up to is none, whatever it is called.
 fn refuse_total(file: &str, names: &[String], seen: &[Evidence], gathered: &Gathered) -> Result<(), TableError> {
-    let ends = |(_, seen): &(&String, &Evidence)| seen.ends_with_total();
-    let totals: Vec<&str> = names.iter().zip(seen).filter(ends).map(|(name, _)| name.as_str()).collect();
-    if totals.is_empty() || !gathered.whole {
-        return Ok(());
+    for (end, row) in
+        [(Total::Last, "last row holds what all rows above"), (Total::First, "first row holds what all rows below")]
+    {
+        let is_total = |(_, seen): &(&String, &Evidence)| seen.has_total(end);
+        let totals: Vec<&str> = names.iter().zip(seen).filter(is_total).map(|(name, _)| name.as_str()).collect();
+        if !totals.is_empty() && gathered.whole {
+            let what = format!("the {row} add up to, in {}: it is a total and no row; remove it", list(totals));
+            return Err(TableError::File { file: file.to_owned(), what });
+        }
     }
-    let what = format!(
-        "the last row holds what all rows above add up to, in {}: it is a total and no row; remove it",
-        list(totals)
-    );
-    Err(TableError::File { file: file.to_owned(), what })
+    Ok(())
 }
 
 /// What stands before decimals, where the columns that show it agree.
@@ -342,7 +344,7 @@ fn usable_as_target(decision: &mut Decision, seen: &Evidence) {
     let few = seen.plain.n == seen.present() && seen.distinct.count() <= decide::FEW_LEVELS;
     decision.number.take_if(|format| few && format.unit.is_none());
     if matches!(decision.kind, Kind::Id | Kind::Text) {
-        let numeric = seen.leading_zero.is_none() && seen.values(decision.number.as_ref()).n == seen.present();
+        let numeric = seen.leading_zero().is_none() && seen.values(decision.number.as_ref()).n == seen.present();
         if decision.kind == Kind::Id {
             decision.number.take_if(|format| format.is_plain());
         }

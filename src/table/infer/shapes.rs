@@ -75,6 +75,14 @@ pub(super) fn of(columns: &[(&str, &Evidence, &Decision)]) -> Vec<String> {
 
 fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
     let first = || seen.levels.iter().next().unwrap_or_default();
+    if let Some((n, place)) = seen.longest.as_ref().filter(|_| decision.kind == Kind::Category && few_broken(seen)) {
+        return Some(format!(
+            "column {name:?}: the cell on line {} goes over {} lines ({:?}): is a quote missing, or one too many?",
+            place.line,
+            n + 1,
+            place.value
+        ));
+    }
     match decision.kind {
         Kind::Category | Kind::Text | Kind::Id => {
             if let Some(error) = seen.levels.iter().find(|level| ERRORS.contains(level)) {
@@ -106,6 +114,11 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether line breaks are in so few cells that they were hardly meant.
+fn few_broken(seen: &Evidence) -> bool {
+    seen.n_broken * 20 <= seen.present()
 }
 
 /// Two digits of a year, of which some are taken for a year far ahead: dates of birth, mostly.

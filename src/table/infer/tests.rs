@@ -240,7 +240,21 @@ fn dated(write: impl Fn(usize, &str, &str, &str) -> String) -> Inference {
 #[test]
 fn times_are_read_in_the_forms_that_programs_write() {
     type Write = fn(&str, &str, &str) -> String;
-    let forms: [(&str, Write); 9] = [
+    fn month(m: &str) -> &'static str {
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+            [m.parse::<usize>().unwrap() - 1]
+    }
+    let forms: [(&str, Write); 17] = [
+        ("%d/%b/%y %I:%M %p", |y, m, d| format!("{d}/{}/{} 7:58 PM", month(m), &y[2..])),
+        ("%d/%b/%Y:%H:%M:%S %z", |y, m, d| format!("{d}/{}/{y}:19:58:55 +0000", month(m))),
+        ("%m/%d/%Y, %I:%M:%S %p", |y, m, d| format!("{m}/{d}/{y}, 7:58:55\u{202f}PM")),
+        ("%a, %d %b %Y %H:%M:%S GMT", |y, m, d| format!("Tue, {d} {} {y} 19:58:55 GMT", month(m))),
+        ("%d-%b-%y %I.%M.%S.%f %p", |y, m, d| {
+            format!("{d}-{}-{} 07.58.55.000000 PM", month(m).to_uppercase(), &y[2..])
+        }),
+        ("%d.%m.%Y %H:%M Uhr", |y, m, d| format!("{d}.{m}.{y} 19:58 Uhr")),
+        ("%Y年%m月%d日", |y, m, d| format!("{y}年{}月{d}日", m.trim_start_matches('0'))),
+        ("%Y. %m. %d.", |y, m, d| format!("{y}. {m}. {d}.")),
         ("%Y%m%dT%H%M%S", |y, m, d| format!("{y}{m}{d}T000000")),
         ("%Y%m%d", |y, m, d| format!("{y}{m}{d}")),
         ("%Y%m%d%H%M%S", |y, m, d| format!("{y}{m}{d}130500")),

@@ -1,0 +1,254 @@
+//! `reports/train_report.html` and `.png`: how good the version is that was just trained, what it rests on, and what is
+//! doubtful.
+
+use super::closer::{Closer, Effect, Seen};
+use super::{TrainError, Trained};
+use crate::atomic;
+use crate::features::Task;
+use crate::registry::Role;
+use crate::report::curves::{self, Picture};
+use crate::report::metrics::{Reading, readings};
+use crate::report::number::{clean, count, fixed, number, number_or, percent, short};
+use crate::report::{ReportError, importance_picture};
+use crate::score::{Evaluation, ThresholdRule};
+use crate::workspace::Workspace;
+use askama::Template;
+use std::path::Path;
+
+/// Columns, classes and effects that are listed.
+const MAX_COLUMNS: usize = 40;
+const MAX_CLASSES: usize = 30;
+
+#[derive(Template)]
+#[template(path = "train.html")]
+struct Page {
+    mlloop: &'static str,
+    made_at: String,
+    target: String,
+    version: String,
+    tone: &'static str,
+    headline: String,
+    sentence: String,
+    rows: String,
+    doubts: Vec<String>,
+    notes: Vec<String>,
+    readings: Vec<Reading>,
+    pictures: Vec<(&'static str, &'static str, String)>,
+    confusion: Option<Table>,
+    cost: String,
+    classes: Vec<[String; 5]>,
+    intervals: Vec<String>,
+    importance: Vec<Share>,
+    effects: Vec<String>,
+    predicted: String,
+    learning: String,
+    learned: String,
+    tried: Vec<[String; 4]>,
+    data: Vec<[String; 3]>,
+    parameters: String,
+}
+
+/// Rows by true (down) and predicted (across) class.
+struct Table {
+    names: Vec<String>,
+    rows: Vec<(String, Vec<String>)>,
+}
+
+/// What a column matters.
+struct Share {
+    column: String,
+    gain: String,
+    width: String,
+    permutation: String,
+}
+
+/// Writes the page, and the picture where one looked closer.
+///
+/// # Errors
+/// Whatever drawing or the system says.
+pub fn write(workspace: &Workspace, learned: &Trained, closer: Option<&Closer>) -> Result<(), TrainError> {
+    let dir = workspace.path("reports");
+    let io = |path: &Path| {
+        let file = path.display().to_string();
+        move |source| TrainError::Io { file, source }
+    };
+    atomic::make_dirs(&dir).map_err(io(&dir))?;
+    let page = draw(learned, closer)?;
+    let path = dir.join("train_report.html");
+    atomic::replace(&path, |out| out.write_all(page.as_bytes())).map_err(io(&path))?;
+    if closer.is_some() {
+        let path = dir.join("train_report.png");
+        let picture = picture(learned)?;
+        atomic::replace(&path, |out| out.write_all(&picture)).map_err(io(&path))?;
+    }
+    Ok(())
+}
+
+/// Draws the page.
+fn draw(learned: &Trained, closer: Option<&Closer>) -> Result<String, TrainError> {
+    let (manifest, gate) = (&learned.manifest, learned.gate.as_ref());
+    let fit = manifest.doubts.is_empty();
+    let page = Page {
+        mlloop: env!("CARGO_PKG_VERSION"),
+        made_at: manifest.trained_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        target: clean(&learned.pipeline.target.name),
+        version: learned.version.to_string(),
+        tone: if fit { "stable" } else { "drifted" },
+        headline: headline(learned),
+        sentence: manifest.headline(None),
+        rows: format!(
+            "Learned from {} rows, judged on {} gate rows that it never saw.",
+            count(manifest.rows.train + manifest.rows.tune),
+            count(manifest.rows.gate)
+        ),
+        doubts: manifest.doubts.iter().map(|doubt| clean(doubt)).collect(),
+        notes: manifest.notes.iter().map(|note| clean(note)).collect(),
+        readings: gate.map_or_else(Vec::new, readings),
+        pictures: pictures(learned)?.into_iter().map(|(title, what, drawn)| (title, what, drawn.image())).collect(),
+        confusion: gate.and_then(confusion),
+        cost: gate.and_then(|gate| cost(gate, &manifest.recipe)).unwrap_or_default(),
+        classes: gate.map_or_else(Vec::new, classes),
+        intervals: manifest.intervals.iter().map(|held| interval(held, learned.pipeline.target.task)).collect(),
+        importance: importance(learned),
+        effects: closer
+            .map_or_else(Vec::new, |closer| closer.effects.iter().map(|effect| drawn(effect, closer)).collect()),
+        predicted: closer.map_or_else(String::new, |closer| clean(&closer.predicted)),
+        learning: closer.and_then(learning).map_or_else(String::new, Picture::image),
+        learned: closer.map_or_else(String::new, Closer::told),
+        tried: manifest.search.as_ref().map_or_else(Vec::new, tried),
+        data: manifest
+            .data
+            .iter()
+            .map(|d| [short(&d.path, 120), count(d.n_rows), d.sha256[..d.sha256.len().min(16)].to_owned()])
+            .collect(),
+        parameters: clean(&serde_json::to_string_pretty(&manifest.model).unwrap_or_default()),
+    };
+    // Rendering to a String fails only when a Display does.
+    Ok(page.render().unwrap_or_default())
+}
+
+fn headline(learned: &Trained) -> String {
+    match (learned.role, learned.manifest.doubts.is_empty()) {
+        (Role::Production, true) => format!("{} is production", learned.version),
+        (Role::Production, false) => format!("{} is production, against doubts", learned.version),
+        (Role::Challenger, true) => format!("{} is the challenger", learned.version),
+        (Role::Challenger, false) => format!("{} is not fit for production", learned.version),
+    }
+}
+
+/// What the gate rows show: a heading, what it says, and the picture.
+fn pictures(learned: &Trained) -> Result<Vec<(&'static str, &'static str, Picture)>, TrainError> {
+    let mut found = Vec::new();
+    if let Some(gate) = &learned.gate {
+        let same = "Predicted probability against observed share; on the dashed line both are the same.";
+        found.extend(gate.reliability.as_ref().map(|bins| ("Calibration", same, curves::calibration(bins))));
+        found.extend(
+            curves::roc(&gate.curve).map(|drawn| ("ROC curve", "What is found at which share of false alarms.", drawn)),
+        );
+        let both = "How many of those that are called positive are so.";
+        found.extend(curves::precision_recall(&gate.curve).map(|drawn| ("Precision and recall", both, drawn)));
+    }
+    let pairs = learned.pairs()?;
+    found.extend(
+        curves::against(&pairs).map(|drawn| ("Predicted and true", "On the dashed line both are the same.", drawn)),
+    );
+    let small = "Errors that grow or bend with the prediction are left to learn.";
+    found.extend(curves::residuals(&pairs).map(|drawn| ("Errors", small, drawn)));
+    Ok(found)
+}
+
+fn confusion(gate: &Evaluation) -> Option<Table> {
+    let cells = gate.confusion.as_ref()?;
+    let names: Vec<String> = gate.classes.iter().take(MAX_CLASSES).map(|name| short(name, 24)).collect();
+    let row = |truth: usize| (0..names.len()).map(|class| number(cells.cell(truth, class))).collect();
+    let rows = names.iter().cloned().enumerate().map(|(truth, name)| (name, row(truth))).collect();
+    Some(Table { names, rows })
+}
+
+/// What the mistakes on the gate rows cost, where mlloop.toml says what one costs.
+fn cost(gate: &Evaluation, recipe: &serde_json::Value) -> Option<String> {
+    let rule: ThresholdRule = serde_json::from_value(recipe.pointer("/decision/threshold")?.clone()).ok()?;
+    let (ThresholdRule::Cost { cost_fp, cost_fn }, Some(cells)) = (rule, gate.confusion.as_ref()) else { return None };
+    let (alarms, misses) = (cells.cell(0, 1), cells.cell(1, 0));
+    let whole = cost_fp * alarms + cost_fn * misses;
+    Some(format!(
+        "At the threshold: {} false alarms at {} and {} misses at {} cost {}, {} a row.",
+        number(alarms),
+        number(cost_fp),
+        number(misses),
+        number(cost_fn),
+        number(whole),
+        number(whole / gate.n_rows as f64)
+    ))
+}
+
+fn classes(gate: &Evaluation) -> Vec<[String; 5]> {
+    let line = |line: &crate::score::evaluation::ClassReport| {
+        let s = &line.scores;
+        let [precision, recall, f1, support] = [s.precision, s.recall, s.f1, s.support].map(|x| number_or(Some(x)));
+        [short(&line.class, 60), precision, recall, f1, support]
+    };
+    gate.report.iter().take(MAX_CLASSES).map(line).collect()
+}
+
+fn interval(held: &crate::pipeline::Coverage, task: Task) -> String {
+    let (what, widest) = match task {
+        Task::Regression => ("intervals", "with the widest"),
+        _ => ("sets", "that is least sure"),
+    };
+    format!(
+        "{} {what} hold the truth of {} of the gate rows, and of {} of the third {widest}.",
+        percent(held.level),
+        percent(held.held),
+        percent(held.held_widest)
+    )
+}
+
+fn importance(learned: &Trained) -> Vec<Share> {
+    let largest = learned.importance.iter().map(|row| row.gain).fold(f64::MIN_POSITIVE, f64::max);
+    let share = |row: &crate::pipeline::Importance| Share {
+        column: match row.words.is_empty() {
+            true => short(&row.column, 80),
+            false => {
+                let words: Vec<&str> = row.words.iter().take(8).map(|word| word.term.as_str()).collect();
+                format!("{}: {}", short(&row.column, 60), short(&words.join(", "), 120))
+            }
+        },
+        gain: percent(row.gain),
+        width: format!("{:.0}", 100.0 * row.gain / largest),
+        permutation: row.permutation.map_or_else(|| "–".to_owned(), fixed),
+    };
+    learned.importance.iter().take(MAX_COLUMNS).map(share).collect()
+}
+
+fn drawn(effect: &Effect, closer: &Closer) -> String {
+    match &effect.seen {
+        Seen::Numbers(points) => curves::effect_of_number(&effect.column, points, &closer.predicted),
+        Seen::Levels(levels) => curves::effect_of_levels(&effect.column, levels, &closer.predicted),
+    }
+    .image()
+}
+
+fn learning(closer: &Closer) -> Option<Picture> {
+    let points: Vec<_> = closer.learning.iter().map(|point| (point.n_rows, point.value, point.interval)).collect();
+    curves::learning(&points, closer.metric.name())
+}
+
+/// What was tried, the best first.
+fn tried(search: &crate::pipeline::Search) -> Vec<[String; 4]> {
+    let mut order: Vec<_> = search.tried.iter().collect();
+    order.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+    let share = |weight: f64| if weight > 0.0 { percent(weight) } else { String::new() };
+    let line = |trial: &&crate::pipeline::Trial| {
+        [clean(&trial.name), number(trial.loss), trial.rounds.to_string(), share(trial.weight)]
+    };
+    order.iter().map(line).collect()
+}
+
+/// The version in one picture: its metric, what matters to it, and what the gate rows show.
+fn picture(learned: &Trained) -> Result<Vec<u8>, TrainError> {
+    let title = format!("{}: {}", headline(learned), learned.manifest.headline(None));
+    let shares: Vec<(String, f64)> = learned.importance.iter().map(|row| (row.column.clone(), row.gain)).collect();
+    let drawn = pictures(learned)?.into_iter().map(|(name, _, drawn)| (name, drawn)).collect();
+    importance_picture(&title, &shares, drawn).map_err(|err: ReportError| TrainError::Picture(err.to_string()))
+}
