@@ -138,7 +138,7 @@ fn share(logit: f64, u: f64) -> f64 {
 fn known(scores: &Scores, y: &[f64], probability: impl Fn(usize) -> Option<f64>) -> Known {
     let mut known = Known::new(scores.width);
     for (row, &y) in y.iter().enumerate() {
-        probability(row).iter().for_each(|p| known.push(scores.row(row), y, 1.0 / p));
+        probability(row).iter().for_each(|p| known.push(scores.row(row), y, 1.0 / p, None));
     }
     known
 }
@@ -294,7 +294,7 @@ fn measured_classes_agree_with_scikit_learn() {
         let scores = numbers(&side["y_proba"]);
         let reading =
             Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
-        let found = measured(&reading, None, 0).unwrap();
+        let found = measured(&reading, None, None, 0).unwrap();
         agree(&found.metrics, &expected["sklearn"][name], &TWO_CLASSES, 1e-9);
         agree(&found.metrics, &expected["sklearn"][name], &[("brier", "brier")], 1e-9);
     }
@@ -315,7 +315,7 @@ fn measured_classes_agree_with_scikit_learn() {
             weights: None,
             threshold: 0.5,
         };
-        let found = measured(&reading, None, 0).unwrap();
+        let found = measured(&reading, None, None, 0).unwrap();
         let names = ["accuracy", "mcc", "kappa", "precision_macro", "recall_macro", "f1_macro", "f1_weighted"];
         agree(&found.metrics, &expected["sklearn"][name], &names.map(|name| (name, name)), 1e-9);
         let named = [("roc_auc_macro", "roc_auc_ovr_macro"), ("log_loss", "log_loss")];
@@ -333,7 +333,7 @@ fn measured_numbers_agree_with_scikit_learn() {
         let y: Vec<f64> = truth.to_vec();
         let reading =
             Reading { task: Task::Regression, classes: &[], y: &y, scores: &predicted, weights: None, threshold: 0.5 };
-        let found = measured(&reading, None, 0).unwrap();
+        let found = measured(&reading, None, None, 0).unwrap();
         let names = [("mae", "mae"), ("rmse", "rmse"), ("r2", "r2"), ("mape", "mape"), ("median_ae", "medae")];
         agree(&found.metrics, expected, &names, 1e-6);
         let of = |name: &str| expected[name].as_f64().unwrap();

@@ -243,11 +243,11 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
         (None, _) => nothing_known(evidence, "no outcome of a class is known"),
         (Some((n, value)), Some(_)) => format!("people found {:.1} % of {n} predictions right", value * 100.0),
         (Some((n, _)), None) if n < MIN_OUTCOMES && uneven => {
-            format!("what is known says as much as {n} outcomes of rows chosen evenly; {MIN_OUTCOMES} are needed")
+            format!("what is known says as much as {n} independent outcomes; {MIN_OUTCOMES} are needed")
         }
         (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
-        (Some((_, value)), None) if uneven => {
-            format!("{:.1} % of outcomes were predicted, labelled rows weighed by how they were chosen", value * 100.0)
+        (Some((n, value)), None) if uneven => {
+            format!("{:.1} % of outcomes were predicted, which say as much as {n} independent ones", value * 100.0)
         }
         (Some((n, value)), None) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
     };

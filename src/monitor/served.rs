@@ -36,7 +36,7 @@ impl Watch<'_> {
         let Some(production) = &self.production else { return Ok(None) };
         let layout = Layout::of(&production.pipeline);
         let window = Window::since(production.manifest.trained_at);
-        let joined = Journal::of(self.workspace).join(&window, &layout, outcomes)?;
+        let joined = Journal::of(self.workspace).join(&window, &layout, outcomes, self.entity())?;
         let own = joined.filter(|row| joined.rows.version[row] == production.version).latest();
         let is_learned = |row: usize| production.learned.as_ref().is_some_and(|l| l.has(own.rows.id.get(row)));
         let known = own.filter(|row| !is_learned(row));
@@ -117,9 +117,9 @@ impl Served {
         // A score that somebody took out of the log measures nothing.
         let width = target.n_scores();
         let mut known = Known::new(width);
-        for (scores, outcome) in values.chunks_exact(width.max(1)).zip(&joined.outcomes) {
+        for (row, (scores, outcome)) in values.chunks_exact(width.max(1)).zip(&joined.outcomes).enumerate() {
             if scores.iter().all(|score| score.is_finite()) {
-                known.push(scores, outcome.y, outcome.weight);
+                known.push(scores, outcome.y, outcome.weight, joined.about.get(row).copied().flatten());
             }
         }
         Self { n_known, known, seen: Vec::new() }

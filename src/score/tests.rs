@@ -111,9 +111,9 @@ fn the_jackknife_agrees_with_the_bootstrap() {
     };
     fn both(rows: &impl Resample, smooth: bool) -> Vec<(Metric, crate::score::Estimate)> {
         if smooth {
-            estimates_by_jackknife(rows)
+            estimates_by_jackknife(rows, None)
         } else {
-            super::interval::estimates(rows, EvaluateOptions { seed: 3, ..Default::default() })
+            super::interval::estimates(rows, None, EvaluateOptions { seed: 3, ..Default::default() })
         }
     }
     let binary = &reference["metrics"]["binary_weights"];
@@ -238,7 +238,7 @@ fn intervals_cover_the_truth() {
         let truths = [(Metric::RocAuc, 2.0 / 3.0), (Metric::Recall, 0.75), (Metric::Specificity, 0.5)];
         let positive: Vec<bool> = y.iter().map(|y| *y == 1.0).collect();
         let rows = super::binary::Rows::new(&positive, &scores, None, 0.5);
-        let smooth = crate::score::Metrics::new(crate::score::interval::estimates_by_jackknife(&rows));
+        let smooth = crate::score::Metrics::new(crate::score::interval::estimates_by_jackknife(&rows, None));
         let evaluation = evaluate(&reading, None, options).unwrap();
         for (at, (metric, truth)) in truths.into_iter().enumerate() {
             let holds = |e: &crate::score::Estimate| e.low.unwrap() <= truth && truth <= e.high.unwrap();
