@@ -77,7 +77,8 @@ pub fn effective(weights: &[f64]) -> f64 {
 }
 
 /// The weights of the rows of each entity together.
-fn totals(weights: &[f64], entities: &[u32]) -> Vec<f64> {
+#[must_use]
+pub fn totals(weights: &[f64], entities: &[u32]) -> Vec<f64> {
     let mut totals = vec![0.0; entities.iter().max().map_or(0, |last| *last as usize + 1)];
     weights.iter().zip(entities).for_each(|(weight, entity)| totals[*entity as usize] += weight);
     totals

@@ -26,7 +26,7 @@ fn accuracy(
     let performance = Performance { n, n_effective, n_learned: 0, metrics: vec![metric] };
     let evidence = Evidence {
         volume: Some(Volume::Labelled(0)),
-        judged,
+        judged: judged.map(|(n, right)| Judged { n, n_effective: n as f64, right }),
         performance: Some(&performance),
         gate_accuracy,
         ..Evidence::of(&share, &[])

@@ -12,8 +12,8 @@
 
 use super::MonitorError;
 use super::arrive::Arrived;
-use super::kept::{Kept, Seen};
-use super::together::{first_days, together};
+use super::kept::Kept;
+use super::together::{Seen, first_days, together};
 use super::watch::{Production, Watch};
 use crate::drift::report::LossAlarm;
 use crate::features::{Target, Task};

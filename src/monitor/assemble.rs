@@ -436,6 +436,12 @@ impl Watch<'_> {
         let mut notes = Vec::new();
         if let Some(served) = served.filter(|served| !served.known.y.is_empty()) {
             notes.push(served.note());
+            let is_logged = served.known.about.iter().any(Option::is_some);
+            if let Some(column) = self.entity().filter(|_| !is_logged) {
+                notes.push(format!(
+                    "the prediction log does not keep {column:?}, so that each logged outcome counts as one of its own"
+                ));
+            }
         }
         if arrived.n_repeated > 0 {
             notes.push(format!(

@@ -6,7 +6,7 @@
 //! A row counts once, whatever tables it comes in, so that the wealth of all runs together is that of one stream.
 
 use super::MonitorError;
-use super::together::together;
+use super::together::{Seen, together};
 use crate::atomic;
 use crate::registry::Version;
 use crate::stats::betting::Bets;
@@ -18,18 +18,6 @@ use std::path::PathBuf;
 
 /// So many rows are remembered (16 MB); no more are taken in.
 const MOST_ROWS: usize = 4_000_000;
-
-/// A row whose outcome is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    /// When its outcome became known, in microseconds.
-    pub(super) at: i64,
-    pub(super) loss: f64,
-    /// In (0, 1]: less for rows that were more likely to be asked for.
-    pub(super) weight: f64,
-    /// What the row is about, where a column says it.
-    pub(super) about: Option<u64>,
-}
 
 /// What is kept of the bets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,10 +7,21 @@
 //! q is the number of rows that half of all rows' customers have at least, which is known before a loss is. For customers of up to
 //! q rows a bet is Σ v (x − m) ∕ q, whose mean is at most 0 while that over rows is; a customer with more rows counts as q.
 
-use super::kept::Seen;
 use std::collections::HashMap;
 
 const DAY_MICROS: i64 = 86_400_000_000;
+
+/// A row whose outcome is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// When its outcome became known, in microseconds.
+    pub(super) at: i64,
+    pub(super) loss: f64,
+    /// In (0, 1]: less for rows that were more likely to be asked for.
+    pub(super) weight: f64,
+    /// What the row is about, where a column says it.
+    pub(super) about: Option<u64>,
+}
 
 /// The rows of one batch with those about the same thing made one, in the order of their first rows; rows about nothing that
 /// is known stay as they are.
