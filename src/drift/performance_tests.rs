@@ -207,6 +207,30 @@ fn what_the_estimate_is_off_at_the_gate_is_taken_off() {
 }
 
 #[test]
+fn an_estimate_of_customers_is_as_open_as_the_gate_says() {
+    let y: Vec<f64> = (0..400).map(|row| f64::from(row % 2)).collect();
+    // Each of 20 customers has 20 rows, which are all right or all wrong.
+    let p: Vec<f64> = (0..400).map(|row| if (row % 2 == 1) == (row / 20 % 5 != 0) { 0.8 } else { 0.2 }).collect();
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let reading = Reading { task: Task::Binary, classes: &classes, y: &y, scores: &p, weights: None, threshold: 0.5 };
+    let customers: Vec<u32> = (0..400).map(|row| row / 20).collect();
+    let gate = |entities: Option<&[u32]>| {
+        crate::score::evaluate_entities(&reading, entities, None, Default::default()).unwrap()
+    };
+    let promised = cbpe(Task::Binary, &scores(&p, 1), 0.5, None).unwrap();
+    let width = |estimate: &super::report::Estimate| {
+        let (low, high) = estimate.metrics.iter().find(|m| m.name == "accuracy").unwrap().interval.unwrap();
+        high - low
+    };
+    let (plain, by_row, by_customer) = (
+        width(&promised),
+        width(&promised.clone().by_entity(&gate(None))),
+        width(&promised.clone().by_entity(&gate(Some(&customers)))),
+    );
+    assert!(by_row < 1.3 * plain && by_customer > 3.0 * plain, "{plain} {by_row} {by_customer}");
+}
+
+#[test]
 fn direct_loss_estimation_follows_rows_that_are_harder() {
     let concept =
         |a: f64, b: f64, u: f64| a + 2.0 * b + (0.5 + a.max(0.0)) * normal::quantile(u.clamp(1e-9, 1.0 - 1e-9));
