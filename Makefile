@@ -7,7 +7,7 @@ SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
 SECONDS ?= 10
 FUZZ ?=
 
-.PHONY: help demo test check deny simulate fuzz mutants neighbours packages bench bench-drift bench-pages bench-rare bench-wide browser screenshots soak reference install
+.PHONY: help demo test check deny simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-rare bench-wide browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -71,6 +71,9 @@ screenshots: ## render every page and report in light and dark, at 390 and 1280 
 bench-drift: ## count false alarms, misses and delay of monitor and its peers on made streams (makes virtual environments under target)
 	cargo build --release
 	$(PYTHON) scripts/bench_drift.py $(BENCH)
+
+bench-alarm: ## measure delay, labels and false alarms of the loss alarm beside other rules (after bench-drift; ELEC2=elec.csv)
+	"$(CARGO_TARGET_DIR)"/bench-drift/nannyml/bin/python scripts/bench/alarm.py $(ELEC2)
 
 bench-rare: ## compare rare classes with scikit-learn's forest and LightGBM (DATA=folder of the public tables; needs both installed)
 	cargo build --release

@@ -22,7 +22,7 @@ use crate::pipeline::{
     self, CrossValidated, Examples, FitProgress, Fitted, Importance, Pipeline, PipelineError, Recipe, SearchLimits,
     Weighed, cross_validate, judge,
 };
-use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError, entity_keys};
+use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError, entity_indices, entity_keys};
 use crate::registry::{
     DataDigest, FILES, Learned, Manifest, ModelFacts, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
     save_profiles,
@@ -216,7 +216,7 @@ pub fn learn(
     schema.find_flags(&table);
     notes.extend(workspace.settings().iter().map(Setting::told));
     let (table, past) = past::of_training(workspace, table, &schema, &recipe)?;
-    let examples = Examples::new(table, &schema, &recipe)?;
+    let examples = Examples::new(table, &schema, &recipe)?.by_entity(request.config.entity());
     let examples = match thin(&examples) {
         Some(rows) => examples.take(&rows),
         None => examples,
@@ -371,7 +371,10 @@ fn test(
     }
     let of = |values: &[f64]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<f64>>();
     let weights = request.config.recipe().weights(&table, schema, &rows)?;
-    let judged = Weighed { y: of(&labels.y), weights: weights.as_deref().map(of) };
+    let about = request.config.entity().and_then(|name| Some(entity_keys(&table.column(name)?.values)));
+    let about = about.map(|about| rows.iter().map(|&row| about[row as usize]).collect::<Vec<Option<u64>>>());
+    let entities = about.and_then(|about| entity_indices(&about));
+    let judged = Weighed { y: of(&labels.y), weights: weights.as_deref().map(of), entities };
     Ok((judge(&fitted.pipeline, &table.into_rows(&rows), &judged, &fitted.taught, request.seed)?, digest))
 }
 

@@ -492,3 +492,44 @@ fn what_weekly_tables_say_of_the_loss_adds_up() {
     assert_eq!(look(10_000, 500), alarms[7]);
     assert!(work.path("runs/alarm_v0001.json").exists());
 }
+
+/// Twenty rows of a customer are wrong together or right together: a week of 50 customers in which a quarter is wrong is no more than
+/// chance where 5 are on average, however many rows they have; and in tables as in the log, nearly all of them are a fall.
+#[test]
+fn rows_of_one_customer_are_one_piece_of_evidence() {
+    let rows = |first: u32, n_customers: u32, share_wrong: f64| {
+        let row = |row: u32| {
+            let (customer, x) = (first + row / 20, noise(first * 20 + row, 1));
+            let wrong = noise(customer, 7) < share_wrong;
+            let y = if (x > 0.5) ^ wrong { "yes" } else { "no" };
+            format!("{},{x:.6},{:.6},c{customer},{y}\n", first * 20 + row, noise(first * 20 + row, 3))
+        };
+        "id,x,z,customer,y\n".to_owned() + &(0..n_customers * 20).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", rows(0, 300, 0.1));
+    work.run("init ref.csv --target y --kind customer=text").answers(YES);
+    let split = work.read("mlloop.toml").replace("by = \"id\"", "by = \"column\"\ncolumn = \"customer\"");
+    work.write("mlloop.toml", split);
+    work.run("train --now 2026-11-01T00:00:00Z").answers(YES);
+    let look = |table: String| {
+        work.write("current.csv", table);
+        work.run("monitor current.csv --formats json --now 2026-11-09T00:00:00Z").value()
+    };
+    let quiet = look(rows(1000, 50, 0.25));
+    assert!(!fired(&quiet, "metric_drop") && !fired(&quiet, "recent_accuracy"), "{quiet:#}");
+    assert_eq!(quiet["performance"]["n_effective"], 50.0);
+    let fell = look(rows(2000, 50, 0.95));
+    assert!(fired(&fell, "metric_drop") && fired(&fell, "recent_accuracy"), "{:#}", fell["triggers"]);
+    // The same by the log.
+    let log = |first: u32, share: f64, day: u32| {
+        work.write("week.csv", rows(first, 50, share));
+        let at = format!("2026-11-{day:02}T00:00:00Z");
+        work.run(&format!("predict week.csv --log --outcomes -o out.csv --now {at}")).answers(YES);
+        work.run("monitor --formats json --now 2026-11-30T00:00:00Z").value()
+    };
+    let quiet = log(3000, 0.25, 3);
+    assert_eq!((&quiet["performance"]["n_effective"], &quiet["alarm"]["n"]), (&50.0.into(), &1000.into()), "{quiet:#}");
+    assert!(!fired(&quiet, "metric_drop"), "{}", quiet["alarm"]);
+    let fell = log(4000, 0.95, 12);
+    assert!(fired(&fell, "metric_drop"), "{}", fell["alarm"]);
+}

@@ -215,7 +215,8 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-fn words(line: &str) -> Vec<String> {
+/// The words of a line; `'…'` keeps spaces.
+pub fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (n, part) in line.split('\'').enumerate() {
         if n % 2 == 1 {

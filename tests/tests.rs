@@ -18,6 +18,7 @@ mod asked_before;
 mod audit;
 mod ab;
 mod ab_loop;
+mod arm64;
 mod browser;
 mod cli;
 mod coming_from;

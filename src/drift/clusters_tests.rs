@@ -161,3 +161,120 @@ fn without_customers_nothing_changes() {
     assert!(columns.iter().filter(|column| column.verdict == ColumnVerdict::Drifted).count() >= 3);
     assert_ne!(columns[0].current, Summary::default());
 }
+
+/// Rows of one population, as skewed and as tied as tables are: numbers that go together, money, counts, levels of which a few
+/// are frequent, missing cells. `sizes` are the rows of each customer, of which all columns are as alike as `alike` says (0: not
+/// at all, 1: equal).
+fn ledger(random: &mut Xoshiro256PlusPlus, sizes: &[usize], alike: f64) -> Table {
+    const WIDTH: usize = 9;
+    let (own, rest) = (alike.sqrt(), (1.0 - alike).sqrt());
+    let (mut cells, mut keys) = (vec![Vec::new(); WIDTH], Vec::new());
+    for &n in sizes {
+        let key = format!("{}", random.r#gen::<u64>());
+        let of_customer: Vec<f64> = (0..WIDTH).map(|_| gauss(random)).collect();
+        for _ in 0..n {
+            keys.push(key.clone());
+            let z: Vec<f64> = of_customer.iter().map(|of| own * of + rest * gauss(random)).collect();
+            for (column, cells) in cells.iter_mut().enumerate() {
+                cells.push(match column {
+                    0 => z[0],
+                    1 => 0.8 * z[0] + 0.6 * z[1],
+                    2 => (1.5 * z[2]).exp(),
+                    3 => (2.0 * z[3]).exp().floor(),
+                    4 => {
+                        if z[4] > 1.0 {
+                            f64::NAN
+                        } else {
+                            z[1] * z[2]
+                        }
+                    }
+                    5 => z[5].round(),
+                    // Levels: three, six and forty, the first ones frequent.
+                    6 => (z[6].abs() * 1.5).floor().min(2.0),
+                    7 => (z[7].abs() * 2.5).floor().min(5.0),
+                    _ => (z[8] * z[8] * 6.0).floor().min(39.0),
+                });
+            }
+        }
+    }
+    let number = |(at, values): (usize, Vec<f64>)| match at {
+        0..6 => Column::new(format!("x{at}"), Values::Number(values)),
+        _ => {
+            let names: Vec<String> = values.iter().map(|level| format!("l{level}")).collect();
+            Column::new(format!("x{at}"), Values::Category(Categories::from_texts(names.iter().map(String::as_str))))
+        }
+    };
+    let keys = Column::new("customer", Values::Text(keys.iter().map(String::as_str).collect()));
+    Table::new(std::iter::once(keys).chain(cells.into_iter().enumerate().map(number)).collect()).unwrap()
+}
+
+/// Of `n_weeks` quiet weeks, ten for each reference: those in which the classifier tells them apart, those in which it cannot
+/// tell, and how the area scatters.
+fn told_apart(
+    seed: u64,
+    n_weeks: usize,
+    [reference, current]: [&[usize]; 2],
+    alike: Option<f64>,
+) -> (usize, usize, f64) {
+    let mut random = random::rng(seed, "quiet weeks of a ledger");
+    let (mut drifted, mut open, mut squares) = (0, 0, 0.0);
+    let ignore = ["customer".to_owned()];
+    for week in 0..n_weeks.div_ceil(10) {
+        let known = ledger(&mut random, reference, alike.unwrap_or(0.0));
+        for _ in 0..10 {
+            let arrived = ledger(&mut random, current, alike.unwrap_or(0.0));
+            let entity = alike.map(|_| "customer");
+            let asked = Asked { ignore: &ignore, entity, most: 5000, seed: week as u64 };
+            let told = multivariate(&known, &arrived, &schema(&arrived), &asked).unwrap();
+            drifted += usize::from(told.drifted);
+            open += usize::from(told.is_open());
+            squares += (told.roc_auc - 0.5).powi(2);
+        }
+    }
+    (drifted, open, (squares / n_weeks as f64).sqrt())
+}
+
+#[test]
+fn a_classifier_is_quiet_on_streams_that_its_level_was_not_made_on() {
+    let (drifted, _, scatter) = told_apart(21, 10, [&[10; 100], &[10; 30]], Some(0.8));
+    assert!(drifted == 0 && scatter > 0.01, "{drifted} {scatter}");
+    let (drifted, ..) = told_apart(22, 10, [&[1; 1000], &[1; 200]], None);
+    assert_eq!(drifted, 0);
+}
+
+#[test]
+#[ignore = "make simulate"]
+#[expect(clippy::print_stdout, reason = "the figures of docs/methods.md")]
+fn a_classifier_is_quiet_on_streams_that_its_level_was_not_made_on_at_length() {
+    let n_weeks = 240;
+    for n in [200, 1000, 5000] {
+        let (drifted, open, scatter) = told_apart(31, n_weeks, [&vec![1; 4000], &vec![1; n]], None);
+        println!(
+            "{n} rows: {drifted} told apart, {open} open of {n_weeks} quiet weeks; the area scatters by {scatter:.4}"
+        );
+        assert!(drifted <= 2, "{n}: {drifted}");
+    }
+    // Customers of ten and of twenty rows, and of 1 to 100.
+    let uneven = |n: usize| (1..=n).map(|k| 1 + 100 / k).collect::<Vec<usize>>();
+    for (n, sizes) in [(200, vec![10; 20]), (1000, vec![20; 50]), (1000, uneven(140)), (5000, vec![20; 250])] {
+        let reference: Vec<usize> = sizes
+            .iter()
+            .copied()
+            .cycle()
+            .scan(0, |sum, size| {
+                *sum += size;
+                (*sum <= 5000).then_some(size)
+            })
+            .collect();
+        for alike in [0.3, 0.9] {
+            let of = (sizes.len(), sizes.iter().max().copied().unwrap_or(0));
+            let (drifted, open, scatter) = told_apart(41, n_weeks, [&reference, &sizes], Some(alike));
+            println!(
+                "{n} rows of {} customers (up to {}), alike by {alike}: {drifted} told apart, {open} open of {n_weeks} quiet weeks; the \
+                 area scatters by {scatter:.4}",
+                of.0, of.1
+            );
+            assert!(drifted <= 2, "{n} {alike}: {drifted}");
+        }
+    }
+}

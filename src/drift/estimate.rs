@@ -14,7 +14,7 @@ use crate::score::confusion::Confusion;
 use crate::score::curve::Curve;
 use crate::score::metric::Range;
 use crate::score::multiclass::predicted;
-use crate::score::{Metric, Metrics, binary};
+use crate::score::{Evaluation, Metric, Metrics, binary};
 use crate::stats::random::rng;
 use crate::stats::{moments, normal};
 use rand::Rng;
@@ -142,6 +142,23 @@ impl Estimate {
                 (change.value, _) = bounded(metric, (value, value));
                 change.interval = half.map(|half| bounded(metric, (value - half, value + half)));
             }
+        }
+        self
+    }
+}
+
+impl Estimate {
+    /// Widens intervals for rows about the same things, of which scores do not say how far their outcomes go together: the gate's
+    /// own interval, which is by thing, does. By as much as it is wider than one of as many independent rows.
+    #[must_use]
+    pub fn by_entity(mut self, gate: &Evaluation) -> Self {
+        let as_many = (self.n as f64 / gate.n_rows.max(1) as f64).sqrt();
+        for change in &mut self.metrics {
+            let Ok(metric) = change.name.parse::<Metric>() else { continue };
+            let of_gate = gate.metrics.get(metric).and_then(|found| Some((found.high? - found.low?) / 2.0));
+            let Some((of_gate, (low, high))) = of_gate.zip(change.interval) else { continue };
+            let half = ((high - low) / 2.0).max(of_gate / as_many);
+            change.interval = Some(bounded(metric, (change.value - half, change.value + half)));
         }
         self
     }

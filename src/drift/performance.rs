@@ -2,7 +2,8 @@
 
 use super::report::{MetricChange, Performance};
 use crate::pipeline::{Pipeline, Scores};
-use crate::score::{EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate};
+use crate::profile::entity_indices;
+use crate::score::{EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate_entities};
 
 /// Row visits that intervals may cost: `monitor` runs often, and from 2000 rows on normal intervals are as good.
 const MAX_VISITS: usize = 400_000;
@@ -16,6 +17,8 @@ pub struct Known {
     pub y: Vec<f64>,
     /// How many rows each stands for, itself included.
     pub weights: Vec<f64>,
+    /// What each is about, where a column says it: rows about the same thing depend on each other.
+    pub about: Vec<Option<u64>>,
     /// Rows with an outcome that are not here, since what is measured learned from them.
     pub n_learned: u64,
 }
@@ -24,14 +27,16 @@ impl Known {
     /// No row yet; a row has `width` scores.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        Self { scores: Scores { values: Vec::new(), width }, y: Vec::new(), weights: Vec::new(), n_learned: 0 }
+        let scores = Scores { values: Vec::new(), width };
+        Self { scores, y: Vec::new(), weights: Vec::new(), about: Vec::new(), n_learned: 0 }
     }
 
     /// Adds a row.
-    pub fn push(&mut self, scores: &[f64], y: f64, weight: f64) {
+    pub fn push(&mut self, scores: &[f64], y: f64, weight: f64, about: Option<u64>) {
         self.scores.values.extend_from_slice(scores);
         self.y.push(y);
         self.weights.push(weight);
+        self.about.push(about);
     }
 
     /// The weights, unless all are the same.
@@ -43,8 +48,8 @@ impl Known {
 /// What the scores that `pipeline` gave are worth on rows whose outcome has become known.
 ///
 /// The metrics, their conventions and their 95 % intervals are those of [`evaluate`], so that they compare with the
-/// gate's; a metric that cannot be told from these rows (ROC-AUC with one class only) is left out. Same rows and
-/// seed, same numbers.
+/// gate's; a metric that cannot be told from these rows (ROC-AUC with one class only) is left out. Where rows are about the
+/// same things, intervals are by thing, and `n_effective` counts things. Same rows and seed, same numbers.
 ///
 /// # Errors
 /// No rows, an outcome that is missing or no class, a weight that is not above 0; see [`evaluate`].
@@ -55,20 +60,39 @@ pub fn performance(
     seed: u64,
 ) -> Result<Performance, ScoreError> {
     let reading = Reading { weights: known.uneven(), ..pipeline.reading(&known.scores, &known.y) };
-    let found = measured(&reading, gate, seed)?;
-    Ok(Performance { n_effective: known.uneven().map(effective), n_learned: known.n_learned, ..found })
+    let entities = entity_indices(&known.about);
+    let found = measured(&reading, entities.as_deref(), gate, seed)?;
+    let n_effective = match &entities {
+        Some(entities) => Some(effective(&totals(&known.weights, entities))),
+        None => known.uneven().map(effective),
+    };
+    Ok(Performance { n_effective, n_learned: known.n_learned, ..found })
 }
 
 /// So many rows of equal weight would say as much: (Σw)² ∕ Σw² (Kish, "Survey Sampling", 1965).
-fn effective(weights: &[f64]) -> f64 {
+#[must_use]
+pub fn effective(weights: &[f64]) -> f64 {
     let sum: f64 = weights.iter().sum();
     sum * sum / weights.iter().map(|w| w * w).sum::<f64>()
 }
 
+/// The weights of the rows of each entity together.
+#[must_use]
+pub fn totals(weights: &[f64], entities: &[u32]) -> Vec<f64> {
+    let mut totals = vec![0.0; entities.iter().max().map_or(0, |last| *last as usize + 1)];
+    weights.iter().zip(entities).for_each(|(weight, entity)| totals[*entity as usize] += weight);
+    totals
+}
+
 /// The same without a pipeline.
-pub(super) fn measured(reading: &Reading<'_>, gate: Option<&Metrics>, seed: u64) -> Result<Performance, ScoreError> {
+pub(super) fn measured(
+    reading: &Reading<'_>,
+    entities: Option<&[u32]>,
+    gate: Option<&Metrics>,
+    seed: u64,
+) -> Result<Performance, ScoreError> {
     let options = EvaluateOptions { seed, max_visits: MAX_VISITS, ..EvaluateOptions::default() };
-    let evaluation = evaluate(reading, None, options)?;
+    let evaluation = evaluate_entities(reading, entities, None, options)?;
     let told = |(metric, found): (Metric, &crate::score::Estimate)| {
         Some(change(metric, found.value?, found.low.zip(found.high), gate))
     };

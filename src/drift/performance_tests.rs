@@ -138,7 +138,7 @@ fn share(logit: f64, u: f64) -> f64 {
 fn known(scores: &Scores, y: &[f64], probability: impl Fn(usize) -> Option<f64>) -> Known {
     let mut known = Known::new(scores.width);
     for (row, &y) in y.iter().enumerate() {
-        probability(row).iter().for_each(|p| known.push(scores.row(row), y, 1.0 / p));
+        probability(row).iter().for_each(|p| known.push(scores.row(row), y, 1.0 / p, None));
     }
     known
 }
@@ -204,6 +204,30 @@ fn what_the_estimate_is_off_at_the_gate_is_taken_off() {
     let sure = promised(&[0.99; 4]).corrected(&there);
     close(value(&sure.metrics, "accuracy"), 1.0, 0.0, "a share stays one");
     close(value(&sure.metrics, "brier"), (0.99 * 0.01 + 0.2 - 0.24_f64).max(0.0), 1e-12, "brier");
+}
+
+#[test]
+fn an_estimate_of_customers_is_as_open_as_the_gate_says() {
+    let y: Vec<f64> = (0..400).map(|row| f64::from(row % 2)).collect();
+    // Each of 20 customers has 20 rows, which are all right or all wrong.
+    let p: Vec<f64> = (0..400).map(|row| if (row % 2 == 1) == (row / 20 % 5 != 0) { 0.8 } else { 0.2 }).collect();
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let reading = Reading { task: Task::Binary, classes: &classes, y: &y, scores: &p, weights: None, threshold: 0.5 };
+    let customers: Vec<u32> = (0..400).map(|row| row / 20).collect();
+    let gate = |entities: Option<&[u32]>| {
+        crate::score::evaluate_entities(&reading, entities, None, Default::default()).unwrap()
+    };
+    let promised = cbpe(Task::Binary, &scores(&p, 1), 0.5, None).unwrap();
+    let width = |estimate: &super::report::Estimate| {
+        let (low, high) = estimate.metrics.iter().find(|m| m.name == "accuracy").unwrap().interval.unwrap();
+        high - low
+    };
+    let (plain, by_row, by_customer) = (
+        width(&promised),
+        width(&promised.clone().by_entity(&gate(None))),
+        width(&promised.clone().by_entity(&gate(Some(&customers)))),
+    );
+    assert!(by_row < 1.3 * plain && by_customer > 3.0 * plain, "{plain} {by_row} {by_customer}");
 }
 
 #[test]
@@ -294,7 +318,7 @@ fn measured_classes_agree_with_scikit_learn() {
         let scores = numbers(&side["y_proba"]);
         let reading =
             Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
-        let found = measured(&reading, None, 0).unwrap();
+        let found = measured(&reading, None, None, 0).unwrap();
         agree(&found.metrics, &expected["sklearn"][name], &TWO_CLASSES, 1e-9);
         agree(&found.metrics, &expected["sklearn"][name], &[("brier", "brier")], 1e-9);
     }
@@ -315,7 +339,7 @@ fn measured_classes_agree_with_scikit_learn() {
             weights: None,
             threshold: 0.5,
         };
-        let found = measured(&reading, None, 0).unwrap();
+        let found = measured(&reading, None, None, 0).unwrap();
         let names = ["accuracy", "mcc", "kappa", "precision_macro", "recall_macro", "f1_macro", "f1_weighted"];
         agree(&found.metrics, &expected["sklearn"][name], &names.map(|name| (name, name)), 1e-9);
         let named = [("roc_auc_macro", "roc_auc_ovr_macro"), ("log_loss", "log_loss")];
@@ -333,7 +357,7 @@ fn measured_numbers_agree_with_scikit_learn() {
         let y: Vec<f64> = truth.to_vec();
         let reading =
             Reading { task: Task::Regression, classes: &[], y: &y, scores: &predicted, weights: None, threshold: 0.5 };
-        let found = measured(&reading, None, 0).unwrap();
+        let found = measured(&reading, None, None, 0).unwrap();
         let names = [("mae", "mae"), ("rmse", "rmse"), ("r2", "r2"), ("mape", "mape"), ("median_ae", "medae")];
         agree(&found.metrics, expected, &names, 1e-6);
         let of = |name: &str| expected[name].as_f64().unwrap();

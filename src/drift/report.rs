@@ -365,7 +365,8 @@ impl Multivariate {
 pub struct Performance {
     /// Rows with an outcome.
     pub n: u64,
-    /// Rows of equal weight that would say as much, where some weigh more than others because of how they were chosen.
+    /// Independent rows of equal weight that would say as much, where some weigh more than others because of how they were
+    /// chosen, or are about the same thing: rows of one customer count as one here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_effective: Option<f64>,
     /// Rows whose outcome is known and that are left out, since the version learned from them.

@@ -24,8 +24,8 @@ pub struct Evidence<'a> {
     pub volume: Option<Volume>,
     /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
     pub n_feedback: Option<u64>,
-    /// How many predictions of the version people judged right or wrong, and the share of right ones.
-    pub judged: Option<(u64, f64)>,
+    /// What people said of predictions of the version.
+    pub judged: Option<Judged>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<&'a Performance>,
     /// Rows with an outcome that say nothing, since the version learned from them.
@@ -64,6 +64,17 @@ impl<'a> Evidence<'a> {
             force: false,
         }
     }
+}
+
+/// Predictions that people judged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// How many they found right or wrong.
+    pub n: u64,
+    /// As many independent ones would say as much: fewer where some are about the same thing.
+    pub n_effective: f64,
+    /// The share that they found right.
+    pub right: f64,
 }
 
 /// How many rows are new, and which rows count.
@@ -227,12 +238,12 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
 /// below the line when accuracy is also surely below the lower end of the gate's interval (without a gate, below the
 /// line): an e-value of 1 ∕ [`ACCURACY_ALPHA`], which however many looks reach by chance that seldom.
 fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
-    let judged = evidence.judged.filter(|(n, _)| *n >= MIN_OUTCOMES);
+    let judged = evidence.judged.filter(|judged| judged.n_effective >= MIN_OUTCOMES as f64);
     // Rows of uneven weight say as much as fewer that weigh the same.
     let n_outcomes = |p: &Performance| p.n_effective.map_or(p.n, |n| n as u64);
     let measured = evidence.performance.and_then(|p| Some((n_outcomes(p), metric(p, Metric::Accuracy)?.value)));
     let uneven = evidence.performance.is_some_and(|p| p.n_effective.is_some());
-    let known = judged.or(measured);
+    let known = judged.map(|judged| (judged.n_effective as u64, judged.right)).or(measured);
     let is_below = |n: u64, value: f64, limit: f64| {
         let least = evidence.gate_accuracy.unwrap_or(limit);
         let n_rows = n as f64;
@@ -241,13 +252,15 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| is_below(n, value, limit));
     let text = match (known, judged) {
         (None, _) => nothing_known(evidence, "no outcome of a class is known"),
-        (Some((n, value)), Some(_)) => format!("people found {:.1} % of {n} predictions right", value * 100.0),
+        (Some((_, value)), Some(Judged { n, .. })) => {
+            format!("people found {:.1} % of {n} predictions right", value * 100.0)
+        }
         (Some((n, _)), None) if n < MIN_OUTCOMES && uneven => {
-            format!("what is known says as much as {n} outcomes of rows chosen evenly; {MIN_OUTCOMES} are needed")
+            format!("what is known says as much as {n} independent outcomes; {MIN_OUTCOMES} are needed")
         }
         (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
-        (Some((_, value)), None) if uneven => {
-            format!("{:.1} % of outcomes were predicted, labelled rows weighed by how they were chosen", value * 100.0)
+        (Some((n, value)), None) if uneven => {
+            format!("{:.1} % of outcomes were predicted, which say as much as {n} independent ones", value * 100.0)
         }
         (Some((n, value)), None) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
     };

@@ -26,7 +26,7 @@ fn accuracy(
     let performance = Performance { n, n_effective, n_learned: 0, metrics: vec![metric] };
     let evidence = Evidence {
         volume: Some(Volume::Labelled(0)),
-        judged,
+        judged: judged.map(|(n, right)| Judged { n, n_effective: n as f64, right }),
         performance: Some(&performance),
         gate_accuracy,
         ..Evidence::of(&share, &[])
@@ -44,9 +44,9 @@ fn accuracy_counts_once_enough_is_known() {
     assert!(!accuracy(Some(0.58), 5000, None, 0.6, None).0 && accuracy(Some(0.9), 50, None, 0.6, None).0);
     assert!(!accuracy(Some(0.9), 5000, None, 0.72, None).0, "above the line it never fires");
     assert_eq!(found(49, None, 0.6, None), (false, "49 outcomes are known; 50 are needed".to_owned()));
-    let few = "what is known says as much as 49 outcomes of rows chosen evenly; 50 are needed";
+    let few = "what is known says as much as 49 independent outcomes; 50 are needed";
     assert_eq!(found(300, Some(49.9), 0.6, None), (false, few.to_owned()));
-    let weighed = "40.0 % of outcomes were predicted, labelled rows weighed by how they were chosen";
+    let weighed = "40.0 % of outcomes were predicted, which say as much as 50 independent ones";
     assert_eq!(found(300, Some(50.0), 0.4, None), (true, weighed.to_owned()));
     let judged = "people found 90.0 % of 80 predictions right";
     assert_eq!(found(300, None, 0.6, Some((80, 0.9))), (false, judged.to_owned()));

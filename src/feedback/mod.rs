@@ -17,7 +17,7 @@ mod store;
 
 pub use error::FeedbackError;
 pub use list::{Filter, Told, list};
-pub use stats::{Count, Group, Period, Stats, of_version, stats};
+pub use stats::{Count, Group, Period, Stats, judged, stats};
 pub use store::{Entry, Fields, Verdict, entries, entries_from};
 
 use crate::atomic::Lock;

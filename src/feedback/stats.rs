@@ -163,14 +163,22 @@ pub fn stats(
     })
 }
 
-/// Counts what people said of the predictions of one version.
+/// The rows of which people said whether the prediction of one version was right, and whether it was; without those that it
+/// learned from.
 ///
 /// # Errors
 /// Feedback that cannot be read.
-pub fn of_version(workspace: &Workspace, version: Version) -> Result<Count, FeedbackError> {
+pub fn judged(workspace: &Workspace, version: Version) -> Result<Vec<(String, bool)>, FeedbackError> {
     let entries = entries(workspace)?;
     let learned = learned_by(workspace, &entries)?;
-    Ok(Count::of(latest(&entries).into_iter().filter(|entry| entry.version == version), &learned))
+    let is_learned = |entry: &Entry| learned.get(&entry.version).is_some_and(|learned| learned.has(&entry.id));
+    let own = latest(&entries).into_iter().filter(|entry| entry.version == version && !is_learned(entry));
+    let said = |entry: &Entry| match entry.verdict {
+        Verdict::Correct => Some((entry.id.clone(), true)),
+        Verdict::Incorrect => Some((entry.id.clone(), false)),
+        Verdict::Uncertain => None,
+    };
+    Ok(own.filter_map(said).collect())
 }
 
 /// The last word of each person on each prediction, in the order of the file.

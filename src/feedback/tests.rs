@@ -194,7 +194,8 @@ fn what_is_said_of_rows_that_a_version_learned_from_says_nothing_about_it() {
     for (id, verdict, actual) in [("a", Verdict::Correct, None), ("b", Verdict::Incorrect, Some("yes"))] {
         give_at(&workspace, &[said(id, verdict, actual)], "2026-11-02").unwrap();
     }
-    let of = |version| of_version(&workspace, Version(version)).unwrap();
+    let of = |version| judged(&workspace, Version(version)).unwrap();
+    assert_eq!(of(1), [("a".to_owned(), true), ("b".to_owned(), false)]);
     let before = count(&workspace, Window::default(), Period::Day).count;
     assert_eq!((before.n_learned, before.accuracy_rate), (0, Some(0.5)));
     let path = workspace.path("models/v0001");
@@ -203,7 +204,7 @@ fn what_is_said_of_rows_that_a_version_learned_from_says_nothing_about_it() {
     let all = count(&workspace, Window::default(), Period::Day);
     assert_eq!((all.count.total, all.count.n_learned, all.count.correct), (2, 1, 0));
     assert_eq!((all.count.accuracy_rate, all.count.correction_rate), (Some(0.0), Some(1.0)));
-    assert_eq!(of(1).n_learned, all.by_version[0].count.n_learned);
+    assert_eq!((of(1), all.by_version[0].count.n_learned), (vec![("b".to_owned(), false)], 1));
 }
 
 #[test]

@@ -13,13 +13,13 @@ use crate::journal::Layout;
 use crate::labels::{Labels, correct, resolve};
 use crate::past;
 use crate::pipeline::{Examples, Pipeline, PipelineError, Recipe, SplitBy};
+use crate::profile::entity_indices;
 use crate::reference;
 use crate::registry::Version;
 use crate::table::split::Part;
 use crate::table::{self, Kind, ReadOptions, Rejects, Schema, Table, Values};
 use crate::workspace::{Config, Workspace};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 
 /// A version with what decided its sides; its golden rows agreed.
 pub(super) struct Contestant {
@@ -95,17 +95,19 @@ pub(super) fn gate_rows(
     let table = examples.table.take(&kept);
     let keys: Vec<u64> = kept.iter().map(|&row| examples.keys[row as usize]).collect();
     let y = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?.y;
-    let together = entities(&keys);
+    let until = instants.and_then(|instants| kept.iter().map(|&row| instants[row as usize]).max());
+    let weighed = examples.by_entity(config.entity()).weighed(&kept);
+    let together = weighed.entities.or_else(|| entities(&keys));
     if together.is_some() {
         copied.among = 0;
     }
     Ok(GateRows {
-        weights: examples.weighed(&kept).weights,
+        weights: weighed.weights,
         digest: digest(&keys, &y),
         // Copies under ids of their own are one row.
         entities: together.or_else(|| entities(&copied.contents).filter(|_| copied.among > 0)),
         copies: copied.told(),
-        until: instants.and_then(|instants| kept.iter().map(|&row| instants[row as usize]).max()),
+        until,
         table,
         y,
         n_corrected,
@@ -235,15 +237,7 @@ fn unseen(
 }
 
 fn entities(keys: &[u64]) -> Option<Vec<u32>> {
-    let mut places = HashMap::new();
-    let of: Vec<u32> = keys
-        .iter()
-        .map(|key| {
-            let next = places.len() as u32;
-            *places.entry(*key).or_insert(next)
-        })
-        .collect();
-    (places.len() < keys.len()).then_some(of)
+    entity_indices(&keys.iter().map(|key| Some(*key)).collect::<Vec<_>>())
 }
 
 /// Labels as 32-bit numbers, as ledgers have held them from the first.

@@ -87,6 +87,12 @@ impl Layout {
         Self { windows, ..Self::new(&pipeline.schema, &pipeline.target) }
     }
 
+    /// The same with one of the loop's columns alone; `None` where it is not logged.
+    pub(super) fn only(&self, column: &str) -> Option<Self> {
+        let features = vec![self.features.iter().find(|spec| spec.name == column)?.clone()];
+        Some(Self { features, windows: Vec::new(), ..self.clone() })
+    }
+
     /// The loop's id column; without one, [`Layout::made_up_id`] names a row.
     #[must_use]
     pub fn id(&self) -> Option<&str> {

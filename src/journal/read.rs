@@ -2,6 +2,7 @@
 
 use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
 use crate::atomic::{self, whole_lines_len};
+use crate::profile::entity_keys;
 use crate::registry::Version;
 use crate::table::{
     Categories, Column, ColumnSpec, Input, Kind, MISSING_CODE, MISSING_TIME, ReadOptions, Reject, Schema, Table,
@@ -63,6 +64,8 @@ pub struct Joined {
     pub rows: Logged,
     /// What came of each.
     pub outcomes: Vec<Outcome>,
+    /// What each is about, where a column was asked for that says it and that the log keeps; otherwise empty.
+    pub about: Vec<Option<u64>>,
     /// What the reading came upon.
     pub scanned: Scanned,
 }
@@ -121,19 +124,32 @@ impl Journal {
         Ok(found)
     }
 
-    /// The rows of `window` whose outcome is known, however late it came. Memory grows with these rows alone.
+    /// The rows of `window` whose outcome is known, however late it came; `about` is the column that says what each is about.
+    /// Memory grows with these rows alone.
     ///
     /// # Errors
     /// As [`Journal::scan`].
-    pub fn join(&self, window: &Window, layout: &Layout, outcomes: &Outcomes) -> Result<Joined, JournalError> {
+    pub fn join(
+        &self,
+        window: &Window,
+        layout: &Layout,
+        outcomes: &Outcomes,
+        about: Option<&str>,
+    ) -> Result<Joined, JournalError> {
         let mut joined = Joined::default();
         if outcomes.is_empty() {
             return Ok(joined);
         }
-        let scanned = self.scan(window, layout, false, |logged| {
+        let about = about.and_then(|name| Some((name, layout.only(name)?)));
+        let read = about.as_ref().map_or(layout, |(_, only)| only);
+        let scanned = self.scan(window, read, about.is_some(), |mut logged| {
             let outcome = |row: u32| Some((row, outcomes.of(logged.id.get(row as usize))?));
             let (known, outcomes): (Vec<u32>, Vec<Outcome>) = (0..logged.len() as u32).filter_map(outcome).unzip();
             joined.outcomes.extend(outcomes);
+            let column = about.as_ref().and_then(|(name, _)| logged.features.take()?.column(name).cloned());
+            if let Some(column) = column {
+                joined.about.extend(entity_keys(&column.values.take(&known)));
+            }
             joined.rows.append(&logged.take(&known));
             Ok::<(), JournalError>(())
         })?;
@@ -230,6 +246,7 @@ impl Joined {
         Self {
             rows: self.rows.take(rows),
             outcomes: rows.iter().map(|&row| self.outcomes[row as usize]).collect(),
+            about: rows.iter().filter_map(|&row| self.about.get(row as usize).copied()).collect(),
             scanned: self.scanned.clone(),
         }
     }

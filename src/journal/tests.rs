@@ -228,17 +228,23 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
     let (dir, journal) = new();
     let layout = of_two();
     for (id, time) in [("a", "2026-10-01"), ("b", "2026-10-02"), ("a", "2026-10-03"), ("c", "2026-10-04")] {
-        append(&journal, &layout, id, time, &["1", "", ""]);
+        append(&journal, &layout, id, time, &["1", "", "gold"]);
     }
     let labels = dir.path().join("labels.csv");
     fs::write(&labels, "id,label,source\na,yes,human\nc,no,outcome\nb,yes,model\nz,no,human\n").unwrap();
     let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
     let outcomes =
         Outcomes::read(&labels, &outcomes::Reading { id: &ColumnSpec::new("key", Kind::Id), target: &target }).unwrap();
-    let joined = journal.join(&Window::default(), &layout, &outcomes).unwrap();
+    let joined = journal.join(&Window::default(), &layout, &outcomes, None).unwrap();
     assert_eq!(joined.rows.id.iter().collect::<Vec<_>>(), ["a", "a", "c"]);
     let y = |joined: &Joined| joined.outcomes.iter().map(|outcome| outcome.y).collect::<Vec<f64>>();
     assert_eq!(y(&joined), [1.0, 1.0, 0.0]);
+    assert!(joined.about.is_empty());
+    // What a column says of each row goes along, unless the log does not keep it.
+    let about = |column| journal.join(&Window::default(), &layout, &outcomes, Some(column)).unwrap().latest();
+    let (plans, none) = (about("plan"), about("key"));
+    assert!(plans.about.len() == 2 && plans.about[0] == plans.about[1] && plans.rows.features.is_none());
+    assert!(none.about.is_empty() && y(&none) == [1.0, 0.0]);
     let latest = joined.latest();
     assert_eq!(latest.rows.time, [at("2026-10-03").as_microsecond(), at("2026-10-04").as_microsecond()]);
     assert_eq!(y(&latest), [1.0, 0.0]);
@@ -291,7 +297,7 @@ fn of_equal_times_the_line_that_was_written_last_counts() {
     let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
     let outcomes =
         Outcomes::read(&labels, &outcomes::Reading { id: &ColumnSpec::new("key", Kind::Id), target: &target }).unwrap();
-    let latest = journal.join(&Window::default(), &layout, &outcomes).unwrap().latest();
+    let latest = journal.join(&Window::default(), &layout, &outcomes, None).unwrap().latest();
     assert_eq!((latest.rows.len(), latest.rows.score[0]), (1, 0.3));
 }
 

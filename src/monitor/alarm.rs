@@ -4,13 +4,16 @@
 //! gate: loss and its interval ─▶ limit ─┐
 //! labels, in the order in which they came ─▶ one loss each ─▶ Bets, opened anew each week ─▶ evidence ≥ 1∕α ?
 //! ```
+//! Rows about the same thing (`[monitor] entity`) are one bet a week, or a table (`together.rs`).
+//!
 //! The error that is allowed for, [`ALPHA`], is shared: among the versions that are ever in production (6∕π²k² of it to the
 //! kth), and of each share a fifth may be lost since the gate rows were lucky, three fifths over the labels of predictions
 //! that were served, and a fifth over the rows of all tables that bring their outcomes along (`kept.rs`).
 
 use super::MonitorError;
 use super::arrive::Arrived;
-use super::kept::{Kept, Seen};
+use super::kept::Kept;
+use super::together::{Seen, first_days, together};
 use super::watch::{Production, Watch};
 use crate::drift::report::LossAlarm;
 use crate::features::{Target, Task};
@@ -109,7 +112,8 @@ impl Watch<'_> {
             let otherwise = (known.rows.time[row], outcome.weight / heaviest);
             let (at, weight) = told.get(known.rows.id.get(row)).copied().unwrap_or(otherwise);
             // A score that somebody took out of the log measures nothing.
-            loss.is_finite().then_some((row, Seen { at, loss, weight }))
+            let about = known.about.get(row).copied().flatten();
+            loss.is_finite().then_some((row, Seen { at, loss, weight, about }))
         };
         let mut all: Vec<(usize, Seen)> = (0..known.outcomes.len()).filter_map(seen).collect();
         all.sort_by(|(a, x), (b, y)| (x.at, known.rows.id.get(*a)).cmp(&(y.at, known.rows.id.get(*b))));
@@ -242,7 +246,7 @@ fn upper_end(mean: f64, sd: f64, n_rows: f64, alpha: f64) -> f64 {
 /// Losses of the rows of a table that bring their outcomes along, in its order, each with the hash that tells its row from others.
 fn of_table(target: &Target, arrived: &Arrived) -> Vec<(u64, Seen)> {
     let rows = arrived.sample.rows().iter().filter(|row| !row.learned);
-    let known: Vec<_> = rows.filter_map(|row| Some((row.name?, &row.scores, row.outcome?))).collect();
+    let known: Vec<_> = rows.filter_map(|row| Some((row.name?, row, row.outcome?))).collect();
     let heaviest = known.iter().map(|(_, _, outcome)| outcome.weight).fold(1.0, f64::max);
     let loss = |scores: &[f64], y: f64| match target.task {
         Task::Binary => (scores[0] - y).powi(2),
@@ -251,8 +255,9 @@ fn of_table(target: &Target, arrived: &Arrived) -> Vec<(u64, Seen)> {
         }
         Task::Regression => (scores[0] - y).abs(),
     };
-    let seen = known.into_iter().map(|(name, scores, outcome)| {
-        (name, Seen { at: 0, loss: loss(scores, outcome.y), weight: outcome.weight / heaviest })
+    let seen = known.into_iter().map(|(name, row, outcome)| {
+        let (loss, weight) = (loss(&row.scores, outcome.y), outcome.weight / heaviest);
+        (name, Seen { at: 0, loss, weight, about: row.about })
     });
     seen.filter(|(_, seen)| seen.loss.is_finite()).collect()
 }
@@ -273,14 +278,11 @@ fn of_tables(limit: Limit, kept: &Kept, alpha: f64) -> LossAlarm {
 
 fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
     let mut bets = Bets::above(limit.limit / limit.scale);
-    let mut week = None;
-    for row in seen {
-        let of = row.at.div_euclid(WEEK_MICROS);
-        if week != Some(of) {
-            week = Some(of);
-            bets.open();
+    for week in seen.chunk_by(|a, b| a.at.div_euclid(WEEK_MICROS) == b.at.div_euclid(WEEK_MICROS)) {
+        bets.open();
+        for unit in together(first_days(week)) {
+            bets.take(unit.loss / limit.scale, unit.weight);
         }
-        bets.take(row.loss / limit.scale, row.weight);
     }
     let total: f64 = seen.iter().map(|row| row.weight).sum();
     LossAlarm {
@@ -322,7 +324,7 @@ mod tests {
     #[test]
     fn a_loss_that_grows_late_is_found_and_large_errors_end_somewhere() {
         let limit = Limit { name: "mae", gate: 1.0, limit: 1.2, scale: 12.0, sd: 0.8 };
-        let row = |n: i64, loss: f64| Seen { at: n * WEEK_MICROS / 20, loss, weight: 1.0 };
+        let row = |n: i64, loss: f64| Seen { at: n * WEEK_MICROS / 20, loss, weight: 1.0, about: None };
         let quiet: Vec<Seen> = (0..2000).map(|n| row(n, f64::from(n as u32 % 3))).collect();
         let before = bet(limit, &quiet, 0.01);
         assert!(!before.fired && (before.mean - 1.0).abs() < 0.01 && before.evidence < 20.0, "{before:?}");

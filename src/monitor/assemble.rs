@@ -7,6 +7,7 @@ use super::sample::Scored;
 use super::served::Served;
 use super::watch::{Production, Watch};
 use super::{MonitorError, Monitored, days};
+use crate::drift::estimate::EstimateError;
 use crate::drift::losses::ExpectedLoss;
 use crate::drift::multivariate::{Asked, MAX_ROWS};
 use crate::drift::performance::Known;
@@ -255,7 +256,7 @@ impl Watch<'_> {
         for (row, outcome) in arrived.sample.rows().iter().filter_map(|row| Some((row, row.outcome?))) {
             match row.learned {
                 true => own.n_learned += 1,
-                false => own.push(&row.scores, outcome.y, outcome.weight),
+                false => own.push(&row.scores, outcome.y, outcome.weight, row.about),
             }
         }
         let known = served.map(|served| &served.known).filter(|known| known.y.len() >= own.y.len()).unwrap_or(&own);
@@ -317,7 +318,12 @@ impl Watch<'_> {
         let values = rows.iter().flat_map(|row| row.scores.iter().copied()).collect();
         let promised = |values: Vec<f64>| {
             let scores = Scores { values, width: target.n_scores() };
-            cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())
+            let promised = cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())?;
+            let gate = production.gate.as_ref().filter(|_| self.entity().is_some());
+            Ok::<_, EstimateError>(match gate {
+                Some(gate) => promised.by_entity(gate),
+                None => promised,
+            })
         };
         let estimate = Estimate { n_learned, ..promised(values)? };
         // Of several classes, only each one's scores are kept, not which stood together.
@@ -430,6 +436,12 @@ impl Watch<'_> {
         let mut notes = Vec::new();
         if let Some(served) = served.filter(|served| !served.known.y.is_empty()) {
             notes.push(served.note());
+            let is_logged = served.known.about.iter().any(Option::is_some);
+            if let Some(column) = self.entity().filter(|_| !is_logged) {
+                notes.push(format!(
+                    "the prediction log does not keep {column:?}, so that each logged outcome counts as one of its own"
+                ));
+            }
         }
         if arrived.n_repeated > 0 {
             notes.push(format!(

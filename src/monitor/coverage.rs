@@ -1,11 +1,16 @@
 //! Whether intervals and sets still hold what came of rows.
+//!
+//! Rows about the same thing are held or missed together: n of them count as n ∕ design effect (Kish 1965), the variance over
+//! things by that of independent rows, times (t ∕ z)² since few things are little to know a variance by.
 
 use super::arrive::Arrived;
 use super::sample::{LEVEL, Scored};
 use super::watch::Watch;
 use crate::drift::report::{Finding, FindingKind};
 use crate::features::Task;
-use crate::stats::tails;
+use crate::stats::normal;
+use crate::stats::tails::{self, student_above};
+use std::collections::HashMap;
 
 /// Fewer known outcomes than this say nothing.
 const MIN_OUTCOMES: usize = 30;
@@ -33,7 +38,13 @@ impl Held {
         let whole: f64 = known.iter().map(|(_, weight)| weight).sum();
         let squares: f64 = known.iter().map(|(_, weight)| weight * weight).sum();
         let held: f64 = known.iter().filter(|(held, _)| *held).map(|(_, weight)| weight).sum();
-        Some(Self { n: known.len(), share: held / whole, n_effective: whole * whole / squares })
+        let (share, n) = (held / whole, whole * whole / squares);
+        let misses = rows.iter().filter(|row| !row.learned).filter_map(|row| {
+            let (held, weight) = (row.held?, row.outcome?.weight);
+            Some((row.about, weight / whole * (f64::from(u8::from(held)) - share)))
+        });
+        let effect = design_effect(misses, share * (1.0 - share) / n);
+        Some(Self { n: known.len(), share, n_effective: n / effect })
     }
 
     /// The chance that so few or fewer are held where the level holds.
@@ -42,6 +53,37 @@ impl Held {
         let most = (self.share * n).round() as u64;
         (0..=most).map(|k| tails::binomial(k as f64, n, LEVEL)).sum()
     }
+}
+
+/// By how much a mean of rows varies more than one of independent rows, whose variance is `independent`, at least 1; `parts` are
+/// what each row adds to it, with what it is about. 1 where no two rows are about the same thing.
+fn design_effect(parts: impl Iterator<Item = (Option<u64>, f64)>, independent: f64) -> f64 {
+    let (mut of_things, mut rest, mut n_rows) = (HashMap::<u64, f64>::new(), 0.0, 0);
+    let mut alone = 0;
+    for (about, part) in parts {
+        n_rows += 1;
+        match about {
+            Some(about) => *of_things.entry(about).or_default() += part,
+            None => {
+                alone += 1;
+                rest += part * part;
+            }
+        }
+    }
+    let n = of_things.len() + alone;
+    if n == n_rows || independent <= 0.0 {
+        return 1.0;
+    }
+    if n < 2 {
+        return f64::INFINITY;
+    }
+    // In the order of sizes, so that sums come out alike.
+    let mut sums: Vec<f64> = of_things.into_values().map(|sum| sum * sum).collect();
+    sums.sort_unstable_by(f64::total_cmp);
+    let freedom = n as f64 - 1.0;
+    let variance = (sums.iter().sum::<f64>() + rest) * n as f64 / freedom;
+    let few = student_above(2.0 * ALPHA, freedom) / normal::quantile(1.0 - ALPHA);
+    (variance / independent * few * few).max(1.0)
 }
 
 impl Watch<'_> {
@@ -67,7 +109,7 @@ impl Watch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Held, Scored};
+    use super::{ALPHA, Held, LEVEL, MATTERS, Scored};
     use crate::journal::Outcome;
 
     fn rows(n: usize, held: usize, weight: f64) -> Vec<Scored> {
@@ -99,5 +141,47 @@ mod tests {
         uneven[99].outcome = Some(Outcome { y: 1.0, weight: 20.0 });
         let found = Held::of(&uneven).unwrap();
         assert!(found.n_effective < 30.0 && (found.share - 80.0 / 119.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn rows_of_one_customer_are_held_together() {
+        let of = |rows: &mut Vec<Scored>, size: usize| {
+            rows.iter_mut().enumerate().for_each(|(row, scored)| scored.about = Some((row / size) as u64));
+            Held::of(rows).unwrap()
+        };
+        // Ten of fifty customers are missed in all of their rows: that is as good as 10 of 50 rows, and fewer for their number.
+        let mut rows = rows(1000, 800, 1.0);
+        let (alone, together) = (Held::of(&rows).unwrap(), of(&mut rows, 20));
+        assert!(alone.p() < 1e-20 && (30.0..50.0).contains(&together.n_effective), "{}", together.n_effective);
+        assert!((0.01..0.1).contains(&together.p()), "{}", together.p());
+        // One customer that was missed among 500 whose rows are held or not each by itself.
+        rows.iter_mut().enumerate().for_each(|(row, scored)| scored.held = Some(row % 5 != 0));
+        let apart = of(&mut rows, 20);
+        assert!(apart.n_effective > 900.0 && apart.p() < 1e-10, "{}", apart.n_effective);
+        assert!(of(&mut rows, 1000).n_effective < 1e-9);
+    }
+
+    /// Weeks of 50 new customers with 20 rows each in which the level holds, a customer's rows held or missed together.
+    #[test]
+    fn quiet_weeks_of_customers_are_seldom_found() {
+        use crate::stats::random::rng;
+        use rand::Rng;
+        let mut random = rng(5, "coverage of customers");
+        let mut found = [0, 0];
+        for _ in 0..400 {
+            let mut week = rows(1000, 0, 1.0);
+            for (customer, of_one) in week.chunks_mut(20).enumerate() {
+                let usual = random.gen_bool(0.9);
+                for row in of_one {
+                    row.about = Some(customer as u64);
+                    row.held = Some(if random.gen_bool(0.7) { usual } else { random.gen_bool(0.9) });
+                }
+            }
+            let is_found = |held: &Held| usize::from(held.share < LEVEL - MATTERS && held.p() <= ALPHA);
+            found[0] += is_found(&Held::of(&week).unwrap());
+            week.iter_mut().for_each(|row| row.about = None);
+            found[1] += is_found(&Held::of(&week).unwrap());
+        }
+        assert!(found[0] <= 10 && found[1] > 60, "{found:?} of 400 weeks at .01, by customer and by row");
     }
 }

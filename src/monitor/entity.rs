@@ -45,6 +45,7 @@ impl Watch<'_> {
             profile.entities = None;
             profile.columns.iter_mut().for_each(|column| column.design = None);
         }
+        arrived.sample.each(|row| row.about = None);
     }
 
     fn alike(&self, profile: &Profile) -> Option<String> {

@@ -6,6 +6,7 @@
 //! A row counts once, whatever tables it comes in, so that the wealth of all runs together is that of one stream.
 
 use super::MonitorError;
+use super::together::{Seen, together};
 use crate::atomic;
 use crate::registry::Version;
 use crate::stats::betting::Bets;
@@ -17,16 +18,6 @@ use std::path::PathBuf;
 
 /// So many rows are remembered (16 MB); no more are taken in.
 const MOST_ROWS: usize = 4_000_000;
-
-/// A row whose outcome is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    /// When its outcome became known, in microseconds.
-    pub(super) at: i64,
-    pub(super) loss: f64,
-    /// In (0, 1]: less for rows that were more likely to be asked for.
-    pub(super) weight: f64,
-}
 
 /// What is kept of the bets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,7 +59,7 @@ impl Kept {
         }
     }
 
-    /// Takes in the rows that no earlier run did, each with its hash.
+    /// Takes in the rows that no earlier run did, each with its hash; those about the same thing are one bet.
     pub(super) fn take(&mut self, rows: &[(u64, Seen)], scale: f64) {
         let hash = |row: &(u64, Seen)| row.0 as u32;
         let mut new: Vec<&(u64, Seen)> =
@@ -78,8 +69,10 @@ impl Kept {
             return;
         }
         self.bets.open();
+        for unit in together(new.iter().map(|(_, seen)| seen)) {
+            self.bets.take(unit.loss / scale, unit.weight);
+        }
         for (_, seen) in &new {
-            self.bets.take(seen.loss / scale, seen.weight);
             self.n += 1;
             self.weight += seen.weight;
             self.loss += seen.loss * seen.weight;
@@ -132,7 +125,7 @@ mod tests {
     fn rows(random: &mut impl Rng, n: usize, error: f64) -> Vec<(u64, Seen)> {
         let one = |_| {
             let loss = f64::from(u8::from(random.gen_bool(error)));
-            (random.r#gen(), Seen { at: 0, loss, weight: 1.0 })
+            (random.r#gen(), Seen { at: 0, loss, weight: 1.0, about: None })
         };
         (0..n).map(one).collect()
     }

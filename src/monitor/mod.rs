@@ -20,6 +20,7 @@ pub mod rolling;
 mod sample;
 mod served;
 mod skew;
+mod together;
 mod watch;
 
 use self::chunks::{By, MAX_CHUNKS};

@@ -78,6 +78,11 @@ impl<T> Sample<T> {
         &self.rows
     }
 
+    /// Changes each row.
+    pub fn each(&mut self, change: impl FnMut(&mut T)) {
+        self.rows.iter_mut().for_each(change);
+    }
+
     /// Keeps the last row of each key, and all rows without one; says how many left.
     pub fn keep_last(&mut self, key: impl Fn(&T) -> Option<u64>) -> u64 {
         let mut last: HashMap<u64, usize> = HashMap::new();

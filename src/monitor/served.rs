@@ -1,15 +1,18 @@
 //! What was served and what became of it: the prediction log, labels and feedback.
 
 use super::MonitorError;
-use super::kept::Seen;
-use super::watch::Watch;
-use crate::drift::performance::Known;
+use super::together::Seen;
+use super::watch::{Production, Watch};
+use crate::drift::performance::{Known, effective, totals};
+use crate::drift::triggers::Judged;
 use crate::features::{Target, Task};
 use crate::feedback;
-use crate::journal::{Joined, Journal, Layout, Outcomes, Window};
+use crate::journal::{Joined, Journal, Layout, Outcome, Outcomes, Window};
 use crate::labels::{self, Labels, resolve};
+use crate::profile::entity_indices;
 use crate::reference::{Gathering, Plan};
 use crate::stats::random::unit_hash;
+use std::collections::HashMap;
 
 /// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
 const MOST: usize = 40_000;
@@ -36,7 +39,7 @@ impl Watch<'_> {
         let Some(production) = &self.production else { return Ok(None) };
         let layout = Layout::of(&production.pipeline);
         let window = Window::since(production.manifest.trained_at);
-        let joined = Journal::of(self.workspace).join(&window, &layout, outcomes)?;
+        let joined = Journal::of(self.workspace).join(&window, &layout, outcomes, self.entity())?;
         let own = joined.filter(|row| joined.rows.version[row] == production.version).latest();
         let is_learned = |row: usize| production.learned.as_ref().is_some_and(|l| l.has(own.rows.id.get(row)));
         let known = own.filter(|row| !is_learned(row));
@@ -74,11 +77,39 @@ impl Watch<'_> {
         Ok(if is_same { n_rows - seen.n_rows } else { n_rows })
     }
 
-    /// How many predictions of production people judged, and the share that they found right.
-    pub(super) fn judged(&self) -> Result<Option<(u64, f64)>, MonitorError> {
+    /// What people said of predictions of production.
+    pub(super) fn judged(&self) -> Result<Option<Judged>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
-        let count = feedback::of_version(self.workspace, production.version)?;
-        Ok(count.accuracy_rate.map(|rate| (count.correct + count.incorrect, rate)))
+        let judged = feedback::judged(self.workspace, production.version)?;
+        let n = judged.len() as u64;
+        if n == 0 {
+            return Ok(None);
+        }
+        let right = judged.iter().filter(|(_, right)| *right).count() as f64 / n as f64;
+        let about = match self.entity() {
+            Some(column) => self.about(production, column, &judged)?,
+            None => Vec::new(),
+        };
+        let weights = vec![1.0; about.len()];
+        let n_effective = entity_indices(&about).map_or(n as f64, |of| effective(&totals(&weights, &of)));
+        Ok(Some(Judged { n, n_effective, right }))
+    }
+
+    /// What the rows that people judged are about, by the prediction log.
+    fn about(
+        &self,
+        production: &Production,
+        column: &str,
+        judged: &[(String, bool)],
+    ) -> Result<Vec<Option<u64>>, MonitorError> {
+        let known = Outcomes::new(
+            judged.iter().map(|(id, right)| (id.clone(), Outcome::new(f64::from(u8::from(*right)), None))),
+        );
+        let layout = Layout::of(&production.pipeline);
+        let window = Window::since(production.manifest.trained_at);
+        let logged = Journal::of(self.workspace).join(&window, &layout, &known, Some(column))?;
+        let of_id: HashMap<&str, Option<u64>> = logged.rows.id.iter().zip(logged.about.iter().copied()).collect();
+        Ok(judged.iter().map(|(id, _)| of_id.get(id.as_str()).copied().flatten()).collect())
     }
 }
 
@@ -117,9 +148,9 @@ impl Served {
         // A score that somebody took out of the log measures nothing.
         let width = target.n_scores();
         let mut known = Known::new(width);
-        for (scores, outcome) in values.chunks_exact(width.max(1)).zip(&joined.outcomes) {
+        for (row, (scores, outcome)) in values.chunks_exact(width.max(1)).zip(&joined.outcomes).enumerate() {
             if scores.iter().all(|score| score.is_finite()) {
-                known.push(scores, outcome.y, outcome.weight);
+                known.push(scores, outcome.y, outcome.weight, joined.about.get(row).copied().flatten());
             }
         }
         Self { n_known, known, seen: Vec::new() }

@@ -106,7 +106,7 @@ fn threshold_of(pipeline: &Pipeline, examples: &Examples, tune: &[u32], recipe: 
         return Ok(recipe.decision.untuned_threshold());
     }
     let scores = pipeline.score(&examples.table.take(tune))?;
-    let Weighed { y, weights } = examples.weighed(tune);
+    let Weighed { y, weights, .. } = examples.weighed(tune);
     Ok(threshold::choose(recipe.decision.threshold, &y, &scores.values, weights.as_deref())?.threshold)
 }
 

@@ -90,7 +90,7 @@ fn coverage(task: Task, n: usize, tables: u64) -> (f64, f64) {
         let place = |class: f64| names.iter().position(|name| name == CLASSES[class as usize]).unwrap() as f64;
         let y = (n..n + TO_COME).map(|row| drawn.y(row));
         let y: Vec<f64> = y.map(|y| if task == Task::Regression { y } else { place(y) }).collect();
-        let truth = Weighed { y, weights: None };
+        let truth = Weighed { y, ..Weighed::default() };
         let found = covered(0.9, &bounds, &pipeline.score(&rows).unwrap(), &truth);
         all += found.held;
         widest += found.held_widest;

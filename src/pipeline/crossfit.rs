@@ -90,6 +90,7 @@ pub(super) fn truth(examples: &Examples, judges: &[&Part]) -> Weighed {
     Weighed {
         y: judges.iter().flat_map(|part| part.y.iter().copied().map(f64::from)).collect(),
         weights: examples.weights.as_ref().map(|_| counts()),
+        entities: None,
     }
 }
 

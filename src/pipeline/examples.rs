@@ -5,6 +5,7 @@ use super::{PipelineError, Recipe, SplitBy, Weighed, weights};
 use crate::features::derive::{Past, Windows};
 use crate::features::duplicates::row_digest;
 use crate::features::{Target, Task};
+use crate::profile::{entity_indices, entity_keys};
 use crate::stats::random::hash64;
 use crate::table::split::{Parts, by_position, fold, hash_position, time_positions};
 use crate::table::{ColumnSpec, Kind, MISSING_TIME, Schema, Table, Values};
@@ -26,6 +27,8 @@ pub struct Examples {
     pub keys: Vec<u64>,
     /// Position in `[0, 1)`: see [`crate::table::split`].
     pub positions: Vec<f64>,
+    /// What each row is about, where a column says it: that of the split, unless somebody named another one.
+    pub about: Option<Vec<Option<u64>>>,
     /// What a person should know about how the rows were taken.
     pub notes: Vec<String>,
 }
@@ -75,7 +78,15 @@ impl Examples {
             SplitBy::Time => time_positions(&recipe.instants(&table, schema)?),
             _ => keys.iter().map(|key| hash_position(&key.to_le_bytes())).collect(),
         };
-        Ok(Self { table, target, y, weights, keys, positions, notes })
+        let about = recipe.split.key().and_then(|name| keys_of(&table, name));
+        Ok(Self { table, target, y, weights, keys, positions, about, notes })
+    }
+
+    /// The same rows, of which `column` says what each is about, where it is there.
+    #[must_use]
+    pub fn by_entity(self, column: Option<&str>) -> Self {
+        let about = column.and_then(|name| keys_of(&self.table, name));
+        Self { about: about.or(self.about), ..self }
     }
 
     /// The examples at `rows`, in that order, each on the side on which it stands among all.
@@ -87,6 +98,7 @@ impl Examples {
             weights: weights::at(self.weights.as_deref(), rows),
             keys: rows.iter().map(|row| self.keys[at(row)]).collect(),
             positions: rows.iter().map(|row| self.positions[at(row)]).collect(),
+            about: self.about.as_ref().map(|about| rows.iter().map(|row| about[at(row)]).collect()),
             table: self.table.into_rows(rows),
             target: self.target,
             notes: self.notes,
@@ -186,7 +198,10 @@ impl Examples {
     /// The labels of `rows`, and how much each counts.
     #[must_use]
     pub fn weighed(&self, rows: &[u32]) -> Weighed {
-        Weighed { y: self.labels(rows), weights: weights::at(self.weights.as_deref(), rows) }
+        let entities = self.about.as_ref().and_then(|about| {
+            entity_indices(&rows.iter().map(|&row| about[row as usize]).collect::<Vec<Option<u64>>>())
+        });
+        Weighed { y: self.labels(rows), weights: weights::at(self.weights.as_deref(), rows), entities }
     }
 
     /// How many of `rows` are of each class; empty where numbers are predicted.
@@ -334,6 +349,10 @@ pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], 
         Values::Time(times) => Ok(times),
         _ => Err(PipelineError::Rows(format!("column {name:?} is not a time"))),
     }
+}
+
+fn keys_of(table: &Table, column: &str) -> Option<Vec<Option<u64>>> {
+    Some(entity_keys(&table.column(column)?.values))
 }
 
 fn refuse_repeated_ids(table: &Table, schema: &Schema) -> Result<(), PipelineError> {

@@ -15,7 +15,7 @@ use crate::features::resample::{Smote, smote_nc};
 use crate::features::{FeatureOptions, Features, Matrix, Target, Task};
 use crate::model::{FitData, FitOptions, Model, Params, Round, Watched};
 use crate::score::threshold::ThresholdRule;
-use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate, threshold};
+use crate::score::{Baseline, Calibration, EvaluateOptions, Evaluation, Reading, evaluate_entities, threshold};
 use crate::table::split::Parts;
 use crate::table::{Column, Kind, Schema, Table, Values};
 use std::borrow::Cow;
@@ -261,7 +261,7 @@ pub(super) fn evaluation(
     let baseline = Baseline::fit(pipeline.target.classes.len(), &taught.y, taught.weights.as_deref());
     let options = EvaluateOptions { seed, ..Default::default() };
     let reading = Reading { weights: judged.weights.as_deref(), ..pipeline.reading(scores, &judged.y) };
-    Ok(evaluate(&reading, Some(&baseline), options)?)
+    Ok(evaluate_entities(&reading, judged.entities.as_deref(), Some(&baseline), options)?)
 }
 
 /// Derived features that read a column with a direction and have none themselves.
@@ -516,7 +516,7 @@ impl<'a> Trainer<'a> {
         let mut pipeline = self.pipeline(features, model);
         let Some(Part { x, y, counts, .. }) = tune else { return Ok((pipeline, None)) };
         let scores = pipeline.model.scores(&x)?.into_iter().map(f64::from).collect::<Vec<f64>>();
-        let truth = Weighed { y: y.iter().copied().map(f64::from).collect(), weights: counts };
+        let truth = Weighed { y: y.iter().copied().map(f64::from).collect(), weights: counts, entities: None };
         self.decide(&mut pipeline, &truth, scores.clone())?;
         let known = OutOfFold {
             features: (self.target.task == Task::Regression).then_some(x),

@@ -21,12 +21,15 @@ pub struct Weighed {
     pub y: Vec<f64>,
     /// A weight per row; every row weighs the same when absent.
     pub weights: Option<Vec<f64>>,
+    /// Index of what each row is about, from 0 without gaps, where rows about the same thing depend on each other.
+    pub entities: Option<Vec<u32>>,
 }
 
 impl Weighed {
     /// The first `n`.
     pub(super) fn first(&self, n: usize) -> Self {
-        Self { y: self.y[..n].to_vec(), weights: self.weights.as_ref().map(|weights| weights[..n].to_vec()) }
+        let weights = self.weights.as_ref().map(|weights| weights[..n].to_vec());
+        Self { y: self.y[..n].to_vec(), weights, entities: None }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::stats::tails::student_above;
 use crate::table::{MISSING_TIME, Table, Values};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Rows that are kept at least, where there are so many; twice as many at most.
 const ROWS: usize = 20_000;
@@ -193,6 +193,22 @@ impl DesignBuilder {
 pub fn entity_keys(values: &Values) -> Vec<Option<u64>> {
     let hashes = values.hashes().into_iter().enumerate();
     hashes.map(|(row, hash)| (!values.is_missing(row)).then_some(hash)).collect()
+}
+
+/// Index of what each row is about, from 0 in the order of rows; a row without a key is about something of its own. `None` where
+/// no two rows are about the same thing.
+#[must_use]
+pub fn entity_indices(keys: &[Option<u64>]) -> Option<Vec<u32>> {
+    let mut places: HashMap<u64, u32> = HashMap::new();
+    let mut n = 0;
+    let mut index = |key: &Option<u64>| {
+        let next = n;
+        let place = key.map_or(next, |key| *places.entry(key).or_insert(next));
+        n += u32::from(place == next);
+        place
+    };
+    let of: Vec<u32> = keys.iter().map(&mut index).collect();
+    ((n as usize) < keys.len()).then_some(of)
 }
 
 fn retain<T>(all: &mut Vec<T>, stays: &[bool]) {

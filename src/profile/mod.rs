@@ -28,7 +28,7 @@ mod typing_tests;
 
 pub use build::ProfileBuilder;
 pub use calendar::Calendar;
-pub use design::{Design, Entities, entity_keys};
+pub use design::{Design, Entities, entity_indices, entity_keys};
 pub use error::ProfileError;
 pub use kll::Kll;
 pub use levels::Levels;

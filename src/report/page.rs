@@ -302,8 +302,8 @@ fn metrics(report: &DriftReport) -> Vec<MetricTable> {
         rows: counted(known.n, "row", "rows"),
         limit: known.n_effective.map_or(String::new(), |n| {
             format!(
-                "Rows were not chosen evenly, so each weighs by how likely it was to be chosen. They say as much as {}.",
-                counted(n as u64, "row chosen evenly", "rows chosen evenly")
+                "Rows were chosen unevenly and weigh by that, or are about the same things. They say as much as {}.",
+                counted(n as u64, "independent row", "independent rows")
             )
         }),
         metrics: known.metrics.iter().map(metric).collect(),

@@ -166,11 +166,28 @@ pub fn evaluate(
     baseline: Option<&Baseline>,
     options: EvaluateOptions,
 ) -> Result<Evaluation, ScoreError> {
+    evaluate_entities(reading, None, baseline, options)
+}
+
+/// The same for rows of which those of one entity depend on each other, as the errors on one customer do: intervals are by
+/// entity. `entities` has the index of each row's, from 0 without gaps.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_entities(
+    reading: &Reading<'_>,
+    entities: Option<&[u32]>,
+    baseline: Option<&Baseline>,
+    options: EvaluateOptions,
+) -> Result<Evaluation, ScoreError> {
     check(reading)?;
+    if let Some(entities) = entities {
+        length("entities", entities.len(), reading.y.len())?;
+    }
     let constant = baseline.map(|b| Rows::prepare_constant(reading, b));
     let truth = Truth::of(reading);
     let rows = truth.rows(reading, reading.scores, reading.threshold);
-    let metrics = Metrics::new(rows.estimates(options));
+    let metrics = Metrics::new(rows.estimates(entities, options));
     let baseline = baseline.zip(constant).map(|(predictor, scores)| {
         let rows = truth.rows(reading, &scores, 0.5);
         let told = |(metric, value): (&Metric, f64)| (*metric, value.is_finite().then_some(value));
@@ -251,11 +268,11 @@ impl Rows<'_> {
         row.iter().copied().cycle().take(row.len() * reading.y.len()).collect()
     }
 
-    fn estimates(&self, options: EvaluateOptions) -> Vec<(Metric, crate::score::Estimate)> {
+    fn estimates(&self, entities: Option<&[u32]>, options: EvaluateOptions) -> Vec<(Metric, crate::score::Estimate)> {
         match self {
-            Self::Binary(rows) => estimates(rows, options),
-            Self::Multiclass(rows) => estimates(rows, options),
-            Self::Regression(rows) => estimates(rows, options),
+            Self::Binary(rows) => estimates(rows, entities, options),
+            Self::Multiclass(rows) => estimates(rows, entities, options),
+            Self::Regression(rows) => estimates(rows, entities, options),
         }
     }
 

@@ -4,12 +4,17 @@
 //! 200, and beyond that the interval is normal with the infinitesimal-jackknife standard error √Σ(wᵢ ∂θ/∂wᵢ)²
 //! (L. Jaeckel, "The Infinitesimal Jackknife", 1972; B. Efron, "The Jackknife, the Bootstrap and Other Resampling
 //! Plans", 1982), which for the ROC area is DeLong's. The two agree where both are possible.
+//!
+//! Where rows of one entity (a customer, a patient) depend on each other, entities are drawn and not rows, and wᵢ ∂θ/∂wᵢ is
+//! added up over each one's rows. Few entities are little to know a variance by: then the interval is as much wider as
+//! Student's quantile is than the normal one.
 
 use rand::RngCore;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::score::metric::Range;
 use crate::score::{Estimate, Method, Metric};
+use crate::stats::tails::student_above;
 use crate::stats::{moments, normal, quantiles, random};
 
 /// Row visits that a bootstrap may cost: about .4 s of CPU time.
@@ -57,7 +62,7 @@ pub(crate) trait Resample: Sync {
     fn influences(&self, metric: Metric) -> Option<Vec<f64>>;
 
     /// The interval of a metric without influences, for large tables.
-    fn other_interval(&self, _metric: Metric) -> Option<(f64, f64, Method)> {
+    fn other_interval(&self, _metric: Metric, _entities: Option<&Entities>) -> Option<(f64, f64, Method)> {
         None
     }
 
@@ -82,23 +87,66 @@ pub(crate) fn points(what: &impl Resample) -> Vec<f64> {
     out
 }
 
-/// The value of every metric with its interval, by resampling or without.
-pub(crate) fn estimates(what: &impl Resample, options: EvaluateOptions) -> Vec<(Metric, Estimate)> {
+/// Which rows are about the same thing, in the order in which they are counted.
+pub(crate) struct Entities {
+    of: Vec<u32>,
+    n: usize,
+}
+
+impl Entities {
+    /// `of_rows` says it in the order of the rows.
+    fn of(what: &impl Resample, of_rows: &[u32]) -> Self {
+        let of = match what.order() {
+            Some(order) => order.iter().map(|&row| of_rows[row as usize]).collect(),
+            None => of_rows.to_vec(),
+        };
+        let n = of_rows.iter().max().map_or(0, |last| *last as usize + 1);
+        Self { of, n }
+    }
+
+    /// By how much intervals are wider since a variance is known of so few; infinite where none is.
+    fn widening(&self) -> f64 {
+        let n = self.n as f64;
+        if self.n < 2 {
+            return f64::INFINITY;
+        }
+        student_above(0.05, n - 1.0) / normal::quantile(0.975) * (n / (n - 1.0)).sqrt()
+    }
+
+    /// The standard error of what has these influences, for a normal interval.
+    pub(crate) fn error(&self, influences: &[f64]) -> f64 {
+        let mut sums = vec![0.0; self.n];
+        influences.iter().zip(&self.of).for_each(|(part, entity)| sums[*entity as usize] += part);
+        norm(&sums) * self.widening()
+    }
+}
+
+/// The value of every metric with its interval, by resampling or without. Rows of one entity depend on each other: `entities`
+/// has the index of each row's, from 0 without gaps.
+pub(crate) fn estimates(
+    what: &impl Resample,
+    entities: Option<&[u32]>,
+    options: EvaluateOptions,
+) -> Vec<(Metric, Estimate)> {
     let EvaluateOptions { seed, max_replicates, max_visits } = options;
     let affordable = max_visits / (what.n_rows() * what.n_walks()).max(1);
     if max_replicates == 0 {
         with_intervals(what, |_, _, _| None)
     } else if affordable >= MIN_REPLICATES {
-        let columns = columns(&replicates(what, max_replicates.min(affordable), seed));
-        with_intervals(what, |at, metric, value| resampled_interval(what, metric, value, &columns[at]))
+        let entities = entities.map(|of| Entities::of(what, of));
+        let columns = columns(&replicates(what, entities.as_ref(), max_replicates.min(affordable), seed));
+        with_intervals(what, |at, metric, value| {
+            resampled_interval(what, entities.as_ref(), metric, value, &columns[at])
+        })
     } else {
-        estimates_by_jackknife(what)
+        estimates_by_jackknife(what, entities)
     }
 }
 
 /// The value of every metric with the interval for large tables.
-pub(crate) fn estimates_by_jackknife(what: &impl Resample) -> Vec<(Metric, Estimate)> {
-    with_intervals(what, |_, metric, value| smooth_interval(what, metric, value))
+pub(crate) fn estimates_by_jackknife(what: &impl Resample, entities: Option<&[u32]>) -> Vec<(Metric, Estimate)> {
+    let entities = entities.map(|of| Entities::of(what, of));
+    with_intervals(what, |_, metric, value| smooth_interval(what, entities.as_ref(), metric, value))
 }
 
 /// The values, each with what `interval` says about the metric at its place.
@@ -122,14 +170,21 @@ fn with_intervals(
 }
 
 /// The metrics of `n` replicates. Replicate r draws from its own generator, so threads do not matter.
-fn replicates(what: &impl Resample, n: usize, seed: u64) -> Vec<Vec<f64>> {
-    let replicate = |counts: &mut Vec<u32>, r: usize| {
-        resample(counts, seed, r);
+fn replicates(what: &impl Resample, entities: Option<&Entities>, n: usize, seed: u64) -> Vec<Vec<f64>> {
+    let replicate = |(counts, drawn): &mut (Vec<u32>, Vec<u32>), r: usize| {
+        match entities {
+            None => resample(counts, seed, r),
+            Some(entities) => {
+                resample(drawn, seed, r);
+                counts.iter_mut().zip(&entities.of).for_each(|(count, entity)| *count = drawn[*entity as usize]);
+            }
+        }
         let mut out = vec![f64::NAN; what.metrics().len()];
         what.values(counts, &mut out);
         out
     };
-    (0..n).into_par_iter().map_init(|| vec![0; what.n_rows()], replicate).collect()
+    let n_entities = entities.map_or(0, |entities| entities.n);
+    (0..n).into_par_iter().map_init(|| (vec![0; what.n_rows()], vec![0; n_entities]), replicate).collect()
 }
 
 /// Fills `counts` with how often each row is drawn in `counts.len()` draws with replacement, replicate `r`.
@@ -166,29 +221,57 @@ pub fn percentile(replicates: &[f64]) -> Option<(f64, f64)> {
 
 fn resampled_interval(
     what: &impl Resample,
+    entities: Option<&Entities>,
     metric: Metric,
     value: f64,
     replicates: &[f64],
 ) -> Option<(f64, f64, Method)> {
     let (low, high) = percentile(replicates)?;
     if low == high
-        && let Some(interval) = of_few(metric, value, what.denominator(metric))
+        && let Some(interval) = of_few(metric, value, denominator(what, entities, metric))
     {
         return Some(interval);
     }
-    Some((low, high, Method::Bootstrap))
+    let Some(entities) = entities else { return Some((low, high, Method::Bootstrap)) };
+    let wider = entities.widening();
+    let (low, high) = within(metric.range(), value - wider * (value - low), value + wider * (high - value));
+    (low.is_finite() && high.is_finite()).then_some((low, high, Method::Bootstrap))
 }
 
-fn smooth_interval(what: &impl Resample, metric: Metric, value: f64) -> Option<(f64, f64, Method)> {
-    let Some(influences) = what.influences(metric) else { return what.other_interval(metric) };
-    let error = moments::sum_of(influences.len(), &|i| influences[i] * influences[i]).sqrt();
+fn smooth_interval(
+    what: &impl Resample,
+    entities: Option<&Entities>,
+    metric: Metric,
+    value: f64,
+) -> Option<(f64, f64, Method)> {
+    let Some(influences) = what.influences(metric) else { return what.other_interval(metric, entities) };
+    let error = entities.map_or_else(|| norm(&influences), |entities| entities.error(&influences));
     if error == 0.0
-        && let Some(interval) = of_few(metric, value, what.denominator(metric))
+        && let Some(interval) = of_few(metric, value, denominator(what, entities, metric))
     {
         return Some(interval);
     }
     let (low, high) = normal_interval(metric.range(), value, error);
     (low.is_finite() && high.is_finite()).then_some((low, high, Method::Jackknife))
+}
+
+fn norm(values: &[f64]) -> f64 {
+    moments::sum_of(values.len(), &|i| values[i] * values[i]).sqrt()
+}
+
+/// The n of Wilson's interval: rows that always are right together count as one.
+fn denominator(what: &impl Resample, entities: Option<&Entities>, metric: Metric) -> f64 {
+    let share = entities.map_or(1.0, |entities| entities.n as f64 / what.n_rows().max(1) as f64);
+    what.denominator(metric) * share
+}
+
+/// Both ends within what a metric can be.
+fn within(range: Range, low: f64, high: f64) -> (f64, f64) {
+    match range {
+        Range::Share | Range::Unit => (low.max(0.0), high.min(1.0)),
+        Range::Positive => (low.max(0.0), high),
+        Range::Real => (low, high),
+    }
 }
 
 /// The interval of a metric that gives itself in every replicate: all rows right (or wrong) says little when rows are few.

@@ -34,7 +34,7 @@ pub use calibration::{Calibration, CalibrationRule};
 pub use confusion::Confusion;
 pub use doubt::{Doubts, doubts, resolution};
 pub use error::ScoreError;
-pub use evaluation::{Baseline, Evaluation, Reading, evaluate};
+pub use evaluation::{Baseline, Evaluation, Reading, evaluate, evaluate_entities};
 pub use improvement::{Improvement, Pairing, Test, improvement};
 pub use interval::EvaluateOptions;
 pub use metric::{Direction, Estimate, Method, Metric, Metrics};

@@ -1,7 +1,7 @@
 //! Metrics of predicted numbers.
 
 use crate::features::Task;
-use crate::score::interval::Resample;
+use crate::score::interval::{Entities, Resample};
 use crate::score::{Method, Metric};
 use crate::stats::{moments, normal, quantiles, ranks};
 
@@ -172,14 +172,18 @@ impl Resample for Rows {
     }
 
     /// The median lies between the errors whose ranks are n∕2 ± 1.96 √n∕2, whatever their distribution
-    /// (W. Conover, "Practical Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights.
-    fn other_interval(&self, metric: Metric) -> Option<(f64, f64, Method)> {
+    /// (W. Conover, "Practical Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights. By entity
+    /// it is the error of the share below the median (R. Woodruff, "Confidence Intervals for Medians", 1952).
+    fn other_interval(&self, metric: Metric, entities: Option<&Entities>) -> Option<(f64, f64, Method)> {
         if metric != Metric::MedianAe {
             return None;
         }
         let whole = moments::sum(&self.weights);
         let effective = whole * whole / moments::sum_of(self.weights.len(), &|j| self.weights[j].powi(2));
-        let half = normal::quantile(0.975) / (2.0 * effective.sqrt());
+        let median = quantiles::weighted_median_sorted(&self.error, &|j| self.weights[j]);
+        let side = |j: usize| self.weights[j] / whole * if self.error[j] <= median { 0.5 } else { -0.5 };
+        let of_entities = |of: &Entities| of.error(&(0..self.error.len()).map(side).collect::<Vec<f64>>());
+        let half = normal::quantile(0.975) * entities.map_or(0.5 / effective.sqrt(), of_entities);
         let at = |share: f64| {
             let mut below = 0.0;
             let reached = self.weights.iter().position(|w| {

@@ -111,9 +111,9 @@ fn the_jackknife_agrees_with_the_bootstrap() {
     };
     fn both(rows: &impl Resample, smooth: bool) -> Vec<(Metric, crate::score::Estimate)> {
         if smooth {
-            estimates_by_jackknife(rows)
+            estimates_by_jackknife(rows, None)
         } else {
-            super::interval::estimates(rows, EvaluateOptions { seed: 3, ..Default::default() })
+            super::interval::estimates(rows, None, EvaluateOptions { seed: 3, ..Default::default() })
         }
     }
     let binary = &reference["metrics"]["binary_weights"];
@@ -238,7 +238,7 @@ fn intervals_cover_the_truth() {
         let truths = [(Metric::RocAuc, 2.0 / 3.0), (Metric::Recall, 0.75), (Metric::Specificity, 0.5)];
         let positive: Vec<bool> = y.iter().map(|y| *y == 1.0).collect();
         let rows = super::binary::Rows::new(&positive, &scores, None, 0.5);
-        let smooth = crate::score::Metrics::new(crate::score::interval::estimates_by_jackknife(&rows));
+        let smooth = crate::score::Metrics::new(crate::score::interval::estimates_by_jackknife(&rows, None));
         let evaluation = evaluate(&reading, None, options).unwrap();
         for (at, (metric, truth)) in truths.into_iter().enumerate() {
             let holds = |e: &crate::score::Estimate| e.low.unwrap() <= truth && truth <= e.high.unwrap();
@@ -250,4 +250,50 @@ fn intervals_cover_the_truth() {
     for share in held.into_iter().chain(smooth_held).map(|n| n as f64 / N_TABLES as f64) {
         assert!((0.905..=0.99).contains(&share), "bootstrap {held:?}, jackknife {smooth_held:?}");
     }
+}
+
+/// Twenty rows of each of 60 customers whose answers are right or wrong together: intervals hold the truth as often as they say.
+#[test]
+fn intervals_by_entity_hold_the_truth_where_rows_go_together() {
+    use crate::score::evaluate_entities;
+    use rand::Rng;
+    const N_TABLES: u64 = 100;
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    let entities: Vec<u32> = (0..1200).map(|row| row / 20).collect();
+    let mut held = [0; 3];
+    for table in 0..N_TABLES {
+        let mut rng = crate::stats::random::rng(table, "coverage by entity");
+        let (mut y, mut scores) = (Vec::new(), Vec::new());
+        for _ in 0..60 {
+            let right = rng.r#gen::<f64>() < 0.8;
+            for _ in 0..20 {
+                let positive = rng.r#gen::<f64>() < 0.5;
+                y.push(if positive { 1.0_f64 } else { 0.0 });
+                scores.push(if positive == right { 0.9 } else { 0.1 });
+            }
+        }
+        let reading =
+            Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
+        let drawn = EvaluateOptions { seed: table, max_replicates: 200, max_visits: MAX_VISITS };
+        let smooth = EvaluateOptions { max_visits: 0, ..drawn };
+        let ways = [(None, drawn), (Some(entities.as_slice()), drawn), (Some(entities.as_slice()), smooth)];
+        for (held, (entities, options)) in held.iter_mut().zip(ways) {
+            let found = evaluate_entities(&reading, entities, None, options).unwrap();
+            let accuracy = found.metrics.get(Metric::Accuracy).unwrap();
+            *held += u64::from(accuracy.low.unwrap() <= 0.8 && 0.8 <= accuracy.high.unwrap());
+        }
+    }
+    assert!(held[0] < 50, "row by row: {held:?} of 100");
+    assert!(held[1] >= 88 && held[2] >= 88, "{held:?} of 100");
+    let one = [0_u32; 2];
+    let reading = Reading {
+        task: Task::Binary,
+        classes: &classes,
+        y: &[0.0, 1.0],
+        scores: &[0.1, 0.4],
+        weights: None,
+        threshold: 0.5,
+    };
+    let alone = evaluate_entities(&reading, Some(&one), None, EvaluateOptions::default()).unwrap();
+    assert_eq!(alone.metrics.get(Metric::Brier).unwrap().low, None, "of one customer nothing is known");
 }

@@ -152,3 +152,46 @@ fn a_sudden_and_a_gradual_change_are_found_about_when_it_is_said() {
     assert!(sudden.1 + gradual.1 <= 2 && sudden.2 + gradual.2 == 0, "{sudden:?} {gradual:?}");
     assert_eq!(losses_needed(0.12, 0.11, 0.3, 0.05, 52), None);
 }
+
+/// What `label-export --for-monitoring` says of labels a week and growth of the loss, against the weeks until bets are won,
+/// counted after each label, in lives whose loss of .1 grows in week 26; the limit is .12, the level that of a first version.
+fn said_and_seen(n_lives: u64, growths: &[f64], labels: &[usize]) -> Vec<(usize, f64, f64, f64)> {
+    let mut all = Vec::new();
+    for (&growth, &n) in growths.iter().flat_map(|growth| labels.iter().map(move |n| (growth, n))) {
+        let (before, after) = (0.1, 0.1 * (1.0 + growth));
+        let said = losses_needed(0.12, after, 0.3, 0.018, 26).unwrap() / n as f64;
+        let mut weeks: Vec<f64> = Vec::new();
+        for life in 0..n_lives {
+            let mut rng = rng(900 + life, "said and seen");
+            let mut bets = Bets::above(0.12);
+            let won = (0..26 * n + 200 * n).find(|&label| {
+                if label % n == 0 {
+                    bets.open();
+                }
+                let p = if label < 26 * n { before } else { after };
+                bets.take(f64::from(rng.r#gen::<f64>() < p), 1.0);
+                bets.are_won(0.018)
+            });
+            weeks.extend(won.map(|label| (label as f64 + 1.0) / n as f64 - 26.0).filter(|weeks| *weeks > 0.0));
+        }
+        all.push((n, growth, said, weeks.iter().sum::<f64>() / weeks.len().max(1) as f64));
+    }
+    all
+}
+
+#[test]
+fn delays_are_those_that_are_said() {
+    for (n, growth, said, seen) in said_and_seen(20, &[0.5, 1.0], &[100]) {
+        assert!((0.5..1.5).contains(&(seen / said)), "{n} labels, growth {growth}: {seen} weeks where {said} are said");
+    }
+}
+
+#[test]
+#[ignore = "make simulate"]
+#[expect(clippy::print_stderr, reason = "figures for docs/methods.md")]
+fn delays_are_those_that_are_said_at_length() {
+    for (n, growth, said, seen) in said_and_seen(300, &[0.5, 1.0, 2.0], &[25, 50, 100, 200, 400]) {
+        eprintln!("{n} labels a week, loss grown by {growth}: {said:.1} weeks said, {seen:.1} seen");
+        assert!((0.5..1.5).contains(&(seen / said)), "{n} {growth}");
+    }
+}

@@ -129,8 +129,8 @@ fn notes(report: &DriftReport) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(n) = report.performance.as_ref().and_then(|known| known.n_effective) {
         notes.push(format!(
-            "Rows were not chosen evenly, so each weighs by how likely it was to be chosen; they say as much as {n:.0} \
-             chosen evenly."
+            "Rows were chosen unevenly and weigh by that, or are about the same things: they say as much as {n:.0} \
+             independent ones."
         ));
     }
     if let Some(promised) = &report.estimate {
