@@ -7,7 +7,7 @@ SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
 SECONDS ?= 10
 FUZZ ?=
 
-.PHONY: help demo test check deny simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-rare bench-wide browser screenshots soak reference install
+.PHONY: help demo test check oldest deny simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-rare bench-wide browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,10 @@ check: ## formatting, lints, tests and documentation, as CI does
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	$(MAKE) deny
+
+oldest: ## compile with the oldest toolchain that Cargo.toml promises (rustup gets it)
+	@oldest="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; \
+	rustup toolchain install "$$oldest" --profile minimal && cargo "+$$oldest" check --locked
 
 fuzz: ## give every reader damaged input for SECONDS each (FUZZ=csv takes one)
 	MLLOOP_FUZZ_SECONDS=$(SECONDS) MLLOOP_FUZZ=$(FUZZ) cargo test --test tests fuzz::for_as_long_as_wanted -- --ignored --nocapture --test-threads 1

@@ -18,10 +18,10 @@ use crate::round::Round;
 use crate::score::Metric;
 use crate::workspace::audit::Entry;
 use crate::workspace::clock::{ClockBack, Moved};
+use crate::workspace::event::GateVerdict;
 use crate::workspace::{Deep, EventKind, Run};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 
@@ -399,18 +399,17 @@ impl From<&Run> for LastMonitor {
     }
 }
 
-impl From<&Entry> for LastVerdict {
-    fn from(entry: &Entry) -> Self {
-        fn of<T: DeserializeOwned>(entry: &Entry, key: &str) -> Option<T> {
-            serde_json::from_value(entry.details[key].clone()).ok()
-        }
+impl LastVerdict {
+    /// What a line says.
+    #[must_use]
+    pub fn of(entry: &Entry, said: GateVerdict) -> Self {
         Self {
             at: entry.at,
-            production: of(entry, "production"),
-            challenger: of(entry, "challenger"),
-            verdict: of(entry, "verdict"),
-            decision: of(entry, "decision"),
-            broken: of(entry, "broken"),
+            production: Some(said.production),
+            challenger: Some(said.challenger),
+            verdict: said.verdict,
+            decision: Some(said.decision),
+            broken: said.broken,
         }
     }
 }

@@ -24,13 +24,14 @@ use crate::pipeline::{
 };
 use crate::profile::{Limits, Profile, ProfileBuilder, ProfileError, entity_indices, entity_keys};
 use crate::registry::{
-    DataDigest, FILES, Learned, Manifest, ModelFacts, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
+    DataDigest, Learned, Manifest, ModelFacts, RegistryError, Role, RowCounts, Version, artifacts, save_losses,
     save_profiles,
 };
 use crate::score::{self, Evaluation};
 use crate::table::split::Parts;
 use crate::table::{self, Column, Input, Kind, ReadOptions, Rejects, Schema, Spool, Table, TableError, Texts, Values};
 use crate::workspace::audit::Event;
+use crate::workspace::event::{self, Details, FromLabels};
 use crate::workspace::{Config, EventKind, Setting, Workspace, WorkspaceError};
 use serde_json::json;
 use std::borrow::Cow;
@@ -167,9 +168,8 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Resu
         data,
         thin: &|_| None,
         extra: &|_, _| Ok(()),
-        event: EventKind::Trained,
         by: None,
-        details: json!({}),
+        from_labels: None,
         step: &|_| {},
     };
     learn(workspace, lock, request, material)
@@ -189,12 +189,10 @@ pub struct Material<'a> {
     pub thin: &'a dyn Fn(&Examples) -> Option<Vec<u32>>,
     /// Puts more files into the version's directory before anybody sees it.
     pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
-    /// What the change is called in the audit chain.
-    pub event: EventKind,
     /// Who asked for it, when that was said.
     pub by: Option<&'a str>,
-    /// More to know of it there, as an object.
-    pub details: serde_json::Value,
+    /// The labels among the rows, where it is a retraining.
+    pub from_labels: Option<FromLabels>,
     /// Is told which step begins: `train`, `save`, `update`.
     pub step: &'a dyn Fn(&'static str),
 }
@@ -211,7 +209,7 @@ pub fn learn(
 ) -> Result<Trained, TrainError> {
     let mut schema = request.config.schema();
     let recipe = request.config.recipe();
-    let Material { mut table, rejects, mut notes, mut data, thin, extra, event, by, details, step } = material;
+    let Material { mut table, rejects, mut notes, mut data, thin, extra, by, from_labels, step } = material;
     notes.extend(table.unify_levels(&schema));
     schema.find_flags(&table);
     notes.extend(workspace.settings().iter().map(Setting::told));
@@ -252,7 +250,7 @@ pub fn learn(
     };
     notes.splice(0..0, fitted.notes.iter().cloned());
     let evidence = Evidence { data, notes, trained_on, gate_about, learned, past, cross_validation, test };
-    let record = Record { extra, event, by, details, step };
+    let record = Record { extra, by, from_labels, step };
     let (version, role, manifest) = store(workspace, lock, request, &fitted, &evidence, &record)?;
     let rules = fitted.pipeline.rules();
     let Evidence { cross_validation, test, .. } = evidence;
@@ -289,9 +287,8 @@ struct Evidence {
 /// What is stored and recorded beside the version itself.
 struct Record<'a> {
     extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
-    event: EventKind,
     by: Option<&'a str>,
-    details: serde_json::Value,
+    from_labels: Option<FromLabels>,
     step: &'a dyn Fn(&'static str),
 }
 
@@ -428,13 +425,19 @@ fn store(
     // A model that somebody brings is production by that person's word.
     let fit = manifest.doubts.is_empty() || request.from.is_some();
     let (roles, role) = registry.roles()?.admit(version, fit);
-    let mut details = json!({ "version": version, "role": role, "seed": request.seed, "data": evidence.data });
-    details[FILES] = json!(registry.digests(version)?);
-    if let (Some(all), Some(more)) = (details.as_object_mut(), record.details.as_object()) {
-        all.extend(more.clone());
-    }
+    let made = event::Trained {
+        version,
+        role: Some(role),
+        seed: request.seed,
+        data: evidence.data.clone(),
+        files: Some(registry.digests(version)?),
+    };
+    let (event, details) = match record.from_labels.clone() {
+        None => (EventKind::Trained, made.value()),
+        Some(from) => (EventKind::Retrained, event::Retrained { made, from }.value()),
+    };
     let by = record.by.map(str::to_owned);
-    workspace.record(lock, Event { at: request.now, event: record.event.clone(), by, roles: Some(roles), details })?;
+    workspace.record(lock, Event { at: request.now, event, by, roles: Some(roles), details })?;
     Ok((version, role, manifest))
 }
 

@@ -94,10 +94,8 @@ fn used_paths(source: &str) -> Vec<Vec<String>> {
     let code = source.lines().filter(is_code).collect::<Vec<_>>().join("\n");
     // At the beginning of a line it is a statement; elsewhere it may be a word of a text.
     let begins = |at: usize| {
-        code[..at]
-            .rsplit('\n')
-            .next()
-            .is_some_and(|before| before.trim().is_empty() || before.trim_start().starts_with("pub"))
+        let before = code[..at].rsplit('\n').next().unwrap_or_default().trim_start();
+        before.is_empty() || before == "pub " || (before.starts_with("pub(") && before.ends_with(") "))
     };
     let statement = |(at, _): (usize, &str)| code[at + 4..].split(';').next().filter(|_| begins(at));
     let mut paths: Vec<_> = code.match_indices("use ").filter_map(statement).flat_map(expand).collect();
@@ -147,7 +145,7 @@ const TOGETHER: [(&str, &[&str], &str); 3] = [
         &["adapter", "desk", "job", "lookup", "predict", "state", "status"],
         "the state holds what answers by it",
     ),
-    ("pipeline", &["crossfit", "fit"], "folds are fitted by what chooses them"),
+    ("pipeline", &["crossfit", "trainer"], "folds are fitted by what chooses them"),
 ];
 
 #[test]

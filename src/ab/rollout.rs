@@ -153,7 +153,7 @@ pub fn step(workspace: &Workspace, lock: &Lock, by: Option<&str>, now: Timestamp
     let (done, sentence) = decide(&experiment, &report, now)?;
     let moved = moved(&experiment, done, &sentence, now);
     if moved != experiment {
-        start::commit(workspace, lock, EventKind::AbStepped, &moved, by, now, (&sentence, serde_json::Value::Null))?;
+        start::commit(workspace, lock, EventKind::AbStepped, &moved, by, now, (&sentence, None))?;
     }
     Ok(Stepped { done, sentence, weights: moved.weights().to_vec(), experiment: moved })
 }

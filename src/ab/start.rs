@@ -9,10 +9,11 @@ use crate::registry::{RegistryError, Role, Version};
 use crate::table::Kind;
 use crate::train;
 use crate::workspace::audit::Event;
+use crate::workspace::event::{Details, ExperimentChanged, LogRead};
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::str::FromStr;
 
 /// A version by its role or by its name.
@@ -287,8 +288,16 @@ pub fn start(
         same.epochs[0].from = running.epochs[0].from;
         return if running == same { Ok(StartOutcome::Already) } else { Err(AbError::Running(running.name)) };
     }
-    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, ("", Value::Null))?;
+    commit(workspace, lock, EventKind::AbStarted, experiment, by, experiment.epochs[0].from, ("", None))?;
     Ok(StartOutcome::Started)
+}
+
+/// What the verdict on an experiment was made from.
+pub(super) struct MadeFrom {
+    /// Rows of the prediction log.
+    pub(super) log: Option<LogRead>,
+    /// SHA-256 of the labels, where there are any.
+    pub(super) labels: Option<String>,
 }
 
 /// Writes a change of the experiment: its line in the audit chain is the commit, and `ab.json` follows from it.
@@ -299,13 +308,18 @@ pub(super) fn commit(
     experiment: &Experiment,
     by: Option<&str>,
     at: Timestamp,
-    (why, made_from): (&str, Value),
+    (why, made_from): (&str, Option<MadeFrom>),
 ) -> Result<(), AbError> {
-    let mut details =
-        json!({ "name": experiment.name, "weights": experiment.weights(), "why": why, "experiment": experiment });
-    if let (Some(details), Value::Object(made_from)) = (details.as_object_mut(), made_from) {
-        details.extend(made_from);
-    }
+    let (log, labels) = made_from.map(|it| (it.log, it.labels)).unzip();
+    let changed = ExperimentChanged {
+        name: experiment.name.clone(),
+        weights: experiment.weights().to_vec(),
+        why: why.to_owned(),
+        experiment: json!(experiment),
+        log,
+        labels,
+    };
+    let details = changed.value();
     workspace.record(lock, Event { at, event, by: by.map(str::to_owned), roles: None, details })?;
     Ok(())
 }

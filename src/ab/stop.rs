@@ -1,15 +1,16 @@
 //! An experiment ends, and the winner may become production.
 
+use super::AbError;
 use super::experiment::{Ended, Experiment, FILE};
 use super::log::{self, Asked};
 use super::report::{AbReport, Answer, RailState, Source};
-use super::{AbError, start};
+use super::start::{self, MadeFrom};
 use crate::atomic::Lock;
 use crate::gate::{self, Promotion};
+use crate::workspace::event::LogRead;
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
 use std::path::Path;
 
 /// What became of a wish to end.
@@ -125,8 +126,8 @@ fn end(
     experiment.ended = Some(ended);
     // What the verdict was made from can be found again.
     let labels = workspace.keep(lock, Path::new("data/labels.csv"))?;
-    let log = read.map(|read| json!({ "n_rows": read.n_rows, "digest": read.digest }));
-    let made_from = json!({ "log": log, "labels": labels });
-    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, (&why, made_from))?;
+    let log = read.map(|read| LogRead { n_rows: read.n_rows, digest: read.digest });
+    let made_from = MadeFrom { log, labels };
+    start::commit(workspace, lock, EventKind::AbStopped, &experiment, by, at, (&why, Some(made_from)))?;
     Ok(Stopped { done: StopOutcome::Stopped, sentence, promotion, experiment })
 }

@@ -3,6 +3,7 @@
 use clap::{Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use mlloop::workspace::Workspace;
+use mlloop::workspace::event::ExperimentChanged;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -64,9 +65,8 @@ fn columns(workspace: &Workspace) -> Vec<String> {
 }
 
 fn experiments(workspace: &Workspace) -> Vec<String> {
-    let names = |entry: &mlloop::workspace::audit::Entry| entry.details["experiment"].as_str().map(str::to_owned);
-    let chain = workspace.audit_chain().map(|chain| chain.entries).unwrap_or_default();
-    let mut found: Vec<String> = chain.iter().filter_map(names).collect();
+    let Ok(chain) = workspace.audit_chain() else { return Vec::new() };
+    let mut found: Vec<String> = chain.all_of::<ExperimentChanged>().flatten().map(|(_, said)| said.name).collect();
     found.sort();
     found.dedup();
     found
@@ -84,4 +84,35 @@ fn batches(workspace: &Workspace) -> Vec<String> {
     let is_sheet = |path: &Path| path.extension().is_some_and(|ending| ending == "csv" || ending == "json");
     let entries = std::fs::read_dir(inbox).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|path| is_sheet(path)).map(|path| path.display().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mlloop::workspace::EventKind;
+    use mlloop::workspace::audit::Event;
+    use mlloop::workspace::event::Details;
+
+    #[test]
+    fn experiments_that_the_chain_knows_are_named_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(dir.path());
+        let lock = workspace.lock().unwrap();
+        let changes =
+            [(EventKind::AbStarted, "trial"), (EventKind::AbStopped, "trial"), (EventKind::AbStarted, "again")];
+        for (event, name) in changes {
+            let changed = ExperimentChanged {
+                name: name.to_owned(),
+                weights: vec![0.5, 0.5],
+                why: String::new(),
+                experiment: serde_json::json!({ "name": name }),
+                log: None,
+                labels: None,
+            };
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            let event = Event { at, event, by: None, roles: None, details: changed.value() };
+            workspace.record(&lock, event).unwrap();
+        }
+        assert_eq!(experiments(&workspace), ["again", "trial"]);
+    }
 }

@@ -9,6 +9,8 @@ use mlloop::registry::Version;
 use mlloop::report::grouped;
 use mlloop::retrain::standing::{Progress, Standing, progress};
 use mlloop::workspace::EventKind;
+use mlloop::workspace::audit::Entry;
+use mlloop::workspace::event::GateVerdict;
 use std::fmt::Write as _;
 
 /// Show where the loop stands: versions, roles and metrics, the last verdict of the gate, what waits for approval
@@ -30,8 +32,10 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         let manifest = registry.manifest(version)?;
         versions.push(Listed { version, role: roles.role_of(version), manifest });
     }
-    let entries = ctx.workspace.audit_chain()?.entries;
-    let judged = entries.iter().rposition(|entry| entry.event == EventKind::GateVerdict);
+    let chain = ctx.workspace.audit_chain()?;
+    let judged = chain.last_of(|_, _: &GateVerdict| true)?;
+    let since = judged.as_ref().map_or(0, |(entry, _)| entry.seq);
+    let back = |entry: &&Entry| entry.seq > since && entry.event == EventKind::RolledBack;
     let status = Status {
         reference: config.data.reference.display().to_string(),
         target: config.target.column,
@@ -39,11 +43,8 @@ pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outco
         challenger: roles.challenger,
         versions,
         monitor: ctx.workspace.last_run("monitor")?.as_ref().map(LastMonitor::from),
-        gate: judged.map(|at| LastVerdict::from(&entries[at])),
-        since: entries[judged.unwrap_or(0)..]
-            .iter()
-            .rfind(|entry| entry.event == EventKind::RolledBack)
-            .map(RolledBack::from),
+        gate: judged.map(|(entry, said)| LastVerdict::of(entry, said)),
+        since: chain.entries.iter().rfind(back).map(RolledBack::from),
         pending: gate::pending(&ctx.workspace)?,
         experiment: Experiment::load(&ctx.workspace)?
             .filter(|found| found.applies(roles.production))

@@ -1,7 +1,8 @@
 //! What forms do: each is a verb of the command line, run as a job, or an answer to a batch.
 
 use super::auth::{Right, Session};
-use super::jobs::{Job, NoJob, WhenBusy};
+use super::job::Job;
+use super::jobs::{NoJob, WhenBusy};
 use super::pages::label::Trail;
 use super::web::{Answer, Fields, Oops};
 use super::{Dashboard, pages};

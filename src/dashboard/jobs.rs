@@ -10,11 +10,11 @@
 //! runs/jobs/000007.end    its exit status, which it writes itself: a server that is started later knows it too
 //! ```
 
+use super::job::{Ended, Job};
 use super::shell;
 use crate::atomic;
 use crate::serve;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,28 +31,6 @@ const SHOWN: u64 = 64 * 1024;
 /// How often a process that an earlier server began is looked for.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A verb that was run from a page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Job {
-    /// Its number, from 1.
-    pub(super) id: u64,
-    /// What it does, in words.
-    pub(super) title: String,
-    /// The arguments of `mlloop`, as one would type them.
-    pub(super) arguments: Vec<String>,
-    /// Who asked.
-    pub(super) by: String,
-    pub(super) started: Timestamp,
-    /// The process.
-    pub(super) pid: Option<u32>,
-    /// How it ended; none while it runs.
-    pub(super) ended: Option<Ended>,
-    /// Whether it has not begun yet, since others run before it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) waits: bool,
-}
-
 /// What becomes of a job while another one runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhenBusy {
@@ -60,18 +38,6 @@ pub(super) enum WhenBusy {
     Refuse,
     /// It is kept and begins later, also when the server ends meanwhile: done twice it does no harm.
     Wait,
-}
-
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Ended {
-    pub(super) at: Timestamp,
-    /// The exit status; none when the process was killed, or when nobody was there to see it end.
-    pub(super) status: Option<i32>,
-    /// What kept it from starting, or why the status is not known.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(super) note: String,
 }
 
 /// Why a job does not start.
@@ -311,45 +277,6 @@ impl Jobs {
     }
 }
 
-impl Job {
-    /// The command, as one would type it.
-    pub(super) fn command(&self) -> String {
-        command(&self.arguments)
-    }
-
-    /// Whether it has begun and not ended.
-    pub(super) fn runs(&self) -> bool {
-        self.ended.is_none() && !self.waits
-    }
-
-    /// How it ended, in words.
-    pub(super) fn state(&self) -> &'static str {
-        if self.waits {
-            return "kept; it is done as soon as what runs has ended";
-        }
-        match self.ended.as_ref().map(|ended| ended.status) {
-            None => "running",
-            Some(Some(0)) => "done",
-            Some(Some(1)) => "done; the answer was no",
-            Some(Some(3)) => "cannot tell: too few rows or labels",
-            Some(Some(4)) => "waits for a person",
-            Some(Some(_)) => "failed; nothing was changed",
-            Some(None) if self.pid.is_none() => "did not start",
-            Some(None) => "stopped before its end",
-        }
-    }
-}
-
-/// A command as one would type it.
-pub(super) fn command(arguments: &[String]) -> String {
-    let is_plain = |argument: &str| argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=./:%,".contains(&b));
-    let quoted = |argument: &String| match is_plain(argument) && !argument.is_empty() {
-        true => argument.clone(),
-        false => format!("'{}'", argument.replace('\'', "'\\''")),
-    };
-    format!("mlloop {}", arguments.iter().map(quoted).collect::<Vec<_>>().join(" "))
-}
-
 /// The last part of a file as text.
 fn end_of(path: &Path) -> String {
     use std::io::{Read, Seek, SeekFrom};
@@ -376,157 +303,5 @@ fn runs(pid: u32, program: &Path) -> bool {
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
-mod tests {
-    use super::*;
-
-    fn clock() -> Timestamp {
-        Timestamp::from_second(1_800_000_000).unwrap()
-    }
-
-    /// A program that stands in for `mlloop`: `sh -C DIR … -c SCRIPT` would not do, so it is a script of its own.
-    fn script(dir: &Path, body: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let path = dir.join("program");
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
-
-    fn jobs(dir: &Path, body: &str) -> Arc<Jobs> {
-        Jobs::open(dir.join("jobs"), script(dir, body), dir.to_owned(), clock).unwrap()
-    }
-
-    const LONG: Duration = Duration::from_secs(30);
-
-    /// A job to its end.
-    fn run(jobs: &Arc<Jobs>, arguments: &[&str]) -> Job {
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        jobs.wait(jobs.start("A verb", arguments, "ann", WhenBusy::Refuse).unwrap(), LONG).unwrap()
-    }
-
-    #[test]
-    fn a_job_ends_with_its_status_and_what_it_said() {
-        let dir = tempfile::tempdir().unwrap();
-        let jobs = jobs(dir.path(), "shift 5; echo \"did $*\"; echo working >&2; exit 4");
-        let job = run(&jobs, &["promote", "--by=a b"]);
-        assert_eq!(job.ended.as_ref().unwrap().status, Some(4));
-        assert_eq!(job.command(), "mlloop promote '--by=a b'");
-        assert_eq!((jobs.answer(job.id).as_str(), jobs.log(job.id).as_str()), ("did promote --by=a b\n", "working\n"));
-        let again =
-            Jobs::open(dir.path().join("jobs"), dir.path().join("program"), dir.path().to_owned(), clock).unwrap();
-        assert_eq!(again.get(job.id), Some(job));
-    }
-
-    #[test]
-    fn a_second_one_does_not_start() {
-        let dir = tempfile::tempdir().unwrap();
-        let jobs = jobs(dir.path(), "sleep 20");
-        let first = jobs.start("Run", vec!["run".into()], "ann", WhenBusy::Refuse).unwrap();
-        assert_eq!(jobs.start("Run", vec!["run".into()], "bob", WhenBusy::Refuse), Err(NoJob::Busy(first)));
-        let pid = jobs.get(first).unwrap().pid.unwrap();
-        Command::new("kill").arg(pid.to_string()).status().unwrap();
-        let deadline = Instant::now() + LONG;
-        while jobs.running().is_some() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert_eq!(jobs.get(first).unwrap().ended.unwrap().status, None, "it was killed");
-    }
-
-    #[test]
-    fn what_people_say_waits_for_what_runs_and_outlives_a_server() {
-        let dir = tempfile::tempdir().unwrap();
-        let body = "cd $2; [ $6 != run ] || while [ ! -e gate ]; do sleep .02; done; echo $6 >> did";
-        let jobs = jobs(dir.path(), body);
-        let ended = |jobs: &Jobs| {
-            let deadline = Instant::now() + LONG;
-            while !jobs.unended().is_empty() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        };
-        let first = jobs.start("Run", vec!["run".into()], "ann", WhenBusy::Refuse).unwrap();
-        let feedback = |what: &str| jobs.start("Feedback", vec![what.into()], "bob", WhenBusy::Wait).unwrap();
-        let said = [feedback("one"), feedback("two")];
-        let kept = jobs.wait(said[1], LONG).unwrap();
-        assert!(kept.state().starts_with("kept"));
-        assert_eq!(jobs.start("Run", vec!["run".into()], "bob", WhenBusy::Refuse), Err(NoJob::Busy(first)));
-        assert_eq!((jobs.unended(), jobs.running().unwrap().id), (vec![first, said[0], said[1]], first));
-        fs::write(dir.path().join("gate"), "").unwrap();
-        ended(&jobs);
-        // Of a server that died before it began.
-        fs::write(jobs.file(9, "json"), serde_json::to_vec(&Job { id: 9, ..kept }).unwrap()).unwrap();
-        let next = Jobs::open(dir.path().join("jobs"), jobs.program.clone(), dir.path().to_owned(), clock).unwrap();
-        ended(&next);
-        assert!([said[0], said[1], 9].iter().all(|id| next.get(*id).unwrap().ended.unwrap().status == Some(0)));
-        assert_eq!(fs::read_to_string(dir.path().join("did")).unwrap(), "run\none\ntwo\ntwo\n");
-    }
-
-    #[test]
-    fn what_an_earlier_server_left_running_ends_for_the_next_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = dir.path().join("jobs");
-        fs::create_dir_all(&at).unwrap();
-        let gone = Job {
-            id: 3,
-            title: "Run".into(),
-            arguments: vec!["run".into()],
-            by: "ann".into(),
-            started: clock(),
-            pid: Some(u32::MAX - 1),
-            ended: None,
-            waits: false,
-        };
-        fs::write(at.join("000003.json"), serde_json::to_vec(&gone).unwrap()).unwrap();
-        let jobs = Jobs::open(at, "/bin/true".into(), dir.path().to_owned(), clock).unwrap();
-        let deadline = Instant::now() + LONG;
-        while jobs.running().is_some() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let ended = jobs.get(3).unwrap().ended.unwrap();
-        assert!(ended.note.contains("audit chain"), "{}", ended.note);
-        assert_eq!(run(&jobs, &[]).id, 4);
-    }
-
-    #[test]
-    fn what_ended_while_no_server_was_there_has_its_status() {
-        let dir = tempfile::tempdir().unwrap();
-        let jobs =
-            jobs(dir.path(), "echo $6; [ $6 = run ] || exit 0; sleep .3; echo 4 > \"$MLLOOP_STATUS_FILE\"; exit 4");
-        let [ended, killed] = ["run", "stopped"].map(|verb| {
-            let job = run(&jobs, &[verb]);
-            // As a server wrote it that ended while this ran.
-            fs::write(jobs.file(job.id, "json"), serde_json::to_vec(&Job { ended: None, ..job.clone() }).unwrap())
-                .unwrap();
-            job.id
-        });
-        let next = Jobs::open(dir.path().join("jobs"), jobs.program.clone(), dir.path().to_owned(), clock).unwrap();
-        let deadline = Instant::now() + LONG;
-        while !next.unended().is_empty() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert_eq!(next.get(ended).unwrap().state(), "waits for a person");
-        let killed = next.get(killed).unwrap();
-        assert_eq!(killed.state(), "stopped before its end");
-        assert!(killed.ended.unwrap().note.contains("started again, 2027-01-15 08:00 UTC"));
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_job_lets_predictions_go_before() {
-        let dir = tempfile::tempdir().unwrap();
-        let jobs = jobs(dir.path(), "nice; sleep 1; nice");
-        let job = run(&jobs, &["retrain"]);
-        let levels = jobs.answer(job.id);
-        let last: i32 = levels.lines().last().unwrap().parse().unwrap();
-        let own = Command::new("nice").output().unwrap();
-        let own: i32 = String::from_utf8(own.stdout).unwrap().trim().parse().unwrap();
-        assert!(last >= 10.max(own), "niceness {levels} of a server at {own}");
-    }
-
-    #[test]
-    fn what_does_not_start_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let jobs = Jobs::open(dir.path().join("jobs"), "/nowhere/mlloop".into(), dir.path().to_owned(), clock).unwrap();
-        let job = run(&jobs, &["run"]);
-        assert!(job.ended.unwrap().note.starts_with("did not start"));
-    }
-}
+#[path = "jobs_tests.rs"]
+mod tests;

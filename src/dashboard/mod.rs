@@ -11,6 +11,7 @@ mod actions;
 mod ahead;
 mod auth;
 mod events;
+mod job;
 mod jobs;
 mod kept;
 mod pages;

@@ -2,10 +2,11 @@
 
 use super::files::{self, CHAIN, Kind, kind};
 use super::{DepotError, Filed, Index, Moved, Place};
-use crate::registry::{FILES, Version};
+use crate::registry::{Seals, Version};
 use crate::workspace::audit::{Chain, Entry};
-use crate::workspace::{CONFIG_FILE, Config, Workspace, recorded_data};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::workspace::event::Trained;
+use crate::workspace::{CONFIG_FILE, Config, Workspace, WorkspaceError, recorded_data};
+use std::collections::BTreeSet;
 
 /// Where `mlloop.toml` goes when that of the place takes its name.
 pub(super) const OURS: &str = "runs/backup/mlloop.here.toml";
@@ -79,7 +80,7 @@ pub(super) fn held(place: &Place, index: &Index, chain: &Chain, reference: Optio
         if chain.maker_of(version)?.is_none() {
             return refused(&version.to_string(), "was made by no line of its chain");
         }
-        let sealed = chain.last_with(|entry| seals_of(entry, version));
+        let sealed = chain.last_with(|entry| seals_of(entry, version))?;
         let Some((made, seals)) = sealed else { continue };
         let dir = format!("models/{version}/");
         for (name, file) in index.files.iter().filter(|(name, _)| of(name) == Some(version)) {
@@ -99,7 +100,7 @@ pub(super) fn held(place: &Place, index: &Index, chain: &Chain, reference: Optio
         }
     }
     // Data, where the place has it.
-    for (name, sha256) in recorded_data(chain, reference.unwrap_or_default()) {
+    for (name, sha256) in recorded_data(chain, reference.unwrap_or_default())? {
         if index.files.get(&name).is_some_and(|file| file.sha256 != sha256) {
             return refused(&name, "is not what its chain says");
         }
@@ -124,15 +125,13 @@ pub(super) fn reference_of(place: &Place, index: &Index) -> Result<Option<String
 }
 
 /// The digests of the files of a version, in the line that has them.
-fn seals_of(entry: &Entry, version: Version) -> Option<BTreeMap<String, String>> {
-    let is_its = entry.details.get("version").and_then(|it| it.as_str()) == Some(version.to_string().as_str());
-    let files = entry.details.get(FILES).filter(|files| is_its && files.is_object())?;
-    serde_json::from_value(files.clone()).ok()
+fn seals_of(entry: &Entry, version: Version) -> Result<Option<Seals>, WorkspaceError> {
+    Ok(entry.of::<Trained>()?.filter(|made| made.version == version).and_then(|made| made.files))
 }
 
 /// The versions that have a role at the end of a chain.
 fn roles(chain: &Chain) -> Option<Vec<Version>> {
-    let (_, roles) = chain.last_with(|entry| entry.roles.as_ref())?;
+    let roles = chain.entries.iter().rev().find_map(|entry| entry.roles.as_ref())?;
     Some(roles.production.into_iter().chain(roles.challenger).collect())
 }
 

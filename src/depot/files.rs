@@ -13,7 +13,8 @@ use crate::atomic;
 use crate::digest;
 use crate::registry::{RegistryError, Version};
 use crate::workspace::audit::Chain;
-use crate::workspace::{CONFIG_FILE, Config, EventKind, FEEDBACK_FILE, LABELS_FILE, Workspace};
+use crate::workspace::event::Pruned;
+use crate::workspace::{CONFIG_FILE, Config, FEEDBACK_FILE, LABELS_FILE, Workspace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -69,8 +70,8 @@ pub(super) fn look(workspace: &Workspace, chain: &Chain) -> Result<Own, DepotErr
 /// The versions that the chain made and did not remove.
 fn versions(workspace: &Workspace, chain: &Chain) -> Result<Vec<Version>, DepotError> {
     let mut gone = BTreeSet::new();
-    for entry in chain.entries.iter().filter(|entry| entry.event == EventKind::Pruned) {
-        gone.extend(entry.detail::<Vec<Version>>("versions")?);
+    for line in chain.all_of::<Pruned>() {
+        gone.extend(line?.1.versions);
     }
     let mut found = Vec::new();
     for version in workspace.registry().versions()? {

@@ -273,7 +273,7 @@ fn forget(cache: &Path) -> Result<(), DepotError> {
 
 /// Feedback is only ever added to: what is here begins what arrives, and that begins as the chain says.
 fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), DepotError> {
-    if let Some((bytes, sha256)) = feedback_seal(chain)
+    if let Some((bytes, sha256)) = feedback_seal(chain)?
         && files::read(arrived, bytes)?.is_none_or(|begun| (begun.bytes, begun.sha256) != (bytes, sha256))
     {
         let what = format!("{FEEDBACK_FILE} of the place is not what its chain says; nothing was changed");

@@ -28,7 +28,8 @@ use crate::registry::Difference;
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
 use crate::wording::{People, person_key};
 use crate::workspace::audit::{self, Event};
-use crate::workspace::{EventKind, FEEDBACK, LABELS, LABELS_FILE, LINES, Workspace};
+use crate::workspace::event::{self, Details};
+use crate::workspace::{EventKind, LABELS_FILE, Workspace};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -304,7 +305,7 @@ pub fn hold(workspace: &Workspace) -> Result<(), FeedbackError> {
 pub fn announcement_differs(workspace: &Workspace) -> Result<Option<Difference>, FeedbackError> {
     // Whoever accepted the file as it is has changed what stands there.
     let chain = workspace.audit_chain()?;
-    let last = chain.last_with(|entry| entry.details.get(LINES));
+    let last = chain.last_with(audit::Entry::n_feedback)?;
     if last.is_none_or(|(entry, _)| entry.event != EventKind::Feedback) {
         return Ok(None);
     }
@@ -318,8 +319,12 @@ pub fn announcement_differs(workspace: &Workspace) -> Result<Option<Difference>,
 /// How many lines of `feedback.csv` the audit chain knows of.
 fn recorded(workspace: &Workspace) -> Result<usize, FeedbackError> {
     let chain = workspace.audit_chain()?;
-    let counts = |entry: &&audit::Entry| entry.event == EventKind::Feedback || entry.details.get(LINES).is_some();
-    Ok(chain.entries.iter().rfind(counts).map(|entry| entry.detail(LINES)).transpose()?.unwrap_or(0))
+    // A line of feedback that does not say how many there are is damaged.
+    let count = |entry: &audit::Entry| match entry.of::<event::Feedback>()? {
+        Some(said) => Ok(Some(said.lines)),
+        None => entry.n_feedback(),
+    };
+    Ok(chain.last_with(count)?.map_or(0, |(_, n)| n))
 }
 
 fn record(
@@ -332,15 +337,16 @@ fn record(
 ) -> Result<(), FeedbackError> {
     let people: HashSet<&str> = new.iter().map(|entry| entry.by.as_str()).collect();
     let one = people.into_iter().next().filter(|by| !by.is_empty() && new.iter().all(|entry| entry.by == *by));
-    let details = json!({
-        LABELS: workspace.labels_digest()?,
-        FEEDBACK: workspace.seal_feedback(None)?,
-        "new": given.n_new,
-        "completed": given.n_completed,
-        LINES: lines,
-        "labels_added": given.labels.n_added,
-        "labels_changed": given.labels.changes,
-    });
+    let said = event::Feedback {
+        labels_sha256: workspace.labels_digest()?,
+        feedback: workspace.seal_feedback(None)?,
+        new: Some(given.n_new),
+        completed: given.n_completed,
+        lines,
+        labels_added: given.labels.n_added,
+        labels_changed: json!(given.labels.changes),
+    };
+    let details = said.value();
     workspace
         .record(lock, Event { at, event: EventKind::Feedback, by: one.map(str::to_owned), roles: None, details })?;
     Ok(())

@@ -10,15 +10,16 @@
 
 use super::report::GateReport;
 use super::swap::swap;
-use super::ticket::{Asks, Status, Ticket, digest, find, pending, save};
+use super::ticket::{Status, Ticket, digest, find, pending, save};
 use super::{GateError, PromoteRequest, prune};
 use crate::atomic::Lock;
 use crate::reference;
 use crate::registry::Version;
 use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Approval, Config, EventKind, Workspace};
+use crate::workspace::event::{self, ApprovalRequested, Asks, Because, Details, Promoted};
+use crate::workspace::{Approval, Config, EventKind, Settled, Workspace};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The answer of `approve` and `reject`.
@@ -126,19 +127,17 @@ pub(crate) fn wished(
 /// Leaves the request for a person: the file, then the line that makes it good.
 pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result<(), GateError> {
     save(workspace, ticket)?;
-    let mut details = json!({
-        "id": ticket.id, "version": ticket.version, "production": ticket.production, "digest": ticket.digest,
-        "expires_at": ticket.expires_at,
-    });
-    if let Some(due_at) = ticket.due_at {
-        details["due_at"] = json!(due_at);
-    }
-    if ticket.asks == Asks::Retraining {
-        details = json!({
-            "id": ticket.id, "asks": ticket.asks, "production": ticket.production, "digest": ticket.digest,
-            "expires_at": ticket.expires_at,
-        });
-    }
+    let is_promotion = ticket.asks == Asks::Promotion;
+    let requested = ApprovalRequested {
+        id: ticket.id.clone(),
+        asks: ticket.asks.told(),
+        version: is_promotion.then_some(ticket.version),
+        production: Some(ticket.production),
+        digest: ticket.digest.clone(),
+        expires_at: ticket.expires_at,
+        due_at: ticket.due_at.filter(|_| is_promotion),
+    };
+    let details = requested.value();
     let by = ticket.requested_by.clone();
     workspace.record(
         lock,
@@ -232,7 +231,7 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
     let ticket = find(workspace, id)?;
     promotes(&ticket)?;
     let keep = config.promote.keep_versions;
-    if settled(&chain, &ticket, &EventKind::Promoted)? {
+    if settled(&chain, &ticket, Settled::Promoted)? {
         // The chain says that it was done; what a process that died left open is completed.
         let request = if ticket.status == Status::Pending { approved(&ticket, Some(by), now) } else { ticket.clone() };
         save(workspace, &request)?;
@@ -241,7 +240,14 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
     }
     agreeable(workspace, &config, &chain, &ticket, by, now)?;
     workspace.registry().pipeline(ticket.version)?;
-    let details = json!({ "id": ticket.id, "version": ticket.version, "digest": ticket.digest });
+    let said = event::Approved {
+        id: ticket.id.clone(),
+        asks: None,
+        version: Some(ticket.version),
+        production: None,
+        digest: Some(ticket.digest.clone()),
+    };
+    let details = said.value();
     let event = Event { at: now, event: EventKind::Approved, by: Some(by.to_owned()), roles: None, details };
     workspace.record(lock, event)?;
     carry_out(workspace, lock, &config, ticket, Some(by), now)
@@ -256,12 +262,15 @@ fn carry_out(
     by: Option<&str>,
     now: Timestamp,
 ) -> Result<Decided, GateError> {
-    let mut details = json!({ "version": ticket.version, "from": ticket.production, "id": ticket.id,
-        "verdict": ticket.verdict["verdict"] });
-    if by.is_none() {
-        details["announced"] = json!(ticket.requested_at);
-    }
-    swap(workspace, lock, now, by, ticket.version, details)?;
+    let verdict = Option::deserialize(&ticket.verdict["verdict"])
+        .map_err(|err| GateError::Request { id: ticket.id.clone(), what: format!("has a damaged verdict: {err}") })?;
+    let because = Because {
+        verdict: Some(verdict),
+        id: Some(ticket.id.clone()),
+        announced: by.is_none().then_some(ticket.requested_at),
+        ..Because::default()
+    };
+    swap(workspace, lock, now, by, &Promoted { version: ticket.version, from: Some(ticket.production), because })?;
     let request = approved(&ticket, by, now);
     save(workspace, &request)?;
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, now)?;
@@ -321,14 +330,22 @@ pub fn reject(
     let mut roles = workspace.registry().roles()?;
     let production = roles.production;
     let request = rejected(&ticket, by, reason, now);
-    if settled(&chain, &ticket, &EventKind::Rejected)? {
+    if settled(&chain, &ticket, Settled::Rejected)? {
         let request = if ticket.status == Status::Pending { request } else { ticket };
         save(workspace, &request)?;
         return Ok(Decided { request, production, already: true, pruned: Vec::new() });
     }
     still_open(&chain, &ticket)?;
     roles.challenger = roles.challenger.filter(|v| *v != ticket.version);
-    let details = json!({ "id": ticket.id, "version": ticket.version, "reason": reason });
+    let said = event::Rejected {
+        id: ticket.id.clone(),
+        asks: None,
+        version: Some(ticket.version),
+        production: None,
+        n_new: None,
+        reason: Some(reason.to_owned()),
+    };
+    let details = said.value();
     let event = Event { at: now, event: EventKind::Rejected, by: Some(by.to_owned()), roles: Some(roles), details };
     workspace.record(lock, event)?;
     save(workspace, &request)?;
@@ -336,18 +353,18 @@ pub fn reject(
 }
 
 /// Whether the chain says that the request was decided so.
-pub(crate) fn settled(chain: &Chain, ticket: &Ticket, how: &EventKind) -> Result<bool, GateError> {
-    Ok(chain.decided(&ticket.id, how)?.is_some())
+pub(crate) fn settled(chain: &Chain, ticket: &Ticket, how: Settled) -> Result<bool, GateError> {
+    Ok(chain.is_decided(&ticket.id, how)?)
 }
 
 /// Whether the chain says that the request was made as it stands.
 fn asked(chain: &Chain, ticket: &Ticket) -> Result<bool, GateError> {
-    let Some(made) = chain.request(&ticket.id)? else { return Ok(false) };
-    let as_made = made.detail::<String>("digest")? == ticket.digest
-        && made.detail::<jiff::Timestamp>("expires_at")? == ticket.expires_at
-        && made.detail_if_any::<jiff::Timestamp>("due_at")? == ticket.due_at
-        && made.by == ticket.requested_by;
-    Ok(as_made && !settled(chain, ticket, &EventKind::Rejected)?)
+    let Some((line, made)) = chain.request(&ticket.id)? else { return Ok(false) };
+    let as_made = made.digest == ticket.digest
+        && made.expires_at == ticket.expires_at
+        && made.due_at == ticket.due_at
+        && line.by == ticket.requested_by;
+    Ok(as_made && !settled(chain, ticket, Settled::Rejected)?)
 }
 
 pub(crate) fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError> {

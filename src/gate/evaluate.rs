@@ -1,14 +1,15 @@
 //! Both versions on the gate rows: the whole report, nothing written.
 
 use super::holdout::HoldoutUse;
-use super::judge::{Judgement, Verdict, judge};
+use super::judge::{Judgement, judge};
 use super::rails::{Guardrail, Rails};
-use super::report::{Decision, GateReport, Pair, sentence};
+use super::report::{GateReport, Pair, sentence};
 use super::rows::{Contestant, GateRows, gate_rows};
 use super::{GateError, PromoteRequest};
 use crate::score::{Estimate, EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate as metrics_of};
 use crate::table::Rejects;
 use crate::workspace::audit::Entry;
+use crate::workspace::event::{Decision, HoldoutRows, Verdict};
 use crate::workspace::{Config, PromoteRules, Workspace};
 
 /// Holds `challenger` against `production`; `entries` are those of the audit chain.
@@ -22,7 +23,7 @@ pub(super) fn evaluate(
     production: &Contestant,
     challenger: &Contestant,
     request: &PromoteRequest,
-) -> Result<(GateReport, super::holdout::HoldoutRows, Rejects), GateError> {
+) -> Result<(GateReport, HoldoutRows, Rejects), GateError> {
     let rules = &config.promote;
     let rows = gate_rows(workspace, config, production, challenger, request.skip_invalid)?;
     let times = match rows.until {
@@ -52,8 +53,7 @@ pub(super) fn evaluate(
     for of in [production, challenger].iter().filter(|of| of.pipeline.model.plan().is_none()) {
         notes.push(format!("{} was made elsewhere: that it never saw these rows is for its maker to say", of.version));
     }
-    let holdout_rows =
-        super::holdout::HoldoutRows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
+    let holdout_rows = HoldoutRows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
     let report = GateReport {
         format: 1,
         at: request.now,

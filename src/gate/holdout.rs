@@ -7,7 +7,8 @@
 use super::rows::GateRows;
 use crate::registry::Version;
 use crate::workspace::audit::Entry;
-use crate::workspace::{EventKind, Holdout, PromoteRules, WorkspaceError};
+use crate::workspace::event::GateVerdict;
+use crate::workspace::{Holdout, PromoteRules, WorkspaceError, all_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::f64::consts::PI;
@@ -28,18 +29,6 @@ pub struct HoldoutUse {
     pub note: Option<String>,
 }
 
-/// What an earlier `gate-verdict` says of its rows.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct HoldoutRows {
-    /// Rows of the comparison.
-    pub(super) n: u64,
-    /// Digest of keys and labels.
-    pub(super) digest: String,
-    /// With a split by time, the latest instant in microseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) until: Option<i64>,
-}
-
 impl HoldoutUse {
     /// Counts the earlier uses in `entries`; `times` are those of the present rows, when they were split by time.
     ///
@@ -53,9 +42,9 @@ impl HoldoutUse {
         rules: &PromoteRules,
     ) -> Result<Self, WorkspaceError> {
         let mut before = BTreeSet::new();
-        for entry in entries.iter().filter(|entry| entry.event == EventKind::GateVerdict) {
-            let (production, challenger) = (entry.detail::<Version>("production")?, entry.detail("challenger")?);
-            let earlier: HoldoutRows = entry.detail("rows")?;
+        for line in all_of::<GateVerdict>(entries) {
+            let (entry, GateVerdict { production, challenger, rows: earlier, .. }) = line?;
+            let earlier = entry.needed("rows", earlier)?;
             let shared = match (earlier.until, times) {
                 (Some(until), Some(times)) => times.iter().filter(|t| **t <= until).count() as u64,
                 _ => earlier.n,

@@ -14,6 +14,7 @@ use crate::score::metric::Range;
 use crate::score::{Improvement, Metric, Pairing, Reading, ScoreError, improvement};
 use crate::stats::normal;
 use crate::workspace::PromoteRules;
+use crate::workspace::event::Verdict;
 use serde::{Deserialize, Serialize};
 
 /// Replicates of the paired bootstrap.
@@ -22,34 +23,6 @@ pub const REPLICATES: usize = 2000;
 pub const MIN_ROWS: usize = 20;
 /// The chance with which an effect that matters should be found.
 pub const POWER: f64 = 0.8;
-
-/// What the gate rows say of the challenger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Better, beyond the margin.
-    Superior,
-    /// At most delta worse.
-    Equivalent,
-    /// The rows cannot tell.
-    Inconclusive,
-    /// Worse.
-    Regression,
-}
-
-impl Verdict {
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Superior => "superior",
-            Self::Equivalent => "equivalent",
-            Self::Inconclusive => "inconclusive",
-            Self::Regression => "regression",
-        }
-    }
-}
 
 /// Rows that are missing for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

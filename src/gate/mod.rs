@@ -27,12 +27,14 @@ pub(crate) mod ticket;
 pub use approval::{Decided, approve, reject};
 pub use error::GateError;
 pub use holdout::HoldoutUse;
-pub use judge::{Judgement, MIN_ROWS, Need, POWER, REPLICATES, Verdict, judge};
+pub use judge::{Judgement, MIN_ROWS, Need, POWER, REPLICATES, judge};
 pub use promote::{PromoteOutcome, Promotion, promote};
 pub use rails::Guardrail;
-pub use report::{Decision, GateReport, Pair};
+pub use report::{GateReport, Pair};
 pub use rollback::{RolledBack, rollback};
-pub use ticket::{Asks, Status, Ticket, find, pending};
+pub use ticket::{Status, Ticket, find, pending};
+
+pub use crate::workspace::event::{Asks, Decision, Verdict};
 
 use crate::registry::Version;
 

@@ -1,10 +1,11 @@
 //! The gate's report as a page: style and picture are inside, no scripts, nothing is fetched.
 
 use super::judge::Judgement;
-use super::report::{Decision, GateReport, Pair};
+use super::report::{GateReport, Pair};
 use crate::report::number::{clean, fixed, fixed_or, number, number_or, percent};
 use crate::report::shape::{Drawing, at};
 use crate::score::{Direction, Improvement, Test};
+use crate::workspace::event::Decision;
 use askama::Template;
 
 const WIDTH: f64 = 1100.0;

@@ -1,8 +1,7 @@
 //! From the challenger to production: the gate, and what follows from it.
 
 use super::evaluate::evaluate;
-use super::holdout::HoldoutRows;
-use super::report::{Decision, GateReport};
+use super::report::GateReport;
 use super::rows::Contestant;
 use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
@@ -12,9 +11,9 @@ use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
+use crate::workspace::event::{Because, Decision, Details, GateVerdict, HoldoutRows, Promoted};
 use crate::workspace::{Approval, Config, EventKind, Setting, Workspace};
 use serde::Serialize;
-use serde_json::json;
 use std::path::Path;
 
 /// What came of it.
@@ -190,8 +189,9 @@ fn override_gate(
         let sentence = format!("{version} would be promoted {told}.");
         return Ok(Promotion::of(PromoteOutcome::Would, Some(version), roles.production, sentence));
     };
-    let details = json!({ "version": version, "from": roles.production, "override": reason });
-    swap(workspace, lock, request.now, Some(by), version, details)?;
+    let because = Because { overridden: Some(reason.to_owned()), ..Because::default() };
+    let promoted = Promoted { version, from: roles.production, because };
+    swap(workspace, lock, request.now, Some(by), &promoted)?;
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
     let sentence = format!("{version} was promoted {told}.");
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
@@ -254,11 +254,12 @@ fn carry_out(
         return Ok(Promotion { request: Some(ticket), ..answer });
     }
     record_verdict(workspace, lock, request, report, rows)?;
-    let details = json!({
-        "version": version, "from": report.production, "verdict": report.judgement.verdict,
-        "allow_equivalent": report.allow_equivalent,
-    });
-    swap(workspace, lock, request.now, request.by, version, details)?;
+    let because = Because {
+        verdict: Some(Some(report.judgement.verdict)),
+        allow_equivalent: Some(report.allow_equivalent.clone()),
+        ..Because::default()
+    };
+    swap(workspace, lock, request.now, request.by, &Promoted { version, from: Some(report.production), because })?;
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
     let sentence = format!("{version} is production now, instead of {}. {}", report.production, report.sentence);
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
@@ -310,14 +311,22 @@ fn record_verdict(
         atomic::replace(&path, |out| out.write_all(text.as_bytes())).map_err(GateError::io(&path))?;
     }
     let j = &report.judgement;
-    let broken: Vec<&str> = report.guardrails.iter().filter(|g| g.broken).map(|g| g.name.as_str()).collect();
-    let details = json!({
-        "production": report.production, "challenger": report.challenger, "verdict": j.verdict,
-        "decision": report.decision, "test": j.improvement, "alpha": j.alpha, "broken": broken,
-        "rows": rows, "uses": report.holdout.uses, "allow_equivalent": report.allow_equivalent,
-        "seed": request.seed, "settings": workspace.settings().iter().map(Setting::pair).collect::<Vec<_>>(),
-        "labels": workspace.keep(lock, Path::new("data/labels.csv"))?,
-    });
+    let verdict = GateVerdict {
+        production: report.production,
+        challenger: report.challenger,
+        verdict: Some(j.verdict),
+        decision: report.decision,
+        test: serde_json::json!(j.improvement),
+        alpha: Some(j.alpha),
+        broken: Some(report.guardrails.iter().filter(|rail| rail.broken).map(|rail| rail.name.clone()).collect()),
+        rows: Some(rows.clone()),
+        uses: Some(report.holdout.uses),
+        allow_equivalent: report.allow_equivalent.clone(),
+        seed: request.seed,
+        settings: workspace.settings().iter().map(Setting::pair).collect(),
+        labels: Some(workspace.keep(lock, Path::new("data/labels.csv"))?),
+    };
+    let details = verdict.value();
     let by = request.by.map(str::to_owned);
     workspace.record(lock, Event { at: request.now, event: EventKind::GateVerdict, by, roles: None, details })?;
     Ok(())

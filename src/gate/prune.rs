@@ -4,8 +4,9 @@ use super::{GateError, ticket};
 use crate::atomic::{self, Lock};
 use crate::registry::{Roles, Version};
 use crate::workspace::audit::Event;
+use crate::workspace::event::{Details, Pruned};
 use crate::workspace::{EventKind, Workspace};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -31,12 +32,12 @@ pub(super) fn prune(
     }
     let chain = workspace.audit_chain()?;
     let mut said: Vec<Version> = Vec::new();
-    for entry in chain.entries.iter().filter(|entry| entry.event == EventKind::Pruned) {
-        said.extend(entry.detail::<Vec<Version>>("versions")?);
+    for line in chain.all_of::<Pruned>() {
+        said.extend(line?.1.versions);
     }
     if !old.iter().all(|version| said.contains(version)) {
         roles.previous.retain(|v| !old.contains(v));
-        let details = json!({ "versions": old, "keep_versions": keep });
+        let details = Pruned { versions: old.clone(), keep_versions: keep }.value();
         workspace.record(lock, Event { at: now, event: EventKind::Pruned, by: None, roles: Some(roles), details })?;
     }
     for version in &old {

@@ -1,39 +1,15 @@
 //! What the gate found, for programs and for people.
 
 use super::holdout::HoldoutUse;
-use super::judge::{Judgement, Verdict};
+use super::judge::Judgement;
 use super::rails::Guardrail;
 use crate::features::Task;
 use crate::registry::Version;
 use crate::report::number::clean;
 use crate::score::Metric;
+use crate::workspace::event::{Decision, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-
-/// What follows from the verdict and the guardrails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Decision {
-    /// The challenger deserves production.
-    Promote,
-    /// It does not.
-    Refuse,
-    /// The rows cannot tell.
-    Wait,
-}
-
-impl Decision {
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Promote => "promote",
-            Self::Refuse => "refuse",
-            Self::Wait => "wait",
-        }
-    }
-}
 
 /// One metric of both versions on the gate rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ use super::GateError;
 use crate::atomic::Lock;
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::workspace::audit::{Chain, Event};
+use crate::workspace::event::{self, Details};
 use crate::workspace::{EventKind, Workspace};
 use serde::Serialize;
-use serde_json::json;
 
 /// The answer of `rollback`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,7 +67,7 @@ pub fn rollback(
     }
     roles.production = Some(target);
     roles.challenger = roles.challenger.filter(|v| *v != target);
-    let details = json!({ "version": target, "from": production, "reason": reason });
+    let details = event::RolledBack { version: target, from: production, reason: reason.map(str::to_owned) }.value();
     let by = by.map(str::to_owned);
     workspace.record(lock, Event { at: now, event: EventKind::RolledBack, by, roles: Some(roles), details })?;
     Ok(RolledBack { production: target, from: production, already: false })

@@ -3,20 +3,19 @@
 use super::GateError;
 use crate::atomic::Lock;
 use crate::reference;
-use crate::registry::Version;
 use crate::workspace::audit::Event;
+use crate::workspace::event::{Details, Promoted};
 use crate::workspace::{EventKind, Workspace};
-use serde_json::Value;
 
-/// Makes `version` production; golden rows of it must have been verified.
+/// Makes a version production; golden rows of it must have been verified.
 pub(super) fn swap(
     workspace: &Workspace,
     lock: &Lock,
     at: jiff::Timestamp,
     by: Option<&str>,
-    version: Version,
-    details: Value,
+    promoted: &Promoted,
 ) -> Result<(), GateError> {
+    let (version, details) = (promoted.version, promoted.value());
     reference::can_settle(workspace, version)?;
     let mut roles = workspace.registry().roles()?;
     roles.previous.retain(|v| *v != version);

@@ -5,6 +5,7 @@ use crate::atomic;
 use crate::digest;
 use crate::registry::{Registry, Version};
 use crate::wording::{known_format, person_key};
+use crate::workspace::event::Asks;
 use crate::workspace::{Config, Workspace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,18 +27,6 @@ pub enum Status {
     Rejected,
     /// A later request took its place.
     Superseded,
-}
-
-/// What a person is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Asks {
-    /// Whether a version may be production.
-    #[default]
-    Promotion,
-    /// Whether a challenger may be trained.
-    Retraining,
 }
 
 /// A request for approval.

@@ -14,8 +14,9 @@ use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::{Learned, Version};
 use crate::wording::{known_format, person_key};
+use crate::workspace::Workspace;
 use crate::workspace::audit::{Chain, Entry};
-use crate::workspace::{EventKind, Workspace};
+use crate::workspace::event::LabelsExported;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
@@ -318,8 +319,6 @@ fn read(dir: &Path) -> Result<Batch, LabelError> {
 }
 
 /// The audit line that says that the batch went out.
-pub(super) fn recorded<'a>(chain: &'a Chain, batch: &str) -> Result<Option<&'a Entry>, LabelError> {
-    let is_it =
-        |entry: &Entry| Ok(entry.event == EventKind::LabelsExported && entry.detail::<String>("batch")? == batch);
-    Ok(chain.rfind(is_it)?)
+pub(super) fn recorded<'a>(chain: &'a Chain, batch: &str) -> Result<Option<(&'a Entry, LabelsExported)>, LabelError> {
+    Ok(chain.last_of(|_, said: &LabelsExported| said.batch == batch)?)
 }

@@ -3,9 +3,9 @@
 use super::{Label, LabelError, Labels, Merged, Source};
 use crate::atomic::Lock;
 use crate::workspace::audit::Event;
-use crate::workspace::{EventKind, LABELS, Workspace};
+use crate::workspace::event::{self, Details};
+use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
-use serde_json::json;
 
 /// The label that an outcome is. It has no annotator: what became of a row is one thing, and the last word on it counts.
 #[must_use]
@@ -40,9 +40,8 @@ pub fn record_outcomes(
         labels.save(workspace, lock)?;
     }
     if is_unrecorded || !merged.is_nothing() {
-        let details = json!({
-            "added": merged.n_added, "changed": merged.changes.len(), LABELS: workspace.labels_digest()?,
-        });
+        let (added, changed, labels_sha256) = (merged.n_added, merged.changes.len(), workspace.labels_digest()?);
+        let details = event::Outcomes { added, changed, labels_sha256 }.value();
         workspace.record(lock, Event { at, event: EventKind::Outcomes, by: None, roles: None, details })?;
     }
     Ok(merged)

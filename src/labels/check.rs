@@ -121,7 +121,7 @@ impl Known {
         for batch in &open {
             let path = inbox.out(&batch.batch).join("batch.json");
             let bytes = std::fs::read(&path).map_err(|source| LabelError::io(&path, source))?;
-            let record = recorded(&chain, &batch.batch)?.map(|entry| entry.detail::<String>("record")).transpose()?;
+            let record = recorded(&chain, &batch.batch)?.and_then(|(_, said)| said.record);
             if record.is_none_or(|record| record != sha256(&bytes)) {
                 return Err(LabelError::file(&path, "is not what went out: it was changed since (see `mlloop audit`)"));
             }

@@ -26,6 +26,7 @@ use crate::table::input::is_there;
 use crate::table::{Kind, Spool, Table};
 use crate::wording::person_key;
 use crate::workspace::audit::Event;
+use crate::workspace::event::{Details, LabelsExported};
 use crate::workspace::{Config, EventKind, Workspace};
 use serde::Serialize;
 use serde_json::json;
@@ -253,6 +254,18 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     let untold = inbox.path(UNTOLD);
     atomic::replace(&untold, |out| writeln!(out, "{}", batch.batch))
         .map_err(|source| LabelError::io(&untold, source))?;
+    let exported = LabelsExported {
+        batch: batch.batch.clone(),
+        n: Some(told.n),
+        strata: json!(told.strata),
+        n_candidates: batch.n_candidates,
+        strategy: json!(batch.strategy),
+        seed: batch.seed,
+        version: Some(batch.version),
+        source: json!(batch.source),
+        files: batch.files.clone(),
+        record: Some(record),
+    };
     workspace.record(
         lock,
         Event {
@@ -260,11 +273,7 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
             event: EventKind::LabelsExported,
             by: request.by.clone(),
             roles: None,
-            details: json!({
-                "batch": batch.batch, "n": told.n, "strata": told.strata, "n_candidates": batch.n_candidates,
-                "strategy": batch.strategy, "seed": batch.seed, "version": batch.version, "source": batch.source,
-                "files": batch.files, "record": record,
-            }),
+            details: exported.value(),
         },
     )?;
     inbox.put_out(&batch)?;

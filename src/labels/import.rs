@@ -18,9 +18,9 @@ use super::take::{Taking, complete_import};
 use super::{LabelError, export, fill, people};
 use crate::atomic::Lock;
 use crate::digest::sha256;
-use crate::workspace::audit::{Entry, Event};
+use crate::workspace::audit::Event;
+use crate::workspace::event::{AnswersRead, BatchClosed, Details};
 use crate::workspace::{EventKind, Workspace};
-use serde_json::Value;
 use std::path::Path;
 
 /// What is read unless another file is named.
@@ -95,7 +95,7 @@ pub fn close(
     let n_open = found.rows.iter().filter(|row| !known.contains(row.id.as_str())).count() as u64;
     if closed.is_none() {
         inbox.may_put_away(batch)?;
-        let details = serde_json::json!({ "batch": batch, "n_open": n_open });
+        let details = BatchClosed { batch: batch.to_owned(), n_open }.value();
         workspace.record(lock, Event { at: now, event: EventKind::BatchClosed, by, roles: None, details })?;
     }
     inbox.put_away(batch, None)?;
@@ -114,10 +114,8 @@ pub struct Closing {
 /// What the chain says of the closing of a batch.
 fn closed_before(workspace: &Workspace, batch: &str) -> Result<Option<Closing>, LabelError> {
     let chain = workspace.audit_chain()?;
-    let is_it = |entry: &&Entry| entry.event == EventKind::BatchClosed && entry.details["batch"] == batch;
-    let closing =
-        |entry: &Entry| Closing { n_open: entry.details["n_open"].as_u64().unwrap_or(0), before: Some(entry.at) };
-    Ok(chain.entries.iter().rev().find(is_it).map(closing))
+    let closed = chain.last_of(|_, said: &BatchClosed| said.batch == batch)?;
+    Ok(closed.map(|(entry, said)| Closing { n_open: said.n_open, before: Some(entry.at) }))
 }
 
 /// The upper end of production's accuracy on the rows of its gate.
@@ -182,7 +180,7 @@ fn settle(
     mut labels: Labels,
     mut guards: Vec<Guard>,
     back: &Back,
-    finished: Option<Value>,
+    finished: Option<AnswersRead>,
 ) -> Result<Imported, LabelError> {
     let before = labels.clone();
     let Merged { n_added, n_unchanged, changes } = labels.merge(back.checked.labels.iter().cloned());
@@ -205,7 +203,7 @@ fn settle(
         imported.answer = if finished.is_some() { Taken::Imported } else { Taken::Nothing };
         imported.findings = report.findings(&labels)?;
         match finished {
-            Some(event) => imported.notes.push(told_finished(event)),
+            Some(said) => imported.notes.push(told_finished(&said)),
             None if imported.counts.unchanged > 0 => {
                 imported.notes.push(format!("already imported as {}", imported.batches.join(", ")));
             }
@@ -223,24 +221,26 @@ fn settle(
     Ok(imported)
 }
 
-fn nothing(path: &Path, finished: Option<Value>, home: Option<String>) -> Imported {
-    let counts = |key: &str| finished.as_ref().and_then(|event| event[key].as_u64()).unwrap_or(0);
+fn nothing(path: &Path, finished: Option<AnswersRead>, home: Option<String>) -> Imported {
+    let done = finished.as_ref();
+    let (added, unchanged) = (done.and_then(|said| said.n_added), done.and_then(|said| said.n_unchanged));
     Imported {
         answer: if finished.is_some() { Taken::Imported } else { Taken::Nothing },
         file: path.display().to_string(),
         batches: Vec::new(),
-        counts: Counts { added: counts("n_added"), unchanged: counts("n_unchanged"), ..Counts::default() },
+        counts: Counts { added: added.unwrap_or(0), unchanged: unchanged.unwrap_or(0), ..Counts::default() },
         changes: Vec::new(),
         guards: Vec::new(),
         findings: Findings::default(),
         notes: vec![match (finished, home) {
-            (Some(event), _) => told_finished(event),
+            (Some(said), _) => told_finished(&said),
             (None, Some(batch)) => format!("{} is not there: already imported as {batch}", path.display()),
             (None, None) => format!("{} is not there: nothing came back", path.display()),
         }],
     }
 }
 
-fn told_finished(event: Value) -> String {
-    format!("a run that was interrupted is now complete: {} labels of {}", event["n_added"], event["file"])
+fn told_finished(said: &AnswersRead) -> String {
+    let n = said.n_added.unwrap_or(0);
+    format!("a run that was interrupted is now complete: {n} labels of {:?}", said.file)
 }

@@ -9,15 +9,14 @@ use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
-use crate::workspace::{EventKind, LABELS, Workspace};
+use crate::workspace::event::{AnswersRead, Details};
+use crate::workspace::{EventKind, Workspace};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const PENDING: &str = "importing.json";
-/// The detail that names batches which stay out.
-const STAYS: &str = "stays_out";
 
 /// Everything that taking in needs.
 pub(super) struct Taking<'a> {
@@ -36,34 +35,49 @@ struct Pending {
     format: u32,
     at: jiff::Timestamp,
     by: Option<String>,
-    details: Value,
+    details: AnswersRead,
     /// (id, annotator, label) of a label that stands in `labels.csv` once they are in.
     witness: (String, String, String),
 }
 
 impl Taking<'_> {
-    fn details(&self, imported: &Imported) -> Value {
+    fn details(&self, imported: &Imported) -> AnswersRead {
         let Imported { batches, counts, changes, guards, .. } = imported;
         let file = self.path.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy());
-        json!({
-            "batch": batches, "file": file, "path": imported.file, "sha256": self.digest,
-            "n_added": counts.added, "n_unchanged": counts.unchanged, "n_unanswered": counts.unanswered,
-            "n_rejected": counts.rejected, "changes": changes, "guards": guards, "accepted": self.request.accept_batch,
-            "annotator": self.request.annotator, "policy": self.request.policy, "skip_invalid": self.request.skip_invalid,
-        })
+        AnswersRead {
+            batch: batches.clone(),
+            file: file.into_owned(),
+            path: imported.file.clone(),
+            sha256: self.digest.to_owned(),
+            n_added: Some(counts.added),
+            n_unchanged: Some(counts.unchanged),
+            n_unanswered: Some(counts.unanswered),
+            n_rejected: Some(counts.rejected),
+            changes: json!(changes),
+            guards: json!(guards),
+            accepted: self.request.accept_batch,
+            annotator: self.request.annotator.map(str::to_owned),
+            policy: self.request.policy,
+            skip_invalid: self.request.skip_invalid,
+            labels_before: None,
+            kept: None,
+            stays_out: Vec::new(),
+            labels_sha256: None,
+        }
     }
 
     /// Records that a batch is held back, once for each content of the file.
     pub(super) fn quarantine(&self, imported: &Imported) -> Result<(), LabelError> {
         let chain = self.workspace.audit_chain()?;
-        let same = |entry: &Entry| {
-            Ok(entry.event == EventKind::LabelsQuarantined && entry.detail::<String>("sha256")? == self.digest)
+        let same = |entry: &Entry, said: &AnswersRead| {
+            entry.event == EventKind::LabelsQuarantined && said.sha256 == self.digest
         };
-        if chain.rfind(same)?.is_some() {
+        if chain.last_of(same)?.is_some() {
             return Ok(());
         }
         let (at, by) = (self.request.now, self.request.by.clone());
-        let event = Event { at, event: EventKind::LabelsQuarantined, by, roles: None, details: self.details(imported) };
+        let event =
+            Event { at, event: EventKind::LabelsQuarantined, by, roles: None, details: self.details(imported).value() };
         self.workspace.record(self.lock, event)?;
         Ok(())
     }
@@ -91,22 +105,20 @@ impl Taking<'_> {
         let stay = self.staying(labels, imported)?;
         imported.batches.iter().filter(|batch| !stay.contains(batch)).try_for_each(|it| self.inbox.may_put_away(it))?;
         let mut details = self.details(imported);
-        details["labels_before"] = json!(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
+        details.labels_before = Some(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
         if self.path.is_file() {
             // Where it lies now is relative to where the command was called.
             let path = self.path.canonicalize().map_err(|source| LabelError::io(self.path, source))?;
-            details["kept"] = json!(self.workspace.keep(self.lock, &path)?);
+            details.kept = self.workspace.keep(self.lock, &path)?;
         }
-        let mut pending = Pending {
+        details.stays_out = stay;
+        let pending = Pending {
             format: 1,
             at: self.request.now,
             by: self.request.by.clone(),
             details,
             witness: (witness.id.clone(), witness.annotator.clone(), witness.label.clone()),
         };
-        if !stay.is_empty() {
-            pending.details[STAYS] = json!(stay);
-        }
         let path = self.inbox.path(PENDING);
         let written = serde_json::to_vec(&pending).map_err(io::Error::from);
         let write = |bytes: Vec<u8>| atomic::replace(&path, |out| out.write_all(&bytes));
@@ -120,19 +132,17 @@ impl Taking<'_> {
 
 fn record(workspace: &Workspace, lock: &Lock, pending: &Pending) -> Result<(), LabelError> {
     let mut details = pending.details.clone();
-    details[LABELS] = json!(workspace.labels_digest()?);
-    let event =
-        Event { at: pending.at, event: EventKind::LabelsImported, by: pending.by.clone(), roles: None, details };
-    workspace.record(lock, event)?;
+    details.labels_sha256 = workspace.labels_digest()?;
+    let (at, by, details) = (pending.at, pending.by.clone(), details.value());
+    workspace.record(lock, Event { at, event: EventKind::LabelsImported, by, roles: None, details })?;
     Ok(())
 }
 
 /// Moves the batches that an import names, unless they stay out, and the file that it took in when that lies in the inbox.
-fn put_away(inbox: &Inbox, details: &Value, file: Option<&Path>) -> Result<(), LabelError> {
+fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result<(), LabelError> {
     let mut file = file;
-    let stays = |batch: &str| details[STAYS].as_array().is_some_and(|stay| stay.iter().any(|name| name == batch));
-    for batch in details["batch"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        match stays(batch) {
+    for batch in &details.batch {
+        match details.stays_out.contains(batch) {
             true => inbox.put_beside(batch, file.take())?,
             false => inbox.put_away(batch, file.take())?,
         }
@@ -141,7 +151,7 @@ fn put_away(inbox: &Inbox, details: &Value, file: Option<&Path>) -> Result<(), L
 }
 
 /// Finishes an import that died: when its labels are in, it is recorded and its batches are put away.
-pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Option<Value>, LabelError> {
+pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Option<AnswersRead>, LabelError> {
     let inbox = Inbox::of(workspace);
     let path = inbox.path(PENDING);
     let bytes = match atomic::read(&path) {
@@ -152,26 +162,21 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
         .map_err(|err| LabelError::file(&path, format!("is not the record of an import: {err}")))?;
     let (id, annotator, label) = &pending.witness;
     let chain = workspace.audit_chain()?;
-    let same = |digest: &Value| *digest == pending.details["sha256"];
-    let is_same = |entry: &Entry| {
-        let is_import = entry.event == EventKind::LabelsImported && entry.at == pending.at;
-        Ok(is_import && same(&entry.detail("sha256")?))
+    let AnswersRead { batch, path: given, file, sha256: digest, .. } = &pending.details;
+    let is_same = |entry: &Entry, said: &AnswersRead| {
+        entry.event == EventKind::LabelsImported && entry.at == pending.at && said.sha256 == *digest
     };
-    let is_recorded = chain.rfind(is_same)?.is_some();
-    let is_in = Labels::open(workspace)?.get(id, annotator).is_some_and(|found| {
-        found.label == *label
-            && pending.details["batch"].as_array().is_some_and(|all| all.iter().any(|b| *b == found.batch))
-    });
+    let is_recorded = chain.last_of(is_same)?.is_some();
+    let found = Labels::open(workspace)?;
+    let is_in = found.get(id, annotator).is_some_and(|found| found.label == *label && batch.contains(&found.batch));
     let finished = (is_in || is_recorded).then(|| pending.details.clone());
     if is_in && !is_recorded {
         record(workspace, lock, &pending)?;
     }
     if finished.is_some() {
         // The file is moved only when it is still the one that was taken in.
-        let file = PathBuf::from(pending.details["path"].as_str().unwrap_or_default());
-        let in_inbox = inbox.path(pending.details["file"].as_str().unwrap_or_default());
-        let is_it = |path: &&PathBuf| read_text(path).is_ok_and(|text| same(&sha256(text.as_bytes()).into()));
-        let file = [file, in_inbox].into_iter().find(|path| path.is_file() && is_it(&path));
+        let is_it = |path: &&PathBuf| read_text(path).is_ok_and(|text| sha256(text.as_bytes()) == *digest);
+        let file = [PathBuf::from(given), inbox.path(file)].into_iter().find(|path| path.is_file() && is_it(&path));
         put_away(&inbox, &pending.details, file.as_deref())?;
     }
     atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))?;

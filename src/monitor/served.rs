@@ -12,6 +12,7 @@ use crate::labels::{self, Labels, resolve};
 use crate::profile::entity_indices;
 use crate::reference::{Gathering, Plan};
 use crate::stats::random::unit_hash;
+use crate::workspace::event::Retrained;
 use std::collections::HashMap;
 
 /// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
@@ -68,11 +69,11 @@ impl Watch<'_> {
     /// it had then is another one, and all of its rows are new.
     pub(super) fn n_since_retrain(&self, n_rows: u64) -> Result<u64, MonitorError> {
         let chain = self.workspace.audit_chain()?;
-        let last = chain.last(&crate::workspace::EventKind::Retrained);
+        let last = chain.last_of(|_, _: &Retrained| true)?;
         let (Some(last), None, None) = (last, self.request.current, self.request.current_profile) else {
             return Ok(n_rows);
         };
-        let Some(seen) = last.detail_if_any::<TableSeen>("current")? else { return Ok(n_rows) };
+        let Some(seen) = last.1.from.current else { return Ok(n_rows) };
         let is_same = Some(seen.path.as_str()) == self.settings.current.to_str() && seen.n_rows <= n_rows;
         Ok(if is_same { n_rows - seen.n_rows } else { n_rows })
     }
@@ -117,13 +118,6 @@ impl Watch<'_> {
 fn sampled(joined: &Joined) -> Joined {
     let share = MOST as f64 / joined.outcomes.len().max(1) as f64;
     joined.filter(|row| unit_hash(joined.rows.id.get(row).as_bytes(), 0) < share)
-}
-
-/// What the line of a retrain says of the table that it looked at.
-#[derive(serde::Deserialize)]
-struct TableSeen {
-    path: String,
-    n_rows: u64,
 }
 
 impl Served {

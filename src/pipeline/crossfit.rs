@@ -12,7 +12,7 @@
 //! With one tune part of 15 % a table of 20 frauds has three to stop, calibrate and choose a threshold on, and none of
 //! them teaches. Folds use every row for both.
 
-use super::fit::{Part, Trainer};
+use super::trainer::{Part, Trainer};
 use super::{Examples, PipelineError, Quality, SplitBy, Weighed};
 use crate::features::Task;
 use crate::model::{Algorithm, Model, Params, Watched};

@@ -1,6 +1,7 @@
 //! Cross-validation: every row scored by a pipeline that did not see it.
 
-use super::fit::{Trainer, evaluation};
+use super::fit::evaluation;
+use super::trainer::Trainer;
 use super::{Examples, FitProgress, PipelineError, Recipe, Scores};
 use crate::score::Evaluation;
 use crate::table::Schema;

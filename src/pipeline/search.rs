@@ -11,8 +11,8 @@
 //! like any other. The gate has no part in any of it.
 
 use super::crossfit::{Decided, Unseen, Way, no_rows, truth};
-use super::fit::{Part, Trainer, TrainingSet};
 use super::portfolio::{Candidate, candidates};
+use super::trainer::{Part, Trainer, TrainingSet};
 use super::trials::{Search, Trial};
 use super::{Examples, PipelineError};
 use crate::model::{Link, Model, Params, Watched};

@@ -12,9 +12,9 @@ use crate::digest::hex;
 use crate::registry::Version;
 use crate::table::{Input, magic};
 use crate::workspace::audit::Event;
+use crate::workspace::event::{Details, ReferenceUpdated};
 use crate::workspace::{ADOPTED, CONFIG_FILE, Config, EventKind, Workspace, WorkspaceError};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Read};
@@ -164,13 +164,13 @@ fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool
 
 /// Records the change, unless a process that died has.
 fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Adopted) -> Result<(), ReferenceError> {
-    let details = json!({
-        "version": adopted.version, "n_rows": adopted.counts.n_rows(), "sha256": adopted.sha256,
-    });
-    let last = workspace.audit_chain()?.entries.pop();
-    if last.is_some_and(|entry| entry.event == EventKind::ReferenceUpdated && entry.details == details) {
+    let (version, n_rows, sha256) = (adopted.version, adopted.counts.n_rows(), adopted.sha256.clone());
+    let updated = ReferenceUpdated { version, n_rows, sha256 };
+    let last = workspace.audit_chain()?.entries.pop().map(|entry| entry.of()).transpose()?.flatten();
+    if last.as_ref() == Some(&updated) {
         return Ok(());
     }
+    let details = updated.value();
     workspace.record(lock, Event { at: now, event: EventKind::ReferenceUpdated, by: None, roles: None, details })?;
     Ok(())
 }

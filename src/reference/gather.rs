@@ -10,6 +10,7 @@ use crate::table::input::is_there;
 use crate::table::place;
 use crate::table::record::fields_of;
 use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
+use crate::workspace::event::TableSeen;
 use crate::workspace::{Config, Workspace};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -131,13 +132,6 @@ impl Plan {
     }
 }
 
-/// What current rows there were, so that later ones can be counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Current {
-    path: String,
-    n_rows: u64,
-}
-
 /// Rows, and the labels that had a part in them.
 pub struct Gathered {
     /// What names the rows.
@@ -149,7 +143,7 @@ pub struct Gathered {
     /// The rows in numbers.
     pub plan: Plan,
     /// The current table, where there is one.
-    pub current: Option<Current>,
+    pub current: Option<TableSeen>,
 }
 
 /// What holds for a row.
@@ -182,7 +176,7 @@ impl Gathering<'_> {
             if outcomes {
                 self.outcomes(&rows, &mut wanted, &mut plan, now);
             }
-            current = Some(Current { path: file, n_rows: rows.n_rows });
+            current = Some(TableSeen { path: file, n_rows: rows.n_rows });
             sources.push(rows);
         }
         if !self.count_only && self.config.retrain.outcomes {

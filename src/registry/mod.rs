@@ -20,7 +20,6 @@ pub use learned::Learned;
 pub use manifest::{DataDigest, Manifest, ModelFacts, RowCounts};
 pub use profiles::{save_losses, save_profiles};
 pub use roles::{Head, Role, Roles};
-pub(crate) use seal::FILES;
 use seal::Sealed;
 pub use seal::{Difference, Seals};
 

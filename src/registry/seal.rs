@@ -21,8 +21,6 @@ use std::sync::{Arc, PoisonError};
 /// The digest of each file, by its name.
 pub type Seals = BTreeMap<String, String>;
 
-/// The key of the digests in the details of the line.
-pub(crate) const FILES: &str = "files";
 /// What a line that has digests contains.
 const MARK: &[u8] = b"\"files\":{";
 

@@ -7,9 +7,10 @@ use crate::ab::log::{self, Asked};
 use crate::ab::{AbError, Experiment};
 use crate::gate::{self, GateReport, PromoteRequest};
 use crate::labels::{ImportRequest, import};
-use crate::registry::Version;
-use crate::workspace::EventKind;
 use crate::workspace::audit::Entry;
+use crate::workspace::event::{
+    AnswersRead, Decision, ExperimentChanged, GateVerdict, LabelsExported, LogRead, Promoted,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,29 +19,29 @@ use std::path::{Path, PathBuf};
 const BY_CLOCK: &str = "latency_ratio";
 
 /// The gate's verdict on the same rows.
-pub(super) fn verdict(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
+pub(super) fn verdict(source: &Source, entry: &Entry, said: &GateVerdict) -> Result<Replay, ReplayError> {
     let mut shadow = Shadow::before(source, entry)?;
-    let challenger: Version = entry.detail("challenger")?;
-    let production: Version = entry.detail("production")?;
+    let GateVerdict { challenger, production, .. } = *said;
     let there = [production, challenger].map(|version| shadow.has(version));
-    let there = there == [true, true] && shadow.reference(source, entry)? && shadow.labels(source, entry, "labels")?;
+    let there =
+        there == [true, true] && shadow.reference(source, entry)? && shadow.labels(source, entry, &said.labels)?;
     let mut parts = Vec::new();
     if there {
-        let allow_equivalent = entry.detail_if_any::<String>("allow_equivalent")?;
         let request = PromoteRequest {
             version: Some(challenger),
             dry_run: true,
             by: entry.by.as_deref(),
-            allow_equivalent: allow_equivalent.as_deref(),
+            allow_equivalent: said.allow_equivalent.as_deref(),
             overridden: None,
             skip_invalid: true,
             now: entry.at,
-            seed: entry.detail_if_any("seed")?.unwrap_or(0),
+            seed: said.seed,
             seconds: &|| 0.0,
         };
         let report = gate::promote(&shadow.workspace, None, &request)?.report;
-        match report.filter(|report| entry.details["rows"]["digest"] == *report.rows_digest) {
-            Some(report) => parts = compare(entry, &report),
+        let is_same = |report: &GateReport| said.rows.as_ref().is_some_and(|rows| rows.digest == report.rows_digest);
+        match report.filter(is_same) {
+            Some(report) => parts = compare(entry.seq, said, &report),
             None => {
                 shadow.missing.push(format!("the gate rows of line {}: the tables were changed by hand", entry.seq))
             }
@@ -49,12 +50,10 @@ pub(super) fn verdict(source: &Source, entry: &Entry) -> Result<Replay, ReplayEr
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }
 
-fn compare(entry: &Entry, report: &GateReport) -> Vec<Part> {
-    let line = entry.seq;
+fn compare(line: u64, said: &GateVerdict, report: &GateReport) -> Vec<Part> {
     let without_clock =
         |names: Vec<&str>| json!(names.into_iter().filter(|name| *name != BY_CLOCK).collect::<Vec<_>>());
-    let recorded: Vec<&str> =
-        entry.details["broken"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let recorded: Vec<&str> = said.broken.iter().flatten().map(String::as_str).collect();
     let by_clock = recorded.contains(&BY_CLOCK);
     let now = report.guardrails.iter().filter(|rail| rail.broken).map(|rail| rail.name.as_str()).collect();
     let judged = &report.judgement;
@@ -62,50 +61,48 @@ fn compare(entry: &Entry, report: &GateReport) -> Vec<Part> {
         Part::of(
             line,
             "gate rows and their labels",
-            entry.details["rows"]["digest"].clone(),
+            json!(said.rows.as_ref().map(|rows| &rows.digest)),
             json!(report.rows_digest),
         ),
-        Part::of(line, "verdict", entry.details["verdict"].clone(), json!(judged.verdict)),
-        Part::of(line, "test", entry.details["test"].clone(), json!(judged.improvement)),
-        Part::of(line, "alpha", entry.details["alpha"].clone(), json!(judged.alpha)),
+        Part::of(line, "verdict", json!(said.verdict), json!(judged.verdict)),
+        Part::of(line, "test", said.test.clone(), json!(judged.improvement)),
+        Part::of(line, "alpha", json!(said.alpha), json!(judged.alpha)),
         Part::of(line, "broken guardrails", without_clock(recorded), without_clock(now)),
-        Part::of(line, "uses of the rows", entry.details["uses"].clone(), json!(report.holdout.uses)),
+        Part::of(line, "uses of the rows", json!(said.uses), json!(report.holdout.uses)),
     ];
     // A decision that a clock had a part in is not repeated.
     if !by_clock {
-        parts.push(Part::of(line, "decision", entry.details["decision"].clone(), json!(report.decision)));
+        parts.push(Part::of(line, "decision", json!(said.decision), json!(report.decision)));
     }
     parts
 }
 
 /// A promotion follows from the verdict before it, or from a person's word.
-pub(super) fn promoted(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
-    let version: Version = entry.detail("version")?;
+pub(super) fn promoted(source: &Source, entry: &Entry, said: &Promoted) -> Result<Replay, ReplayError> {
+    let version = said.version;
     let by = entry.by.as_deref().unwrap_or("somebody");
-    if let Some(reason) = entry.detail_if_any::<String>("override")? {
+    if let Some(reason) = &said.because.overridden {
         let note = format!("{version} was promoted against the gate, by {by}: {reason}; nothing follows from data");
         return Ok(Replay { notes: vec![note], ..Replay::default() });
     }
-    let judged = source.chain.rfind(|before| {
-        let is_before = before.seq < entry.seq && before.event == EventKind::GateVerdict;
-        Ok(is_before && before.detail::<Version>("challenger")? == version)
-    })?;
-    let Some(judged) = judged else {
+    let is_its = |before: &Entry, said: &GateVerdict| before.seq < entry.seq && said.challenger == version;
+    let Some((judged, verdict_then)) = source.chain.last_of(is_its)? else {
         let what = format!("line {}: no verdict of the gate on {version} comes before it", entry.seq);
         return Err(ReplayError::Usage(what));
     };
-    let mut found = verdict(source, judged)?;
-    let decision = judged.details["decision"].clone();
-    found.parts.push(Part::of(entry.seq, "promoted as the gate decided", json!("promote"), decision));
+    let mut found = verdict(source, judged, &verdict_then)?;
+    let (expected, decision) = (json!(Decision::Promote), json!(verdict_then.decision));
+    found.parts.push(Part::of(entry.seq, "promoted as the gate decided", expected, decision));
     Ok(found)
 }
 
 /// The verdict on an experiment when it ended.
 pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
     let mut shadow = Shadow::before(source, entry)?;
-    let ended: Experiment = entry.detail("experiment")?;
+    let said: ExperimentChanged = entry.needed("name", entry.of()?)?;
+    let ended: Experiment = entry.understood("experiment", &said.experiment)?;
     let there = ended.arms.iter().map(|arm| shadow.has(arm.version)).collect::<Vec<_>>();
-    let there = there.iter().all(|there| *there) && shadow.labels(source, entry, "labels")?;
+    let there = there.iter().all(|there| *there) && shadow.labels(source, entry, &said.labels)?;
     let mut parts = Vec::new();
     if there {
         let logs = source.workspace.path("predictions");
@@ -121,25 +118,28 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
         let closed = Experiment { ended: Some(Ended { at: entry.at, verdict: None, promoted: None }), ..ended };
         let (now, read) = match log::report_on(&shadow.workspace, closed, &asked) {
             Ok(report) => {
-                (report.verdict.sentence, json!({ "n_rows": report.source.n_rows, "digest": report.source.digest }))
+                let read = LogRead { n_rows: report.source.n_rows, digest: report.source.digest };
+                (report.verdict.sentence, Some(read))
             }
             Err(err @ AbError::Journal(_)) => return Err(err.into()),
-            Err(err) => (format!("no verdict: {err}"), Value::Null),
+            Err(err) => (format!("no verdict: {err}"), None),
         };
         let verdict = Part::of(entry.seq, "verdict", json!(recorded), json!(now));
-        match &entry.details["log"] {
-            was if *was == read => parts.push(verdict),
+        match said.log.flatten() {
+            was if was == read => parts.push(verdict),
             // A change of before rows were recorded.
-            Value::Null if verdict.agrees => parts.push(verdict),
-            Value::Null => shadow.missing.push(format!(
+            None if verdict.agrees => parts.push(verdict),
+            None => shadow.missing.push(format!(
                 "the predictions of line {}: it does not say which rows of the log it was made from, and those that are there \
                  give another verdict",
                 entry.seq
             )),
-            was => shadow.missing.push(format!(
+            Some(was) => shadow.missing.push(format!(
                 "the predictions of line {}: it was made from {} rows of the log, of which not all are there as they were ({} are \
                  there now)",
-                entry.seq, was["n_rows"], read["n_rows"].as_u64().unwrap_or(0)
+                entry.seq,
+                was.n_rows,
+                read.map_or(0, |read| read.n_rows)
             )),
         }
     }
@@ -149,31 +149,29 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
 /// Answers taken in again: the same labels, the same guards, the same file.
 pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
     let mut shadow = Shadow::before(source, entry)?;
-    let file: String = entry.detail("file")?;
-    let there = shadow.labels(source, entry, "labels_before")?;
-    let kept = entry.detail_if_any::<String>("kept")?;
-    let answers = match &kept {
+    let said: AnswersRead = entry.needed("file", entry.of()?)?;
+    let there = shadow.labels(source, entry, &said.labels_before)?;
+    let answers = match &said.kept {
         Some(sha256) => find(source, sha256, &[])?,
         None => None,
     };
     let Some(answers) = answers.filter(|_| there) else {
         if there {
-            shadow.missing.push(named(&file, kept.as_deref()));
+            shadow.missing.push(named(&said.file, said.kept.as_deref()));
         }
         return Ok(Replay { parts: Vec::new(), missing: shadow.missing, notes: shadow.notes });
     };
-    inbox(source, &shadow, entry)?;
-    let name = Path::new(&file).file_name().map_or_else(|| PathBuf::from("answers"), PathBuf::from);
+    inbox(source, &shadow, entry, &said)?;
+    let name = Path::new(&said.file).file_name().map_or_else(|| PathBuf::from("answers"), PathBuf::from);
     let path = PathBuf::from("label_inbox").join(name);
     shadow.write(&path, &answers)?;
-    let annotator = entry.detail_if_any::<String>("annotator")?;
     let request = ImportRequest {
         file: Some(&shadow.workspace.path(&path)),
-        annotator: annotator.as_deref(),
-        skip_invalid: entry.detail_if_any("skip_invalid")?.unwrap_or(false),
-        accept_batch: entry.detail_if_any("accepted")?.unwrap_or(false),
+        annotator: said.annotator.as_deref(),
+        skip_invalid: said.skip_invalid,
+        accept_batch: said.accepted,
         partial: false,
-        policy: entry.detail_if_any("policy")?,
+        policy: said.policy,
         by: entry.by.clone(),
         now: entry.at,
     };
@@ -181,26 +179,33 @@ pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayErr
     import(&shadow.workspace, &lock, &request)?;
     let chain = shadow.workspace.audit_chain()?;
     let made = chain.entries.last().filter(|made| made.seq == entry.seq && made.event == entry.event);
-    let keys = [
-        "batch",
-        "n_added",
-        "n_unchanged",
-        "n_unanswered",
-        "n_rejected",
-        "changes",
-        "guards",
-        "sha256",
-        "labels_sha256",
-    ];
-    let now = |key: &str| made.map_or(Value::Null, |made| made.details[key].clone());
-    let parts =
-        keys.map(|key| Part::of(entry.seq, key.replace('_', " "), entry.details[key].clone(), now(key))).to_vec();
+    let made = made.map(Entry::of::<AnswersRead>).transpose()?.flatten();
+    let now = made.as_ref().map_or([const { Value::Null }; N_OUTCOMES], |made| outcome(made).map(|(_, value)| value));
+    let part = |((what, then), now): ((&str, Value), Value)| Part::of(entry.seq, what, then, now);
+    let parts = outcome(&said).into_iter().zip(now).map(part).collect();
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }
 
+/// How many things [`outcome`] gives.
+const N_OUTCOMES: usize = 9;
+
+/// What came of answers, by what it is called.
+fn outcome(said: &AnswersRead) -> [(&'static str, Value); N_OUTCOMES] {
+    [
+        ("batch", json!(said.batch)),
+        ("n added", json!(said.n_added)),
+        ("n unchanged", json!(said.n_unchanged)),
+        ("n unanswered", json!(said.n_unanswered)),
+        ("n rejected", json!(said.n_rejected)),
+        ("changes", said.changes.clone()),
+        ("guards", said.guards.clone()),
+        ("sha256", json!(said.sha256)),
+        ("labels sha256", json!(said.labels_sha256)),
+    ]
+}
+
 /// The batches that had gone out by then; those that the answers are to are out again.
-fn inbox(source: &Source, shadow: &Shadow, entry: &Entry) -> Result<(), ReplayError> {
-    let answered: Vec<String> = entry.detail("batch")?;
+fn inbox(source: &Source, shadow: &Shadow, entry: &Entry, said: &AnswersRead) -> Result<(), ReplayError> {
     for place in ["batches", "imported"] {
         let from = source.workspace.path("label_inbox").join(place);
         if !from.is_dir() {
@@ -209,14 +214,11 @@ fn inbox(source: &Source, shadow: &Shadow, entry: &Entry) -> Result<(), ReplayEr
         for batch in fs::read_dir(&from).map_err(ReplayError::io(&from))? {
             let batch = batch.map_err(ReplayError::io(&from))?;
             let name = batch.file_name().to_string_lossy().into_owned();
-            let exported = source.chain.rfind(|before| {
-                let is_export = before.event == EventKind::LabelsExported && before.seq < entry.seq;
-                Ok(is_export && before.detail::<String>("batch")? == name)
-            })?;
-            if exported.is_none() {
+            let is_it = |before: &Entry, said: &LabelsExported| before.seq < entry.seq && said.batch == name;
+            if source.chain.last_of(is_it)?.is_none() {
                 continue;
             }
-            let place = if answered.contains(&name) { "batches" } else { place };
+            let place = if said.batch.contains(&name) { "batches" } else { place };
             let record = batch.path().join("batch.json");
             shadow.link(&record, &shadow.workspace.path("label_inbox").join(place).join(&name).join("batch.json"))?;
         }

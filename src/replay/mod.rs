@@ -19,6 +19,7 @@ use crate::registry::{RegistryError, Version};
 use crate::retrain::RetrainError;
 use crate::train::TrainError;
 use crate::workspace::audit::{Chain, Entry};
+use crate::workspace::event::GateVerdict;
 use crate::workspace::{EventKind, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::Value;
@@ -183,20 +184,23 @@ fn of_version(source: &Source, version: Version) -> Result<Replay, ReplayError> 
     let made = source.chain.maker_of(version)?;
     let made = made.ok_or_else(|| ReplayError::Usage(format!("no line of audit.jsonl made {version}")))?;
     let mut found = version::remake(source, made, version)?;
-    let judged = source.chain.rfind(|entry| {
-        Ok(entry.event == EventKind::GateVerdict && entry.detail::<Version>("challenger")? == version)
-    })?;
-    if let Some(entry) = judged {
-        found.extend(decisions::verdict(source, entry)?);
+    if let Some((entry, said)) = source.chain.last_of(|_, said: &GateVerdict| said.challenger == version)? {
+        found.extend(decisions::verdict(source, entry, &said)?);
     }
     Ok(found)
 }
 
 fn of_line(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
+    if let Some(version) = entry.made()? {
+        return version::remake(source, entry, version);
+    }
+    if let Some(said) = entry.of()? {
+        return decisions::verdict(source, entry, &said);
+    }
+    if let Some(said) = entry.of()? {
+        return decisions::promoted(source, entry, &said);
+    }
     match &entry.event {
-        EventKind::Trained | EventKind::Retrained => version::remake(source, entry, entry.detail("version")?),
-        EventKind::GateVerdict => decisions::verdict(source, entry),
-        EventKind::Promoted => decisions::promoted(source, entry),
         EventKind::AbStopped => decisions::ab_stopped(source, entry),
         EventKind::LabelsImported => decisions::labels(source, entry),
         other => Err(ReplayError::Usage(format!(

@@ -5,7 +5,8 @@ use crate::atomic;
 use crate::digest;
 use crate::registry::{Head, Version};
 use crate::workspace::audit::Entry;
-use crate::workspace::{CONFIG_FILE, Config, LABELS, LABELS_FILE, Setting, Workspace, reference_of};
+use crate::workspace::event::{GateVerdict, Kept};
+use crate::workspace::{CONFIG_FILE, Config, LABELS_FILE, Setting, Workspace, reference_of};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ impl Shadow {
     /// The loop before `entry`: settings, chain, roles, versions and the experiment; no tables yet.
     pub(super) fn before(source: &Source, entry: &Entry) -> Result<Self, ReplayError> {
         let dir = tempfile::tempdir().map_err(ReplayError::io(Path::new("a temporary directory")))?;
-        let settings = entry.detail_if_any::<Vec<String>>("settings")?.unwrap_or_default();
+        let settings = entry.of::<GateVerdict>()?.map(|said| said.settings).unwrap_or_default();
         let settings = settings.iter().map(|pair| Setting::parse(pair)).collect::<Result<_, _>>();
         let settings = settings.map_err(ReplayError::Usage)?;
         let workspace = Workspace::new(dir.path()).with_settings(settings);
@@ -74,7 +75,7 @@ impl Shadow {
         let mut roles = before.iter().rev().find_map(|entry| entry.roles.clone()).unwrap_or_default();
         roles.audit = Some(Head { seq: last.seq, hash: last.hash.clone() });
         self.workspace.registry().set_roles(&roles)?;
-        let experiment = before.iter().rev().find_map(|entry| entry.details.get("experiment"));
+        let experiment = before.iter().rev().find_map(Entry::experiment);
         experiment.map_or(Ok(()), |experiment| self.write("ab.json", experiment.to_string().as_bytes()))
     }
 
@@ -111,9 +112,11 @@ impl Shadow {
     pub(super) fn reference(&mut self, source: &Source, entry: &Entry) -> Result<bool, ReplayError> {
         let mut config = self.workspace.config()?;
         let called = config.data.reference.display().to_string();
-        let of = |before: &Entry| reference_of(before, &called).map(str::to_owned);
-        let upto = source.chain.entries.iter().rev().filter(|before| before.seq < entry.seq);
-        let sha256 = of(entry).or_else(|| upto.clone().find_map(of));
+        let of = |before: &Entry| match before.seq <= entry.seq {
+            true => reference_of(before, &called),
+            false => Ok(None),
+        };
+        let sha256 = source.chain.last_with(of)?.map(|(_, sha256)| sha256);
         let now = [source.workspace.path(&config.data.reference), source.workspace.path("runs/backup/reference.csv")];
         let found = match &sha256 {
             Some(sha256) => find_path(source, sha256, &now)?,
@@ -137,13 +140,15 @@ impl Shadow {
         Ok(true)
     }
 
-    /// The labels with this digest, or those that counted before the line.
-    pub(super) fn labels(&mut self, source: &Source, entry: &Entry, key: &str) -> Result<bool, ReplayError> {
-        let upto = source.chain.entries.iter().rev().filter(|before| before.seq < entry.seq);
-        let of = |before: &Entry| before.detail_if_any::<String>(LABELS).ok().flatten();
-        let recorded = match entry.details.get(key) {
-            Some(_) => entry.detail_if_any::<String>(key)?,
-            None => upto.clone().find_map(of),
+    /// The labels that the line names, or, where it does not say, those that counted before it.
+    pub(super) fn labels(&mut self, source: &Source, entry: &Entry, named_there: &Kept) -> Result<bool, ReplayError> {
+        let of = |before: &Entry| match before.seq < entry.seq {
+            true => before.labels_sha256(),
+            false => Ok(None),
+        };
+        let recorded = match named_there {
+            Some(sha256) => sha256.clone(),
+            None => source.chain.last_with(of)?.map(|(_, sha256)| sha256),
         };
         let Some(sha256) = recorded else { return Ok(true) };
         match find(source, &sha256, &[source.workspace.path(LABELS_FILE)])? {

@@ -2,11 +2,12 @@
 
 use super::shadow::Shadow;
 use super::{Part, Replay, ReplayError, Source};
-use crate::registry::{FILES, Manifest, Seals, Version};
+use crate::registry::{Manifest, Version};
 use crate::retrain;
 use crate::train::{self, TrainRequest};
 use crate::workspace::EventKind;
 use crate::workspace::audit::Entry;
+use crate::workspace::event::Trained;
 use serde_json::{Value, json};
 
 /// Keys of `manifest.json` that say how it was asked for, not what came out.
@@ -79,7 +80,7 @@ fn again(
     let made = make(false).or_else(|err| make(true).map_err(|_| err))?;
     let remade = shadow.workspace.registry();
     let new = remade.digests(made.version)?;
-    let recorded = match entry.detail_if_any::<Seals>(FILES)? {
+    let recorded = match entry.of::<Trained>()?.and_then(|said| said.files) {
         Some(seals) => seals,
         None => registry.digests(version)?,
     };

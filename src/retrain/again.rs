@@ -8,8 +8,9 @@ use crate::reference::{self, ADDED, Added, RowNames};
 use crate::registry::Version;
 use crate::table::{self, Input, ReadOptions};
 use crate::train::{self, Material, TrainRequest, Trained};
+use crate::workspace::Workspace;
 use crate::workspace::audit::Entry;
-use crate::workspace::{EventKind, Workspace};
+use crate::workspace::event::Retrained;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -59,9 +60,8 @@ pub(crate) fn again(
         data,
         thin: &thin,
         extra: &extra,
-        event: EventKind::Retrained,
         by: entry.by.as_deref(),
-        details: entry.details.clone(),
+        from_labels: entry.of::<Retrained>()?.map(|said| said.from),
         step: &|_| {},
     };
     Ok(train::learn(workspace, lock, request, material)?)

@@ -13,8 +13,9 @@ use crate::gate::approval::{Wish, agreeable, approved, ask, rejected, settled, s
 use crate::gate::ticket::save;
 use crate::gate::{Asks, GateError, Status, Ticket, find, pending};
 use crate::registry::Version;
-use crate::workspace::audit::{Chain, Event};
-use crate::workspace::{Approval, Config, EventKind, Workspace};
+use crate::workspace::audit::{Chain, Entry, Event};
+use crate::workspace::event::{Approved, Details, Rejected};
+use crate::workspace::{Approval, Config, EventKind, Settled, Workspace};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -69,12 +70,11 @@ pub fn agreed(
     now: Timestamp,
 ) -> Result<Option<Ticket>, RetrainError> {
     let since = chain.last(&EventKind::Retrained).map_or(0, |entry| entry.seq);
-    let word = chain
-        .rfind(|entry| Ok(entry.seq > since && entry.event == EventKind::Approved && entry.is_of_retraining()?))?;
-    let Some(word) = word else { return Ok(None) };
-    let ticket = find(workspace, &word.detail::<String>("id")?)?;
+    let is_of = |entry: &Entry, said: &Approved| entry.seq > since && said.asks == Some(Asks::Retraining);
+    let Some((_, word)) = chain.last_of(is_of)? else { return Ok(None) };
+    let ticket = find(workspace, &word.id)?;
     // The same request may have been made once more since.
-    let holds = settled(chain, &ticket, &EventKind::Approved)?;
+    let holds = settled(chain, &ticket, Settled::Approved)?;
     Ok((holds && Some(ticket.production) == production && now < ticket.expires_at).then_some(ticket))
 }
 
@@ -129,20 +129,19 @@ fn turned_down(
     now: Timestamp,
 ) -> Result<Option<String>, RetrainError> {
     let since = chain.last(&EventKind::Retrained).map_or(0, |entry| entry.seq);
-    let word = chain
-        .rfind(|entry| Ok(entry.seq > since && entry.event == EventKind::Rejected && entry.is_of_retraining()?))?;
-    let Some(word) = word else { return Ok(None) };
-    let then: u64 = word.detail("n_new")?;
+    let is_of = |entry: &Entry, said: &Rejected| entry.seq > since && said.asks == Some(Asks::Retraining);
+    let Some((word, said)) = chain.last_of(is_of)? else { return Ok(None) };
+    let then = word.needed("n_new", said.n_new)?;
     let wanted = then.saturating_add(config.retrain.min_new_labels.max(1));
     let days = SignedDuration::from_hours(24 * i64::from(config.promote.approval_days));
     let until = word.at.checked_add(days).unwrap_or(Timestamp::MAX);
-    if word.detail::<Version>("production")? != production || n_new >= wanted || now >= until {
+    if word.needed("production", said.production)? != production || n_new >= wanted || now >= until {
         return Ok(None);
     }
     let by = word.by.as_deref().unwrap_or("somebody");
     Ok(Some(format!(
         "{by} turned the retraining down ({}); it is asked for again with {} more new labels, or from {} on",
-        word.detail::<String>("reason")?,
+        word.needed("reason", said.reason)?,
         wanted - n_new,
         until.strftime("%Y-%m-%d %H:%M UTC")
     )))
@@ -162,14 +161,20 @@ pub fn approve(
     let config = workspace.config()?;
     let chain = workspace.audit_chain()?;
     let ticket = retrains(find(workspace, id)?)?;
-    if settled(&chain, &ticket, &EventKind::Approved)? {
+    if settled(&chain, &ticket, Settled::Approved)? {
         let request = if ticket.status == Status::Pending { approved(&ticket, Some(by), now) } else { ticket };
         save(workspace, &request)?;
         return Ok((request, true));
     }
     agreeable(workspace, &config, &chain, &ticket, by, now)?;
-    let details = json!({ "id": ticket.id, "asks": ticket.asks, "production": ticket.production,
-        "digest": ticket.digest });
+    let said = Approved {
+        id: ticket.id.clone(),
+        asks: ticket.asks.told(),
+        version: None,
+        production: Some(ticket.production),
+        digest: Some(ticket.digest.clone()),
+    };
+    let details = said.value();
     let event = Event { at: now, event: EventKind::Approved, by: Some(by.to_owned()), roles: None, details };
     workspace.record(lock, event)?;
     let request = approved(&ticket, Some(by), now);
@@ -192,14 +197,21 @@ pub fn reject(
     let chain = workspace.audit_chain()?;
     let ticket = retrains(find(workspace, id)?)?;
     let request = rejected(&ticket, by, reason, now);
-    if settled(&chain, &ticket, &EventKind::Rejected)? {
+    if settled(&chain, &ticket, Settled::Rejected)? {
         let request = if ticket.status == Status::Pending { request } else { ticket };
         save(workspace, &request)?;
         return Ok(request);
     }
     still_open(&chain, &ticket)?;
-    let details = json!({ "id": ticket.id, "asks": ticket.asks, "production": ticket.production,
-        "n_new": ticket.verdict["n_new"], "reason": reason });
+    let said = Rejected {
+        id: ticket.id.clone(),
+        asks: ticket.asks.told(),
+        version: None,
+        production: Some(ticket.production),
+        n_new: ticket.verdict["n_new"].as_u64(),
+        reason: Some(reason.to_owned()),
+    };
+    let details = said.value();
     let event = Event { at: now, event: EventKind::Rejected, by: Some(by.to_owned()), roles: None, details };
     workspace.record(lock, event)?;
     save(workspace, &request)?;

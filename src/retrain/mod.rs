@@ -32,6 +32,7 @@ use crate::stats::random::unit_hash;
 use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, Values};
 use crate::train::{self, Material, Trained};
 use crate::workspace::audit::Chain;
+use crate::workspace::event::FromLabels;
 use crate::workspace::{EventKind, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::json;
@@ -371,10 +372,14 @@ impl Job<'_> {
         let replay = Replayed::new(config.retrain.replay, &gathered.names, request.seed)?;
         let thin = |examples: &Examples| replay.thin(examples, self.recipe, &fresh);
         let extra = |dir: &Path, pipeline: &Pipeline| self.store(dir, pipeline, &added);
-        let details = json!({
-            "parent": parent, "n_labels": gathered.plan.n_labels, "n_new": gathered.plan.n_new,
-            "n_added": counts.n_added, "n_replaced": counts.n_replaced, "current": gathered.current,
-        });
+        let from_labels = FromLabels {
+            parent: Some(parent),
+            n_labels: Some(gathered.plan.n_labels),
+            n_new: Some(gathered.plan.n_new),
+            n_added: Some(counts.n_added),
+            n_replaced: Some(counts.n_replaced),
+            current: gathered.current.clone(),
+        };
         let material = Material {
             table: read.table,
             rejects: read.rejects,
@@ -382,9 +387,8 @@ impl Job<'_> {
             data,
             thin: &thin,
             extra: &extra,
-            event: EventKind::Retrained,
             by: request.by,
-            details,
+            from_labels: Some(from_labels),
             step: &|name| steps.begin(name),
         };
         let request = train::TrainRequest {

@@ -1,6 +1,8 @@
 //! What a round does beside monitoring, retraining and promoting: a rollout's step, and rows for people to label.
 
-use super::{Round, RoundError, RoundOutcome, RoundRequest, log, running};
+use super::answer::{Rolled, Round, RoundOutcome};
+use super::request::RoundRequest;
+use super::{RoundError, log, running};
 use crate::ab::Experiment;
 use crate::ab::rollout::{self, Move};
 use crate::atomic::Lock;
@@ -9,21 +11,7 @@ use crate::journal::Window;
 use crate::labels::{self, ExportRequest, LabelError, Strategy};
 use crate::retrain::RetrainError;
 use crate::workspace::Workspace;
-use serde::Serialize;
 use serde_json::json;
-
-/// What the rollout of the running experiment did.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Rolled {
-    /// Which way it went.
-    #[serde(rename = "move")]
-    pub moved: Move,
-    /// Why.
-    pub sentence: String,
-    /// The shares of the arms since.
-    pub weights: Vec<f64>,
-}
 
 /// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
 pub(super) fn roll(

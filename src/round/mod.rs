@@ -10,27 +10,26 @@
 //! While an experiment runs nothing is promoted: it would end with what answers in its first arm, and a person began it.
 //! One lock is held from the first look to the last write.
 
+mod answer;
 mod beside;
+mod request;
 mod step;
 
-pub use self::beside::Rolled;
+pub use self::answer::{Rolled, Round, RoundOutcome};
 use self::beside::{hand_out, roll};
-pub use self::step::Step;
+pub use self::request::{RoundRequest, Step};
 use crate::ab::{AbError, Experiment};
 use crate::atomic::Lock;
-use crate::drift::report::{Answer, DriftReport};
-use crate::gate::{self, Asks, GateError, Promotion, Ticket};
-use crate::labels::Exported;
+use crate::drift::report::Answer;
+use crate::gate::{self, Asks, GateError, Ticket};
 use crate::monitor::{self, MonitorError, files};
-use crate::pipeline::FitProgress;
 use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Roles, Version};
 use crate::retrain::approval::{self, Consent, Reasons};
-use crate::retrain::{self, RetrainError, RetrainOutcome, RetrainRequest, Retrained};
-use crate::table::{Rejects, Spool, TableOptions};
+use crate::retrain::{self, RetrainError, RetrainOutcome, RetrainRequest};
+use crate::table::TableOptions;
 use crate::workspace::audit::Chain;
 use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What can go wrong on the way around the loop.
@@ -57,160 +56,6 @@ pub enum RoundError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-}
-
-/// What is wanted.
-pub struct RoundRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
-    pub current: Option<&'a Spool>,
-    /// Retrain whatever `monitor` finds and however few labels are new.
-    pub force: bool,
-    /// This step alone.
-    pub step: Option<Step>,
-    /// Who asks for what is done; where a person has to agree, it is somebody else.
-    pub by: Option<&'a str>,
-    /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
-    pub agrees: bool,
-    /// Leave out rows that do not fit.
-    pub skip_invalid: bool,
-    /// The present.
-    pub now: jiff::Timestamp,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Is told how far it is.
-    pub progress: &'a FitProgress<'a>,
-    /// A stopwatch, in seconds.
-    pub seconds: &'a dyn Fn() -> f64,
-}
-
-/// Where the round ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum RoundOutcome {
-    /// There is another version in production.
-    Promoted,
-    /// The challenger is not good enough.
-    Refused,
-    /// The gate rows cannot tell.
-    Inconclusive,
-    /// A person has to agree.
-    Waiting,
-    /// A person did not agree.
-    Rejected,
-    /// There is a reason to retrain; only asked for a step.
-    Reason,
-    /// There is a challenger; only asked for a step.
-    Challenger,
-    /// There is no reason to retrain.
-    NoReason,
-    /// Too little arrived to say.
-    CannotTell,
-    /// There is a reason, and nothing new to learn from.
-    NothingNew,
-    /// There is a reason, and too few new labels.
-    TooFew,
-    /// There is a reason, and the last retrain was too recent.
-    TooSoon,
-    /// There is a challenger, and an experiment runs: it decides.
-    Experiment,
-}
-
-/// The answer of `run`.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Round {
-    /// Where it ended.
-    pub done: RoundOutcome,
-    /// The version in production now.
-    pub production: Option<Version>,
-    /// What happened, in a few sentences.
-    pub sentence: String,
-    /// What the rollout of the running experiment did; absent without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rollout: Option<Rolled>,
-    /// What `monitor` found, in short; absent when the loop took up an earlier round.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub monitor: Option<monitor::Brief>,
-    /// What `retrain` did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retrain: Option<Retrained>,
-    /// The rows that went out to be labelled; absent when none did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Exported>,
-    /// What the gate said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub promotion: Option<Promotion>,
-    /// What waits for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request: Option<Ticket>,
-    /// The whole report, for those who tell people of drift.
-    #[serde(skip)]
-    pub report: Option<DriftReport>,
-    /// Whether a person is asked for the first time.
-    #[serde(skip)]
-    pub is_new_request: bool,
-}
-
-impl Round {
-    /// A round of which nothing is done yet.
-    fn begins(production: Option<Version>) -> Self {
-        Self {
-            done: RoundOutcome::NoReason,
-            production,
-            sentence: String::new(),
-            rollout: None,
-            monitor: None,
-            retrain: None,
-            labels: None,
-            promotion: None,
-            request: None,
-            report: None,
-            is_new_request: false,
-        }
-    }
-
-    /// Rows that were left out on the way.
-    pub fn rejects(&self) -> impl Iterator<Item = &Rejects> {
-        let retrained = self.retrain.iter().map(|found| &found.rejects);
-        retrained.chain(self.promotion.iter().map(|found| &found.rejects))
-    }
-
-    /// Remembers what a person decided about the request.
-    pub fn decided(&mut self, done: RoundOutcome, production: Option<Version>, sentence: &str) {
-        self.no_longer_waits();
-        self.done = done;
-        self.production = production;
-        self.add(sentence);
-    }
-
-    /// What was asked is answered, so it is not said any more that it waits.
-    fn no_longer_waits(&mut self) {
-        let Some(waits) = self.request.as_ref().map(Ticket::waits) else { return };
-        self.sentence = self.sentence.replacen(&waits, "", 1).replace("  ", " ").trim().to_owned();
-    }
-
-    fn waits(&mut self, ticket: Ticket) {
-        self.done = RoundOutcome::Waiting;
-        self.request = Some(ticket);
-    }
-
-    fn learned(&mut self, found: Retrained) {
-        self.add(&found.sentence);
-        self.done = match found.done {
-            RetrainOutcome::TooFew => RoundOutcome::TooFew,
-            RetrainOutcome::TooSoon => RoundOutcome::TooSoon,
-            _ => RoundOutcome::NothingNew,
-        };
-        self.retrain = Some(found);
-    }
-
-    fn add(&mut self, sentence: &str) {
-        if !self.sentence.is_empty() {
-            self.sentence.push(' ');
-        }
-        self.sentence.push_str(sentence);
-    }
 }
 
 /// Goes around the loop once.

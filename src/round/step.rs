@@ -3,43 +3,13 @@
 //! A step decides as the whole round would: with `approval = "manual"` a person is asked, and while an experiment runs
 //! nothing is promoted. Only whether there is a reason to retrain is left to the scheduler.
 
-use super::{
-    Round, RoundError, RoundOutcome, RoundRequest, judge, learn, may_learn, open_promotion, roll, unjudged, watch,
-};
+use super::answer::{Round, RoundOutcome};
+use super::request::{RoundRequest, Step};
+use super::{RoundError, judge, learn, may_learn, open_promotion, roll, unjudged, watch};
 use crate::atomic::Lock;
 use crate::reference;
 use crate::retrain::approval;
 use crate::workspace::Workspace;
-use std::str::FromStr;
-
-/// A part of a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// A rollout's step, and whether there is a reason to retrain.
-    Monitor,
-    /// A challenger.
-    Retrain,
-    /// The gate, and production.
-    Promote,
-}
-
-impl Step {
-    /// The names, for help and errors.
-    pub const NAMES: [&'static str; 3] = ["monitor", "retrain", "promote"];
-}
-
-impl FromStr for Step {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "monitor" => Ok(Self::Monitor),
-            "retrain" => Ok(Self::Retrain),
-            "promote" => Ok(Self::Promote),
-            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
-        }
-    }
-}
 
 /// Takes one step.
 ///

@@ -8,6 +8,7 @@ use super::{DownloadRequest, Downloaded, FileRecord, Record, Source, SourceError
 use crate::atomic::Incoming;
 use crate::digest;
 use crate::workspace::audit::Event;
+use crate::workspace::event::{self, Details};
 use crate::workspace::{EventKind, Workspace, WorkspaceError};
 use serde_json::json;
 use std::fs::File;
@@ -59,13 +60,14 @@ pub(super) fn place(
         out.write_all(b"\n")
     })?;
     incoming.commit().map_err(io_err(&data))?;
-    let details = json!({
-        "source": record.source,
-        "bytes": record.bytes,
-        "sha256": record.sha256,
-        "files": record.files,
-        "split": record.split,
-    });
+    let said = event::Downloaded {
+        source: record.source.clone(),
+        bytes: record.bytes,
+        sha256: record.sha256.clone(),
+        files: json!(record.files),
+        split: json!(record.split),
+    };
+    let details = said.value();
     workspace.record(&lock, Event { at: request.now, event: EventKind::Downloaded, by: None, roles: None, details })?;
     Ok(Downloaded { record, new: true, notes })
 }
@@ -85,8 +87,8 @@ fn recorded(workspace: &Workspace, fetched: &Fetched) -> Result<bool, SourceErro
         let what = format!("line {} {}; see `mlloop audit verify`", broken.line, broken.what);
         return Err(WorkspaceError::Audit { path: workspace.path("audit.jsonl"), what }.into());
     }
-    let last = chain.last(&EventKind::Downloaded).map(|entry| entry.detail::<String>("sha256")).transpose()?;
-    Ok(last.is_some_and(|sha256| sha256 == fetched.sha256))
+    let last = chain.last_of(|_, _: &event::Downloaded| true)?;
+    Ok(last.is_some_and(|(_, said)| said.sha256 == fetched.sha256))
 }
 
 /// Compares each file with what stands in its place: equal ones stay, different ones need `--force`.

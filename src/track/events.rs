@@ -5,6 +5,7 @@ use crate::registry::Version;
 use crate::remote::{CallError, Method};
 use crate::workspace::EventKind;
 use crate::workspace::audit::Entry;
+use crate::workspace::event::{Details, GateVerdict, Promoted, RolledBack, Trained};
 use serde_json::{Value, json};
 
 /// MLflow takes so many at once.
@@ -78,23 +79,27 @@ pub(super) struct RunAt {
 
 /// What a line is called, which version it is about, and which verbs write it.
 fn about(entry: &Entry) -> Option<(String, Option<Version>, &'static [&'static str])> {
-    let version = |key: &str| entry.detail_if_any::<Version>(key).ok().flatten();
-    let named = |version: Option<Version>| version.map_or_else(|| "a version".to_owned(), |v| v.to_string());
+    // A line that cannot be understood is told all the same, without the version.
+    fn said<T: Details>(entry: &Entry) -> Option<T> {
+        entry.of::<T>().ok().flatten()
+    }
+    let made = || said::<Trained>(entry).map(|said| said.version);
+    let told = |version: Option<Version>, what: &str, verbs: &'static [&'static str]| {
+        let named = version.map_or_else(|| "a version".to_owned(), |version| version.to_string());
+        Some((format!("{named} {what}"), version, verbs))
+    };
     match entry.event {
-        EventKind::Trained => Some((format!("{} trained", named(version("version"))), version("version"), &["train"])),
-        EventKind::Retrained => {
-            Some((format!("{} retrained", named(version("version"))), version("version"), &["retrain"]))
-        }
+        EventKind::Trained => told(made(), "trained", &["train"]),
+        EventKind::Retrained => told(made(), "retrained", &["retrain"]),
         EventKind::GateVerdict => {
-            let (new, old) = (version("challenger"), version("production"));
-            Some((format!("{} against {}", named(new), named(old)), new, &["promote"]))
+            let pair = said::<GateVerdict>(entry).map(|said| (said.challenger, said.production));
+            let against = pair.map_or_else(|| "a version".to_owned(), |(_, old)| old.to_string());
+            told(pair.map(|(new, _)| new), &format!("against {against}"), &["promote"])
         }
         EventKind::Promoted => {
-            Some((format!("{} promoted", named(version("version"))), version("version"), &["promote", "approve"]))
+            told(said::<Promoted>(entry).map(|said| said.version), "promoted", &["promote", "approve"])
         }
-        EventKind::RolledBack => {
-            Some((format!("{} restored", named(version("version"))), version("version"), &["rollback"]))
-        }
+        EventKind::RolledBack => told(said::<RolledBack>(entry).map(|said| said.version), "restored", &["rollback"]),
         _ => None,
     }
 }

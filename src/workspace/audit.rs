@@ -22,8 +22,6 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-/// Under which of its details a change of the experiment brings the whole of it.
-pub(super) const EXPERIMENT: &str = "experiment";
 /// The experiment.
 pub(super) const EXPERIMENT_FILE: &str = "ab.json";
 /// What the first line is chained to.
@@ -67,7 +65,8 @@ pub struct Entry {
     /// The roles after it, when it changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Roles>,
-    /// What there is to know of it.
+    /// What there is to know of it, as it stands in the file; the types of [`super::event`] say what that is.
+    #[cfg_attr(test, schemars(with = "super::event::AnyDetails"))]
     pub details: Value,
     /// Hash of the line before.
     pub prev: String,
@@ -255,7 +254,7 @@ impl Workspace {
         };
         // What follows the line can be written too.
         self.replaceable("models/roles.json")?;
-        if entry.details.get(EXPERIMENT).is_some() {
+        if entry.experiment().is_some() {
             self.replaceable(EXPERIMENT_FILE)?;
         }
         let path = self.audit_path();
@@ -274,7 +273,7 @@ impl Workspace {
     /// Makes `ab.json` what a change of the experiment says that it is. The head in `roles.json` moves last, so that a
     /// death in between leaves the line to whoever takes the lock next.
     fn follow(&self, entry: &Entry) -> Result<(), WorkspaceError> {
-        let Some(experiment) = entry.details.get(EXPERIMENT) else { return Ok(()) };
+        let Some(experiment) = entry.experiment() else { return Ok(()) };
         let path = self.path(EXPERIMENT_FILE);
         let replaced = atomic::replace(&path, |out| {
             serde_json::to_writer_pretty(&mut *out, experiment)?;

@@ -9,8 +9,9 @@
 //! | roles, versions, batches, `runs/kept/` | see `whole.rs` |
 //! | the reference | the last line that names its SHA-256: `trained` (what was read), `reference-updated` or `accepted` |
 
-use super::audit::{Chain, EXPERIMENT, EXPERIMENT_FILE, Entry};
+use super::audit::{Chain, EXPERIMENT_FILE, Entry};
 use super::away::Away;
+use super::event::{Accepted, ReferenceUpdated, Trained};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic;
 use crate::digest;
@@ -75,7 +76,7 @@ impl Workspace {
             return Ok(None);
         }
         let reference = self.config()?.data.reference.display().to_string();
-        let Some((entry, sha256)) = chain.last_with(|entry| reference_of(entry, &reference)) else { return Ok(None) };
+        let Some((entry, sha256)) = chain.last_with(|entry| reference_of(entry, &reference))? else { return Ok(None) };
         let now = self.digest_of(Path::new(&reference))?;
         Ok(became(&reference, entry, now.map(|now| now == sha256)))
     }
@@ -85,7 +86,7 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn experiment_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let Some((entry, recorded)) = chain.last_with(|entry| entry.details.get(EXPERIMENT)) else { return Ok(None) };
+        let Some((entry, recorded)) = chain.last_with(|entry| Ok(entry.experiment()))? else { return Ok(None) };
         if self.registry().roles()?.audit != chain.entries.last().map(Entry::head) {
             // A process died after the line and before the file: the next command that changes the loop completes it.
             return Ok(None);
@@ -150,27 +151,23 @@ pub(super) fn became(file: &str, entry: &Entry, is_same: Option<bool>) -> Option
     Some(Difference { file: file.to_owned(), what })
 }
 
-/// The key under which a change of the labels has their digest.
-pub(crate) const LABELS: &str = "labels_sha256";
-
-pub(super) fn text<'a>(details: &'a Value, key: &str) -> Option<&'a str> {
-    details.get(key)?.as_str()
-}
-
 /// The digest of the reference in a line that has one.
-pub(crate) fn reference_of<'a>(entry: &'a Entry, reference: &str) -> Option<&'a str> {
-    match entry.event {
-        EventKind::Accepted if entry.details.get("path").and_then(Value::as_str) == Some(reference) => {
-            text(&entry.details, "sha256")
+///
+/// # Errors
+/// A line that cannot be understood.
+pub(crate) fn reference_of(entry: &Entry, reference: &str) -> Result<Option<String>, WorkspaceError> {
+    Ok(match entry.event {
+        EventKind::Accepted => {
+            let of_reference = |said: &Accepted| said.path.to_str() == Some(reference);
+            entry.of::<Accepted>()?.filter(of_reference).and_then(|said| said.sha256.flatten())
         }
-        EventKind::ReferenceUpdated => text(&entry.details, "sha256"),
+        EventKind::ReferenceUpdated => entry.of::<ReferenceUpdated>()?.map(|said| said.sha256),
         EventKind::Trained => {
-            let read = entry.details.get("data")?.as_array()?.iter();
-            let of = read.filter(|file| file.get("path").and_then(Value::as_str) == Some(reference));
-            of.filter_map(|file| text(file, "sha256")).next()
+            let read = entry.of::<Trained>()?.map(|said| said.data).unwrap_or_default();
+            read.into_iter().find(|file| file.path == reference).map(|file| file.sha256)
         }
         _ => None,
-    }
+    })
 }
 
 #[cfg(test)]

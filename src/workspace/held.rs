@@ -6,23 +6,19 @@
 //! A process that dies before the last step leaves a file that the chain does not know and `runs/labels.json` does.
 
 use super::audit::{Chain, Entry, Event};
-use super::deep::{LABELS, LABELS_FILE, became, reference_of, text};
+use super::deep::{LABELS_FILE, became, reference_of};
+use super::event::{Accepted, Details, Seal};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::registry::Difference;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What people said of predictions.
 pub const FEEDBACK_FILE: &str = "data/feedback.csv";
-/// The key under which a line about feedback has its [`Seal`].
-pub(crate) const FEEDBACK: &str = "feedback";
-/// The key under which such a line says how many corrections there are.
-pub(crate) const LINES: &str = "lines";
 /// What the labels were going to be.
 const ANNOUNCED: &str = "runs/labels.json";
 /// It is smaller.
@@ -37,17 +33,10 @@ struct Announced {
     sha256: String,
 }
 
-/// The beginning of a file that only grows.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Seal {
-    bytes: u64,
-    sha256: String,
-}
-
 impl Workspace {
     /// Says what `data/labels.csv` is about to be. The line of the chain that records it follows.
     pub(crate) fn announce_labels(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), WorkspaceError> {
-        let chain = recorded(&self.audit_chain()?).map(|(_, sha256)| sha256.to_owned());
+        let chain = recorded(&self.audit_chain()?)?.map(|(_, sha256)| sha256);
         let path = self.path(ANNOUNCED);
         let announced = Announced { chain, sha256: digest::sha256(bytes) };
         let write = || {
@@ -63,9 +52,9 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let Some((entry, sha256)) = recorded(chain) else { return Ok(None) };
+        let Some((entry, sha256)) = recorded(chain)? else { return Ok(None) };
         let now = self.labels_digest()?;
-        let is_known = |now: String| now == sha256 || self.is_announced(Some(sha256), &now);
+        let is_known = |now: String| now == sha256 || self.is_announced(Some(&sha256), &now);
         Ok(became(LABELS_FILE, entry, now.map(is_known)))
     }
 
@@ -75,9 +64,9 @@ impl Workspace {
     /// When it cannot be read.
     pub(crate) fn labels_unrecorded(&self) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
-        let recorded = recorded(&chain).map(|(_, sha256)| sha256);
+        let recorded = recorded(&chain)?.map(|(_, sha256)| sha256);
         let now = self.labels_digest()?;
-        Ok(now.is_some_and(|now| recorded != Some(now.as_str()) && self.is_announced(recorded, &now)))
+        Ok(now.is_some_and(|now| recorded.as_ref() != Some(&now) && self.is_announced(recorded.as_deref(), &now)))
     }
 
     /// Whether labels of this digest were to follow those that the chain speaks of.
@@ -92,7 +81,7 @@ impl Workspace {
     /// # Errors
     /// When it cannot be read.
     pub fn feedback_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
-        let Some((entry, seal)) = sealed(chain) else { return Ok(None) };
+        let Some((entry, seal)) = sealed(chain)? else { return Ok(None) };
         let now = self.seal_feedback(Some(seal.bytes))?;
         Ok(became(FEEDBACK_FILE, entry, now.map(|now| now == seal)))
     }
@@ -147,7 +136,7 @@ impl Workspace {
             (PathBuf::from(LABELS_FILE), self.labels_differ(&chain)?)
         } else if is(Path::new(FEEDBACK_FILE)) {
             let differs = match self.feedback_differs(&chain)? {
-                None if self.seal_feedback(None)? != sealed(&chain).map(|(_, seal)| seal) => Some(Difference {
+                None if self.seal_feedback(None)? != sealed(&chain)?.map(|(_, seal)| seal) => Some(Difference {
                     file: FEEDBACK_FILE.to_owned(),
                     what: "has lines that no line of the chain added".to_owned(),
                 }),
@@ -160,30 +149,37 @@ impl Workspace {
             return Err(WorkspaceError::NotHeld { file: file.to_owned(), reference });
         };
         let Some(Difference { what, .. }) = differs else { return Ok(false) };
-        let mut details = json!({ "path": own, "what": what });
-        match own.to_str() {
-            Some(LABELS_FILE) => details[LABELS] = json!(self.digest_of(&own)?),
+        let mut said = Accepted { path: own, what, labels_sha256: None, feedback: None, lines: None, sha256: None };
+        match said.path.to_str() {
+            Some(LABELS_FILE) => said.labels_sha256 = Some(self.digest_of(&said.path)?),
             Some(FEEDBACK_FILE) => {
-                details[FEEDBACK] = json!(self.seal_feedback(None)?);
-                details[LINES] = json!(self.n_feedback()?);
+                said.feedback = Some(self.seal_feedback(None)?);
+                said.lines = Some(self.n_feedback()?);
             }
-            _ => details["sha256"] = json!(self.digest_of(&own)?),
+            _ => said.sha256 = Some(self.digest_of(&said.path)?),
         }
+        let details = said.value();
         self.record(lock, Event { at, event: EventKind::Accepted, by: Some(by.to_owned()), roles: None, details })?;
         Ok(true)
     }
 }
 
 /// The digests that the chain has of the labels and of `reference`, by name.
-pub(crate) fn recorded_data<'a>(chain: &'a Chain, reference: &str) -> Vec<(String, &'a str)> {
-    let labels = recorded(chain).map(|(_, sha256)| (LABELS_FILE.to_owned(), sha256));
-    let table = chain.last_with(|entry| reference_of(entry, reference));
-    labels.into_iter().chain(table.map(|(_, sha256)| (reference.to_owned(), sha256))).collect()
+///
+/// # Errors
+/// A line that cannot be understood.
+pub(crate) fn recorded_data(chain: &Chain, reference: &str) -> Result<Vec<(String, String)>, WorkspaceError> {
+    let labels = recorded(chain)?.map(|(_, sha256)| (LABELS_FILE.to_owned(), sha256));
+    let table = chain.last_with(|entry| reference_of(entry, reference))?;
+    Ok(labels.into_iter().chain(table.map(|(_, sha256)| (reference.to_owned(), sha256))).collect())
 }
 
 /// How the feedback begins, as the chain has it: so many bytes of this SHA-256.
-pub(crate) fn feedback_seal(chain: &Chain) -> Option<(u64, String)> {
-    sealed(chain).map(|(_, seal)| (seal.bytes, seal.sha256))
+///
+/// # Errors
+/// A line that cannot be understood.
+pub(crate) fn feedback_seal(chain: &Chain) -> Result<Option<(u64, String)>, WorkspaceError> {
+    Ok(sealed(chain)?.map(|(_, seal)| (seal.bytes, seal.sha256)))
 }
 
 fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
@@ -194,11 +190,11 @@ fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
 }
 
 /// The last seal of the feedback that the chain has, and the line that has it.
-fn sealed(chain: &Chain) -> Option<(&Entry, Seal)> {
-    chain.last_with(|entry| entry.details.get(FEEDBACK).and_then(|seal| Seal::deserialize(seal).ok()))
+fn sealed(chain: &Chain) -> Result<Option<(&Entry, Seal)>, WorkspaceError> {
+    chain.last_with(Entry::feedback_seal)
 }
 
 /// The last digest of the labels that the chain has, and the line that has it.
-fn recorded(chain: &Chain) -> Option<(&Entry, &str)> {
-    chain.last_with(|entry| text(&entry.details, LABELS))
+fn recorded(chain: &Chain) -> Result<Option<(&Entry, String)>, WorkspaceError> {
+    chain.last_with(Entry::labels_sha256)
 }

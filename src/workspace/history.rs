@@ -5,37 +5,107 @@
 
 use super::WorkspaceError;
 use super::audit::{Chain, Entry};
-use super::event::EventKind;
+use super::event::{
+    ApprovalRequested, Approved, Asks, Decision, Details, EventKind, GateVerdict, Promoted, Rejected, Retrained, Seal,
+    Trained,
+};
 use crate::registry::Version;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// Under which of its details a change of the experiment brings the whole of it.
+const EXPERIMENT: &str = "experiment";
+/// Under which a change of the labels has their digest.
+const LABELS: &str = "labels_sha256";
+/// Under which a line about feedback has its [`Seal`].
+const FEEDBACK: &str = "feedback";
+/// Under which such a line says how many corrections there are.
+const LINES: &str = "lines";
 
 impl Entry {
-    /// The detail under `key`.
-    ///
-    /// # Errors
-    /// [`WorkspaceError::Event`] when there is none, or it cannot be understood.
-    pub fn detail<T: DeserializeOwned>(&self, key: &str) -> Result<T, WorkspaceError> {
-        self.detail_if_any(key)?.ok_or_else(|| self.damaged(key, "is not there"))
-    }
-
-    /// The detail under `key`; `None` when there is none, or it is `null`.
+    /// What the line says; `None` when it is of no kind that says such things.
     ///
     /// # Errors
     /// [`WorkspaceError::Event`] when it cannot be understood.
-    pub fn detail_if_any<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, WorkspaceError> {
+    pub fn of<T: Details>(&self) -> Result<Option<T>, WorkspaceError> {
+        if !T::KINDS.contains(&self.event) {
+            return Ok(None);
+        }
+        T::deserialize(&self.details).map(Some).map_err(|err| self.not_understood::<T>(&err))
+    }
+
+    /// What is there, where a decision needs it.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Event`] when it is `None`.
+    pub fn needed<T>(&self, key: &str, found: Option<T>) -> Result<T, WorkspaceError> {
+        found.ok_or_else(|| self.damaged(key, "is not there"))
+    }
+
+    /// Names the key that is at fault: the one without which the rest can be understood, or which is then said to be missing.
+    fn not_understood<T: Details>(&self, err: &serde_json::Error) -> WorkspaceError {
+        let text = err.to_string();
+        if let Some(key) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            return self.damaged(key, "is not there");
+        }
+        let Some(details) = self.details.as_object() else { return self.damaged("details", "is no object") };
+        let fault_without = |key: &String| {
+            let rest = details.iter().filter(|(name, _)| *name != key);
+            let rest: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
+            T::deserialize(Value::Object(rest)).err().map(|err| err.to_string())
+        };
+        let is_optional = |key: &&String| fault_without(key).is_none();
+        let is_needed = |key: &&String| {
+            fault_without(key).is_some_and(|fault| fault.starts_with(&format!("missing field `{key}`")))
+        };
+        let key = details.keys().find(is_optional).or_else(|| details.keys().find(is_needed));
+        self.damaged(key.map_or("details", String::as_str), &text)
+    }
+
+    /// The detail under `key`, as whoever wrote it knows it.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Event`] when it cannot be understood.
+    pub fn understood<T: DeserializeOwned>(&self, key: &str, value: &Value) -> Result<T, WorkspaceError> {
+        T::deserialize(value).map_err(|err| self.damaged(key, &err.to_string()))
+    }
+
+    /// A detail that lines of several kinds have, those of a later mlloop among them.
+    fn shared<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, WorkspaceError> {
         match self.details.get(key) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => T::deserialize(value).map(Some).map_err(|err| self.damaged(key, &err.to_string())),
+            Some(value) => self.understood(key, value).map(Some),
         }
     }
 
-    /// Whether this line is of a request that asks for a retraining.
+    /// SHA-256 of `data/labels.csv` after this line, when it says so.
     ///
     /// # Errors
-    /// As [`Entry::detail_if_any`].
-    pub fn is_of_retraining(&self) -> Result<bool, WorkspaceError> {
-        Ok(self.detail_if_any::<String>("asks")?.as_deref() == Some("retraining"))
+    /// [`WorkspaceError::Event`] when it cannot be understood.
+    pub fn labels_sha256(&self) -> Result<Option<String>, WorkspaceError> {
+        self.shared(LABELS)
+    }
+
+    /// How `data/feedback.csv` begins after this line, when it says so.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Event`] when it cannot be understood.
+    pub fn feedback_seal(&self) -> Result<Option<Seal>, WorkspaceError> {
+        self.shared(FEEDBACK)
+    }
+
+    /// How many corrections `data/feedback.csv` has after this line, when it says so.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Event`] when it cannot be understood.
+    pub fn n_feedback(&self) -> Result<Option<usize>, WorkspaceError> {
+        self.shared(LINES)
+    }
+
+    /// The experiment after this line, when it changed it.
+    #[must_use]
+    pub fn experiment(&self) -> Option<&Value> {
+        self.details.get(EXPERIMENT)
     }
 
     fn damaged(&self, key: &str, what: &str) -> WorkspaceError {
@@ -50,12 +120,9 @@ impl Entry {
     /// The version that this line made; `None` for a line that makes none.
     ///
     /// # Errors
-    /// As [`Entry::detail`].
+    /// As [`Entry::of`].
     pub fn made(&self) -> Result<Option<Version>, WorkspaceError> {
-        match self.event {
-            EventKind::Trained | EventKind::Retrained => self.detail("version").map(Some),
-            _ => Ok(None),
-        }
+        Ok(self.of::<Trained>()?.map(|made| made.version))
     }
 }
 
@@ -67,9 +134,31 @@ impl Chain {
     }
 
     /// The last line that has something, and that.
-    #[must_use]
-    pub fn last_with<'a, T>(&'a self, of: impl Fn(&'a Entry) -> Option<T>) -> Option<(&'a Entry, T)> {
-        self.entries.iter().rev().find_map(|entry| Some((entry, of(entry)?)))
+    ///
+    /// # Errors
+    /// Those of `of`.
+    pub fn last_with<'a, T>(
+        &'a self,
+        of: impl Fn(&'a Entry) -> Result<Option<T>, WorkspaceError>,
+    ) -> Result<Option<(&'a Entry, T)>, WorkspaceError> {
+        let found = |entry| of(entry).map(|found| Some((entry, found?))).transpose();
+        self.entries.iter().rev().find_map(found).transpose()
+    }
+
+    /// The last line that says such things and for which `holds`, and what it says.
+    ///
+    /// # Errors
+    /// As [`Entry::of`].
+    pub fn last_of<T: Details>(
+        &self,
+        holds: impl Fn(&Entry, &T) -> bool,
+    ) -> Result<Option<(&Entry, T)>, WorkspaceError> {
+        self.last_with(|entry| Ok(entry.of::<T>()?.filter(|said| holds(entry, said))))
+    }
+
+    /// Every line that says such things, and what it says.
+    pub fn all_of<T: Details>(&self) -> impl Iterator<Item = Result<(&Entry, T), WorkspaceError>> {
+        all_of(&self.entries)
     }
 
     /// Whether the last line is of that kind.
@@ -78,55 +167,33 @@ impl Chain {
         self.entries.last().is_some_and(|entry| entry.event == *kind)
     }
 
-    /// The last line that `holds`.
-    ///
-    /// # Errors
-    /// Those of `holds`.
-    pub fn rfind(
-        &self,
-        holds: impl Fn(&Entry) -> Result<bool, WorkspaceError>,
-    ) -> Result<Option<&Entry>, WorkspaceError> {
-        for entry in self.entries.iter().rev() {
-            if holds(entry)? {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
-    }
-
     /// The last retrain, and the version that it made.
     ///
     /// # Errors
-    /// As [`Entry::detail`].
+    /// As [`Entry::of`].
     pub fn last_retrain(&self) -> Result<Option<(&Entry, Version)>, WorkspaceError> {
-        self.last(&EventKind::Retrained).map(|entry| Ok((entry, entry.detail("version")?))).transpose()
+        Ok(self.last_of(|_, _: &Retrained| true)?.map(|(entry, said)| (entry, said.made.version)))
     }
 
     /// The line that made `version`.
     ///
     /// # Errors
-    /// As [`Entry::detail`].
+    /// As [`Entry::of`].
     pub fn maker_of(&self, version: Version) -> Result<Option<&Entry>, WorkspaceError> {
-        self.rfind(|entry| Ok(entry.made()? == Some(version)))
+        Ok(self.last_of(|_, made: &Trained| made.version == version)?.map(|(entry, _)| entry))
     }
 
     /// Whether nobody has refused `version` since it was made. A verdict in its favour that was not carried out does not
     /// count: whoever said it died, or the request that it led to has expired.
     ///
     /// # Errors
-    /// As [`Entry::detail`].
+    /// As [`Entry::of`].
     pub fn is_unjudged(&self, version: Version) -> Result<bool, WorkspaceError> {
         let Some(made) = self.maker_of(version)? else { return Ok(false) };
         for entry in self.entries.iter().filter(|entry| entry.seq > made.seq) {
-            let refused = match entry.event {
-                EventKind::GateVerdict => {
-                    let judged: Version = entry.detail("challenger")?;
-                    judged == version && entry.detail::<String>("decision")? != "promote"
-                }
-                EventKind::Rejected if !entry.is_of_retraining()? => entry.detail::<Version>("version")? == version,
-                _ => false,
-            };
-            if refused {
+            let lost = |said: GateVerdict| said.challenger == version && said.decision != Decision::Promote;
+            let refused = entry.of::<Rejected>()?.map(|said| said.of_version(entry)).transpose()?.flatten();
+            if entry.of()?.is_some_and(lost) || refused == Some(version) {
                 return Ok(false);
             }
         }
@@ -136,21 +203,57 @@ impl Chain {
     /// The line that asked for the approval `id`.
     ///
     /// # Errors
-    /// As [`Entry::detail`].
-    pub fn request(&self, id: &str) -> Result<Option<&Entry>, WorkspaceError> {
-        self.rfind(|entry| Ok(entry.event == EventKind::ApprovalRequested && entry.detail::<String>("id")? == id))
+    /// As [`Entry::of`].
+    pub fn request(&self, id: &str) -> Result<Option<(&Entry, ApprovalRequested)>, WorkspaceError> {
+        self.last_of(|_, said: &ApprovalRequested| said.id == id)
     }
 
-    /// The line that decided the request `id`, as `kind` says, since it was made.
+    /// Whether the request `id` was decided as `how` says since it was made.
     ///
     /// # Errors
-    /// As [`Entry::detail`].
-    pub fn decided(&self, id: &str, kind: &EventKind) -> Result<Option<&Entry>, WorkspaceError> {
-        let since = self.request(id)?.map_or(0, |entry| entry.seq);
-        self.rfind(|entry| {
-            let is_of = entry.seq >= since && entry.event == *kind;
-            Ok(is_of && entry.detail_if_any::<String>("id")?.as_deref() == Some(id))
-        })
+    /// As [`Entry::of`].
+    pub fn is_decided(&self, id: &str, how: Settled) -> Result<bool, WorkspaceError> {
+        let since = self.request(id)?.map_or(0, |(entry, _)| entry.seq);
+        for entry in self.entries.iter().filter(|entry| entry.seq >= since) {
+            let named = match how {
+                Settled::Approved => entry.of::<Approved>()?.map(|said| said.id),
+                Settled::Rejected => entry.of::<Rejected>()?.map(|said| said.id),
+                Settled::Promoted => entry.of::<Promoted>()?.and_then(|said| said.because.id),
+            };
+            if named.as_deref() == Some(id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Every one of `entries` that says such things, and what it says.
+pub fn all_of<T: Details>(entries: &[Entry]) -> impl Iterator<Item = Result<(&Entry, T), WorkspaceError>> {
+    entries.iter().filter_map(|entry| entry.of().map(|said| Some((entry, said?))).transpose())
+}
+
+/// How a request was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// A person agreed.
+    Approved,
+    /// A person refused.
+    Rejected,
+    /// The version that it asked for is production.
+    Promoted,
+}
+
+impl Rejected {
+    /// The version that was refused; `None` where it was a retraining.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Event`] when the line does not say which version it was.
+    pub fn of_version(&self, entry: &Entry) -> Result<Option<Version>, WorkspaceError> {
+        match self.asks {
+            Some(Asks::Retraining) => Ok(None),
+            Some(Asks::Promotion) | None => entry.needed("version", self.version).map(Some),
+        }
     }
 }
 
@@ -218,7 +321,7 @@ mod tests {
             assert!(said.starts_with("audit.jsonl: line 1 (retrained): \"version\" "), "{details}: {said}");
             assert!(damaged.is_unjudged(Version(2)).is_err());
         }
-        let verdict = json!({ "challenger": "v0002", "decision": 1 });
+        let verdict = json!({ "production": "v0001", "challenger": "v0002", "decision": 1 });
         let lines = [(EventKind::Trained, json!({ "version": "v0002" })), (EventKind::GateVerdict, verdict)];
         assert!(
             chain(&lines)
@@ -228,6 +331,55 @@ mod tests {
                 .contains("line 2 (gate-verdict): \"decision\"")
         );
         let asked = [(EventKind::ApprovalRequested, json!({ "id": ["x"] }))];
-        assert!(chain(&asked).request("x").is_err() && chain(&asked).decided("x", &EventKind::Approved).is_err());
+        assert!(chain(&asked).request("x").is_err() && chain(&asked).is_decided("x", Settled::Approved).is_err());
+        // What both halves of a line have is named as well as what one has.
+        let labels = json!({ "version": "v0002", "n_new": "many", "seed": 7 });
+        let said = chain(&[(EventKind::Retrained, labels)]).last_retrain().unwrap_err().to_string();
+        assert!(said.starts_with("audit.jsonl: line 1 (retrained): \"n_new\" "), "{said}");
+    }
+
+    #[test]
+    fn a_line_is_written_as_it_always_was_and_what_a_later_version_adds_is_no_fault() {
+        fn same<T: Details>(kind: &EventKind, details: Value) {
+            let mut more = details.clone();
+            more["of_a_later_version"] = json!({ "a": 1 });
+            let lines = chain(&[(kind.clone(), more)]);
+            let said = lines.entries[0].of::<T>().unwrap().unwrap();
+            assert_eq!(said.value(), details, "{kind}");
+        }
+        let hash = "0".repeat(64);
+        let table = json!({ "path": "data/reference.csv", "n_rows": 3, "sha256": hash });
+        let made =
+            json!({ "version": "v0002", "role": "challenger", "seed": 7, "data": [table], "files": { "a": hash } });
+        same::<Trained>(&EventKind::Trained, made.clone());
+        let mut from_labels = made;
+        for (key, value) in
+            [("parent", json!("v0001")), ("n_labels", json!(9)), ("n_new", json!(8)), ("n_added", json!(7))]
+        {
+            from_labels[key] = value;
+        }
+        from_labels["n_replaced"] = json!(1);
+        from_labels["current"] = json!({ "path": "current.csv", "n_rows": 100 });
+        same::<Retrained>(&EventKind::Retrained, from_labels);
+        for more in [
+            json!({ "verdict": "superior", "allow_equivalent": null }),
+            json!({ "verdict": null, "id": "x", "announced": "2026-11-20T08:00:00Z" }),
+            json!({ "override": "the old one is worse" }),
+        ] {
+            let mut details = json!({ "version": "v0002", "from": null });
+            details.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            same::<Promoted>(&EventKind::Promoted, details);
+        }
+        for labels in [json!(null), json!(hash)] {
+            let details = json!({
+                "production": "v0001", "challenger": "v0002", "verdict": "superior", "decision": "promote",
+                "test": { "value": 0.1 }, "alpha": 0.05, "broken": [], "rows": { "n": 3, "digest": "d" }, "uses": 1,
+                "allow_equivalent": null, "seed": 0, "settings": ["promote.alpha=0.05"], "labels": labels,
+            });
+            same::<GateVerdict>(&EventKind::GateVerdict, details);
+        }
+        same::<Rejected>(&EventKind::Rejected, json!({ "id": "x", "version": "v0002", "reason": "no" }));
+        let retraining = json!({ "id": "x", "asks": "retraining", "production": "v0001", "n_new": 3, "reason": "no" });
+        same::<Rejected>(&EventKind::Rejected, retraining);
     }
 }

@@ -4,7 +4,9 @@ pub mod audit;
 pub(crate) mod away;
 pub mod clock;
 mod set;
+mod commented;
 mod config;
+mod config_text;
 mod deep;
 mod held;
 mod kept;
@@ -13,23 +15,25 @@ mod history;
 mod own;
 mod promote;
 mod runs;
+mod sections;
 mod told;
 mod tracking;
 mod whole;
 
-pub use config::{Config, DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
+pub use config::Config;
 pub use deep::ADDED;
 pub(crate) use deep::ADOPTED;
 pub use deep::Deep;
-pub(crate) use deep::LABELS;
 pub use deep::LABELS_FILE;
 pub(crate) use deep::reference_of;
 pub use event::EventKind;
 pub use held::FEEDBACK_FILE;
-pub(crate) use held::{FEEDBACK, LINES, feedback_seal, recorded_data};
+pub(crate) use held::{feedback_seal, recorded_data};
+pub use history::{Settled, all_of};
 pub use own::{OWN_DATA_FILES, is_named};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
 pub use runs::Run;
+pub use sections::{DataSpec, LabelPolicy, LabelRules, RetrainRules, TrainRules, TrainerSpec};
 pub use set::{Setting, monitor_alone};
 pub use tracking::TrackRules;
 pub use whole::ROLES_FILE;
@@ -297,7 +301,7 @@ impl Workspace {
         let path = self.config_path();
         let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
         let text = atomic::read_to_string(&path).map_err(io_err)?;
-        let renamed = config::with_reference(&text, reference)
+        let renamed = config_text::with_reference(&text, reference)
             .map_err(|what| WorkspaceError::Config { path: path.clone(), what })?;
         atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).map_err(io_err)
     }

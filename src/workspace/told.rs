@@ -1,118 +1,117 @@
 //! A line of the audit chain in a sentence, the same in a terminal and on a page.
 
-use super::EventKind;
+use super::WorkspaceError;
 use super::audit::Entry;
+use super::event::{
+    Accepted, AnswersRead, ApprovalRequested, Approved, BatchClosed, Downloaded, EventKind, ExperimentChanged,
+    Feedback, GateVerdict, LabelsExported, Outcomes, Promoted, Pruned, Rejected, Retrained, RolledBack, Trained,
+    Verdict,
+};
 use serde_json::Value;
 
 impl Entry {
-    /// What the change was, in a sentence; its details where it is of no known kind. What people wrote is in it as it is.
+    /// What the change was, in a sentence; its details where it is of no known kind, or cannot be understood. What people
+    /// wrote is in it as it is.
     #[must_use]
     pub fn sentence(&self) -> String {
-        self.of_version().or_else(|| self.of_people()).unwrap_or_else(|| {
+        let known = |found: Result<Option<String>, WorkspaceError>| found.ok().flatten();
+        known(self.of_version()).or_else(|| known(self.of_people())).unwrap_or_else(|| {
             let details = self.details.as_object().into_iter().flatten().filter_map(|(name, value)| told(name, value));
             details.collect::<Vec<_>>().join(", ")
         })
     }
 
-    fn word(&self, key: &str) -> Option<String> {
-        self.details[key].as_str().map(str::to_owned)
-    }
-
-    fn number(&self, key: &str) -> Option<u64> {
-        self.details[key].as_u64()
-    }
-
     /// What became of versions.
-    fn of_version(&self) -> Option<String> {
-        let (text, number) = (|key: &str| self.word(key), |key: &str| self.number(key));
-        match self.event {
-            EventKind::Trained => text("version").zip(text("role")).map(|(version, role)| {
-                let data = &self.details["data"][0];
-                let from = data["path"].as_str().zip(data["n_rows"].as_u64());
-                let from = from.map(|(path, n)| format!(" from {n} rows of {path}")).unwrap_or_default();
-                format!("{version} was trained{from} and is {role}")
+    fn of_version(&self) -> Result<Option<String>, WorkspaceError> {
+        let because = |reason: Option<String>| reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Ok(match self.event {
+            EventKind::Trained => self.of::<Trained>()?.and_then(|said| {
+                let from = said.data.first().map(|data| format!(" from {} rows of {}", data.n_rows, data.path));
+                Some(format!("{} was trained{} and is {}", said.version, from.unwrap_or_default(), said.role?))
             }),
-            EventKind::Retrained => text("version").zip(number("n_new")).map(|(version, n)| {
-                let added =
-                    number("n_added").map(|n| format!(", {n} rows more than the reference")).unwrap_or_default();
-                format!("{version} was trained with {n} new labels{added}, and challenges")
+            EventKind::Retrained => self.of::<Retrained>()?.and_then(|said| {
+                let added = said.from.n_added.map(|n| format!(", {n} rows more than the reference"));
+                let (version, n, added) = (said.made.version, said.from.n_new?, added.unwrap_or_default());
+                Some(format!("{version} was trained with {n} new labels{added}, and challenges"))
             }),
-            EventKind::GateVerdict => text("challenger").zip(text("production")).map(|(new, old)| {
-                let verdict = text("verdict").unwrap_or_default();
-                let decision = text("decision").map(|decision| format!(", so: {decision}")).unwrap_or_default();
-                format!("{new} was compared with {old}: {verdict}{decision}").replace('_', " ")
+            EventKind::GateVerdict => self.of::<GateVerdict>()?.map(|said| {
+                let (new, old, verdict) = (said.challenger, said.production, said.verdict.map_or("", Verdict::name));
+                format!("{new} was compared with {old}: {verdict}, so: {}", said.decision.name())
             }),
-            EventKind::Promoted => text("version").map(|version| {
-                let from = text("from").map(|from| format!(" instead of {from}")).unwrap_or_default();
-                format!("{version} went into production{from}")
+            EventKind::Promoted => self.of::<Promoted>()?.map(|said| {
+                let from = said.from.map(|from| format!(" instead of {from}")).unwrap_or_default();
+                format!("{} went into production{from}", said.version)
             }),
-            EventKind::RolledBack => text("version").zip(text("from")).map(|(version, from)| {
-                let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-                format!("{version} is in production again instead of {from}{reason}")
+            EventKind::RolledBack => self.of::<RolledBack>()?.map(|said| {
+                let (version, from) = (said.version, said.from);
+                format!("{version} is in production again instead of {from}{}", because(said.reason))
             }),
-            EventKind::ApprovalRequested => text("id").map(|id| match text("due_at") {
-                Some(due) => format!("{id} was announced: it goes into production on {due} unless somebody rejects it"),
-                None => format!("{id} waits for a person to approve it"),
+            EventKind::ApprovalRequested => self.of::<ApprovalRequested>()?.map(|said| match said.due_at {
+                Some(due) => {
+                    format!("{} was announced: it goes into production on {due} unless somebody rejects it", said.id)
+                }
+                None => format!("{} waits for a person to approve it", said.id),
             }),
-            EventKind::Approved => text("id").map(|id| format!("{id} was approved")),
-            EventKind::Rejected => text("id").map(|id| {
-                let reason = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-                format!("{id} was rejected{reason}")
-            }),
-            EventKind::Pruned => self.details["versions"].as_array().map(|versions| {
-                let names: Vec<&str> = versions.iter().filter_map(Value::as_str).collect();
+            EventKind::Approved => self.of::<Approved>()?.map(|said| format!("{} was approved", said.id)),
+            EventKind::Rejected => {
+                self.of::<Rejected>()?.map(|said| format!("{} was rejected{}", said.id, because(said.reason)))
+            }
+            EventKind::Pruned => self.of::<Pruned>()?.map(|said| {
+                let names: Vec<String> = said.versions.iter().map(ToString::to_string).collect();
                 format!("{} {} removed to make room", names.join(", "), if names.len() == 1 { "was" } else { "were" })
             }),
             EventKind::ReferenceUpdated => Some("the reference is now what production learned from".to_owned()),
             _ => None,
-        }
+        })
     }
 
     /// What people said, what arrived, and experiments.
-    fn of_people(&self) -> Option<String> {
-        let (text, number) = (|key: &str| self.word(key), |key: &str| self.number(key));
-        match self.event {
-            EventKind::LabelsExported => text("batch")
-                .zip(number("n"))
-                .map(|(batch, n)| format!("{n} rows went out to be labelled, as batch {batch}")),
-            EventKind::LabelsImported => number("n_added").map(|n| {
-                let file = text("path").map(|path| format!(" from {path}")).unwrap_or_default();
-                format!("{n} labels were taken in{file}")
+    fn of_people(&self) -> Result<Option<String>, WorkspaceError> {
+        Ok(match self.event {
+            EventKind::LabelsExported => self
+                .of::<LabelsExported>()?
+                .and_then(|said| Some(format!("{} rows went out to be labelled, as batch {}", said.n?, said.batch))),
+            EventKind::LabelsImported => self.of::<AnswersRead>()?.and_then(|said| {
+                let file = if said.path.is_empty() { String::new() } else { format!(" from {}", said.path) };
+                Some(format!("{} labels were taken in{file}", said.n_added?))
             }),
-            EventKind::Feedback => number("new").map(|n| {
-                let added = number("labels_added").unwrap_or(0);
-                let labels = if added == 0 { String::new() } else { format!(", {}", counted(added, "new label")) };
-                format!("{} judged right, wrong or uncertain{labels}", counted(n, "prediction"))
+            EventKind::Feedback => self.of::<Feedback>()?.and_then(|said| {
+                let labels = match said.labels_added {
+                    0 => String::new(),
+                    added => format!(", {}", counted(added, "new label")),
+                };
+                Some(format!("{} judged right, wrong or uncertain{labels}", counted(said.new?, "prediction")))
             }),
-            EventKind::Outcomes => number("added").map(|n| format!("{} became known", counted(n, "outcome"))),
-            EventKind::LabelsQuarantined => text("path").map(|file| format!("the answers of {file} are held back")),
-            EventKind::BatchClosed => text("batch")
-                .zip(number("n_open"))
-                .map(|(batch, n)| format!("batch {batch} was closed; {} of it had no answer", counted(n, "row"))),
-            EventKind::Accepted => {
-                text("path").zip(text("what")).map(|(file, what)| format!("{file} is right as it is, though it {what}"))
+            EventKind::Outcomes => {
+                self.of::<Outcomes>()?.map(|said| format!("{} became known", counted(said.added, "outcome")))
             }
-            EventKind::Downloaded => text("source").map(|source| format!("{source} was fetched")),
-            EventKind::AbStarted => text("name").map(|name| format!("the experiment {name} began{}", self.arms())),
-            EventKind::AbStepped => text("name").map(|name| format!("the experiment {name} went on{}", self.arms())),
-            EventKind::AbStopped => text("name").map(|name| {
-                let why = text("why").filter(|why| !why.is_empty()).map(|why| format!(": {why}")).unwrap_or_default();
-                format!("the experiment {name} ended{why}")
+            EventKind::LabelsQuarantined => {
+                self.of::<AnswersRead>()?.map(|said| format!("the answers of {} are held back", said.path))
+            }
+            EventKind::BatchClosed => self.of::<BatchClosed>()?.map(|said| {
+                format!("batch {} was closed; {} of it had no answer", said.batch, counted(said.n_open, "row"))
             }),
+            EventKind::Accepted => self
+                .of::<Accepted>()?
+                .map(|said| format!("{} is right as it is, though it {}", said.path.display(), said.what)),
+            EventKind::Downloaded => self.of::<Downloaded>()?.map(|said| format!("{} was fetched", said.source)),
+            EventKind::AbStarted | EventKind::AbStepped | EventKind::AbStopped => {
+                self.of::<ExperimentChanged>()?.map(|said| self.of_experiment(&said))
+            }
             _ => None,
-        }
+        })
     }
 
-    /// The shares of the arms.
-    fn arms(&self) -> String {
-        let weights: Vec<String> = self.details["weights"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_f64)
-            .map(|share| format!("{:.0} %", 100.0 * share))
-            .collect();
-        if weights.is_empty() { String::new() } else { format!(", shares {}", weights.join(", ")) }
+    fn of_experiment(&self, said: &ExperimentChanged) -> String {
+        let name = &said.name;
+        let shares: Vec<String> = said.weights.iter().map(|share| format!("{:.0} %", 100.0 * share)).collect();
+        let shares = if shares.is_empty() { String::new() } else { format!(", shares {}", shares.join(", ")) };
+        match self.event {
+            EventKind::AbStarted => format!("the experiment {name} began{shares}"),
+            EventKind::AbStepped => format!("the experiment {name} went on{shares}"),
+            _ if said.why.is_empty() => format!("the experiment {name} ended"),
+            _ => format!("the experiment {name} ended: {}", said.why),
+        }
     }
 }
 
@@ -153,7 +152,11 @@ mod tests {
                 json!({ "new": 1, "labels_added": 1, "lines": 3 }),
                 "1 prediction judged right, wrong or uncertain, 1 new label",
             ),
-            ("feedback", json!({ "new": 2, "labels_added": 0 }), "2 predictions judged right, wrong or uncertain"),
+            (
+                "feedback",
+                json!({ "new": 2, "labels_added": 0, "lines": 5 }),
+                "2 predictions judged right, wrong or uncertain",
+            ),
             (
                 "ab-started",
                 json!({ "name": "trial", "weights": [0.9, 0.1] }),

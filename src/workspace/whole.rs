@@ -8,21 +8,17 @@
 //! | `runs/kept/SHA-256.zst` | the line that names the digest | the version that was the oldest then is pruned |
 
 use super::audit::{Chain, Entry};
-use super::{EventKind, Workspace, WorkspaceError};
+use super::event::{AnswersRead, ExperimentChanged, GateVerdict, LabelsExported, Pruned};
+use super::{Workspace, WorkspaceError};
 use crate::atomic;
 use crate::digest;
 use crate::registry::{Difference, Version};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
 /// Where the roles are.
 pub const ROLES_FILE: &str = "models/roles.json";
-
-/// The details of a line that name what was kept when it was written.
-const KEPT: [(EventKind, &[&str]); 2] =
-    [(EventKind::GateVerdict, &["labels"]), (EventKind::LabelsImported, &["labels_before", "kept"])];
 
 impl Workspace {
     /// Whether `models/roles.json` is gone although `chain` has lines.
@@ -61,9 +57,8 @@ impl Workspace {
             if let Some(version) = entry.made()? {
                 made.insert(version, entry);
             }
-            if entry.event == EventKind::Pruned {
-                entry.detail::<Vec<Version>>("versions")?.iter().for_each(|version| _ = made.remove(version));
-            }
+            let pruned = entry.of::<Pruned>()?.into_iter().flat_map(|said| said.versions);
+            pruned.for_each(|version| _ = made.remove(&version));
         }
         for version in self.registry().versions()? {
             made.remove(&version);
@@ -84,9 +79,10 @@ impl Workspace {
     /// When one cannot be read.
     pub fn batches_differ(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
         let mut found = Vec::new();
-        for entry in chain.entries.iter().filter(|entry| entry.event == EventKind::LabelsExported) {
-            let text = |key: &str| entry.details.get(key).and_then(Value::as_str);
-            let (Some(batch), Some(record)) = (text("batch"), text("record")) else { continue };
+        for line in chain.all_of::<LabelsExported>() {
+            let (entry, LabelsExported { batch, record, .. }) = line?;
+            // Lines from before it was recorded do not say.
+            let Some(record) = record else { continue };
             let places = ["batches", "imported"].map(|folder| format!("label_inbox/{folder}/{batch}/batch.json"));
             let mut digests = Vec::new();
             for file in &places {
@@ -98,7 +94,7 @@ impl Workspace {
                     file: places[1].clone(),
                     what: format!("is gone; {line} recorded it: restore it from a backup"),
                 }),
-                Some((file, now)) if now != record => found.push(Difference {
+                Some((file, now)) if *now != record => found.push(Difference {
                     file: file.clone(),
                     what: format!("was changed since {line}: restore it from a backup"),
                 }),
@@ -114,9 +110,9 @@ impl Workspace {
     /// # Errors
     /// When the directory cannot be read, or a line not be understood.
     pub fn kept_differ(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
-        let mut wanted: BTreeMap<&str, &Entry> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, &Entry> = BTreeMap::new();
         for entry in self.since_the_oldest_version(chain)? {
-            for sha256 in named(entry) {
+            for sha256 in named(entry)? {
                 wanted.entry(sha256).or_insert(entry);
             }
         }
@@ -130,12 +126,12 @@ impl Workspace {
             }
             there.insert(sha256);
         }
-        for (sha256, entry) in wanted.into_iter().filter(|(sha256, _)| !there.contains(*sha256)) {
+        for (sha256, entry) in wanted.into_iter().filter(|(sha256, _)| !there.contains(sha256)) {
             let what = format!(
                 "is gone; line {} ({}) needs it to be decided again: only a backup brings it back",
                 entry.seq, entry.event
             );
-            found.push(Difference { file: kept_file(sha256), what });
+            found.push(Difference { file: kept_file(&sha256), what });
         }
         Ok(found)
     }
@@ -161,8 +157,12 @@ fn kept_file(sha256: &str) -> String {
 }
 
 /// The digests of what was kept when a line was written.
-fn named(entry: &Entry) -> Vec<&str> {
-    let keys = KEPT.iter().find(|(event, _)| *event == entry.event).map_or(&[][..], |(_, keys)| keys);
-    let details = keys.iter().filter_map(|key| entry.details.get(*key)?.as_str());
-    entry.config.as_deref().into_iter().chain(details).collect()
+fn named(entry: &Entry) -> Result<Vec<String>, WorkspaceError> {
+    let mut kept = vec![entry.config.clone()];
+    kept.extend(entry.of::<GateVerdict>()?.and_then(|said| said.labels));
+    kept.extend(entry.of::<ExperimentChanged>()?.and_then(|said| said.labels));
+    if let Some(said) = entry.of::<AnswersRead>()? {
+        kept.extend([said.labels_before.flatten(), said.kept]);
+    }
+    Ok(kept.into_iter().flatten().collect())
 }

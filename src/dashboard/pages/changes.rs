@@ -4,6 +4,7 @@ use super::Asked;
 use crate::dashboard::web::Oops;
 use crate::registry::{Manifest, Version};
 use crate::report::number::{counted, number, short};
+use crate::workspace::event::Retrained;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -105,18 +106,13 @@ fn columns(manifest: &Manifest) -> Vec<String> {
 fn labels(asked: &Asked, version: Version) -> Result<Vec<Change>, Oops> {
     let chain = asked.chain()?;
     let Some(made) = chain.maker_of(version)? else { return Ok(Vec::new()) };
-    let names = [
-        ("n_new", "labels that are new"),
-        ("n_added", "rows added by labels"),
-        ("n_replaced", "rows whose label was corrected"),
+    let Some(Retrained { from, .. }) = made.of()? else { return Ok(Vec::new()) };
+    let counts = [
+        (from.n_new, "labels that are new"),
+        (from.n_added, "rows added by labels"),
+        (from.n_replaced, "rows whose label was corrected"),
     ];
-    let mut all = Vec::new();
-    for (key, what) in names {
-        if let Some(n) = made.detail_if_any::<u64>(key)? {
-            all.push(Change::of(what, "–", n));
-        }
-    }
-    Ok(all)
+    Ok(counts.into_iter().filter_map(|(n, what)| Some(Change::of(what, "–", n?))).collect())
 }
 
 /// The file of settings that each was made under.

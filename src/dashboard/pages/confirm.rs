@@ -182,7 +182,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         action: action.to_owned(),
         title: verb.title.clone(),
         consequence: text,
-        command: crate::dashboard::jobs::command(&verb.arguments),
+        command: crate::dashboard::job::command(&verb.arguments),
         hidden: hidden.map(|name| (name, asked.fields.get(name).to_owned())).collect(),
         reason,
         typed: asked.fields.get("reason").to_owned(),

@@ -12,7 +12,7 @@ use crate::gate::{self, Asks, GateReport, Ticket};
 use crate::registry::{Roles, Version};
 use crate::report::metrics::{Reading, readings};
 use crate::report::number::{clean, short};
-use crate::workspace::EventKind;
+use crate::workspace::event::RolledBack;
 use askama::Template;
 
 #[derive(Template)]
@@ -126,15 +126,13 @@ fn first(asked: &Asked, tickets: &[Ticket], unjudged: Option<Version>) -> String
 /// The version that was taken out of production last, which is not among those that production can go back to.
 fn taken_back(asked: &Asked, roles: &Roles) -> Result<String, Oops> {
     let chain = asked.chain()?;
-    let Some(entry) = chain.last(&EventKind::RolledBack) else { return Ok(String::new()) };
-    let back = entry.detail::<Version>("version")?;
-    if roles.production != Some(back) {
+    let Some((entry, said)) = chain.last_of(|_, _: &RolledBack| true)? else { return Ok(String::new()) };
+    if roles.production != Some(said.version) {
         return Ok(String::new());
     }
-    let from = entry.detail::<Version>("from")?;
+    let from = said.from;
     let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 60)));
-    let why =
-        entry.detail_if_any::<String>("reason")?.map_or_else(String::new, |why| format!(": {}", short(&why, 300)));
+    let why = said.reason.map_or_else(String::new, |why| format!(": {}", short(&why, 300)));
     Ok(format!("{from} was in production until {}, when it was rolled back{by}{why}", when(entry.at)))
 }
 

@@ -1,7 +1,7 @@
 //! A verb that a page started: how far it is, and what came of it.
 
 use super::{Asked, rendered};
-use crate::dashboard::jobs::Job;
+use crate::dashboard::job::Job;
 use crate::dashboard::shell::{Shell, when};
 use crate::dashboard::web::{Answer, Oops};
 use askama::Template;

@@ -6,8 +6,8 @@ use crate::dashboard::web::Oops;
 use crate::gate::GateReport;
 use crate::report::number::{clean, fixed, fixed_or, number, short, words};
 use crate::score::Direction;
-use crate::workspace::EventKind;
 use crate::workspace::audit::{Chain, Entry};
+use crate::workspace::event::{GateVerdict, Promoted, Rejected, RolledBack};
 
 /// What the gate found.
 pub(super) struct Verdict {
@@ -122,21 +122,18 @@ fn difference(report: &GateReport) -> String {
 fn became(report: &GateReport, chain: &Chain) -> Result<String, Oops> {
     let mut told = Vec::new();
     // The order of the lines holds where clocks do not.
-    let verdict = chain.rfind(|entry| {
-        let is_verdict = entry.event == EventKind::GateVerdict;
-        Ok(is_verdict && entry.detail_if_any::<String>("challenger")? == Some(report.challenger.to_string()))
-    })?;
-    let since = verdict.map_or(0, |entry| entry.seq);
+    let version = report.challenger;
+    let verdict = chain.last_of(|_, said: &GateVerdict| said.challenger == version)?;
+    let since = verdict.map_or(0, |(entry, _)| entry.seq);
     for entry in chain.entries.iter().filter(|entry| entry.seq > since) {
-        let of = |key: &str| entry.detail_if_any::<String>(key);
-        let name = report.challenger.to_string();
-        let text = match entry.event {
-            EventKind::Promoted if of("version")? == Some(name.clone()) => "promoted",
-            EventKind::Rejected if of("version")? == Some(name.clone()) => "rejected",
-            EventKind::RolledBack if of("from")? == Some(name) => "rolled back",
-            _ => continue,
-        };
-        told.push(format!("{text} {}{}", when(entry.at), by_and_why(entry)?));
+        let promoted = entry.of::<Promoted>()?.filter(|said| said.version == version).map(|_| ("promoted", None));
+        let rejected = entry.of::<Rejected>()?.filter(|said| said.version == Some(version));
+        let back = entry.of::<RolledBack>()?.filter(|said| said.from == version);
+        let became = promoted
+            .or(rejected.map(|said| ("rejected", said.reason)))
+            .or(back.map(|said| ("rolled back", said.reason)));
+        let Some((text, reason)) = became else { continue };
+        told.push(format!("{text} {}{}", when(entry.at), by_and_why(entry, reason.as_deref())));
     }
     Ok(match told.is_empty() {
         true => String::new(),
@@ -144,11 +141,10 @@ fn became(report: &GateReport, chain: &Chain) -> Result<String, Oops> {
     })
 }
 
-fn by_and_why(entry: &Entry) -> Result<String, Oops> {
+fn by_and_why(entry: &Entry, reason: Option<&str>) -> String {
     let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 60)));
-    let why = entry.detail_if_any::<String>("reason")?;
-    let why = why.map_or_else(String::new, |why| format!(" ({})", short(&why, 200)));
-    Ok(by + &why)
+    let why = reason.map_or_else(String::new, |why| format!(" ({})", short(why, 200)));
+    by + &why
 }
 
 impl Asked<'_> {

@@ -10,7 +10,7 @@ use crate::registry::{Roles, Version};
 use crate::report::number::short;
 use crate::score::Metric;
 use crate::workspace::CONFIG_FILE;
-use crate::workspace::EventKind;
+use crate::workspace::event::{Promoted, Rejected, RolledBack};
 use askama::Template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,19 +42,17 @@ struct Listed {
 fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oops> {
     let mut all = BTreeMap::new();
     for entry in &asked.chain()?.entries {
-        let (key, what) = match entry.event {
-            EventKind::Promoted => ("version", "went into production"),
-            EventKind::RolledBack => ("from", "rolled back"),
-            EventKind::Rejected if !entry.is_of_retraining()? => ("version", "rejected"),
-            _ => continue,
-        };
-        if let Some(version) = entry.detail_if_any::<Version>(key)? {
-            let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 40)));
-            all.insert(version, format!("{what} {}{by}", when(entry.at)));
-            let back = entry.detail_if_any::<Version>("version")?.filter(|_| entry.event == EventKind::RolledBack);
-            if let Some(back) = back {
-                all.insert(back, format!("in production again {}{by}", when(entry.at)));
-            }
+        let by = entry.by.as_deref().map_or_else(String::new, |by| format!(" by {}", short(by, 40)));
+        let mut was = |version, what: &str| _ = all.insert(version, format!("{what} {}{by}", when(entry.at)));
+        if let Some(said) = entry.of::<Promoted>()? {
+            was(said.version, "went into production");
+        }
+        if let Some(said) = entry.of::<RolledBack>()? {
+            was(said.from, "rolled back");
+            was(said.version, "in production again");
+        }
+        if let Some(version) = entry.of::<Rejected>()?.map(|said| said.of_version(entry)).transpose()?.flatten() {
+            was(version, "rejected");
         }
     }
     if let Some(version) = roles.previous.last() {

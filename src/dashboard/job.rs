@@ -1,0 +1,77 @@
+//! A verb that was run from a page: what it is, and how it ended.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A verb that was run from a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Job {
+    /// Its number, from 1.
+    pub(super) id: u64,
+    /// What it does, in words.
+    pub(super) title: String,
+    /// The arguments of `mlloop`, as one would type them.
+    pub(super) arguments: Vec<String>,
+    /// Who asked.
+    pub(super) by: String,
+    pub(super) started: Timestamp,
+    /// The process.
+    pub(super) pid: Option<u32>,
+    /// How it ended; none while it runs.
+    pub(super) ended: Option<Ended>,
+    /// Whether it has not begun yet, since others run before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) waits: bool,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ended {
+    pub(super) at: Timestamp,
+    /// The exit status; none when the process was killed, or when nobody was there to see it end.
+    pub(super) status: Option<i32>,
+    /// What kept it from starting, or why the status is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) note: String,
+}
+
+impl Job {
+    /// The command, as one would type it.
+    pub(super) fn command(&self) -> String {
+        command(&self.arguments)
+    }
+
+    /// Whether it has begun and not ended.
+    pub(super) fn runs(&self) -> bool {
+        self.ended.is_none() && !self.waits
+    }
+
+    /// How it ended, in words.
+    pub(super) fn state(&self) -> &'static str {
+        if self.waits {
+            return "kept; it is done as soon as what runs has ended";
+        }
+        match self.ended.as_ref().map(|ended| ended.status) {
+            None => "running",
+            Some(Some(0)) => "done",
+            Some(Some(1)) => "done; the answer was no",
+            Some(Some(3)) => "cannot tell: too few rows or labels",
+            Some(Some(4)) => "waits for a person",
+            Some(Some(_)) => "failed; nothing was changed",
+            Some(None) if self.pid.is_none() => "did not start",
+            Some(None) => "stopped before its end",
+        }
+    }
+}
+
+/// A command as one would type it.
+pub(super) fn command(arguments: &[String]) -> String {
+    let is_plain = |argument: &str| argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=./:%,".contains(&b));
+    let quoted = |argument: &String| match is_plain(argument) && !argument.is_empty() {
+        true => argument.clone(),
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
+    };
+    format!("mlloop {}", arguments.iter().map(quoted).collect::<Vec<_>>().join(" "))
+}

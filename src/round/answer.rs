@@ -1,0 +1,154 @@
+//! What came of a round.
+
+use crate::ab::rollout::Move;
+use crate::drift::report::DriftReport;
+use crate::gate::{Promotion, Ticket};
+use crate::labels::Exported;
+use crate::monitor;
+use crate::registry::Version;
+use crate::retrain::{RetrainOutcome, Retrained};
+use crate::table::Rejects;
+use serde::Serialize;
+
+/// Where the round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum RoundOutcome {
+    /// There is another version in production.
+    Promoted,
+    /// The challenger is not good enough.
+    Refused,
+    /// The gate rows cannot tell.
+    Inconclusive,
+    /// A person has to agree.
+    Waiting,
+    /// A person did not agree.
+    Rejected,
+    /// There is a reason to retrain; only asked for a step.
+    Reason,
+    /// There is a challenger; only asked for a step.
+    Challenger,
+    /// There is no reason to retrain.
+    NoReason,
+    /// Too little arrived to say.
+    CannotTell,
+    /// There is a reason, and nothing new to learn from.
+    NothingNew,
+    /// There is a reason, and too few new labels.
+    TooFew,
+    /// There is a reason, and the last retrain was too recent.
+    TooSoon,
+    /// There is a challenger, and an experiment runs: it decides.
+    Experiment,
+}
+
+/// What the rollout of the running experiment did.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Rolled {
+    /// Which way it went.
+    #[serde(rename = "move")]
+    pub moved: Move,
+    /// Why.
+    pub sentence: String,
+    /// The shares of the arms since.
+    pub weights: Vec<f64>,
+}
+
+/// The answer of `run`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Round {
+    /// Where it ended.
+    pub done: RoundOutcome,
+    /// The version in production now.
+    pub production: Option<Version>,
+    /// What happened, in a few sentences.
+    pub sentence: String,
+    /// What the rollout of the running experiment did; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rolled>,
+    /// What `monitor` found, in short; absent when the loop took up an earlier round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<monitor::Brief>,
+    /// What `retrain` did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrain: Option<Retrained>,
+    /// The rows that went out to be labelled; absent when none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Exported>,
+    /// What the gate said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+    /// What waits for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Ticket>,
+    /// The whole report, for those who tell people of drift.
+    #[serde(skip)]
+    pub report: Option<DriftReport>,
+    /// Whether a person is asked for the first time.
+    #[serde(skip)]
+    pub is_new_request: bool,
+}
+
+impl Round {
+    /// A round of which nothing is done yet.
+    pub(super) fn begins(production: Option<Version>) -> Self {
+        Self {
+            done: RoundOutcome::NoReason,
+            production,
+            sentence: String::new(),
+            rollout: None,
+            monitor: None,
+            retrain: None,
+            labels: None,
+            promotion: None,
+            request: None,
+            report: None,
+            is_new_request: false,
+        }
+    }
+
+    /// Rows that were left out on the way.
+    pub fn rejects(&self) -> impl Iterator<Item = &Rejects> {
+        let retrained = self.retrain.iter().map(|found| &found.rejects);
+        retrained.chain(self.promotion.iter().map(|found| &found.rejects))
+    }
+
+    /// Remembers what a person decided about the request.
+    pub fn decided(&mut self, done: RoundOutcome, production: Option<Version>, sentence: &str) {
+        self.no_longer_waits();
+        self.done = done;
+        self.production = production;
+        self.add(sentence);
+    }
+
+    /// What was asked is answered, so it is not said any more that it waits.
+    pub(super) fn no_longer_waits(&mut self) {
+        let Some(waits) = self.request.as_ref().map(Ticket::waits) else { return };
+        self.sentence = self.sentence.replacen(&waits, "", 1).replace("  ", " ").trim().to_owned();
+    }
+
+    pub(super) fn waits(&mut self, ticket: Ticket) {
+        self.done = RoundOutcome::Waiting;
+        self.request = Some(ticket);
+    }
+
+    pub(super) fn learned(&mut self, found: Retrained) {
+        self.add(&found.sentence);
+        self.done = match found.done {
+            RetrainOutcome::TooFew => RoundOutcome::TooFew,
+            RetrainOutcome::TooSoon => RoundOutcome::TooSoon,
+            _ => RoundOutcome::NothingNew,
+        };
+        self.retrain = Some(found);
+    }
+
+    pub(super) fn add(&mut self, sentence: &str) {
+        if !self.sentence.is_empty() {
+            self.sentence.push(' ');
+        }
+        self.sentence.push_str(sentence);
+    }
+}

@@ -1,0 +1,58 @@
+//! What a round is asked to do.
+
+use crate::pipeline::FitProgress;
+use crate::table::Spool;
+use std::str::FromStr;
+
+/// What is wanted.
+pub struct RoundRequest<'a> {
+    /// What arrived; `[monitor] current` when `None`.
+    pub current: Option<&'a Spool>,
+    /// Retrain whatever `monitor` finds and however few labels are new.
+    pub force: bool,
+    /// This step alone.
+    pub step: Option<Step>,
+    /// Who asks for what is done; where a person has to agree, it is somebody else.
+    pub by: Option<&'a str>,
+    /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
+    pub agrees: bool,
+    /// Leave out rows that do not fit.
+    pub skip_invalid: bool,
+    /// The present.
+    pub now: jiff::Timestamp,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Is told how far it is.
+    pub progress: &'a FitProgress<'a>,
+    /// A stopwatch, in seconds.
+    pub seconds: &'a dyn Fn() -> f64,
+}
+
+/// A part of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A rollout's step, and whether there is a reason to retrain.
+    Monitor,
+    /// A challenger.
+    Retrain,
+    /// The gate, and production.
+    Promote,
+}
+
+impl Step {
+    /// The names, for help and errors.
+    pub const NAMES: [&'static str; 3] = ["monitor", "retrain", "promote"];
+}
+
+impl FromStr for Step {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "monitor" => Ok(Self::Monitor),
+            "retrain" => Ok(Self::Retrain),
+            "promote" => Ok(Self::Promote),
+            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the chain says of requests for approval.
+
+use super::{Details, EventKind};
+use crate::registry::Version;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Asks {
+    /// Whether a version may be production.
+    #[default]
+    Promotion,
+    /// Whether a challenger may be trained.
+    Retraining,
+}
+
+impl Asks {
+    /// As the lines of a request have it: those that ask for a promotion do not say so.
+    #[must_use]
+    pub fn told(self) -> Option<Self> {
+        (self != Self::Promotion).then_some(self)
+    }
+}
+
+/// `approval-requested`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ApprovalRequested {
+    /// The request.
+    pub id: String,
+    /// What it asks for; a promotion where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Asks>,
+    /// The version that would be promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The version that was in production.
+    pub production: Option<Version>,
+    /// Digest of what is approved.
+    pub digest: String,
+    /// From then on nobody can agree.
+    pub expires_at: Timestamp,
+    /// When it is carried out unless somebody has decided before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+}
+
+/// `approved`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Approved {
+    /// The request.
+    pub id: String,
+    /// What it asked for; a promotion where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Asks>,
+    /// The version that is promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The version that was in production, where a retraining was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<Version>,
+    /// Digest of what was approved.
+    pub digest: Option<String>,
+}
+
+/// `rejected`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Rejected {
+    /// The request.
+    pub id: String,
+    /// What it asked for; a promotion where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Asks>,
+    /// The version that is not promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The version that was in production, where a retraining was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<Version>,
+    /// The new labels that there were, where a retraining was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_new: Option<u64>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Details for ApprovalRequested {
+    const KINDS: &'static [EventKind] = &[EventKind::ApprovalRequested];
+}
+
+impl Details for Approved {
+    const KINDS: &'static [EventKind] = &[EventKind::Approved];
+}
+
+impl Details for Rejected {
+    const KINDS: &'static [EventKind] = &[EventKind::Rejected];
+}

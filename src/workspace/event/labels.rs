@@ -1,0 +1,166 @@
+//! What the chain says of labels and feedback: asked for, taken in, held back.
+
+use super::{Details, EventKind, Kept};
+use crate::registry::Version;
+use crate::workspace::LabelPolicy;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `labels-exported`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LabelsExported {
+    /// The batch.
+    pub batch: String,
+    /// Its rows.
+    pub n: Option<u64>,
+    /// Its rows by why they were chosen.
+    #[serde(default)]
+    pub strata: Value,
+    /// The rows that it was chosen from.
+    #[serde(default)]
+    pub n_candidates: u64,
+    /// How it was chosen.
+    #[serde(default)]
+    pub strategy: Value,
+    /// Seed of the choice.
+    #[serde(default)]
+    pub seed: u64,
+    /// The version whose scores were used.
+    pub version: Option<Version>,
+    /// Where the rows come from.
+    #[serde(default)]
+    pub source: Value,
+    /// Each sheet with its SHA-256.
+    #[serde(default)]
+    pub files: Vec<(String, String)>,
+    /// SHA-256 of the record of the batch.
+    pub record: Option<String>,
+}
+
+/// `labels-imported` and `labels-quarantined`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AnswersRead {
+    /// The batches that were answered.
+    pub batch: Vec<String>,
+    /// The name of the file.
+    pub file: String,
+    /// Its path as the command line gave it.
+    #[serde(default)]
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Labels that are new.
+    pub n_added: Option<u64>,
+    /// Labels that were known.
+    pub n_unchanged: Option<u64>,
+    /// Rows without an answer.
+    pub n_unanswered: Option<u64>,
+    /// Answers that do not fit and were left out.
+    pub n_rejected: Option<u64>,
+    /// Labels that say something else than before.
+    #[serde(default)]
+    pub changes: Value,
+    /// What speaks against the batch.
+    #[serde(default)]
+    pub guards: Value,
+    /// Whether it was taken in although guards hold it back.
+    #[serde(default)]
+    pub accepted: bool,
+    /// Who answered, where the file does not say.
+    pub annotator: Option<String>,
+    /// What holds where annotators differ, when it is not what `mlloop.toml` says.
+    pub policy: Option<LabelPolicy>,
+    /// Whether answers that do not fit were left out.
+    #[serde(default)]
+    pub skip_invalid: bool,
+    /// SHA-256 of the labels before.
+    #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
+    pub labels_before: Kept,
+    /// SHA-256 of the file, where a copy of it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// Batches that stay out, since answers to them are still awaited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays_out: Vec<String>,
+    /// SHA-256 of the labels after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_sha256: Option<String>,
+}
+
+/// `outcomes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Outcomes {
+    /// Outcomes that are new.
+    pub added: u64,
+    /// Outcomes that say something else than before.
+    #[serde(default)]
+    pub changed: usize,
+    /// SHA-256 of the labels after it.
+    pub labels_sha256: Option<String>,
+}
+
+/// `batch-closed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BatchClosed {
+    /// The batch.
+    pub batch: String,
+    /// Rows of it that have no label.
+    pub n_open: u64,
+}
+
+/// `feedback`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Feedback {
+    /// SHA-256 of the labels after it.
+    pub labels_sha256: Option<String>,
+    /// How `data/feedback.csv` begins after it.
+    pub feedback: Option<Seal>,
+    /// Corrections that are new.
+    pub new: Option<u64>,
+    /// Corrections that a process left unfinished and that are finished now.
+    #[serde(default)]
+    pub completed: u64,
+    /// Corrections that there are in all.
+    pub lines: usize,
+    /// Labels that are new.
+    #[serde(default)]
+    pub labels_added: u64,
+    /// Labels that say something else than before.
+    #[serde(default)]
+    pub labels_changed: Value,
+}
+
+/// The beginning of a file that only grows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Seal {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of these bytes.
+    pub sha256: String,
+}
+
+impl Details for LabelsExported {
+    const KINDS: &'static [EventKind] = &[EventKind::LabelsExported];
+}
+
+impl Details for AnswersRead {
+    const KINDS: &'static [EventKind] = &[EventKind::LabelsImported, EventKind::LabelsQuarantined];
+}
+
+impl Details for Outcomes {
+    const KINDS: &'static [EventKind] = &[EventKind::Outcomes];
+}
+
+impl Details for BatchClosed {
+    const KINDS: &'static [EventKind] = &[EventKind::BatchClosed];
+}
+
+impl Details for Feedback {
+    const KINDS: &'static [EventKind] = &[EventKind::Feedback];
+}

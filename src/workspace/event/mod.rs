@@ -1,0 +1,161 @@
+//! Every kind of change that the audit chain records, and what its line says: one type for each.
+//!
+//! | kind | details |
+//! |---|---|
+//! | `trained`, `retrained` | [`Trained`], and for the latter [`Retrained`] |
+//! | `gate-verdict` | [`GateVerdict`] |
+//! | `promoted`, `rolled-back`, `pruned`, `reference-updated` | [`Promoted`], [`RolledBack`], [`Pruned`], [`ReferenceUpdated`] |
+//! | `approval-requested`, `approved`, `rejected` | [`ApprovalRequested`], [`Approved`], [`Rejected`] |
+//! | `labels-exported`, `batch-closed`, `outcomes` | [`LabelsExported`], [`BatchClosed`], [`Outcomes`] |
+//! | `labels-imported`, `labels-quarantined` | [`AnswersRead`] |
+//! | `feedback`, `accepted`, `downloaded` | [`Feedback`], [`Accepted`], [`Downloaded`] |
+//! | `ab-started`, `ab-stepped`, `ab-stopped` | [`ExperimentChanged`] |
+//!
+//! A verb that writes a line makes the type; whoever decides something by a line asks
+//! [`Entry::of`](super::audit::Entry::of) for it. The line itself keeps its details as they stand on disk: they are what the
+//! hash covers, and a later mlloop may have written more of them.
+
+mod approval;
+mod experiment;
+mod files;
+mod labels;
+mod verdict;
+mod versions;
+
+pub use approval::{ApprovalRequested, Approved, Asks, Rejected};
+pub use experiment::{ExperimentChanged, LogRead};
+pub use files::{Accepted, Downloaded};
+pub use labels::{AnswersRead, BatchClosed, Feedback, LabelsExported, Outcomes, Seal};
+pub use verdict::{Decision, GateVerdict, HoldoutRows, Verdict};
+pub use versions::{
+    Because, FromLabels, Promoted, Pruned, ReferenceUpdated, Retrained, RolledBack, TableSeen, Trained,
+};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// What lines of some kinds say beside the kind.
+pub trait Details: Serialize + DeserializeOwned {
+    /// The kinds.
+    const KINDS: &'static [EventKind];
+
+    /// As the line has it.
+    fn value(&self) -> Value {
+        serde_json::json!(self)
+    }
+}
+
+/// SHA-256 of a file at that time: no value in a line that does not say, `Some(None)` where there was no such file.
+pub type Kept = Option<Option<String>>;
+
+/// A field that is there, whether or not it is `null`.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A kind of change, as `event` names it in `audit.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// `train` stored a version.
+    Trained,
+    /// `retrain` stored a version.
+    Retrained,
+    /// The gate compared two versions.
+    GateVerdict,
+    /// A version became production.
+    Promoted,
+    /// A version became production again.
+    RolledBack,
+    /// Old versions were removed.
+    Pruned,
+    /// A person was asked to decide.
+    ApprovalRequested,
+    /// A person agreed.
+    Approved,
+    /// A person refused.
+    Rejected,
+    /// The reference took in the rows of a version.
+    ReferenceUpdated,
+    /// A batch went out.
+    LabelsExported,
+    /// Outcomes that arrived became labels.
+    Outcomes,
+    /// Answers became labels.
+    LabelsImported,
+    /// Answers were held back.
+    LabelsQuarantined,
+    /// Rows of a batch that have no answer are no longer asked.
+    BatchClosed,
+    /// A person said that a file is right as it is, whatever the chain said of it.
+    Accepted,
+    /// People said of predictions whether they were right.
+    Feedback,
+    /// A table was fetched.
+    Downloaded,
+    /// An experiment began.
+    AbStarted,
+    /// An experiment moved to its next weights.
+    AbStepped,
+    /// An experiment ended.
+    AbStopped,
+    /// A change that this mlloop does not know.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The name that serde writes; kinds are plain texts.
+        self.serialize(f)
+    }
+}
+
+/// What a line may say, for its schema.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is only described")]
+pub(super) enum AnyDetails {
+    /// `retrained`
+    Retrained(Retrained),
+    /// `trained`
+    Trained(Trained),
+    /// `gate-verdict`
+    GateVerdict(GateVerdict),
+    /// `promoted`
+    Promoted(Promoted),
+    /// `rolled-back`
+    RolledBack(RolledBack),
+    /// `pruned`
+    Pruned(Pruned),
+    /// `reference-updated`
+    ReferenceUpdated(ReferenceUpdated),
+    /// `approval-requested`
+    ApprovalRequested(ApprovalRequested),
+    /// `approved`
+    Approved(Approved),
+    /// `rejected`
+    Rejected(Rejected),
+    /// `labels-exported`
+    LabelsExported(LabelsExported),
+    /// `labels-imported`, `labels-quarantined`
+    AnswersRead(AnswersRead),
+    /// `batch-closed`
+    BatchClosed(BatchClosed),
+    /// `outcomes`
+    Outcomes(Outcomes),
+    /// `feedback`
+    Feedback(Feedback),
+    /// `accepted`
+    Accepted(Accepted),
+    /// `downloaded`
+    Downloaded(Downloaded),
+    /// `ab-started`, `ab-stepped`, `ab-stopped`
+    ExperimentChanged(ExperimentChanged),
+    /// A kind that this mlloop does not know.
+    Other(serde_json::Map<String, Value>),
+}

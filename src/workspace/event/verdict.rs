@@ -1,0 +1,112 @@
+//! What the chain says of the gate: whom it compared, on which rows, and what followed.
+
+use super::{Details, EventKind, Kept};
+use crate::registry::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What the gate rows say of the challenger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Better, beyond the margin.
+    Superior,
+    /// At most delta worse.
+    Equivalent,
+    /// The rows cannot tell.
+    Inconclusive,
+    /// Worse.
+    Regression,
+}
+
+impl Verdict {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Superior => "superior",
+            Self::Equivalent => "equivalent",
+            Self::Inconclusive => "inconclusive",
+            Self::Regression => "regression",
+        }
+    }
+}
+
+/// What follows from the verdict and the guardrails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// The challenger deserves production.
+    Promote,
+    /// It does not.
+    Refuse,
+    /// The rows cannot tell.
+    Wait,
+}
+
+impl Decision {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Refuse => "refuse",
+            Self::Wait => "wait",
+        }
+    }
+}
+
+/// The rows of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HoldoutRows {
+    /// How many they are.
+    pub n: u64,
+    /// Digest of keys and labels.
+    pub digest: String,
+    /// With a split by time, the latest instant in microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+}
+
+/// `gate-verdict`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct GateVerdict {
+    /// The version that was in production.
+    pub production: Version,
+    /// The version that was held against it.
+    pub challenger: Version,
+    /// What the rows say.
+    pub verdict: Option<Verdict>,
+    /// What followed.
+    pub decision: Decision,
+    /// The test, as `improvement` of the gate's report has it; `null` when there were too few rows for one.
+    #[serde(default)]
+    pub test: Value,
+    /// The level of the test.
+    pub alpha: Option<f64>,
+    /// The guardrails that were broken.
+    pub broken: Option<Vec<String>>,
+    /// The rows of the comparison.
+    pub rows: Option<HoldoutRows>,
+    /// Which use of the rows this was, from 1.
+    pub uses: Option<u64>,
+    /// Why an equivalent version was enough.
+    pub allow_equivalent: Option<String>,
+    /// Seed of the bootstrap.
+    #[serde(default)]
+    pub seed: u64,
+    /// What was set by `--set` and the environment.
+    #[serde(default)]
+    pub settings: Vec<String>,
+    /// SHA-256 of the labels at that time.
+    #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
+    pub labels: Kept,
+}
+
+impl Details for GateVerdict {
+    const KINDS: &'static [EventKind] = &[EventKind::GateVerdict];
+}

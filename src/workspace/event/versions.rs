@@ -1,0 +1,158 @@
+//! What the chain says of versions: made, put into production, taken back, removed.
+
+use super::verdict::Verdict;
+use super::{Details, EventKind};
+use crate::registry::{DataDigest, Role, Seals, Version};
+use serde::{Deserialize, Serialize};
+
+/// `trained`, and what `retrained` shares with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Trained {
+    /// The version that was made.
+    pub version: Version,
+    /// The role that it got.
+    pub role: Option<Role>,
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// The tables that were read.
+    #[serde(default)]
+    pub data: Vec<DataDigest>,
+    /// SHA-256 of each file of the version; `None` in lines from before they were recorded.
+    pub files: Option<Seals>,
+}
+
+/// `retrained`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Retrained {
+    /// The version, its files, and what it was made from.
+    #[serde(flatten)]
+    pub made: Trained,
+    /// The labels that it learned from.
+    #[serde(flatten)]
+    pub from: FromLabels,
+}
+
+/// The labels that a challenger learned from, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FromLabels {
+    /// The version that was production.
+    pub parent: Option<Version>,
+    /// Labels that there were.
+    pub n_labels: Option<u64>,
+    /// Those that production had not learned from.
+    pub n_new: Option<u64>,
+    /// Rows that were added to the reference.
+    pub n_added: Option<u64>,
+    /// Rows of the reference whose label was corrected.
+    pub n_replaced: Option<u64>,
+    /// The current table that was read, if any.
+    pub current: Option<TableSeen>,
+}
+
+/// A table as it was at that time, so that later rows of it can be counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TableSeen {
+    /// Its path as `mlloop.toml` or the command line gave it.
+    pub path: String,
+    /// Its rows.
+    pub n_rows: u64,
+}
+
+/// `promoted`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Promoted {
+    /// The version that is production now.
+    pub version: Version,
+    /// The one that was.
+    pub from: Option<Version>,
+    /// Why it was promoted.
+    #[serde(flatten)]
+    pub because: Because,
+}
+
+/// Why a version was promoted: each field is there only where that was the reason.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Because {
+    /// The verdict of the gate.
+    #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Option<Verdict>>,
+    /// Why an equivalent version was enough; `null` where it was not asked for.
+    #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
+    pub allow_equivalent: Option<Option<String>>,
+    /// The reason that a person gave against the gate.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<String>,
+    /// The request that was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When people were told of it, where nobody had to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<jiff::Timestamp>,
+}
+
+/// `rolled-back`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RolledBack {
+    /// The version that is production again.
+    pub version: Version,
+    /// The one that was.
+    pub from: Version,
+    /// Why, when that was said.
+    pub reason: Option<String>,
+}
+
+/// `pruned`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Pruned {
+    /// The versions that were removed.
+    pub versions: Vec<Version>,
+    /// How many are kept.
+    #[serde(default)]
+    pub keep_versions: u32,
+}
+
+/// `reference-updated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReferenceUpdated {
+    /// The version whose rows the reference took in.
+    pub version: Version,
+    /// Rows of the reference since then.
+    #[serde(default)]
+    pub n_rows: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+impl Details for Trained {
+    const KINDS: &'static [EventKind] = &[EventKind::Trained, EventKind::Retrained];
+}
+
+impl Details for Retrained {
+    const KINDS: &'static [EventKind] = &[EventKind::Retrained];
+}
+
+impl Details for Promoted {
+    const KINDS: &'static [EventKind] = &[EventKind::Promoted];
+}
+
+impl Details for RolledBack {
+    const KINDS: &'static [EventKind] = &[EventKind::RolledBack];
+}
+
+impl Details for Pruned {
+    const KINDS: &'static [EventKind] = &[EventKind::Pruned];
+}
+
+impl Details for ReferenceUpdated {
+    const KINDS: &'static [EventKind] = &[EventKind::ReferenceUpdated];
+}
