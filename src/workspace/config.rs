@@ -7,12 +7,13 @@ use crate::model::{Named, Params};
 use crate::notify;
 use crate::pipeline::{Decision, Quality, Recipe, SearchLimits, SplitSpec, TargetSpec, check_weight};
 use crate::table::place::is_address;
+use crate::table::postgres::Lines;
 use crate::table::schema::DEFAULT_MISSING;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Same, Schema, Spelling, columns};
 use crate::wording::{instead, plain, toml_line};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The file as a whole.
@@ -91,7 +92,7 @@ impl From<TrainKeys> for TrainRules {
 }
 
 /// `[labels]`: how what people said becomes one label per row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelRules {
     /// What holds where annotators differ.
@@ -100,10 +101,17 @@ pub struct LabelRules {
     /// How many rows `run` hands out by itself when labels are wanted and no batch is out; never when `None`.
     #[serde(default)]
     pub auto_export: Option<u32>,
+    /// The table of PostgreSQL that several machines write labels and feedback to; an empty text is none.
+    #[serde(default)]
+    pub store: Option<String>,
 }
 
 impl LabelRules {
-    fn check(self) -> Result<(), String> {
+    fn check(&mut self) -> Result<(), String> {
+        self.store.take_if(|store| store.trim().is_empty());
+        if let Some(store) = &self.store {
+            Lines::at(Path::new(store)).map_err(|what| format!("[labels] store: {what}"))?;
+        }
         match self.auto_export {
             Some(n) if !(1..=1_000_000).contains(&n) => Err(format!(
                 "[labels] auto_export = {n} must be a whole number from 1 to 1000000; leave it out for none"
@@ -639,6 +647,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # [labels]
 # policy = "adjudicate"  # where annotators differ: nothing until decided; majority; drop
 # auto_export = 300      # rows that `run` hands out to be labelled when it finds drift or too few labels; unset: none
+# store = "postgres://USER@HOST/DATABASE/TABLE"  # labels and feedback of several machines; no password: PGPASSWORD, ~/.pgpass
 
 # [retrain]
 # min_new_labels = 50      # fewer new labels than this are too few to learn from

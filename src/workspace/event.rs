@@ -34,6 +34,8 @@ pub enum EventKind {
     Outcomes,
     /// Answers became labels.
     LabelsImported,
+    /// Labels that other machines wrote to the store were taken in.
+    LabelsReceived,
     /// Answers were held back.
     LabelsQuarantined,
     /// Rows of a batch that have no answer are no longer asked.

@@ -85,6 +85,11 @@ impl Entry {
                 format!("{} judged right, wrong or uncertain{labels}", counted(n, "prediction"))
             }),
             EventKind::Outcomes => number("added").map(|n| format!("{} became known", counted(n, "outcome"))),
+            EventKind::LabelsReceived => number("added").zip(text("store")).map(|(n, store)| {
+                let changed =
+                    number("changed").filter(|n| *n > 0).map(|n| format!(", {n} changed")).unwrap_or_default();
+                format!("{} came from {store}{changed}", counted(n, "new label"))
+            }),
             EventKind::LabelsQuarantined => text("path").map(|file| format!("the answers of {file} are held back")),
             EventKind::BatchClosed => text("batch")
                 .zip(number("n_open"))
