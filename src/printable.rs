@@ -1,6 +1,7 @@
 //! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text, and
 //! no line is without end.
 
+use crate::wording::is_unseen;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -47,8 +48,10 @@ pub fn printable_json(json: String) -> String {
     }
     let mut text = String::with_capacity(json.len() + 16);
     for c in json.chars() {
-        // All of them lie in the basic plane.
-        if is_unsafe(c) { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
+        match is_unsafe(c) {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}"))),
+            false => text.push(c),
+        }
     }
     text
 }
@@ -91,11 +94,11 @@ fn is_unsafe(c: char) -> bool {
     c != '\n' && steers(c)
 }
 
-/// Whether the character is a control, breaks a line, or changes the direction of text.
+/// Whether the character is a control, breaks a line, changes the direction of text, or shows nothing where it stands, so
+/// that two names look like one. Joiners are part of how words and signs are written, and no such character.
 #[must_use]
 pub fn steers(c: char) -> bool {
-    let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
+    is_unseen(c) && !matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// An HTML page in which no text moves, hides or reorders what stands around it: such a character is shown as �. In what a
@@ -269,6 +272,8 @@ mod tests {
             ("exe\u{202e}gpj", "exe\\u{202e}gpj"),
             ("\u{2066}a\u{2069}", "\\u{2066}a\\u{2069}"),
             ("\x7f", "\\u{7f}"),
+            ("zero\u{200b}width\u{feff}\u{e0041}", "zero\\u{200b}width\\u{feff}\\u{e0041}"),
+            ("می\u{200c}خواهم 👩\u{200d}💻", "می\u{200c}خواهم 👩\u{200d}💻"),
         ] {
             assert_eq!(printable(text), told);
             assert_eq!(printable_styled(text, "\x1bk;"), told);
@@ -276,6 +281,7 @@ mod tests {
         let styled = printable_styled("\x1bk;1mbold\x1bk;0m \x1bk;8mhidden \x1b[31mred", "\x1bk;");
         assert_eq!(styled, "\x1b[1mbold\x1b[0m \\u{1b}k;8mhidden \\u{1b}[31mred");
         assert_eq!(printable("\x1b[1mbold"), "\\u{1b}[1mbold");
+        assert_eq!(printable_json("[\"a\u{200b}\u{e0041}\"]".into()), r#"["a\u200b\udb40\udc41"]"#);
     }
 
     #[test]

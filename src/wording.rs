@@ -2,9 +2,27 @@
 //! by the names of types.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// Names that a list shows.
 const LISTED: usize = 10;
+
+/// A number in its shortest digits that read back to it: `12.5`, and `1e200` where that takes many zeros.
+///
+/// ```
+/// use mlloop::wording::Plain;
+/// assert_eq!([0.0, 12.5, -1e15, 1e16, 1e-5, 2.5e-7].map(|x| Plain(x).to_string()).join(" "), "0 12.5 -1000000000000000 1e16 0.00001 2.5e-7");
+/// ```
+pub struct Plain(pub f64);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 == 0.0 || (1e-5..1e16).contains(&self.0.abs()) || !self.0.is_finite() {
+            true => write!(f, "{}", self.0),
+            false => write!(f, "{:e}", self.0),
+        }
+    }
+}
 
 /// Refuses a file of a format that this mlloop does not know.
 ///
@@ -60,7 +78,7 @@ fn nearest_of<'a>(word: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -
 pub(crate) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || c == '\u{feff}'
+        || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The name of a person, without the spaces around it.

@@ -331,6 +331,30 @@ fn one_look_decides_about_a_margin_with_its_own_interval() {
     assert!(open["verdict"]["sentence"].as_str().unwrap().contains(&widest), "{open:?}");
 }
 
+/// The picture says what its axes measure and where 0 is, and the page says its answer once.
+#[test]
+fn the_page_has_axes_and_says_its_answer_once() {
+    let text = table(4_000, [0.2, 0.3], "group,bought,spent", |unit, arm, converts| {
+        format!("{},{},{}", ["control", "new"][arm], u8::from(converts), unit * 7 % 31 + 4 * arm)
+    });
+    let work = Loop::new().table("t.csv", text);
+    let line = "ab-report t.csv --arm group --outcome bought --outcome spent --reports out";
+    let report = work.run(line).answers(YES).value();
+    let page = work.read("out/ab_report.html");
+    let drawn: Vec<&str> = page.split("<svg").skip(1).map(|svg| svg.split("</svg>").next().unwrap()).collect();
+    for unit in ["percentage points", "difference of means"] {
+        let effect = drawn.iter().find(|svg| svg.contains(&format!(">{unit}</text>"))).unwrap();
+        // Numbers below, from none to all units, and beside it, with a line at 0.
+        assert!(effect.contains(">4 000 units</text>") || effect.contains(">4000 units</text>"), "{effect}");
+        assert!(effect.matches(">0</text>").count() == 2 && effect.contains("class=\"zero\""), "{effect}");
+        assert!(effect.matches("class=\"ax").count() >= 8, "{effect}");
+    }
+    for outcome in report["outcomes"].as_array().unwrap() {
+        let sentence = outcome["verdict"]["sentence"].as_str().unwrap();
+        assert_eq!(page.matches(sentence).count(), 1, "{sentence}");
+    }
+}
+
 #[test]
 fn days_that_differ_more_than_independent_views_are_remarked() {
     let day = |i: usize, scatter: usize| 50 + (i * 37 % 11) * scatter / 5;

@@ -184,6 +184,15 @@ fn hostile_names_stay_text() {
 }
 
 #[test]
+fn reports_can_be_read_on_a_telephone_and_searched() {
+    let Some(folder) = browser() else { return };
+    let work = Loop::new();
+    work.run("demo .").answers(YES);
+    let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
+    play(&folder, &work, &server, "reports");
+}
+
+#[test]
 fn no_page_has_a_serious_issue_in_light_or_dark() {
     let Some(folder) = browser() else { return };
     let work = drifted();

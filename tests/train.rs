@@ -368,28 +368,34 @@ fn a_target_that_32_bits_cannot_hold_is_predicted_in_64_everywhere() {
     assert!(r2["value"].as_f64().unwrap() > 0.99, "{metrics}");
 }
 
-/// Instants in milliseconds, which 32 bits know in steps of two minutes: what differs by seconds is told apart, also by a graph.
+/// Instants in milliseconds, which 32 bits know in steps of two minutes, and numbers that are too large or too small for
+/// them: what differs is told apart, also by a graph. One odd number among usual ones changes nothing for these.
 #[test]
 fn a_feature_that_32_bits_cannot_hold_is_told_apart_everywhere() {
-    let rows = |first: u32, n: u32| -> String {
-        let row = |row: u32| {
-            let second = (noise(row, 3) * 60.0) as u64;
-            format!(
-                "k{row},{},{},{}\n",
-                1_700_000_000_000 + 1000 * second,
-                noise(row, 2),
-                ["yes", "no"][(second / 30) as usize]
-            )
+    type Cell<'a> = &'a dyn Fn(u32, u64) -> String;
+    let cells: [(&str, Cell); 4] = [
+        ("tick", &|_, second| (1_700_000_000_000 + 1000 * second).to_string()),
+        ("large", &|_, second| format!("{second}e300")),
+        ("small", &|_, second| format!("{second}e-310")),
+        ("odd", &|row, second| if row == 7 { "1e200".into() } else { second.to_string() }),
+    ];
+    for (name, cell) in cells {
+        let rows = |first: u32, n: u32| -> String {
+            let row = |row: u32| {
+                let second = (noise(row, 3) * 60.0) as u64;
+                let late = ["yes", "no"][(second / 30) as usize];
+                format!("k{row},{},{},{late}\n", cell(row, second), noise(row, 2))
+            };
+            format!("id,{name},b,late\n") + &(first..first + n).map(row).collect::<String>()
         };
-        "id,tick,b,late\n".to_owned() + &(first..first + n).map(row).collect::<String>()
-    };
-    let work = Loop::new().table("ref.csv", rows(0, 600)).table("new.csv", rows(5_000, 120));
-    work.run("init ref.csv --target late").answers(YES);
-    work.run("--set features.columns.tick.impute=\"native\" --set n_estimators=60 train --quality fast").answers(YES);
-    let predicted = work.run("predict new.csv").answers(YES).stdout;
-    let (told, known) = (column(&predicted, "prediction"), column(&rows(5_000, 120), "late"));
-    assert_eq!(told, known);
-    work.run("export --format onnx -o late.onnx").answers(YES);
+        let work = Loop::new().table("ref.csv", rows(0, 600)).table("new.csv", rows(5_000, 120));
+        work.run("init ref.csv --target late").answers(YES);
+        let native = format!("--set features.columns.{name}.impute=\"native\"");
+        work.run(&format!("{native} --set n_estimators=60 train --quality fast")).answers(YES);
+        let predicted = work.run("predict new.csv").answers(YES).stdout;
+        assert_eq!(column(&predicted, "prediction"), column(&rows(5_000, 120), "late"), "{name}");
+        work.run("export --format onnx -o late.onnx").answers(YES);
+    }
 }
 
 #[test]

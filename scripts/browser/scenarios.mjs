@@ -2,7 +2,8 @@
 // printed as JSON. Anything a page must not do (a script error, a request elsewhere, a blocked style) is a failure.
 
 import { spawn } from "node:child_process";
-import { BASE, PAGES, check, confirmed, ended, person, seriousIssues, sticksOut, withBrowser } from "./kit.mjs";
+import { pathToFileURL } from "node:url";
+import { BASE, PAGES, check, confirmed, ended, person, seriousIssues, sticksOut, visitor, withBrowser } from "./kit.mjs";
 
 const text = (page, selector = "main") => page.textContent(selector);
 const go = (page, path) => page.goto(BASE + path);
@@ -194,6 +195,39 @@ const scenarios = {
     await go(page, "/ui/label?at=0");
     check((await page.inputValue("input[name=note]")) === "</p><script>alert(2)</script>", "the note is kept as text");
     return [page];
+  },
+
+  // Reports are files: nothing sticks out, nothing serious, all columns are there without scripts; with them a name is found
+  // and the order chosen.
+  async reports(browser) {
+    const report = (name) => pathToFileURL(`${process.env.LOOP}/reports/${name}_report.html`).href;
+    const issues = [];
+    for (const scheme of ["light", "dark"]) {
+      for (const width of [390, 1280]) {
+        const page = await visitor(browser, { scheme, width });
+        for (const name of ["drift", "gate", "ab"]) {
+          await page.goto(report(name));
+          for (const issue of await seriousIssues(page)) issues.push({ name, scheme, width, ...issue });
+          const { over, wide } = await sticksOut(page);
+          if (over > 0 || wide.length > 0) issues.push({ name, scheme, width, id: "too wide", over, wide });
+        }
+        await page.context().close();
+      }
+    }
+    check(issues.length === 0, JSON.stringify(issues, null, 1));
+    const shown = (page) => page.$$eval("#columns tbody tr", (rows) => rows.filter((r) => !r.hidden).map((r) => r.querySelector(".name").textContent));
+    const [plain, page] = [await visitor(browser, { scripts: false }), await visitor(browser)];
+    for (const each of [plain, page]) await each.goto(report("drift"));
+    const all = await shown(plain);
+    check(all.length === 9 && (await plain.locator("#columns input").count()) === 0, `without scripts: ${all}`);
+    check(`${await shown(page)}` === `${all}`, `what drifted comes first: ${await shown(page)}`);
+    await page.fill("input[type=search]", "HOME");
+    check(`${await shown(page)}` === "km_from_home", `${await shown(page)}`);
+    check((await text(page, "[role=status]")) === "1 of 9 columns", await text(page, "[role=status]"));
+    await page.fill("input[type=search]", "");
+    await page.selectOption("#columns select", "name");
+    check(`${await shown(page)}` === `${[...all].sort()}`, `by name: ${await shown(page)}`);
+    return [plain, page];
   },
 
   // No serious issue on any page, in light and dark; nothing sticks out on the smallest telephone nor on the widest screen.

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::encoder::{Encoder, NumberEncoder, OneHotEncoder, TargetStatistic, is_coarse, narrow};
+use super::encoder::{Encoder, LARGEST, NumberEncoder, OneHotEncoder, TargetStatistic, is_coarse, narrow};
 use super::error::FeatureError;
 use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Outliers, Scale, TimePart};
 use super::target::{Target, Task};
@@ -220,10 +220,18 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
 }
 
 /// Mean and standard deviation where numbers lie so far from 0 that the 32-bit ones of a model do not tell them apart, such
-/// as identifiers of devices or instants in milliseconds.
+/// as identifiers of devices or instants in milliseconds, and where more of them are told apart than without it.
 fn needed_scale(finite: &[f64]) -> Option<(f64, f64)> {
     let scale = mean_and_sd(finite);
-    is_coarse(finite, scale.1).then_some(scale)
+    let told_apart = |(mean, sd): (f64, f64)| {
+        let mut seen: Vec<u32> = finite.iter().map(|v| narrow((v - mean) / sd).to_bits()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen.len()
+    };
+    let too_large = finite.iter().any(|v| v.abs() > f64::from(LARGEST));
+    let needed = if too_large { told_apart(scale) > told_apart((0.0, 1.0)) } else { is_coarse(finite, scale.1) };
+    needed.then_some(scale)
 }
 
 fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> {
@@ -236,8 +244,12 @@ fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> 
 /// Mean and population standard deviation, 1 where that is 0 (as scikit-learn's `StandardScaler`).
 fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let n = values.len();
-    let mean = moments::mean(values);
-    let sd = (moments::sum_of(n, &|i| (values[i] - mean) * (values[i] - mean)) / n as f64).sqrt();
+    // Squares of the very large and of the very small are no numbers: those are measured in units of the largest.
+    let largest = values.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+    let unit = if largest == 0.0 || (1e-100..1e100).contains(&largest) { 1.0 } else { largest };
+    let mean = moments::sum_of(n, &|i| values[i] / unit) / n as f64;
+    let sd = (moments::sum_of(n, &|i| (values[i] / unit - mean).powi(2)) / n as f64).sqrt();
+    let (mean, sd) = (mean * unit, sd * unit);
     // Rounding leaves a constant column a tiny spread; dividing by it would blow up noise.
     let noise = 10.0 * f64::EPSILON * mean.abs();
     (mean, if sd > noise && sd.is_finite() { sd } else { 1.0 })

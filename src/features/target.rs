@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FeatureError;
 use crate::table::{Column, LevelFinder, MISSING_CODE, Same, Values};
+use crate::wording::Plain;
 
 pub use crate::table::level::number_text;
 
@@ -106,7 +107,11 @@ impl Target {
         let mut y = Vec::with_capacity(values.len());
         for (row, &value) in values.iter().enumerate() {
             if !value.is_nan() && !(value as f32).is_finite() {
-                return Err(self.error(format!("row {}: {value} is not a number that can be learned", row + 1)));
+                return Err(self.error(format!(
+                    "row {}: {} is not a number that can be learned: its size is above 3.4e38",
+                    row + 1,
+                    Plain(value)
+                )));
             }
             y.push(value);
         }

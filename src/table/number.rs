@@ -8,6 +8,7 @@
 //! numbers have no [`NumberFormat`] and never come here.
 
 use crate::table::cell;
+use crate::wording::Plain;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Write;
@@ -55,10 +56,8 @@ pub fn push_number(line: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         return;
     }
-    let size = value.abs();
     // Writing to a Vec does not fail.
-    let _ =
-        if value == 0.0 || (1e-5..1e16).contains(&size) { write!(line, "{value}") } else { write!(line, "{value:e}") };
+    let _ = write!(line, "{}", Plain(value));
 }
 
 /// A number without sign, brackets and unit.

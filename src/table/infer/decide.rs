@@ -5,6 +5,7 @@ use crate::table::evidence::{Evidence, MAX_LEVELS, Numbers, Written};
 use crate::table::level::{self, Merged, Same, Spelling};
 use crate::table::time::{TimeFormat, is_no_time};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
+use crate::wording::Plain;
 
 /// Rows from which "each value occurs once" and "counts the rows" mean something.
 const MIN_ROWS_FOR_ID: u64 = 10;
@@ -299,7 +300,7 @@ fn numeric_id(name: &str, seen: &Evidence, values: &Numbers) -> Option<Decision>
 }
 
 fn number_reason(seen: &Evidence, integers: bool) -> String {
-    let range = format!("{} to {}", seen.plain.min, seen.plain.max);
+    let range = format!("{} to {}", Plain(seen.plain.min), Plain(seen.plain.max));
     match (integers, seen.distinct.count()) {
         (true, 2) if seen.plain.min == 0.0 && seen.plain.max == 1.0 => "0/1 flag".to_owned(),
         (true, _) => format!("whole numbers, {range}, {} distinct", count(seen)),

@@ -1,5 +1,7 @@
 //! What a person should know of a table besides the kinds of its columns.
 
+use std::collections::HashMap;
+
 use super::decide::{Decision, has_word};
 use super::shapes;
 use crate::table::evidence::{End, Evidence};
@@ -68,6 +70,7 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
             format!("column {name:?}: {}: correct [columns] in mlloop.toml if it is not so", decision.reason)
         })
         .collect();
+    remarks.extend(alike(names));
     remarks.extend(order(&columns().filter(|(name, _, _)| Some(*name) != target).collect::<Vec<_>>()));
     remarks.extend(columns().filter_map(|(name, seen, decision)| marker(name, seen, decision, Some(name) == target)));
     remarks.extend(shapes::of(&columns().filter(|(name, _, _)| Some(*name) != target).collect::<Vec<_>>()));
@@ -93,6 +96,21 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
         ));
     }
     remarks
+}
+
+/// Two columns that only a careful reader tells apart: their names differ in case or in what stands between the words.
+fn alike(names: &[String]) -> Option<String> {
+    let plain =
+        |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
+    let mut first = HashMap::new();
+    let pairs: Vec<(&str, &str)> = names
+        .iter()
+        .filter(|name| !plain(name).is_empty())
+        .filter_map(|name| Some((first.insert(plain(name), name.as_str())?, name.as_str())))
+        .collect();
+    let (a, b) = *pairs.first()?;
+    let more = if pairs.len() > 1 { format!(" (and {} more pairs)", pairs.len() - 1) } else { String::new() };
+    Some(format!("columns {a:?} and {b:?} have nearly the same name{more}: both are used; --ignore leaves one out"))
 }
 
 /// Whether the rows have an order in time, which a random split hides.
@@ -322,6 +340,19 @@ mod tests {
         assert!(told.contains("cells \"null\" are read as missing; if it is a class"), "{told}");
         for (region, class) in [(["NA", "Europe", "Asia"], ["a", "b", "c"]), (["", "EU", "AS"], ["a", "b", ""])] {
             assert!(!table(region, class).contains("read as missing"));
+        }
+    }
+
+    #[test]
+    fn columns_of_nearly_one_name_are_named() {
+        let told = |header: &str| notes(&format!("{header},y\n1,2,0\n3,4,1\n5,7,0\n"));
+        for header in
+            ["amount,Amount", "net_amount,netAmount", "Größe,GRÖSSE ".replace("ÖSSE", "ÖßE").as_str(), "a b,a.b"]
+        {
+            assert!(told(header).contains("have nearly the same name: both are used"), "{}", told(header));
+        }
+        for header in ["amount,amounts", "x1,x10", "+,-"] {
+            assert!(!told(header).contains("the same name"), "{}", told(header));
         }
     }
 

@@ -4,7 +4,7 @@
 use super::decide::{CODES, Decision, ID_WORDS, TIME_WORDS, has_word, names_key};
 use crate::table::Kind;
 use crate::table::cell::number;
-use crate::table::evidence::Evidence;
+use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::time::{TimeFormat, write_iso};
 
 /// Different cells from which their form means something.
@@ -12,7 +12,21 @@ const MIN_LEVELS: usize = 3;
 /// The same for numbers that may be times.
 const MIN_TIMES: u64 = 20;
 /// Words in names of columns whose numbers are codes.
-const CODE_NAMES: [&str; 7] = ["zip", "zipcode", "postcode", "postal", "plz", "code", "phone"];
+const CODE_NAMES: [&str; 13] = [
+    "zip",
+    "zipcode",
+    "postcode",
+    "postal",
+    "plz",
+    "code",
+    "phone",
+    "telephone",
+    "telefon",
+    "telefono",
+    "tel",
+    "mobile",
+    "fax",
+];
 /// What spreadsheets write where a formula has no value, in some of their languages; `#N/A` is missing.
 const ERRORS: [&str; 17] = [
     "#DIV/0!",
@@ -74,6 +88,12 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
             Some(format!("column {name:?} holds {what} such as {:?}, which are read as texts: {way_out}", first()))
         }
         Kind::Number if decision.number.is_none() => number_told(name, seen, first()),
+        // Groups of digits: `030 123 456`, `1.234.567`.
+        Kind::Number
+            if has_word(name, &CODE_NAMES) && seen.values(decision.number.as_ref()).integers == seen.present() =>
+        {
+            Some(may_be_codes(name, first()))
+        }
         Kind::Time if decision.format.as_deref().is_some_and(|format| format.contains("%y")) => short_years(name, seen),
         Kind::Time if decision.format.as_deref() == Some("iso") => {
             let clocks = || seen.levels.iter().filter(|level| level.contains(':'));
@@ -133,14 +153,34 @@ fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
             values.min
         ));
     }
+    if let Some((short, long)) = twice_written(seen) {
+        return Some(format!(
+            "column {name:?} is read as a number, and {long:?} as {short:?}: if they are versions or codes, say \
+             --kind {name}=category, and same = false in mlloop.toml"
+        ));
+    }
     let all = |fits: fn(&str) -> bool| seen.levels.iter().all(fits);
     let is_code =
         all(is_exponent) || all(|text| text.starts_with('+') && text.len() > 7) || has_word(name, &CODE_NAMES);
-    (whole && distinct as usize >= MIN_LEVELS && seen.first_not_number.is_none() && is_code).then(|| {
-        format!(
-            "column {name:?} is read as numbers such as {first:?}, which may be codes: say --kind {name}=category if so"
-        )
-    })
+    (whole && distinct as usize >= MIN_LEVELS && seen.first_not_number.is_none() && is_code)
+        .then(|| may_be_codes(name, first))
+}
+
+fn may_be_codes(name: &str, first: &str) -> String {
+    format!(
+        "column {name:?} is read as numbers such as {first:?}, which may be codes: say --kind {name}=category if so"
+    )
+}
+
+/// `3.1` and `3.10`, which are one number, and two versions of a program: among few different cells without a sign.
+fn twice_written(seen: &Evidence) -> Option<(&str, &str)> {
+    let is_version = |text: &str| {
+        let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        text.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor))
+    };
+    let all = seen.levels.len() <= MAX_LEVELS && seen.levels.iter().all(is_version);
+    let long = seen.levels.iter().filter(|text| all && text.ends_with('0'));
+    long.filter_map(|long| Some((seen.levels.iter().find(|short| long.strip_suffix('0') == Some(short))?, long))).next()
 }
 
 /// `12E5`, as a spreadsheet misreads it and a stock number has it.
@@ -304,7 +344,13 @@ mod tests {
             let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
             infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
         };
-        let told: [(&str, Cell, &str); 13] = [
+        let told: [(&str, Cell, &str); 15] = [
+            ("app", &|i| format!("3.{}", [1, 10, 2, 9][i % 4]), "and \"3.10\" as \"3.1\": if they are versions"),
+            (
+                "mobilePhone",
+                &|i| format!("1{} {:03} 789", i % 9, i * 37 % 990),
+                "such as \"10 000 789\", which may be codes",
+            ),
             ("born", &|i| format!("{:02}.03.{:02}", i % 28 + 1, 40 + i), "has years of two digits"),
             ("contact", &|i| format!("+4915{:08}", i * 7919 % 50), "such as \"+491500000000\", which may be codes"),
             ("zip_code", &|i| (10_000 + i * 7919 % 50).to_string(), "say --kind zip_code=category if so"),
@@ -327,7 +373,9 @@ mod tests {
             let notes = notes(name, cell);
             assert!(notes.contains(says), "{says}: {notes}");
         }
-        let quiet: [(&str, Cell); 7] = [
+        let quiet: [(&str, Cell); 9] = [
+            ("price", &|i| format!("{}.{:02}", i % 7, i * 10 % 100)),
+            ("rate", &|i| format!("{}", (i % 90) as f64 / 10.0)),
             ("sold", &|i| format!("{:02}.03.{:02}", i % 28 + 1, i % 25)),
             ("size", &|i| ["S", "M", "L"][i % 3].into()),
             ("room_code", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1)),
@@ -338,7 +386,7 @@ mod tests {
         ];
         for (name, cell) in quiet {
             let notes = notes(name, cell);
-            for said in ["holds", "may be", "may hold", "has none", "two digits"] {
+            for said in ["holds", "may be", "may hold", "has none", "two digits", "versions"] {
                 assert!(!notes.contains(said), "{name}: {notes}");
             }
         }
