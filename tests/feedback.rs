@@ -210,7 +210,7 @@ fn wherever_it_dies_what_waits_is_taken_in_once() {
     whole.run(&line).answers(YES);
     let labels = whole.read("data/labels.csv");
     let labels: Vec<&str> = labels.lines().skip(1).map(|line| line.split(",2026").next().unwrap()).collect();
-    assert_eq!(labels, ["0010002,no,", "0010001,no,", "0010003,yes,bob"]);
+    assert_eq!(labels, ["0010003,yes,bob", "0010002,no,", "0010001,no,"]);
     assert_eq!(whole.read("data/feedback.csv").lines().count(), 5);
     let n = work.dies_everywhere(&line, "", |copy| {
         copy.run(&line);

@@ -12,17 +12,17 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PASSWORD: &str = "hunter2-of-the-database";
+pub const PASSWORD: &str = "hunter2-of-the-database";
 /// Whom the server runs as where the tests run as root, which it refuses.
 const NOBODY: u32 = 65534;
 const CHURN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tables/churn.csv");
 
 /// A server with the database `shop` and the user `ann`; it ends with this.
-struct Server {
+pub struct Server {
     dir: tempfile::TempDir,
-    bin: PathBuf,
+    pub bin: PathBuf,
     process: Child,
-    port: u16,
+    pub port: u16,
 }
 
 fn is_root(dir: &Path) -> bool {
@@ -39,7 +39,7 @@ fn command(program: &Path, dir: &Path, as_nobody: bool) -> Command {
 }
 
 impl Server {
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let mut places = fs::read_dir("/usr/lib/postgresql").map_or_else(
             |_| Vec::new(),
             |found| found.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect(),
@@ -129,17 +129,17 @@ impl Server {
 
     /// What the statements print.
     #[track_caller]
-    fn sql(&self, sql: &str) -> String {
+    pub fn sql(&self, sql: &str) -> String {
         let done = self.psql("shop", sql);
         assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim_end().to_owned()
     }
 
-    fn url(&self, rest: &str) -> String {
+    pub fn url(&self, rest: &str) -> String {
         self.url_at(self.port, rest)
     }
 
-    fn url_at(&self, port: u16, rest: &str) -> String {
+    pub fn url_at(&self, port: u16, rest: &str) -> String {
         format!("postgres://ann@127.0.0.1:{port}/shop{rest}")
     }
 }
@@ -157,7 +157,7 @@ impl Drop for Server {
 }
 
 /// Passes everything on to a server, until it has answered with so many bytes; gives its port.
-fn cut_after(bytes: usize, port: u16) -> u16 {
+pub fn cut_after(bytes: usize, port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -177,7 +177,7 @@ fn cut_after(bytes: usize, port: u16) -> u16 {
 }
 
 /// A loop whose user has the password.
-fn of_ann() -> Loop {
+pub fn of_ann() -> Loop {
     let mut l = Loop::new();
     l.set("PGPASSWORD", PASSWORD);
     l
@@ -185,7 +185,7 @@ fn of_ann() -> Loop {
 
 /// Nothing that the loop wrote holds the password.
 #[track_caller]
-fn holds_no_secret(l: &Loop) {
+pub fn holds_no_secret(l: &Loop) {
     for (path, bytes) in l.files() {
         let found = bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
         assert!(!found, "{} holds the password", path.display());
@@ -317,7 +317,7 @@ fn what_goes_wrong_is_one_line_without_secrets() {
 }
 
 /// A loop with a version that scores rows of `id,x`.
-fn scoring() -> Loop {
+pub fn scoring() -> Loop {
     let mut text = "id,x,y\n".to_owned();
     for n in 0..400 {
         text += &format!("k{n},{},{}\n", n % 20, if n % 20 > 9 { "yes" } else { "no" });

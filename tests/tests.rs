@@ -51,6 +51,8 @@ mod notify;
 mod plans;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod label_store;
 mod preset;
 mod profile;
 mod readme;

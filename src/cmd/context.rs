@@ -5,6 +5,9 @@ use super::progress::Progress;
 use anyhow::{Context as _, Result};
 use mlloop::atomic::Lock;
 use mlloop::feedback::waiting::take_in;
+use mlloop::feedback::{FeedbackError, fetch};
+use mlloop::labels::LabelError;
+use mlloop::labels::shared::Shared;
 use mlloop::s3::{Access, reach_as};
 use mlloop::table::postgres::{Login, log_in_as};
 use mlloop::workspace::{CONFIG_FILE, Run, Setting, Workspace, WorkspaceError};
@@ -63,11 +66,46 @@ impl Context {
     /// # Errors
     /// As [`Workspace::lock`].
     pub(crate) fn lock(&self) -> Result<Lock, WorkspaceError> {
-        let lock = self.workspace.lock()?;
-        if let Err(err) = take_in(&self.workspace, &lock, self.now) {
+        let (lock, taken) = self.lock_and_take_in()?;
+        if let Err(err) = taken {
             self.progress.note(format_args!("note: outcomes and feedback that wait cannot be taken in: {err}"));
         }
         Ok(lock)
+    }
+
+    /// The same for a verb that goes by labels and feedback: all that the store of the loop has is taken in.
+    ///
+    /// # Errors
+    /// As [`Workspace::lock`], and when the store does not answer.
+    pub(crate) fn lock_with_labels(&self) -> Result<Lock> {
+        let (lock, taken) = self.lock_and_take_in()?;
+        match taken {
+            Err(err @ FeedbackError::Label(LabelError::Store { .. })) => return Err(err.into()),
+            Err(err) => {
+                self.progress.note(format_args!("note: outcomes and feedback that wait cannot be taken in: {err}"));
+            }
+            Ok(()) => {}
+        }
+        Ok(lock)
+    }
+
+    fn lock_and_take_in(&self) -> Result<(Lock, Result<(), FeedbackError>), WorkspaceError> {
+        // A server may be slow: nobody else has to wait for it.
+        let fetched = fetch(&self.workspace);
+        let lock = self.workspace.lock()?;
+        let taken = fetched.and_then(|fetched| take_in(&self.workspace, &lock, fetched, self.now));
+        Ok((lock, taken.map(drop)))
+    }
+
+    /// Takes in what the store of the loop has, for a verb that only reads. Without a store nothing is done.
+    ///
+    /// # Errors
+    /// As [`Context::lock_with_labels`].
+    pub(crate) fn look_into_store(&self) -> Result<()> {
+        if Shared::of(&self.workspace)?.is_some() {
+            self.lock_with_labels()?;
+        }
+        Ok(())
     }
 
     /// Adds a line to the run log: what came of `verb`, which began at `started`.

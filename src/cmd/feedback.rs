@@ -72,7 +72,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         let id = id.map(|id| schema.id_of(id).into_owned());
         Ok::<_, anyhow::Error>(Filter { id, window, fields: fields("--where", &args.wheres)? })
     };
-    match args.asked()? {
+    let asked = args.asked()?;
+    if !matches!(asked, Asked::Give(_))
+        && let Err(err) = ctx.look_into_store()
+    {
+        ctx.progress.note(format_args!("note: what is new elsewhere is not counted: {err:#}"));
+    }
+    match asked {
         Asked::Stats => {
             let found =
                 feedback::stats(&ctx.workspace, &feedback::entries(&ctx.workspace)?, &filter(None)?, args.period)?;
@@ -93,7 +99,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
                 "--where: is for corrections that are counted or listed; --field keeps one"
             );
             let (_, pipeline) = train::load(&ctx.workspace, None)?;
-            let lock = ctx.lock()?;
+            let lock = ctx.lock_with_labels()?;
             let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
             out.answer(&given, |_| given_text(&given))?;
             Ok(if given.is_nothing() { Outcome::No } else { Outcome::Yes })

@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         seed: ctx.seed,
     };
     ctx.workspace.config()?;
-    let lock = ctx.lock()?;
+    let lock = ctx.lock_with_labels()?;
     let project = args.studio.project(ctx);
     let studio = args.to.as_ref().map(|_| args.studio.connect()).transpose()?;
     if let Some(studio) = &studio {

@@ -64,7 +64,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     ctx.workspace.config()?;
-    let lock = ctx.lock()?;
+    let lock = ctx.lock_with_labels()?;
     if let Some(batch) = &args.close {
         let Closing { n_open, before } = close(&ctx.workspace, &lock, batch, args.by.clone(), ctx.now)?;
         let when = before.map(|at| at.strftime(" was closed at %Y-%m-%d %H:%M UTC").to_string());

@@ -100,6 +100,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         now: ctx.now,
         seed: ctx.seed,
     };
+    ctx.look_into_store()?;
     let found = monitor::monitor(&ctx.workspace, &request)?;
     ctx.progress.rejects_of(" of the reference", &found.reference_rejects);
     ctx.progress.rejects(&found.rejects);

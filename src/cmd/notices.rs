@@ -128,6 +128,7 @@ fn secrets() -> Secrets {
         smtp_user: set("MLLOOP_SMTP_USER"),
         smtp_password: set("MLLOOP_SMTP_PASSWORD").map(Secret::new),
         webhook: set("MLLOOP_WEBHOOK_URL").map(Secret::new),
+        webhook_secret: set("MLLOOP_WEBHOOK_SECRET").map(Secret::new),
     }
 }
 

@@ -2,8 +2,9 @@ use super::args::TableArgs;
 use super::ending::{format_of, parse_format};
 use super::{Context, Outcome, Output};
 use anyhow::{Context as _, Result};
+use mlloop::feedback::record_known;
 use mlloop::journal::Journal;
-use mlloop::labels::{became, record_outcomes};
+use mlloop::labels::became;
 use mlloop::predict::{Format, Log, PredictOptions, predict, predict_into, windows};
 use mlloop::registry::Version;
 use mlloop::table::postgres::{RowWriter, Written, is_address, shown};
@@ -106,7 +107,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if args.outcomes {
         let n_outcomes = told.outcomes.len();
         let known = told.outcomes.into_iter().map(|(id, value)| became(id, value, ctx.now, version));
-        let merged = record_outcomes(&ctx.workspace, &ctx.lock()?, known, ctx.now)?;
+        let merged = record_known(&ctx.workspace, &ctx.lock_with_labels()?, known.collect(), ctx.now)?;
         let new = merged.n_added + merged.changes.len() as u64;
         ctx.progress
             .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));

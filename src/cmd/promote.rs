@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     };
     // The workspace is looked at first, so that a directory without a loop gets no lock file.
     ctx.workspace.config()?;
-    let lock = if args.dry_run { None } else { Some(ctx.lock()?) };
+    let lock = if args.dry_run { None } else { Some(ctx.lock_with_labels()?) };
     let promotion = gate::promote(&ctx.workspace, lock.as_ref(), &request)?;
     ctx.progress.rejects(&promotion.rejects);
     if args.overridden.is_some() {

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     ctx.workspace.config()?;
     let lock = match args.dry_run {
         true => None,
-        false => Some(ctx.lock()?),
+        false => Some(ctx.lock_with_labels()?),
     };
     let steps = ctx.progress.steps();
     let current = args.table.as_deref().map(Spool::new).transpose()?;

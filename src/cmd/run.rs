@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if args.answers() && args.answerer().is_none() {
         bail!("--yes and --no need --by NAME: somebody has to answer for it");
     }
-    let lock = ctx.lock()?;
+    let lock = ctx.lock_with_labels()?;
     let steps = ctx.progress.steps();
     let current = args.table.as_deref().map(Spool::new).transpose()?;
     let request = RoundRequest {

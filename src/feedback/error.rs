@@ -33,6 +33,16 @@ pub enum FeedbackError {
         /// What went wrong then.
         source: Box<FeedbackError>,
     },
+    /// Corrections are in the store, and not yet here.
+    #[error("{store} has the {n} corrections, and the next command takes them in: {source}")]
+    Sent {
+        /// How many.
+        n: usize,
+        /// The store's address.
+        store: String,
+        /// What went wrong then.
+        source: Box<FeedbackError>,
+    },
     /// A problem of the prediction log.
     #[error("{0}")]
     Journal(#[from] JournalError),

@@ -10,6 +10,7 @@
 
 mod error;
 mod list;
+mod news;
 pub mod parse;
 pub mod waiting;
 mod stats;
@@ -17,12 +18,14 @@ mod store;
 
 pub use error::FeedbackError;
 pub use list::{Filter, Told, list};
+pub use news::{News, fetch, record_known};
 pub use stats::{Count, Group, Period, Stats, judged, stats};
 pub use store::{Entry, Fields, Verdict, entries, entries_from};
 
 use crate::atomic::Lock;
 use crate::features::Target;
 use crate::journal::{Journal, Latest, Window};
+use crate::labels::shared::{Line, Shared};
 use crate::labels::{ADJUDICATOR, Label, Labels, Merged, Source};
 use crate::registry::Difference;
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
@@ -93,7 +96,34 @@ pub fn give(
 ) -> Result<Given, FeedbackError> {
     let known = entries(workspace)?;
     let checked = check(workspace, target, corrections, at)?;
-    take(workspace, lock, known, &checked, at)
+    match Shared::of(workspace)? {
+        None => take(workspace, lock, known, &checked, at),
+        Some(store) => give_to(&store, workspace, lock, (known, checked), at),
+    }
+}
+
+/// Commits corrections to the store, and takes in what it has by then.
+fn give_to(
+    store: &Shared,
+    workspace: &Workspace,
+    lock: &Lock,
+    (known, checked): (Vec<Entry>, Vec<Entry>),
+    at: Timestamp,
+) -> Result<Given, FeedbackError> {
+    let n = checked.len();
+    let fresh = news::fresh(&known, checked);
+    if fresh.is_empty() {
+        return Ok(Given { n_unchanged: n as u64, ..take(workspace, lock, known, &fresh, at)? });
+    }
+    // What would stop the loop from taking them in is said before anybody else knows of them.
+    hold(workspace)?;
+    Labels::held(workspace)?;
+    workspace.replaceable(LABELS_FILE)?;
+    store.send(&fresh.iter().map(|entry| Line::Feedback(entry.line())).collect::<Vec<_>>())?;
+    let n_new = fresh.len();
+    let sent = |source| FeedbackError::Sent { n: n_new, store: store.name(), source: Box::new(source) };
+    let given = news::receive(workspace, lock, store, None, at).map_err(sent)?.given;
+    Ok(Given { n_new: n_new as u64, n_unchanged: (n - n_new) as u64, ..given })
 }
 
 /// The corrections as they are kept, once each is found to be right. Nothing is changed.

@@ -285,7 +285,7 @@ fn what_waits_is_taken_in_once_and_its_last_word_counts() {
     assert!(waiting::is_waiting(&workspace) && Labels::open(&workspace).unwrap().rows().is_empty());
     let waits = std::fs::read(workspace.path("runs/waiting.jsonl")).unwrap();
 
-    let taken = waiting::take_in(&workspace, &workspace.lock().unwrap(), at("2026-11-12")).unwrap();
+    let taken = waiting::take_in(&workspace, &workspace.lock().unwrap(), None, at("2026-11-12")).unwrap();
     assert_eq!((taken.n_outcomes, taken.n_feedback), (2, 3));
     let labels = Labels::open(&workspace).unwrap();
     let label = |id: &str, by: &str| labels.get(id, by).map(|label| label.label.clone()).unwrap();
@@ -297,7 +297,7 @@ fn what_waits_is_taken_in_once_and_its_last_word_counts() {
         || ["data/labels.csv", "data/feedback.csv", "audit.jsonl"].map(|f| std::fs::read(workspace.path(f)).unwrap());
     let before = files();
     std::fs::write(workspace.path("runs/taking.jsonl"), waits).unwrap();
-    let taken = waiting::take_in(&workspace, &workspace.lock().unwrap(), at("2026-11-13")).unwrap();
+    let taken = waiting::take_in(&workspace, &workspace.lock().unwrap(), None, at("2026-11-13")).unwrap();
     assert_eq!((taken.n_outcomes, taken.n_feedback), (2, 0));
     assert!(files() == before && !waiting::is_waiting(&workspace));
 }
@@ -309,7 +309,7 @@ fn what_waits_and_is_damaged_goes_on_waiting() {
     for line in ["{}", "{\"outcome\":{\"id\":\"a\"}}", "{\"feedback\":\"a,correct\"}", "x"] {
         std::fs::write(workspace.path("runs/taking.jsonl"), format!("{line}\n")).unwrap();
         let lock = workspace.lock().unwrap();
-        let refused = waiting::take_in(&workspace, &lock, at("2026-11-12")).unwrap_err().to_string();
+        let refused = waiting::take_in(&workspace, &lock, None, at("2026-11-12")).unwrap_err().to_string();
         assert!(refused.contains("taking.jsonl: line 1: "), "{refused}");
         assert!(waiting::is_waiting(&workspace));
     }

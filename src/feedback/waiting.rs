@@ -5,33 +5,25 @@
 //!            no lock of the loop                under the lock of the loop
 //! ```
 //! Each step can be done again: what a process left that died in between is taken in first, and what is in already is
-//! nothing new. So nothing is lost, nothing is there twice, and the last word on a row stays the last.
+//! nothing new. So nothing is lost, nothing is there twice, and the last word on a row stays the last. A loop with a store
+//! sends what waits there first, and takes it in from there.
 
-use super::store::{self, Entry};
-use super::{FeedbackError, take};
+use super::FeedbackError;
+use super::news::{Fold, News, Recorded, receive};
+use super::store::Entry;
 use crate::atomic::{self, Appender, Lock};
-use crate::labels::{Label, record_outcomes};
+use crate::labels::Label;
+use crate::labels::shared::{Line, Shared};
 use crate::workspace::Workspace;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-
-/// A line of `runs/waiting.jsonl`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Line {
-    Outcome(Label),
-    /// As its line of `data/feedback.csv` will be.
-    Feedback(String),
-}
 
 /// What was taken in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TakenIn {
-    /// Outcomes that waited, one for each row.
+    /// Outcomes and labels that were new here, one for each row and person.
     pub n_outcomes: u64,
-    /// Corrections that waited.
+    /// Corrections that were.
     pub n_feedback: u64,
 }
 
@@ -63,58 +55,60 @@ pub fn is_waiting(workspace: &Workspace) -> bool {
     [waiting(workspace), taking(workspace)].iter().any(|path| path.exists())
 }
 
-/// Takes in what waits. Whoever takes the lock to write labels or to learn from them does this first.
+/// Takes in what waits here, and what the store has that is new. Whoever takes the lock to write labels or to learn from
+/// them does this first. What was [fetched](super::fetch) before may be given; it is asked for otherwise.
 ///
 /// # Errors
-/// A file that is damaged, or what is wrong with the workspace; what waits then goes on waiting.
-pub fn take_in(workspace: &Workspace, lock: &Lock, at: Timestamp) -> Result<TakenIn, FeedbackError> {
+/// A file that is damaged, a store that does not answer, or what is wrong with the workspace; what waits then goes on
+/// waiting.
+pub fn take_in(
+    workspace: &Workspace,
+    lock: &Lock,
+    fetched: Option<News>,
+    at: Timestamp,
+) -> Result<TakenIn, FeedbackError> {
     let mut taken = TakenIn::default();
     let (from, path) = (waiting(workspace), taking(workspace));
+    let store = Shared::of(workspace)?;
     while is_waiting(workspace) {
         let claimed = match path.exists() {
             true => atomic::claimed(&path),
             false => atomic::claim(&from, &path),
         };
         let bytes = claimed.map_err(|source| FeedbackError::io(&path, source))?;
-        let more = record(workspace, lock, &bytes, at)?;
+        let (lines, fold) = read(workspace, &bytes)?;
+        match &store {
+            None => taken.add(&fold.record(workspace, lock, None, at)?),
+            // From there they come back in their order among those of others.
+            Some(store) => store.send(&lines)?,
+        }
         atomic::remove_file(&path).map_err(|source| FeedbackError::io(&path, source))?;
-        taken.n_outcomes += more.n_outcomes;
-        taken.n_feedback += more.n_feedback;
+    }
+    if let Some(store) = &store {
+        taken.add(&receive(workspace, lock, store, fetched, at)?);
     }
     Ok(taken)
 }
 
-fn record(workspace: &Workspace, lock: &Lock, bytes: &[u8], at: Timestamp) -> Result<TakenIn, FeedbackError> {
-    let (mut outcomes, mut places) = (Vec::<Label>::new(), HashMap::new());
-    let mut said = Vec::new();
+impl TakenIn {
+    fn add(&mut self, more: &Recorded) {
+        self.n_outcomes += more.n_labels;
+        self.n_feedback += more.n_feedback;
+    }
+}
+
+fn read(workspace: &Workspace, bytes: &[u8]) -> Result<(Vec<Line>, Fold), FeedbackError> {
+    let (mut lines, mut fold) = (Vec::new(), Fold::default());
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())) {
         let damaged = |what: String| FeedbackError::File {
             path: taking(workspace),
             what: format!("line {number}: {what}: remove the line, or the file"),
         };
-        match serde_json::from_slice(line).map_err(|err| damaged(err.to_string()))? {
-            // Of one row the last word alone counts, so that to do it again changes nothing.
-            Line::Outcome(label) => match places.get(&label.id) {
-                Some(&place) => outcomes[place] = label,
-                None => {
-                    places.insert(label.id.clone(), outcomes.len());
-                    outcomes.push(label);
-                }
-            },
-            Line::Feedback(line) => said.push(Entry::of_line(&line).map_err(damaged)?),
-        }
+        let line: Line = serde_json::from_slice(line).map_err(|err| damaged(err.to_string()))?;
+        fold.push(line.clone()).map_err(damaged)?;
+        lines.push(line);
     }
-    let n_outcomes = outcomes.len() as u64;
-    if n_outcomes > 0 {
-        record_outcomes(workspace, lock, outcomes, at)?;
-    }
-    if !said.is_empty() {
-        let known = store::entries(workspace)?;
-        let lines: HashSet<String> = known.iter().map(Entry::line).collect();
-        said.retain(|entry| !lines.contains(&entry.line()));
-        take(workspace, lock, known, &said, at)?;
-    }
-    Ok(TakenIn { n_outcomes, n_feedback: said.len() as u64 })
+    Ok((lines, fold))
 }
 
 fn waiting(workspace: &Workspace) -> PathBuf {

@@ -32,8 +32,32 @@ pub fn record_outcomes(
     outcomes: impl IntoIterator<Item = Label>,
     at: Timestamp,
 ) -> Result<Merged, LabelError> {
+    record(workspace, lock, outcomes, (EventKind::Outcomes, None), at)
+}
+
+/// Adds labels that came from a store to the labels, and records it. What is known already changes nothing.
+///
+/// # Errors
+/// As [`record_outcomes`].
+pub fn record_received(
+    workspace: &Workspace,
+    lock: &Lock,
+    labels: impl IntoIterator<Item = Label>,
+    store: &str,
+    at: Timestamp,
+) -> Result<Merged, LabelError> {
+    record(workspace, lock, labels, (EventKind::LabelsReceived, Some(store)), at)
+}
+
+fn record(
+    workspace: &Workspace,
+    lock: &Lock,
+    said: impl IntoIterator<Item = Label>,
+    (event, store): (EventKind, Option<&str>),
+    at: Timestamp,
+) -> Result<Merged, LabelError> {
     let mut labels = Labels::held(workspace)?;
-    let merged = labels.merge(outcomes);
+    let merged = labels.merge(said);
     // A process that died left labels that no line tells of: this one does.
     let is_unrecorded = workspace.labels_unrecorded()?;
     if !merged.is_nothing() {
@@ -41,8 +65,8 @@ pub fn record_outcomes(
     }
     if is_unrecorded || !merged.is_nothing() {
         let (added, changed, labels_sha256) = (merged.n_added, merged.changes.len(), workspace.labels_digest()?);
-        let details = event::Outcomes { added, changed, labels_sha256 }.value();
-        workspace.record(lock, Event { at, event: EventKind::Outcomes, by: None, roles: None, details })?;
+        let details = event::Outcomes { added, changed, labels_sha256, store: store.map(str::to_owned) }.value();
+        workspace.record(lock, Event { at, event, by: None, roles: None, details })?;
     }
     Ok(merged)
 }

@@ -60,6 +60,16 @@ pub enum LabelError {
         /// What happened and what to do, as a clause.
         what: String,
     },
+    /// The store of the labels does not do what it is asked.
+    #[error("{store}: {what}")]
+    Store {
+        /// Its address.
+        store: String,
+        /// What happened, as a clause.
+        what: String,
+        /// Whether what was sent may be there all the same.
+        may_be_there: bool,
+    },
     /// Options that do not go together, or do not fit the loop.
     #[error("{0}")]
     Usage(String),

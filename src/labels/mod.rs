@@ -27,6 +27,7 @@ mod records;
 pub mod request;
 mod returned;
 pub mod settle;
+pub mod shared;
 mod sheet;
 pub mod store;
 pub mod strata;
@@ -42,7 +43,7 @@ pub const CONFLICTS: &str = "conflicts.csv";
 pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum};
-pub use became::{became, record_outcomes};
+pub use became::{became, record_outcomes, record_received};
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;

@@ -88,6 +88,22 @@ impl Label {
         (&self.id, &self.annotator)
     }
 
+    /// The same in the place of another label of its row and person: without a batch, it keeps the batch, the probability
+    /// and the version of the one it replaces, for the row was still asked with that probability.
+    #[must_use]
+    pub fn instead_of(mut self, old: &Self) -> Self {
+        if self.batch.is_empty() {
+            self.batch.clone_from(&old.batch);
+            (self.select_prob, self.model_version) = (old.select_prob, old.model_version);
+        }
+        self
+    }
+
+    /// Whether it says what `old` does, whenever it was said.
+    fn says_the_same(&self, old: &Self) -> bool {
+        (&self.label, self.source, &self.batch) == (&old.label, old.source, &old.batch)
+    }
+
     /// Whether somebody may learn from it.
     #[must_use]
     pub fn teaches(&self) -> bool {
@@ -239,27 +255,30 @@ impl Labels {
         }
     }
 
+    /// Whether a label says something that is not known yet.
+    #[must_use]
+    pub fn is_news(&self, label: &Label) -> bool {
+        let old = self.get(&label.id, &label.annotator);
+        old.is_none_or(|old| !label.clone().instead_of(old).says_the_same(old))
+    }
+
     /// Takes labels in, by (id, annotator). The same label is nothing new, whenever it was given; another label is a
-    /// change. A label that came without a batch keeps the batch, the probability and the version of the one it
-    /// replaces: the row was still asked with that probability.
+    /// change, and takes the place [of the old one](Label::instead_of).
     pub fn merge(&mut self, incoming: impl IntoIterator<Item = Label>) -> Merged {
         let mut merged = Merged::default();
-        for mut label in incoming {
+        for label in incoming {
             let Some(place) = self.place(label.key()) else {
                 merged.n_added += 1;
                 self.push(label);
                 continue;
             };
             let old = &mut self.rows[place];
-            if label.batch.is_empty() {
-                label.batch.clone_from(&old.batch);
-                (label.select_prob, label.model_version) = (old.select_prob, old.model_version);
-            }
+            let label = label.instead_of(old);
             let told = |label: &Label| match label.source {
                 Source::Human => label.label.clone(),
                 source => format!("{} ({source})", label.label),
             };
-            if (&label.label, label.source, &label.batch) == (&old.label, old.source, &old.batch) {
+            if label.says_the_same(old) {
                 merged.n_unchanged += 1;
                 continue;
             }

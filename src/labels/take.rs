@@ -5,12 +5,13 @@ use super::answers::read_text;
 use super::batch::Inbox;
 use super::fill::waits_for;
 use super::request::{ImportRequest, Imported};
+use super::shared::Shared;
 use super::store::{Label, Labels};
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
 use crate::workspace::event::{AnswersRead, Details};
-use crate::workspace::{EventKind, Workspace};
+use crate::workspace::{EventKind, LABELS_FILE, Workspace};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io;
@@ -123,10 +124,24 @@ impl Taking<'_> {
         let written = serde_json::to_vec(&pending).map_err(io::Error::from);
         let write = |bytes: Vec<u8>| atomic::replace(&path, |out| out.write_all(&bytes));
         written.and_then(write).map_err(|source| LabelError::io(&path, source))?;
+        self.send(&before, incoming, &path)?;
         labels.save(self.workspace, self.lock)?;
         record(self.workspace, self.lock, &pending)?;
         put_away(self.inbox, &pending.details, Some(self.path))?;
         atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))
+    }
+}
+
+impl Taking<'_> {
+    /// Commits the labels to the store, where there is one. When they are surely not there, nothing is pending.
+    fn send(&self, before: &Labels, incoming: &[Label], pending: &Path) -> Result<(), LabelError> {
+        let Some(store) = Shared::of(self.workspace)? else { return Ok(()) };
+        let sent = self.workspace.replaceable(LABELS_FILE).map_err(LabelError::from);
+        let sent = sent.and_then(|()| store.send_news(before, incoming));
+        if sent.as_ref().is_err_and(|err| !matches!(err, LabelError::Store { may_be_there: true, .. })) {
+            atomic::remove_file(pending).map_err(|source| LabelError::io(pending, source))?;
+        }
+        sent
     }
 }
 

@@ -127,10 +127,9 @@ impl Round<'_> {
             },
             Channel::Webhook => match &self.secrets.webhook {
                 None => Err("webhook: its address is not in the environment (MLLOOP_WEBHOOK_URL)".to_owned()),
-                Some(url) => {
-                    let post = webhook::Post::new(url, message);
-                    within(timeout, move || post.send(timeout)).map_err(|what| format!("webhook: {what}"))
-                }
+                Some(url) => webhook::Post::new(url, self.secrets.webhook_secret.as_ref(), message, self.now)
+                    .and_then(|post| within(timeout, move || post.send(timeout)))
+                    .map_err(|what| format!("webhook: {what}")),
             },
         };
         sent.map_err(|what| self.scrub(what))
@@ -138,8 +137,8 @@ impl Round<'_> {
 
     /// Takes out of a server's or a library's words what nobody shall read.
     fn scrub(&self, mut text: String) -> String {
-        let Secrets { smtp_password, webhook, .. } = self.secrets;
-        let secrets = [smtp_password.as_ref(), webhook.as_ref()];
+        let Secrets { smtp_password, webhook, webhook_secret, .. } = self.secrets;
+        let secrets = [smtp_password.as_ref(), webhook.as_ref(), webhook_secret.as_ref()];
         for secret in secrets.into_iter().flatten().map(Secret::text).filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "***");
         }

@@ -109,6 +109,8 @@ pub struct Secrets {
     pub smtp_password: Option<Secret>,
     /// The webhook's address.
     pub webhook: Option<Secret>,
+    /// What events to it are signed with; unset: only the text is sent.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// How the connection to the mail server is protected.

@@ -3,7 +3,7 @@
 
 mod servers;
 
-use self::servers::{REFUSING, Smtp, certified, hanging, http};
+use self::servers::{REFUSING, Smtp, certified, forgetful, hanging, http};
 use super::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -65,6 +65,37 @@ fn a_webhook_takes_what_slack_takes() {
     let body: serde_json::Value = serde_json::from_str(&heard.lock().unwrap()[0]).unwrap();
     let text = "[mlloop churn] v0002 is production\nroc_auc 0.81 → 0.84 &lt;b&gt; &amp; more";
     assert_eq!(body, serde_json::json!({ "text": text }));
+}
+
+#[test]
+fn a_signed_event_stands_beside_the_text_and_is_known_when_it_comes_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    // The first answer is lost, the second breaks off.
+    let (port, heard) = forgetful();
+    let (settings, mut secrets) = hook(port);
+    outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+    for wrong in ["whsec_c2hvcnQ=", "no base64"] {
+        secrets.webhook_secret = Some(Secret::new(wrong));
+        let trouble = send(dir.path(), &settings, &secrets, NOW).trouble.remove(0);
+        assert!(trouble.contains("MLLOOP_WEBHOOK_SECRET") && !trouble.contains(wrong), "{trouble}");
+        std::fs::remove_dir_all(dir.path().join("runs/outbox")).unwrap();
+        outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
+    }
+    secrets.webhook_secret = Some(Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+    assert_eq!(send(dir.path(), &settings, &secrets, later(1)).waiting, 1);
+    assert_eq!(send(dir.path(), &settings, &secrets, later(3)).sent, 1);
+    let heard = heard.lock().unwrap();
+    let header = |n: usize, name: &str| {
+        let line = heard[n].lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:"))).unwrap();
+        line[name.len() + 1..].trim().to_owned()
+    };
+    assert_eq!((heard.len(), header(0, "webhook-id")), (2, header(1, "webhook-id")), "the same, known by its id");
+    assert_eq!((header(0, "webhook-timestamp"), header(1, "webhook-timestamp")), ("60".to_owned(), "180".to_owned()));
+    assert_ne!(header(0, "webhook-signature"), header(1, "webhook-signature"));
+    let body: serde_json::Value = serde_json::from_str(heard[1].split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!((&body["type"], &body["timestamp"]), (&"promoted".into(), &"1970-01-01T00:00:00Z".into()));
+    assert_eq!((&body["data"]["loop"], &body["data"]["subject"]), (&"churn".into(), &"v0002 is production".into()));
+    assert!(body["text"].as_str().unwrap().starts_with("[mlloop churn] v0002 is production\n"));
 }
 
 #[test]
@@ -167,7 +198,7 @@ fn a_mail_reads_as_text_and_as_a_page_and_carries_the_picture() {
 }
 
 fn login(user: &str, password: &str) -> Secrets {
-    Secrets { smtp_user: Some(user.to_owned()), smtp_password: Some(Secret::new(password)), webhook: None }
+    Secrets { smtp_user: Some(user.to_owned()), smtp_password: Some(Secret::new(password)), ..Secrets::default() }
 }
 
 #[test]

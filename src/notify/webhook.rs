@@ -1,20 +1,58 @@
-//! An HTTP POST that Slack, Mattermost and their like take.
+//! An HTTP POST that Slack, Mattermost and their like take; for programs, a signed event stands beside the text.
+//!
+//! The signature is that of the Standard Webhooks specification (`webhook-id`, `webhook-timestamp`, `webhook-signature`), which
+//! libraries of many languages verify.
 
 use super::outbox::Message;
 use super::settings::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::hmac;
 use std::time::Duration;
+
+/// How a secret may begin, as the specification has it.
+const PREFIX: &str = "whsec_";
+/// Shorter secrets can be guessed.
+const LEAST_BYTES: usize = 16;
 
 /// A body and where it goes.
 pub(super) struct Post {
     url: Secret,
     body: String,
+    /// Names and values of the signature.
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Post {
-    pub(super) fn new(url: &Secret, message: &Message) -> Self {
+    /// What is sent at `now`; with a secret, the event stands beside the text and all of it is signed.
+    ///
+    /// # Errors
+    /// What is wrong with the secret.
+    pub(super) fn new(
+        url: &Secret,
+        secret: Option<&Secret>,
+        message: &Message,
+        now: jiff::Timestamp,
+    ) -> Result<Self, String> {
         let rest = message.text.strip_prefix(&message.subject).unwrap_or(&message.text);
         let text = escape(&format!("{}{rest}", message.title()));
-        Self { url: url.clone(), body: serde_json::json!({ "text": text }).to_string() }
+        let mut post =
+            Self { url: url.clone(), body: serde_json::json!({ "text": text }).to_string(), headers: Vec::new() };
+        let Some(secret) = secret else { return Ok(post) };
+        let key = key(secret.text())?;
+        let event = serde_json::json!({
+            "text": text,
+            "type": message.event.name(),
+            "timestamp": message.at,
+            "data": { "loop": message.name, "subject": message.subject, "text": message.text },
+        });
+        post.body = event.to_string();
+        // Whoever gets the same twice, because an answer was lost, knows it by its id.
+        let (id, at) = (format!("msg_{}", message.id()), now.as_second().to_string());
+        let signed = hmac::sign(&key, format!("{id}.{at}.{}", post.body).as_bytes());
+        let signature = format!("v1,{}", BASE64.encode(signed.as_ref()));
+        post.headers = vec![("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", signature)];
+        Ok(post)
     }
 
     /// Posts it. Redirects are not followed: the address is the secret, and it is told to nobody else.
@@ -26,9 +64,22 @@ impl Post {
             .http_status_as_error(false)
             .build()
             .new_agent();
-        let sent = agent.post(self.url.text()).content_type("application/json").send(&self.body);
-        let status = sent.map_err(|err| trouble(&err))?.status();
+        let request = agent.post(self.url.text()).content_type("application/json");
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let status = request.send(&self.body).map_err(|err| trouble(&err))?.status();
         if status.is_success() { Ok(()) } else { Err(format!("the server answered {}", status.as_u16())) }
+    }
+}
+
+/// The key that a secret stands for.
+fn key(secret: &str) -> Result<hmac::Key, String> {
+    let bytes = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret).trim()).unwrap_or_default();
+    match bytes.len() {
+        0..LEAST_BYTES => Err(format!(
+            "MLLOOP_WEBHOOK_SECRET is not {PREFIX} and at least {LEAST_BYTES} bytes in base64: `echo {PREFIX}$(openssl rand \
+             -base64 32)` makes one"
+        )),
+        _ => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
     }
 }
 
@@ -49,4 +100,20 @@ fn trouble(err: &ureq::Error) -> String {
 /// What would mention somebody or make a link is text.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_that_of_the_specification() {
+        // The example of https://github.com/standard-webhooks/standard-webhooks (spec, "Symmetric").
+        let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = hmac::sign(&key, b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{\"test\": 2432232314}");
+        assert_eq!(BASE64.encode(signed.as_ref()), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        for wrong in ["", "whsec_", "whsec_c2hvcnQ=", "no base64!"] {
+            assert!(super::key(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -28,7 +28,9 @@ impl Shadow {
     pub(super) fn before(source: &Source, entry: &Entry) -> Result<Self, ReplayError> {
         let dir = tempfile::tempdir().map_err(ReplayError::io(Path::new("a temporary directory")))?;
         let settings = entry.of::<GateVerdict>()?.map(|said| said.settings).unwrap_or_default();
-        let settings = settings.iter().map(|pair| Setting::parse(pair)).collect::<Result<_, _>>();
+        // Nothing that is made again is told to others.
+        let settings = settings.iter().map(String::as_str).chain(["labels.store="]);
+        let settings = settings.map(Setting::parse).collect::<Result<_, _>>();
         let settings = settings.map_err(ReplayError::Usage)?;
         let workspace = Workspace::new(dir.path()).with_settings(settings);
         let mut shadow = Self { workspace, missing: Vec::new(), notes: Vec::new(), dir };

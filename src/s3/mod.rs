@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! s3://bucket/key ─▶ Object ─ open ─▶ bytes, taken up again where a connection broke
-//!                          └ put ──▶ a whole object or none, whatever happens
+//!                          └ put ──▶ a whole object or none, whatever happens; a large one in parts
 //! ```
 //! Requests are signed in their address, so a secret key is never sent, and no address of a request is ever shown.
 
@@ -10,12 +10,13 @@ mod access;
 mod object;
 mod profile;
 mod transfer;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use access::{Access, reach_as};
-pub use object::{MAX_OBJECT_BYTES, Object, Stored};
+pub use object::{Object, Stored};
 pub use transfer::{Condition, S3Error, Why};
 
 use std::path::Path;

@@ -1,21 +1,18 @@
-//! One object: read, looked at, written.
+//! One object: read and looked at.
 
 use super::SCHEME;
 use super::access::{Access, access};
-use super::transfer::{Condition, S3Error, Why, agent, persist, refused, unreachable};
-use rusty_s3::actions::{GetObject, HeadObject, PutObject};
+use super::transfer::{S3Error, Why, agent, persist, refused, unreachable};
+use rusty_s3::actions::{GetObject, HeadObject};
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body};
 
-/// The largest object that is written: the protocol's limit for one request.
-pub const MAX_OBJECT_BYTES: u64 = 5 << 30;
 /// For how long a signed address holds. A request begins at once; clocks differ.
 const VALID: Duration = Duration::from_secs(900);
 /// A connection that sends slower than so many bytes a second is given up.
@@ -137,35 +134,6 @@ impl Object {
         }
     }
 
-    /// Writes the whole of `file`: the object is the new one afterwards, or the old one as it was.
-    ///
-    /// # Errors
-    /// [`Why::Changed`] when the condition does not hold, and when the server will not.
-    pub fn put(&self, file: &mut File, condition: Condition) -> Result<(), S3Error> {
-        let length = file.metadata().map_err(|err| self.failed(err.to_string()))?.len();
-        if length > MAX_OBJECT_BYTES {
-            return Err(self.failed(format!("{length} bytes are more than the 5 GiB of one object")));
-        }
-        let send = || {
-            file.seek(SeekFrom::Start(0))?;
-            let action = PutObject::new(&self.store.bucket, self.credentials(), &self.key);
-            let request = self.store.agent.put(action.sign(VALID).as_str()).header("content-length", length);
-            let request = match condition {
-                Condition::Always => request,
-                Condition::New => request.header("if-none-match", "*"),
-                Condition::Same(etag) => request.header("if-match", etag),
-            };
-            let limit = Duration::from_secs(60 + length / SLOWEST);
-            let request = request.config().timeout_send_body(Some(limit)).build();
-            request.send(SendBody::from_reader(&mut *file))
-        };
-        let answer = persist(send).map_err(|err| self.failed(unreachable(&err)))?;
-        match answer.status().as_u16() {
-            200..=299 => Ok(()),
-            _ => Err(self.refused(answer)),
-        }
-    }
-
     /// Asks for what stands from `at` on, of the object with this tag.
     fn get(&self, at: u64, etag: Option<&str>) -> Result<Response<Body>, S3Error> {
         let ask = || {
@@ -182,17 +150,39 @@ impl Object {
         persist(ask).map_err(|err| self.failed(unreachable(&err)))
     }
 
-    fn credentials(&self) -> Option<&Credentials> {
+    /// How long it may take to send so many bytes.
+    pub(super) fn patience(n_bytes: u64) -> Duration {
+        Duration::from_secs(60 + n_bytes / SLOWEST)
+    }
+
+    /// The address under which something is done.
+    pub(super) fn signed<'a>(&self, action: impl S3Action<'a>) -> String {
+        action.sign(VALID).into()
+    }
+
+    pub(super) fn bucket(&self) -> &Bucket {
+        &self.store.bucket
+    }
+
+    pub(super) fn agent(&self) -> &Agent {
+        &self.store.agent
+    }
+
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
         self.store.credentials.as_ref()
     }
 
-    fn refused(&self, answer: Response<Body>) -> S3Error {
+    pub(super) fn refused(&self, answer: Response<Body>) -> S3Error {
         let why = refused(self.store.bucket.region(), self.credentials().is_some(), answer);
-        S3Error { object: self.shown(), why }
+        self.because(why)
     }
 
-    fn failed(&self, what: String) -> S3Error {
-        S3Error { object: self.shown(), why: Why::Other(what) }
+    pub(super) fn failed(&self, what: String) -> S3Error {
+        self.because(Why::Other(what))
+    }
+
+    pub(super) fn because(&self, why: Why) -> S3Error {
+        S3Error { object: self.shown(), why }
     }
 }
 

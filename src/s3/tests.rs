@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::{Condition, Object, Why};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -15,6 +15,52 @@ struct Kept {
     asked: Vec<String>,
     breaks_after: Option<usize>,
     busy: u32,
+    /// Parts of uploads that are not complete, by the name of the upload and the number of the part.
+    parts: BTreeMap<(String, u16), Vec<u8>>,
+    n_uploads: u32,
+    /// From which part on the server refuses.
+    refuses: Option<u16>,
+    /// What it says when the parts are put together.
+    completes_with: Option<&'static str>,
+}
+
+/// What an upload in parts is asked: its status and answer; `None` for a request of another kind.
+fn upload(kept: &mut Kept, method: &str, url: &str, body: &[u8]) -> Option<(u16, String)> {
+    let (path, query) = url.split_once('?')?;
+    let value =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+    if value("uploads").is_some() {
+        kept.n_uploads += 1;
+        return Some((200, format!("<R xmlns=\"x\"><UploadId>up{}</UploadId></R>", kept.n_uploads)));
+    }
+    let id = value("uploadId")?;
+    let number: Option<u16> = value("partNumber").map(|n| n.parse().unwrap());
+    match (method, number) {
+        ("PUT", Some(n)) if kept.refuses.is_some_and(|from| n >= from) => Some((403, String::new())),
+        ("PUT", Some(n)) => {
+            kept.parts.insert((id, n), body.to_vec());
+            Some((200, String::new()))
+        }
+        ("POST", _) => match kept.completes_with {
+            Some(said) => Some((200, said.to_owned())),
+            None => {
+                let all: Vec<u8> = kept
+                    .parts
+                    .range((id.clone(), 0)..=(id.clone(), u16::MAX))
+                    .flat_map(|(_, part)| part.clone())
+                    .collect();
+                let told = String::from_utf8_lossy(body).matches("<PartNumber>").count();
+                assert_eq!(told, kept.parts.keys().filter(|(of, _)| *of == id).count());
+                kept.parts.retain(|(of, _), _| *of != id);
+                kept.objects.insert(path.to_owned(), all);
+                Some((200, "<R><ETag>x</ETag></R>".to_owned()))
+            }
+        },
+        _ => {
+            kept.parts.retain(|(of, _), _| *of != id);
+            Some((204, String::new()))
+        }
+    }
 }
 
 fn server() -> (Access, Arc<Mutex<Kept>>) {
@@ -50,15 +96,19 @@ fn answer(mut stream: TcpStream, kept: &Mutex<Kept>) {
     let old = kept.objects.get(&path).cloned();
     let same = header("if-match").is_none_or(|tag_wanted| old.as_ref().is_some_and(|old| tag(old) == tag_wanted));
     let new = header("if-none-match").is_none() || old.is_none();
+    let passes = kept.busy == 0 && same && new;
+    let uploads = if passes { upload(&mut kept, method, url, &body) } else { None };
+    let is_upload = uploads.is_some();
     let (status, said): (u16, Vec<u8>) = match (method, old) {
         _ if kept.busy > 0 => (503, b"<Error><Code>SlowDown</Code></Error>".to_vec()),
         _ if !same || !new => (412, Vec::new()),
+        _ if uploads.is_some() => uploads.map(|(status, said)| (status, said.into_bytes())).unwrap(),
         ("PUT", _) => (200, Vec::new()),
         (_, None) => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
         (_, Some(old)) => (if header("range").is_some() { 206 } else { 200 }, old),
     };
     kept.busy = kept.busy.saturating_sub(1);
-    if (method, status) == ("PUT", 200) {
+    if (method, status, is_upload) == ("PUT", 200, false) {
         kept.objects.insert(path, body);
     }
     let from = header("range").map_or(0, |range| range["bytes=".len()..].trim_end_matches('-').parse().unwrap());
@@ -121,4 +171,41 @@ fn an_object_that_changes_is_no_mixture_and_conditions_hold() {
     kept.lock().unwrap().breaks_after = Some(0);
     let told = object.read(1 << 20).unwrap_err().to_string();
     assert!(told.contains("s3://bucket/k") && !told.contains("Signature"), "{told}");
+}
+
+#[test]
+fn a_large_object_is_sent_in_parts_and_is_whole_or_as_it_was() {
+    let (access, kept) = server();
+    let object = Object::asked_by(Path::new("s3://bucket/large table"), &access).unwrap();
+    let bytes: Vec<u8> = (0..25_000u32).flat_map(u32::to_le_bytes).collect();
+    let put = |part, condition| object.put_parts(&mut file(&bytes), bytes.len() as u64, part, condition);
+    let there = || kept.lock().unwrap().objects.get("/bucket/large%20table").cloned();
+    // One that fails in the middle leaves no part, and no object.
+    kept.lock().unwrap().refuses = Some(3);
+    let told = put(30_000, Condition::New).unwrap_err().to_string();
+    assert!(told.ends_with("may not do that (403)"), "{told}");
+    assert!(there().is_none() && kept.lock().unwrap().parts.is_empty());
+    kept.lock().unwrap().refuses = None;
+    // A part that a busy server refuses is sent again.
+    kept.lock().unwrap().busy = 1;
+    put(30_000, Condition::New).unwrap();
+    assert_eq!(there().unwrap(), bytes);
+    let parts = |kept: &Kept| kept.asked.iter().filter(|head| head.contains("partNumber=")).count();
+    assert_eq!(parts(&kept.lock().unwrap()), 3 + 4);
+    // A length that parts fill exactly.
+    put(50_000, Condition::Always).unwrap();
+    assert_eq!((there().unwrap() == bytes, parts(&kept.lock().unwrap())), (true, 9));
+    // Conditions hold when the parts are put together; an error that comes as a success is one.
+    assert_eq!(put(50_000, Condition::New).unwrap_err().why, Why::Changed);
+    assert!(kept.lock().unwrap().parts.is_empty());
+    for (said, why) in [
+        ("<Error><Code>InternalError</Code></Error>", "InternalError"),
+        ("<Error><Code>PreconditionFailed</Code></Error>", "somebody else"),
+    ] {
+        kept.lock().unwrap().completes_with = Some(said);
+        let told = put(50_000, Condition::Always).unwrap_err().to_string();
+        assert!(told.contains(why) && !told.contains("Signature"), "{told}");
+        assert!(kept.lock().unwrap().parts.is_empty());
+    }
+    assert_eq!(there().unwrap(), bytes);
 }

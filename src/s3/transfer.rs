@@ -4,7 +4,8 @@ use crate::web::fetcher;
 use std::path::Path;
 use std::time::Duration;
 use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body};
+use ureq::typestate::WithBody;
+use ureq::{Agent, Body, RequestBuilder};
 
 /// Pauses before another try; there is one try more.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(3)];
@@ -20,6 +21,17 @@ pub enum Condition<'a> {
     New,
     /// When it is the one with this tag.
     Same(&'a str),
+}
+
+impl Condition<'_> {
+    /// The request under this condition.
+    pub(super) fn on(self, request: RequestBuilder<WithBody>) -> RequestBuilder<WithBody> {
+        match self {
+            Self::Always => request,
+            Self::New => request.header("if-none-match", "*"),
+            Self::Same(etag) => request.header("if-match", etag),
+        }
+    }
 }
 
 /// What went wrong with an object.
@@ -126,10 +138,15 @@ pub(super) fn refused(region: &str, signed: bool, answer: Response<Body>) -> Why
     Why::Other(what)
 }
 
+/// The text of the first `<name>`.
+pub(super) fn inside<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once('<').map(|(inside, _)| inside)
+}
+
 /// The text of the first `<name>` in an error, on one line and short.
 fn element(text: &str, name: &str) -> Option<String> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    let (inside, _) = rest.split_once('<')?;
+    let inside = inside(text, name)?;
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     Some(inside.trim().chars().map(clean).take(200).collect()).filter(|text: &String| !text.is_empty())
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! request ─ work ─▶ queue, bounded: full is 503 at once ─▶ the desk's own thread: lock, record all that waits ─▶ answered
-//!                    another process has the lock for long: runs/waiting.jsonl ─▶ answered; taken in once it is free
+//!                    another process has the lock for long, or the store of the loop does not answer:
+//!                                                  runs/waiting.jsonl ─▶ answered; taken in once that is over
 //! ```
 
 use super::problem::Refusal;
@@ -10,8 +11,8 @@ use super::snapshot::Loaded;
 use super::state::App;
 use crate::atomic::Lock;
 use crate::feedback::waiting::{is_waiting, keep, take_in};
-use crate::feedback::{Correction, Entry, FeedbackError, Given, check, give};
-use crate::labels::{Label, record_outcomes};
+use crate::feedback::{Correction, Entry, FeedbackError, Given, News, check, fetch, give, record_known};
+use crate::labels::{Label, LabelError};
 use crate::workspace::WorkspaceError;
 use std::collections::VecDeque;
 use std::error::Error;
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_millis(20);
 /// How often, while nobody waits for an answer.
 const BESIDE: Duration = Duration::from_millis(200);
+/// How long a store that did not answer is left alone.
+const ALONE: Duration = Duration::from_secs(5);
 /// Requests that wait; the next is told to come back.
 const QUEUE: usize = 256;
 
@@ -162,6 +165,7 @@ impl Shared {
 
     /// What the desk's own thread does until the server ends.
     fn keep(&self, app: &Weak<App>) {
+        let mut silent_since: Option<Instant> = None;
         loop {
             let is_asked = {
                 let mut queue = self.queue();
@@ -174,9 +178,21 @@ impl Shared {
                 !queue.jobs.is_empty()
             };
             let Some(app) = app.upgrade() else { return };
+            let is_alone = silent_since.is_some_and(|since| since.elapsed() < ALONE);
+            // Nobody has to wait for a server that is slow: the lock is taken afterwards.
+            let fetched = if is_alone { None } else { ask_store(&app) };
+            if !is_alone {
+                silent_since = fetched.is_none().then(Instant::now);
+            }
+            let Some(fetched) = fetched else {
+                self.keep_all(&app);
+                drop(app);
+                self.rest(BESIDE);
+                continue;
+            };
             match app.workspace.lock_within(Duration::ZERO) {
                 Ok(lock) => {
-                    self.make_all(&app, &lock);
+                    self.make_all(&app, &lock, fetched);
                     drop((app, lock));
                     // What is damaged goes on waiting.
                     if self.queue().is_kept {
@@ -206,8 +222,8 @@ impl Shared {
     }
 
     /// Records what waits, and before it what was kept.
-    fn make_all(&self, app: &App, lock: &Lock) {
-        match take_in(&app.workspace, lock, app.now()) {
+    fn make_all(&self, app: &App, lock: &Lock, fetched: Option<News>) {
+        match take_in(&app.workspace, lock, fetched, app.now()) {
             Ok(_) => self.queue().is_kept = false,
             Err(err) => app.tell(&format!("outcomes and feedback that wait cannot be taken in: {err}")),
         }
@@ -233,7 +249,7 @@ impl Shared {
         if waiting.is_empty() {
             return;
         }
-        let recorded = catch_unwind(AssertUnwindSafe(|| record_outcomes(&app.workspace, lock, outcomes, app.now())));
+        let recorded = catch_unwind(AssertUnwindSafe(|| record_known(&app.workspace, lock, outcomes, app.now())));
         let Ok(recorded) = recorded else { return };
         app.answers.look_again();
         for done in waiting {
@@ -247,14 +263,18 @@ impl Shared {
 
     /// Keeps what waits beside the loop when somebody has waited long enough, or something is kept already.
     fn keep_late(&self, app: &App) {
-        let jobs = {
-            let mut queue = self.queue();
-            let is_late = queue.jobs.front().is_some_and(|job| job.since.elapsed() >= PATIENCE);
-            match is_late || queue.is_kept {
-                true => std::mem::take(&mut queue.jobs),
-                false => return,
-            }
+        let is_late = {
+            let queue = self.queue();
+            queue.is_kept || queue.jobs.front().is_some_and(|job| job.since.elapsed() >= PATIENCE)
         };
+        if is_late {
+            self.keep_all(app);
+        }
+    }
+
+    /// Keeps all that waits beside the loop.
+    fn keep_all(&self, app: &App) {
+        let jobs = std::mem::take(&mut self.queue().jobs);
         let (mut outcomes, mut said, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for Job { work, done, .. } in jobs {
             let n = match work {
@@ -286,7 +306,7 @@ impl Shared {
             Err(err) => app.tell(&format!("outcomes and feedback cannot be kept: {err}")),
         }
         for (n, done) in waiting {
-            let why = "another mlloop is changing this loop, and what came could not be kept; try again later";
+            let why = "the loop cannot be changed now, and what came could not be kept; try again later";
             let _ = done.send(match &kept {
                 Ok(()) => Ok(Done::Kept(n)),
                 Err(_) => Err(Refusal::Unavailable(why.to_owned())),
@@ -301,6 +321,19 @@ impl Shared {
             let why = "the loop cannot be changed now; try again later";
             let _ = job.done.send(Err(Refusal::Unavailable(why.to_owned())));
         }
+    }
+}
+
+/// What the store of the loop has; `None` when it does not answer.
+fn ask_store(app: &App) -> Option<Option<News>> {
+    match fetch(&app.workspace) {
+        Ok(fetched) => Some(fetched),
+        Err(err @ FeedbackError::Label(LabelError::Store { .. })) => {
+            app.tell(&format!("outcomes and feedback are kept, to be sent later: {err}"));
+            None
+        }
+        // Whoever takes in says what is wrong.
+        Err(_) => Some(None),
     }
 }
 
@@ -320,7 +353,8 @@ pub(super) fn refusal(app: &App, err: &FeedbackError) -> Refusal {
     }
 }
 
-/// A disk that is full, or that nobody may write to, is a state to come back to; anything else is a fault.
+/// A disk that is full, or that nobody may write to, or a store that does not answer, is a state to come back to; anything
+/// else is a fault.
 fn not_recorded(app: &App, err: &(dyn Error + 'static)) -> Refusal {
     match is_a_state(err) {
         true => {
@@ -337,6 +371,9 @@ fn is_a_state(err: &(dyn Error + 'static)) -> bool {
     const STATES: [io::ErrorKind; 5] = [FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
     let mut cause = Some(err);
     while let Some(of) = cause {
+        if matches!(of.downcast_ref(), Some(LabelError::Store { .. })) {
+            return true;
+        }
         if of.downcast_ref::<io::Error>().is_some_and(|err| STATES.contains(&err.kind())) {
             return true;
         }
@@ -357,7 +394,9 @@ mod tests {
         let labels = LabelError::Io { path: at(), source: full() };
         let unfinished = FeedbackError::Unfinished { n: 1, source: Box::new(FeedbackError::Label(labels)) };
         let workspace = FeedbackError::Workspace(WorkspaceError::Io { path: at(), source: full() });
-        for err in [unfinished, workspace, FeedbackError::Io { path: at(), source: full() }] {
+        let (store, what) = ("postgres://db/shop/said".to_owned(), "refused".to_owned());
+        let silent = FeedbackError::Label(LabelError::Store { store, what, may_be_there: false });
+        for err in [unfinished, workspace, silent, FeedbackError::Io { path: at(), source: full() }] {
             assert!(is_a_state(&err), "{err}");
         }
         let missing = FeedbackError::Io { path: at(), source: io::ErrorKind::NotFound.into() };

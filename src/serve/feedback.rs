@@ -33,7 +33,7 @@ pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Resul
         Done::Given(given) => json(StatusCode::OK, &serde_json::to_value(given).map_err(fault)?),
         Done::Recorded => json(StatusCode::OK, &json!({})),
         Done::Kept(n_kept) => {
-            let note = "the loop is being changed: they are kept, and count once it is not";
+            let note = "the loop cannot take them in now: they are kept, and count once it can";
             json(StatusCode::ACCEPTED, &json!({ "n_kept": n_kept, "note": note }))
         }
     })

@@ -242,6 +242,7 @@ pub(super) fn docs(snapshot: &Snapshot) -> Result<String, askama::Error> {
 /// `/`.
 pub(super) fn info(snapshot: &Snapshot) -> Info {
     Info {
+        status: "alive",
         mlloop: env!("CARGO_PKG_VERSION"),
         predicts: snapshot.production.as_ref().map(|live| live.model.pipeline.target.name.clone()),
         version: snapshot.roles.production,
@@ -256,6 +257,8 @@ pub(super) fn info(snapshot: &Snapshot) -> Info {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Info {
+    /// `alive`, which clients of KServe V1 look for.
+    status: &'static str,
     /// The version of mlloop.
     mlloop: &'static str,
     /// The column that is predicted.

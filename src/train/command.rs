@@ -21,12 +21,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the program must not see of ours.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     "MLLOOP_TOKEN",
     "MLLOOP_PREDICT_TOKEN",
     "MLLOOP_SMTP_USER",
     "MLLOOP_SMTP_PASSWORD",
     "MLLOOP_WEBHOOK_URL",
+    "MLLOOP_WEBHOOK_SECRET",
     "KAGGLE_API_TOKEN",
     "KAGGLE_USERNAME",
     "KAGGLE_KEY",

@@ -172,6 +172,7 @@ current = "data/current.csv"   # what arrived since, unless `monitor` is given a
 # [labels]
 # policy = "adjudicate"  # where annotators differ: nothing until decided; majority; drop
 # auto_export = 300      # rows that `run` hands out to be labelled when it finds drift or too few labels; unset: none
+# store = "postgres://USER@HOST/DATABASE/TABLE"  # labels and feedback of several machines; no password: PGPASSWORD, ~/.pgpass
 
 # [retrain]
 # min_new_labels = 50      # fewer new labels than this are too few to learn from

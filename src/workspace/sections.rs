@@ -2,9 +2,10 @@
 
 use super::Approval;
 use crate::pipeline::{Quality, SearchLimits};
+use crate::table::postgres::Lines;
 use crate::table::schema::DEFAULT_MISSING;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// `[train]`: how much is done for a good model.
@@ -34,7 +35,7 @@ impl From<TrainKeys> for TrainRules {
 }
 
 /// `[labels]`: how what people said becomes one label per row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelRules {
     /// What holds where annotators differ.
@@ -43,10 +44,17 @@ pub struct LabelRules {
     /// How many rows `run` hands out by itself when labels are wanted and no batch is out; never when `None`.
     #[serde(default)]
     pub auto_export: Option<u32>,
+    /// The table of PostgreSQL that several machines write labels and feedback to; an empty text is none.
+    #[serde(default)]
+    pub store: Option<String>,
 }
 
 impl LabelRules {
-    pub(super) fn check(self) -> Result<(), String> {
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        self.store.take_if(|store| store.trim().is_empty());
+        if let Some(store) = &self.store {
+            Lines::at(Path::new(store)).map_err(|what| format!("[labels] store: {what}"))?;
+        }
         match self.auto_export {
             Some(n) if !(1..=1_000_000).contains(&n) => Err(format!(
                 "[labels] auto_export = {n} must be a whole number from 1 to 1000000; leave it out for none"

@@ -2,8 +2,10 @@
 
 use super::config::Config;
 use crate::drift::DriftSettings;
+use crate::table::place;
 use crate::wording::{instead, plain};
 use serde::Deserialize;
+use std::path::Path;
 use toml::{Table, Value};
 
 /// The sections that can be set, those inside of others last.
@@ -81,10 +83,14 @@ impl Setting {
     }
 
     /// The value, unless it may be a secret that belongs elsewhere: an address with a login, a password.
-    fn shown(&self) -> &str {
+    fn shown(&self) -> String {
         const SECRET: [&str; 6] = ["uri", "url", "webhook", "pass", "user", "token"];
         let key = self.key.rsplit('.').next().unwrap_or_default();
-        if SECRET.iter().any(|word| key.contains(word)) { "***" } else { &self.value }
+        if SECRET.iter().any(|word| key.contains(word)) {
+            "***".to_owned()
+        } else {
+            place::shown(Path::new(&self.value))
+        }
     }
 
     /// `KEY=VALUE`.

@@ -82,6 +82,11 @@ impl Entry {
                 };
                 Some(format!("{} judged right, wrong or uncertain{labels}", counted(said.new?, "prediction")))
             }),
+            EventKind::LabelsReceived => self.of::<Outcomes>()?.map(|said| {
+                let changed = if said.changed > 0 { format!(", {} changed", said.changed) } else { String::new() };
+                let store = said.store.unwrap_or_default();
+                format!("{} came from {store}{changed}", counted(said.added, "new label"))
+            }),
             EventKind::Outcomes => {
                 self.of::<Outcomes>()?.map(|said| format!("{} became known", counted(said.added, "outcome")))
             }

@@ -20,6 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 CACHE = TARGET / "neighbours"
 MLLOOP = pathlib.Path(os.environ.get("MLLOOP", TARGET / "debug" / "mlloop")).resolve()
+# What more than one test asks of.
+MLFLOW_PACKAGES = ("mlflow[auth]>=3.17,<4", "onnx", "onnxruntime")
 CHURN = ROOT / "fixtures" / "tables" / "churn.csv"
 
 

@@ -1,14 +1,15 @@
-"""A real Label Studio gets a batch, two people answer in it, and the answers become labels."""
+"""A real Label Studio gets a batch, two people answer in it, and the answers become labels; and it asks `serve` as its model."""
 import csv
 import json
 import os
 import urllib.error
 import urllib.request
 
-from _common import CHURN, Server, environment, free_port, holds_no, mlloop, version, workplace
+from _common import CHURN, MLLOOP, Server, environment, free_port, holds_no, mlloop, version, workplace
 
 PYTHON = environment("label_studio", "label-studio>=1.20,<2")
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
+MODEL_TOKEN = "hunter2-of-the-model"
 
 
 class Api:
@@ -69,8 +70,8 @@ def main():
 
     command = [PYTHON.parent / "label-studio", "start", "--no-browser", "--port", str(port), "--data-dir", home,
                "--username", "ann@example.org", "--password", "pass-of-ann-1", "--user-token", TOKEN, "--enable-legacy-api-token"]
-    quiet = {**os.environ, "HOME": str(home), "LATEST_VERSION_CHECK": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
-    with Server(command, f"{base}/health", work / "studio.log", cwd=home, env=quiet):
+    quiet = {**os.environ, "HOME": str(home), "LATEST_VERSION_CHECK": "false", "ML_BLOCK_LOCAL_IP": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
+    with Server(command, f"{base}/health", work / "studio.log", seconds=900, cwd=home, env=quiet):
         ann = Api(base, TOKEN)
         version(ann("GET", "/api/version")["release"])
         _, said = mlloop(*send, cwd=loop, status=2, env={**env, "LABEL_STUDIO_API_KEY": "wrong" + TOKEN})
@@ -129,7 +130,70 @@ def main():
         answer(ann, tasks[52]["id"], right[tasks[52]["data"]["row_id"]])
         taken = json.loads(mlloop(*fetch, cwd=loop, env=env)[0])
         assert taken["counts"]["added"] == 1, taken["counts"]
+        model(ann, loop, ann("GET", f"/api/projects/{project}")["label_config"])
     holds_no(TOKEN, loop)
+    holds_no(MODEL_TOKEN, loop)
+
+
+def model(api, loop, interface):
+    """The server connects `serve` as its model, fetches predictions, and hands tasks out by how sure it is."""
+    with open(loop / "data" / "current.csv") as file:
+        rows = list(csv.DictReader(file))[:40]
+    printed, _ = mlloop("predict", "data/current.csv", "--columns", "customer,prediction,score", cwd=loop)
+    expected = {row["customer"]: row for row in csv.DictReader(printed.splitlines())}
+    project = api("POST", "/api/projects", {"title": "model", "label_config": interface, "sampling": "Uncertainty sampling"})["id"]
+    # As people import tasks, and one that does not fit.
+    tasks = [{"data": {"row_id": row["customer"], "row": row}} for row in rows]
+    api("POST", f"/api/projects/{project}/import?return_task_ids=true", [*tasks, {"data": {"row_id": "x", "row": {"months": "many"}}}])
+    port = free_port()
+    connect = {"project": project, "url": f"http://127.0.0.1:{port}/label-studio", "title": "mlloop", "auth_method": "BASIC_AUTH",
+               "basic_auth_user": "any", "basic_auth_pass": MODEL_TOKEN}
+    retrieve = f"/api/dm/actions?id=retrieve_tasks_predictions&project={project}"
+    everything = {"selectedItems": {"all": True, "excluded": []}}
+    serve = [MLLOOP, "serve", "--port", str(port), "--label-studio"]
+    secret = {**os.environ, "MLLOOP_PREDICT_TOKEN": MODEL_TOKEN}
+    with Server(serve, f"http://127.0.0.1:{port}/health", loop / "serve.log", cwd=loop, env=secret):
+        refused(api, connect | {"basic_auth_pass": "wrong"})
+        refused(api, connect | {"url": f"http://127.0.0.1:{free_port()}/label-studio"})
+        backend = api("POST", "/api/ml", connect)["id"]
+        state = api("GET", f"/api/ml/{backend}")
+        assert (state["state"], state["model_version"]) == ("CO", "v0001"), state
+        for _ in range(2):
+            api("POST", retrieve, everything)
+        api("PATCH", f"/api/projects/{project}", {"model_version": "v0001"})
+        told = api("GET", f"/api/predictions?project={project}")
+        customer = {task["id"]: task["data"]["row_id"] for task in tasks_of(api, project)}
+        assert len(told) == 40 and {one["model_version"] for one in told} == {"v0001"}, "once each, none for what does not fit"
+        sure = {}
+        for one in told:
+            row = expected[customer[one["task"]]]
+            said, score = one["result"][0]["value"]["choices"], float(row["score"])
+            assert said == [row["prediction"]], (one, row)
+            sure[one["task"]] = score if row["prediction"] == "yes" else 1 - score
+            assert abs(one["score"] - sure[one["task"]]) < 1e-6, (one, row)
+        # The least sure first, and the next of them once that one has an answer.
+        for _ in range(3):
+            task, least = api("GET", f"/api/projects/{project}/next")["id"], min(sure.values())
+            assert abs(sure.pop(task) - least) < 1e-6, (task, least)
+            answer(api, task, "yes")
+    # Without it, the server goes on: no prediction is lost, none is made up.
+    api("POST", retrieve, everything)
+    assert api("GET", f"/api/ml/{backend}")["state"] == "DI"
+    assert len(api("GET", f"/api/predictions?project={project}")) == 40
+    assert not list((loop / "predictions").glob("*")), "that somebody looks at a task is no traffic"
+
+
+def tasks_of(api, project):
+    return api("GET", f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true")
+
+
+def refused(api, body):
+    try:
+        api("POST", "/api/ml", body)
+    except AssertionError as err:
+        assert "400" in str(err) and MODEL_TOKEN not in str(err), err
+    else:
+        raise AssertionError("a model that does not answer was connected")
 
 
 def second_person(base, invite):

@@ -5,9 +5,9 @@ import os
 import subprocess
 import time
 
-from _common import CHURN, Server, environment, free_port, holds_no, mlloop, version, workplace
+from _common import CHURN, MLFLOW_PACKAGES, Server, environment, free_port, holds_no, mlloop, version, workplace
 
-PYTHON = environment("mlflow", "mlflow[auth]>=3.17,<4", "onnx", "onnxruntime")
+PYTHON = environment("mlflow", *MLFLOW_PACKAGES)
 SECRET = "hunter2-of-mlflow"
 
 # Asked by MLflow's own client, in its own environment.

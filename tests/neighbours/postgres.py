@@ -2,6 +2,7 @@
 
 `tests/postgres.rs` tries what goes wrong one by one.
 """
+import csv
 import glob
 import json
 import os
@@ -12,10 +13,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
-from _common import CHURN, MLLOOP, free_port, holds_no, mlloop, skip, version, workplace
+from _common import CHURN, MLLOOP, Server, free_port, holds_no, mlloop, skip, version, workplace
 
 PASSWORD = "hunter2-of-the-database"
+TOKEN = "hunter2-of-the-server"
 NOBODY = 65534
 
 
@@ -44,22 +47,30 @@ class Postgres:
         os.chmod(folder / "server.key", 0o600)
 
     def __enter__(self):
-        run = dict(cwd=self.folder, stdout=subprocess.DEVNULL, stderr=open(self.folder / "log", "w"), env={"LC_ALL": "C"})
         subprocess.run(
             [self.bin / "initdb", "-D", "data", "-U", "ann", "--pwfile=password", "-A", "scram-sha-256", "-E", "UTF8", "--no-sync"],
-            check=True, **run, **self.user)
+            check=True, **self.run(), **self.user)
+        self.start()
+        assert self.psql("create database shop", "postgres").returncode == 0
+        return self
+
+    def run(self):
+        return dict(cwd=self.folder, stdout=subprocess.DEVNULL, stderr=open(self.folder / "log", "w"), env={"LC_ALL": "C"})
+
+    def start(self):
         ssl = [option for pair in ("ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key") for option in ("-c", pair)]
         self.process = subprocess.Popen(
             [self.bin / "postgres", "-D", "data", "-p", str(self.port), "-k", "", "-c", "listen_addresses=localhost", *ssl],
-            **run, **self.user)
+            **self.run(), **self.user)
         end = time.monotonic() + 60
         while self.psql("select 1", "postgres").returncode:
             assert time.monotonic() < end, (self.folder / "log").read_text()
             time.sleep(0.1)
-        assert self.psql("create database shop", "postgres").returncode == 0
-        return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(20)
 
@@ -158,6 +169,63 @@ def cut(server, home, env):
     assert server.sql("select to_regclass('cut') is null") == "t"
 
 
+def post(port, path, body):
+    """Status and answer of a request to `serve`."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status, json.loads(answer.read())
+
+
+def store(server, home, env):
+    """`serve` on one machine, verbs on another: labels and feedback in one table, also while the database is down."""
+    with open(home / "mlloop.toml", "a") as file:
+        file.write(f'\n[labels]\nstore = "{server.url("/said")}"\n')
+    other = home.parent / "other"
+    shutil.copytree(home, other)
+    with open(CHURN) as file:
+        rows = [{name: cell for name, cell in row.items() if name != "churn"} for row in csv.DictReader(file)][:8]
+    for n, row in enumerate(rows):
+        row["customer"] = f"S{n}"
+    ids = [row["customer"] for row in rows]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/ready"
+    with Server([MLLOOP, "serve", "--port", str(port)], url, home / "serve.log", cwd=home, env={**os.environ, **env, "MLLOOP_TOKEN": TOKEN}):
+        post(port, "/predict", {"raw_features": rows, "true_labels": ["yes"] + [None] * 7})
+        status, given = post(port, "/feedback", [{"id": id, "verdict": "correct", "by": "ann"} for id in ids[:3]])
+        assert (status, given["n_new"]) == (200, 3), given
+        assert server.sql("select count(*) from said") == "4"
+        assert post(port, "/feedback", {"id": ids[0], "verdict": "correct", "by": "ann"})[1]["n_unchanged"] == 1
+        known = json.loads(mlloop("feedback", "list", cwd=other, env=env)[0])
+        assert sorted(one["id"] for one in known) == ids[:3], known
+        server.stop()
+        # The server keeps what comes, a verb says what is wrong, and neither loses or makes up anything.
+        began = time.monotonic()
+        status, kept = post(port, "/feedback", [{"id": id, "verdict": "uncertain", "by": "ann"} for id in ids[3:5]])
+        assert (status, kept["n_kept"]) == (202, 2), kept
+        post(port, "/predict", {"raw_features": rows[5:6], "true_labels": ["no"]})
+        assert time.monotonic() - began < 30
+        _, err = mlloop("retrain", cwd=other, env=env, status=2)
+        assert "refused" in err and len(err.strip().splitlines()) == 1, err
+        server.start()
+        end = time.monotonic() + 60
+        while server.sql("select count(*) from said") != "7":
+            assert time.monotonic() < end, (home / "serve.log").read_text()
+            time.sleep(0.2)
+        while (home / "runs" / "waiting.jsonl").exists() or (home / "runs" / "taking.jsonl").exists():
+            assert time.monotonic() < end, (home / "serve.log").read_text()
+            time.sleep(0.2)
+    for loop in (home, other):
+        known = json.loads(mlloop("feedback", "list", cwd=loop, env=env)[0])
+        assert sorted(one["id"] for one in known) == ids[:5], known
+        mlloop("audit", "verify", "--deep", cwd=loop, env=env)
+    labels = [sorted((loop / "data" / "labels.csv").read_text().splitlines()) for loop in (home, other)]
+    assert labels[0] == labels[1] and len(labels[0]) == 6, labels
+    assert (home / "data" / "feedback.csv").read_text() == (other / "data" / "feedback.csv").read_text()
+    holds_no(PASSWORD, other)
+    holds_no(TOKEN, home)
+
+
 def main():
     work = workplace()
     os.chmod(work, 0o711)
@@ -176,6 +244,7 @@ def main():
         encryption(server, home, env)
         whole_loop(server, home, env)
         cut(server, home, env)
+        store(server, home, env)
         holds_no(PASSWORD, home)
     # A server that is gone.
     _, err = mlloop("predict", server.url("/churn"), cwd=home, env=env, status=2)

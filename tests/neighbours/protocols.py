@@ -1,5 +1,5 @@
-"""Clients of other model servers ask `mlloop serve`: Triton's client by KServe V2, and the requests of MLflow, SageMaker,
-KServe V1 and Vertex AI as their clients send them."""
+"""Clients of other model servers ask `mlloop serve`: those of Triton, KServe (V1 and V2) and MLflow, and the requests of
+SageMaker and Vertex AI as their clients send them."""
 import csv
 import io
 import json
@@ -7,9 +7,12 @@ import subprocess
 import sys
 import urllib.request
 
-from _common import CHURN, MLLOOP, Server, environment, free_port, mlloop, version, workplace
+from _common import CHURN, MLFLOW_PACKAGES, MLLOOP, Server, environment, free_port, mlloop, version, workplace
 
 PYTHON = environment("protocols", "tritonclient[http]>=2.50,<3", "numpy<3", "requests<3")
+KSERVE = environment("kserve", "kserve>=0.15,<1")
+# That of mlflow.py, so that it is installed once.
+MLFLOW = environment("mlflow", *MLFLOW_PACKAGES)
 
 
 def rows():
@@ -42,9 +45,12 @@ def main():
     base = f"http://127.0.0.1:{port}"
     with Server([MLLOOP, "serve", "--port", str(port)], f"{base}/ready", loop / "serve.log", cwd=loop):
         (loop / "expected.json").write_text(json.dumps({"rows": rows(), "classes": classes, "scores": scores}))
-        done = subprocess.run([PYTHON, __file__, "client", str(port), loop / "expected.json"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        print(done.stdout, end="")
+        versions = []
+        for python, client in ((PYTHON, "triton"), (KSERVE, "kserve"), (MLFLOW, "mlflow")):
+            done = subprocess.run([python, __file__, client, str(port), loop / "expected.json"], capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+            versions.append(done.stdout.strip().splitlines()[-1])
+        version(", ".join(versions))
 
         columns = list(rows()[0])
         split = {"dataframe_split": {"index": list(range(50)), "columns": columns, "data": [list(row.values()) for row in rows()]}}
@@ -70,37 +76,44 @@ def main():
         assert urllib.request.urlopen(f"{base}/ping", timeout=60).status == 200
 
 
-def client(port, path):
-    """What runs in the environment of the clients."""
-    import importlib.metadata
-
-    import numpy
-    import requests
-    import tritonclient.http as http
-
-    version(f"tritonclient {importlib.metadata.version('tritonclient')}")
-    with open(path) as file:
-        expected = json.load(file)
-    triton = http.InferenceServerClient(f"127.0.0.1:{port}")
-    assert triton.is_server_live() and triton.is_server_ready() and triton.is_model_ready("churn")
-    assert not triton.is_model_ready("other")
-    assert triton.get_server_metadata()["name"] == "mlloop"
-    described = triton.get_model_metadata("churn")
+def tensors(described, rows, numpy):
+    """The columns of the rows as the model's description wants them."""
     inputs = []
     for told in described["inputs"]:
-        cells = [row[told["name"]] for row in expected["rows"]]
+        cells = [row[told["name"]] for row in rows]
         if told["datatype"] == "FP64":
             values = numpy.array([float(cell) if cell else numpy.nan for cell in cells], dtype=numpy.float64)
         else:
             values = numpy.array(cells, dtype=object)
         inputs.append((told["name"], told["datatype"], values))
+    return inputs
+
+
+def without_nan(datatype, values, numpy):
+    """JSON has no such number; a missing cell is sent as a text."""
+    if datatype != "FP64" or not numpy.isnan(values).any():
+        return datatype, values
+    return "BYTES", numpy.array(["" if v != v else repr(float(v)) for v in values], dtype=object)
+
+
+def triton(port, expected):
+    """Triton's own client, by KServe V2."""
+    import numpy
+    import requests
+    import tritonclient.http as http
+
+    triton = http.InferenceServerClient(f"127.0.0.1:{port}")
+    assert triton.is_server_live() and triton.is_server_ready() and triton.is_model_ready("churn")
+    assert not triton.is_model_ready("other")
+    assert triton.get_server_metadata()["name"] == "mlloop"
+    described = triton.get_model_metadata("churn")
+    inputs = tensors(described, expected["rows"], numpy)
     for as_bytes in (True, False):
         for n in (1, 50):
             sent = []
             for name, datatype, values in inputs:
-                if not as_bytes and datatype == "FP64" and numpy.isnan(values[:n]).any():
-                    # JSON has no such number; a missing cell is sent as a text.
-                    datatype, values = "BYTES", numpy.array(["" if v != v else repr(v) for v in values], dtype=object)
+                if not as_bytes:
+                    datatype, values = without_nan(datatype, values, numpy)
                 tensor = http.InferInput(name, [n], datatype)
                 tensor.set_data_from_numpy(values[:n], binary_data=as_bytes)
                 sent.append(tensor)
@@ -116,5 +129,77 @@ def client(port, path):
     assert answer.json()["scores"] == expected["scores"]
 
 
+def kserve(port, expected):
+    """The client of KServe, by its protocols V1 and V2."""
+    import asyncio
+
+    import httpx
+    import numpy
+    from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+
+    async def ask():
+        base = f"http://127.0.0.1:{port}"
+        v1, v2 = (InferenceRESTClient(RESTConfig(protocol=name)) for name in ("v1", "v2"))
+        assert await v1.is_server_live(base) and await v2.is_server_live(base) and await v2.is_server_ready(base)
+        assert await v1.is_model_ready(base, "churn") and await v2.is_model_ready(base, "churn")
+        assert not await v2.is_model_ready(base, "other")
+        answer = await v1.infer(base, {"instances": expected["rows"]}, model_name="churn")
+        assert (answer["predictions"], answer["scores"]) == (expected["classes"], expected["scores"])
+        for client, body in ((v1, {"instances": [{"months": "many"}]}), (v2, {"inputs": []})):
+            try:
+                await client.infer(base, body, model_name="churn")
+                raise AssertionError("a wrong request was answered")
+            except httpx.HTTPStatusError as err:
+                assert err.response.status_code in (400, 422), err
+        async with httpx.AsyncClient() as http:
+            described = (await http.get(f"{base}/v2/models/churn")).json()
+        for as_bytes in (True, False):
+            sent = []
+            for name, datatype, values in tensors(described, expected["rows"], numpy):
+                if not as_bytes:
+                    datatype, values = without_nan(datatype, values, numpy)
+                tensor = InferInput(name, [len(values)], datatype)
+                tensor.set_data_from_numpy(values, binary_data=as_bytes)
+                sent.append(tensor)
+            answer = await v2.infer(base, InferRequest("churn", sent, request_id="r1"), model_name="churn")
+            told = {output.name: output.as_numpy().tolist() for output in answer.outputs}
+            assert (answer.id, told["prediction"], told["score"]) == ("r1", expected["classes"], expected["scores"])
+
+    asyncio.run(ask())
+
+
+def mlflow(port, expected):
+    """The client by which MLflow asks its own scoring server."""
+    import pandas
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    client = ScoringServerClient("127.0.0.1", port)
+    client.wait_server_ready(timeout=30)
+    frame = pandas.DataFrame(expected["rows"])
+    numbers = ["months", "monthly_charge", "total_charge", "support_calls"]
+    typed = frame.assign(**{name: pandas.to_numeric(frame[name]) for name in numbers})
+    for rows in (frame, typed):
+        answer = client.invoke(rows)
+        assert answer.get_predictions()[0].tolist() == expected["classes"]
+        assert answer.get_predictions("ndarray").tolist() == expected["classes"] and answer["scores"] == expected["scores"]
+    try:
+        client.invoke(frame.drop(columns="months"))
+        raise AssertionError("a frame without a column was answered")
+    except Exception as err:
+        assert "missing column" in str(err) and "months" in str(err), err
+
+
+def run_client(name, port, path):
+    """What runs in the environment of a client; it ends by telling the client's version."""
+    import importlib.metadata
+
+    # Beside this file lies a test that is called as one of the packages is.
+    sys.path.pop(0)
+    with open(path) as file:
+        {"triton": triton, "kserve": kserve, "mlflow": mlflow}[name](port, json.load(file))
+    package = "tritonclient" if name == "triton" else name
+    print(f"{package} {importlib.metadata.version(package)}")
+
+
 if __name__ == "__main__":
-    client(*sys.argv[2:]) if sys.argv[1:2] == ["client"] else main()
+    run_client(*sys.argv[1:]) if len(sys.argv) > 1 else main()

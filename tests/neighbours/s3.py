@@ -1,5 +1,6 @@
 """Tables and copies of loops in S3, with the client of Amazon's own makers on the other side and three servers: s3rver from npm,
 moto, which knows conditional writes, and hadro, which checks the signature of every request and only reads."""
+import hashlib
 import json
 import os
 import shutil
@@ -63,6 +64,7 @@ def main():
             _, said = mlloop("predict", address, cwd=loop, env={**env, **changed, **home}, status=2)
             assert words in said and "S3RVER" not in said and "Signature=" not in said, said
         turns(work / "s3rver-loops", env, "shop")
+        large(work / "s3rver-large", env, "shop")
     for file in loop.rglob("*"):
         assert not file.is_file() or b"S3RVER" not in file.read_bytes(), file
     port = free_port()
@@ -73,6 +75,7 @@ def main():
         conditions(env)
         turns(work / "moto-loops", env, "models")
         at_once(work / "race", env, "models")
+        large(work / "moto-large", env, "models")
     signed(work)
     show = "from importlib.metadata import version as v; print(f\"moto {v('moto')}, hadro {v('hadro')}, boto3 {v('boto3')}\")"
     shown = subprocess.run([PYTHON, "-c", show], capture_output=True, text=True, check=True).stdout.strip()
@@ -115,6 +118,31 @@ def turns(work, env, bucket):
     secret = env["AWS_SECRET_ACCESS_KEY"].encode()
     for path in work.rglob("*"):
         assert not path.is_file() or secret not in path.read_bytes(), path
+
+
+def large(work, env, bucket):
+    """A file of 150 MB goes to a place in three parts; both clients read the same bytes, and no upload is left open."""
+    place, one, two = f"s3://{bucket}/large", work / "one", work / "two"
+    train(one, table=True)
+    (one / "reports").mkdir(exist_ok=True)
+    bytes = os.urandom(1 << 20) * 143
+    (one / "reports" / "large.html").write_bytes(bytes)
+    mlloop("push", place, cwd=one, env=env)
+    two.mkdir()
+    mlloop("pull", place, cwd=two, env=env)
+    assert (two / "reports" / "large.html").read_bytes() == bytes
+    program = """
+import boto3, hashlib, sys
+s3 = boto3.client('s3', region_name='us-east-1')
+object = s3.get_object(Bucket=sys.argv[1], Key='large/objects/' + sys.argv[2])
+assert hashlib.sha256(object['Body'].read()).hexdigest() == sys.argv[2]
+if sys.argv[1] == 'models':  # s3rver lists no uploads, and gives such an object the tag of any other
+    assert object['ETag'].strip('"').endswith('-3'), object['ETag']
+    assert not s3.list_multipart_uploads(Bucket=sys.argv[1]).get('Uploads'), 'an upload is left open'
+"""
+    digest = hashlib.sha256(bytes).hexdigest()
+    done = subprocess.run([PYTHON, "-c", program, bucket, digest], env={**os.environ, **env}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def conditions(env):

@@ -42,6 +42,28 @@ pub(super) fn hanging() -> u16 {
 /// A port that nobody listens on: one that the system gives to no listener of ours.
 pub(super) const REFUSING: u16 = 1;
 
+/// An HTTP server that remembers requests, head and body: it gives the first one no answer, and all others half of one.
+pub(super) fn forgetful() -> (u16, Heard) {
+    let heard = Heard::default();
+    let asked = Arc::clone(&heard);
+    let port = listen(move |mut stream| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut request = String::new();
+        while !request.ends_with("\r\n\r\n") && reader.read_line(&mut request).unwrap() > 0 {}
+        let length =
+            request.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).unwrap();
+        request.push_str(&String::from_utf8(body).unwrap());
+        let mut asked = asked.lock().unwrap();
+        asked.push(request);
+        if asked.len() > 1 {
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of");
+        }
+    });
+    (port, heard)
+}
+
 /// An HTTP server that answers `status` and remembers the bodies of POST requests.
 pub(super) fn http(status: u16) -> (u16, Heard) {
     let heard = Heard::default();

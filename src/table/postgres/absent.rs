@@ -1,6 +1,7 @@
-//! What writes rows where PostgreSQL was left out: nothing.
+//! What reads and writes where PostgreSQL was left out: nothing.
 
-use super::Written;
+use super::address::{Address, Relation};
+use super::{NumberedLine, Refused, Written};
 use crate::table::{Table, TableError};
 use std::path::Path;
 
@@ -34,5 +35,49 @@ impl RowWriter {
     /// Always.
     pub fn finish(self) -> Result<Written, TableError> {
         Err(absent("a table".to_owned()))
+    }
+}
+
+/// A table of lines, which nobody can ask here.
+#[derive(Debug, Clone)]
+pub struct Lines(Address);
+
+impl Lines {
+    /// The table at an address.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn at(path: &Path) -> Result<Self, String> {
+        let address = Address::of_database(path)?;
+        match address.relation {
+            Relation::Table { .. } => Ok(Self(address)),
+            Relation::Query(_) => Err("a query cannot be written to: name a table".to_owned()),
+        }
+    }
+
+    /// Its address, as it may be printed and kept.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.shown()
+    }
+
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn add(&self, _lines: &[String]) -> Result<(), Refused> {
+        Err(Refused { what: super::ABSENT.to_owned(), may_be_there: false })
+    }
+
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn after(
+        &self,
+        _last: Option<(i64, &str)>,
+        _take: impl FnMut(NumberedLine) -> Result<(), String> + Send,
+    ) -> Result<(), String> {
+        Err(super::ABSENT.to_owned())
     }
 }

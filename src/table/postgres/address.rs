@@ -70,8 +70,8 @@ pub(crate) struct Address {
     pub(super) sslmode: Option<SslMode>,
     pub(super) sslrootcert: Option<PathBuf>,
     pub(super) connect_timeout: Option<Duration>,
-    /// How long the server may say nothing.
-    pub(super) timeout: Duration,
+    /// How long the server may say nothing, where that is said.
+    pub(super) timeout: Option<Duration>,
 }
 
 /// Whether a path is the address of a database and no file.
@@ -110,7 +110,7 @@ impl Address {
             sslmode: None,
             sslrootcert: None,
             connect_timeout: None,
-            timeout: Duration::from_secs(300),
+            timeout: None,
         };
         let query = address.take_parameters(parameters).map_err(|what| fail(&what))?;
         if address.database.is_empty() {
@@ -135,6 +135,17 @@ impl Address {
         Ok(address)
     }
 
+    /// The address of a database, and of nothing else.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), and when it is a file or something on another server.
+    pub(super) fn of_database(path: &Path) -> Result<Self, String> {
+        match is_address(path) {
+            true => Self::parse(path),
+            false => Err(format!("is no address of a database: {FORM}")),
+        }
+    }
+
     /// Reads what stands behind the question mark; gives the query.
     fn take_parameters(&mut self, text: &str) -> Result<Option<String>, String> {
         let mut rest = text;
@@ -157,7 +168,7 @@ impl Address {
                 "sslmode" => self.sslmode = Some(SslMode::parse(&value)?),
                 "sslrootcert" => self.sslrootcert = Some(PathBuf::from(value)),
                 "connect_timeout" => self.connect_timeout = Some(seconds(key, &value)?),
-                "timeout" => self.timeout = seconds(key, &value)?,
+                "timeout" => self.timeout = Some(seconds(key, &value)?),
                 "password" | "passfile" | "sslpassword" => return Err(NO_PASSWORD.to_owned()),
                 _ => {
                     return Err("has a parameter that mlloop does not know: there are sslmode, sslrootcert, \
@@ -280,7 +291,7 @@ mod tests {
         );
         assert_eq!((all.database.as_str(), &all.relation), ("shop", &table(Some("sales"), "orders")));
         assert_eq!(all.shown(), "postgres://ann@db.example.org:5433/shop/sales.orders");
-        assert_eq!((all.sslmode, all.timeout), (Some(SslMode::VerifyFull), Duration::from_secs(7)));
+        assert_eq!((all.sslmode, all.timeout), (Some(SslMode::VerifyFull), Some(Duration::from_secs(7))));
         let hostile = parse("PostgreSQL://a%40b@[::1]/d%2Fb/T%2E%22x%20%C3%BC").unwrap();
         assert_eq!((hostile.user.as_deref(), hostile.host.as_deref()), (Some("a@b"), Some("::1")));
         assert_eq!((hostile.database.as_str(), &hostile.relation), ("d/b", &table(None, "T.\"x ü")));

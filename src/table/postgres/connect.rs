@@ -12,6 +12,9 @@ use tokio_postgres::{Client, Config, Error};
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// How long the server may say nothing, unless the address says so.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
 /// A connection and what its messages need.
 pub(super) struct Session {
     pub(super) client: Client,
@@ -57,7 +60,7 @@ impl Session {
             connected.map_err(|err| unreachable(&err, (host, port, user), password.as_deref()))?;
         // It ends with the client; what went wrong with it is told to whoever waits for an answer.
         tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { client, timeout: address.timeout, tls, password })
+        Ok(Self { client, timeout: address.timeout.unwrap_or(TIMEOUT), tls, password })
     }
 
     /// Waits for an answer, but not forever; a server that is still at work is asked to stop.

@@ -15,6 +15,8 @@ mod connect;
 #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "nobody logs in"))]
 mod login;
 #[cfg(feature = "postgres")]
+mod lines;
+#[cfg(feature = "postgres")]
 mod read;
 #[cfg(feature = "postgres")]
 mod tls;
@@ -22,8 +24,10 @@ mod tls;
 mod write;
 
 #[cfg(not(feature = "postgres"))]
-pub use absent::RowWriter;
+pub use absent::{Lines, RowWriter};
 pub use address::is_address;
+#[cfg(feature = "postgres")]
+pub use lines::Lines;
 pub use login::{Login, log_in_as};
 #[cfg(feature = "postgres")]
 pub use write::RowWriter;
@@ -44,6 +48,26 @@ pub struct Written {
     pub n_ids: u64,
     /// Whether the table was made for them.
     pub made: bool,
+}
+
+/// A line of a table of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedLine {
+    /// Its place: later lines have higher numbers.
+    pub number: i64,
+    /// SHA-256 of its text.
+    pub sha256: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Why lines were not added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What the server said.
+    pub what: String,
+    /// Whether they may be there all the same: the connection was cut while they were made to stay.
+    pub may_be_there: bool,
 }
 
 /// The name of an address as it may be printed and kept; that of a file as it is.

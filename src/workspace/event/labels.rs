@@ -89,7 +89,7 @@ pub struct AnswersRead {
     pub labels_sha256: Option<String>,
 }
 
-/// `outcomes`.
+/// `outcomes`, `labels-received`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcomes {
@@ -100,6 +100,9 @@ pub struct Outcomes {
     pub changed: usize,
     /// SHA-256 of the labels after it.
     pub labels_sha256: Option<String>,
+    /// Where other machines wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 /// `batch-closed`.
@@ -154,7 +157,7 @@ impl Details for AnswersRead {
 }
 
 impl Details for Outcomes {
-    const KINDS: &'static [EventKind] = &[EventKind::Outcomes];
+    const KINDS: &'static [EventKind] = &[EventKind::Outcomes, EventKind::LabelsReceived];
 }
 
 impl Details for BatchClosed {

@@ -6,7 +6,7 @@
 //! | `gate-verdict` | [`GateVerdict`] |
 //! | `promoted`, `rolled-back`, `pruned`, `reference-updated` | [`Promoted`], [`RolledBack`], [`Pruned`], [`ReferenceUpdated`] |
 //! | `approval-requested`, `approved`, `rejected` | [`ApprovalRequested`], [`Approved`], [`Rejected`] |
-//! | `labels-exported`, `batch-closed`, `outcomes` | [`LabelsExported`], [`BatchClosed`], [`Outcomes`] |
+//! | `labels-exported`, `batch-closed`, `outcomes`, `labels-received` | [`LabelsExported`], [`BatchClosed`], [`Outcomes`] |
 //! | `labels-imported`, `labels-quarantined` | [`AnswersRead`] |
 //! | `feedback`, `accepted`, `downloaded` | [`Feedback`], [`Accepted`], [`Downloaded`] |
 //! | `ab-started`, `ab-stepped`, `ab-stopped` | [`ExperimentChanged`] |
@@ -86,6 +86,8 @@ pub enum EventKind {
     Outcomes,
     /// Answers became labels.
     LabelsImported,
+    /// Labels that other machines wrote to the store were taken in.
+    LabelsReceived,
     /// Answers were held back.
     LabelsQuarantined,
     /// Rows of a batch that have no answer are no longer asked.

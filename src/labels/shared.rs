@@ -1,0 +1,174 @@
+//! `[labels] store`: a table of PostgreSQL to which several machines write what people said and what became known.
+//!
+//! ```text
+//! feedback, answers, outcomes ─▶ a line each, committed ─▶ acknowledged
+//!                                 └─ each loop, under its lock ─▶ data/*.csv ─▶ audit.jsonl ─▶ runs/store.json
+//! ```
+//! `data/*.csv` and the chain stay the one truth of a loop. `runs/store.json` says up to which line it has taken in, and at
+//! which line of the chain that was: where the chain is another one, or the table is, all is read again. To take in what is
+//! there already changes nothing.
+
+use super::LabelError;
+use super::store::{Label, Labels, Source};
+use crate::atomic;
+use crate::registry::Head;
+use crate::table::postgres::{Lines, NumberedLine};
+use crate::workspace::{Workspace, WorkspaceError};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A line of the store, and of `runs/waiting.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Line {
+    /// What became of a row.
+    Outcome(Label),
+    /// What somebody answered who was asked.
+    Label(Label),
+    /// A correction, as its line of `data/feedback.csv`.
+    Feedback(String),
+}
+
+impl Line {
+    /// The line that a label is.
+    #[must_use]
+    pub fn of(label: Label) -> Self {
+        if label.source == Source::Outcome { Self::Outcome(label) } else { Self::Label(label) }
+    }
+}
+
+/// The store of a loop.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    lines: Lines,
+}
+
+/// `runs/store.json`: up to where a loop has taken in what its store has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Mark {
+    format: u32,
+    /// The store's address.
+    store: String,
+    /// The last line that is in.
+    number: i64,
+    /// Its SHA-256.
+    sha256: String,
+    /// Where the chain ended then; nowhere when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chain: Option<Head>,
+}
+
+impl Shared {
+    /// The store that `mlloop.toml` names; `None` without one.
+    ///
+    /// # Errors
+    /// What is wrong with `mlloop.toml`.
+    pub fn of(workspace: &Workspace) -> Result<Option<Self>, WorkspaceError> {
+        let config = match workspace.config() {
+            Err(WorkspaceError::NoLoop(_)) => return Ok(None),
+            config => config?,
+        };
+        let Some(store) = config.labels.store else { return Ok(None) };
+        let wrong = |what| WorkspaceError::Config { path: workspace.config_path(), what };
+        Lines::at(Path::new(&store)).map(|lines| Some(Self { lines })).map_err(wrong)
+    }
+
+    /// Its address, as it may be printed and kept.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.lines.name()
+    }
+
+    /// Adds lines: all of them or none. Once this returns they are committed.
+    ///
+    /// # Errors
+    /// [`LabelError::Store`] with what the server says.
+    pub fn send(&self, lines: &[Line]) -> Result<(), LabelError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let wrong = |what, may_be_there| LabelError::Store { store: self.name(), what, may_be_there };
+        let texts = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let texts = texts.map_err(|err| wrong(err.to_string(), false))?;
+        self.lines.add(&texts).map_err(|refused| match refused.may_be_there {
+            false => wrong(refused.what, false),
+            true => {
+                let again = "it is not known whether it was recorded: do it again, which changes nothing if it was";
+                wrong(format!("{}; {again}", refused.what), true)
+            }
+        })
+    }
+
+    /// Adds those labels that say something new.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_news(&self, known: &Labels, labels: &[Label]) -> Result<(), LabelError> {
+        let news = labels.iter().filter(|label| known.is_news(label)).cloned();
+        self.send(&news.map(Line::of).collect::<Vec<_>>())
+    }
+
+    /// Gives the lines behind the mark, in order, each with its number and SHA-256.
+    ///
+    /// # Errors
+    /// [`LabelError::Store`] with what the server says, or with a line that cannot be understood.
+    pub fn after(
+        &self,
+        mark: Option<&Mark>,
+        mut take: impl FnMut(Line) -> Result<(), String> + Send,
+    ) -> Result<Option<(i64, String)>, LabelError> {
+        let mut last = None;
+        let each = |line: NumberedLine| {
+            let wrong = |what: String| format!("number {}: {what}", line.number);
+            let said = serde_json::from_str(&line.text).map_err(|err| wrong(format!("is no line of mlloop: {err}")))?;
+            take(said).map_err(wrong)?;
+            last = Some((line.number, line.sha256));
+            Ok(())
+        };
+        let from = mark.map(|mark| (mark.number, mark.sha256.as_str()));
+        let wrong = |what| LabelError::Store { store: self.name(), what, may_be_there: false };
+        self.lines.after(from, each).map_err(wrong)?;
+        Ok(last)
+    }
+
+    /// Up to where the loop has taken in; `None` when that is not known, or the chain is not the one of then.
+    ///
+    /// # Errors
+    /// A chain or a file that cannot be read.
+    pub fn mark(&self, workspace: &Workspace) -> Result<Option<Mark>, LabelError> {
+        let path = path(workspace);
+        let bytes = match atomic::read(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| LabelError::io(&path, source))?,
+        };
+        // Without it everything is read again, which changes nothing.
+        let Ok(mark) = serde_json::from_slice::<Mark>(&bytes) else { return Ok(None) };
+        let chain = workspace.audit_chain()?;
+        let is_ours = match &mark.chain {
+            None => true,
+            Some(head) => chain.entry(head.seq).is_some_and(|entry| entry.hash == head.hash),
+        };
+        Ok(Some(mark).filter(|mark| is_ours && mark.store == self.name()))
+    }
+
+    /// Keeps up to where the loop has taken in, once that is recorded.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn keep_mark(&self, workspace: &Workspace, (number, sha256): (i64, String)) -> Result<(), LabelError> {
+        let chain = workspace.audit_chain()?.entries.last().map(|entry| entry.head());
+        let mark = Mark { format: 1, store: self.name(), number, sha256, chain };
+        let path = path(workspace);
+        let write = || {
+            atomic::make_dirs(workspace.path("runs"))?;
+            atomic::replace(&path, |out| Ok::<(), io::Error>(serde_json::to_writer(out, &mark)?))
+        };
+        write().map_err(|source| LabelError::io(&path, source))
+    }
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.path("runs/store.json")
+}
