@@ -396,6 +396,19 @@ pub struct LossAlarm {
     pub needed: f64,
     /// Whether it is.
     pub fired: bool,
+    /// What came since it was raised, with the week or the table that raised it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceAlarm>,
+}
+
+/// Outcomes since an alarm was raised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SinceAlarm {
+    /// How many.
+    pub n: u64,
+    /// Their mean loss.
+    pub mean: f64,
 }
 
 /// A metric now, beside what the version reached on its gate rows.

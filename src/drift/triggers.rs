@@ -278,14 +278,20 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
         };
         return trigger("metric_drop", None, None, false, text);
     };
-    let LossAlarm { loss, n, mean, limit, evidence, needed, fired, .. } = alarm;
-    let sure = if *fired { "surely more than" } else { "not shown to be more than" };
-    let text = format!(
-        "the loss ({loss}) on {n} outcomes is {mean:.4}, {sure} the {limit:.4} that the gate allows: evidence {}, {needed:.0} is \
-         needed",
-        // What is beyond all doubt needs no digits.
-        if *evidence > 1e6 { "above 1000000".to_owned() } else { format!("{evidence:.1}") }
-    );
+    let LossAlarm { loss, n, mean, limit, evidence, needed, fired, since, .. } = alarm;
+    // What is beyond all doubt needs no digits.
+    let evidence_told = if *evidence > 1e6 { "above 1000000".to_owned() } else { format!("{evidence:.1}") };
+    let text = match since {
+        Some(since) => format!(
+            "the loss ({loss}) became surely more than the {limit:.4} that the gate allows (evidence {evidence_told}, {needed:.0} \
+             is needed): it is {:.4} on the {} outcomes since then, {mean:.4} on all {n}",
+            since.mean, since.n
+        ),
+        None => format!(
+            "the loss ({loss}) on {n} outcomes is {mean:.4}, not shown to be more than the {limit:.4} that the gate allows: \
+             evidence {evidence_told}, {needed:.0} is needed"
+        ),
+    };
     trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
 }
 

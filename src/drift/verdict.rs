@@ -49,12 +49,13 @@ pub fn severity(share: &DriftShare, triggers: &[Trigger]) -> Option<Severity> {
 }
 
 /// The answer: yes when a trigger fired, no when none did and something could be judged. Rows that were left out did
-/// arrive.
+/// arrive. A target that drifted is said, and is no reason by itself: `metric_drop` and the score tell what it does.
 #[must_use]
 pub fn verdict(
     share: &DriftShare,
     columns: &[ColumnReport],
     triggers: &[Trigger],
+    target_drifted: bool,
     (n_rows, n_left_out): (u64, u64),
 ) -> Verdict {
     let fired: Vec<&str> = triggers.iter().filter(|t| t.fired).map(|t| t.text.as_str()).collect();
@@ -64,6 +65,7 @@ pub fn verdict(
         (false, _) if by_volume => {
             let drift = match (judged, share.n_drifted) {
                 (0, _) => "Drift cannot be told.".to_owned(),
+                (_, 0) if target_drifted => "No column drifted, but the target did.".to_owned(),
                 (_, 0) => "No drift.".to_owned(),
                 _ => format!("{}, which alone is no reason to retrain.", share.counted()),
             };
@@ -71,7 +73,10 @@ pub fn verdict(
         }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
         (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows, n_left_out)),
-        (true, _) => (Answer::No, format!("No reason to retrain: {}, no trigger fired.", share.counted())),
+        (true, _) => {
+            let target = if target_drifted { ", the target did," } else { "," };
+            (Answer::No, format!("No reason to retrain: {}{target} no trigger fired.", share.counted()))
+        }
     };
     Verdict { retrain, severity: severity(share, triggers), sentence }
 }

@@ -13,9 +13,10 @@
 use super::MonitorError;
 use super::arrive::Arrived;
 use super::kept::Kept;
-use super::together::{Seen, first_days, together};
+use super::raised::{Level, Total, look};
+use super::together::{Seen, first_days};
 use super::watch::{Production, Watch};
-use crate::drift::report::LossAlarm;
+use crate::drift::report::{LossAlarm, SinceAlarm};
 use crate::features::{Target, Task};
 use crate::journal::Joined;
 use crate::labels::{Labels, resolve};
@@ -37,6 +38,13 @@ const MARGIN: f64 = 0.1;
 /// Errors beyond this many limits count as this many: bets need losses that end somewhere.
 const MOST_LIMITS: f64 = 10.0;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
+
+impl Limit {
+    /// At an error of `alpha`.
+    fn level(&self, alpha: f64) -> Level {
+        Level { limit: self.limit, scale: self.scale, alpha }
+    }
+}
 
 /// What a loss is held to.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +78,7 @@ impl Watch<'_> {
             true => (bet(limit, served, of_served(alpha)), None),
             false => {
                 let mut kept = Kept::load(self.workspace, production.version, limit.limit / limit.scale)?;
-                kept.take(&own, limit.scale);
+                kept.take(&own, limit.level(alpha / 5.0));
                 (of_tables(limit, &kept, alpha / 5.0), Some(kept))
             }
         };
@@ -272,17 +280,19 @@ fn of_tables(limit: Limit, kept: &Kept, alpha: f64) -> LossAlarm {
         limit: limit.limit,
         evidence: kept.bets.peak(),
         needed: 1.0 / alpha,
-        fired: kept.bets.are_won(alpha),
+        fired: kept.since.is_some(),
+        since: kept.since.as_ref().map(told),
     }
 }
 
+fn told(since: &Total) -> SinceAlarm {
+    SinceAlarm { n: since.n, mean: since.mean() }
+}
+
 fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
-    let mut bets = Bets::above(limit.limit / limit.scale);
+    let (mut bets, mut since) = (Bets::above(limit.limit / limit.scale), None);
     for week in seen.chunk_by(|a, b| a.at.div_euclid(WEEK_MICROS) == b.at.div_euclid(WEEK_MICROS)) {
-        bets.open();
-        for unit in together(first_days(week)) {
-            bets.take(unit.loss / limit.scale, unit.weight);
-        }
+        look((&mut bets, &mut since), week.iter(), first_days(week).into_iter(), limit.level(alpha));
     }
     let total: f64 = seen.iter().map(|row| row.weight).sum();
     LossAlarm {
@@ -293,7 +303,8 @@ fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
         limit: limit.limit,
         evidence: bets.peak(),
         needed: 1.0 / alpha,
-        fired: bets.are_won(alpha),
+        fired: since.is_some(),
+        since: since.as_ref().map(told),
     }
 }
 

@@ -72,6 +72,8 @@ impl Watch<'_> {
         };
         let triggers = self.reasons(&found, n_rows, &mut notes)?;
         let history = self.history(reference, arrived);
+        let target = self.target(reference, arrived);
+        let target_drifted = target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
         let mut findings = self.findings(&pairs, &columns, arrived)?;
         findings.extend(form::onsets(&history));
         let report = DriftReport {
@@ -82,9 +84,9 @@ impl Watch<'_> {
             version: production.as_ref().map(|p| p.version.to_string()),
             reference: compared_with.side.clone(),
             current: current_side,
-            verdict: verdict(&share, &columns, &triggers, (n_rows, arrived.rejects.count)),
+            verdict: verdict(&share, &columns, &triggers, target_drifted, (n_rows, arrived.rejects.count)),
             share,
-            target: self.target(reference, arrived),
+            target,
             score,
             findings,
             multivariate: tells_apart,

@@ -6,7 +6,8 @@
 //! A row counts once, whatever tables it comes in, so that the wealth of all runs together is that of one stream.
 
 use super::MonitorError;
-use super::together::{Seen, together};
+use super::raised::{Level, Total, look};
+use super::together::Seen;
 use crate::atomic;
 use crate::registry::Version;
 use crate::stats::betting::Bets;
@@ -31,6 +32,9 @@ pub struct Kept {
     pub(super) weight: f64,
     /// Their losses together, by weight.
     pub(super) loss: f64,
+    /// What came since the alarm was raised, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<Total>,
     /// The rows, as the last four bytes of their hashes, in order.
     #[serde(serialize_with = "packed", deserialize_with = "unpacked")]
     rows: Vec<u32>,
@@ -46,7 +50,7 @@ impl Kept {
         match atomic::open(&path).and_then(std::io::read_to_string) {
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
                 let bets = Bets::above(limit);
-                Ok(Self { bets, n: 0, weight: 0.0, loss: 0.0, rows: Vec::new(), version })
+                Ok(Self { bets, n: 0, weight: 0.0, loss: 0.0, since: None, rows: Vec::new(), version })
             }
             Err(source) => Err(WorkspaceError::Io { path, source }.into()),
             Ok(text) => match serde_json::from_str::<Self>(&text) {
@@ -60,7 +64,7 @@ impl Kept {
     }
 
     /// Takes in the rows that no earlier run did, each with its hash; those about the same thing are one bet.
-    pub(super) fn take(&mut self, rows: &[(u64, Seen)], scale: f64) {
+    pub(super) fn take(&mut self, rows: &[(u64, Seen)], level: Level) {
         let hash = |row: &(u64, Seen)| row.0 as u32;
         let mut new: Vec<&(u64, Seen)> =
             rows.iter().filter(|row| self.rows.binary_search(&hash(row)).is_err()).collect();
@@ -68,10 +72,8 @@ impl Kept {
         if new.is_empty() {
             return;
         }
-        self.bets.open();
-        for unit in together(new.iter().map(|(_, seen)| seen)) {
-            self.bets.take(unit.loss / scale, unit.weight);
-        }
+        let seen = || new.iter().map(|(_, seen)| seen);
+        look((&mut self.bets, &mut self.since), seen(), seen(), level);
         for (_, seen) in &new {
             self.n += 1;
             self.weight += seen.weight;
@@ -122,6 +124,33 @@ mod tests {
     use crate::stats::random::{hash64, rng};
     use rand::Rng;
 
+    /// At which no alarm is ever raised.
+    fn level(limit: f64) -> Level {
+        Level { limit, scale: 1.0, alpha: 1e-300 }
+    }
+
+    /// A table of a bad week raises the alarm, which says what came since; good ones end it, and bets begin anew.
+    #[test]
+    fn an_alarm_is_over_once_what_came_since_is_good() {
+        let workspace = Workspace::new(tempfile::tempdir().unwrap().path());
+        let mut kept = Kept::load(&workspace, "v0001".parse().unwrap(), 0.14).unwrap();
+        let mut random = rng(5, "one bad week");
+        let at = Level { alpha: 0.006, ..level(0.14) };
+        (0..8).for_each(|_| kept.take(&rows(&mut random, 500, 0.1), at));
+        assert_eq!(kept.since, None);
+        kept.take(&rows(&mut random, 500, 0.3), at);
+        let since = kept.since.unwrap();
+        assert!(since.n == 500 && (since.mean() - 0.3).abs() < 0.06 && kept.loss / kept.weight < 0.14, "{since:?}");
+        let mut weeks = 0;
+        while kept.since.is_some() {
+            weeks += 1;
+            kept.take(&rows(&mut random, 500, 0.1), at);
+        }
+        assert!((3..8).contains(&weeks) && kept.bets == Bets::above(0.14), "{weeks}");
+        kept.take(&rows(&mut random, 500, 0.3), at);
+        assert_eq!(kept.since.unwrap().n, 500, "it is raised again");
+    }
+
     fn rows(random: &mut impl Rng, n: usize, error: f64) -> Vec<(u64, Seen)> {
         let one = |_| {
             let loss = f64::from(u8::from(random.gen_bool(error)));
@@ -141,7 +170,7 @@ mod tests {
         let mut peaks = Vec::new();
         for table in &tables {
             let mut kept = Kept::load(&workspace, version, 0.14).unwrap();
-            kept.take(table, 1.0);
+            kept.take(table, level(0.14));
             kept.save(&workspace).unwrap();
             peaks.push(kept.bets.peak());
         }
@@ -149,7 +178,7 @@ mod tests {
         // The same rows again, alone or in a longer table, are no news.
         let mut kept = Kept::load(&workspace, version, 0.14).unwrap();
         let before = kept.clone();
-        kept.take(&tables.concat(), 1.0);
+        kept.take(&tables.concat(), level(0.14));
         assert_eq!(kept, before);
         assert_eq!(kept.n, 3000);
         // Another version begins anew.
@@ -165,10 +194,17 @@ mod tests {
         let needed = 1.0 / (0.05 * 6.0 / std::f64::consts::PI.powi(2) / 5.0);
         let life = |life: usize| {
             let mut random = rng(hash64(&life.to_le_bytes(), 3), "lives of tables");
-            let mut kept =
-                Kept { bets: Bets::above(error), n: 0, weight: 0.0, loss: 0.0, rows: Vec::new(), version: None };
+            let mut kept = Kept {
+                bets: Bets::above(error),
+                n: 0,
+                weight: 0.0,
+                loss: 0.0,
+                since: None,
+                rows: Vec::new(),
+                version: None,
+            };
             (0..260).any(|_| {
-                kept.take(&rows(&mut random, 100, error), 1.0);
+                kept.take(&rows(&mut random, 100, error), level(error));
                 kept.bets.peak() >= needed
             })
         };

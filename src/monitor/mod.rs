@@ -15,6 +15,7 @@ mod entity;
 pub mod files;
 mod form;
 mod kept;
+mod raised;
 mod reference;
 pub mod rolling;
 mod sample;

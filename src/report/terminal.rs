@@ -26,6 +26,7 @@ impl Terminal<'_> {
         text += &self.beyond_columns();
         text += &self.triggers();
         text += &self.findings();
+        text += &self.notes();
         text.replace('\u{a0}', " ")
     }
 
@@ -170,6 +171,14 @@ impl Terminal<'_> {
             let _ = writeln!(text, "{}", (self.marks.dim)(&more));
         }
         text
+    }
+}
+
+impl Terminal<'_> {
+    /// What restricts all that stands above.
+    fn notes(&self) -> String {
+        let note = |note: &String| format!("{} {}\n", (self.marks.dim)("note:"), clean(note));
+        self.report.notes.iter().take(MAX_FINDINGS).map(note).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use super::Asked;
 use crate::dashboard::shell::when;
 use crate::dashboard::web::Oops;
 use crate::drift;
-use crate::drift::report::{Answer, DriftReport, Trigger};
+use crate::drift::report::{Answer, ColumnVerdict, DriftReport, Trigger};
 use crate::registry::Version;
 use crate::report::number::{clean, number, percent, short, words};
 use crate::retrain::standing::Standing;
@@ -95,7 +95,8 @@ fn headline(
         );
         return (sentence + &counted, "unknown");
     }
-    let now = drift::verdict(&report.share, &report.columns, &live, (report.current.n_rows, 0));
+    let target = report.target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
+    let now = drift::verdict(&report.share, &report.columns, &live, target, (report.current.n_rows, 0));
     match now.retrain {
         // Only the report knows why nothing can be told.
         Answer::CannotTell if report.verdict.retrain == Answer::CannotTell => {

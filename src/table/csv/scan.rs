@@ -192,8 +192,8 @@ fn refuse_other_lines(
     }
     let Some(cells) = sniff::second_header(head, delimiter) else { return Ok(()) };
     let what = format!(
-        "line {} looks like a second header, texts above numbers ({cells}): --skip-lines {line} takes it for the header, \
-         --skip-invalid leaves it out",
+        "line {} looks like a second header, texts above numbers ({cells}): --skip-lines {line} takes it for the header; \
+         where it says units or types, remove it",
         line + 1
     );
     Err(TableError::File { file: name.to_owned(), what })

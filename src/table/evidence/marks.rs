@@ -314,6 +314,13 @@ impl Marks {
         (group.n >= many && thousands).then(|| group.first.first().cloned()).flatten()
     }
 
+    /// A plain number such as `8.293`, where each mark has just three digits behind it, and no number without one is above 999: it
+    /// may stand between thousands, whatever other columns do.
+    pub(crate) fn may_be_thousands(&self) -> Option<Place> {
+        let grouped = |g: &Group| g.plain && (g.ways == ALL || g.ways == GROUPED);
+        self.groups.iter().all(grouped).then(|| self.undecided(ALL, 0, false)).flatten()
+    }
+
     /// The unit of most cells that have one.
     fn unit(&self) -> Option<String> {
         let mut counts: Vec<(&str, u64)> = Vec::new();

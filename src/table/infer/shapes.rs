@@ -166,6 +166,13 @@ fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
             values.min
         ));
     }
+    if let Some(place) = seen.marks.may_be_thousands() {
+        return Some(format!(
+            "column {name:?}: each mark has just three digits behind it, and no number without one is above 999, such as {:?} on \
+             line {}: if they are thousands, say number = {{ decimal = \",\", thousands = \".\" }} under [columns]",
+            place.value, place.line
+        ));
+    }
     if let Some((short, long)) = twice_written(seen) {
         return Some(format!(
             "column {name:?} is read as a number, and {long:?} as {short:?}: if they are versions or codes, say \
@@ -357,7 +364,14 @@ mod tests {
             let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
             infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
         };
-        let told: [(&str, Cell, &str); 15] = [
+        let told: [(&str, Cell, &str); 16] = [
+            (
+                "amt",
+                &|i| {
+                    if i % 3 == 0 { format!("{}.{:03}", 1 + i % 12, i * 37 % 1000) } else { format!("{}", i * 7 % 999) }
+                },
+                "each mark has just three digits behind it",
+            ),
             ("app", &|i| format!("3.{}", [1, 10, 2, 9][i % 4]), "and \"3.10\" as \"3.1\": if they are versions"),
             (
                 "mobilePhone",
