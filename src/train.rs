@@ -5,7 +5,7 @@ mod command;
 mod derived;
 mod page;
 
-pub use closer::{Closer, Effect, Learning, Seen, look_closer};
+pub use closer::{Closer, Effect, Seen, look_closer};
 pub use derived::derived;
 pub use page::write as write_page;
 

@@ -188,6 +188,7 @@ fn reports_can_be_read_on_a_telephone_and_searched() {
     let Some(folder) = browser() else { return };
     let work = Loop::new();
     work.run("demo .").answers(YES);
+    work.run("train --quality fast --set n_estimators=30 --full-report").answers(YES);
     let server = Server::start_with(&work, "--no-log", &[("MLLOOP_TOKEN", TOKEN)]);
     play(&folder, &work, &server, "reports");
 }

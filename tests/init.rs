@@ -164,7 +164,7 @@ fn what_spreadsheets_put_below_a_table_is_no_row() {
     // The same above the rows, or among them, where the rows of totals have no id.
     let (header, rows) = plain.split_once('\n').unwrap();
     let above = format!("{header}\nEverything,{months},{fees},,\n{rows}");
-    init(above).answers(ERROR).says("the first row holds what all rows below add up to, in months and fee");
+    init(above).answers(ERROR).says("the first row holds what all rows below add up to, in months, fee");
     let groups: Vec<&str> = rows.lines().collect();
     let grouped = groups.chunks(60).map(|group| format!("{}\n,1722,3035.90,basic Total,\n", group.join("\n")));
     let grouped = format!("{header}\n{}K9999,1,2,pro,no\n", grouped.collect::<String>());

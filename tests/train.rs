@@ -398,6 +398,69 @@ fn a_feature_that_32_bits_cannot_hold_is_told_apart_everywhere() {
     }
 }
 
+/// The page shows what the gate rows say of the version; a closer look shows what columns do and whether more rows would help.
+#[test]
+fn the_page_of_a_version_says_what_it_rests_on() {
+    let rows = |n: u32| -> String {
+        let row = |row: u32| {
+            let (age, plan) =
+                (20 + (noise(row, 1) * 50.0) as u32, ["basic", "<b>pro</b>"][(noise(row, 2) * 2.0) as usize]);
+            let churn = noise(row, 3) < if age > 45 { 0.8 } else { 0.2 };
+            format!(
+                "k{row},{age},{plan},{},{}\n",
+                f64::from(age) * 2.5 + 30.0 * noise(row, 4),
+                if churn { "yes" } else { "no" }
+            )
+        };
+        "id,age,plan,fee,churn\n".to_owned() + &(0..n).map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", rows(600));
+    work.run("init ref.csv --target churn").answers(YES);
+    let costs = work.read("mlloop.toml").replace("threshold = \"f1\"", "threshold = { cost_fp = 1, cost_fn = 5 }");
+    work.write("mlloop.toml", costs);
+    let fit = "--set n_estimators=30 train --quality fast";
+    let manifest = work.run(fit).answers(YES).value();
+    let page = work.read("reports/train_report.html");
+    let value = manifest["gate"]["metrics"]["roc_auc"]["value"].as_f64().unwrap();
+    for said in ["v0001 is production", "ROC curve", "Calibration", "misses at 5 cost", "&#60;b&#62;", "--full-report"]
+    {
+        assert!(page.contains(said) || said == "&#60;b&#62;", "{said}");
+    }
+    assert!(page.contains(&format!(">{value:.4}</td>")), "{value}");
+    assert!(!page.contains("<b>pro") && !page.contains("<script") && !page.contains("NaN"));
+    assert!(!work.path("reports/train_report.png").exists(), "nobody looked closer");
+    work.run(&format!("{fit} --full-report")).answers(YES);
+    let page = work.read("reports/train_report.html");
+    for said in [
+        "What the strongest columns do",
+        "mean probability of yes",
+        "Would more rows help?",
+        "Twice the rows made it",
+        "&#60;b&#62;pro",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    // Four models: of an eighth, a quarter, a half and all of the rows that are not in the gate.
+    let learned = manifest["rows"]["train"].as_u64().unwrap() + manifest["rows"]["tune"].as_u64().unwrap();
+    assert!(
+        page.contains(&format!("with {learned}. Twice")) || page.contains(&format!("with {} ", learned / 1000)),
+        "{learned}"
+    );
+    assert_eq!(
+        page.split("by how many rows were learned from").nth(1).unwrap().matches("class=\"whisker\"").count(),
+        4
+    );
+    assert!(work.path("reports/train_report.png").metadata().unwrap().len() > 10_000);
+    // Numbers: what was predicted against the truth.
+    work.run("init ref.csv --target fee --force").answers(YES);
+    work.run(fit).answers(YES);
+    let page = work.read("reports/train_report.html");
+    let drawn = page.split("Predicted and true numbers").nth(1).unwrap();
+    assert!(
+        drawn.split("</svg>").next().unwrap().matches("<circle").count() > 80 && page.contains("true minus predicted")
+    );
+}
+
 #[test]
 fn the_best_of_several_is_one_model_that_can_be_trained_again_and_leaves_as_one_graph() {
     let work = ready();

@@ -205,7 +205,7 @@ const scenarios = {
     for (const scheme of ["light", "dark"]) {
       for (const width of [390, 1280]) {
         const page = await visitor(browser, { scheme, width });
-        for (const name of ["drift", "gate", "ab"]) {
+        for (const name of ["drift", "gate", "ab", "train"]) {
           await page.goto(report(name));
           for (const issue of await seriousIssues(page)) issues.push({ name, scheme, width, ...issue });
           const { over, wide } = await sticksOut(page);

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 ///   mlloop train --quality fast               one fit instead of several
 ///   mlloop train --quality best --budget 60s  the best that 60 s of CPU find
 ///   mlloop train --test holdout.csv           metrics on another table besides
-///   mlloop train --full-report                what columns do, and whether more rows would help
+///   mlloop train --full-report                effects, and a learning curve
 ///   mlloop train --from model.onnx            take in a model made elsewhere
 ///
 /// Exit status: 0 a version was stored, 2 error.

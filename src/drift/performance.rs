@@ -47,12 +47,12 @@ impl Known {
 
 /// What the scores that `pipeline` gave are worth on rows whose outcome has become known.
 ///
-/// The metrics, their conventions and their 95 % intervals are those of [`evaluate`], so that they compare with the
+/// The metrics, their conventions and their 95 % intervals are those of [`evaluate`](crate::score::evaluate), so that they compare with the
 /// gate's; a metric that cannot be told from these rows (ROC-AUC with one class only) is left out. Where rows are about the
 /// same things, intervals are by thing, and `n_effective` counts things. Same rows and seed, same numbers.
 ///
 /// # Errors
-/// No rows, an outcome that is missing or no class, a weight that is not above 0; see [`evaluate`].
+/// No rows, an outcome that is missing or no class, a weight that is not above 0; see [`evaluate`](crate::score::evaluate).
 pub fn performance(
     pipeline: &Pipeline,
     known: &Known,

@@ -202,24 +202,33 @@ pub(crate) fn effect_of_levels(column: &str, levels: &[(String, f64)], predicted
     Picture { drawing, title: format!("Mean prediction by {}", short(column, 80)) }
 }
 
+/// A metric of what was learned from so many rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reached {
+    pub(crate) n_rows: u64,
+    pub(crate) value: f64,
+    /// With 95 % confidence.
+    pub(crate) interval: Option<(f64, f64)>,
+}
+
 /// A metric with its interval by how many rows were learned from, fewest first.
-pub(crate) fn learning(points: &[(u64, f64, Option<(f64, f64)>)], metric: &str) -> Option<Picture> {
+pub(crate) fn learning(points: &[Reached], metric: &str) -> Option<Picture> {
     if points.len() < 2 {
         return None;
     }
     let place = |n: usize| n as f64 / (points.len() - 1) as f64;
-    let ends = points.iter().enumerate().flat_map(|(n, (_, value, interval))| {
-        let (low, high) = interval.unwrap_or((*value, *value));
-        [(place(n), low), (place(n), high), (place(n), *value)]
+    let ends = points.iter().enumerate().flat_map(|(n, point)| {
+        let (low, high) = point.interval.unwrap_or((point.value, point.value));
+        [(place(n), low), (place(n), high), (place(n), point.value)]
     });
     let (mut drawing, frame) = (Drawing::default(), Frame::around(&ends.collect::<Vec<_>>()));
     frame.side(&mut drawing, ["rows to learn from", metric]);
-    let line = || points.iter().enumerate().map(|(n, (_, value, _))| (place(n), *value));
-    for (n, (rows, _, interval)) in points.iter().enumerate() {
+    let line = || points.iter().enumerate().map(|(n, point)| (place(n), point.value));
+    for (n, point) in points.iter().enumerate() {
         let x = frame.place((place(n), 0.0)).0;
-        drawing.text("ax mid", (x, TOP + SIDE + 16.0), &count(*rows));
-        if let Some((low, high)) = interval {
-            drawing.line("whisker", frame.place((place(n), *low)), frame.place((place(n), *high)));
+        drawing.text("ax mid", (x, TOP + SIDE + 16.0), &count(point.n_rows));
+        if let Some((low, high)) = point.interval {
+            drawing.line("whisker", frame.place((place(n), low)), frame.place((place(n), high)));
         }
     }
     drawing.path("cur stable", &frame.through(line()));
@@ -274,10 +283,12 @@ mod tests {
         let page = effect_of_levels("plan", &levels, "mean score").image();
         assert!(page.contains(">&lt;b&gt;</text>") || page.contains("&#60;b&#62;"), "{page}");
         assert!(page.contains(">0.25</text>") && page.contains(">0.5</text>") && !page.contains("NaN"), "{page}");
-        let page = drawn(learning(&[(100, 0.7, Some((0.6, 0.8))), (200, 0.75, None)], "roc_auc"));
+        let reached = |n_rows, value, interval| Reached { n_rows, value, interval };
+        let page = drawn(learning(&[reached(100, 0.7, Some((0.6, 0.8))), reached(200, 0.75, None)], "roc_auc"));
         assert!(page.contains(">100</text>") && page.contains(">200</text>"), "{page}");
         assert_eq!(page.matches("class=\"whisker\"").count(), 1);
-        assert!(learning(&[(100, 0.7, None)], "roc_auc").is_none());
-        assert!(!drawn(learning(&[(1, 0.5, None), (2, 0.5, None)], "x")).contains("NaN"), "one value is a line");
+        assert!(learning(&[reached(100, 0.7, None)], "roc_auc").is_none());
+        let flat = drawn(learning(&[reached(1, 0.5, None), reached(2, 0.5, None)], "x"));
+        assert!(!flat.contains("NaN"), "one value is a line");
     }
 }

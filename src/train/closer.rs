@@ -5,6 +5,7 @@ use super::{TrainError, TrainRequest, Trained, read};
 use crate::features::Task;
 use crate::past;
 use crate::pipeline::{self, Examples, Pipeline, PipelineError, Quality};
+use crate::report::curves::Reached;
 use crate::report::number::{count, fixed};
 use crate::score::{Direction, Metric};
 use crate::stats::quantiles::quantile_sorted;
@@ -32,7 +33,7 @@ pub struct Closer {
     /// The metric of `learning`.
     pub metric: Metric,
     /// How good models are that learned from fewer rows, fewest first, each on all gate rows.
-    pub learning: Vec<Learning>,
+    pub(super) learning: Vec<Reached>,
 }
 
 /// The mean prediction over rows in which a column has one value after the other.
@@ -51,17 +52,6 @@ pub enum Seen {
     Numbers(Vec<(f64, f64)>),
     /// Levels, the most frequent first.
     Levels(Vec<(String, f64)>),
-}
-
-/// A model that learned from some of the rows.
-#[derive(Debug)]
-pub struct Learning {
-    /// How many.
-    pub n_rows: u64,
-    /// Its metric on the gate rows.
-    pub value: f64,
-    /// With 95 % confidence.
-    pub interval: Option<(f64, f64)>,
 }
 
 impl Closer {
@@ -122,7 +112,7 @@ pub fn look_closer(workspace: &Workspace, request: &TrainRequest, learned: &Trai
             pipeline::fit(Cow::Owned(examples.clone().take(&some)), &schema, &fast, request.seed, &|_, _, _| {});
         let found = fitted.ok().and_then(|fitted| fitted.gate).and_then(|gate| gate.metrics.get(metric).cloned());
         let Some((value, found)) = found.and_then(|found| Some((found.value?, found))) else { continue };
-        learning.push(Learning { n_rows: n as u64, value, interval: found.low.zip(found.high) });
+        learning.push(Reached { n_rows: n as u64, value, interval: found.low.zip(found.high) });
     }
     Ok(Closer { predicted, effects, metric, learning })
 }

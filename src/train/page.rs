@@ -230,8 +230,7 @@ fn drawn(effect: &Effect, closer: &Closer) -> String {
 }
 
 fn learning(closer: &Closer) -> Option<Picture> {
-    let points: Vec<_> = closer.learning.iter().map(|point| (point.n_rows, point.value, point.interval)).collect();
-    curves::learning(&points, closer.metric.name())
+    curves::learning(&closer.learning, closer.metric.name())
 }
 
 /// What was tried, the best first.
