@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         skip_invalid: args.skip_invalid,
         accept_batch: args.accept_batch,
         partial: args.partial,
+        attested: pulled.is_some(),
         policy: args.policy,
         by: args.by.clone(),
         now: ctx.now,

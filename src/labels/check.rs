@@ -49,8 +49,9 @@ enum Word {
 }
 
 /// A file is written by whoever filled it in: names in it are taken as they are only where nobody was asked by name, or the
-/// one who takes the file in says that they are right (`--annotator`).
-fn speaker<'a>(answer: &'a Answer, row: &'a Asked, told: Option<&'a str>) -> Speaker<'a> {
+/// one who takes the file in says that they are right (`--annotator`), or where a server says who answered.
+fn speaker<'a>(answer: &'a Answer, row: &'a Asked, request: &ImportRequest<'a>) -> Speaker<'a> {
+    let told = request.annotator;
     let name = if answer.annotator.is_empty() { told.unwrap_or("") } else { &answer.annotator }.trim();
     if let Some(name) = row.asked_of(name) {
         return Speaker { name, word: Word::Own };
@@ -61,7 +62,7 @@ fn speaker<'a>(answer: &'a Answer, row: &'a Asked, told: Option<&'a str>) -> Spe
     let word = match () {
         () if is_told => Word::Own,
         () if is_adjudicator => Word::Adjudicator,
-        () if !row.annotators.is_empty() => Word::Strange,
+        () if !row.annotators.is_empty() && !request.attested => Word::Strange,
         () => Word::Own,
     };
     Speaker { name, word }
@@ -172,7 +173,7 @@ impl Known {
                 }
             };
             checked.marks.count(answer, (batch, row), &said, number);
-            let speaker = speaker(answer, row, request.annotator);
+            let speaker = speaker(answer, row, request);
             if let Some(&(at, first)) = seen.get(&(row.id.as_str(), person_key(speaker.name))) {
                 if checked.labels[at].label != said {
                     refuse(format!("differs from {:?} on {} for the same row and annotator", first.text, first.place));

@@ -50,6 +50,7 @@ pub use error::LabelError;
 pub use export::{Exported, export, exported_is_told};
 pub use findings::{Accuracy, Agreement, Findings};
 pub use import::{Closing, close, import};
+pub(crate) use project::PULLED;
 pub use project::{Pushed, Studio, out_in_studio};
 pub use request::{ExportRequest, Format, Guard, ImportRequest, Imported, Taken};
 pub use resolve::{ADJUDICATOR, Conflict, Resolution, Resolved, resolve};

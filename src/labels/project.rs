@@ -28,7 +28,7 @@ const MAX_ANSWER: u64 = 256 << 20;
 const MAX_PAGES: u32 = 100;
 
 /// What comes from the server, until it is taken in.
-const PULLED: &str = "from_label_studio.json";
+pub(crate) const PULLED: &str = "from_label_studio.json";
 
 /// A server that takes our token.
 pub struct Studio {

@@ -72,6 +72,8 @@ pub struct ImportRequest<'a> {
     pub accept_batch: bool,
     /// More answers follow: a batch stays out until each of its rows has every answer that it is asked for.
     pub partial: bool,
+    /// A server that knows its people says who answered: nobody filled in a name. What it calls them is its own affair.
+    pub attested: bool,
     /// What holds where annotators differ, when it is not what `mlloop.toml` says.
     pub policy: Option<LabelPolicy>,
     /// Who takes it in, when that was said.

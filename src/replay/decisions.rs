@@ -6,7 +6,7 @@ use crate::ab::experiment::Ended;
 use crate::ab::log::{self, Asked};
 use crate::ab::{AbError, Experiment};
 use crate::gate::{self, GateReport, PromoteRequest};
-use crate::labels::{ImportRequest, import};
+use crate::labels::{ImportRequest, PULLED, import};
 use crate::workspace::audit::Entry;
 use crate::workspace::event::{
     AnswersRead, Decision, ExperimentChanged, GateVerdict, LabelsExported, LogRead, Promoted,
@@ -171,6 +171,7 @@ pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayErr
         skip_invalid: said.skip_invalid,
         accept_batch: said.accepted,
         partial: false,
+        attested: path.ends_with(PULLED),
         policy: said.policy,
         by: entry.by.clone(),
         now: entry.at,

@@ -88,6 +88,7 @@ pub fn write(workspace: &Workspace, learned: &Trained, closer: Option<&Closer>) 
 fn draw(learned: &Trained, closer: Option<&Closer>) -> Result<String, TrainError> {
     let (manifest, gate) = (&learned.manifest, learned.gate.as_ref());
     let fit = manifest.doubts.is_empty();
+    let parameters = serde_json::to_string_pretty(&manifest.model).unwrap_or_default();
     let page = Page {
         mlloop: env!("CARGO_PKG_VERSION"),
         made_at: manifest.trained_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -121,7 +122,7 @@ fn draw(learned: &Trained, closer: Option<&Closer>) -> Result<String, TrainError
             .iter()
             .map(|d| [short(&d.path, 120), count(d.n_rows), d.sha256[..d.sha256.len().min(16)].to_owned()])
             .collect(),
-        parameters: clean(&serde_json::to_string_pretty(&manifest.model).unwrap_or_default()),
+        parameters: parameters.lines().map(clean).collect::<Vec<_>>().join("\n"),
     };
     // Rendering to a String fails only when a Display does.
     Ok(page.render().unwrap_or_default())

@@ -156,6 +156,18 @@ fn rows_go_there_and_answers_come_back() {
     }
 }
 
+/// Rows are dealt by name here, and the server calls its people by numbers: it knows who answered.
+#[test]
+fn a_server_says_who_answered_whatever_it_calls_them() {
+    let (mock, kept) = studio();
+    let work = loop_of(&mock);
+    work.run(&format!("{SEND} --annotators ann,bea --overlap 0.2")).answers(YES);
+    annotate(&kept, 100, 7);
+    annotate(&kept, 20, 8);
+    work.run(FETCH).answers(YES).json("/counts/added", 120).json("/agreement/n_rows", 20);
+    work.run("audit replay 3").answers(YES).json("/agrees", true);
+}
+
 /// The line on stderr: what is wrong, and neither the token nor a second line but the hint.
 fn fails(work: &Loop, line: &str, says: &str) {
     let done = work.run(line).answers(ERROR).says(says);

@@ -70,7 +70,7 @@ def main():
 
     command = [PYTHON.parent / "label-studio", "start", "--no-browser", "--port", str(port), "--data-dir", home,
                "--username", "ann@example.org", "--password", "pass-of-ann-1", "--user-token", TOKEN, "--enable-legacy-api-token"]
-    quiet = {**os.environ, "HOME": str(home), "LATEST_VERSION_CHECK": "false", "ML_BLOCK_LOCAL_IP": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
+    quiet = {**os.environ, "HOME": str(home), "LATEST_VERSION_CHECK": "false", "ML_BLOCK_LOCAL_IP": "false", "USE_DEFAULT_BANNED_SUBNETS": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
     with Server(command, f"{base}/health", work / "studio.log", seconds=900, cwd=home, env=quiet):
         ann = Api(base, TOKEN)
         version(ann("GET", "/api/version")["release"])

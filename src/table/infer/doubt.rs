@@ -209,8 +209,8 @@ impl fmt::Display for Doubt {
             ),
             Why::Nameless => write!(
                 f,
-                "column {column:?} names each of {n_present} rows but {n_cells}, whose cell is missing ({cells}): a total, a \
-                 remark, or an id that was lost?"
+                "column {column:?} names each of {n_present} rows but {n_cells}, whose cell is missing ({cells}): they may be \
+                 totals, remarks, or ids that were lost"
             ),
             Why::Nearly => {
                 write!(
