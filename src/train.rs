@@ -209,12 +209,10 @@ pub fn learn(
 ) -> Result<Trained, TrainError> {
     let mut schema = request.config.schema();
     let recipe = request.config.recipe();
-    let Material { mut table, rejects, mut notes, mut data, thin, extra, by, from_labels, step } = material;
-    notes.extend(table.unify_levels(&schema));
-    schema.find_flags(&table);
+    let Material { table, rejects, mut notes, mut data, thin, extra, by, from_labels, step } = material;
+    let (examples, past, told) = examples(workspace, request, &mut schema, table)?;
+    notes.extend(told);
     notes.extend(workspace.settings().iter().map(Setting::told));
-    let (table, past) = past::of_training(workspace, table, &schema, &recipe)?;
-    let examples = Examples::new(table, &schema, &recipe)?.by_entity(request.config.entity());
     let examples = match thin(&examples) {
         Some(rows) => examples.take(&rows),
         None => examples,
@@ -268,6 +266,21 @@ pub fn learn(
         pipeline,
         labelled,
     })
+}
+
+/// The examples of a table, the rows that later ones look back on, and what is to be said of its levels. The schema learns the
+/// flags of the table.
+fn examples(
+    workspace: &Workspace,
+    request: &TrainRequest,
+    schema: &mut Schema,
+    mut table: Table,
+) -> Result<(Examples, Option<Table>, Vec<String>), TrainError> {
+    let (recipe, told) = (request.config.recipe(), table.unify_levels(schema));
+    schema.find_flags(&table);
+    let (table, past) = past::of_training(workspace, table, schema, &recipe)?;
+    let examples = Examples::new(table, schema, &recipe)?.by_entity(request.config.entity());
+    Ok((examples, past, told))
 }
 
 /// What goes into the manifest beside the fitted pipeline.

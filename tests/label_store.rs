@@ -4,9 +4,7 @@ use crate::postgres::{PASSWORD, Server, cut_after, holds_no_secret, scoring};
 use crate::support::{ERROR, Loop, NO, YES};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 /// A loop with a store, and predictions of the rows `a` (no), `b` (yes) and `c` (no).
 fn with_store(server: &Server) -> Loop {
@@ -183,16 +181,7 @@ fn a_store_that_fails_is_one_line_and_changes_nothing() {
     l.run("feedback list").answers(YES).says("note: what is new elsewhere is not counted");
     l.run("train --set model.n_estimators=5").answers(YES).says("note: ");
     // Another who holds the table.
-    let mut holder = Command::new(server.bin.join("psql"))
-        .args(["-X", "-q", "-h", "127.0.0.1", "-p", &server.port.to_string(), "-U", "ann", "-d", "shop"])
-        .args(["-c", "BEGIN; LOCK said; SELECT pg_sleep(60)"])
-        .env("PGPASSWORD", PASSWORD)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    while server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == "0" {
-        thread::sleep(Duration::from_millis(50));
-    }
+    let mut holder = server.holds("said");
     fails(say, &format!("{said}?timeout=1"), "said nothing for 1 s");
     holder.kill().unwrap();
     holder.wait().unwrap();

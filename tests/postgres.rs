@@ -39,6 +39,21 @@ fn command(program: &Path, dir: &Path, as_nobody: bool) -> Command {
 }
 
 impl Server {
+    /// Somebody who holds a table, until killed.
+    pub fn holds(&self, table: &str) -> Child {
+        let holder = Command::new(self.bin.join("psql"))
+            .args(["-X", "-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "ann", "-d", "shop"])
+            .args(["-c", &format!("BEGIN; LOCK {table}; SELECT pg_sleep(60)")])
+            .env("PGPASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while self.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == "0" {
+            thread::sleep(Duration::from_millis(50));
+        }
+        holder
+    }
+
     pub fn start() -> Option<Self> {
         let mut places = fs::read_dir("/usr/lib/postgresql").map_or_else(
             |_| Vec::new(),
@@ -361,16 +376,7 @@ fn scored_rows_are_written_once_however_often_they_come() {
     server.sql("CREATE TABLE wrong (id int PRIMARY KEY, x float8, prediction text, score float8)");
     l.pipe(&to("wrong"), rows).answers(ERROR).says("invalid input syntax for type integer");
     // Another who holds the table.
-    let mut holder = Command::new(server.bin.join("psql"))
-        .args(["-X", "-q", "-h", "127.0.0.1", "-p", &server.port.to_string(), "-U", "ann", "-d", "shop"])
-        .args(["-c", "BEGIN; LOCK scores; SELECT pg_sleep(60)"])
-        .env("PGPASSWORD", PASSWORD)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    while server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == "0" {
-        thread::sleep(Duration::from_millis(50));
-    }
+    let mut holder = server.holds("scores");
     l.pipe(&to("scores?timeout=1"), rows).answers(ERROR).says("said nothing for 1 s");
     holder.kill().unwrap();
     holder.wait().unwrap();

@@ -10,6 +10,7 @@ use mlloop::registry::Version;
 use mlloop::table::postgres::{RowWriter, Written, is_address, shown};
 use mlloop::table::{Input, Kind, Spool};
 use mlloop::train;
+use std::cell::LazyCell;
 use std::path::PathBuf;
 
 /// Score rows: the table with `prediction` and `score` added, in the order of the input
@@ -112,7 +113,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         ctx.progress
             .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));
     }
-    let usual = ctx.workspace.registry().profile(version).ok();
+    // Read only where there are numbers enough to hold against it.
+    let usual = LazyCell::new(|| ctx.workspace.registry().profile(version).ok());
     let range = |name: &str| {
         let column = usual.as_ref()?.column(name)?;
         column.quantile(0.0).zip(column.quantile(1.0))

@@ -2,9 +2,8 @@ use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 use mlloop::answers::Listed;
-use mlloop::features::Task;
 use mlloop::model::Algorithm;
-use mlloop::pipeline::{Quality, Search, told_words};
+use mlloop::pipeline::{Coverage, Quality, Search, told_words};
 use mlloop::printable::{name, printable};
 use mlloop::reference;
 use mlloop::registry::Role;
@@ -147,10 +146,8 @@ fn tried(search: &Search, style: Style) -> String {
             }
         ))
     );
-    let mut order: Vec<_> = search.tried.iter().collect();
-    order.sort_by(|a, b| a.loss.total_cmp(&b.loss));
     let _ = writeln!(text, "  {:<32} {:>8} {:>6} {:>7}", "", "loss", "rounds", "share");
-    for trial in order {
+    for trial in search.best_first() {
         let share = if trial.weight > 0.0 { percent(trial.weight) } else { String::new() };
         let _ = writeln!(text, "  {:<32} {:>8} {:>6} {share:>7}", trial.name, number(trial.loss), trial.rounds);
     }
@@ -162,10 +159,7 @@ fn tried(search: &Search, style: Style) -> String {
 /// How often intervals of 90 % held the truth of the gate rows.
 fn held(learned: &Trained) -> Option<String> {
     let found = learned.manifest.intervals.iter().find(|coverage| coverage.level == 0.9)?;
-    let (what, widest) = match learned.gate.as_ref()?.task {
-        Task::Regression => ("intervals", "with the widest"),
-        _ => ("sets", "that is least sure"),
-    };
+    let (what, widest) = Coverage::words(learned.gate.as_ref()?.task);
     Some(format!(
         "90 % {what} hold the truth of {:.1} % of the gate rows, and of {:.1} % of the third {widest} (predict --interval 0.9)",
         found.held * 100.0,

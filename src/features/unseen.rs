@@ -31,7 +31,7 @@ pub struct Unseen {
     fractions: Vec<Fractions>,
     /// Rows with an infinite number, by column.
     infinite: Vec<(String, u64)>,
-    /// The first numbers of each column.
+    /// The first numbers of each column, by the place of its encoder.
     firsts: Vec<(String, Vec<f64>)>,
     n_rows: u64,
 }
@@ -64,12 +64,12 @@ impl Unseen {
                 return Err(FeatureError::MissingColumns { columns: vec![name.to_owned()] });
             }
         }
-        for input in features.encoders() {
+        for (at, input) in features.encoders().iter().enumerate() {
             if let Encoder::Number(NumberEncoder { whole, .. }) = &input.encoder
                 && let Some(Values::Number(cells)) = table.column(&input.column).map(|column| &column.values)
             {
                 self.count_infinite(&input.column, cells);
-                self.note_firsts(&input.column, cells);
+                self.note_firsts(at, &input.column, cells);
                 if *whole {
                     self.count_fractions(&input.column, cells);
                 }
@@ -140,12 +140,15 @@ impl Unseen {
         &self.columns
     }
 
-    fn note_firsts(&mut self, name: &str, values: &[f64]) {
-        let at = self.firsts.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            self.firsts.push((name.to_owned(), Vec::new()));
-            self.firsts.len() - 1
-        });
-        let known = &mut self.firsts[at].1;
+    /// Keeps the first numbers of the column that encoder number `at` reads.
+    fn note_firsts(&mut self, at: usize, name: &str, values: &[f64]) {
+        if self.firsts.len() <= at {
+            self.firsts.resize_with(at + 1, Default::default);
+        }
+        let (column, known) = &mut self.firsts[at];
+        if column.is_empty() {
+            column.push_str(name);
+        }
         let room = MAX_FIRSTS - known.len();
         known.extend(values.iter().filter(|value| value.is_finite()).take(room));
     }
@@ -154,11 +157,14 @@ impl Unseen {
     #[must_use]
     pub fn outside(&self, range: impl Fn(&str) -> Option<(f64, f64)>) -> Vec<String> {
         let told = |(column, values): &(String, Vec<f64>)| {
+            if values.len() < MIN_FIRSTS {
+                return None;
+            }
             let (low, high) = range(column)?;
             let mut outside = values.iter().filter(|value| **value < low || **value > high).peekable();
             let first = **outside.peek()?;
             let n = outside.count();
-            (values.len() >= MIN_FIRSTS && n as f64 >= MIN_OUTSIDE * values.len() as f64).then(|| {
+            (n as f64 >= MIN_OUTSIDE * values.len() as f64).then(|| {
                 format!(
                     "column {column:?}: {n} of {} numbers lie outside of what training had ({} to {}), such as {}: are they \
                      written in another way, or in another unit?",

@@ -272,39 +272,30 @@ fn of_table(target: &Target, arrived: &Arrived) -> Vec<(u64, Seen)> {
 
 /// The alarm on the rows of all tables so far.
 fn of_tables(limit: Limit, kept: &Kept, alpha: f64) -> LossAlarm {
-    LossAlarm {
-        loss: limit.name.to_owned(),
-        n: kept.n,
-        mean: if kept.weight > 0.0 { kept.loss / kept.weight } else { 0.0 },
-        gate: limit.gate,
-        limit: limit.limit,
-        evidence: kept.bets.peak(),
-        needed: 1.0 / alpha,
-        fired: kept.since.is_some(),
-        since: kept.since.as_ref().map(told),
-    }
+    told(limit, kept.total(), &kept.bets, kept.since, alpha)
 }
 
-fn told(since: &Total) -> SinceAlarm {
-    SinceAlarm { n: since.n, mean: since.mean() }
-}
-
+/// The alarm on served rows, in the order in which their outcomes became known.
 fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
     let (mut bets, mut since) = (Bets::above(limit.limit / limit.scale), None);
     for week in seen.chunk_by(|a, b| a.at.div_euclid(WEEK_MICROS) == b.at.div_euclid(WEEK_MICROS)) {
         look((&mut bets, &mut since), week.iter(), first_days(week).into_iter(), limit.level(alpha));
     }
-    let total: f64 = seen.iter().map(|row| row.weight).sum();
+    told(limit, Total::default().add(seen.iter()), &bets, since, alpha)
+}
+
+/// What is said of the bets on rows whose losses are `all`.
+fn told(limit: Limit, all: Total, bets: &Bets, since: Option<Total>, alpha: f64) -> LossAlarm {
     LossAlarm {
         loss: limit.name.to_owned(),
-        n: seen.len() as u64,
-        mean: seen.iter().map(|row| row.loss * row.weight).sum::<f64>() / total,
+        n: all.n,
+        mean: all.mean(),
         gate: limit.gate,
         limit: limit.limit,
         evidence: bets.peak(),
         needed: 1.0 / alpha,
         fired: since.is_some(),
-        since: since.as_ref().map(told),
+        since: since.map(|since| SinceAlarm { n: since.n, mean: since.mean() }),
     }
 }
 

@@ -74,13 +74,14 @@ impl Kept {
         }
         let seen = || new.iter().map(|(_, seen)| seen);
         look((&mut self.bets, &mut self.since), seen(), seen(), level);
-        for (_, seen) in &new {
-            self.n += 1;
-            self.weight += seen.weight;
-            self.loss += seen.loss * seen.weight;
-        }
+        Total { n: self.n, weight: self.weight, loss: self.loss } = self.total().add(seen());
         self.rows.extend(new.iter().map(|row| hash(row)));
         self.rows.sort_unstable();
+    }
+
+    /// The losses of all rows that were taken in.
+    pub(super) fn total(&self) -> Total {
+        Total { n: self.n, weight: self.weight, loss: self.loss }
     }
 
     /// Writes them for the next run.

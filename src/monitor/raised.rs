@@ -27,12 +27,13 @@ pub(super) struct Level {
 #[serde(deny_unknown_fields)]
 pub(super) struct Total {
     pub(super) n: u64,
-    weight: f64,
-    loss: f64,
+    pub(super) weight: f64,
+    pub(super) loss: f64,
 }
 
 impl Total {
-    fn add<'a>(mut self, rows: impl Iterator<Item = &'a Seen>) -> Self {
+    /// With those of `rows`.
+    pub(super) fn add<'a>(mut self, rows: impl Iterator<Item = &'a Seen>) -> Self {
         for row in rows {
             self.n += 1;
             self.weight += row.weight;
@@ -50,7 +51,7 @@ impl Total {
 /// Takes in the rows of a week or a table, of which `bets` are made on those of `bet`.
 pub(super) fn look<'a>(
     (bets, since): (&mut Bets, &mut Option<Total>),
-    rows: impl Iterator<Item = &'a Seen> + Clone,
+    rows: impl Iterator<Item = &'a Seen>,
     bet: impl Iterator<Item = &'a Seen>,
     level: Level,
 ) {

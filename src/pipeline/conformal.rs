@@ -68,6 +68,17 @@ pub struct Coverage {
     pub mean_size: f64,
 }
 
+impl Coverage {
+    /// What holds the truth of a row, and the third of the rows that [`Coverage::held_widest`] is about.
+    #[must_use]
+    pub fn words(task: Task) -> (&'static str, &'static str) {
+        match task {
+            Task::Regression => ("intervals", "with the widest"),
+            Task::Binary | Task::Multiclass => ("sets", "that is least sure"),
+        }
+    }
+}
+
 /// What holds the truth of a row, at a level.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bound {

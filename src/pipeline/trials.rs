@@ -30,6 +30,14 @@ pub struct Trial {
 }
 
 impl Search {
+    /// What was tried, the lowest loss first.
+    #[must_use]
+    pub fn best_first(&self) -> Vec<&Trial> {
+        let mut order: Vec<&Trial> = self.tried.iter().collect();
+        order.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+        order
+    }
+
     /// How many models are one.
     #[must_use]
     pub fn n_members(&self) -> usize {

@@ -1,6 +1,7 @@
 //! The metrics of a version, as pages list them.
 
-use super::number::{fixed, fixed_or};
+use super::number::{fixed, fixed_or, number_or, short};
+use crate::score::evaluation::ClassReport;
 use crate::score::{Direction, Estimate, Evaluation, Metric};
 
 /// A metric of one version with its interval.
@@ -34,4 +35,14 @@ pub(crate) fn readings(gate: &Evaluation) -> Vec<Reading> {
     let mut all: Vec<Reading> = gate.metrics.iter().map(of).collect();
     all.sort_by_key(|reading| !reading.primary);
     all
+}
+
+/// Name, precision, recall, F1 and rows of the first `most` classes.
+pub(crate) fn class_lines(gate: &Evaluation, most: usize) -> Vec<[String; 5]> {
+    let line = |line: &ClassReport| {
+        let s = &line.scores;
+        let [precision, recall, f1, support] = [s.precision, s.recall, s.f1, s.support].map(|x| number_or(Some(x)));
+        [short(&line.class, 60), precision, recall, f1, support]
+    };
+    gate.report.iter().take(most).map(line).collect()
 }

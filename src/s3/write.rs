@@ -42,11 +42,7 @@ impl Object {
             let request = condition.on(request).config().timeout_send_body(Some(Self::patience(length))).build();
             request.send(SendBody::from_reader(&mut *file))
         };
-        let answer = persist(send).map_err(|err| self.failed(unreachable(&err)))?;
-        match answer.status().as_u16() {
-            200..=299 => Ok(()),
-            _ => Err(self.refused(answer)),
-        }
+        self.asked(persist(send)).map(drop)
     }
 
     /// Writes the whole of `file`, so many bytes a part: the object is the new one afterwards, or the old one as it was.

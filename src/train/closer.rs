@@ -1,10 +1,9 @@
 //! A closer look at a version, which takes time: what its strongest columns do to the prediction, and whether more rows
 //! would help.
 
-use super::{TrainError, TrainRequest, Trained, read};
+use super::{TrainError, TrainRequest, Trained, examples, read};
 use crate::features::Task;
-use crate::past;
-use crate::pipeline::{self, Examples, Pipeline, PipelineError, Quality};
+use crate::pipeline::{self, Pipeline, PipelineError, Quality};
 use crate::report::curves::Reached;
 use crate::report::number::{count, fixed};
 use crate::score::{Direction, Metric};
@@ -86,11 +85,8 @@ pub fn look_closer(workspace: &Workspace, request: &TrainRequest, learned: &Trai
     let (mut schema, recipe) = (request.config.schema(), request.config.recipe());
     schema.know_flags(&learned.pipeline.schema);
     let reference = workspace.path(&request.config.data.reference);
-    let (mut table, _, _) = read(Input::open(&reference)?, &schema, request)?;
-    table.unify_levels(&schema);
-    schema.find_flags(&table);
-    let (table, _) = past::of_training(workspace, table, &schema, &recipe)?;
-    let examples = Examples::new(table, &schema, &recipe)?;
+    let (table, _, _) = read(Input::open(&reference)?, &schema, request)?;
+    let (examples, _, _) = examples(workspace, request, &mut schema, table)?;
     let parts = examples.parts(&recipe)?;
     let mut rows = [parts.train.as_slice(), &parts.tune].concat();
     rows.sort_by_key(|row| hash64(&row.to_le_bytes(), request.seed));

@@ -5,10 +5,11 @@ use super::closer::{Closer, Effect, Seen};
 use super::{TrainError, Trained};
 use crate::atomic;
 use crate::features::Task;
+use crate::pipeline::{Coverage, Importance, Search, Trial};
 use crate::registry::Role;
 use crate::report::curves::{self, Picture};
-use crate::report::metrics::{Reading, readings};
-use crate::report::number::{clean, count, fixed, number, number_or, percent, short};
+use crate::report::metrics::{Reading, class_lines, readings};
+use crate::report::number::{clean, count, fixed, number, percent, short};
 use crate::report::{ReportError, importance_picture};
 use crate::score::{Evaluation, ThresholdRule};
 use crate::workspace::Workspace;
@@ -108,7 +109,7 @@ fn draw(learned: &Trained, closer: Option<&Closer>) -> Result<String, TrainError
         pictures: pictures(learned)?.into_iter().map(|(title, what, drawn)| (title, what, drawn.image())).collect(),
         confusion: gate.and_then(confusion),
         cost: gate.and_then(|gate| cost(gate, &manifest.recipe)).unwrap_or_default(),
-        classes: gate.map_or_else(Vec::new, classes),
+        classes: gate.map_or_else(Vec::new, |gate| class_lines(gate, MAX_CLASSES)),
         intervals: manifest.intervals.iter().map(|held| interval(held, learned.pipeline.target.task)).collect(),
         importance: importance(learned),
         effects: closer
@@ -183,20 +184,8 @@ fn cost(gate: &Evaluation, recipe: &serde_json::Value) -> Option<String> {
     ))
 }
 
-fn classes(gate: &Evaluation) -> Vec<[String; 5]> {
-    let line = |line: &crate::score::evaluation::ClassReport| {
-        let s = &line.scores;
-        let [precision, recall, f1, support] = [s.precision, s.recall, s.f1, s.support].map(|x| number_or(Some(x)));
-        [short(&line.class, 60), precision, recall, f1, support]
-    };
-    gate.report.iter().take(MAX_CLASSES).map(line).collect()
-}
-
-fn interval(held: &crate::pipeline::Coverage, task: Task) -> String {
-    let (what, widest) = match task {
-        Task::Regression => ("intervals", "with the widest"),
-        _ => ("sets", "that is least sure"),
-    };
+fn interval(held: &Coverage, task: Task) -> String {
+    let (what, widest) = Coverage::words(task);
     format!(
         "{} {what} hold the truth of {} of the gate rows, and of {} of the third {widest}.",
         percent(held.level),
@@ -207,7 +196,7 @@ fn interval(held: &crate::pipeline::Coverage, task: Task) -> String {
 
 fn importance(learned: &Trained) -> Vec<Share> {
     let largest = learned.importance.iter().map(|row| row.gain).fold(f64::MIN_POSITIVE, f64::max);
-    let share = |row: &crate::pipeline::Importance| Share {
+    let share = |row: &Importance| Share {
         column: match row.words.is_empty() {
             true => short(&row.column, 80),
             false => {
@@ -235,14 +224,10 @@ fn learning(closer: &Closer) -> Option<Picture> {
 }
 
 /// What was tried, the best first.
-fn tried(search: &crate::pipeline::Search) -> Vec<[String; 4]> {
-    let mut order: Vec<_> = search.tried.iter().collect();
-    order.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+fn tried(search: &Search) -> Vec<[String; 4]> {
     let share = |weight: f64| if weight > 0.0 { percent(weight) } else { String::new() };
-    let line = |trial: &&crate::pipeline::Trial| {
-        [clean(&trial.name), number(trial.loss), trial.rounds.to_string(), share(trial.weight)]
-    };
-    order.iter().map(line).collect()
+    let line = |trial: &Trial| [clean(&trial.name), number(trial.loss), trial.rounds.to_string(), share(trial.weight)];
+    search.best_first().into_iter().map(line).collect()
 }
 
 /// The version in one picture: its metric, what matters to it, and what the gate rows show.

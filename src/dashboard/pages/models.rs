@@ -11,8 +11,8 @@ use crate::pipeline::{Contribution, Pipeline, PipelineError, RowEncoder};
 use crate::profile::Profile;
 use crate::registry::{CURVES, Manifest, Role, Version, read_curves};
 use crate::report::curves::{self, Picture};
-use crate::report::metrics::{Reading, readings};
-use crate::report::number::{clean, number, number_or, percent, short};
+use crate::report::metrics::{Reading, class_lines, readings};
+use crate::report::number::{clean, number, percent, short};
 use crate::report::shape::Drawing;
 use crate::score::Evaluation;
 use crate::score::curve::CurvePoint;
@@ -21,6 +21,8 @@ use askama::Template;
 
 /// Inputs that the what-if form shows.
 const MAX_INPUTS: usize = 80;
+/// Classes that are listed.
+const MAX_CLASSES: usize = 50;
 
 pub(super) fn role_name(role: Option<Role>) -> &'static str {
     match role {
@@ -134,7 +136,7 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
         reliability: picture(gate.as_ref().and_then(|gate| gate.reliability.as_ref()).map(curves::calibration)),
         roc: picture(curves::roc(&points)),
         precision_recall: picture(curves::precision_recall(&points)),
-        report: gate.as_ref().map_or_else(Vec::new, report),
+        report: gate.as_ref().map_or_else(Vec::new, |gate| class_lines(gate, MAX_CLASSES)),
         n_left_out: inputs.len().saturating_sub(MAX_INPUTS),
         inputs: inputs.into_iter().take(MAX_INPUTS).collect(),
         said,
@@ -195,20 +197,6 @@ fn points(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<Cu
 /// As an image; nothing where there is none.
 fn picture(found: Option<Picture>) -> String {
     found.map_or_else(String::new, Picture::image)
-}
-
-fn report(gate: &Evaluation) -> Vec<[String; 5]> {
-    let line = |line: &crate::score::evaluation::ClassReport| {
-        let s = &line.scores;
-        [
-            short(&line.class, 60),
-            number_or(Some(s.precision)),
-            number_or(Some(s.recall)),
-            number_or(Some(s.f1)),
-            number_or(Some(s.support)),
-        ]
-    };
-    gate.report.iter().take(50).map(line).collect()
 }
 
 /// From which score on the answer is the positive class; empty where nothing is held to one.
