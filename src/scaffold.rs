@@ -1,6 +1,7 @@
 //! Files that drive a loop from outside: a Makefile, scripts for cron and systemd, a GitHub workflow, a DAG of Airflow.
 
 use crate::atomic;
+use crate::atomic::At;
 use crate::workspace::{Workspace, WorkspaceError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ pub fn write(
     force: bool,
 ) -> Result<Vec<PathBuf>, WorkspaceError> {
     let dir = workspace.dir();
-    let dir = dir.canonicalize().map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?;
+    let dir = dir.canonicalize().at(&dir)?;
     let top = dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&dir);
     let below = dir.strip_prefix(top).unwrap_or(Path::new(""));
     let below = if below.as_os_str().is_empty() { ".".to_owned() } else { below.display().to_string() };
@@ -123,7 +124,7 @@ pub fn write(
                 false => Ok(()),
             }
         };
-        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        write().at(&path)?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }

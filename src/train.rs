@@ -10,6 +10,7 @@ pub use derived::derived;
 pub use page::write as write_page;
 
 use crate::atomic::{self, Lock};
+use crate::atomic::{At, AtPath};
 use crate::digest;
 use crate::drift::Losses;
 use crate::drift::estimate::EstimateError;
@@ -69,13 +70,8 @@ pub enum TrainError {
     #[error("{0}")]
     Picture(String),
     /// A file could not be read.
-    #[error("{file}: {source}")]
-    Io {
-        /// The file.
-        file: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 impl From<TableError> for TrainError {
@@ -329,7 +325,7 @@ fn fit(
 }
 
 fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainRequest) -> Result<Fitted, TrainError> {
-    let bytes = atomic::read(file).map_err(|source| TrainError::Io { file: file.display().to_string(), source })?;
+    let bytes = atomic::read(file).at(file)?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
     Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.features_by_order, request.seed)?)
 }
@@ -561,8 +557,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
 }
 
 fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, TrainError> {
-    let io_err = |source| TrainError::Io { file: path.display().to_string(), source };
-    let (_, sha256) = atomic::open(path).and_then(digest::of).map_err(io_err)?;
+    let (_, sha256) = atomic::open(path).and_then(digest::of).at(path)?;
     Ok(DataDigest { path: name.display().to_string(), n_rows: n_rows as u64, sha256 })
 }
 

@@ -2,12 +2,12 @@
 
 use super::{AbError, Assigner};
 use crate::atomic;
+use crate::atomic::At;
 use crate::period::Period;
 use crate::registry::Version;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::Workspace;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::io;
 
 /// Name of the file in a workspace.
 pub const FILE: &str = "ab.json";
@@ -182,11 +182,7 @@ impl Experiment {
     /// When the file cannot be read, or is not a whole and consistent experiment.
     pub fn load(workspace: &Workspace) -> Result<Option<Self>, AbError> {
         let path = workspace.path(FILE);
-        let bytes = match atomic::read(&path) {
-            Ok(bytes) => bytes,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(WorkspaceError::Io { path, source }.into()),
-        };
+        let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
         let experiment: Result<Self, _> = serde_json::from_slice(&bytes);
         let checked = experiment.map_err(|err| format!("not an experiment: {err}")).and_then(Self::checked);
         checked.map(Some).map_err(|what| AbError::Damaged { path, what })

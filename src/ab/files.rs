@@ -3,7 +3,7 @@
 use super::report::AbReport;
 use super::{AbError, draw};
 use crate::atomic;
-use crate::workspace::WorkspaceError;
+use crate::atomic::At;
 use std::path::Path;
 
 /// Writes the report in all its forms to `dir`; each file is replaced as a whole.
@@ -11,12 +11,8 @@ use std::path::Path;
 /// # Errors
 /// Whatever drawing or the system says.
 pub fn write(dir: &Path, found: &AbReport) -> Result<(), AbError> {
-    let io_err = |path: &Path| {
-        let path = path.to_owned();
-        move |source| AbError::Workspace(WorkspaceError::Io { path, source })
-    };
-    atomic::make_dirs(dir).map_err(io_err(dir))?;
-    let json = serde_json::to_vec_pretty(found).map_err(|err| io_err(dir)(err.into()))?;
+    atomic::make_dirs(dir).at(dir)?;
+    let json = serde_json::to_vec_pretty(found).at(dir)?;
     let forms = [
         ("ab_report.json", json),
         ("ab_report.html", draw::html(found).into_bytes()),
@@ -24,7 +20,7 @@ pub fn write(dir: &Path, found: &AbReport) -> Result<(), AbError> {
     ];
     for (name, bytes) in forms {
         let path = dir.join(name);
-        atomic::replace(&path, |out| out.write_all(&bytes)).map_err(io_err(&path))?;
+        atomic::replace(&path, |out| out.write_all(&bytes)).at(&path)?;
     }
     Ok(())
 }

@@ -42,6 +42,7 @@ pub use values::{History, history};
 
 use self::report::{AbReport, AnalysisSettings, Source, SrmState};
 use self::units::Units;
+use crate::atomic::AtPath;
 use crate::gate::GateError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
@@ -100,6 +101,9 @@ pub enum AbError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 impl AbError {

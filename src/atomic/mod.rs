@@ -7,6 +7,7 @@
 //! Whatever moment the process or the machine dies at, `name` holds the old bytes or the new ones.
 
 mod append;
+mod at;
 mod disk;
 pub mod fault;
 mod incoming;
@@ -25,6 +26,7 @@ pub use partial::Partial;
 pub use stamp::Stamp;
 
 pub use append::{Appender, claim, claimed};
+pub use at::{At, AtPath};
 
 use self::fault::point;
 use std::fs::{self, File, OpenOptions};

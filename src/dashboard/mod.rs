@@ -20,12 +20,12 @@ mod web;
 
 pub use auth::{People, Right};
 
+use crate::atomic::{At, AtPath};
 use crate::workspace::{Workspace, WorkspaceError};
 use ahead::Looked;
 use auth::Sessions;
 use jobs::Jobs;
 use kept::AllKept;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -40,13 +40,8 @@ pub enum DashboardError {
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     /// The folder of jobs.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// How the dashboard is to work.
@@ -87,8 +82,8 @@ impl Dashboard {
     pub fn open(workspace: Workspace, settings: DashboardSettings) -> Result<Arc<Self>, DashboardError> {
         workspace.config()?;
         let dir = workspace.path("runs/jobs");
-        let jobs = Jobs::open(dir.clone(), settings.program.clone(), workspace.dir().to_owned(), settings.now)
-            .map_err(|source| DashboardError::Io { path: dir.clone(), source })?;
+        let jobs =
+            Jobs::open(dir.clone(), settings.program.clone(), workspace.dir().to_owned(), settings.now).at(&dir)?;
         let dashboard = Arc::new(Self {
             sessions: Sessions::new(settings.people.clone(), settings.secret, workspace.path("runs/sessions.json")),
             workspace,
@@ -99,7 +94,7 @@ impl Dashboard {
             looked: Looked::default(),
             filling: Mutex::default(),
         });
-        ahead::begin(&dashboard).map_err(|source| DashboardError::Io { path: dir, source })?;
+        ahead::begin(&dashboard).at(dir)?;
         Ok(dashboard)
     }
 

@@ -10,13 +10,14 @@
 
 use super::{DepotError, Filed};
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest;
 use crate::registry::{RegistryError, Version};
 use crate::workspace::audit::Chain;
 use crate::workspace::event::Pruned;
 use crate::workspace::{CONFIG_FILE, Config, FEEDBACK_FILE, LABELS_FILE, Workspace};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 
@@ -44,7 +45,7 @@ pub(super) fn look(workspace: &Workspace, chain: &Chain) -> Result<Own, DepotErr
         // A last line that a crash cut short is none.
         if chain.unfinished {
             let path = workspace.path(CHAIN);
-            let bytes = atomic::read(&path).map_err(DepotError::io(&path))?;
+            let bytes = atomic::read(&path).at(&path)?;
             let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
             filed.sha256 = digest::sha256(&bytes[..whole]);
             filed.bytes = whole as u64;
@@ -111,13 +112,10 @@ fn one(workspace: &Workspace, name: &str) -> Result<Option<(String, Filed)>, Dep
 /// The files in a folder of the loop, those below it left out.
 fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, DepotError> {
     let path = workspace.path(dir);
-    let entries = match std::fs::read_dir(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        entries => entries.map_err(DepotError::io(&path))?,
-    };
+    let Some(entries) = std::fs::read_dir(&path).if_there().at(&path)? else { return Ok(BTreeMap::new()) };
     let mut found = BTreeMap::new();
     for entry in entries {
-        let entry = entry.map_err(DepotError::io(&path))?;
+        let entry = entry.at(&path)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         if !is_plain(&name) || !entry.path().is_file() {
             continue;
@@ -129,13 +127,9 @@ fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, D
 
 /// A file's length, digest and mode; `None` when it is not there.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Filed>, DepotError> {
-    let io_err = DepotError::io(path);
-    let file = match atomic::open(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(&io_err)?,
-    };
-    let mode = file.metadata().map_err(&io_err)?.permissions().mode() & 0o666;
-    let (bytes, sha256) = digest::of(file.take(limit)).map_err(&io_err)?;
+    let Some(file) = atomic::open(path).if_there().at(path)? else { return Ok(None) };
+    let mode = file.metadata().at(path)?.permissions().mode() & 0o666;
+    let (bytes, sha256) = digest::of(file.take(limit)).at(path)?;
     Ok(Some(Filed { sha256, bytes, mode }))
 }
 

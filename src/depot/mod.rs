@@ -22,6 +22,7 @@ pub use place::Place;
 pub use pull::{PullRequest, pull};
 pub use push::{PushRequest, push};
 
+use crate::atomic::AtPath;
 use crate::registry::{Head, RegistryError};
 use crate::s3::S3Error;
 use crate::workspace::WorkspaceError;
@@ -29,8 +30,6 @@ use crate::workspace::audit::{Chain, Entry};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +41,8 @@ pub enum DepotError {
     #[error(transparent)]
     S3(#[from] S3Error),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
     /// It would lose something, or what is there is not what it should be.
     #[error("{0}")]
     Refused(String),
@@ -57,13 +51,6 @@ pub enum DepotError {
 impl From<RegistryError> for DepotError {
     fn from(err: RegistryError) -> Self {
         Self::Workspace(err.into())
-    }
-}
-
-impl DepotError {
-    fn io(path: &Path) -> impl Fn(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path: path.clone(), source }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{DepotError, Filed, Index};
 use crate::atomic;
+use crate::atomic::{At as _, AtPath};
 use crate::digest;
 use crate::s3::{self, Condition, Object, Why};
 use crate::wording::known_format;
@@ -85,11 +86,8 @@ impl Place {
         match &self.at {
             At::Folder(dir) => {
                 let path = dir.join(INDEX);
-                match atomic::read_at_most(&path, MAX_INDEX) {
-                    Ok(bytes) => Ok(Some((Some(digest::sha256(&bytes)), bytes))),
-                    Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-                    Err(source) => Err(DepotError::Io { path, source }),
-                }
+                let bytes = atomic::read_at_most(&path, MAX_INDEX).if_there().at(path)?;
+                Ok(bytes.map(|bytes| (Some(digest::sha256(&bytes)), bytes)))
             }
             At::Bucket(object) => match object.read(MAX_INDEX) {
                 Ok((stored, bytes)) => Ok(Some((stored.etag, bytes))),
@@ -115,12 +113,12 @@ impl Place {
         match &self.at {
             At::Folder(dir) => {
                 let lock = dir.join(".mlloop.lock");
-                let _held = atomic::lock_within(&lock, PATIENCE).map_err(DepotError::io(&lock))?;
+                let _held = atomic::lock_within(&lock, PATIENCE).at(&lock)?;
                 if self.read_index()?.and_then(|(tag, _)| tag).as_deref() != tag {
                     return Err(other());
                 }
                 let path = dir.join(INDEX);
-                atomic::replace(&path, |out| out.write_all(&bytes)).map_err(DepotError::io(&path))
+                Ok(atomic::replace(&path, |out| out.write_all(&bytes)).at(&path)?)
             }
             At::Bucket(object) => {
                 let condition = match (before, tag) {
@@ -147,11 +145,7 @@ impl Place {
         let bytes = match &self.at {
             At::Folder(dir) => {
                 let path = object_path(dir, &file.sha256);
-                match std::fs::metadata(&path) {
-                    Ok(found) => Some(found.len()),
-                    Err(err) if err.kind() == io::ErrorKind::NotFound => None,
-                    Err(source) => return Err(DepotError::Io { path, source }),
-                }
+                std::fs::metadata(&path).if_there().at(path)?.map(|found| found.len())
             }
             At::Bucket(object) => {
                 let Some(stored) = sibling(object, &file.sha256).look()? else { return Ok(false) };
@@ -164,16 +158,15 @@ impl Place {
 
     /// Writes an object: the beginning of the file at `from`, which must be what `file` says.
     pub(super) fn send(&self, file: &Filed, from: &Path) -> Result<(), DepotError> {
-        let io_err = DepotError::io(from);
         // A copy, so that what is sent is what was looked at.
-        let mut copy = tempfile::tempfile().map_err(&io_err)?;
-        let mut source = atomic::open(from).map_err(&io_err)?.take(file.bytes);
-        io::copy(&mut source, &mut copy).map_err(&io_err)?;
-        copy.rewind().map_err(&io_err)?;
-        if digest::of(&copy).map_err(&io_err)? != (file.bytes, file.sha256.clone()) {
+        let mut copy = tempfile::tempfile().at(from)?;
+        let mut source = atomic::open(from).at(from)?.take(file.bytes);
+        io::copy(&mut source, &mut copy).at(from)?;
+        copy.rewind().at(from)?;
+        if digest::of(&copy).at(from)? != (file.bytes, file.sha256.clone()) {
             return Err(DepotError::Refused(format!("{}: was changed while it was read; push again", from.display())));
         }
-        copy.rewind().map_err(&io_err)?;
+        copy.rewind().at(from)?;
         match &self.at {
             At::Folder(dir) => {
                 let path = object_path(dir, &file.sha256);
@@ -181,7 +174,7 @@ impl Place {
                     atomic::make_dirs(dir.join(OBJECTS))?;
                     atomic::replace_like(&path, from, |out| io::copy(&mut copy, out).map(|_| ()))
                 };
-                write().map_err(DepotError::io(&path))
+                Ok(write().at(&path)?)
             }
             At::Bucket(object) => Ok(sibling(object, &file.sha256).put(&mut copy, Condition::Always)?),
         }
@@ -199,11 +192,10 @@ impl Place {
             ))
         };
         let mut from: Box<dyn Read> = match &self.at {
-            At::Folder(dir) => match atomic::open(object_path(dir, &file.sha256)) {
-                Ok(opened) => Box::new(opened),
-                Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(wrong("is not there")),
-                Err(source) => return Err(DepotError::Io { path: PathBuf::from(shown), source }),
-            },
+            At::Folder(dir) => {
+                let opened = atomic::open(object_path(dir, &file.sha256)).if_there().at(&shown)?;
+                Box::new(opened.ok_or_else(|| wrong("is not there"))?)
+            }
             At::Bucket(object) => match sibling(object, &file.sha256).open() {
                 Ok((_, bytes)) => Box::new(bytes),
                 Err(err) if err.why == Why::NotThere => return Err(wrong("is not there")),
@@ -214,9 +206,9 @@ impl Place {
         // One byte more than it should have is enough to see that it is another.
         let read = digest::of((&mut both).take(file.bytes + 1));
         if let Some(source) = both.failed {
-            return Err(DepotError::Io { path: PathBuf::from("runs/pulling"), source });
+            return Err(AtPath::new("runs/pulling", source).into());
         }
-        match read.map_err(|source| DepotError::Io { path: PathBuf::from(&shown), source })? {
+        match read.at(PathBuf::from(&shown))? {
             (bytes, _) if bytes < file.bytes => Err(wrong(&format!("has {bytes} of {} bytes", file.bytes))),
             (_, sha256) if sha256 != file.sha256 => Err(wrong("has other bytes than its name says")),
             _ => Ok(()),
@@ -231,7 +223,7 @@ impl Place {
             let above = above.unwrap_or(dir).display();
             return Err(DepotError::Refused(format!("{}: there is no directory {above}", self.shown)));
         }
-        atomic::make_dirs(dir).map_err(DepotError::io(dir))
+        Ok(atomic::make_dirs(dir).at(dir)?)
     }
 }
 
@@ -267,7 +259,7 @@ fn kept(bytes: &[u8]) -> Result<File, DepotError> {
     let write = || {
         let mut file = tempfile::tempfile()?;
         file.write_all(bytes)?;
-        Ok(file)
+        io::Result::Ok(file)
     };
-    write().map_err(DepotError::io(Path::new(INDEX)))
+    Ok(write().at(INDEX)?)
 }

@@ -3,6 +3,7 @@
 use super::checks::{OURS, chain_of, held, names, reference_of, sound, sum};
 use super::files::{self, CHAIN, Kind, kind};
 use super::{DepotError, Filed, Index, Place, Progress, Pulled, Since, Standing, apart, compare, since};
+use crate::atomic::At;
 use crate::atomic::{self, Incoming, Lock};
 use crate::digest;
 use crate::workspace::audit::{Chain, Entry};
@@ -196,8 +197,8 @@ fn fetch(place: &Place, cache: &Path, absent: &BTreeMap<String, Filed>, progress
     if absent.is_empty() {
         return Ok(());
     }
-    atomic::make_dirs(cache).map_err(DepotError::io(cache))?;
-    atomic::remove_leftovers(cache).map_err(DepotError::io(cache))?;
+    atomic::make_dirs(cache).at(cache)?;
+    atomic::remove_leftovers(cache).at(cache)?;
     let total = sum(absent.values()).bytes;
     let mut done = 0;
     progress(0, total);
@@ -212,7 +213,7 @@ fn fetch(place: &Place, cache: &Path, absent: &BTreeMap<String, Filed>, progress
         });
         match failed {
             Some(err) => return Err(err),
-            None => written.map_err(DepotError::io(&path))?,
+            None => written.at(&path)?,
         }
         done += file.bytes;
         progress(done, total);
@@ -238,11 +239,11 @@ fn settle(
     }
     if take.contains_key(CONFIG_FILE) && workspace.config_path().exists() {
         let ours = workspace.path(OURS);
-        atomic::make_dirs(workspace.path("runs/backup")).map_err(DepotError::io(&ours))?;
-        atomic::copy(&workspace.config_path(), &ours).map_err(DepotError::io(&ours))?;
+        atomic::make_dirs(workspace.path("runs/backup")).at(&ours)?;
+        atomic::copy(&workspace.config_path(), &ours).at(&ours)?;
     }
     let dir = workspace.dir();
-    let incoming = Incoming::begin(dir).map_err(DepotError::io(dir))?;
+    let incoming = Incoming::begin(dir).at(dir)?;
     for (name, file) in take {
         let from = cache.join(&file.sha256);
         let copied = incoming.write_within(Path::new(name), file.mode, |out| {
@@ -250,13 +251,10 @@ fn settle(
             let is_it = bytes == file.bytes && sha256 == file.sha256;
             if is_it { Ok(()) } else { Err(io::Error::other("was changed while it was read")) }
         });
-        copied.map_err(DepotError::io(&from))?;
+        copied.at(&from)?;
     }
-    let note = serde_json::to_vec_pretty(away).map_err(io::Error::from).map_err(DepotError::io(dir))?;
-    incoming
-        .write(Path::new(AWAY), |out| out.write_all(&note))
-        .and_then(|()| incoming.commit())
-        .map_err(DepotError::io(dir))?;
+    let note = serde_json::to_vec_pretty(away).map_err(io::Error::from).at(dir)?;
+    incoming.write(Path::new(AWAY), |out| out.write_all(&note)).and_then(|()| incoming.commit()).at(dir)?;
     // The roles, and the experiment, follow from the chain.
     workspace.catch_up(lock)?;
     workspace.keep_secrets_out_of_git()?;
@@ -266,7 +264,7 @@ fn settle(
 /// What was fetched is in its place.
 fn forget(cache: &Path) -> Result<(), DepotError> {
     match cache.is_dir() {
-        true => atomic::remove_dir(cache).map_err(DepotError::io(cache)),
+        true => Ok(atomic::remove_dir(cache).at(cache)?),
         false => Ok(()),
     }
 }

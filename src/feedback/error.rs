@@ -1,10 +1,10 @@
 //! What can be wrong with feedback.
 
+use crate::atomic::AtPath;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
 use crate::workspace::WorkspaceError;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What can go wrong with feedback.
 #[derive(Debug, thiserror::Error)]
@@ -53,17 +53,6 @@ pub enum FeedbackError {
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl FeedbackError {
-    pub(super) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
-    }
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }

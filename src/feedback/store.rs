@@ -1,6 +1,7 @@
 //! `data/feedback.csv`: one line per correction, appended and never changed.
 
 use super::FeedbackError;
+use crate::atomic::At;
 use crate::atomic::{self, Appender};
 use crate::digest::sha256;
 use crate::registry::Version;
@@ -162,16 +163,12 @@ pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
 /// A file that is damaged.
 pub fn entries_from(workspace: &Workspace, seen: u64) -> Result<(Vec<Entry>, u64), FeedbackError> {
     let path = path(workspace);
-    let file = match atomic::open(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), seen)),
-        opened => opened.map_err(|source| FeedbackError::io(&path, source))?,
-    };
-    let io_err = |source| FeedbackError::io(&path, source);
+    let Some(file) = atomic::open(&path).if_there().at(&path)? else { return Ok((Vec::new(), seen)) };
     let whole = || atomic::whole_lines_len(&file, file.metadata()?.len());
-    let len = whole().map_err(io_err)?;
+    let len = whole().at(&path)?;
     let damaged = |err: csv::Error| FeedbackError::File { path: path.clone(), what: err.to_string() };
     let Some(n_new) = len.checked_sub(seen).filter(|n| *n > 0) else { return Ok((Vec::new(), seen)) };
-    (&file).seek(io::SeekFrom::Start(seen)).map_err(io_err)?;
+    (&file).seek(io::SeekFrom::Start(seen)).at(&path)?;
     let header = if seen == 0 { &[][..] } else { HEADER };
     Ok((read(header.chain((&file).take(n_new)), n_new).map_err(damaged)?, len))
 }
@@ -202,7 +199,7 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
         upgrade(&path)?;
         Appender::open(&path)?.append(HEADER, &lines, true)
     };
-    match write().map_err(|source| FeedbackError::io(&path, source))? {
+    match write().at(&path)? {
         true => Ok(()),
         false => Err(FeedbackError::File { path: path.clone(), what: "line 1: is not its header".to_owned() }),
     }
@@ -251,7 +248,7 @@ pub(super) fn announce<'a>(
         atomic::make_dirs(workspace.path("runs"))?;
         atomic::replace(&path, |out| Ok::<(), io::Error>(serde_json::to_writer(out, &Announced { after, lines })?))
     };
-    write().map_err(|source| FeedbackError::io(&path, source))
+    Ok(write().at(&path)?)
 }
 
 /// Whether the lines after the first `after` ones are those that were announced, or the first of them.
@@ -263,10 +260,9 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
         return Ok(());
     }
     let path = announcement(workspace);
-    let lines = match atomic::read(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(source) => return Err(FeedbackError::io(&path, source)),
-        Ok(bytes) => {
+    let lines = match atomic::read(&path).if_there().at(&path)? {
+        None => Vec::new(),
+        Some(bytes) => {
             let said: Announced = serde_json::from_slice(&bytes).map_err(|err| FeedbackError::File {
                 path: path.clone(),
                 what: format!("does not say which corrections were about to be added: {err}"),
@@ -294,10 +290,7 @@ pub(super) fn announcement_fault(
     known: &[Entry],
 ) -> Result<Option<&'static str>, FeedbackError> {
     let path = announcement(workspace);
-    let bytes = match atomic::read(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|source| FeedbackError::io(&path, source))?,
-    };
+    let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
     let Ok(Announced { after, lines }) = serde_json::from_slice::<Announced>(&bytes) else {
         return Ok(Some("cannot be understood"));
     };

@@ -11,6 +11,7 @@
 use super::FeedbackError;
 use super::news::{Fold, News, Recorded, receive};
 use super::store::Entry;
+use crate::atomic::At;
 use crate::atomic::{self, Appender, Lock};
 use crate::labels::Label;
 use crate::labels::shared::{Line, Shared};
@@ -36,7 +37,7 @@ pub fn keep(workspace: &Workspace, outcomes: Vec<Label>, corrections: &[Entry]) 
     let mut lines = Vec::new();
     let path = waiting(workspace);
     for line in outcomes.into_iter().map(Line::Outcome).chain(said) {
-        serde_json::to_writer(&mut lines, &line).map_err(|err| FeedbackError::io(&path, err.into()))?;
+        serde_json::to_writer(&mut lines, &line).at(&path)?;
         lines.push(b'\n');
     }
     if lines.is_empty() {
@@ -46,7 +47,7 @@ pub fn keep(workspace: &Workspace, outcomes: Vec<Label>, corrections: &[Entry]) 
         atomic::make_dirs(workspace.path("runs"))?;
         Appender::open(&path)?.append(b"", &lines, true).map(|_| ())
     };
-    write().map_err(|source| FeedbackError::io(&path, source))
+    Ok(write().at(&path)?)
 }
 
 /// Whether anything waits.
@@ -75,14 +76,14 @@ pub fn take_in(
             true => atomic::claimed(&path),
             false => atomic::claim(&from, &path),
         };
-        let bytes = claimed.map_err(|source| FeedbackError::io(&path, source))?;
+        let bytes = claimed.at(&path)?;
         let (lines, fold) = read(workspace, &bytes)?;
         match &store {
             None => taken.add(&fold.record(workspace, lock, None, at)?),
             // From there they come back in their order among those of others.
             Some(store) => store.send(&lines)?,
         }
-        atomic::remove_file(&path).map_err(|source| FeedbackError::io(&path, source))?;
+        atomic::remove_file(&path).at(&path)?;
     }
     if let Some(store) = &store {
         taken.add(&receive(workspace, lock, store, fetched, at)?);

@@ -1,5 +1,6 @@
 //! What can be wrong on the way into production.
 
+use crate::atomic::AtPath;
 use crate::labels::LabelError;
 use crate::pipeline::PipelineError;
 use crate::reference::ReferenceError;
@@ -7,8 +8,7 @@ use crate::registry::{RegistryError, Version};
 use crate::score::ScoreError;
 use crate::table::TableError;
 use crate::workspace::WorkspaceError;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The requests that wait, and the one that may have been meant.
 fn waiting(id: &str, pending: &[String]) -> String {
@@ -86,25 +86,12 @@ pub enum GateError {
         what: String,
     },
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 impl From<TableError> for GateError {
     fn from(err: TableError) -> Self {
         Self::Pipeline(err.into())
-    }
-}
-
-impl GateError {
-    /// An error of the system, with its file.
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
     }
 }

@@ -5,6 +5,7 @@ use super::report::GateReport;
 use super::rows::Contestant;
 use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::period::Period;
 use crate::reference;
@@ -297,18 +298,18 @@ fn record_verdict(
     rows: &HoldoutRows,
 ) -> Result<(), GateError> {
     let dir = workspace.path("reports");
-    atomic::make_dirs(&dir).and_then(|()| atomic::remove_leftovers(&dir)).map_err(GateError::io(&dir))?;
+    atomic::make_dirs(&dir).and_then(|()| atomic::remove_leftovers(&dir)).at(&dir)?;
     let path = dir.join("gate_report.json");
     let json = || {
         let mut bytes = serde_json::to_vec_pretty(report)?;
         bytes.push(b'\n');
         atomic::replace(&path, |out| out.write_all(&bytes))
     };
-    json().map_err(GateError::io(&path))?;
+    json().at(&path)?;
     let plain = |text: &str| text.to_owned();
     for (name, text) in [("gate_report.txt", report.text(&plain, &plain)), ("gate_report.html", report.html())] {
         let path = dir.join(name);
-        atomic::replace(&path, |out| out.write_all(text.as_bytes())).map_err(GateError::io(&path))?;
+        atomic::replace(&path, |out| out.write_all(text.as_bytes())).at(&path)?;
     }
     let j = &report.judgement;
     let verdict = GateVerdict {

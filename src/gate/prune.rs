@@ -1,6 +1,7 @@
 //! Old versions go: the latest `keep_versions` stay, and whatever somebody may still need.
 
 use super::{GateError, ticket};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::registry::{Roles, Version};
 use crate::workspace::audit::Event;
@@ -8,7 +9,6 @@ use crate::workspace::event::{Details, Pruned};
 use crate::workspace::{EventKind, Workspace};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io;
 
 /// Removes versions beyond the latest `keep`, but never production, its predecessor, the challenger, a version that
 /// waits for approval or one that an experiment names. The line in the chain comes first, so that nothing goes unsaid;
@@ -26,7 +26,7 @@ pub(super) fn prune(
     let n_old = versions.len().saturating_sub(keep as usize);
     let old: Vec<Version> = versions[..n_old].iter().copied().filter(|v| !stays.contains(v)).collect();
     let models = workspace.path("models");
-    atomic::remove_leftovers(&models).map_err(GateError::io(&models))?;
+    atomic::remove_leftovers(&models).at(&models)?;
     if old.is_empty() {
         return Ok(old);
     }
@@ -42,7 +42,7 @@ pub(super) fn prune(
     }
     for version in &old {
         let path = models.join(version.to_string());
-        atomic::remove_dir(&path).map_err(GateError::io(&path))?;
+        atomic::remove_dir(&path).at(&path)?;
     }
     workspace.forget_kept(lock, &chain)?;
     Ok(old)
@@ -54,16 +54,12 @@ fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, Gat
     stays.extend(roles.previous.last());
     stays.extend(ticket::pending(workspace)?.iter().flat_map(|ticket| [ticket.version, ticket.production]));
     let path = workspace.path("ab.json");
-    match atomic::read(&path) {
-        Ok(bytes) => {
-            let experiment: Value = serde_json::from_slice(&bytes).map_err(|err| GateError::Damaged {
-                path,
-                what: format!("cannot be read, so nobody knows which versions it needs: {err}"),
-            })?;
-            named(&experiment, &mut stays);
-        }
-        Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(GateError::Io { path, source }),
+    if let Some(bytes) = atomic::read(&path).if_there().at(&path)? {
+        let experiment: Value = serde_json::from_slice(&bytes).map_err(|err| GateError::Damaged {
+            path,
+            what: format!("cannot be read, so nobody knows which versions it needs: {err}"),
+        })?;
+        named(&experiment, &mut stays);
     }
     Ok(stays)
 }

@@ -2,6 +2,7 @@
 
 use super::GateError;
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest;
 use crate::registry::{Registry, Version};
 use crate::wording::{known_format, person_key};
@@ -11,7 +12,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where a request stands.
@@ -140,13 +140,10 @@ impl Ticket {
 /// When a file cannot be read.
 pub fn pending(workspace: &Workspace) -> Result<Vec<Ticket>, GateError> {
     let dir = workspace.path("approvals");
-    let entries = match std::fs::read_dir(&dir) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(GateError::io(&dir))?,
-    };
+    let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Vec::new()) };
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in entries {
-        let path = entry.map_err(GateError::io(&dir))?.path();
+        let path = entry.at(&dir)?.path();
         let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
         if !is_hidden && path.extension().is_some_and(|ext| ext == "json") {
             paths.push(path);
@@ -181,7 +178,7 @@ pub fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
 
 fn read(path: &Path) -> Result<Ticket, GateError> {
     let damaged = |what: String| GateError::Damaged { path: path.to_owned(), what };
-    let bytes = atomic::read(path).map_err(GateError::io(path))?;
+    let bytes = atomic::read(path).at(path)?;
     let ticket: Ticket =
         serde_json::from_slice(&bytes).map_err(|err| damaged(format!("not a request for approval: {err}")))?;
     known_format(ticket.format, 1).map_err(damaged)?;
@@ -205,7 +202,7 @@ pub(crate) fn save(workspace: &Workspace, ticket: &Ticket) -> Result<(), GateErr
         bytes.push(b'\n');
         atomic::replace(&path, |out| out.write_all(&bytes))
     };
-    write().map_err(GateError::io(&path))
+    Ok(write().at(&path)?)
 }
 
 /// SHA-256 over the files of both versions, the reference, `mlloop.toml` and the verdict.
@@ -234,14 +231,14 @@ pub(super) fn digest(
 fn files(registry: &Registry, version: Version) -> Result<Vec<PathBuf>, GateError> {
     let dir = registry.path(version)?;
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(&dir).map_err(GateError::io(&dir))? {
-        paths.push(entry.map_err(GateError::io(&dir))?.path());
+    for entry in std::fs::read_dir(&dir).at(&dir)? {
+        paths.push(entry.at(&dir)?.path());
     }
     paths.sort_unstable();
     Ok(paths)
 }
 
 fn file_digest(path: &Path) -> Result<String, GateError> {
-    let (_, sha256) = atomic::open(path).and_then(digest::of).map_err(GateError::io(path))?;
+    let (_, sha256) = atomic::open(path).and_then(digest::of).at(path)?;
     Ok(sha256)
 }

@@ -2,6 +2,7 @@
 
 use super::read::Scan;
 use super::{Journal, JournalError, Layout, Logged, Scanned, Window};
+use crate::atomic::At;
 use crate::atomic::{self, whole_lines_len};
 use crate::table::Input;
 use std::collections::HashMap;
@@ -32,8 +33,7 @@ impl Journal {
         let mut scanned = Scanned::default();
         for (_, path) in self.files(window)? {
             let before = follow.read.get(&path).copied().unwrap_or(0);
-            let io_err = |source| JournalError::Io { path: path.clone(), source };
-            let (input, len) = appended(&path, before).map_err(io_err)?;
+            let (input, len) = appended(&path, before).at(&path).map_err(JournalError::from)?;
             if let Some(input) = input {
                 scan.input(input, &path.display().to_string(), &mut scanned, &mut each)?;
             }

@@ -29,9 +29,9 @@ pub use read::{Joined, Latest, Logged, Scanned};
 pub use window::Window;
 pub use write::{Durability, Writer};
 
+use crate::atomic::{At, AtPath};
 use crate::table::TableError;
 use crate::workspace::Workspace;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with the prediction log.
@@ -49,13 +49,8 @@ pub enum JournalError {
         what: String,
     },
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// The prediction log of a loop.
@@ -98,14 +93,10 @@ impl Journal {
 
     /// The files that may hold rows of `window`, in the order of time.
     fn files(&self, window: &Window) -> Result<Vec<(Place, PathBuf)>, JournalError> {
-        let io_err = |source| JournalError::Io { path: self.dir.clone(), source };
-        let entries = match std::fs::read_dir(&self.dir) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(io_err)?,
-        };
+        let Some(entries) = std::fs::read_dir(&self.dir).if_there().at(&self.dir)? else { return Ok(Vec::new()) };
         let mut files = Vec::new();
         for entry in entries {
-            let name = entry.map_err(io_err)?.file_name();
+            let name = entry.at(&self.dir)?.file_name();
             let Some(place) = name.to_str().and_then(parse_name) else { continue };
             if window.touches(place.0) {
                 files.push((place, self.dir.join(name)));

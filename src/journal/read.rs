@@ -1,6 +1,7 @@
 //! Reading a window of the log, batch by batch, and joining it with what became of the rows.
 
 use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
+use crate::atomic::At;
 use crate::atomic::{self, whole_lines_len};
 use crate::profile::entity_keys;
 use crate::registry::Version;
@@ -200,7 +201,7 @@ impl<'a> Scan<'a> {
     ) -> Result<(), E> {
         // What is wrong with a table is said of the table of a user; the log is ours.
         let damaged = |err: TableError| match err {
-            err @ TableError::Io { .. } => JournalError::Table(err),
+            err @ TableError::Io(_) => JournalError::Table(err),
             err => JournalError::Damaged { file: name_of(Path::new(name)), what: told(&err, name) },
         };
         let mut rows = stream(input, &self.schema, &self.options).map_err(damaged)?;
@@ -350,9 +351,9 @@ fn whole_lines(path: &Path) -> Result<Option<Input>, JournalError> {
     let opened = || {
         let file = atomic::open(path)?;
         let len = whole_lines_len(&file, file.metadata()?.len())?;
-        Ok((file, len))
+        std::io::Result::Ok((file, len))
     };
-    let (file, len) = opened().map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
+    let (file, len) = opened().at(path)?;
     Ok((len > 0).then(|| Input::from_reader(&path.display().to_string(), file.take(len))))
 }
 

@@ -2,6 +2,7 @@
 
 use super::read::Scan;
 use super::{Journal, JournalError, Layout, Logged, Scanned, Window};
+use crate::atomic::At;
 use crate::atomic::{self, whole_lines_len};
 use crate::table::Input;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -32,8 +33,7 @@ impl Journal {
         for (_, path) in self.files(window)?.iter().rev() {
             let mut want = FIRST.min(left);
             loop {
-                let (input, read, whole) =
-                    end_of(path, want).map_err(|source| JournalError::Io { path: path.clone(), source })?;
+                let (input, read, whole) = end_of(path, want).at(&path)?;
                 let mut rows = Vec::new();
                 if let Some(input) = input {
                     let mut keep = |logged| {

@@ -1,6 +1,7 @@
 //! Appending to the log: one file a day and header, kept open.
 
 use super::{JournalError, Layout, Place, day, path_of};
+use crate::atomic::At;
 use crate::atomic::{self, Appender};
 use jiff::{SignedDuration, Timestamp};
 use std::io;
@@ -54,7 +55,7 @@ impl Writer {
         loop {
             let path = path_of(&self.dir, (day, n));
             let appended = self.append_to((day, n), lines, sync);
-            match appended.map_err(|source| JournalError::Io { path, source })? {
+            match appended.at(path)? {
                 true => break,
                 // The day's file has another header: that of a version with other columns.
                 false => n += 1,
@@ -94,7 +95,7 @@ impl Writer {
     /// Whatever the system says.
     pub fn sync(&self) -> Result<(), JournalError> {
         let Some((place, file)) = &self.open else { return Ok(()) };
-        file.sync().map_err(|source| JournalError::Io { path: path_of(&self.dir, *place), source })
+        Ok(file.sync().at(path_of(&self.dir, *place))?)
     }
 
     /// Leaves the file; the next append opens one again.

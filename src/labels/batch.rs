@@ -9,6 +9,7 @@
 //! ```
 
 use super::LabelError;
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
@@ -173,14 +174,13 @@ impl<'a> Inbox<'a> {
 
     pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, LabelError> {
         let dir = self.path(folder);
-        let io_err = |source| LabelError::io(&dir, source);
         let entries = match std::fs::read_dir(&dir) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(io_err)?,
+            entries => entries.at(&dir)?,
         };
         let mut names = Vec::new();
         for entry in entries {
-            names.extend(entry.map_err(io_err)?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
+            names.extend(entry.at(&dir)?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
         }
         names.sort_unstable();
         Ok(names)
@@ -197,7 +197,7 @@ impl<'a> Inbox<'a> {
     /// Stores a batch with the files that go out, which nobody sees until [`Inbox::put_out`].
     pub(super) fn store(&self, _lock: &Lock, batch: &Batch, files: &[(&str, Vec<u8>)]) -> Result<String, LabelError> {
         let path = self.out(&batch.batch);
-        let record = serde_json::to_vec_pretty(batch).map_err(|err| LabelError::io(&path, err.into()))?;
+        let record = serde_json::to_vec_pretty(batch).at(&path)?;
         let make = || {
             atomic::make_dirs(self.path("batches"))?;
             atomic::remove_leftovers(&self.path("batches"))?;
@@ -208,7 +208,7 @@ impl<'a> Inbox<'a> {
                 atomic::replace(&dir.join("batch.json"), |out| out.write_all(&record))
             })
         };
-        make().map_err(|source| LabelError::io(&path, source))?;
+        make().at(&path)?;
         Ok(sha256(&record))
     }
 
@@ -266,7 +266,7 @@ impl<'a> Inbox<'a> {
             self.shift(&self.path(name), &out.join(name))?;
         }
         let imported = self.path("imported");
-        atomic::make_dirs(&imported).map_err(|source| LabelError::io(&imported, source))?;
+        atomic::make_dirs(&imported).at(&imported)?;
         self.shift(&out, &self.imported(&batch.batch))?;
         Ok(())
     }
@@ -300,18 +300,18 @@ impl<'a> Inbox<'a> {
         if !from.exists() {
             return Ok(());
         }
-        atomic::rename(from, to).map_err(|source| LabelError::io(from, source))
+        Ok(atomic::rename(from, to).at(from)?)
     }
 }
 
 fn replaceable(path: &Path) -> Result<(), LabelError> {
-    atomic::replaceable(path).map_err(|source| LabelError::io(path, source))
+    Ok(atomic::replaceable(path).at(path)?)
 }
 
 /// The record in the directory of a batch.
 fn read(dir: &Path) -> Result<Batch, LabelError> {
     let path = dir.join("batch.json");
-    let bytes = atomic::read(&path).map_err(|source| LabelError::io(&path, source))?;
+    let bytes = atomic::read(&path).at(&path)?;
     let batch: Batch = serde_json::from_slice(&bytes)
         .map_err(|err| LabelError::file(&path, format!("is not the record of a batch: {err}")))?;
     known_format(batch.format, 1).map_err(|what| LabelError::file(&path, what))?;

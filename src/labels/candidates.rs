@@ -6,6 +6,7 @@
 //! ```
 
 use super::LabelError;
+use crate::atomic::At;
 use crate::journal::{Journal, Layout, Window};
 use crate::past::Beside;
 use crate::stats::random::hash64;
@@ -154,7 +155,7 @@ impl Gathered {
                 write_csv(&mut self.text, part, &self.schema)
             }
         };
-        written.map_err(|source| LabelError::Io { path: "rows to label".into(), source })
+        Ok(written.at("rows to label")?)
     }
 
     /// All of them.

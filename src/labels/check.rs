@@ -9,6 +9,7 @@ use super::request::{Counts, ImportRequest};
 use super::resolve::ADJUDICATOR;
 use super::store::{Label, Source};
 use super::strangers::Strangers;
+use crate::atomic::At;
 use crate::digest::sha256;
 use crate::features::target::number_text;
 use crate::features::{Target, Task};
@@ -121,7 +122,7 @@ impl Known {
         let chain = workspace.audit_chain()?;
         for batch in &open {
             let path = inbox.out(&batch.batch).join("batch.json");
-            let bytes = std::fs::read(&path).map_err(|source| LabelError::io(&path, source))?;
+            let bytes = std::fs::read(&path).at(&path)?;
             let record = recorded(&chain, &batch.batch)?.and_then(|(_, said)| said.record);
             if record.is_none_or(|record| record != sha256(&bytes)) {
                 return Err(LabelError::file(&path, "is not what went out: it was changed since (see `mlloop audit`)"));

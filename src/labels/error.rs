@@ -1,5 +1,6 @@
 //! What can be wrong on the way of labels.
 
+use crate::atomic::AtPath;
 use crate::drift::multivariate::MultivariateError;
 use crate::features::FeatureError;
 use crate::journal::JournalError;
@@ -7,7 +8,6 @@ use crate::pipeline::PipelineError;
 use crate::registry::RegistryError;
 use crate::table::TableError;
 use crate::workspace::WorkspaceError;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with labels.
@@ -92,22 +92,13 @@ pub enum LabelError {
     #[error("{0}")]
     Registry(#[from] RegistryError),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 impl LabelError {
     pub(super) fn file(path: &Path, what: impl Into<String>) -> Self {
         Self::File { file: path.display().to_string(), what: what.into() }
-    }
-
-    pub(super) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
     }
 
     pub(super) fn features(err: FeatureError) -> Self {

@@ -13,6 +13,7 @@ use super::request::{ExportRequest, Format};
 use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
 use super::{LabelError, Labels, studio, take};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::Task;
@@ -214,11 +215,8 @@ const UNTOLD: &str = "untold";
 /// The batch that a run handed out which ended before it could say so.
 fn untold<'a>(inbox: &Inbox, open: &'a [Batch]) -> Result<Option<&'a Batch>, LabelError> {
     let path = inbox.path(UNTOLD);
-    match atomic::read_to_string(&path) {
-        Ok(name) => Ok(open.iter().find(|batch| batch.batch == name.trim())),
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(LabelError::io(&path, source)),
-    }
+    let name = atomic::read_to_string(&path).if_there().at(path)?;
+    Ok(name.and_then(|name| open.iter().find(|batch| batch.batch == name.trim())))
 }
 
 /// Call it when the answer of [`export`] has reached whoever asked, under the same lock: until then the same answer is
@@ -228,7 +226,7 @@ fn untold<'a>(inbox: &Inbox, open: &'a [Batch]) -> Result<Option<&'a Batch>, Lab
 /// Whatever the system says.
 pub fn exported_is_told(workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
     let path = Inbox::of(workspace).path(UNTOLD);
-    atomic::forget(&path).map_err(|source| LabelError::io(&path, source))
+    Ok(atomic::forget(&path).at(&path)?)
 }
 
 /// Writes the batch, records it and puts its files in their place.
@@ -252,8 +250,7 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     let record = inbox.store(lock, &batch, &files)?;
     let told = told(inbox, &batch, 0, Vec::new());
     let untold = inbox.path(UNTOLD);
-    atomic::replace(&untold, |out| writeln!(out, "{}", batch.batch))
-        .map_err(|source| LabelError::io(&untold, source))?;
+    atomic::replace(&untold, |out| writeln!(out, "{}", batch.batch)).at(&untold)?;
     let exported = LabelsExported {
         batch: batch.batch.clone(),
         n: Some(told.n),
@@ -374,7 +371,7 @@ pub(super) fn complete(workspace: &Workspace, _lock: &Lock) -> Result<(), LabelE
         if recorded(&chain, &name)?.is_none() {
             if chain.broken.is_none() {
                 let path = inbox.out(&name);
-                atomic::remove_dir(&path).map_err(|source| LabelError::io(&path, source))?;
+                atomic::remove_dir(&path).at(&path)?;
             }
             continue;
         }

@@ -8,6 +8,7 @@ use super::check::class_of;
 use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest::sha256;
 use crate::features::Target;
 use crate::table::push_record;
@@ -179,7 +180,7 @@ impl FillIn {
         let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
         push_record(&mut text, &header, b',');
         self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, b','));
-        atomic::replace(&self.path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&self.path, source))
+        Ok(atomic::replace(&self.path, |out| out.write_all(&text)).at(&self.path)?)
     }
 }
 

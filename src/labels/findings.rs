@@ -8,6 +8,7 @@ use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::store::{Label, Labels};
 use super::{CONFLICTS, LabelError, SUSPECTS};
 use crate::atomic;
+use crate::atomic::At;
 use crate::stats::agreement::{cohen_kappa, krippendorff_alpha};
 use crate::stats::weighted::{self, Share};
 use crate::table::push_record;
@@ -284,6 +285,6 @@ impl Report<'_> {
             }
             atomic::replace(&path, |out| out.write_all(&text))
         };
-        write().map_err(|source| LabelError::io(&path, source))
+        Ok(write().at(&path)?)
     }
 }

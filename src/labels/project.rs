@@ -6,6 +6,7 @@ use super::LabelError;
 use super::batch::{Batch, Inbox};
 use super::export::{Exported, told};
 use super::studio::CONTROL;
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::features::Task;
@@ -158,7 +159,7 @@ impl Studio {
             path.parent().map_or(Ok(()), atomic::make_dirs)?;
             atomic::replace(&path, |out| out.write_all(Value::Array(tasks).to_string().as_bytes()))
         };
-        write().map_err(|source| LabelError::io(&path, source))?;
+        write().at(&path)?;
         Ok(path)
     }
 
@@ -255,7 +256,7 @@ struct Files {
 fn sent_files(inbox: &Inbox, batch: &Batch) -> Result<Files, LabelError> {
     let read = |name: &str| {
         let path = inbox.path(name);
-        let bytes = std::fs::read(&path).map_err(|source| LabelError::io(&path, source))?;
+        let bytes = std::fs::read(&path).at(&path)?;
         let digest = batch.files.iter().find(|(file, _)| file == name).map(|(_, digest)| digest);
         if digest != Some(&sha256(&bytes)) {
             return Err(LabelError::file(&path, "was changed since it went out: hand out another batch with --force"));

@@ -9,6 +9,7 @@ use super::resolve::ADJUDICATOR;
 use super::sheet::{AFTER, protect, read, restore, target_name};
 use super::{CONFLICTS, LabelError, SUSPECTS};
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest::sha256;
 use crate::features::Target;
 use crate::table::push_record;
@@ -115,6 +116,6 @@ pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Dec
     for (id, batch, label) in decisions {
         push_record(&mut text, &[id.as_str(), batch, label, ADJUDICATOR, &note].map(protect), b',');
     }
-    atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))?;
+    atomic::replace(&path, |out| out.write_all(&text)).at(&path)?;
     Ok(path)
 }

@@ -11,6 +11,7 @@
 use super::LabelError;
 use super::store::{Label, Labels, Source};
 use crate::atomic;
+use crate::atomic::At;
 use crate::registry::Head;
 use crate::table::postgres::{Lines, NumberedLine};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -139,10 +140,7 @@ impl Shared {
     /// A chain or a file that cannot be read.
     pub fn mark(&self, workspace: &Workspace) -> Result<Option<Mark>, LabelError> {
         let path = path(workspace);
-        let bytes = match atomic::read(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|source| LabelError::io(&path, source))?,
-        };
+        let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
         // Without it everything is read again, which changes nothing.
         let Ok(mark) = serde_json::from_slice::<Mark>(&bytes) else { return Ok(None) };
         let chain = workspace.audit_chain()?;
@@ -165,7 +163,7 @@ impl Shared {
             atomic::make_dirs(workspace.path("runs"))?;
             atomic::replace(&path, |out| Ok::<(), io::Error>(serde_json::to_writer(out, &mark)?))
         };
-        write().map_err(|source| LabelError::io(&path, source))
+        Ok(write().at(&path)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::LabelError;
 use super::batch::Batch;
+use crate::atomic::{At, AtPath};
 use crate::printable;
 pub(super) use crate::printable::{protect, restore};
 use crate::table::{Schema, Table, push_record, write_rows};
@@ -83,14 +84,13 @@ pub(super) fn cells(table: &Table, schema: &Schema) -> Result<Vec<Vec<String>>, 
     let mut schema = schema.clone();
     schema.dialect.delimiter = ',';
     let mut text = Vec::new();
-    let io_err = |source| LabelError::Io { path: "rows to label".into(), source };
-    write_rows(&mut text, table, &schema).map_err(io_err)?;
+    write_rows(&mut text, table, &schema).at("rows to label")?;
     if table.columns().is_empty() {
         return Ok(vec![Vec::new(); table.n_rows()]);
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_slice());
     let rows = reader.records().map(|record| Ok(record?.iter().map(str::to_owned).collect()));
-    rows.collect::<Result<_, csv::Error>>().map_err(|err| io_err(err.into()))
+    Ok(rows.collect::<Result<_, csv::Error>>().at("rows to label")?)
 }
 
 /// A column's name as a header shows it: nothing in it steers a terminal or breaks the line.
@@ -116,7 +116,7 @@ pub(super) fn target_name(target: &str) -> Cow<'_, str> {
 
 /// The records of a list in the inbox.
 pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
-    let wrong = |err: csv::Error| LabelError::io(path, err.into());
+    let wrong = |err: csv::Error| LabelError::from(AtPath::new(path, err));
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(path).map_err(wrong)?;
     let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
     rows.collect()

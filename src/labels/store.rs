@@ -7,6 +7,7 @@
 
 use super::LabelError;
 use super::records::each_record;
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::registry::Version;
 use crate::table::push_record;
@@ -161,10 +162,9 @@ impl Labels {
     /// What is wrong with the file, with line, column and value.
     pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
         let path = workspace.path("data/labels.csv");
-        match atomic::open(&path) {
-            Ok(file) => Self::read(&path.display().to_string(), file),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(LabelError::io(&path, source)),
+        match atomic::open(&path).if_there().at(&path)? {
+            Some(file) => Self::read(&path.display().to_string(), file),
+            None => Ok(Self::default()),
         }
     }
 
@@ -183,11 +183,7 @@ impl Labels {
     /// What is wrong with a line of the file.
     pub fn each(workspace: &Workspace, mut take: impl FnMut(Label)) -> Result<(), LabelError> {
         let path = workspace.path("data/labels.csv");
-        let from = match atomic::open(&path) {
-            Ok(from) => from,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(source) => return Err(LabelError::io(&path, source)),
-        };
+        let Some(from) = atomic::open(&path).if_there().at(&path)? else { return Ok(()) };
         let file = path.display().to_string();
         each_record(&file, from, &COLUMNS, REQUIRED, |line, cells| {
             take(parse(&file, line, &cells)?);
@@ -310,8 +306,8 @@ impl Labels {
             push_record(&mut text, &fields, b',');
         }
         workspace.announce_labels(lock, &text)?;
-        atomic::make_dirs(workspace.path("data")).map_err(|source| LabelError::io(&path, source))?;
-        atomic::replace(&path, |out| out.write_all(&text)).map_err(|source| LabelError::io(&path, source))
+        atomic::make_dirs(workspace.path("data")).at(&path)?;
+        Ok(atomic::replace(&path, |out| out.write_all(&text)).at(&path)?)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::LabelError;
 use super::batch::{Asked, Batch};
 use super::sheet;
+use crate::atomic::At;
 use crate::features::Task;
 use crate::markup::escaped;
 use crate::table::{Schema, Table};
@@ -40,8 +41,7 @@ pub(super) fn tasks(
         });
         tasks.push(json!({ "data": data, "predictions": [prediction(batch, row, show_score)] }));
     }
-    let mut text = serde_json::to_vec_pretty(&tasks)
-        .map_err(|err| LabelError::Io { path: "to_label.json".into(), source: err.into() })?;
+    let mut text = serde_json::to_vec_pretty(&tasks).at("to_label.json")?;
     text.push(b'\n');
     Ok(text)
 }

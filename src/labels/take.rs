@@ -7,6 +7,7 @@ use super::fill::waits_for;
 use super::request::{ImportRequest, Imported};
 use super::shared::Shared;
 use super::store::{Label, Labels};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
@@ -109,7 +110,7 @@ impl Taking<'_> {
         details.labels_before = Some(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
         if self.path.is_file() {
             // Where it lies now is relative to where the command was called.
-            let path = self.path.canonicalize().map_err(|source| LabelError::io(self.path, source))?;
+            let path = self.path.canonicalize().at(self.path)?;
             details.kept = self.workspace.keep(self.lock, &path)?;
         }
         details.stays_out = stay;
@@ -123,12 +124,12 @@ impl Taking<'_> {
         let path = self.inbox.path(PENDING);
         let written = serde_json::to_vec(&pending).map_err(io::Error::from);
         let write = |bytes: Vec<u8>| atomic::replace(&path, |out| out.write_all(&bytes));
-        written.and_then(write).map_err(|source| LabelError::io(&path, source))?;
+        written.and_then(write).at(&path)?;
         self.send(&before, incoming, &path)?;
         labels.save(self.workspace, self.lock)?;
         record(self.workspace, self.lock, &pending)?;
         put_away(self.inbox, &pending.details, Some(self.path))?;
-        atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))
+        Ok(atomic::remove_file(&path).at(&path)?)
     }
 }
 
@@ -139,7 +140,7 @@ impl Taking<'_> {
         let sent = self.workspace.replaceable(LABELS_FILE).map_err(LabelError::from);
         let sent = sent.and_then(|()| store.send_news(before, incoming));
         if sent.as_ref().is_err_and(|err| !matches!(err, LabelError::Store { may_be_there: true, .. })) {
-            atomic::remove_file(pending).map_err(|source| LabelError::io(pending, source))?;
+            atomic::remove_file(pending).at(pending)?;
         }
         sent
     }
@@ -169,10 +170,7 @@ fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result
 pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Option<AnswersRead>, LabelError> {
     let inbox = Inbox::of(workspace);
     let path = inbox.path(PENDING);
-    let bytes = match atomic::read(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(|source| LabelError::io(&path, source))?,
-    };
+    let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
     let pending: Pending = serde_json::from_slice(&bytes)
         .map_err(|err| LabelError::file(&path, format!("is not the record of an import: {err}")))?;
     let (id, annotator, label) = &pending.witness;
@@ -194,6 +192,6 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
         let file = [PathBuf::from(given), inbox.path(file)].into_iter().find(|path| path.is_file() && is_it(&path));
         put_away(&inbox, &pending.details, file.as_deref())?;
     }
-    atomic::remove_file(&path).map_err(|source| LabelError::io(&path, source))?;
+    atomic::remove_file(&path).at(&path)?;
     Ok(finished)
 }

@@ -3,6 +3,7 @@
 use super::records::each_record;
 use super::{Label, LabelError, Labels};
 use crate::atomic;
+use crate::atomic::At;
 use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
@@ -50,7 +51,7 @@ impl Used {
             let path = registry.path(version)?.join(Used::FILE);
             let file = match atomic::open(&path) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(|source| LabelError::io(&path, source))?,
+                opened => opened.at(&path)?,
             };
             each_record(&path.display().to_string(), file, &COLUMNS, 3, |_, [id, label, annotator, _]| {
                 match by.get_mut(&[id, label, annotator]) {

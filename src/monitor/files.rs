@@ -2,9 +2,10 @@
 
 use super::MonitorError;
 use crate::atomic;
+use crate::atomic::At;
 use crate::drift::report::DriftReport;
 use crate::report;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::Workspace;
 use std::str::FromStr;
 
 /// A form of the report.
@@ -37,11 +38,7 @@ impl FromStr for Format {
 /// Whatever drawing or the system says.
 pub fn write(workspace: &Workspace, found: &DriftReport, formats: &[Format]) -> Result<(), MonitorError> {
     let dir = workspace.path("reports");
-    let io_err = |path: &std::path::Path| {
-        let path = path.to_owned();
-        move |source| MonitorError::Workspace(WorkspaceError::Io { path, source })
-    };
-    atomic::make_dirs(&dir).map_err(io_err(&dir))?;
+    atomic::make_dirs(&dir).at(&dir)?;
     for format in formats {
         let (name, bytes) = match format {
             Format::Json => ("drift_report.json", serde_json::to_vec_pretty(found).map_err(std::io::Error::from)),
@@ -49,8 +46,8 @@ pub fn write(workspace: &Workspace, found: &DriftReport, formats: &[Format]) -> 
             Format::Png => ("drift_report.png", Ok(report::drift_png(found)?)),
         };
         let path = dir.join(name);
-        let bytes = bytes.map_err(io_err(&path))?;
-        atomic::replace(&path, |out| out.write_all(&bytes)).map_err(io_err(&path))?;
+        let bytes = bytes.at(&path)?;
+        atomic::replace(&path, |out| out.write_all(&bytes)).at(&path)?;
     }
     Ok(())
 }

@@ -9,9 +9,10 @@ use super::MonitorError;
 use super::raised::{Level, Total, look};
 use super::together::Seen;
 use crate::atomic;
+use crate::atomic::At;
 use crate::registry::Version;
 use crate::stats::betting::Bets;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::Workspace;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -47,19 +48,16 @@ impl Kept {
     pub(super) fn load(workspace: &Workspace, version: Version, limit: f64) -> Result<Self, MonitorError> {
         let path = path(workspace, version);
         let version = Some(version);
-        match atomic::open(&path).and_then(std::io::read_to_string) {
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
-                let bets = Bets::above(limit);
-                Ok(Self { bets, n: 0, weight: 0.0, loss: 0.0, since: None, rows: Vec::new(), version })
+        let Some(text) = atomic::read_to_string(&path).if_there().at(&path)? else {
+            let bets = Bets::above(limit);
+            return Ok(Self { bets, n: 0, weight: 0.0, loss: 0.0, since: None, rows: Vec::new(), version });
+        };
+        match serde_json::from_str::<Self>(&text) {
+            Ok(kept) => Ok(Self { version, ..kept }),
+            Err(err) => {
+                let what = format!("{err}; put the file back, or remove it to begin anew");
+                Err(MonitorError::Usage(format!("{}: {what}", path.display())))
             }
-            Err(source) => Err(WorkspaceError::Io { path, source }.into()),
-            Ok(text) => match serde_json::from_str::<Self>(&text) {
-                Ok(kept) => Ok(Self { version, ..kept }),
-                Err(err) => {
-                    let what = format!("{err}; put the file back, or remove it to begin anew");
-                    Err(MonitorError::Usage(format!("{}: {what}", path.display())))
-                }
-            },
         }
     }
 
@@ -95,7 +93,7 @@ impl Kept {
             atomic::make_dirs(workspace.path("runs"))?;
             atomic::replace(&path, |out| serde_json::to_writer(out, self).map_err(std::io::Error::from))
         };
-        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source }.into())
+        Ok(write().at(&path)?)
     }
 }
 

@@ -28,6 +28,7 @@ use self::chunks::{By, MAX_CHUNKS};
 use self::kept::Kept;
 use self::rolling::Rolling;
 use self::watch::Watch;
+use crate::atomic::AtPath;
 use crate::drift::Preset;
 use crate::drift::estimate::EstimateError;
 use crate::drift::multivariate::MultivariateError;
@@ -106,6 +107,9 @@ pub enum MonitorError {
     /// Options that do not go together, or do not fit the loop.
     #[error("{0}")]
     Usage(String),
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// What is to be compared, and how.

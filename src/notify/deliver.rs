@@ -4,6 +4,7 @@ use super::outbox::{Message, Queued};
 use super::settings::{Channel, NoticeSettings, Secret, Secrets};
 use super::{NotifyError, Outbox, mail, webhook};
 use crate::atomic;
+use crate::atomic::At;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::mpsc;
@@ -47,7 +48,7 @@ impl Outbox {
             return Ok(delivery);
         }
         let Ok(_lock) = atomic::lock_within(&self.dir().join(".lock"), PATIENCE) else { return Ok(delivery) };
-        atomic::remove_leftovers(&self.dir()).map_err(|source| NotifyError::Io { path: self.dir(), source })?;
+        atomic::remove_leftovers(&self.dir()).at(self.dir())?;
         let Queued { messages, damaged } = self.messages()?;
         for path in damaged {
             delivery.trouble.push(format!("{}: not a message; removed", path.display()));
@@ -68,7 +69,7 @@ impl Outbox {
 }
 
 fn remove(path: &Path) -> Result<(), NotifyError> {
-    atomic::remove_file(path).map_err(|source| NotifyError::Io { path: path.to_owned(), source })
+    Ok(atomic::remove_file(path).at(&path)?)
 }
 
 struct Round<'a> {

@@ -22,21 +22,16 @@ pub use onsets::{Changes, Observation};
 pub use outbox::Outbox;
 pub use settings::{Channel, Email, Kind, NoticeSettings, Secret, Secrets, Tls};
 
+use crate::atomic::AtPath;
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport};
-use std::io;
 use std::path::PathBuf;
 
 /// What can go wrong with the queue itself.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// Something to tell.

@@ -2,6 +2,7 @@
 
 use super::{NotifyError, Outbox};
 use crate::atomic;
+use crate::atomic::At;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
@@ -74,15 +75,13 @@ impl Outbox {
             }
             Err(err) => Err(io::Error::from(err)),
         };
-        append().map_err(|source| NotifyError::Io { path: self.record(), source })
+        Ok(append().at(self.record())?)
     }
 
     /// The checks that people know to stand out. Lines that a crash cut short are passed over.
     fn open_keys(&self) -> Result<BTreeSet<String>, NotifyError> {
-        let text = match atomic::read_to_string(self.record()) {
-            Ok(text) => text,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-            Err(source) => return Err(NotifyError::Io { path: self.record(), source }),
+        let Some(text) = atomic::read_to_string(self.record()).if_there().at(self.record())? else {
+            return Ok(BTreeSet::new());
         };
         let mut open = BTreeSet::new();
         for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {

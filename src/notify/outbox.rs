@@ -3,10 +3,10 @@
 use super::settings::{Channel, Kind, NoticeSettings};
 use super::{Notice, NotifyError};
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// The queue of a loop.
@@ -105,14 +105,10 @@ impl Outbox {
     /// The messages on their way, oldest first, and the files that are none.
     pub(super) fn messages(&self) -> Result<Queued, NotifyError> {
         let dir = self.dir();
-        let entries = match std::fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Queued::default()),
-            Err(source) => return Err(NotifyError::Io { path: dir, source }),
-        };
+        let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Queued::default()) };
         let mut queued = Queued::default();
         for entry in entries {
-            let path = entry.map_err(|source| NotifyError::Io { path: dir.clone(), source })?.path();
+            let path = entry.at(&dir)?.path();
             if path.extension().is_none_or(|ext| ext != "json") {
                 continue;
             }
@@ -134,7 +130,7 @@ impl Outbox {
                 out.write_all(b"\n")
             })
         };
-        write().map_err(|source| NotifyError::Io { path: path.to_owned(), source })
+        Ok(write().at(&path)?)
     }
 
     pub(super) fn dir(&self) -> PathBuf {

@@ -4,6 +4,7 @@
 //! machine can never answer differently without being noticed.
 
 use super::{Pipeline, PipelineError, Scores};
+use crate::atomic::At;
 use crate::table::{self, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values};
 use std::io::Write;
 use std::path::Path;
@@ -49,7 +50,8 @@ fn score_column(scores: &Scores, k: usize) -> Column {
 /// Writes the golden rows as CSV.
 pub(super) fn write(pipeline: &Pipeline, rows: &Table, out: &mut dyn Write) -> Result<(), PipelineError> {
     table::write_csv(out, &table(pipeline, rows)?, &schema(pipeline))
-        .map_err(|source| TableError::Io { file: "golden.csv".to_owned(), source }.into())
+        .at("golden.csv")
+        .map_err(|err| TableError::from(err).into())
 }
 
 /// How the golden rows are written: times in full, whatever the training table looked like.

@@ -8,6 +8,7 @@
 
 use super::{Added, Counts, Hashed, ReferenceError, combine, combined};
 use crate::atomic::{self, Lock};
+use crate::atomic::{At, AtPath};
 use crate::digest::hex;
 use crate::registry::Version;
 use crate::table::{Input, magic};
@@ -125,11 +126,11 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
     let is_own = is_own(workspace, &from)?;
     let to = if is_own { from.clone() } else { workspace.path(USUAL) };
     for dir in ["data", "runs/backup"].map(|dir| workspace.path(dir)) {
-        atomic::make_dirs(&dir).map_err(ReferenceError::io(&dir))?;
+        atomic::make_dirs(&dir).at(&dir)?;
     }
     if is_own {
         workspace.keep(lock, &config.data.reference)?;
-        keep(&from, &workspace.path(BACKUP)).map_err(ReferenceError::io(&from))?;
+        keep(&from, &workspace.path(BACKUP)).at(&from)?;
     }
     let (counts, sha256) = atomic::replace_like(&to, &from, |out| {
         let mut hashed = Hashed { out, hasher: Sha256::new() };
@@ -148,7 +149,7 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
         serde_json::to_writer(&mut *out, &done)?;
         out.write_all(b"\n")
     });
-    write.map_err(ReferenceError::io(&marker))?;
+    write.at(&marker)?;
     Ok(Some(adopted))
 }
 
@@ -158,7 +159,7 @@ fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool
     let ours = combined(&workspace.path(&config.data.reference), &config.schema(), added)?.sha256;
     let mut hashed = Hashed { out: io::sink(), hasher: Sha256::new() };
     let copied = atomic::open(&usual).and_then(|mut file| io::copy(&mut file, &mut hashed));
-    copied.map_err(ReferenceError::io(&usual))?;
+    copied.at(&usual)?;
     Ok(hex(&hashed.hasher.finalize()) == ours)
 }
 
@@ -177,14 +178,15 @@ fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Ad
 
 /// Whether the file is CSV as plain text of the loop's directory, which we may replace.
 fn is_own(workspace: &Workspace, path: &Path) -> Result<bool, ReferenceError> {
-    let io_err = ReferenceError::io(path);
     let look = || {
         let (dir, file) = (workspace.dir().canonicalize()?, path.canonicalize()?);
         let mut head = Vec::new();
         atomic::open(&file)?.take(4).read_to_end(&mut head)?;
-        Ok(file.starts_with(dir) && !path.is_symlink() && !magic::is_packed(&head) && !magic::is_json_lines(&head))
+        io::Result::Ok(
+            file.starts_with(dir) && !path.is_symlink() && !magic::is_packed(&head) && !magic::is_json_lines(&head),
+        )
     };
-    look().map_err(io_err)
+    Ok(look().at(path)?)
 }
 
 /// Keeps the bytes of `path` under another name too: a link where the file system has them, else a copy.
@@ -198,14 +200,11 @@ fn keep(path: &Path, under: &Path) -> io::Result<()> {
 }
 
 fn read_marker(path: &Path) -> Result<Marker, ReferenceError> {
-    match atomic::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|err| {
-            let what = format!("does not say which versions' rows the reference has: {err}");
-            ReferenceError::Apart { path: path.to_owned(), what }
-        }),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Marker::default()),
-        Err(source) => Err(ReferenceError::Io { path: path.to_owned(), source }),
-    }
+    let Some(bytes) = atomic::read(path).if_there().at(path)? else { return Ok(Marker::default()) };
+    serde_json::from_slice(&bytes).map_err(|err| {
+        let what = format!("does not say which versions' rows the reference has: {err}");
+        ReferenceError::Apart { path: path.to_owned(), what }
+    })
 }
 
 /// What can go wrong while the new reference is written.
@@ -217,7 +216,7 @@ enum Written {
 impl Written {
     fn named(self, path: &Path) -> ReferenceError {
         match self {
-            Self::Io(source) => ReferenceError::Io { path: path.to_owned(), source },
+            Self::Io(source) => AtPath::new(path, source).into(),
             Self::Other(err) => err,
         }
     }

@@ -21,6 +21,7 @@ pub use adopt::{Adopted, adoptable, can_settle, settle};
 pub use gather::{Gathered, Gathering, Plan};
 pub use names::RowNames;
 
+use crate::atomic::{At, AtPath};
 use crate::digest::hex;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
@@ -65,20 +66,8 @@ pub enum ReferenceError {
     #[error("{0}")]
     Usage(String),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl ReferenceError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
-    }
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// Rows that are added to a reference, or take the place of some of its rows.
@@ -250,13 +239,13 @@ impl Added {
 /// # Errors
 /// What is wrong with the reference, or why the rows do not fit it.
 pub fn combined(path: &Path, schema: &Schema, added: &Added) -> Result<Combined, ReferenceError> {
-    let file = tempfile::tempfile().map_err(ReferenceError::io(path))?;
+    let file = tempfile::tempfile().at(path)?;
     let mut hashed = Hashed { out: BufWriter::with_capacity(1 << 16, file), hasher: Sha256::new() };
     let counts = combine(Input::open(path)?, schema, added, &mut hashed)?;
     let Hashed { hasher, out } = hashed;
-    let mut file = out.into_inner().map_err(|err| ReferenceError::io(path)(err.into_error()))?;
+    let mut file = out.into_inner().map_err(io::IntoInnerError::into_error).at(path)?;
     let sha256 = hex(&hasher.finalize());
-    file.seek(SeekFrom::Start(0)).map_err(ReferenceError::io(path))?;
+    file.seek(SeekFrom::Start(0)).at(path)?;
     let name = format!("{} with {} added and {} replaced rows", path.display(), counts.n_added, counts.n_replaced);
     Ok(Combined { file, name, counts, sha256 })
 }
@@ -289,7 +278,7 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
     }
     let mut write = |record: &[u8]| {
         let written = out.write_all(record).and_then(|()| out.write_all(b"\n"));
-        written.map_err(ReferenceError::io(&name))
+        written.at(&name)
     };
     match rows.header() {
         Some(header) => write(header)?,

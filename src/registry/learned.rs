@@ -10,6 +10,7 @@
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
+use crate::atomic::At;
 use crate::features::duplicates::row_digest;
 use crate::stats::random::hash64;
 use crate::table::{Table, Texts};
@@ -137,7 +138,7 @@ impl Registry {
             let path = self.dir.join(version.to_string()).join(file);
             let bytes = match atomic::read_at_most(&path, MAX_BYTES) {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                read => read.map_err(|source| RegistryError::Io { path: path.clone(), source })?,
+                read => read.at(&path)?,
             };
             self.check(version, &[file])?;
             let learned = Learned::parse(&bytes).filter(|learned| learned.is_by_content() == (file == ROWS));

@@ -15,6 +15,7 @@ mod profiles;
 mod roles;
 mod seal;
 
+use crate::atomic::{At, AtPath};
 pub use artifacts::{CURVES, artifacts, read_curves};
 pub use learned::Learned;
 pub use manifest::{DataDigest, Manifest, ModelFacts, RowCounts};
@@ -36,13 +37,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
     /// `roles.json` cannot be understood.
     #[error("{}: {what}", .path.display())]
     Damaged {
@@ -180,14 +176,10 @@ impl Registry {
     /// # Errors
     /// When the directory cannot be listed; a directory that does not exist has no version.
     pub fn versions(&self) -> Result<Vec<Version>, RegistryError> {
-        let entries = match std::fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(RegistryError::Io { path: self.dir.clone(), source }),
-        };
+        let Some(entries) = std::fs::read_dir(&self.dir).if_there().at(&self.dir)? else { return Ok(Vec::new()) };
         let mut versions = Vec::new();
         for entry in entries {
-            let name = entry.map_err(|source| RegistryError::Io { path: self.dir.clone(), source })?.file_name();
+            let name = entry.at(&self.dir)?.file_name();
             let Some(name) = name.to_str().filter(|n| n.starts_with('v')) else { continue };
             versions.extend(name.parse::<Version>().ok());
         }
@@ -201,12 +193,9 @@ impl Registry {
     /// [`RegistryError::NoVersion`].
     pub fn path(&self, version: Version) -> Result<PathBuf, RegistryError> {
         let path = self.dir.join(version.to_string());
-        match path.symlink_metadata() {
-            Ok(_) => Ok(path),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {
-                Err(RegistryError::NoVersion { version, dir: self.dir.clone(), have: self.versions()? })
-            }
-            Err(source) => Err(RegistryError::Io { path, source }),
+        match path.symlink_metadata().if_there().at(&path)? {
+            Some(_) => Ok(path),
+            None => Err(RegistryError::NoVersion { version, dir: self.dir.clone(), have: self.versions()? }),
         }
     }
 
@@ -215,12 +204,11 @@ impl Registry {
     /// # Errors
     /// Whatever `fill` or the system says; nothing is left behind then.
     pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<Version, RegistryError> {
-        let io_err = |source| RegistryError::Io { path: self.dir.clone(), source };
-        atomic::make_dirs(&self.dir).map_err(io_err)?;
-        atomic::remove_leftovers(&self.dir).map_err(io_err)?;
+        atomic::make_dirs(&self.dir).at(&self.dir)?;
+        atomic::remove_leftovers(&self.dir).at(&self.dir)?;
         let version = Version(self.versions()?.last().map_or(0, |v| v.0) + 1);
         let path = self.dir.join(version.to_string());
-        atomic::new_dir(&path, |dir| fill(version, dir)).map_err(|source| RegistryError::Io { path, source })?;
+        atomic::new_dir(&path, |dir| fill(version, dir)).at(path)?;
         Ok(version)
     }
 
@@ -230,14 +218,11 @@ impl Registry {
     /// When `roles.json` exists and cannot be read.
     pub fn roles(&self) -> Result<Roles, RegistryError> {
         let path = self.roles_path();
-        match atomic::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|err| format!("not the roles of a loop: {err}"))
-                .and_then(|roles: Roles| known_format(roles.format, 1).map(|()| roles))
-                .map_err(|what| RegistryError::Damaged { path, what }),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Roles::default()),
-            Err(source) => Err(RegistryError::Io { path, source }),
-        }
+        let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(Roles::default()) };
+        serde_json::from_slice(&bytes)
+            .map_err(|err| format!("not the roles of a loop: {err}"))
+            .and_then(|roles: Roles| known_format(roles.format, 1).map(|()| roles))
+            .map_err(|what| RegistryError::Damaged { path, what })
     }
 
     /// The version that holds `role`.
@@ -258,7 +243,7 @@ impl Registry {
                 out.write_all(b"\n")
             })
         };
-        replace().map_err(|source| RegistryError::Io { path: path.clone(), source })
+        Ok(replace().at(&path)?)
     }
 
     fn roles_path(&self) -> PathBuf {

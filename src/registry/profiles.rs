@@ -77,9 +77,7 @@ impl Registry {
     fn read_profile(&self, version: Version, name: &str) -> Result<Profile, RegistryError> {
         let path = self.path(version)?.join(name);
         match self.read(version, name, MAX_BYTES) {
-            Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Err(RegistryError::NoProfile { version, path })
-            }
+            Err(RegistryError::Io(err)) if err.is_missing() => Err(RegistryError::NoProfile { version, path }),
             Err(err) => Err(err),
             Ok(bytes) => {
                 Profile::from_json(&bytes).map_err(|err| RegistryError::Damaged { path, what: err.to_string() })

@@ -9,6 +9,7 @@
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic::{self, Stamp};
+use crate::atomic::{At, AtPath};
 use crate::digest;
 use crate::pipeline::Pipeline;
 use serde::Deserialize;
@@ -101,11 +102,10 @@ impl Registry {
     /// Whatever the system says.
     pub(crate) fn digests(&self, version: Version) -> Result<Seals, RegistryError> {
         let dir = self.path(version)?;
-        let io_err = |source| RegistryError::Io { path: dir.clone(), source };
         let mut found = Seals::new();
-        for entry in fs::read_dir(&dir).map_err(io_err)? {
-            let entry = entry.map_err(io_err)?;
-            let (_, sha256) = atomic::open(entry.path()).and_then(digest::of).map_err(io_err)?;
+        for entry in fs::read_dir(&dir).at(&dir)? {
+            let entry = entry.at(&dir)?;
+            let (_, sha256) = atomic::open(entry.path()).and_then(digest::of).at(&dir)?;
             found.insert(entry.file_name().to_string_lossy().into_owned(), sha256);
         }
         Ok(found)
@@ -118,11 +118,10 @@ impl Registry {
     /// When the audit file cannot be read, or a line with digests not be understood.
     pub fn seals(&self, version: Version) -> Result<Option<Arc<Seals>>, RegistryError> {
         let Some(path) = &self.audit else { return Ok(None) };
-        let io_err = |source| RegistryError::Io { path: path.clone(), source };
-        let Some(stamp) = Stamp::look(path).map_err(io_err)? else { return Ok(None) };
+        let Some(stamp) = Stamp::look(path).at(&path)? else { return Ok(None) };
         let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = sealed.take().filter(|sealed| sealed.stamp == stamp);
-        let now = kept.map_or_else(|| Sealed::read(path, stamp), Ok).map_err(io_err)?;
+        let now = kept.map_or_else(|| Sealed::read(path, stamp), Ok).at(&path)?;
         sealed.insert(now).of(version).map_err(|what| RegistryError::Damaged { path: path.clone(), what })
     }
 
@@ -142,7 +141,7 @@ impl Registry {
         let path = self.path(version)?.join(name);
         let bytes = atomic::read_at_most(&path, max_bytes).map_err(|source| match source.kind() {
             io::ErrorKind::FileTooLarge => RegistryError::Damaged { path: path.clone(), what: source.to_string() },
-            _ => RegistryError::Io { path: path.clone(), source },
+            _ => AtPath::new(&path, source).into(),
         })?;
         let seals = self.seals(version)?;
         let is_sealed = seals.is_some();
@@ -206,11 +205,7 @@ impl Registry {
 
 /// The digest of a file; `None` when it is not there.
 fn digest_of(path: &PathBuf) -> Result<Option<String>, RegistryError> {
-    match atomic::open(path).and_then(digest::of) {
-        Ok((_, sha256)) => Ok(Some(sha256)),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RegistryError::Io { path: path.clone(), source }),
-    }
+    Ok(atomic::open(path).and_then(digest::of).if_there().at(&path)?.map(|(_, sha256)| sha256))
 }
 
 #[cfg(test)]

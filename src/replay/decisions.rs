@@ -5,6 +5,7 @@ use super::{Part, Replay, ReplayError, Source};
 use crate::ab::experiment::Ended;
 use crate::ab::log::{self, Asked};
 use crate::ab::{AbError, Experiment};
+use crate::atomic::At;
 use crate::gate::{self, GateReport, PromoteRequest};
 use crate::labels::{ImportRequest, PULLED, import};
 use crate::workspace::audit::Entry;
@@ -107,8 +108,8 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
     if there {
         let logs = source.workspace.path("predictions");
         if logs.is_dir() {
-            for file in fs::read_dir(&logs).map_err(ReplayError::io(&logs))? {
-                let file = file.map_err(ReplayError::io(&logs))?;
+            for file in fs::read_dir(&logs).at(&logs)? {
+                let file = file.at(&logs)?;
                 shadow.link(&file.path(), &shadow.workspace.path("predictions").join(file.file_name()))?;
             }
         }
@@ -212,8 +213,8 @@ fn inbox(source: &Source, shadow: &Shadow, entry: &Entry, said: &AnswersRead) ->
         if !from.is_dir() {
             continue;
         }
-        for batch in fs::read_dir(&from).map_err(ReplayError::io(&from))? {
-            let batch = batch.map_err(ReplayError::io(&from))?;
+        for batch in fs::read_dir(&from).at(&from)? {
+            let batch = batch.at(&from)?;
             let name = batch.file_name().to_string_lossy().into_owned();
             let is_it = |before: &Entry, said: &LabelsExported| before.seq < entry.seq && said.batch == name;
             if source.chain.last_of(is_it)?.is_none() {

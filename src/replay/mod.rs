@@ -11,6 +11,7 @@ mod shadow;
 mod version;
 
 use crate::ab::AbError;
+use crate::atomic::AtPath;
 use crate::gate::GateError;
 use crate::labels::LabelError;
 use crate::pipeline::FitProgress;
@@ -23,8 +24,7 @@ use crate::workspace::event::GateVerdict;
 use crate::workspace::{EventKind, Workspace, WorkspaceError};
 use serde::Serialize;
 use serde_json::Value;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What can go wrong besides a decision that comes out another way.
 #[derive(Debug, thiserror::Error)]
@@ -57,20 +57,8 @@ pub enum ReplayError {
     #[error("{0}")]
     Usage(String),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl ReplayError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
-    }
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// What is to be made again.

@@ -2,6 +2,7 @@
 
 use super::{ReplayError, Source};
 use crate::atomic;
+use crate::atomic::{At, AtPath};
 use crate::digest;
 use crate::registry::{Head, Version};
 use crate::workspace::audit::Entry;
@@ -26,7 +27,7 @@ const REFERENCE: &str = "data/reference.csv";
 impl Shadow {
     /// The loop before `entry`: settings, chain, roles, versions and the experiment; no tables yet.
     pub(super) fn before(source: &Source, entry: &Entry) -> Result<Self, ReplayError> {
-        let dir = tempfile::tempdir().map_err(ReplayError::io(Path::new("a temporary directory")))?;
+        let dir = tempfile::tempdir().at("a temporary directory")?;
         let settings = entry.of::<GateVerdict>()?.map(|said| said.settings).unwrap_or_default();
         // Nothing that is made again is told to others.
         let settings = settings.iter().map(String::as_str).chain(["labels.store="]);
@@ -59,7 +60,7 @@ impl Shadow {
             Some(bytes) => bytes,
             None => {
                 self.missing.push(named(CONFIG_FILE, entry.config.as_deref()));
-                atomic::read(&now).map_err(ReplayError::io(&now))?
+                atomic::read(&now).at(&now)?
             }
         };
         self.write(CONFIG_FILE, &bytes)
@@ -68,7 +69,7 @@ impl Shadow {
     /// The chain up to the line, the roles and the experiment that it left.
     fn chain(&self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
         let path = source.workspace.path("audit.jsonl");
-        let text = atomic::read(&path).map_err(ReplayError::io(&path))?;
+        let text = atomic::read(&path).at(&path)?;
         let n_before = usize::try_from(entry.seq).unwrap_or(usize::MAX).saturating_sub(1);
         let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').take(n_before).collect();
         self.write("audit.jsonl", &lines.concat())?;
@@ -85,8 +86,8 @@ impl Shadow {
     fn version(&self, source: &Source, version: Version) -> Result<(), ReplayError> {
         let to = self.path("models").join(version.to_string());
         let Ok(from) = source.workspace.registry().path(version) else { return Ok(()) };
-        for file in fs::read_dir(&from).map_err(ReplayError::io(&from))? {
-            let file = file.map_err(ReplayError::io(&from))?;
+        for file in fs::read_dir(&from).at(&from)? {
+            let file = file.at(&from)?;
             self.link(&file.path(), &to.join(file.file_name()))?;
         }
         Ok(())
@@ -98,7 +99,7 @@ impl Shadow {
             return Ok(());
         }
         let dir = self.path("models").join(Version(version.0 - 1).to_string());
-        atomic::make_dirs(&dir).map_err(ReplayError::io(&dir))
+        Ok(atomic::make_dirs(&dir).at(&dir)?)
     }
 
     /// Whether the files of `version` are there.
@@ -173,7 +174,7 @@ impl Shadow {
             path.parent().map_or(Ok(()), atomic::make_dirs)?;
             atomic::replace(&path, |out| out.write_all(bytes))
         };
-        write().map_err(ReplayError::io(&path))
+        Ok(write().at(&path)?)
     }
 
     /// The same file under another name: the bytes are not copied where the file system has links.
@@ -182,7 +183,7 @@ impl Shadow {
             to.parent().map_or(Ok(()), atomic::make_dirs)?;
             fs::hard_link(from, to).or_else(|_| atomic::copy(from, to))
         };
-        link().map_err(ReplayError::io(from))
+        Ok(link().at(from)?)
     }
 }
 
@@ -199,7 +200,7 @@ pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<
     Ok(match find_path(source, sha256, places)? {
         None => None,
         Some((_, Some(bytes))) => Some(bytes),
-        Some((path, None)) => Some(atomic::read(&path).map_err(ReplayError::io(&path))?),
+        Some((path, None)) => Some(atomic::read(&path).at(&path)?),
     })
 }
 
@@ -213,9 +214,9 @@ fn find_path(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option
             Ok((_, found)) if found == sha256 => return Ok(Some((path.clone(), None))),
             Ok(_) => {}
             Err(err) if err.kind() == io::ErrorKind::NotFound && !source.files.contains(path) => {}
-            Err(err) => return Err(ReplayError::io(path)(err)),
+            Err(err) => return Err(AtPath::new(path, err).into()),
         }
     }
-    let kept = source.workspace.kept(sha256).map_err(ReplayError::io(&source.workspace.path("runs/kept")))?;
+    let kept = source.workspace.kept(sha256).at(&source.workspace.path("runs/kept"))?;
     Ok(kept.map(|bytes| (PathBuf::new(), Some(bytes))))
 }

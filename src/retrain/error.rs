@@ -1,5 +1,6 @@
 //! What can go wrong on the way to a challenger.
 
+use crate::atomic::AtPath;
 use crate::gate::GateError;
 use crate::journal::JournalError;
 use crate::labels::LabelError;
@@ -42,4 +43,7 @@ pub enum RetrainError {
     /// Options that mean nothing, or do not fit the loop.
     #[error("{0}")]
     Usage(String),
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }

@@ -20,6 +20,7 @@ pub use error::RetrainError;
 pub use steps::{STEPS, Step};
 
 use self::steps::Steps;
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::journal::{Journal, Window};
@@ -33,7 +34,7 @@ use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, Values};
 use crate::train::{self, Material, Trained};
 use crate::workspace::audit::Chain;
 use crate::workspace::event::FromLabels;
-use crate::workspace::{EventKind, Workspace, WorkspaceError};
+use crate::workspace::{EventKind, Workspace};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
@@ -183,7 +184,7 @@ pub fn retrain(
     write_report(workspace, &answer)?;
     steps.begin("clean up");
     for dir in ["models", "data", "reports", "runs"].map(|dir| workspace.path(dir)) {
-        atomic::remove_leftovers(&dir).map_err(|source| WorkspaceError::Io { path: dir, source })?;
+        atomic::remove_leftovers(&dir).at(dir)?;
     }
     answer.steps = steps.done();
     Ok(answer)
@@ -256,7 +257,7 @@ fn remarks(workspace: &Workspace, chain: &Chain) -> Result<Vec<String>, RetrainE
 fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<(), RetrainError> {
     for version in orphans {
         let path = workspace.registry().path(*version)?;
-        atomic::remove_dir(&path).map_err(|source| WorkspaceError::Io { path, source })?;
+        atomic::remove_dir(&path).at(path)?;
     }
     Ok(())
 }
@@ -264,12 +265,12 @@ fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<()
 /// Keeps what is edited by people, or replaced as a whole, under `runs/backup/`.
 fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
     let dir = workspace.path("runs/backup");
-    atomic::make_dirs(&dir).map_err(|source| WorkspaceError::Io { path: dir.clone(), source })?;
+    atomic::make_dirs(&dir).at(&dir)?;
     for name in ["mlloop.toml", "data/labels.csv", "models/roles.json"].map(Path::new) {
         let (from, to) = (workspace.path(name), dir.join(name.file_name().unwrap_or_default()));
         match atomic::copy(&from, &to) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            copied => copied.map_err(|source| WorkspaceError::Io { path: from, source })?,
+            copied => copied.at(from)?,
         }
     }
     Ok(())
@@ -284,7 +285,7 @@ fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), Retrain
             out.write_all(b"\n")
         })
     };
-    write().map_err(|source| WorkspaceError::Io { path: path.clone(), source }.into())
+    Ok(write().at(&path)?)
 }
 
 /// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
@@ -361,7 +362,7 @@ impl Job<'_> {
         schema.know_flags(known);
         let combined = reference::combined(&workspace.path(&config.data.reference), &schema, &gathered.added)?;
         let mut added = Vec::new();
-        gathered.added.write(&mut added, &schema.dialect).map_err(|source| self.io(ADDED, source))?;
+        gathered.added.write(&mut added, &schema.dialect).at(self.workspace.path(ADDED))?;
         let data = digests(config, &combined, gathered.added.len(), &added);
         let counts = combined.counts;
         let optional = config.target.optional();
@@ -418,9 +419,5 @@ impl Job<'_> {
             None | Some(Err(PipelineError::Model(ModelError::Unsupported(_)))) => Ok(()),
             Some(Err(wrong)) => Err(io::Error::other(wrong)),
         }
-    }
-
-    fn io(&self, name: &str, source: io::Error) -> RetrainError {
-        WorkspaceError::Io { path: self.workspace.path(name), source }.into()
     }
 }

@@ -385,21 +385,22 @@ fn is_a_state(err: &(dyn Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::atomic::AtPath;
     use crate::labels::LabelError;
 
     #[test]
     fn a_full_disk_passes_and_a_damaged_file_does_not() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let at = || std::path::PathBuf::from("data/labels.csv");
-        let labels = LabelError::Io { path: at(), source: full() };
+        let labels = LabelError::from(AtPath::new(at(), full()));
         let unfinished = FeedbackError::Unfinished { n: 1, source: Box::new(FeedbackError::Label(labels)) };
-        let workspace = FeedbackError::Workspace(WorkspaceError::Io { path: at(), source: full() });
+        let workspace = FeedbackError::Workspace(AtPath::new(at(), full()).into());
         let (store, what) = ("postgres://db/shop/said".to_owned(), "refused".to_owned());
         let silent = FeedbackError::Label(LabelError::Store { store, what, may_be_there: false });
-        for err in [unfinished, workspace, silent, FeedbackError::Io { path: at(), source: full() }] {
+        for err in [unfinished, workspace, silent, AtPath::new(at(), full()).into()] {
             assert!(is_a_state(&err), "{err}");
         }
-        let missing = FeedbackError::Io { path: at(), source: io::ErrorKind::NotFound.into() };
+        let missing = FeedbackError::from(AtPath::new(at(), io::ErrorKind::NotFound));
         for err in [missing, FeedbackError::File { path: at(), what: "is damaged".to_owned() }] {
             assert!(!is_a_state(&err), "{err}");
         }

@@ -92,8 +92,8 @@ fn unzip(file: File, name: &str, budget: &mut Budget, incoming: &Incoming) -> Re
             continue;
         }
         incoming.write(&path, |out| budget.copy(&mut member, out)).map_err(|err| match err {
-            SourceError::Io { source, .. }
-                if matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) =>
+            SourceError::Io(err)
+                if matches!(err.source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) =>
             {
                 bad(format!("holds {} twice", path.display()))
             }

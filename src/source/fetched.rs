@@ -1,6 +1,7 @@
 //! What was fetched: a file of this machine, or the parts of a transfer that are whole now.
 
-use super::{DownloadRequest, SourceError, http, io_err};
+use super::{DownloadRequest, SourceError, http};
+use crate::atomic::At;
 use crate::atomic::{self, Partial};
 use crate::digest;
 use crate::table::{Input, place};
@@ -34,8 +35,8 @@ pub(super) enum Place {
 impl Fetched {
     /// A file of this machine.
     pub fn local(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
-        let file = File::open(path).map_err(io_err(path))?;
-        let meta = file.metadata().map_err(io_err(path))?;
+        let file = File::open(path).at(path)?;
+        let meta = file.metadata().at(path)?;
         let name = path.file_name().and_then(|name| name.to_str()).filter(|name| http::is_file_name(name));
         let name = name.filter(|_| meta.is_file()).ok_or_else(|| SourceError::NotASource {
             text: path.display().to_string(),
@@ -44,7 +45,7 @@ impl Fetched {
         if meta.len() > request.max_bytes {
             return Err(SourceError::TooLarge { from: request.source.public(), max: request.max_bytes });
         }
-        let (bytes, sha256) = digest::of(file).map_err(io_err(path))?;
+        let (bytes, sha256) = digest::of(file).at(path)?;
         let place = Place::Local(path.to_owned());
         Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
     }
@@ -52,12 +53,11 @@ impl Fetched {
     /// The rows of a table in a database, at one moment, or an object.
     pub fn served(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
         let from = request.source.public();
-        let io_err = |source| SourceError::Io { path: PathBuf::from(&from), source };
         let name = place::file_name(path).filter(|name| http::is_file_name(name));
         let mut rows = Input::open(path)?.into_reader().take(request.max_bytes.saturating_add(1));
-        let mut kept = NamedTempFile::new().map_err(io_err)?;
-        io::copy(&mut rows, &mut kept).map_err(io_err)?;
-        let (bytes, sha256) = kept.reopen().and_then(digest::of).map_err(io_err)?;
+        let mut kept = NamedTempFile::new().at(&from)?;
+        io::copy(&mut rows, &mut kept).at(&from)?;
+        let (bytes, sha256) = kept.reopen().and_then(digest::of).at(&from)?;
         if bytes > request.max_bytes {
             return Err(SourceError::TooLarge { from, max: request.max_bytes });
         }
@@ -85,6 +85,6 @@ impl Fetched {
 
 /// Forgets a part and what is known of it.
 pub(super) fn discard(partial: Partial, meta: &Path) -> Result<(), SourceError> {
-    atomic::remove_file(meta).map_err(io_err(meta))?;
-    partial.remove().map_err(io_err(meta))
+    atomic::remove_file(meta).at(meta)?;
+    Ok(partial.remove().at(meta)?)
 }

@@ -23,6 +23,7 @@ pub(crate) use http::decode_percents;
 pub use kaggle::Dataset;
 pub use record::{By, FileRecord, Record, SplitRecord};
 
+use crate::atomic::AtPath;
 use crate::table::place::{self as named, is_address};
 use crate::table::{TableError, TableOptions};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -126,13 +127,8 @@ pub enum SourceError {
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 /// Where rows come from.
@@ -308,14 +304,9 @@ fn check(fetched: &fetched::Fetched, request: &DownloadRequest) -> Result<(), So
     }
 }
 
-fn io_err(path: &Path) -> impl FnOnce(io::Error) -> SourceError {
-    let path = path.to_owned();
-    move |source| SourceError::Io { path, source }
-}
-
 impl From<io::Error> for SourceError {
     /// What goes wrong while files are written beside `data/`.
     fn from(source: io::Error) -> Self {
-        Self::Io { path: PathBuf::from("data"), source }
+        AtPath::new("data", source).into()
     }
 }

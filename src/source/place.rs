@@ -4,8 +4,9 @@ use super::archive::{self, Unpacked};
 use super::fetched::Fetched;
 use super::record;
 use super::split;
-use super::{DownloadRequest, Downloaded, FileRecord, Record, Source, SourceError, io_err};
+use super::{DownloadRequest, Downloaded, FileRecord, Record, Source, SourceError};
 use crate::atomic::Incoming;
+use crate::atomic::{At, AtPath};
 use crate::digest;
 use crate::workspace::audit::Event;
 use crate::workspace::event::{self, Details};
@@ -25,9 +26,9 @@ pub(super) fn place(
     let lock = workspace.lock()?;
     let recorded = recorded(workspace, fetched)?;
     let data = workspace.path("data");
-    let mut incoming = Incoming::begin(&data).map_err(io_err(&data))?;
+    let mut incoming = Incoming::begin(&data).at(&data)?;
     if let Source::File(path) = request.source {
-        incoming = incoming.like(path).map_err(io_err(path))?;
+        incoming = incoming.like(path).at(path)?;
     }
     let Unpacked { mut names, mut notes } = archive::unpack(fetched, request, &incoming)?;
     let split = match request.split {
@@ -59,7 +60,7 @@ pub(super) fn place(
         serde_json::to_writer_pretty(&mut *out, &record)?;
         out.write_all(b"\n")
     })?;
-    incoming.commit().map_err(io_err(&data))?;
+    incoming.commit().at(&data)?;
     let said = event::Downloaded {
         source: record.source.clone(),
         bytes: record.bytes,
@@ -101,17 +102,17 @@ fn take_in(
     let (mut files, mut changed) = (Vec::new(), false);
     for name in names {
         let (staged, target) = (incoming.path(name), data.join(name));
-        let (bytes, sha256) = File::open(&staged).and_then(digest::of).map_err(io_err(&staged))?;
+        let (bytes, sha256) = File::open(&staged).and_then(digest::of).at(&staged)?;
         let there = match File::open(&target) {
             Ok(file) if file.metadata().is_ok_and(|meta| meta.len() == bytes) => {
                 Some(digest::of(file).is_ok_and(|(_, there)| there == sha256))
             }
             Ok(_) => Some(false),
             Err(err) if err.kind() == io::ErrorKind::NotFound => None,
-            Err(err) => return Err(io_err(&target)(err)),
+            Err(err) => return Err(AtPath::new(target, err).into()),
         };
         match there {
-            Some(true) => incoming.drop_file(name).map_err(io_err(&staged))?,
+            Some(true) => incoming.drop_file(name).at(&staged)?,
             Some(false) if target.is_dir() || !request.force => return Err(SourceError::Exists(target)),
             _ => changed = true,
         }

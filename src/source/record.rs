@@ -1,11 +1,11 @@
 //! `data/SOURCE.json`: where the files of `data/` came from.
 
-use super::{DownloadRequest, SourceError, io_err};
+use super::{DownloadRequest, SourceError};
+use crate::atomic::At;
 use crate::digest;
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io;
 use std::str::FromStr;
 
 /// The file itself.
@@ -74,11 +74,8 @@ pub struct SplitRecord {
 /// What `data/SOURCE.json` says, when it is there and can be understood.
 pub(super) fn read(workspace: &Workspace) -> Result<Option<Record>, SourceError> {
     let path = workspace.path("data/SOURCE.json");
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(err) => Err(io_err(&path)(err)),
-    }
+    let bytes = std::fs::read(&path).if_there().at(&path)?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// The last download, when it was the same and its files are as it left them: then the server may say "not modified".

@@ -8,6 +8,7 @@
 
 use super::record::{By, SplitRecord};
 use super::{DownloadRequest, SourceError, Split};
+use crate::atomic::At;
 use crate::atomic::Incoming;
 use crate::stats::random::unit_hash;
 use crate::table::{
@@ -105,7 +106,7 @@ struct Table {
 
 impl Table {
     fn input(&self) -> Result<Input, SourceError> {
-        let file = File::open(&self.path).map_err(super::io_err(&self.path))?;
+        let file = File::open(&self.path).at(&self.path)?;
         Ok(Input::from_reader(&self.name, file))
     }
 }

@@ -4,8 +4,9 @@ use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};
 use super::kaggle::Dataset;
 use super::record::Record;
-use super::{DownloadRequest, Progress, Source, SourceError, io_err};
+use super::{DownloadRequest, Progress, Source, SourceError};
 use crate::atomic::{self, Partial};
+use crate::atomic::{At, AtPath};
 use crate::digest;
 use crate::web::fetcher;
 use crate::workspace::Workspace;
@@ -59,6 +60,12 @@ impl From<SourceError> for Stop {
     }
 }
 
+impl From<AtPath> for Stop {
+    fn from(err: AtPath) -> Self {
+        Self::Fatal(err.into())
+    }
+}
+
 fn again(why: impl Into<String>) -> Stop {
     Stop::Again { why: why.into(), pause: None }
 }
@@ -83,7 +90,7 @@ pub(super) fn fetch(
     let path = workspace.path("data/.partial").join(&key);
     let partial = Partial::open(&path).map_err(|err| match err.kind() {
         io::ErrorKind::WouldBlock => SourceError::Busy(request.source.public()),
-        _ => io_err(&path)(err),
+        _ => AtPath::new(&path, err).into(),
     })?;
     let meta_path = path.with_extension("json");
     let meta = std::fs::read(&meta_path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -220,14 +227,14 @@ impl Transfer<'_> {
 
     fn restart(&mut self) -> Result<(), Stop> {
         self.meta = Meta::default();
-        Ok(self.partial.restart().map_err(io_err(&self.meta_path))?)
+        Ok(self.partial.restart().at(&self.meta_path)?)
     }
 
     /// Writes down what the bytes to come belong to.
     fn begin(&mut self, meta: Meta) -> Result<(), Stop> {
         self.meta = meta;
         let write = |out: &mut dyn io::Write| -> io::Result<()> { Ok(serde_json::to_writer(out, &self.meta)?) };
-        Ok(atomic::replace(&self.meta_path, write).map_err(io_err(&self.meta_path))?)
+        Ok(atomic::replace(&self.meta_path, write).at(&self.meta_path)?)
     }
 
     fn receive(&mut self, response: Response<Body>) -> Result<bool, Stop> {
@@ -249,7 +256,7 @@ impl Transfer<'_> {
             if self.partial.len() + n as u64 > max {
                 return Err(too_large().into());
             }
-            self.partial.push(&piece[..n]).map_err(io_err(&self.meta_path))?;
+            self.partial.push(&piece[..n]).at(&self.meta_path)?;
             self.n_expired = 0;
         }
         match self.meta.total {
@@ -264,7 +271,7 @@ impl Transfer<'_> {
     fn follow(&self, headers: &[(&str, String)]) -> Result<Answer, Stop> {
         let (mut address, home) = (self.start.clone(), self.start.origin());
         let mut body = match self.request.source {
-            Source::Kaggle(dataset) => Some(dataset.body().map_err(|err| io_err(&self.meta_path)(err.into()))?),
+            Source::Kaggle(dataset) => Some(dataset.body().at(&self.meta_path)?),
             _ => None,
         };
         for _ in 0..=HOPS {
@@ -344,7 +351,7 @@ impl Transfer<'_> {
     }
 
     fn finish(self) -> Result<Fetched, SourceError> {
-        let (bytes, sha256) = self.partial.reader().and_then(digest::of).map_err(io_err(&self.meta_path))?;
+        let (bytes, sha256) = self.partial.reader().and_then(digest::of).at(&self.meta_path)?;
         let name = match self.request.source {
             Source::Kaggle(dataset) => Some(dataset.file_name()),
             _ => self.start.file_name(),

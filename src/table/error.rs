@@ -1,5 +1,6 @@
 //! What can be wrong with a table, each with its place.
 
+use crate::atomic::AtPath;
 use crate::wording::{instead, list};
 use std::path::PathBuf;
 
@@ -7,13 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// Opening or reading failed.
-    #[error("{file}: {source}")]
-    Io {
-        /// The file, or `stdin`.
-        file: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
     /// A cell that does not fit its column.
     #[error("{file}: line {line}, column {column:?}: {value:?} is not {expected}")]
     Cell {

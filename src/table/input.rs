@@ -1,5 +1,6 @@
 //! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd, Parquet and addresses are.
 
+use crate::atomic::At;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Chain, Cursor, Read, Seek, SeekFrom};
@@ -80,10 +81,10 @@ impl Spool {
                 true => keep_lines(&mut io::stdin().lock(), &mut kept, HOPELESS)?,
                 false => keep_lines(&mut File::open(path)?, &mut kept, HOPELESS)?,
             }
-            Ok(kept)
+            io::Result::Ok(kept)
         };
         let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
-        let kept = keep().map_err(|source| TableError::Io { file: name.clone(), source })?;
+        let kept = keep().at(&name)?;
         Ok(Self { path: name.into(), records: false, kept: Some(kept) })
     }
 
@@ -91,9 +92,8 @@ impl Spool {
     fn of_address(path: &Path) -> Result<Self, TableError> {
         let rows = open_address(path)?;
         let (name, records) = (rows.name().to_owned(), rows.records);
-        let failed = |source| TableError::Io { file: name.clone(), source };
-        let mut kept = NamedTempFile::new().map_err(failed)?;
-        io::copy(&mut rows.into_reader(), &mut kept).map_err(failed)?;
+        let mut kept = NamedTempFile::new().at(&name)?;
+        io::copy(&mut rows.into_reader(), &mut kept).at(&name)?;
         Ok(Self { path: name.into(), records, kept: Some(kept) })
     }
 
@@ -116,7 +116,7 @@ impl Spool {
     pub fn open(&self) -> Result<Input, TableError> {
         let Some(kept) = &self.kept else { return Input::open(&self.path) };
         let name = self.path.display().to_string();
-        let file = kept.reopen().map_err(|source| TableError::Io { file: name.clone(), source })?;
+        let file = kept.reopen().at(&name)?;
         Ok(Input { records: self.records, ..Input::from_file(&name, file) })
     }
 }
@@ -187,9 +187,8 @@ impl Input {
             return open_address(path);
         }
         let name = path.display().to_string();
-        let failed = |source| TableError::Io { file: name.clone(), source };
-        let file = File::open(path).map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
+        let file = File::open(path).at(&name)?;
+        let meta = file.metadata().at(&name)?;
         if meta.is_dir() {
             return Err(TableError::File { file: name, what: "is a directory, not a table".to_owned() });
         }
@@ -209,7 +208,7 @@ impl Input {
     /// As [`Input::open`].
     pub(crate) fn own(path: &Path) -> Result<Self, TableError> {
         let name = path.display().to_string();
-        let file = atomic::open(path).map_err(|source| TableError::Io { file: name.clone(), source })?;
+        let file = atomic::open(path).at(&name)?;
         Ok(Self::from_file(&name, file))
     }
 
@@ -251,7 +250,6 @@ impl Input {
     /// Looks at the first bytes and unpacks.
     pub(crate) fn unpack(self) -> Result<Unpacked, TableError> {
         let Self { name, body, size, consumed, records } = self;
-        let failed = |source| TableError::Io { file: name.clone(), source };
         if records {
             let reader = Box::new(Counted { reader: body.into_reader(), consumed: Arc::clone(&consumed) });
             // The header takes no line.
@@ -259,16 +257,16 @@ impl Input {
         }
         let (head, mut rest) = match body {
             Body::File(mut file) => {
-                let head = first_bytes(&mut file).map_err(failed)?;
+                let head = first_bytes(&mut file).at(&name)?;
                 if head.starts_with(PARQUET) {
                     return Ok(Unpacked::Parquet(file));
                 }
-                file.seek(SeekFrom::Start(0)).map_err(failed)?;
+                file.seek(SeekFrom::Start(0)).at(&name)?;
                 (head, Box::new(Counted { reader: file, consumed: Arc::clone(&consumed) }) as Box<dyn Read + Send>)
             }
             Body::Reader(reader) => {
                 let mut reader = Counted { reader, consumed: Arc::clone(&consumed) };
-                let head = first_bytes(&mut reader).map_err(failed)?;
+                let head = first_bytes(&mut reader).at(&name)?;
                 let whole: Chain<_, _> = Cursor::new(head.clone()).chain(reader);
                 (head, Box::new(whole) as Box<dyn Read + Send>)
             }
@@ -277,19 +275,19 @@ impl Input {
             return Err(empty(&name));
         }
         if head.starts_with(PARQUET) {
-            return spool(&mut rest).map(Unpacked::Parquet).map_err(failed);
+            return Ok(spool(&mut rest).map(Unpacked::Parquet).at(&name)?);
         }
         let packed: Box<dyn Read + Send> = if head.starts_with(GZIP) {
             Box::new(Named { reader: flate2::read::MultiGzDecoder::new(io::BufReader::new(rest)), packing: "gzip" })
         } else if head.starts_with(ZSTD) {
-            let decoder = zstd::stream::read::Decoder::new(rest).map_err(failed)?;
+            let decoder = zstd::stream::read::Decoder::new(rest).at(&name)?;
             Box::new(Named { reader: decoder, packing: "zstd" })
         } else {
             reject_foreign(&name, &head)?;
             return Ok(Text { reader: rest, size, consumed, first_line: 1 }.told(&head));
         };
         let mut packed = packed;
-        let head = first_bytes(&mut packed).map_err(failed)?;
+        let head = first_bytes(&mut packed).at(&name)?;
         if head.is_empty() {
             return Err(empty(&name));
         }
@@ -402,9 +400,7 @@ mod tests {
         match input.unpack()? {
             Unpacked::Text(mut text) | Unpacked::Json(mut text) | Unpacked::Records(mut text) => {
                 let mut all = String::new();
-                text.reader
-                    .read_to_string(&mut all)
-                    .map_err(|source| TableError::Io { file: "t".to_owned(), source })?;
+                text.reader.read_to_string(&mut all).at("t")?;
                 Ok(all)
             }
             Unpacked::Parquet(_) => Ok("parquet".to_owned()),

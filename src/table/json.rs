@@ -15,6 +15,7 @@ use super::number::push_number;
 use super::time::write_iso;
 use super::write::push_field;
 use super::{Dialect, MISSING_TIME, Schema, Table, TableError, Values};
+use crate::atomic::At;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::fs::File;
@@ -32,14 +33,13 @@ pub(crate) struct JsonLines {
 impl JsonLines {
     /// Keeps the lines and gathers the names.
     pub(crate) fn read(file: &str, from: impl Read) -> Result<Self, TableError> {
-        let failed = |source| TableError::Io { file: file.to_owned(), source };
-        let mut kept = BufWriter::new(tempfile::tempfile().map_err(failed)?);
+        let mut kept = BufWriter::new(tempfile::tempfile().at(file)?);
         let (mut names, mut known) = (Vec::new(), HashSet::new());
         let mut lines = BufReader::with_capacity(1 << 16, from);
         let (mut line, mut n) = (Vec::new(), 0);
         loop {
             line.clear();
-            if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            if lines.read_until(b'\n', &mut line).at(file)? == 0 {
                 break;
             }
             n += 1;
@@ -56,10 +56,10 @@ impl JsonLines {
                     }
                 }
             }
-            kept.write_all(&line).map_err(failed)?;
+            kept.write_all(&line).at(file)?;
         }
-        let mut kept = kept.into_inner().map_err(|err| failed(err.into_error()))?;
-        kept.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut kept = kept.into_inner().map_err(io::IntoInnerError::into_error).at(file)?;
+        kept.seek(SeekFrom::Start(0)).at(file)?;
         Ok(Self { kept, names })
     }
 

@@ -5,6 +5,7 @@ use super::json::JsonLines;
 use super::number::NumberFormat;
 use super::write::{push_field, push_written};
 use super::{Schema, TableError};
+use crate::atomic::At;
 use std::io::{self, Read};
 
 const DELIMITER: u8 = b',';
@@ -21,8 +22,7 @@ pub(crate) fn as_written(file: &str, text: Text, schema: &Schema) -> Result<Text
     let Text { reader, size, consumed, first_line } = text;
     let mut records = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(reader);
     let mut header = csv::StringRecord::new();
-    let failed = |err: csv::Error| TableError::Io { file: file.to_owned(), source: err.into() };
-    records.read_record(&mut header).map_err(failed)?;
+    records.read_record(&mut header).at(file)?;
     let numbers: Vec<Option<NumberFormat>> = header.iter().map(|name| schema.number_format(name).cloned()).collect();
     let mut line = Vec::new();
     push_line(&mut line, header.iter(), |_| None);

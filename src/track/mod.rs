@@ -19,6 +19,7 @@ mod model;
 pub use client::{Credentials, Server};
 
 use crate::atomic;
+use crate::atomic::{At, AtPath};
 use crate::pipeline::PipelineError;
 use crate::registry::RegistryError;
 use crate::remote::{CallError, Method};
@@ -27,7 +28,6 @@ use crate::workspace::{TrackRules, Workspace, WorkspaceError};
 use client::told;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,13 +38,8 @@ pub enum TrackError {
     #[error("{0}")]
     Settings(String),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
@@ -151,11 +146,8 @@ impl Names {
 /// When the file is there and cannot be read.
 pub fn cursor(workspace: &Workspace) -> Result<Option<Cursor>, TrackError> {
     let path = path(workspace);
-    match atomic::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TrackError::Io { path, source }),
-    }
+    let bytes = atomic::read(&path).if_there().at(path)?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 fn path(workspace: &Workspace) -> PathBuf {
@@ -183,8 +175,7 @@ pub fn sync(
     let Some(last) = chain.entries.last() else { return Ok(synced) };
     let names = Names::of(workspace, rules);
     let runs = workspace.path("runs");
-    let io_err = |source| TrackError::Io { path: runs.clone(), source };
-    atomic::make_dirs(&runs).map_err(io_err)?;
+    atomic::make_dirs(&runs).at(&runs)?;
     let Ok(_lock) = atomic::lock_within(&runs.join(".track.lock"), PATIENCE) else {
         synced.trouble = Some("another mlloop is telling it".to_owned());
         return Ok(synced);
@@ -251,7 +242,7 @@ fn save(workspace: &Workspace, cursor: &Cursor) -> Result<(), TrackError> {
             out.write_all(b"\n")
         })
     };
-    write().map_err(|source: io::Error| TrackError::Io { path: path.clone(), source })
+    Ok(write().at(&path)?)
 }
 
 /// One walk from the cursor to the end of the chain.

@@ -3,6 +3,7 @@
 use super::events::{Facts, RunAt};
 use super::{Round, Stop, TrackError, text};
 use crate::atomic;
+use crate::atomic::AtPath;
 use crate::features::{Encoder, Task};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::registry::{Manifest, Role, Version};
@@ -94,7 +95,7 @@ impl Round<'_> {
         let path = self.workspace.path("reports/drift_report.html");
         match at.filter(|at| *at <= entry.at).map(|_| atomic::read_at_most(&path, MAX_BYTES)) {
             Some(Ok(page)) => Ok(Some(page)),
-            Some(Err(source)) if source.kind() != std::io::ErrorKind::NotFound => Err(TrackError::Io { path, source }),
+            Some(Err(source)) if source.kind() != std::io::ErrorKind::NotFound => Err(AtPath::new(path, source).into()),
             _ => Ok(None),
         }
     }

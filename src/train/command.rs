@@ -7,6 +7,7 @@
 //! that are learned from and nothing of the gate.
 
 use super::{TrainError, TrainRequest};
+use crate::atomic::At;
 use crate::features::derive::Derived;
 use crate::model::ForeignModel;
 use crate::pipeline::{self, Examples, Fitted, PipelineError};
@@ -19,6 +20,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+/// The folder of the files that the trainer reads and writes, in errors.
+const FOLDER: &str = "the trainer's folder";
 
 /// What the program must not see of ours.
 const SECRETS: [&str; 13] = [
@@ -54,16 +58,15 @@ pub(super) fn fit(
     if request.cv.is_some() {
         return Err(failed("--cv fits models of mlloop's own; [trainer] command fits one".to_owned()));
     }
-    let io_err = |source| TrainError::Io { file: "the trainer's folder".to_owned(), source };
     let parts = examples.parts(&recipe)?;
-    let dir = tempfile::tempdir().map_err(io_err)?;
+    let dir = tempfile::tempdir().at(FOLDER)?;
     let path = |name: &str| dir.path().join(name);
     let table = columns(examples, schema, &recipe, &parts.train)?;
     for (name, rows) in [("train.csv", &parts.train), ("tune.csv", &parts.tune)] {
-        let file = File::options().write(true).create_new(true).open(path(name)).map_err(io_err)?;
+        let file = File::options().write(true).create_new(true).open(path(name)).at(FOLDER)?;
         let mut out = io::BufWriter::new(file);
-        write_csv(&mut out, &table.take(rows), &Schema::default()).map_err(io_err)?;
-        io::Write::flush(&mut out).map_err(io_err)?;
+        write_csv(&mut out, &table.take(rows), &Schema::default()).at(FOLDER)?;
+        io::Write::flush(&mut out).at(FOLDER)?;
     }
     let target = &examples.target;
     let is_feature = |column: &&Column| column.name != target.name && recipe.weight.as_ref() != Some(&column.name);
@@ -77,8 +80,8 @@ pub(super) fn fit(
     if let Some(weight) = &recipe.weight {
         parameters["weight"] = json!(weight);
     }
-    let file = File::options().write(true).create_new(true).open(path("parameters.json")).map_err(io_err)?;
-    serde_json::to_writer_pretty(file, &parameters).map_err(|err| io_err(err.into()))?;
+    let file = File::options().write(true).create_new(true).open(path("parameters.json")).at(FOLDER)?;
+    serde_json::to_writer_pretty(file, &parameters).at(FOLDER)?;
     (request.progress)("fitting", 0, 1);
     run(workspace, spec, dir.path())?;
     let output = path("model");
@@ -88,7 +91,7 @@ pub(super) fn fit(
             "ended well, but wrote {size} bytes to the path after --output: it must write an ONNX, XGBoost or LightGBM model there"
         )));
     }
-    let bytes = fs::read(&output).map_err(io_err)?;
+    let bytes = fs::read(&output).at(FOLDER)?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
     // A file without names has the columns in the order in which they were handed out.
     let by_order = foreign.features.names.is_none();
@@ -128,8 +131,7 @@ fn run(workspace: &Workspace, spec: &TrainerSpec, dir: &Path) -> Result<(), Trai
     let [program, rest @ ..] = spec.command.as_slice() else {
         return Err(failed("names no program".to_owned()));
     };
-    let io_err = |source| TrainError::Io { file: "the trainer's output".to_owned(), source };
-    let told = File::options().write(true).create_new(true).open(dir.join("told")).map_err(io_err)?;
+    let told = File::options().write(true).create_new(true).open(dir.join("told")).at(FOLDER)?;
     let mut command = Command::new(program);
     command.args(rest);
     for (option, name) in
@@ -142,10 +144,10 @@ fn run(workspace: &Workspace, spec: &TrainerSpec, dir: &Path) -> Result<(), Trai
     });
     // A group of its own, so that what it started ends with it.
     command.current_dir(workspace.path("")).process_group(0).stdin(Stdio::null());
-    command.stdout(told.try_clone().map_err(io_err)?).stderr(told);
+    command.stdout(told.try_clone().at(FOLDER)?).stderr(told);
     let mut child = command.spawn().map_err(|err| failed(format!("{program:?} cannot be started: {err}")))?;
     let limit = Duration::from_secs_f64(spec.minutes * 60.0);
-    let status = wait(&mut child, limit).map_err(io_err)?;
+    let status = wait(&mut child, limit).at(FOLDER)?;
     let last = || {
         let text = fs::read(dir.join("told")).unwrap_or_default();
         let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).into_owned();

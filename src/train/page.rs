@@ -4,6 +4,7 @@
 use super::closer::{Closer, Effect, Seen};
 use super::{TrainError, Trained};
 use crate::atomic;
+use crate::atomic::At;
 use crate::features::Task;
 use crate::pipeline::{Coverage, Importance, Search, Trial};
 use crate::registry::Role;
@@ -14,7 +15,6 @@ use crate::report::{ReportError, importance_picture};
 use crate::score::{Evaluation, ThresholdRule};
 use crate::workspace::Workspace;
 use askama::Template;
-use std::path::Path;
 
 /// Columns, classes and effects that are listed.
 const MAX_COLUMNS: usize = 40;
@@ -69,18 +69,14 @@ struct Share {
 /// Whatever drawing or the system says.
 pub fn write(workspace: &Workspace, learned: &Trained, closer: Option<&Closer>) -> Result<(), TrainError> {
     let dir = workspace.path("reports");
-    let io = |path: &Path| {
-        let file = path.display().to_string();
-        move |source| TrainError::Io { file, source }
-    };
-    atomic::make_dirs(&dir).map_err(io(&dir))?;
+    atomic::make_dirs(&dir).at(&dir)?;
     let page = draw(learned, closer)?;
     let path = dir.join("train_report.html");
-    atomic::replace(&path, |out| out.write_all(page.as_bytes())).map_err(io(&path))?;
+    atomic::replace(&path, |out| out.write_all(page.as_bytes())).at(&path)?;
     if closer.is_some() {
         let path = dir.join("train_report.png");
         let picture = picture(learned)?;
-        atomic::replace(&path, |out| out.write_all(&picture)).map_err(io(&path))?;
+        atomic::replace(&path, |out| out.write_all(&picture)).at(&path)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 
 use super::event::EventKind;
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};
@@ -17,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -195,10 +196,9 @@ impl Workspace {
     /// When the file cannot be read.
     pub fn audit_unchecked(&self, from: u64, n: usize) -> Result<Vec<(u64, Option<Entry>)>, WorkspaceError> {
         let path = self.audit_path();
-        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
-        let mut lines = BufReader::new(atomic::open(&path).map_err(io_err)?);
+        let mut lines = BufReader::new(atomic::open(&path).at(&path)?);
         let (mut found, mut line, mut number) = (VecDeque::new(), Vec::new(), 0_u64);
-        while lines.read_until(b'\n', &mut line).map_err(io_err)? > 0 {
+        while lines.read_until(b'\n', &mut line).at(&path)? > 0 {
             number += 1;
             if number >= from {
                 found.push_back((number, serde_json::from_slice(&line).ok()));
@@ -213,10 +213,7 @@ impl Workspace {
 
     fn walk(&self) -> Result<Chain, WorkspaceError> {
         let path = self.audit_path();
-        let bytes = match atomic::read(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Chain::of(b"")),
-            read => read.map_err(|source| WorkspaceError::Io { path, source })?,
-        };
+        let Some(bytes) = atomic::read(&path).if_there().at(path)? else { return Ok(Chain::of(b"")) };
         let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = |known: &Walked| bytes.get(..known.n_bytes).is_some_and(|part| sha256(part) == known.digest);
         let known = walked.as_ref().filter(|known| is_known(known)).map_or(0, |known| known.n_bytes);
@@ -258,10 +255,9 @@ impl Workspace {
             self.replaceable(EXPERIMENT_FILE)?;
         }
         let path = self.audit_path();
-        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
-        entry.hash = entry.digest().map_err(|err| io_err(err.into()))?;
-        let line = entry.line().map_err(|err| io_err(err.into()))? + "\n";
-        atomic::append(&path, line.as_bytes()).map_err(io_err)?;
+        entry.hash = entry.digest().at(&path)?;
+        let line = entry.line().at(&path)? + "\n";
+        atomic::append(&path, line.as_bytes()).at(&path)?;
         self.recorded.store(entry.seq, Ordering::Relaxed);
         self.follow(&entry)?;
         roles = event.roles.unwrap_or(roles);
@@ -279,7 +275,7 @@ impl Workspace {
             serde_json::to_writer_pretty(&mut *out, experiment)?;
             out.write_all(b"\n")
         });
-        replaced.map_err(|source| WorkspaceError::Io { path, source })
+        Ok(replaced.at(path)?)
     }
 
     /// Brings `roles.json` and `ab.json` up to the end of the chain, when a process died between the two.
@@ -309,7 +305,7 @@ impl Workspace {
     /// When it cannot be read.
     pub fn last_entry(&self) -> Result<Option<Entry>, WorkspaceError> {
         let path = self.audit_path();
-        let line = atomic::last_line(&path).map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        let line = atomic::last_line(&path).at(&path)?;
         line.map(|line| serde_json::from_slice(&line))
             .transpose()
             .map_err(|err| WorkspaceError::Audit { path, what: format!("its last line is damaged: {err}") })
@@ -318,11 +314,7 @@ impl Workspace {
     /// SHA-256 of `mlloop.toml`, when there is one.
     pub(crate) fn config_digest(&self) -> Result<Option<String>, WorkspaceError> {
         let path = self.config_path();
-        match atomic::read(&path) {
-            Ok(bytes) => Ok(Some(sha256(&bytes))),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(WorkspaceError::Io { path, source }),
-        }
+        Ok(atomic::read(&path).if_there().at(path)?.map(|bytes| sha256(&bytes)))
     }
 
     fn audit_path(&self) -> std::path::PathBuf {

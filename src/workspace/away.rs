@@ -1,11 +1,11 @@
 //! `runs/place.json`: where a copy of this loop is, what both had when they were last the same, and what is not here.
 
 use super::{Workspace, WorkspaceError};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::registry::Head;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 /// The file.
 pub(crate) const AWAY: &str = "runs/place.json";
@@ -32,14 +32,11 @@ impl Away {
     /// When the file cannot be read or understood.
     pub(crate) fn of(workspace: &Workspace) -> Result<Option<Self>, WorkspaceError> {
         let path = workspace.path(AWAY);
-        match atomic::read_at_most(&path, LIMIT) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
-                path,
-                what: format!("cannot be understood: {err}; remove it, and push or pull writes it anew"),
-            }),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(WorkspaceError::Io { path, source }),
-        }
+        let Some(bytes) = atomic::read_at_most(&path, LIMIT).if_there().at(&path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
+            path,
+            what: format!("cannot be understood: {err}; remove it, and push or pull writes it anew"),
+        })
     }
 
     /// What a file was when this loop and its copy at `place` had the same.
@@ -58,6 +55,6 @@ impl Away {
             atomic::make_dirs(workspace.path("runs"))?;
             atomic::replace(&path, |out| out.write_all(&json))
         };
-        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+        Ok(write().at(&path)?)
     }
 }

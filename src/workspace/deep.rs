@@ -14,11 +14,11 @@ use super::away::Away;
 use super::event::{Accepted, ReferenceUpdated, Trained};
 use super::{EventKind, Workspace, WorkspaceError};
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest;
 use crate::registry::{Difference, Version};
 use serde::Serialize;
 use serde_json::Value;
-use std::io;
 use std::path::Path;
 
 /// What was found.
@@ -92,11 +92,8 @@ impl Workspace {
             return Ok(None);
         }
         let path = self.path(EXPERIMENT_FILE);
-        let is_same = match atomic::read(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(WorkspaceError::Io { path, source }),
-            Ok(bytes) => Some(serde_json::from_slice::<Value>(&bytes).is_ok_and(|now| now == *recorded)),
-        };
+        let bytes = atomic::read(&path).if_there().at(path)?;
+        let is_same = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes).is_ok_and(|now| now == *recorded));
         Ok(became(EXPERIMENT_FILE, entry, is_same))
     }
 
@@ -124,11 +121,7 @@ impl Workspace {
 
     pub(super) fn digest_of(&self, file: &Path) -> Result<Option<String>, WorkspaceError> {
         let path = self.path(file);
-        match atomic::open(&path).and_then(digest::of) {
-            Ok((_, sha256)) => Ok(Some(sha256)),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(WorkspaceError::Io { path, source }),
-        }
+        Ok(atomic::open(&path).and_then(digest::of).if_there().at(&path)?.map(|(_, sha256)| sha256))
     }
 }
 

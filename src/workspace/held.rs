@@ -9,6 +9,7 @@ use super::audit::{Chain, Entry, Event};
 use super::deep::{LABELS_FILE, became, reference_of};
 use super::event::{Accepted, Details, Seal};
 use super::{EventKind, Workspace, WorkspaceError};
+use crate::atomic::At;
 use crate::atomic::{self, Lock};
 use crate::digest;
 use crate::registry::Difference;
@@ -44,7 +45,7 @@ impl Workspace {
             atomic::make_dirs(self.path("runs"))?;
             atomic::replace(&path, |out| out.write_all(&json))
         };
-        write().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+        Ok(write().at(&path)?)
     }
 
     /// Whether `data/labels.csv` is another file than the one that `chain` speaks of, or that a process which died left.
@@ -96,14 +97,14 @@ impl Workspace {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => digest::of(opened?.take(bytes.unwrap_or(u64::MAX))).map(Some),
         };
-        let found = read().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        let found = read().at(&path)?;
         Ok(found.map(|(bytes, sha256)| Seal { bytes, sha256 }))
     }
 
     /// How many corrections `data/feedback.csv` has: a record is one line.
     fn n_feedback(&self) -> Result<usize, WorkspaceError> {
         let path = self.path(FEEDBACK_FILE);
-        let bytes = atomic::read(&path).map_err(|source| WorkspaceError::Io { path, source })?;
+        let bytes = atomic::read(&path).at(path)?;
         Ok(memchr::memchr_iter(b'\n', &bytes).count().saturating_sub(1))
     }
 

@@ -10,6 +10,7 @@
 use super::audit::Chain;
 use super::{Config, Workspace, WorkspaceError};
 use crate::atomic::{self, Lock};
+use crate::atomic::{At, AtPath};
 use crate::digest;
 use crate::registry::Version;
 use crate::table::Input;
@@ -27,7 +28,7 @@ impl Workspace {
     /// Whatever the system says.
     pub(crate) fn keep(&self, _lock: &Lock, file: &Path) -> Result<Option<String>, WorkspaceError> {
         let from = self.path(file);
-        self.keep_bytes_of(&from).map_err(|source| WorkspaceError::Io { path: from, source })
+        Ok(self.keep_bytes_of(&from).at(from)?)
     }
 
     fn keep_bytes_of(&self, from: &Path) -> io::Result<Option<String>> {
@@ -77,13 +78,13 @@ impl Workspace {
             match atomic::open(path).and_then(digest::of) {
                 Ok((_, sha256)) if sha256 == trained_on.sha256 => return Ok(Input::open(path)?),
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(WorkspaceError::Io { path: path.clone(), source });
+                    return Err(AtPath::new(path, source).into());
                 }
                 _ => {}
             }
         }
         let kept = self.kept(&trained_on.sha256);
-        match kept.map_err(|source| WorkspaceError::Io { path: self.kept_path(&trained_on.sha256), source })? {
+        match kept.at(self.kept_path(&trained_on.sha256))? {
             Some(bytes) => Ok(Input::from_reader(&trained_on.path, Cursor::new(bytes))),
             None => Ok(Input::open(&path)?),
         }
@@ -104,28 +105,21 @@ impl Workspace {
         let since = &chain.entries[usize::try_from(made.seq).unwrap_or(usize::MAX).saturating_sub(1)..];
         let wanted: BTreeSet<String> = since.iter().flat_map(super::audit::Entry::digests).collect();
         for sha256 in self.names_kept()?.iter().filter(|sha256| !wanted.contains(*sha256)) {
-            atomic::remove_file(&self.kept_path(sha256))
-                .map_err(|source| WorkspaceError::Io { path: dir.clone(), source })?;
+            atomic::remove_file(&self.kept_path(sha256)).at(&dir)?;
         }
-        atomic::remove_leftovers(&dir).map_err(|source| WorkspaceError::Io { path: dir.clone(), source })
+        Ok(atomic::remove_leftovers(&dir).at(&dir)?)
     }
 
     /// The digests under which something is kept.
     pub(super) fn names_kept(&self) -> Result<Vec<String>, WorkspaceError> {
         let dir = self.path(DIR);
-        let list = || {
-            let entries = match std::fs::read_dir(&dir) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                entries => entries?,
-            };
-            let mut names = Vec::new();
-            for entry in entries {
-                let name = entry?.file_name().to_string_lossy().into_owned();
-                names.extend(name.strip_suffix(ENDING).map(str::to_owned));
-            }
-            names.sort_unstable();
-            Ok(names)
-        };
-        list().map_err(|source| WorkspaceError::Io { path: dir.clone(), source })
+        let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.at(&dir)?.file_name().to_string_lossy().into_owned();
+            names.extend(name.strip_suffix(ENDING).map(str::to_owned));
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 }

@@ -39,6 +39,7 @@ pub use tracking::TrackRules;
 pub use whole::ROLES_FILE;
 
 use crate::atomic::{self, Lock};
+use crate::atomic::{At, AtPath};
 use crate::notify::Outbox;
 use crate::registry::{Registry, RegistryError};
 use crate::table::TableError;
@@ -126,13 +127,8 @@ pub enum WorkspaceError {
     #[error("{0}")]
     Table(#[from] TableError),
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Io(#[from] AtPath),
 }
 
 fn process(holder: Option<u32>) -> String {
@@ -206,7 +202,7 @@ impl Workspace {
     /// # Errors
     /// Whatever the system says.
     pub fn create(&self) -> Result<(), WorkspaceError> {
-        atomic::make_dirs(&self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
+        Ok(atomic::make_dirs(&self.dir).at(&self.dir)?)
     }
 
     /// A path that `mlloop.toml` names: relative ones start at the workspace; an address of a database or of S3 stays.
@@ -236,10 +232,8 @@ impl Workspace {
     /// [`WorkspaceError::NoLoop`] without the file, [`WorkspaceError::Config`] when it cannot be understood.
     pub fn config(&self) -> Result<Config, WorkspaceError> {
         let path = self.config_path();
-        let text = match atomic::read_to_string(&path) {
-            Ok(text) => text,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(WorkspaceError::NoLoop(path)),
-            Err(source) => return Err(WorkspaceError::Io { path, source }),
+        let Some(text) = atomic::read_to_string(&path).if_there().at(&path)? else {
+            return Err(WorkspaceError::NoLoop(path));
         };
         set::apply(&text, &self.settings).map_err(|what| WorkspaceError::Config { path, what })
     }
@@ -269,8 +263,7 @@ impl Workspace {
                 "does not say what init decided; please report this with the table's header".to_owned(),
             ));
         }
-        atomic::replace(&path, |out| out.write_all(text.as_bytes()))
-            .map_err(|source| WorkspaceError::Io { path, source })
+        Ok(atomic::replace(&path, |out| out.write_all(text.as_bytes())).at(path)?)
     }
 
     /// Lets git ignore `secrets/`: a `.gitignore` that is there gets a line more, when it has none for it.
@@ -280,17 +273,16 @@ impl Workspace {
     pub fn keep_secrets_out_of_git(&self) -> Result<(), WorkspaceError> {
         const LINE: &str = "/secrets/";
         let path = self.path(".gitignore");
-        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
         let text = match atomic::read_to_string(&path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(io_err)?,
+            read => read.at(&path)?,
         };
         if text.lines().any(|line| matches!(line.trim(), LINE | "secrets/" | "secrets" | "/secrets")) {
             return Ok(());
         }
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let whole = format!("{text}{end}{LINE}\n");
-        atomic::replace(&path, |out| out.write_all(whole.as_bytes())).map_err(io_err)
+        Ok(atomic::replace(&path, |out| out.write_all(whole.as_bytes())).at(&path)?)
     }
 
     /// Lets `mlloop.toml` name another reference; nothing else in it changes.
@@ -299,11 +291,10 @@ impl Workspace {
     /// [`WorkspaceError::Config`] when it cannot be understood, and whatever the system says.
     pub(crate) fn name_reference(&self, reference: &str) -> Result<(), WorkspaceError> {
         let path = self.config_path();
-        let io_err = |source| WorkspaceError::Io { path: path.clone(), source };
-        let text = atomic::read_to_string(&path).map_err(io_err)?;
+        let text = atomic::read_to_string(&path).at(&path)?;
         let renamed = config_text::with_reference(&text, reference)
             .map_err(|what| WorkspaceError::Config { path: path.clone(), what })?;
-        atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).map_err(io_err)
+        Ok(atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).at(&path)?)
     }
 
     /// Asks whether a file of the loop can be replaced, before something is recorded that needs it.
@@ -312,7 +303,7 @@ impl Workspace {
     /// Why not.
     pub fn replaceable(&self, file: impl AsRef<Path>) -> Result<(), WorkspaceError> {
         let path = self.path(file);
-        atomic::replaceable(&path).map_err(|source| WorkspaceError::Io { path, source })
+        Ok(atomic::replaceable(&path).at(path)?)
     }
 
     /// The versions of this loop.
@@ -350,11 +341,11 @@ impl Workspace {
             io::ErrorKind::WouldBlock => {
                 WorkspaceError::Locked { holder: atomic::lock_holder(&path), path: path.clone() }
             }
-            _ => WorkspaceError::Io { path: path.clone(), source },
+            _ => AtPath::new(&path, source).into(),
         })?;
         let data = self.path("data");
         self.refuse_foreign_files()?;
-        atomic::complete_incoming(&data).map_err(|source| WorkspaceError::Io { path: data, source })?;
+        atomic::complete_incoming(&data).at(data)?;
         self.tidy(&path)?;
         self.catch_up(&lock)?;
         Ok(lock)
@@ -366,7 +357,7 @@ impl Workspace {
     /// What is wrong with the loop's files.
     pub(crate) fn catch_up(&self, lock: &Lock) -> Result<(), WorkspaceError> {
         let complete = atomic::complete_incoming(&self.dir);
-        complete.map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })?;
+        complete.at(&self.dir)?;
         self.complete(lock)
     }
 
@@ -374,13 +365,9 @@ impl Workspace {
     fn tidy(&self, lock: &Path) -> Result<(), WorkspaceError> {
         const FOLDERS: [&str; 9] =
             ["", "data", "runs", "runs/backup", "runs/kept", "runs/outbox", "reports", "approvals", "label_inbox"];
-        let io_err = |path: &Path| {
-            let path = path.to_owned();
-            |source| WorkspaceError::Io { path, source }
-        };
-        let now = std::fs::metadata(lock).and_then(|facts| facts.modified()).map_err(io_err(lock))?;
+        let now = std::fs::metadata(lock).and_then(|facts| facts.modified()).at(lock)?;
         for folder in FOLDERS.map(|folder| self.path(folder)) {
-            atomic::remove_old_leftovers(&folder, now).map_err(io_err(&folder))?;
+            atomic::remove_old_leftovers(&folder, now).at(&folder)?;
         }
         Ok(())
     }
@@ -399,13 +386,10 @@ impl Workspace {
     /// When it is there and cannot be read or understood: what is damaged must not look like what never was.
     pub fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WorkspaceError> {
         let path = self.path("reports").join(name);
-        match atomic::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
-                path,
-                what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),
-            }),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(WorkspaceError::Io { path, source }),
-        }
+        let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
+            path,
+            what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
 use crate::atomic;
+use crate::atomic::At;
 use crate::wording::is_unseen;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::io;
@@ -68,10 +69,10 @@ impl Workspace {
         let path = atomic::incoming_of(&self.path("data"));
         let entries = match std::fs::read_dir(&path) {
             Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
-            entries => entries.map_err(|source| WorkspaceError::Io { path: path.clone(), source })?,
+            entries => entries.at(&path)?,
         };
         for entry in entries {
-            let name = entry.map_err(|source| WorkspaceError::Io { path: path.clone(), source })?.file_name();
+            let name = entry.at(&path)?.file_name();
             let name = name.to_string_lossy().into_owned();
             if OWN_DATA_FILES.iter().any(|own| *own != SOURCE && is_named(&name, own)) {
                 let what =

@@ -2,6 +2,7 @@
 
 use super::{Workspace, WorkspaceError};
 use crate::atomic;
+use crate::atomic::At;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _, Seek as _};
 use std::path::PathBuf;
@@ -38,12 +39,9 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::runs`].
     pub fn last_runs(&self, verb: &str, n: usize) -> Result<Vec<Run>, WorkspaceError> {
-        let len = match std::fs::metadata(self.runs_path()) {
-            Ok(facts) => facts.len(),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(WorkspaceError::Io { path: self.runs_path(), source }),
-        };
-        let mut runs = if len > TAIL { self.read_runs(verb, len - TAIL)? } else { Vec::new() };
+        let path = self.runs_path();
+        let Some(facts) = std::fs::metadata(&path).if_there().at(path)? else { return Ok(Vec::new()) };
+        let mut runs = if facts.len() > TAIL { self.read_runs(verb, facts.len() - TAIL)? } else { Vec::new() };
         if runs.len() < n {
             runs = self.read_runs(verb, 0)?;
         }
@@ -68,11 +66,7 @@ impl Workspace {
             file.read_to_end(&mut bytes)?;
             io::Result::Ok(bytes)
         };
-        let bytes = match read() {
-            Ok(bytes) => bytes,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(WorkspaceError::Io { path, source }),
-        };
+        let Some(bytes) = read().if_there().at(&path)? else { return Ok(Vec::new()) };
         let after = |end: Option<usize>| end.map_or(0, |end| end + 1);
         let start = if from == 0 { 0 } else { after(bytes.iter().position(|&byte| byte == b'\n')) };
         let whole = &bytes[start..after(bytes.iter().rposition(|&byte| byte == b'\n')).max(start)];
@@ -106,7 +100,7 @@ impl Workspace {
             line.push(b'\n');
             atomic::append(&path, &line)
         };
-        append().map_err(|source| WorkspaceError::Io { path: path.clone(), source })
+        Ok(append().at(&path)?)
     }
 }
 

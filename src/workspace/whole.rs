@@ -11,6 +11,7 @@ use super::audit::{Chain, Entry};
 use super::event::{AnswersRead, ExperimentChanged, GateVerdict, LabelsExported, Pruned};
 use super::{Workspace, WorkspaceError};
 use crate::atomic;
+use crate::atomic::At;
 use crate::digest;
 use crate::registry::{Difference, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ impl Workspace {
     /// When that cannot be seen.
     pub fn roles_gone(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let path = self.path(ROLES_FILE);
-        let there = path.try_exists().map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
+        let there = path.try_exists().at(&path)?;
         let what = "is gone: the next command makes it anew from audit.jsonl";
         Ok((!there && !chain.entries.is_empty())
             .then(|| Difference { file: ROLES_FILE.to_owned(), what: what.to_owned() }))

@@ -6,6 +6,7 @@
 //!                                [ carry │ piece …    goes in front of the next block
 //! ```
 
+use crate::atomic::AtPath;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -276,7 +277,7 @@ impl Blocks {
                 Ok(0) => self.eof = true,
                 Ok(n) => filled += n,
                 Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(TableError::Io { file: self.name.clone(), source }),
+                Err(source) => return Err(AtPath::new(&self.name, source).into()),
             }
         }
         bytes.truncate(filled);

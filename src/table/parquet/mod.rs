@@ -11,6 +11,7 @@ pub(crate) mod write;
 #[cfg(test)]
 mod tests;
 
+use crate::atomic::At;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -59,7 +60,7 @@ struct Cursor {
 
 impl Parquet {
     pub(crate) fn open(name: &str, file: File) -> Result<Self, TableError> {
-        let source = Source::new(file).map_err(|source| TableError::Io { file: name.to_owned(), source })?;
+        let source = Source::new(file).at(&name)?;
         let reader = guarded(name, || SerializedFileReader::new(source))?;
         let mut fields = Vec::new();
         let mut skipped = Vec::new();

@@ -1,0 +1,56 @@
+//! What the system said, with the file it said it of.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The system refused something to do with a file or folder.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .path.display())]
+pub struct AtPath {
+    /// The file or folder; a name such as `stdin` where there is none.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl AtPath {
+    /// `source` was said of `path`.
+    pub fn new(path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self { path: path.into(), source: source.into() }
+    }
+
+    /// Whether the file is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// Gives a path to what the system said.
+pub trait At<T> {
+    /// The value, or the error with the path it is about.
+    ///
+    /// # Errors
+    /// The error, with `path`.
+    fn at(self, path: impl AsRef<Path>) -> Result<T, AtPath>;
+
+    /// `None` where the file is not there.
+    ///
+    /// # Errors
+    /// Every other error.
+    fn if_there(self) -> Result<Option<T>, io::Error>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, path: impl AsRef<Path>) -> Result<T, AtPath> {
+        self.map_err(|source| AtPath::new(path.as_ref(), source))
+    }
+
+    fn if_there(self) -> Result<Option<T>, io::Error> {
+        match self.map_err(Into::into) {
+            Ok(found) => Ok(Some(found)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+}
