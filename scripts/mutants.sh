@@ -24,7 +24,10 @@ name = "$1"
 version = "0.0.0"
 edition = "2024"
 [dependencies]
+serde = { version = "1", features = ["derive"] }
+serde_json = "1"
 tempfile = "3"
+thiserror = "2"
 memchr = "2"
 rustix = { version = "1.1", default-features = false, features = ["std", "fs", "process"] }
 [workspace]

@@ -1,7 +1,7 @@
 //! Is a loop in order? Each of its parts looked at by itself, so that one that is damaged does not hide the others.
 
 use crate::ab::Experiment;
-use crate::atomic;
+use crate::atomic::{self, At};
 use crate::feedback;
 use crate::gate;
 use crate::journal::{Damage, Journal};
@@ -291,10 +291,7 @@ fn backups(workspace: &Workspace, _: Timestamp) -> Found {
 
 /// How many files a directory has, and their bytes; none when it is not there.
 fn contents(dir: &Path) -> io::Result<(u64, u64)> {
-    let entries = match std::fs::read_dir(dir) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
-        entries => entries?,
-    };
+    let Some(entries) = std::fs::read_dir(dir).if_there()? else { return Ok((0, 0)) };
     let (mut n, mut bytes) = (0, 0);
     for entry in entries {
         let found = entry?.metadata()?;

@@ -1,7 +1,6 @@
 //! Files that drive a loop from outside: a Makefile, scripts for cron and systemd, a GitHub workflow, a DAG of Airflow.
 
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::workspace::{Workspace, WorkspaceError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
 //! `ab.json`: the running experiment, or the last one.
 
 use super::{AbError, Assigner};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::period::Period;
 use crate::registry::Version;
 use crate::workspace::Workspace;

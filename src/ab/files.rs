@@ -2,8 +2,7 @@
 
 use super::report::AbReport;
 use super::{AbError, draw};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use std::path::Path;
 
 /// Writes the report in all its forms to `dir`; each file is replaced as a whole.

@@ -11,6 +11,7 @@ mod at;
 mod disk;
 pub mod fault;
 mod incoming;
+mod json;
 mod lock;
 mod may;
 mod mode;
@@ -19,6 +20,7 @@ mod partial;
 mod stamp;
 
 pub use incoming::{Incoming, complete_incoming, incoming_of, is_incoming};
+pub use json::{pretty, replace_json};
 pub use lock::{Lock, lock, lock_holder, lock_in_turn, lock_within};
 pub use may::{not_fixed, replaceable};
 pub use open::{open, read, read_to_string};

@@ -1,8 +1,10 @@
 //! A second line for errors that have a usual way out.
 
+use mlloop::atomic::AtPath;
 use mlloop::registry::RegistryError;
 use mlloop::source::SourceError;
 use mlloop::table::TableError;
+use std::io::ErrorKind;
 
 /// What to do about `err`, when that is known: the first error of its chain that has a hint.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
@@ -10,8 +12,22 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
         let table = cause.downcast_ref::<TableError>().and_then(of_table);
         let source = || cause.downcast_ref::<SourceError>().and_then(of_source);
         let registry = || cause.downcast_ref::<RegistryError>().and_then(of_registry);
-        table.or_else(source).or_else(registry)
+        let system = || cause.downcast_ref::<AtPath>().and_then(of_system);
+        table.or_else(source).or_else(registry).or_else(system)
     })
+}
+
+fn of_system(err: &AtPath) -> Option<&'static str> {
+    match err.source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some("make room on that disk, then run the same command again")
+        }
+        ErrorKind::PermissionDenied => {
+            Some("`ls -l` shows who may read and write it; run as that user, or change its mode")
+        }
+        ErrorKind::ReadOnlyFilesystem => Some("the loop must be on a disk that can be written to"),
+        _ => None,
+    }
 }
 
 fn of_registry(err: &RegistryError) -> Option<&'static str> {

@@ -12,7 +12,7 @@
 
 use super::job::{Ended, Job};
 use super::shell;
-use crate::atomic;
+use crate::atomic::{self, At};
 use crate::serve;
 use jiff::Timestamp;
 use std::fs::{self, File};
@@ -70,12 +70,8 @@ impl Jobs {
         // A loop that may only be read is served too: nothing is written before a job begins.
         let _ = atomic::remove_leftovers(&dir);
         let mut all = Vec::new();
-        let entries = match fs::read_dir(&dir) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
-            entries => entries?.collect::<io::Result<Vec<_>>>()?,
-        };
-        for entry in entries {
-            let path = entry.path();
+        for entry in fs::read_dir(&dir).if_there()?.into_iter().flatten() {
+            let path = entry?.path();
             if path.extension().is_some_and(|ext| ext == "json") {
                 let read = atomic::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Job>(&bytes)?));
                 all.push(read.map_err(|err| io::Error::other(format!("{}: {err}", path.display())))?);
@@ -234,8 +230,7 @@ impl Jobs {
     }
 
     fn save(&self, job: &Job) -> io::Result<()> {
-        let bytes = serde_json::to_vec_pretty(job)?;
-        atomic::replace(&self.file(job.id, "json"), |out| out.write_all(&bytes))
+        atomic::replace_json(&self.file(job.id, "json"), job)
     }
 
     fn file(&self, id: u64, ext: &str) -> PathBuf {

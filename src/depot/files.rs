@@ -9,8 +9,7 @@
 //! Roles and experiments follow from the chain.
 
 use super::{DepotError, Filed};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::digest;
 use crate::registry::{RegistryError, Version};
 use crate::workspace::audit::Chain;

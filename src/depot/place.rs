@@ -1,8 +1,7 @@
 //! Where a copy of a loop is: a directory, or objects of S3 below a prefix.
 
 use super::{DepotError, Filed, Index};
-use crate::atomic;
-use crate::atomic::{At as _, AtPath};
+use crate::atomic::{self, At as _, AtPath};
 use crate::digest;
 use crate::s3::{self, Condition, Object, Why};
 use crate::wording::known_format;

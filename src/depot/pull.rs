@@ -3,8 +3,7 @@
 use super::checks::{OURS, chain_of, held, names, reference_of, sound, sum};
 use super::files::{self, CHAIN, Kind, kind};
 use super::{DepotError, Filed, Index, Place, Progress, Pulled, Since, Standing, apart, compare, since};
-use crate::atomic::At;
-use crate::atomic::{self, Incoming, Lock};
+use crate::atomic::{self, At, Incoming, Lock};
 use crate::digest;
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::away::{AWAY, Away};

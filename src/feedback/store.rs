@@ -1,8 +1,7 @@
 //! `data/feedback.csv`: one line per correction, appended and never changed.
 
 use super::FeedbackError;
-use crate::atomic::At;
-use crate::atomic::{self, Appender};
+use crate::atomic::{self, Appender, At};
 use crate::digest::sha256;
 use crate::registry::Version;
 use crate::table::{from_one_line, one_line, push_record};
@@ -207,10 +206,7 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
 
 /// Gives a file of before there were free fields its new header, with an empty cell at the end of each line.
 fn upgrade(path: &Path) -> io::Result<()> {
-    let file = match atomic::open(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
-    };
+    let Some(file) = atomic::open(path).if_there()? else { return Ok(()) };
     let mut text = Vec::new();
     let len = atomic::whole_lines_len(&file, file.metadata()?.len())?;
     file.take(len).read_to_end(&mut text)?;

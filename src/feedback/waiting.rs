@@ -11,8 +11,7 @@
 use super::FeedbackError;
 use super::news::{Fold, News, Recorded, receive};
 use super::store::Entry;
-use crate::atomic::At;
-use crate::atomic::{self, Appender, Lock};
+use crate::atomic::{self, Appender, At, Lock};
 use crate::labels::Label;
 use crate::labels::shared::{Line, Shared};
 use crate::workspace::Workspace;

@@ -5,8 +5,7 @@ use super::report::GateReport;
 use super::rows::Contestant;
 use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::period::Period;
 use crate::reference;
 use crate::registry::{RegistryError, Role, Roles, Version};
@@ -300,12 +299,7 @@ fn record_verdict(
     let dir = workspace.path("reports");
     atomic::make_dirs(&dir).and_then(|()| atomic::remove_leftovers(&dir)).at(&dir)?;
     let path = dir.join("gate_report.json");
-    let json = || {
-        let mut bytes = serde_json::to_vec_pretty(report)?;
-        bytes.push(b'\n');
-        atomic::replace(&path, |out| out.write_all(&bytes))
-    };
-    json().at(&path)?;
+    atomic::replace_json(&path, report).at(&path)?;
     let plain = |text: &str| text.to_owned();
     for (name, text) in [("gate_report.txt", report.text(&plain, &plain)), ("gate_report.html", report.html())] {
         let path = dir.join(name);

@@ -1,8 +1,7 @@
 //! Old versions go: the latest `keep_versions` stay, and whatever somebody may still need.
 
 use super::{GateError, ticket};
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::registry::{Roles, Version};
 use crate::workspace::audit::Event;
 use crate::workspace::event::{Details, Pruned};

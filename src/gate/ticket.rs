@@ -1,8 +1,7 @@
 //! A request for approval as a file, and the digest that binds it.
 
 use super::GateError;
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::digest;
 use crate::registry::{Registry, Version};
 use crate::wording::{known_format, person_key};
@@ -195,14 +194,7 @@ fn read(path: &Path) -> Result<Ticket, GateError> {
 pub(crate) fn save(workspace: &Workspace, ticket: &Ticket) -> Result<(), GateError> {
     let dir = workspace.path("approvals");
     let path = dir.join(format!("{}.json", ticket.id));
-    let write = || {
-        atomic::make_dirs(&dir)?;
-        atomic::remove_leftovers(&dir)?;
-        let mut bytes = serde_json::to_vec_pretty(ticket)?;
-        bytes.push(b'\n');
-        atomic::replace(&path, |out| out.write_all(&bytes))
-    };
-    Ok(write().at(&path)?)
+    Ok(atomic::remove_leftovers(&dir).and_then(|()| atomic::replace_json(&path, ticket)).at(&path)?)
 }
 
 /// SHA-256 over the files of both versions, the reference, `mlloop.toml` and the verdict.

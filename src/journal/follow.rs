@@ -2,8 +2,7 @@
 
 use super::read::Scan;
 use super::{Journal, JournalError, Layout, Logged, Scanned, Window};
-use crate::atomic::At;
-use crate::atomic::{self, whole_lines_len};
+use crate::atomic::{self, At, whole_lines_len};
 use crate::table::Input;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};

@@ -1,8 +1,7 @@
 //! Reading a window of the log, batch by batch, and joining it with what became of the rows.
 
 use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
-use crate::atomic::At;
-use crate::atomic::{self, whole_lines_len};
+use crate::atomic::{self, At, whole_lines_len};
 use crate::profile::entity_keys;
 use crate::registry::Version;
 use crate::table::{

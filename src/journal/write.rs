@@ -1,8 +1,7 @@
 //! Appending to the log: one file a day and header, kept open.
 
 use super::{JournalError, Layout, Place, day, path_of};
-use crate::atomic::At;
-use crate::atomic::{self, Appender};
+use crate::atomic::{self, Appender, At};
 use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::path::PathBuf;

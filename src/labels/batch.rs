@@ -9,8 +9,7 @@
 //! ```
 
 use super::LabelError;
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::{Learned, Version};
@@ -20,7 +19,6 @@ use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::event::LabelsExported;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// How files begin that hold what was settled on the page.
@@ -174,10 +172,7 @@ impl<'a> Inbox<'a> {
 
     pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, LabelError> {
         let dir = self.path(folder);
-        let entries = match std::fs::read_dir(&dir) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.at(&dir)?,
-        };
+        let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Vec::new()) };
         let mut names = Vec::new();
         for entry in entries {
             names.extend(entry.at(&dir)?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));

@@ -10,8 +10,7 @@
 
 use super::LabelError;
 use super::store::{Label, Labels, Source};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::registry::Head;
 use crate::table::postgres::{Lines, NumberedLine};
 use crate::workspace::{Workspace, WorkspaceError};

@@ -7,8 +7,7 @@
 
 use super::LabelError;
 use super::records::each_record;
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::registry::Version;
 use crate::table::push_record;
 use crate::wording::People;

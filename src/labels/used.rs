@@ -2,8 +2,7 @@
 
 use super::records::each_record;
 use super::{Label, LabelError, Labels};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::registry::Version;
 use crate::table::push_record;
 use crate::workspace::Workspace;
@@ -49,10 +48,7 @@ impl Used {
         for version in versions {
             registry.check(version, &[Used::FILE])?;
             let path = registry.path(version)?.join(Used::FILE);
-            let file = match atomic::open(&path) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.at(&path)?,
-            };
+            let Some(file) = atomic::open(&path).if_there().at(&path)? else { continue };
             each_record(&path.display().to_string(), file, &COLUMNS, 3, |_, [id, label, annotator, _]| {
                 match by.get_mut(&[id, label, annotator]) {
                     Some(versions) => versions.push(version),

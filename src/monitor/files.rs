@@ -1,8 +1,7 @@
 //! `reports/drift_report.json`, `.html` and `.png`.
 
 use super::MonitorError;
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::drift::report::DriftReport;
 use crate::report;
 use crate::workspace::Workspace;

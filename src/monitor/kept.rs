@@ -8,8 +8,7 @@
 use super::MonitorError;
 use super::raised::{Level, Total, look};
 use super::together::Seen;
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::registry::Version;
 use crate::stats::betting::Bets;
 use crate::workspace::Workspace;

@@ -3,8 +3,7 @@
 use super::outbox::{Message, Queued};
 use super::settings::{Channel, NoticeSettings, Secret, Secrets};
 use super::{NotifyError, Outbox, mail, webhook};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::mpsc;

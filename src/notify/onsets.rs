@@ -1,8 +1,7 @@
 //! What people know already: every change of a check is told once.
 
 use super::{NotifyError, Outbox};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;

@@ -2,8 +2,7 @@
 
 use super::settings::{Channel, Kind, NoticeSettings};
 use super::{Notice, NotifyError};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -123,14 +122,7 @@ impl Outbox {
     }
 
     pub(super) fn write(&self, path: &Path, message: &Message) -> Result<(), NotifyError> {
-        let write = || {
-            atomic::make_dirs(self.dir())?;
-            atomic::replace(path, |out| {
-                serde_json::to_writer_pretty(&mut *out, message)?;
-                out.write_all(b"\n")
-            })
-        };
-        Ok(write().at(&path)?)
+        Ok(atomic::replace_json(path, message).at(path)?)
     }
 
     pub(super) fn dir(&self) -> PathBuf {

@@ -9,8 +9,7 @@
 //! probability 3e-8.
 
 use super::{Registry, RegistryError, Version};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::features::duplicates::row_digest;
 use crate::stats::random::hash64;
 use crate::table::{Table, Texts};
@@ -136,10 +135,7 @@ impl Registry {
     pub fn learned(&self, version: Version) -> Result<Option<Learned>, RegistryError> {
         for file in [IDS, ROWS] {
             let path = self.dir.join(version.to_string()).join(file);
-            let bytes = match atomic::read_at_most(&path, MAX_BYTES) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                read => read.at(&path)?,
-            };
+            let Some(bytes) = atomic::read_at_most(&path, MAX_BYTES).if_there().at(&path)? else { continue };
             self.check(version, &[file])?;
             let learned = Learned::parse(&bytes).filter(|learned| learned.is_by_content() == (file == ROWS));
             let what = if file == ROWS { "is not a list of rows" } else { "is not a list of ids" };

@@ -121,10 +121,7 @@ impl Manifest {
     /// # Errors
     /// Whatever the system says.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
-        atomic::replace(&dir.join(NAME), |out| {
-            serde_json::to_writer_pretty(&mut *out, self)?;
-            out.write_all(b"\n")
-        })
+        atomic::replace_json(&dir.join(NAME), self)
     }
 
     /// The metric that `decides` by `[promote]`, else the task's own, in a few words: `roc_auc 0.847 (0.829–0.864)`.

@@ -236,14 +236,7 @@ impl Registry {
     /// Replaces `roles.json`. Changes of roles go through the audit chain (`Workspace::record`), which calls this.
     pub(crate) fn set_roles(&self, roles: &Roles) -> Result<(), RegistryError> {
         let path = self.roles_path();
-        let replace = || {
-            atomic::make_dirs(&self.dir)?;
-            atomic::replace(&path, |out| {
-                serde_json::to_writer_pretty(&mut *out, roles)?;
-                out.write_all(b"\n")
-            })
-        };
-        Ok(replace().at(&path)?)
+        Ok(atomic::replace_json(&path, roles).at(path)?)
     }
 
     fn roles_path(&self) -> PathBuf {

@@ -1,8 +1,7 @@
 //! A loop as it was before a line of its chain, in a directory of its own.
 
 use super::{ReplayError, Source};
-use crate::atomic;
-use crate::atomic::{At, AtPath};
+use crate::atomic::{self, At, AtPath};
 use crate::digest;
 use crate::registry::{Head, Version};
 use crate::workspace::audit::Entry;

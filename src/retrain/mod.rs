@@ -20,8 +20,7 @@ pub use error::RetrainError;
 pub use steps::{STEPS, Step};
 
 use self::steps::Steps;
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::digest;
 use crate::journal::{Journal, Window};
 use crate::labels::orphans;
@@ -268,24 +267,14 @@ fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
     atomic::make_dirs(&dir).at(&dir)?;
     for name in ["mlloop.toml", "data/labels.csv", "models/roles.json"].map(Path::new) {
         let (from, to) = (workspace.path(name), dir.join(name.file_name().unwrap_or_default()));
-        match atomic::copy(&from, &to) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            copied => copied.at(from)?,
-        }
+        atomic::copy(&from, &to).if_there().at(from)?;
     }
     Ok(())
 }
 
 fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), RetrainError> {
     let path = workspace.path("reports/retrain_report.json");
-    let write = || {
-        atomic::make_dirs(workspace.path("reports"))?;
-        atomic::replace(&path, |out| {
-            serde_json::to_writer_pretty(&mut *out, answer)?;
-            out.write_all(b"\n")
-        })
-    };
-    Ok(write().at(&path)?)
+    Ok(atomic::replace_json(&path, answer).at(path)?)
 }
 
 /// The combined table under the reference's name, since it is the reference after a promotion, and what is added.

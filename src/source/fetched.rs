@@ -1,8 +1,7 @@
 //! What was fetched: a file of this machine, or the parts of a transfer that are whole now.
 
 use super::{DownloadRequest, SourceError, http};
-use crate::atomic::At;
-use crate::atomic::{self, Partial};
+use crate::atomic::{self, At, Partial};
 use crate::digest;
 use crate::table::{Input, place};
 use std::fs::File;

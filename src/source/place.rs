@@ -6,7 +6,7 @@ use super::record;
 use super::split;
 use super::{DownloadRequest, Downloaded, FileRecord, Record, Source, SourceError};
 use crate::atomic::Incoming;
-use crate::atomic::{At, AtPath};
+use crate::atomic::{self, At, AtPath};
 use crate::digest;
 use crate::workspace::audit::Event;
 use crate::workspace::event::{self, Details};
@@ -56,10 +56,7 @@ pub(super) fn place(
         notes.push("the bytes are those of the last download".to_owned());
         return Ok(Downloaded { record, new: false, notes });
     }
-    incoming.write(Path::new("SOURCE.json"), |out| -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, &record)?;
-        out.write_all(b"\n")
-    })?;
+    incoming.write(Path::new("SOURCE.json"), |out| out.write_all(&atomic::pretty(&record)?))?;
     incoming.commit().at(&data)?;
     let said = event::Downloaded {
         source: record.source.clone(),

@@ -18,8 +18,7 @@ mod model;
 
 pub use client::{Credentials, Server};
 
-use crate::atomic;
-use crate::atomic::{At, AtPath};
+use crate::atomic::{self, At, AtPath};
 use crate::pipeline::PipelineError;
 use crate::registry::RegistryError;
 use crate::remote::{CallError, Method};
@@ -236,13 +235,7 @@ fn place(workspace: &Workspace, server: &Server, names: &Names, chain: &Chain) -
 
 fn save(workspace: &Workspace, cursor: &Cursor) -> Result<(), TrackError> {
     let path = path(workspace);
-    let write = || {
-        atomic::replace(&path, |out| {
-            serde_json::to_writer_pretty(&mut *out, cursor)?;
-            out.write_all(b"\n")
-        })
-    };
-    Ok(write().at(&path)?)
+    Ok(atomic::replace_json(&path, cursor).at(path)?)
 }
 
 /// One walk from the cursor to the end of the chain.

@@ -2,8 +2,7 @@
 
 use super::events::{Facts, RunAt};
 use super::{Round, Stop, TrackError, text};
-use crate::atomic;
-use crate::atomic::AtPath;
+use crate::atomic::{self, AtPath};
 use crate::features::{Encoder, Task};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::registry::{Manifest, Role, Version};

@@ -3,8 +3,7 @@
 
 use super::closer::{Closer, Effect, Seen};
 use super::{TrainError, Trained};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::features::Task;
 use crate::pipeline::{Coverage, Importance, Search, Trial};
 use crate::registry::Role;

@@ -10,8 +10,7 @@
 
 use super::event::EventKind;
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::registry::{Head, Roles};
 use jiff::{SignedDuration, Timestamp};
@@ -271,11 +270,7 @@ impl Workspace {
     fn follow(&self, entry: &Entry) -> Result<(), WorkspaceError> {
         let Some(experiment) = entry.experiment() else { return Ok(()) };
         let path = self.path(EXPERIMENT_FILE);
-        let replaced = atomic::replace(&path, |out| {
-            serde_json::to_writer_pretty(&mut *out, experiment)?;
-            out.write_all(b"\n")
-        });
-        Ok(replaced.at(path)?)
+        Ok(atomic::replace_json(&path, experiment).at(path)?)
     }
 
     /// Brings `roles.json` and `ab.json` up to the end of the chain, when a process died between the two.

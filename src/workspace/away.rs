@@ -1,8 +1,7 @@
 //! `runs/place.json`: where a copy of this loop is, what both had when they were last the same, and what is not here.
 
 use super::{Workspace, WorkspaceError};
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::registry::Head;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,13 +9,12 @@ use super::audit::{Chain, Entry, Event};
 use super::deep::{LABELS_FILE, became, reference_of};
 use super::event::{Accepted, Details, Seal};
 use super::{EventKind, Workspace, WorkspaceError};
-use crate::atomic::At;
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::digest;
 use crate::registry::Difference;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What people said of predictions.
@@ -93,12 +92,8 @@ impl Workspace {
     /// When it cannot be read.
     pub(crate) fn seal_feedback(&self, bytes: Option<u64>) -> Result<Option<Seal>, WorkspaceError> {
         let path = self.path(FEEDBACK_FILE);
-        let read = || match atomic::open(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => digest::of(opened?.take(bytes.unwrap_or(u64::MAX))).map(Some),
-        };
-        let found = read().at(&path)?;
-        Ok(found.map(|(bytes, sha256)| Seal { bytes, sha256 }))
+        let read = atomic::open(&path).and_then(|file| digest::of(file.take(bytes.unwrap_or(u64::MAX))));
+        Ok(read.if_there().at(path)?.map(|(bytes, sha256)| Seal { bytes, sha256 }))
     }
 
     /// How many corrections `data/feedback.csv` has: a record is one line.

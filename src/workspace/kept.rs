@@ -32,10 +32,7 @@ impl Workspace {
     }
 
     fn keep_bytes_of(&self, from: &Path) -> io::Result<Option<String>> {
-        let opened = match atomic::open(from) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+        let Some(opened) = atomic::open(from).if_there()? else { return Ok(None) };
         let (_, sha256) = digest::of(BufReader::new(opened))?;
         let to = self.kept_path(&sha256);
         if !to.exists() {
@@ -54,10 +51,7 @@ impl Workspace {
     /// # Errors
     /// Whatever the system says.
     pub(crate) fn kept(&self, sha256: &str) -> io::Result<Option<Vec<u8>>> {
-        let file = match atomic::open(self.kept_path(sha256)) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+        let Some(file) = atomic::open(self.kept_path(sha256)).if_there()? else { return Ok(None) };
         let mut bytes = Vec::new();
         zstd::Decoder::new(file)?.read_to_end(&mut bytes)?;
         Ok((digest::sha256(&bytes) == sha256).then_some(bytes))

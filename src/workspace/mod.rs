@@ -273,10 +273,7 @@ impl Workspace {
     pub fn keep_secrets_out_of_git(&self) -> Result<(), WorkspaceError> {
         const LINE: &str = "/secrets/";
         let path = self.path(".gitignore");
-        let text = match atomic::read_to_string(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read.at(&path)?,
-        };
+        let text = atomic::read_to_string(&path).if_there().at(&path)?.unwrap_or_default();
         if text.lines().any(|line| matches!(line.trim(), LINE | "secrets/" | "secrets" | "/secrets")) {
             return Ok(());
         }

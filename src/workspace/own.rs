@@ -1,8 +1,7 @@
 //! The names that are the loop's own: nothing from outside takes their place, and no answer is written over them.
 
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::wording::is_unseen;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::io;

@@ -1,8 +1,7 @@
 //! The run log: one JSON line per run of a verb that changed something or answered a question.
 
 use super::{Workspace, WorkspaceError};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _, Seek as _};
 use std::path::PathBuf;

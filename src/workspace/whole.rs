@@ -10,8 +10,7 @@
 use super::audit::{Chain, Entry};
 use super::event::{AnswersRead, ExperimentChanged, GateVerdict, LabelsExported, Pruned};
 use super::{Workspace, WorkspaceError};
-use crate::atomic;
-use crate::atomic::At;
+use crate::atomic::{self, At};
 use crate::digest;
 use crate::registry::{Difference, Version};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,27 @@
+//! Files of one JSON value.
+
+use serde::Serialize;
+use std::io;
+use std::path::Path;
+
+/// Replaces `path` by a value as JSON that people can read, with a line end. Its folder is made where there is none.
+///
+/// # Errors
+/// As [`super::replace`], and what the value says of itself.
+pub fn replace_json(path: &Path, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    let text = pretty(value)?;
+    if let Some(dir) = path.parent() {
+        super::make_dirs(dir)?;
+    }
+    super::replace(path, |out| out.write_all(&text))
+}
+
+/// A value as JSON that people can read, with a line end.
+///
+/// # Errors
+/// What the value says of itself.
+pub fn pretty(value: &(impl Serialize + ?Sized)) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    Ok(text)
+}
