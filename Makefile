@@ -17,7 +17,7 @@ demo: ## run the whole loop on a made-up stream of payments, with an installed m
 	rm -rf demo
 	@here="($$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null))"; \
 	if [ "$$(mlloop --version 2>/dev/null | cut -d' ' -f3)" = "$$here" ]; then mlloop demo demo; \
-	else cargo build && "$(CARGO_TARGET_DIR)"/debug/mlloop demo demo; fi
+	else cargo build --profile demo --no-default-features && "$(CARGO_TARGET_DIR)"/demo/mlloop demo demo; fi
 
 test: ## run every test, and count those that could not run here
 	@mkdir -p "$(CARGO_TARGET_DIR)" && rm -f "$(SKIPPED)"

@@ -88,6 +88,7 @@ pub mod ab;
 // Decisions made again from the files of the loop: what `audit replay` does.
 pub mod replay;
 // HTTP: predictions in JSON over a snapshot of the registry.
+#[cfg(feature = "serve")]
 pub mod serve;
 // Where a loop stands, on one page of Markdown.
 pub mod summary;
@@ -106,6 +107,7 @@ pub mod depot;
 // A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
 // The pages where people decide, label and look; in front of `serve`.
+#[cfg(feature = "serve")]
 pub mod dashboard;
 // What verbs print as JSON where several nouns are put together; the schemas of every answer.
 pub mod answers;

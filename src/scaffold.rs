@@ -84,7 +84,7 @@ pub fn write(
     force: bool,
 ) -> Result<Vec<PathBuf>, WorkspaceError> {
     let dir = workspace.dir();
-    let dir = dir.canonicalize().at(&dir)?;
+    let dir = dir.canonicalize().at(dir)?;
     let top = dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&dir);
     let below = dir.strip_prefix(top).unwrap_or(Path::new(""));
     let below = if below.as_os_str().is_empty() { ".".to_owned() } else { below.display().to_string() };
@@ -123,7 +123,7 @@ pub fn write(
                 false => Ok(()),
             }
         };
-        write().at(&path)?;
+        write().at(path)?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }

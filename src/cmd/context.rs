@@ -30,6 +30,7 @@ pub(crate) struct Context {
     /// Seed of everything random.
     pub(crate) seed: u64,
     /// How many threads may be used; all cores when `None`.
+    #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only a server asks"))]
     pub(crate) threads: Option<usize>,
     /// Bars and messages on stderr.
     pub(crate) progress: Progress,

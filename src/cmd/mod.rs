@@ -12,6 +12,9 @@ mod audit_replay;
 pub(crate) mod complete;
 mod completions;
 mod context;
+#[cfg(not(feature = "serve"))]
+mod absent;
+#[cfg(feature = "serve")]
 mod dashboard;
 mod demo;
 mod doctor;
@@ -39,6 +42,7 @@ mod retrain;
 mod report;
 mod rollback;
 mod run;
+#[cfg(feature = "serve")]
 mod serve;
 mod several;
 mod simulate;
@@ -124,8 +128,16 @@ enum Verb {
     Split(split::Args),
     Train(train::Args),
     Predict(predict::Args),
+    #[cfg(feature = "serve")]
     Serve(serve::Args),
+    #[cfg(feature = "serve")]
     Dashboard(dashboard::Args),
+    #[cfg(not(feature = "serve"))]
+    #[command(hide = true)]
+    Serve(absent::Args),
+    #[cfg(not(feature = "serve"))]
+    #[command(hide = true)]
+    Dashboard(absent::Args),
     Features(features::Args),
     Profile(profile::Args),
     Monitor(monitor::Args),
@@ -265,8 +277,12 @@ fn call(verb: Verb, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         Verb::Split(args) => split::run(&args, ctx, out),
         Verb::Train(args) => train::run(&args, ctx, out),
         Verb::Predict(args) => predict::run(&args, ctx, out),
+        #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(&args, ctx, out),
+        #[cfg(feature = "serve")]
         Verb::Dashboard(args) => dashboard::run(&args, ctx, out),
+        #[cfg(not(feature = "serve"))]
+        Verb::Serve(args) | Verb::Dashboard(args) => absent::run(&args, ctx, out),
         Verb::Features(args) => features::run(&args, ctx, out),
         Verb::Profile(args) => profile::run(&args, ctx, out),
         Verb::Monitor(args) => monitor::run(&args, ctx, out),

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Which files to write to reports/
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "json,html,png", value_parser = super::args::one_of(["json", "html", "png"], str::parse::<files::Format>))]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = files::Format::NAMES, value_parser = super::args::one_of(["json", "html", "png"], str::parse::<files::Format>))]
     formats: Vec<files::Format>,
     /// Also write what was found as gauges, in the text form of Prometheus (node exporter's textfile collector)
     #[arg(long, value_name = "FILE")]

@@ -270,7 +270,7 @@ fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
 /// Tells people of all that happened in the round.
 pub(super) fn tell(ctx: &Context, round: &Round) -> Delivery {
     if let Some(report) = &round.report {
-        notices::drift(ctx, report, &[Format::Png]);
+        notices::drift(ctx, report, Format::ALL);
     }
     let mut notices: Vec<Notice> = round.retrain.iter().filter_map(retrain::notice).collect();
     if let Some(promotion) = round.promotion.as_ref().filter(|_| round.done != RoundOutcome::Rejected) {

@@ -32,7 +32,7 @@ impl Journal {
         for (_, path) in self.files(window)?.iter().rev() {
             let mut want = FIRST.min(left);
             loop {
-                let (input, read, whole) = end_of(path, want).at(&path)?;
+                let (input, read, whole) = end_of(path, want).at(path)?;
                 let mut rows = Vec::new();
                 if let Some(input) = input {
                     let mut keep = |logged| {

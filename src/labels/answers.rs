@@ -29,6 +29,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
     let file = input.name().to_owned();
     let wrong = |what: String| LabelError::File { file: file.clone(), what };
     match input.unpack()? {
+        #[cfg(feature = "parquet")]
         Unpacked::Parquet(_) => {
             Err(wrong("is Parquet: answers come as CSV or as an export of Label Studio".to_owned()))
         }

@@ -18,6 +18,14 @@ pub enum Format {
     Png,
 }
 
+impl Format {
+    /// All that this build writes.
+    pub const ALL: &[Self] =
+        if report::DRAWS { &[Self::Json, Self::Html, Self::Png] } else { &[Self::Json, Self::Html] };
+    /// Their names, as an option takes them.
+    pub const NAMES: &str = if report::DRAWS { "json,html,png" } else { "json,html" };
+}
+
 impl FromStr for Format {
     type Err = String;
 
@@ -25,7 +33,8 @@ impl FromStr for Format {
         match name {
             "json" => Ok(Self::Json),
             "html" => Ok(Self::Html),
-            "png" => Ok(Self::Png),
+            "png" if report::DRAWS => Ok(Self::Png),
+            "png" => Err(report::NO_PICTURES.to_owned()),
             _ => Err("there are json, html and png".to_owned()),
         }
     }

@@ -68,7 +68,7 @@ impl Outbox {
 }
 
 fn remove(path: &Path) -> Result<(), NotifyError> {
-    Ok(atomic::remove_file(path).at(&path)?)
+    Ok(atomic::remove_file(path).at(path)?)
 }
 
 struct Round<'a> {

@@ -1,7 +1,8 @@
 //! E-mail over SMTP.
 
+use super::address::mailbox;
 use super::outbox::Message;
-use super::settings::{Email, Secrets, Tls, mailbox};
+use super::settings::{Email, Secrets, Tls};
 use crate::markup::escaped;
 use lettre::message::header::{ContentType, MIME_VERSION_1_0};
 use lettre::message::{Attachment, MultiPart, SinglePart};

@@ -8,7 +8,12 @@
 //! again under the same Message-ID. Delivery never fails the verb: its trouble is something to tell, not an error.
 //! Passwords and the webhook's address are arguments; they stand in no file and in no text that leaves this module.
 
+mod address;
 mod deliver;
+#[cfg(feature = "mail")]
+mod mail;
+#[cfg(not(feature = "mail"))]
+#[path = "no_mail.rs"]
 mod mail;
 mod onsets;
 mod outbox;

@@ -1,6 +1,6 @@
 //! `[notify]` in `mlloop.toml`: who is told what.
 
-use lettre::message::Mailbox;
+use super::address::is_address;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -170,11 +170,6 @@ fn user_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error
     elsewhere("the mail server's user", "MLLOOP_SMTP_USER")
 }
 
-/// `Name <name@example.org>` or the address alone.
-pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a mail address"))
-}
-
 impl Email {
     /// The port that is called.
     #[must_use]
@@ -250,7 +245,7 @@ impl NoticeSettings {
             }
             Some(email) if email.to.is_empty() => Err("[notify.email] to names nobody".to_owned()),
             Some(email) => {
-                let bad = std::iter::once(&email.from).chain(&email.to).find(|a| mailbox(a).is_err());
+                let bad = std::iter::once(&email.from).chain(&email.to).find(|address| !is_address(address));
                 bad.map_or(Ok(()), |address| Err(format!("[notify.email] {address:?} is not a mail address")))
             }
             None => Ok(()),

@@ -118,10 +118,10 @@ impl Registry {
     /// When the audit file cannot be read, or a line with digests not be understood.
     pub fn seals(&self, version: Version) -> Result<Option<Arc<Seals>>, RegistryError> {
         let Some(path) = &self.audit else { return Ok(None) };
-        let Some(stamp) = Stamp::look(path).at(&path)? else { return Ok(None) };
+        let Some(stamp) = Stamp::look(path).at(path)? else { return Ok(None) };
         let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = sealed.take().filter(|sealed| sealed.stamp == stamp);
-        let now = kept.map_or_else(|| Sealed::read(path, stamp), Ok).at(&path)?;
+        let now = kept.map_or_else(|| Sealed::read(path, stamp), Ok).at(path)?;
         sealed.insert(now).of(version).map_err(|what| RegistryError::Damaged { path: path.clone(), what })
     }
 
@@ -205,7 +205,7 @@ impl Registry {
 
 /// The digest of a file; `None` when it is not there.
 fn digest_of(path: &PathBuf) -> Result<Option<String>, RegistryError> {
-    Ok(atomic::open(path).and_then(digest::of).if_there().at(&path)?.map(|(_, sha256)| sha256))
+    Ok(atomic::open(path).and_then(digest::of).if_there().at(path)?.map(|(_, sha256)| sha256))
 }
 
 #[cfg(test)]

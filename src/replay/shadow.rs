@@ -216,6 +216,6 @@ fn find_path(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option
             Err(err) => return Err(AtPath::new(path, err).into()),
         }
     }
-    let kept = source.workspace.kept(sha256).at(&source.workspace.path("runs/kept"))?;
+    let kept = source.workspace.kept(sha256).at(source.workspace.path("runs/kept"))?;
     Ok(kept.map(|bytes| (PathBuf::new(), Some(bytes))))
 }

@@ -13,6 +13,10 @@ mod overview;
 mod page;
 mod plot;
 pub(crate) mod prometheus;
+#[cfg(feature = "png")]
+pub(crate) mod raster;
+#[cfg(not(feature = "png"))]
+#[path = "no_raster.rs"]
 pub(crate) mod raster;
 #[cfg(test)]
 mod sample;
@@ -24,13 +28,22 @@ mod timeline;
 mod training;
 mod words;
 
-use crate::drift::report::{ColumnReport, DriftReport};
+#[cfg(feature = "serve")]
+use crate::drift::report::ColumnReport;
+use crate::drift::report::DriftReport;
 
 pub use number::{number, percent};
 pub use prometheus::drift_prometheus;
 pub(crate) use training::importance_picture;
 pub use training::importance_svg;
+
+#[cfg(feature = "serve")]
 pub(crate) use words::kind as column_kind;
+
+/// Whether this build draws pictures.
+pub const DRAWS: bool = cfg!(feature = "png");
+/// What a build without pictures says of them.
+pub const NO_PICTURES: &str = "this mlloop was built without pictures (cargo build --features png)";
 
 /// Why a report cannot be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +60,7 @@ pub fn drift_html(report: &DriftReport) -> String {
 }
 
 /// One column's two distributions, `width` wide, as an image in a page.
+#[cfg(feature = "serve")]
 pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
     let piece = plot::column(report, width);
     let mut drawing = shape::Drawing::default();
@@ -55,7 +69,10 @@ pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
     drawing.image(if width > 400.0 { "wide" } else { "plot" }, (width, piece.height), &title)
 }
 
+// The dashboard shows the same.
+#[cfg(feature = "serve")]
 pub(crate) use page::{dial, share_bar, share_text};
+#[cfg(feature = "serve")]
 pub(crate) use words::{decided, found};
 
 /// A count as people read it: `4770`, `10 000`.

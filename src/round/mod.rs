@@ -238,7 +238,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
             seed: request.seed,
         },
     )?;
-    files::write(workspace, &found.report, &[files::Format::Json, files::Format::Html, files::Format::Png])?;
+    files::write(workspace, &found.report, files::Format::ALL)?;
     found.keep(workspace)?;
     let summary = monitor::summary(&found.report);
     log(workspace, request, "monitor", began, json!(summary))?;

@@ -149,6 +149,7 @@ pub(crate) enum Unpacked {
     /// CSV text, unpacked where it was packed.
     Text(Text),
     /// A seekable Parquet file.
+    #[cfg(feature = "parquet")]
     Parquet(File),
     /// JSON, one object per line.
     Json(Text),
@@ -259,7 +260,7 @@ impl Input {
             Body::File(mut file) => {
                 let head = first_bytes(&mut file).at(&name)?;
                 if head.starts_with(PARQUET) {
-                    return Ok(Unpacked::Parquet(file));
+                    return parquet(&name, file);
                 }
                 file.seek(SeekFrom::Start(0)).at(&name)?;
                 (head, Box::new(Counted { reader: file, consumed: Arc::clone(&consumed) }) as Box<dyn Read + Send>)
@@ -275,7 +276,8 @@ impl Input {
             return Err(empty(&name));
         }
         if head.starts_with(PARQUET) {
-            return Ok(spool(&mut rest).map(Unpacked::Parquet).at(&name)?);
+            let file = spool(&mut rest).at(&name)?;
+            return parquet(&name, file);
         }
         let packed: Box<dyn Read + Send> = if head.starts_with(GZIP) {
             Box::new(Named { reader: flate2::read::MultiGzDecoder::new(io::BufReader::new(rest)), packing: "gzip" })
@@ -354,6 +356,18 @@ fn keep_lines(from: &mut impl Read, to: &mut impl io::Write, hopeless: usize) ->
     io::copy(from, to).map(drop)
 }
 
+#[cfg(feature = "parquet")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without Parquet says so here")]
+fn parquet(_: &str, file: File) -> Result<Unpacked, TableError> {
+    Ok(Unpacked::Parquet(file))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(name: &str, _: File) -> Result<Unpacked, TableError> {
+    let what = "is Parquet, and this mlloop was built without it (cargo build --features parquet)";
+    Err(TableError::File { file: name.to_owned(), what: what.to_owned() })
+}
+
 /// Parquet is read from its end, so a pipe goes through an unnamed temporary file.
 fn spool(reader: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
@@ -403,6 +417,7 @@ mod tests {
                 text.reader.read_to_string(&mut all).at("t")?;
                 Ok(all)
             }
+            #[cfg(feature = "parquet")]
             Unpacked::Parquet(_) => Ok("parquet".to_owned()),
         }
     }

@@ -28,6 +28,10 @@ mod line;
 pub(crate) mod magic;
 mod number;
 pub mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
 mod parquet;
 pub mod place;
 pub mod postgres;

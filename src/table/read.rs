@@ -3,7 +3,9 @@
 use crate::table::csv::block::Sizes;
 use crate::table::input::Unpacked;
 use crate::table::json::JsonLines;
-use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError, csv, parquet, records};
+#[cfg(feature = "parquet")]
+use crate::table::parquet;
+use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError, csv, records};
 
 /// A table and what was left out of it.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
             let text = records::as_written(&name, text, schema)?;
             csv::read(&name, text, &records::schema(schema), options, Sizes::default())
         }
+        #[cfg(feature = "parquet")]
         Unpacked::Parquet(file) => parquet::read(&name, file, schema, options),
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));

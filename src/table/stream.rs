@@ -3,20 +3,42 @@
 use crate::table::batch::Batch;
 use crate::table::csv::stream::CsvStream;
 use crate::table::evidence::Watched;
-use crate::table::input::Unpacked;
+use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
+#[cfg(feature = "parquet")]
 use crate::table::parquet::stream::ParquetStream;
 use crate::table::{Input, Misfits, ReadOptions, Rejects, Schema, TableError, records};
 
-/// The batches of a table; see [`stream`].
-pub struct Stream<'a> {
-    source: Source<'a>,
-    done: bool,
+/// A table that is read batch by batch.
+pub(crate) trait Batches: Send {
+    /// The header record as it stands in the file, without its line ending; `None` where there is no header.
+    fn header(&self) -> Option<&[u8]>;
+    /// The delimiter of the raw records.
+    fn delimiter(&self) -> u8;
+    /// The names of all fields of the file.
+    fn names(&self) -> &[String];
+    /// Remarks for a person.
+    fn notes(&self) -> &[String];
+    /// Lines of the file that are no rows.
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// What the columns that are watched have shown so far.
+    fn watched(&self) -> Option<&Watched> {
+        None
+    }
+    /// Cells so far that do not fit their column.
+    fn misfits(&self) -> &Misfits;
+    /// Rows left out so far.
+    fn rejects(&self) -> &Rejects;
+    /// The next batch of at least one row; `None` at the end.
+    fn next(&mut self) -> Result<Option<Batch>, TableError>;
 }
 
-enum Source<'a> {
-    Csv(Box<CsvStream<'a>>),
-    Parquet(Box<ParquetStream>),
+/// The batches of a table; see [`stream`].
+pub struct Stream<'a> {
+    source: Box<dyn Batches + 'a>,
+    done: bool,
 }
 
 /// Reads a table batch by batch. Matching, errors and rejects are those of [`read`](fn@crate::table::read).
@@ -27,92 +49,78 @@ enum Source<'a> {
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
     let opened = match input.unpack()? {
-        Unpacked::Text(text) => CsvStream::open(&name, text, schema, options).map(|csv| Source::Csv(Box::new(csv))),
+        Unpacked::Text(text) => csv(&name, text, schema, options),
         Unpacked::Json(text) => {
             let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
-            CsvStream::open(&name, text, &JsonLines::schema(schema), options).map(|csv| Source::Csv(Box::new(csv)))
+            csv(&name, text, &JsonLines::schema(schema), options)
         }
         Unpacked::Records(text) => {
             let text = records::as_written(&name, text, schema)?;
-            CsvStream::open(&name, text, &records::schema(schema), options).map(|csv| Source::Csv(Box::new(csv)))
+            csv(&name, text, &records::schema(schema), options)
         }
+        #[cfg(feature = "parquet")]
         Unpacked::Parquet(file) => {
-            ParquetStream::open(&name, file, schema, options).map(|parquet| Source::Parquet(Box::new(parquet)))
+            ParquetStream::open(&name, file, schema, options).map(|parquet| Box::new(parquet) as Box<dyn Batches>)
         }
     };
     Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, done: false })
+}
+
+fn csv<'a>(
+    name: &str,
+    text: Text,
+    schema: &Schema,
+    options: &'a ReadOptions,
+) -> Result<Box<dyn Batches + 'a>, TableError> {
+    Ok(Box::new(CsvStream::open(name, text, schema, options)?))
 }
 
 impl Stream<'_> {
     /// The header record as it stands in the file, without its line ending; `None` where there is no header.
     #[must_use]
     pub fn header(&self) -> Option<&[u8]> {
-        match &self.source {
-            Source::Csv(csv) => csv.header(),
-            Source::Parquet(parquet) => Some(&parquet.header),
-        }
+        self.source.header()
     }
 
     /// The delimiter of the raw records.
     #[must_use]
     pub fn delimiter(&self) -> u8 {
-        match &self.source {
-            Source::Csv(csv) => csv.delimiter(),
-            Source::Parquet(parquet) => parquet.delimiter,
-        }
+        self.source.delimiter()
     }
 
     /// The names of all fields of the file, whether the schema has them or not.
     #[must_use]
     pub fn names(&self) -> &[String] {
-        match &self.source {
-            Source::Csv(csv) => csv.names(),
-            Source::Parquet(parquet) => &parquet.plan.names,
-        }
+        self.source.names()
     }
 
     /// Remarks for a person, such as columns that are ignored.
     #[must_use]
     pub fn notes(&self) -> &[String] {
-        match &self.source {
-            Source::Csv(csv) => csv.notes(),
-            Source::Parquet(parquet) => &parquet.plan.notes,
-        }
+        self.source.notes()
     }
 
     /// What stands in the file and is no row, in words: complete once all batches were read.
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
-        match &self.source {
-            Source::Csv(csv) => csv.left_out(),
-            Source::Parquet(_) => Vec::new(),
-        }
+        self.source.left_out()
     }
 
     /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.
     pub(crate) fn watched(&self) -> Option<&Watched> {
-        match &self.source {
-            Source::Csv(csv) => Some(csv.watched()),
-            Source::Parquet(_) => None,
-        }
+        self.source.watched()
     }
 
     /// Cells so far that do not fit their column, with [`ReadOptions::blank_misfits`].
     #[must_use]
     pub fn misfits(&self) -> &Misfits {
-        match &self.source {
-            Source::Csv(csv) => csv.misfits(),
-            Source::Parquet(parquet) => &parquet.misfits,
-        }
+        self.source.misfits()
     }
 
     /// Rows left out so far.
     #[must_use]
     pub fn rejects(&self) -> &Rejects {
-        match &self.source {
-            Source::Csv(csv) => csv.rejects(),
-            Source::Parquet(parquet) => &parquet.rejects,
-        }
+        self.source.rejects()
     }
 }
 
@@ -123,10 +131,7 @@ impl Iterator for Stream<'_> {
         if self.done {
             return None;
         }
-        let next = match &mut self.source {
-            Source::Csv(csv) => csv.next(),
-            Source::Parquet(parquet) => parquet.next(),
-        };
+        let next = self.source.next();
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()
     }

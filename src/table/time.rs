@@ -299,6 +299,7 @@ pub(crate) fn write_iso(micros: i64, out: &mut String) {
 }
 
 /// Writes a time of day: `20:05:00`, with a fraction where there is one.
+#[cfg(feature = "parquet")]
 pub(crate) fn write_clock(micros: i64, out: &mut String) {
     let p = Parts::from_micros(micros);
     let _ = write!(out, "{:02}:{:02}:{:02}", p.hour, p.minute, p.second);

@@ -10,7 +10,7 @@ use crate::registry::Role;
 use crate::report::curves::{self, Picture};
 use crate::report::metrics::{Reading, class_lines, readings};
 use crate::report::number::{clean, count, fixed, number, percent, short};
-use crate::report::{ReportError, importance_picture};
+use crate::report::{DRAWS, ReportError, importance_picture};
 use crate::score::{Evaluation, ThresholdRule};
 use crate::workspace::Workspace;
 use askama::Template;
@@ -72,7 +72,7 @@ pub fn write(workspace: &Workspace, learned: &Trained, closer: Option<&Closer>) 
     let page = draw(learned, closer)?;
     let path = dir.join("train_report.html");
     atomic::replace(&path, |out| out.write_all(page.as_bytes())).at(&path)?;
-    if closer.is_some() {
+    if closer.is_some() && DRAWS {
         let path = dir.join("train_report.png");
         let picture = picture(learned)?;
         atomic::replace(&path, |out| out.write_all(&picture)).at(&path)?;

@@ -6,6 +6,7 @@ use crate::table::batch::{Batch, RawRecords};
 use crate::table::build::Builder;
 use crate::table::evidence::Watched;
 use crate::table::input::Text;
+use crate::table::stream::Batches;
 use crate::table::{Column, Misfits, ReadOptions, Rejects, Schema, Table, TableError};
 
 /// Bytes of text in a batch.
@@ -24,18 +25,6 @@ impl<'a> CsvStream<'a> {
         Ok(Self { reader, block })
     }
 
-    /// The next batch of at least one row; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Batch>, TableError> {
-        while let Some(block) = self.block.take() {
-            let (parsed, next) = self.reader.parse_and_read_on(&block, !self.reader.options.no_raw)?;
-            self.block = next;
-            if parsed.iter().any(|p| p.n_rows > 0) {
-                return self.batch(block, parsed).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
     fn batch(&mut self, block: Block, parsed: Vec<Parsed>) -> Result<Batch, TableError> {
         let n_rows = parsed.iter().map(|p| p.n_rows).sum();
         let wanted = &self.reader.plan.columns;
@@ -52,36 +41,49 @@ impl<'a> CsvStream<'a> {
         let spans = parsed.into_iter().flat_map(|p| p.spans).collect();
         Ok(Batch { table, raw: RawRecords::new(block.bytes, spans) })
     }
+}
 
-    pub(crate) fn header(&self) -> Option<&[u8]> {
+impl Batches for CsvStream<'_> {
+    fn header(&self) -> Option<&[u8]> {
         (!self.reader.header.is_empty()).then_some(&self.reader.header)
     }
 
-    pub(crate) fn delimiter(&self) -> u8 {
+    fn delimiter(&self) -> u8 {
         self.reader.blocks.delimiter
     }
 
-    pub(crate) fn names(&self) -> &[String] {
+    fn names(&self) -> &[String] {
         &self.reader.plan.names
     }
 
-    pub(crate) fn notes(&self) -> &[String] {
+    fn notes(&self) -> &[String] {
         &self.reader.plan.notes
     }
 
-    pub(crate) fn left_out(&self) -> Vec<String> {
+    fn left_out(&self) -> Vec<String> {
         self.reader.left_out()
     }
 
-    pub(crate) fn watched(&self) -> &Watched {
-        &self.reader.watched
+    fn watched(&self) -> Option<&Watched> {
+        Some(&self.reader.watched)
     }
 
-    pub(crate) fn misfits(&self) -> &Misfits {
+    fn misfits(&self) -> &Misfits {
         &self.reader.misfits
     }
 
-    pub(crate) fn rejects(&self) -> &Rejects {
+    fn rejects(&self) -> &Rejects {
         &self.reader.rejects
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, TableError> {
+        while let Some(block) = self.block.take() {
+            let (parsed, next) = self.reader.parse_and_read_on(&block, !self.reader.options.no_raw)?;
+            self.block = next;
+            if parsed.iter().any(|p| p.n_rows > 0) {
+                return self.batch(block, parsed).map(Some);
+            }
+        }
+        Ok(None)
     }
 }

@@ -8,7 +8,7 @@
 //! The answer is always the one that [`infer`](fn@super::infer) would give.
 
 use super::decide::{self, Beside, Decision, ID_WORDS, TIME_WORDS, has_word};
-use super::{Extent, conclude, gather, infer};
+use super::{Extent, conclude, gather};
 use crate::table::csv::block::Sizes;
 use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::input::Unpacked;
@@ -65,8 +65,9 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
             let schema = conclude(&name, &gathered, options)?.schema;
             return Ok(of_whole(schema));
         }
+        #[cfg(feature = "parquet")]
         Unpacked::Parquet(file) => {
-            let schema = infer(Input::from_file(&name, file), options)?.schema;
+            let schema = super::infer(Input::from_file(&name, file), options)?.schema;
             return Ok(of_whole(schema));
         }
     };

@@ -28,9 +28,7 @@ use crate::table::evidence::{Evidence, MAX_LEVELS, Total, Written};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
-use crate::table::{
-    DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError, parquet,
-};
+use crate::table::{DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError};
 use crate::wording::list;
 
 /// What a table turned out to be.
@@ -109,7 +107,9 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
         Unpacked::Records(text) => {
             gather(&name, text, &options.of_json(), missing, Extent::Whole).map_err(|err| err.in_file(&name))?
         }
+        #[cfg(feature = "parquet")]
         Unpacked::Parquet(file) => {
+            use crate::table::parquet;
             let found = parquet::infer::scan(&name, file, &Markers::new(&missing), options.progress.as_ref())?;
             let parquet::infer::Scanned { names, seen, n_rows, notes } = found;
             let dialect = Dialect { missing, ..Dialect::default() };

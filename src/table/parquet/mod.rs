@@ -60,7 +60,7 @@ struct Cursor {
 
 impl Parquet {
     pub(crate) fn open(name: &str, file: File) -> Result<Self, TableError> {
-        let source = Source::new(file).at(&name)?;
+        let source = Source::new(file).at(name)?;
         let reader = guarded(name, || SerializedFileReader::new(source))?;
         let mut fields = Vec::new();
         let mut skipped = Vec::new();

@@ -10,6 +10,7 @@ use crate::table::batch::{Batch, RawRecords};
 use crate::table::build::plan::{Plan, Wanted};
 use crate::table::build::{Builder, Part};
 use crate::table::rejects::{Fault, Misfits, Rejects};
+use crate::table::stream::Batches;
 use crate::table::time::TimeFormat;
 use crate::table::write::{push_field, push_record, push_written};
 use crate::table::{Column, NumberFormat, ReadOptions, Schema, Table, TableError};
@@ -20,14 +21,14 @@ const BATCH_ROWS: usize = 32 << 10;
 /// The batches of a Parquet file.
 pub(crate) struct ParquetStream {
     parquet: Parquet,
-    pub(crate) plan: Plan,
+    plan: Plan,
     skip: bool,
     no_raw: bool,
     blank: bool,
-    pub(crate) rejects: Rejects,
-    pub(crate) misfits: Misfits,
-    pub(crate) header: Vec<u8>,
-    pub(crate) delimiter: u8,
+    rejects: Rejects,
+    misfits: Misfits,
+    header: Vec<u8>,
+    delimiter: u8,
     /// How numbers are written in the records, by field.
     numbers: Vec<Option<NumberFormat>>,
     /// How times are, where they are not ISO 8601.
@@ -71,33 +72,6 @@ impl ParquetStream {
             taken,
             n_rows,
         })
-    }
-
-    /// The next batch of at least one row; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Batch>, TableError> {
-        while self.group < self.parquet.n_groups() {
-            let left = self.parquet.group_rows(self.group) - self.taken;
-            if left == 0 {
-                self.group += 1;
-                (self.taken, self.cursors) = (0, Vec::new());
-                continue;
-            }
-            if self.cursors.is_empty() {
-                let all = 0..self.parquet.fields.len();
-                self.cursors = all.map(|f| self.parquet.cursor(self.group, f)).collect::<Result<_, _>>()?;
-            }
-            let n = left.min(BATCH_ROWS);
-            let parquet = &self.parquet;
-            let cells: Vec<Cells> =
-                self.cursors.par_iter_mut().map(|c| parquet.cells(c, n)).collect::<Result<_, _>>()?;
-            self.taken += n;
-            let batch = self.batch(&cells, n)?;
-            self.n_rows += n as u64;
-            if batch.table.n_rows() > 0 || self.plan.columns.is_empty() {
-                return Ok(Some(batch));
-            }
-        }
-        Ok(None)
     }
 
     fn batch(&mut self, cells: &[Cells], n: usize) -> Result<Batch, TableError> {
@@ -182,5 +156,57 @@ impl ParquetStream {
             spans.push((start, bytes.len()));
         }
         RawRecords::new(bytes, spans)
+    }
+}
+
+impl Batches for ParquetStream {
+    fn header(&self) -> Option<&[u8]> {
+        Some(&self.header)
+    }
+
+    fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    fn names(&self) -> &[String] {
+        &self.plan.names
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.plan.notes
+    }
+
+    fn misfits(&self) -> &Misfits {
+        &self.misfits
+    }
+
+    fn rejects(&self) -> &Rejects {
+        &self.rejects
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, TableError> {
+        while self.group < self.parquet.n_groups() {
+            let left = self.parquet.group_rows(self.group) - self.taken;
+            if left == 0 {
+                self.group += 1;
+                (self.taken, self.cursors) = (0, Vec::new());
+                continue;
+            }
+            if self.cursors.is_empty() {
+                let all = 0..self.parquet.fields.len();
+                self.cursors = all.map(|f| self.parquet.cursor(self.group, f)).collect::<Result<_, _>>()?;
+            }
+            let n = left.min(BATCH_ROWS);
+            let parquet = &self.parquet;
+            let cells: Vec<Cells> =
+                self.cursors.par_iter_mut().map(|c| parquet.cells(c, n)).collect::<Result<_, _>>()?;
+            self.taken += n;
+            let batch = self.batch(&cells, n)?;
+            self.n_rows += n as u64;
+            if batch.table.n_rows() > 0 || self.plan.columns.is_empty() {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
     }
 }

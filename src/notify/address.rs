@@ -1,0 +1,19 @@
+//! Mail addresses.
+
+/// `Name <name@example.org>` or the address alone.
+#[cfg(feature = "mail")]
+pub(super) fn mailbox(text: &str) -> Result<lettre::message::Mailbox, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a mail address"))
+}
+
+/// Whether mail could be sent there.
+#[cfg(feature = "mail")]
+pub(super) fn is_address(text: &str) -> bool {
+    mailbox(text).is_ok()
+}
+
+/// Whether mail could be sent there: a build without mail does not look closely.
+#[cfg(not(feature = "mail"))]
+pub(super) fn is_address(text: &str) -> bool {
+    text.contains('@')
+}

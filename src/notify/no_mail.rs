@@ -1,0 +1,21 @@
+//! What stands for mail in a build without it: it is tried again by a build that has it.
+
+use super::outbox::Message;
+use super::settings::{Email, Secrets};
+use std::path::Path;
+use std::time::Duration;
+
+/// A letter that cannot be written.
+pub(super) enum Letter {}
+
+impl Letter {
+    /// Says that this build sends no mail.
+    pub(super) fn new(_: &Email, _: &Secrets, _: &Path, _: &Message) -> Result<Self, String> {
+        Err("this mlloop was built without mail (cargo build --features mail)".to_owned())
+    }
+
+    /// Never called.
+    pub(super) fn send(self, _: Duration) -> Result<(), String> {
+        match self {}
+    }
+}

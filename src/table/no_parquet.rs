@@ -1,0 +1,40 @@
+//! What stands for Parquet in a build without it: nothing is written, and nothing is there to be quiet about.
+
+/// There are no panics of a Parquet reader to hide.
+pub fn quiet_damage() {}
+
+/// Writing Parquet.
+pub(crate) mod write {
+    use crate::table::Table;
+    use std::io::{self, Write};
+
+    /// A writer that cannot be made.
+    #[derive(Debug)]
+    pub enum ParquetWriter {}
+
+    impl ParquetWriter {
+        /// Says that this build has no Parquet.
+        ///
+        /// # Errors
+        /// Always.
+        pub fn new(_: &Table) -> io::Result<Self> {
+            Err(io::Error::other("this mlloop was built without Parquet (cargo build --features parquet)"))
+        }
+
+        /// Never called.
+        ///
+        /// # Errors
+        /// None.
+        pub fn push(&mut self, _: &Table) -> io::Result<()> {
+            match *self {}
+        }
+
+        /// Never called.
+        ///
+        /// # Errors
+        /// None.
+        pub fn finish(self, _: &mut dyn Write) -> io::Result<()> {
+            match self {}
+        }
+    }
+}
