@@ -650,9 +650,7 @@ fn every_verb_that_reads_rows_has_the_hint_for_a_bad_cell() {
     // monitor goes on, and says so (`bad_input_is_one_line_and_changes_nothing`).
     for line in ["predict bad.csv", "retrain --dry-run", "retrain", "run", "run bad.csv --force"] {
         let said = work.run(line).answers(ERROR).says("line 9, column \"months\": \"twelve\" is not a number");
-        said.says(
-            "hint: correct the cell, add the text to [data] missing in mlloop.toml, or skip such rows",
-        );
+        said.says("hint: correct the cell, add the text to [data] missing in mlloop.toml, or skip such rows");
     }
     work.run("predict bad.csv --model v0007").answers(ERROR).says("hint: `mlloop status` lists the versions");
 }

@@ -136,7 +136,9 @@ fn what_nobody_recorded_is_neither_learned_from_nor_written_over() {
     copy.run("audit accept data/labels.csv --by ann").answers(YES);
     copy.run("audit accept data/labels.csv --by ann").answers(NO);
     copy.run("audit verify --deep").answers(YES);
-    copy.run("audit --text").answers(YES).prints("data/labels.csv was accepted as it is, although it was changed after line");
+    copy.run("audit --text")
+        .answers(YES)
+        .prints("data/labels.csv was accepted as it is, although it was changed after line");
     copy.run(writers[0]).answers(YES);
     copy.run("retrain --force").answers(YES);
     let torn = work.copy();

@@ -317,7 +317,10 @@ fn parameters_of_mlloop_toml_are_used_and_checked() {
     let work = ready();
     let config = work.read("mlloop.toml");
     let set = |text: &str| {
-        work.write("mlloop.toml", config.replace("# n_estimators = 400   # parameter names", &format!("{text}   # these")));
+        work.write(
+            "mlloop.toml",
+            config.replace("# n_estimators = 400   # parameter names", &format!("{text}   # these")),
+        );
     };
     set("n_estimators = 17\nearly_stopping_rounds = 0");
     assert_eq!(work.run("train").answers(YES).value()["model"]["rounds"], 17);
