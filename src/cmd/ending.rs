@@ -146,7 +146,7 @@ mod tests {
                 assert!(check(Path::new(name)).is_ok(), "{name}");
             }
         }
-        assert!(told("a.json").unwrap_err().contains("name the file .jsonl"));
+        assert!(told("a.json").unwrap_err().contains("use .jsonl"));
         for name in ["a.xlsx", "a.parquet.gz", "a.csv.bz2", "a.zip", "a.feather"] {
             assert!(check(Path::new(name)).is_err(), "{name}");
         }

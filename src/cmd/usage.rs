@@ -103,10 +103,10 @@ mod tests {
             super::in_words(&err).unwrap()
         };
         let told = said("mlloop label-export -n abc");
-        assert!(told.starts_with("mlloop: invalid value 'abc' for '--n <N>': it is no whole number\n"), "{told}");
+        assert!(told.starts_with("mlloop: invalid value 'abc' for '--n <N>': not a whole number\n"), "{told}");
         let told = said("mlloop --now yesterday status");
         assert!(
-            told.contains("'yesterday' for '--now <TIME>': it is no instant such as 2026-01-31T12:00:00Z\n"),
+            told.contains("'yesterday' for '--now <TIME>': not an instant such as 2026-01-31T12:00:00Z\n"),
             "{told}"
         );
     }

@@ -89,11 +89,11 @@ mod tests {
         for (text, says) in [
             (
                 "[promote]\nalpha = 0.1\n[labels]\n[promote] # mine\n",
-                "line 4: [promote] stands a second time; it stood before on line 1: put both together",
+                "line 4: duplicate [promote]; first on line 1: merge them",
             ),
             (
                 "[promote]\nalpha = 0.1 # a\nalpha=0.2\n",
-                "line 3: alpha stands a second time; it stood before on line 2: put both together",
+                "line 3: duplicate alpha; first on line 2: merge them",
             ),
         ] {
             let err = toml::from_str::<toml::Table>(text).unwrap_err();

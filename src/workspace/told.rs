@@ -155,21 +155,21 @@ mod tests {
             (
                 "feedback",
                 json!({ "new": 1, "labels_added": 1, "lines": 3 }),
-                "1 prediction judged right, wrong or uncertain, 1 new label",
+                "feedback on 1 prediction, 1 new label",
             ),
             (
                 "feedback",
                 json!({ "new": 2, "labels_added": 0, "lines": 5 }),
-                "2 predictions judged right, wrong or uncertain",
+                "feedback on 2 predictions",
             ),
             (
                 "ab-started",
                 json!({ "name": "trial", "weights": [0.9, 0.1] }),
-                "the experiment trial began, shares 90 %, 10 %",
+                "the experiment trial started, shares 90 %, 10 %",
             ),
             ("ab-stopped", json!({ "name": "trial", "why": "b wins" }), "the experiment trial ended: b wins"),
             ("promoted", json!({ "version": "v0002", "from": "v0001" }), "v0002 went into production instead of v0001"),
-            ("pruned", json!({ "versions": ["v0001", "v0002"] }), "v0001, v0002 were removed to make room"),
+            ("pruned", json!({ "versions": ["v0001", "v0002"] }), "v0001, v0002 were pruned"),
             ("something-new", json!({ "n_rows": 3, "digest": "0".repeat(64) }), "n rows 3"),
         ] {
             assert_eq!(told(event, details), sentence);
